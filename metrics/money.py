@@ -1,0 +1,73 @@
+"""Money as integer micros, and exact division. Knows no currency's name and no clock.
+
+One unit of a currency is 1 000 000 micros, so sums are exact integers. Everything that divides
+rounds half to even, once.
+"""
+
+from decimal import Decimal
+from fractions import Fraction
+
+MICROS = 1_000_000
+MAX_UNITS = 10**12
+_MICRO_PLACES = -6
+
+
+def to_micros(amount: Decimal) -> int:
+    """Micros of an amount in currency units.
+
+    Args:
+        amount: 0 or more, below 10^12, at most 6 decimals (trailing zeros do not count).
+
+    Raises:
+        ValueError: when it is none of that; the text says which rule it breaks.
+
+    >>> to_micros(Decimal("0.37"))
+    370000
+    """
+    if not amount.is_finite():
+        raise ValueError(f"{amount} is not an amount of money")
+    if amount < 0:
+        raise ValueError(f"{amount} is negative; money is 0 or more")
+    if amount >= MAX_UNITS:
+        raise ValueError(f"{amount} is not below 10^12")
+    micros = amount * MICROS
+    whole = int(micros)
+    if whole != micros:
+        raise ValueError(f"{amount} has more than 6 decimals")
+    return whole
+
+
+def divide_half_even(numerator: int, denominator: int) -> int:
+    """Nearest integer to ``numerator / denominator``, ties to even; exact for any size.
+
+    >>> divide_half_even(5, 2), divide_half_even(7, 2), divide_half_even(-5, 2)
+    (2, 4, -2)
+    """
+    if denominator < 0:
+        numerator, denominator = -numerator, -denominator
+    quotient, remainder = divmod(numerator, denominator)
+    doubled = 2 * remainder
+    if doubled > denominator or (doubled == denominator and quotient & 1):
+        quotient += 1
+    return quotient
+
+
+def convert(micros: int, rate: Decimal) -> int:
+    """Micros in the reporting currency, rounded half-even once (CONTRACT 2, Currency).
+
+    >>> convert(1_000_000, Decimal("0.8765432"))
+    876543
+    """
+    exact = Fraction(rate) * micros
+    return divide_half_even(exact.numerator, exact.denominator)
+
+
+def ratio(numerator: int, denominator: int) -> float | None:
+    """``numerator / denominator`` rounded half-even to 6 decimals; None when the denominator is 0.
+
+    >>> ratio(1, 3), ratio(1, 0)
+    (0.333333, None)
+    """
+    if denominator == 0:
+        return None
+    return divide_half_even(numerator * MICROS, denominator) / MICROS

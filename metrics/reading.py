@@ -1,0 +1,62 @@
+"""A reading: one published value of a window, whole, versioned and self-describing (CONTRACT 3)."""
+
+from typing import Literal
+
+import msgspec
+
+SCHEMA = "campaign-kpi/1"
+#: Changes with any change of formula, model or window; values of two numbers are not compared.
+DEFINITIONS = 1
+
+TumblingWindow = Literal["1m", "1h", "1d", "total"]
+RollingWindow = Literal["5m", "1h", "24h", "7d", "today", "total"]
+Stage = Literal["update", "final", "correction"]
+#: Credit in the attribution models is fractional, with up to 6 decimals.
+Credit = int | float
+
+
+class Sums(msgspec.Struct, kw_only=True):
+    """Additive sums of a window, cost basis applied; None where no report can count in the window."""
+
+    impressions: int | None
+    clicks: int | None
+    leads: Credit
+    mqls: Credit
+    sqls: Credit
+    orders: Credit
+    new_customers: Credit
+    cancelled_orders: Credit
+    spend_micros: int | None
+    other_cost_micros: int
+    revenue_micros: int
+    refunds_micros: int
+    cost_of_goods_micros: int
+
+
+class OtherBasis(msgspec.Struct, kw_only=True):
+    """The cost figures of the basis the campaign does not use, for comparison only."""
+
+    impressions: int | None
+    clicks: int | None
+    spend_micros: int | None
+
+
+class CampaignKpi(msgspec.Struct, kw_only=True):
+    """One record of ``campaign-kpis``, and one field of the Redis views."""
+
+    schema: str = SCHEMA
+    campaign_id: str
+    channel: str | None
+    model: str
+    window: str
+    window_start: str | None
+    window_end: str | None
+    stage: Stage
+    revision: int
+    currency: str
+    sums: Sums
+    other_basis: OtherBasis
+    kpis: dict[str, float | None]
+    definitions: int = DEFINITIONS
+    watermark: str | None
+    published_at: str

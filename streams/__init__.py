@@ -1,0 +1,1 @@
+"""How it moves: Kafka, Faust, checkpoints, publishing and commands. Importing starts nothing."""

@@ -1,0 +1,166 @@
+"""Settings from ``ROISTREAM_*`` variables and an optional TOML file (CONTRACT 7). Reads them when asked."""
+
+import os
+import re
+import tomllib
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import BeforeValidator, Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from metrics.errors import SettingError
+from metrics.timeline import parse_duration
+
+GaugeWindow = Literal["5m", "1h", "24h", "7d", "today", "total"]
+
+
+def _millis(value: Any) -> Any:
+    return parse_duration(value) if isinstance(value, str) else value
+
+
+def _listed(value: Any) -> Any:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+Millis = Annotated[int, BeforeValidator(_millis), Field(gt=0)]
+Listed = BeforeValidator(_listed)
+
+
+class Settings(BaseSettings):
+    """All settings; durations in integer milliseconds."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="ROISTREAM_", extra="forbid", frozen=True, enable_decoding=False
+    )
+
+    broker: str = "kafka://localhost:9092"
+    broker_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    broker_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    broker_sasl_username: str | None = None
+    broker_sasl_password: str | None = Field(default=None, repr=False)
+    broker_ssl_cafile: Path | None = None
+    broker_wait: Millis = 60_000
+    session_timeout: Millis = 30_000
+    #: Fencing by transactions; False only for brokers that have none (the embedded one).
+    transactions: bool = True
+    redis_url: str | None = Field(default=None, repr=False)
+    redis_ttl: Millis = 2 * 86_400_000
+    http_host: str = "127.0.0.1"
+    http_port: Annotated[int, Field(ge=0, le=65535)] = 6066
+    partitions: Annotated[int, Field(ge=1, le=1024)] = 4
+    replication_factor: Annotated[int, Field(ge=1, le=32767)] = 1
+    topic_prefix: str = ""
+    group_id: str = "roistream"
+    grace: Millis = 60_000
+    idle_after: Millis = 30_000
+    max_future: Millis = 300_000
+    dedupe_window: Millis = 86_400_000
+    dedupe_max_events: Annotated[int, Field(ge=1)] = 1_000_000
+    order_retention: Millis = 400 * 86_400_000
+    report_retention: Millis | None = None
+    publish_interval: Millis = 1_000
+    max_publish_rate: Annotated[int, Field(ge=1)] = 5_000
+    timezone: str = "UTC"
+    reporting_currency: str = "EUR"
+    attribution_models: Annotated[list[str], Listed] = []
+    lookback: Millis = 30 * 86_400_000
+    gauge_windows: Annotated[list[GaugeWindow], Listed] = ["1h", "24h", "total"]
+    gauge_models: Annotated[list[str], Listed] = ["declared"]
+    max_campaign_series: Annotated[int, Field(ge=1)] = 1_000
+    state_dir: Path | None = None
+    budget_mode: Literal["observe", "propose", "enforce"] = "observe"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @field_validator("timezone")
+    @classmethod
+    def _zone_exists(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (KeyError, ValueError, OSError) as error:
+            raise ValueError(f"{value!r} is not an IANA time zone such as Europe/Paris") from error
+        return value
+
+    @field_validator("reporting_currency")
+    @classmethod
+    def _currency_is_code(cls, value: str) -> str:
+        if re.fullmatch(r"[A-Z]{3}", value) is None:
+            raise ValueError(f"{value!r} is not a three-letter currency code such as EUR")
+        return value
+
+    @field_validator("topic_prefix")
+    @classmethod
+    def _prefix_is_topic_name(cls, value: str) -> str:
+        if re.fullmatch(r"[A-Za-z0-9._-]{0,200}", value) is None:
+            raise ValueError(f"{value!r} may hold only letters, digits, '.', '_' and '-'")
+        return value
+
+    @field_validator("broker")
+    @classmethod
+    def _broker_is_url(cls, value: str) -> str:
+        if re.fullmatch(r"(kafka://)?[^/,\s:]+:\d+(,(kafka://)?[^/,\s:]+:\d+)*", value) is None:
+            raise ValueError(f"{value!r} is not like kafka://host:9092 (several: separated by commas)")
+        return value
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment wins over what ``load`` read from the file."""
+        del dotenv_settings, file_secret_settings, settings_cls
+        return env_settings, init_settings
+
+    @cached_property
+    def bootstrap(self) -> list[str]:
+        """Broker addresses as ``host:port``."""
+        return [part.removeprefix("kafka://") for part in self.broker.split(",")]
+
+    @cached_property
+    def zone(self) -> ZoneInfo:
+        """The time zone of ``today``."""
+        return ZoneInfo(self.timezone)
+
+    def topic(self, name: str) -> str:
+        """Full name of a topic."""
+        return self.topic_prefix + name
+
+
+def load(overrides: dict[str, Any] | None = None) -> Settings:
+    """Settings from the environment, over the TOML file named by ``ROISTREAM_CONFIG``, over defaults.
+
+    Args:
+        overrides: values that win over everything (command-line options).
+
+    Raises:
+        SettingError: one sentence that names the wrong setting.
+    """
+    config = os.environ.get("ROISTREAM_CONFIG")
+    known = {f"ROISTREAM_{name.upper()}" for name in Settings.model_fields} | {"ROISTREAM_CONFIG"}
+    for name in os.environ:
+        if name.startswith("ROISTREAM_") and name not in known:
+            raise SettingError(f"{name} is not a setting of roistream; unset it or correct its name.")
+    values = _read_toml(Path(config)) if config else {}
+    try:
+        loaded = Settings(**values)
+        return Settings.model_validate({**loaded.model_dump(), **overrides}) if overrides else loaded
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "ROISTREAM_" + str(first["loc"][0] if first["loc"] else "").upper()
+        raise SettingError(f"{name}: {first['msg'].removeprefix('Value error, ')}.") from error
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            return {name.lower(): value for name, value in tomllib.load(file).items()}
+    except OSError as error:
+        raise SettingError(f"ROISTREAM_CONFIG: {path} cannot be read ({error.strerror}).") from error
+    except tomllib.TOMLDecodeError as error:
+        raise SettingError(f"ROISTREAM_CONFIG: {path} is not TOML ({error}).") from error

@@ -1,0 +1,58 @@
+"""The topics by name, partition count and configuration (CONTRACT 2 and 3). Talks to no broker."""
+
+from dataclasses import dataclass, field
+
+IMPRESSIONS = "ad-impressions"
+CLICKS = "ad-clicks"
+REPORTS = "ad-reports"
+LEADS = "leads"
+ORDERS = "orders"
+CAMPAIGNS = "campaigns"
+FX_RATES = "fx-rates"
+BUDGET_DECISIONS = "budget-decisions"
+CAMPAIGN_KPIS = "campaign-kpis"
+DEAD_LETTERS = "dead-letters"
+BUDGET_ACTIONS = "budget-actions"
+#: Internal: whole values of panes, from intake to merge, partitioned by campaign.
+PARTIALS = "roistream-partials"
+#: Internal: the changelogs of the two stages; one checkpoint is one record batch.
+INTAKE_CHANGELOG = "roistream-intake-changelog"
+MERGE_CHANGELOG = "roistream-merge-changelog"
+
+#: Topics whose records are counted in the ledger.
+SOURCES = (IMPRESSIONS, CLICKS, REPORTS, LEADS, ORDERS)
+#: Topics whose event times move the watermark; reports neither move nor obey it.
+EVENT_SOURCES = (IMPRESSIONS, CLICKS, LEADS, ORDERS)
+REGISTRIES = (CAMPAIGNS, FX_RATES)
+
+WEEK_MS = 7 * 24 * 3600 * 1000
+MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class TopicSpec:
+    """What a topic must look like: full name (with prefix), partitions, configuration."""
+
+    name: str
+    partitions: int
+    config: dict[str, str] = field(default_factory=dict)
+
+
+def specs(prefix: str, partitions: int) -> list[TopicSpec]:
+    """Every topic of one deployment, in the order they are created."""
+    large = {"max.message.bytes": str(MAX_MESSAGE_BYTES)}
+    appended = {"message.timestamp.type": "LogAppendTime"}
+    compacted = {"cleanup.policy": "compact"}
+    week = {"cleanup.policy": "delete", "retention.ms": str(WEEK_MS)}
+    table: list[tuple[str, int, dict[str, str]]] = [
+        *((name, partitions, appended) for name in SOURCES),
+        *((name, 1, compacted) for name in REGISTRIES),
+        (BUDGET_DECISIONS, 1, appended),
+        (CAMPAIGN_KPIS, partitions, week),
+        (DEAD_LETTERS, partitions, week),
+        (BUDGET_ACTIONS, 1, {}),
+        (PARTIALS, partitions, {**week, **large}),
+        (INTAKE_CHANGELOG, partitions, {**compacted, **large}),
+        (MERGE_CHANGELOG, partitions, {**compacted, **large}),
+    ]
+    return [TopicSpec(prefix + name, count, dict(config)) for name, count, config in table]
