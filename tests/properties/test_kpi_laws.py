@@ -9,6 +9,7 @@ from metrics.catalogue import KPIS
 from metrics.kpis import KpiInputs, compute
 from metrics.reading import Sums
 from metrics.timeline import DAY
+from metrics.undefined import why_null
 
 COUNTS = ("leads", "mqls", "sqls", "orders", "new_customers", "cancelled_orders")
 COST_FIGURES = ("impressions", "clicks", "spend_micros")
@@ -150,3 +151,10 @@ def test_whole_credit_written_as_a_float_changes_nothing(window, total):
     assert compute(KpiInputs(sums=window, total=total)) == compute(
         KpiInputs(sums=as_floats(window), total=as_floats(total))
     )
+
+
+@given(inputs)
+def test_there_is_a_reason_exactly_where_a_kpi_is_null(given_inputs):
+    figures = compute(given_inputs)
+    reasons = {key: why_null(key, given_inputs) for key in figures}
+    assert {key for key in figures if figures[key] is None} == {key for key in reasons if reasons[key]}
