@@ -1,0 +1,38 @@
+"""How the numbers are seen by Prometheus (CONTRACT 4): the outermost ring of ``metrics``.
+
+Takes an immutable snapshot and gives text; knows no clock, no network and no Faust, so that it may
+run in a thread beside the event loop.
+"""
+
+from metrics.exposition.collector import RoistreamCollector
+from metrics.exposition.folding import OTHER, Folding
+from metrics.exposition.rendering import Exposition, prefers_openmetrics, render
+from metrics.exposition.snapshot import (
+    CampaignSnapshot,
+    CheckpointSnapshot,
+    HistogramSnapshot,
+    LedgerRow,
+    PipelineSnapshot,
+    RecoverySnapshot,
+    RedisSnapshot,
+    Source,
+    WorkerSnapshot,
+)
+
+__all__ = [
+    "OTHER",
+    "CampaignSnapshot",
+    "CheckpointSnapshot",
+    "Exposition",
+    "Folding",
+    "HistogramSnapshot",
+    "LedgerRow",
+    "PipelineSnapshot",
+    "RecoverySnapshot",
+    "RedisSnapshot",
+    "RoistreamCollector",
+    "Source",
+    "WorkerSnapshot",
+    "prefers_openmetrics",
+    "render",
+]

@@ -1,0 +1,31 @@
+"""The page as a ``prometheus_client`` collector, for whoever keeps a registry of that library."""
+
+from collections.abc import Iterable
+
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from metrics.exposition.folding import Folding
+from metrics.exposition.samples import worker_samples
+from metrics.exposition.snapshot import Source
+
+
+class RoistreamCollector(Collector):
+    """Collects at scrape time from a source; keeps nothing but the folding."""
+
+    def __init__(self, source: Source, max_campaign_series: int) -> None:
+        """Collect from ``source``; at most ``max_campaign_series`` campaigns have series of their own."""
+        self._source = source
+        self._folding = Folding(max_campaign_series)
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing: a registry must not collect in order to register."""
+        return ()
+
+    def collect(self) -> Iterable[Metric]:
+        """All families of the worker as it stands now."""
+        for family, samples in worker_samples(self._source.snapshot(), self._folding):
+            metric = Metric(family.name, family.help, family.kind, family.unit)
+            for suffix, labels, value in samples:
+                metric.add_sample(family.name + suffix, labels.pairs, value)
+            yield metric

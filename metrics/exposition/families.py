@@ -1,0 +1,197 @@
+"""Every Prometheus family of a worker in one table: name, kind, labels, HELP (CONTRACT 4).
+
+Names and HELP of sums and KPIs come from ``metrics.catalogue``; all others stand here.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from metrics.catalogue import COUNTERS, KPI_FAMILIES, SUM_GAUGES
+
+Kind = Literal["gauge", "counter", "histogram"]
+
+_CAMPAIGN = ("campaign_id", "channel")
+_WINDOWED = (*_CAMPAIGN, "window", "model")
+_MONEY = ("currency",)
+
+
+@dataclass(frozen=True)
+class Family:
+    """One family.
+
+    Attributes:
+        name: in OpenMetrics; the samples of a counter add ``_total``.
+        labels: label names of its samples.
+        unit: OpenMetrics unit, which ends the name; empty for plain counts and money.
+    """
+
+    name: str
+    kind: Kind
+    help: str
+    labels: tuple[str, ...] = ()
+    unit: Literal["", "seconds", "bytes", "ratio"] = ""
+
+
+def _ratio_unit(name: str) -> Literal["", "ratio"]:
+    return "ratio" if name.endswith("_ratio") else ""
+
+
+def _sum_gauges() -> list[Family]:
+    return [
+        Family(row.family, "gauge", row.help, _WINDOWED + (_MONEY if row.is_money else ()))
+        for row in SUM_GAUGES
+    ]
+
+
+def _kpi_gauges() -> list[Family]:
+    table = []
+    for row in KPI_FAMILIES:
+        own = tuple(name for name, _ in row.kpis[0].labels)
+        labels = _WINDOWED + own + (_MONEY if row.is_money else ())
+        table.append(Family(row.name, "gauge", row.help, labels, _ratio_unit(row.name)))
+    return table
+
+
+def _counters() -> list[Family]:
+    return [
+        Family(
+            row.family.removesuffix("_total"),
+            "counter",
+            row.help,
+            _CAMPAIGN + (_MONEY if row.is_money else ()),
+        )
+        for row in COUNTERS
+    ]
+
+
+INFO = Family(
+    "campaign_info",
+    "gauge",
+    "What is registered of the campaign; always 1.",
+    (*_CAMPAIGN, "name", "target", "offer", "objective", "status"),
+)
+BUDGET = Family(
+    "campaign_budget",
+    "gauge",
+    "Budget registered for the campaign, in currency units.",
+    _CAMPAIGN + _MONEY,
+)
+SPEND_SINCE_LAST_LEAD = Family(
+    "campaign_spend_since_last_lead",
+    "gauge",
+    "Spend since the last lead of the campaign, in currency units.",
+    _CAMPAIGN + _MONEY,
+)
+WATERMARK = Family(
+    "campaign_watermark_timestamp_seconds",
+    "gauge",
+    "Event time up to which the figures of the campaign are complete.",
+    _CAMPAIGN,
+    "seconds",
+)
+
+BUILD = Family("roistream_build_info", "gauge", "Version of the running worker; always 1.", ("version",))
+LEDGER = Family(
+    "roistream_ledger_events",
+    "gauge",
+    "Records read since the start of the state, by verdict.",
+    ("topic", "partition", "outcome"),
+)
+CAMPAIGNS = Family("roistream_campaigns", "gauge", "Campaigns this worker exports, folded ones included.")
+FOLDED = Family(
+    "roistream_folded_campaigns", "gauge", 'Campaigns shown only in the sums of campaign_id="(other)".'
+)
+LAG = Family(
+    "roistream_consumer_lag_records",
+    "gauge",
+    "Records between the next to read and the end of the log.",
+    ("topic", "partition"),
+)
+WATERMARK_DELAY = Family(
+    "roistream_watermark_delay_seconds",
+    "gauge",
+    "How far the watermark of the partition is behind the present.",
+    ("partition",),
+    "seconds",
+)
+BATCH_RECORDS = Family("roistream_batch_records", "histogram", "Records in one batch.", ("stage",))
+BATCH_SECONDS = Family(
+    "roistream_batch_processing_seconds",
+    "histogram",
+    "Time from taking a batch to the end of its processing.",
+    ("stage",),
+    "seconds",
+)
+CHECKPOINT_SECONDS = Family(
+    "roistream_checkpoint_duration_seconds",
+    "histogram",
+    "Time from encoding a checkpoint to its confirmation.",
+    ("stage",),
+    "seconds",
+)
+CHECKPOINT_BYTES = Family(
+    "roistream_checkpoint_bytes", "counter", "Bytes appended by checkpoints.", ("stage",), "bytes"
+)
+CHECKPOINT_RECORDS = Family(
+    "roistream_checkpoint_records", "counter", "Records appended by checkpoints.", ("stage",)
+)
+RECOVERY_SECONDS = Family(
+    "roistream_recovery_duration_seconds",
+    "gauge",
+    "Time the last recovery from the changelog took.",
+    ("stage",),
+    "seconds",
+)
+RECOVERY_RECORDS = Family(
+    "roistream_recovery_records", "gauge", "Records the last recovery read from the changelog.", ("stage",)
+)
+PUBLISHED = Family("roistream_published_records", "counter", "Records the broker confirmed.", ("topic",))
+PUBLISH_ERRORS = Family(
+    "roistream_publish_errors", "counter", "Sends the broker did not confirm.", ("topic",)
+)
+DEAD_LETTERS = Family(
+    "roistream_dead_letters", "counter", "Records sent to dead-letters, by reason.", ("reason",)
+)
+PENDING_CANCELLATIONS = Family(
+    "roistream_pending_cancellations", "gauge", "Cancellations that wait for their order."
+)
+REGISTRY = Family("roistream_registry_entries", "gauge", "Entries known, by registry topic.", ("registry",))
+REDIS_UP = Family("roistream_redis_up", "gauge", "1 while the Redis views can be written, else 0.")
+REDIS_PENDING = Family("roistream_redis_pending_values", "gauge", "Values not yet written to Redis.")
+REDIS_WRITTEN = Family("roistream_redis_written_values", "counter", "Values written to Redis.")
+REDIS_ERRORS = Family("roistream_redis_errors", "counter", "Failed exchanges with Redis.")
+
+#: In the order of the page.
+FAMILIES: tuple[Family, ...] = (
+    *_sum_gauges(),
+    *_kpi_gauges(),
+    *_counters(),
+    INFO,
+    BUDGET,
+    SPEND_SINCE_LAST_LEAD,
+    WATERMARK,
+    BUILD,
+    LEDGER,
+    CAMPAIGNS,
+    FOLDED,
+    LAG,
+    WATERMARK_DELAY,
+    BATCH_RECORDS,
+    BATCH_SECONDS,
+    CHECKPOINT_SECONDS,
+    CHECKPOINT_BYTES,
+    CHECKPOINT_RECORDS,
+    RECOVERY_SECONDS,
+    RECOVERY_RECORDS,
+    PUBLISHED,
+    PUBLISH_ERRORS,
+    DEAD_LETTERS,
+    PENDING_CANCELLATIONS,
+    REGISTRY,
+    REDIS_UP,
+    REDIS_PENDING,
+    REDIS_WRITTEN,
+    REDIS_ERRORS,
+)
+
+BY_NAME: dict[str, Family] = {family.name: family for family in FAMILIES}

@@ -1,0 +1,257 @@
+"""From a snapshot to samples, family by family. Knows no text format."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate
+from typing import NamedTuple
+
+from prometheus_client.utils import floatToGoString
+
+from metrics.catalogue import COUNTERS, KPI_FAMILIES, SUM_GAUGES
+from metrics.exposition import families as table
+from metrics.exposition.families import Family
+from metrics.exposition.folding import OTHER, Folding, folded_sums
+from metrics.exposition.snapshot import (
+    CampaignSnapshot,
+    HistogramSnapshot,
+    PipelineSnapshot,
+    WorkerSnapshot,
+)
+from metrics.money import MICROS
+from metrics.reading import CampaignKpi
+
+
+class Labels:
+    """Label pairs that many samples share; their text is made once."""
+
+    def __init__(self, pairs: Mapping[str, str]) -> None:
+        """Take over the pairs.
+
+        NUL ends the page for Prometheus' scanner, and a lone surrogate has no UTF-8: one such id
+        would cost the whole page, so both are replaced.
+        """
+        self.pairs = {name: _printable(value) for name, value in pairs.items()}
+        self._text: str | None = None  # functools.cached_property takes a lock, 6 times as dear
+
+    @property
+    def text(self) -> str:
+        r"""Sorted and escaped, in braces; empty without labels.
+
+        >>> Labels({"b": 'say "x"', "a": "1"}).text
+        '{a="1",b="say \\"x\\""}'
+        """
+        if self._text is None:
+            pairs = [f'{name}="{_escape(self.pairs[name])}"' for name in sorted(self.pairs)]
+            self._text = "{" + ",".join(pairs) + "}" if pairs else ""
+        return self._text
+
+
+def _printable(value: str) -> str:
+    if "\0" in value:
+        value = value.replace("\0", "\N{REPLACEMENT CHARACTER}")
+    if value.isascii():
+        return value
+    return value.encode("utf-8", "replace").decode("utf-8")
+
+
+def _escape(value: str) -> str:
+    return value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
+
+
+def number(value: float) -> str:
+    """A sample's value as Go writes it.
+
+    >>> number(3), number(0.25), number(12_500_000)
+    ('3.0', '0.25', '1.25e+07')
+    """
+    if -1e6 < value < 1e6:
+        return repr(float(value))
+    return str(floatToGoString(value))  # type: ignore[no-untyped-call]
+
+
+class Sample(NamedTuple):
+    """One line of a family: suffix after the family's name, labels, value."""
+
+    suffix: str
+    labels: Labels
+    value: float
+
+
+Samples = Iterable[Sample]
+_NO_LABELS = Labels({})
+
+
+class _Row(NamedTuple):
+    """A reading with the labels its samples share."""
+
+    reading: CampaignKpi
+    counted: Labels
+    money: Labels
+
+
+def worker_samples(snapshot: WorkerSnapshot, folding: Folding) -> Iterator[tuple[Family, Samples]]:
+    """All families of the page in their order, each once; families without samples included."""
+    kept, folded = folding.split(snapshot.campaigns, snapshot.now_ms)
+    rows = [row for campaign in kept for row in _rows(campaign)]
+    yield from _sum_gauges(rows, folded)
+    yield from _kpi_gauges(rows)
+    yield from _counters(kept, snapshot.currency)
+    yield from _campaign_gauges(kept, snapshot.currency)
+    yield from _scope(snapshot, len(folded))
+    yield from _pipeline(snapshot.pipeline)
+    yield from _redis(snapshot.pipeline)
+
+
+def _rows(campaign: CampaignSnapshot) -> Iterator[_Row]:
+    for (model, window), reading in campaign.readings.items():
+        pairs = {**_identity(campaign), "window": window, "model": model}
+        yield _Row(reading, Labels(pairs), Labels({**pairs, "currency": reading.currency}))
+
+
+def _identity(campaign: CampaignSnapshot) -> dict[str, str]:
+    return {"campaign_id": campaign.campaign_id, "channel": campaign.channel or ""}
+
+
+def _sum_gauges(rows: Sequence[_Row], folded: Sequence[CampaignSnapshot]) -> Iterator[tuple[Family, Samples]]:
+    for spec in SUM_GAUGES:
+        scale = MICROS if spec.is_money else 1
+        samples = []
+        for row in rows:
+            value = getattr(row.reading.sums, spec.field)
+            if value is not None:
+                samples.append(Sample("", row.money if spec.is_money else row.counted, value / scale))
+        samples += _folded_samples(folded, spec.field, is_money=spec.is_money)
+        yield table.BY_NAME[spec.family], samples
+
+
+def _folded_samples(folded: Sequence[CampaignSnapshot], field: str, *, is_money: bool) -> Samples:
+    """Sums of the folded campaigns; counts of two currencies are one sample."""
+    sums: dict[tuple[tuple[str, str], ...], float] = {}
+    for (model, window, currency), value in folded_sums(folded, field).items():
+        pairs = {"campaign_id": OTHER, "channel": "", "window": window, "model": model}
+        if is_money:
+            pairs["currency"] = currency
+        key = tuple(pairs.items())
+        sums[key] = sums.get(key, 0) + value
+    scale = MICROS if is_money else 1
+    return [Sample("", Labels(dict(key)), value / scale) for key, value in sums.items()]
+
+
+def _kpi_gauges(rows: Sequence[_Row]) -> Iterator[tuple[Family, Samples]]:
+    for family in KPI_FAMILIES:
+        samples = []
+        for kpi in family.kpis:
+            for row in rows:
+                value = row.reading.kpis.get(kpi.id)
+                if value is None:
+                    continue
+                labels = row.money if kpi.is_money else row.counted
+                if kpi.labels:
+                    labels = Labels({**labels.pairs, **dict(kpi.labels)})
+                samples.append(Sample("", labels, value))
+        yield table.BY_NAME[family.name], samples
+
+
+def _counters(kept: Sequence[CampaignSnapshot], currency: str) -> Iterator[tuple[Family, Samples]]:
+    counted = [Labels(_identity(campaign)) for campaign in kept]
+    money = [Labels({**_identity(campaign), "currency": currency}) for campaign in kept]
+    for spec in COUNTERS:
+        scale = MICROS if spec.is_money else 1
+        yield (
+            table.BY_NAME[spec.family.removesuffix("_total")],
+            [
+                Sample("_total", labels, getattr(campaign.counters, spec.field) / scale)
+                for campaign, labels in zip(kept, money if spec.is_money else counted, strict=True)
+            ],
+        )
+
+
+def _campaign_gauges(kept: Sequence[CampaignSnapshot], currency: str) -> Iterator[tuple[Family, Samples]]:
+    yield table.INFO, [Sample("", Labels(_info(campaign)), 1) for campaign in kept]
+    yield table.BUDGET, _amounts(kept, "budget_micros", currency)
+    yield table.SPEND_SINCE_LAST_LEAD, _amounts(kept, "spend_since_last_lead_micros", currency)
+    yield (
+        table.WATERMARK,
+        [
+            Sample("", Labels(_identity(campaign)), campaign.watermark_ms / 1_000)
+            for campaign in kept
+            if campaign.watermark_ms is not None
+        ],
+    )
+
+
+def _info(campaign: CampaignSnapshot) -> dict[str, str]:
+    own = ("name", "target", "offer", "objective", "status")
+    return {**_identity(campaign), **{name: getattr(campaign, name) or "" for name in own}}
+
+
+def _amounts(kept: Sequence[CampaignSnapshot], field: str, currency: str) -> Samples:
+    for campaign in kept:
+        micros = getattr(campaign, field)
+        if micros is not None:
+            yield Sample("", Labels({**_identity(campaign), "currency": currency}), micros / MICROS)
+
+
+def _scope(snapshot: WorkerSnapshot, folded: int) -> Iterator[tuple[Family, Samples]]:
+    yield table.BUILD, [Sample("", Labels({"version": snapshot.pipeline.version}), 1)]
+    yield table.LEDGER, list(_ledger(snapshot.pipeline))
+    yield table.CAMPAIGNS, [Sample("", _NO_LABELS, len(snapshot.campaigns))]
+    yield table.FOLDED, [Sample("", _NO_LABELS, folded)]
+
+
+def _ledger(pipeline: PipelineSnapshot) -> Samples:
+    for row in pipeline.ledger:
+        for outcome in ("applied", "duplicate", "rejected", "too_late"):
+            pairs = {"topic": row.topic, "partition": str(row.partition), "outcome": outcome}
+            yield Sample("", Labels(pairs), getattr(row, outcome))
+
+
+def _pipeline(health: PipelineSnapshot) -> Iterator[tuple[Family, Samples]]:
+    yield (
+        table.LAG,
+        [
+            Sample("", Labels({"topic": topic, "partition": str(partition)}), lag)
+            for (topic, partition), lag in health.lag.items()
+        ],
+    )
+    delays = {str(partition): delay / 1_000 for partition, delay in health.watermark_delays_ms.items()}
+    yield table.WATERMARK_DELAY, _keyed("partition", delays)
+    yield table.BATCH_RECORDS, _histograms(health.batch_records)
+    yield table.BATCH_SECONDS, _histograms(health.batch_seconds)
+    checkpoints = health.checkpoints
+    yield table.CHECKPOINT_SECONDS, _histograms({stage: one.seconds for stage, one in checkpoints.items()})
+    written = {stage: one.written_bytes for stage, one in checkpoints.items()}
+    yield table.CHECKPOINT_BYTES, _keyed("stage", written, "_total")
+    records = {stage: one.written_records for stage, one in checkpoints.items()}
+    yield table.CHECKPOINT_RECORDS, _keyed("stage", records, "_total")
+    took = {stage: one.seconds for stage, one in health.recoveries.items()}
+    yield table.RECOVERY_SECONDS, _keyed("stage", took)
+    read = {stage: one.records for stage, one in health.recoveries.items()}
+    yield table.RECOVERY_RECORDS, _keyed("stage", read)
+    yield table.PUBLISHED, _keyed("topic", health.published, "_total")
+    yield table.PUBLISH_ERRORS, _keyed("topic", health.publish_errors, "_total")
+    yield table.DEAD_LETTERS, _keyed("reason", health.dead_letters, "_total")
+    yield table.PENDING_CANCELLATIONS, [Sample("", _NO_LABELS, health.pending_cancellations)]
+    yield table.REGISTRY, _keyed("registry", health.registry_sizes)
+
+
+def _keyed(label: str, values: Mapping[str, float], suffix: str = "") -> Samples:
+    return [Sample(suffix, Labels({label: key}), value) for key, value in values.items()]
+
+
+def _histograms(by_stage: Mapping[str, HistogramSnapshot]) -> Samples:
+    for stage, one in by_stage.items():
+        bounds = [*(number(bound) for bound in one.bounds), "+Inf"]
+        for bound, count in zip(bounds, accumulate(one.counts), strict=True):
+            yield Sample("_bucket", Labels({"stage": stage, "le": bound}), count)
+        yield Sample("_count", Labels({"stage": stage}), sum(one.counts))
+        yield Sample("_sum", Labels({"stage": stage}), one.total)
+
+
+def _redis(health: PipelineSnapshot) -> Iterator[tuple[Family, Samples]]:
+    redis = health.redis
+    if redis is None:
+        return
+    yield table.REDIS_UP, [Sample("", _NO_LABELS, redis.is_up)]
+    yield table.REDIS_PENDING, [Sample("", _NO_LABELS, redis.pending)]
+    yield table.REDIS_WRITTEN, [Sample("_total", _NO_LABELS, redis.written)]
+    yield table.REDIS_ERRORS, [Sample("_total", _NO_LABELS, redis.errors)]

@@ -1,0 +1,138 @@
+"""What the exporter is given: values frozen at one moment, read by another thread without locks."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+
+from metrics.reading import CampaignKpi
+from metrics.tally import Tally
+
+
+class CampaignSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """One campaign as it stands; nothing in it is changed after it is handed over.
+
+    Attributes:
+        channel: the support; None where nobody named it.
+        budget_micros: in the reporting currency.
+        counters: declared events (not reports) of the whole history.
+        readings: by (model, window), for the windows and models that are to be gauges.
+        spend_since_last_lead_micros: None where there never was anything to count from.
+        spend_24h_micros: decides which campaigns keep series of their own.
+    """
+
+    campaign_id: str
+    channel: str | None
+    name: str | None
+    target: str | None
+    offer: str | None
+    objective: str | None
+    status: str | None
+    budget_micros: int | None
+    counters: Tally
+    readings: Mapping[tuple[str, str], CampaignKpi]
+    spend_since_last_lead_micros: int | None
+    watermark_ms: int | None
+    spend_24h_micros: int
+
+
+class LedgerRow(msgspec.Struct, frozen=True):
+    """Verdicts on the records of one source topic-partition since the start of the state (CONTRACT 6)."""
+
+    topic: str
+    partition: int
+    applied: int
+    duplicate: int
+    rejected: int
+    too_late: int
+
+
+class HistogramSnapshot(msgspec.Struct, frozen=True):
+    """Observations in buckets.
+
+    Attributes:
+        bounds: upper bounds, rising, without infinity.
+        counts: observations in each bucket alone, one more than ``bounds``: the last is above them all.
+        total: sum of the observed values.
+    """
+
+    bounds: tuple[float, ...]
+    counts: tuple[int, ...]
+    total: float
+
+
+class CheckpointSnapshot(msgspec.Struct, frozen=True):
+    """Checkpoints of one stage since the process began."""
+
+    seconds: HistogramSnapshot
+    written_bytes: int
+    written_records: int
+
+
+class RecoverySnapshot(msgspec.Struct, frozen=True):
+    """The last recovery of one stage from its changelog."""
+
+    seconds: float
+    records: int
+
+
+class RedisSnapshot(msgspec.Struct, frozen=True):
+    """The Redis views since the process began."""
+
+    is_up: bool
+    pending: int
+    written: int
+    errors: int
+
+
+class PipelineSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """The pipeline's own health. Counts are since the process began, the ledger since the state began.
+
+    Attributes:
+        lag: records between the next to read and the end of the log, by (topic, partition).
+        watermark_delays_ms: how far the watermark is behind the present, by partition.
+        batch_records: records per batch, by stage.
+        batch_seconds: processing time per batch, by stage.
+        published: records confirmed, by topic; ``publish_errors`` likewise.
+        dead_letters: by reason.
+        pending_cancellations: cancellations that wait for their order.
+        registry_sizes: entries known, by registry topic.
+        redis: None where no Redis is configured.
+    """
+
+    version: str
+    ledger: Sequence[LedgerRow] = ()
+    lag: Mapping[tuple[str, int], int] = {}
+    watermark_delays_ms: Mapping[int, int] = {}
+    batch_records: Mapping[str, HistogramSnapshot] = {}
+    batch_seconds: Mapping[str, HistogramSnapshot] = {}
+    checkpoints: Mapping[str, CheckpointSnapshot] = {}
+    recoveries: Mapping[str, RecoverySnapshot] = {}
+    published: Mapping[str, int] = {}
+    publish_errors: Mapping[str, int] = {}
+    dead_letters: Mapping[str, int] = {}
+    registry_sizes: Mapping[str, int] = {}
+    pending_cancellations: int = 0
+    redis: RedisSnapshot | None = None
+
+
+class WorkerSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything one worker shows at one moment.
+
+    Attributes:
+        now_ms: the moment; folding regroups by its hour.
+        currency: the reporting currency, in which all money outside the readings is.
+    """
+
+    now_ms: int
+    currency: str
+    campaigns: Sequence[CampaignSnapshot]
+    pipeline: PipelineSnapshot
+
+
+class Source(Protocol):
+    """Whoever can say how the worker stands."""
+
+    def snapshot(self) -> WorkerSnapshot:
+        """The worker at this moment; the caller may read it from any thread."""
+        ...
