@@ -1,0 +1,107 @@
+"""Fixtures that every kind of test may ask for: brokers, a cache, settings of a deployment of its own."""
+
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+
+from streams.embedded.broker import BrokerHandle, embedded_broker
+from streams.embedded.cache import CacheHandle, embedded_cache
+from streams.settings import Settings
+from tests.servers.kafka import KafkaHandle, KafkaUnavailableError, fetch_artifacts, start_kafka
+
+REPOSITORY = Path(__file__).parents[1]
+# Read here, because each test then runs without any ROISTREAM_ variable.
+_REQUIRE_KAFKA = os.environ.get("ROISTREAM_REQUIRE_KAFKA") == "1"
+_SHARED = Path(os.environ.get("ROISTREAM_SHARED") or REPOSITORY.parent / "shared")
+
+
+@dataclass(frozen=True)
+class Broker:
+    """What a test may know of the broker it runs on."""
+
+    kind: Literal["embedded", "apache"]
+    url: str
+    has_transactions: bool
+
+    @property
+    def address(self) -> str:
+        """`host:port`, as client libraries want it."""
+        return self.url.removeprefix("kafka://")
+
+
+@pytest.fixture(scope="session")
+def embedded_kafka() -> Iterator[BrokerHandle]:
+    """One embedded broker for the whole session."""
+    with embedded_broker() as handle:
+        yield handle
+
+
+@pytest.fixture(scope="session")
+def real_kafka() -> Iterator[KafkaHandle]:
+    """One Apache Kafka for the whole session; skips where there is no JVM, unless it is required."""
+    try:
+        fetch_artifacts()
+    except KafkaUnavailableError as error:
+        if _REQUIRE_KAFKA:
+            raise
+        pytest.skip(f"no Apache Kafka here: {error}")
+    with start_kafka() as handle:
+        yield handle
+
+
+@pytest.fixture(params=["embedded", pytest.param("apache", marks=pytest.mark.kafka)])
+def broker(request: pytest.FixtureRequest) -> Broker:
+    """Both brokers in turn: what passes here holds in the demo and in production."""
+    if request.param == "embedded":
+        return Broker("embedded", request.getfixturevalue("embedded_kafka").url, has_transactions=False)
+    return Broker("apache", request.getfixturevalue("real_kafka").url, has_transactions=True)
+
+
+@pytest.fixture(scope="session")
+def cache() -> Iterator[CacheHandle]:
+    """One embedded cache for the whole session; tests use key prefixes or flush it."""
+    with embedded_cache() as handle:
+        yield handle
+
+
+@pytest.fixture
+def settings_for() -> Callable[..., Settings]:
+    """Makes settings for a broker: fresh topic prefix and group, short timeouts; keywords win."""
+
+    def make(broker: Any, **overrides: Any) -> Settings:
+        fresh = f"t{uuid.uuid4().hex[:8]}-"
+        values: dict[str, Any] = {
+            "broker": broker.url,
+            "transactions": getattr(broker, "has_transactions", False),
+            "topic_prefix": fresh,
+            "group_id": f"{fresh}roistream",
+            "broker_wait": "10s",
+            "session_timeout": "6s",
+            "idle_after": "1s",
+            "publish_interval": "100ms",
+            "http_port": 0,
+        }
+        return Settings(**(values | overrides))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of shared data sets beside the repository; skips where there is none."""
+    if not _SHARED.is_dir():
+        pytest.skip(f"no shared data at {_SHARED}; ROISTREAM_SHARED may name the folder")
+    return _SHARED
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_the_shell(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests mean the settings they write; those of the shell would bend them."""
+    for name in list(os.environ):
+        if name.startswith("ROISTREAM_"):
+            monkeypatch.delenv(name)

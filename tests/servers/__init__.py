@@ -1,0 +1,1 @@
+"""Servers under the tests: a real Apache Kafka beside the embedded broker."""
