@@ -1,0 +1,104 @@
+"""Registered campaigns, resolved: times in milliseconds, money in micros of the reporting currency."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import NamedTuple
+
+from metrics.currency import Rates
+from metrics.errors import Reason, Rejection
+from metrics.events import Campaign, Instant
+from metrics.judging import instant
+
+_LATEST = 1 << 62
+
+
+class CampaignFacts(NamedTuple):
+    """What readings need to know of a campaign."""
+
+    campaign_id: str
+    registered: Campaign | None = None
+    channel: str | None = None
+    currency: str | None = None
+    starts_at: int | None = None
+    ends_at: int | None = None
+    budget_micros: int | None = None
+    other_cost_micros: int = 0
+    baseline_micros_per_day: int | None = None
+    is_reported: bool = False
+
+
+class Book:
+    """Campaigns and rates as registered now."""
+
+    def __init__(self, reporting_currency: str) -> None:
+        self.rates = Rates(reporting_currency)
+        self.campaigns: dict[str, CampaignFacts] = {}
+        self._records: dict[str, Campaign] = {}
+
+    def register(self, campaign_id: str, record: Campaign | None) -> None:
+        """Take in a campaign's record; None archives it.
+
+        Raises:
+            Rejection: when a field is wrong; what was known of the campaign stays.
+        """
+        if record is None:
+            self.campaigns.pop(campaign_id, None)
+            self._records.pop(campaign_id, None)
+            return
+        self.campaigns[campaign_id] = resolve(record, self.rates)
+        self._records[campaign_id] = record
+
+    def set_rate(self, currency: str, valid_from: int, rate: Decimal | None) -> None:
+        """Take in a rate, and resolve anew the campaigns whose money could not be converted before."""
+        self.rates.set(currency, valid_from, rate)
+        for campaign_id, record in self._records.items():
+            if record.currency == currency:
+                self.campaigns[campaign_id] = resolve(record, self.rates)
+
+    def facts(self, campaign_id: str) -> CampaignFacts:
+        """What is known of a campaign; an unregistered one has the defaults."""
+        return self.campaigns.get(campaign_id) or CampaignFacts(campaign_id)
+
+    def currency_of(self, campaign_id: str | None) -> str:
+        """The currency of amounts that name none."""
+        known = self.campaigns.get(campaign_id) if campaign_id is not None else None
+        return (known.currency if known else None) or self.rates.reporting
+
+
+def resolve(record: Campaign, rates: Rates) -> CampaignFacts:
+    """Facts of a record; money at the rate valid when the campaign starts, else at the latest.
+
+    Money in a currency without a rate stays unknown until the rate comes.
+    """
+    starts_at = _optional(record.starts_at, "starts_at")
+    at = _LATEST if starts_at is None else starts_at
+    currency = record.currency or rates.reporting
+
+    def money(amount: Decimal | None) -> int | None:
+        return None if amount is None else _known(lambda: rates.micros(amount, currency, at))
+
+    return CampaignFacts(
+        campaign_id=record.campaign_id,
+        registered=record,
+        channel=record.channel,
+        currency=record.currency,
+        starts_at=starts_at,
+        ends_at=_optional(record.ends_at, "ends_at"),
+        budget_micros=money(record.budget),
+        other_cost_micros=money(record.other_cost) or 0,
+        baseline_micros_per_day=money(record.baseline_revenue_per_day),
+        is_reported=record.cost_basis == "reports",
+    )
+
+
+def _optional(value: Instant | None, name: str) -> int | None:
+    return None if value is None else instant(value, name)
+
+
+def _known(amount: Callable[[], int]) -> int | None:
+    try:
+        return amount()
+    except Rejection as rejection:
+        if rejection.reason is Reason.UNKNOWN_CURRENCY:
+            return None
+        raise

@@ -1,0 +1,38 @@
+"""Contributions: what one fact adds to which campaign at which event time."""
+
+from typing import NamedTuple
+
+import msgspec
+
+from metrics.tally import Tally
+
+
+class Contribution(NamedTuple):
+    """Sums that count on ``campaign`` at ``at``; ``is_owed`` ones reach the total however late."""
+
+    campaign: str
+    at: int
+    tally: Tally
+    is_owed: bool = False
+
+
+def difference(before: list[Contribution], after: list[Contribution]) -> list[Contribution]:
+    """What must be added to sums that hold ``before`` so that they hold ``after``.
+
+    >>> a = Contribution("c", 0, Tally(leads=1)); b = Contribution("d", 0, Tally(leads=1))
+    >>> [(c.campaign, c.tally.leads) for c in difference([a], [a, b])]
+    [('d', 1)]
+    """
+    remaining = list(before)
+    added = []
+    for contribution in after:
+        if contribution in remaining:
+            remaining.remove(contribution)
+        else:
+            added.append(contribution)
+    return [_negated(old) for old in remaining] + added
+
+
+def _negated(contribution: Contribution) -> Contribution:
+    negative = Tally(*(-value for value in msgspec.structs.astuple(contribution.tally)))
+    return contribution._replace(tally=negative)

@@ -1,0 +1,66 @@
+"""Leads and their stages: each lead counts once as lead, once as MQL, once as SQL (KPIS 4).
+
+A stage counts at the earliest record (by ``occurred_at``, then ``event_id``) that has this stage or a
+later one; so a later stage seen first counts the earlier ones with it, going back counts nothing, and
+any order of arrival ends with the same counts. It counts on the campaign that record names, else on
+the campaign of the lead's earliest record that names one, else on ``(none)``.
+"""
+
+from typing import NamedTuple
+
+import msgspec
+
+from metrics.contribution import Contribution, difference
+from metrics.events import NO_CAMPAIGN
+from metrics.tally import Tally
+
+STAGES = ("lead", "mql", "sql")
+_COUNTS = (Tally(leads=1), Tally(mqls=1), Tally(sqls=1))
+
+
+class Mark(NamedTuple):
+    """The record that counts a stage."""
+
+    at: int
+    event_id: str
+    campaign: str | None
+
+
+class LeadEntry(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """What is remembered of a lead: the mark of each stage reached, and its earliest named campaign."""
+
+    marks: tuple[Mark | None, Mark | None, Mark | None]
+    named: Mark | None = None
+
+    @property
+    def latest(self) -> int:
+        """The latest event time kept, by which the entry expires."""
+        return max(mark.at for mark in self.marks if mark is not None)
+
+
+def observe(entry: LeadEntry | None, stage: str, mark: Mark) -> tuple[LeadEntry, list[Contribution]]:
+    """Take in one record of a lead; return its entry now and what its sums change by."""
+    known = entry.marks if entry else (None, None, None)
+    reached = STAGES.index(stage)
+    lead, mql, sql = (_earlier(old, mark) if index <= reached else old for index, old in enumerate(known))
+    named = entry.named if entry else None
+    if mark.campaign is not None:
+        named = _earlier(named, mark)
+    now = LeadEntry((lead, mql, sql), named)
+    return now, difference(contributions(entry), contributions(now))
+
+
+def contributions(entry: LeadEntry | None) -> list[Contribution]:
+    """Where and when the stages of a lead count."""
+    if entry is None:
+        return []
+    fallback = entry.named.campaign if entry.named else None
+    return [
+        Contribution(mark.campaign or fallback or NO_CAMPAIGN, mark.at, count)
+        for mark, count in zip(entry.marks, _COUNTS, strict=True)
+        if mark is not None
+    ]
+
+
+def _earlier(known: Mark | None, new: Mark) -> Mark:
+    return new if known is None or new[:2] < known[:2] else known

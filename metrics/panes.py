@@ -1,0 +1,114 @@
+"""Panes: the smallest buckets kept, at four resolutions, and how late a fact may still reach each.
+
+A fact is folded into its minute, its quarter of an hour, its day and the total. What a pane is kept
+for follows from the retention of the tumbling window it serves (CONTRACT 3): ``1m`` 2 h, ``1h`` 7 d,
+``1d`` 35 d; the total is kept for good.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from metrics.tally import Tally
+from metrics.timeline import DAY, HOUR, MINUTE, QUARTER, floor_to
+
+#: Resolutions, finest first; integers because they are part of millions of keys.
+MINUTES, QUARTERS, DAYS, TOTAL = range(4)
+RESOLUTIONS = (MINUTES, QUARTERS, DAYS, TOTAL)
+WIDTHS = (MINUTE, QUARTER, DAY)
+#: The tumbling window that a pane's resolution serves, its length, and its retention.
+WINDOW_LENGTHS = (MINUTE, HOUR, DAY)
+RETENTIONS = (2 * HOUR, 7 * DAY, 35 * DAY)
+
+PaneKey = tuple[str, int, int]
+
+
+class Horizon(NamedTuple):
+    """For each resolution the earliest pane start that still accepts facts; None accepts all."""
+
+    minutes_from: int | None
+    quarters_from: int | None
+    days_from: int | None
+
+
+def horizon(watermark: int | None) -> Horizon:
+    """The panes that accept facts at a watermark: those whose window is within its retention.
+
+    >>> horizon(None)
+    Horizon(minutes_from=None, quarters_from=None, days_from=None)
+    >>> horizon(35 * DAY).days_from
+    0
+    """
+    if watermark is None:
+        return Horizon(None, None, None)
+    first = (
+        floor_to(watermark - retention - length, length) + length
+        for retention, length in zip(RETENTIONS, WINDOW_LENGTHS, strict=True)
+    )
+    return Horizon(*first)
+
+
+def pane_starts(at: int) -> tuple[int, int, int]:
+    """Starts of the minute, quarter and day panes that hold an instant."""
+    return floor_to(at, MINUTE), floor_to(at, QUARTER), floor_to(at, DAY)
+
+
+class Panes:
+    """The tallies of one source partition, with what changed since the last checkpoint."""
+
+    def __init__(self) -> None:
+        self.tallies: dict[PaneKey, Tally] = {}
+        self.changed: set[PaneKey] = set()
+        self._by_start: tuple[dict[int, list[str]], ...] = ({}, {}, {})
+
+    def __iter__(self) -> Iterator[PaneKey]:
+        return iter(self.tallies)
+
+    def restore(self, key: PaneKey, tally: Tally) -> None:
+        """Put back a pane read from the changelog."""
+        self._enter(key)
+        self.tallies[key] = tally
+
+    def fold(self, campaign: str, at: int, delta: Tally, limits: Horizon) -> None:
+        """Add ``delta`` to every pane of ``at`` that still accepts facts, and to the total."""
+        for resolution, (start, earliest) in enumerate(zip(pane_starts(at), limits, strict=True)):
+            if earliest is None or start >= earliest:
+                self._add((campaign, resolution, start), delta)
+        self._add((campaign, TOTAL, 0), delta)
+
+    def expire(self, limits: Horizon) -> list[PaneKey]:
+        """Drop the panes that accept no more facts and return their keys.
+
+        A pane changed since the last checkpoint stays until its value has gone out (DESIGN 2.3).
+        """
+        dropped: list[PaneKey] = []
+        for resolution, earliest in enumerate(limits):
+            if earliest is not None:
+                dropped.extend(self._drop_before(resolution, earliest))
+        return dropped
+
+    def _add(self, key: PaneKey, delta: Tally) -> None:
+        tally = self.tallies.get(key)
+        if tally is None:
+            self._enter(key)
+            tally = self.tallies[key] = Tally()
+        tally.add(delta)
+        self.changed.add(key)
+
+    def _enter(self, key: PaneKey) -> None:
+        campaign, resolution, start = key
+        if resolution != TOTAL and key not in self.tallies:
+            self._by_start[resolution].setdefault(start, []).append(campaign)
+
+    def _drop_before(self, resolution: int, earliest: int) -> Iterable[PaneKey]:
+        by_start = self._by_start[resolution]
+        for start in [start for start in by_start if start < earliest]:
+            kept = []
+            for campaign in by_start.pop(start):
+                key = (campaign, resolution, start)
+                if key in self.changed:
+                    kept.append(campaign)
+                else:
+                    del self.tallies[key]
+                    yield key
+            if kept:
+                by_start[start] = kept
