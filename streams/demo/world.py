@@ -1,0 +1,200 @@
+"""The demo's world: campaigns, people and what they do, in arrival order. Pure: seeded, and time is an argument.
+
+The same seed gives the same stream, however it is cut into steps. Every campaign has luck of its own,
+so that pausing one leaves the others' streams as they are (and a control arm meets the same people).
+"""
+
+import random
+from collections import Counter
+from collections.abc import Iterator
+from decimal import Decimal
+from heapq import heappop, heappush
+from itertools import count
+
+from metrics.timeline import DAY, HOUR, SECOND, floor_to, format_instant
+from streams import topics
+from streams.demo.delivery import BROKEN_SHARE, Arrival, Fact, Record, deliver, spoil
+from streams.demo.funnel import Funnel
+from streams.demo.pace import Pace
+from streams.demo.platform import Platform
+from streams.demo.profiles import Profile, choose
+from streams.demo.reports import CADENCE_MS, Reporter
+
+#: Rates into EUR at the start of the history, and since one hour before going live.
+RATES: dict[str, tuple[str, str]] = {"USD": ("0.91", "0.92"), "GBP": ("1.17", "1.16")}
+#: A history of more clicks than this would keep the first figures waiting.
+MAX_HISTORY_CLICKS = 6_000
+#: No gap is drawn over more than this, because density and levels change meanwhile.
+_LOOK_AHEAD_MS = 10 * SECOND
+#: Hour of the day (UTC) at which a channel's visitors are busiest; the rhythm shares the clicks out.
+_BUSIEST = {"search": 11, "email": 8, "social": 20, "display": 17, "affiliate": 15, "organic": 12}
+_HOURS = 24
+
+
+class World:
+    """Everything that happens in the demo.
+
+    Args:
+        seed: decides everything but the time.
+        campaigns: how many; at least 1.
+        rate: clicks per second while live, all campaigns together.
+        pace: the course of simulated time.
+        obeys: False for a control arm whose ad platform ignores budget actions.
+    """
+
+    def __init__(self, seed: int, campaigns: int, rate: float, pace: Pace, *, obeys: bool = True) -> None:
+        self.seed, self.rate, self.pace = seed, rate, pace
+        self.profiles = choose(seed, campaigns)
+        self.platform = Platform({p.campaign_id: self._budget(p) for p in self.profiles}, obeys=obeys)
+        #: What was handed out so far: ``sent``, each topic, each kind, and ``refunds``.
+        self.counts: Counter[str] = Counter()
+        self._heap: list[tuple[int, int, int, Arrival | _Source]] = []
+        shares = _hourly_shares(self.profiles)
+        thin = min(1.0, MAX_HISTORY_CLICKS / max(rate * pace.history_seconds(), 1e-9))
+        for index, profile in enumerate(self.profiles):
+            source = _Source(self, index, profile, [rate * share[index] for share in shares], thin)
+            heappush(self._heap, (pace.begins_ms, index, source.serial(), source))
+
+    def registrations(self) -> list[Arrival]:
+        """Rates and campaigns, to be sent before anything else."""
+        begins = self.pace.begins_ms
+        rates = [
+            {"currency": currency, "rate": rate, "valid_from": format_instant(valid_from)}
+            for currency, pair in RATES.items()
+            for rate, valid_from in zip(
+                pair, (floor_to(begins, DAY) - DAY, self._second_rate_from()), strict=True
+            )
+        ]
+        keyed = [(topics.FX_RATES, f"{r['currency']}|{r['valid_from']}", r) for r in rates]
+        keyed += [(topics.CAMPAIGNS, p.campaign_id, self._campaign(p)) for p in self.profiles]
+        return [Arrival(topic, key, record, begins, begins) for topic, key, record in keyed]
+
+    def advance(self, until_ms: int) -> Iterator[Arrival]:
+        """The records that arrive up to ``until_ms`` (simulated), in order of arrival."""
+        while self._heap and self._heap[0][0] <= until_ms:
+            at, index, _, item = heappop(self._heap)
+            if isinstance(item, Arrival):
+                self._count(item)
+                yield item
+                continue
+            for arrival in item.fire(at):
+                heappush(self._heap, (arrival.arrives_at_ms, index, item.serial(), arrival))
+            heappush(self._heap, (item.next_ms, index, item.serial(), item))
+
+    def _count(self, arrival: Arrival) -> None:
+        self.counts.update(("sent", arrival.topic, arrival.kind))
+        if arrival.record.get("kind") == "refunded":
+            self.counts["refunds"] += 1
+
+    def _second_rate_from(self) -> int:
+        return floor_to(self.pace.live_ms - HOUR, HOUR)
+
+    def _hourly_spend(self, profile: Profile) -> float:
+        """Mean spend per hour of the history, in the campaign's currency."""
+        seconds = self.pace.history_seconds()
+        clicks = min(self.rate * seconds, MAX_HISTORY_CLICKS) / len(self.profiles)
+        hours = max(self.pace.live_ms - self.pace.begins_ms, 1) / HOUR
+        return clicks * profile.click_price * profile.share / hours
+
+    def _budget(self, profile: Profile) -> Decimal:
+        """About a day's spend at the live rate, in round numbers."""
+        if profile.charge == "free":
+            return Decimal(0)
+        daily = self.rate / len(self.profiles) * profile.click_price * profile.share * DAY / SECOND
+        return Decimal(max(100, round(daily, -2)))
+
+    def _campaign(self, profile: Profile) -> Record:
+        starts = floor_to(self.pace.begins_ms, HOUR)
+        days = 14
+        record: Record = {
+            "campaign_id": profile.campaign_id,
+            "name": profile.name,
+            "channel": profile.channel,
+            "target": profile.target,
+            "offer": profile.offer,
+            "objective": profile.objective,
+            "starts_at": format_instant(starts),
+            "ends_at": format_instant(starts + days * DAY),
+            "budget": str(self.platform.accounts[profile.campaign_id].opening),
+            "currency": profile.currency,
+            "cost_basis": "reports" if profile.charge == "report" else "events",
+            "status": "active",
+        }
+        if profile.charge != "free":
+            record["targets"] = {"cpl": profile.target_cpl, **profile.more_targets}
+        if profile.other_cost_share:
+            hourly = self._hourly_spend(profile) * profile.other_cost_share
+            record["other_cost"] = f"{hourly * days * _HOURS:.2f}"
+        if profile.has_baseline:
+            record["baseline_revenue_per_day"] = f"{profile.order_value * 40:.2f}"
+        return record
+
+
+class _Source:
+    """One campaign's clicks, reports and everything that follows from them."""
+
+    def __init__(self, world: World, index: int, profile: Profile, rates: list[float], thin: float) -> None:
+        self._world, self._profile, self._rates, self._thin = world, profile, rates, thin
+        self._rng = random.Random(f"{world.seed}:{profile.campaign_id}")
+        self._serial, self._ids = count(), count()
+        self._tag = f"{index:02d}-{world.pace.live_ms // SECOND:x}"
+        self._funnel = Funnel(profile, self._rng, self._next_id)
+        self._reporter = Reporter(profile, self._rng) if profile.charge == "report" else None
+        self._report_ms = world.pace.begins_ms
+        self._click_ms: int | None = None
+        self.next_ms = world.pace.begins_ms
+
+    def serial(self) -> int:
+        """Breaks ties of the campaign's own records by the order in which they were made."""
+        return next(self._serial)
+
+    def _next_id(self, kind: str) -> str:
+        return f"{kind}{self._tag}-{next(self._ids):x}"
+
+    def fire(self, at_ms: int) -> Iterator[Arrival]:
+        """What begins at ``at_ms``; sets ``next_ms``."""
+        if self._click_ms == at_ms and self._world.platform.level(self._profile.campaign_id) > 0:
+            yield from self._click(at_ms)
+        if self._reporter is not None and at_ms >= self._report_ms:
+            self._report_ms = floor_to(at_ms, CADENCE_MS) + CADENCE_MS
+            yield from self._delivered(self._reporter.state(at_ms), at_ms)
+        self._plan(at_ms)
+
+    def _click(self, at_ms: int) -> Iterator[Arrival]:
+        click, rest = self._funnel.click(at_ms)
+        if self._reporter is not None:
+            rest += self._reporter.count(at_ms)
+        yield from self._delivered([click, *rest], at_ms)
+        if self._rng.random() < BROKEN_SHARE:
+            yield spoil(self._rng, click.key, click.record, at_ms, self._next_id("b"))
+
+    def _delivered(self, facts: list[Fact], at_ms: int) -> Iterator[Arrival]:
+        for fact in facts:
+            yield from deliver(self._rng, fact, at_ms)
+
+    def _plan(self, at_ms: int) -> None:
+        """Draw the next click; the process has no memory, so looking again later changes no chance."""
+        per_second = self._intensity(at_ms)
+        gap_ms = self._rng.expovariate(per_second) * SECOND if per_second > 0 else _LOOK_AHEAD_MS
+        clicks_soon = per_second > 0 and gap_ms < _LOOK_AHEAD_MS
+        self.next_ms = at_ms + max(1, round(min(gap_ms, _LOOK_AHEAD_MS)))
+        self._click_ms = self.next_ms if clicks_soon else None
+
+    def _intensity(self, at_ms: int) -> float:
+        pace = self._world.pace
+        hour = at_ms % DAY // HOUR
+        level = self._world.platform.level(self._profile.campaign_id) or 1.0
+        thin = self._thin if at_ms < pace.live_ms else 1.0
+        return self._rates[hour] * pace.density(at_ms) * thin * level
+
+
+def _hourly_shares(profiles: list[Profile]) -> list[list[float]]:
+    """Each campaign's share of all clicks by hour of the day; every hour's shares add up to 1."""
+    weights = [[p.share * _busyness(p.channel, hour) for p in profiles] for hour in range(_HOURS)]
+    return [[weight / sum(row) for weight in row] for row in weights]
+
+
+def _busyness(channel: str, hour: int) -> float:
+    """1 at the channel's busiest hour, 0.4 at its quietest."""
+    distance = abs(hour - _BUSIEST.get(channel, 12))
+    return 1.0 - 0.6 * min(distance, _HOURS - distance) / (_HOURS / 2)
