@@ -1,0 +1,178 @@
+"""The edge between the demo's world and Kafka: sends what happens, hands budget actions to the platform."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from metrics.errors import RoistreamError
+from streams import topics
+from streams.connections import aiokafka_options
+from streams.demo.delivery import Arrival
+from streams.demo.world import World
+from streams.settings import Settings
+
+#: How long the live loop rests between two looks at the clock.
+_TICK_S = 0.05
+#: Records sent between two turns of the event loop, so that table and signals go on.
+_SLICE = 500
+
+
+def real_now() -> int:
+    """The real time in milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+@dataclass
+class Progress:
+    """How far the traffic is; whoever shows it reads it."""
+
+    registered: asyncio.Event = field(default_factory=asyncio.Event)
+    history_sent: asyncio.Event = field(default_factory=asyncio.Event)
+    sent: int = 0
+    actions_seen: int = 0
+    actions_obeyed: int = 0
+    #: Simulated milliseconds by which sending lags; near 0 while the rate can be kept.
+    behind_ms: int = 0
+
+
+async def run(
+    settings: Settings,
+    world: World,
+    *,
+    seconds: float | None = None,
+    stop: asyncio.Event,
+    progress: Progress | None = None,
+    now: Callable[[], int] = real_now,
+    obey_from_beginning: bool = True,
+) -> Progress:
+    """Send rates and campaigns, then the history at full speed, then live traffic until told to stop.
+
+    Args:
+        settings: where the broker is.
+        world: what happens; it is advanced, and its platform obeys ``budget-actions``.
+        seconds: ends the traffic this long after its start; None leaves it to ``stop``.
+        stop: ends it at once.
+        progress: kept up to date while it runs.
+        now: the real time in milliseconds.
+        obey_from_beginning: whether actions that are in the topic already are obeyed, too; wanted
+            where the topic is as young as the world.
+
+    Raises:
+        RoistreamError: when a record is not confirmed, or the broker cannot be reached.
+    """
+    progress = progress or Progress()
+    deadline = None if seconds is None else now() + round(seconds * 1_000)
+    try:
+        actions = reader(settings, topics.BUDGET_ACTIONS, from_beginning=obey_from_beginning)
+        async with actions, _sender(settings, progress) as sender:
+            await sender.send(world.registrations(), stop)
+            await sender.confirm()
+            progress.registered.set()
+            await sender.send(world.advance(world.pace.live_ms), stop)
+            await sender.confirm()
+            progress.history_sent.set()
+            while not stop.is_set() and (deadline is None or now() < deadline):
+                target = world.pace.simulated(now())
+                await sender.send(world.advance(target), stop)
+                progress.behind_ms = world.pace.simulated(now()) - target
+                await _obey(world, actions, progress)
+                await _rest(stop)
+            await sender.confirm()
+    except (KafkaError, OSError) as error:
+        raise RoistreamError(
+            f"The demo's traffic stopped: {type(error).__name__}: {error}. "
+            f"Is the broker at {settings.broker} alive and are its topics there (roistream topics)?"
+        ) from error
+    return progress
+
+
+class Sender:
+    """Sends arrivals and remembers the first that was not confirmed."""
+
+    def __init__(self, producer: AIOKafkaProducer, settings: Settings, progress: Progress) -> None:
+        self._producer, self._settings, self._progress = producer, settings, progress
+        self._failure: BaseException | None = None
+
+    async def send(self, arrivals: Iterable[Arrival], stop: asyncio.Event) -> None:
+        """Hand records to the producer in their order; returns early when told to stop.
+
+        Raises:
+            KafkaError: that of an earlier record which the broker did not confirm.
+        """
+        for number, arrival in enumerate(arrivals, 1):
+            topic = self._settings.topic(arrival.topic)
+            sent = await self._producer.send(topic, arrival.payload(), key=arrival.key.encode())
+            sent.add_done_callback(self._confirmed)
+            if number % _SLICE == 0:
+                self._check()
+                await asyncio.sleep(0)
+                if stop.is_set():
+                    return
+
+    async def confirm(self) -> None:
+        """Wait until everything sent is confirmed.
+
+        Raises:
+            KafkaError: when something was not.
+        """
+        await self._producer.flush()
+        self._check()
+
+    def _confirmed(self, sent: "asyncio.Future[Any]") -> None:
+        failure = asyncio.CancelledError() if sent.cancelled() else sent.exception()
+        if failure is None:
+            self._progress.sent += 1
+        else:
+            self._failure = self._failure or failure
+
+    def _check(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+
+
+@contextlib.asynccontextmanager
+async def _sender(settings: Settings, progress: Progress) -> AsyncIterator[Sender]:
+    producer = AIOKafkaProducer(
+        **aiokafka_options(settings), acks="all", linger_ms=5, max_batch_size=256 * 1024
+    )
+    async with producer:
+        yield Sender(producer, settings, progress)
+
+
+def reader(settings: Settings, topic: str, *, from_beginning: bool) -> AIOKafkaConsumer:
+    """A reader of all partitions of a topic; it has no group, because every reader sees every record."""
+    return AIOKafkaConsumer(
+        settings.topic(topic),
+        **aiokafka_options(settings),
+        isolation_level="read_committed",
+        auto_offset_reset="earliest" if from_beginning else "latest",
+    )
+
+
+async def _obey(world: World, actions: AIOKafkaConsumer, progress: Progress) -> None:
+    """Hand what arrived on ``budget-actions`` to the platform; never waits."""
+    for records in (await actions.getmany(timeout_ms=0)).values():
+        for record in records:
+            action = _decoded(record.value)
+            progress.actions_seen += 1
+            progress.actions_obeyed += world.platform.apply(action)
+
+
+def _decoded(value: bytes | None) -> dict[str, Any]:
+    """An action; an empty one where the record is none, which the platform ignores."""
+    try:
+        return msgspec.json.decode(value or b"{}", type=dict[str, Any])
+    except msgspec.DecodeError:
+        return {}
+
+
+async def _rest(stop: asyncio.Event) -> None:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), _TICK_S)
