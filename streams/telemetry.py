@@ -1,0 +1,143 @@
+"""The pipeline's own figures: plain counters, touched once per batch or checkpoint, never per event.
+
+Lives on the event loop's thread; ``snapshot`` freezes what the metrics page needs for another thread.
+"""
+
+from bisect import bisect_left
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from metrics.exposition.snapshot import (
+    CheckpointSnapshot,
+    HistogramSnapshot,
+    LedgerRow,
+    PipelineSnapshot,
+    RecoverySnapshot,
+    RedisSnapshot,
+)
+
+#: Upper bounds in seconds: a batch takes milliseconds, a checkpoint up to the session timeout.
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+#: Upper bounds in records.
+RECORDS = (1.0, 10.0, 100.0, 500.0, 1_000.0, 2_500.0, 5_000.0, 10_000.0, 50_000.0)
+
+
+class Histogram:
+    """Counts observations in fixed buckets.
+
+    >>> seen = Histogram((1.0, 10.0)); seen.observe(1); seen.observe(11); seen.snapshot().counts
+    (1, 0, 1)
+    """
+
+    def __init__(self, bounds: Sequence[float]) -> None:
+        """Take upper bounds, rising; one more bucket is above them all."""
+        self._bounds = tuple(bounds)
+        self._counts = [0] * (len(self._bounds) + 1)
+        self._total = 0.0
+
+    def observe(self, value: float) -> None:
+        """Add one observation; a bound belongs to its bucket."""
+        self._counts[bisect_left(self._bounds, value)] += 1
+        self._total += value
+
+    def snapshot(self) -> HistogramSnapshot:
+        """The counts as they stand."""
+        return HistogramSnapshot(self._bounds, tuple(self._counts), self._total)
+
+
+@dataclass
+class StageTelemetry:
+    """Figures of one stage (``intake``, ``merge``) since the process began."""
+
+    batch_records: Histogram = field(default_factory=lambda: Histogram(RECORDS))
+    batch_seconds: Histogram = field(default_factory=lambda: Histogram(SECONDS))
+    checkpoint_seconds: Histogram = field(default_factory=lambda: Histogram(SECONDS))
+    checkpoint_bytes: int = 0
+    checkpoint_records: int = 0
+    recovery: RecoverySnapshot | None = None
+
+    def batch(self, records: int, seconds: float) -> None:
+        """One batch was processed."""
+        self.batch_records.observe(records)
+        self.batch_seconds.observe(seconds)
+
+    def checkpoint(self, seconds: float, written_bytes: int, records: int) -> None:
+        """One checkpoint was confirmed."""
+        self.checkpoint_seconds.observe(seconds)
+        self.checkpoint_bytes += written_bytes
+        self.checkpoint_records += records
+
+    def recovered(self, seconds: float, records: int) -> None:
+        """The state was read back from the changelog."""
+        self.recovery = RecoverySnapshot(seconds, records)
+
+
+@dataclass
+class Telemetry:
+    """Figures of one worker; whoever does a thing adds to its counter.
+
+    Attributes:
+        stages: made when first asked for, by name.
+        lag: records still to read, by (topic, partition); revoked ones are deleted by ``revoked``.
+        watermarks_ms: watermark, by partition.
+        published: records confirmed, by topic; ``publish_errors`` likewise.
+        dead_letters: by reason.
+        registry_sizes: entries known, by registry topic.
+        pending_cancellations: cancellations that wait for their order, by partition.
+    """
+
+    version: str
+    stages: defaultdict[str, StageTelemetry] = field(default_factory=lambda: defaultdict(StageTelemetry))
+    lag: dict[tuple[str, int], int] = field(default_factory=dict)
+    watermarks_ms: dict[int, int] = field(default_factory=dict)
+    published: Counter[str] = field(default_factory=Counter)
+    publish_errors: Counter[str] = field(default_factory=Counter)
+    dead_letters: Counter[str] = field(default_factory=Counter)
+    registry_sizes: dict[str, int] = field(default_factory=dict)
+    pending_cancellations: dict[int, int] = field(default_factory=dict)
+
+    def revoked(self, partitions: set[int]) -> None:
+        """Forget what is shown of partitions that another worker has now."""
+        self.lag = {key: lag for key, lag in self.lag.items() if key[1] not in partitions}
+        for partition in partitions:
+            self.watermarks_ms.pop(partition, None)
+            self.pending_cancellations.pop(partition, None)
+
+    def snapshot(
+        self, now_ms: int, ledger: Sequence[LedgerRow], redis: RedisSnapshot | None = None
+    ) -> PipelineSnapshot:
+        """Everything as it stands, copied.
+
+        Args:
+            now_ms: the present, from which the watermarks' delay is counted.
+            ledger: rows of the partitions this worker has.
+            redis: health of the views; None where no Redis is configured.
+        """
+        stages = self.stages
+        return PipelineSnapshot(
+            version=self.version,
+            ledger=tuple(ledger),
+            lag=dict(self.lag),
+            watermark_delays_ms=self._delays(now_ms),
+            batch_records={name: stage.batch_records.snapshot() for name, stage in stages.items()},
+            batch_seconds={name: stage.batch_seconds.snapshot() for name, stage in stages.items()},
+            checkpoints={name: _checkpoints(stage) for name, stage in stages.items()},
+            recoveries={name: stage.recovery for name, stage in stages.items() if stage.recovery},
+            published=dict(self.published),
+            publish_errors=dict(self.publish_errors),
+            dead_letters=dict(self.dead_letters),
+            registry_sizes=dict(self.registry_sizes),
+            pending_cancellations=sum(self.pending_cancellations.values()),
+            redis=redis,
+        )
+
+    def _delays(self, now_ms: int) -> Mapping[int, int]:
+        """Milliseconds behind the present; a source whose clock is ahead is not behind at all."""
+        return {partition: max(0, now_ms - at_ms) for partition, at_ms in self.watermarks_ms.items()}
+
+
+def _checkpoints(stage: StageTelemetry) -> CheckpointSnapshot:
+    return CheckpointSnapshot(
+        stage.checkpoint_seconds.snapshot(), stage.checkpoint_bytes, stage.checkpoint_records
+    )
