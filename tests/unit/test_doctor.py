@@ -1,0 +1,163 @@
+"""The doctor: judgements as tables, and whole examinations on both brokers."""
+
+import errno
+import socket
+import time
+
+import pytest
+from kafka import KafkaAdminClient
+
+from streams.administration import ensure_topics
+from streams.doctor import (
+    Finding,
+    examine,
+    judge_clock,
+    judge_port,
+    judge_replication,
+    judge_transactions,
+    run,
+)
+from streams.embedded.process import free_ports
+from streams.settings import Settings
+
+NOON = 1_795_000_000_000
+LONG_AGO = 1_000_000_000_000
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def states(findings) -> dict[str, str]:
+    return {finding.subject: finding.state for finding in findings}
+
+
+@pytest.mark.parametrize(
+    ("stamped", "state", "words"),
+    [
+        (NOON + 5, "ok", "agree"),
+        (NOON - 900, "ok", "agree"),
+        (NOON - 60_000, "warning", "1m behind"),
+        (NOON + 10 + 60_000, "warning", "1m ahead of"),
+        (NOON - 300_001, "failed", "future_timestamp"),
+        (NOON + 10 + 3_600_000, "warning", "1h ahead of"),
+        (LONG_AGO, "warning", "no LogAppendTime"),
+    ],
+)
+def test_the_brokers_stamp_is_judged_against_both_readings_of_our_clock(stamped, state, words) -> None:
+    finding = judge_clock(stamped, NOON, NOON + 10, Settings(max_future="5m"))
+    assert finding.state == state
+    assert words in finding.text
+
+
+@pytest.mark.parametrize(
+    ("wanted", "has_them", "state", "words"),
+    [
+        (True, True, "ok", "fenced"),
+        (True, False, "failed", "ROISTREAM_TRANSACTIONS=false"),
+        (False, True, "warning", "ROISTREAM_TRANSACTIONS=true"),
+        (False, False, "warning", "demonstration only"),
+    ],
+)
+def test_transactions_need_the_broker_and_the_setting(wanted, has_them, state, words) -> None:
+    finding = judge_transactions(has_them, Settings(transactions=wanted))
+    assert finding.state == state
+    assert words in finding.text
+
+
+@pytest.mark.parametrize(
+    ("brokers", "factor", "state"), [(1, 1, "ok"), (3, 3, "ok"), (3, 1, "warning"), (1, 3, "failed")]
+)
+def test_replication_fits_the_number_of_brokers(brokers, factor, state) -> None:
+    assert judge_replication(brokers, Settings(replication_factor=factor)).state == state
+
+
+@pytest.mark.parametrize(
+    ("number", "state", "setting"),
+    [
+        (errno.EADDRINUSE, "warning", "ROISTREAM_HTTP_PORT"),
+        (errno.EACCES, "failed", "ROISTREAM_HTTP_PORT"),
+        (errno.EADDRNOTAVAIL, "failed", "ROISTREAM_HTTP_HOST"),
+    ],
+)
+def test_a_port_that_cannot_be_had_names_the_setting(number, state, setting) -> None:
+    finding = judge_port(OSError(number, "no"), "10.0.0.1", 80)
+    assert finding.state == state
+    assert setting in finding.text
+
+
+def test_a_ready_deployment_is_well(broker, cache, settings_for, capsys) -> None:
+    (port,) = free_ports(1)
+    settings = settings_for(broker, redis_url=cache.url, http_port=port)
+    ensure_topics(settings, create=True)
+    found = states(examine(settings, now_ms))
+    demonstration = {"transactions": "warning", "clock": "warning"} if broker.kind == "embedded" else {}
+    healthy = ("settings", "broker", "transactions", "topics", "clock", "redis", "http")
+    assert found == dict.fromkeys(healthy, "ok") | demonstration
+    assert run(settings) == 0
+    assert len(capsys.readouterr().out.splitlines()) == len(healthy)
+
+
+def test_nothing_of_the_examination_stays_on_the_broker(broker, settings_for) -> None:
+    settings = settings_for(broker)
+    list(examine(settings, now_ms))
+    admin = KafkaAdminClient(bootstrap_servers=settings.bootstrap)
+    left = [name for name in admin.list_topics() if name.startswith(settings.topic_prefix)]
+    admin.close()
+    assert left == []
+
+
+def test_missing_topics_fail_with_the_command_that_creates_them(broker, settings_for, capsys) -> None:
+    settings = settings_for(broker)
+    assert run(settings) == 1
+    assert "create with: roistream topics" in capsys.readouterr().out
+
+
+def test_another_number_of_partitions_fails(broker, settings_for) -> None:
+    settings = settings_for(broker, partitions=2)
+    ensure_topics(settings, create=True)
+    other = settings.model_copy(update={"partitions": 3})
+    found = states(examine(other, now_ms))
+    assert found["partitions"] == "failed"
+
+
+def test_a_broker_without_the_transactions_asked_for_fails(embedded_kafka, settings_for) -> None:
+    settings = settings_for(embedded_kafka, transactions=True)
+    assert states(examine(settings, now_ms))["transactions"] == "failed"
+
+
+def test_an_absent_broker_fails_and_the_other_checks_go_on(capfd) -> None:
+    (port,) = free_ports(1)
+    settings = Settings(broker=f"kafka://127.0.0.1:{port}", broker_wait="200ms", http_port=0)
+    assert run(settings) == 1
+    out, err = capfd.readouterr()
+    assert f"127.0.0.1:{port}" in out
+    assert "http" in out
+    assert err == ""
+
+
+def test_an_absent_redis_fails_with_the_setting() -> None:
+    (port,) = free_ports(1)
+    settings = Settings(
+        broker="kafka://127.0.0.1:1",
+        broker_wait="1ms",
+        redis_url=f"redis://127.0.0.1:{port}/0",
+        http_port=0,
+    )
+    finding = next(each for each in examine(settings, now_ms) if each.subject == "redis")
+    assert finding.state == "failed"
+    assert "ROISTREAM_REDIS_URL" in finding.text
+
+
+def test_a_taken_port_is_a_warning() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        settings = Settings(broker="kafka://127.0.0.1:1", broker_wait="1ms", http_port=taken.getsockname()[1])
+        assert states(examine(settings, now_ms))["http"] == "warning"
+
+
+def test_wrong_security_settings_spare_the_broker() -> None:
+    settings = Settings(broker_security_protocol="SASL_SSL", http_port=0)
+    found = list(examine(settings, now_ms))
+    assert found[0] == Finding("settings", "failed", found[0].text)
+    assert "ROISTREAM_BROKER_SASL_USERNAME" in found[0].text
+    assert "broker" not in states(found)
