@@ -24,12 +24,8 @@ class Labels:
     """Label pairs that many samples share; their text is made once."""
 
     def __init__(self, pairs: Mapping[str, str]) -> None:
-        """Take over the pairs.
-
-        NUL ends the page for Prometheus' scanner, and a lone surrogate has no UTF-8: one such id
-        would cost the whole page, so both are replaced.
-        """
-        self.pairs = {name: _printable(value) for name, value in pairs.items()}
+        """Take over the pairs."""
+        self.pairs = dict(pairs)
         self._text: str | None = None  # functools.cached_property takes a lock, 6 times as dear
 
     @property
@@ -43,14 +39,6 @@ class Labels:
             pairs = [f'{name}="{_escape(self.pairs[name])}"' for name in sorted(self.pairs)]
             self._text = "{" + ",".join(pairs) + "}" if pairs else ""
         return self._text
-
-
-def _printable(value: str) -> str:
-    if "\0" in value:
-        value = value.replace("\0", "\N{REPLACEMENT CHARACTER}")
-    if value.isascii():
-        return value
-    return value.encode("utf-8", "replace").decode("utf-8")
 
 
 def _escape(value: str) -> str:
