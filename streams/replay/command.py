@@ -172,5 +172,5 @@ def summary(conversion: Conversion, records: list[Record]) -> list[str]:
     for reason, count in conversion.unmapped.counts.most_common():
         examples = ", ".join(conversion.unmapped.examples[reason])
         lines.append(f"  not mapped, {count} rows: {reason}; for example {examples}")
-    lines += [f"  note, {count} times: {note}" for note, count in conversion.unmapped.notes.most_common()]
+    lines += [f"  note: {note}" for note in sorted(conversion.unmapped.notes)]
     return lines

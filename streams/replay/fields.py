@@ -1,6 +1,5 @@
 """One field of a record: from a row's cells to a value, and how a group of rows gathers it."""
 
-from collections import Counter
 from decimal import Decimal
 from functools import partial
 
@@ -17,7 +16,7 @@ class FieldReader:
     """Reads one field as its mapping says."""
 
     def __init__(
-        self, mapping: Mapping, name: str, spec: Field, *, kind: Kind, tables: Tables, notes: Counter[str]
+        self, mapping: Mapping, name: str, spec: Field, *, kind: Kind, tables: Tables, notes: set[str]
     ) -> None:
         self.name = name
         self.spec = spec
@@ -135,7 +134,7 @@ class FieldReader:
         name = looked_up(row.get(zone.column, "").strip(), listed(zone.lookup), self._tables)
         if not name:
             shown = f"{zone.column} {row.get(zone.column, '')!r}"
-            self._notes[f"no time zone known for {shown}, {zone.default} taken"] += 1
+            self._notes.add(f"no time zone known for {shown}, {zone.default} taken")
         return name or zone.default
 
 

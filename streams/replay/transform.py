@@ -41,7 +41,7 @@ class Unmapped:
     counts: Counter[str] = field(default_factory=Counter)
     examples: dict[str, list[str]] = field(default_factory=dict)
     #: Things worth knowing that cost no row, such as a time zone that was taken for granted.
-    notes: Counter[str] = field(default_factory=Counter)
+    notes: set[str] = field(default_factory=set)
 
     def add(self, reason: str, place: str, found: str = "", rows: int = 1) -> None:
         """Count rows under a reason."""

@@ -1,6 +1,7 @@
-"""Ad platform exports as sums per campaign, straight from their CSV files; amounts as written, in one currency.
+"""Ad platform exports as sums per campaign, straight from their CSV files; the reporting currency is USD.
 
-What each platform means by its columns is written down here a second time, on purpose.
+Every account is in USD or says no currency, except one of TikTok's, whose currency is written ``CAN``: there is
+no rate for it, its reports are dead letters and count nowhere. What each platform means by its columns is written down here a second time, on purpose.
 """
 
 import csv
@@ -36,6 +37,8 @@ class Platform:
     zone: Callable[[Path, Row], str] = lambda _folder, _row: "UTC"
     #: Whether the date is already an instant in UTC, and only the length of the day is local.
     is_instant: bool = False
+    #: Currency of the account of a row, "" where the export does not say.
+    currency: Callable[[Path, Row], str] = lambda _folder, _row: ""
 
 
 def rows_of(path: Path) -> list[Row]:
@@ -60,10 +63,18 @@ def _google_zone(folder: Path, row: Row) -> str:
     return _newest(path, "id", "updated_at", row["customer_id"], "time_zone") or "UTC"
 
 
-def _tiktok_zone(folder: Path, row: Row) -> str:
+def _tiktok_advertiser(folder: Path, row: Row, column: str) -> str:
     history = folder / "tiktok_campaign_history_data.csv"
     advertiser = _newest(history, "campaign_id", "updated_at", row["CAMPAIGN_ID"], "advertiser_id")
-    return _newest(folder / "tiktok_advertiser_data.csv", "id", "", advertiser, "timezone") or "UTC"
+    return _newest(folder / "tiktok_advertiser_data.csv", "id", "", advertiser, column)
+
+
+def _tiktok_zone(folder: Path, row: Row) -> str:
+    return _tiktok_advertiser(folder, row, "timezone") or "UTC"
+
+
+def _tiktok_currency(folder: Path, row: Row) -> str:
+    return _tiktok_advertiser(folder, row, "currency")
 
 
 def _amazon_zone(folder: Path, row: Row) -> str:
@@ -119,6 +130,7 @@ PLATFORMS = (
         "SPEND",
         hours=1,
         zone=_tiktok_zone,
+        currency=_tiktok_currency,
     ),
     Platform(
         "snapchat_campaign_hourly_report_data.csv",
@@ -204,6 +216,8 @@ def _platform(folder: Path, platform: Platform) -> dict[tuple[str, tuple[int, in
     """Per campaign and period the sums of all its rows."""
     grouped: dict[tuple[str, tuple[int, int]], dict[str, int]] = defaultdict(lambda: defaultdict(int))
     for row in rows_of(folder / platform.file):
+        if platform.currency(folder, row) not in {"USD", ""}:
+            continue
         period = _period(row[platform.date], platform, platform.zone(folder, row))
         sums = grouped[f"{platform.prefix}-{row[platform.campaign]}", period]
         sums["impressions"] += sum(int(row[column] or 0) for column in platform.impressions)
