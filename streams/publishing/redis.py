@@ -26,6 +26,7 @@ from redis.exceptions import RedisError
 from metrics.errors import SettingError
 from metrics.exposition.snapshot import RedisSnapshot
 from metrics.reading import CampaignKpi
+from streams.publishing import redis_scripts
 
 CHANNEL = "roistream:kpis"
 VIEWS = "roistream:views"
@@ -34,45 +35,21 @@ CHUNK = 200
 
 _logger = logging.getLogger(__name__)
 
-#: KEYS values, revisions, views. ARGV view, ttl, channel, then (campaign, version, JSON) each.
-#: A value that is gone although its version is held (evicted) is written again.
-_WRITE = """
-redis.call('HSETNX', KEYS[3], 'view:' .. ARGV[1], 1)
-local written = 0
-for i = 4, #ARGV, 3 do
-  local held = redis.call('HGET', KEYS[2], ARGV[i])
-  if not held or ARGV[i + 1] > held
-      or (ARGV[i + 1] == held and redis.call('HEXISTS', KEYS[1], ARGV[i]) == 0) then
-    redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 2])
-    redis.call('HSET', KEYS[2], ARGV[i], ARGV[i + 1])
-    redis.call('PUBLISH', ARGV[3], ARGV[i + 2])
-    written = written + 1
-  end
-end
-redis.call('PEXPIRE', KEYS[1], ARGV[2])
-redis.call('PEXPIRE', KEYS[2], ARGV[2])
-return written
-"""
-
-#: KEYS values, revisions. ARGV (campaign, version or '') each. The version stays, ended by '~': above
-#: itself, so that a late write of it loses, and below every later one.
-_REMOVE = """
-for i = 1, #ARGV, 2 do
-  redis.call('HDEL', KEYS[1], ARGV[i])
-  local held = redis.call('HGET', KEYS[2], ARGV[i]) or ''
-  if ARGV[i + 1] > held then held = ARGV[i + 1] end
-  if held ~= '' and string.sub(held, -1) ~= '~' then
-    redis.call('HSET', KEYS[2], ARGV[i], held .. '~')
-  end
-end
-"""
-
 View = tuple[str, str]
 
 
 class _Value(NamedTuple):
-    version: str
+    """A reading that waits; its version becomes text only when it is written."""
+
+    birth: int
     reading: CampaignKpi
+
+    @property
+    def version(self) -> str:
+        return version(self.birth, self.reading.revision)
+
+    def is_older_than(self, other: "_Value") -> bool:
+        return (self.birth, self.reading.revision) < (other.birth, other.reading.revision)
 
 
 def version(birth: int, revision: int) -> str:
@@ -122,8 +99,8 @@ class RedisViews:
         self._on_refill = on_refill
         self._poll_seconds = poll_seconds
         self._back_off_seconds = back_off_seconds
-        self._write = self._client.register_script(_WRITE)
-        self._delete = self._client.register_script(_REMOVE)
+        self._write = self._client.register_script(redis_scripts.WRITE)
+        self._delete = self._client.register_script(redis_scripts.REMOVE)
         self._encode = msgspec.json.Encoder().encode
         self._pending: dict[View, dict[str, _Value]] = {}
         self._archived: set[str] = set()
@@ -155,9 +132,7 @@ class RedisViews:
         """
         for reading in readings:
             if reading.campaign_id not in self._archived:
-                self._wait_for_writing(
-                    (reading.model, reading.window), _Value(version(birth, reading.revision), reading)
-                )
+                self._wait_for_writing((reading.model, reading.window), _Value(birth, reading))
         self._wake.set()
 
     def remove(self, campaign_id: str) -> None:
@@ -230,7 +205,7 @@ class RedisViews:
         removals, self._removals = self._removals, {}
         try:
             for view in views.union(*removals.values()) if removals else ():
-                arguments: list[str] = []
+                arguments: list[str | int] = [self._ttl_ms]
                 for campaign_id, dropped in removals.items():
                     arguments += (campaign_id, dropped.get(view, ""))
                 await self._delete(keys=_keys(view), args=arguments)
@@ -266,7 +241,7 @@ class RedisViews:
     def _wait_for_writing(self, view: View, value: _Value) -> None:
         values = self._pending.setdefault(view, {})
         held = values.get(value.reading.campaign_id)
-        if held is None or held.version <= value.version:
+        if held is None or not value.is_older_than(held):
             values[value.reading.campaign_id] = value
 
     def _succeeded(self) -> None:

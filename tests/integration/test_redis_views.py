@@ -101,6 +101,19 @@ def test_the_value_is_the_record_of_the_topic_and_its_keys_expire(server: Valkey
     run(test)
 
 
+def test_a_write_that_loses_keeps_no_key_alive(server: ValkeyServer, store: redis.Redis):
+    async def test() -> None:
+        async with views_on(server.connection_url) as views:
+            views.offer([reading("c-1", 3)], birth=1)
+            await written(views, 1)
+            store.pexpire(HASH, 30_000)
+            views.offer([reading("c-1", 2), reading("c-1", 1, "total")], birth=1)
+            await written(views, 2)
+        assert store.pttl(HASH) <= 30_000
+
+    run(test)
+
+
 @pytest.mark.parametrize(
     ("first", "second", "wins"),
     [
@@ -260,6 +273,7 @@ def test_a_removal_drops_what_waits_and_outlasts_it(server: ValkeyServer, store:
         await views.start()
         await eventually(lambda: store.hget("roistream:revisions:declared:1h", "c-1"))
         await views.stop()
+        assert 0 < store.pttl("roistream:revisions:declared:1h") <= TTL_MS
         async with views_on(server.connection_url) as former:
             former.offer([reading("c-1", 6), reading("c-2", 1)], birth=1)
             await written(former, 1)
