@@ -327,6 +327,38 @@ def test_values_that_failed_are_written_when_redis_comes_back():
     run(test)
 
 
+def test_values_of_a_call_that_failed_wait_again_and_newer_ones_win(server: ValkeyServer, store: redis.Redis):
+    async def test() -> None:
+        store.set(HASH, "somebody else's")
+        async with views_on(server.connection_url) as views:
+            views.offer([reading("c-1", 1), reading("c-2", 1)], birth=1)
+            await eventually(lambda: views.health.errors >= 2)
+            views.offer([reading("c-1", 2)], birth=1)
+            store.delete(HASH)
+            await written(views, 2)
+        assert (held(store, "c-1") or {})["revision"] == 2
+        assert (held(store, "c-2") or {})["revision"] == 1
+
+    run(test)
+
+
+def test_a_removal_that_failed_is_tried_again(server: ValkeyServer, store: redis.Redis):
+    async def test() -> None:
+        async with views_on(server.connection_url) as views:
+            views.offer([reading("c-1", 1)], birth=1)
+            await written(views, 1)
+            value = store.hgetall(HASH)
+            store.delete(HASH)
+            store.set(HASH, "somebody else's")
+            views.remove("c-1")
+            await eventually(lambda: views.health.errors >= 2)
+            store.delete(HASH)
+            store.hset(HASH, mapping=value)
+            await eventually(lambda: held(store) is None)
+
+    run(test)
+
+
 def test_stop_writes_what_waits(server: ValkeyServer, store: redis.Redis):
     async def test() -> None:
         async with views_on(server.connection_url) as views:
