@@ -258,7 +258,7 @@ class Demo:
 
     def _conclude(self) -> int:
         self._count()
-        for line in summary(self.state, self.world, self.first_figures_s):
+        for line in summary(self.state, self.first_figures_s):
             self._say(line)
         self._say(f"Metrics were at {self._pages}/metrics; the worker's log: {self.folder / 'server.log'}")
         enough = self.options.is_success(self.state.campaigns_with_figures, interrupted=self.interrupted)

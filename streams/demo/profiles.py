@@ -43,8 +43,8 @@ class Profile:
 
     @property
     def expected_cpl(self) -> float:
-        """What a lead costs in the long run."""
-        return 0.0 if self.charge == "free" else self.click_price / self.lead_rate
+        """What a lead that names the campaign costs in the long run; the figures come near to it."""
+        return self.click_price / (self.lead_rate * (1 - self.lost_tracking))
 
 
 _SALES = {"roas": 3.0, "roi": 0.5}

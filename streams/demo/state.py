@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from metrics.events import NO_CAMPAIGN
+from streams.demo.profiles import Profile
 from streams.demo.world import RATES, World
 
 #: The windows the table reads; of ``1h`` it keeps the newest.
@@ -16,12 +17,16 @@ Reading = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class CampaignFacts:
-    """What is known of a campaign beforehand; the target is in the reporting currency."""
+    """What is known of a campaign beforehand; amounts in the reporting currency.
+
+    ``true_cpl`` is what the world draws from, so that figures can be compared with the truth.
+    """
 
     campaign_id: str
     name: str
     channel: str
-    target_cpl: float | None
+    target_cpl: float | None = None
+    true_cpl: float | None = None
 
 
 @dataclass
@@ -70,11 +75,15 @@ def facts(world: World) -> list[CampaignFacts]:
     Targets are in the campaign's currency; figures come in the reporting one, so targets are converted.
     """
     rates = {currency: float(newest) for currency, (_, newest) in RATES.items()}
-    known = [
-        CampaignFacts(p.campaign_id, p.name, p.channel, p.target_cpl * rates.get(p.currency, 1.0) or None)
-        for p in world.profiles
-    ]
-    return [*known, CampaignFacts(NO_CAMPAIGN, "no campaign named", "", None)]
+
+    def row(profile: Profile) -> CampaignFacts:
+        rate = rates.get(profile.currency, 1.0)
+        target, truth = profile.target_cpl * rate, profile.expected_cpl * rate
+        return CampaignFacts(
+            profile.campaign_id, profile.name, profile.channel, target or None, truth or None
+        )
+
+    return [*map(row, world.profiles), CampaignFacts(NO_CAMPAIGN, "no campaign named", "")]
 
 
 class State:

@@ -1,0 +1,189 @@
+"""The demo at its edges: real servers, a stand-in for the worker, real signals."""
+
+import asyncio
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+import pytest
+from aiokafka import AIOKafkaProducer
+
+from metrics.errors import RoistreamError
+from streams import topics
+from streams.administration import ensure_topics
+from streams.connections import aiokafka_options
+from streams.demo import traffic
+from streams.demo.pace import Pace
+from streams.demo.world import World
+
+HERE = Path(__file__).parent
+STAND_IN = HERE / "demo_worker.py"
+#: Runs the demo with a stand-in for the worker: seconds, then the stand-in's arguments.
+DEMO = """
+import sys
+from streams.demo.command import run
+from streams.demo.options import Options
+seconds = float(sys.argv[1]) or None
+sys.exit(run(Options(seconds=seconds, port=0, rate=20), [sys.executable, *sys.argv[2:]]))
+"""
+
+
+# --- traffic ----------------------------------------------------------------------------------------
+
+
+async def produce(settings, topic: str, key: str, record: dict) -> None:
+    async with AIOKafkaProducer(**aiokafka_options(settings)) as producer:
+        await producer.send_and_wait(settings.topic(topic), msgspec.json.encode(record), key=key.encode())
+
+
+async def until(claim, within_s: float = 20) -> None:
+    deadline = time.monotonic() + within_s
+    while not claim():
+        assert time.monotonic() < deadline, "not within the bound"
+        await asyncio.sleep(0.02)
+
+
+async def count_of(settings, topic: str, expected: int) -> int:
+    """Records in a topic, read until there are as many as expected and then a moment longer."""
+    found = 0
+    async with traffic.reader(settings, topic, from_beginning=True) as consumer:
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            records = await consumer.getmany(timeout_ms=500)
+            found += sum(map(len, records.values()))
+            if found >= expected and not records:
+                break
+    return found
+
+
+@pytest.fixture
+def world() -> World:
+    return World(7, 12, 20, Pace.starting(traffic.real_now()))
+
+
+@pytest.fixture
+def deployment(embedded_kafka, settings_for):
+    settings = settings_for(embedded_kafka)
+    ensure_topics(settings, create=True)
+    return settings
+
+
+def test_what_the_world_counts_is_what_the_topics_hold(deployment, world) -> None:
+    async def scenario() -> tuple[dict[str, int], dict[str, int]]:
+        await traffic.run(deployment, world, seconds=3, stop=asyncio.Event())
+        found = {name: await count_of(deployment, name, world.counts[name]) for name in topics.SOURCES}
+        registered = {name: await count_of(deployment, name, 1) for name in topics.REGISTRIES}
+        return found, registered
+
+    found, registered = asyncio.run(scenario())
+    assert found == {name: world.counts[name] for name in topics.SOURCES}
+    assert sum(registered.values()) == len(world.registrations())
+
+
+def test_the_platform_obeys_actions_from_the_topic_and_survives_rubbish(deployment, world) -> None:
+    campaign = world.profiles[1].campaign_id
+    pause = {"action_id": "a-1", "campaign_id": campaign, "verb": "pause", "mode": "enforce"}
+
+    async def scenario() -> None:
+        stop, progress = asyncio.Event(), traffic.Progress()
+        running = asyncio.create_task(traffic.run(deployment, world, stop=stop, progress=progress))
+        await produce(deployment, topics.BUDGET_ACTIONS, campaign, {"action_id": [1]})
+        await produce(deployment, topics.BUDGET_ACTIONS, campaign, pause)
+        await until(lambda: running.done() or progress.actions_obeyed == 1)
+        stop.set()
+        await running
+
+    asyncio.run(scenario())
+    assert world.platform.level(campaign) == 0.0
+
+
+def test_without_a_broker_the_traffic_says_which_it_missed(settings_for, world) -> None:
+    class Nowhere:
+        url = "kafka://127.0.0.1:9"
+
+    with pytest.raises(RoistreamError, match=r"127\.0\.0\.1:9 alive"):
+        asyncio.run(traffic.run(settings_for(Nowhere), world, seconds=1, stop=asyncio.Event()))
+
+
+# --- the command ------------------------------------------------------------------------------------
+
+
+def start(seconds: float, *worker: object) -> subprocess.Popen:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("ROISTREAM_")}
+    return subprocess.Popen(
+        [sys.executable, "-c", DEMO, str(seconds), *map(str, worker)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=HERE.parents[1],
+        env=environment,
+    )
+
+
+def finished(demo: subprocess.Popen) -> tuple[int, str]:
+    try:
+        output, _ = demo.communicate(timeout=60)
+    finally:
+        demo.kill()
+    return demo.returncode, output
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def children(pid: int) -> list[int]:
+    tasks = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for task in tasks for child in task.read_text().split()]
+
+
+def test_the_demo_shows_figures_that_move_agrees_with_the_ledger_and_ends_by_itself() -> None:
+    code, output = finished(start(12, STAND_IN))
+    assert code == 0, output
+    shown = [
+        re.search(r"CPL (\S+)", line)[1] for line in output.splitlines() if "  Spring sale – social " in line
+    ]
+    assert len(set(shown)) >= 2, "the CPL moves"
+    assert "11 of 12 campaigns show CPL and ROI" in output
+    assert re.search(r"records sent / read .* agree", output)
+    assert re.search(r"sent twice / duplicates .* agree", output)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_ctrl_c_ends_the_demo_cleanly_and_leaves_no_process_behind() -> None:
+    demo = start(0, STAND_IN)
+    seen = []
+    for line in demo.stdout:
+        seen.append(line)
+        if line.startswith("[seed"):
+            break
+    started = children(demo.pid)
+    demo.send_signal(signal.SIGINT)
+    code, output = finished(demo)
+    assert code == 0, "".join(seen) + output
+    assert len(started) >= 3, "broker, cache and worker ran"
+    assert not any(map(is_alive, started))
+    assert "Traceback" not in output
+
+
+def test_a_worker_that_dies_ends_the_demo_with_the_end_of_its_log() -> None:
+    code, output = finished(start(30, STAND_IN, "die"))
+    assert code == 1
+    assert "The worker ended by itself" in output
+    assert "the stand-in was told to die" in output
+    assert "Traceback" not in output
+
+
+def test_a_worker_that_cannot_start_ends_the_demo_at_once() -> None:
+    code, output = finished(start(30, "-c", "raise SystemExit('no such luck')"))
+    assert code == 1
+    assert "no such luck" in output
