@@ -1,7 +1,9 @@
 """The page as text, in OpenMetrics 1.0.0 or the older Prometheus format 0.0.4, by Accept header.
 
 A writer of our own: ``prometheus_client`` escapes each sample's name letter by letter and joins the
-labels of each sample anew. A test holds both to the same bytes; ``tests/bench/bench_metrics.py`` measures.
+labels of each sample anew. 1 000 campaigns in three windows (70 000 lines) take 0.19 s here and 0.84 s
+there on one core (``tests/bench/bench_metrics.py``); a test holds both to the same bytes. Nothing is
+cached: while events flow nearly every reading has changed by the next scrape.
 """
 
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
