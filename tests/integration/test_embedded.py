@@ -20,6 +20,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource
+from kafka.errors import KafkaConnectionError
 
 from streams.embedded import broker as broker_module
 from streams.embedded import cache as cache_module
@@ -86,6 +87,15 @@ def test_kafka_python_creates_topics_with_partitions_and_configs(admin, topic) -
 
 def test_configs_are_marked_default_so_the_usual_filter_is_not_useful(admin, topic) -> None:
     assert admin.describe_configs([ConfigResource("TOPIC", topic)])["topic"][topic] == {}
+
+
+def test_asking_for_named_configs_breaks_the_connection_and_not_the_broker(
+    admin, topic, embedded_kafka
+) -> None:
+    with pytest.raises(KafkaConnectionError):
+        admin.describe_configs([ConfigResource("TOPIC", topic, ["max.message.bytes"])])
+    assert embedded_kafka.server.is_running
+    assert topic in admin.list_topics()
 
 
 def test_aiokafka_creates_compacted_topics(address) -> None:
