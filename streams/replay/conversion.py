@@ -1,5 +1,6 @@
 """All files of a replay through all its mappings: which output reads which file, lookups, the order of records."""
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -127,7 +128,7 @@ def _constant(mapping: Mapping, topic: str, value: dict[str, Any]) -> Record:
     at = getattr(record, ORDERED_BY[topic]) if id_field else None
     at_ms = to_millis(at) if isinstance(at, datetime) else at
     names = ["visitor_id", "customer_id"] if topic in topics.EVENT_SOURCES else []
-    return Record(topic, key_of(topic, names, body), encoded, at_ms)
+    return Record(topic, key_of(topic, names, json.loads(encoded)), encoded, at_ms)
 
 
 def _convert_file(
