@@ -14,6 +14,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from metrics.errors import SettingError
 from metrics.timeline import parse_duration
 
+#: No variable begins with this; ``load`` refuses unknown names before it.
+_UNREAD = "ROISTREAM__UNREAD__"
 GaugeWindow = Literal["5m", "1h", "24h", "7d", "today", "total"]
 
 
@@ -149,7 +151,10 @@ def load(overrides: dict[str, Any] | None = None) -> Settings:
     values = _read_toml(Path(config)) if config else {}
     try:
         loaded = Settings(**values)
-        return Settings.model_validate({**loaded.model_dump(), **overrides}) if overrides else loaded
+        if not overrides:
+            return loaded
+        # Without a prefix of its own the environment would be read again, and win.
+        return Settings(**{**loaded.model_dump(), **overrides, "_env_prefix": _UNREAD})
     except ValidationError as error:
         first = error.errors()[0]
         name = "ROISTREAM_" + str(first["loc"][0] if first["loc"] else "").upper()
