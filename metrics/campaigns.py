@@ -33,6 +33,8 @@ class Book:
     def __init__(self, reporting_currency: str) -> None:
         self.rates = Rates(reporting_currency)
         self.campaigns: dict[str, CampaignFacts] = {}
+        #: Campaigns that were withdrawn; their facts still count, but they are no longer shown.
+        self.archived: set[str] = set()
         self._records: dict[str, Campaign] = {}
 
     def register(self, campaign_id: str, record: Campaign | None) -> None:
@@ -44,7 +46,9 @@ class Book:
         if record is None:
             self.campaigns.pop(campaign_id, None)
             self._records.pop(campaign_id, None)
+            self.archived.add(campaign_id)
             return
+        self.archived.discard(campaign_id)
         self.campaigns[campaign_id] = resolve(record, self.rates)
         self._records[campaign_id] = record
 

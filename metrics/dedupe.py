@@ -124,6 +124,11 @@ class SeenIds:
     def __len__(self) -> int:
         return self._held
 
+    @property
+    def fresh(self) -> int:
+        """Ids remembered since the last checkpoint."""
+        return sum(map(len, self._fresh))
+
     def contains(self, hashes: Hashes) -> npt.NDArray[np.bool_]:
         """For each hash, whether it is remembered."""
         return self._table.contains(hashes)

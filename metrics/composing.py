@@ -1,0 +1,145 @@
+"""Composing a reading: the sums of a window under the campaign's cost basis, its KPIs, its version."""
+
+from typing import NamedTuple
+
+from metrics.apportion import share
+from metrics.campaigns import CampaignFacts
+from metrics.kpis import KpiInputs, compute
+from metrics.reading import CampaignKpi, OtherBasis, Stage, Sums
+from metrics.reports import Share
+from metrics.tally import Tally
+from metrics.timeline import HOUR, format_instant
+from metrics.windows import TOTAL_WINDOW, Account, Span
+
+DECLARED = "declared"
+
+
+class Stamp(NamedTuple):
+    """What a checkpoint stamps on its readings; times in epoch milliseconds."""
+
+    revision: int
+    watermark: int | None
+    published_at: int
+    currency: str
+
+
+def compose(
+    account: Account,
+    facts: CampaignFacts,
+    window: str,
+    span: Span | None,
+    tally: Tally,
+    stage: Stage,
+    stamp: Stamp,
+) -> CampaignKpi:
+    """The reading of one window.
+
+    Args:
+        account: everything kept of the campaign.
+        facts: what is registered of it.
+        window: its name; ``total`` has no span.
+        span: where it lies.
+        tally: sums of its events.
+        stage: update, final or correction.
+        stamp: version and times.
+    """
+    sums, other = _sums(account, facts, window, span, tally, stamp.watermark)
+    if window == TOTAL_WINDOW:
+        total = sums
+    else:
+        total, _ = _sums(account, facts, TOTAL_WINDOW, None, account.total.sum, stamp.watermark)
+    inputs = KpiInputs(
+        sums=sums,
+        total=total,
+        baseline_micros_per_day=facts.baseline_micros_per_day,
+        baseline_length_ms=baseline_length(facts, span, stamp.watermark),
+    )
+    return CampaignKpi(
+        campaign_id=facts.campaign_id,
+        channel=facts.channel,
+        model=DECLARED,
+        window=window,
+        window_start=None if span is None else format_instant(span.start),
+        window_end=None if span is None else format_instant(span.end),
+        stage=stage,
+        revision=stamp.revision,
+        currency=stamp.currency,
+        sums=sums,
+        other_basis=other,
+        kpis=compute(inputs),
+        watermark=None if stamp.watermark is None else format_instant(stamp.watermark),
+        published_at=format_instant(stamp.published_at),
+    )
+
+
+def baseline_length(facts: CampaignFacts, span: Span | None, watermark: int | None) -> int | None:
+    """min(end, watermark) − max(start, starts_at) in ms, 0 or more; None for ``total`` without a start.
+
+    >>> baseline_length(CampaignFacts("c", starts_at=50), Span(0, 100), watermark=80)
+    30
+    """
+    if watermark is None or (span is None and facts.starts_at is None):
+        return None
+    end = watermark if span is None else min(span.end, watermark)
+    starts = [at for at in (facts.starts_at, span.start if span else None) if at is not None]
+    return max(0, end - max(starts))
+
+
+def other_cost(facts: CampaignFacts, span: Span | None, watermark: int | None) -> int:
+    """Micros of ``other_cost`` in a window, spread by F over the campaign's dates up to the watermark.
+
+    Without both dates it cannot be spread: all of it counts in ``total`` and nothing elsewhere.
+    """
+    cost = facts.other_cost_micros
+    if not cost:
+        return 0
+    if facts.starts_at is None or facts.ends_at is None or facts.ends_at <= facts.starts_at:
+        return cost if span is None else 0
+    if watermark is None:
+        return 0
+    start, end = (facts.starts_at, watermark) if span is None else (span.start, min(span.end, watermark))
+    return share(cost, (facts.starts_at, facts.ends_at), (start, max(start, end)))
+
+
+def reported_share(account: Account, window: str, span: Span | None) -> Share | None:
+    """What reports say of a window; None where no report of the campaign can count in it."""
+    if span is None:
+        return account.shelf.total
+    if window in ("1m", "5m"):
+        return None
+    if span.end - span.start <= HOUR:
+        return account.shelf.share(*span, short_only=True) if account.shelf.has_short else None
+    return account.shelf.share(*span, short_only=False)
+
+
+def _sums(
+    account: Account,
+    facts: CampaignFacts,
+    window: str,
+    span: Span | None,
+    tally: Tally,
+    watermark: int | None,
+) -> tuple[Sums, OtherBasis]:
+    events: Share = Share(tally.impressions, tally.clicks, tally.spend_micros)
+    reported = reported_share(account, window, span)
+    used, unused = (reported, events) if facts.is_reported else (events, reported)
+    sums = Sums(
+        impressions=used.impressions if used else None,
+        clicks=used.clicks if used else None,
+        leads=tally.leads,
+        mqls=tally.mqls,
+        sqls=tally.sqls,
+        orders=tally.orders,
+        new_customers=tally.new_customers,
+        cancelled_orders=tally.cancelled_orders,
+        spend_micros=used.spend_micros if used else None,
+        other_cost_micros=other_cost(facts, span, watermark),
+        revenue_micros=tally.revenue_micros,
+        refunds_micros=tally.refunds_micros,
+        cost_of_goods_micros=tally.cost_of_goods_micros,
+    )
+    return sums, OtherBasis(
+        impressions=unused.impressions if unused else None,
+        clicks=unused.clicks if unused else None,
+        spend_micros=unused.spend_micros if unused else None,
+    )

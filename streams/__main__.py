@@ -1,0 +1,125 @@
+"""The command line: ``roistream demo | worker | topics | replay | tail | doctor`` (CONTRACT 7)."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from metrics.errors import RoistreamError
+from streams.settings import Settings, load
+
+_EXIT_REFUSED = 2
+
+app = typer.Typer(
+    name="roistream",
+    help="Real-time KPI processor for marketing spend. Settings are ROISTREAM_* variables; see the README.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def _end(command: Callable[[], int]) -> None:
+    """Exit with the command's code; an error of ours is one line, not a traceback."""
+    try:
+        code = command()
+    except RoistreamError as error:
+        typer.echo(f"roistream: {error}", err=True)
+        code = _EXIT_REFUSED
+    except KeyboardInterrupt:
+        code = 130
+    raise typer.Exit(code)
+
+
+def _with_settings(command: Callable[[Settings], int]) -> None:
+    _end(lambda: command(load()))
+
+
+@app.command()
+def demo(
+    seconds: Annotated[
+        float | None, typer.Option(help="Stop by itself after so many seconds; else at Ctrl-C.")
+    ] = None,
+    rate: Annotated[float, typer.Option(help="Clicks per second, all campaigns together.")] = 50.0,
+    campaigns: Annotated[int, typer.Option(help="How many campaigns.")] = 12,
+    seed: Annotated[int, typer.Option(help="The same seed makes the same world.")] = 7,
+    port: Annotated[int | None, typer.Option(help="HTTP port of the worker; 0 takes a free one.")] = None,
+    timelapse: Annotated[
+        float, typer.Option(help="Simulated seconds per real second; 1 is real time.")
+    ] = 1.0,
+) -> None:
+    """Show the whole product on this machine: broker, cache, worker, seeded traffic, live table."""
+    from streams.demo.command import run  # noqa: PLC0415 - each command loads only what it needs
+    from streams.demo.options import Options  # noqa: PLC0415
+
+    options = Options(
+        seconds=seconds, rate=rate, campaigns=campaigns, seed=seed, port=port, timelapse=timelapse
+    )
+    _end(lambda: run(options))
+
+
+@app.command()
+def worker() -> None:
+    """Run one worker of the processor."""
+    from streams.worker import run  # noqa: PLC0415
+
+    _with_settings(run)
+
+
+@app.command()
+def topics() -> None:
+    """Create or check the topics; say what differs."""
+    from streams.administration import run  # noqa: PLC0415
+
+    _with_settings(run)
+
+
+@app.command()
+def replay(
+    paths: Annotated[list[Path], typer.Argument(help="Files or folders: CSV, JSON Lines, Parquet.")],
+    mapping: Annotated[str, typer.Option(help="A TOML file, or the name of a built-in mapping.")],
+    speed: Annotated[float, typer.Option(help="0 = as fast as possible, 1 = as it happened.")] = 0.0,
+    limit: Annotated[int | None, typer.Option(help="At most so many records.")] = None,
+    print_only: Annotated[bool, typer.Option("--print", help="Write JSON lines, produce nothing.")] = False,
+) -> None:
+    """Read files, map them to records, produce them."""
+    from streams.replay.command import run  # noqa: PLC0415
+
+    _with_settings(
+        lambda settings: run(settings, paths, mapping, speed=speed, limit=limit, print_only=print_only)
+    )
+
+
+@app.command()
+def tail(
+    campaign: Annotated[str | None, typer.Option(help="Only this campaign.")] = None,
+    window: Annotated[str | None, typer.Option(help="Only this window: 1m, 1h, 1d or total.")] = None,
+    from_beginning: Annotated[bool, typer.Option(help="From the first record kept.")] = False,
+    json: Annotated[bool, typer.Option(help="One JSON record a line.")] = False,
+) -> None:
+    """Follow campaign-kpis as a readable table."""
+    from streams.tail import run  # noqa: PLC0415
+
+    _with_settings(
+        lambda settings: run(
+            settings, campaign=campaign, window=window, from_beginning=from_beginning, json=json
+        )
+    )
+
+
+@app.command()
+def doctor() -> None:
+    """Check settings, broker, topics, Redis, clock and port; say what to do."""
+    from streams.doctor import run  # noqa: PLC0415
+
+    _with_settings(run)
+
+
+def main() -> None:
+    """Entry point of ``roistream``."""
+    app(prog_name="roistream")
+
+
+if __name__ == "__main__":
+    main()

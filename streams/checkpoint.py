@@ -1,0 +1,180 @@
+"""Checkpoints: one record batch on the changelog, then its outputs, fenced by a transaction (DESIGN 2).
+
+Kafka appends a record batch whole or not at all, so state and source offsets can never disagree. The
+outputs are whole values with a version; they follow the append. With transactions both are one
+transaction, and the producer's ``transactional.id`` fences an earlier owner of the partition.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Mapping
+from itertools import groupby
+from typing import Any
+
+import aiokafka
+from aiokafka import TopicPartition
+
+from metrics.errors import StateError
+from streams.connections import aiokafka_options
+from streams.settings import Settings
+from streams.topics import MAX_MESSAGE_BYTES
+from streams.wire import MAX_BATCH_BYTES, Checkpoint, Entry, Output
+
+_ENTRY_OVERHEAD = 80
+
+
+class CheckpointError(StateError):
+    """An append or an output was not confirmed; the process must end and recover."""
+
+
+class CheckpointWriter:
+    """Writes the checkpoints of one stage and partition through a producer of its own."""
+
+    def __init__(self, settings: Settings, changelog: str, partition: int) -> None:
+        self._settings = settings
+        self._changelog = changelog
+        self._partition = partition
+        self._deadline = settings.session_timeout / 1000
+        self._producer: aiokafka.AIOKafkaProducer | None = None
+
+    async def start(self) -> None:
+        """Start the producer; with transactions this fences the partition's old owner."""
+        options: dict[str, Any] = {}
+        if self._settings.transactions:
+            name = self._settings.topic(f"{self._changelog}-{self._partition}")
+            options = {
+                "transactional_id": name,
+                "transaction_timeout_ms": self._settings.session_timeout,
+            }
+        self._producer = aiokafka.AIOKafkaProducer(
+            acks="all",
+            max_batch_size=MAX_MESSAGE_BYTES,
+            max_request_size=MAX_MESSAGE_BYTES + 1024 * 1024,
+            request_timeout_ms=self._settings.session_timeout,
+            **options,
+            **aiokafka_options(self._settings),
+        )
+        await asyncio.wait_for(self._producer.start(), self._deadline * 2)
+
+    async def stop(self) -> None:
+        """Close the producer."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await producer.stop()
+
+    async def write(self, checkpoint: Checkpoint) -> None:
+        """Append the checkpoint, then send its outputs, and wait until all is confirmed.
+
+        Raises:
+            CheckpointError: when anything was not confirmed in time; nothing may be written after.
+        """
+        try:
+            await asyncio.wait_for(self._write(checkpoint), self._deadline)
+        except CheckpointError:
+            raise
+        except Exception as error:
+            raise CheckpointError(
+                f"Checkpoint {checkpoint.sequence} of {self._changelog}-{self._partition} "
+                f"was not confirmed: {error!r}."
+            ) from error
+
+    async def _write(self, checkpoint: Checkpoint) -> None:
+        assert self._producer is not None, "started"
+        producer = self._producer
+        batch = self._filled(checkpoint.entries)
+        if self._settings.transactions:
+            await producer.begin_transaction()
+        appended = await producer.send_batch(
+            batch, self._settings.topic(self._changelog), partition=self._partition
+        )
+        _check(await appended)
+        pending = []
+        for topic, partition, entries in _batches(checkpoint.outputs):
+            batch = self._filled(entries)
+            pending.append(await producer.send_batch(batch, self._settings.topic(topic), partition=partition))
+        for confirmed in await asyncio.gather(*pending):
+            _check(confirmed)
+        if self._settings.transactions:
+            await producer.commit_transaction()
+
+    def _filled(self, entries: list[Entry]) -> Any:
+        assert self._producer is not None, "started"
+        batch = self._producer.create_batch()
+        for key, value in entries:
+            if batch.append(key=key, value=value, timestamp=None) is None:
+                raise CheckpointError(f"A batch of {len(entries)} records does not fit into 16 MB.")
+        batch.close()
+        return batch
+
+
+def _check(metadata: Any) -> None:
+    if metadata is None:
+        raise CheckpointError("The broker did not confirm a batch.")
+
+
+def _batches(outputs: list[Output]) -> Iterator[tuple[str, int, list[Entry]]]:
+    """Outputs by topic and partition, in order, cut below a broker's default batch size."""
+
+    def destination(output: Output) -> tuple[str, int]:
+        return output.topic, output.partition
+
+    for (topic, partition), group in groupby(sorted(outputs, key=destination), key=destination):
+        entries: list[Entry] = []
+        size = 0
+        for output in group:
+            length = len(output.key) + len(output.value) + _ENTRY_OVERHEAD
+            if entries and size + length > MAX_BATCH_BYTES:
+                yield topic, partition, entries
+                entries, size = [], 0
+            entries.append((output.key, output.value))
+            size += length
+        yield topic, partition, entries
+
+
+async def read_whole(
+    settings: Settings, changelog: str, partition: int
+) -> AsyncIterator[list[tuple[bytes, bytes | None]]]:
+    """Every committed record of a changelog partition, in order, by the batch.
+
+    Raises:
+        CheckpointError: when the end is not reached while records stop coming.
+    """
+    tp = TopicPartition(settings.topic(changelog), partition)
+    consumer = aiokafka.AIOKafkaConsumer(
+        group_id=None,
+        enable_auto_commit=False,
+        isolation_level="read_committed",
+        auto_offset_reset="earliest",
+        max_partition_fetch_bytes=MAX_MESSAGE_BYTES,
+        **aiokafka_options(settings),
+    )
+    consumer.assign([tp])
+    await consumer.start()
+    try:
+        end = (await consumer.end_offsets([tp]))[tp]
+        await consumer.seek_to_beginning(tp)
+        silent = 0
+        while await consumer.position(tp) < end:
+            found: Mapping[Any, list[Any]] = await consumer.getmany(tp, timeout_ms=1_000)
+            records = found.get(tp, [])
+            silent = 0 if records else silent + 1
+            if silent * 1_000 > settings.session_timeout:
+                raise CheckpointError(f"{tp.topic}-{partition} could not be read to its end {end}.")
+            if records:
+                yield [(record.key, record.value) for record in records]
+    finally:
+        await consumer.stop()
+
+
+async def bounds(
+    settings: Settings, partitions: list[tuple[str, int]]
+) -> dict[tuple[str, int], tuple[int, int]]:
+    """Start and end offsets of topic partitions, by full topic name."""
+    consumer = aiokafka.AIOKafkaConsumer(group_id=None, **aiokafka_options(settings))
+    await consumer.start()
+    try:
+        tps = [TopicPartition(topic, partition) for topic, partition in partitions]
+        starts = await consumer.beginning_offsets(tps)
+        ends = await consumer.end_offsets(tps)
+    finally:
+        await consumer.stop()
+    return {(tp.topic, tp.partition): (starts[tp], ends[tp]) for tp in tps}

@@ -1,0 +1,277 @@
+"""Stage one, one source partition: judge each record, dedupe it, fold it into panes, keep the ledger.
+
+Everything here is synchronous and free of I/O: ``process`` takes records, ``checkpoint`` gives what must
+be appended and sent. Offsets advance in the same step as the state they belong to, so a checkpoint can
+never cut a slice in two (DESIGN 2.1).
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from metrics.campaigns import Book
+from metrics.contribution import Contribution
+from metrics.dedupe import SeenIds, hash_id
+from metrics.errors import Reason, Rejection
+from metrics.events import AdClick, AdImpression, AdReport, Lead, Order
+from metrics.judging import instant, not_in_future
+from metrics.leads import LeadEntry
+from metrics.orders import FirstOrder, OrderEntry
+from metrics.outputs import MAX_QUOTED_BYTES, DeadLetter, dead_letter
+from metrics.panes import Horizon, Panes, horizon
+from metrics.tally import Tally
+from metrics.timeline import MINUTE
+from metrics.watermark import PartitionClock
+from streams import topics
+from streams.conversions import Apply, Conversions
+from streams.decoding import SourceRecord, decode_slice
+from streams.ledger import LedgerCounts
+from streams.reporting import judge_report
+from streams.tables import EntryTable
+from streams.wire import ReportPartial
+
+
+class IntakeOptions(msgspec.Struct, frozen=True):
+    """The settings that intake depends on; durations in milliseconds."""
+
+    partitions: int
+    max_future: int
+    dedupe_window: int
+    dedupe_max_events: int
+    order_retention: int
+    max_watermark_interval: int = 1_000
+
+
+_SHAPES: dict[str, type[Any]] = {
+    topics.IMPRESSIONS: AdImpression,
+    topics.CLICKS: AdClick,
+    topics.REPORTS: AdReport,
+    topics.LEADS: Lead,
+    topics.ORDERS: Order,
+}
+DECODERS = {topic: msgspec.json.Decoder(shape) for topic, shape in _SHAPES.items()}
+_SEEDS = {topic: seed for seed, topic in enumerate(topics.SOURCES, start=1)}
+
+#: Before every event time.
+NEVER = -(1 << 62)
+
+
+class Intake:
+    """The state of one source partition."""
+
+    def __init__(self, partition: int, options: IntakeOptions, book: Book) -> None:
+        self.partition = partition
+        self.options = options
+        self.book = book
+        self.offsets: dict[str, int] = {}
+        self.ledger = {topic: LedgerCounts() for topic in topics.SOURCES}
+        self.clock = PartitionClock(topics.EVENT_SOURCES)
+        self.idle: set[str] = set()
+        self.panes = Panes()
+        self.seen = SeenIds(options.dedupe_max_events, options.dedupe_window)
+        self.leads: EntryTable[LeadEntry] = EntryTable("l", LeadEntry)
+        self.orders: EntryTable[OrderEntry] = EntryTable("o", OrderEntry)
+        self.customers: EntryTable[FirstOrder] = EntryTable("c", FirstOrder)
+        self.conversions = Conversions(self.leads, self.orders, self.customers, book)
+        self.dead: list[DeadLetter] = []
+        self._dead_bytes = 0
+        self.reports: list[ReportPartial] = []
+        self.is_touched = False
+        self._limits = horizon(None)
+
+    def process(self, topic: str, records: Sequence[SourceRecord], now: int) -> None:
+        """Take in records of one topic in order of offset; ``now`` dates dead letters.
+
+        Records below the offset already applied are dropped: they were judged before.
+        """
+        start = self.offsets.get(topic, 0)
+        if records and records[0].offset < start:
+            records = [record for record in records if record.offset >= start]
+        if not records:
+            return
+        self.is_touched = True
+        self._limits = horizon(self.clock.reached)
+        events = decode_slice(DECODERS[topic], records)
+        if topic in (topics.CLICKS, topics.IMPRESSIONS):
+            self._fold_ads(topic, records, events, now)
+        else:
+            self._apply_each(topic, records, events, now)
+        self.offsets[topic] = records[-1].offset + 1
+        self.idle.discard(topic)
+        self.clock.watermark(self.idle)
+
+    def advance(self, topic: str, offset: int) -> None:
+        """Everything of a topic below ``offset`` is read, control records included."""
+        self.offsets[topic] = max(offset, self.offsets.get(topic, 0))
+
+    @property
+    def weight(self) -> int:
+        """About how many bytes the next checkpoint takes."""
+        entries = sum(table.changes for table in (self.leads, self.orders, self.customers))
+        return (
+            80 * len(self.panes.changed)
+            + 8 * self.seen.fresh
+            + 300 * (entries + len(self.reports))
+            + self._dead_bytes
+        )
+
+    def set_idle(self, idle: Collection[str]) -> None:
+        """Take in which event topics are read to their end and silent."""
+        if set(idle) != self.idle:
+            self.idle = set(idle)
+            self.is_touched = True
+        self.clock.watermark(self.idle)
+
+    def expire(self) -> list[Any]:
+        """Forget what no fact can reach any more; return the keys of the panes dropped."""
+        reached = self.clock.reached
+        if reached is None:
+            return []
+        self.conversions.expire(reached - self.options.order_retention)
+        return self.panes.expire(horizon(reached))
+
+    def _fold_ads(self, topic: str, records: Sequence[SourceRecord], events: Sequence[Any], now: int) -> None:
+        """Clicks and impressions: one tally per campaign and minute, folded once per slice."""
+        judged = self._judge_ads(topic, records, events, now)
+        if not judged:
+            return
+        seed, days_from = _SEEDS[topic], self._limits.days_from
+        ids = [hash_id(event.event_id, seed) for _, event, _, _ in judged]
+        known = self.seen.contains(np.array(ids, dtype=np.uint64)).tolist()
+        fresh: set[int] = set()
+        sums: dict[tuple[str, int], list[int]] = {}
+        duplicates, latest = 0, NEVER
+        for (record, event, at, micros), is_known, hashed in zip(judged, known, ids, strict=True):
+            if is_known or hashed in fresh:
+                duplicates += 1
+            elif days_from is not None and at < days_from:
+                self._refuse_late(topic, record, now)
+            else:
+                fresh.add(hashed)
+                latest = max(latest, at)
+                key = (event.campaign_id, at // MINUTE)
+                found = sums.get(key)
+                if found is None:
+                    sums[key] = [1, micros]
+                else:
+                    found[0] += 1
+                    found[1] += micros
+        self._remember(fresh, latest)
+        self.ledger[topic].applied += len(fresh)
+        self.ledger[topic].duplicate += duplicates
+        self._fold_sums(sums, is_click=topic == topics.CLICKS)
+
+    def _judge_ads(
+        self, topic: str, records: Sequence[SourceRecord], events: Sequence[Any], now: int
+    ) -> list[tuple[SourceRecord, Any, int, int]]:
+        """Records that stand, each with its event, event time and cost in micros."""
+        max_future, stream_time = self.options.max_future, NEVER
+        judged: list[tuple[SourceRecord, Any, int, int]] = []
+        for record, event in zip(records, events, strict=True):
+            try:
+                if event.__class__ is Rejection:
+                    raise event
+                at = event.occurred_at
+                if at.__class__ is not int or not 0 <= at <= record.timestamp + max_future:
+                    at = instant(at, "occurred_at")
+                    not_in_future(at, record.timestamp, max_future)
+                cost = event.cost
+                micros = 0 if cost is None else self._micros(cost, event.currency, event.campaign_id, at)
+            except Rejection as rejection:
+                self._refuse(topic, record, rejection, now)
+                continue
+            stream_time = max(stream_time, min(at, record.timestamp))
+            judged.append((record, event, at, micros))
+        if judged:
+            self.clock.advance(topic, stream_time)
+        return judged
+
+    def _fold_sums(self, sums: dict[tuple[str, int], list[int]], *, is_click: bool) -> None:
+        for (campaign, minute), (count, micros) in sums.items():
+            tally = (
+                Tally(clicks=count, spend_micros=micros) if is_click else Tally(count, spend_micros=micros)
+            )
+            self.panes.fold(campaign, minute * MINUTE, tally, self._limits)
+
+    def _apply_each(
+        self, topic: str, records: Sequence[SourceRecord], events: Sequence[Any], now: int
+    ) -> None:
+        """Leads, orders and reports: one by one, they are few."""
+        judge: Callable[[SourceRecord, Any], Apply]
+        judge = self._judge_report if topic == topics.REPORTS else self._judge_conversion
+        seed, ledger = _SEEDS[topic], self.ledger[topic]
+        fresh: set[int] = set()
+        latest = NEVER
+        for record, event in zip(records, events, strict=True):
+            try:
+                if isinstance(event, Rejection):
+                    raise event
+                apply = judge(record, event)
+                identity = event.report_id if topic == topics.REPORTS else event.event_id
+                hashed = hash_id(identity, seed)
+                is_known = self.seen.contains(np.array([hashed], dtype=np.uint64))[0]
+                if is_known or hashed in fresh:
+                    ledger.duplicate += 1
+                    continue
+                contributions = apply(self._limits)
+            except Rejection as rejection:
+                self._refuse(topic, record, rejection, now)
+                continue
+            if contributions is None:
+                self._refuse_late(topic, record, now)
+                continue
+            for change in contributions:
+                self.panes.fold(change.campaign, change.at, change.tally, self._limits)
+            fresh.add(hashed)
+            latest = max(latest, record.timestamp)
+            ledger.applied += 1
+        self._remember(fresh, latest)
+
+    def _judge_conversion(self, record: SourceRecord, event: Lead | Order) -> Apply:
+        at = instant(event.occurred_at, "occurred_at")
+        not_in_future(at, record.timestamp, self.options.max_future)
+        if isinstance(event, Lead):
+            topic, apply = topics.LEADS, self.conversions.lead(event, at)
+        else:
+            topic, apply = topics.ORDERS, self.conversions.order(event, at)
+        self.clock.advance(topic, min(at, record.timestamp))
+        return apply
+
+    def _judge_report(self, record: SourceRecord, event: AdReport) -> Apply:
+        report = judge_report(event, record.offset, self.partition, self._micros)
+
+        def apply(limits: Horizon) -> list[Contribution]:
+            del limits  # reports do not obey the watermark
+            self.reports.append((event.campaign_id, report))
+            return []
+
+        return apply
+
+    def _micros(self, amount: Any, currency: str | None, campaign: str | None, at: int) -> int:
+        return self.book.rates.micros(amount, currency or self.book.currency_of(campaign), at)
+
+    def _remember(self, fresh: set[int], latest: int) -> None:
+        self.seen.remember(np.fromiter(fresh, dtype=np.uint64, count=len(fresh)), latest)
+
+    def _refuse(self, topic: str, record: SourceRecord, rejection: Rejection, now: int) -> None:
+        self.ledger[topic].rejected += 1
+        self._bury(topic, record, rejection.reason, rejection.detail, now)
+
+    def _refuse_late(self, topic: str, record: SourceRecord, now: int) -> None:
+        self.ledger[topic].too_late += 1
+        detail = "older than the retention of the 1d window (35 days behind the watermark)"
+        self._bury(topic, record, Reason.TOO_LATE, detail, now)
+
+    def _bury(self, topic: str, record: SourceRecord, reason: Reason, detail: str, now: int) -> None:
+        letter = dead_letter(
+            topic, self.partition, record.offset, record.key, record.value, reason, detail, now
+        )
+        self.dead.append(letter)
+        self._dead_bytes += min(len(record.value or b""), MAX_QUOTED_BYTES) * 3 // 2 + 500
+
+    def take_dead(self) -> list[DeadLetter]:
+        """The dead letters since the last call."""
+        dead, self.dead, self._dead_bytes = self.dead, [], 0
+        return dead

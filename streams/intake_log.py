@@ -1,0 +1,271 @@
+"""Stage one's state as a changelog: what a checkpoint writes, and how the state is read back."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from metrics.dedupe import Block
+from metrics.errors import StateError
+from metrics.outputs import DeadLetter
+from metrics.panes import PaneKey
+from metrics.reports import Report
+from metrics.tally import Tally
+from metrics.watermark import PartitionStatus
+from streams import topics
+from streams.intake import Intake
+from streams.ledger import LedgerCounts
+from streams.wire import (
+    Bundle,
+    Checkpoint,
+    Entry,
+    Output,
+    ReportPartial,
+    bundles,
+    decode_as,
+    encode,
+    partition_of,
+    read_key,
+    state_key,
+)
+
+META_KEY = state_key("@")
+_letters = msgspec.json.Encoder()
+
+
+class IntakeMeta(msgspec.Struct, array_like=True):
+    """What a checkpoint says of itself and of the sources; ``confirmed`` is the sequence sent for sure."""
+
+    epoch: int
+    sequence: int
+    confirmed: int
+    partitions: int
+    birth: int
+    offsets: dict[str, int]
+    stream_times: dict[str, int | None]
+    reached: int | None
+    ledger: dict[str, LedgerCounts]
+
+
+class IntakeLog:
+    """One intake partition with its place in its changelog."""
+
+    def __init__(self, intake: Intake, now: int) -> None:
+        self.intake = intake
+        self.epoch = 0
+        self.sequence = 0
+        self.confirmed = 0
+        self.birth = now
+        self._routes: dict[str, int] = {}
+        self._unsent_panes: set[PaneKey] = set()
+        self._unsent_reports: list[ReportPartial] = []
+        self._unsent_letters: list[DeadLetter] = []
+        self._outboxes: list[bytes] = []
+        self._status: PartitionStatus | None = None
+        self._status_at = 0
+        self._is_due = True
+
+    @property
+    def is_dirty(self) -> bool:
+        """Whether there is anything to write."""
+        return self.intake.is_touched or self._is_due
+
+    @property
+    def weight(self) -> int:
+        """About how many bytes the next checkpoint takes."""
+        return self.intake.weight
+
+    # --- reading back -----------------------------------------------------------------------------
+
+    def restore(self, entries: Iterable[tuple[bytes, bytes | None]]) -> None:
+        """Fill the state from changelog records in order of offset.
+
+        Raises:
+            StateError: when the state belongs to another number of partitions.
+        """
+        latest = dict(entries)
+        meta_value = latest.pop(META_KEY, None)
+        if meta_value is None:
+            return
+        self._restore_meta(decode_as(IntakeMeta, meta_value))
+        blocks: list[Block] = []
+        for key, value in latest.items():
+            if value is not None:
+                self._restore_entry(read_key(key), value, key, blocks)
+        for block in sorted(blocks, key=lambda block: block.sequence):
+            self.intake.seen.restore(block)
+
+    def take_over(self) -> None:
+        """Begin a new epoch: the next checkpoint claims the partition and sends again what may be unsent."""
+        self.epoch += 1
+        self._is_due = True
+
+    def _restore_meta(self, meta: IntakeMeta) -> None:
+        intake = self.intake
+        if meta.partitions != intake.options.partitions:
+            raise StateError(
+                f"The state was made with {meta.partitions} partitions, ROISTREAM_PARTITIONS says "
+                f"{intake.options.partitions}; a change needs a new ROISTREAM_TOPIC_PREFIX and a replay."
+            )
+        self.epoch, self.sequence, self.confirmed = meta.epoch, meta.sequence, meta.confirmed
+        self.birth = meta.birth
+        intake.offsets = meta.offsets
+        intake.clock.stream_times.update(meta.stream_times)
+        intake.clock.reached = meta.reached
+        intake.ledger.update(meta.ledger)
+
+    def _restore_entry(self, key: list[Any], value: bytes, raw_key: bytes, blocks: list[Block]) -> None:
+        kind, intake = key[0], self.intake
+        if kind == "p":
+            sequence, tally = decode_as(tuple[int, Tally], value)
+            pane: PaneKey = (key[1], key[2], key[3])
+            intake.panes.restore(pane, tally)
+            if sequence > self.confirmed:
+                self._unsent_panes.add(pane)
+        elif kind == "o":
+            intake.conversions.count_waiting(intake.orders.restore(key[1], value))
+        elif kind == "l":
+            intake.leads.restore(key[1], value)
+        elif kind == "c":
+            intake.customers.restore(key[1], value)
+        elif kind == "e":
+            level, latest, packed = decode_as(tuple[int, int, bytes], value)
+            blocks.append(Block(key[1], level, latest, np.frombuffer(packed, dtype=np.uint64)))
+        else:
+            self._restore_outbox(kind, key[1], value, raw_key)
+
+    def _restore_outbox(self, kind: str, sequence: int, value: bytes, raw_key: bytes) -> None:
+        self._outboxes.append(raw_key)
+        if sequence <= self.confirmed:
+            return
+        if kind == "d":
+            self._unsent_letters += decode_as(list[DeadLetter], value)
+        else:
+            self._unsent_reports += decode_as(list[tuple[str, Report]], value)
+
+    # --- writing ----------------------------------------------------------------------------------
+
+    def checkpoint(self, now: int) -> Checkpoint:
+        """What has changed since the last checkpoint, as one append and the outputs after it.
+
+        Encodes everything in one go, so that nothing can change half-way.
+        """
+        intake = self.intake
+        self.sequence += 1
+        self._is_due = False
+        intake.is_touched = False
+        dropped = intake.expire()
+        panes, reports, letters = self._take_unsent()
+        entries: list[Entry] = [(state_key("p", *key), None) for key in dropped]
+        changed, intake.panes.changed = intake.panes.changed, set()
+        entries += (
+            (state_key("p", *key), encode((self.sequence, intake.panes.tallies[key]))) for key in changed
+        )
+        for table in (intake.leads, intake.orders, intake.customers):
+            entries += table.take_changes()
+        entries += self._block_entries()
+        entries += self._outbox_entries(reports, letters)
+        entries.append((META_KEY, encode(self._meta())))
+        outputs = self._outputs(panes | changed, reports, now)
+        outputs += self._letters(letters)
+        return Checkpoint(self.sequence, entries, outputs)
+
+    def confirm(self, sequence: int) -> None:
+        """The append and the outputs of a checkpoint are confirmed by the broker."""
+        self.confirmed = sequence
+
+    def _take_unsent(self) -> tuple[set[PaneKey], list[ReportPartial], list[DeadLetter]]:
+        intake = self.intake
+        panes = {key for key in self._unsent_panes if key in intake.panes.tallies}
+        reports = self._unsent_reports + intake.reports
+        letters = self._unsent_letters + intake.take_dead()
+        self._unsent_panes, self._unsent_reports, self._unsent_letters = set(), [], []
+        intake.reports = []
+        return panes, reports, letters
+
+    def _block_entries(self) -> list[Entry]:
+        change = self.intake.seen.checkpoint(self.sequence, self.intake.clock.reached)
+        entries: list[Entry] = [(state_key("e", sequence), None) for sequence in change.forgotten]
+        if change.stored is not None:
+            block = change.stored
+            value = encode((block.level, block.latest, block.hashes.tobytes()))
+            entries.append((state_key("e", block.sequence), value))
+        return entries
+
+    def _outbox_entries(self, reports: list[ReportPartial], letters: list[DeadLetter]) -> list[Entry]:
+        """What went out before is confirmed and forgotten; what goes out now waits under this sequence."""
+        entries: list[Entry] = [(key, None) for key in self._outboxes]
+        self._outboxes = []
+        waiting: Mapping[str, list[Any]] = {"r": reports, "d": letters}
+        for kind, items in waiting.items():
+            if items:
+                key = state_key(kind, self.sequence)
+                entries.append((key, encode(items)))
+                self._outboxes.append(key)
+        return entries
+
+    def _meta(self) -> IntakeMeta:
+        intake = self.intake
+        return IntakeMeta(
+            self.epoch,
+            self.sequence,
+            self.confirmed,
+            intake.options.partitions,
+            self.birth,
+            intake.offsets,
+            intake.clock.stream_times,
+            intake.clock.reached,
+            intake.ledger,
+        )
+
+    def _outputs(self, panes: set[PaneKey], reports: list[ReportPartial], now: int) -> list[Output]:
+        count = self.intake.options.partitions
+        status = self._due_status(now)
+        panes_by: list[list[Any]] = [[] for _ in range(count)]
+        reports_by: list[list[ReportPartial]] = [[] for _ in range(count)]
+        for key in panes:
+            panes_by[self._route(key[0])].append((*key, self.intake.panes.tallies[key]))
+        for campaign, report in reports:
+            reports_by[self._route(campaign)].append((campaign, report))
+        outputs = []
+        for target in range(count):
+            made = list(
+                bundles(self._source, self.epoch, self.sequence, panes_by[target], reports_by[target])
+            )
+            if status is not None:
+                if not made:
+                    made.append(Bundle(self._source, self.epoch, self.sequence, [], []))
+                made[-1].status = status
+            source = encode(self._source)
+            outputs += [Output(topics.PARTIALS, target, source, encode(bundle)) for bundle in made]
+        return outputs
+
+    def _due_status(self, now: int) -> PartitionStatus | None:
+        """The watermark and idleness, when changed and not within a second of the last (DESIGN 3)."""
+        intake = self.intake
+        is_idle = len(intake.idle) == len(topics.EVENT_SOURCES)
+        status = PartitionStatus(intake.clock.reached, is_idle)
+        if status == self._status:
+            return None
+        if 0 <= now - self._status_at < intake.options.max_watermark_interval:
+            self._is_due = True
+            return None
+        self._status, self._status_at = status, now
+        return status
+
+    def _letters(self, letters: list[DeadLetter]) -> list[Output]:
+        return [
+            Output(topics.DEAD_LETTERS, self._source, letter.topic.encode(), _letters.encode(letter))
+            for letter in letters
+        ]
+
+    @property
+    def _source(self) -> int:
+        return self.intake.partition
+
+    def _route(self, campaign: str) -> int:
+        partition = self._routes.get(campaign)
+        if partition is None:
+            partition = self._routes[campaign] = partition_of(campaign, self.intake.options.partitions)
+        return partition

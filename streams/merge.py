@@ -1,0 +1,267 @@
+"""Stage two, one merge partition: sum the partitions' partials, keep windows, decide what is published.
+
+Synchronous and free of I/O, like intake. A pane is the sum of whole values, one per source partition, so
+a value that comes twice changes nothing; values of an epoch that has been succeeded are ignored.
+"""
+
+from collections.abc import Iterable, Sequence
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from metrics.campaigns import Book
+from metrics.composing import Stamp, compose
+from metrics.panes import DAYS, QUARTERS, TOTAL, Horizon, horizon
+from metrics.reading import CampaignKpi, Stage
+from metrics.reports import Report, ReportKey
+from metrics.schedule import Schedule, WindowKey
+from metrics.timeline import floor_to
+from metrics.watermark import CampaignClock
+from metrics.windows import (
+    BY_NAME,
+    ROLLING,
+    TOTAL_WINDOW,
+    TUMBLING,
+    Account,
+    Span,
+    WindowKind,
+    rolling_spans,
+)
+from streams.decoding import SourceRecord
+from streams.wire import Bundle, PanePartial, decode_bundle
+
+#: How many publish intervals lie between two updates of a window.
+PACE = {"1m": 1, "1h": 5, "1d": 10, TOTAL_WINDOW: 10, "rolling": 5}
+_ROLLING_KEY = "rolling"
+
+
+class MergeOptions(msgspec.Struct, frozen=True):
+    """The settings that merging depends on; durations in milliseconds."""
+
+    partitions: int
+    grace: int
+    publish_interval: int
+    max_publish_rate: int
+    zone: ZoneInfo
+    currency: str
+
+
+class Merge:
+    """The state of one merge partition: the campaigns whose ids Kafka's partitioner sends here."""
+
+    def __init__(self, partition: int, options: MergeOptions, book: Book) -> None:
+        self.partition = partition
+        self.options = options
+        self.book = book
+        self.offset = 0
+        self.sequence = 0
+        self.accounts: dict[str, Account] = {}
+        self.clock = CampaignClock(options.partitions)
+        self.heard: dict[int, tuple[int, int]] = {}
+        self.closed_through: int | None = None
+        self.changed_panes: set[tuple[str, int, int]] = set()
+        self.changed_reports: set[tuple[str, ReportKey]] = set()
+        self.latest: dict[str, dict[str, CampaignKpi]] = {}
+        self.is_touched = False
+        intervals = {name: pace * options.publish_interval for name, pace in PACE.items()}
+        self.schedule = Schedule(intervals, options.max_publish_rate)
+        self.views = Schedule(intervals, 1 << 30)
+        self._open: dict[str, dict[int, set[str]]] = {kind.name: {} for kind in TUMBLING}
+        self._spans: tuple[Span, ...] = ()
+        self._limits = horizon(None)
+        self._expired = self._limits
+
+    # --- taking in ---------------------------------------------------------------------------------
+
+    def process(self, records: Sequence[SourceRecord]) -> None:
+        """Take in bundles in order of offset; those already applied are dropped."""
+        for record in records:
+            if record.offset < self.offset:
+                continue
+            assert record.value is not None, "partials have values"
+            self._take(decode_bundle(record.value))
+            self.offset = record.offset + 1
+            self.is_touched = True
+
+    def advance(self, offset: int) -> None:
+        """Everything below ``offset`` is read, control records included."""
+        self.offset = max(offset, self.offset)
+
+    def refresh(self, campaign_id: str) -> None:
+        """A campaign's record changed: its open windows and its views are composed anew."""
+        if campaign_id not in self.accounts:
+            return
+        self._mark((campaign_id, TOTAL_WINDOW, 0))
+        for name, starts in self._open.items():
+            for start, campaigns in starts.items():
+                if campaign_id in campaigns:
+                    self._mark((campaign_id, name, start))
+
+    def remark(self, campaign_id: str, resolution: int, start: int) -> None:
+        """A pane may have changed since its windows were last published."""
+        if resolution == TOTAL:
+            self._mark((campaign_id, TOTAL_WINDOW, 0))
+        else:
+            kind = TUMBLING[resolution]
+            self._mark((campaign_id, kind.name, floor_to(start, kind.length)))
+
+    def remark_report(self, campaign_id: str, report: Report) -> None:
+        """A report may have changed since the windows it counts in were last published."""
+        self._mark((campaign_id, TOTAL_WINDOW, 0))
+        kinds = (TUMBLING[QUARTERS], TUMBLING[DAYS]) if report.is_short else (TUMBLING[DAYS],)
+        account = self.accounts[campaign_id]
+        for kind in kinds:
+            first = floor_to(report.period_start, kind.length)
+            for start in range(first, report.period_end, kind.length):
+                if account.is_whole(kind, start):
+                    self._mark((campaign_id, kind.name, start))
+
+    def reopen(self, campaign_id: str, resolution: int, start: int) -> None:
+        """Put a restored pane's window among those that still become final."""
+        if resolution != TOTAL:
+            kind = TUMBLING[resolution]
+            first = floor_to(start, kind.length)
+            if not self._is_closed(kind, first):
+                self._open[kind.name].setdefault(first, set()).add(campaign_id)
+
+    def _take(self, bundle: Bundle) -> None:
+        version = (bundle.epoch, bundle.sequence)
+        if version < self.heard.get(bundle.source, (0, 0)):
+            return  # of an owner that has been succeeded
+        self.heard[bundle.source] = version
+        for partial in bundle.panes:
+            self._take_pane(bundle.source, partial)
+        for campaign_id, report in bundle.reports:
+            self._take_report(campaign_id, report)
+        if bundle.status is not None:
+            self.clock.hear(bundle.source, bundle.status)
+            self._limits = horizon(self.clock.reached)
+
+    def _take_pane(self, source: int, partial: PanePartial) -> None:
+        campaign_id, resolution, start, tally = partial
+        account = self.account(campaign_id)
+        if account.put(source, resolution, start, tally, self._limits):
+            self.changed_panes.add((campaign_id, resolution, start))
+            self.remark(campaign_id, resolution, start)
+
+    def _take_report(self, campaign_id: str, report: Report) -> None:
+        account = self.account(campaign_id)
+        replaced = account.shelf.reports.get(report.key)
+        if account.shelf.put(report) is None:
+            return
+        self.changed_reports.add((campaign_id, report.key))
+        for one in (replaced, report):
+            if one is not None:
+                self.remark_report(campaign_id, one)
+
+    def account(self, campaign_id: str) -> Account:
+        """Everything kept of a campaign."""
+        found = self.accounts.get(campaign_id)
+        if found is None:
+            found = self.accounts[campaign_id] = Account()
+        return found
+
+    def _mark(self, key: WindowKey) -> None:
+        campaign_id, name, start = key
+        following = self.sequence + 1
+        self.views.mark((campaign_id, _ROLLING_KEY, 0), following)
+        if name != TOTAL_WINDOW:
+            if self._is_closed(BY_NAME[name], start):
+                self.schedule.mark_urgent(key, following)
+                return
+            self._open[name].setdefault(start, set()).add(campaign_id)
+        self.schedule.mark(key, following)
+
+    def _is_closed(self, kind: WindowKind, start: int) -> bool:
+        closed = self.closed_through
+        return closed is not None and start + kind.length + self.options.grace <= closed
+
+    # --- giving out --------------------------------------------------------------------------------
+
+    @property
+    def has_pending(self) -> bool:
+        """Whether anything waits to be written or published."""
+        return self.is_touched or len(self.schedule) > 0 or len(self.views) > 0
+
+    def readings(self, stamp: Stamp, now: int) -> list[CampaignKpi]:
+        """The readings that go to ``campaign-kpis`` now: finals, corrections, updates that are due."""
+        found = [self._reading(key, "correction", stamp) for key in self.schedule.take_urgent()]
+        found += [self._reading(key, "final", stamp) for key in self._close()]
+        found += [self._reading(key, "update", stamp) for key in self.schedule.take(now)]
+        return found
+
+    def view_readings(self, stamp: Stamp, now: int) -> list[CampaignKpi]:
+        """The readings that go to Redis and the gauges now: rolling windows and totals that are due."""
+        self._slide()
+        found: list[CampaignKpi] = []
+        for campaign_id, _, _ in self.views.take(now):
+            mine = self._views_of(campaign_id, stamp)
+            self.latest[campaign_id] = {reading.window: reading for reading in mine}
+            found += mine
+        return found
+
+    def expire(self) -> Iterable[tuple[str, int, int]]:
+        """Drop the panes that no fact can reach any more; their windows are final and published."""
+        if self._limits == self._expired:
+            return
+        self._expired = self._limits
+        for campaign_id, account in self.accounts.items():
+            for resolution, start in account.expire(self._limits):
+                yield campaign_id, resolution, start
+
+    @property
+    def weight(self) -> int:
+        """About how many bytes the next checkpoint takes."""
+        return 60 * (1 + self.options.partitions) * len(self.changed_panes) + 200 * len(self.changed_reports)
+
+    @property
+    def limits(self) -> Horizon:
+        """The panes that still accept facts."""
+        return self._limits
+
+    def _close(self) -> list[WindowKey]:
+        """Windows that the watermark has passed by the grace; the one place that closes them."""
+        reached = self.clock.reached
+        if reached is None or reached == self.closed_through:
+            return []
+        self.closed_through = reached
+        closed = [
+            (campaign_id, kind.name, start)
+            for kind in TUMBLING
+            for start in sorted(self._open[kind.name])
+            if self._is_closed(kind, start)
+            for campaign_id in sorted(self._open[kind.name].pop(start))
+        ]
+        for key in closed:
+            self.schedule.close(key)
+        return closed
+
+    def _slide(self) -> None:
+        reached = self.clock.reached
+        if reached is None:
+            return
+        spans = rolling_spans(reached, self.options.zone)
+        if spans == self._spans:
+            return
+        self._spans = spans
+        for campaign_id, account in self.accounts.items():
+            if account.slide(spans) or len(account.shelf):
+                self.views.mark((campaign_id, _ROLLING_KEY, 0), self.sequence + 1)
+
+    def _reading(self, key: WindowKey, stage: Stage, stamp: Stamp) -> CampaignKpi:
+        campaign_id, name, start = key
+        account, facts = self.accounts[campaign_id], self.book.facts(campaign_id)
+        if name == TOTAL_WINDOW:
+            return compose(account, facts, name, None, account.total.sum, stage, stamp)
+        kind = BY_NAME[name]
+        span = Span(start, start + kind.length)
+        return compose(account, facts, name, span, account.tumbling(kind, start), stage, stamp)
+
+    def _views_of(self, campaign_id: str, stamp: Stamp) -> list[CampaignKpi]:
+        account, facts = self.accounts[campaign_id], self.book.facts(campaign_id)
+        found = [compose(account, facts, TOTAL_WINDOW, None, account.total.sum, "update", stamp)]
+        if self._spans:
+            for index, kind in enumerate(ROLLING):
+                span, tally = account.rolling(index)
+                found.append(compose(account, facts, kind.name, span, tally, "update", stamp))
+        return found

@@ -1,0 +1,197 @@
+"""Stage two's state as a changelog: what a checkpoint writes, and how the state is read back."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from metrics.composing import Stamp
+from metrics.errors import StateError
+from metrics.panes import TOTAL, horizon
+from metrics.reading import CampaignKpi
+from metrics.reports import Report, ReportKey
+from metrics.tally import Tally
+from metrics.watermark import PartitionStatus
+from streams import topics
+from streams.merge import Merge
+from streams.wire import Checkpoint, Entry, Output, decode_as, encode, read_key, state_key
+
+META_KEY = state_key("@")
+_EPOCH_SHIFT = 32
+_readings = msgspec.json.Encoder()
+
+
+class MergeMeta(msgspec.Struct, array_like=True):
+    """What a checkpoint says of itself; ``published`` and ``closed`` are what has gone out for sure."""
+
+    epoch: int
+    sequence: int
+    published: int
+    closed: int | None
+    partitions: int
+    birth: int
+    offset: int
+    heard: dict[int, tuple[int, int]]
+    statuses: list[PartitionStatus | None]
+    reached: int | None
+
+
+class MergeLog:
+    """One merge partition with its place in its changelog."""
+
+    def __init__(self, merge: Merge, now: int) -> None:
+        self.merge = merge
+        self.epoch = 0
+        self.birth = now
+        self.views: list[CampaignKpi] = []
+        self._confirmed = 0
+        self._closed: int | None = None
+        self._is_due = True
+
+    @property
+    def is_dirty(self) -> bool:
+        """Whether there is anything to write or publish."""
+        return self._is_due or self.merge.has_pending
+
+    @property
+    def weight(self) -> int:
+        """About how many bytes the next checkpoint takes."""
+        return self.merge.weight
+
+    # --- reading back -----------------------------------------------------------------------------
+
+    def restore(self, entries: Iterable[tuple[bytes, bytes | None]]) -> None:
+        """Fill the state from changelog records in order of offset.
+
+        Raises:
+            StateError: when the state belongs to another number of partitions.
+        """
+        latest = dict(entries)
+        meta_value = latest.pop(META_KEY, None)
+        if meta_value is None:
+            return
+        meta = decode_as(MergeMeta, meta_value)
+        self._restore_meta(meta)
+        for key, value in latest.items():
+            if value is not None:
+                self._restore_entry(read_key(key), value, meta)
+
+    def take_over(self) -> None:
+        """Begin a new epoch; all views are offered again, since they may have been lost."""
+        self.epoch += 1
+        self._is_due = True
+        for campaign_id in self.merge.accounts:
+            self.merge.views.mark((campaign_id, "rolling", 0), self.merge.sequence)
+
+    def _restore_meta(self, meta: MergeMeta) -> None:
+        merge = self.merge
+        if meta.partitions != merge.options.partitions:
+            raise StateError(
+                f"The state was made with {meta.partitions} partitions, ROISTREAM_PARTITIONS says "
+                f"{merge.options.partitions}; a change needs a new ROISTREAM_TOPIC_PREFIX and a replay."
+            )
+        self.epoch, self.birth = meta.epoch, meta.birth
+        self._confirmed, self._closed = meta.published, meta.closed
+        merge.sequence, merge.offset, merge.heard = meta.sequence, meta.offset, meta.heard
+        merge.closed_through = meta.closed
+        merge.clock.statuses = meta.statuses
+        merge.clock.reached = meta.reached
+
+    def _restore_entry(self, key: list[Any], value: bytes, meta: MergeMeta) -> None:
+        merge, kind, campaign_id = self.merge, key[0], key[1]
+        account = merge.account(campaign_id)
+        if kind == "p":
+            resolution, start = key[2], key[3]
+            sequence, parts = decode_as(tuple[int, dict[int, Tally]], value)
+            for source, tally in parts.items():
+                account.put(source, resolution, start, tally, horizon(None))
+            merge.reopen(campaign_id, resolution, start)
+            if sequence > meta.published:
+                merge.remark(campaign_id, resolution, start)
+        elif kind == "a":
+            account.dropped_before = decode_as(list[int | None], value)
+        elif kind == "r":
+            sequence, report = decode_as(tuple[int, Report], value)
+            account.shelf.put(report)
+            if sequence > meta.published:
+                merge.remark_report(campaign_id, report)
+
+    # --- writing ----------------------------------------------------------------------------------
+
+    def checkpoint(self, now: int) -> Checkpoint:
+        """What has changed, as one append, and the readings that go out after it."""
+        merge = self.merge
+        pending = merge.schedule.oldest()
+        merge.sequence += 1
+        merge.is_touched = False
+        self._is_due = False
+        meta = self._meta(merge.sequence if pending is None else pending - 1)
+        stamp = self._stamp(now)
+        readings = merge.readings(stamp, now)
+        self.views = merge.view_readings(stamp, now)
+        entries = self._changed_entries() + self._dropped_entries()
+        entries.append((META_KEY, encode(meta)))
+        outputs = [
+            Output(
+                topics.CAMPAIGN_KPIS,
+                merge.partition,
+                reading.campaign_id.encode(),
+                _readings.encode(reading),
+            )
+            for reading in readings
+        ]
+        self._closing = merge.closed_through
+        return Checkpoint(merge.sequence, entries, outputs)
+
+    def confirm(self, sequence: int) -> None:
+        """The append and the readings of a checkpoint are confirmed by the broker."""
+        self._confirmed = sequence
+        self._closed = self._closing
+
+    def _stamp(self, now: int) -> Stamp:
+        revision = (self.epoch << _EPOCH_SHIFT) + self.merge.sequence
+        return Stamp(revision, self.merge.clock.reached, now, self.merge.options.currency)
+
+    def _changed_entries(self) -> list[Entry]:
+        merge, sequence = self.merge, self.merge.sequence
+        panes, merge.changed_panes = merge.changed_panes, set()
+        reports, merge.changed_reports = merge.changed_reports, set()
+        entries: list[Entry] = []
+        for campaign_id, resolution, start in panes:
+            account = merge.accounts[campaign_id]
+            pane = account.total if resolution == TOTAL else account.panes[resolution].get(start)
+            if pane is not None:
+                key = state_key("p", campaign_id, resolution, start)
+                entries.append((key, encode((sequence, pane.parts))))
+        entries += [self._report_entry(campaign_id, key, sequence) for campaign_id, key in reports]
+        return entries
+
+    def _report_entry(self, campaign_id: str, key: ReportKey, sequence: int) -> Entry:
+        report = self.merge.accounts[campaign_id].shelf.reports[key]
+        return state_key("r", campaign_id, *key), encode((sequence, report))
+
+    def _dropped_entries(self) -> list[Entry]:
+        entries: list[Entry] = []
+        campaigns: set[str] = set()
+        for campaign_id, resolution, start in self.merge.expire():
+            entries.append((state_key("p", campaign_id, resolution, start), None))
+            campaigns.add(campaign_id)
+        for campaign_id in campaigns:
+            value = encode(self.merge.accounts[campaign_id].dropped_before)
+            entries.append((state_key("a", campaign_id), value))
+        return entries
+
+    def _meta(self, published: int) -> MergeMeta:
+        merge = self.merge
+        return MergeMeta(
+            self.epoch,
+            merge.sequence,
+            min(published, merge.sequence - 1),
+            self._closed,
+            merge.options.partitions,
+            self.birth,
+            merge.offset,
+            merge.heard,
+            merge.clock.statuses,
+            merge.clock.reached,
+        )

@@ -1,0 +1,313 @@
+"""The processor: holds the seats of the partitions assigned here and feeds them batches.
+
+Order of a takeover (DESIGN 2.2, 2.4): fence, read back, claim, check the offsets against the logs; only then
+Faust seeks. On revocation every seat checkpoints and is given up; state is read back when it returns.
+Any failure in between ends the process: an unconfirmed write means no progress.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from metrics.campaigns import Book
+from metrics.errors import StateError
+from metrics.reading import CampaignKpi
+from streams import topics
+from streams.batching import Batch
+from streams.checkpoint import bounds
+from streams.decoding import SourceRecord
+from streams.intake import Intake, IntakeOptions
+from streams.intake_log import IntakeLog
+from streams.merge import Merge, MergeOptions
+from streams.merge_log import MergeLog
+from streams.seat import Seat
+from streams.settings import Settings
+from streams.telemetry import Telemetry
+from streams.wire import Checkpoint
+
+log = logging.getLogger(__name__)
+
+_SLICE_RECORDS = 500
+_SLICE_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Ports:
+    """What the processor asks of the world: clocks, ends of logs, and who hears of its readings."""
+
+    now: Callable[[], int]
+    monotonic: Callable[[], float]
+    highwater: Callable[[str, int], int | None]
+    offer: Callable[[Sequence[CampaignKpi], int], None]
+    fail: Callable[[BaseException], None]
+
+
+@dataclass
+class Holding:
+    """Both stages of one partition."""
+
+    intake: IntakeLog
+    merge: MergeLog
+    seats: tuple[Seat, Seat]
+    generation: int
+    heard_at: dict[str, float] = field(default_factory=dict)
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)
+
+
+class Processor:
+    """Takes over, feeds and releases partitions."""
+
+    def __init__(self, settings: Settings, book: Book, telemetry: Telemetry, ports: Ports) -> None:
+        self.settings = settings
+        self.book = book
+        self.telemetry = telemetry
+        self.held: dict[int, Holding] = {}
+        self.is_ready = False
+        self._ports = ports
+        self._taking: asyncio.Task[None] | None = None
+        self._intake_options = IntakeOptions(
+            settings.partitions,
+            settings.max_future,
+            settings.dedupe_window,
+            settings.dedupe_max_events,
+            settings.order_retention,
+        )
+        self._merge_options = MergeOptions(
+            settings.partitions,
+            settings.grace,
+            settings.publish_interval,
+            settings.max_publish_rate,
+            settings.zone,
+            settings.reporting_currency,
+        )
+
+    # --- taking over and giving up ------------------------------------------------------------------
+
+    async def take_over(self, partitions: set[int], generation: int) -> None:
+        """Recover the state of partitions; a revocation meanwhile cancels it."""
+        await self.release()
+        self._taking = asyncio.create_task(self._take_over(partitions, generation))
+        try:
+            await self._taking
+        except asyncio.CancelledError:
+            log.info("Recovery was interrupted by a rebalance.")
+        finally:
+            self._taking = None
+
+    async def release(self) -> None:
+        """Checkpoint and let go of every partition.
+
+        Raises:
+            CheckpointError: when that was not confirmed; the process must end.
+        """
+        self.is_ready = False
+        if self._taking is not None:
+            self._taking.cancel()
+        held, self.held = self.held, {}
+        self.telemetry.revoked(set(held))
+        try:
+            await asyncio.gather(*(seat.close() for holding in held.values() for seat in holding.seats))
+        finally:  # not before: a checkpoint in flight must come to its end
+            for holding in held.values():
+                for task in holding.tasks:
+                    task.cancel()
+
+    def positions(self) -> Mapping[tuple[str, int], int]:
+        """The next offset to apply of each partition held, by full topic name."""
+        found: dict[tuple[str, int], int] = {}
+        for partition, holding in self.held.items():
+            found[self.settings.topic(topics.PARTIALS), partition] = holding.merge.merge.offset
+            for topic, offset in holding.intake.intake.offsets.items():
+                found[self.settings.topic(topic), partition] = offset
+        return found
+
+    async def _take_over(self, partitions: set[int], generation: int) -> None:
+        fresh = {partition: self._holding(partition, generation) for partition in partitions}
+        seats = [seat for holding in fresh.values() for seat in holding.seats]
+        try:
+            await asyncio.gather(*(seat.open() for seat in seats))
+            await self._check_offsets(fresh)
+        except BaseException:
+            await asyncio.gather(*(seat.close() for seat in seats), return_exceptions=True)
+            raise
+        self.held = fresh
+        for holding in fresh.values():
+            self._start_timers(holding)
+        self.is_ready = True
+
+    def _holding(self, partition: int, generation: int) -> Holding:
+        settings, now = self.settings, self._ports.now
+        intake = IntakeLog(Intake(partition, self._intake_options, self.book), now())
+        merge = MergeLog(Merge(partition, self._merge_options, self.book), now())
+        stages = self.telemetry.stages
+        seats = (
+            Seat(
+                settings, intake, topics.INTAKE_CHANGELOG, partition, now, stages["intake"], self._count_sent
+            ),
+            Seat(
+                settings,
+                merge,
+                topics.MERGE_CHANGELOG,
+                partition,
+                now,
+                stages["merge"],
+                lambda checkpoint: self._publish(merge, checkpoint),
+            ),
+        )
+        return Holding(intake, merge, seats, generation)
+
+    def _start_timers(self, holding: Holding) -> None:
+        interval = self.settings.publish_interval / 1000
+        heard = self._ports.monotonic()
+        holding.heard_at = dict.fromkeys(topics.EVENT_SOURCES, heard)
+        for seat, divisor in zip(holding.seats, (4, 2), strict=True):
+            task = asyncio.create_task(seat.run(interval / divisor))
+            task.add_done_callback(self._watch)
+            holding.tasks.append(task)
+
+    def _watch(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception() is not None:
+            self._ports.fail(task.exception())  # type: ignore[arg-type]
+
+    async def _check_offsets(self, fresh: Mapping[int, Holding]) -> None:
+        """Start ≤ offset ≤ end for every source, or stop; an absent partition begins at the start."""
+        names = (*topics.SOURCES, topics.PARTIALS)
+        wanted = [(self.settings.topic(name), partition) for name in names for partition in fresh]
+        for (topic, partition), (start, end) in (await bounds(self.settings, wanted)).items():
+            holding = fresh[partition]
+            name = topic.removeprefix(self.settings.topic_prefix)
+            if name == topics.PARTIALS:
+                merge = holding.merge.merge
+                merge.offset = _checked(topic, partition, merge.offset or None, start, end)
+            else:
+                offsets = holding.intake.intake.offsets
+                offsets[name] = _checked(topic, partition, offsets.get(name), start, end)
+
+    # --- feeding -----------------------------------------------------------------------------------
+
+    async def take(self, topic: str, partition: int, generation: int, batch: Batch) -> None:
+        """Feed one batch; batches of an earlier assignment are dropped, they will be read again.
+
+        Raises:
+            StateError: when records between the state and the batch are missing.
+        """
+        holding = self.held.get(partition)
+        if holding is None or holding.generation != generation:
+            return
+        name = topic.removeprefix(self.settings.topic_prefix)
+        if name == topics.PARTIALS:
+            await self._take_partials(holding, batch)
+        else:
+            await self._take_source(holding, name, batch)
+
+    async def _take_source(self, holding: Holding, topic: str, batch: Batch) -> None:
+        seat, intake = holding.seats[0], holding.intake.intake
+        _check_gap(topic, intake.partition, intake.offsets[topic], batch)
+        telemetry, loop = self.telemetry.stages["intake"], asyncio.get_running_loop()
+        for records in slices(batch.records):
+            if not seat.is_open:
+                return
+            started = loop.time()
+            intake.process(topic, records, self._ports.now())
+            telemetry.batch(len(records), loop.time() - started)
+            await seat.relieve()
+            await asyncio.sleep(0)
+        if seat.is_open:
+            intake.advance(topic, batch.end)
+            if batch.records:
+                holding.heard_at[topic] = self._ports.monotonic()
+
+    async def _take_partials(self, holding: Holding, batch: Batch) -> None:
+        seat, merge = holding.seats[1], holding.merge.merge
+        _check_gap(topics.PARTIALS, merge.partition, merge.offset, batch)
+        telemetry, loop = self.telemetry.stages["merge"], asyncio.get_running_loop()
+        for record in batch.records:
+            if not seat.is_open:
+                return
+            started = loop.time()
+            merge.process([record])
+            telemetry.batch(1, loop.time() - started)
+            await seat.relieve()
+            await asyncio.sleep(0)
+        if seat.is_open:
+            merge.advance(batch.end)
+
+    def look_around(self) -> None:
+        """Once a second: which topics are idle, how far behind each is."""
+        now = self._ports.monotonic()
+        for partition, holding in self.held.items():
+            intake = holding.intake.intake
+            idle = set()
+            for topic, offset in intake.offsets.items():
+                end = self._ports.highwater(self.settings.topic(topic), partition)
+                self.telemetry.lag[topic, partition] = max(0, (end or 0) - offset)
+                is_silent = (now - holding.heard_at.get(topic, now)) * 1000 >= self.settings.idle_after
+                if end is not None and offset >= end and is_silent and topic in topics.EVENT_SOURCES:
+                    idle.add(topic)
+            intake.set_idle(idle)
+            if intake.clock.reached is not None:
+                self.telemetry.watermarks_ms[partition] = intake.clock.reached
+            self.telemetry.pending_cancellations[partition] = intake.conversions.waiting_cancellations
+
+    # --- giving out --------------------------------------------------------------------------------
+
+    def refresh(self, campaign_id: str) -> None:
+        """A campaign's record changed."""
+        for holding in self.held.values():
+            holding.merge.merge.refresh(campaign_id)
+
+    def offer_all(self) -> None:
+        """Offer every view again: Redis came back empty."""
+        for holding in self.held.values():
+            for views in holding.merge.merge.latest.values():
+                self._offer(holding.merge, list(views.values()))
+
+    def _publish(self, merge: MergeLog, checkpoint: Checkpoint) -> None:
+        self._count_sent(checkpoint)
+        self._offer(merge, merge.views)
+
+    def _offer(self, merge: MergeLog, readings: Sequence[CampaignKpi]) -> None:
+        shown = [reading for reading in readings if reading.campaign_id not in self.book.archived]
+        self._ports.offer(shown, merge.birth)
+
+    def _count_sent(self, checkpoint: Checkpoint) -> None:
+        for output in checkpoint.outputs:
+            self.telemetry.published[output.topic] += 1
+
+
+def slices(records: Sequence[SourceRecord]) -> Iterator[Sequence[SourceRecord]]:
+    """Parts small enough that the event loop breathes between them and a checkpoint holds them."""
+    at = 0
+    while at < len(records):
+        size, end = 0, at
+        while end < len(records) and end - at < _SLICE_RECORDS and size < _SLICE_BYTES:
+            size += len(records[end].value or b"")
+            end += 1
+        yield records[at:end]
+        at = end
+
+
+def _check_gap(topic: str, partition: int, offset: int, batch: Batch) -> None:
+    if batch.start > offset:
+        raise StateError(
+            f"{topic}-{partition}: records {offset} to {batch.start - 1} were not read; the state goes on at "
+            f"{offset} but the broker gave {batch.start}. Restart the worker to read them."
+        )
+
+
+def _checked(topic: str, partition: int, offset: int | None, start: int, end: int) -> int:
+    if offset is None:
+        return start
+    if offset < start:
+        raise StateError(
+            f"{topic}-{partition}: the log begins at {start}, the state ends at {offset}: {start - offset} "
+            f"records are lost. Lengthen the topic's retention, or start anew with another "
+            f"ROISTREAM_TOPIC_PREFIX and a replay."
+        )
+    if offset > end:
+        raise StateError(
+            f"{topic}-{partition}: the state ends at {offset}, the log already at {end}: the topic is not the "
+            f"one the state was made from. Start anew with another ROISTREAM_TOPIC_PREFIX."
+        )
+    return offset

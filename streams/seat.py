@@ -1,0 +1,138 @@
+"""A seat: one stage of one partition as held by this process, from taking it over to giving it up."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Protocol
+
+from streams.checkpoint import CheckpointError, CheckpointWriter, read_whole
+from streams.settings import Settings
+from streams.telemetry import StageTelemetry
+from streams.wire import Checkpoint, Entry
+
+log = logging.getLogger(__name__)
+
+#: A checkpoint is written before it grows past this (DESIGN 2.1).
+HEAVY_BYTES = 4 * 1024 * 1024
+
+
+class StageLog(Protocol):
+    """A stage's state with its place in its changelog."""
+
+    epoch: int
+
+    @property
+    def is_dirty(self) -> bool:
+        """Whether a checkpoint has anything to write."""
+        ...
+
+    @property
+    def weight(self) -> int:
+        """About how many bytes the next checkpoint takes."""
+        ...
+
+    def restore(self, entries: list[Entry]) -> None:
+        """Fill the state."""
+        ...
+
+    def take_over(self) -> None:
+        """Begin a new epoch."""
+        ...
+
+    def checkpoint(self, now: int) -> Checkpoint:
+        """What is to be written now."""
+        ...
+
+    def confirm(self, sequence: int) -> None:
+        """It is written."""
+        ...
+
+
+class Seat:
+    """Recovers a stage's state, checkpoints it on a timer, and gives it up in order."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        stage: StageLog,
+        changelog: str,
+        partition: int,
+        now: Callable[[], int],
+        telemetry: StageTelemetry,
+        on_confirmed: Callable[[Checkpoint], None],
+    ) -> None:
+        self.stage = stage
+        self.is_open = False
+        self._is_broken = False
+        self._settings = settings
+        self._changelog = changelog
+        self._partition = partition
+        self._now = now
+        self._telemetry = telemetry
+        self._on_confirmed = on_confirmed
+        self._writer = CheckpointWriter(settings, changelog, partition)
+        self._lock = asyncio.Lock()
+
+    async def open(self) -> None:
+        """Take the partition over: fence, read the changelog to its end, claim a new epoch (DESIGN 2.4)."""
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        await self._writer.start()
+        latest: dict[bytes, bytes | None] = {}
+        count = 0
+        async for entries in read_whole(self._settings, self._changelog, self._partition):
+            latest.update(entries)
+            count += len(entries)
+        self.stage.restore(list(latest.items()))
+        self.stage.take_over()
+        await self._write()
+        self._telemetry.recovered(loop.time() - started, count)
+        log.info(
+            "%s-%d: epoch %d, %d records read back in %.1f s",
+            *(self._changelog, self._partition, self.stage.epoch, count, loop.time() - started),
+        )
+        self.is_open = True
+
+    async def run(self, interval: float) -> None:
+        """Checkpoint every ``interval`` seconds, or less often when one takes over a quarter of that."""
+        loop = asyncio.get_running_loop()
+        pause = interval
+        while True:
+            await asyncio.sleep(pause)
+            started = loop.time()
+            await self.checkpoint()
+            pause = max(interval, 3 * (loop.time() - started))
+
+    async def checkpoint(self) -> None:
+        """Write what has changed, unless the seat is given up."""
+        async with self._lock:
+            if self.is_open and self.stage.is_dirty:
+                await self._write()
+
+    async def relieve(self) -> None:
+        """Checkpoint when what has changed has grown heavy."""
+        if self.stage.weight > HEAVY_BYTES:
+            await self.checkpoint()
+
+    async def close(self) -> None:
+        """Write the last checkpoint and let go of the partition."""
+        async with self._lock:
+            was_open, self.is_open = self.is_open, False
+            if was_open and self.stage.is_dirty and not self._is_broken:
+                await self._write()
+        await self._writer.stop()
+
+    async def _write(self) -> None:
+        """Write a checkpoint; one that was taken but not confirmed leaves the seat unusable."""
+        if self._is_broken:
+            raise CheckpointError(f"{self._changelog}-{self._partition}: an earlier checkpoint is open.")
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        checkpoint = self.stage.checkpoint(self._now())
+        self._is_broken = True
+        await self._writer.write(checkpoint)
+        self._is_broken = False
+        self.stage.confirm(checkpoint.sequence)
+        size = sum(len(key) + len(value or b"") for key, value in checkpoint.entries)
+        self._telemetry.checkpoint(loop.time() - started, size, len(checkpoint.entries))
+        self._on_confirmed(checkpoint)

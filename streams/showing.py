@@ -1,0 +1,107 @@
+"""What a worker shows of itself: the snapshot behind ``/metrics`` and the answer of ``/readyz``."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from metrics.campaigns import Book
+from metrics.composing import DECLARED
+from metrics.exposition import CampaignSnapshot, LedgerRow, WorkerSnapshot
+from metrics.windows import TOTAL_WINDOW
+from streams import topics
+from streams.merge import Merge
+from streams.processor import Processor
+from streams.publishing.redis import RedisViews
+from streams.settings import Settings
+from streams.telemetry import Telemetry
+
+
+class WorkerSource:
+    """Freezes the worker's state for other threads; runs on the event loop."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        processor: Processor,
+        telemetry: Telemetry,
+        views: RedisViews | None,
+        now: Callable[[], int],
+    ) -> None:
+        self._settings = settings
+        self._processor = processor
+        self._telemetry = telemetry
+        self._views = views
+        self._now = now
+
+    def snapshot(self) -> WorkerSnapshot:
+        """The worker at this moment; archived campaigns are left out."""
+        book = self._processor.book
+        self._telemetry.registry_sizes = {
+            topics.CAMPAIGNS: len(book.campaigns),
+            topics.FX_RATES: len(book.rates),
+        }
+        now = self._now()
+        redis = None if self._views is None else self._views.health
+        return WorkerSnapshot(
+            now_ms=now,
+            currency=self._settings.reporting_currency,
+            campaigns=[
+                snapshot
+                for holding in self._processor.held.values()
+                for snapshot in self._campaigns(holding.merge.merge, book)
+            ],
+            pipeline=self._telemetry.snapshot(now, list(self._ledger()), redis),
+        )
+
+    def readiness(self) -> tuple[bool, dict[str, Any]]:
+        """Whether the worker is ready, and what a person must know of it."""
+        processor = self._processor
+        reasons = []
+        if not processor.is_ready:
+            reasons.append("no partitions are assigned and recovered yet")
+        is_redis_up = self._views is None or self._views.health.is_up
+        facts: dict[str, Any] = {
+            "ready": not reasons,
+            "reasons": reasons,
+            "partitions": sorted(processor.held),
+            "redis": "off" if self._views is None else "up" if is_redis_up else "down",
+        }
+        if self._views is not None and not is_redis_up:
+            facts["redis_error"] = self._views.last_error
+        return not reasons, facts
+
+    def _campaigns(self, merge: Merge, book: Book) -> Iterator[CampaignSnapshot]:
+        chosen = [*self._settings.gauge_windows]
+        for campaign_id, account in merge.accounts.items():
+            if campaign_id in book.archived:
+                continue
+            facts = book.facts(campaign_id)
+            record = facts.registered
+            latest = merge.latest.get(campaign_id, {})
+            day = latest.get("24h") or latest.get(TOTAL_WINDOW)
+            yield CampaignSnapshot(
+                campaign_id=campaign_id,
+                channel=facts.channel,
+                name=record.name if record else None,
+                target=record.target if record else None,
+                offer=record.offer if record else None,
+                objective=record.objective if record else None,
+                status=record.status if record else None,
+                budget_micros=facts.budget_micros,
+                counters=account.total.sum.copy(),
+                readings={(DECLARED, window): latest[window] for window in chosen if window in latest},
+                spend_since_last_lead_micros=account.spend_since_last_lead(),
+                watermark_ms=merge.clock.reached,
+                spend_24h_micros=(day.sums.spend_micros if day else None) or 0,
+            )
+
+    def _ledger(self) -> Iterator[LedgerRow]:
+        for partition, holding in self._processor.held.items():
+            for topic, counts in holding.intake.intake.ledger.items():
+                yield LedgerRow(
+                    self._settings.topic(topic),
+                    partition,
+                    counts.applied,
+                    counts.duplicate,
+                    counts.rejected,
+                    counts.too_late,
+                )

@@ -1,0 +1,103 @@
+"""What roistream says to itself: bundles of partials, and keys and values of the changelogs. MessagePack.
+
+A bundle carries whole values of one source partition for one merge partition, with the epoch and
+sequence of the checkpoint that vouches for them; the status closes the last bundle of a checkpoint, so
+that a watermark never comes before what it vouches for (DESIGN 2.5).
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, TypeVar
+
+import msgspec
+from aiokafka.partitioner import murmur2
+
+from metrics.reports import Report
+from metrics.tally import Tally
+from metrics.watermark import PartitionStatus
+
+T = TypeVar("T")
+
+#: A Kafka batch stays below the default limit of a broker's topic (1 MiB).
+MAX_BATCH_BYTES = 900_000
+_PANES_PER_BUNDLE = 4_000
+
+PanePartial = tuple[str, int, int, Tally]
+ReportPartial = tuple[str, Report]
+#: A changelog record, or one of an output: key and value, None for a tombstone.
+Entry = tuple[bytes, bytes | None]
+
+_encoder = msgspec.msgpack.Encoder()
+encode = _encoder.encode
+
+
+class Bundle(msgspec.Struct, array_like=True):
+    """Whole values of one source partition for one merge partition."""
+
+    source: int
+    epoch: int
+    sequence: int
+    panes: list[PanePartial]
+    reports: list[ReportPartial]
+    status: PartitionStatus | None = None
+
+
+_bundles = msgspec.msgpack.Decoder(Bundle)
+decode_bundle = _bundles.decode
+
+
+class Output(NamedTuple):
+    """A record for another topic, by its short name."""
+
+    topic: str
+    partition: int
+    key: bytes
+    value: bytes
+
+
+@dataclass
+class Checkpoint:
+    """One append: changed state with its source offsets, and the outputs that follow it."""
+
+    sequence: int
+    entries: list[Entry]
+    outputs: list[Output] = field(default_factory=list)
+
+
+def state_key(kind: str, *parts: Any) -> bytes:
+    """The changelog key of a piece of state."""
+    return encode((kind, *parts))
+
+
+def read_key(key: bytes) -> list[Any]:
+    """Kind and parts of a changelog key."""
+    found: list[Any] = msgspec.msgpack.decode(key)
+    return found
+
+
+def decode_as(shape: type[T], value: bytes) -> T:
+    """A changelog value as the shape it was written in."""
+    return msgspec.msgpack.decode(value, type=shape)
+
+
+def partition_of(key: str, partitions: int) -> int:
+    """The partition Kafka's default partitioner gives a text key."""
+    return (int(murmur2(key.encode())) & 0x7FFFFFFF) % partitions
+
+
+def bundles(
+    source: int,
+    epoch: int,
+    sequence: int,
+    panes: list[PanePartial],
+    reports: list[ReportPartial],
+) -> Iterator[Bundle]:
+    """Bundles small enough for a broker's default limits; none when there is nothing to say."""
+    for part in _chunks(panes):
+        yield Bundle(source, epoch, sequence, part, [])
+    for some in _chunks(reports):
+        yield Bundle(source, epoch, sequence, [], some)
+
+
+def _chunks(items: list[T]) -> Iterable[list[T]]:
+    return (items[at : at + _PANES_PER_BUNDLE] for at in range(0, len(items), _PANES_PER_BUNDLE))

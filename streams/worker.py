@@ -1,0 +1,208 @@
+"""One worker: settings, registries, Redis, HTTP and the Faust app put together, run until a signal."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from importlib.metadata import version
+from typing import Any, NoReturn
+
+from metrics.campaigns import Book
+from metrics.errors import RoistreamError
+from metrics.exposition import Exposition
+from streams.administration import ensure_topics
+from streams.app import make_app
+from streams.http import HttpServer
+from streams.processor import Ports, Processor
+from streams.publishing.redis import RedisViews
+from streams.registry import Registry
+from streams.settings import Settings
+from streams.showing import WorkerSource
+from streams.telemetry import Telemetry
+
+log = logging.getLogger(__name__)
+
+_EXIT_FAILED = 1
+_LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+def now_ms() -> int:
+    """Wall clock in epoch milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+def die(error: BaseException) -> NoReturn:
+    """End the process at once: after an unconfirmed write nothing may be written (DESIGN 2.7)."""
+    log.critical("%s The worker ends; started again it goes on from the last checkpoint.", error)
+    logging.shutdown()
+    sys.stderr.flush()
+    os._exit(_EXIT_FAILED)
+
+
+def run(settings: Settings) -> int:
+    """Run a worker until SIGTERM or SIGINT; the exit code.
+
+    Raises:
+        RoistreamError: when it cannot start; one sentence that says what to do.
+    """
+    logging.basicConfig(level=settings.log_level, format=_LOG_FORMAT, force=True)
+    for noisy in ("aiokafka", "faust", "mode", "kafka"):
+        logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLevelName(settings.log_level)))
+    _prepare_topics(settings)
+    with contextlib.suppress(ImportError):
+        import uvloop  # noqa: PLC0415 - not to be had on every platform
+
+        uvloop.install()
+    return asyncio.run(Worker(settings).run())
+
+
+def _prepare_topics(settings: Settings) -> None:
+    """Create missing topics; refuse those that cannot work, warn of those that could be better."""
+    differences = ensure_topics(settings, create=True)
+    fatal = [one.sentence for one in differences if one.kind in ("missing", "partitions")]
+    if fatal:
+        raise RoistreamError(" ".join(fatal))
+    for difference in differences:
+        log.warning("%s", difference.sentence)
+    if not settings.transactions:
+        log.warning(
+            "ROISTREAM_TRANSACTIONS is off: figures are exact across crashes, but two live owners of one "
+            "partition are not fenced off; use several workers only with a broker that has transactions."
+        )
+
+
+class Worker:
+    """The composition root of one process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.book = Book(settings.reporting_currency)
+        self.telemetry = Telemetry(version("roistream"))
+        self.views = self._redis()
+        self.app: Any = None
+        self.failure: str | None = None
+        self.processor = Processor(
+            settings,
+            self.book,
+            self.telemetry,
+            Ports(now_ms, time.monotonic, self._highwater, self._offer, die),
+        )
+        self.registry = Registry(settings, self.book, self._on_campaign)
+        self.source = WorkerSource(settings, self.processor, self.telemetry, self.views, now_ms)
+        self.exposition = Exposition(self.source, settings.max_campaign_series)
+        self.http = HttpServer(settings.http_host, settings.http_port, self._metrics, self._readiness)
+
+    async def run(self) -> int:
+        """Start everything in order, wait for a signal, stop everything in reverse."""
+        stop = asyncio.Event()
+        with _signals(stop.set):
+            await self.http.start()
+            log.info("HTTP on http://%s:%d", self.settings.http_host, self.http.port)
+            if self.views is not None:
+                await self.views.start()
+            await self.registry.start()
+            following = self.registry.follow()
+            following.add_done_callback(_fail_with_task)
+            self.app = make_app(self.settings, self.processor, self._take, self._take_over)
+            await self.app.start()
+            watching = asyncio.create_task(self._look_around())
+            watching.add_done_callback(_fail_with_task)
+            await self._until(stop)
+            log.info("Stopping: the last checkpoint is being written.")
+            await self._release_or_die()
+            watching.cancel()
+            await self._stop()
+        return 0
+
+    async def _until(self, stop: asyncio.Event) -> None:
+        waiting = asyncio.create_task(stop.wait())
+        while not waiting.done():
+            await asyncio.wait([waiting], timeout=0.5)
+            if self.app.crashed:
+                die(self.app.crash_reason or RoistreamError("The Faust app crashed."))
+
+    async def _stop(self) -> None:
+        """Everything durable is written; what is left is courtesy and may not take long."""
+        for part in (self.registry.stop, self.app.stop, self.http.stop):
+            with contextlib.suppress(Exception):
+                await asyncio.wait_for(part(), 10)
+        if self.views is not None:
+            await self.views.stop()
+
+    async def _take(self, topic: str, partition: int, generation: int, batch: Any) -> None:
+        try:
+            await self.processor.take(topic, partition, generation, batch)
+        except Exception as error:
+            log.exception("%s-%d could not be processed", topic, partition)
+            die(error)
+
+    async def _take_over(self, partitions: set[int], generation: int) -> None:
+        try:
+            await self.processor.take_over(partitions, generation)
+        except RoistreamError as error:
+            die(error)
+        except Exception as error:
+            log.exception("Partitions %s could not be taken over", sorted(partitions))
+            die(error)
+
+    async def _release_or_die(self) -> None:
+        try:
+            await self.processor.release()
+        except Exception as error:  # noqa: BLE001 - whatever it was, nothing may be written after it
+            die(error)
+
+    async def _look_around(self) -> None:
+        while True:
+            await asyncio.sleep(1)
+            self.processor.look_around()
+
+    def _redis(self) -> RedisViews | None:
+        settings = self.settings
+        if settings.redis_url is None:
+            return None
+        return RedisViews(settings.redis_url, settings.redis_ttl, self._offer_all)
+
+    def _offer(self, readings: Any, birth: int) -> None:
+        if self.views is not None:
+            self.views.offer(readings, birth)
+
+    def _offer_all(self) -> None:
+        self.processor.offer_all()
+
+    def _on_campaign(self, campaign_id: str) -> None:
+        self.processor.refresh(campaign_id)
+        if self.views is not None:
+            is_known = campaign_id in self.book.campaigns
+            (self.views.restore if is_known else self.views.remove)(campaign_id)
+
+    def _highwater(self, topic: str, partition: int) -> int | None:
+        end: int | None = self.app.consumer.highwater_of(topic, partition)
+        return end
+
+    async def _metrics(self, accept: str) -> tuple[bytes, str]:
+        snapshot = self.source.snapshot()
+        return await asyncio.to_thread(self.exposition.render_snapshot, snapshot, accept)
+
+    def _readiness(self) -> tuple[bool, dict[str, Any]]:
+        return self.source.readiness()
+
+
+def _fail_with_task(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and task.exception() is not None:
+        die(task.exception() or RoistreamError("A task ended."))
+
+
+@contextlib.contextmanager
+def _signals(stop: Callable[[], None]) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
