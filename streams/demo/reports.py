@@ -7,8 +7,8 @@ from streams import topics
 from streams.demo.delivery import Fact
 from streams.demo.profiles import Profile
 
-#: Simulated time between two statements of the same hour.
-CADENCE_MS = 20 * SECOND
+#: Simulated time between two statements of the same hour: while live, and in the history.
+LIVE_CADENCE_MS, HISTORY_CADENCE_MS = 5 * SECOND, 60 * SECOND
 _SOURCE = "demo-ads"
 _MICROS = 1_000_000
 

@@ -18,7 +18,7 @@ from streams.demo.funnel import Funnel
 from streams.demo.pace import Pace
 from streams.demo.platform import Platform
 from streams.demo.profiles import Profile, choose
-from streams.demo.reports import CADENCE_MS, Reporter
+from streams.demo.reports import HISTORY_CADENCE_MS, LIVE_CADENCE_MS, Reporter
 
 #: Rates into EUR at the start of the history, and since one hour before going live.
 RATES: dict[str, tuple[str, str]] = {"USD": ("0.91", "0.92"), "GBP": ("1.17", "1.16")}
@@ -156,7 +156,8 @@ class _Source:
         if self._click_ms == at_ms and self._world.platform.level(self._profile.campaign_id) > 0:
             yield from self._click(at_ms)
         if self._reporter is not None and at_ms >= self._report_ms:
-            self._report_ms = floor_to(at_ms, CADENCE_MS) + CADENCE_MS
+            cadence = HISTORY_CADENCE_MS if at_ms < self._world.pace.live_ms else LIVE_CADENCE_MS
+            self._report_ms = floor_to(at_ms, cadence) + cadence
             yield from self._delivered(self._reporter.state(at_ms), at_ms)
         self._plan(at_ms)
 
