@@ -4,7 +4,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from itertools import islice
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from metrics.errors import RoistreamError
 from metrics.timeline import format_instant
 from streams import topics
 from streams.replay.conversion import Conversion, convert
-from streams.replay.mapping import load
+from streams.replay.loading import load
 from streams.replay.producing import KafkaSink, Pace, produce
 from streams.replay.transform import Record
 from streams.settings import Settings
@@ -53,7 +53,8 @@ def run(
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     try:
         _check(speed, limit)
-        conversion = convert(load(mapping), paths)
+        with console.status("reading") if progress else nullcontext():
+            conversion = convert(load(mapping), paths)
         records = limited(conversion.records, limit)
         if print_only:
             _print(records)

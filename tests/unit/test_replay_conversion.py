@@ -5,7 +5,8 @@ import json
 import pytest
 
 from streams.replay.conversion import convert
-from streams.replay.mapping import MappingError, load
+from streams.replay.loading import load
+from streams.replay.mapping import MappingError
 
 INVOICES = """
 description = "invoices"

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from streams.replay.conversion import convert
-from streams.replay.mapping import load
+from streams.replay.loading import load
 from tests.contracts.oracles import ad_exports, online_retail, stream
 from tests.contracts.oracles.cells import differences
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from streams.replay.mapping import MappingError, builtin_names, kinds, load
+from streams.replay.loading import builtin_names, load
+from streams.replay.mapping import MappingError, kinds
 
 BASE = """
 description = "test"
