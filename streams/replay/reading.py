@@ -131,19 +131,24 @@ def _parquet(path: Path) -> Iterator[tuple[int, Row]]:
     number = 0
     try:
         for batch in parquet.ParquetFile(path).iter_batches(batch_size=16_384):
-            columns = [_cells(pa, column) for column in batch.columns]
+            columns = [_texts(pa, column) for column in batch.columns]
             for cells in zip(*columns, strict=True):
                 number += 1
-                yield number, dict(zip(batch.schema.names, map(as_text, cells), strict=True))
+                yield number, dict(zip(batch.schema.names, cells, strict=True))
     except pa.ArrowException as error:
         raise ReadError(f"{path} cannot be read as Parquet: {error}.") from error
 
 
-def _cells(pa: Any, column: Any) -> list[Any]:
-    """Python values; nanoseconds become microseconds, the finest that Python's times have."""
+def _texts(pa: Any, column: Any) -> list[str]:
+    """The texts of a column; each distinct value is converted once, and most columns repeat theirs."""
     if pa.types.is_timestamp(column.type) and column.type.unit == "ns":
+        # Microseconds are the finest that Python's times have.
         column = column.cast(pa.timestamp("us", tz=column.type.tz), safe=False)
-    return cast("list[Any]", column.to_pylist())
+    if pa.types.is_nested(column.type):
+        return [as_text(value) for value in column.to_pylist()]
+    encoded = column.dictionary_encode()
+    texts = [as_text(value) for value in encoded.dictionary.to_pylist()]
+    return ["" if place is None else texts[place] for place in encoded.indices.to_pylist()]
 
 
 def as_text(value: Any) -> str:

@@ -187,15 +187,15 @@ def holds(condition: Condition, row: dict[str, str]) -> bool:
 
 
 def _verdict(condition: Condition, text: str) -> bool:
-    checks = (
-        condition.equals is None or text == condition.equals,
-        condition.one_of is None or text in condition.one_of,
-        condition.matches is None or re.search(condition.matches, text) is not None,
-        condition.empty is None or (not text) is condition.empty,
-        condition.less_than is None or _compared(text, condition.less_than) == -1,
-        condition.greater_than is None or _compared(text, condition.greater_than) == 1,
+    # One expression that stops at the first part that fails: this runs for every row and condition.
+    return (
+        (condition.equals is None or text == condition.equals)
+        and (condition.matches is None or re.search(condition.matches, text) is not None)
+        and (condition.empty is None or (not text) is condition.empty)
+        and (condition.one_of is None or text in condition.one_of)
+        and (condition.less_than is None or _compared(text, condition.less_than) == -1)
+        and (condition.greater_than is None or _compared(text, condition.greater_than) == 1)
     )
-    return all(checks)
 
 
 def _compared(text: str, bound: str) -> int | None:

@@ -1,5 +1,7 @@
 """A wrong mapping is refused whole, with the sentence that names the place."""
 
+from pathlib import Path
+
 import pytest
 
 from streams.replay.loading import builtin_names, load
@@ -32,6 +34,12 @@ def test_every_built_in_mapping_is_sound(name):
 
 def test_a_mapping_may_include_others():
     assert {part.name for part in load("ad_exports")} >= {"google_ads", "tiktok_ads"}
+
+
+def test_the_mapping_that_the_documentation_shows_is_sound(tmp_path):
+    text = (Path(__file__).parents[2] / "docs" / "replay.md").read_text(encoding="utf-8")
+    (part,) = load_text(tmp_path, text.split("```toml")[1].split("```")[0])
+    assert part.output[0].topic == "orders"
 
 
 def test_what_a_field_becomes_follows_from_the_contract():

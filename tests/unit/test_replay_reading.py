@@ -69,6 +69,15 @@ def test_a_column_named_twice_is_refused(tmp_path):
         list(read(tmp_path / "a.csv"))
 
 
+def test_nested_flags_and_whole_parquet_columns_become_text(tmp_path):
+    table = pa.table({"tags": [["a"], None], "ok": [True, None], "n": pa.array([1, None], pa.int64())})
+    parquet.write_table(table, tmp_path / "a.parquet")
+    assert [row for _, row in read(tmp_path / "a.parquet")] == [
+        {"tags": '["a"]', "ok": "true", "n": "1"},
+        {"tags": "", "ok": "", "n": ""},
+    ]
+
+
 def test_what_is_no_parquet_is_refused_by_name(tmp_path):
     (tmp_path / "a.parquet").write_bytes(b"PAR0")
     with pytest.raises(ReadError, match=r"a\.parquet cannot be read"):
