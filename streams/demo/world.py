@@ -156,8 +156,7 @@ class _Source:
         if self._click_ms == at_ms and self._world.platform.level(self._profile.campaign_id) > 0:
             yield from self._click(at_ms)
         if self._reporter is not None and at_ms >= self._report_ms:
-            cadence = HISTORY_CADENCE_MS if at_ms < self._world.pace.live_ms else LIVE_CADENCE_MS
-            self._report_ms = floor_to(at_ms, cadence) + cadence
+            self._report_ms = _next_report(at_ms, self._world.pace.live_ms)
             yield from self._delivered(self._reporter.state(at_ms), at_ms)
         self._plan(at_ms)
 
@@ -187,6 +186,13 @@ class _Source:
         level = self._world.platform.level(self._profile.campaign_id) or 1.0
         thin = self._thin if at_ms < pace.live_ms else 1.0
         return self._rates[hour] * pace.density(at_ms) * thin * level
+
+
+def _next_report(at_ms: int, live_ms: int) -> int:
+    """When the platform speaks next: every minute in the history, every few seconds from going live."""
+    if at_ms >= live_ms:
+        return floor_to(at_ms, LIVE_CADENCE_MS) + LIVE_CADENCE_MS
+    return min(floor_to(at_ms, HISTORY_CADENCE_MS) + HISTORY_CADENCE_MS, live_ms)
 
 
 def _hourly_shares(profiles: list[Profile]) -> list[list[float]]:

@@ -214,6 +214,17 @@ def test_the_statements_of_an_hour_only_grow_and_end_with_the_hour(stream) -> No
     assert len(closed) == 2 * 2, "two campaigns, two full hours since the first"
 
 
+def test_while_live_the_platform_speaks_every_few_seconds(stream) -> None:
+    told = sorted(
+        a.occurred_at_ms
+        for a in stream
+        if a.key == "crm-trial-search" and a.topic == topics.REPORTS and a.occurred_at_ms >= NOW
+    )
+    assert len(told) >= 3
+    # A statement is due every 5 s and is made at the first look after that.
+    assert all(later - earlier <= 15 * SECOND for earlier, later in pairwise([NOW, *told]))
+
+
 def test_a_campaign_per_number_asked_for_each_with_its_own_id() -> None:
     world = World(1, 40, 10, Pace.starting(NOW))
     assert len({p.campaign_id for p in world.profiles}) == 40
