@@ -15,6 +15,7 @@ from aiokafka import TopicPartition
 
 from metrics.errors import StateError
 from streams.connections import aiokafka_options
+from streams.log_ends import log_ends
 from streams.settings import Settings
 from streams.topics import MAX_MESSAGE_BYTES
 from streams.wire import MAX_BATCH_BYTES, Checkpoint, Entry, Output
@@ -169,12 +170,12 @@ async def bounds(
     settings: Settings, partitions: list[tuple[str, int]]
 ) -> dict[tuple[str, int], tuple[int, int]]:
     """Start and end offsets of topic partitions, by full topic name."""
+    tps = [TopicPartition(topic, partition) for topic, partition in partitions]
     consumer = aiokafka.AIOKafkaConsumer(group_id=None, **aiokafka_options(settings))
     await consumer.start()
     try:
-        tps = [TopicPartition(topic, partition) for topic, partition in partitions]
         starts = await consumer.beginning_offsets(tps)
-        ends = await consumer.end_offsets(tps)
     finally:
         await consumer.stop()
+    ends = await log_ends(settings, tps)
     return {(tp.topic, tp.partition): (starts[tp], ends[tp]) for tp in tps}

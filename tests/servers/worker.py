@@ -1,0 +1,123 @@
+"""A real worker as a child process, and what the outside sees of it: pages, topics, exit code."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from streams.embedded.process import free_ports
+from streams.settings import Settings
+
+LIMIT_S = 60
+
+
+def wait_for(what: str, condition: Callable[[], Any], limit_s: float = LIMIT_S) -> Any:
+    """The condition's first true value; fails with the last one after a bound."""
+    ends = time.monotonic() + limit_s
+    while True:
+        found = condition()
+        if found:
+            return found
+        assert time.monotonic() < ends, f"not within {limit_s} s: {what} (last: {found!r})"
+        time.sleep(0.1)
+
+
+def variables(settings: Settings, **overrides: str) -> dict[str, str]:
+    """The environment that makes a child's settings the same; durations as whole milliseconds."""
+    found = {name: value for name, value in os.environ.items() if not name.startswith("ROISTREAM_")}
+    for name in settings.model_fields_set:
+        value = getattr(settings, name)
+        kind = str(Settings.model_fields[name].annotation)
+        is_duration = isinstance(value, int) and "BeforeValidator" in str(
+            Settings.model_fields[name].metadata
+        )
+        text = f"{value}ms" if is_duration and "bool" not in kind else str(value)
+        found[f"ROISTREAM_{name.upper()}"] = ",".join(value) if isinstance(value, list) else text
+    return found | overrides
+
+
+class WorkerProcess:
+    """One worker; its log is a file."""
+
+    def __init__(self, settings: Settings, folder: Path, name: str = "worker", **overrides: str) -> None:
+        self.port = free_ports(1)[0]
+        self.log = folder / f"{name}.log"
+        environment = variables(settings, ROISTREAM_HTTP_PORT=str(self.port), **overrides)
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "streams", "worker"], env=environment, stdout=log, stderr=log
+            )
+
+    def get(self, path: str) -> tuple[int, str]:
+        """Status and body of a page; status 0 while nobody answers."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+        except OSError:
+            return 0, ""
+
+    def is_ready(self) -> bool:
+        """Whether /readyz says so; fails at once when the process has ended."""
+        assert self.process.poll() is None, f"the worker ended: {self.tail()}"
+        return self.get("/readyz")[0] == 200
+
+    def wait_ready(self) -> None:
+        wait_for("the worker is ready", self.is_ready)
+
+    def samples(self) -> dict[str, dict[tuple[tuple[str, str], ...], float]]:
+        """Every sample of /metrics by name and labels."""
+        found: dict[str, dict[tuple[tuple[str, str], ...], float]] = defaultdict(dict)
+        for family in text_string_to_metric_families(self.get("/metrics")[1]):
+            for sample in family.samples:
+                found[sample.name][tuple(sorted(sample.labels.items()))] = sample.value
+        return found
+
+    def ledger(self) -> dict[str, dict[str, int]]:
+        """Outcomes by topic, over the partitions of this worker."""
+        found: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+        for labels, value in self.samples()["roistream_ledger_events"].items():
+            named = dict(labels)
+            found[named["topic"]][named["outcome"]] += int(value)
+        return found
+
+    def facts(self) -> dict[str, Any]:
+        return json.loads(self.get("/readyz")[1])
+
+    def tail(self) -> str:
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-15:])
+
+    def terminate(self) -> int:
+        """SIGTERM, and the exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(30)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait(30)
+
+
+@contextlib.contextmanager
+def running_worker(
+    settings: Settings, folder: Path, name: str = "worker", **overrides: str
+) -> Iterator[WorkerProcess]:
+    """A ready worker, ended at the end."""
+    worker = WorkerProcess(settings, folder, name, **overrides)
+    try:
+        worker.wait_ready()
+        yield worker
+    finally:
+        if worker.process.poll() is None:
+            worker.kill()
