@@ -140,7 +140,7 @@ class Demo:
     worker_command: Sequence[str] = WORKER_COMMAND
     worker: Worker | None = None
     first_figures_s: float | None = None
-    interrupted: bool = False
+    interrupts: int = 0
     progress: traffic.Progress = field(default_factory=traffic.Progress)
 
     def __post_init__(self) -> None:
@@ -177,7 +177,7 @@ class Demo:
             finally:
                 traffic_stop.set()
             await sending
-            if worker is not None and not self.interrupted:
+            if worker is not None:
                 await self._settle(worker)
             for task in eyes:
                 task.cancel()
@@ -185,7 +185,7 @@ class Demo:
 
     def _on_signals(self, stop: asyncio.Event) -> None:
         def interrupt() -> None:
-            self.interrupted = True
+            self.interrupts += 1
             stop.set()
 
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -231,6 +231,8 @@ class Demo:
         if not await worker.until_ready(session, stop, self._say, _READY_WITHIN_S):
             return None
         self._say(f"The worker is ready after {time.monotonic() - self.started:.1f} s.")
+        for name, link in self.state.links.items():
+            self._say(f"  {name:<8} {link}")
         return worker
 
     async def _show(self, worker: Worker, stop: asyncio.Event) -> None:
@@ -250,10 +252,15 @@ class Demo:
         return f"seed {self.options.seed} · {self.options.rate:g} clicks/s · {left}"
 
     async def _settle(self, worker: Worker) -> None:
-        """Wait until the worker has read what was sent, within a bound, so that the books can be compared."""
+        """Wait until the worker has read what was sent, so that the books can be compared.
+
+        Gives up after a bound, and at a second Ctrl-C.
+        """
         deadline = time.monotonic() + _SETTLE_WITHIN_S
         while self.state.ledger.read < self.world.counts["sent"] and time.monotonic() < deadline:
             worker.check()
+            if self.interrupts > 1:
+                return
             await asyncio.sleep(0.1)
 
     def _conclude(self) -> int:
@@ -261,7 +268,7 @@ class Demo:
         for line in summary(self.state, self.first_figures_s):
             self._say(line)
         self._say(f"Metrics were at {self._pages}/metrics; the worker's log: {self.folder / 'server.log'}")
-        enough = self.options.is_success(self.state.campaigns_with_figures, interrupted=self.interrupted)
+        enough = self.options.is_success(self.state.campaigns_with_figures, interrupted=self.interrupts > 0)
         if not enough:
             self._say(
                 "Too few campaigns showed CPL and ROI; look at the worker's log, or give more --seconds."

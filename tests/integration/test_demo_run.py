@@ -1,4 +1,4 @@
-"""The demo at its edges: real servers, a stand-in for the worker, real signals."""
+"""The demo at its edges: real servers, its own worker and ones that fail, real signals."""
 
 import asyncio
 import os
@@ -21,15 +21,29 @@ from streams.demo import traffic
 from streams.demo.pace import Pace
 from streams.demo.world import World
 
-HERE = Path(__file__).parent
-STAND_IN = HERE / "demo_worker.py"
-#: Runs the demo with a stand-in for the worker: seconds, then the stand-in's arguments.
+ROOT = Path(__file__).parents[2]
+#: Runs the demo: seconds (0: without end), then the arguments of another worker than its own.
 DEMO = """
 import sys
 from streams.demo.command import run
 from streams.demo.options import Options
-seconds = float(sys.argv[1]) or None
-sys.exit(run(Options(seconds=seconds, port=0, rate=20), [sys.executable, *sys.argv[2:]]))
+from streams.demo.worker import WORKER_COMMAND
+worker = [sys.executable, *sys.argv[2:]] if sys.argv[2:] else WORKER_COMMAND
+sys.exit(run(Options(seconds=float(sys.argv[1]) or None, port=0), worker))
+"""
+#: A worker that is ready, and ends at the third question.
+SHORT_LIVED = """
+import http.server, os
+class Page(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+address = ("127.0.0.1", int(os.environ["ROISTREAM_HTTP_PORT"]))
+server = http.server.HTTPServer(address, Page)
+for _ in range(3):
+    server.handle_request()
+raise SystemExit("three questions are enough")
 """
 
 
@@ -120,7 +134,7 @@ def start(seconds: float, *worker: object) -> subprocess.Popen:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        cwd=HERE.parents[1],
+        cwd=ROOT,
         env=environment,
     )
 
@@ -146,21 +160,22 @@ def children(pid: int) -> list[int]:
     return [int(child) for task in tasks for child in task.read_text().split()]
 
 
+@pytest.mark.slow
 def test_the_demo_shows_figures_that_move_agrees_with_the_ledger_and_ends_by_itself() -> None:
-    code, output = finished(start(12, STAND_IN))
+    code, output = finished(start(16))
     assert code == 0, output
     shown = [
         re.search(r"CPL (\S+)", line)[1] for line in output.splitlines() if "  Spring sale – social " in line
     ]
     assert len(set(shown)) >= 2, "the CPL moves"
     assert "11 of 12 campaigns show CPL and ROI" in output
-    assert re.search(r"records sent / read .* agree", output)
-    assert re.search(r"sent twice / duplicates .* agree", output)
+    for line in ("records sent / read", "sent twice / duplicates", "sent broken / rejected"):
+        assert re.search(rf"{line} .* agree", output)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_ctrl_c_ends_the_demo_cleanly_and_leaves_no_process_behind() -> None:
-    demo = start(0, STAND_IN)
+    demo = start(0)
     seen = []
     for line in demo.stdout:
         seen.append(line)
@@ -176,10 +191,10 @@ def test_ctrl_c_ends_the_demo_cleanly_and_leaves_no_process_behind() -> None:
 
 
 def test_a_worker_that_dies_ends_the_demo_with_the_end_of_its_log() -> None:
-    code, output = finished(start(30, STAND_IN, "die"))
+    code, output = finished(start(30, "-c", SHORT_LIVED))
     assert code == 1
     assert "The worker ended by itself" in output
-    assert "the stand-in was told to die" in output
+    assert "three questions are enough" in output
     assert "Traceback" not in output
 
 
