@@ -145,6 +145,7 @@ class Demo:
 
     def __post_init__(self) -> None:
         self.state = State(facts(self.world), self._links())
+        self.state.has_own_ledger = self.has_own_broker
 
     @property
     def _pages(self) -> str:

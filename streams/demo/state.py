@@ -96,6 +96,8 @@ class State:
         self.sent = self.sent_broken = self.sent_twice = self.sent_late = 0
         self.corrections = self.published = self.behind_ms = 0
         self.now_ms = 0
+        #: False on a broker of the user's: its ledger may hold more than this demo sent.
+        self.has_own_ledger = True
         self.currency = "EUR"
         self.phase = "starting"
 

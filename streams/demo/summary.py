@@ -14,13 +14,16 @@ def summary(state: State, first_figures_s: float | None) -> list[str]:
 
 
 def books(state: State) -> list[str]:
-    """What was sent against what the worker's ledger says, topic by topic the same question."""
+    """What was sent against what the worker's ledger says, and whether they agree."""
     ledger = state.ledger
     rows = (
         ("records sent / read", state.sent, ledger.read),
         ("sent twice / duplicates", state.sent_twice, ledger.duplicate),
         ("sent broken / rejected", state.sent_broken, ledger.rejected),
     )
+    if not state.has_own_ledger:
+        lines = [f"  {name:<26} {sent:>10,} / {read:<10,}".rstrip() for name, sent, read in rows]
+        return [*lines, "  (the ledger counts from the start of its state, earlier demos included)"]
     return [f"  {name:<26} {sent:>10,} / {read:<10,} {_verdict(sent, read)}" for name, sent, read in rows]
 
 

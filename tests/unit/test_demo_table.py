@@ -218,6 +218,14 @@ def test_the_books_say_what_agrees_and_what_does_not(state) -> None:
     assert rejected.endswith("differ by -1")
 
 
+def test_on_a_shared_broker_the_books_do_not_claim_to_agree_or_differ(state) -> None:
+    state.sent, state.ledger, state.has_own_ledger = 100, LedgerTotals(applied=300), False
+    text = "\n".join(books(state))
+    assert "100 / 300" in text
+    assert "differ" not in text
+    assert "earlier demos included" in text
+
+
 # --- options ----------------------------------------------------------------------------------------
 
 
