@@ -53,12 +53,12 @@ def run(options: Options, worker_command: Sequence[str] = WORKER_COMMAND) -> int
         RoistreamError: when an option is wrong or a part cannot be started; the text says what to do.
     """
     options.check()
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False)
     try:
         with contextlib.ExitStack() as stack:
             return _run(options, worker_command, console, stack)
     except WorkerDiedError as error:
-        console.print(str(error), style="red", markup=False)
+        console.print(str(error), style="red", markup=False, soft_wrap=True)
         return 1
     except KeyboardInterrupt:  # before the demo listens to signals itself
         return 0
@@ -277,7 +277,7 @@ class Demo:
         return 0 if enough else 1
 
     def _say(self, line: str) -> None:
-        self.console.print(line, markup=False)
+        self.console.print(line, markup=False, soft_wrap=True)
 
     def stop_worker(self) -> None:
         """End the worker by its process; it checkpoints before it goes."""
