@@ -70,8 +70,10 @@ async def run(
     progress = progress or Progress()
     deadline = None if seconds is None else now() + round(seconds * 1_000)
     try:
-        actions = reader(settings, topics.BUDGET_ACTIONS, from_beginning=obey_from_beginning)
-        async with actions, _sender(settings, progress) as sender:
+        async with (
+            reader(settings, topics.BUDGET_ACTIONS, from_beginning=obey_from_beginning) as actions,
+            _sender(settings, progress) as sender,
+        ):
             await sender.send(world.registrations(), stop)
             await sender.confirm()
             progress.registered.set()
@@ -142,18 +144,27 @@ async def _sender(settings: Settings, progress: Progress) -> AsyncIterator[Sende
     producer = AIOKafkaProducer(
         **aiokafka_options(settings), acks="all", linger_ms=5, max_batch_size=256 * 1024
     )
-    async with producer:
+    try:
+        await producer.start()
         yield Sender(producer, settings, progress)
+    finally:
+        await producer.stop()
 
 
-def reader(settings: Settings, topic: str, *, from_beginning: bool) -> AIOKafkaConsumer:
+@contextlib.asynccontextmanager
+async def reader(settings: Settings, topic: str, *, from_beginning: bool) -> AsyncIterator[AIOKafkaConsumer]:
     """A reader of all partitions of a topic; it has no group, because every reader sees every record."""
-    return AIOKafkaConsumer(
+    consumer = AIOKafkaConsumer(
         settings.topic(topic),
         **aiokafka_options(settings),
         isolation_level="read_committed",
         auto_offset_reset="earliest" if from_beginning else "latest",
     )
+    try:  # a start that fails leaves connections behind, so it is inside
+        await consumer.start()
+        yield consumer
+    finally:
+        await consumer.stop()
 
 
 async def _obey(world: World, actions: AIOKafkaConsumer, progress: Progress) -> None:
