@@ -6,11 +6,15 @@ integers, rounded half-even to 6 decimals. A KPI is None exactly when its denomi
 needs is None. Nothing is clamped. Knows no window and no clock: whoever asks has summed.
 """
 
+from fractions import Fraction
+
 import msgspec
 
 from metrics.money import MICROS, ratio
 from metrics.reading import Credit, Sums
 from metrics.timeline import DAY
+
+_EXACT_BELOW = 2**52
 
 
 class KpiInputs(msgspec.Struct, kw_only=True):
@@ -36,12 +40,16 @@ class KpiInputs(msgspec.Struct, kw_only=True):
 
 
 def millionths(credit: Credit) -> int:
-    """A count in integer millionths; exact for 6 decimals below 4.5 billion (2^52 millionths).
+    """A count in integer millionths; exact for 6 decimals as far as a float tells them apart (2^33).
 
     >>> millionths(3), millionths(0.333333)
     (3000000, 333333)
     """
-    return credit * MICROS if isinstance(credit, int) else round(credit * MICROS)
+    if isinstance(credit, int):
+        return credit * MICROS
+    scaled = credit * MICROS
+    # Above 2^52 the product itself is rounded; only there is the slow way needed.
+    return round(scaled) if abs(scaled) < _EXACT_BELOW else round(Fraction(credit) * MICROS)
 
 
 # --- Acquisition and revenue ---------------------------------------------------------------------

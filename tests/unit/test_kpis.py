@@ -166,3 +166,5 @@ def test_sums_far_beyond_floats_stay_exact():
     big = 10**24 + 1
     assert kpis.cpl(big * EUR, big) == 1.0
     assert kpis.millionths(4_503_599_627.370495) == 4_503_599_627_370_495
+    assert kpis.millionths(8_589_934_591.999999) == 8_589_934_591_999_999
+    assert kpis.millionths(576_460_752_305.0) == 576_460_752_305_000_000
