@@ -8,33 +8,35 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+import pytest
 from kafka import KafkaProducer
 
 from streams import topics
 from streams.checkpoint import read_whole
 from streams.connections import kafka_python_options
 from streams.settings import Settings
-from tests.contracts.oracles.cells import FIELDS, Expected
+from tests.contracts.oracles.cells import FIELDS, Expected, differences
 from tests.servers.worker import WorkerProcess, wait_for
 
 Outgoing = tuple[str, bytes | None, Any]
 
 
-def write(settings: Settings, records: Iterable[Outgoing], partition: int | None = None) -> Counter[str]:
-    """Produce (topic, key, dict or raw bytes); how many per topic."""
+def write(
+    settings: Settings, records: Iterable[Outgoing], partition: int | None = None
+) -> Counter[tuple[str, int]]:
+    """Produce (topic, key, dict or raw bytes); how many per topic and partition."""
     producer = KafkaProducer(
         acks="all", linger_ms=20, max_request_size=4 << 20, **kafka_python_options(settings)
     )
-    counts: Counter[str] = Counter()
-    futures = []
+    counts: Counter[tuple[str, int]] = Counter()
+    futures: list[tuple[str, Any]] = []
     with contextlib.closing(producer):
         for topic, key, value in records:
             raw = value if isinstance(value, bytes) or value is None else json.dumps(value).encode()
-            futures.append(producer.send(settings.topic(topic), raw, key, partition=partition))
-            counts[topic] += 1
+            futures.append((topic, producer.send(settings.topic(topic), raw, key, partition=partition)))
         producer.flush(60)
-        for future in futures:
-            future.get(30)
+        for topic, future in futures:
+            counts[topic, future.get(30).partition] += 1
     return counts
 
 
@@ -74,17 +76,48 @@ def sums(settings: Settings, windows: Iterable[str]) -> Expected:
     }
 
 
+def ledgers(workers: list[WorkerProcess]) -> dict[tuple[str, int], dict[str, int]]:
+    """Outcomes by full topic name and partition, over the workers."""
+    found: dict[tuple[str, int], dict[str, int]] = {}
+    for worker in workers:
+        for labels, value in worker.samples()["roistream_ledger_events"].items():
+            named = dict(labels)
+            outcomes = found.setdefault((named["topic"], int(named["partition"])), {})
+            outcomes[named["outcome"]] = int(value)
+    return found
+
+
 def read_all(
-    workers: list[WorkerProcess], settings: Settings, counts: Counter[str], limit_s: float = 120
-) -> None:
-    """Wait until the ledgers of the workers hold every record written."""
-    sources = {settings.topic(name): counts[name] for name in topics.SOURCES if counts[name]}
+    workers: list[WorkerProcess],
+    settings: Settings,
+    counts: Counter[tuple[str, int]],
+    limit_s: float = 120,
+) -> dict[tuple[str, int], dict[str, int]]:
+    """Wait until the ledger of every source partition adds up to the records written there."""
+    last: dict[tuple[str, int], dict[str, int]] = {}
 
     def is_read() -> bool:
-        seen: Counter[str] = Counter()
-        for worker in workers:
-            for topic, outcomes in worker.ledger().items():
-                seen[topic] += sum(outcomes.values())
-        return all(seen[topic] >= count for topic, count in sources.items())
+        last.clear()
+        last.update(ledgers(workers))
+        return all(
+            sum(last.get((settings.topic(topic), partition), {}).values()) == count
+            for (topic, partition), count in counts.items()
+        )
 
-    wait_for(f"{sources} are in the ledger", is_read, limit_s)
+    wait_for("the ledgers add up to what was written", is_read, limit_s)
+    return last
+
+
+def equals(settings: Settings, expected: Expected, windows: Iterable[str], limit_s: float = 60) -> None:
+    """Wait until the last revisions equal the oracle's cells; fail with the first differences."""
+    wanted = {key: cell for key, cell in expected.items() if key[1] in set(windows)}
+    last: list[str] = []
+
+    def is_equal() -> bool:
+        last[:] = differences(wanted, sums(settings, windows))
+        return not last
+
+    try:
+        wait_for("sums equal the oracle's", is_equal, limit_s)
+    except AssertionError:
+        pytest.fail("\n".join(last[:20]) + f"\n({len(last)} differences)")

@@ -12,26 +12,10 @@ from streams.replay.command import run as replay
 from streams.settings import Settings
 from tests.conftest import Broker
 from tests.contracts.oracles import ad_exports, online_retail
-from tests.contracts.oracles.cells import COST_FIELDS, Expected, differences
-from tests.contracts.outside import last_revisions, published, sums
+from tests.contracts.outside import equals, last_revisions, published
 from tests.servers.worker import running_worker, wait_for
 
 WINDOWS = ("1d", "total")
-
-
-def _equals(settings: Settings, expected: Expected, fields: tuple[str, ...] | None = None) -> None:
-    """Wait until nothing differs; fail with the first differences."""
-    last: list[str] = ["nothing was read yet"]
-
-    def is_equal() -> bool:
-        actual = sums(settings, WINDOWS)
-        last[:] = differences(expected, actual, fields) if fields else differences(expected, actual)
-        return not last
-
-    try:
-        wait_for("sums equal the oracle's", is_equal, 90)
-    except AssertionError:
-        pytest.fail("\n".join(last[:20]) + f"\n({len(last)} differences)")
 
 
 @pytest.mark.slow
@@ -45,7 +29,7 @@ def test_online_retail_ends_equal_to_the_batch_computation_and_a_second_replay_c
     assert len(expected) > 1_000
     with running_worker(settings, tmp_path) as worker:
         assert replay(settings, [data], "online_retail", progress=False) in (0, 1)
-        _equals(settings, expected)
+        equals(settings, expected, WINDOWS, 90)
         once = last_revisions(published(settings))
         read = worker.ledger()[settings.topic(topics.ORDERS)]
         assert read["rejected"] == read["too_late"] == 0
@@ -56,7 +40,7 @@ def test_online_retail_ends_equal_to_the_batch_computation_and_a_second_replay_c
         )
         again = worker.ledger()[settings.topic(topics.ORDERS)]
         assert Counter(again) - Counter(read) == Counter(duplicate=sum(read.values()))
-        _equals(settings, expected)
+        equals(settings, expected, WINDOWS, 90)
         twice = last_revisions(published(settings))
         assert {key: record["sums"] for key, record in twice.items()} == {
             key: record["sums"] for key, record in once.items()
@@ -73,4 +57,4 @@ def test_ad_exports_in_their_units_and_periods_end_equal_to_the_batch_computatio
     expected = ad_exports.expected(data)
     with running_worker(settings, tmp_path):
         assert replay(settings, [data], "ad_exports", progress=False) in (0, 1)
-        _equals(settings, expected, COST_FIELDS)
+        equals(settings, expected, WINDOWS, 90)
