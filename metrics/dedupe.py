@@ -21,9 +21,13 @@ _MERGE = 16
 _LARGEST_BLOCK = 1 << 17
 
 
-def hash_id(text: str, topic_seed: int) -> int:
-    """64-bit hash (XXH3) of an id, different for each topic; never 0 or 1, which mark free slots."""
-    return xxhash.xxh3_64_intdigest(text.encode(), topic_seed) | 2
+def hash_id(text: str, domain: bytes) -> int:
+    """64-bit hash (XXH3) of an id of one topic; never 0 or 1, which mark free slots.
+
+    The topic is part of the hashed bytes: as XXH3's seed it is mixed so weakly into short inputs that
+    ``e-1`` of one topic met another topic's id.
+    """
+    return xxhash.xxh3_64_intdigest(domain + text.encode()) | 2
 
 
 class Block(NamedTuple):

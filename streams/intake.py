@@ -20,7 +20,7 @@ from metrics.judging import instant, not_in_future
 from metrics.leads import LeadEntry
 from metrics.orders import FirstOrder, OrderEntry
 from metrics.outputs import MAX_QUOTED_BYTES, DeadLetter, dead_letter
-from metrics.panes import Horizon, Panes, horizon
+from metrics.panes import Horizon, PaneKey, Panes, horizon
 from metrics.tally import Tally
 from metrics.timeline import MINUTE
 from metrics.watermark import PartitionClock
@@ -52,7 +52,7 @@ _SHAPES: dict[str, type[Any]] = {
     topics.ORDERS: Order,
 }
 DECODERS = {topic: msgspec.json.Decoder(shape) for topic, shape in _SHAPES.items()}
-_SEEDS = {topic: seed for seed, topic in enumerate(topics.SOURCES, start=1)}
+_DOMAINS = {topic: f"{topic}|".encode() for topic in topics.SOURCES}
 
 #: Before every event time.
 NEVER = -(1 << 62)
@@ -124,21 +124,21 @@ class Intake:
             self.is_touched = True
         self.clock.watermark(self.idle)
 
-    def expire(self) -> list[Any]:
-        """Forget what no fact can reach any more; return the keys of the panes dropped."""
+    def expire(self, unsent: Collection[PaneKey] = ()) -> list[PaneKey]:
+        """Forget what no fact can reach any more and is sent; return the keys of the panes dropped."""
         reached = self.clock.reached
         if reached is None:
             return []
         self.conversions.expire(reached - self.options.order_retention)
-        return self.panes.expire(horizon(reached))
+        return self.panes.expire(horizon(reached), unsent)
 
     def _fold_ads(self, topic: str, records: Sequence[SourceRecord], events: Sequence[Any], now: int) -> None:
         """Clicks and impressions: one tally per campaign and minute, folded once per slice."""
         judged = self._judge_ads(topic, records, events, now)
         if not judged:
             return
-        seed, days_from = _SEEDS[topic], self._limits.days_from
-        ids = [hash_id(event.event_id, seed) for _, event, _, _ in judged]
+        domain, days_from = _DOMAINS[topic], self._limits.days_from
+        ids = [hash_id(event.event_id, domain) for _, event, _, _ in judged]
         known = self.seen.contains(np.array(ids, dtype=np.uint64)).tolist()
         fresh: set[int] = set()
         sums: dict[tuple[str, int], list[int]] = {}
@@ -201,7 +201,7 @@ class Intake:
         """Leads, orders and reports: one by one, they are few."""
         judge: Callable[[SourceRecord, Any], Apply]
         judge = self._judge_report if topic == topics.REPORTS else self._judge_conversion
-        seed, ledger = _SEEDS[topic], self.ledger[topic]
+        domain, ledger = _DOMAINS[topic], self.ledger[topic]
         fresh: set[int] = set()
         latest = NEVER
         for record, event in zip(records, events, strict=True):
@@ -210,7 +210,7 @@ class Intake:
                     raise event
                 apply = judge(record, event)
                 identity = event.report_id if topic == topics.REPORTS else event.event_id
-                hashed = hash_id(identity, seed)
+                hashed = hash_id(identity, domain)
                 is_known = self.seen.contains(np.array([hashed], dtype=np.uint64))[0]
                 if is_known or hashed in fresh:
                     ledger.duplicate += 1

@@ -1,0 +1,19 @@
+"""Ids of different topics and partitions must not meet in one hash; a meeting drops an event silently."""
+
+import string
+from itertools import product
+
+from metrics.dedupe import hash_id
+from streams.topics import SOURCES
+
+
+def test_short_ids_of_different_topics_do_not_meet():
+    letters = string.ascii_lowercase[:6] + string.digits + "-_"
+    ids = ["".join(parts) for length in (1, 2, 3) for parts in product(letters, repeat=length)]
+    ids += [f"e-{number}" for number in range(20_000)]
+    hashes = {hash_id(text, f"{topic}|".encode()) for topic in SOURCES for text in ids}
+    assert len(hashes) == len(SOURCES) * len(set(ids))
+
+
+def test_a_hash_never_looks_like_a_free_slot():
+    assert all(hash_id(str(number), b"leads|") > 1 for number in range(10_000))
