@@ -8,7 +8,7 @@ from metrics.kpis import KpiInputs, compute
 from metrics.reading import CampaignKpi, OtherBasis, Stage, Sums
 from metrics.reports import Share
 from metrics.tally import Tally
-from metrics.timeline import HOUR, format_instant
+from metrics.timeline import format_instant
 from metrics.windows import TOTAL_WINDOW, Account, Span
 
 DECLARED = "declared"
@@ -107,7 +107,7 @@ def reported_share(account: Account, window: str, span: Span | None) -> Share | 
         return account.shelf.total
     if window in ("1m", "5m"):
         return None
-    if span.end - span.start <= HOUR:
+    if window == "1h":  # by name: in its first hour, ``today`` is as short
         return account.shelf.share(*span, short_only=True) if account.shelf.has_short else None
     return account.shelf.share(*span, short_only=False)
 

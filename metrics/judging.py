@@ -39,17 +39,20 @@ def instant(value: datetime | int, name: str) -> int:
     """Epoch milliseconds of a time field.
 
     Raises:
-        Rejection: ``invalid_field`` without an offset, or outside the years 1 to 9999.
+        Rejection: ``invalid_field`` without an offset, or outside the years 2 to 9998.
     """
     if isinstance(value, datetime):
         if value.tzinfo is None:
             raise Rejection(Reason.INVALID_FIELD, f"{name} has no offset; write it like 2026-11-21T10:00:00Z")
-        return to_millis(value)
-    if not MIN_INSTANT <= value <= MAX_INSTANT:
+        millis = to_millis(value)
+    else:
+        millis = value
+    if not MIN_INSTANT <= millis <= MAX_INSTANT:
         raise Rejection(
-            Reason.INVALID_FIELD, f"{name} {value} is not epoch milliseconds of the years 1 to 9999"
+            Reason.INVALID_FIELD,
+            f"{name} {value} is not an instant (epoch milliseconds) of the years 2 to 9998",
         )
-    return value
+    return millis
 
 
 def not_in_future(at: int, appended_at: int, max_future_ms: int) -> None:

@@ -30,9 +30,9 @@ def to_micros(amount: Decimal) -> int:
         raise ValueError(f"{amount} is negative; money is 0 or more")
     if amount >= MAX_UNITS:
         raise ValueError(f"{amount} is not below 10^12")
-    micros = amount * MICROS
-    whole = int(micros)
-    if whole != micros:
+    whole = int(amount * MICROS)
+    # The product is rounded to the context's 28 digits; a comparison is exact.
+    if Decimal(whole).scaleb(_MICRO_PLACES) != amount:
         raise ValueError(f"{amount} has more than 6 decimals")
     return whole
 

@@ -10,6 +10,8 @@ from metrics.timeline import format_instant
 
 #: A dead letter quotes at most this many bytes of the original record.
 MAX_QUOTED_BYTES = 64 * 1024
+#: What a refused value says of itself may be as long as the record.
+_MAX_DETAIL = 500
 
 
 class Base64(msgspec.Struct, frozen=True):
@@ -71,7 +73,7 @@ def dead_letter(  # noqa: PLR0917 - mirrors the record field by field
         key=_quoted(key),
         value=_quoted(value),
         reason=reason,
-        detail=detail,
+        detail=detail if len(detail) <= _MAX_DETAIL else detail[:_MAX_DETAIL] + "…",
         failed_at=format_instant(failed_at_ms),
         truncated=msgspec.UNSET if whole else True,
         length=msgspec.UNSET if value is None or whole else len(value),

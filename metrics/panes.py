@@ -5,7 +5,7 @@ for follows from the retention of the tumbling window it serves (CONTRACT 3): ``
 ``1d`` 35 d; the total is kept for good.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
 from metrics.tally import Tally
@@ -75,15 +75,16 @@ class Panes:
                 self._add((campaign, resolution, start), delta)
         self._add((campaign, TOTAL, 0), delta)
 
-    def expire(self, limits: Horizon) -> list[PaneKey]:
+    def expire(self, limits: Horizon, unsent: Collection[PaneKey] = ()) -> list[PaneKey]:
         """Drop the panes that accept no more facts and return their keys.
 
-        A pane changed since the last checkpoint stays until its value has gone out (DESIGN 2.3).
+        A pane changed since the last checkpoint, or among the ``unsent``, stays until its value has gone
+        out (DESIGN 2.3).
         """
         dropped: list[PaneKey] = []
         for resolution, earliest in enumerate(limits):
             if earliest is not None:
-                dropped.extend(self._drop_before(resolution, earliest))
+                dropped.extend(self._drop_before(resolution, earliest, unsent))
         return dropped
 
     def _add(self, key: PaneKey, delta: Tally) -> None:
@@ -99,13 +100,13 @@ class Panes:
         if resolution != TOTAL and key not in self.tallies:
             self._by_start[resolution].setdefault(start, []).append(campaign)
 
-    def _drop_before(self, resolution: int, earliest: int) -> Iterable[PaneKey]:
+    def _drop_before(self, resolution: int, earliest: int, unsent: Collection[PaneKey]) -> Iterable[PaneKey]:
         by_start = self._by_start[resolution]
         for start in [start for start in by_start if start < earliest]:
             kept = []
             for campaign in by_start.pop(start):
                 key = (campaign, resolution, start)
-                if key in self.changed:
+                if key in self.changed or key in unsent:
                     kept.append(campaign)
                 else:
                     del self.tallies[key]

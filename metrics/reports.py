@@ -46,6 +46,8 @@ class Shelf:
 
     def __init__(self) -> None:
         self.reports: dict[ReportKey, Report] = {}
+        #: Ends of the periods of replaced versions, where they differ: windows up to there have changed.
+        self.former_ends: dict[ReportKey, set[int]] = {}
         self._starts: list[tuple[int, str, str]] = []
         self._longest = 0
         self._short = 0
@@ -71,6 +73,8 @@ class Shelf:
             return None
         if known is not None:
             self._count(known, -1)
+            if known.period_end != report.period_end:
+                self.former_ends.setdefault(report.key, set()).add(known.period_end)
         else:
             insort(self._starts, (report.period_start, report.source, report.ad_id or ""))
         self.reports[report.key] = report

@@ -4,6 +4,7 @@ Finals and corrections are exempt (CONTRACT 3). Pure: ``now`` is an argument, in
 """
 
 from collections.abc import Iterator, Mapping
+from itertools import chain
 
 #: Campaign, window name, window start (0 for ``total``).
 WindowKey = tuple[str, str, int]
@@ -70,8 +71,7 @@ class Schedule:
 
     def oldest(self) -> int | None:
         """The sequence of the oldest change that waits."""
-        firsts = [next(iter(waiting.values())) for waiting in (self._waiting, self._urgent) if waiting]
-        return min(firsts, default=None)
+        return min(chain(self._waiting.values(), self._urgent.values()), default=None)
 
     def _refill(self, now: int) -> None:
         elapsed = _BURST_MS if self._counted_at is None else max(0, now - self._counted_at)

@@ -15,9 +15,9 @@ _MILLISECOND = timedelta(milliseconds=1)
 _UNITS = {"ms": 1, "s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 
-#: Event times outside 0001..9999 cannot be written as RFC 3339.
-MIN_INSTANT = -62_135_596_800_000
-MAX_INSTANT = 253_402_300_799_999
+#: Years 2 to 9998: RFC 3339 writes the years 1 to 9999, and the windows around an instant lie within them.
+MIN_INSTANT = -62_104_060_800_000
+MAX_INSTANT = 253_370_764_799_999
 
 
 def parse_duration(text: str) -> int:

@@ -155,7 +155,7 @@ class IntakeLog:
         self.sequence += 1
         self._is_due = False
         intake.is_touched = False
-        dropped = intake.expire()
+        dropped = intake.expire(self._unsent_panes)
         panes, reports, letters = self._take_unsent()
         entries: list[Entry] = [(state_key("p", *key), None) for key in dropped]
         changed, intake.panes.changed = intake.panes.changed, set()

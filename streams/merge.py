@@ -4,7 +4,7 @@ Synchronous and free of I/O, like intake. A pane is the sum of whole values, one
 a value that comes twice changes nothing; values of an epoch that has been succeeded are ignored.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -97,32 +97,43 @@ class Merge:
                 if campaign_id in campaigns:
                     self._mark((campaign_id, name, start))
 
-    def remark(self, campaign_id: str, resolution: int, start: int) -> None:
-        """A pane may have changed since its windows were last published."""
-        if resolution == TOTAL:
-            self._mark((campaign_id, TOTAL_WINDOW, 0))
-        else:
-            kind = TUMBLING[resolution]
-            self._mark((campaign_id, kind.name, floor_to(start, kind.length)))
+    def remark(self, campaign_id: str, resolution: int, start: int, sequence: int | None = None) -> None:
+        """A pane may have changed since its windows were last published, at ``sequence`` (None: now)."""
+        self._mark(_window_of(campaign_id, resolution, start), sequence)
 
-    def remark_report(self, campaign_id: str, report: Report) -> None:
+    def remark_report(self, campaign_id: str, report: Report, sequence: int | None = None) -> None:
         """A report may have changed since the windows it counts in were last published."""
-        self._mark((campaign_id, TOTAL_WINDOW, 0))
+        self._mark((campaign_id, TOTAL_WINDOW, 0), sequence)
+        for key in self._windows_of(campaign_id, report):
+            self._mark(key, sequence)
+
+    def reopen(self, campaign_id: str, resolution: int, start: int) -> None:
+        """Put a restored pane's window among those that still become final."""
+        if resolution != TOTAL:
+            self._reopen(_window_of(campaign_id, resolution, start))
+
+    def reopen_report(self, campaign_id: str, report: Report) -> None:
+        """Put the windows of a restored report among those that still become final."""
+        for key in self._windows_of(campaign_id, report):
+            self._reopen(key)
+
+    def catch_up(self) -> None:
+        """Restored state accepts what it accepted when it was stored."""
+        self._limits = horizon(self.clock.reached)
+
+    def _windows_of(self, campaign_id: str, report: Report) -> Iterator[WindowKey]:
         kinds = (TUMBLING[QUARTERS], TUMBLING[DAYS]) if report.is_short else (TUMBLING[DAYS],)
         account = self.accounts[campaign_id]
         for kind in kinds:
             first = floor_to(report.period_start, kind.length)
             for start in range(first, report.period_end, kind.length):
                 if account.is_whole(kind, start):
-                    self._mark((campaign_id, kind.name, start))
+                    yield campaign_id, kind.name, start
 
-    def reopen(self, campaign_id: str, resolution: int, start: int) -> None:
-        """Put a restored pane's window among those that still become final."""
-        if resolution != TOTAL:
-            kind = TUMBLING[resolution]
-            first = floor_to(start, kind.length)
-            if not self._is_closed(kind, first):
-                self._open[kind.name].setdefault(first, set()).add(campaign_id)
+    def _reopen(self, key: WindowKey) -> None:
+        campaign_id, name, start = key
+        if not self._is_closed(BY_NAME[name], start):
+            self._open[name].setdefault(start, set()).add(campaign_id)
 
     def _take(self, bundle: Bundle) -> None:
         version = (bundle.epoch, bundle.sequence)
@@ -159,11 +170,13 @@ class Merge:
         found = self.accounts.get(campaign_id)
         if found is None:
             found = self.accounts[campaign_id] = Account()
+            if self._spans:
+                found.slide(self._spans)
         return found
 
-    def _mark(self, key: WindowKey) -> None:
+    def _mark(self, key: WindowKey, sequence: int | None = None) -> None:
         campaign_id, name, start = key
-        following = self.sequence + 1
+        following = self.sequence + 1 if sequence is None else sequence
         self.views.mark((campaign_id, _ROLLING_KEY, 0), following)
         if name != TOTAL_WINDOW:
             if self._is_closed(BY_NAME[name], start):
@@ -200,13 +213,14 @@ class Merge:
             found += mine
         return found
 
-    def expire(self) -> Iterable[tuple[str, int, int]]:
-        """Drop the panes that no fact can reach any more; their windows are final and published."""
-        if self._limits == self._expired:
+    def expire(self, closed: int | None) -> Iterable[tuple[str, int, int]]:
+        """Drop the panes that no fact could reach at ``closed``, when their windows went out for sure."""
+        limits = horizon(closed)
+        if limits == self._expired:
             return
-        self._expired = self._limits
+        self._expired = limits
         for campaign_id, account in self.accounts.items():
-            for resolution, start in account.expire(self._limits):
+            for resolution, start in account.expire(limits):
                 yield campaign_id, resolution, start
 
     @property
@@ -265,3 +279,11 @@ class Merge:
                 span, tally = account.rolling(index)
                 found.append(compose(account, facts, kind.name, span, tally, "update", stamp))
         return found
+
+
+def _window_of(campaign_id: str, resolution: int, start: int) -> WindowKey:
+    """The published window that a pane counts in."""
+    if resolution == TOTAL:
+        return campaign_id, TOTAL_WINDOW, 0
+    kind = TUMBLING[resolution]
+    return campaign_id, kind.name, floor_to(start, kind.length)

@@ -72,9 +72,10 @@ class MergeLog:
             return
         meta = decode_as(MergeMeta, meta_value)
         self._restore_meta(meta)
-        for key, value in latest.items():
-            if value is not None:
-                self._restore_entry(read_key(key), value, meta)
+        kept = [(read_key(key), value) for key, value in latest.items() if value is not None]
+        # What was dropped first: it tells which windows of a report are still whole.
+        for key, value in sorted(kept, key=lambda entry: entry[0][0] != "a"):
+            self._restore_entry(key, value, meta)
 
     def take_over(self) -> None:
         """Begin a new epoch; all views are offered again, since they may have been lost."""
@@ -96,6 +97,7 @@ class MergeLog:
         merge.closed_through = meta.closed
         merge.clock.statuses = meta.statuses
         merge.clock.reached = meta.reached
+        merge.catch_up()
 
     def _restore_entry(self, key: list[Any], value: bytes, meta: MergeMeta) -> None:
         merge, kind, campaign_id = self.merge, key[0], key[1]
@@ -107,14 +109,18 @@ class MergeLog:
                 account.put(source, resolution, start, tally, horizon(None))
             merge.reopen(campaign_id, resolution, start)
             if sequence > meta.published:
-                merge.remark(campaign_id, resolution, start)
+                merge.remark(campaign_id, resolution, start, sequence)
         elif kind == "a":
             account.dropped_before = decode_as(list[int | None], value)
         elif kind == "r":
-            sequence, report = decode_as(tuple[int, Report], value)
+            sequence, report, former_ends = decode_as(tuple[int, Report, set[int]], value)
             account.shelf.put(report)
-            if sequence > meta.published:
-                merge.remark_report(campaign_id, report)
+            account.shelf.former_ends[report.key] = former_ends
+            for end in (report.period_end, *former_ends):
+                version = report._replace(period_end=end)
+                merge.reopen_report(campaign_id, version)
+                if sequence > meta.published:
+                    merge.remark_report(campaign_id, version, sequence)
 
     # --- writing ----------------------------------------------------------------------------------
 
@@ -167,13 +173,14 @@ class MergeLog:
         return entries
 
     def _report_entry(self, campaign_id: str, key: ReportKey, sequence: int) -> Entry:
-        report = self.merge.accounts[campaign_id].shelf.reports[key]
-        return state_key("r", campaign_id, *key), encode((sequence, report))
+        shelf = self.merge.accounts[campaign_id].shelf
+        value = encode((sequence, shelf.reports[key], shelf.former_ends.get(key, set())))
+        return state_key("r", campaign_id, *key), value
 
     def _dropped_entries(self) -> list[Entry]:
         entries: list[Entry] = []
         campaigns: set[str] = set()
-        for campaign_id, resolution, start in self.merge.expire():
+        for campaign_id, resolution, start in self.merge.expire(self._closed):
             entries.append((state_key("p", campaign_id, resolution, start), None))
             campaigns.add(campaign_id)
         for campaign_id in campaigns:

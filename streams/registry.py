@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import aiokafka
@@ -25,6 +26,9 @@ log = logging.getLogger(__name__)
 
 _campaigns = msgspec.json.Decoder(Campaign)
 _rates = msgspec.json.Decoder(FxRate)
+
+#: Exact conversion at rates beyond these would take arithmetic on numbers of any length.
+_LEAST_RATE, _LARGEST_RATE = Decimal("1e-12"), Decimal("1e12")
 
 
 class Registry:
@@ -107,8 +111,10 @@ class Registry:
                 self.book.set_rate(*known, None)
             return
         rate = decode(_rates, record.value)
-        if not rate.rate.is_finite() or rate.rate <= 0:
-            raise Rejection(Reason.INVALID_FIELD, f"rate {rate.rate} is not above 0")
+        if not rate.rate.is_finite() or not _LEAST_RATE <= rate.rate <= _LARGEST_RATE:
+            raise Rejection(
+                Reason.INVALID_FIELD, f"rate {rate.rate} is not between {_LEAST_RATE} and {_LARGEST_RATE}"
+            )
         valid_from = instant(rate.valid_from, "valid_from")
         self._rate_keys[key] = (rate.currency, valid_from)
         self.book.set_rate(rate.currency, valid_from, rate.rate)

@@ -8,9 +8,12 @@ from metrics.events import AdReport
 from metrics.judging import instant
 from metrics.money import to_micros
 from metrics.reports import Report
+from metrics.timeline import DAY
 
 #: A report that does not say when it was made is older than any that does.
 _UNDATED = -(1 << 62)
+#: Every day of a period is published anew; a mistyped year must not make a million records.
+_LONGEST_PERIOD = 3_660 * DAY
 
 Micros = Callable[[Decimal, str | None, str | None, int], int]
 
@@ -25,6 +28,8 @@ def judge_report(event: AdReport, offset: int, partition: int, micros: Micros) -
     end = instant(event.period_end, "period_end")
     if end <= start:
         raise Rejection(Reason.INVALID_FIELD, "period_end is not after period_start")
+    if end - start > _LONGEST_PERIOD:
+        raise Rejection(Reason.INVALID_FIELD, "the period is longer than 10 years; report it in parts")
     reported_at = event.reported_at
     return Report(
         source=event.source,

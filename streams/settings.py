@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from metrics.errors import SettingError
+from metrics.panes import MINUTES, RETENTIONS
 from metrics.timeline import parse_duration
 
 #: No variable begins with this; ``load`` refuses unknown names before it.
@@ -75,6 +76,13 @@ class Settings(BaseSettings):
     state_dir: Path | None = None
     budget_mode: Literal["observe", "propose", "enforce"] = "observe"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @field_validator("grace")
+    @classmethod
+    def _grace_is_kept(cls, value: int) -> int:
+        if value > RETENTIONS[MINUTES]:
+            raise ValueError("at most 2h, since the windows of a minute are kept that long")
+        return value
 
     @field_validator("timezone")
     @classmethod

@@ -4,13 +4,11 @@ Entries are kept as MessagePack bytes (a fifth of the memory of objects) and exp
 time, a day at a time. The changelog and its recovery are ours too (``streams.checkpoint``).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Generic, Protocol, TypeVar
 
-import msgspec
-
 from metrics.timeline import DAY
-from streams.wire import Entry, encode, state_key
+from streams.wire import Entry, decoder, encode, state_key
 
 
 class Dated(Protocol):
@@ -30,7 +28,7 @@ class EntryTable(Generic[E]):
 
     def __init__(self, kind: str, shape: type[E]) -> None:
         self._kind = kind
-        self._decode: Callable[[bytes], E] = msgspec.msgpack.Decoder(shape).decode
+        self._decode = decoder(shape)
         self._packed: dict[str, bytes] = {}
         self._changed: set[str] = set()
         self._by_day: dict[int, set[str]] = {}

@@ -5,7 +5,7 @@ sequence of the checkpoint that vouches for them; the status closes the last bun
 that a watermark never comes before what it vouches for (DESIGN 2.5).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
@@ -27,8 +27,27 @@ ReportPartial = tuple[str, Report]
 #: A changelog record, or one of an output: key and value, None for a tombstone.
 Entry = tuple[bytes, bytes | None]
 
-_encoder = msgspec.msgpack.Encoder()
-encode = _encoder.encode
+_pack = msgspec.msgpack.Encoder().encode
+#: The one byte that never begins MessagePack marks JSON, which has no largest integer.
+_IS_JSON = b"\xc1"
+
+
+def encode(value: Any) -> bytes:
+    """MessagePack; JSON after a mark where a sum has outgrown MessagePack's 64 bits."""
+    try:
+        return _pack(value)
+    except OverflowError:
+        return _IS_JSON + msgspec.json.encode(value)
+
+
+def decoder(shape: type[T]) -> Callable[[bytes], T]:
+    """The inverse of ``encode`` for values of one shape."""
+    packed, text = msgspec.msgpack.Decoder(shape).decode, msgspec.json.Decoder(shape).decode
+
+    def decode(value: bytes) -> T:
+        return text(value[1:]) if value[:1] == _IS_JSON else packed(value)
+
+    return decode
 
 
 class Bundle(msgspec.Struct, array_like=True):
@@ -42,8 +61,7 @@ class Bundle(msgspec.Struct, array_like=True):
     status: PartitionStatus | None = None
 
 
-_bundles = msgspec.msgpack.Decoder(Bundle)
-decode_bundle = _bundles.decode
+decode_bundle = decoder(Bundle)
 
 
 class Output(NamedTuple):
@@ -77,7 +95,7 @@ def read_key(key: bytes) -> list[Any]:
 
 def decode_as(shape: type[T], value: bytes) -> T:
     """A changelog value as the shape it was written in."""
-    return msgspec.msgpack.decode(value, type=shape)
+    return decoder(shape)(value) if value[:1] == _IS_JSON else msgspec.msgpack.decode(value, type=shape)
 
 
 def partition_of(key: str, partitions: int) -> int:

@@ -1,0 +1,226 @@
+"""The whole pipeline in memory: both stages of every partition, logs that are lists, crashes anywhere.
+
+The real stages run; only the broker is played. A checkpoint is an append to the stage's changelog, then its
+outputs one by one, then the confirmation. A crash cuts that sequence at any point; what a dead owner had
+still in flight may arrive late. Recovery is that of a seat: restore, take over, write.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from metrics.campaigns import Book
+from metrics.errors import Rejection
+from streams import topics
+from streams.intake import Intake, IntakeOptions
+from streams.intake_log import IntakeLog
+from streams.merge import Merge, MergeOptions
+from streams.merge_log import MergeLog
+from streams.wire import Output, partition_of
+
+INTAKE, MERGE = "intake", "merge"
+#: Where a crash cuts a checkpoint: before its append, before the output of that number, before it is confirmed.
+BEFORE_APPEND = -1
+BEFORE_CONFIRM = 1 << 30
+
+
+class Record(NamedTuple):
+    """A record of a log, as the transport hands it over."""
+
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+
+
+class Log(list[Record]):
+    """A topic partition."""
+
+    def write(self, value: bytes | None, timestamp: int = 0, key: bytes | None = None) -> None:
+        self.append(Record(len(self), timestamp, key, value))
+
+
+class Machine:
+    """N partitions of both stages and every log between them."""
+
+    def __init__(
+        self,
+        partitions: int = 2,
+        book: Book | None = None,
+        *,
+        now: int = 1_795_000_000_000,
+        grace: int = 60_000,
+        publish_interval: int = 1_000,
+        max_publish_rate: int = 5_000,
+        zone: str = "UTC",
+        **intake: int,
+    ) -> None:
+        self.partitions = partitions
+        self.book = book or Book("EUR")
+        self.now = now
+        limits = {
+            "max_future": 300_000,
+            "dedupe_window": 86_400_000,
+            "dedupe_max_events": 1_000_000,
+            "order_retention": 400 * 86_400_000,
+        }
+        self.intake_options = IntakeOptions(partitions, **{**limits, **intake})
+        self.merge_options = MergeOptions(
+            partitions, grace, publish_interval, max_publish_rate, ZoneInfo(zone), "EUR"
+        )
+        self.sources = {(topic, p): Log() for topic in topics.SOURCES for p in range(partitions)}
+        self.partials = [Log() for _ in range(partitions)]
+        self.changelogs: dict[tuple[str, int], dict[bytes, bytes | None]] = {}
+        self.kpis: list[dict[str, Any]] = []
+        self.letters: list[dict[str, Any]] = []
+        self.in_flight: list[Output] = []
+        self.stages: dict[tuple[str, int], Any] = {}
+        for p in range(partitions):
+            self.open(INTAKE, p)
+            self.open(MERGE, p)
+
+    # --- sources -----------------------------------------------------------------------------------
+
+    def produce(self, topic: str, key: str, value: Any, timestamp: int | None = None) -> None:
+        """Write a record to the partition of its key."""
+        raw = value if isinstance(value, bytes) or value is None else msgspec.json.encode(value)
+        log = self.sources[topic, partition_of(key, self.partitions)]
+        log.write(raw, self.now if timestamp is None else timestamp, key.encode())
+
+    # --- steps -------------------------------------------------------------------------------------
+
+    def intake(self, p: int) -> Intake:
+        return self.stages[INTAKE, p].intake
+
+    def merge(self, p: int) -> Merge:
+        return self.stages[MERGE, p].merge
+
+    def read(self, topic: str, p: int, count: int) -> None:
+        """Let intake process the next records of a source."""
+        at = self.intake(p).offsets.get(topic, 0)
+        self.intake(p).process(topic, self.sources[topic, p][at : at + count], self.now)
+
+    def follow(self, p: int, count: int) -> None:
+        """Let merge process the next bundles; one that it has is delivered again."""
+        at = self.merge(p).offset
+        self.merge(p).process(self.partials[p][max(0, at - 1) : at + count])
+
+    def checkpoint(self, stage: str, p: int, crash: int | None = None) -> None:
+        """Write a checkpoint; ``crash`` says where its owner dies, and its successor takes over."""
+        log = self.stages[stage, p]
+        made = log.checkpoint(self.now)
+        if crash == BEFORE_APPEND:
+            self.open(stage, p)
+            return
+        self.changelogs.setdefault((stage, p), {}).update(made.entries)
+        sent = made.outputs if crash is None else made.outputs[:crash]
+        for output in sent:
+            self._deliver(output)
+        if crash is None:
+            log.confirm(made.sequence)
+            return
+        self.in_flight += made.outputs[crash:]
+        self.open(stage, p)
+
+    def open(self, stage: str, p: int, crash: int | None = None) -> None:
+        """Recover a stage from its changelog; a ``crash`` cuts the checkpoint that claims it."""
+        log: Any
+        if stage == INTAKE:
+            log = IntakeLog(Intake(p, self.intake_options, self.book), self.now)
+        else:
+            log = MergeLog(Merge(p, self.merge_options, self.book), self.now)
+        log.restore(list(self.changelogs.get((stage, p), {}).items()))
+        log.take_over()
+        self.stages[stage, p] = log
+        self.checkpoint(stage, p, crash)
+
+    def deliver_late(self) -> None:
+        """What dead owners had in flight arrives after all."""
+        in_flight, self.in_flight = self.in_flight, []
+        for output in in_flight:
+            self._deliver(output)
+
+    def be_idle(self, is_silent: Callable[[str, int], bool]) -> None:
+        """Tell every intake which of its topics are silent."""
+        for p in range(self.partitions):
+            self.intake(p).set_idle({topic for topic in topics.EVENT_SOURCES if is_silent(topic, p)})
+
+    def run(self, *, slice_size: int = 1_000) -> None:
+        """Read everything there is in even steps, with a checkpoint of everything after each step."""
+        while self._is_behind():
+            for topic, p in self.sources:
+                self.read(topic, p, slice_size)
+            self.tick()
+
+    def tick(self, millis: int = 1_000) -> None:
+        """Time passes, every stage writes what it has, bundles are followed."""
+        self.now += millis
+        for stage in (INTAKE, MERGE):
+            for p in range(self.partitions):
+                if stage == MERGE:
+                    self.follow(p, 1_000_000)
+                if self.stages[stage, p].is_dirty:
+                    self.checkpoint(stage, p)
+
+    def settle(self) -> None:
+        """Read everything, fall silent, and write until nothing waits."""
+        self.run()
+        self.be_idle(lambda _topic, _p: True)
+        for _ in range(10_000):
+            if not any(log.is_dirty for log in self.stages.values()):
+                return
+            self.tick()
+        raise AssertionError("the pipeline never comes to rest")
+
+    # --- what came out -----------------------------------------------------------------------------
+
+    def last(self) -> dict[tuple[str, str, str | None], dict[str, Any]]:
+        """The reading with the highest revision of each campaign, window and start."""
+        found: dict[tuple[str, str, str | None], dict[str, Any]] = {}
+        for reading in self.kpis:
+            key = key_of(reading)
+            if key not in found or reading["revision"] > found[key]["revision"]:
+                found[key] = reading
+        return found
+
+    def last_sums(self) -> dict[tuple[str, str, str | None], dict[str, Any]]:
+        """The last sums of each window that are not all zero; unknown cost figures count as zero."""
+        sums = {key: {n: v or 0 for n, v in reading["sums"].items()} for key, reading in self.last().items()}
+        return {key: each for key, each in sums.items() if any(each.values())}
+
+    def check_books(self) -> None:
+        """The ledger adds up on every partition, and every refused record is in dead-letters."""
+        dead = {(letter["topic"], letter["partition"], letter["offset"]) for letter in self.letters}
+        for p in range(self.partitions):
+            for topic, counts in self.intake(p).ledger.items():
+                assert counts.read == len(self.sources[topic, p])
+                refused = {one for one in dead if one[:2] == (topic, p)}
+                assert counts.rejected + counts.too_late == len(refused)
+
+    def _is_behind(self) -> bool:
+        return any(
+            self.intake(p).offsets.get(topic, 0) < len(log) for (topic, p), log in self.sources.items()
+        )
+
+    def _deliver(self, output: Output) -> None:
+        if output.topic == topics.PARTIALS:
+            self.partials[output.partition].write(output.value, self.now, output.key)
+        else:
+            into = self.kpis if output.topic == topics.CAMPAIGN_KPIS else self.letters
+            into.append(msgspec.json.decode(output.value))
+
+
+def key_of(reading: dict[str, Any]) -> tuple[str, str, str | None]:
+    """What a reading is about."""
+    return reading["campaign_id"], reading["window"], reading["window_start"]
+
+
+def rejection_of(call: Callable[[], Any]) -> Rejection | None:
+    """The rejection a call ends with, if any."""
+    try:
+        call()
+    except Rejection as rejection:
+        return rejection
+    return None
