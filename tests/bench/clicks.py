@@ -1,0 +1,90 @@
+"""The clicks every contender reads: made once from a seed, produced under as many topics as are asked for."""
+
+import asyncio
+import random
+import time
+from collections.abc import Iterator
+
+import aiokafka
+import msgspec
+
+from streams.wire import MAX_BATCH_BYTES, partition_of
+
+PARTITIONS = 4
+_VISITORS = 100_000
+_CHANNELS = ("search", "social", "display", "email")
+#: The backlog holds the clicks of so many milliseconds, the last one now.
+_SPAN_MS = 120_000
+_OVERHEAD = 80
+
+Records = list[tuple[bytes, bytes]]
+
+
+class Clicks(msgspec.Struct):
+    """Key and value of each click by partition, and what the clicks add up to."""
+
+    parts: list[Records]
+    count: int
+    micros: int
+
+
+def make_clicks(count: int, campaigns: int, seed: int = 7) -> Clicks:
+    """`count` clicks in order of time, keyed by visitor, with unique ids."""
+    rng = random.Random(seed)
+    first = time.time_ns() // 1_000_000 - _SPAN_MS
+    routes = {f"v-{n:06d}".encode(): partition_of(f"v-{n:06d}", PARTITIONS) for n in range(_VISITORS)}
+    visitors = list(routes)
+    parts: list[Records] = [[] for _ in range(PARTITIONS)]
+    cents_spent = 0
+    for number in range(count):
+        visitor, cents = rng.choice(visitors), rng.randint(10, 200)
+        cents_spent += cents
+        click = {
+            "event_id": f"e-{seed}-{number:09d}",
+            "occurred_at": first + number * _SPAN_MS // count,
+            "campaign_id": f"c-{rng.randrange(campaigns):04d}",
+            "visitor_id": visitor.decode(),
+            "cost": f"{cents / 100:.2f}",
+            "channel": rng.choice(_CHANNELS),
+        }
+        parts[routes[visitor]].append((visitor, msgspec.json.encode(click)))
+    return Clicks(parts, count, cents_spent * 10_000)
+
+
+def produce(address: str, topic: str, clicks: Clicks) -> None:
+    """Append all clicks to a topic that exists, whole batches at a time."""
+    asyncio.run(_produce(address, topic, clicks))
+
+
+async def _produce(address: str, topic: str, clicks: Clicks) -> None:
+    producer = aiokafka.AIOKafkaProducer(bootstrap_servers=address, acks="all", max_batch_size=1 << 20)
+    await producer.start()
+    try:
+        await asyncio.gather(
+            *(_fill(producer, topic, number, part) for number, part in enumerate(clicks.parts))
+        )
+    finally:
+        await producer.stop()
+
+
+async def _fill(producer: aiokafka.AIOKafkaProducer, topic: str, partition: int, records: Records) -> None:
+    for chunk in _chunks(records):
+        batch = producer.create_batch()
+        for key, value in chunk:
+            assert batch.append(key=key, value=value, timestamp=None) is not None, "a chunk fits a batch"
+        batch.close()
+        await (await producer.send_batch(batch, topic, partition=partition))
+
+
+def _chunks(records: Records) -> Iterator[Records]:
+    chunk: Records = []
+    size = 0
+    for key, value in records:
+        length = len(key) + len(value) + _OVERHEAD
+        if size + length > MAX_BATCH_BYTES:
+            yield chunk
+            chunk, size = [], 0
+        chunk.append((key, value))
+        size += length
+    if chunk:
+        yield chunk

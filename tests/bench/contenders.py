@@ -1,0 +1,276 @@
+"""The three that are measured, each in a process of its own, and what one round of each says."""
+
+import asyncio
+import contextlib
+import os
+import re
+import subprocess
+import sys
+import time
+import urllib.request
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import aiokafka
+import msgspec
+
+from streams import topics
+from streams.administration import ensure_topics
+from streams.embedded.process import LOOPBACK, free_ports
+from streams.intake_log import META_KEY, IntakeMeta
+from streams.settings import Settings
+from streams.topics import MAX_MESSAGE_BYTES
+from streams.wire import decode_as
+from tests.bench.clicks import PARTITIONS, Clicks, produce
+from tests.bench.machine import CpuWatch
+
+ROOT = Path(__file__).parents[2]
+_POLL_SECONDS = 1.0
+_WITHIN_SECONDS = 180.0
+_SAMPLE = re.compile(r"^(\w+)\{(.*)\} (\S+)", re.MULTILINE)
+
+
+class BenchError(Exception):
+    """A round did not come to its end, or its figures are wrong."""
+
+
+class Broker(NamedTuple):
+    """The broker of the run."""
+
+    kind: str
+    url: str
+    pid: int
+    has_transactions: bool
+
+    @property
+    def address(self) -> str:
+        return self.url.removeprefix("kafka://")
+
+
+class Round(NamedTuple):
+    """One measurement: events in seconds, and cores in use by the contender and by the broker."""
+
+    events: int
+    seconds: float
+    cores: float | None
+    broker_cores: float | None
+
+    @property
+    def rate(self) -> float:
+        return self.events / self.seconds
+
+
+class Span(msgspec.Struct):
+    """What a contender says of itself: wall times of its clock, events between them, sums where it has them."""
+
+    began: float
+    ended: float
+    events: int
+    clicks: int | None = None
+    micros: int | None = None
+
+
+def deploy(broker: Broker, clicks: Clicks) -> Settings:
+    """A deployment of its own whose click topic holds all clicks."""
+    settings = Settings(
+        broker=broker.url,
+        topic_prefix=f"bench-{uuid.uuid4().hex[:8]}-",
+        partitions=PARTITIONS,
+        transactions=broker.has_transactions,
+    )
+    ensure_topics(settings, create=True)
+    produce(broker.address, settings.topic(topics.CLICKS), clicks)
+    return settings
+
+
+# --- the baselines -------------------------------------------------------------------------------------
+
+
+def loop_round(broker: Broker, settings: Settings, clicks: Clicks, warm_up: int) -> Round:
+    """The hand-written loop over one deployment's clicks."""
+    arguments = [broker.address, settings.topic(topics.CLICKS), str(warm_up)]
+    span, round_ = _baseline(broker, "tests.bench.baselines.loop", arguments)
+    if (span.clicks, span.micros) != (clicks.count, clicks.micros):
+        raise BenchError(f"The loop's sums are wrong: {span}.")
+    return round_
+
+
+def tutorial_round(broker: Broker, settings: Settings, clicks: Clicks, warm_up: int) -> Round:
+    """Faust as in its tutorial over one deployment's clicks."""
+    identity = f"{settings.topic_prefix}{uuid.uuid4().hex[:6]}"
+    arguments = [broker.url, settings.topic(topics.CLICKS), identity, str(clicks.count), str(warm_up)]
+    return _baseline(broker, "tests.bench.baselines.tutorial", arguments)[1]
+
+
+def _baseline(broker: Broker, module: str, arguments: list[str]) -> tuple[Span, Round]:
+    command = [sys.executable, "-m", module, *arguments]
+    with (
+        _process(command, {}, f"{module.rpartition('.')[2]}.log") as process,
+        _watch(broker, process) as watch,
+    ):
+        line = _first_line(process)
+    if not line:
+        raise BenchError(f"{module} ended without a result; its log is in .bench/.")
+    span = msgspec.json.decode(line, type=Span)
+    return span, _round(span, watch)
+
+
+def _first_line(process: subprocess.Popen[bytes]) -> bytes:
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith(b"{"):
+            return line
+    return b""
+
+
+# --- the worker ----------------------------------------------------------------------------------------
+
+
+def worker_round(
+    broker: Broker,
+    settings: Settings,
+    clicks: Clicks,
+    warm_up: int,
+    beside: Callable[[int], object] | None = None,
+) -> Round:
+    """One roistream worker with its defaults, from an empty state through the whole backlog.
+
+    `beside` is told the worker's process id at its start, for a profiler.
+    """
+    (port,) = free_ports(1)
+    url = f"http://{LOOPBACK}:{port}/metrics"
+    command = [sys.executable, "-m", "streams", "worker"]
+    with (
+        _process(command, _variables(broker, settings, port), "worker.log") as process,
+        _watch(broker, process) as watch,
+    ):
+        if beside is not None:
+            beside(process.pid)
+        _wait(process, lambda: _total(url, "roistream_ledger_events", 'outcome="applied"') == clicks.count)
+        _wait(process, lambda: _total(url, "campaign_clicks_total") == clicks.count)
+        micros = round(_total(url, "campaign_spend_total") * 1_000_000)
+    if micros != clicks.micros:
+        raise BenchError(f"The worker's spend is {micros}, it should be {clicks.micros}.")
+    span = asyncio.run(_span(settings, clicks.count, warm_up))
+    return _round(span, watch)
+
+
+def _variables(broker: Broker, settings: Settings, port: int) -> dict[str, str]:
+    variables = {
+        "ROISTREAM_BROKER": settings.broker,
+        "ROISTREAM_TOPIC_PREFIX": settings.topic_prefix,
+        "ROISTREAM_PARTITIONS": str(PARTITIONS),
+        "ROISTREAM_HTTP_PORT": str(port),
+    }
+    if not broker.has_transactions:  # its group joins wait half the timeout, too
+        variables |= {"ROISTREAM_TRANSACTIONS": "false", "ROISTREAM_SESSION_TIMEOUT": "6s"}
+    return variables
+
+
+def _total(url: str, family: str, label: str = "") -> float:
+    """The sum of a family's samples on a metrics page; 0 while the worker does not answer."""
+    try:
+        with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - a loopback address
+            page = answer.read().decode()
+    except OSError:
+        return 0
+    return sum(
+        float(value) for name, labels, value in _SAMPLE.findall(page) if name == family and label in labels
+    )
+
+
+def _wait(process: subprocess.Popen[bytes], is_done: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + _WITHIN_SECONDS
+    while not is_done():
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise BenchError("The worker did not come to the end; its log is .bench/worker.log.")
+        time.sleep(_POLL_SECONDS)
+
+
+async def _span(settings: Settings, count: int, warm_up: int) -> Span:
+    """From the checkpoint that passed the warm-up to the one that held everything, as the broker dated them."""
+    applied = [0] * PARTITIONS
+    began, counted = 0.0, 0
+    for timestamp, partition, events in sorted(await _history(settings)):
+        applied[partition] = events
+        reached = sum(applied)
+        if not began and reached >= warm_up:
+            began, counted = timestamp / 1000, reached
+        if reached == count:
+            return Span(began, timestamp / 1000, count - counted)
+    raise BenchError(f"The changelog holds {sum(applied)} of {count} events.")
+
+
+async def _history(settings: Settings) -> list[tuple[int, int, int]]:
+    """Every confirmed checkpoint: when it was written, its partition, the clicks applied by then."""
+    consumer = aiokafka.AIOKafkaConsumer(
+        bootstrap_servers=settings.bootstrap,
+        group_id=None,
+        isolation_level="read_committed",
+        auto_offset_reset="earliest",
+        max_partition_fetch_bytes=MAX_MESSAGE_BYTES,
+    )
+    await consumer.start()
+    try:
+        name = settings.topic(topics.INTAKE_CHANGELOG)
+        parts = [aiokafka.TopicPartition(name, number) for number in range(PARTITIONS)]
+        consumer.assign(parts)
+        ends = await consumer.end_offsets(parts)
+        history = []
+        while any([await consumer.position(part) < ends[part] for part in parts]):
+            for part, records in (await consumer.getmany(timeout_ms=1_000)).items():
+                history += [
+                    (
+                        record.timestamp,
+                        part.partition,
+                        decode_as(IntakeMeta, record.value).ledger[topics.CLICKS].applied,
+                    )
+                    for record in records
+                    if record.key == META_KEY
+                ]
+    finally:
+        await consumer.stop()
+    return history
+
+
+# --- processes -----------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _process(command: list[str], variables: dict[str, str], log: str) -> Iterator[subprocess.Popen[bytes]]:
+    folder = ROOT / ".bench"
+    folder.mkdir(exist_ok=True)
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("ROISTREAM_")}
+    with (folder / log).open("wb") as stderr:
+        process = subprocess.Popen(
+            command,
+            env=kept | variables,
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            stdin=subprocess.DEVNULL,
+        )
+        try:
+            yield process
+        finally:
+            process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(20)
+            process.kill()
+            process.wait()
+            assert process.stdout is not None
+            process.stdout.close()
+
+
+@contextlib.contextmanager
+def _watch(broker: Broker, process: subprocess.Popen[bytes]) -> Iterator[CpuWatch]:
+    with CpuWatch({"contender": process.pid, "broker": broker.pid}).running() as watch:
+        yield watch
+
+
+def _round(span: Span, watch: CpuWatch) -> Round:
+    seconds = span.ended - span.began
+    shares = [watch.share(name, span.began, span.ended) for name in ("contender", "broker")]
+    return Round(span.events, seconds, *shares)
