@@ -4,7 +4,6 @@
 line of JSON. The clock runs from the batch that passes WARM_UP records to the last one.
 """
 
-import asyncio
 import sys
 import time
 
