@@ -1,8 +1,8 @@
 """Orders with refunds and cancellations, and who is a new customer (CONTRACT 2, Orders).
 
-All rules are functions of the set of records, so any order of arrival ends with the same sums:
+The first placement of an ``order_id`` in the log counts, so that ``orders`` and ``revenue`` never fall; given
+that, all rules are functions of the set of records, and any order of arrival ends with the same sums:
 
-- the earliest placement (by ``occurred_at``, then ``event_id``) of an ``order_id`` counts;
 - a refund counts at its own time on the order's campaign; while the order is unknown on the campaign
   it names, else ``(none)``;
 - the earliest cancellation counts once the order is known, at its own time: what is not refunded goes
@@ -79,9 +79,9 @@ class FirstOrder(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 def place(entry: OrderEntry | None, placed: Placement) -> OrderEntry:
-    """The entry with a placement taken in; the earliest one counts."""
+    """The entry with a placement taken in; the first one taken counts."""
     entry = entry or OrderEntry()
-    if entry.placed is not None and entry.placed[:2] <= placed[:2]:
+    if entry.placed is not None:
         return entry
     return msgspec.structs.replace(entry, placed=placed)
 

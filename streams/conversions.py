@@ -91,11 +91,14 @@ class Conversions:
             0 if event.cost_of_goods is None else self._micros(event, "cost_of_goods", at),
             event.is_new_customer,
         )
-        customer = event.customer_id or event.visitor_id
+        customer = _customer(event)
 
         def apply(limits: Horizon) -> list[Contribution] | None:
             if _is_too_late(at, limits):
                 return None
+            known = self._orders.get(event.order_id)
+            if known is not None and known.placed is not None:
+                return []
             contributions = self._change(event.order_id, lambda entry: place(entry, placed))
             if customer is not None:
                 contributions += self._meet(customer, event.order_id, placed)
@@ -123,3 +126,10 @@ class Conversions:
 
 def _is_too_late(at: int, limits: Horizon) -> bool:
     return limits.days_from is not None and at < limits.days_from
+
+
+def _customer(event: Order) -> str | None:
+    """Who ordered; an id of a customer and one of a visitor may be spelt alike."""
+    if event.customer_id is not None:
+        return f"c|{event.customer_id}"
+    return None if event.visitor_id is None else f"v|{event.visitor_id}"

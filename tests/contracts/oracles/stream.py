@@ -139,7 +139,10 @@ def _orders(cells: Expected, stream: Stream) -> None:
     by_kind: dict[str, dict[str, list[Record]]] = defaultdict(lambda: defaultdict(list))
     for record in sorted(stream.of("orders"), key=_moment):
         by_kind[record.get("kind", "placed")][record["order_id"]].append(record)
-    placed = {order_id: records[0] for order_id, records in by_kind["placed"].items()}
+    placed: dict[str, Record] = {}
+    for record in stream.of("orders"):  # the first placement in the log counts
+        if record.get("kind", "placed") == "placed":
+            placed.setdefault(record["order_id"], record)
     _placed(cells, stream, placed)
     for order_id, refunds in by_kind["refunded"].items():
         for refund in refunds:
