@@ -4,12 +4,14 @@ One unit of a currency is 1 000 000 micros, so sums are exact integers. Everythi
 rounds half to even, once.
 """
 
-from decimal import Decimal
+from decimal import Context, Decimal, Inexact
 from fractions import Fraction
 
 MICROS = 1_000_000
 MAX_UNITS = 10**12
-_MICRO_PLACES = -6
+_ZERO, _LIMIT, _FACTOR = Decimal(0), Decimal(MAX_UNITS), Decimal(MICROS)
+#: A product that had to be rounded would have more than 6 decimals; trailing zeros do not count.
+_times = Context(prec=40, traps=[Inexact]).multiply
 
 
 def to_micros(amount: Decimal) -> int:
@@ -26,13 +28,15 @@ def to_micros(amount: Decimal) -> int:
     """
     if not amount.is_finite():
         raise ValueError(f"{amount} is not an amount of money")
-    if amount < 0:
+    if amount < _ZERO:  # comparing with a Decimal costs half of comparing with an int
         raise ValueError(f"{amount} is negative; money is 0 or more")
-    if amount >= MAX_UNITS:
+    if amount >= _LIMIT:
         raise ValueError(f"{amount} is not below 10^12")
-    whole = int(amount * MICROS)
-    # The product is rounded to the context's 28 digits; a comparison is exact.
-    if Decimal(whole).scaleb(_MICRO_PLACES) != amount:
+    try:
+        micros = _times(amount, _FACTOR)
+    except Inexact:
+        micros = None
+    if micros is None or (whole := int(micros)) != micros:
         raise ValueError(f"{amount} has more than 6 decimals")
     return whole
 

@@ -70,10 +70,16 @@ class Panes:
 
     def fold(self, campaign: str, at: int, delta: Tally, limits: Horizon) -> None:
         """Add ``delta`` to every pane of ``at`` that still accepts facts, and to the total."""
+        for tally in self.opened(campaign, at, limits):
+            tally.add(delta)
+
+    def opened(self, campaign: str, at: int, limits: Horizon) -> list[Tally]:
+        """The tallies of every pane of ``at`` that still accepts facts, and of the total, to be added to now."""
+        tallies = [self._open((campaign, TOTAL, 0))]
         for resolution, (start, earliest) in enumerate(zip(pane_starts(at), limits, strict=True)):
             if earliest is None or start >= earliest:
-                self._add((campaign, resolution, start), delta)
-        self._add((campaign, TOTAL, 0), delta)
+                tallies.append(self._open((campaign, resolution, start)))
+        return tallies
 
     def expire(self, limits: Horizon, unsent: Collection[PaneKey] = ()) -> list[PaneKey]:
         """Drop the panes that accept no more facts and return their keys.
@@ -87,13 +93,13 @@ class Panes:
                 dropped.extend(self._drop_before(resolution, earliest, unsent))
         return dropped
 
-    def _add(self, key: PaneKey, delta: Tally) -> None:
+    def _open(self, key: PaneKey) -> Tally:
         tally = self.tallies.get(key)
         if tally is None:
             self._enter(key)
             tally = self.tallies[key] = Tally()
-        tally.add(delta)
         self.changed.add(key)
+        return tally
 
     def _enter(self, key: PaneKey) -> None:
         campaign, resolution, start = key

@@ -8,6 +8,7 @@ the state, and partitions are given up only after a checkpoint. What of Faust th
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, NamedTuple, Protocol, cast
 
 import aiokafka
@@ -166,9 +167,20 @@ def _batch(result: Any) -> Batch | None:
         return None
     parsed._consumer_record = _as_it_is
     start = parsed.next_fetch_offset
-    records = result.getall(MAX_BATCH_RECORDS)
+    records = _records(result, parsed)
     end = parsed.next_fetch_offset
     return Batch(start, end, records) if end > start else None
+
+
+def _records(result: Any, parsed: Any) -> list[SourceRecord]:
+    """What ``FetchResult.getall`` gives, without its two Python frames per record."""
+    if not result.check_assignment(result._topic_partition):
+        return []
+    records = list(islice(parsed._records_iterator, MAX_BATCH_RECORDS))
+    result._update_position()
+    if len(records) < MAX_BATCH_RECORDS:
+        result._partition_records = None
+    return records
 
 
 def _as_it_is(tp: Any, record: Any) -> Any:

@@ -21,7 +21,6 @@ from metrics.leads import LeadEntry
 from metrics.orders import FirstOrder, OrderEntry
 from metrics.outputs import MAX_QUOTED_BYTES, DeadLetter, dead_letter
 from metrics.panes import Horizon, PaneKey, Panes, horizon
-from metrics.tally import Tally
 from metrics.timeline import MINUTE
 from metrics.watermark import PartitionClock
 from streams import topics
@@ -150,7 +149,7 @@ class Intake:
                 self._refuse_late(topic, record, now)
             else:
                 fresh.add(hashed)
-                latest = max(latest, at)
+                latest = at if at > latest else latest  # noqa: FURB136 - four times as fast as max()
                 key = (event.campaign_id, at // MINUTE)
                 found = sums.get(key)
                 if found is None:
@@ -168,21 +167,25 @@ class Intake:
     ) -> list[tuple[SourceRecord, Any, int, int]]:
         """Records that stand, each with its event, event time and cost in micros."""
         max_future, stream_time = self.options.max_future, NEVER
+        micros_of, currency_of = self.book.rates.micros, self.book.currency_of
         judged: list[tuple[SourceRecord, Any, int, int]] = []
         for record, event in zip(records, events, strict=True):
             try:
                 if event.__class__ is Rejection:
                     raise event
-                at = event.occurred_at
-                if at.__class__ is not int or not 0 <= at <= record.timestamp + max_future:
+                at, appended_at = event.occurred_at, record.timestamp
+                if at.__class__ is not int or not 0 <= at <= appended_at + max_future:
                     at = instant(at, "occurred_at")
-                    not_in_future(at, record.timestamp, max_future)
+                    not_in_future(at, appended_at, max_future)
                 cost = event.cost
-                micros = 0 if cost is None else self._micros(cost, event.currency, event.campaign_id, at)
+                micros = 0
+                if cost is not None:
+                    micros = micros_of(cost, event.currency or currency_of(event.campaign_id), at)
             except Rejection as rejection:
                 self._refuse(topic, record, rejection, now)
                 continue
-            stream_time = max(stream_time, min(at, record.timestamp))
+            if at > stream_time < appended_at:  # max and min cost as much as the rest of this loop
+                stream_time = at if at < appended_at else appended_at  # noqa: FURB136
             judged.append((record, event, at, micros))
         if judged:
             self.clock.advance(topic, stream_time)
@@ -190,10 +193,12 @@ class Intake:
 
     def _fold_sums(self, sums: dict[tuple[str, int], list[int]], *, is_click: bool) -> None:
         for (campaign, minute), (count, micros) in sums.items():
-            tally = (
-                Tally(clicks=count, spend_micros=micros) if is_click else Tally(count, spend_micros=micros)
-            )
-            self.panes.fold(campaign, minute * MINUTE, tally, self._limits)
+            for tally in self.panes.opened(campaign, minute * MINUTE, self._limits):
+                tally.spend_micros += micros
+                if is_click:
+                    tally.clicks += count
+                else:
+                    tally.impressions += count
 
     def _apply_each(
         self, topic: str, records: Sequence[SourceRecord], events: Sequence[Any], now: int

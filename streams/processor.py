@@ -28,7 +28,7 @@ from streams.wire import Checkpoint
 
 log = logging.getLogger(__name__)
 
-_SLICE_RECORDS = 500
+_SLICE_RECORDS = 2_000
 _SLICE_BYTES = 1024 * 1024
 
 
