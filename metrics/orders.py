@@ -74,8 +74,6 @@ class FirstOrder(msgspec.Struct, array_like=True, frozen=True, gc=False):
     campaign: str
     is_flagged: bool
     latest: int
-    #: Of two placements of one order at one time, the one that stands is the customer's too.
-    event_id: str
 
 
 def place(entry: OrderEntry | None, placed: Placement) -> OrderEntry:
@@ -137,14 +135,10 @@ def meet(known: FirstOrder | None, order_id: str, placed: Placement) -> tuple[Fi
     """Take in an order of a customer; return the first order now and what ``new_customers`` changes by."""
     latest = max(placed.at, known.latest) if known else placed.at
     is_flagged = placed.is_new_customer is not None
-    new = FirstOrder(placed.at, order_id, placed.campaign, is_flagged, latest, placed.event_id)
-    if known is not None and _precedence(known) <= _precedence(new):
+    new = FirstOrder(placed.at, order_id, placed.campaign, is_flagged, latest)
+    if known is not None and (known.at, known.order_id) <= (new.at, new.order_id):
         return msgspec.structs.replace(known, latest=latest), []
     return new, difference(_as_first(known), _as_first(new))
-
-
-def _precedence(first: FirstOrder) -> tuple[int, str, str]:
-    return first.at, first.order_id, first.event_id
 
 
 def _as_placed(placed: Placement) -> Tally:

@@ -5,6 +5,7 @@ A checkpoint is: append ── outputs ── confirmation. The mark ✗ says wh
 
 import pytest
 
+from metrics.events import Campaign
 from metrics.reports import Report
 from metrics.timeline import DAY, HOUR, MINUTE
 from streams import topics
@@ -137,8 +138,6 @@ def test_a_shorter_replacement_lowers_the_days_it_left_though_its_owner_dies():
 
 
 def _reported():
-    from metrics.events import Campaign  # noqa: PLC0415
-
     return Campaign("c", cost_basis="reports")
 
 
