@@ -27,12 +27,22 @@ def decode(decoder: msgspec.json.Decoder[E], value: bytes | None) -> E:
     try:
         return decoder.decode(value)
     except msgspec.ValidationError as error:
+        _is_json(value)  # the decoder stops at the first wrong field; what follows may not even be JSON
         missing = "missing required field" in str(error)
         raise Rejection(Reason.MISSING_FIELD if missing else Reason.INVALID_FIELD, str(error)) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Rejection(Reason.INVALID_JSON, str(error)) from error
     except (ArithmeticError, ValueError) as error:  # numbers no decimal can hold
         raise Rejection(Reason.INVALID_FIELD, str(error)) from error
+
+
+def _is_json(value: bytes) -> None:
+    try:
+        msgspec.json.decode(value)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Rejection(Reason.INVALID_JSON, str(error)) from error
+    except (ArithmeticError, ValueError):
+        return  # JSON with a number too large for Python
 
 
 def instant(value: datetime | int, name: str) -> int:

@@ -13,6 +13,7 @@ from typing import Any
 import aiokafka
 import msgspec
 from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
 
 from metrics.campaigns import Book
 from metrics.errors import Reason, Rejection
@@ -62,6 +63,16 @@ class Registry:
         """Follow the topics until stopped; the task ends only with an error."""
         self._following = asyncio.create_task(self._follow())
         return self._following
+
+    async def is_reachable(self, within_seconds: float) -> bool:
+        """Whether a broker answers; asks for where the registries end."""
+        assert self._consumer is not None, "started"
+        partitions = list(self._consumer.assignment())
+        try:
+            await asyncio.wait_for(self._consumer.end_offsets(partitions), within_seconds)
+        except (TimeoutError, KafkaError):
+            return False
+        return True
 
     async def stop(self) -> None:
         """Stop following."""

@@ -31,6 +31,8 @@ class WorkerSource:
         self._telemetry = telemetry
         self._views = views
         self._now = now
+        #: Told from outside, now and then.
+        self.is_broker_reachable = True
 
     def snapshot(self) -> WorkerSnapshot:
         """The worker at this moment; archived campaigns are left out."""
@@ -58,6 +60,8 @@ class WorkerSource:
         reasons = []
         if not processor.is_ready:
             reasons.append("no partitions are assigned and recovered yet")
+        if not self.is_broker_reachable:
+            reasons.append(f"the broker at {', '.join(self._settings.bootstrap)} does not answer")
         is_redis_up = self._views is None or self._views.health.is_up
         facts: dict[str, Any] = {
             "ready": not reasons,

@@ -27,6 +27,8 @@ from streams.telemetry import Telemetry
 log = logging.getLogger(__name__)
 
 _EXIT_FAILED = 1
+_BROKER_ASKED_EVERY_S = 3
+_BROKER_ANSWERS_WITHIN_S = 5
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
@@ -109,12 +111,14 @@ class Worker:
             following.add_done_callback(_fail_with_task)
             self.app = make_app(self.settings, self.processor, self._take, self._take_over)
             await self.app.start()
-            watching = asyncio.create_task(self._look_around())
-            watching.add_done_callback(_fail_with_task)
+            watching = [asyncio.create_task(self._look_around()), asyncio.create_task(self._ask_broker())]
+            for task in watching:
+                task.add_done_callback(_fail_with_task)
             await self._until(stop)
             log.info("Stopping: the last checkpoint is being written.")
             await self._release_or_die()
-            watching.cancel()
+            for task in watching:
+                task.cancel()
             await self._stop()
         return 0
 
@@ -159,6 +163,11 @@ class Worker:
         while True:
             await asyncio.sleep(1)
             self.processor.look_around()
+
+    async def _ask_broker(self) -> None:
+        while True:
+            self.source.is_broker_reachable = await self.registry.is_reachable(_BROKER_ANSWERS_WITHIN_S)
+            await asyncio.sleep(_BROKER_ASKED_EVERY_S)
 
     def _redis(self) -> RedisViews | None:
         settings = self.settings
