@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -27,6 +28,8 @@ from streams.telemetry import Telemetry
 log = logging.getLogger(__name__)
 
 _EXIT_FAILED = 1
+#: Records come by thousands and go without cycles; at Python's 700 the collector took a fifth of the time.
+_COLLECT_AFTER = (100_000, 20, 20)
 _BROKER_ASKED_EVERY_S = 3
 _BROKER_ANSWERS_WITHIN_S = 5
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -55,6 +58,7 @@ def run(settings: Settings) -> int:
     for noisy in ("aiokafka", "faust", "mode", "kafka"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLevelName(settings.log_level)))
     _prepare_topics(settings)
+    gc.set_threshold(*_COLLECT_AFTER)
     with contextlib.suppress(ImportError):
         import uvloop  # noqa: PLC0415 - not to be had on every platform
 

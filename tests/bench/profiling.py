@@ -14,7 +14,7 @@ from tests.bench.clicks import Clicks
 from tests.bench.contenders import Broker, deploy, worker_round
 
 _FOLDER = Path(__file__).parents[2] / ".bench"
-_HERTZ = 400
+_HERTZ = 100
 _ROWS = 45
 
 
@@ -27,7 +27,7 @@ def profile_worker(broker: Broker, clicks: Clicks) -> None:
         sys.exit("--profile needs py-spy: pip install py-spy, or name its path in PY_SPY.")
     _FOLDER.mkdir(exist_ok=True)
     stacks = _FOLDER / "profile.stacks"
-    options = ["--format", "raw", "--threads", "--rate", str(_HERTZ), "--output", str(stacks)]
+    options = ["--format", "raw", "--threads", "--gil", "--nonblocking", "--rate", str(_HERTZ), "--output", str(stacks)]
     profilers: list[subprocess.Popen[bytes]] = []
 
     def start(pid: int) -> None:
