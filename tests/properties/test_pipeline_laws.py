@@ -16,7 +16,7 @@ from tests.properties.facts import Fact, book, oracle_input, streams_of_facts
 from tests.properties.machine import BEFORE_APPEND, BEFORE_CONFIRM, INTAKE, MERGE, Machine, key_of
 
 bounded = settings(
-    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
 #: Every record is appended after all event times, and no event time is too far ahead.
 APPENDED = 1_794_960_000_000 + 101 * 60_000
@@ -77,7 +77,7 @@ def given_out(machine: Machine) -> dict:
     return found
 
 
-@bounded
+@settings(bounded, max_examples=200)
 @given(streams_of_facts(), st.lists(wild_steps, max_size=40))
 def test_the_last_revisions_are_the_oracles_whatever_crashes(facts, steps):
     machine = machine_with(facts)
