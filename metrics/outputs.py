@@ -40,7 +40,7 @@ class DeadLetter(msgspec.Struct, kw_only=True, frozen=True):
     sha256: str | msgspec.UnsetType = msgspec.UNSET
 
 
-def dead_letter(  # noqa: PLR0917 - mirrors the record field by field
+def dead_letter(
     topic: str,
     partition: int,
     offset: int,

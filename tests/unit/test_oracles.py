@@ -71,9 +71,9 @@ def test_each_stage_counts_at_its_own_record_on_the_campaign_it_names_else_the_l
     assert total([lead("a", 0)], "(none)", "leads") == (1,)
 
 
-def test_of_repeated_orders_the_earliest_counts():
-    records = [order("b", 5, revenue=7), order("a", 5, revenue=3), order("c", 9, revenue=1)]
-    assert total(records, "c", "orders", "revenue_micros") == (1, 3_000_000)
+def test_of_repeated_orders_the_first_in_the_log_counts():
+    records = [order("b", 5, revenue=7), order("a", 5, revenue=3), order("c", 1, revenue=1)]
+    assert total(records, "c", "orders", "revenue_micros") == (1, 7_000_000)
 
 
 def test_a_refund_counts_on_the_campaign_of_its_order_at_its_own_time():
