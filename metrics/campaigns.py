@@ -48,8 +48,8 @@ class Book:
             self._records.pop(campaign_id, None)
             self.archived.add(campaign_id)
             return
-        self.archived.discard(campaign_id)
         self.campaigns[campaign_id] = resolve(record, self.rates)
+        self.archived.discard(campaign_id)
         self._records[campaign_id] = record
 
     def set_rate(self, currency: str, valid_from: int, rate: Decimal | None) -> None:

@@ -184,3 +184,17 @@ def test_outdated_reports_change_nothing():
     machine.settle()
     assert clicks_of(machine, "total", None) == 7
     assert isinstance(next(iter(machine.merge(0).accounts["c"].shelf.reports.values())), Report)
+
+
+def test_what_a_dead_owner_had_in_flight_is_ignored_when_it_arrives_late():
+    # owner 1: a=1 ✗ outputs in flight ─── owner 2: a+b=2 sent ─── the 1 of owner 1 arrives
+    machine = Machine(1)
+    click(machine, "a", T0)
+    machine.read(topics.CLICKS, 0, 10)
+    machine.checkpoint(INTAKE, 0, crash=0)
+    click(machine, "b", T0)
+    machine.settle()
+    assert clicks_of(machine, "total", None) == 2
+    machine.deliver_late()
+    machine.settle()
+    assert clicks_of(machine, "total", None) == 2

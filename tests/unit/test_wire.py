@@ -1,0 +1,79 @@
+"""What roistream says to itself is read back as it was said, whatever the size of the numbers."""
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from metrics.orders import FirstOrder, OrderEntry, Placement, Refund
+from metrics.reports import Report
+from metrics.tally import Tally
+from metrics.timeline import DAY
+from metrics.watermark import PartitionStatus
+from streams.tables import EntryTable
+from streams.wire import Bundle, bundles, decode_as, decode_bundle, encode, partition_of, read_key, state_key
+
+sums = st.integers(-(10**24), 10**24)
+
+
+@given(sums, sums, st.none() | st.integers(-(2**60), 2**60))
+def test_bundles_are_read_back_exactly(spend, revenue, watermark):
+    report = Report("s", None, 0, 1, (-(1 << 62), 0, 0), 0, 0, abs(spend), 0)
+    panes = [("c", 3, 0, Tally(spend_micros=spend, revenue_micros=revenue))]
+    said = Bundle(1, 2, 3, panes, [("c", report)], PartitionStatus(watermark, is_idle=True))
+    assert decode_bundle(encode(said)) == said
+
+
+@given(st.dictionaries(st.integers(0, 9), sums))
+def test_state_is_read_back_exactly(parts):
+    value = (7, {source: Tally(spend_micros=spend) for source, spend in parts.items()})
+    assert decode_as(tuple[int, dict[int, Tally]], encode(value)) == value
+
+
+def test_keys_are_read_back():
+    assert read_key(state_key("r", "c|é", "s", None, -5)) == ["r", "c|é", "s", None, -5]
+
+
+def test_a_damaged_value_is_an_error_and_no_guess():
+    with pytest.raises(msgspec.MsgspecError):
+        decode_as(Tally, b"\xc1{")
+    with pytest.raises(msgspec.MsgspecError):
+        decode_as(Tally, b"\x93\x01")
+
+
+@pytest.mark.parametrize("count", [0, 1, 3_999, 4_000, 4_001, 9_000])
+def test_bundles_hold_every_partial_once(count):
+    panes = [("c", 0, n, Tally()) for n in range(count)]
+    found = [pane for bundle in bundles(0, 1, 1, panes, []) for pane in bundle.panes]
+    assert found == panes
+
+
+def test_partitions_are_those_of_kafkas_default_partitioner():
+    # murmur2 as in Kafka's own tests: "21" is -973932308, "foobar" is -790332482
+    assert partition_of("21", 1 << 31) == -973932308 & 0x7FFFFFFF
+    assert partition_of("foobar", 1 << 31) == -790332482 & 0x7FFFFFFF
+
+
+ORDER = OrderEntry(Placement(5 * DAY, "e", "c", 10**23, 0, is_new_customer=None), (Refund(0, None, 1),))
+
+
+def test_an_entry_comes_back_from_the_table_and_from_its_changelog():
+    table = EntryTable("o", OrderEntry)
+    table.put("id", ORDER)
+    ((key, packed),) = table.take_changes()
+    other = EntryTable("o", OrderEntry)
+    assert packed is not None
+    assert other.restore(read_key(key)[1], packed) == other.get("id") == table.get("id") == ORDER
+    assert (table.changes, table.take_changes()) == (0, [])
+
+
+def test_entries_expire_by_their_latest_day_and_leave_tombstones():
+    table = EntryTable("c", FirstOrder)
+    for name, latest in (("old", DAY), ("moved", DAY), ("new", 9 * DAY)):
+        table.put(name, FirstOrder(0, "o", "c", is_flagged=False, latest=latest))
+    table.put("moved", FirstOrder(0, "o", "c", is_flagged=False, latest=8 * DAY))
+    table.take_changes()
+    assert list(table.expire(2 * DAY - 1)) == []
+    assert len(list(table.expire(2 * DAY))) == 1
+    assert table.take_changes() == [(state_key("c", "old"), None)]
+    assert (len(table), table.get("old"), table.get("moved") is not None) == (2, None, True)
