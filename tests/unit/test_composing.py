@@ -1,0 +1,108 @@
+"""Readings: the cost basis decides what counts, reports count where their periods fit, dates spread other cost."""
+
+import pytest
+
+from metrics.campaigns import CampaignFacts
+from metrics.composing import Stamp, baseline_length, compose, other_cost
+from metrics.reports import Report
+from metrics.tally import Tally
+from metrics.timeline import DAY, HOUR, MINUTE
+from metrics.windows import Account, Span
+
+STAMP = Stamp(1, DAY, DAY, "EUR")
+EVENTS = Tally(impressions=9, clicks=5, leads=2, spend_micros=50)
+SPANS = {
+    "1m": Span(0, MINUTE),
+    "5m": Span(0, 5 * MINUTE),
+    "1h": Span(0, HOUR),
+    "today": Span(0, 15 * MINUTE),
+    "24h": Span(0, DAY),
+    "1d": Span(0, DAY),
+    "total": None,
+}
+
+
+def reading(window, account, *, is_reported=True):
+    facts = CampaignFacts("c", is_reported=is_reported)
+    return compose(account, facts, window, SPANS[window], EVENTS, "update", STAMP)
+
+
+def account_with(*periods):
+    account = Account()
+    for source, end in enumerate(periods):
+        account.shelf.put(Report(str(source), None, 0, end, (0, 0, 0), 2400, 240, 24_000, 0))
+    return account
+
+
+# report [0, 24 h): it counts in days, in today (even in its first quarter) and in the total, nowhere shorter
+@pytest.mark.parametrize(
+    ("window", "clicks"),
+    [("1m", None), ("5m", None), ("1h", None), ("today", 2), ("24h", 240), ("1d", 240), ("total", 240)],
+)
+def test_a_long_report_counts_in_long_windows(window, clicks):
+    found = reading(window, account_with(DAY))
+    assert found.sums.clicks == clicks
+    assert (found.sums.leads, found.other_basis.clicks) == (2, 5)
+
+
+@pytest.mark.parametrize(
+    ("window", "clicks"),
+    [("1m", None), ("5m", None), ("1h", 240), ("today", 60), ("1d", 240), ("total", 240)],
+)
+def test_a_report_of_an_hour_counts_in_the_hour_too(window, clicks):
+    assert reading(window, account_with(HOUR)).sums.clicks == clicks
+
+
+@pytest.mark.parametrize("window", SPANS)
+def test_with_events_reports_are_for_comparison_only(window):
+    found = reading(window, account_with(DAY), is_reported=False)
+    assert (found.sums.clicks, found.sums.spend_micros) == (5, 50)
+    assert found.other_basis.clicks == reading(window, account_with(DAY)).sums.clicks
+
+
+def test_null_cost_makes_null_kpis_and_leaves_the_others():
+    found = reading("1m", account_with(DAY))
+    assert {found.kpis[name] for name in ("cpl", "cpc", "ctr", "roas", "lead_rate", "roi_net_profit")} == {
+        None
+    }
+
+
+FACTS = CampaignFacts("c", starts_at=10, ends_at=20, other_cost_micros=1_000)
+
+
+@pytest.mark.parametrize(
+    ("span", "watermark", "micros"),
+    [
+        (None, None, 0),
+        (None, 5, 0),
+        (None, 15, 500),
+        (None, 99, 1_000),
+        (Span(0, 12), 99, 200),
+        (Span(12, 18), 15, 300),
+        (Span(18, 30), 15, 0),
+    ],
+)
+def test_other_cost_is_spread_over_the_dates_up_to_the_watermark(span, watermark, micros):
+    assert other_cost(FACTS, span, watermark) == micros
+
+
+@pytest.mark.parametrize("ends_at", [None, 10, 5])
+def test_other_cost_without_a_period_counts_in_the_total_only(ends_at):
+    facts = FACTS._replace(ends_at=ends_at)
+    assert (other_cost(facts, None, 15), other_cost(facts, Span(0, 99), 15)) == (1_000, 0)
+
+
+@pytest.mark.parametrize(
+    ("starts_at", "span", "watermark", "length"),
+    [
+        (None, None, 50, None),
+        (10, None, None, None),
+        (10, None, 50, 40),
+        (10, Span(0, 30), 50, 20),
+        (10, Span(20, 60), 50, 30),
+        (90, Span(0, 30), 50, 0),
+        (None, Span(0, 30), 50, 30),
+    ],
+)
+def test_the_baseline_runs_from_the_start_to_the_watermark(starts_at, span, watermark, length):
+    assert baseline_length(CampaignFacts("c", starts_at=starts_at), span, watermark) == length
