@@ -7,6 +7,7 @@ the state, and partitions are given up only after a checkpoint. What of Faust th
 """
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, NamedTuple, Protocol, cast
@@ -15,7 +16,7 @@ import aiokafka
 import faust
 from aiokafka.consumer.fetcher import FetchResult
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.errors import ConsumerStoppedError, NoOffsetForPartitionError
+from aiokafka.errors import ConsumerStoppedError, KafkaError, NoOffsetForPartitionError
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
 from faust.types import TP, ConsumerMessage
 
@@ -26,7 +27,7 @@ from streams.settings import Settings
 #: Records a partition hands over at once; bounds how long others wait for their turn.
 MAX_BATCH_RECORDS = 4_000
 _FETCH_WAIT_MS = 100
-_FETCH_BYTES = 8 * 1024 * 1024
+_FETCH_BYTES = 2 * 1024 * 1024
 
 
 class Batch(NamedTuple):
@@ -102,6 +103,16 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
             metadata_max_age_ms=60_000,
             **aiokafka_options(settings),
         )
+
+    async def show_offsets(self, offsets: Mapping[TP, int]) -> None:
+        """Commit offsets that nothing of ours depends on."""
+        await self.call_thread(self._show_offsets, offsets)
+
+    async def _show_offsets(self, offsets: Mapping[TP, int]) -> None:
+        with contextlib.suppress(KafkaError):
+            await self._ensure_consumer().commit(
+                {aiokafka.TopicPartition(*tp): offset for tp, offset in offsets.items()}
+            )
 
     async def _fetch_records(
         self,
@@ -209,6 +220,13 @@ class BatchConsumer(Consumer):
     def highwater_of(self, topic: str, partition: int) -> int | None:
         """End of the log as last told by the broker, None before the first fetch."""
         return cast("int | None", self.highwater(TP(topic, partition)))
+
+    async def show_offsets(self, offsets: Mapping[tuple[str, int], int]) -> None:
+        """Commit offsets to the group for lag monitors; nothing of ours reads them, so a failure is let be."""
+        assigned = self.assignment()
+        known = {TP(*tp): offset for tp, offset in offsets.items() if TP(*tp) in assigned}
+        if known:
+            await self._thread.show_offsets(known)
 
     def _batch_message(self, tp: TP, batch: Batch) -> ConsumerMessage:
         return ConsumerMessage(

@@ -170,7 +170,10 @@ class Worker:
 
     async def _ask_broker(self) -> None:
         while True:
-            self.source.is_broker_reachable = await self.registry.is_reachable(_BROKER_ANSWERS_WITHIN_S)
+            is_reachable = await self.registry.is_reachable(_BROKER_ANSWERS_WITHIN_S)
+            self.source.is_broker_reachable = is_reachable
+            if is_reachable and self.processor.is_ready:
+                await self.app.consumer.show_offsets(self.processor.positions())
             await asyncio.sleep(_BROKER_ASKED_EVERY_S)
 
     def _redis(self) -> RedisViews | None:
