@@ -16,7 +16,7 @@ Take = Callable[[str, int, int, Batch], Awaitable[None]]
 TakeOver = Callable[[set[int], int], Awaitable[None]]
 
 #: Batches a partition may have waiting; each holds up to ``MAX_BATCH_RECORDS``.
-_BUFFERED_BATCHES = 4
+_BUFFERED_BATCHES = 8
 
 
 def make_app(settings: Settings, owner: Owner, take: Take, take_over: TakeOver) -> Any:

@@ -27,6 +27,8 @@ from streams.settings import Settings
 #: Records a partition hands over at once; bounds how long others wait for their turn.
 MAX_BATCH_RECORDS = 4_000
 _FETCH_WAIT_MS = 100
+#: Of one partition. The next fetch begins when this one is handed out, so it must come in while the batches
+#: that wait are worked through.
 _FETCH_BYTES = 2 * 1024 * 1024
 
 
