@@ -52,12 +52,13 @@ class Book:
         self.archived.discard(campaign_id)
         self._records[campaign_id] = record
 
-    def set_rate(self, currency: str, valid_from: int, rate: Decimal | None) -> None:
-        """Take in a rate, and resolve anew the campaigns whose money could not be converted before."""
+    def set_rate(self, currency: str, valid_from: int, rate: Decimal | None) -> list[str]:
+        """Take in a rate; return the campaigns in that currency, whose money is resolved anew."""
         self.rates.set(currency, valid_from, rate)
-        for campaign_id, record in self._records.items():
-            if record.currency == currency:
-                self.campaigns[campaign_id] = resolve(record, self.rates)
+        touched = [name for name, record in self._records.items() if record.currency == currency]
+        for campaign_id in touched:
+            self.campaigns[campaign_id] = resolve(self._records[campaign_id], self.rates)
+        return touched
 
     def facts(self, campaign_id: str) -> CampaignFacts:
         """What is known of a campaign; an unregistered one has the defaults."""

@@ -8,12 +8,11 @@ from metrics.tally import Tally
 
 
 class Contribution(NamedTuple):
-    """Sums that count on ``campaign`` at ``at``; ``is_owed`` ones reach the total however late."""
+    """Sums that count on ``campaign`` at ``at``."""
 
     campaign: str
     at: int
     tally: Tally
-    is_owed: bool = False
 
 
 def difference(before: list[Contribution], after: list[Contribution]) -> list[Contribution]:

@@ -113,7 +113,6 @@ def contributions(entry: OrderEntry | None) -> list[Contribution]:
             placed.campaign if placed else given.campaign or NO_CAMPAIGN,
             given.at,
             Tally(refunds_micros=given.amount_micros),
-            is_owed=True,
         )
         for given in entry.refunds
     ]
@@ -127,7 +126,7 @@ def contributions(entry: OrderEntry | None) -> list[Contribution]:
             refunds_micros=max(0, placed.revenue_micros - refunded),
             cost_of_goods_micros=-placed.cost_of_goods_micros,
         )
-        found.append(Contribution(placed.campaign, entry.cancelled.at, taken_back, is_owed=True))
+        found.append(Contribution(placed.campaign, entry.cancelled.at, taken_back))
     return found
 
 

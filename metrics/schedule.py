@@ -12,24 +12,53 @@ WindowKey = tuple[str, str, int]
 _BURST_MS = 1_000
 
 
+class Allowance:
+    """How many updates may go out: ``rate`` a second, saved up for at most one second.
+
+    One is shared by all partitions of a worker.
+
+    >>> allowance = Allowance(2); allowance.refill(0)
+    >>> [allowance.take() for _ in range(3)]
+    [True, True, False]
+    >>> allowance.refill(500); allowance.take()
+    True
+    """
+
+    def __init__(self, rate: int) -> None:
+        self._rate = rate
+        self._left = float(rate)
+        self._counted_at: int | None = None
+
+    def refill(self, now: int) -> None:
+        """Count the time since the last call."""
+        elapsed = _BURST_MS if self._counted_at is None else max(0, now - self._counted_at)
+        self._left = min(float(self._rate), self._left + self._rate * elapsed / 1_000)
+        self._counted_at = now
+
+    def take(self) -> bool:
+        """Take one, if one is left."""
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
+
+
 class Schedule:
     """The changed windows that wait, each with the checkpoint sequence that first held its change.
 
-    >>> schedule = Schedule({"1m": 1000}, rate=10)
+    >>> schedule = Schedule({"1m": 1000}, Allowance(10))
     >>> schedule.mark(("c", "1m", 0), sequence=1); list(schedule.take(now=0))
     [('c', '1m', 0)]
     >>> schedule.mark(("c", "1m", 0), sequence=2); list(schedule.take(now=999)), list(schedule.take(now=1000))
     ([], [('c', '1m', 0)])
     """
 
-    def __init__(self, intervals: Mapping[str, int], rate: int) -> None:
+    def __init__(self, intervals: Mapping[str, int], allowance: Allowance) -> None:
         self._intervals = intervals
-        self._rate = rate
+        self._allowance = allowance
         self._waiting: dict[WindowKey, int] = {}
         self._urgent: dict[WindowKey, int] = {}
         self._published: dict[WindowKey, int] = {}
-        self._allowance = float(rate)
-        self._counted_at: int | None = None
 
     def __len__(self) -> int:
         return len(self._waiting) + len(self._urgent)
@@ -50,15 +79,14 @@ class Schedule:
 
     def take(self, now: int) -> Iterator[WindowKey]:
         """What is due, oldest change first, within the rate."""
-        self._refill(now)
+        self._allowance.refill(now)
         due = []
         for key in self._waiting:
-            if self._allowance < 1:
-                break
             last = self._published.get(key)
             if last is None or not 0 <= now - last < self._intervals[key[1]]:
+                if not self._allowance.take():
+                    break
                 due.append(key)
-                self._allowance -= 1
         for key in due:
             del self._waiting[key]
             self._published[key] = now
@@ -72,8 +100,3 @@ class Schedule:
     def oldest(self) -> int | None:
         """The sequence of the oldest change that waits."""
         return min(chain(self._waiting.values(), self._urgent.values()), default=None)
-
-    def _refill(self, now: int) -> None:
-        elapsed = _BURST_MS if self._counted_at is None else max(0, now - self._counted_at)
-        self._allowance = min(float(self._rate), self._allowance + self._rate * elapsed / 1_000)
-        self._counted_at = now

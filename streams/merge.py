@@ -5,6 +5,7 @@ a value that comes twice changes nothing; values of an epoch that has been succe
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -14,12 +15,13 @@ from metrics.composing import Stamp, compose
 from metrics.panes import DAYS, QUARTERS, TOTAL, Horizon, horizon
 from metrics.reading import CampaignKpi, Stage
 from metrics.reports import Report, ReportKey
-from metrics.schedule import Schedule, WindowKey
+from metrics.schedule import Allowance, Schedule, WindowKey
 from metrics.timeline import floor_to
 from metrics.watermark import CampaignClock
 from metrics.windows import (
     BY_NAME,
     ROLLING,
+    ROLLING_NAMES,
     TOTAL_WINDOW,
     TUMBLING,
     Account,
@@ -41,15 +43,26 @@ class MergeOptions(msgspec.Struct, frozen=True):
     partitions: int
     grace: int
     publish_interval: int
-    max_publish_rate: int
     zone: ZoneInfo
     currency: str
+
+
+class Pace(NamedTuple):
+    """How fast one worker publishes, all of its partitions together: updates, and campaigns' views."""
+
+    updates: Allowance
+    views: Allowance
+
+    @classmethod
+    def of(cls, max_publish_rate: int) -> "Pace":
+        """A campaign's views are six readings, so fewer of them go out."""
+        return cls(Allowance(max_publish_rate), Allowance(max(1, max_publish_rate // len(ROLLING_NAMES))))
 
 
 class Merge:
     """The state of one merge partition: the campaigns whose ids Kafka's partitioner sends here."""
 
-    def __init__(self, partition: int, options: MergeOptions, book: Book) -> None:
+    def __init__(self, partition: int, options: MergeOptions, book: Book, pace: Pace) -> None:
         self.partition = partition
         self.options = options
         self.book = book
@@ -64,8 +77,8 @@ class Merge:
         self.latest: dict[str, dict[str, CampaignKpi]] = {}
         self.is_touched = False
         intervals = {name: pace * options.publish_interval for name, pace in PACE.items()}
-        self.schedule = Schedule(intervals, options.max_publish_rate)
-        self.views = Schedule(intervals, 1 << 30)
+        self.schedule = Schedule(intervals, pace.updates)
+        self.views = Schedule(intervals, pace.views)
         self._open: dict[str, dict[int, set[str]]] = {kind.name: {} for kind in TUMBLING}
         self._spans: tuple[Span, ...] = ()
         self._limits = horizon(None)
@@ -156,14 +169,18 @@ class Merge:
             self.remark(campaign_id, resolution, start)
 
     def _take_report(self, campaign_id: str, report: Report) -> None:
-        account = self.account(campaign_id)
-        replaced = account.shelf.reports.get(report.key)
-        if account.shelf.put(report) is None:
+        shelf = self.account(campaign_id).shelf
+        replaced, had_short = shelf.reports.get(report.key), shelf.has_short
+        if shelf.put(report) is None:
             return
         self.changed_reports.add((campaign_id, report.key))
         for one in (replaced, report):
             if one is not None:
                 self.remark_report(campaign_id, one)
+        if shelf.has_short != had_short:
+            # What reports say of an hour was null and is a number now, or the other way round.
+            for start in self.account(campaign_id).panes[QUARTERS]:
+                self.remark(campaign_id, QUARTERS, start)
 
     def account(self, campaign_id: str) -> Account:
         """Everything kept of a campaign."""

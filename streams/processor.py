@@ -19,7 +19,7 @@ from streams.checkpoint import bounds
 from streams.decoding import SourceRecord
 from streams.intake import Intake, IntakeOptions
 from streams.intake_log import IntakeLog
-from streams.merge import Merge, MergeOptions
+from streams.merge import Merge, MergeOptions, Pace
 from streams.merge_log import MergeLog
 from streams.seat import Seat
 from streams.settings import Settings
@@ -73,11 +73,11 @@ class Processor:
             settings.dedupe_max_events,
             settings.order_retention,
         )
+        self._pace = Pace.of(settings.max_publish_rate)
         self._merge_options = MergeOptions(
             settings.partitions,
             settings.grace,
             settings.publish_interval,
-            settings.max_publish_rate,
             settings.zone,
             settings.reporting_currency,
         )
@@ -87,13 +87,12 @@ class Processor:
     async def take_over(self, partitions: set[int], generation: int) -> None:
         """Recover the state of partitions; a revocation meanwhile cancels it."""
         await self.release()
-        self._taking = asyncio.create_task(self._take_over(partitions, generation))
-        try:
-            await self._taking
-        except asyncio.CancelledError:
+        taking = self._taking = asyncio.create_task(self._take_over(partitions, generation))
+        await asyncio.wait([taking])
+        if taking.cancelled():
             log.info("Recovery was interrupted by a rebalance.")
-        finally:
-            self._taking = None
+        else:
+            taking.result()
 
     async def release(self) -> None:
         """Checkpoint and let go of every partition.
@@ -104,6 +103,7 @@ class Processor:
         self.is_ready = False
         if self._taking is not None:
             self._taking.cancel()
+            await asyncio.wait([self._taking])
         held, self.held = self.held, {}
         self.telemetry.revoked(set(held))
         try:
@@ -139,7 +139,7 @@ class Processor:
     def _holding(self, partition: int, generation: int) -> Holding:
         settings, now = self.settings, self._ports.now
         intake = IntakeLog(Intake(partition, self._intake_options, self.book), now())
-        merge = MergeLog(Merge(partition, self._merge_options, self.book), now())
+        merge = MergeLog(Merge(partition, self._merge_options, self.book, self._pace), now())
         stages = self.telemetry.stages
         seats = (
             Seat(

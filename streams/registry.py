@@ -119,7 +119,7 @@ class Registry:
         if record.value is None:
             known = self._rate_keys.get(key)
             if known is not None:
-                self.book.set_rate(*known, None)
+                self._set_rate(*known, None)
             return
         rate = decode(_rates, record.value)
         if not rate.rate.is_finite() or not _LEAST_RATE <= rate.rate <= _LARGEST_RATE:
@@ -128,4 +128,8 @@ class Registry:
             )
         valid_from = instant(rate.valid_from, "valid_from")
         self._rate_keys[key] = (rate.currency, valid_from)
-        self.book.set_rate(rate.currency, valid_from, rate.rate)
+        self._set_rate(rate.currency, valid_from, rate.rate)
+
+    def _set_rate(self, currency: str, valid_from: int, rate: Decimal | None) -> None:
+        for campaign_id in self.book.set_rate(currency, valid_from, rate):
+            self._on_campaign(campaign_id)

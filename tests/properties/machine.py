@@ -16,7 +16,7 @@ from metrics.errors import Rejection
 from streams import topics
 from streams.intake import Intake, IntakeOptions
 from streams.intake_log import IntakeLog
-from streams.merge import Merge, MergeOptions
+from streams.merge import Merge, MergeOptions, Pace
 from streams.merge_log import MergeLog
 from streams.wire import Output, partition_of
 
@@ -67,9 +67,8 @@ class Machine:
             "order_retention": 400 * 86_400_000,
         }
         self.intake_options = IntakeOptions(partitions, **{**limits, **intake})
-        self.merge_options = MergeOptions(
-            partitions, grace, publish_interval, max_publish_rate, ZoneInfo(zone), "EUR"
-        )
+        self.pace = Pace.of(max_publish_rate)
+        self.merge_options = MergeOptions(partitions, grace, publish_interval, ZoneInfo(zone), "EUR")
         self.sources = {(topic, p): Log() for topic in topics.SOURCES for p in range(partitions)}
         self.partials = [Log() for _ in range(partitions)]
         self.changelogs: dict[tuple[str, int], dict[bytes, bytes | None]] = {}
@@ -130,7 +129,7 @@ class Machine:
         if stage == INTAKE:
             log = IntakeLog(Intake(p, self.intake_options, self.book), self.now)
         else:
-            log = MergeLog(Merge(p, self.merge_options, self.book), self.now)
+            log = MergeLog(Merge(p, self.merge_options, self.book, self.pace), self.now)
         log.restore(list(self.changelogs.get((stage, p), {}).items()))
         log.take_over()
         self.stages[stage, p] = log

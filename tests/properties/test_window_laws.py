@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from metrics.apportion import share
 from metrics.panes import QUARTERS, horizon
 from metrics.reports import Report, Share, Shelf
-from metrics.schedule import Schedule
+from metrics.schedule import Allowance, Schedule
 from metrics.tally import Tally
 from metrics.timeline import (
     DAY,
@@ -233,7 +233,7 @@ def test_the_watermark_of_campaigns_never_goes_back_and_waits_for_the_unheard(wo
 )
 def test_a_schedule_keeps_intervals_and_rate_and_publishes_the_last_change(steps, rate):
     intervals = {"1m": 1_000, "1h": 5_000}
-    schedule, now, taken, waiting = Schedule(intervals, rate), 0, {}, set()
+    schedule, now, taken, waiting = Schedule(intervals, Allowance(rate)), 0, {}, set()
     for sequence, step in enumerate(steps):
         if isinstance(step, int):
             now += step

@@ -3,7 +3,7 @@
 import string
 from itertools import product
 
-from metrics.dedupe import hash_id
+from metrics.dedupe import hash_id, hash_ids
 from streams.topics import SOURCES
 
 
@@ -17,3 +17,8 @@ def test_short_ids_of_different_topics_do_not_meet():
 
 def test_a_hash_never_looks_like_a_free_slot():
     assert all(hash_id(str(number), b"leads|") > 1 for number in range(10_000))
+
+
+def test_many_ids_are_hashed_as_each_alone():
+    ids = ["", "e-1", "é", "x" * 128]
+    assert hash_ids(ids, b"leads|").tolist() == [hash_id(text, b"leads|") for text in ids]

@@ -8,7 +8,7 @@ from metrics.contribution import Contribution, difference
 from metrics.errors import Reason, Rejection
 from metrics.events import AdReport
 from metrics.reports import Report, Shelf
-from metrics.schedule import Schedule
+from metrics.schedule import Allowance, Schedule
 from metrics.tally import Tally
 from metrics.timeline import DAY, HOUR
 from streams.reporting import judge_report
@@ -65,14 +65,14 @@ def test_the_difference_takes_back_what_no_longer_counts_and_no_more():
 
 
 def test_the_oldest_change_counts_though_it_was_marked_later():
-    schedule = Schedule({"1m": 1_000}, rate=10)
+    schedule = Schedule({"1m": 1_000}, Allowance(10))
     schedule.mark(("a", "1m", 0), 9)
     schedule.mark(("b", "1m", 0), 3)
     assert schedule.oldest() == 3
 
 
 def test_corrections_are_exempt_from_interval_and_rate_and_closing_forgets():
-    schedule = Schedule({"1m": 1_000}, rate=1)
+    schedule = Schedule({"1m": 1_000}, Allowance(1))
     keys = [("c", "1m", n) for n in range(9)]
     for key in keys:
         schedule.mark_urgent(key, 1)
