@@ -6,6 +6,7 @@ transaction, and the producer's ``transactional.id`` fences an earlier owner of 
 """
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Iterator, Mapping
 from itertools import groupby
 from typing import Any
@@ -57,10 +58,11 @@ class CheckpointWriter:
         await asyncio.wait_for(self._producer.start(), self._deadline * 2)
 
     async def stop(self) -> None:
-        """Close the producer."""
+        """Close the producer, within the deadline: without a broker its unconfirmed batches are tried for ever."""
         producer, self._producer = self._producer, None
         if producer is not None:
-            await producer.stop()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(producer.stop(), self._deadline)
 
     async def write(self, checkpoint: Checkpoint) -> None:
         """Append the checkpoint, then send its outputs, and wait until all is confirmed.
