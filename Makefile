@@ -27,7 +27,8 @@ check: $(STAMP) ## Format, lint, types, import contracts, and all tests
 	@$(MAKE) --no-print-directory test
 
 bench: $(STAMP) ## Every measurement of tests/bench, one after the other
-	@set -e; for file in tests/bench/bench_*.py; do echo "== $$file"; $(BIN)/python $$file $(ARGS); done
+	@set -e; for file in tests/bench/bench_*.py; do echo "== $$file"; $(BIN)/python $$file; done
+	@echo "== throughput"; $(BIN)/python -m tests.bench.throughput $(ARGS)
 
 lock: $(STAMP) ## Writes the installed versions to requirements.lock
 	$(BIN)/python -m pip freeze --exclude-editable --disable-pip-version-check > requirements.lock

@@ -6,6 +6,7 @@ A Python set costs 69 bytes an id; this table costs 16 to 32 and is asked for a 
 they can be stored as they came, merged when small, and forgotten block by block.
 """
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -28,6 +29,12 @@ def hash_id(text: str, domain: bytes) -> int:
     ``e-1`` of one topic met another topic's id.
     """
     return xxhash.xxh3_64_intdigest(domain + text.encode()) | 2
+
+
+def hash_ids(texts: Iterable[str], domain: bytes) -> Hashes:
+    """``hash_id`` of each, at two thirds of the cost."""
+    digest = xxhash.xxh3_64_intdigest
+    return np.array([digest(domain + text.encode()) for text in texts], dtype=np.uint64) | np.uint64(2)
 
 
 class Block(NamedTuple):

@@ -13,7 +13,7 @@ import numpy as np
 
 from metrics.campaigns import Book
 from metrics.contribution import Contribution
-from metrics.dedupe import SeenIds, hash_id
+from metrics.dedupe import SeenIds, hash_id, hash_ids
 from metrics.errors import Reason, Rejection
 from metrics.events import AdClick, AdImpression, AdReport, Lead, Order
 from metrics.judging import instant, not_in_future
@@ -137,8 +137,8 @@ class Intake:
         if not judged:
             return
         domain, days_from = _DOMAINS[topic], self._limits.days_from
-        ids = [hash_id(event.event_id, domain) for _, event, _, _ in judged]
-        known = self.seen.contains(np.array(ids, dtype=np.uint64)).tolist()
+        hashes = hash_ids([event.event_id for _, event, _, _ in judged], domain)
+        known, ids = self.seen.contains(hashes).tolist(), hashes.tolist()
         fresh: set[int] = set()
         sums: dict[tuple[str, int], list[int]] = {}
         duplicates, latest = 0, NEVER

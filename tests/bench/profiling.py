@@ -27,7 +27,17 @@ def profile_worker(broker: Broker, clicks: Clicks) -> None:
         sys.exit("--profile needs py-spy: pip install py-spy, or name its path in PY_SPY.")
     _FOLDER.mkdir(exist_ok=True)
     stacks = _FOLDER / "profile.stacks"
-    options = ["--format", "raw", "--threads", "--gil", "--nonblocking", "--rate", str(_HERTZ), "--output", str(stacks)]
+    options = [
+        "--format",
+        "raw",
+        "--threads",
+        "--gil",
+        "--nonblocking",
+        "--rate",
+        str(_HERTZ),
+        "--output",
+        str(stacks),
+    ]
     profilers: list[subprocess.Popen[bytes]] = []
 
     def start(pid: int) -> None:

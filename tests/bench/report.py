@@ -1,6 +1,7 @@
 """What a run found: as JSON, as a printed table, and as the table of docs/benchmarks.md."""
 
 import argparse
+import math
 import statistics
 import sys
 from datetime import UTC, datetime
@@ -62,12 +63,12 @@ def write_report(report: Report) -> None:
 def table(report: Report) -> str:
     """Markdown, readable as it is."""
     lines = [
-        "| contender | events/s, median | lowest to highest | rounds | its cores | broker's cores |",
-        "|---|---:|---:|---:|---:|---:|",
+        "| contender | events/s, median | lowest to highest | rounds | cores | broker's cores | events per core second |",
+        "|---|---:|---:|---:|---:|---:|---:|",
     ]
     lines += [_row(name, report.rounds[name]) for name in NAMES]
     lines.append("")
-    lines += [f"worker / {name}: {report.ratio(name):.2f} (goal: {goal:g})" for name, goal in GOALS.items()]
+    lines += [_ratio(report, name, goal) for name, goal in GOALS.items()]
     lines += [
         "",
         f"`{report.command}`, {report.date}, {report.broker}, load average {report.load_average:.1f}",
@@ -78,12 +79,27 @@ def table(report: Report) -> str:
 
 def _row(name: str, rounds: list[Round]) -> str:
     rates = [round_.rate for round_ in rounds]
-    spread = f"{min(rates):,.0f} to {max(rates):,.0f}"
-    cores = _mean([round_.cores for round_ in rounds])
-    broker = _mean([round_.broker_cores for round_ in rounds])
-    return (
-        f"| {NAMES[name]} | {statistics.median(rates):,.0f} | {spread} | {len(rates)} | {cores} | {broker} |"
-    )
+    cells = [
+        NAMES[name],
+        f"{statistics.median(rates):,.0f}",
+        f"{min(rates):,.0f} to {max(rates):,.0f}",
+        str(len(rates)),
+        _mean([round_.cores for round_ in rounds]),
+        _mean([round_.broker_cores for round_ in rounds]),
+        f"{_thrift(rounds):,.0f}",
+    ]
+    return "| " + " | ".join(cells) + " |"
+
+
+def _ratio(report: Report, name: str, goal: float) -> str:
+    by_core = _thrift(report.rounds["worker"]) / _thrift(report.rounds[name])
+    return f"worker / {name}: {report.ratio(name):.2f} by events/s (goal: {goal:g}), {by_core:.2f} by events per core second"
+
+
+def _thrift(rounds: list[Round]) -> float:
+    """Events per second of processor time, which other work on the machine changes least; NaN if unknown."""
+    known = [round_.rate / round_.cores for round_ in rounds if round_.cores]
+    return statistics.median(known) if known else math.nan
 
 
 def _mean(shares: list[float | None]) -> str:
