@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from metrics.campaigns import Book
 from metrics.errors import StateError
 from metrics.reading import CampaignKpi
+from metrics.refusals import Acceptance, RefusalLimit
 from streams import topics
 from streams.batching import Batch
 from streams.checkpoint import bounds
@@ -58,7 +59,14 @@ class Holding:
 class Processor:
     """Takes over, feeds and releases partitions."""
 
-    def __init__(self, settings: Settings, book: Book, telemetry: Telemetry, ports: Ports) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        book: Book,
+        telemetry: Telemetry,
+        ports: Ports,
+        accept_dead_letters: int = 0,
+    ) -> None:
         self.settings = settings
         self.book = book
         self.telemetry = telemetry
@@ -72,7 +80,9 @@ class Processor:
             settings.dedupe_window,
             settings.dedupe_max_events,
             settings.order_retention,
+            refusal_limit=RefusalLimit(settings.dead_letters_in_a_row, settings.dead_letter_share),
         )
+        self._acceptance = Acceptance(accept_dead_letters)
         self._pace = Pace.of(settings.max_publish_rate)
         self._merge_options = MergeOptions(
             settings.partitions,
@@ -98,7 +108,8 @@ class Processor:
         """Checkpoint and let go of every partition.
 
         Raises:
-            CheckpointError: when that was not confirmed; the process must end.
+            CheckpointError: when that was not confirmed; the process must end, which ``fail`` sees to,
+                since on a revocation aiokafka would only log the error and go on.
         """
         self.is_ready = False
         if self._taking is not None:
@@ -108,6 +119,9 @@ class Processor:
         self.telemetry.revoked(set(held))
         try:
             await asyncio.gather(*(seat.close() for holding in held.values() for seat in holding.seats))
+        except Exception as error:
+            self._ports.fail(error)
+            raise
         finally:  # not before: a checkpoint in flight must come to its end
             for holding in held.values():
                 for task in holding.tasks:
@@ -138,7 +152,7 @@ class Processor:
 
     def _holding(self, partition: int, generation: int) -> Holding:
         settings, now = self.settings, self._ports.now
-        intake = IntakeLog(Intake(partition, self._intake_options, self.book), now())
+        intake = IntakeLog(Intake(partition, self._intake_options, self.book, self._acceptance), now())
         merge = MergeLog(Merge(partition, self._merge_options, self.book, self._pace), now())
         stages = self.telemetry.stages
         seats = (
