@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -16,6 +16,7 @@ from streams import topics
 from streams.checkpoint import CheckpointError, CheckpointWriter, read_whole
 from streams.connections import aiokafka_options
 from streams.decoding import SourceRecord
+from streams.log_ends import log_ends
 from streams.processor import Ports, Processor
 from streams.seat import Seat
 from streams.settings import Settings
@@ -138,13 +139,20 @@ class MortalWriter(CheckpointWriter):
 class Deployment:
     """Both stages of all partitions; ``deaths`` are those of the owners of a seat, one after the other."""
 
-    def __init__(self, settings: Settings, deaths: Mapping[tuple[int, int], list[Death]] | None = None):
+    def __init__(
+        self,
+        settings: Settings,
+        deaths: Mapping[tuple[int, int], list[Death]] | None = None,
+        on_failure: Callable[[BaseException], None] | None = None,
+    ) -> None:
         self.settings = settings
         self.now = NOW_MS
         self.seats: dict[tuple[int, int], Seat] = {}
         self.deaths = {seat: list(each) for seat, each in (deaths or {}).items()}
         self.buried: list[Seat] = []
-        ports = Ports(lambda: self.now, lambda: 0.0, lambda _t, _p: None, lambda _r, _b: None, fail)
+        ports = Ports(
+            lambda: self.now, lambda: 0.0, lambda _t, _p: None, lambda _r, _b: None, on_failure or fail
+        )
         self.processor = Processor(settings, Book("EUR"), Telemetry("test"), ports)
         self._consumer: Any = None
         self._sources: dict[TopicPartition, list[Any]] = {}
@@ -300,8 +308,18 @@ def fail(error: BaseException) -> None:
 
 
 async def entries_of(settings: Settings, topic: str, partition: int = 0) -> list[Entry]:
-    """All committed keys and values of a topic's partition."""
+    """All committed keys and values of a topic's partition, when no transaction is open on it any more."""
+    if settings.transactions:
+        await _markers_written(settings, TopicPartition(settings.topic(topic), partition))
     return [entry async for entries in read_whole(settings, topic, partition) for entry in entries]
+
+
+async def _markers_written(settings: Settings, tp: TopicPartition) -> None:
+    """A commit returns before its markers are in the logs; only taking over waits for them."""
+    consumer = aiokafka.AIOKafkaConsumer(isolation_level="read_committed", **aiokafka_options(settings))
+    async with asyncio.timeout(20), consumer:
+        while (await consumer.end_offsets([tp]))[tp] < (await log_ends(settings, [tp]))[tp]:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)  # nothing tells when a marker comes
 
 
 async def values_of(settings: Settings, topic: str) -> list[bytes]:

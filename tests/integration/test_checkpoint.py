@@ -198,6 +198,26 @@ async def succeed(made: Deployment) -> None:
 
 
 @pytest.mark.kafka
+def test_a_release_that_cannot_write_ends_the_process_since_aiokafka_would_only_log_it(
+    apache, settings_for
+) -> None:
+    async def scenario() -> None:
+        async with deployment(settings):
+            pass
+        failures: list[BaseException] = []
+        made = Deployment(settings, on_failure=failures.append)
+        await made.processor.take_over({0}, 1)
+        made.processor.held[0].intake.intake.is_touched = True
+        async with deployment(settings):  # fences the seats of the first
+            with pytest.raises(CheckpointError):
+                await made.processor.release()
+        assert [type(failure) for failure in failures if "intake" in str(failure)] == [CheckpointError]
+
+    settings = fresh(settings_for, apache, publish_interval="1h")
+    asyncio.run(scenario())
+
+
+@pytest.mark.kafka
 @pytest.mark.parametrize("point", [BEFORE_APPEND, BEFORE_OUTPUTS, AMID_OUTPUTS, BEFORE_COMMIT])
 def test_an_owner_that_stalls_amid_a_checkpoint_and_wakes_up_succeeded_cannot_write(
     apache, settings_for, monkeypatch, point

@@ -13,7 +13,7 @@ from kafka.admin import NewTopic
 from metrics.errors import StateError
 from streams import topics
 from streams.administration import ensure_topics
-from streams.checkpoint import CheckpointWriter, bounds
+from streams.checkpoint import CheckpointWriter, bounds, read_whole
 from streams.connections import aiokafka_options, kafka_python_options
 from streams.wire import Checkpoint, Entry
 from tests.conftest import Broker
@@ -63,6 +63,24 @@ def test_every_record_of_every_checkpoint_is_read_back_in_order(broker, settings
         for number, size in enumerate(sizes)
     ]
     assert asyncio.run(scenario()) == [entry for entries in checkpoints for entry in entries]
+
+
+@pytest.mark.kafka
+def test_who_takes_over_right_after_a_commit_reads_it_though_its_marker_was_still_to_come(
+    apache, settings_for
+) -> None:
+    async def scenario() -> None:
+        for number in range(15):
+            writer = CheckpointWriter(settings, topics.INTAKE_CHANGELOG, 0)
+            await writer.start()
+            found = [entry async for some in read_whole(settings, *changelog) for entry in some]
+            assert found == [(b"k%d" % earlier, b"v") for earlier in range(number)]
+            await writer.write(Checkpoint(number, [(b"k%d" % number, b"v")]))
+            await writer.stop()
+
+    settings = fresh(settings_for, apache)
+    changelog = (topics.INTAKE_CHANGELOG, 0)
+    asyncio.run(scenario())
 
 
 @pytest.mark.kafka
