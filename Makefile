@@ -3,6 +3,13 @@
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+LOCK_TOOLS := .lock
+UV_VERSION := 0.13.9
+PIP = $(BIN)/python -m pip --quiet --disable-pip-version-check
+PYTHON = $(shell for each in python3.11 python3; do \
+  $$each -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$each && break; done)
+NEEDS_PYTHON = test -n "$(PYTHON)" || { echo "roistream needs Python 3.11 or later as python3.11 or python3 \
+on the PATH; install it and run make again." >&2; exit 1; }
 # Passed on as they are: SECONDS=30 ends the demo by itself, ARGS="-k laws" narrows a test run.
 SECONDS ?=
 ARGS ?=
@@ -30,24 +37,27 @@ bench: $(STAMP) ## Every measurement of tests/bench, one after the other
 	@set -e; for file in tests/bench/bench_*.py; do echo "== $$file"; $(BIN)/python $$file; done
 	@echo "== throughput"; $(BIN)/python -m tests.bench.throughput $(ARGS)
 
-lock: $(STAMP) ## Writes the installed versions to requirements.lock
-	$(BIN)/python -m pip freeze --exclude-editable --disable-pip-version-check > requirements.lock
+lock: ## Pins what pyproject.toml asks for, with hashes; ARGS=--upgrade takes newer versions
+	@$(NEEDS_PYTHON)
+	@$(PYTHON) -m venv $(LOCK_TOOLS)
+	@$(LOCK_TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@# For every platform and Python we run on; setuptools builds the package itself. No index address is written.
+	echo 'setuptools>=77' | $(LOCK_TOOLS)/bin/uv pip compile --quiet --universal --python-version 3.11 \
+	  --generate-hashes --extra embedded --extra dev --no-emit-index-url --no-emit-find-links \
+	  --custom-compile-command 'make lock' $(ARGS) --output-file requirements.lock pyproject.toml -
 
 clean: ## Removes everything that was made here
-	rm -rf .venv .kafka .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .lock .kafka .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	rm -rf build dist roistream.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# Made anew only when the dependencies change; the package itself is installed editable.
+# Made anew only when the dependencies change; the package itself is installed editable. Every file that is
+# fetched must have a hash of the lock, so a package that was changed on its way or on its index is refused.
 $(STAMP): pyproject.toml requirements.lock
-	@python=; for each in python3.11 python3; do \
-	  if $$each -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then python=$$each; break; fi; \
-	done; \
-	if [ -z "$$python" ]; then \
-	  echo "roistream needs Python 3.11 or later as python3.11 or python3 on the PATH; install it and run make again." >&2; \
-	  exit 1; \
-	fi; \
-	echo "Installing into $(VENV) with $$python (once) ..."; \
-	$$python -m venv $(VENV) || { echo "Making $(VENV) failed; on Debian and Ubuntu install python3-venv." >&2; exit 1; }
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[embedded,dev]'
+	@$(NEEDS_PYTHON)
+	@echo "Installing into $(VENV) with $(PYTHON) (once) ..."
+	@$(PYTHON) -m venv $(VENV) || { echo "Making $(VENV) failed; on Debian and Ubuntu install python3-venv." >&2; exit 1; }
+	@$(PIP) install --require-hashes -r requirements.lock
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m pip check >/dev/null || { echo "requirements.lock is older than pyproject.toml; run make lock." >&2; exit 1; }
 	@touch $@
