@@ -60,11 +60,15 @@ def demo(
 
 
 @app.command()
-def worker() -> None:
+def worker(
+    accept_dead_letters: Annotated[
+        int, typer.Option(help="Let so many refused records pass the dead-letter limit.", min=0)
+    ] = 0,
+) -> None:
     """Run one worker of the processor."""
     from streams.worker import run  # noqa: PLC0415
 
-    _with_settings(run)
+    _with_settings(lambda settings: run(settings, accept_dead_letters))
 
 
 @app.command()

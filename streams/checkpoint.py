@@ -7,7 +7,7 @@ transaction, and the producer's ``transactional.id`` fences an earlier owner of 
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from itertools import groupby
 from typing import Any
 
@@ -134,9 +134,14 @@ def _batches(outputs: list[Output]) -> Iterator[tuple[str, int, list[Entry]]]:
 
 
 async def read_whole(
-    settings: Settings, changelog: str, partition: int
+    settings: Settings,
+    changelog: str,
+    partition: int,
+    on_progress: Callable[[int, int], None] = lambda _offset, _end: None,
 ) -> AsyncIterator[list[tuple[bytes, bytes | None]]]:
     """Every committed record of a changelog partition, in order, by the batch.
+
+    ``on_progress`` hears how far the reading is, and where the log ends.
 
     Raises:
         CheckpointError: when the end is not reached while records stop coming.
@@ -164,6 +169,7 @@ async def read_whole(
             silent = 0 if records else silent + 1
             if silent * 1_000 > settings.session_timeout:
                 raise CheckpointError(f"{tp.topic}-{partition} could not be read to its end {end}.")
+            on_progress(await consumer.position(tp), end)
             if records:
                 yield [(record.key, record.value) for record in records]
     finally:

@@ -5,6 +5,7 @@ be appended and sent. Offsets advance in the same step as the state they belong 
 never cut a slice in two (DESIGN 2.1).
 """
 
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
@@ -21,6 +22,7 @@ from metrics.leads import LeadEntry
 from metrics.orders import FirstOrder, OrderEntry
 from metrics.outputs import MAX_QUOTED_BYTES, DeadLetter, dead_letter
 from metrics.panes import Horizon, PaneKey, Panes, horizon
+from metrics.refusals import Acceptance, RefusalGuard, RefusalLimit
 from metrics.timeline import MINUTE
 from metrics.watermark import PartitionClock
 from streams import topics
@@ -41,6 +43,7 @@ class IntakeOptions(msgspec.Struct, frozen=True):
     dedupe_max_events: int
     order_retention: int
     max_watermark_interval: int = 1_000
+    refusal_limit: RefusalLimit = RefusalLimit(in_a_row=1_000, share=0.5)
 
 
 _SHAPES: dict[str, type[Any]] = {
@@ -60,7 +63,9 @@ NEVER = -(1 << 62)
 class Intake:
     """The state of one source partition."""
 
-    def __init__(self, partition: int, options: IntakeOptions, book: Book) -> None:
+    def __init__(
+        self, partition: int, options: IntakeOptions, book: Book, acceptance: Acceptance | None = None
+    ) -> None:
         self.partition = partition
         self.options = options
         self.book = book
@@ -75,15 +80,25 @@ class Intake:
         self.customers: EntryTable[FirstOrder] = EntryTable("c", FirstOrder)
         self.conversions = Conversions(self.leads, self.orders, self.customers, book)
         self.dead: list[DeadLetter] = []
+        #: Refused records by reason, for whoever shows them.
+        self.refusals: Counter[str] = Counter()
         self._dead_bytes = 0
         self.reports: list[ReportPartial] = []
         self.is_touched = False
         self._limits = horizon(None)
+        granted = acceptance or Acceptance(0)
+        self._guards = {
+            topic: RefusalGuard(f"{topic}-{partition}", options.refusal_limit, granted)
+            for topic in topics.SOURCES
+        }
 
     def process(self, topic: str, records: Sequence[SourceRecord], now: int) -> None:
         """Take in records of one topic in order of offset; ``now`` dates dead letters.
 
         Records below the offset already applied are dropped: they were judged before.
+
+        Raises:
+            TooManyRefusedError: past the limit of refusals; the state must not be stored any more.
         """
         start = self.offsets.get(topic, 0)
         if records and records[0].offset < start:
@@ -97,6 +112,7 @@ class Intake:
             self._fold_ads(topic, records, events, now)
         else:
             self._apply_each(topic, records, events, now)
+        self._guards[topic].read(len(records))
         self.offsets[topic] = records[-1].offset + 1
         self.idle.discard(topic)
         self.clock.watermark(self.idle)
@@ -262,6 +278,7 @@ class Intake:
 
     def _refuse(self, topic: str, record: SourceRecord, rejection: Rejection, now: int) -> None:
         self.ledger[topic].rejected += 1
+        self._guards[topic].refused(record.offset, str(rejection))
         self._bury(topic, record, rejection.reason, rejection.detail, now)
 
     def _refuse_late(self, topic: str, record: SourceRecord, now: int) -> None:
@@ -270,6 +287,7 @@ class Intake:
         self._bury(topic, record, Reason.TOO_LATE, detail, now)
 
     def _bury(self, topic: str, record: SourceRecord, reason: Reason, detail: str, now: int) -> None:
+        self.refusals[reason.value] += 1
         letter = dead_letter(
             topic, self.partition, record.offset, record.key, record.value, reason, detail, now
         )

@@ -72,7 +72,9 @@ class Processor:
         self.telemetry = telemetry
         self.held: dict[int, Holding] = {}
         self.is_ready = False
+        self.recovering: list[Seat] = []
         self._ports = ports
+        self._offsets_moved: dict[tuple[str, int], tuple[int, float]] = {}
         self._taking: asyncio.Task[None] | None = None
         self._intake_options = IntakeOptions(
             settings.partitions,
@@ -116,6 +118,7 @@ class Processor:
             self._taking.cancel()
             await asyncio.wait([self._taking])
         held, self.held = self.held, {}
+        self._offsets_moved.clear()
         self.telemetry.revoked(set(held))
         try:
             await asyncio.gather(*(seat.close() for holding in held.values() for seat in holding.seats))
@@ -139,12 +142,15 @@ class Processor:
     async def _take_over(self, partitions: set[int], generation: int) -> None:
         fresh = {partition: self._holding(partition, generation) for partition in partitions}
         seats = [seat for holding in fresh.values() for seat in holding.seats]
+        self.recovering = seats
         try:
             await asyncio.gather(*(seat.open() for seat in seats))
             await self._check_offsets(fresh)
         except BaseException:
             await asyncio.gather(*(seat.close() for seat in seats), return_exceptions=True)
             raise
+        finally:
+            self.recovering = []
         self.held = fresh
         for holding in fresh.values():
             self._start_timers(holding)
@@ -153,6 +159,7 @@ class Processor:
     def _holding(self, partition: int, generation: int) -> Holding:
         settings, now = self.settings, self._ports.now
         intake = IntakeLog(Intake(partition, self._intake_options, self.book, self._acceptance), now())
+        intake.intake.refusals = self.telemetry.dead_letters
         merge = MergeLog(Merge(partition, self._merge_options, self.book, self._pace), now())
         stages = self.telemetry.stages
         seats = (
@@ -255,7 +262,8 @@ class Processor:
             idle = set()
             for topic, offset in intake.offsets.items():
                 end = self._ports.highwater(self.settings.topic(topic), partition)
-                self.telemetry.lag[topic, partition] = max(0, (end or 0) - offset)
+                lag = self.telemetry.lag[topic, partition] = max(0, (end or 0) - offset)
+                self._note_offset((topic, partition), offset, now, has_lag=lag > 0)
                 is_silent = (now - holding.heard_at.get(topic, now)) * 1000 >= self.settings.idle_after
                 if end is not None and offset >= end and is_silent and topic in topics.EVENT_SOURCES:
                     idle.add(topic)
@@ -263,6 +271,23 @@ class Processor:
             if intake.clock.reached is not None:
                 self.telemetry.watermarks_ms[partition] = intake.clock.reached
             self.telemetry.pending_cancellations[partition] = intake.conversions.waiting_cancellations
+
+    def is_moving(self, limit_s: float) -> bool:
+        """Whether all that has work to do has done some of it within the limit."""
+        moments = [
+            seat.moved_at for holding in self.held.values() for seat in holding.seats if seat.stage.is_dirty
+        ]
+        if self.recovering:
+            moments.append(max(seat.moved_at for seat in self.recovering))
+        now = asyncio.get_running_loop().time()
+        stuck = any(now - at > limit_s for at in moments if at)
+        behind = [at for key, (_, at) in self._offsets_moved.items() if key[1] in self.held]
+        return not stuck and all(self._ports.monotonic() - at <= limit_s for at in behind)
+
+    def _note_offset(self, key: tuple[str, int], offset: int, now: float, *, has_lag: bool) -> None:
+        known = self._offsets_moved.get(key)
+        if known is None or known[0] != offset or not has_lag:
+            self._offsets_moved[key] = (offset, now)
 
     # --- giving out --------------------------------------------------------------------------------
 

@@ -72,6 +72,10 @@ class Seat:
         self._on_confirmed = on_confirmed
         self._writer = CheckpointWriter(settings, changelog, partition)
         self._lock = asyncio.Lock()
+        #: When something was last confirmed or read back, by the event loop's clock.
+        self.moved_at = 0.0
+        #: Offsets read back of the changelog, and its end.
+        self.recovery = (0, 0)
 
     async def open(self) -> None:
         """Take the partition over: fence, read the changelog to its end, claim a new epoch (DESIGN 2.4)."""
@@ -80,7 +84,7 @@ class Seat:
         await self._writer.start()
         latest: dict[bytes, bytes | None] = {}
         count = 0
-        async for entries in read_whole(self._settings, self._changelog, self._partition):
+        async for entries in read_whole(self._settings, self._changelog, self._partition, self._has_read_to):
             latest.update(entries)
             count += len(entries)
         self.stage.restore(list(latest.items()))
@@ -92,6 +96,10 @@ class Seat:
             *(self._changelog, self._partition, self.stage.epoch, count, loop.time() - started),
         )
         self.is_open = True
+
+    def _has_read_to(self, offset: int, end: int) -> None:
+        self.recovery = (offset, end)
+        self.moved_at = asyncio.get_running_loop().time()
 
     async def run(self, interval: float) -> None:
         """Checkpoint every ``interval`` seconds, or less often when one takes over a quarter of that."""
@@ -133,6 +141,7 @@ class Seat:
         await self._writer.write(checkpoint)
         self._is_broken = False
         self.stage.confirm(checkpoint.sequence)
+        self.moved_at = loop.time()
         size = sum(len(key) + len(value or b"") for key, value in checkpoint.entries)
         self._telemetry.checkpoint(loop.time() - started, size, len(checkpoint.entries))
         self._on_confirmed(checkpoint)

@@ -66,6 +66,9 @@ class Settings(BaseSettings):
     report_retention: Millis | None = None
     publish_interval: Millis = 1_000
     max_publish_rate: Annotated[int, Field(ge=1)] = 5_000
+    #: Past these the worker stops rather than diverting a source: refused in a row, and share of the last 2 000.
+    dead_letters_in_a_row: Annotated[int, Field(ge=1)] = 1_000
+    dead_letter_share: Annotated[float, Field(gt=0, le=1)] = 0.5
     timezone: str = "UTC"
     reporting_currency: str = "EUR"
     attribution_models: Annotated[list[str], Listed] = []

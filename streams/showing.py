@@ -58,7 +58,11 @@ class WorkerSource:
         """Whether the worker is ready, and what a person must know of it."""
         processor = self._processor
         reasons = []
-        if not processor.is_ready:
+        if processor.recovering:
+            read, end = map(sum, zip(*(seat.recovery for seat in processor.recovering), strict=True))
+            share = f"{100 * read // end} %" if end else "starting"
+            reasons.append(f"the state is being read back: {share}")
+        elif not processor.is_ready:
             reasons.append("no partitions are assigned and recovered yet")
         if not self.is_broker_reachable:
             reasons.append(f"the broker at {', '.join(self._settings.bootstrap)} does not answer")

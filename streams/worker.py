@@ -24,6 +24,7 @@ from streams.registry import Registry
 from streams.settings import Settings
 from streams.showing import WorkerSource
 from streams.telemetry import Telemetry
+from streams.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +33,7 @@ _EXIT_FAILED = 1
 _COLLECT_AFTER = (100_000, 20, 20)
 #: The consumer thread needs the interpreter often and shortly while a fetch comes in; the default is 5 ms.
 _SWITCH_SECONDS = 0.0005
+_STALLED_AFTER_S = 60
 _BROKER_ASKED_EVERY_S = 3
 _BROKER_ANSWERS_WITHIN_S = 5
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -50,8 +52,12 @@ def die(error: BaseException) -> NoReturn:
     os._exit(_EXIT_FAILED)
 
 
-def run(settings: Settings) -> int:
+def run(settings: Settings, accept_dead_letters: int = 0) -> int:
     """Run a worker until SIGTERM or SIGINT; the exit code.
+
+    Args:
+        settings: all of them.
+        accept_dead_letters: so many records may be refused past the limit of dead letters.
 
     Raises:
         RoistreamError: when it cannot start; one sentence that says what to do.
@@ -66,7 +72,7 @@ def run(settings: Settings) -> int:
         import uvloop  # noqa: PLC0415 - not to be had on every platform
 
         uvloop.install()
-    return asyncio.run(Worker(settings).run())
+    return asyncio.run(Worker(settings, accept_dead_letters).run())
 
 
 def _prepare_topics(settings: Settings) -> None:
@@ -87,7 +93,7 @@ def _prepare_topics(settings: Settings) -> None:
 class Worker:
     """The composition root of one process."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, accept_dead_letters: int) -> None:
         self.settings = settings
         self.book = Book(settings.reporting_currency)
         self.telemetry = Telemetry(version("roistream"))
@@ -99,7 +105,10 @@ class Worker:
             self.book,
             self.telemetry,
             Ports(now_ms, time.monotonic, self._highwater, self._offer, die),
+            accept_dead_letters,
         )
+        self.stall_limit_s = max(_STALLED_AFTER_S, 3 * settings.session_timeout / 1000)
+        self.watchdog = Watchdog(self.stall_limit_s, time.monotonic, die)
         self.registry = Registry(settings, self.book, self._on_campaign)
         self.source = WorkerSource(settings, self.processor, self.telemetry, self.views, now_ms)
         self.exposition = Exposition(self.source, settings.max_campaign_series)
@@ -121,7 +130,9 @@ class Worker:
             watching = [asyncio.create_task(self._look_around()), asyncio.create_task(self._ask_broker())]
             for task in watching:
                 task.add_done_callback(_fail_with_task)
+            self.watchdog.start()
             await self._until(stop)
+            self.watchdog.stop()
             log.info("Stopping: the last checkpoint is being written.")
             await self._release_or_die()
             for task in watching:
@@ -147,6 +158,8 @@ class Worker:
     async def _take(self, topic: str, partition: int, generation: int, batch: Any) -> None:
         try:
             await self.processor.take(topic, partition, generation, batch)
+        except RoistreamError as error:
+            die(error)
         except Exception as error:
             log.exception("%s-%d could not be processed", topic, partition)
             die(error)
@@ -170,6 +183,8 @@ class Worker:
         while True:
             await asyncio.sleep(1)
             self.processor.look_around()
+            if self.processor.is_moving(self.stall_limit_s / 2):
+                self.watchdog.progress()
 
     async def _ask_broker(self) -> None:
         while True:

@@ -10,7 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,13 +50,23 @@ def variables(settings: Settings, **overrides: str) -> dict[str, str]:
 class WorkerProcess:
     """One worker; its log is a file."""
 
-    def __init__(self, settings: Settings, folder: Path, name: str = "worker", **overrides: str) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        folder: Path,
+        name: str = "worker",
+        arguments: Sequence[str] = (),
+        **overrides: str,
+    ) -> None:
         self.port = free_ports(1)[0]
         self.log = folder / f"{name}.log"
         environment = variables(settings, ROISTREAM_HTTP_PORT=str(self.port), **overrides)
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "streams", "worker"], env=environment, stdout=log, stderr=log
+                [sys.executable, "-m", "streams", "worker", *arguments],
+                env=environment,
+                stdout=log,
+                stderr=log,
             )
 
     def get(self, path: str) -> tuple[int, str]:
@@ -111,10 +121,14 @@ class WorkerProcess:
 
 @contextlib.contextmanager
 def running_worker(
-    settings: Settings, folder: Path, name: str = "worker", **overrides: str
+    settings: Settings,
+    folder: Path,
+    name: str = "worker",
+    arguments: Sequence[str] = (),
+    **overrides: str,
 ) -> Iterator[WorkerProcess]:
     """A ready worker, ended at the end."""
-    worker = WorkerProcess(settings, folder, name, **overrides)
+    worker = WorkerProcess(settings, folder, name, arguments, **overrides)
     try:
         worker.wait_ready()
         yield worker
