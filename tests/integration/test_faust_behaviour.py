@@ -1,0 +1,510 @@
+"""What the batch transport leans on in Faust 0.15.3 and aiokafka 0.14, so that an upgrade that breaks it says what.
+
+`streams/batching.py`, `streams/app.py` and `streams/checkpoint.py` override or read what is private there.
+"""
+
+import asyncio
+import inspect
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import Any
+
+import aiokafka
+import faust
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.consumer.fetcher import Fetcher, FetchError, FetchResult, PartitionRecords
+from aiokafka.consumer.group_coordinator import GroupCoordinator
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.errors import NoOffsetForPartitionError
+from aiokafka.structs import RecordMetadata
+from faust.tables.recovery import Recovery
+from faust.transport import conductor
+from faust.transport.consumer import ThreadDelegateConsumer
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+
+from streams import topics
+from streams.administration import ensure_topics
+from streams.app import make_app
+from streams.batching import MAX_BATCH_RECORDS, Batch, BatchConsumer, BatchConsumerThread, BatchTransport
+from streams.connections import aiokafka_options
+
+LIMIT_S = 30
+
+
+def parameters(function: Callable[..., Any]) -> list[str]:
+    return list(inspect.signature(function).parameters)
+
+
+# --- versions and shapes ----------------------------------------------------------------------------
+
+
+def test_these_are_the_versions_that_were_read() -> None:
+    assert version("faust-streaming").startswith("0.15.")
+    assert version("aiokafka").startswith("0.14.")
+
+
+@pytest.mark.parametrize(
+    ("stock", "expected"),
+    [
+        (faust.App._new_transport, ["self"]),
+        (driver.Consumer._new_consumer_thread, ["self"]),
+        (driver.AIOKafkaConsumerThread._create_worker_consumer, ["self", "transport"]),
+        (
+            driver.AIOKafkaConsumerThread._fetch_records,
+            ["self", "consumer", "active_partitions", "timeout", "max_records"],
+        ),
+        (driver.AIOKafkaConsumerThread.seek, ["self", "partition", "offset"]),
+        (driver.Consumer.getmany, ["self", "timeout"]),
+        (driver.Consumer._wait_next_records, ["self", "timeout"]),
+        (driver.Consumer.perform_seek, ["self"]),
+        (driver.Consumer.wait_empty, ["self"]),
+        (driver.Consumer.highwater, ["self", "tp"]),
+        (faust.Schema.loads_key, ["self", "app", "message", "loads", "serializer"]),
+        (faust.Schema.loads_value, ["self", "app", "message", "loads", "serializer"]),
+        (Fetcher._create_fetch_waiter, ["self"]),
+        (Fetcher._notify, ["self", "future"]),
+        (FetchResult.check_assignment, ["self", "tp"]),
+        (FetchResult._update_position, ["self"]),
+        (FetchResult.has_more, ["self"]),
+        (FetchError.check_raise, ["self"]),
+        (PartitionRecords._consumer_record, ["self", "tp", "record"]),
+        (AIOKafkaProducer.create_batch, ["self"]),
+        (AIOKafkaProducer.send_batch, ["self", "batch", "topic", "partition"]),
+    ],
+    ids=lambda value: getattr(value, "__qualname__", ""),
+)
+def test_what_is_overridden_or_called_takes_what_it_took(
+    stock: Callable[..., Any], expected: list[str]
+) -> None:
+    assert parameters(stock) == expected
+
+
+def test_the_revocation_hook_takes_the_revoked_partitions() -> None:
+    # Wrapped by ``Service.transitions_to``, which hides its parameters.
+    assert parameters(inspect.unwrap(driver.Consumer.on_partitions_revoked)) == ["self", "revoked"]
+
+
+@pytest.mark.parametrize("name", ["_create_worker_consumer", "_fetch_records"])
+def test_the_thread_is_where_faust_makes_and_asks_the_kafka_consumer(name: str) -> None:
+    assert name in vars(driver.AIOKafkaConsumerThread)
+    assert name in vars(BatchConsumerThread)
+    callers = inspect.getsource(driver.AIOKafkaConsumerThread)
+    assert callers.count(f"self.{name}") == 1
+
+
+def test_the_transport_makes_the_consumer_class_it_names() -> None:
+    assert driver.Transport.Consumer is driver.Consumer
+    assert BatchTransport.Consumer is BatchConsumer
+    assert issubclass(driver.Consumer, ThreadDelegateConsumer)
+
+
+def test_the_end_of_a_rebalance_is_signalled_before_the_seek() -> None:
+    source = inspect.getsource(Recovery._resume_streams)
+    assert source.index("on_rebalance_complete.send()") < source.index("perform_seek()")
+
+
+def test_a_failed_revocation_is_only_logged() -> None:
+    # So a checkpoint that fails there has to end the process itself.
+    source = inspect.getsource(GroupCoordinator._on_join_prepare)
+    assert "except Exception:" in source
+    assert "log.exception" in source
+
+
+def test_a_rebalance_clears_what_agents_have_queued() -> None:
+    source = inspect.getsource(faust.App._on_partitions_revoked)
+    order = [
+        source.index(f"{call})()") for call in ("stop_flow", "flow_control.suspend", "flow_control.clear")
+    ]
+    assert order == sorted(order)
+
+
+def test_messages_reach_agents_through_one_callback_per_partition() -> None:
+    assert "get_callback_for_tp(message.tp)" in inspect.getsource(
+        conductor.Conductor._compile_message_handler
+    )
+
+
+# --- co-partitioning --------------------------------------------------------------------------------
+
+
+class Cluster:
+    """Every topic has four partitions."""
+
+    def partitions_for_topic(self, _topic: str) -> set[int]:
+        return set(range(4))
+
+
+@pytest.mark.parametrize("members", [1, 2, 3])
+def test_range_gives_each_member_the_same_partitions_of_equal_topics(members: int) -> None:
+    names = {*topics.SOURCES, topics.PARTIALS}
+    metadata = {f"m{n}": RangePartitionAssignor.metadata(names) for n in range(members)}
+    given = RangePartitionAssignor.assign(Cluster(), metadata)
+    shares = []
+    for assignment in given.values():
+        by_topic = {topic: set(partitions) for topic, partitions in assignment.assignment}
+        assert set(by_topic) == names
+        assert len({frozenset(partitions) for partitions in by_topic.values()}) == 1
+        shares.append(by_topic[topics.PARTIALS])
+    assert sorted(partition for share in shares for partition in share) == [0, 1, 2, 3]
+
+
+# --- aiokafka: fetching -----------------------------------------------------------------------------
+
+
+async def until(claim: Callable[[], Any], limit_s: float = LIMIT_S) -> Any:
+    """The claim's first true value, asked for again as the loop goes round."""
+    async with asyncio.timeout(limit_s):
+        while not (found := claim()):  # noqa: ASYNC110 - the state of others has no event to wait for
+            await asyncio.sleep(0.01)
+        return found
+
+
+async def append(settings: Any, topic: str, sizes: list[int], partition: int = 0) -> None:
+    """Record batches of the given sizes, each whole."""
+    async with AIOKafkaProducer(max_batch_size=1_000_000, **aiokafka_options(settings)) as producer:
+        for size in sizes:
+            batch = producer.create_batch()
+            for _ in range(size):
+                assert batch.append(key=b"k", value=b"v", timestamp=None) is not None
+            await (await producer.send_batch(batch, settings.topic(topic), partition=partition))
+
+
+@asynccontextmanager
+async def fetched(settings: Any, count: int) -> AsyncIterator[tuple[Any, TopicPartition]]:
+    """A consumer whose fetcher holds that many records of a partition that nobody has taken."""
+    await append(settings, topics.CLICKS, [count])
+    tp = TopicPartition(settings.topic(topics.CLICKS), 0)
+    consumer = AIOKafkaConsumer(auto_offset_reset="earliest", **aiokafka_options(settings))
+    consumer.assign([tp])
+    async with consumer:
+        await until(lambda: tp in consumer._fetcher._records)
+        yield consumer, tp
+
+
+def test_a_fetch_waits_in_the_fetcher_as_a_result_whose_parser_makes_the_records(broker, fresh) -> None:
+    async def scenario() -> None:
+        async with fetched(settings, 9) as (consumer, tp):
+            fetcher = consumer._fetcher
+            assert type(fetcher._records) is OrderedDict
+            result = fetcher._records[tp]
+            assert type(result) is FetchResult
+            assert result._topic_partition == tp
+            parsed = result._partition_records
+            assert (parsed.next_fetch_offset, result.has_more()) == (0, True)
+            parsed._consumer_record = lambda _tp, record: (record.offset, record.key, record.value)
+            assert result.getall(4) == [(n, b"k", b"v") for n in range(4)]
+            assert (parsed.next_fetch_offset, await consumer.position(tp)) == (4, 4)
+            assert [record[0] for record in parsed._records_iterator] == [4, 5, 6, 7, 8]
+            result._update_position()
+            assert await consumer.position(tp) == 9
+            result._partition_records = None
+            assert not result.has_more()
+
+    settings = fresh(broker)
+    asyncio.run(scenario())
+
+
+def test_raw_records_have_offset_timestamp_key_and_value(broker, fresh) -> None:
+    async def scenario() -> None:
+        async with fetched(settings, 2) as (consumer, tp):
+            parsed = consumer._fetcher._records[tp]._partition_records
+            parsed._consumer_record = lambda _tp, record: record
+            first = next(parsed)
+            assert (first.offset, first.key, first.value) == (0, b"k", b"v")
+            assert first.timestamp > 1_700_000_000_000
+
+    settings = fresh(broker)
+    asyncio.run(scenario())
+
+
+def test_a_result_whose_position_was_moved_is_not_handed_out(broker, fresh) -> None:
+    async def scenario() -> None:
+        async with fetched(settings, 3) as (consumer, tp):
+            result = consumer._fetcher._records[tp]
+            consumer.seek(tp, 2)
+            assert result.getall() == []
+            assert not result.has_more()
+
+    settings = fresh(broker)
+    asyncio.run(scenario())
+
+
+def test_the_fetcher_has_a_waiter_for_records_and_a_future_for_room(broker, fresh) -> None:
+    async def scenario() -> None:
+        async with fetched(settings, 1) as (consumer, tp):
+            fetcher = consumer._fetcher
+            assert await consumer.getmany(tp, timeout_ms=1_000)
+            await until(lambda: isinstance(fetcher._wait_consume_future, asyncio.Future))
+            waiter = fetcher._create_fetch_waiter()
+            assert not waiter.done()
+            await append(settings, topics.CLICKS, [1])
+            await asyncio.wait_for(waiter, LIMIT_S)
+            assert fetcher._subscriptions.is_assigned(tp)
+            assert not fetcher._subscriptions.reassignment_in_progress
+            with fetcher._subscriptions.fetch_context():
+                pass
+
+    settings = fresh(broker)
+    asyncio.run(scenario())
+
+
+def test_without_a_reset_a_partition_without_a_position_is_an_error_until_it_is_sought(broker, fresh) -> None:
+    async def scenario() -> None:
+        await append(settings, topics.CLICKS, [5])
+        tp = TopicPartition(settings.topic(topics.CLICKS), 0)
+        options = {"group_id": settings.group_id, "enable_auto_commit": False, "auto_offset_reset": "none"}
+        consumer = AIOKafkaConsumer(**options, **aiokafka_options(settings))
+        consumer.assign([tp])
+        async with consumer:
+            with pytest.raises(NoOffsetForPartitionError):
+                await asyncio.wait_for(consumer.getone(tp), LIMIT_S)
+            consumer.seek(tp, 3)
+            assert (await asyncio.wait_for(consumer.getone(tp), LIMIT_S)).offset == 3
+
+    settings = fresh(broker)
+    asyncio.run(scenario())
+
+
+# --- aiokafka: appending ----------------------------------------------------------------------------
+
+
+def test_a_full_batch_takes_no_more_and_says_so_by_none(broker, fresh) -> None:
+    async def scenario() -> None:
+        async with AIOKafkaProducer(max_batch_size=2_000, **aiokafka_options(settings)) as producer:
+            batch = producer.create_batch()
+            taken = [batch.append(key=b"k", value=b"v" * 600, timestamp=None) for _ in range(5)]
+            assert [metadata is None for metadata in taken] == [False, False, False, True, True]
+            assert batch.record_count() == 3
+
+    settings = fresh(broker)
+    asyncio.run(scenario())
+
+
+def test_a_confirmed_batch_is_metadata_with_its_first_offset(broker, fresh) -> None:
+    async def scenario() -> list[Any]:
+        async with AIOKafkaProducer(acks="all", **aiokafka_options(settings)) as producer:
+            found = []
+            for _ in range(2):
+                batch = producer.create_batch()
+                for _ in range(3):
+                    batch.append(key=b"k", value=b"v", timestamp=None)
+                batch.close()
+                found.append(await (await producer.send_batch(batch, topic, partition=1)))
+            return found
+
+    settings = fresh(broker)
+    topic = settings.topic(topics.PARTIALS)
+    confirmed = asyncio.run(scenario())
+    assert all(type(metadata) is RecordMetadata for metadata in confirmed)
+    assert [metadata.offset for metadata in confirmed] == [0, 3]
+
+
+def test_without_acks_a_batch_is_confirmed_by_none(embedded_kafka, fresh) -> None:
+    async def scenario() -> Any:
+        async with AIOKafkaProducer(acks=0, **aiokafka_options(settings)) as producer:
+            batch = producer.create_batch()
+            batch.append(key=b"k", value=b"v", timestamp=None)
+            return await (await producer.send_batch(batch, settings.topic(topics.CLICKS), partition=0))
+
+    settings = fresh(embedded_kafka)
+    assert asyncio.run(scenario()) is None
+
+
+# --- a running app ----------------------------------------------------------------------------------
+
+
+class Recorder:
+    """Owner of partitions that notes what happens, in order."""
+
+    def __init__(self) -> None:
+        self.events: list[str] = []
+        self.taken: list[tuple[str, int, int, Batch]] = []
+        self.assigned: list[tuple[set[int], int]] = []
+        self.offsets: dict[tuple[str, int], int] = {}
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    def positions(self) -> dict[tuple[str, int], int]:
+        self.events.append("seek")
+        return self.offsets
+
+    async def release(self) -> None:
+        self.events.append("release")
+
+    async def take_over(self, partitions: set[int], generation: int) -> None:
+        self.events.append("take over")
+        self.assigned.append((partitions, generation))
+
+    async def take(self, topic: str, partition: int, generation: int, batch: Batch) -> None:
+        self.taken.append((topic, partition, generation, batch))
+        await self.gate.wait()
+
+    def begin(self, settings: Any) -> None:
+        """Every partition is to be read from its start."""
+        names = (*topics.SOURCES, topics.PARTIALS)
+        self.offsets = {(settings.topic(name), p): 0 for name in names for p in range(settings.partitions)}
+
+
+@asynccontextmanager
+async def running(settings: Any, recorder: Recorder) -> AsyncIterator[Any]:
+    app = make_app(settings, recorder, recorder.take, recorder.take_over)
+    await app.start()
+    try:
+        yield app
+    finally:
+        recorder.gate.set()
+        await asyncio.wait_for(app.stop(), LIMIT_S)
+
+
+@pytest.fixture
+def fresh(settings_for: Any) -> Callable[..., Any]:
+    """Settings of a deployment of two partitions, with its topics."""
+
+    def make(broker: Any) -> Any:
+        settings = settings_for(broker, partitions=2)
+        ensure_topics(settings, create=True)
+        return settings
+
+    return make
+
+
+async def committed(settings: Any) -> list[int | None]:
+    """What the group has committed of the clicks."""
+    group = f"{settings.topic_prefix}{settings.group_id}"
+    consumer = AIOKafkaConsumer(group_id=group, enable_auto_commit=False, **aiokafka_options(settings))
+    tps = [TopicPartition(settings.topic(topics.CLICKS), p) for p in range(settings.partitions)]
+    consumer.assign(tps)
+    async with consumer:
+        return [await consumer.committed(tp) for tp in tps]
+
+
+def test_batches_flow_from_their_log_to_the_agent_one_message_each_in_order(broker, fresh) -> None:
+    async def scenario() -> None:
+        recorder = Recorder()
+        recorder.begin(settings)
+        sizes = {0: [1, 2 * MAX_BATCH_RECORDS, 7], 1: [3] * 5}
+        for partition, batches in sizes.items():
+            await append(settings, topics.CLICKS, batches, partition)
+        async with running(settings, recorder) as app:
+            assert type(app.transport) is BatchTransport
+            assert type(app.consumer) is BatchConsumer
+            assert isinstance(app.consumer._thread, BatchConsumerThread)
+            total = sum(map(sum, sizes.values()))
+            await until(lambda: sum(len(batch.records) for *_, batch in recorder.taken) >= total)
+            _are_whole_and_in_order(settings, recorder, sizes)
+            assert recorder.events[:2] == ["take over", "seek"]
+            assert recorder.assigned == [({0, 1}, app.consumer_generation_id)]
+            assert {generation for _, _, generation, _ in recorder.taken} == {app.consumer_generation_id}
+            assert not app.topics.acks_enabled_for(settings.topic(topics.CLICKS))
+            assert app.consumer.highwater_of(settings.topic(topics.CLICKS), 0) == sum(sizes[0])
+            await app.consumer.commit()
+        assert await committed(settings) == [None, None]
+
+    settings = fresh(broker)
+    asyncio.run(scenario())
+
+
+def _are_whole_and_in_order(settings: Any, recorder: Recorder, sizes: dict[int, list[int]]) -> None:
+    for partition, batches in sizes.items():
+        mine = [batch for _, of, _, batch in recorder.taken if of == partition]
+        assert [mine[0].start, *(batch.end for batch in mine[:-1])] == [batch.start for batch in mine]
+        assert mine[-1].end == sum(batches)
+        offsets = [record.offset for batch in mine for record in batch.records]
+        assert offsets == list(range(sum(batches)))
+        assert all(len(batch.records) <= MAX_BATCH_RECORDS for batch in mine)
+    assert {topic for topic, *_ in recorder.taken} == {settings.topic(topics.CLICKS)}
+
+
+def test_reading_begins_where_the_owner_says(embedded_kafka, fresh) -> None:
+    async def scenario() -> None:
+        recorder = Recorder()
+        recorder.begin(settings)
+        clicks = settings.topic(topics.CLICKS)
+        recorder.offsets[clicks, 0] = 4
+        await append(settings, topics.CLICKS, [10])
+        async with running(settings, recorder) as app:
+            await until(lambda: recorder.taken and recorder.taken[-1][3].end == 10)
+            # A fetch holds the whole batch of a log; the parser leaves out what was not asked for.
+            assert [record.offset for *_, batch in recorder.taken for record in batch.records] == [
+                4,
+                5,
+                6,
+                7,
+                8,
+                9,
+            ]
+            assert recorder.taken[0][3].start == 4
+            assert app.consumer._committed_offset[TP(clicks, 0)] == 4
+
+    settings = fresh(embedded_kafka)
+    asyncio.run(scenario())
+
+
+def test_a_suspended_flow_drops_the_batches_that_are_queued(embedded_kafka, fresh) -> None:
+    async def scenario() -> None:
+        recorder = Recorder()
+        recorder.begin(settings)
+        recorder.gate.clear()
+        clicks = settings.topic(topics.CLICKS)
+        async with running(settings, recorder) as app:
+            await append(settings, topics.CLICKS, [1])
+            await until(lambda: recorder.taken)
+            await append(settings, topics.CLICKS, [1, 1])
+            (channel,) = app.topics._tp_index[TP(clicks, 0)]
+            await until(lambda: not channel.queue.empty())
+            app.consumer.stop_flow()
+            app.flow_control.suspend()
+            app.flow_control.clear()
+            assert channel.queue.empty()
+            recorder.gate.set()
+            app.flow_control.resume()
+            app.consumer.resume_flow()
+            await append(settings, topics.CLICKS, [1])
+            await until(lambda: recorder.taken[-1][3].end == 4)
+            assert recorder.taken[1][3].start > 1, (
+                "the queued batch is gone: nothing but a seek brings it back"
+            )
+
+    settings = fresh(embedded_kafka)
+    asyncio.run(scenario())
+
+
+def test_an_error_while_taking_over_crashes_the_app_before_anything_is_read(embedded_kafka, fresh) -> None:
+    async def scenario() -> None:
+        recorder = Recorder()
+        recorder.begin(settings)
+        await append(settings, topics.CLICKS, [10])
+
+        async def take_over(partitions: set[int], generation: int) -> None:
+            raise RuntimeError("cannot be taken over")
+
+        recorder.take_over = take_over  # type: ignore[method-assign]
+        async with running(settings, recorder) as app:
+            await until(lambda: app.crashed)
+            assert str(app.crash_reason) == "cannot be taken over"
+            assert recorder.taken == []
+            assert "seek" not in recorder.events
+
+    settings = fresh(embedded_kafka)
+    asyncio.run(scenario())
+
+
+def test_the_aiokafka_consumer_is_told_what_the_design_wants(embedded_kafka, fresh) -> None:
+    async def scenario() -> None:
+        recorder = Recorder()
+        async with running(settings, recorder) as app:
+            await until(lambda: recorder.assigned)
+            consumer = app.consumer._thread._consumer
+            assert type(consumer) is aiokafka.AIOKafkaConsumer
+            fetcher = consumer._fetcher
+            assert fetcher._isolation_level == 1, "read_committed"
+            assert fetcher._default_reset_strategy == 0, "no automatic reset"
+            assert consumer._coordinator._assignors == [RangePartitionAssignor]
+            assert not consumer._enable_auto_commit
+
+    settings = fresh(embedded_kafka)
+    asyncio.run(scenario())
