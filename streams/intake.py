@@ -43,6 +43,7 @@ class IntakeOptions(msgspec.Struct, frozen=True):
     dedupe_max_events: int
     order_retention: int
     max_watermark_interval: int = 1_000
+    topic_prefix: str = ""
     refusal_limit: RefusalLimit = RefusalLimit(in_a_row=1_000, share=0.5)
 
 
@@ -288,8 +289,9 @@ class Intake:
 
     def _bury(self, topic: str, record: SourceRecord, reason: Reason, detail: str, now: int) -> None:
         self.refusals[reason.value] += 1
+        name = self.options.topic_prefix + topic
         letter = dead_letter(
-            topic, self.partition, record.offset, record.key, record.value, reason, detail, now
+            name, self.partition, record.offset, record.key, record.value, reason, detail, now
         )
         self.dead.append(letter)
         self._dead_bytes += min(len(record.value or b""), MAX_QUOTED_BYTES) * 3 // 2 + 500

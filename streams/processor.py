@@ -82,6 +82,7 @@ class Processor:
             settings.dedupe_window,
             settings.dedupe_max_events,
             settings.order_retention,
+            topic_prefix=settings.topic_prefix,
             refusal_limit=RefusalLimit(settings.dead_letters_in_a_row, settings.dead_letter_share),
         )
         self._acceptance = Acceptance(accept_dead_letters)

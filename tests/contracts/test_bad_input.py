@@ -89,6 +89,7 @@ def test_each_bad_record_is_a_dead_letter_with_its_reason_and_good_ones_beside_i
             number: reason for number, (_, _, _, reason) in enumerate(BAD)
         }
         assert all(letter["detail"] for letter in letters)
+        assert {letter["topic"] for letter in letters} == {settings.topic(topic) for _, topic, _, _ in BAD}
         oversized = next(letter for letter in letters if letter.get("length", 0) > 2_000_000)
         assert oversized["truncated"]
         assert len(oversized["value"]) <= 65_536
