@@ -3,22 +3,22 @@
 ``differences`` is pure; everything else talks to the broker. The command is ``roistream topics``.
 """
 
+import asyncio
 import contextlib
 import logging
-import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource
-from kafka.errors import KafkaError, SaslAuthenticationFailedError, TopicAlreadyExistsError, for_code
+from kafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 from rich.console import Console
 from rich.table import Table
 
 from metrics.errors import RoistreamError
-from metrics.timeline import format_duration
 from streams.connections import kafka_python_options
+from streams.diagnosis import let_in
 from streams.settings import Settings
 from streams.topics import WEEK_MS, TopicSpec, specs
 
@@ -206,6 +206,7 @@ def connected_admin(settings: Settings, within_ms: int) -> Iterator[Any]:
     Raises:
         RoistreamError: when it cannot connect, or when a call inside the context fails.
     """
+    wait_for_broker(settings, within_ms)
     addresses = ", ".join(settings.bootstrap)
     options = kafka_python_options(settings)
     try:
@@ -213,15 +214,10 @@ def connected_admin(settings: Settings, within_ms: int) -> Iterator[Any]:
             admin = KafkaAdminClient(
                 **options, bootstrap_timeout_ms=within_ms, reconnect_backoff_max_ms=2_000
             )
-    except SaslAuthenticationFailedError as error:
-        raise RoistreamError(
-            f"The broker at {addresses} refuses user {settings.broker_sasl_username!r}; "
-            "correct ROISTREAM_BROKER_SASL_USERNAME, _PASSWORD or _MECHANISM."
-        ) from error
     except KafkaError as error:
         raise RoistreamError(
-            f"No broker answers at {addresses} within {format_duration(within_ms)} "
-            f"({_diagnosis(settings.bootstrap[0])}); start it, or correct ROISTREAM_BROKER."
+            f"The broker at {addresses} let us in, but the brokers it names do not; look at its "
+            f"advertised.listeners ({type(error).__name__})."
         ) from error
     try:
         yield admin
@@ -231,28 +227,28 @@ def connected_admin(settings: Settings, within_ms: int) -> Iterator[Any]:
         admin.close()
 
 
-def _diagnosis(address: str) -> str:
-    """Why a client could not connect, as far as a plain connection tells."""
-    host, port = address.rsplit(":", 1)
-    try:
-        socket.create_connection((host, int(port)), timeout=3).close()
-    except socket.gaierror:
-        return f"the name {host} is unknown"
-    except OSError as error:
-        return (error.strerror or str(error)).lower()
-    return "something listens there; is ROISTREAM_BROKER_SECURITY_PROTOCOL right?"
+def wait_for_broker(settings: Settings, within_ms: int) -> None:
+    """Return when a broker lets us in.
+
+    Raises:
+        RoistreamError: when none does in time, or at once when waiting cannot help; it names the setting.
+    """
+    with _quiet_connection_log():
+        asyncio.run(let_in(settings, within_ms))
 
 
 @contextlib.contextmanager
 def _quiet_connection_log() -> Iterator[None]:
-    """The client logs every attempt at ERROR; the error we raise says it once."""
-    logger = logging.getLogger("kafka")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
+    """The clients log every attempt at ERROR; the error we raise says it once."""
+    loggers = [logging.getLogger(name) for name in ("kafka", "aiokafka")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
     try:
         yield
     finally:
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def run(settings: Settings) -> int:

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from metrics.errors import RoistreamError
 from streams import topics
+from streams.administration import wait_for_broker
 from streams.connections import kafka_python_options
 from streams.replay.transform import Record
 from streams.settings import Settings
@@ -93,6 +94,7 @@ class KafkaSink:
         from kafka import KafkaProducer  # noqa: PLC0415 - a dry run needs no client
         from kafka.errors import KafkaError  # noqa: PLC0415
 
+        wait_for_broker(settings, settings.broker_wait)
         self._settings = settings
         self._kafka_error = KafkaError
         self._failed: Exception | None = None

@@ -10,8 +10,8 @@ import shutil
 import subprocess
 import uuid
 from base64 import urlsafe_b64encode
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -33,14 +33,54 @@ class KafkaUnavailableError(Exception):
     """This machine cannot run Apache Kafka; the text says what is missing."""
 
 
+@dataclass(frozen=True)
+class Security:
+    """Listeners with TLS and SASL beside the plain one, on which the broker talks to itself.
+
+    `keystore` is a PEM file of the key and the certificate. Every user has one password, known to PLAIN
+    and to both kinds of SCRAM; the latter are written when the storage is formatted.
+    """
+
+    keystore: Path
+    users: Mapping[str, str]
+
+    def properties(self) -> dict[str, str]:
+        """Lines of server.properties, beside the listeners themselves."""
+        known = " ".join(f'user_{name}="{password}"' for name, password in self.users.items())
+        plain = f"org.apache.kafka.common.security.plain.PlainLoginModule required {known};"
+        scram = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
+        modules = {"plain": plain, "scram-sha-256": scram, "scram-sha-512": scram}
+        return {
+            "ssl.keystore.type": "PEM",
+            "ssl.keystore.location": str(self.keystore),
+            "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512",
+        } | {
+            f"listener.name.{listener.lower()}.{mechanism}.sasl.jaas.config": module
+            for listener in ("SASL_SSL", "SASL_PLAINTEXT")
+            for mechanism, module in modules.items()
+        }
+
+    def format_options(self) -> list[str]:
+        """Options of the storage tool."""
+        return [
+            f"--add-scram={mechanism}=[name={name},password={password}]"
+            for name, password in self.users.items()
+            for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-512")
+        ]
+
+
 @dataclass
 class KafkaHandle:
-    """A running Kafka; `restart` gives the same address, topics and records again."""
+    """A running Kafka; `restart` gives the same address, topics and records again.
+
+    `ports` are those of the secured listeners, by security protocol.
+    """
 
     port: int
     command: Command
     folder: Path
     server: Server
+    ports: dict[str, int] = field(default_factory=dict)
 
     @property
     def url(self) -> str:
@@ -62,18 +102,24 @@ class KafkaHandle:
 
 
 @contextlib.contextmanager
-def start_kafka(overrides: dict[str, str] | None = None) -> Iterator[KafkaHandle]:
+def start_kafka(
+    overrides: dict[str, str] | None = None, security: Security | None = None
+) -> Iterator[KafkaHandle]:
     """A fresh Kafka with its data in a temporary folder; both are gone afterwards.
 
-    `overrides` are lines of server.properties.
+    `overrides` are lines of server.properties; `security` adds listeners.
     """
     libraries = fetch_artifacts()
     with server_folder("kafka") as folder:
-        port, controller = free_ports(2)
-        _write_configuration(folder, _properties(folder, port, controller) | (overrides or {}))
-        _format_storage(folder, libraries)
+        port, controller, *others = free_ports(5)
+        ports = dict(zip(("SSL", "SASL_SSL", "SASL_PLAINTEXT"), others, strict=True)) if security else {}
+        properties = _properties(folder, controller, {"PLAINTEXT": port} | ports)
+        _write_configuration(
+            folder, properties | (security.properties() if security else {}) | (overrides or {})
+        )
+        _format_storage(folder, libraries, security.format_options() if security else [])
         command = _java(folder, libraries, "kafka.Kafka", "server.properties")
-        handle = KafkaHandle(port, command, folder, _run(command, folder, port))
+        handle = KafkaHandle(port, command, folder, _run(command, folder, port), ports)
         try:
             yield handle
         finally:
@@ -131,10 +177,10 @@ def _write_configuration(folder: Path, properties: dict[str, str]) -> None:
     (folder / "server.properties").write_text("".join(lines))
 
 
-def _format_storage(folder: Path, libraries: Path) -> None:
+def _format_storage(folder: Path, libraries: Path, options: list[str]) -> None:
     cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
     # An id that begins with "-" would be read as an option.
-    arguments = ["format", f"--cluster-id={cluster}", "--config", "server.properties"]
+    arguments = ["format", f"--cluster-id={cluster}", "--config", "server.properties", *options]
     command = _java(folder, libraries, "kafka.tools.StorageTool", *arguments)
     done = subprocess.run(
         command.arguments,
@@ -149,14 +195,18 @@ def _format_storage(folder: Path, libraries: Path) -> None:
         raise KafkaUnavailableError(f"StorageTool format failed: {(done.stdout + done.stderr)[-500:]}")
 
 
-def _properties(folder: Path, port: int, controller: int) -> dict[str, str]:
+def _properties(folder: Path, controller: int, ports: dict[str, int]) -> dict[str, str]:
+    listeners = ",".join(f"{name}://{LOOPBACK}:{port}" for name, port in ports.items())
     return {
         "process.roles": "broker,controller",
         "node.id": "1",
         "controller.quorum.voters": f"1@{LOOPBACK}:{controller}",
-        "listeners": f"PLAINTEXT://{LOOPBACK}:{port},CONTROLLER://{LOOPBACK}:{controller}",
-        "advertised.listeners": f"PLAINTEXT://{LOOPBACK}:{port}",
+        "listeners": f"{listeners},CONTROLLER://{LOOPBACK}:{controller}",
+        "advertised.listeners": listeners,
         "controller.listener.names": "CONTROLLER",
+        "listener.security.protocol.map": ",".join(
+            ["CONTROLLER:PLAINTEXT", *(f"{each}:{each}" for each in ports)]
+        ),
         "inter.broker.listener.name": "PLAINTEXT",
         "log.dirs": str(folder / "data"),
         "offsets.topic.replication.factor": "1",
