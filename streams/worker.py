@@ -150,7 +150,8 @@ class Worker:
     async def _stop(self) -> None:
         """Everything durable is written; what is left is courtesy and may not take long."""
         for part in (self.registry.stop, self.app.stop, self.http.stop):
-            with contextlib.suppress(Exception):
+            # aiokafka's consumer ends a stop without its broker with a CancelledError.
+            with contextlib.suppress(Exception, asyncio.CancelledError):
                 await asyncio.wait_for(part(), 10)
         if self.views is not None:
             await self.views.stop()

@@ -12,6 +12,7 @@ from kafka import KafkaProducer
 
 from streams.administration import ensure_topics
 from streams.connections import kafka_python_options
+from streams.embedded.broker import embedded_broker
 from tests.conftest import Broker
 from tests.contracts.load import Load, as_oracle_input, generated, visitors
 from tests.contracts.oracles import stream
@@ -186,3 +187,14 @@ def _is_shared(a: WorkerProcess, b: WorkerProcess) -> bool:
 
 def _holds_all(worker: WorkerProcess, settings: Any) -> bool:
     return worker.is_ready() and len(worker.facts()["partitions"]) == settings.partitions
+
+
+def test_a_worker_with_nothing_to_write_stops_in_order_though_its_broker_is_gone(
+    settings_for, tmp_path
+) -> None:
+    with embedded_broker() as handle:
+        settings = fresh(settings_for, handle, partitions=2)
+        with running_worker(settings, tmp_path) as worker:
+            handle.stop()
+            wait_for("readyz tells of the broker", lambda: worker.get("/readyz")[0] == 503, 30)
+            assert worker.terminate() == 0, worker.tail()
