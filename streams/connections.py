@@ -55,14 +55,15 @@ def ssl_context(settings: Settings) -> ssl.SSLContext:
 
 
 def _sasl(settings: Settings) -> dict[str, Any]:
-    for name in ("broker_sasl_username", "broker_sasl_password"):
-        if getattr(settings, name) is None:
-            raise SettingError(
-                f"ROISTREAM_{name.upper()}: {settings.broker_security_protocol} needs it; set it, "
-                "or set ROISTREAM_BROKER_SECURITY_PROTOCOL to PLAINTEXT or SSL."
-            )
+    password = settings.broker_sasl_password
+    if settings.broker_sasl_username is None or password is None:
+        missing = "PASSWORD" if settings.broker_sasl_username else "USERNAME"
+        raise SettingError(
+            f"ROISTREAM_BROKER_SASL_{missing}: {settings.broker_security_protocol} needs it; set it, "
+            "or set ROISTREAM_BROKER_SECURITY_PROTOCOL to PLAINTEXT or SSL."
+        )
     return {
         "sasl_mechanism": settings.broker_sasl_mechanism,
         "sasl_plain_username": settings.broker_sasl_username,
-        "sasl_plain_password": settings.broker_sasl_password,
+        "sasl_plain_password": password.get_secret_value(),
     }

@@ -212,10 +212,18 @@ def judge_clock(stamped: int, before: int, after: int, settings: Settings) -> Fi
 def _check_redis(settings: Settings) -> Finding:
     if settings.redis_url is None:
         return Finding("redis", "ok", "not used (ROISTREAM_REDIS_URL is not set)")
+    url = settings.redis_url.get_secret_value()
     try:
-        with contextlib.closing(redis.Redis.from_url(settings.redis_url, socket_timeout=5)) as client:
+        with contextlib.closing(redis.Redis.from_url(url, socket_timeout=5)) as client:
             version = str(client.info("server")["redis_version"])
-    except (redis.RedisError, ValueError, OSError) as error:
+    except (ValueError, TypeError):  # not told: the client's words may quote the password
+        text = "ROISTREAM_REDIS_URL is no address; write it like redis://user:password@host:6379/0."
+        return Finding("redis", "failed", text)
+    except redis.AuthenticationError as error:
+        return Finding(
+            "redis", "failed", f"refuses us ({error}); correct user and password in ROISTREAM_REDIS_URL."
+        )
+    except (redis.RedisError, OSError) as error:
         text = f"no answer ({error}); start it, correct ROISTREAM_REDIS_URL, or unset it to do without."
         return Finding("redis", "failed", text)
     if int(version.split(".", maxsplit=1)[0]) < _MIN_REDIS:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import BeforeValidator, Field, ValidationError, field_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from metrics.errors import SettingError
@@ -43,13 +43,14 @@ class Settings(BaseSettings):
     broker_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     broker_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
     broker_sasl_username: str | None = None
-    broker_sasl_password: str | None = Field(default=None, repr=False)
+    broker_sasl_password: SecretStr | None = None
     broker_ssl_cafile: Path | None = None
     broker_wait: Millis = 60_000
     session_timeout: Millis = 30_000
     #: Fencing by transactions; False only for brokers that have none (the embedded one).
     transactions: bool = True
-    redis_url: str | None = Field(default=None, repr=False)
+    #: Secret, because it may hold a password.
+    redis_url: SecretStr | None = None
     redis_ttl: Millis = 2 * 86_400_000
     http_host: str = "127.0.0.1"
     http_port: Annotated[int, Field(ge=0, le=65535)] = 6066
@@ -113,6 +114,10 @@ class Settings(BaseSettings):
     @field_validator("broker")
     @classmethod
     def _broker_is_url(cls, value: str) -> str:
+        if "@" in value:  # not quoted: what stands before it may be a password
+            raise ValueError(
+                "an address holds no user; write kafka://host:9092 and set ROISTREAM_BROKER_SASL_USERNAME and _PASSWORD"
+            )
         if re.fullmatch(r"(kafka://)?[^/,\s:]+:\d+(,(kafka://)?[^/,\s:]+:\d+)*", value) is None:
             raise ValueError(f"{value!r} is not like kafka://host:9092 (several: separated by commas)")
         return value

@@ -199,7 +199,7 @@ class Worker:
         settings = self.settings
         if settings.redis_url is None:
             return None
-        return RedisViews(settings.redis_url, settings.redis_ttl, self._offer_all)
+        return RedisViews(settings.redis_url.get_secret_value(), settings.redis_ttl, self._offer_all)
 
     def _offer(self, readings: Any, birth: int) -> None:
         if self.views is not None:

@@ -156,7 +156,9 @@ class Demo:
             "metrics": f"{self._pages}/metrics",
             "health": f"{self._pages}/readyz",
             "broker": self.settings.bootstrap[0],
-            "redis": _without_secrets(self.settings.redis_url or ""),
+            "redis": _without_secrets(
+                self.settings.redis_url.get_secret_value() if self.settings.redis_url else ""
+            ),
             "seed": str(self.options.seed),
         }
 

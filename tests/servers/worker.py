@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
+from pydantic import SecretStr
 
 from streams.embedded.process import free_ports
 from streams.settings import Settings
@@ -38,6 +39,8 @@ def variables(settings: Settings, **overrides: str) -> dict[str, str]:
     found = {name: value for name, value in os.environ.items() if not name.startswith("ROISTREAM_")}
     for name in settings.model_fields_set:
         value = getattr(settings, name)
+        if isinstance(value, SecretStr):
+            value = value.get_secret_value()
         kind = str(Settings.model_fields[name].annotation)
         is_duration = isinstance(value, int) and "BeforeValidator" in str(
             Settings.model_fields[name].metadata
