@@ -153,6 +153,7 @@ async def read_whole(
         isolation_level="read_committed",
         auto_offset_reset="earliest",
         max_partition_fetch_bytes=MAX_MESSAGE_BYTES,
+        fetch_max_wait_ms=50,  # requests for offsets queue behind a fetch that waits at the end of the log
         **aiokafka_options(settings),
     )
     consumer.assign([tp])
