@@ -360,4 +360,5 @@ async def folded_letters(settings: Settings) -> dict[Any, Any]:
     letters = [msgspec.json.decode(value) for value in await values_of(settings, topics.DEAD_LETTERS)]
     for letter in letters:
         del letter["failed_at"]
+        letter["topic"] = letter["topic"].removeprefix(settings.topic_prefix)
     return {(letter["topic"], letter["partition"], letter["offset"]): letter for letter in letters}
