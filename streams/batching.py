@@ -26,7 +26,8 @@ from streams.settings import Settings
 
 #: Records a partition hands over at once; bounds how long others wait for their turn.
 MAX_BATCH_RECORDS = 4_000
-_FETCH_WAIT_MS = 100
+#: A broker answers one fetch at a time: while it waits for records of quiet topics, busy ones wait with it.
+_FETCH_WAIT_MS = 20
 #: Of one partition. The next fetch begins when this one is handed out, so it must come in while the batches
 #: that wait are worked through.
 _FETCH_BYTES = 2 * 1024 * 1024
