@@ -1,16 +1,18 @@
 """The worker's HTTP endpoints over real sockets on loopback."""
 
 import asyncio
+import itertools
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
 from aiohttp import ClientSession
 
 from metrics.errors import RoistreamError
-from streams.http import MAX_HEADER_BYTES, HttpServer
+from streams.http import MAX_CONNECTIONS, MAX_HEADER_BYTES, HttpServer
+from streams.settings import Settings
 
 BODY = b"# a page\n" * 10_000
 
@@ -206,3 +208,132 @@ def test_stop_closes_the_port():
             await asyncio.open_connection("127.0.0.1", port)
 
     run(test)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    ends = asyncio.get_running_loop().time() + 10
+    while not condition():
+        assert asyncio.get_running_loop().time() < ends
+        await asyncio.sleep(0.01)
+
+
+async def ended_after(reader: asyncio.StreamReader) -> float:
+    """Seconds until the server ends the connection."""
+    began = asyncio.get_running_loop().time()
+    with suppress(ConnectionError):
+        while await reader.read(65_536):
+            pass
+    return asyncio.get_running_loop().time() - began
+
+
+async def drip(writer: asyncio.StreamWriter, text: bytes) -> None:
+    """One byte at a time, steadily, for as long as the server takes them."""
+    with suppress(ConnectionError):
+        for byte in itertools.cycle(text):
+            writer.write(bytes([byte]))
+            await writer.drain()
+            await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [b"", b"GET /metrics HTTP/1.1\r\nHost: x\r\nAccept: ", b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"],
+    ids=["says nothing", "never ends its headers", "asks once and stays"],
+)
+def test_a_client_that_does_not_end_a_request_is_cut_off(sent: bytes):
+    async def test() -> None:
+        server = HttpServer("127.0.0.1", 0, echo_accept, ready, request_seconds=0.5)
+        await server.start()
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(sent)
+        dripping = asyncio.create_task(drip(writer, b"x") if sent.endswith(b" ") else asyncio.sleep(0))
+        assert 0.4 < await asyncio.wait_for(ended_after(reader), 10) < 5
+        dripping.cancel()
+        writer.close()
+        await server.stop()
+
+    run(test)
+
+
+def test_a_client_that_drips_a_body_is_answered_and_cut_off():
+    async def test() -> None:
+        async with serving() as (_, server):
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            writer.write(b"POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n")
+            dripping = asyncio.create_task(drip(writer, b"x"))
+            assert (await reader.readline()).startswith(b"HTTP/1.1 405")
+            assert await asyncio.wait_for(ended_after(reader), 10) < 5
+            dripping.cancel()
+            writer.close()
+
+    run(test)
+
+
+def test_a_client_that_never_reads_its_answer_is_cut_off():
+    async def huge(accept: str) -> tuple[bytes, str]:
+        return b"x" * 50_000_000, "text/plain"
+
+    async def test() -> None:
+        server = HttpServer("127.0.0.1", 0, huge, ready, answer_seconds=0.5)
+        await server.start()
+        _, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=1_000)
+        writer.transport.pause_reading()
+        writer.write(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+        await until(lambda: server.connections == 1)
+        await until(lambda: server.connections == 0)
+        writer.close()
+        await server.stop()
+
+    run(test)
+
+
+def test_connections_are_bounded_and_room_comes_back():
+    async def test() -> None:
+        async with serving() as (session, server):
+            held = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(MAX_CONNECTIONS)]
+            await until(lambda: server.connections == MAX_CONNECTIONS)
+            async with session.get("/healthz") as answer:
+                assert answer.status == 503
+            for _, writer in held:
+                writer.close()
+            await until(lambda: server.connections == 0)
+            async with session.get("/healthz") as answer:
+                assert answer.status == 200
+
+    run(test)
+
+
+@pytest.mark.parametrize(
+    "request_text",
+    [
+        b"GET /" + b"x" * (MAX_HEADER_BYTES + 1) + b" HTTP/1.1\r\n\r\n",
+        b"GET /metrics HTTP/1.1\r\n" + b"".join(b"A%d: b\r\n" % each for each in range(200)) + b"\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+    ],
+    ids=["long line", "many headers", "TLS"],
+)
+def test_what_no_scraper_sends_is_refused_and_the_connection_ends(request_text: bytes):
+    async def test() -> None:
+        async with serving() as (_, server):
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            writer.write(request_text)
+            answer = await asyncio.wait_for(reader.read(), 10)
+            assert answer.startswith((b"HTTP/1.1 400", b"HTTP/1.0 400"))
+            writer.close()
+
+    run(test)
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"])
+@pytest.mark.parametrize("path", ["/metrics", "/healthz", "/readyz"])
+def test_nothing_but_get_and_head_is_allowed(method: str, path: str):
+    async def test() -> None:
+        async with serving() as (session, _), session.request(method, path) as answer:
+            assert answer.status == 405
+            assert answer.headers["Allow"] == "GET,HEAD"
+
+    run(test)
+
+
+def test_it_listens_on_loopback_unless_told_otherwise():
+    assert Settings().http_host == "127.0.0.1"
