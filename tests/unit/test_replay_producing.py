@@ -184,7 +184,12 @@ def test_what_cannot_be_done_is_said_in_a_sentence(shop, tmp_path, capsys):
     assert run(Settings(), paths, mapping, speed=-1) == EXIT_FAILED
     assert run(Settings(broker="kafka://127.0.0.1:1", broker_wait="1s"), paths, mapping) == EXIT_FAILED
     said = capsys.readouterr().err
-    for part in ("no.csv does not exist", "mapping no_mapping cannot be read", "--speed", "No broker answers at"):
+    for part in (
+        "no.csv does not exist",
+        "mapping no_mapping cannot be read",
+        "--speed",
+        "No broker answers at",
+    ):
         assert part in said
 
 
