@@ -9,28 +9,30 @@ the state, and partitions are given up only after a checkpoint. What of Faust th
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
-from itertools import islice
 from typing import Any, NamedTuple, Protocol, cast
 
 import aiokafka
 import faust
 from aiokafka.consumer.fetcher import FetchResult
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.errors import ConsumerStoppedError, KafkaError, NoOffsetForPartitionError
-from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
+from aiokafka.errors import (
+    ConsumerStoppedError,
+    CorruptRecordException,
+    KafkaError,
+    NoOffsetForPartitionError,
+)
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Producer, Transport
 from faust.types import TP, ConsumerMessage
 
 from streams.connections import aiokafka_options
 from streams.decoding import SourceRecord
 from streams.settings import Settings
 
-#: Records a partition hands over at once; bounds how long others wait for their turn.
-MAX_BATCH_RECORDS = 4_000
 #: A broker answers one fetch at a time: while it waits for records of quiet topics, busy ones wait with it.
 _FETCH_WAIT_MS = 20
-#: Of one partition. The next fetch begins when this one is handed out, so it must come in while the batches
-#: that wait are worked through.
-_FETCH_BYTES = 2 * 1024 * 1024
+#: Of one partition, and so the most that one batch holds and others wait for; the next fetch begins when it is
+#: handed out and must come in while the batches that wait are worked through.
+_FETCH_BYTES = 1024 * 1024
 
 
 class Batch(NamedTuple):
@@ -124,7 +126,7 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
         timeout: float | None = None,
         max_records: int | None = None,
     ) -> dict[TP, Batch]:
-        """Raw records of every active partition that has some, at most ``MAX_BATCH_RECORDS`` each."""
+        """Raw records of every active partition that has some."""
         del max_records
         if not self.consumer.flow_active:
             return {}
@@ -175,31 +177,47 @@ def _raise(error: Any) -> None:
 
 
 def _batch(result: Any) -> Batch | None:
-    """Records as aiokafka's parser gives them: a ConsumerRecord each costs 3.7 µs, this 0.8 µs."""
+    """Everything one fetch gave for a partition, so that the next fetch may begin at once."""
     parsed = result._partition_records
-    if parsed is None:
+    if parsed is None or not result.check_assignment(result._topic_partition):
         return None
-    parsed._consumer_record = _as_it_is
     start = parsed.next_fetch_offset
-    records = _records(result, parsed)
-    end = parsed.next_fetch_offset
-    return Batch(start, end, records) if end > start else None
-
-
-def _records(result: Any, parsed: Any) -> list[SourceRecord]:
-    """What ``FetchResult.getall`` gives, without its two Python frames per record."""
-    if not result.check_assignment(result._topic_partition):
-        return []
-    records = list(islice(parsed._records_iterator, MAX_BATCH_RECORDS))
+    records = _unpacked(parsed)
     result._update_position()
-    if len(records) < MAX_BATCH_RECORDS:
-        result._partition_records = None
+    result._partition_records = None
+    return Batch(start, parsed.next_fetch_offset, records) if parsed.next_fetch_offset > start else None
+
+
+def _unpacked(parsed: Any) -> list[SourceRecord]:
+    """Records as the parser gives them, a record batch at a time.
+
+    A ConsumerRecord each costs 3.7 µs, aiokafka's generator 0.6 µs, this 0.3 µs. What is shown follows the
+    transactions as aiokafka's own loop does; ``tests/integration/test_transport.py`` holds it to that.
+    """
+    records: list[SourceRecord] = []
+    while parsed._records.has_next():
+        batch = parsed._records.next_batch()
+        if not batch.validate_crc():
+            raise CorruptRecordException(f"A record batch of {parsed._tp} is damaged.")
+        if _is_shown(parsed, batch):
+            first = parsed.next_fetch_offset
+            found = list(batch)
+            records += (
+                found if batch.base_offset >= first else [each for each in found if each.offset >= first]
+            )
+        parsed.next_fetch_offset = batch.next_offset
     return records
 
 
-def _as_it_is(tp: Any, record: Any) -> Any:
-    del tp
-    return record
+def _is_shown(parsed: Any, batch: Any) -> bool:
+    """Whether a batch holds committed records; keeps account of aborted producers."""
+    if batch.producer_id is not None:
+        parsed._consume_aborted_up_to(batch.base_offset)
+    if batch.is_control_batch:
+        if parsed._contains_abort_marker(batch):
+            parsed._aborted_producers.discard(batch.producer_id)
+        return False
+    return not (batch.is_transactional and batch.producer_id in parsed._aborted_producers)
 
 
 class BatchConsumer(Consumer):
@@ -266,7 +284,16 @@ class BatchConsumer(Consumer):
         await super().on_partitions_revoked(revoked)
 
 
+class SecuredProducer(Producer):
+    """Faust's own producer, which nothing of ours sends with, but which must be let in when the app starts."""
+
+    def _settings_auth(self) -> Mapping[str, Any]:
+        """The security of the settings; Faust's credentials do not know every mechanism."""
+        return aiokafka_options(self.app.settings)
+
+
 class BatchTransport(Transport):
-    """Faust's aiokafka transport with the batch consumer."""
+    """Faust's aiokafka transport with the batch consumer and the security of the settings."""
 
     Consumer = BatchConsumer
+    Producer = SecuredProducer
