@@ -15,7 +15,7 @@ SECONDS ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench lock clean
+.PHONY: help demo test check bench faults lock clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -37,6 +37,9 @@ bench: $(STAMP) ## Every measurement of tests/bench, one after the other
 	@set -e; for file in tests/bench/bench_*.py; do echo "== $$file"; $(BIN)/python $$file; done
 	@echo "== throughput"; $(BIN)/python -m tests.bench.throughput $(ARGS)
 
+faults: $(STAMP) ## Seeded faults on a real Kafka; ARGS="--seeds 1-180" says which
+	@$(BIN)/python -m tests.faults $(ARGS)
+
 lock: ## Pins what pyproject.toml asks for, with hashes; ARGS=--upgrade takes newer versions
 	@$(NEEDS_PYTHON)
 	@$(PYTHON) -m venv $(LOCK_TOOLS)
@@ -47,7 +50,7 @@ lock: ## Pins what pyproject.toml asks for, with hashes; ARGS=--upgrade takes ne
 	  --custom-compile-command 'make lock' $(ARGS) --output-file requirements.lock pyproject.toml -
 
 clean: ## Removes everything that was made here
-	rm -rf .venv .lock .kafka .bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .lock .kafka .bench .faults .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	rm -rf build dist roistream.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -1,0 +1,144 @@
+"""What must hold after any sequence of faults: pure functions from what was read to what is wrong."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from streams import topics
+from tests.contracts.oracles import stream
+from tests.contracts.oracles.cells import FIELDS, LENGTHS, Expected, differences
+from tests.faults.workload import Log, parsed
+
+Published = list[dict[str, Any]]
+Ledger = Mapping[tuple[str, int], Mapping[str, int]]
+
+#: They count what happened and never fall in a total.
+GROWING = ("clicks", "impressions", "spend_micros", "orders", "revenue_micros")
+_CLOSED = ("final", "correction")
+
+
+def expected(log: Log, registered: Iterable[tuple[str, bytes | None, Any]]) -> Expected:
+    """The oracle's sums of what the source topics hold."""
+    records: list[tuple[str, dict[str, Any]]] = [(topic, value) for topic, _, value in registered]
+    for (topic, _), values in sorted(log.items()):
+        records += [(topic, record) for record in map(parsed, values) if record is not None]
+    return stream.expected(records)
+
+
+def wrong_figures(published: Published, wanted: Expected) -> list[str]:
+    """Last revisions against the oracle, to the micro."""
+    last: dict[tuple[str, str, int | None], dict[str, Any]] = {}
+    for record in published:
+        key = window_of(record)
+        if key not in last or record["revision"] >= last[key]["revision"]:
+            last[key] = record
+    held = {key: {field: record["sums"][field] for field in FIELDS} for key, record in last.items()}
+    return differences(wanted, held)
+
+
+def falling_revisions(published: Published) -> list[str]:
+    """Revisions of a window never fall on a partition."""
+    last: dict[Any, int] = {}
+    found = []
+    for record in published:
+        key, revision = window_of(record), record["revision"]
+        if revision < last.get(key, revision):
+            found.append(f"{key}: revision {revision} came after {last[key]}")
+        last[key] = revision
+    return found
+
+
+def falling_totals(published: Published) -> list[str]:
+    """Who follows the highest revision never sees a total's counts, spend or revenue go down."""
+    last: dict[str, dict[str, Any]] = {}
+    found = []
+    for record in published:
+        campaign = record["campaign_id"]
+        known = last.get(campaign)
+        if record["window"] != "total" or (known is not None and record["revision"] < known["revision"]):
+            continue
+        for field in GROWING:
+            before, after = (known or record)["sums"][field], record["sums"][field]
+            if before is not None and (after is None or after < before):
+                found.append(f"total of {campaign}: {field} fell from {before} to {after}")
+        last[campaign] = record
+    return found
+
+
+def reopened(published: Published) -> list[str]:
+    """After its final revision a window is only corrected."""
+    closed: set[Any] = set()
+    found = []
+    for record in published:
+        key = window_of(record)
+        if record["stage"] in _CLOSED:
+            closed.add(key)
+        elif key in closed:
+            found.append(f"{key}: an update (revision {record['revision']}) after the final")
+    return found
+
+
+def unclosed(published: Published, grace_ms: int, partition_of: Any) -> list[str]:
+    """Of each window that the watermark has passed by the grace, the last word is final or a correction."""
+    reached: dict[int, int] = {}
+    last: dict[Any, dict[str, Any]] = {}
+    for record in published:
+        last[window_of(record)] = record
+        if record["watermark"] is not None:
+            partition = partition_of(record["campaign_id"])
+            reached[partition] = max(reached.get(partition, 0), _millis(record["watermark"]))
+    found = []
+    for (campaign, window, start), record in last.items():
+        if start is None or record["stage"] in _CLOSED:
+            continue
+        watermark = reached.get(partition_of(campaign), 0)
+        if start + LENGTHS[window] + grace_ms <= watermark:
+            found.append(f"{(campaign, window, start)} is {record['stage']} at watermark {watermark}")
+    return found
+
+
+def wrong_dead_letters(letters: Iterable[Mapping[str, Any]], log: Log) -> list[str]:
+    """Each broken record of the log, and nothing else, is in ``dead-letters``."""
+    wanted = {
+        (topic, partition, offset)
+        for (topic, partition), values in log.items()
+        for offset, value in enumerate(values)
+        if parsed(value) is None
+    }
+    held = {(letter["topic"].split("~")[-1], letter["partition"], letter["offset"]) for letter in letters}
+    return [f"no dead letter of {each}" for each in sorted(wanted - held)] + [
+        f"a dead letter of {each}, which is not broken" for each in sorted(held - wanted)
+    ]
+
+
+def wrong_ledger(ledger: Ledger, log: Log) -> list[str]:
+    """Outcomes add up to the records in the log; those refused are the broken ones; nothing is too late."""
+    found = []
+    for source, values in log.items():
+        outcomes = ledger.get(source, {})
+        broken = sum(parsed(value) is None for value in values)
+        if sum(outcomes.values()) != len(values):
+            found.append(f"ledger of {source}: {dict(outcomes)}, but the log holds {len(values)}")
+        elif outcomes.get("rejected", 0) != broken or outcomes.get("too_late", 0):
+            found.append(f"ledger of {source}: {dict(outcomes)}, but {broken} are broken and none too late")
+        elif outcomes.get("duplicate", 0) != _duplicates(source[0], values):
+            found.append(
+                f"ledger of {source}: {dict(outcomes)}, but {_duplicates(source[0], values)} are repeats"
+            )
+    return found
+
+
+def _duplicates(topic: str, values: list[bytes | None]) -> int:
+    identity = "report_id" if topic == topics.REPORTS else "event_id"
+    ids = [record[identity] for record in map(parsed, values) if record is not None]
+    return len(ids) - len(set(ids))
+
+
+def window_of(record: Mapping[str, Any]) -> tuple[str, str, int | None]:
+    """Campaign, window and start in milliseconds."""
+    start = record["window_start"]
+    return record["campaign_id"], record["window"], None if start is None else _millis(start)
+
+
+def _millis(text: str) -> int:
+    return round(datetime.fromisoformat(text).timestamp() * 1000)

@@ -1,0 +1,277 @@
+"""One sequence: a plan from the seed, the run, and the verdict."""
+
+import random
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import redis
+
+from streams import topics
+from streams.administration import ensure_topics
+from streams.embedded.cache import _command as cache_command
+from streams.embedded.cache import cache_program
+from streams.embedded.process import LOOPBACK, Server, free_ports, is_listening
+from streams.settings import Settings
+from streams.wire import partition_of
+from tests.contracts.outside import ledgers, published, write
+from tests.faults import checks
+from tests.faults.cluster import Cluster
+from tests.faults.faults import CLUSTERED, COMMON, PROXIED, Fault, Scene, cache_lost
+from tests.faults.fleet import Fleet, running_fleet
+from tests.faults.workload import DAY_MS, HOUR_MS, MINUTE_MS, Shape, Writer, load_of, read_back, registered
+
+PARTITIONS = 4
+GRACE_MS = 10_000
+_SETTLES_WITHIN_S = 75
+_FIRST_FAULT_S, _LAST_FAULT_S = 2.0, 13.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a seed stands for."""
+
+    seed: int
+    shape: Shape
+    workers: int
+    faults: tuple[tuple[float, Fault], ...]
+
+    @property
+    def is_proxied(self) -> bool:
+        return any(fault in PROXIED for _, fault in self.faults)
+
+    @property
+    def needs_cache(self) -> bool:
+        return any(fault is cache_lost for _, fault in self.faults)
+
+
+def plan_of(seed: int, brokers: int) -> Plan:
+    """The seed decides: every fault comes in turn, alone in a third of the sequences, with up to two others else."""
+    dice = random.Random(f"{seed}/{brokers}")
+    kinds = COMMON if brokers == 1 else CLUSTERED + COMMON + CLUSTERED
+    first = kinds[seed % len(kinds)]
+    others = [dice.choice(kinds) for _ in range(dice.choice([0, 1, 2]))]
+    times = sorted(dice.uniform(_FIRST_FAULT_S, _LAST_FAULT_S) for _ in [first, *others])
+    return Plan(
+        seed, _shape(dice), dice.choice([1, 2, 2, 2, 3]), tuple(zip(times, [first, *others], strict=True))
+    )
+
+
+def _shape(dice: random.Random) -> Shape:
+    kind = dice.random()
+    poison = dice.choice([0, 0, 0, 250])
+    if kind < 0.15:
+        return Shape(12_000, DAY_MS, 0, None, poison)
+    span = 20 * MINUTE_MS if kind < 0.6 else HOUR_MS + 20 * MINUTE_MS
+    return Shape(dice.randrange(3_500, 5_500), span, 16, dice.choice([None, PARTITIONS - 1]), poison)
+
+
+class Cache:
+    """Redis on one port, which can be killed and comes back empty."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        (self.port,) = free_ports(1)
+        self._server: Server | None = None
+
+    @property
+    def url(self) -> str:
+        return f"redis://{LOOPBACK}:{self.port}/0"
+
+    def start(self) -> None:
+        self.kill()
+        self._server = Server("cache", cache_command(cache_program(), self.port), self._folder)
+        self._server.wait_until(lambda: is_listening(self.port), 20)
+
+    def kill(self) -> None:
+        if self._server is not None:
+            self._server.kill()
+
+    def totals(self) -> dict[str, str]:
+        """Campaigns' totals as JSON."""
+        with redis.Redis(port=self.port, decode_responses=True) as client:
+            return dict(client.hgetall("roistream:kpis:declared:total"))
+
+
+@dataclass
+class Verdict:
+    """What came of a sequence."""
+
+    seed: int
+    brokers: int
+    faults: list[str]
+    workers: int = 0
+    shape: str = ""
+    passed: bool = False
+    seconds: float = 0.0
+    settled_s: float = 0.0
+    problems: list[str] = field(default_factory=list)
+    events: list[str] = field(default_factory=list)
+    deaths: list[str] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+
+
+def run_sequence(cluster: Cluster, plan: Plan, folder: Path, echo: Any = print) -> Verdict:
+    """Run the plan on the cluster; its topics are gone afterwards."""
+    started = time.monotonic()
+    verdict = Verdict(plan.seed, len(cluster.nodes), [fault.__name__ for _, fault in plan.faults])
+    verdict.workers, verdict.shape = plan.workers, "replay" if plan.shape.is_replay else "paced"
+
+    def say(text: str) -> None:
+        verdict.events.append(f"{time.monotonic() - started:6.1f} {text}")
+        echo(f"  {verdict.events[-1]}")
+
+    cluster.heal()
+    cache = Cache(folder)
+    if plan.needs_cache:
+        cache.start()
+    settings = _settings(cluster, cache if plan.needs_cache else None, plan)
+    try:
+        ensure_topics(settings, create=True)
+        with running_fleet(settings, folder, cluster.proxied_url, say) as fleet:
+            _run(Scene(fleet, cluster, cache, say), plan, settings, verdict)
+            verdict.deaths = fleet.deaths
+    finally:
+        cache.kill()
+        cluster.heal()
+        cluster.delete_topics(settings.topic_prefix)
+    verdict.passed = not verdict.problems
+    verdict.seconds = round(time.monotonic() - started, 1)
+    return verdict
+
+
+def _settings(cluster: Cluster, cache: Cache | None, plan: Plan) -> Settings:
+    return Settings(
+        broker=cluster.url,
+        topic_prefix=f"f{plan.seed}-{uuid.uuid4().hex[:6]}-",
+        partitions=PARTITIONS,
+        replication_factor=len(cluster.nodes),
+        broker_wait=20_000,
+        session_timeout=6_000,
+        grace=GRACE_MS,
+        # In a replay a partition whose worker is away must not be passed over.
+        idle_after=10 * MINUTE_MS if plan.shape.is_replay else 2_000,
+        publish_interval=200,
+        **({"redis_url": cache.url} if cache else {}),
+    )
+
+
+def _run(scene: Scene, plan: Plan, settings: Settings, verdict: Verdict) -> None:
+    fleet = scene.fleet
+    load = load_of(plan.seed, plan.shape, PARTITIONS, int(time.time() * 1000))
+    write(settings, registered())
+    writer = Writer(settings, load, plan.shape.seconds)
+    if plan.shape.is_replay:
+        writer.start()
+        writer.finish()
+        scene.say(f"{len(load)} records of a day are written")
+    for number in range(plan.workers):
+        fleet.add(is_proxied=plan.is_proxied and number == 0)
+    if not plan.shape.is_replay:
+        fleet.wait("the workers are ready", fleet.all_ready, 60)
+        scene.say(f"{plan.workers} workers are ready, {len(load)} records are being written")
+        writer.start()
+    _play(scene, plan)
+    scene.cluster.heal()
+    if not plan.shape.is_replay:
+        writer.finish()
+    scene.say("everything is written, everything is mended")
+    _judge(scene, settings, verdict, load)
+
+
+def _play(scene: Scene, plan: Plan) -> None:
+    """Let the faults act when they are due, while the supervisor looks on."""
+    began = time.monotonic()
+    waiting: list[tuple[float, Iterator[float]]] = []
+    for number, (at, fault) in enumerate(plan.faults):
+        # A replay is over soon after the workers have started, which takes them some seconds.
+        due = 3 + at / 3 if plan.shape.is_replay else at
+        waiting.append((began + due, fault(scene, random.Random(f"{plan.seed}-{number}"))))
+    ends = began + (0 if plan.shape.is_replay else _LAST_FAULT_S)
+    while waiting or time.monotonic() < ends:
+        scene.fleet.supervise()
+        for due, acts in [each for each in waiting if each[0] <= time.monotonic()]:
+            waiting.remove((due, acts))
+            pause = next(acts, None)
+            if pause is not None:
+                waiting.append((time.monotonic() + pause, acts))
+        time.sleep(0.05)
+
+
+def _judge(scene: Scene, settings: Settings, verdict: Verdict, load: Any) -> None:
+    mended = time.monotonic()
+    log = read_back(settings)
+    wanted = checks.expected(log, registered())
+    last: list[str] = []
+
+    def is_settled() -> bool:
+        last[:] = _unsettled(scene.fleet, settings, log, wanted)
+        return not last
+
+    def settles_slowly() -> bool:
+        time.sleep(0.4)  # each look reads whole topics
+        return is_settled()
+
+    is_exact = scene.fleet.wait("exact figures", settles_slowly, _SETTLES_WITHIN_S)
+    verdict.settled_s = round(time.monotonic() - mended, 1)
+    records = published(settings)
+    problems = [] if is_exact else list(last)
+    problems += checks.falling_revisions(records) + checks.falling_totals(records) + checks.reopened(records)
+    problems += checks.unclosed(records, GRACE_MS, lambda campaign: partition_of(campaign, PARTITIONS))
+    problems += _lost_numbers(log, load) + _wrong_views(scene, settings, wanted)
+    verdict.problems = problems[:30]
+    verdict.counts = _counts(log, records)
+    scene.say(
+        f"exact after {verdict.settled_s} s; {verdict.counts}" if not problems else f"WRONG: {problems[:5]}"
+    )
+
+
+def _unsettled(fleet: Fleet, settings: Settings, log: Any, wanted: Any) -> list[str]:
+    """What is not yet as it must end."""
+    if not fleet.all_ready():
+        return ["not every worker is ready"]
+    prefix = settings.topic_prefix
+    ledger = {
+        (topic.removeprefix(prefix), partition): outcomes
+        for (topic, partition), outcomes in ledgers(fleet.living).items()
+    }
+    found = checks.wrong_ledger(ledger, log)
+    if not found:
+        letters = [
+            letter | {"topic": letter["topic"].removeprefix(prefix)}
+            for letter in published(settings, topics.DEAD_LETTERS)
+        ]
+        found = checks.wrong_dead_letters(letters, log)
+    return found or checks.wrong_figures(published(settings), wanted)
+
+
+def _lost_numbers(log: Any, load: Any) -> list[str]:
+    from tests.faults.workload import gaps  # noqa: PLC0415
+
+    return gaps(log, load)
+
+
+def _wrong_views(scene: Scene, settings: Settings, wanted: Any) -> list[str]:
+    """Redis came back empty and must hold every total again."""
+    if settings.redis_url is None:
+        return []
+    campaigns = {campaign for campaign, window, _ in wanted if window == "total"}
+
+    def has_all() -> bool:
+        return campaigns <= set(scene.cache.totals())
+
+    if not scene.fleet.wait("Redis is full again", has_all, 30):
+        return [f"Redis lacks the totals of {sorted(campaigns - set(scene.cache.totals()))}"]
+    return []
+
+
+def _counts(log: Any, records: list[dict[str, Any]]) -> dict[str, int]:
+    stages = [record["stage"] for record in records]
+    return {
+        "read": sum(len(values) for values in log.values()),
+        "published": len(records),
+        **{stage: stages.count(stage) for stage in ("final", "correction")},
+    }
