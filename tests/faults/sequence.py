@@ -22,7 +22,17 @@ from tests.faults import checks
 from tests.faults.cluster import Cluster
 from tests.faults.faults import CLUSTERED, COMMON, PROXIED, Fault, Scene, cache_lost
 from tests.faults.fleet import Fleet, running_fleet
-from tests.faults.workload import DAY_MS, HOUR_MS, MINUTE_MS, Shape, Writer, load_of, read_back, registered
+from tests.faults.workload import (
+    DAY_MS,
+    HOUR_MS,
+    MINUTE_MS,
+    Shape,
+    Writer,
+    gaps,
+    load_of,
+    read_back,
+    registered,
+)
 
 PARTITIONS = 4
 GRACE_MS = 10_000
@@ -221,7 +231,7 @@ def _judge(scene: Scene, settings: Settings, verdict: Verdict, load: Any) -> Non
     problems = [] if is_exact else list(last)
     problems += checks.falling_revisions(records) + checks.falling_totals(records) + checks.reopened(records)
     problems += checks.unclosed(records, GRACE_MS, lambda campaign: partition_of(campaign, PARTITIONS))
-    problems += _lost_numbers(log, load) + _wrong_views(scene, settings, wanted)
+    problems += gaps(log, load) + _wrong_views(scene, settings, wanted)
     verdict.problems = problems[:30]
     verdict.counts = _counts(log, records)
     scene.say(
@@ -246,12 +256,6 @@ def _unsettled(fleet: Fleet, settings: Settings, log: Any, wanted: Any) -> list[
         ]
         found = checks.wrong_dead_letters(letters, log)
     return found or checks.wrong_figures(published(settings), wanted)
-
-
-def _lost_numbers(log: Any, load: Any) -> list[str]:
-    from tests.faults.workload import gaps  # noqa: PLC0415
-
-    return gaps(log, load)
 
 
 def _wrong_views(scene: Scene, settings: Settings, wanted: Any) -> list[str]:

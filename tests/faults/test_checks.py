@@ -1,0 +1,132 @@
+"""Each check finds the fault it is for, and is silent where there is none."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.faults import checks
+from tests.faults.launcher import Trap
+from tests.faults.sequence import plan_of
+from tests.faults.workload import MINUTE_MS, Shape, gaps, load_of, parsed
+
+START = "2026-11-21T10:00:00Z"
+START_MS = 1_795_255_200_000
+GRACE_MS = 10_000
+
+
+def reading(revision: int, stage: str = "update", window: str = "1m", **changes: Any) -> dict[str, Any]:
+    sums = dict.fromkeys(checks.FIELDS, 0) | {"clicks": revision}
+    record = {
+        "campaign_id": "c",
+        "window": window,
+        "window_start": None if window == "total" else START,
+        "revision": revision,
+        "stage": stage,
+        "sums": sums,
+        "watermark": START,
+    }
+    return record | changes
+
+
+def test_a_revision_that_falls_is_found() -> None:
+    assert checks.falling_revisions([reading(1), reading(1), reading(2)]) == []
+    assert checks.falling_revisions([reading(2), reading(1)])
+
+
+def test_a_total_that_falls_is_found_unless_its_revision_is_old() -> None:
+    fallen = reading(3, window="total", sums=reading(1)["sums"])
+    assert checks.falling_totals([reading(1, window="total"), reading(2, window="total")]) == []
+    assert checks.falling_totals([reading(2, window="total"), reading(1, window="total")]) == []
+    assert checks.falling_totals([reading(2, window="total"), fallen])
+
+
+def test_an_update_after_the_final_is_found() -> None:
+    assert checks.reopened([reading(1), reading(2, "final"), reading(3, "correction")]) == []
+    assert checks.reopened([reading(1, "final"), reading(2)])
+
+
+@pytest.mark.parametrize(
+    ("watermark", "stage", "count"),
+    [
+        ("2026-11-21T10:01:09.999Z", "update", 0),
+        ("2026-11-21T10:01:10Z", "update", 1),
+        ("2026-11-21T10:01:10Z", "final", 0),
+        ("2026-11-21T10:01:10Z", "correction", 0),
+    ],
+)
+def test_a_window_passed_by_the_grace_must_be_closed(watermark: str, stage: str, count: int) -> None:
+    records = [reading(1, stage), reading(2, window="total", watermark=watermark)]
+    assert len(checks.unclosed(records, GRACE_MS, lambda _: 0)) == count
+
+
+def click(number: int, **changes: Any) -> bytes:
+    record = {"event_id": f"e-{number}", "occurred_at": START_MS, "campaign_id": "c", "seq": number}
+    return json.dumps(record | changes).encode()
+
+
+def test_figures_that_differ_from_the_log_are_found() -> None:
+    log = {("ad-clicks", 0): [click(1), click(2), click(2), b"{"]}
+    wanted = checks.expected(log, [])
+    records = [reading(2, window=window) for window in ("1m", "total")]
+    records += [reading(2, window="1h"), reading(2, window="1d", window_start="2026-11-21T00:00:00Z")]
+    assert checks.wrong_figures(records, wanted) == []
+    assert checks.wrong_figures([*records, reading(3)], wanted)
+
+
+def test_a_missing_and_a_needless_dead_letter_are_found() -> None:
+    log = {("ad-clicks", 0): [click(1), b"{"]}
+    letter = {"topic": "ad-clicks", "partition": 0, "offset": 1}
+    assert checks.wrong_dead_letters([letter, letter], log) == []
+    assert checks.wrong_dead_letters([], log)
+    assert checks.wrong_dead_letters([letter, letter | {"offset": 0}], log)
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "count"),
+    [
+        ({"applied": 1, "duplicate": 1, "rejected": 1, "too_late": 0}, 0),
+        ({"applied": 1, "duplicate": 1, "rejected": 0, "too_late": 0}, 1),
+        ({"applied": 2, "duplicate": 0, "rejected": 1, "too_late": 0}, 1),
+        ({"applied": 1, "duplicate": 0, "rejected": 1, "too_late": 1}, 1),
+    ],
+)
+def test_a_ledger_that_tells_another_story_than_the_log_is_found(
+    outcomes: dict[str, int], count: int
+) -> None:
+    log = {("ad-clicks", 0): [click(1), click(1), b"{"]}
+    assert len(checks.wrong_ledger({("ad-clicks", 0): outcomes}, log)) == count
+
+
+def test_a_record_that_the_broker_lost_is_found() -> None:
+    load = [("ad-clicks", b"v", json.loads(click(number, visitor_id="v"))) for number in range(3)]
+    values: list[bytes | None] = [json.dumps(value).encode() for _, _, value in load]
+    assert gaps({("ad-clicks", 0): values}, load) == []
+    assert len(gaps({("ad-clicks", 0): values[:-1]}, load)) == 1
+
+
+def test_a_load_is_the_same_for_the_same_seed_and_holds_what_it_says() -> None:
+    shape = Shape(2_000, 20 * MINUTE_MS, 10, 3, poison=50)
+    one, other = (load_of(7, shape, 4, START_MS) for _ in range(2))
+    assert one == other
+    raw = [value if isinstance(value, bytes) else json.dumps(value).encode() for _, _, value in one]
+    broken = sum(parsed(value) is None for value in raw)
+    assert broken > 50
+    assert {topic for topic, _, _ in one} == {"ad-clicks", "ad-impressions", "ad-reports", "leads", "orders"}
+
+
+@pytest.mark.parametrize("brokers", [1, 3])
+def test_every_fault_comes_within_thirty_seeds(brokers: int) -> None:
+    plans = [plan_of(seed, brokers) for seed in range(1, 31)]
+    assert plans == [plan_of(seed, brokers) for seed in range(1, 31)]
+    names = {fault.__name__ for plan in plans for _, fault in plan.faults}
+    assert {"zombie", "trapped", "rolled", "broker_killed", "cut_off", "cache_lost"} <= names
+    assert ("two_brokers_down" in names) == (brokers == 3)
+
+
+def test_a_trap_springs_at_the_nth_pass_of_its_point_and_stage() -> None:
+    trap = Trap("before-append:merge:2:fail")
+    passes = [("before-append", "intake"), ("before-append", "merge"), ("after-append", "merge")]
+    assert [trap.is_due(*each) for each in passes] == [False] * 3
+    assert trap.is_due("before-append", "merge")
+    assert not trap.is_due("before-append", "merge")
