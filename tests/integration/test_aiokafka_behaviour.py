@@ -80,10 +80,18 @@ def test_a_fetch_waits_in_the_fetcher_as_a_result_whose_parser_makes_the_records
             assert result._topic_partition == tp
             parsed = result._partition_records
             assert (parsed.next_fetch_offset, result.has_more()) == (0, True)
-            parsed._consumer_record = lambda _tp, record: (record.offset, record.key, record.value)
-            assert result.getall(4) == [(n, b"k", b"v") for n in range(4)]
-            assert (parsed.next_fetch_offset, await consumer.position(tp)) == (4, 4)
-            assert [record[0] for record in parsed._records_iterator] == [4, 5, 6, 7, 8]
+            batch = parsed._records.next_batch()
+            assert (batch.base_offset, batch.next_offset, batch.producer_id) == (0, 9, -1)
+            assert (batch.is_control_batch, batch.is_transactional, batch.validate_crc()) == (
+                False,
+                False,
+                True,
+            )
+            assert [(each.offset, each.key, each.value) for each in batch] == [
+                (n, b"k", b"v") for n in range(9)
+            ]
+            assert not parsed._records.has_next()
+            parsed.next_fetch_offset = batch.next_offset
             result._update_position()
             assert await consumer.position(tp) == 9
             result._partition_records = None
@@ -97,8 +105,7 @@ def test_raw_records_have_offset_timestamp_key_and_value(broker, fresh) -> None:
     async def scenario() -> None:
         async with fetched(settings, 2) as (consumer, tp):
             parsed = consumer._fetcher._records[tp]._partition_records
-            parsed._consumer_record = lambda _tp, record: record
-            first = next(parsed)
+            first = next(iter(parsed._records.next_batch()))
             assert (first.offset, first.key, first.value) == (0, b"k", b"v")
             assert first.timestamp > 1_700_000_000_000
 

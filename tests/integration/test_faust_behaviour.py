@@ -27,7 +27,7 @@ from faust.types import TP
 from streams import topics
 from streams.administration import ensure_topics
 from streams.app import make_app
-from streams.batching import MAX_BATCH_RECORDS, Batch, BatchConsumer, BatchConsumerThread, BatchTransport
+from streams.batching import Batch, BatchConsumer, BatchConsumerThread, BatchTransport
 from streams.connections import aiokafka_options
 from tests.integration.pinning import LIMIT_S, append, until
 
@@ -68,7 +68,8 @@ def test_these_are_the_versions_that_were_read() -> None:
         (FetchResult._update_position, ["self"]),
         (FetchResult.has_more, ["self"]),
         (FetchError.check_raise, ["self"]),
-        (PartitionRecords._consumer_record, ["self", "tp", "record"]),
+        (PartitionRecords._consume_aborted_up_to, ["self", "batch_offset"]),
+        (PartitionRecords._contains_abort_marker, ["self", "next_batch"]),
         (AIOKafkaProducer.create_batch, ["self"]),
         (AIOKafkaProducer.send_batch, ["self", "batch", "topic", "partition"]),
     ],
@@ -197,7 +198,7 @@ def test_batches_flow_from_their_log_to_the_agent_one_message_each_in_order(brok
     async def scenario() -> None:
         recorder = Recorder()
         recorder.begin(settings)
-        sizes = {0: [1, 2 * MAX_BATCH_RECORDS, 7], 1: [3] * 5}
+        sizes = {0: [1, 8_000, 7], 1: [3] * 5}
         for partition, batches in sizes.items():
             await append(settings, topics.CLICKS, batches, partition)
         async with running(settings, recorder) as app:
@@ -226,7 +227,6 @@ def _are_whole_and_in_order(settings: Any, recorder: Recorder, sizes: dict[int, 
         assert mine[-1].end == sum(batches)
         offsets = [record.offset for batch in mine for record in batch.records]
         assert offsets == list(range(sum(batches)))
-        assert all(len(batch.records) <= MAX_BATCH_RECORDS for batch in mine)
     assert {topic for topic, *_ in recorder.taken} == {settings.topic(topics.CLICKS)}
 
 
