@@ -78,23 +78,16 @@ def reopened(published: Published) -> list[str]:
     return found
 
 
-def unclosed(published: Published, grace_ms: int, partition_of: Any) -> list[str]:
+def unclosed(published: Published, grace_ms: int, reached: int) -> list[str]:
     """Of each window that the watermark has passed by the grace, the last word is final or a correction."""
-    reached: dict[int, int] = {}
-    last: dict[Any, dict[str, Any]] = {}
-    for record in published:
-        last[window_of(record)] = record
-        if record["watermark"] is not None:
-            partition = partition_of(record["campaign_id"])
-            reached[partition] = max(reached.get(partition, 0), _millis(record["watermark"]))
-    found = []
-    for (campaign, window, start), record in last.items():
-        if start is None or record["stage"] in _CLOSED:
-            continue
-        watermark = reached.get(partition_of(campaign), 0)
-        if start + LENGTHS[window] + grace_ms <= watermark:
-            found.append(f"{(campaign, window, start)} is {record['stage']} at watermark {watermark}")
-    return found
+    last = {window_of(record): record for record in published}
+    return [
+        f"{(campaign, window, start)} is {record['stage']} at watermark {reached}, last said at {record['watermark']}"
+        for (campaign, window, start), record in last.items()
+        if start is not None
+        and record["stage"] not in _CLOSED
+        and start + LENGTHS[window] + grace_ms <= reached
+    ]
 
 
 def wrong_dead_letters(letters: Iterable[Mapping[str, Any]], log: Log) -> list[str]:

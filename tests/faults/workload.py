@@ -68,6 +68,7 @@ def load_of(seed: int, shape: Shape, partitions: int, now: int) -> Load:
     load = generated(seed, shape.records, start, shape.span_ms, people)
     load = _mixed(dice, load, _reports(dice, start, shape.span_ms))
     load = _mixed(dice, load, _broken(dice, len(load) // 200, people))
+    load = _repeated(dice, load)
     at = dice.randrange(len(load))
     load[at:at] = _broken(dice, shape.poison, people[:1])
     return _numbered(load)
@@ -79,6 +80,16 @@ def _mixed(dice: random.Random, load: Load, others: Load) -> Load:
     for place, other in zip(reversed(places), reversed(others), strict=True):
         load.insert(place, other)
     return load
+
+
+def _repeated(dice: random.Random, load: Load) -> Load:
+    """Two in a hundred come again at any later time, so that restarts lie between a record and its repeat."""
+    repeated = dice.sample(range(len(load)), len(load) // 50)
+    again = [(dice.randrange(number, len(load)), number) for number in repeated]
+    found = list(load)
+    for place, number in sorted(again, reverse=True):
+        found.insert(place + 1, load[number])
+    return found
 
 
 def _reports(dice: random.Random, start: int, span_ms: int) -> Load:
@@ -220,6 +231,12 @@ def parsed(value: bytes | None) -> Any:
     except (ValueError, UnicodeDecodeError):
         return None
     return found if is_whole(found) and ("occurred_at" in found or "period_start" in found) else None
+
+
+def latest_event(log: Log) -> int:
+    """The watermark when everything is read and all partitions are idle."""
+    records = (record for values in log.values() for record in map(parsed, values) if record is not None)
+    return max(record["occurred_at"] for record in records if "occurred_at" in record)
 
 
 def gaps(log: Log, load: Iterable[tuple[str, bytes | None, Any]]) -> list[str]:
