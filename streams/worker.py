@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 from metrics.campaigns import Book
 from metrics.errors import RoistreamError
 from metrics.exposition import Exposition
+from streams import loops
 from streams.administration import ensure_topics
 from streams.app import make_app
 from streams.http import HttpServer
@@ -68,10 +69,7 @@ def run(settings: Settings, accept_dead_letters: int = 0) -> int:
     _prepare_topics(settings)
     gc.set_threshold(*_COLLECT_AFTER)
     sys.setswitchinterval(_SWITCH_SECONDS)
-    with contextlib.suppress(ImportError):
-        import uvloop  # noqa: PLC0415 - not to be had on every platform
-
-        uvloop.install()
+    loops.install()
     return asyncio.run(Worker(settings, accept_dead_letters).run())
 
 

@@ -1,5 +1,6 @@
 """Kafka with TLS and SASL: every command works through it, and every way to be kept out is told at once."""
 
+import asyncio
 import json
 import os
 import signal
@@ -12,9 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from metrics.errors import RoistreamError
-from streams.administration import wait_for_broker
+from streams import loops
+from streams.administration import ensure_topics, wait_for_broker
+from streams.connections import aiokafka_options
 from streams.embedded.process import free_ports
 from streams.settings import Settings
 from tests.conftest import Broker
@@ -291,3 +295,25 @@ def test_one_of_several_addresses_is_enough(kafka: KafkaHandle, secured: Callabl
     wait_for_broker(secured("SSL", host=f"{nowhere},127.0.0.1"), 10_000)
     with pytest.raises(RoistreamError, match=rf"{nowhere} within 1s \(connection refused\)"):
         wait_for_broker(Settings(broker=nowhere), 1_000)
+
+
+def test_connections_over_tls_are_closed_within_seconds(
+    kafka: KafkaHandle, secured: Callable[..., Settings]
+) -> None:
+    # Left alone, uvloop waits half a minute for a goodbye on some of them; recovery opens and closes many.
+    settings = secured("SSL")
+    ensure_topics(settings, create=True)
+
+    async def read_and_close(number: int) -> None:
+        consumer = AIOKafkaConsumer(group_id=None, fetch_max_wait_ms=50, **aiokafka_options(settings))
+        consumer.assign([TopicPartition(settings.topic("leads"), number % settings.partitions)])
+        await consumer.start()
+        await consumer.getmany(timeout_ms=100)
+        async with asyncio.timeout(10):
+            await consumer.stop()
+
+    async def many() -> None:
+        await asyncio.gather(*(read_and_close(number) for number in range(24)))
+
+    with asyncio.Runner(loop_factory=loops.new_event_loop) as runner:
+        runner.run(many())
