@@ -104,6 +104,12 @@ def _print_table(verdicts: list[Verdict]) -> None:
     print("\n| fault | sequences | exact |\n|---|---|---|")
     for name in sorted(runs):
         print(f"| {name} | {runs[name]} | {good[name]} |")
+    deaths = Counter(
+        "killed by a trap" if death.endswith("the trap") else "ended by itself"
+        for verdict in verdicts
+        for death in verdict.deaths
+    )
+    print(f"workers: {dict(deaths)}")
     failed = [verdict.seed for verdict in verdicts if not verdict.passed]
     print(f"| all | {len(verdicts)} | {len(verdicts) - len(failed)} |")
     print(f"failed seeds: {failed}" if failed else "none failed")

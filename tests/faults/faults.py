@@ -13,7 +13,7 @@ from typing import Any
 from streams import topics
 from tests.faults.cluster import Cluster, Node
 from tests.faults.fleet import Fleet, Member
-from tests.faults.launcher import CLIENT_POINTS, POINTS
+from tests.faults.launcher import AT_RELEASE, AT_TAKEOVER, CLIENT_POINTS, POINTS
 
 SESSION_S = 6
 HOUR_MS = 3_600_000
@@ -30,7 +30,9 @@ class Scene:
 
     def pick(self, dice: random.Random) -> Member | None:
         """A running worker that no other fault holds."""
-        free = [member for member in self.fleet.living if not member.is_stopped]
+        free = [each for each in self.fleet.living if not each.is_stopped and not each.is_trapped]
+        if not free:
+            self.say("no worker is free for one more fault")
         return dice.choice(free) if free else None
 
 
@@ -117,7 +119,7 @@ def rolled(scene: Scene, dice: random.Random) -> Iterator[float]:
 def trapped(scene: Scene, dice: random.Random) -> Iterator[float]:
     """A worker is started anew with a trap that kills it at a chosen point."""
     point, stage = dice.choice(POINTS), dice.choice(["intake", "merge"])
-    nth = dice.randint(1, 3) if point in POINTS[7:] else dice.randint(2, 60)
+    nth = dice.randint(1, 2) if point in AT_TAKEOVER + AT_RELEASE else dice.randint(1, 25)
     yield from _started_with(scene, dice, f"{point}:{stage}:{nth}:kill")
 
 
@@ -126,7 +128,7 @@ def client_failed(scene: Scene, dice: random.Random) -> Iterator[float]:
     action = dice.choice(["fail", "hang"])
     stage = dice.choice(["intake", "merge"])
     yield from _started_with(
-        scene, dice, f"{dice.choice(CLIENT_POINTS)}:{stage}:{dice.randint(2, 40)}:{action}"
+        scene, dice, f"{dice.choice(CLIENT_POINTS)}:{stage}:{dice.randint(1, 25)}:{action}"
     )
 
 
@@ -136,6 +138,13 @@ def _started_with(scene: Scene, dice: random.Random, trap: str) -> Iterator[floa
     scene.say(f"SIGKILL to {member.name}, started anew with the trap {trap}")
     member.end()
     member.start(trap)
+    if trap.startswith(AT_RELEASE):
+        for _ in range(150):
+            if member.answers_ready():
+                break
+            yield 0.1
+        scene.say(f"SIGTERM to {member.name}, into the trap")
+        member.send(signal.SIGTERM)
     yield 0
 
 
@@ -237,5 +246,7 @@ COMMON: tuple[Fault, ...] = (
     cache_lost,
     trapped,
 )
+#: They need records to come for some seconds more.
+EARLY: tuple[Fault, ...] = (trapped, client_failed)
 CLUSTERED: tuple[Fault, ...] = (broker_killed, controller_killed, two_brokers_down)
 PROXIED: tuple[Fault, ...] = (cut_off, stalled_network)

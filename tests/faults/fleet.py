@@ -28,7 +28,7 @@ class Member(WorkerProcess):
         self.log = folder / f"{name}.log"
         self.is_wanted = True
         self.is_stopped = False
-        self.starts = 0
+        self.is_trapped = False
         self.clock = folder / f"{name}.clock"
         self.clock.write_text("0")
         self._environment = variables(
@@ -42,8 +42,7 @@ class Member(WorkerProcess):
     def start(self, trap: str | None = None) -> None:
         """Start the process; the trap holds for this one start."""
         environment = self._environment | ({"FAULTS_TRAP": trap} if trap else {})
-        self.is_wanted, self.is_stopped = True, False
-        self.starts += 1
+        self.is_wanted, self.is_stopped, self.is_trapped = True, False, trap is not None
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "tests.faults.launcher"],

@@ -25,8 +25,7 @@ import streams.seat
 import streams.worker
 from streams.__main__ import main
 
-#: Before and amid the parts of a checkpoint; the last seven are passed at a takeover or a release.
-POINTS = (
+AT_CHECKPOINT = (
     "before-append",
     "after-append",
     "before-output",
@@ -34,14 +33,10 @@ POINTS = (
     "before-commit",
     "amid-commit",
     "after-commit",
-    "fenced",
-    "recovering",
-    "recovered",
-    "claiming",
-    "claimed",
-    "revoking",
-    "revoked",
 )
+AT_TAKEOVER = ("fenced", "recovering", "recovered", "claiming", "claimed")
+AT_RELEASE = ("revoking", "revoked")
+POINTS = AT_CHECKPOINT + AT_TAKEOVER + AT_RELEASE
 #: Where the client may fail or hang instead of the process being killed.
 CLIENT_POINTS = ("before-append", "before-output", "before-commit")
 

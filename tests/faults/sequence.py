@@ -19,7 +19,7 @@ from streams.settings import Settings
 from tests.contracts.outside import ledgers, published, write
 from tests.faults import checks
 from tests.faults.cluster import Cluster
-from tests.faults.faults import CLUSTERED, COMMON, PROXIED, Fault, Scene, cache_lost
+from tests.faults.faults import CLUSTERED, COMMON, EARLY, PROXIED, Fault, Scene, cache_lost
 from tests.faults.fleet import Fleet, running_fleet
 from tests.faults.workload import (
     DAY_MS,
@@ -62,12 +62,13 @@ def plan_of(seed: int, brokers: int) -> Plan:
     """The seed decides: every fault comes in turn, alone in a third of the sequences, with up to two others else."""
     dice = random.Random(f"{seed}/{brokers}")
     kinds = COMMON if brokers == 1 else CLUSTERED + COMMON + CLUSTERED
-    first = kinds[seed % len(kinds)]
     others = [dice.choice(kinds) for _ in range(dice.choice([0, 1, 2]))]
-    times = sorted(dice.uniform(_FIRST_FAULT_S, _LAST_FAULT_S) for _ in [first, *others])
-    return Plan(
-        seed, _shape(dice), dice.choice([1, 2, 2, 2, 3]), tuple(zip(times, [first, *others], strict=True))
-    )
+    times = sorted(dice.uniform(_FIRST_FAULT_S, _LAST_FAULT_S) for _ in range(1 + len(others)))
+    timed = [
+        (at / 3 if fault in EARLY else at, fault)
+        for at, fault in zip(times, [kinds[seed % len(kinds)], *others], strict=True)
+    ]
+    return Plan(seed, _shape(dice), dice.choice([1, 2, 2, 2, 3]), tuple(timed))
 
 
 def _shape(dice: random.Random) -> Shape:
