@@ -65,6 +65,9 @@ class BatchApp(faust.App):
     owner: Owner
     settings: Settings
 
+    def _create_directories(self) -> None:
+        """Nothing is kept on disk; Faust would leave a folder where the worker was started."""
+
     def _new_transport(self) -> "BatchTransport":
         return BatchTransport(self.conf.broker_consumer, self)
 

@@ -117,6 +117,21 @@ def test_without_redis_kpis_flow_on_and_readyz_tells(
         assert "secret" not in worker.log.read_text()
 
 
+def test_a_worker_leaves_nothing_where_it_was_started(
+    embedded_kafka: BrokerHandle,
+    settings_for: SettingsFor,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    started = tmp_path_factory.mktemp("started")
+    monkeypatch.chdir(started)
+    with running_worker(settings_for(embedded_kafka), tmp_path) as worker:
+        assert worker.terminate() == 0
+    assert list(started.iterdir()) == []
+
+
 def _facts_with(worker: WorkerProcess, redis: str) -> dict[str, object] | None:
     facts = worker.facts()
     return facts if facts["redis"] == redis else None
