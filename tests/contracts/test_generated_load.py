@@ -140,8 +140,11 @@ def test_kills_in_the_middle_of_the_work_lose_and_double_nothing(
         outcomes = _outcomes(read_all([worker], settings, counts))
         assert outcomes["too_late"] == 0
         equals(settings, stream.expected(as_oracle_input(load)), WINDOWS)
-    stages = [record["stage"] for record in last_revisions(published(settings)).values()]
-    assert stages.count("final") > 100
+        wait_for("windows become final", lambda: _finals(settings) > 100, 30)
+
+
+def _finals(settings: Settings) -> int:
+    return sum(record["stage"] == "final" for record in last_revisions(published(settings)).values())
 
 
 def _read(worker: WorkerProcess) -> int:
