@@ -35,6 +35,9 @@ from streams.wire import Bundle, PanePartial, decode_bundle
 #: How many publish intervals lie between two updates of a window.
 PACE = {"1m": 1, "1h": 5, "1d": 10, TOTAL_WINDOW: 10, "rolling": 5}
 _ROLLING_KEY = "rolling"
+#: Windows that one checkpoint closes, unless more end at the same instant: after a long silence of one topic the
+#: watermark leaps over days, and a checkpoint of all their finals would miss its deadline, again after each restart.
+MAX_CLOSED_AT_ONCE = 10_000
 
 
 class MergeOptions(msgspec.Struct, frozen=True):
@@ -211,7 +214,8 @@ class Merge:
     @property
     def has_pending(self) -> bool:
         """Whether anything waits to be written or published."""
-        return self.is_touched or len(self.schedule) > 0 or len(self.views) > 0
+        is_closing = self.closed_through != self.clock.reached
+        return self.is_touched or is_closing or len(self.schedule) > 0 or len(self.views) > 0
 
     def readings(self, stamp: Stamp, now: int) -> list[CampaignKpi]:
         """The readings that go to ``campaign-kpis`` now: finals, corrections, updates that are due."""
@@ -251,11 +255,11 @@ class Merge:
         return self._limits
 
     def _close(self) -> list[WindowKey]:
-        """Windows that the watermark has passed by the grace; the one place that closes them."""
+        """Windows that the watermark has passed by the grace, the oldest first; the one place that closes them."""
         reached = self.clock.reached
         if reached is None or reached == self.closed_through:
             return []
-        self.closed_through = reached
+        self.closed_through = self._close_through(reached)
         closed = [
             (campaign_id, kind.name, start)
             for kind in TUMBLING
@@ -266,6 +270,22 @@ class Merge:
         for key in closed:
             self.schedule.close(key)
         return closed
+
+    def _close_through(self, reached: int) -> int:
+        """How far to close now, at most up to ``reached``."""
+        ending: dict[int, int] = {}
+        for kind in TUMBLING:
+            for start, campaigns in self._open[kind.name].items():
+                passed_at = start + kind.length + self.options.grace
+                if passed_at <= reached:
+                    ending[passed_at] = ending.get(passed_at, 0) + len(campaigns)
+        count, through = 0, None
+        for passed_at in sorted(ending):
+            count += ending[passed_at]
+            if count > MAX_CLOSED_AT_ONCE and through is not None:
+                return through
+            through = passed_at
+        return reached
 
     def _slide(self) -> None:
         reached = self.clock.reached

@@ -36,7 +36,7 @@ _BATCH = 5_000
 def main() -> None:
     """Print one line per measurement."""
     options = _options()
-    with running_cluster(1) as cluster, tempfile.TemporaryDirectory() as folder:
+    with running_cluster(1) as cluster, tempfile.TemporaryDirectory(prefix="measure-") as folder:
         if options.what == "failover":
             for session_ms in (6_000, 30_000):
                 _failover(cluster, Path(folder), session_ms)

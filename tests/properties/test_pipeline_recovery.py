@@ -3,12 +3,14 @@
 A checkpoint is: append ── outputs ── confirmation. The mark ✗ says where its owner dies.
 """
 
+from collections import Counter
+
 import pytest
 
 from metrics.events import Campaign
 from metrics.reports import Report
 from metrics.timeline import DAY, HOUR, MINUTE
-from streams import topics
+from streams import merge, topics
 from tests.properties.machine import BEFORE_CONFIRM, INTAKE, MERGE, Machine
 
 T0 = 1_794_960_000_000  # midnight UTC
@@ -56,6 +58,33 @@ def test_a_final_lost_at_a_crash_is_published_though_its_pane_had_expired(crash)
     machine.settle()
     reading = machine.last()["c", "1m", "2026-11-18T00:00:00Z"]
     assert (reading["stage"] in ("final", "correction"), reading["sums"]["clicks"]) == (True, 1)
+
+
+@pytest.mark.parametrize("crash", [None, 0, 2, BEFORE_CONFIRM])
+def test_a_leap_of_the_watermark_closes_its_windows_over_several_checkpoints(monkeypatch, crash):
+    # clicks  2 campaigns in each of 10 minutes, read while the other topics hold the watermark; then they fall idle
+    monkeypatch.setattr(merge, "MAX_CLOSED_AT_ONCE", 6)
+    machine = Machine(1)
+    for minute in range(10):
+        for campaign in ("c", "d"):
+            click(machine, f"{minute}{campaign}", T0 + minute * MINUTE, campaign)
+    click(machine, "last", T0 + HOUR, "e")
+    machine.read(topics.CLICKS, 0, 100)
+    machine.checkpoint(INTAKE, 0)
+    machine.follow(0, 100)
+    machine.checkpoint(MERGE, 0)
+    hear_clicks_only(machine)
+    machine.now += 5_000
+    machine.checkpoint(INTAKE, 0)
+    machine.follow(0, 100)
+    checkpoints = 0
+    while machine.stages[MERGE, 0].is_dirty and checkpoints < 20:
+        machine.checkpoint(MERGE, 0, crash=crash if checkpoints == 1 else None)
+        machine.now += 20_000
+        checkpoints += 1
+    finals = Counter(record["revision"] for record in machine.kpis if record["stage"] == "final")
+    assert max(finals.values()) <= 6
+    assert {r["stage"] for key, r in machine.last().items() if key[1] == "1m" and key[0] != "e"} == {"final"}
 
 
 def _with_fresh_merge(machine):
