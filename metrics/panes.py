@@ -52,13 +52,35 @@ def pane_starts(at: int) -> tuple[int, int, int]:
     return floor_to(at, MINUTE), floor_to(at, QUARTER), floor_to(at, DAY)
 
 
+class ByStart:
+    """Which campaigns have a pane at which start: expiry costs what expires, not what is kept.
+
+    >>> index = ByStart(); index.add("c", MINUTES, 0); index.add("d", MINUTES, MINUTE)
+    >>> list(index.take_before(MINUTES, MINUTE)), list(index.take_before(MINUTES, MINUTE))
+    ([(0, ['c'])], [])
+    """
+
+    def __init__(self) -> None:
+        self._campaigns: tuple[dict[int, list[str]], ...] = ({}, {}, {})
+
+    def add(self, campaign: str, resolution: int, start: int) -> None:
+        """Note a pane that was not there before."""
+        self._campaigns[resolution].setdefault(start, []).append(campaign)
+
+    def take_before(self, resolution: int, earliest: int) -> Iterator[tuple[int, list[str]]]:
+        """Forget the panes that begin before ``earliest``; yield their starts and campaigns."""
+        campaigns = self._campaigns[resolution]
+        for start in [start for start in campaigns if start < earliest]:
+            yield start, campaigns.pop(start)
+
+
 class Panes:
     """The tallies of one source partition, with what changed since the last checkpoint."""
 
     def __init__(self) -> None:
         self.tallies: dict[PaneKey, Tally] = {}
         self.changed: set[PaneKey] = set()
-        self._by_start: tuple[dict[int, list[str]], ...] = ({}, {}, {})
+        self._by_start = ByStart()
 
     def __iter__(self) -> Iterator[PaneKey]:
         return iter(self.tallies)
@@ -104,18 +126,14 @@ class Panes:
     def _enter(self, key: PaneKey) -> None:
         campaign, resolution, start = key
         if resolution != TOTAL and key not in self.tallies:
-            self._by_start[resolution].setdefault(start, []).append(campaign)
+            self._by_start.add(campaign, resolution, start)
 
     def _drop_before(self, resolution: int, earliest: int, unsent: Collection[PaneKey]) -> Iterable[PaneKey]:
-        by_start = self._by_start[resolution]
-        for start in [start for start in by_start if start < earliest]:
-            kept = []
-            for campaign in by_start.pop(start):
+        for start, campaigns in self._by_start.take_before(resolution, earliest):
+            for campaign in campaigns:
                 key = (campaign, resolution, start)
                 if key in self.changed or key in unsent:
-                    kept.append(campaign)
+                    self._by_start.add(campaign, resolution, start)
                 else:
                     del self.tallies[key]
                     yield key
-            if kept:
-                by_start[start] = kept

@@ -153,23 +153,18 @@ class Account:
         dropped = self.dropped_before[kind.resolution]
         return dropped is None or start >= dropped
 
-    def expire(self, limits: Horizon) -> list[tuple[int, int]]:
-        """Drop the panes that accept no more facts; return their (resolution, start).
+    def drop(self, resolution: int, start: int) -> bool:
+        """Drop a pane that accepts no more facts; False when it stays. Slide the rolling windows first.
 
-        Slide the rolling windows first. Days of a campaign that has reports stay: reports do not obey the
-        watermark, so a late one must still find the day whole.
+        Days of a campaign that has reports stay: reports do not obey the watermark, so a late one must still
+        find the day whole.
         """
-        dropped: list[tuple[int, int]] = []
-        for resolution, earliest in enumerate(limits):
-            if resolution == DAYS and len(self.shelf):
-                continue
-            panes = self.panes[resolution]
-            for start in [start for start in panes if earliest is not None and start < earliest]:
-                del panes[start]
-                end = start + _WIDTHS[resolution]
-                self.dropped_before[resolution] = max(end, self.dropped_before[resolution] or end)
-                dropped.append((resolution, start))
-        return dropped
+        if resolution == DAYS and len(self.shelf):
+            return False
+        del self.panes[resolution][start]
+        end = start + _WIDTHS[resolution]
+        self.dropped_before[resolution] = max(end, self.dropped_before[resolution] or end)
+        return True
 
     def spend_since_last_lead(self) -> int:
         """Micros spent in kept panes that begin after the pane of the last lead, at the finest kept.

@@ -4,7 +4,7 @@ Synchronous and free of I/O, like intake. A pane is the sum of whole values, one
 a value that comes twice changes nothing; values of an epoch that has been succeeded are ignored.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -12,10 +12,11 @@ import msgspec
 
 from metrics.campaigns import Book
 from metrics.composing import Stamp, compose
-from metrics.panes import DAYS, QUARTERS, TOTAL, Horizon, horizon
+from metrics.panes import DAYS, QUARTERS, TOTAL, ByStart, Horizon, horizon
 from metrics.reading import CampaignKpi, Stage
 from metrics.reports import Report, ReportKey
 from metrics.schedule import Allowance, Schedule, WindowKey
+from metrics.tally import Tally
 from metrics.timeline import floor_to
 from metrics.watermark import CampaignClock
 from metrics.windows import (
@@ -86,6 +87,7 @@ class Merge:
         self._spans: tuple[Span, ...] = ()
         self._limits = horizon(None)
         self._expired = self._limits
+        self._by_start = ByStart()
 
     # --- taking in ---------------------------------------------------------------------------------
 
@@ -166,8 +168,7 @@ class Merge:
 
     def _take_pane(self, source: int, partial: PanePartial) -> None:
         campaign_id, resolution, start, tally = partial
-        account = self.account(campaign_id)
-        if account.put(source, resolution, start, tally, self._limits):
+        if self.put(campaign_id, source, resolution, start, tally, self._limits):
             self.changed_panes.add((campaign_id, resolution, start))
             self.remark(campaign_id, resolution, start)
 
@@ -184,6 +185,20 @@ class Merge:
             # What reports say of an hour was null and is a number now, or the other way round.
             for start in self.account(campaign_id).panes[QUARTERS]:
                 self.remark(campaign_id, QUARTERS, start)
+
+    def put(
+        self, campaign_id: str, source: int, resolution: int, start: int, tally: Tally, limits: Horizon
+    ) -> bool:
+        """Take in a source's whole value of a pane; False when nothing changed or it is too late."""
+        account = self.account(campaign_id)
+        if resolution == TOTAL:
+            return account.put(source, TOTAL, 0, tally, limits)
+        panes = account.panes[resolution]
+        before = len(panes)
+        is_changed = account.put(source, resolution, start, tally, limits)
+        if len(panes) > before:
+            self._by_start.add(campaign_id, resolution, start)
+        return is_changed
 
     def account(self, campaign_id: str) -> Account:
         """Everything kept of a campaign."""
@@ -234,15 +249,21 @@ class Merge:
             found += mine
         return found
 
-    def expire(self, closed: int | None) -> Iterable[tuple[str, int, int]]:
+    def expire(self, closed: int | None) -> Iterator[tuple[str, int, int]]:
         """Drop the panes that no fact could reach at ``closed``, when their windows went out for sure."""
         limits = horizon(closed)
-        if limits == self._expired:
-            return
+        for resolution, (earliest, before) in enumerate(zip(limits, self._expired, strict=True)):
+            if earliest is not None and earliest != before:
+                yield from self._expire_before(resolution, earliest)
         self._expired = limits
-        for campaign_id, account in self.accounts.items():
-            for resolution, start in account.expire(limits):
-                yield campaign_id, resolution, start
+
+    def _expire_before(self, resolution: int, earliest: int) -> Iterator[tuple[str, int, int]]:
+        for start, campaigns in self._by_start.take_before(resolution, earliest):
+            for campaign_id in campaigns:
+                if self.accounts[campaign_id].drop(resolution, start):
+                    yield campaign_id, resolution, start
+                else:
+                    self._by_start.add(campaign_id, resolution, start)
 
     @property
     def weight(self) -> int:

@@ -106,7 +106,7 @@ class MergeLog:
             resolution, start = key[2], key[3]
             sequence, parts = decode_as(tuple[int, dict[int, Tally]], value)
             for source, tally in parts.items():
-                account.put(source, resolution, start, tally, horizon(None))
+                merge.put(campaign_id, source, resolution, start, tally, horizon(None))
             merge.reopen(campaign_id, resolution, start)
             if sequence > meta.published:
                 merge.remark(campaign_id, resolution, start, sequence)

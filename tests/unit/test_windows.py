@@ -26,7 +26,7 @@ def test_a_window_is_whole_until_one_of_its_panes_is_dropped():
     account.put(0, QUARTERS, QUARTER, Tally(clicks=1), horizon(None))
     account.put(0, QUARTERS, HOUR, Tally(clicks=1), horizon(None))
     assert account.is_whole(kind, 0)
-    assert account.expire(horizon(7 * DAY + HOUR)) == [(QUARTERS, QUARTER)]
+    assert account.drop(QUARTERS, QUARTER)
     assert [account.is_whole(kind, start) for start in (0, HOUR)] == [False, True]
 
 
@@ -34,7 +34,8 @@ def test_days_of_a_campaign_with_reports_are_kept():
     account = Account()
     account.put(0, DAYS, 0, Tally(clicks=1), horizon(None))
     account.shelf.put(Report("s", None, 0, DAY, (0, 0, 0), 1, 1, 1, 0))
-    assert account.expire(horizon(100 * DAY)) == []
+    assert not account.drop(DAYS, 0)
+    assert account.panes[DAYS]
     assert account.is_whole(BY_NAME["1d"], 0)
 
 

@@ -1,0 +1,66 @@
+"""What one merge partition drops as its windows go out: each pane once, when no fact can reach it any more."""
+
+from zoneinfo import ZoneInfo
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from metrics.campaigns import Book
+from metrics.panes import DAYS, RESOLUTIONS, TOTAL, WIDTHS, horizon
+from metrics.reports import Report
+from metrics.tally import Tally
+from metrics.timeline import DAY, HOUR, MINUTE, floor_to
+from streams.merge import Merge, MergeOptions, Pace
+
+T0 = 1_794_960_000_000
+
+puts = st.tuples(
+    st.sampled_from("abc"), st.sampled_from(RESOLUTIONS), st.integers(0, 40 * DAY), st.booleans()
+)
+steps = st.lists(
+    st.one_of(puts, st.integers(0, 10 * MINUTE), st.integers(0, 9 * DAY), st.integers(0, HOUR)), max_size=40
+)
+
+
+def put(merge: Merge, campaign: str, resolution: int, back: int, now: int) -> None:
+    start = 0 if resolution == TOTAL else floor_to(now - back, WIDTHS[resolution])
+    merge.put(campaign, 0, resolution, start, Tally(clicks=1), horizon(now))
+
+
+def reachable(merge: Merge, closed: int) -> bool:
+    return all(
+        start >= earliest or (resolution == DAYS and len(account.shelf))
+        for account in merge.accounts.values()
+        for resolution, earliest in enumerate(horizon(closed))
+        for start in account.panes[resolution]
+    )
+
+
+def held(merge: Merge) -> set[tuple[str, int, int]]:
+    return {
+        (campaign, resolution, start)
+        for campaign, account in merge.accounts.items()
+        for resolution, panes in enumerate(account.panes)
+        for start in panes
+    }
+
+
+@settings(max_examples=60, deadline=None)
+@given(steps)
+def test_panes_are_dropped_once_and_none_that_accepts_no_facts_is_left(found):
+    options = MergeOptions(1, 60_000, 1_000, ZoneInfo("UTC"), "EUR")
+    merge, now = Merge(0, options, Book("EUR"), Pace.of(5_000)), T0
+    for step in found:
+        if isinstance(step, int):
+            now += step
+            before = held(merge)
+            dropped = list(merge.expire(now))
+            assert len(set(dropped)) == len(dropped)
+            assert held(merge) == before - set(dropped)
+            assert set(dropped) <= before
+            assert reachable(merge, now)
+        else:
+            campaign, resolution, back, has_report = step
+            put(merge, campaign, resolution, back, now)
+            if has_report:
+                merge.account(campaign).shelf.put(Report("s", None, 0, DAY, (0, 0, 0), 1, 1, 1, 0))
