@@ -1,19 +1,31 @@
 """Registered campaigns, resolved: times in milliseconds, money in micros of the reporting currency."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
+from types import MappingProxyType
 from typing import NamedTuple
+
+from msgspec.structs import asdict
 
 from metrics.currency import Rates
 from metrics.errors import Reason, Rejection
 from metrics.events import Campaign, Instant
 from metrics.judging import instant
+from metrics.money import to_micros
 
 _LATEST = 1 << 62
 
 
+#: Targets that are amounts; the others are ratios.
+_MONEY_TARGETS = ("cpl", "cpa", "cac")
+
+
 class CampaignFacts(NamedTuple):
-    """What readings need to know of a campaign."""
+    """What readings need to know of a campaign.
+
+    ``targets_micros`` are in millionths: of the reporting currency where the target is money, of 1 where
+    it is a ratio.
+    """
 
     campaign_id: str
     registered: Campaign | None = None
@@ -25,6 +37,7 @@ class CampaignFacts(NamedTuple):
     other_cost_micros: int = 0
     baseline_micros_per_day: int | None = None
     is_reported: bool = False
+    targets_micros: Mapping[str, int] = MappingProxyType({})
 
 
 class Book:
@@ -93,7 +106,19 @@ def resolve(record: Campaign, rates: Rates) -> CampaignFacts:
         other_cost_micros=money(record.other_cost) or 0,
         baseline_micros_per_day=money(record.baseline_revenue_per_day),
         is_reported=record.cost_basis == "reports",
+        targets_micros=MappingProxyType(_targets(record, money)),
     )
+
+
+def _targets(record: Campaign, money: Callable[[Decimal | None], int | None]) -> dict[str, int]:
+    """Targets that are named and known; a null target is none."""
+    named = {} if record.targets is None else asdict(record.targets)
+    resolved = {
+        name: money(value) if name in _MONEY_TARGETS else to_micros(value)
+        for name, value in named.items()
+        if value is not None
+    }
+    return {name: micros for name, micros in resolved.items() if micros is not None}
 
 
 def _optional(value: Instant | None, name: str) -> int | None:

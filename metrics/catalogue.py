@@ -303,6 +303,16 @@ SUM_GAUGES: tuple[SumGauge, ...] = (
         "refunds_micros",
         "Refunds and cancellations in the window at their own time, in currency units.",
     ),
+    SumGauge(
+        "campaign_window_cost_of_goods",
+        "cost_of_goods_micros",
+        "Cost of the goods of the orders of the window, in currency units.",
+    ),
+    SumGauge(
+        "campaign_window_other_cost",
+        "other_cost_micros",
+        "Share of the campaign's other cost (software, labour) in the window, in currency units.",
+    ),
 )
 
 COUNTERS: tuple[SumCounter, ...] = (

@@ -72,6 +72,8 @@ class Intake:
         self.book = book
         self.offsets: dict[str, int] = {}
         self.ledger = {topic: LedgerCounts() for topic in topics.SOURCES}
+        #: Records taken in since the start of the state; counted apart from the verdicts.
+        self.received: Counter[str] = Counter()
         self.clock = PartitionClock(topics.EVENT_SOURCES)
         self.idle: set[str] = set()
         self.panes = Panes()
@@ -113,10 +115,15 @@ class Intake:
             self._fold_ads(topic, records, events, now)
         else:
             self._apply_each(topic, records, events, now)
+        self.received[topic] += len(records)
         self._guards[topic].read(len(records))
         self.offsets[topic] = records[-1].offset + 1
         self.idle.discard(topic)
         self.clock.watermark(self.idle)
+
+    def unaccounted(self, topic: str) -> int:
+        """Records of a topic that were taken in without a verdict; 0 while the ledger adds up."""
+        return self.received[topic] - self.ledger[topic].read
 
     def advance(self, topic: str, offset: int) -> None:
         """Everything of a topic below ``offset`` is read, control records included."""

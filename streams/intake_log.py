@@ -114,6 +114,7 @@ class IntakeLog:
         intake.clock.stream_times.update(meta.stream_times)
         intake.clock.reached = meta.reached
         intake.ledger.update(meta.ledger)
+        intake.received.update({topic: counts.read for topic, counts in meta.ledger.items()})
 
     def _restore_entry(self, key: list[Any], value: bytes, raw_key: bytes, blocks: list[Block]) -> None:
         kind, intake = key[0], self.intake

@@ -51,7 +51,7 @@ class WorkerSource:
                 for holding in self._processor.held.values()
                 for snapshot in self._campaigns(holding.merge.merge, book)
             ],
-            pipeline=self._telemetry.snapshot(now, list(self._ledger()), redis),
+            pipeline=self._telemetry.snapshot(now, list(self._ledger()), redis, is_ready=self.readiness()[0]),
         )
 
     def readiness(self) -> tuple[bool, dict[str, Any]]:
@@ -100,6 +100,9 @@ class WorkerSource:
                 spend_since_last_lead_micros=account.spend_since_last_lead(),
                 watermark_ms=merge.clock.reached,
                 spend_24h_micros=(day.sums.spend_micros if day else None) or 0,
+                targets_micros=facts.targets_micros,
+                starts_at_ms=facts.starts_at,
+                ends_at_ms=facts.ends_at,
             )
 
     def _ledger(self) -> Iterator[LedgerRow]:
@@ -112,4 +115,5 @@ class WorkerSource:
                     counts.duplicate,
                     counts.rejected,
                     counts.too_late,
+                    holding.intake.intake.unaccounted(topic),
                 )

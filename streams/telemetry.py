@@ -105,7 +105,12 @@ class Telemetry:
             self.pending_cancellations.pop(partition, None)
 
     def snapshot(
-        self, now_ms: int, ledger: Sequence[LedgerRow], redis: RedisSnapshot | None = None
+        self,
+        now_ms: int,
+        ledger: Sequence[LedgerRow],
+        redis: RedisSnapshot | None = None,
+        *,
+        is_ready: bool = False,
     ) -> PipelineSnapshot:
         """Everything as it stands, copied.
 
@@ -113,6 +118,7 @@ class Telemetry:
             now_ms: the present, from which the watermarks' delay is counted.
             ledger: rows of the partitions this worker has.
             redis: health of the views; None where no Redis is configured.
+            is_ready: what ``/readyz`` says.
         """
         stages = self.stages
         return PipelineSnapshot(
@@ -130,6 +136,7 @@ class Telemetry:
             registry_sizes=dict(self.registry_sizes),
             pending_cancellations=sum(self.pending_cancellations.values()),
             redis=redis,
+            is_ready=is_ready,
         )
 
     def _delays(self, now_ms: int) -> Mapping[int, int]:

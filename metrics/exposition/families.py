@@ -76,6 +76,39 @@ BUDGET = Family(
     "Budget registered for the campaign, in currency units.",
     _CAMPAIGN + _MONEY,
 )
+STARTS = Family(
+    "campaign_starts_timestamp_seconds", "gauge", "When the campaign begins to run.", _CAMPAIGN, "seconds"
+)
+ENDS = Family("campaign_ends_timestamp_seconds", "gauge", "When the campaign ends.", _CAMPAIGN, "seconds")
+#: By the name of the target in the campaign's record.
+TARGETS: dict[str, Family] = {
+    "cpl": Family(
+        "campaign_target_cost_per_lead",
+        "gauge",
+        "Highest cost per lead that the campaign is meant to have, in currency units.",
+        _CAMPAIGN + _MONEY,
+    ),
+    "cac": Family(
+        "campaign_target_acquisition_cost",
+        "gauge",
+        "Highest spend per new customer that the campaign is meant to have, in currency units.",
+        _CAMPAIGN + _MONEY,
+    ),
+    "roas": Family(
+        "campaign_target_return_on_ad_spend_ratio",
+        "gauge",
+        "Lowest return on ad spend that the campaign is meant to have.",
+        _CAMPAIGN,
+        "ratio",
+    ),
+    "roi": Family(
+        "campaign_target_roi_ratio",
+        "gauge",
+        "Lowest return on investment that the campaign is meant to have.",
+        _CAMPAIGN,
+        "ratio",
+    ),
+}
 SPEND_SINCE_LAST_LEAD = Family(
     "campaign_spend_since_last_lead",
     "gauge",
@@ -91,11 +124,18 @@ WATERMARK = Family(
 )
 
 BUILD = Family("roistream_build_info", "gauge", "Version of the running worker; always 1.", ("version",))
+READY = Family("roistream_ready", "gauge", "1 while /readyz answers 200, else 0.")
 LEDGER = Family(
     "roistream_ledger_events",
     "gauge",
     "Records read since the start of the state, by verdict.",
     ("topic", "partition", "outcome"),
+)
+UNACCOUNTED = Family(
+    "roistream_ledger_unaccounted_records",
+    "gauge",
+    "Records read that got no verdict; anything but 0 means that the ledger does not add up.",
+    ("topic", "partition"),
 )
 CAMPAIGNS = Family("roistream_campaigns", "gauge", "Campaigns this worker exports, folded ones included.")
 FOLDED = Family(
@@ -168,10 +208,15 @@ FAMILIES: tuple[Family, ...] = (
     *_counters(),
     INFO,
     BUDGET,
+    STARTS,
+    ENDS,
+    *TARGETS.values(),
     SPEND_SINCE_LAST_LEAD,
     WATERMARK,
     BUILD,
+    READY,
     LEDGER,
+    UNACCOUNTED,
     CAMPAIGNS,
     FOLDED,
     LAG,

@@ -156,15 +156,12 @@ def _counters(kept: Sequence[CampaignSnapshot], currency: str) -> Iterator[tuple
 def _campaign_gauges(kept: Sequence[CampaignSnapshot], currency: str) -> Iterator[tuple[Family, Samples]]:
     yield table.INFO, [Sample("", Labels(_info(campaign)), 1) for campaign in kept]
     yield table.BUDGET, _amounts(kept, "budget_micros", currency)
+    yield table.STARTS, _instants(kept, "starts_at_ms")
+    yield table.ENDS, _instants(kept, "ends_at_ms")
+    for name, family in table.TARGETS.items():
+        yield family, _targets(kept, name, {"currency": currency} if "currency" in family.labels else {})
     yield table.SPEND_SINCE_LAST_LEAD, _amounts(kept, "spend_since_last_lead_micros", currency)
-    yield (
-        table.WATERMARK,
-        [
-            Sample("", Labels(_identity(campaign)), campaign.watermark_ms / 1_000)
-            for campaign in kept
-            if campaign.watermark_ms is not None
-        ],
-    )
+    yield table.WATERMARK, _instants(kept, "watermark_ms")
 
 
 def _info(campaign: CampaignSnapshot) -> dict[str, str]:
@@ -179,9 +176,25 @@ def _amounts(kept: Sequence[CampaignSnapshot], field: str, currency: str) -> Sam
             yield Sample("", Labels({**_identity(campaign), "currency": currency}), micros / MICROS)
 
 
+def _instants(kept: Sequence[CampaignSnapshot], field: str) -> Samples:
+    for campaign in kept:
+        at_ms = getattr(campaign, field)
+        if at_ms is not None:
+            yield Sample("", Labels(_identity(campaign)), at_ms / 1_000)
+
+
+def _targets(kept: Sequence[CampaignSnapshot], name: str, own: Mapping[str, str]) -> Samples:
+    for campaign in kept:
+        if name in campaign.targets_micros:
+            labels = Labels({**_identity(campaign), **own})
+            yield Sample("", labels, campaign.targets_micros[name] / MICROS)
+
+
 def _scope(snapshot: WorkerSnapshot, folded: int) -> Iterator[tuple[Family, Samples]]:
     yield table.BUILD, [Sample("", Labels({"version": snapshot.pipeline.version}), 1)]
+    yield table.READY, [Sample("", _NO_LABELS, snapshot.pipeline.is_ready)]
     yield table.LEDGER, list(_ledger(snapshot.pipeline))
+    yield table.UNACCOUNTED, list(_unaccounted(snapshot.pipeline))
     yield table.CAMPAIGNS, [Sample("", _NO_LABELS, len(snapshot.campaigns))]
     yield table.FOLDED, [Sample("", _NO_LABELS, folded)]
 
@@ -191,6 +204,11 @@ def _ledger(pipeline: PipelineSnapshot) -> Samples:
         for outcome in ("applied", "duplicate", "rejected", "too_late"):
             pairs = {"topic": row.topic, "partition": str(row.partition), "outcome": outcome}
             yield Sample("", Labels(pairs), getattr(row, outcome))
+
+
+def _unaccounted(pipeline: PipelineSnapshot) -> Samples:
+    for row in pipeline.ledger:
+        yield Sample("", Labels({"topic": row.topic, "partition": str(row.partition)}), row.unaccounted)
 
 
 def _pipeline(health: PipelineSnapshot) -> Iterator[tuple[Family, Samples]]:

@@ -19,6 +19,8 @@ class CampaignSnapshot(msgspec.Struct, frozen=True, kw_only=True):
         readings: by (model, window), for the windows and models that are to be gauges.
         spend_since_last_lead_micros: None where there never was anything to count from.
         spend_24h_micros: decides which campaigns keep series of their own.
+        targets_micros: by name, in millionths of the reporting currency or of 1.
+        starts_at_ms: when the campaign begins to run; ``ends_at_ms`` when it ends.
     """
 
     campaign_id: str
@@ -34,10 +36,16 @@ class CampaignSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     spend_since_last_lead_micros: int | None
     watermark_ms: int | None
     spend_24h_micros: int
+    targets_micros: Mapping[str, int] = {}
+    starts_at_ms: int | None = None
+    ends_at_ms: int | None = None
 
 
 class LedgerRow(msgspec.Struct, frozen=True):
-    """Verdicts on the records of one source topic-partition since the start of the state (CONTRACT 6)."""
+    """Verdicts on the records of one source topic-partition since the start of the state (CONTRACT 6).
+
+    ``unaccounted`` are records that were read and got no verdict: 0, or the ledger does not add up.
+    """
 
     topic: str
     partition: int
@@ -45,6 +53,7 @@ class LedgerRow(msgspec.Struct, frozen=True):
     duplicate: int
     rejected: int
     too_late: int
+    unaccounted: int = 0
 
 
 class HistogramSnapshot(msgspec.Struct, frozen=True):
@@ -98,6 +107,7 @@ class PipelineSnapshot(msgspec.Struct, frozen=True, kw_only=True):
         pending_cancellations: cancellations that wait for their order.
         registry_sizes: entries known, by registry topic.
         redis: None where no Redis is configured.
+        is_ready: what ``/readyz`` says.
     """
 
     version: str
@@ -114,6 +124,7 @@ class PipelineSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     registry_sizes: Mapping[str, int] = {}
     pending_cancellations: int = 0
     redis: RedisSnapshot | None = None
+    is_ready: bool = False
 
 
 class WorkerSnapshot(msgspec.Struct, frozen=True, kw_only=True):

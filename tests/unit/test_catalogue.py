@@ -64,7 +64,8 @@ def test_the_families_are_those_of_the_contract():
     assert [family.family for family in SUM_GAUGES] == [
         f"campaign_window_{name}"
         for name in (
-            "impressions", "clicks", "leads", "orders", "new_customers", "spend", "revenue", "refunds"
+            "impressions", "clicks", "leads", "orders", "new_customers", "spend", "revenue", "refunds",
+            "cost_of_goods", "other_cost",
         )
     ]  # fmt: skip
     assert [family.family for family in COUNTERS] == [
@@ -90,7 +91,7 @@ def test_sums_read_fields_that_exist():
     assert {gauge.field for gauge in SUM_GAUGES} <= set(Sums.__struct_fields__)
     assert {counter.field for counter in COUNTERS} <= set(Tally.__struct_fields__)
     assert [gauge.field for gauge in SUM_GAUGES if gauge.is_money] == [
-        "spend_micros", "revenue_micros", "refunds_micros"
+        "spend_micros", "revenue_micros", "refunds_micros", "cost_of_goods_micros", "other_cost_micros"
     ]  # fmt: skip
 
 

@@ -95,12 +95,16 @@ def everything() -> WorkerSnapshot:
         spend_since_last_lead_micros=1,
         watermark_ms=NOW + 250,
         spend_24h_micros=5,
+        targets_micros={"cpl": 5_000_000, "cac": 18_500_000, "roas": 3_000_000, "roi": 500_000},
+        starts_at_ms=NOW - HOUR,
+        ends_at_ms=NOW + HOUR,
     )
     return worker(
         rich,
         campaign("c-2", reading("1h", clicks=1)),
         campaign("c-3", reading("1h", clicks=2)),
-        ledger=[LedgerRow("ad-clicks", 0, 5, 4, 3, 2)],
+        ledger=[LedgerRow("ad-clicks", 0, 5, 4, 3, 2, unaccounted=1)],
+        is_ready=True,
         lag={("ad-clicks", 0): 7},
         watermark_delays_ms={0: 1_500},
         batch_records={"intake": histogram},
@@ -231,9 +235,26 @@ def test_money_is_in_currency_units_and_names_its_currency():
     assert value(found, "campaign_spend_since_last_lead", **own) == 0.000001
 
 
-def test_watermark_is_in_seconds():
-    own = {"campaign_id": "c-1", "channel": "search"}
-    assert value(samples(everything()), "campaign_watermark_timestamp_seconds", **own) == (NOW + 250) / 1_000
+def test_instants_are_in_seconds():
+    own, found = {"campaign_id": "c-1", "channel": "search"}, samples(everything())
+    assert value(found, "campaign_watermark_timestamp_seconds", **own) == (NOW + 250) / 1_000
+    assert value(found, "campaign_starts_timestamp_seconds", **own) == (NOW - HOUR) / 1_000
+    assert value(found, "campaign_ends_timestamp_seconds", **own) == (NOW + HOUR) / 1_000
+
+
+def test_targets_are_amounts_with_a_currency_or_ratios_without_and_absent_where_none_is_named():
+    own, found = {"campaign_id": "c-1", "channel": "search"}, samples(everything())
+    assert value(found, "campaign_target_cost_per_lead", **own, currency="EUR") == 5
+    assert value(found, "campaign_target_acquisition_cost", **own, currency="EUR") == 18.5
+    assert value(found, "campaign_target_return_on_ad_spend_ratio", **own) == 3
+    assert value(found, "campaign_target_roi_ratio", **own) == 0.5
+    named = {dict(labels)["campaign_id"] for name, labels in found if name.startswith("campaign_target")}
+    assert named == {"c-1"}
+
+
+def test_the_page_says_what_readyz_says():
+    assert value(samples(everything()), "roistream_ready") == 1
+    assert value(samples(worker()), "roistream_ready") == 0
 
 
 def test_null_is_absent_and_never_zero():
@@ -265,6 +286,8 @@ def test_ledger_has_one_sample_per_outcome():
     for outcome, count in outcomes.items():
         labels = {"topic": "ad-clicks", "partition": "0", "outcome": outcome}
         assert value(found, "roistream_ledger_events", **labels) == count
+    source = {"topic": "ad-clicks", "partition": "0"}
+    assert value(found, "roistream_ledger_unaccounted_records", **source) == 1
 
 
 @given(st.lists(st.integers(0, 10**9), max_size=12), st.integers(1, 12))

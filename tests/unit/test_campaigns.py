@@ -1,0 +1,33 @@
+"""What is registered of a campaign, resolved: targets in the reporting currency, or unknown."""
+
+from decimal import Decimal
+
+from metrics.campaigns import Book
+from metrics.events import Campaign, Targets
+
+TARGETS = Targets(cpl=Decimal(10), cac=Decimal("40.5"), roas=Decimal(3), roi=Decimal("0.25"))
+
+
+def test_targets_of_money_are_converted_and_ratios_are_not():
+    book = Book("EUR")
+    book.set_rate("USD", 0, Decimal("0.9"))
+    book.register("c-1", Campaign("c-1", currency="USD", targets=TARGETS))
+    assert book.facts("c-1").targets_micros == {
+        "cpl": 9_000_000, "cac": 36_450_000, "roas": 3_000_000, "roi": 250_000
+    }  # fmt: skip
+
+
+def test_a_target_without_a_rate_is_unknown_until_the_rate_comes():
+    book = Book("EUR")
+    book.register("c-1", Campaign("c-1", currency="USD", targets=TARGETS))
+    assert set(book.facts("c-1").targets_micros) == {"roas", "roi"}
+    book.set_rate("USD", 0, Decimal(1))
+    assert set(book.facts("c-1").targets_micros) == {"cpl", "cac", "roas", "roi"}
+
+
+def test_a_target_that_is_not_named_is_none():
+    book = Book("EUR")
+    book.register("c-1", Campaign("c-1", targets=Targets(roi=Decimal(0))))
+    book.register("c-2", Campaign("c-2"))
+    assert book.facts("c-1").targets_micros == {"roi": 0}
+    assert book.facts("c-2").targets_micros == {}
