@@ -245,6 +245,13 @@ class BatchConsumer(Consumer):
         """End of the log as last told by the broker, None before the first fetch."""
         return cast("int | None", self.highwater(TP(topic, partition)))
 
+    def answered_at(self, topic: str, partition: int) -> int | None:
+        """When the broker last answered a fetch of a partition, in milliseconds of the wall clock; None before."""
+        consumer = self._thread._ensure_consumer()
+        tp = TP(topic, partition)
+        is_mine = tp in consumer.assignment()
+        return cast("int | None", consumer.last_poll_timestamp(tp)) if is_mine else None
+
     async def show_offsets(self, offsets: Mapping[tuple[str, int], int]) -> None:
         """Commit offsets to the group for lag monitors; nothing of ours reads them, so a failure is let be."""
         assigned = self.assignment()

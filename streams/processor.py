@@ -20,6 +20,7 @@ from streams.checkpoint import bounds
 from streams.decoding import SourceRecord
 from streams.intake import Intake, IntakeOptions
 from streams.intake_log import IntakeLog
+from streams.listening import Listening
 from streams.merge import Merge, MergeOptions, Pace
 from streams.merge_log import MergeLog
 from streams.seat import Seat
@@ -35,11 +36,15 @@ _SLICE_BYTES = 1024 * 1024
 
 @dataclass(frozen=True)
 class Ports:
-    """What the processor asks of the world: clocks, ends of logs, and who hears of its readings."""
+    """What the processor asks of the world: clocks, ends of logs, and who hears of its readings.
+
+    ``answered`` differs after each answer of the broker about a topic's partition.
+    """
 
     now: Callable[[], int]
     monotonic: Callable[[], float]
     highwater: Callable[[str, int], int | None]
+    answered: Callable[[str, int], int | None]
     offer: Callable[[Sequence[CampaignKpi], int], None]
     fail: Callable[[BaseException], None]
 
@@ -52,7 +57,7 @@ class Holding:
     merge: MergeLog
     seats: tuple[Seat, Seat]
     generation: int
-    heard_at: dict[str, float] = field(default_factory=dict)
+    listening: Mapping[str, Listening]
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
 
@@ -177,12 +182,12 @@ class Processor:
                 lambda checkpoint: self._publish(merge, checkpoint),
             ),
         )
-        return Holding(intake, merge, seats, generation)
+        heard = self._ports.monotonic()
+        listening = {topic: Listening(heard) for topic in topics.SOURCES}
+        return Holding(intake, merge, seats, generation, listening)
 
     def _start_timers(self, holding: Holding) -> None:
         interval = self.settings.publish_interval / 1000
-        heard = self._ports.monotonic()
-        holding.heard_at = dict.fromkeys(topics.EVENT_SOURCES, heard)
         for seat, divisor in zip(holding.seats, (4, 2), strict=True):
             task = asyncio.create_task(seat.run(interval / divisor))
             task.add_done_callback(self._watch)
@@ -238,7 +243,7 @@ class Processor:
         if seat.is_open:
             intake.advance(topic, batch.end)
             if batch.records:
-                holding.heard_at[topic] = self._ports.monotonic()
+                holding.listening[topic].heard(self._ports.monotonic())
 
     async def _take_partials(self, holding: Holding, batch: Batch) -> None:
         seat, merge = holding.seats[1], holding.merge.merge
@@ -262,10 +267,12 @@ class Processor:
             intake = holding.intake.intake
             idle = set()
             for topic, offset in intake.offsets.items():
-                end = self._ports.highwater(self.settings.topic(topic), partition)
+                name, listening = self.settings.topic(topic), holding.listening[topic]
+                end = self._ports.highwater(name, partition)
+                listening.answered(self._ports.answered(name, partition), now)
                 lag = self.telemetry.lag[topic, partition] = max(0, (end or 0) - offset)
                 self._note_offset((topic, partition), offset, now, has_lag=lag > 0)
-                is_silent = (now - holding.heard_at.get(topic, now)) * 1000 >= self.settings.idle_after
+                is_silent = listening.silence * 1000 >= self.settings.idle_after
                 if end is not None and offset >= end and is_silent and topic in topics.EVENT_SOURCES:
                     idle.add(topic)
             intake.set_idle(idle)

@@ -102,7 +102,7 @@ class Worker:
             settings,
             self.book,
             self.telemetry,
-            Ports(now_ms, time.monotonic, self._highwater, self._offer, die),
+            Ports(now_ms, time.monotonic, self._highwater, self._answered, self._offer, die),
             accept_dead_letters,
         )
         self.stall_limit_s = max(_STALLED_AFTER_S, 3 * settings.session_timeout / 1000)
@@ -215,6 +215,10 @@ class Worker:
     def _highwater(self, topic: str, partition: int) -> int | None:
         end: int | None = self.app.consumer.highwater_of(topic, partition)
         return end
+
+    def _answered(self, topic: str, partition: int) -> int | None:
+        moment: int | None = self.app.consumer.answered_at(topic, partition)
+        return moment
 
     async def _metrics(self, accept: str) -> tuple[bytes, str]:
         snapshot = self.source.snapshot()

@@ -151,7 +151,7 @@ class Deployment:
         self.deaths = {seat: list(each) for seat, each in (deaths or {}).items()}
         self.buried: list[Seat] = []
         ports = Ports(
-            lambda: self.now, lambda: 0.0, lambda _t, _p: None, lambda _r, _b: None, on_failure or fail
+            lambda: self.now, lambda: 0.0, _nothing, _nothing, lambda _r, _b: None, on_failure or fail
         )
         self.processor = Processor(settings, Book("EUR"), Telemetry("test"), ports)
         self._consumer: Any = None
@@ -301,6 +301,10 @@ async def deployment(
         yield made
     finally:
         await made.stop()
+
+
+def _nothing(_topic: str, _partition: int) -> None:
+    """No log end and no answer is known."""
 
 
 def fail(error: BaseException) -> None:

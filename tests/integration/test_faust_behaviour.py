@@ -213,6 +213,8 @@ def test_batches_flow_from_their_log_to_the_agent_one_message_each_in_order(brok
             assert {generation for _, _, generation, _ in recorder.taken} == {app.consumer_generation_id}
             assert not app.topics.acks_enabled_for(settings.topic(topics.CLICKS))
             assert app.consumer.highwater_of(settings.topic(topics.CLICKS), 0) == sum(sizes[0])
+            answer = app.consumer.answered_at(settings.topic(topics.ORDERS), 0)
+            await until(lambda: app.consumer.answered_at(settings.topic(topics.ORDERS), 0) != answer)
             await app.consumer.commit()
         assert await committed(settings) == [None, None]
 
