@@ -13,6 +13,9 @@ RollingWindow = Literal["5m", "1h", "24h", "7d", "today", "total"]
 Stage = Literal["update", "final", "correction"]
 #: Credit in the attribution models is fractional, with up to 6 decimals.
 Credit = int | float
+Verdict = Literal["bad", "good", "inconclusive"]
+#: The figures that a campaign can have a target for.
+TargetName = Literal["cpl", "cpa", "cac", "roas", "roi"]
 
 
 class Sums(msgspec.Struct, kw_only=True):
@@ -39,6 +42,21 @@ class OtherBasis(msgspec.Struct, kw_only=True):
     impressions: int | None
     clicks: int | None
     spend_micros: int | None
+
+
+class Evidence(msgspec.Struct, kw_only=True, frozen=True):
+    """What is known of one target at this moment (KPIS 5).
+
+    ``e_value`` grows with the evidence that the target is missed and may be looked at as often as one likes;
+    ``probability_bad`` and ``interval`` (of the figure, in its unit; None: without a bound) are for people.
+    """
+
+    target: TargetName
+    verdict: Verdict
+    e_value: float
+    probability_bad: float
+    interval: tuple[float | None, float | None]
+    completeness: float
 
 
 class CampaignKpi(msgspec.Struct, kw_only=True):

@@ -10,6 +10,8 @@ ORDERS = "orders"
 CAMPAIGNS = "campaigns"
 FX_RATES = "fx-rates"
 BUDGET_DECISIONS = "budget-decisions"
+#: Internal: alerts as the board took them in, from the board to the budget controller.
+BUDGET_ALERTS = "budget-alerts"
 CAMPAIGN_KPIS = "campaign-kpis"
 DEAD_LETTERS = "dead-letters"
 BUDGET_ACTIONS = "budget-actions"
@@ -47,10 +49,11 @@ def specs(prefix: str, partitions: int) -> list[TopicSpec]:
     table: list[tuple[str, int, dict[str, str]]] = [
         *((name, partitions, appended) for name in SOURCES),
         *((name, 1, compacted) for name in REGISTRIES),
-        (BUDGET_DECISIONS, 1, appended),
+        (BUDGET_DECISIONS, partitions, appended),
+        (BUDGET_ALERTS, partitions, {**appended, **week}),
         (CAMPAIGN_KPIS, partitions, week),
         (DEAD_LETTERS, partitions, week),
-        (BUDGET_ACTIONS, 1, {}),
+        (BUDGET_ACTIONS, partitions, {}),
         (PARTIALS, partitions, {**week, **large}),
         (INTAKE_CHANGELOG, partitions, {**compacted, **large}),
         (MERGE_CHANGELOG, partitions, {**compacted, **large}),

@@ -1,0 +1,134 @@
+"""The budget controller's records: decisions and alerts in, actions and cards of the board out. Shapes only.
+
+Money that crosses the outside in a field without ``_micros`` is in currency units; the board's own fields are
+integer micros and say so (CONTRACT 1, 2 and 3).
+"""
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from metrics.events import Identifier, Instant, Money
+from metrics.reading import Evidence
+
+ACTION_SCHEMA = "budget-action/1"
+CARD_SCHEMA = "board-card/1"
+
+Column = Literal["backlog", "test", "scale", "hold", "stopped", "archived"]
+Mode = Literal["observe", "propose", "enforce"]
+DecisionVerb = Literal["approve", "reject", "pause", "resume", "move", "set_budget"]
+ActionVerb = Literal["pause", "resume", "set_budget", "move"]
+Text = Annotated[str, msgspec.Meta(max_length=2_000)]
+
+
+class BudgetDecision(msgspec.Struct, kw_only=True, frozen=True):
+    """An operator's word on a campaign; topic ``budget-decisions``, keyed by ``campaign_id``.
+
+    ``column`` goes with ``move``, ``budget`` (currency units) with ``set_budget``. ``approve`` and ``reject``
+    speak of the proposal on the campaign's card.
+    """
+
+    decision_id: Identifier
+    campaign_id: Identifier
+    verb: DecisionVerb
+    column: Column | None = None
+    budget: Money | None = None
+    by: Text | None = None
+    reason: Text | None = None
+    occurred_at: Instant
+
+
+class AlertSignal(msgspec.Struct, kw_only=True, frozen=True):
+    """One alert as the board took it in from Alertmanager; internal topic ``budget-alerts``, by campaign.
+
+    ``alert_id`` is ``fingerprint|starts_at|status``, so that a webhook that is repeated says nothing new.
+    """
+
+    alert_id: Annotated[str, msgspec.Meta(min_length=1, max_length=512)]
+    campaign_id: Identifier
+    rule: str
+    status: Literal["firing", "resolved"]
+    starts_at: Instant
+    received_at: Instant
+    labels: dict[str, str] = {}
+
+
+class ActionHold(msgspec.Struct, kw_only=True, frozen=True):
+    """Who holds a campaign, and until when; None: until someone resumes it."""
+
+    owner: str
+    expires_at: str | None
+
+
+class BudgetAction(msgspec.Struct, kw_only=True, frozen=True):
+    """What an ad platform is told, or would be told; topic ``budget-actions``, keyed by ``campaign_id``.
+
+    Only actions of mode ``enforce`` are to be obeyed. ``action_id`` is the same when the same decision is
+    taken again after a restart. Budgets are in currency units.
+    """
+
+    schema: str = ACTION_SCHEMA
+    action_id: str
+    campaign_id: str
+    verb: ActionVerb
+    column: Column | None
+    budget_from: float | None
+    budget_to: float | None
+    currency: str
+    mode: Mode
+    rule: str
+    reason: str
+    evidence: dict[str, float | str | bool | None]
+    hold: ActionHold | None
+    decided_at: str
+
+
+class CardHold(msgspec.Struct, kw_only=True, frozen=True):
+    """A hold as the board shows it."""
+
+    owner: str
+    reason: str
+    expires_at: str | None
+
+
+class SparkPoint(msgspec.Struct, kw_only=True, frozen=True):
+    """One hour on a card: when it began, what was spent, and the ROI by net profit."""
+
+    t: str
+    spend_micros: int | None
+    roi: float | None
+
+
+class BoardCard(msgspec.Struct, kw_only=True):
+    """A campaign as the board shows it; one field of the Redis hash ``roistream:board``."""
+
+    schema: str = CARD_SCHEMA
+    campaign_id: str
+    name: str | None
+    channel: str | None
+    status: str | None
+    column: Column
+    revision: int
+    currency: str
+    budget_micros: int
+    spent_micros: int
+    card_micros: int
+    cards_done: int
+    cards_total: int
+    hold: CardHold | None
+    evidence: dict[str, Evidence]
+    proposal: BudgetAction | None
+    kpis: dict[str, dict[str, float | None]]
+    sparkline: list[SparkPoint]
+    mode: Mode
+    reason: str
+    updated_at: str
+
+
+class ColumnView(msgspec.Struct, kw_only=True, frozen=True):
+    """A column's limits and what stands in it; one field of ``roistream:board:columns``. None: no limit."""
+
+    limit_campaigns: int | None
+    limit_micros: int | None
+    count: int
+    sum_micros: int
