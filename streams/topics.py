@@ -17,9 +17,10 @@ DEAD_LETTERS = "dead-letters"
 BUDGET_ACTIONS = "budget-actions"
 #: Internal: whole values of panes, from intake to merge, partitioned by campaign.
 PARTIALS = "roistream-partials"
-#: Internal: the changelogs of the two stages; one checkpoint is one record batch.
+#: Internal: the changelogs of the stages; one checkpoint is one record batch.
 INTAKE_CHANGELOG = "roistream-intake-changelog"
 MERGE_CHANGELOG = "roistream-merge-changelog"
+CONTROLLER_CHANGELOG = "roistream-controller-changelog"
 
 #: Topics whose records are counted in the ledger.
 SOURCES = (IMPRESSIONS, CLICKS, REPORTS, LEADS, ORDERS)
@@ -57,5 +58,6 @@ def specs(prefix: str, partitions: int) -> list[TopicSpec]:
         (PARTIALS, partitions, {**week, **large}),
         (INTAKE_CHANGELOG, partitions, {**compacted, **large}),
         (MERGE_CHANGELOG, partitions, {**compacted, **large}),
+        (CONTROLLER_CHANGELOG, partitions, {**compacted, **large}),
     ]
     return [TopicSpec(prefix + name, count, dict(config)) for name, count, config in table]

@@ -28,7 +28,13 @@ from streams.schemas import (
 
 ROOT = Path(__file__).resolve().parents[2]
 RECORDS = {**SOURCES, **OUTPUTS}
-INTERNAL = {topics.PARTIALS, topics.INTAKE_CHANGELOG, topics.MERGE_CHANGELOG}
+INTERNAL = {
+    topics.PARTIALS,
+    topics.BUDGET_ALERTS,
+    topics.INTAKE_CHANGELOG,
+    topics.MERGE_CHANGELOG,
+    topics.CONTROLLER_CHANGELOG,
+}
 #: Their names are reserved and the topics are created; nothing reads or writes them yet.
 NOT_YET = {topics.BUDGET_DECISIONS, topics.BUDGET_ACTIONS}
 
