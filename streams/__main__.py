@@ -1,4 +1,4 @@
-"""The command line: ``roistream demo | worker | topics | replay | tail | doctor`` (CONTRACT 7)."""
+"""The command line: ``roistream demo | worker | topics | replay | tail | board | doctor`` (CONTRACT 7)."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -110,6 +110,14 @@ def tail(
             settings, campaign=campaign, window=window, from_beginning=from_beginning, json=json
         )
     )
+
+
+@app.command()
+def board() -> None:
+    """Serve the board: web page, HTTP API, and the webhook of Alertmanager."""
+    from streams.board.server import run  # noqa: PLC0415
+
+    _with_settings(run)
 
 
 @app.command()

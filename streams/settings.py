@@ -17,6 +17,7 @@ from metrics.timeline import parse_duration
 
 #: No variable begins with this; ``load`` refuses unknown names before it.
 _UNREAD = "ROISTREAM__UNREAD__"
+_MIN_TOKEN_LENGTH = 16
 GaugeWindow = Literal["5m", "1h", "24h", "7d", "today", "total"]
 
 
@@ -54,6 +55,9 @@ class Settings(BaseSettings):
     redis_ttl: Millis = 2 * 86_400_000
     http_host: str = "127.0.0.1"
     http_port: Annotated[int, Field(ge=0, le=65535)] = 6066
+    board_host: str = "127.0.0.1"
+    board_port: Annotated[int, Field(ge=0, le=65535)] = 6067
+    board_token: SecretStr | None = None
     partitions: Annotated[int, Field(ge=1, le=1024)] = 4
     replication_factor: Annotated[int, Field(ge=1, le=32767)] = 1
     topic_prefix: str = ""
@@ -86,6 +90,13 @@ class Settings(BaseSettings):
     def _grace_is_kept(cls, value: int) -> int:
         if value > RETENTIONS[MINUTES]:
             raise ValueError("at most 2h, since the windows of a minute are kept that long")
+        return value
+
+    @field_validator("board_token")
+    @classmethod
+    def _token_is_long(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < _MIN_TOKEN_LENGTH:
+            raise ValueError(f"at least {_MIN_TOKEN_LENGTH} characters, so that it cannot be guessed")
         return value
 
     @field_validator("timezone")

@@ -27,6 +27,8 @@ def _no_settings_of_this_machine(monkeypatch):
         ("PARTITIONS", "four"),
         ("PARTITIONS", "1025"),
         ("HTTP_PORT", "65536"),
+        ("BOARD_PORT", "-1"),
+        ("BOARD_TOKEN", "short"),
         ("TIMEZONE", "Mars/Olympus"),
         ("TIMEZONE", "../etc/passwd"),
         ("REPORTING_CURRENCY", "eur"),

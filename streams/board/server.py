@@ -1,0 +1,186 @@
+"""The board's server: composition of its parts, from start to stop."""
+
+import asyncio
+import errno
+import logging
+import signal
+import time
+from collections.abc import Callable
+
+from aiohttp import web
+from redis.asyncio import Redis
+
+from metrics.errors import RoistreamError, SettingError
+from streams.board import pages
+from streams.board.access import Access
+from streams.board.api import MAX_BODY_BYTES, Api
+from streams.board.cards import Cards
+from streams.board.feed import Feed
+from streams.board.gate import Gate, guarded, on_prepare
+from streams.board.journal import Journal
+from streams.board.mirror import Mirror, client
+from streams.board.trail import Trail
+from streams.settings import Settings
+
+_LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+_MAX_HEADER_BYTES = 8_190
+_KEEP_S = 75.0
+_STOP_SECONDS = 2
+
+_logger = logging.getLogger(__name__)
+
+
+def run(settings: Settings) -> int:
+    """Serve until SIGTERM or SIGINT; the exit code.
+
+    Raises:
+        RoistreamError: when it cannot start; one sentence that says what to do.
+    """
+    logging.basicConfig(level=settings.log_level, format=_LOG_FORMAT, force=True)
+    logging.getLogger("aiokafka").setLevel(max(logging.WARNING, logging.getLevelName(settings.log_level)))
+    return asyncio.run(_serve(settings))
+
+
+def now_ms() -> int:
+    """Wall clock in epoch milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+async def _serve(settings: Settings) -> int:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    board = Board(settings, now_ms)
+    await board.start()
+    _logger.info("The board is at http://%s:%d/", settings.board_host, board.port)
+    try:
+        await board.until(stop)
+    finally:
+        await board.stop()
+    return 0
+
+
+class Board:
+    """One board: its state, its tasks, its pages."""
+
+    def __init__(self, settings: Settings, now_ms: Callable[[], int]) -> None:
+        """Nothing is connected before ``start``.
+
+        Args:
+            settings: all of them.
+            now_ms: wall clock in epoch milliseconds.
+
+        Raises:
+            SettingError: without a token or a Redis.
+        """
+        self.settings = settings
+        self._redis = _redis(settings)
+        self.cards, self.trail, self.feed = Cards(), Trail(), Feed()
+        self.mirror = Mirror(self._redis, self.cards, self.feed.tell)
+        self.journal = Journal(settings, self.trail, self.feed.tell)
+        self.gate = Gate(Access(_token(settings)), now_ms)
+        self.api = Api(
+            self.cards,
+            self.trail,
+            self.feed,
+            self.mirror,
+            self.journal,
+            self._redis,
+            self.gate,
+            now_ms,
+        )
+        self._runner: web.AppRunner | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def port(self) -> int:
+        """The port that is bound."""
+        assert self._runner is not None, "started"
+        return int(self._runner.addresses[0][1])
+
+    async def start(self) -> None:
+        """Connect and listen.
+
+        Raises:
+            RoistreamError: without a broker, or when the address cannot be had.
+        """
+        await self.journal.start()
+        try:
+            await self._listen()
+        except OSError as error:
+            await self.stop()
+            raise RoistreamError(self._refusal(error)) from error
+        self._tasks = [
+            asyncio.create_task(self.mirror.run(), name="board-mirror"),
+            asyncio.create_task(self.journal.follow(), name="board-journal"),
+        ]
+
+    async def _listen(self) -> None:
+        application = web.Application(
+            client_max_size=MAX_BODY_BYTES, middlewares=[guarded, self.gate.middleware]
+        )
+        application.on_response_prepare.append(on_prepare)
+        application.add_routes([*pages.routes(), *self.api.routes()])
+        self._runner = web.AppRunner(
+            application,
+            access_log=None,
+            handle_signals=False,
+            shutdown_timeout=_STOP_SECONDS,
+            max_line_size=_MAX_HEADER_BYTES,
+            max_field_size=_MAX_HEADER_BYTES,
+            keepalive_timeout=_KEEP_S,
+        )
+        await self._runner.setup()
+        await web.TCPSite(self._runner, self.settings.board_host, self.settings.board_port).start()
+
+    def _refusal(self, error: OSError) -> str:
+        host, port = self.settings.board_host, self.settings.board_port
+        if error.errno == errno.EADDRINUSE:
+            return (
+                f"Port {port} on {host} is taken; stop who holds it, "
+                "or set ROISTREAM_BOARD_PORT to another (0 takes a free one)."
+            )
+        return (
+            f"{host}:{port} cannot be listened on ({error.strerror or error}); "
+            "correct ROISTREAM_BOARD_HOST or ROISTREAM_BOARD_PORT."
+        )
+
+    async def until(self, stop: asyncio.Event) -> None:
+        """Return when told to stop.
+
+        Raises:
+            Exception: what ended one of the tasks, which end only with an error.
+        """
+        waiting = asyncio.create_task(stop.wait())
+        done, _ = await asyncio.wait([waiting, *self._tasks], return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        for task in done - {waiting}:
+            task.result()
+
+    async def stop(self) -> None:
+        """Let the pages go, stop the tasks, disconnect."""
+        self.feed.end()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._runner is not None:
+            await self._runner.cleanup()
+        await self.journal.stop()
+        await self._redis.aclose()
+
+
+def _token(settings: Settings) -> str:
+    if settings.board_token is None:
+        raise SettingError(
+            "ROISTREAM_BOARD_TOKEN: the board needs a token that its users and Alertmanager know; make one with "
+            "python3 -c 'import secrets; print(secrets.token_urlsafe(24))'."
+        )
+    return settings.board_token.get_secret_value()
+
+
+def _redis(settings: Settings) -> Redis:
+    if settings.redis_url is None:
+        raise SettingError(
+            "ROISTREAM_REDIS_URL: the board reads the cards there; set it to the Redis that the workers write to."
+        )
+    return client(settings.redis_url.get_secret_value())

@@ -1,0 +1,36 @@
+// The board's HTTP API. Errors carry the sentence the server says.
+
+export class ApiError extends Error {
+  constructor(status, message) {
+    super(message);
+    this.status = status;
+  }
+}
+
+async function call(method, path, body) {
+  let response;
+  try {
+    response = await fetch(path, {
+      method,
+      headers: body === undefined ? {} : { "Content-Type": "application/json" },
+      body: body === undefined ? undefined : JSON.stringify(body),
+      credentials: "same-origin",
+      cache: "no-store",
+    });
+  } catch {
+    throw new ApiError(0, "The board does not answer; nothing was sent. Is it running?");
+  }
+  const answer = await response.json().catch(() => ({}));
+  if (!response.ok) throw new ApiError(response.status, answer.error ?? `The board answers ${response.status}.`);
+  return answer;
+}
+
+export const api = {
+  session: () => call("GET", "/api/session"),
+  login: (token, name) => call("POST", "/api/session", { token, name }),
+  logout: () => call("DELETE", "/api/session"),
+  campaign: (id) => call("GET", `/api/campaigns/${encodeURIComponent(id)}`),
+  trail: (limit = 300) => call("GET", `/api/trail?limit=${limit}`),
+  decide: (decision) => call("POST", "/api/decisions", decision),
+  simulate: (preset) => call("POST", "/api/simulate", { preset }),
+};

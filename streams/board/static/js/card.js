@@ -1,0 +1,106 @@
+// One card: made once, and brought up to date where a figure differs.
+
+import { byId, h, setAttribute, setHidden, setText } from "./dom.js";
+import { action, evidence, hold, kpi, KPIS, money } from "./format.js";
+import { draw } from "./spark.js";
+import { nameOf, PATIENCE_MS } from "./store.js";
+
+const FIGURES = ["cpl", "roas", "roi_net_profit"];
+
+/** The list item of a campaign; its parts are found once. */
+export function makeCard(id) {
+  const item = byId("card-template").content.firstElementChild.cloneNode(true);
+  const article = item.firstElementChild;
+  const find = (selector) => article.querySelector(selector);
+  article.dataset.campaign = id;
+  const figures = new Map();
+  for (const name of FIGURES) {
+    const value = h("dd");
+    find("dl").append(h("div", { title: KPIS[name].title }, h("dt", {}, KPIS[name].label), value));
+    figures.set(name, value);
+  }
+  return {
+    item, article, figures,
+    name: find("h3"), channel: find(".channel"), status: find(".status"),
+    budget: find(".budget p"), bar: find(".bar"), fill: find(".bar i"),
+    spark: find(".spark"), verdicts: find(".verdicts"), hold: find(".hold"), reason: find(".reason"),
+    proposal: find(".proposal"), proposed: find(".proposal p"),
+    approve: find(".approve"), reject: find(".reject"), move: find(".move"), pending: find(".pending"),
+  };
+}
+
+/** Shows a card as it is now. */
+export function updateCard(parts, card, window, pending) {
+  const name = nameOf(card);
+  setText(parts.name, name);
+  setAttribute(parts.name, "title", name === card.campaign_id ? name : `${name} (${card.campaign_id})`);
+  setAttribute(parts.article, "aria-label", label(card, window));
+  setText(parts.channel, card.channel ?? "no channel");
+  setText(parts.status, card.status ?? "");
+  setHidden(parts.status, !card.status);
+  updateBudget(parts, card);
+  const figures = card.kpis[window] ?? {};
+  for (const [key, node] of parts.figures) setText(node, kpi(key, figures[key], card.currency));
+  draw(parts.spark, card.sparkline, card.currency);
+  updateVerdicts(parts, card);
+  setHidden(parts.hold, !card.hold);
+  if (card.hold) setText(parts.hold, hold(card.hold));
+  setText(parts.reason, card.reason ?? "");
+  setHidden(parts.reason, !card.reason || Boolean(card.proposal) || card.hold?.reason === card.reason);
+  updateProposal(parts, card, name);
+  updatePending(parts, pending);
+}
+
+function updateBudget(parts, card) {
+  const share = card.budget_micros > 0 ? Math.min(1, card.spent_micros / card.budget_micros) : 0;
+  const width = `${(share * 100).toFixed(1)}%`;
+  if (parts.fill.style.width !== width) parts.fill.style.width = width;
+  // One notch per card, as long as notches can be told apart.
+  const notches = card.cards_total > 1 && card.cards_total <= 24 ? `${(100 / card.cards_total).toFixed(3)}%` : "100%";
+  if (parts.bar.style.getPropertyValue("--notch") !== notches) parts.bar.style.setProperty("--notch", notches);
+  setText(parts.budget, card.budget_micros > 0
+    ? `${money(card.spent_micros, card.currency)} of ${money(card.budget_micros, card.currency)} · ${card.cards_done} of ${card.cards_total} cards`
+    : `${money(card.spent_micros, card.currency)} spent · no budget set`);
+}
+
+function updateVerdicts(parts, card) {
+  const all = Object.values(card.evidence);
+  while (parts.verdicts.children.length > all.length) parts.verdicts.lastElementChild.remove();
+  all.forEach((one, at) => {
+    const node = parts.verdicts.children[at] ?? parts.verdicts.appendChild(h("li"));
+    setText(node, evidence(one));
+    setAttribute(node, "data-verdict", one.verdict);
+  });
+  const worst = all.some((each) => each.verdict === "bad") ? "bad"
+    : all.some((each) => each.verdict === "good") ? "good" : "inconclusive";
+  setAttribute(parts.article, "data-verdict", worst);
+}
+
+function updateProposal(parts, card, name) {
+  setHidden(parts.proposal, !card.proposal);
+  if (!card.proposal) return;
+  setText(parts.proposed, `Proposed: ${action(card.proposal)}. ${card.proposal.reason}`);
+  setAttribute(parts.approve, "aria-label", `Approve for ${name}`);
+  setAttribute(parts.reject, "aria-label", `Reject for ${name}`);
+}
+
+function updatePending(parts, pending) {
+  setHidden(parts.pending, !pending);
+  if (!pending) return;
+  const isLate = Date.now() - pending.at > PATIENCE_MS;
+  setText(parts.pending, isLate
+    ? `Sent: ${pending.text}. No answer from the controller yet; is a worker running?`
+    : `Sent: ${pending.text}. Waiting for the controller …`);
+}
+
+/** A card in a sentence, for who hears the page. */
+function label(card, window) {
+  const parts = [nameOf(card), card.channel ?? "", `column ${card.column}`,
+    `${money(card.spent_micros, card.currency)} of ${money(card.budget_micros, card.currency)} spent`];
+  const figures = card.kpis[window] ?? {};
+  for (const key of FIGURES) if (figures[key] != null) parts.push(`${KPIS[key].label} ${kpi(key, figures[key], card.currency)}`);
+  for (const one of Object.values(card.evidence)) parts.push(evidence(one).slice(2));
+  if (card.hold) parts.push("held");
+  if (card.proposal) parts.push(`proposed: ${action(card.proposal)}`);
+  return parts.filter(Boolean).join(", ");
+}

@@ -1,0 +1,90 @@
+// The dialog in which an operator says what to do and why, and the sending of it.
+
+import { api } from "./api.js";
+import { announce, byId, h, setHidden } from "./dom.js";
+import { action, decision as words, money } from "./format.js";
+import { COLUMNS, nameOf } from "./store.js";
+
+const TITLES = {
+  move: "Move", approve: "Approve for", reject: "Reject for", pause: "Pause", resume: "Resume", set_budget: "Set the budget of",
+};
+const SUGGESTED = { approve: "Agreed" };
+
+/**
+ * Asks for what is missing of a decision, and sends it.
+ * @param {import("./store.js").Store} store
+ * @param {import("./view.js").View} view
+ * @param {string} id campaign
+ * @param {{verb: string, column?: string}} begun
+ */
+export function decide(store, view, id, begun) {
+  const card = store.cards.get(id);
+  if (!card || (["approve", "reject"].includes(begun.verb) && !card.proposal)) return;
+  const dialog = byId("decision"), form = dialog.querySelector("form");
+  const proposal = card.proposal;
+  form.reset();
+  dialog.querySelector(".error").textContent = "";
+  byId("decision-title").textContent = `${TITLES[begun.verb]} ${nameOf(card)}`;
+  dialog.querySelector(".explain").textContent = explain(card, begun);
+  fillColumn(form, card, begun);
+  fillBudget(form, card, begun);
+  form.elements.reason.value = SUGGESTED[begun.verb] ?? "";
+  // One id for all attempts: sending again after a failure says nothing twice.
+  const decisionId = newId();
+  form.onsubmit = async (event) => {
+    event.preventDefault();
+    const decision = { decision_id: decisionId, campaign_id: id, verb: begun.verb, reason: form.elements.reason.value.trim() };
+    if (begun.verb === "move") decision.column = form.elements.column.value;
+    if (begun.verb === "set_budget") decision.budget = form.elements.budget.value.replace(",", ".");
+    if (proposal && ["approve", "reject"].includes(begun.verb)) decision.action_id = proposal.action_id;
+    await send(store, view, dialog, decision, nameOf(card));
+  };
+  dialog.querySelector(".cancel").onclick = () => dialog.close();
+  dialog.onclose = () => view.parts.has(id) && view.focus(id);
+  dialog.showModal();
+  (begun.verb === "move" && !begun.column ? form.elements.column
+    : begun.verb === "set_budget" ? form.elements.budget : form.elements.reason).focus();
+}
+
+async function send(store, view, dialog, decision, name) {
+  const button = dialog.querySelector(".primary");
+  button.disabled = true;
+  try {
+    await api.decide(decision);
+    store.sent(decision.campaign_id, decision.decision_id, words(decision));
+    view.request();
+    dialog.close();
+    announce(`Sent for ${name}: ${words(decision)}`);
+  } catch (error) {
+    dialog.querySelector(".error").textContent = error.message;
+  } finally {
+    button.disabled = false;
+  }
+}
+
+function explain(card, { verb }) {
+  if (verb === "approve" || verb === "reject") return `${action(card.proposal)}: ${card.proposal.reason}`;
+  if (card.mode === "observe") return "Mode observe: this is written down and judged, and no ad platform is told to obey it.";
+  return "It goes through the same guards as the rules. If one refuses it, the card says why.";
+}
+
+function fillColumn(form, card, begun) {
+  const field = form.elements.column, isMove = begun.verb === "move";
+  setHidden(form.querySelector(".column-field"), !isMove);
+  field.replaceChildren(...COLUMNS.filter((each) => each !== card.column).map((each) => h("option", { value: each }, each)));
+  if (begun.column) field.value = begun.column;
+}
+
+function fillBudget(form, card, begun) {
+  const field = form.elements.budget, isBudget = begun.verb === "set_budget";
+  setHidden(form.querySelector(".budget-field"), !isBudget);
+  field.required = isBudget;
+  form.querySelector(".budget-field span").textContent = `New budget in ${card.currency} (now ${money(card.budget_micros, card.currency)})`;
+  field.value = isBudget ? String(card.budget_micros / 1e6) : "";
+}
+
+function newId() {
+  // randomUUID is missing where the page does not come from localhost or by https.
+  if (crypto.randomUUID) return crypto.randomUUID();
+  return [...crypto.getRandomValues(new Uint8Array(16))].map((each) => each.toString(16).padStart(2, "0")).join("");
+}

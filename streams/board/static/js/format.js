@@ -1,0 +1,115 @@
+// Figures as people read them. Knows no element.
+
+const MICROS = 1e6;
+const locale = navigator.language || "en";
+const formatters = new Map();
+
+function formatter(key, options) {
+  let found = formatters.get(key);
+  if (!found) {
+    try {
+      found = new Intl.NumberFormat(locale, options);
+    } catch {
+      found = new Intl.NumberFormat(locale, { maximumFractionDigits: 2 }); // not a currency code
+    }
+    formatters.set(key, found);
+  }
+  return found;
+}
+
+/** Whole currency units from 100 on, else cents. */
+export function money(micros, currency) {
+  if (micros === null || micros === undefined) return "–";
+  return amount(micros / MICROS, currency);
+}
+
+export function amount(units, currency) {
+  if (units === null || units === undefined) return "–";
+  const digits = Math.abs(units) >= 100 ? 0 : 2;
+  return formatter(`${currency}${digits}`, {
+    style: "currency", currency, minimumFractionDigits: digits, maximumFractionDigits: digits,
+  }).format(units);
+}
+
+export function number(value, digits = 2) {
+  return value === null || value === undefined ? "–" : formatter(`n${digits}`, { maximumFractionDigits: digits }).format(value);
+}
+
+export function percent(value, isSigned = false) {
+  if (value === null || value === undefined) return "–";
+  return formatter(`p${isSigned}`, { style: "percent", maximumFractionDigits: 0, signDisplay: isSigned ? "exceptZero" : "auto" }).format(value);
+}
+
+/** The KPIs that a card and the details show: those in money, ratios, and ROI as a signed share. */
+export const KPIS = {
+  cpl: { label: "CPL", title: "cost per lead", show: amount },
+  cac: { label: "CAC", title: "customer acquisition cost", show: amount },
+  roas: { label: "ROAS", title: "return on ad spend", show: (value) => number(value) },
+  roi_net_profit: { label: "ROI", title: "ROI by net profit", show: (value) => percent(value, true) },
+  roi_incremental: { label: "ROI incremental", title: "ROI by additional revenue", show: (value) => percent(value, true) },
+  roi_lead_value: { label: "ROI lead value", title: "ROI by lead value", show: (value) => percent(value, true) },
+  roi_conversion_rate: { label: "ROI conversion rate", title: "ROI by conversion rate", show: (value) => percent(value, true) },
+  cpc: { label: "CPC", title: "cost per click", show: amount },
+  lead_rate: { label: "Lead rate", title: "leads per click", show: (value) => percent(value) },
+  customer_rate: { label: "Customer rate", title: "new customers per lead", show: (value) => percent(value) },
+  aov: { label: "AOV", title: "average order value", show: amount },
+};
+
+export const kpi = (name, value, currency) =>
+  value === null || value === undefined ? "–" : (KPIS[name]?.show ?? ((each) => number(each)))(value, currency);
+
+const clock = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit" });
+const dayClock = new Intl.DateTimeFormat(locale, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
+const exact = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "medium" });
+
+/** The time of today, or day and time. */
+export function time(instant, now = new Date()) {
+  const date = new Date(instant);
+  if (Number.isNaN(date.getTime())) return String(instant);
+  return (date.toDateString() === now.toDateString() ? clock : dayClock).format(date);
+}
+
+export function exactTime(instant) {
+  const date = new Date(instant);
+  return Number.isNaN(date.getTime()) ? String(instant) : exact.format(date);
+}
+
+export const VERDICTS = { bad: "misses target", good: "meets target", inconclusive: "too early to say" };
+export const TARGETS = { cpl: "CPL", cac: "CAC", roas: "ROAS", roi: "ROI" };
+const MARKS = { bad: "▼", good: "▲", inconclusive: "·" };
+
+/** Evidence for one target, short: "▼ CPL misses target". */
+export function evidence(one) {
+  return `${MARKS[one.verdict] ?? "·"} ${TARGETS[one.target] ?? one.target} ${VERDICTS[one.verdict] ?? one.verdict}`;
+}
+
+export function hold(one) {
+  const until = one.expires_at ? `until ${time(one.expires_at)}` : "until someone resumes it";
+  return `Held by ${one.owner} ${until}: ${one.reason}`;
+}
+
+/** What an action does, in words. */
+export function action(record) {
+  const from = amount(record.budget_from, record.currency), to = amount(record.budget_to, record.currency);
+  switch (record.verb) {
+    case "pause": return "Pause";
+    case "resume": return record.column ? `Resume in ${record.column}` : "Resume";
+    case "set_budget": return `Budget ${from} → ${to}`;
+    case "move": return record.budget_to === record.budget_from || record.budget_to === null
+      ? `Move to ${record.column}` : `Move to ${record.column}, budget ${from} → ${to}`;
+    default: return record.verb;
+  }
+}
+
+/** What an operator said, in words. */
+export function decision(record) {
+  switch (record.verb) {
+    case "approve": return "Approve the proposal";
+    case "reject": return "Reject the proposal";
+    case "move": return `Move to ${record.column}`;
+    case "set_budget": return `Set the budget to ${record.budget}`;
+    case "pause": return "Pause";
+    case "resume": return "Resume";
+    default: return record.verb;
+  }
+}

@@ -1,0 +1,132 @@
+// The page put together: login, stream, board, dialogs.
+
+import { api } from "./api.js";
+import { decide } from "./decide.js";
+import { openDetails } from "./details.js";
+import { announce, byId, h, setAttribute, setHidden, setText } from "./dom.js";
+import { enableDrag } from "./drag.js";
+import { enableKeyboard } from "./keyboard.js";
+import { follow } from "./live.js";
+import { login } from "./login.js";
+import { openSimulation } from "./simulate.js";
+import { nameOf, PATIENCE_MS, Store } from "./store.js";
+import { trailList } from "./trail.js";
+import { View } from "./view.js";
+
+const store = new Store(), view = new View(store);
+const decideOn = (id, begun) => decide(store, view, id, begun);
+const open = (id) => openDetails(store, view, id, decideOn);
+let entries = [];
+
+const listeners = {
+  board(board) {
+    const moves = store.take(board);
+    offerWindows();
+    view.request();
+    tellMoves(moves);
+  },
+  trail(news) {
+    for (const entry of news) if (entry.kind === "action" || entry.kind === "decision") answered(entry);
+    if (byId("trail").open) {
+      entries = [...[...news].reverse(), ...entries].slice(0, 1000);
+      showTrail();
+    }
+  },
+  health(health) {
+    Object.assign(store.health, health);
+    showNotice();
+  },
+  state(state) {
+    setAttribute(byId("live"), "data-state", state);
+    setText(byId("live-text"), state);
+    if (state === "closed") start(); // the session is over, or the board started anew
+  },
+};
+
+/** What was sent is on the topic; the controller's answer is the next card. */
+function answered(entry) {
+  const pending = store.pending.get(entry.campaign_id);
+  if (pending && entry.kind === "action") {
+    store.answered(entry.campaign_id);
+    view.request();
+  }
+}
+
+function tellMoves(moves) {
+  if (!moves.length) return;
+  for (const { card } of moves) store.answered(card.campaign_id);
+  const told = moves.slice(0, 3).map(({ card, from }) => `${nameOf(card)} moved from ${from} to ${card.column}`).join(". ");
+  announce(moves.length > 3 ? `${told}, and ${moves.length - 3} more` : told);
+}
+
+function offerWindows() {
+  const select = byId("window"), windows = store.windows();
+  if (windows.join() === [...select.options].map((each) => each.value).join()) return;
+  select.replaceChildren(...windows.map((each) => h("option", { value: each }, each)));
+  view.window = windows.includes(view.window) ? view.window : windows.includes("24h") ? "24h" : windows[windows.length - 1];
+  select.value = view.window;
+  view.requestAll();
+}
+
+function showNotice() {
+  const { redis, broker } = store.health;
+  const text = !redis ? "Redis does not answer: the board shows what it last said, and goes on when it is back."
+    : !broker ? "The broker did not take the last record: decisions and alerts may fail until it does." : "";
+  setText(byId("notice"), text);
+  setHidden(byId("notice"), !text);
+}
+
+async function openTrail() {
+  const dialog = byId("trail");
+  dialog.querySelector(".body").replaceChildren(h("p", {}, "Reading …"));
+  dialog.showModal();
+  try {
+    ({ entries } = await api.trail());
+    showTrail();
+  } catch (error) {
+    dialog.querySelector(".body").replaceChildren(h("p.error", {}, error.message));
+  }
+}
+
+function showTrail() {
+  byId("trail").querySelector(".body").replaceChildren(trailList(entries, store, true));
+}
+
+function onClick(event) {
+  const id = event.target.closest(".card")?.dataset.campaign;
+  if (!id) return;
+  const button = event.target.closest("button");
+  if (!button) open(id);
+  else if (button.classList.contains("move")) decideOn(id, { verb: "move" });
+  else if (button.classList.contains("approve")) decideOn(id, { verb: "approve" });
+  else if (button.classList.contains("reject")) decideOn(id, { verb: "reject" });
+}
+
+async function start() {
+  await login();
+  follow(listeners);
+}
+
+enableDrag(view, (id, column) => decideOn(id, { verb: "move", column }));
+enableKeyboard(view, {
+  open,
+  move: (id) => decideOn(id, { verb: "move" }),
+  approve: (id) => decideOn(id, { verb: "approve" }),
+  reject: (id) => decideOn(id, { verb: "reject" }),
+});
+byId("board").addEventListener("click", onClick);
+byId("filter").addEventListener("input", (event) => { view.filter = event.target.value; view.requestAll(); });
+byId("window").addEventListener("change", (event) => { view.window = event.target.value; view.requestAll(); });
+byId("order").addEventListener("change", (event) => { view.order = event.target.value; view.requestAll(); });
+byId("open-trail").addEventListener("click", openTrail);
+byId("open-simulation").addEventListener("click", () => openSimulation(store));
+byId("open-help").addEventListener("click", () => byId("help").showModal());
+byId("logout").addEventListener("click", async () => { await api.logout().catch(() => null); location.reload(); });
+for (const button of document.querySelectorAll("dialog .close")) button.addEventListener("click", () => button.closest("dialog").close());
+// Words about what waits change with time, not only with news.
+setInterval(() => {
+  if (!store.pending.size) return;
+  for (const id of store.pending.keys()) store.dirty.add(id);
+  view.request();
+}, PATIENCE_MS / 3);
+start();

@@ -1,0 +1,2 @@
+import { byId } from "./dom.js";
+export function openSimulation(store) { byId("simulation").showModal(); }

@@ -1,0 +1,85 @@
+// What is known: cards by campaign, columns, what was sent and not yet answered. Knows no element.
+
+export const COLUMNS = ["backlog", "test", "scale", "hold", "stopped", "archived"];
+
+/** Past this, a controller that has not answered is worth a word. */
+export const PATIENCE_MS = 15_000;
+
+export class Store {
+  constructor() {
+    this.cards = new Map();
+    this.columns = {};
+    this.pending = new Map();
+    this.health = { redis: true, broker: true };
+    /** Campaigns whose card must be drawn anew. */
+    this.dirty = new Set();
+    this.removed = new Set();
+  }
+
+  /** Takes in a `board` event; the campaigns that changed column, with from and to. */
+  take(board) {
+    const moves = [];
+    if (board.full) {
+      const present = new Set(board.cards.map((each) => each.campaign_id));
+      for (const id of this.cards.keys()) if (!present.has(id)) this.#remove(id);
+    }
+    for (const card of board.cards) {
+      const known = this.cards.get(card.campaign_id);
+      if (known && known.column !== card.column) moves.push({ card, from: known.column });
+      this.cards.set(card.campaign_id, card);
+      this.removed.delete(card.campaign_id);
+      this.dirty.add(card.campaign_id);
+    }
+    for (const id of board.removed ?? []) this.#remove(id);
+    if (board.columns) this.columns = board.columns;
+    return moves;
+  }
+
+  #remove(id) {
+    this.cards.delete(id);
+    this.pending.delete(id);
+    this.dirty.delete(id);
+    this.removed.add(id);
+  }
+
+  /** Remembers that something was sent and is not answered yet. */
+  sent(id, decisionId, text) {
+    this.pending.set(id, { decisionId, text, at: Date.now() });
+    this.dirty.add(id);
+  }
+
+  answered(id) {
+    if (this.pending.delete(id)) this.dirty.add(id);
+  }
+
+  /** Windows that any card has figures of, in their usual order. */
+  windows() {
+    const known = new Set();
+    for (const card of this.cards.values()) for (const name of Object.keys(card.kpis)) known.add(name);
+    const order = ["5m", "1h", "24h", "7d", "today", "total"];
+    return [...known].sort((a, b) => order.indexOf(a) - order.indexOf(b));
+  }
+}
+
+export const nameOf = (card) => card.name || card.campaign_id;
+
+const RANKS = { bad: 1, good: 3 };
+
+/** 0 is most urgent: a proposal, then bad evidence, then a hold, then the rest. */
+export function urgency(card) {
+  if (card.proposal) return 0;
+  const worst = Math.min(4, ...Object.values(card.evidence).map((each) => RANKS[each.verdict] ?? 4));
+  if (worst === 1) return 1;
+  return card.hold ? 2 : 3;
+}
+
+export function comparing(order, window) {
+  const byName = (a, b) => nameOf(a).localeCompare(nameOf(b)) || (a.campaign_id < b.campaign_id ? -1 : 1);
+  const roi = (card) => card.kpis[window]?.roi_net_profit ?? -Infinity;
+  switch (order) {
+    case "spend": return (a, b) => b.spent_micros - a.spent_micros || byName(a, b);
+    case "roi": return (a, b) => roi(b) - roi(a) || byName(a, b);
+    case "name": return byName;
+    default: return (a, b) => urgency(a) - urgency(b) || byName(a, b);
+  }
+}

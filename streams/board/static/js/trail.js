@@ -1,0 +1,32 @@
+// The audit trail: decisions, alerts and actions, the newest first.
+
+import { h } from "./dom.js";
+import { action, decision, exactTime, number, time } from "./format.js";
+
+/** A list of entries; names are looked up in the store. */
+export function trailList(entries, store, isWithNames) {
+  if (!entries.length) return h("p", {}, "Nothing was said or done yet.");
+  return h("ol.trail", { role: "list" }, ...entries.map((each) => line(each, store, isWithNames)));
+}
+
+function line(entry, store, isWithNames) {
+  const card = store.cards.get(entry.campaign_id);
+  const said = { decision: decisionLine, alert: alertLine, action: actionLine }[entry.kind](entry.record);
+  return h("li", { "data-kind": entry.kind, "data-mode": entry.record.mode ?? null },
+    h("time", { datetime: entry.at, title: exactTime(entry.at) }, time(entry.at)),
+    h("span.kind", {}, entry.kind === "action" ? entry.record.mode : entry.kind),
+    h("div", {},
+      isWithNames ? h("b", { dir: "auto" }, card?.name || entry.campaign_id) : null,
+      h("span.what", {}, said.what),
+      said.why ? h("p", { dir: "auto" }, said.why) : null,
+      said.figures ? h("p.figures-of", {}, said.figures) : null));
+}
+
+const decisionLine = (record) => ({ what: `${record.by ?? "someone"}: ${decision(record)}`, why: record.reason });
+const alertLine = (record) => ({ what: `${record.rule} ${record.status}`, why: null });
+
+function actionLine(record) {
+  const figures = Object.entries(record.evidence ?? {})
+    .map(([name, value]) => `${name} ${typeof value === "number" ? number(value, 4) : value ?? "–"}`).join(" · ");
+  return { what: `${action(record)} (rule ${record.rule})`, why: record.reason, figures };
+}

@@ -1,0 +1,178 @@
+// The board: columns with their cards in order. Draws at most once per frame, and only what differs.
+
+import { makeCard, updateCard } from "./card.js";
+import { byId, h, setAttribute, setHidden, setText } from "./dom.js";
+import { money } from "./format.js";
+import { COLUMNS, comparing, nameOf } from "./store.js";
+
+export class View {
+  /** @param {import("./store.js").Store} store */
+  constructor(store) {
+    this.store = store;
+    this.parts = new Map();
+    this.columns = new Map();
+    this.window = "24h";
+    this.order = "attention";
+    this.filter = "";
+    /** While a card is dragged, nothing moves under it. */
+    this.isFrozen = false;
+    this.currentId = null;
+    this.#requested = false;
+    this.#makeColumns();
+  }
+
+  #requested;
+
+  #makeColumns() {
+    for (const name of COLUMNS) {
+      const section = byId("column-template").content.firstElementChild.cloneNode(true);
+      section.dataset.column = name;
+      section.setAttribute("aria-label", name);
+      const find = (selector) => section.querySelector(selector);
+      find("h2").textContent = name;
+      const tab = h("button", { type: "button", onclick: () => section.scrollIntoView({ behavior: "smooth", inline: "start", block: "nearest" }) });
+      this.columns.set(name, {
+        section, tab, list: find("ul"), count: find(".count"), money: find(".money"),
+        limit: find(".limit"), fill: find(".limit i"), empty: find(".empty"),
+      });
+      byId("board").append(section);
+      byId("tabs").append(tab);
+    }
+  }
+
+  /** Asks for a frame. */
+  request() {
+    if (this.#requested) return;
+    this.#requested = true;
+    requestAnimationFrame(() => {
+      this.#requested = false;
+      this.draw();
+    });
+  }
+
+  /** Draws everything anew: another window, order or filter. */
+  requestAll() {
+    for (const id of this.store.cards.keys()) this.store.dirty.add(id);
+    this.request();
+  }
+
+  draw() {
+    if (this.isFrozen) return;
+    const { store } = this;
+    for (const id of store.removed) this.#drop(id);
+    store.removed.clear();
+    for (const id of store.dirty) this.#update(id);
+    store.dirty.clear();
+    this.#arrange();
+    this.#totals();
+  }
+
+  #drop(id) {
+    this.parts.get(id)?.item.remove();
+    this.parts.delete(id);
+    if (this.currentId === id) this.currentId = null;
+  }
+
+  #update(id) {
+    const card = this.store.cards.get(id);
+    if (!card) return;
+    let parts = this.parts.get(id);
+    if (!parts) {
+      parts = makeCard(id);
+      this.parts.set(id, parts);
+    }
+    updateCard(parts, card, this.window, this.store.pending.get(id));
+  }
+
+  /** Puts each card into its column, in order; moves no node that stands right, so that focus and scroll stay. */
+  #arrange() {
+    const compare = comparing(this.order, this.window), wanted = this.filter.trim().toLowerCase();
+    const groups = new Map(COLUMNS.map((name) => [name, []]));
+    for (const card of this.store.cards.values()) groups.get(card.column)?.push(card);
+    const focused = document.activeElement;
+    for (const [name, cards] of groups) {
+      cards.sort(compare);
+      const column = this.columns.get(name);
+      let shown = 0;
+      cards.forEach((card, at) => {
+        const { item } = this.parts.get(card.campaign_id);
+        const isShown = !wanted || [nameOf(card), card.campaign_id, card.channel ?? ""].some((text) => text.toLowerCase().includes(wanted));
+        setHidden(item, !isShown);
+        shown += isShown;
+        if (column.list.children[at] !== item) column.list.insertBefore(item, column.list.children[at] ?? null);
+      });
+      this.#head(name, column, cards, shown, wanted !== "");
+    }
+    if (focused && focused !== document.activeElement && focused.isConnected) focused.focus({ preventScroll: true });
+    this.#keepCurrent();
+  }
+
+  #head(name, column, cards, shown, isFiltered) {
+    const limits = this.store.columns[name] ?? {};
+    const currency = cards[0]?.currency ?? this.#anyCurrency();
+    const room = limits.limit_campaigns ?? null;
+    const count = isFiltered ? `${shown} of ${cards.length}` : room === null ? `${cards.length}` : `${cards.length} / ${room}`;
+    setText(column.count, count);
+    setAttribute(column.count, "aria-label", room === null ? `${count} campaigns` : `${cards.length} campaigns, room for ${room}`);
+    // In backlog and archive nothing is spent from the column, so the money in it is that of the cards themselves.
+    const sum = limits.sum_micros ?? cards.reduce((total, card) => total + card.budget_micros, 0);
+    const most = limits.limit_micros ?? null;
+    setText(column.money, most === null ? money(sum, currency) : `${money(sum, currency)} of ${money(most, currency)}`);
+    setHidden(column.limit, room === null && most === null);
+    const fill = Math.max(room ? cards.length / room : 0, most ? sum / most : 0);
+    column.fill.style.width = `${Math.min(100, fill * 100).toFixed(0)}%`;
+    setAttribute(column.section, "data-full", String(fill >= 1));
+    setHidden(column.empty, shown > 0);
+    setText(column.tab, `${name} ${cards.length}`);
+  }
+
+  #anyCurrency() {
+    for (const card of this.store.cards.values()) return card.currency;
+    return "EUR";
+  }
+
+  #totals() {
+    const cards = [...this.store.cards.values()], currency = this.#anyCurrency();
+    const spent = cards.reduce((total, each) => total + each.spent_micros, 0);
+    const budget = cards.reduce((total, each) => total + each.budget_micros, 0);
+    setText(byId("totals"), cards.length ? `${cards.length} campaigns · ${money(spent, currency)} of ${money(budget, currency)} spent` : "");
+    const modes = new Set(cards.map((each) => each.mode));
+    setHidden(byId("mode"), modes.size === 0);
+    setText(byId("mode"), [...modes].sort().join(", "));
+    setAttribute(byId("mode"), "title", MODES[[...modes][0]] ?? "");
+  }
+
+  /** The one card that Tab reaches; arrows go on from there. */
+  #keepCurrent() {
+    const first = this.visibleIds()[0] ?? null;
+    if (this.currentId === null || !this.parts.has(this.currentId) || this.parts.get(this.currentId).item.hidden) this.makeCurrent(first);
+  }
+
+  makeCurrent(id) {
+    for (const [each, index] of [[this.currentId, -1], [id, 0]]) {
+      const parts = this.parts.get(each);
+      if (!parts) continue;
+      for (const node of [parts.article, parts.move, parts.approve, parts.reject]) node.tabIndex = index;
+    }
+    this.currentId = id;
+  }
+
+  /** Shown campaigns of a column from top to bottom, or of all columns. */
+  visibleIds(column = null) {
+    const lists = column ? [this.columns.get(column).list] : [...this.columns.values()].map((each) => each.list);
+    return lists.flatMap((list) => [...list.children].filter((item) => !item.hidden).map((item) => item.firstElementChild.dataset.campaign));
+  }
+
+  focus(id) {
+    this.makeCurrent(id);
+    const { article } = this.parts.get(id);
+    article.focus();
+    article.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }
+}
+
+const MODES = {
+  observe: "observe: decisions are written down, nothing is done",
+  propose: "propose: decisions wait for a person's approval",
+  enforce: "enforce: ad platforms obey decisions",
+};

@@ -1,0 +1,191 @@
+"""Fills Redis as the budget controller does, with campaigns of every kind; the same seed, the same board."""
+
+import random
+from typing import Any
+
+import msgspec
+import redis
+
+from metrics.budget.records import (
+    ActionHold,
+    BoardCard,
+    BudgetAction,
+    CardHold,
+    Column,
+    ColumnView,
+    Mode,
+    SparkPoint,
+)
+from metrics.reading import Evidence
+from metrics.timeline import HOUR, format_instant
+
+CARDS = CHANNEL = "roistream:board"
+COLUMNS = "roistream:board:columns"
+NOW_MS = 1_795_348_800_000  # 2026-11-22T12:00:00Z
+_PLACES: tuple[Column, ...] = (
+    "backlog",
+    "test",
+    "test",
+    "test",
+    "scale",
+    "scale",
+    "hold",
+    "stopped",
+    "archived",
+)
+_SUBJECTS = (
+    "Our brand",
+    "Spring sale",
+    "CRM webinar",
+    "Free trial",
+    "Price guide",
+    "Case studies",
+    "Winter offer",
+)
+_CHANNELS = ("search", "social", "display", "video", "newsletter")
+MILLION = 1_000_000
+
+
+def card(campaign_id: str, revision: int = 1, **fields: Any) -> BoardCard:
+    """One plain card; keywords win."""
+    values: dict[str, Any] = {
+        "campaign_id": campaign_id,
+        "name": f"Campaign {campaign_id}",
+        "channel": "search",
+        "status": "active",
+        "column": "test",
+        "revision": revision,
+        "currency": "EUR",
+        "budget_micros": 1_000 * MILLION,
+        "spent_micros": 250 * MILLION,
+        "card_micros": 100 * MILLION,
+        "cards_done": 2,
+        "cards_total": 10,
+        "hold": None,
+        "evidence": {},
+        "proposal": None,
+        "kpis": {"24h": {"cpl": 4.2, "roas": 3.1, "roi_net_profit": 0.4}},
+        "sparkline": [],
+        "mode": "propose",
+        "reason": "",
+        "updated_at": format_instant(NOW_MS),
+    }
+    return BoardCard(**(values | fields))
+
+
+def proposal(campaign_id: str, action_id: str = "a-1", mode: Mode = "propose") -> BudgetAction:
+    """A pause that waits for approval."""
+    return BudgetAction(
+        action_id=action_id,
+        campaign_id=campaign_id,
+        verb="pause",
+        column="hold",
+        budget_from=1000.0,
+        budget_to=1000.0,
+        currency="EUR",
+        mode=mode,
+        rule="cpl",
+        reason="CPL 9.80 against a target of 4.00, e-value 31",
+        evidence={"cpl": 9.8, "target": 4.0, "e_value": 31.2, "spend": 245.0},
+        hold=ActionHold(owner="rule:cpl", expires_at=format_instant(NOW_MS + 24 * HOUR)),
+        decided_at=format_instant(NOW_MS),
+    )
+
+
+def evidence(verdict: str, target: str, value: float, rng: random.Random) -> Evidence:
+    e_value = {"bad": rng.uniform(20, 90), "good": rng.uniform(0, 0.1), "inconclusive": rng.uniform(0.2, 6)}
+    chance = {
+        "bad": rng.uniform(0.97, 1),
+        "good": rng.uniform(0, 0.05),
+        "inconclusive": rng.uniform(0.2, 0.8),
+    }
+    return Evidence(
+        target=target,
+        verdict=verdict,
+        e_value=e_value[verdict],
+        probability_bad=chance[verdict],
+        interval=(value * 0.7, None if verdict == "inconclusive" else value * 1.4),
+        completeness=rng.uniform(0.7, 1),
+    )
+
+
+def varied(number: int, rng: random.Random) -> BoardCard:
+    """A campaign as a board of a busy team shows it."""
+    campaign_id, column = f"c-{number:03d}", rng.choice(_PLACES)
+    verdict = rng.choice(("bad", "good", "inconclusive", "inconclusive"))
+    cpl = {"bad": 9.0, "good": 2.5, "inconclusive": 4.0}[verdict] * rng.uniform(0.8, 1.2)
+    roi = {"bad": -0.5, "good": 1.4, "inconclusive": 0.2}[verdict] + rng.uniform(-0.2, 0.2)
+    total = rng.choice((5, 8, 10, 12))
+    done = 0 if column == "backlog" else rng.randrange(total)
+    hold = CardHold(
+        owner="rule:cpl", reason="CPL misses its target", expires_at=format_instant(NOW_MS + 6 * HOUR)
+    )
+    spark = [
+        SparkPoint(
+            t=format_instant(NOW_MS - (24 - hour) * HOUR),
+            spend_micros=rng.randrange(5, 40) * MILLION,
+            roi=None if hour < 2 else roi + rng.uniform(-0.4, 0.4),
+        )
+        for hour in range(24)
+    ]
+    windows = ("1h", "24h", "7d", "total")
+    return card(
+        campaign_id,
+        name=f"{rng.choice(_SUBJECTS)} {number} – {rng.choice(_CHANNELS)}",
+        channel=rng.choice(_CHANNELS),
+        column=column,
+        budget_micros=total * 250 * MILLION,
+        spent_micros=done * 250 * MILLION + (0 if column == "backlog" else rng.randrange(250) * MILLION),
+        card_micros=250 * MILLION,
+        cards_done=done,
+        cards_total=total,
+        hold=hold if column == "hold" else None,
+        evidence={
+            "cpl": evidence(verdict, "cpl", cpl, rng),
+            "roas": evidence(rng.choice(("good", "inconclusive")), "roas", 3.0, rng),
+        },
+        proposal=proposal(campaign_id, f"a-{number}")
+        if verdict == "bad" and column in {"test", "scale"}
+        else None,
+        kpis={
+            window: {
+                "cpl": cpl * rng.uniform(0.9, 1.1),
+                "cac": cpl * 4,
+                "roas": 2 + roi,
+                "roi_net_profit": roi,
+            }
+            for window in windows
+        },
+        sparkline=spark,
+        reason={"bad": "CPL misses its target", "good": "Next card pulled", "inconclusive": ""}[verdict],
+    )
+
+
+def board(count: int, seed: int = 7) -> list[BoardCard]:
+    """A board with so many campaigns."""
+    rng = random.Random(seed)
+    return [varied(number, rng) for number in range(1, count + 1)]
+
+
+def fill(store: redis.Redis, cards: list[BoardCard]) -> None:
+    """The hash of cards and that of columns; what was there is gone."""
+    store.delete(CARDS, COLUMNS)
+    if cards:
+        store.hset(CARDS, mapping={each.campaign_id: msgspec.json.encode(each) for each in cards})
+    limits: dict[str, int | None] = {"test": 60, "scale": 40}
+    for column in ("backlog", "test", "scale", "hold", "stopped", "archived"):
+        mine = [each for each in cards if each.column == column]
+        view = ColumnView(
+            limit_campaigns=limits.get(column),
+            limit_micros=None,
+            count=len(mine),
+            sum_micros=sum(each.budget_micros for each in mine),
+        )
+        store.hset(COLUMNS, column, msgspec.json.encode(view))
+
+
+def say(store: redis.Redis, one: BoardCard) -> None:
+    """A card as the controller says it: into the hash, and on the channel."""
+    value = msgspec.json.encode(one)
+    store.hset(CARDS, one.campaign_id, value)
+    store.publish(CHANNEL, value)
