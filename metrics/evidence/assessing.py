@@ -1,0 +1,167 @@
+"""From the sums of a campaign and its targets to evidence, one verdict per target (KPIS 5).
+
+The verdict ``bad`` is the anytime-valid test at level ``alpha``; ``good`` is the same the other way round; anything
+between is ``inconclusive``, and so is a target on which nothing can be said: no spend, no target, no scale.
+"""
+
+from collections.abc import Mapping
+from math import exp, log
+from typing import NamedTuple
+
+import msgspec
+
+from metrics.evidence.martingale import VALUE_PRIOR, log_e_above, log_e_below, value_floor
+from metrics.evidence.posterior import probability_below, rate_interval
+from metrics.money import MICROS
+from metrics.reading import Evidence, Sums, TargetName, Verdict
+
+#: Below so many orders their mean value says too little to stand in for a known one.
+_MIN_ORDERS = 5
+#: JSON and people need no more.
+_MAX_E_VALUE = 1e12
+
+
+class EvidenceOptions(msgspec.Struct, frozen=True):
+    """What the tests assume.
+
+    Attributes:
+        alpha: chance that a campaign which meets a target is ever called bad for it.
+        order_value_dispersion: bound on E[X²]/E[X]² of the value of an order: 1 + (standard deviation / mean)²; for a
+            log-normal law exp(σ²).
+        order_value_micros: mean value of an order where it is known; None: the campaign's own mean, once it has
+            five orders. With the known value the level of the test is exact, with the own mean it is measured.
+    """
+
+    alpha: float = 0.05
+    order_value_dispersion: float = 1.5
+    order_value_micros: int | None = None
+
+
+class _Case(NamedTuple):
+    """One test: results and expectation in the martingale's units, and how to read a rate as the figure."""
+
+    target: TargetName
+    results: float
+    expected: float
+    exposure: float
+    is_value: bool
+    offset: float = 0.0
+
+
+def assess(
+    sums: Sums,
+    targets_micros: Mapping[str, int],
+    options: EvidenceOptions | None = None,
+    completeness: float = 1.0,
+) -> dict[str, Evidence]:
+    """Evidence on each target of a campaign.
+
+    Args:
+        sums: everything since the evidence began (``total``, or ``total`` less what came before).
+        targets_micros: by name (``cpl``, ``cpa``, ``cac``, ``roas``, ``roi``), in millionths of the currency unit or of 1.
+        options: level and assumptions.
+        completeness: share of the results of this spend that have usually arrived by now, 0..1. The spend counts only
+            by that share, so conversions that are still to come do not speak against a campaign.
+
+    Returns:
+        By target; without the targets on which nothing can be said yet.
+
+    Raises:
+        ValueError: when completeness is not in 0..1.
+    """
+    if not 0 <= completeness <= 1:
+        raise ValueError(f"completeness {completeness} is not between 0 and 1")
+    chosen = options or EvidenceOptions()
+    found = {}
+    for name, micros in targets_micros.items():
+        case = _case(name, micros, sums, chosen, completeness)
+        if case is not None:
+            found[name] = _evidence(case, chosen.alpha, completeness)
+    return found
+
+
+def _case(name: str, target: int, sums: Sums, options: EvidenceOptions, completeness: float) -> _Case | None:
+    if sums.spend_micros is None:
+        return None
+    spend = sums.spend_micros * completeness
+    counts: dict[str, tuple[TargetName, float]] = {
+        "cpl": ("cpl", sums.leads),
+        "cpa": ("cpa", sums.orders),
+        "cac": ("cac", sums.new_customers),
+    }
+    if name in counts:
+        return _count(*counts[name], target, spend)
+    kept = sums.revenue_micros - sums.refunds_micros
+    if name == "roas":
+        scale = _scale(sums.revenue_micros, sums, options)
+        return _value("roas", kept, target / MICROS, spend, scale)
+    if name == "roi":
+        # ROI ≥ t says that margin / cost ≥ 1 + t. Margins of single orders are taken to be 0 or more.
+        cost = spend + sums.other_cost_micros * completeness
+        scale = _scale(sums.revenue_micros - sums.cost_of_goods_micros, sums, options)
+        return _value("roi", kept - sums.cost_of_goods_micros, 1 + target / MICROS, cost, scale, -1.0)
+    return None
+
+
+def _count(name: TargetName, results: float, target: int, exposure: float) -> _Case | None:
+    if exposure < 1 or target <= 0:
+        return None
+    return _Case(name, float(results), exposure / target, exposure / MICROS, is_value=False)
+
+
+def _value(
+    name: TargetName, brought: int, target: float, exposure: float, scale: float | None, offset: float = 0.0
+) -> _Case | None:
+    if exposure < 1 or target <= 0 or scale is None:
+        return None
+    results = max(0.0, brought / scale)
+    return _Case(name, results, target * exposure / scale, exposure / scale, is_value=True, offset=offset)
+
+
+def _scale(gross: int, sums: Sums, options: EvidenceOptions) -> float | None:
+    """Bound on E[X²]/E[X] of an order in micros: dispersion times mean; None while the mean is unknown.
+
+    Before refunds: orders that come to nothing lower E[X²] and E[X] alike.
+    """
+    mean: float
+    if options.order_value_micros is not None:
+        share = gross / sums.revenue_micros if 0 < gross <= sums.revenue_micros else 1.0
+        mean = options.order_value_micros * share
+    elif sums.orders >= _MIN_ORDERS and gross > 0:
+        mean = gross / sums.orders
+    else:
+        return None
+    return max(1.0, mean * options.order_value_dispersion)
+
+
+def _evidence(case: _Case, alpha: float, completeness: float) -> Evidence:
+    prior = {"prior": VALUE_PRIOR} if case.is_value else {}
+    log_e = float(log_e_below(case.results, case.expected, **prior))
+    low, high = rate_interval(case.results, case.exposure)
+    return Evidence(
+        target=case.target,
+        verdict=_verdict(case, log_e, alpha),
+        e_value=round(min(_MAX_E_VALUE, exp(min(log_e, 50.0))), 6),
+        probability_bad=round(probability_below(case.results, case.expected), 6),
+        interval=_figure(case, low, high),
+        completeness=round(completeness, 6),
+    )
+
+
+def _verdict(case: _Case, log_e: float, alpha: float) -> Verdict:
+    if log_e >= -log(alpha):
+        return "bad"
+    if case.is_value:
+        return "good" if value_floor(case.results, case.expected, alpha) >= 1 else "inconclusive"
+    return "good" if float(log_e_above(case.results, case.expected)) >= -log(alpha) else "inconclusive"
+
+
+def _figure(case: _Case, low: float, high: float) -> tuple[float | None, float | None]:
+    """The interval of the rate as one of the figure: ROAS and ROI as they are, costs per result turned round."""
+    if case.is_value:
+        return round(low + case.offset, 6), round(high + case.offset, 6)
+    return _inverse(high), _inverse(low)
+
+
+def _inverse(rate: float) -> float | None:
+    return round(1 / rate, 6) if rate > 0 else None
