@@ -34,6 +34,10 @@ _FETCH_WAIT_MS = 20
 #: handed out and must come in while the batches that wait are worked through.
 _FETCH_BYTES = 1024 * 1024
 
+#: Who leads its group without knowing the topics (cut off while it started) assigns nothing to anybody; the next
+#: list of topics makes it assign again.
+_METADATA_AGE_MS = 3_000
+
 
 class Batch(NamedTuple):
     """What one fetch gave for one partition: raw records (offset, timestamp, key, value).
@@ -108,7 +112,7 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
             rebalance_timeout_ms=settings.session_timeout,
             heartbeat_interval_ms=settings.session_timeout // 3,
             isolation_level="read_committed",
-            metadata_max_age_ms=60_000,
+            metadata_max_age_ms=_METADATA_AGE_MS,
             **aiokafka_options(settings),
         )
 

@@ -183,8 +183,8 @@ async def bounds(
     """Start and end offsets of topic partitions, by full topic name."""
     tps = [TopicPartition(topic, partition) for topic, partition in partitions]
     consumer = aiokafka.AIOKafkaConsumer(group_id=None, **aiokafka_options(settings))
-    await consumer.start()
     try:
+        await consumer.start()  # a rebalance may cancel it, and it must be stopped then too
         starts = await consumer.beginning_offsets(tps)
     finally:
         await consumer.stop()

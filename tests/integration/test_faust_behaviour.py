@@ -15,6 +15,7 @@ import aiokafka
 import faust
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.client import AIOKafkaClient
 from aiokafka.consumer.fetcher import Fetcher, FetchError, FetchResult, PartitionRecords
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
@@ -29,6 +30,7 @@ from streams.administration import ensure_topics
 from streams.app import make_app
 from streams.batching import Batch, BatchConsumer, BatchConsumerThread, BatchTransport
 from streams.connections import aiokafka_options
+from tests.conftest import Broker
 from tests.integration.pinning import LIMIT_S, append, until
 
 
@@ -321,3 +323,34 @@ def test_the_aiokafka_consumer_is_told_what_the_design_wants(embedded_kafka, fre
 
     settings = fresh(embedded_kafka)
     asyncio.run(scenario())
+
+
+@pytest.mark.kafka
+def test_who_was_assigned_nothing_for_want_of_metadata_gets_its_partitions_soon(
+    real_kafka, fresh, monkeypatch
+) -> None:
+    # A worker that is cut off between its first word with a broker and the list of topics leads its group all the
+    # same once it gets through, and assigns from a list that is empty (found by seed 48 on one broker).
+    async def update(client: Any, metadata: Any, names: Any) -> bool:
+        if assigned or not names:
+            return await whole(client, metadata, names)
+        metadata.failed_update(None)
+        return False
+
+    def assign(cluster: Any, members: Any) -> Any:
+        assigned.append(len(cluster.topics()))
+        return stock(cluster, members)
+
+    async def scenario() -> None:
+        recorder = Recorder()
+        recorder.begin(settings)
+        async with running(settings, recorder):
+            await until(lambda: recorder.assigned and recorder.assigned[-1][0] == {0, 1}, 20)
+
+    assigned: list[int] = []
+    whole, stock = AIOKafkaClient._metadata_update, RangePartitionAssignor.assign
+    monkeypatch.setattr(AIOKafkaClient, "_metadata_update", update)
+    monkeypatch.setattr(RangePartitionAssignor, "assign", assign)
+    settings = fresh(Broker("apache", real_kafka.url, has_transactions=True))
+    asyncio.run(scenario())
+    assert assigned[0] == 0, "it led its group without knowing a topic"
