@@ -1,0 +1,1 @@
+"""How it is seen: dashboards as code, alert rules, provisioning. Knows metric names, never the pipeline."""

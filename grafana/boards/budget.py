@@ -1,0 +1,116 @@
+"""Budget board: money and its pace, and what the budget controller decided."""
+
+from grafana import promql
+from grafana.promql import fact
+from grafana.spec import Board, Note, Panel, Query, Row, Steps
+
+_TOTAL = f'{promql.SCOPE},window="total",model="$model"'
+_SPENT = f"max by (campaign_id, channel) (campaign_window_spend{{{_TOTAL}}})"
+_PACE: Steps = ((None, "yellow"), (0.8, "green"), (1.2, "red"))
+_SHARE: Steps = ((None, "green"), (0.9, "yellow"), (1.0, "red"))
+_BUDGET = fact("campaign_budget")
+
+_MONEY = (
+    Panel(
+        "stat",
+        "Budget ($currency)",
+        "Sum of the registered budgets of the chosen campaigns.",
+        (Query(f"sum({_BUDGET})"),),
+        width=4,
+        height=4,
+    ),
+    Panel(
+        "stat",
+        "Spent ($currency)",
+        "Spend so far of the campaigns that have a budget.",
+        (Query(f"sum({_SPENT} and ({_BUDGET} > 0))"),),
+        width=4,
+        height=4,
+    ),
+    Panel(
+        "stat",
+        "Left ($currency)",
+        "Budget − spend so far, of the campaigns that have a budget.",
+        (Query(f"sum(({_BUDGET} > 0) - {_SPENT})"),),
+        width=4,
+        height=4,
+    ),
+    Panel(
+        "stat",
+        "Ahead of pace",
+        "Campaigns that have spent more than 1.2 times an even flight.",
+        (Query(f"count({fact('campaign:spend_pace:ratio')} > 1.2) or vector(0)"),),
+        width=4,
+        height=4,
+        decimals=0,
+        steps=((None, "green"), (1.0, "orange")),
+    ),
+    Panel(
+        "stat",
+        "Behind pace",
+        "Campaigns that have spent less than 0.8 of an even flight.",
+        (Query(f"count({fact('campaign:spend_pace:ratio')} < 0.8) or vector(0)"),),
+        width=4,
+        height=4,
+        decimals=0,
+        steps=((None, "green"), (1.0, "orange")),
+    ),
+    Panel(
+        "stat",
+        "Alerts on budgets",
+        "Alerts for overspend and underspend that fire now.",
+        (Query(f'count(ALERTS{{{promql.SCOPE},alertname=~"Campaign(Over|Under)spend",alertstate="firing"}}) or vector(0)'),),
+        width=4,
+        height=4,
+        decimals=0,
+        steps=((None, "green"), (1.0, "red")),
+    ),
+    Panel(
+        "table",
+        "Budgets ($currency)",
+        "Per campaign. Spent: spend / budget. Pace: spend / what an even flight had spent at the watermark.",
+        (
+            Query(f"max by (campaign_id, channel, name, status) (campaign_info{{{promql.SCOPE}}})", is_info=True),
+            Query(f"max by (campaign_id) ({_BUDGET})", "budget"),
+            Query(f"max by (campaign_id) ({_SPENT})", "spend"),
+            Query(f"max by (campaign_id) ({_SPENT} / ({_BUDGET} > 0))", "spent", unit="percentunit", steps=_SHARE),
+            Query(f"max by (campaign_id) ({fact('campaign:planned_spend:sum')})", "plan"),
+            Query(f"max by (campaign_id) ({fact('campaign:spend_pace:ratio')})", "pace", steps=_PACE),
+        ),
+        width=12,
+        height=10,
+        sort_by="spend",
+    ),
+    Panel(
+        "lines",
+        "Pace of spend",
+        "Spend so far / what an even flight had spent at the watermark (budget · share of the flight). 1 is on pace.",
+        (Query(fact("campaign:spend_pace:ratio"), "{{campaign_id}}"),),
+        width=12,
+        height=10,
+        steps=_PACE,
+    ),
+)  # fmt: skip
+
+BOARD = Board(
+    uid="roistream-budget",
+    title="Budget board",
+    folder="Campaigns",
+    about="Budgets and their pace. Approving and moving is done on the page of `roistream board`.",
+    variables=(
+        promql.DEPLOYMENT,
+        promql.CHANNEL,
+        promql.CAMPAIGNS,
+        promql.MODEL,
+        promql.CURRENCY,
+    ),
+    rows=(Row("Money", _MONEY),),
+    notes=(
+        Note(
+            "Budget changed",
+            f"changes(campaign_budget{{{promql.SCOPE}}}[1m]) > 0",
+            "{{campaign_id}}: another budget",
+            "blue",
+        ),
+    ),
+)

@@ -1,0 +1,159 @@
+"""One campaign: what it is for, every KPI over time against its targets, how mature the figures are."""
+
+from grafana import promql
+from grafana.promql import AGE, CAC, each, fact, kpi_of_each, own_labels
+from grafana.spec import Board, Note, Panel, Query, Row, Unit
+from metrics.catalogue import BY_ID, KPI_GAUGES, KpiSpec
+
+#: The gauge of the target that a KPI is held against.
+_TARGETS = {
+    "cpl": "campaign_target_cost_per_lead",
+    "roas": "campaign_target_return_on_ad_spend_ratio",
+    "roi_net_profit": "campaign_target_roi_ratio",
+}
+_NOT_PERCENT = {"roas"}
+
+
+def _unit(kpi: KpiSpec) -> Unit:
+    return "short" if kpi.is_money or kpi.id in _NOT_PERCENT else "percentunit"
+
+
+def _over_time(kpi: KpiSpec) -> Panel:
+    """A KPI with its target, where the campaign may have one."""
+    queries = [Query(kpi_of_each(kpi), kpi.title)]
+    if kpi.id in _TARGETS:
+        queries.append(Query(fact(_TARGETS[kpi.id]), "target"))
+    money = " ($currency)" if kpi.is_money else ""
+    about = f"{kpi.title}: {kpi.formula}. Absent when {kpi.undefined}. {kpi.note}".strip()
+    reason = (
+        "a campaign needs `baseline_revenue_per_day` for it."
+        if own_labels(kpi) == ',method="incremental"'
+        else ""
+    )
+    return Panel("lines", kpi.title + money, about, tuple(queries), unit=_unit(kpi), height=7, empty=reason)
+
+
+def _dates(family: str, title: str, about: str) -> Panel:
+    return Panel(
+        "stat", title, about, (Query(f"1000 * {fact(family)}"),), unit="dateTimeFromNow", width=3, height=4, decimals=None
+    )  # fmt: skip
+
+
+_WHAT = (
+    Panel(
+        "table",
+        "The campaign",
+        "What is registered of it: name, channel (support), target, offer, objective, status.",
+        (
+            Query(
+                f"max by (name, channel, target, offer, objective, status) (campaign_info{{{promql.SCOPE}}})",
+                "registered",
+                is_info=True,
+            ),
+        ),
+        width=15,
+        height=4,
+    ),
+    Panel(
+        "stat",
+        "Budget ($currency)",
+        "Budget registered for the whole flight.",
+        (Query(fact("campaign_budget")),),
+        width=3,
+        height=4,
+    ),
+    _dates("campaign_starts_timestamp_seconds", "Starts", "When the campaign begins to run."),
+    _dates("campaign_ends_timestamp_seconds", "Ends", "When the campaign ends."),
+)
+
+_MONEY = (
+    Panel(
+        "lines",
+        "Spend against plan ($currency)",
+        "Spend of the whole campaign, and what an even flight had spent at the watermark: budget · share of the flight.",
+        (
+            Query(f'max by (campaign_id, channel) (campaign_window_spend{{{promql.SCOPE},window="total",model="$model"}})', "spend"),
+            Query(fact("campaign:planned_spend:sum"), "plan"),
+            Query(fact("campaign_budget"), "budget"),
+        ),
+        width=12,
+    ),
+    Panel(
+        "lines",
+        "Spend since the last lead ($currency)",
+        "Spend since the campaign's last lead, and 10 times its CPL target, where an alert fires: a campaign on target "
+        "comes so far once in 22 000 leads.",
+        (
+            Query(fact("campaign_spend_since_last_lead"), "since the last lead"),
+            Query(f"10 * {fact('campaign_target_cost_per_lead')}", "10 targets"),
+        ),
+        width=12,
+    ),
+)  # fmt: skip
+
+_MATURITY = (
+    Panel(
+        "lines",
+        "Age of the figures",
+        "Time since the campaign's watermark; figures are complete up to it, but for conversions still to come.",
+        (Query(AGE, "age"),),
+        unit="s",
+        width=12,
+    ),
+    Panel(
+        "lines",
+        "Sums of the window",
+        "Clicks, leads, orders and new customers in the window: small numbers make wide ratios.",
+        tuple(
+            Query(each(f"campaign_window_{name}"), name.replace("_", " "))
+            for name in ("clicks", "leads", "orders", "new_customers")
+        ),
+        width=12,
+        decimals=0,
+    ),
+)
+
+_CAC = Panel(
+    "lines",
+    "Customer acquisition cost, media only ($currency)",
+    f"{BY_ID['cac'].title}: {BY_ID['cac'].formula}. Absent when {BY_ID['cac'].undefined}.",
+    (Query(CAC, "CAC"), Query(fact("campaign_target_acquisition_cost"), "target")),
+    height=7,
+)
+
+NOTES = (
+    Note(
+        "Budget changed",
+        f"changes(campaign_budget{{{promql.SCOPE}}}[1m]) > 0",
+        "The budget was changed to another amount",
+        "blue",
+    ),
+    Note(
+        "Alert",
+        f'max by (campaign_id, alertname) (ALERTS{{{promql.SCOPE},alertstate="firing"}})',
+        "{{alertname}}",
+        "red",
+    ),
+)
+
+BOARD = Board(
+    uid="roistream-campaign",
+    title="One campaign",
+    folder="Campaigns",
+    about="Every KPI of one campaign over time, against its own targets.",
+    variables=(
+        promql.DEPLOYMENT,
+        promql.CHANNEL,
+        promql.ONE_CAMPAIGN,
+        promql.WINDOW,
+        promql.MODEL,
+        promql.CURRENCY,
+    ),
+    rows=(
+        Row("What it is for", _WHAT),
+        Row("Money", _MONEY),
+        Row("Every KPI", (*map(_over_time, KPI_GAUGES), _CAC)),
+        Row("How far to trust it", _MATURITY),
+    ),
+    notes=NOTES,
+)

@@ -1,0 +1,216 @@
+"""Pipeline health: is everything read, how late is it, what was refused, what would a restart cost?"""
+
+from grafana import promql
+from grafana.spec import ZERO_IS_GOOD, Board, Panel, Query, Row, Steps, Unit
+
+_JOB = 'job="$deployment"'
+_LATE: Steps = ((None, "green"), (120.0, "yellow"), (900.0, "red"))
+_RATE = "[$__rate_interval]"
+
+
+def _stat(title: str, about: str, expr: str, steps: Steps, unit: Unit = "short") -> Panel:
+    return Panel("stat", title, about, (Query(expr),), unit=unit, width=3, height=4, decimals=0, steps=steps)
+
+
+def _lines(title: str, about: str, *queries: Query, unit: Unit = "short", empty: str = "") -> Panel:
+    return Panel("lines", title, about, queries, unit=unit, width=12, height=7, empty=empty)
+
+
+def _quantile(share: float, family: str) -> str:
+    return f"histogram_quantile({share}, sum by (stage, le) (rate({family}_bucket{{{_JOB}}}{_RATE})))"
+
+
+_NOW = (
+    _stat(
+        "Workers ready",
+        "Workers whose /readyz says yes.",
+        f"sum(roistream_ready{{{_JOB}}})",
+        ((None, "red"), (1.0, "green")),
+    ),
+    _stat(
+        "Workers that do not answer",
+        "Scrape targets that are down.",
+        f"count(up{{{_JOB}}} == 0) or vector(0)",
+        ZERO_IS_GOOD,
+    ),
+    _stat(
+        "Records waiting",
+        "Records between the next to read and the end of the logs.",
+        f"sum(roistream_consumer_lag_records{{{_JOB}}})",
+        ((None, "green"), (10_000.0, "yellow"), (1_000_000.0, "red")),
+    ),
+    _stat(
+        "Watermark delay",
+        "How far the watermark of the slowest partition is behind the present.",
+        f"max(roistream:watermark_delay_seconds:max{{{_JOB}}})",
+        _LATE,
+        "s",
+    ),
+    _stat(
+        "Records without verdict",
+        "Records read − (applied + duplicate + rejected + too late). Anything but 0 is a fault.",
+        f"sum(roistream_ledger_unaccounted_records{{{_JOB}}})",
+        ZERO_IS_GOOD,
+    ),
+    _stat(
+        "Campaigns",
+        "Campaigns that the workers show.",
+        f"sum(roistream_campaigns{{{_JOB}}})",
+        ((None, "blue"),),
+    ),
+    _stat(
+        "Folded campaigns",
+        'Campaigns shown only in the sums of "(other)", because a worker has more than MAX_CAMPAIGN_SERIES.',
+        f"sum(roistream_folded_campaigns{{{_JOB}}})",
+        ((None, "green"), (1.0, "yellow")),
+    ),
+    _stat(
+        "Alerts on the pipeline",
+        "Alerts of the kinds figures and operations that fire now.",
+        f'count(ALERTS{{{_JOB},kind!="kpi",alertstate="firing"}}) or vector(0)',
+        ZERO_IS_GOOD,
+    ),
+)
+
+_READING = (
+    _lines(
+        "Records read per second",
+        "Change of the ledger per second, by source topic; all verdicts together.",
+        Query(f"sum by (topic) (deriv(roistream:ledger_records:sum{{{_JOB}}}[2m]))", "{{topic}}"),
+        unit="reqps",
+    ),
+    _lines(
+        "Records waiting, by topic",
+        "Records between the next to read and the end of the log.",
+        Query(f"sum by (topic) (roistream_consumer_lag_records{{{_JOB}}})", "{{topic}}"),
+    ),
+    _lines(
+        "Watermark delay, by partition",
+        "How far the watermark of each source partition is behind the present; an idle partition falls behind and holds nobody up.",
+        Query(f"max by (partition) (roistream:watermark_delay_seconds:max{{{_JOB}}})", "partition {{partition}}"),
+        unit="s",
+    ),
+    _lines(
+        "Verdicts that are not applied, since the start of the state",
+        "Duplicate, rejected and too late records of the ledger. Rejected and too late ones are in dead-letters.",
+        Query(
+            f'sum by (outcome) (roistream:ledger_events:max{{{_JOB},outcome!="applied"}})', "{{outcome}}"
+        ),
+    ),
+    _lines(
+        "Dead letters per minute, by reason",
+        "Refused records since each worker began, per minute.",
+        Query(f"60 * sum by (reason) (rate(roistream_dead_letters_total{{{_JOB}}}{_RATE}))", "{{reason}}"),
+    ),
+    _lines(
+        "Cancellations that wait for their order",
+        "Cancellations whose order has not been seen; they count when it comes.",
+        Query(f"sum(roistream_pending_cancellations{{{_JOB}}})", "waiting"),
+    ),
+)  # fmt: skip
+
+_STATE = (
+    _lines(
+        "Checkpoint time",
+        "From encoding a checkpoint to its confirmation: median and 99th percentile, by stage.",
+        Query(_quantile(0.5, "roistream_checkpoint_duration_seconds"), "{{stage}} p50"),
+        Query(_quantile(0.99, "roistream_checkpoint_duration_seconds"), "{{stage}} p99"),
+        unit="s",
+    ),
+    _lines(
+        "Checkpoints written",
+        "Bytes per second appended by checkpoints, by stage.",
+        Query(f"sum by (stage) (rate(roistream_checkpoint_bytes_total{{{_JOB}}}{_RATE}))", "{{stage}}"),
+        unit="Bps",
+    ),
+    _lines(
+        "Batch time",
+        "From taking a batch to the end of its processing: median and 99th percentile, by stage.",
+        Query(_quantile(0.5, "roistream_batch_processing_seconds"), "{{stage}} p50"),
+        Query(_quantile(0.99, "roistream_batch_processing_seconds"), "{{stage}} p99"),
+        unit="s",
+    ),
+    _lines(
+        "Records per batch",
+        "Mean of the batches: sum / count, by stage.",
+        Query(
+            f"sum by (stage) (rate(roistream_batch_records_sum{{{_JOB}}}{_RATE})) / "
+            f"(sum by (stage) (rate(roistream_batch_records_count{{{_JOB}}}{_RATE})) > 0)",
+            "{{stage}}",
+        ),
+    ),
+    _lines(
+        "Last recovery",
+        "Time that reading the state back took at the last takeover, by worker and stage.",
+        Query(
+            f"max by (instance, stage) (roistream_recovery_duration_seconds{{{_JOB}}})",
+            "{{instance}} {{stage}}",
+        ),
+        unit="s",
+    ),
+    _lines(
+        "Records of checkpoints and of recoveries",
+        "Records per second appended by checkpoints, and records read by the last recovery.",
+        Query(
+            f"sum by (stage) (rate(roistream_checkpoint_records_total{{{_JOB}}}{_RATE}))",
+            "{{stage}} appended/s",
+        ),
+        Query(f"sum by (stage) (roistream_recovery_records{{{_JOB}}})", "{{stage}} last recovery"),
+    ),
+)
+
+_OUTPUT = (
+    _lines(
+        "Records published per second",
+        "Records that the broker confirmed, by topic.",
+        Query(f"sum by (topic) (rate(roistream_published_records_total{{{_JOB}}}{_RATE}))", "{{topic}}"),
+        unit="reqps",
+    ),
+    _lines(
+        "Publish errors per minute",
+        "Sends that the broker did not confirm; each ends its worker.",
+        Query(f"60 * sum by (topic) (rate(roistream_publish_errors_total{{{_JOB}}}{_RATE}))", "{{topic}}"),
+        empty="while the broker confirms everything: a worker ends at the first such error.",
+    ),
+    _lines(
+        "Redis views",
+        "1 while the views can be written, values waiting, and failed exchanges per minute.",
+        Query(f"min(roistream_redis_up{{{_JOB}}})", "up"),
+        Query(f"sum(roistream_redis_pending_values{{{_JOB}}})", "waiting"),
+        Query(f"60 * sum(rate(roistream_redis_errors_total{{{_JOB}}}{_RATE}))", "errors/min"),
+    ),
+    _lines(
+        "Values written to Redis per second",
+        "Values of the Redis views.",
+        Query(f"sum(rate(roistream_redis_written_values_total{{{_JOB}}}{_RATE}))", "written"),
+        unit="reqps",
+    ),
+    _lines(
+        "Entries known, by registry",
+        "Campaigns and rates that the workers have read from the compacted topics.",
+        Query(f"max by (registry) (roistream_registry_entries{{{_JOB}}})", "{{registry}}"),
+    ),
+    _lines(
+        "Counted by workers",
+        "Clicks, leads and orders applied per second, from the counters of declared events.",
+        Query(f"sum(rate(campaign_clicks_total{{{_JOB}}}{_RATE}))", "clicks"),
+        Query(f"sum(rate(campaign_leads_total{{{_JOB}}}{_RATE}))", "leads"),
+        Query(f"sum(rate(campaign_orders_total{{{_JOB}}}{_RATE}))", "orders"),
+        unit="reqps",
+    ),
+)
+
+BOARD = Board(
+    uid="roistream-pipeline",
+    title="Pipeline health",
+    folder="Pipeline",
+    about="Is everything read, how late is it, what was refused, what would a restart cost?",
+    variables=(promql.DEPLOYMENT,),
+    rows=(
+        Row("Now", _NOW),
+        Row("Reading", _READING),
+        Row("State", _STATE),
+        Row("Output", _OUTPUT),
+    ),
+    since="now-1h",
+)

@@ -1,0 +1,238 @@
+"""What happens to a campaign or a pipeline, minute by minute, and which alerts fire: a table for promtool.
+
+Every scenario is a healthy world with something changed. Values are in promtool's notation: `5+0x90` is 5 for
+91 minutes, `0+60x90` grows by 60 a minute, `_` is a scrape without the sample.
+"""
+
+from dataclasses import dataclass, field
+
+MINUTES = 90
+CAMPAIGN = 'job="roistream",instance="w-1",campaign_id="c-1",channel="search"'
+DAY_BEFORE_LAST = -172_800
+
+
+def flat(value: float) -> str:
+    return f"{value}+0x{MINUTES}"
+
+
+def growing(per_minute: float, start: float = 0) -> str:
+    return f"{start}{per_minute:+}x{MINUTES}"
+
+
+def windowed(family: str, window: str, more: str = "") -> str:
+    return f'{family}{{{CAMPAIGN},model="declared",window="{window}"{more}}}'
+
+
+def own(family: str, more: str = "") -> str:
+    return f"{family}{{{CAMPAIGN}{more}}}"
+
+
+EURO = ',currency="EUR"'
+NET = ',method="net_profit"'
+INFO = own("campaign_info", ',name="C",target="",offer="",objective="",status="active"')
+WATERMARK = own("campaign_watermark_timestamp_seconds")
+CPL = windowed("campaign_cost_per_lead", "24h", EURO)
+LEADS = windowed("campaign_window_leads", "24h")
+SPEND_HOUR = windowed("campaign_window_spend", "1h", EURO)
+SPEND_DAY = windowed("campaign_window_spend", "24h", EURO)
+SPEND = windowed("campaign_window_spend", "total", EURO)
+ROI = windowed("campaign_roi_ratio", "24h", NET)
+ORDERS = windowed("campaign_window_orders", "24h")
+TARGET_CPL = own("campaign_target_cost_per_lead", EURO)
+TARGET_ROI = own("campaign_target_roi_ratio")
+SINCE_LEAD = own("campaign_spend_since_last_lead", EURO)
+BUDGET = own("campaign_budget", EURO)
+STARTS = own("campaign_starts_timestamp_seconds")
+ENDS = own("campaign_ends_timestamp_seconds")
+CLICKS = own("campaign_clicks_total")
+SPENT = own("campaign_spend_total", EURO)
+
+READY = 'roistream_ready{job="roistream",instance="w-1"}'
+UP = 'up{job="roistream",instance="w-1"}'
+DELAY = 'roistream_watermark_delay_seconds{job="roistream",instance="w-1",partition="0"}'
+LAG = 'roistream_consumer_lag_records{job="roistream",instance="w-1",topic="ad-clicks",partition="0"}'
+
+
+def ledger(topic: str, outcome: str) -> str:
+    source = f'job="roistream",instance="w-1",topic="{topic}",partition="0"'
+    return f'roistream_ledger_events{{{source},outcome="{outcome}"}}'
+
+
+def unaccounted(topic: str) -> str:
+    source = f'job="roistream",instance="w-1",topic="{topic}",partition="0"'
+    return f"roistream_ledger_unaccounted_records{{{source}}}"
+
+
+#: A campaign on target and on pace, a worker that does its work.
+HEALTHY: dict[str, str] = {
+    INFO: flat(1),
+    WATERMARK: growing(60, -5),
+    TARGET_CPL: flat(5),
+    CPL: flat(5),
+    LEADS: flat(40),
+    SPEND_DAY: flat(200),
+    SPEND_HOUR: flat(8),
+    SPEND: growing(0.14, 400),
+    ROI: flat(0.4),
+    ORDERS: flat(20),
+    SINCE_LEAD: flat(3),
+    BUDGET: flat(2_000),
+    STARTS: flat(DAY_BEFORE_LAST),
+    ENDS: flat(DAY_BEFORE_LAST + 10 * 86_400),
+    CLICKS: growing(2, 10_000),
+    SPENT: growing(0.14, 400),
+    READY: flat(1),
+    UP: flat(1),
+    DELAY: flat(2),
+    LAG: flat(0),
+    ledger("ad-clicks", "applied"): growing(100, 5_000),
+    ledger("ad-clicks", "rejected"): growing(1),
+    ledger("leads", "applied"): growing(10, 500),
+    ledger("leads", "rejected"): flat(0),
+    unaccounted("ad-clicks"): flat(0),
+    unaccounted("leads"): flat(0),
+}
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What is changed, and who fires at the end (or at ``at`` minutes); None takes the series away.
+
+    ``starts`` bounds how often an alert may have begun to fire until then.
+    """
+
+    name: str
+    changed: dict[str, str | None] = field(default_factory=dict)
+    fires: tuple[str, ...] = ()
+    at: int = MINUTES
+    starts: int | None = None
+
+
+_DEAR: dict[str, str | None] = {CPL: flat(10), LEADS: flat(20)}
+_LOSING: dict[str, str | None] = {ROI: flat(-0.8)}
+_LEADLESS: dict[str, str | None] = {SINCE_LEAD: flat(51)}
+_FAST: dict[str, str | None] = {SPEND: growing(0.14, 700)}
+_SLOW: dict[str, str | None] = {SPEND: growing(0.14, 100)}
+_UNSEEN: dict[str, str | None] = {CLICKS: flat(10_000), SPENT: flat(400)}
+_UNPAID: dict[str, str | None] = {SPEND_HOUR: flat(0)}
+_STALE: dict[str, str | None] = {WATERMARK: flat(0)}
+_PAUSED: dict[str, str | None] = {
+    INFO: None,
+    own("campaign_info", ',name="C",target="",offer="",objective="",status="paused"'): flat(1),
+}
+_STOPPED: dict[str, str | None] = {SPEND_HOUR: flat(0), SPENT: flat(400), CLICKS: flat(10_000)}
+_GONE = dict.fromkeys([key for key in HEALTHY if "campaign_id" in key])
+#: Every figure 0, every ratio absent.
+_NOTHING: dict[str, str | None] = {
+    **dict.fromkeys((LEADS, ORDERS, SPEND_HOUR, SPEND_DAY, SPEND, SINCE_LEAD, CLICKS, SPENT), flat(0)),
+    CPL: None,
+    ROI: None,
+    STARTS: flat(0),
+}
+
+#: What makes each alert on campaigns fire, and what is too little for it.
+PROVOKED: dict[str, dict[str, str | None]] = {
+    "CampaignCostPerLeadOverTarget": _DEAR,
+    "CampaignRoiUnderFloor": _LOSING,
+    "CampaignSpendWithoutLeads": _LEADLESS,
+    "CampaignOverspend": _FAST,
+    "CampaignUnderspend": _SLOW,
+    "CampaignSpendWithoutEvents": _UNSEEN,
+    "CampaignEventsWithoutSpend": _UNPAID,
+}
+_TINY: dict[str, dict[str, str | None]] = {
+    "CampaignCostPerLeadOverTarget": {CPL: flat(10), LEADS: flat(2), SPEND_DAY: flat(20)},
+    "CampaignRoiUnderFloor": {ROI: flat(-0.8), ORDERS: flat(9)},
+    "CampaignSpendWithoutLeads": {SINCE_LEAD: flat(49)},
+    "CampaignOverspend": {STARTS: flat(0), SPEND: growing(0.3, 10)},
+    "CampaignUnderspend": {STARTS: flat(0), SPEND: flat(1)},
+    "CampaignSpendWithoutEvents": {SPEND_HOUR: flat(0), **_UNSEEN},
+    "CampaignEventsWithoutSpend": {CLICKS: growing(0.7, 10_000), **_UNPAID},
+}
+
+SCENARIOS: list[Scenario] = [
+    Scenario("a healthy world is silent"),
+    Scenario("no campaign at all is silent", {**_GONE}),
+    Scenario("a campaign without figures is silent", _NOTHING),
+    *(Scenario(f"{alert}: fires", changed, (alert,)) for alert, changed in PROVOKED.items()),
+    *(Scenario(f"{alert}: silent when stale", {**changed, **_STALE}) for alert, changed in PROVOKED.items()),
+    *(Scenario(f"{alert}: silent when paused", {**changed, **_PAUSED}) for alert, changed in PROVOKED.items()),
+    *(
+        Scenario(f"{alert}: silent when it no longer spends", {**changed, **_STOPPED})
+        for alert, changed in PROVOKED.items()
+        if alert not in {"CampaignUnderspend", "CampaignSpendWithoutEvents", "CampaignEventsWithoutSpend"}
+    ),
+    *(Scenario(f"{alert}: silent when tiny", changed) for alert, changed in _TINY.items()),
+    *(
+        Scenario(f"{alert}: silent when everything but its cause is missing", {**_GONE, **changed})
+        for alert, changed in PROVOKED.items()
+    ),
+    # Every third look is just under the bound; a rule without hysteresis would begin 30 times.
+    Scenario(
+        "CampaignCostPerLeadOverTarget: does not flap around its bound",
+        {CPL: flat(9), LEADS: " ".join(["20x1 22"] * 31)},
+        ("CampaignCostPerLeadOverTarget",),
+        starts=1,
+    ),
+    Scenario("CampaignCostPerLeadOverTarget: 1.2 times the target is not evidence", {CPL: flat(6), LEADS: flat(33)}),
+    Scenario("CampaignRoiUnderFloor: fires under the campaign's own floor", {TARGET_ROI: flat(3)}, ("CampaignRoiUnderFloor",)),
+    Scenario("CampaignRoiUnderFloor: near the floor is not under it", {ROI: flat(-0.2)}),
+    Scenario("CampaignRoiUnderFloor: silent on the first day", {**_LOSING, STARTS: flat(0), SPEND: flat(0.01)}),
+    Scenario(
+        "CampaignSpendWithoutLeads: without a target the campaign's own mean counts",
+        {TARGET_CPL: None, windowed("campaign_cost_per_lead", "total", EURO): flat(5), **_LEADLESS},
+        ("CampaignSpendWithoutLeads",),
+    ),
+    Scenario("CampaignSpendWithoutLeads: silent where no lead was ever meant", {TARGET_CPL: None, **_LEADLESS}),
+    Scenario("CampaignOverspend: fires past the whole budget, also without dates",
+             {STARTS: None, ENDS: None, SPEND: flat(2_001)}, ("CampaignOverspend",)),
+    Scenario("CampaignUnderspend: silent after the end",
+             {**_SLOW, STARTS: flat(DAY_BEFORE_LAST), ENDS: flat(-3_600)}),
+    Scenario("CampaignSpendWithoutEvents: silent where impressions are paid for", {CLICKS: flat(10_000)}),
+    Scenario("CampaignEventsWithoutSpend: silent for a campaign without budget", {**_UNPAID, BUDGET: flat(0)}),
+    Scenario("CampaignEventsWithoutSpend: an hour without a report is not 0", {SPEND_HOUR: None}),
+    Scenario("CampaignEventsWithoutSpend: a day without spend fires where the hour has no figure",
+             {SPEND_HOUR: None, SPEND_DAY: flat(0)}, ("CampaignEventsWithoutSpend",)),
+    Scenario("RoistreamDataStale: fires", {DELAY: flat(1_000), **_GONE}, ("RoistreamDataStale",)),
+    Scenario("RoistreamDataStale: one partition behind is not stale",
+             {DELAY.replace('partition="0"', 'partition="1"'): flat(5_000)}),
+    Scenario("RoistreamDataStale: no partition yet is silent", {DELAY: None}),
+    Scenario("RoistreamSourceSilent: fires",
+             {ledger("leads", "applied"): f"500+10x45 950+0x{MINUTES - 46}"}, ("RoistreamSourceSilent",)),
+    Scenario("RoistreamSourceSilent: a source that never said much is silent",
+             {ledger("leads", "applied"): f"1+0.1x45 6+0x{MINUTES - 46}"}),
+    Scenario("RoistreamSourceSilent: a night without any record is no silent source",
+             {ledger("leads", "applied"): f"500+10x45 950+0x{MINUTES - 46}",
+              ledger("ad-clicks", "applied"): f"5000+100x45 9500+0x{MINUTES - 46}",
+              ledger("ad-clicks", "rejected"): flat(0)}),
+    Scenario("RoistreamWatermarkStuck: fires while records come",
+             {DELAY: growing(60), **_GONE}, ("RoistreamWatermarkStuck",), at=12),
+    Scenario("RoistreamWatermarkStuck: a backlog that is worked off is not stuck", {DELAY: growing(-60, 14_400), **_GONE},
+             ("RoistreamDataStale",)),
+    Scenario("RoistreamWatermarkStuck: silent where nothing comes and nothing waits",
+             {DELAY: growing(60), **_GONE,
+              **{key: flat(5_000) for key in HEALTHY if key.startswith("roistream_ledger_events")}}, at=12),
+    Scenario("RoistreamDeadLetterShare: fires", {ledger("ad-clicks", "rejected"): growing(6)},
+             ("RoistreamDeadLetterShare",)),
+    Scenario("RoistreamDeadLetterShare: a few records are no share",
+             {ledger("ad-clicks", "applied"): growing(1), ledger("ad-clicks", "rejected"): growing(1)}),
+    Scenario("RoistreamDeadLetterShare: a crash is no wave of refusals",
+             {ledger("ad-clicks", "rejected"): f"20000+1x85 20050+1x{MINUTES - 86}",
+              ledger("ad-clicks", "applied"): growing(100, 500_000)}),
+    Scenario("RoistreamLedgerDoesNotAddUp: fires on records without a verdict", {unaccounted("leads"): flat(1)},
+             ("RoistreamLedgerDoesNotAddUp",)),
+    Scenario("RoistreamLedgerDoesNotAddUp: fires when state was lost",
+             {ledger("leads", "applied"): f"500+10x70 0+10x{MINUTES - 71}"}, ("RoistreamLedgerDoesNotAddUp",)),
+    Scenario("RoistreamLedgerDoesNotAddUp: records that are read again after a crash are silent",
+             {ledger("leads", "applied"): f"500+10x85 1340+60x{MINUTES - 86}"}),
+    Scenario("RoistreamWorkerNotReady: fires", {'roistream_ready{job="roistream",instance="w-2"}': flat(0)},
+             ("RoistreamWorkerNotReady",)),
+    Scenario("RoistreamWorkerNotReady: a recovery of three minutes is silent",
+             {'roistream_ready{job="roistream",instance="w-2"}': f"1x{MINUTES - 3} 0x2"}),
+    Scenario("RoistreamWorkerDown: fires", {'up{job="roistream",instance="w-2"}': flat(0)}, ("RoistreamWorkerDown",)),
+    Scenario("RoistreamNoWorker: fires while none is ready", {READY: flat(0)},
+             ("RoistreamNoWorker", "RoistreamWorkerNotReady")),
+    Scenario("RoistreamNoWorker: fires when no worker is known", {UP: None, READY: None}, ("RoistreamNoWorker",)),
+    Scenario("RoistreamNoWorker: one of two is enough",
+             {'up{job="roistream",instance="w-2"}': flat(1), 'roistream_ready{job="roistream",instance="w-2"}': f"1x{MINUTES - 3} 0x2"}),
+]  # fmt: skip

@@ -1,0 +1,161 @@
+"""The dashboards: what the code makes is what is committed, and every panel keeps the house's promises."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from grafana.boards import BOARDS, budget, campaigns_now, compare, one_campaign
+from grafana.generate import ROOT, files
+from grafana.spec import Board, Panel
+from metrics.catalogue import BY_ID, KPI_GAUGES
+from metrics.exposition.families import FAMILIES, Family
+
+RULES = Path(__file__).parents[2] / "grafana" / "prometheus" / "rules"
+NAME = re.compile(r"\b(?:campaign|roistream|channel|portfolio)[_:][a-z0-9_:]+")
+LABELS = {"campaign_id"}
+PANELS = [
+    pytest.param(board, panel, id=f"{board.uid}: {panel.title}") for board in BOARDS for panel in board.panels
+]
+
+
+def rules() -> list[dict[str, Any]]:
+    groups = [
+        group for path in sorted(RULES.glob("*.yml")) for group in yaml.safe_load(path.read_text())["groups"]
+    ]
+    return [rule for group in groups for rule in group["rules"]]
+
+
+def sample_names(family: Family) -> set[str]:
+    if family.kind == "counter":
+        return {f"{family.name}_total"}
+    if family.kind == "histogram":
+        return {f"{family.name}_{suffix}" for suffix in ("bucket", "sum", "count")}
+    return {family.name}
+
+
+def names_in(expr: str) -> set[str]:
+    outside_strings = re.sub(r'"[^"]*"', '""', expr)
+    return set(NAME.findall(outside_strings)) - LABELS
+
+
+KNOWN = {name for family in FAMILIES for name in sample_names(family)} | {
+    rule["record"] for rule in rules() if "record" in rule
+}
+
+
+def expressions(board: Board) -> list[str]:
+    queries = [query.expr for panel in board.panels for query in panel.queries]
+    return [*queries, *(note.expr for note in board.notes), *(each.query for each in board.variables)]
+
+
+def test_committed_dashboards_are_what_the_code_makes():
+    found = {path.relative_to(ROOT): path.read_text() for path in ROOT.rglob("*.json")}
+    assert found == files(), "run python -m grafana.generate"
+
+
+def test_uids_are_unique_and_for_ever():
+    assert [board.uid for board in BOARDS] == [
+        "roistream-now", "roistream-campaign", "roistream-compare", "roistream-budget", "roistream-pipeline"
+    ]  # fmt: skip
+
+
+def test_no_board_names_a_data_source():
+    for name, text in files().items():
+        chosen = len(
+            re.findall(r'"datasource": \{\s*"type": "prometheus",\s*"uid": "\$\{datasource\}"\s*\}', text)
+        )
+        assert chosen == text.count('"datasource": {') > 0, name
+        assert json.loads(text)["templating"]["list"][0]["type"] == "datasource"
+
+
+@pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.uid)
+def test_boards_ask_only_for_what_exists(board: Board):
+    for expr in expressions(board):
+        assert names_in(expr) <= KNOWN, expr
+
+
+def test_rules_ask_only_for_what_exists():
+    for rule in rules():
+        assert names_in(rule["expr"]) <= KNOWN, rule
+
+
+@pytest.mark.parametrize(("board", "panel"), PANELS)
+def test_every_panel_says_what_it_shows_and_in_which_unit(board: Board, panel: Panel):
+    assert panel.about.endswith("."), panel.about
+    assert panel.unit
+    assert panel.queries
+    assert panel.steps
+    if panel.kind in {"lines", "bars"} and len(panel.queries) > 1:
+        assert all(query.name for query in panel.queries)
+    assert not panel.empty or panel.empty.endswith(".")
+
+
+def test_every_panel_of_the_json_has_unit_description_and_thresholds():
+    for text in files().values():
+        for panel in json.loads(text)["panels"]:
+            if panel["type"] == "row":
+                continue
+            defaults = panel["fieldConfig"]["defaults"]
+            assert panel["description"]
+            assert defaults["unit"]
+            assert defaults["thresholds"]["steps"]
+
+
+def test_panels_stay_on_the_grid_and_do_not_overlap():
+    for text in files().values():
+        taken: set[tuple[int, int]] = set()
+        for panel in json.loads(text)["panels"]:
+            at = panel["gridPos"]
+            assert at["x"] + at["w"] <= 24
+            cells = {
+                (x, y) for x in range(at["x"], at["x"] + at["w"]) for y in range(at["y"], at["y"] + at["h"])
+            }
+            assert not cells & taken, panel["title"]
+            taken |= cells
+
+
+@pytest.mark.parametrize("kpi", KPI_GAUGES, ids=lambda kpi: kpi.id)
+def test_every_kpi_gauge_is_shown_over_time_with_the_formula_of_the_catalogue(kpi):
+    found = [panel for panel in one_campaign.BOARD.panels if panel.title.startswith(kpi.title)]
+    assert found, "add it to the board of one campaign"
+    assert f"{kpi.title}: {kpi.formula}." in found[0].about
+    assert kpi.family in found[0].queries[0].expr
+
+
+def test_a_panel_of_a_kpi_says_its_formula_on_every_board():
+    shown = {"CPL": "cpl", "CAC": "cac", "ROAS": "roas", "ROI": "roi_net_profit"}
+    for board in (campaigns_now.BOARD, compare.BOARD):
+        for panel in board.panels:
+            for word, kpi_id in shown.items():
+                if re.match(rf"{word}\b", panel.title):
+                    assert BY_ID[kpi_id].formula in panel.about, panel.title
+
+
+def test_targets_are_the_campaigns_own():
+    """Each registered target is drawn beside its KPI; none is a number in the code."""
+    shown = {
+        name
+        for panel in one_campaign.BOARD.panels
+        for query in panel.queries
+        for name in names_in(query.expr)
+    }
+    assert {name for name in KNOWN if name.startswith("campaign_target_")} <= shown
+
+
+def test_every_family_of_the_workers_is_seen_somewhere():
+    seen = {name for board in BOARDS for expr in expressions(board) for name in names_in(expr)}
+    seen |= {name for rule in rules() for name in names_in(rule["expr"])}
+    unseen = {family.name for family in FAMILIES if not sample_names(family) & seen}
+    # Money counters are for rates of others; boards show the exact sums of windows instead.
+    assert unseen == {"campaign_revenue", "campaign_refunds"}
+
+
+def test_the_campaigns_to_choose_from_are_those_of_now():
+    """Over a time range an archived campaign would stay in the list."""
+    for board in (campaigns_now.BOARD, one_campaign.BOARD, compare.BOARD, budget.BOARD):
+        chosen = next(each for each in board.variables if each.name == "campaign")
+        assert chosen.query.startswith("query_result(")
