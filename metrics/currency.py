@@ -42,6 +42,14 @@ class Rates:
             micros = to_micros(amount)
         except ValueError as error:
             raise Rejection(Reason.INVALID_FIELD, str(error)) from error
+        return self.converted(micros, currency, at)
+
+    def converted(self, micros: int, currency: str, at: int) -> int:
+        """Micros in the reporting currency of micros in another one.
+
+        Raises:
+            Rejection: ``unknown_currency`` without a rate that is valid at ``at``.
+        """
         if currency == self.reporting:
             return micros
         order = self._order.get(currency, ())

@@ -6,35 +6,18 @@ A Python set costs 69 bytes an id; this table costs 16 to 32 and is asked for a 
 they can be stored as they came, merged when small, and forgotten block by block.
 """
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
-import xxhash
 
-Hashes = npt.NDArray[np.uint64]
+from metrics.hashing import Hashes
+from metrics.kernels import ids
 
-_EMPTY = np.uint64(0)
 _FORGOTTEN = np.uint64(1)
 _MIN_CAPACITY = 1 << 12
 _MERGE = 16
 _LARGEST_BLOCK = 1 << 17
-
-
-def hash_id(text: str, domain: bytes) -> int:
-    """64-bit hash (XXH3) of an id of one topic; never 0 or 1, which mark free slots.
-
-    The topic is part of the hashed bytes: as XXH3's seed it is mixed so weakly into short inputs that
-    ``e-1`` of one topic met another topic's id.
-    """
-    return xxhash.xxh3_64_intdigest(domain + text.encode()) | 2
-
-
-def hash_ids(texts: Iterable[str], domain: bytes) -> Hashes:
-    """``hash_id`` of each, at two thirds of the cost."""
-    digest = xxhash.xxh3_64_intdigest
-    return np.array([digest(domain + text.encode()) for text in texts], dtype=np.uint64) | np.uint64(2)
 
 
 class Block(NamedTuple):
@@ -54,67 +37,40 @@ class BlockChange(NamedTuple):
 
 
 class _HashTable:
-    """Open addressing with linear probing, vectorised; grows by doubling at half full."""
+    """The set of ``metrics.kernels.ids``, made anew when more than half of its slots are used."""
 
     def __init__(self) -> None:
         self._slots: Hashes = np.zeros(_MIN_CAPACITY, dtype=np.uint64)
         self._used = 0
-        self._live = 0
 
     def contains(self, hashes: Hashes) -> npt.NDArray[np.bool_]:
-        mask = np.uint64(len(self._slots) - 1)
-        found = np.zeros(len(hashes), dtype=np.bool_)
-        pending = np.arange(len(hashes))
-        position = hashes & mask
-        while pending.size:
-            held = self._slots[position]
-            wanted = hashes[pending]
-            hit = held == wanted
-            found[pending[hit]] = True
-            going = ~hit & (held != _EMPTY)
-            pending = pending[going]
-            position = (position[going] + np.uint64(1)) & mask
-        return found
+        return cast("npt.NDArray[np.bool_]", ids.contains(self._slots, hashes))
 
     def insert(self, hashes: Hashes) -> None:
-        """Add hashes that are distinct and not held."""
-        if 2 * (self._used + len(hashes)) > len(self._slots):
-            self._rebuild(hashes)
-            return
-        self._place(hashes)
+        """Hold hashes."""
+        self._make_room(len(hashes))
+        self._used += ids.insert(self._slots, hashes)
+
+    def admit(self, hashes: Hashes, is_late: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:
+        """Judge hashes in order, and hold those that are fresh."""
+        self._make_room(len(hashes))
+        verdicts = np.empty(len(hashes), dtype=np.uint8)
+        self._used += ids.admit(self._slots, hashes, is_late, verdicts)
+        return verdicts
 
     def remove(self, hashes: Hashes) -> None:
-        mask = np.uint64(len(self._slots) - 1)
-        position = hashes & mask
-        while hashes.size:
-            held = self._slots[position]
-            hit = held == hashes
-            self._slots[position[hit]] = _FORGOTTEN
-            self._live -= int(hit.sum())
-            going = ~hit & (held != _EMPTY)
-            hashes = hashes[going]
-            position = (position[going] + np.uint64(1)) & mask
+        """Hold hashes no more; their slots are free again when the table is made anew."""
+        ids.remove(self._slots, hashes)
 
-    def _rebuild(self, extra: Hashes) -> None:
+    def _make_room(self, count: int) -> None:
+        if 2 * (self._used + count) <= len(self._slots):
+            return
         held = self._slots[self._slots > _FORGOTTEN]
         capacity = _MIN_CAPACITY
-        while capacity < 3 * (len(held) + len(extra)):
+        while capacity < 3 * (len(held) + count):
             capacity *= 2
         self._slots = np.zeros(capacity, dtype=np.uint64)
-        self._used = self._live = 0
-        self._place(np.concatenate([held, extra]))
-
-    def _place(self, hashes: Hashes) -> None:
-        mask = np.uint64(len(self._slots) - 1)
-        self._used += len(hashes)
-        self._live += len(hashes)
-        position = hashes & mask
-        while hashes.size:
-            free = self._slots[position] == _EMPTY
-            self._slots[position[free]] = hashes[free]
-            lost = self._slots[position] != hashes
-            hashes = hashes[lost]
-            position = (position[lost] + np.uint64(1)) & mask
+        self._used = ids.insert(self._slots, held)
 
 
 class SeenIds:
@@ -144,11 +100,30 @@ class SeenIds:
         """For each hash, whether it is remembered."""
         return self._table.contains(hashes)
 
+    def admit(
+        self, hashes: Hashes, is_late: npt.NDArray[np.bool_], at: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.uint8]:
+        """Judge ids in order (``ids.FRESH``, ``DUPLICATE`` or ``LATE``) and remember the fresh ones.
+
+        Args:
+            hashes: of the ids.
+            is_late: whether the event is too late to be applied; such an id is not remembered.
+            at: event times.
+        """
+        verdicts = self._table.admit(hashes, is_late)
+        is_fresh = verdicts == ids.FRESH
+        if is_fresh.any():
+            self._note(hashes[is_fresh], int(at[is_fresh].max()))
+        return verdicts
+
     def remember(self, hashes: Hashes, latest: int) -> None:
         """Remember hashes that are distinct and new; ``latest`` is their largest event time."""
         if not hashes.size:
             return
         self._table.insert(hashes)
+        self._note(hashes, latest)
+
+    def _note(self, hashes: Hashes, latest: int) -> None:
         self._fresh.append(hashes)
         self._held += len(hashes)
         self._fresh_latest = latest if self._fresh_latest is None else max(latest, self._fresh_latest)
@@ -157,8 +132,7 @@ class SeenIds:
         """Put back a block read from the changelog; call in order of sequence."""
         self._blocks.append(block)
         self._held += len(block.hashes)
-        known = self._table.contains(block.hashes)
-        self._table.insert(np.unique(block.hashes[~known]))
+        self._table.insert(block.hashes)
 
     def checkpoint(self, sequence: int, stream_time: int | None) -> BlockChange:
         """Close the present block under ``sequence``, merge small blocks, forget old ones."""

@@ -97,10 +97,10 @@ class Panes:
 
     def opened(self, campaign: str, at: int, limits: Horizon) -> list[Tally]:
         """The tallies of every pane of ``at`` that still accepts facts, and of the total, to be added to now."""
-        tallies = [self._open((campaign, TOTAL, 0))]
+        tallies = [self.open((campaign, TOTAL, 0))]
         for resolution, (start, earliest) in enumerate(zip(pane_starts(at), limits, strict=True)):
             if earliest is None or start >= earliest:
-                tallies.append(self._open((campaign, resolution, start)))
+                tallies.append(self.open((campaign, resolution, start)))
         return tallies
 
     def expire(self, limits: Horizon, unsent: Collection[PaneKey] = ()) -> list[PaneKey]:
@@ -115,7 +115,8 @@ class Panes:
                 dropped.extend(self._drop_before(resolution, earliest, unsent))
         return dropped
 
-    def _open(self, key: PaneKey) -> Tally:
+    def open(self, key: PaneKey) -> Tally:
+        """The tally of one pane, to be added to now; whether it still accepts facts is the caller's to know."""
         tally = self.tallies.get(key)
         if tally is None:
             self._enter(key)

@@ -7,23 +7,15 @@ next, and as many events as records means each record is one event.
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import msgspec
 
 from metrics.errors import Rejection
 from metrics.judging import MAX_RECORD_BYTES, decode
+from streams.slab import SourceRecord
 
 E = TypeVar("E")
-
-
-class SourceRecord(Protocol):
-    """A record as the transport hands it over; the timestamp in epoch milliseconds."""
-
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
 
 
 def decode_slice(

@@ -14,22 +14,27 @@ import numpy as np
 
 from metrics.campaigns import Book
 from metrics.contribution import Contribution
-from metrics.dedupe import SeenIds, hash_id, hash_ids
+from metrics.dedupe import SeenIds
 from metrics.errors import Reason, Rejection
 from metrics.events import AdClick, AdImpression, AdReport, Lead, Order
+from metrics.folding import fold_ads
+from metrics.hashing import hash_ids
 from metrics.judging import instant, not_in_future
+from metrics.kernels import ids
 from metrics.leads import LeadEntry
 from metrics.orders import FirstOrder, OrderEntry
 from metrics.outputs import MAX_QUOTED_BYTES, DeadLetter, dead_letter
 from metrics.panes import Horizon, PaneKey, Panes, horizon
 from metrics.refusals import Acceptance, RefusalGuard, RefusalLimit
-from metrics.timeline import MINUTE
+from metrics.tally import Tally
 from metrics.watermark import PartitionClock
 from streams import topics
+from streams.ad_judging import AdJudge
 from streams.conversions import Apply, Conversions
-from streams.decoding import SourceRecord, decode_slice
+from streams.decoding import decode_slice
 from streams.ledger import LedgerCounts
 from streams.reporting import judge_report
+from streams.slab import ADS, ID_SEEDS, RecordSlab, SourceRecord
 from streams.tables import EntryTable
 from streams.wire import ReportPartial
 
@@ -55,7 +60,6 @@ _SHAPES: dict[str, type[Any]] = {
     topics.ORDERS: Order,
 }
 DECODERS = {topic: msgspec.json.Decoder(shape) for topic, shape in _SHAPES.items()}
-_DOMAINS = {topic: f"{topic}|".encode() for topic in topics.SOURCES}
 
 #: Before every event time.
 NEVER = -(1 << 62)
@@ -82,6 +86,7 @@ class Intake:
         self.orders: EntryTable[OrderEntry] = EntryTable("o", OrderEntry)
         self.customers: EntryTable[FirstOrder] = EntryTable("c", FirstOrder)
         self.conversions = Conversions(self.leads, self.orders, self.customers, book)
+        self._ad_judges = {topic: AdJudge(topic, book, options.max_future) for topic in ADS}
         self.dead: list[DeadLetter] = []
         #: Refused records by reason, for whoever shows them.
         self.refusals: Counter[str] = Counter()
@@ -104,20 +109,20 @@ class Intake:
             TooManyRefusedError: past the limit of refusals; the state must not be stored any more.
         """
         start = self.offsets.get(topic, 0)
-        if records and records[0].offset < start:
-            records = [record for record in records if record.offset >= start]
-        if not records:
+        slab = records if isinstance(records, RecordSlab) else RecordSlab.of(records)
+        if len(slab) and slab.offsets[0] < start:
+            slab = slab[int(np.searchsorted(slab.offsets, start)) :]
+        if not len(slab):
             return
         self.is_touched = True
         self._limits = horizon(self.clock.reached)
-        events = decode_slice(DECODERS[topic], records)
-        if topic in (topics.CLICKS, topics.IMPRESSIONS):
-            self._fold_ads(topic, records, events, now)
+        if topic in ADS:
+            self._fold_ads(topic, slab, now)
         else:
-            self._apply_each(topic, records, events, now)
-        self.received[topic] += len(records)
-        self._guards[topic].read(len(records))
-        self.offsets[topic] = records[-1].offset + 1
+            self._apply_each(topic, list(slab), now)
+        self.received[topic] += len(slab)
+        self._guards[topic].read(len(slab))
+        self.offsets[topic] = int(slab.offsets[-1]) + 1
         self.idle.discard(topic)
         self.clock.watermark(self.idle)
 
@@ -155,108 +160,60 @@ class Intake:
         self.conversions.expire(reached - self.options.order_retention)
         return self.panes.expire(horizon(reached), unsent)
 
-    def _fold_ads(self, topic: str, records: Sequence[SourceRecord], events: Sequence[Any], now: int) -> None:
-        """Clicks and impressions: one tally per campaign and minute, folded once per slice."""
-        judged = self._judge_ads(topic, records, events, now)
-        if not judged:
+    def _fold_ads(self, topic: str, slab: RecordSlab, now: int) -> None:
+        """Clicks and impressions: columns, folded once per campaign and pane."""
+        judge = self._ad_judges[topic]
+        ads, large = judge.judge(slab, lambda record, rejection: self._refuse(topic, record, rejection, now))
+        rows = np.flatnonzero(ads.plain)
+        if not rows.size:
             return
-        domain, days_from = _DOMAINS[topic], self._limits.days_from
-        hashes = hash_ids([event.event_id for _, event, _, _ in judged], domain)
-        known, ids = self.seen.contains(hashes).tolist(), hashes.tolist()
-        fresh: set[int] = set()
-        sums: dict[tuple[str, int], list[int]] = {}
-        duplicates, latest = 0, NEVER
-        for (record, event, at, micros), is_known, hashed in zip(judged, known, ids, strict=True):
-            if is_known or hashed in fresh:
-                duplicates += 1
-            elif days_from is not None and at < days_from:
-                self._refuse_late(topic, record, now)
-            else:
-                fresh.add(hashed)
-                latest = at if at > latest else latest  # noqa: FURB136 - four times as fast as max()
-                key = (event.campaign_id, at // MINUTE)
-                found = sums.get(key)
-                if found is None:
-                    sums[key] = [1, micros]
-                else:
-                    found[0] += 1
-                    found[1] += micros
-        self._remember(fresh, latest)
+        at, days_from = ads.at[rows], self._limits.days_from
+        self.clock.advance(topic, int(np.minimum(at, slab.timestamps[rows]).max()))
+        is_late = np.zeros(len(rows), dtype=np.bool_) if days_from is None else at < days_from
+        verdicts = self.seen.admit(ads.ids[rows], is_late, at)
+        for row in rows[verdicts == ids.LATE].tolist():
+            self._refuse_late(topic, slab[row], now)
+        fresh = rows[verdicts == ids.FRESH]
         self.ledger[topic].applied += len(fresh)
-        self.ledger[topic].duplicate += duplicates
-        self._fold_sums(sums, is_click=topic == topics.CLICKS)
+        self.ledger[topic].duplicate += int((verdicts == ids.DUPLICATE).sum())
+        fold_ads(self.panes, ads, fresh, self._limits, is_click=topic == topics.CLICKS)
+        for row in large.keys() & set(fresh.tolist()):
+            cost = Tally(spend_micros=large[row])
+            self.panes.fold(ads.campaign(row), int(ads.at[row]), cost, self._limits)
 
-    def _judge_ads(
-        self, topic: str, records: Sequence[SourceRecord], events: Sequence[Any], now: int
-    ) -> list[tuple[SourceRecord, Any, int, int]]:
-        """Records that stand, each with its event, event time and cost in micros."""
-        max_future, stream_time = self.options.max_future, NEVER
-        micros_of, currency_of = self.book.rates.micros, self.book.currency_of
-        judged: list[tuple[SourceRecord, Any, int, int]] = []
-        for record, event in zip(records, events, strict=True):
-            try:
-                if event.__class__ is Rejection:
-                    raise event
-                at, appended_at = event.occurred_at, record.timestamp
-                if at.__class__ is not int or not 0 <= at <= appended_at + max_future:
-                    at = instant(at, "occurred_at")
-                    not_in_future(at, appended_at, max_future)
-                cost = event.cost
-                micros = 0
-                if cost is not None:
-                    micros = micros_of(cost, event.currency or currency_of(event.campaign_id), at)
-            except Rejection as rejection:
-                self._refuse(topic, record, rejection, now)
-                continue
-            if at > stream_time < appended_at:  # max and min cost as much as the rest of this loop
-                stream_time = at if at < appended_at else appended_at  # noqa: FURB136
-            judged.append((record, event, at, micros))
-        if judged:
-            self.clock.advance(topic, stream_time)
-        return judged
-
-    def _fold_sums(self, sums: dict[tuple[str, int], list[int]], *, is_click: bool) -> None:
-        for (campaign, minute), (count, micros) in sums.items():
-            for tally in self.panes.opened(campaign, minute * MINUTE, self._limits):
-                tally.spend_micros += micros
-                if is_click:
-                    tally.clicks += count
-                else:
-                    tally.impressions += count
-
-    def _apply_each(
-        self, topic: str, records: Sequence[SourceRecord], events: Sequence[Any], now: int
-    ) -> None:
+    def _apply_each(self, topic: str, records: Sequence[SourceRecord], now: int) -> None:
         """Leads, orders and reports: one by one, they are few."""
+        events = decode_slice(DECODERS[topic], records)
         judge: Callable[[SourceRecord, Any], Apply]
         judge = self._judge_report if topic == topics.REPORTS else self._judge_conversion
-        domain, ledger = _DOMAINS[topic], self.ledger[topic]
-        fresh: set[int] = set()
-        latest = NEVER
+        judged: list[tuple[SourceRecord, str, Apply]] = []
         for record, event in zip(records, events, strict=True):
             try:
                 if isinstance(event, Rejection):
                     raise event
-                apply = judge(record, event)
                 identity = event.report_id if topic == topics.REPORTS else event.event_id
-                hashed = hash_id(identity, domain)
-                is_known = self.seen.contains(np.array([hashed], dtype=np.uint64))[0]
-                if is_known or hashed in fresh:
-                    ledger.duplicate += 1
-                    continue
-                contributions = apply(self._limits)
+                judged.append((record, identity, judge(record, event)))
             except Rejection as rejection:
                 self._refuse(topic, record, rejection, now)
+        hashes = hash_ids([identity for _, identity, _ in judged], ID_SEEDS[topic])
+        seen = set(hashes[self.seen.contains(hashes)].tolist())
+        fresh: list[int] = []
+        latest = NEVER
+        for (record, _, apply), hashed in zip(judged, hashes.tolist(), strict=True):
+            if hashed in seen:
+                self.ledger[topic].duplicate += 1
                 continue
+            contributions = apply(self._limits)
             if contributions is None:
                 self._refuse_late(topic, record, now)
                 continue
             for change in contributions:
                 self.panes.fold(change.campaign, change.at, change.tally, self._limits)
-            fresh.add(hashed)
+            seen.add(hashed)
+            fresh.append(hashed)
             latest = max(latest, record.timestamp)
-            ledger.applied += 1
-        self._remember(fresh, latest)
+            self.ledger[topic].applied += 1
+        self.seen.remember(np.array(fresh, dtype=np.uint64), latest)
 
     def _judge_conversion(self, record: SourceRecord, event: Lead | Order) -> Apply:
         at = instant(event.occurred_at, "occurred_at")
@@ -280,9 +237,6 @@ class Intake:
 
     def _micros(self, amount: Any, currency: str | None, campaign: str | None, at: int) -> int:
         return self.book.rates.micros(amount, currency or self.book.currency_of(campaign), at)
-
-    def _remember(self, fresh: set[int], latest: int) -> None:
-        self.seen.remember(np.fromiter(fresh, dtype=np.uint64, count=len(fresh)), latest)
 
     def _refuse(self, topic: str, record: SourceRecord, rejection: Rejection, now: int) -> None:
         self.ledger[topic].rejected += 1

@@ -132,7 +132,7 @@ class IntakeLog:
             intake.customers.restore(key[1], value)
         elif kind == "e":
             level, latest, packed = decode_as(tuple[int, int, bytes], value)
-            blocks.append(Block(key[1], level, latest, np.frombuffer(packed, dtype=np.uint64)))
+            blocks.append(Block(key[1], level, latest, np.frombuffer(packed, dtype=np.uint64).copy()))
         else:
             self._restore_outbox(kind, key[1], value, raw_key)
 

@@ -30,7 +30,7 @@ from metrics.windows import (
     WindowKind,
     rolling_spans,
 )
-from streams.decoding import SourceRecord
+from streams.slab import SourceRecord
 from streams.wire import Bundle, PanePartial, decode_bundle
 
 #: How many publish intervals lie between two updates of a window.

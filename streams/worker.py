@@ -25,6 +25,7 @@ from streams.registry import Registry
 from streams.settings import Settings
 from streams.showing import WorkerSource
 from streams.telemetry import Telemetry
+from streams.warming import warm_up
 from streams.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
@@ -64,9 +65,10 @@ def run(settings: Settings, accept_dead_letters: int = 0) -> int:
         RoistreamError: when it cannot start; one sentence that says what to do.
     """
     logging.basicConfig(level=settings.log_level, format=_LOG_FORMAT, force=True)
-    for noisy in ("aiokafka", "faust", "mode", "kafka"):
+    for noisy in ("aiokafka", "faust", "mode", "kafka", "numba"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLevelName(settings.log_level)))
     _prepare_topics(settings)
+    warm_up()
     gc.set_threshold(*_COLLECT_AFTER)
     sys.setswitchinterval(_SWITCH_SECONDS)
     loops.install()

@@ -15,11 +15,11 @@ from metrics.campaigns import Book
 from streams import topics
 from streams.checkpoint import CheckpointError, CheckpointWriter, read_whole
 from streams.connections import aiokafka_options
-from streams.decoding import SourceRecord
 from streams.log_ends import log_ends
 from streams.processor import Ports, Processor
 from streams.seat import Seat
 from streams.settings import Settings
+from streams.slab import SourceRecord
 from streams.telemetry import Telemetry
 from streams.wire import Checkpoint, Entry, decode_bundle
 

@@ -4,7 +4,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metrics.dedupe import Block, SeenIds, hash_id
+from metrics.dedupe import Block, SeenIds
+from metrics.hashing import hash_id, seed_of
 
 bounded = settings(max_examples=60, deadline=None)
 numbers = st.integers(0, 300)
@@ -12,7 +13,7 @@ batches = st.lists(st.lists(numbers, max_size=30), max_size=80)
 
 
 def hashes_of(found):
-    return np.array([hash_id(f"e-{n}", b"clicks|") for n in found], dtype=np.uint64)
+    return np.array([hash_id(f"e-{n}", seed_of("clicks")) for n in found], dtype=np.uint64)
 
 
 def take(seen, batch, at=0):
@@ -116,5 +117,7 @@ def test_tables_grow_forget_and_find_across_many_rebuilds():
 
 
 def test_ids_of_two_topics_that_are_spelt_alike_differ():
-    alike = [(hash_id(f"e-{n}", b"leads|"), hash_id(f"e-{n}", b"orders|")) for n in range(10_000)]
+    alike = [
+        (hash_id(f"e-{n}", seed_of("leads")), hash_id(f"e-{n}", seed_of("orders"))) for n in range(10_000)
+    ]
     assert len({h for pair in alike for h in pair}) == 20_000

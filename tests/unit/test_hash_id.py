@@ -3,7 +3,8 @@
 import string
 from itertools import product
 
-from metrics.dedupe import hash_id, hash_ids
+from metrics.hashing import hash_id, hash_ids
+from streams.slab import ID_SEEDS
 from streams.topics import SOURCES
 
 
@@ -11,14 +12,14 @@ def test_short_ids_of_different_topics_do_not_meet():
     letters = string.ascii_lowercase[:6] + string.digits + "-_"
     ids = ["".join(parts) for length in (1, 2, 3) for parts in product(letters, repeat=length)]
     ids += [f"e-{number}" for number in range(20_000)]
-    hashes = {hash_id(text, f"{topic}|".encode()) for topic in SOURCES for text in ids}
+    hashes = {hash_id(text, ID_SEEDS[topic]) for topic in SOURCES for text in ids}
     assert len(hashes) == len(SOURCES) * len(set(ids))
 
 
 def test_a_hash_never_looks_like_a_free_slot():
-    assert all(hash_id(str(number), b"leads|") > 1 for number in range(10_000))
+    assert all(hash_id(str(number), ID_SEEDS["leads"]) > 1 for number in range(10_000))
 
 
 def test_many_ids_are_hashed_as_each_alone():
     ids = ["", "e-1", "é", "x" * 128]
-    assert hash_ids(ids, b"leads|").tolist() == [hash_id(text, b"leads|") for text in ids]
+    assert hash_ids(ids, ID_SEEDS["leads"]).tolist() == [hash_id(text, ID_SEEDS["leads"]) for text in ids]

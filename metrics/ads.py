@@ -1,0 +1,104 @@
+"""Clicks and impressions of one slice as columns; a row is a record."""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from metrics.hashing import VISITOR_SEED, Hashes
+from metrics.judging import MAX_RECORD_BYTES
+from metrics.kernels import ads as kernels
+
+Integers = npt.NDArray[np.int64]
+Booleans = npt.NDArray[np.bool_]
+Bytes = npt.NDArray[np.uint8]
+
+CAMPAIGN, CURRENCY, CHANNEL = range(3)
+
+
+class Texts(list[str]):
+    """Different texts; the index of each is its code."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._codes: dict[str, int] = {}
+
+    def code(self, text: str) -> int:
+        """The code of a text, which is given one when it is new."""
+        if len(self._codes) != len(self):
+            self._codes = {known: code for code, known in enumerate(self)}
+        if text not in self._codes:
+            self._codes[text] = len(self)
+            self.append(text)
+        return self._codes[text]
+
+
+class AdColumns(NamedTuple):
+    """What of each record the sums, the dedupe and the journeys need.
+
+    Attributes:
+        plain: of which rows the other columns are right; the others wait to be judged one by one.
+        at: event time, epoch milliseconds.
+        micros: cost in the record's own currency; -1 for none.
+        ids: hash of ``event_id``.
+        visitors: hash of ``visitor_id``; 0 for none.
+        codes: for CAMPAIGN, CURRENCY and CHANNEL a row of indexes into ``texts``; -1 for none.
+        texts: the different campaigns, currencies and channels.
+    """
+
+    plain: Booleans
+    at: Integers
+    micros: Integers
+    ids: Hashes
+    visitors: Hashes
+    codes: npt.NDArray[np.int32]
+    texts: tuple["Texts", "Texts", "Texts"]
+
+    def copied(self) -> "AdColumns":
+        """Columns that can be changed alone; the texts stay common."""
+        return AdColumns._make([*(column.copy() for column in self[:6]), self.texts])
+
+    def campaign(self, row: int) -> str:
+        """The campaign of a row."""
+        return self.texts[CAMPAIGN][int(self.codes[CAMPAIGN, row])]
+
+    def part(self, rows: slice) -> "AdColumns":
+        """Some of the rows, which are not copied."""
+        return AdColumns._make([*(column[rows] for column in self[:5]), self.codes[:, rows], self.texts])
+
+
+def read_ads(data: bytes, starts: Integers, sizes: Integers, id_seed: int, *, is_click: bool) -> AdColumns:
+    """The columns of JSON records.
+
+    Args:
+        data: the bytes that hold them, with ``PADDING`` behind.
+        starts: where each begins.
+        sizes: its length; -1 for none.
+        id_seed: of the hash of ``event_id``.
+        is_click: clicks have fields that impressions do not have.
+    """
+    count = len(starts)
+    columns = AdColumns(
+        np.zeros(count, dtype=np.bool_),
+        np.zeros(count, dtype=np.int64),
+        np.zeros(count, dtype=np.int64),
+        np.zeros(count, dtype=np.uint64),
+        np.zeros(count, dtype=np.uint64),
+        np.full((3, count), -1, dtype=np.int32),
+        (Texts(), Texts(), Texts()),
+    )
+    tables = (_table(count), _table(count), _table(count))
+    bits = np.frombuffer(data, dtype=np.uint8)
+    seeds = np.uint64(id_seed), np.uint64(VISITOR_SEED)
+    kernels.scan(bits, starts, sizes, MAX_RECORD_BYTES, is_click, *seeds, *columns[:6], tables)
+    for texts, (_, places, lengths) in zip(columns.texts, tables, strict=True):
+        found = int(lengths[-1])
+        spans = zip(places[:found].tolist(), lengths[:found].tolist(), strict=True)
+        texts += [data[place : place + length].decode() for place, length in spans]
+    return columns
+
+
+def _table(count: int) -> tuple[npt.NDArray[np.int32], Integers, Integers]:
+    """An empty table of texts, as ``kernels.intern`` wants it."""
+    slots = np.full(2 << count.bit_length(), -1, dtype=np.int32)
+    return slots, np.empty(count, dtype=np.int64), np.zeros(count + 1, dtype=np.int64)

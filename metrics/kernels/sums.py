@@ -1,0 +1,50 @@
+"""Sums by campaign and period."""
+
+from typing import Any
+
+import numpy as np
+
+from metrics.kernels.compiling import kernel
+
+#: What a hash table multiplies by to spread its keys (2^64 / golden ratio; Knuth, TAOCP 3, 6.4).
+_SPREAD = np.uint64(0x9E3779B97F4A7C15)
+
+
+@kernel
+def group(codes: Any, periods: Any, sums: Any) -> Any:
+    """Sums of the columns that have code and period in common.
+
+    Args:
+        codes: int32.
+        periods: int64.
+        sums: int64 of three rows to add up.
+
+    Returns:
+        Codes, periods and sums of the groups, in the order in which they first come.
+    """
+    count = len(codes)
+    capacity = 16
+    while capacity < 2 * count:
+        capacity *= 2
+    mask = np.uint64(capacity - 1)
+    slots = np.full(capacity, -1, dtype=np.int32)
+    kept = np.empty(count, dtype=np.int64)
+    added = np.empty((3, count), dtype=np.int64)
+    groups = 0
+    for index in range(count):
+        key = (np.uint64(codes[index]) * _SPREAD) ^ (np.uint64(periods[index]) * _SPREAD >> np.uint64(7))
+        position = (key * _SPREAD >> np.uint64(32)) & mask
+        found = slots[position]
+        while found >= 0 and (codes[kept[found]] != codes[index] or periods[kept[found]] != periods[index]):
+            position = (position + np.uint64(1)) & mask
+            found = slots[position]
+        if found < 0:
+            found = groups
+            slots[position] = found
+            kept[found] = index
+            for row in range(3):
+                added[row, found] = 0
+            groups += 1
+        for row in range(3):
+            added[row, found] += sums[row, index]
+    return codes[kept[:groups]], periods[kept[:groups]], added[:, :groups].copy()

@@ -1,0 +1,101 @@
+"""Which clicks and impressions of a slice stand, and what those cost in the reporting currency."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from metrics.ads import CAMPAIGN, CHANNEL, CURRENCY, AdColumns, Booleans
+from metrics.campaigns import Book
+from metrics.errors import Rejection
+from metrics.events import AdClick, AdImpression
+from metrics.hashing import VISITOR_SEED, hash_id
+from metrics.judging import decode, instant, not_in_future
+from streams import topics
+from streams.slab import ID_SEEDS, Record, RecordSlab
+
+_SHAPES: dict[str, type[Any]] = {topics.CLICKS: AdClick, topics.IMPRESSIONS: AdImpression}
+
+#: What is told of a record that does not stand.
+Refuse = Callable[[Record, Rejection], None]
+
+#: A cost above this is not put into a column, where it could run over.
+_LARGEST_COST = 1 << 62
+
+
+class AdJudge:
+    """Judges the clicks or the impressions of one partition.
+
+    Args:
+        topic: the one or the other.
+        book: currencies of campaigns, and rates.
+        max_future: milliseconds that an event time may lie ahead of the record's Kafka timestamp.
+    """
+
+    def __init__(self, topic: str, book: Book, max_future: int) -> None:
+        self._seed = ID_SEEDS[topic]
+        self._topic = topic
+        self._decoder = msgspec.json.Decoder(_SHAPES[topic])
+        self._book = book
+        self._max_future = max_future
+
+    def judge(self, slab: RecordSlab, refuse: Refuse) -> tuple[AdColumns, dict[int, int]]:
+        """The slice with ``plain`` in the rows that stand; the others are refused, in order.
+
+        Returns:
+            The columns, with costs in micros of the reporting currency (0 for none), and the costs that are too
+            large for a column, by row; the column has 0 for them.
+        """
+        ads, large = slab.ads(self._topic).copied(), dict[int, int]()
+        ads.plain[:] &= ads.at <= slab.timestamps + self._max_future
+        is_foreign = self._is_foreign(ads)
+        for row in np.flatnonzero(~ads.plain | is_foreign).tolist():
+            try:
+                micros = self._convert(ads, row) if is_foreign[row] else self._judge(slab[row], ads, row)
+            except Rejection as rejection:
+                ads.plain[row] = False
+                refuse(slab[row], rejection)
+                continue
+            ads.plain[row] = True
+            ads.micros[row] = micros if micros <= _LARGEST_COST else 0
+            if micros > _LARGEST_COST:
+                large[row] = micros
+        np.maximum(ads.micros, 0, out=ads.micros)
+        return ads, large
+
+    def _is_foreign(self, ads: AdColumns) -> Booleans:
+        """Which plain rows have a cost in another than the reporting currency."""
+        has_cost = ads.plain & (ads.micros >= 0)
+        if not has_cost.any():
+            return has_cost
+        reporting, currency_of = self._book.rates.reporting, self._book.currency_of
+        # The last one of each is for code -1, which means none.
+        by_currency = np.array([text == reporting for text in ads.texts[CURRENCY]] + [False])
+        by_campaign = np.array([currency_of(text) == reporting for text in ads.texts[CAMPAIGN]] + [True])
+        currency = ads.codes[CURRENCY]
+        at_home = np.where(currency >= 0, by_currency[currency], by_campaign[ads.codes[CAMPAIGN]])
+        found: Booleans = has_cost & ~at_home
+        return found
+
+    def _convert(self, ads: AdColumns, row: int) -> int:
+        code = ads.codes[CURRENCY, row]
+        campaign = ads.texts[CAMPAIGN][ads.codes[CAMPAIGN, row]]
+        currency = ads.texts[CURRENCY][code] if code >= 0 else self._book.currency_of(campaign)
+        return self._book.rates.converted(int(ads.micros[row]), currency, int(ads.at[row]))
+
+    def _judge(self, record: Record, ads: AdColumns, row: int) -> int:
+        """Judge one record and fill its row; its cost in micros."""
+        event = decode(self._decoder, record.value)
+        at = instant(event.occurred_at, "occurred_at")
+        not_in_future(at, record.timestamp, self._max_future)
+        micros = 0
+        if event.cost is not None:
+            currency = event.currency or self._book.currency_of(event.campaign_id)
+            micros = self._book.rates.micros(event.cost, currency, at)
+        ads.at[row] = at
+        ads.ids[row] = hash_id(event.event_id, self._seed)
+        ads.visitors[row] = 0 if event.visitor_id is None else hash_id(event.visitor_id, VISITOR_SEED)
+        ads.codes[CAMPAIGN, row] = ads.texts[CAMPAIGN].code(event.campaign_id)
+        ads.codes[CHANNEL, row] = -1 if event.channel is None else ads.texts[CHANNEL].code(event.channel)
+        return micros

@@ -1,0 +1,49 @@
+"""Compiling the kernels before the first record, or loading them where an earlier start has compiled them.
+
+`python -m streams.warming` does it ahead of the first start.
+"""
+
+import logging
+import time
+
+import numpy as np
+
+from metrics.dedupe import SeenIds
+from metrics.folding import fold_ads
+from metrics.kernels.memory import PADDING
+from metrics.panes import Panes, horizon
+from streams import topics
+from streams.frames import unframe
+from streams.slab import Record, RecordSlab
+
+log = logging.getLogger(__name__)
+
+_CLICK = b'{"event_id":"e","occurred_at":0,"campaign_id":"c","visitor_id":"v","cost":"0.1","currency":"EUR"}'
+_NOTABLE_S = 3.0
+
+
+def warm_up() -> None:
+    """Run every kernel once, on almost nothing."""
+    started = time.monotonic()
+    log.info(
+        "Loading the compiled kernels; the first time on a machine they are compiled, which takes some seconds."
+    )
+    slab = RecordSlab.of([Record(0, 0, None, _CLICK)])
+    ads = slab.ads(topics.CLICKS)
+    fold_ads(Panes(), ads, np.arange(1), horizon(None), is_click=True)
+    seen = SeenIds(max_events=1, window_ms=1)
+    seen.admit(ads.ids, np.zeros(1, dtype=np.bool_), ads.at)
+    seen.remember(ads.ids + np.uint64(1), 0)
+    seen.contains(ads.ids)
+    seen.checkpoint(1, 0)
+    seen.checkpoint(2, 10)
+    column, spans = np.empty(0, dtype=np.int64), np.empty((2, 0), dtype=np.int64)
+    nothing = np.frombuffer(bytes(PADDING), dtype=np.uint8)
+    unframe(nothing, 0, 0, np.zeros(4, dtype=np.int64), 0, column, column, spans, spans)
+    if time.monotonic() - started > _NOTABLE_S:
+        log.info("Compiled in %.0f s; the next start loads them.", time.monotonic() - started)
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    warm_up()
