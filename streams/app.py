@@ -36,7 +36,6 @@ def make_app(settings: Settings, owner: Owner, take: Take, take_over: TakeOver) 
         broker_heartbeat_interval=seconds / 3,
         broker_rebalance_timeout=seconds,
         broker_request_timeout=max(90.0, seconds * 3),
-        broker_max_poll_interval=seconds * 10,
         producer_request_timeout=seconds,
         producer_acks=-1,
         store="memory://",

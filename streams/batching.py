@@ -37,6 +37,9 @@ _FETCH_BYTES = 1024 * 1024
 #: Who leads its group without knowing the topics (cut off while it started) assigns nothing to anybody; the next
 #: list of topics makes it assign again.
 _METADATA_AGE_MS = 3_000
+#: aiokafka leaves the group of who does not fetch for its interval, and does not come back. Faust does not fetch while
+#: nothing is assigned, nor while a state is read back; who hangs is ended by the watchdog instead (D21).
+_NEVER_MS = 100 * 365 * 24 * 3_600 * 1_000
 
 
 class Batch(NamedTuple):
@@ -105,7 +108,7 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
             partition_assignment_strategy=[RangePartitionAssignor],
             enable_auto_commit=False,
             auto_offset_reset="none",
-            max_poll_interval_ms=settings.session_timeout * 10,
+            max_poll_interval_ms=_NEVER_MS,
             max_partition_fetch_bytes=_FETCH_BYTES,
             fetch_max_wait_ms=_FETCH_WAIT_MS,
             request_timeout_ms=int(conf.broker_request_timeout * 1000),

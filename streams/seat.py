@@ -63,7 +63,7 @@ class Seat:
     ) -> None:
         self.stage = stage
         self.is_open = False
-        self._is_broken = False
+        self._failure: BaseException | None = None
         self._settings = settings
         self._changelog = changelog
         self._partition = partition
@@ -126,20 +126,27 @@ class Seat:
         """Write the last checkpoint and let go of the partition."""
         async with self._lock:
             was_open, self.is_open = self.is_open, False
-            if was_open and self.stage.is_dirty and not self._is_broken:
+            if was_open and self.stage.is_dirty and self._failure is None:
                 await self._write()
         await self._writer.stop()
 
     async def _write(self) -> None:
         """Write a checkpoint; one that was taken but not confirmed leaves the seat unusable."""
-        if self._is_broken:
-            raise CheckpointError(f"{self._changelog}-{self._partition}: an earlier checkpoint is open.")
+        if self._failure is not None:
+            name = f"{self._changelog}-{self._partition}"
+            raise CheckpointError(
+                f"{name}: an earlier checkpoint is open. {self._failure}"
+            ) from self._failure
         loop = asyncio.get_running_loop()
         started = loop.time()
         checkpoint = self.stage.checkpoint(self._now())
-        self._is_broken = True
-        await self._writer.write(checkpoint)
-        self._is_broken = False
+        self._failure = CheckpointError(f"Checkpoint {checkpoint.sequence} has not come to its end.")
+        try:
+            await self._writer.write(checkpoint)
+        except Exception as error:
+            self._failure = error
+            raise
+        self._failure = None
         self.stage.confirm(checkpoint.sequence)
         self.moved_at = loop.time()
         size = sum(len(key) + len(value or b"") for key, value in checkpoint.entries)

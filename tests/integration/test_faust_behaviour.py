@@ -354,3 +354,43 @@ def test_who_was_assigned_nothing_for_want_of_metadata_gets_its_partitions_soon(
     settings = fresh(Broker("apache", real_kafka.url, has_transactions=True))
     asyncio.run(scenario())
     assert assigned[0] == 0, "it led its group without knowing a topic"
+
+
+@pytest.mark.kafka
+def test_a_spare_worker_stays_in_its_group_however_long_it_has_nothing_to_read(
+    real_kafka, settings_for
+) -> None:
+    # Faust does not fetch while nothing is assigned, and aiokafka leaves the group, for good, of who does not fetch
+    # for max_poll_interval: after it a spare would never take over (found by seeds 48 and 67 on one broker).
+    async def scenario() -> None:
+        owner = AIOKafkaConsumer(
+            *(settings.topic(name) for name in (*topics.SOURCES, topics.PARTIALS)),
+            client_id="a",  # the assignor serves members in order of their ids
+            group_id=f"{settings.topic_prefix}{settings.group_id}",
+            partition_assignment_strategy=[RangePartitionAssignor],
+            session_timeout_ms=settings.session_timeout,
+            **aiokafka_options(settings),
+        )
+        recorder = Recorder()
+        recorder.begin(settings)
+        async with owner, running(settings, recorder) as app:
+            await until(lambda: recorder.assigned == [(set(), app.consumer_generation_id)])
+            coordinator = app.consumer._thread._consumer._coordinator
+            coordinator._subscription._last_fetch_ended -= 24 * 3_600
+            beats = heartbeats(coordinator)
+            await until(lambda: len(beats) >= 3, 20)
+            await owner.stop()
+            await until(lambda: recorder.assigned[-1][0] == {0}, 20)
+
+    def heartbeats(coordinator: Any) -> list[None]:
+        async def beat() -> Any:
+            beats.append(None)
+            return await stock()
+
+        beats: list[None] = []
+        stock, coordinator._do_heartbeat = coordinator._do_heartbeat, beat
+        return beats
+
+    settings = settings_for(Broker("apache", real_kafka.url, has_transactions=True), partitions=1)
+    ensure_topics(settings, create=True)
+    asyncio.run(scenario())
