@@ -15,13 +15,16 @@ SECONDS ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench faults lock clean
+.PHONY: help demo stack test check bench faults lock clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: $(STAMP) ## The whole product on this machine; SECONDS=30 ends it by itself
 	@$(BIN)/roistream demo $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
+
+stack: $(STAMP) ## Workers, board, Prometheus, Alertmanager and the demo's traffic, without Docker
+	@$(BIN)/python -m streams.stack $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
 
 test: $(STAMP) ## All tests; ARGS="-k words" narrows them
 	$(BIN)/python -m pytest $(ARGS)

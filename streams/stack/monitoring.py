@@ -1,0 +1,188 @@
+"""Prometheus and Alertmanager as child processes, with the configuration of ``grafana/prometheus``.
+
+The files are those of docker-compose.yml; only addresses are replaced. A file that no longer holds what is to be
+replaced is an error, so that the two ways of running cannot drift apart.
+"""
+
+import contextlib
+import json
+import shutil
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from metrics.errors import RoistreamError
+from streams.embedded.process import LOOPBACK, Command, Server, free_ports, server_folder, start_server
+
+PROMETHEUS = "prometheus"
+#: Debian's name, then that of the project's own archives.
+ALERTMANAGERS = ("prometheus-alertmanager", "alertmanager")
+
+_WORKERS = "dns_sd_configs: [{names: [worker], type: A, port: 6066, refresh_interval: 5s}]"
+_ALERTMANAGER, _ITSELF = '"alertmanager:9093"', '"localhost:9090"'
+_BOARD_URL, _TOKEN_FILE = "http://board:6067/alerts", "/run/secrets/board_token"
+
+
+@dataclass(frozen=True)
+class Monitor:
+    """A running Prometheus or Alertmanager."""
+
+    port: int
+    server: Server
+
+    @property
+    def url(self) -> str:
+        """Where its page is."""
+        return f"http://{LOOPBACK}:{self.port}"
+
+
+def program(*names: str) -> str:
+    """Path of the first of these programs that is installed.
+
+    Raises:
+        RoistreamError: when none is; the text says what to install.
+    """
+    for name in names:
+        found = shutil.which(name)
+        if found is not None:
+            return found
+    raise RoistreamError(f"{names[0]} is not installed; on Debian and Ubuntu: apt-get install {names[0]}.")
+
+
+def replaced(text: str, changes: Mapping[str, str], origin: str) -> str:
+    """The text with every key replaced by its value.
+
+    Raises:
+        RoistreamError: when a key is not in it.
+
+    >>> replaced("a: 1", {"1": "2"}, "x.yml")
+    'a: 2'
+    """
+    for old, new in changes.items():
+        if old not in text:
+            raise RoistreamError(
+                f"{origin} no longer holds {old!r}, which the stack replaces; adapt streams/stack."
+            )
+        text = text.replace(old, new)
+    return text
+
+
+def targets(addresses: Sequence[str]) -> str:
+    """Static scrape targets as Prometheus reads them.
+
+    >>> targets(["127.0.0.1:1", "127.0.0.1:2"])
+    'static_configs: [{"targets": ["127.0.0.1:1", "127.0.0.1:2"]}]'
+    """
+    return f"static_configs: [{json.dumps({'targets': list(addresses)})}]"
+
+
+@contextlib.contextmanager
+def prometheus(
+    source: Path,
+    workers: Sequence[str],
+    alertmanager: str,
+    adapt: Callable[[str], str] = str,
+) -> Iterator[Monitor]:
+    """Prometheus on a free port, scraping these workers.
+
+    Args:
+        source: the folder ``grafana/prometheus``.
+        workers: ``host:port`` of each worker's pages.
+        alertmanager: ``host:port`` of Alertmanager.
+        adapt: changes the text of the configuration and of the rules further, for instance their intervals.
+
+    Raises:
+        RoistreamError: when it is not installed or does not start.
+    """
+    path = program(PROMETHEUS)
+    with server_folder("prometheus") as folder:
+        (folder / "rules").mkdir()
+        for rules in (source / "rules").glob("*.yml"):
+            (folder / "rules" / rules.name).write_text(adapt(rules.read_text()))
+        text = (source / "prometheus.yml").read_text()
+
+        def command_at(port: int) -> Command:
+            own = {
+                _WORKERS: targets(workers),
+                _ALERTMANAGER: json.dumps(alertmanager),
+                _ITSELF: f'"{LOOPBACK}:{port}"',
+            }
+            (folder / "prometheus.yml").write_text(adapt(replaced(text, own, "prometheus.yml")))
+            arguments = [
+                f"--config.file={folder}/prometheus.yml",
+                f"--storage.tsdb.path={folder}/data",
+                f"--web.listen-address={LOOPBACK}:{port}",
+                "--log.level=warn",
+            ]
+            return Command([path, *arguments])
+
+        with _running("Prometheus", command_at, folder) as monitor:
+            yield monitor
+
+
+@contextlib.contextmanager
+def alertmanager(
+    source: Path, board_url: str, token: str, adapt: Callable[[str], str] = str
+) -> Iterator[Monitor]:
+    """Alertmanager on a free port; alerts on campaigns go to ``board_url`` with the token.
+
+    Args:
+        source: the folder ``grafana/prometheus``.
+        board_url: where ``POST /alerts`` of the board is.
+        token: the board's.
+        adapt: changes the text of the configuration further.
+
+    Raises:
+        RoistreamError: when it is not installed or does not start.
+    """
+    path = program(*ALERTMANAGERS)
+    with server_folder("alertmanager") as folder:
+        secret = folder / "board_token"
+        secret.touch(mode=0o600)
+        secret.write_text(token)
+        own = {_BOARD_URL: board_url, _TOKEN_FILE: str(secret)}
+        text = replaced((source / "alertmanager.yml").read_text(), own, "alertmanager.yml")
+        (folder / "alertmanager.yml").write_text(adapt(text))
+
+        def command_at(port: int) -> Command:
+            arguments = [
+                f"--config.file={folder}/alertmanager.yml",
+                f"--storage.path={folder}/data",
+                f"--web.listen-address={LOOPBACK}:{port}",
+                "--cluster.listen-address=",
+                "--log.level=warn",
+            ]
+            return Command([path, *arguments])
+
+        with _running("Alertmanager", command_at, folder) as monitor:
+            yield monitor
+
+
+@contextlib.contextmanager
+def _running(name: str, command_at: Callable[[int], Command], folder: Path) -> Iterator[Monitor]:
+    server, port = start_server(name, command_at, is_ready, folder, within_s=30)
+    try:
+        yield Monitor(port, server)
+    finally:
+        server.stop()
+
+
+def is_ready(port: int) -> bool:
+    """Whether the monitor at that port says so."""
+    return answers(f"http://{LOOPBACK}:{port}/-/ready")
+
+
+def answers(url: str) -> bool:
+    """Whether a page answers 200."""
+    try:
+        with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 - http on loopback
+            return int(answer.status) == 200
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def addresses(count: int) -> list[str]:
+    """Free addresses on loopback."""
+    return [f"{LOOPBACK}:{port}" for port in free_ports(count)]
