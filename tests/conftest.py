@@ -9,14 +9,17 @@ from typing import Any, Literal
 
 import pytest
 
+from metrics.errors import RoistreamError
 from streams.embedded.broker import BrokerHandle, embedded_broker
 from streams.embedded.cache import CacheHandle, embedded_cache
 from streams.settings import Settings
+from streams.stack.monitoring import ALERTMANAGERS, PROMETHEUS, program
 from tests.servers.kafka import KafkaHandle, KafkaUnavailableError, fetch_artifacts, start_kafka
 
 REPOSITORY = Path(__file__).parents[1]
 # Read here, because each test then runs without any ROISTREAM_ variable.
 _REQUIRE_KAFKA = os.environ.get("ROISTREAM_REQUIRE_KAFKA") == "1"
+_REQUIRE_MONITORING = os.environ.get("ROISTREAM_REQUIRE_MONITORING") == "1"
 _SHARED = Path(os.environ.get("ROISTREAM_SHARED") or REPOSITORY.parent / "shared")
 
 
@@ -69,26 +72,39 @@ def cache() -> Iterator[CacheHandle]:
         yield handle
 
 
+def fresh_settings(broker: Any, **overrides: Any) -> Settings:
+    """Settings of a deployment of its own: fresh topic prefix and group, short timeouts; keywords win."""
+    fresh = f"t{uuid.uuid4().hex[:8]}-"
+    values: dict[str, Any] = {
+        "broker": broker.url,
+        "transactions": getattr(broker, "has_transactions", False),
+        "topic_prefix": fresh,
+        "group_id": f"{fresh}roistream",
+        "broker_wait": "10s",
+        "session_timeout": "6s",
+        "idle_after": "1s",
+        "publish_interval": "100ms",
+        "http_port": 0,
+    }
+    return Settings(**(values | overrides))
+
+
 @pytest.fixture
 def settings_for() -> Callable[..., Settings]:
-    """Makes settings for a broker: fresh topic prefix and group, short timeouts; keywords win."""
+    """Makes settings for a broker, see ``fresh_settings``."""
+    return fresh_settings
 
-    def make(broker: Any, **overrides: Any) -> Settings:
-        fresh = f"t{uuid.uuid4().hex[:8]}-"
-        values: dict[str, Any] = {
-            "broker": broker.url,
-            "transactions": getattr(broker, "has_transactions", False),
-            "topic_prefix": fresh,
-            "group_id": f"{fresh}roistream",
-            "broker_wait": "10s",
-            "session_timeout": "6s",
-            "idle_after": "1s",
-            "publish_interval": "100ms",
-            "http_port": 0,
-        }
-        return Settings(**(values | overrides))
 
-    return make
+@pytest.fixture(scope="session")
+def monitoring() -> None:
+    """Prometheus and Alertmanager are installed; skips where they are not, unless they are required."""
+    try:
+        program(PROMETHEUS)
+        program(*ALERTMANAGERS)
+    except RoistreamError as error:
+        if _REQUIRE_MONITORING:
+            raise
+        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="session")

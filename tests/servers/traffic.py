@@ -1,0 +1,39 @@
+"""The demo's traffic in a thread of its own, for tests that look at what it leads to."""
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Iterator
+
+from streams.demo import traffic
+from streams.demo.pace import Pace
+from streams.demo.world import World
+from streams.settings import Settings
+
+
+@contextlib.contextmanager
+def demo_traffic(settings: Settings, campaigns: int = 12, rate: float = 40.0) -> Iterator[World]:
+    """Sends the demo's world until the context ends; an error of its own is raised then."""
+    world = World(7, campaigns, rate, Pace.starting(traffic.real_now()))
+    loop, stop = asyncio.new_event_loop(), asyncio.Event()
+    failures: list[BaseException] = []
+
+    def send() -> None:
+        try:
+            loop.run_until_complete(traffic.run(settings, world, stop=stop))
+        except BaseException as error:  # noqa: BLE001 - handed to the test
+            failures.append(error)
+        finally:
+            loop.close()
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    try:
+        yield world
+    finally:
+        with contextlib.suppress(RuntimeError):  # the loop has ended by itself
+            loop.call_soon_threadsafe(stop.set)
+        thread.join(30)
+        assert not thread.is_alive()
+        if failures:
+            raise failures[0]
