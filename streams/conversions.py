@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 
+from metrics.attribution.identity import customer_hash, lead_hash, visitor_hash
 from metrics.campaigns import Book
 from metrics.contribution import Contribution
 from metrics.events import NO_CAMPAIGN, Lead, Order
 from metrics.judging import required
 from metrics.leads import LeadEntry, Mark, observe
+from metrics.leads import contributions as lead_counts
 from metrics.orders import (
     Cancellation,
     FirstOrder,
@@ -19,7 +21,9 @@ from metrics.orders import (
     place,
     refund,
 )
+from metrics.orders import contributions as order_counts
 from metrics.panes import Horizon
+from streams.journeys import LEAD, ORDER, Journeys
 from streams.tables import EntryTable
 
 #: Applies a judged record; None when it is older than every window that could hold it.
@@ -35,7 +39,9 @@ class Conversions:
         orders: EntryTable[OrderEntry],
         customers: EntryTable[FirstOrder],
         book: Book,
+        journeys: Journeys | None = None,
     ) -> None:
+        self._journeys = journeys
         self._leads = leads
         self._orders = orders
         self._customers = customers
@@ -55,6 +61,8 @@ class Conversions:
                 return None
             entry, contributions = observe(self._leads.get(event.lead_id), event.stage, mark)
             self._leads.put(event.lead_id, entry)
+            if self._journeys is not None:
+                self._tell_lead(self._journeys, event, entry, at)
             return contributions
 
         return apply
@@ -69,9 +77,9 @@ class Conversions:
             return self._placing(event, at)
         if event.kind == "refunded":
             given = Refund(at, event.campaign_id, self._micros(event, "revenue", at))
-            return lambda _limits: self._change(event.order_id, lambda entry: refund(entry, given))
+            return lambda _limits: self._change(event, at, lambda entry: refund(entry, given))
         word = Cancellation(at, event.event_id)
-        return lambda _limits: self._change(event.order_id, lambda entry: cancel(entry, word))
+        return lambda _limits: self._change(event, at, lambda entry: cancel(entry, word))
 
     def expire(self, before: int) -> None:
         """Forget leads, orders and customers whose latest event time is before an instant."""
@@ -99,7 +107,7 @@ class Conversions:
             known = self._orders.get(event.order_id)
             if known is not None and known.placed is not None:
                 return []
-            contributions = self._change(event.order_id, lambda entry: place(entry, placed))
+            contributions = self._change(event, at, lambda entry: place(entry, placed))
             if customer is not None:
                 contributions += self._meet(customer, event.order_id, placed)
             return contributions
@@ -107,16 +115,39 @@ class Conversions:
         return apply
 
     def _meet(self, customer: str, order_id: str, placed: Placement) -> list[Contribution]:
-        first, contributions = meet(self._customers.get(customer), order_id, placed)
+        known = self._customers.get(customer)
+        first, contributions = meet(known, order_id, placed)
         self._customers.put(customer, first)
+        if self._journeys is not None:
+            _tell_first(self._journeys, known, first)
         return contributions
 
-    def _change(self, order_id: str, change: Callable[[OrderEntry | None], OrderEntry]) -> list[Contribution]:
-        before = self._orders.get(order_id)
+    def _change(
+        self, event: Order, at: int, change: Callable[[OrderEntry | None], OrderEntry]
+    ) -> list[Contribution]:
+        before = self._orders.get(event.order_id)
         after = change(before)
-        self._orders.put(order_id, after)
+        self._orders.put(event.order_id, after)
         self.waiting_cancellations += after.is_waiting - bool(before and before.is_waiting)
+        if self._journeys is not None:
+            self._tell_order(self._journeys, event, after, at)
         return changes(before, after)
+
+    def _tell_lead(self, journeys: Journeys, event: Lead, entry: LeadEntry, seen_at: int) -> None:
+        """A lead is credited as of its earliest record, whatever stage that has; later stages follow it."""
+        ids = [lead_hash(event.lead_id)]
+        if event.visitor_id is not None:
+            ids.append(visitor_hash(event.visitor_id))
+        at = min(mark.at for mark in entry.marks if mark is not None)
+        journeys.convert(f"{LEAD}|{event.lead_id}", at, ids, lead_counts(entry), seen_at)
+
+    def _tell_order(self, journeys: Journeys, event: Order, entry: OrderEntry, seen_at: int) -> None:
+        """An order is credited as of its placement; what comes before that is known cannot be credited."""
+        ids = []
+        if entry.placed is not None and event.kind == "placed":
+            ids = _ids_of(event)
+        at = seen_at if entry.placed is None else entry.placed.at
+        journeys.convert(f"{ORDER}|{event.order_id}", at, ids, order_counts(entry), seen_at)
 
     def _micros(self, event: Order, name: str, at: int) -> int:
         amount = required(getattr(event, name), name)
@@ -133,3 +164,21 @@ def _customer(event: Order) -> str | None:
     if event.customer_id is not None:
         return f"c|{event.customer_id}"
     return None if event.visitor_id is None else f"v|{event.visitor_id}"
+
+
+def _ids_of(event: Order) -> list[int]:
+    """Hashes of the ids that an order names."""
+    named = (
+        (visitor_hash, event.visitor_id),
+        (lead_hash, event.lead_id),
+        (customer_hash, event.customer_id),
+    )
+    return [hashed(text) for hashed, text in named if text is not None]
+
+
+def _tell_first(journeys: Journeys, known: FirstOrder | None, first: FirstOrder) -> None:
+    """Which order is a customer's first, where no record says so itself."""
+    if known is not None and known.order_id != first.order_id and not known.is_flagged:
+        journeys.mark_first(f"{ORDER}|{known.order_id}", is_first=False)
+    if (known is None or known.order_id != first.order_id) and not first.is_flagged:
+        journeys.mark_first(f"{ORDER}|{first.order_id}", is_first=True)

@@ -36,6 +36,14 @@ class EntryTable(Generic[E]):
     def __len__(self) -> int:
         return len(self._packed)
 
+    def __contains__(self, entry_id: str) -> bool:
+        return entry_id in self._packed
+
+    def items(self) -> Iterator[tuple[str, E]]:
+        """Every id with its entry; nothing may be put while this runs."""
+        for entry_id, packed in self._packed.items():
+            yield entry_id, self._decode(packed)
+
     @property
     def changes(self) -> int:
         """Entries changed since the last checkpoint."""

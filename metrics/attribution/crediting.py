@@ -21,6 +21,10 @@ from metrics.tally import Tally
 COHORT = "_cohort"
 
 
+_SEPARATOR = "\uffff"
+_NEW_CUSTOMER = Tally(new_customers=1)
+
+
 class Part(NamedTuple):
     """Something that a conversion counts, at its own event time."""
 
@@ -42,6 +46,7 @@ class Conversion(msgspec.Struct, array_like=True, frozen=True, gc=False):
         at: its event time; only touches strictly before it earn credit.
         ids: hashes of the ids that its records named.
         parts: what it counts.
+        is_first: whether it is the first order of a customer, who counts as new.
         path: the touches it was last decided on.
         decisions: by view; None while it waits for the clicks to reach its time.
     """
@@ -49,6 +54,7 @@ class Conversion(msgspec.Struct, array_like=True, frozen=True, gc=False):
     at: int
     ids: tuple[int, ...]
     parts: tuple[Part, ...]
+    is_first: bool = False
     path: Path = ()
     decisions: dict[str, Decision] | None = None
 
@@ -87,11 +93,31 @@ def contributions(conversion: Conversion | None, view: str) -> list[Contribution
     if conversion is None or conversion.decisions is None or view not in conversion.decisions:
         return []
     credits_, cohort_at = conversion.decisions[view]
+    parts = conversion.parts
+    if conversion.is_first:
+        parts = (*parts, Part(conversion.at, _NEW_CUSTOMER))
     return [
         Contribution(campaign, part.at if cohort_at is None else cohort_at, share)
-        for part in conversion.parts
+        for part in parts
         for campaign, share in shares(part.tally, credits_)
     ]
+
+
+def subject(campaign: str, view: str) -> str:
+    """The name under which the sums of a campaign in a view are kept beside the declared ones, of the same campaign.
+
+    The separator is a noncharacter, which Unicode keeps out of interchange.
+
+    >>> split_subject(subject("c", "linear")), split_subject("c")
+    (('c', 'linear'), ('c', None))
+    """
+    return f"{campaign}{_SEPARATOR}{view}"
+
+
+def split_subject(name: str) -> tuple[str, str | None]:
+    """Campaign and view of a subject; no view where it is the name of a campaign."""
+    campaign, separator, view = name.partition(_SEPARATOR)
+    return campaign, view if separator else None
 
 
 def changes(before: Conversion | None, after: Conversion | None, view: str) -> list[Contribution]:

@@ -8,31 +8,30 @@ back, except by erasing a person.
 from collections.abc import Iterable, Iterator
 
 import msgspec
-import xxhash
 
+from metrics.hashing import VISITOR_SEED, hash_id, seed_of
 from metrics.timeline import DAY
 
 #: More ids are no person but a shared till or a test account; a link past it is not made.
 MAX_IDS = 256
 
 
-def _hash(domain: bytes, text: str) -> int:
-    return int(xxhash.xxh64_intdigest(domain + text.encode())) | 2
+_LEAD_SEED, _CUSTOMER_SEED = seed_of("lead"), seed_of("customer")
 
 
 def visitor_hash(visitor_id: str) -> int:
     """64-bit hash of a ``visitor_id``, as touches carry it; never 0, which is nobody."""
-    return _hash(b"v|", visitor_id)
+    return hash_id(visitor_id, VISITOR_SEED)
 
 
 def lead_hash(lead_id: str) -> int:
     """64-bit hash of a ``lead_id``."""
-    return _hash(b"l|", lead_id)
+    return hash_id(lead_id, _LEAD_SEED)
 
 
 def customer_hash(customer_id: str) -> int:
     """64-bit hash of a ``customer_id``."""
-    return _hash(b"c|", customer_id)
+    return hash_id(customer_id, _CUSTOMER_SEED)
 
 
 class Person(msgspec.Struct, array_like=True, frozen=True, gc=False):

@@ -7,14 +7,16 @@ computed exactly, from the fundamental matrix of the absorbing chain, not by sim
 of a conversion falls by P(i is ever reached) · P(conversion | at i).
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
-Matrix = npt.NDArray[np.float64]
+Counts = npt.NDArray[np.int64]
 
 
 class Walk(NamedTuple):
@@ -50,59 +52,70 @@ def fit(walks: Iterable[Walk], fitted_at: int) -> Fit:
     >>> {name: round(effect, 4) for name, effect in found.effects.items()}
     {'a': 0.3333, 'b': 1.0}
     """
-    counts: dict[tuple[int, int], int] = {}
-    codes: dict[str, int] = {}
-    conversions = 0
+    converted, others = Steps(), Steps()
     for walk in walks:
-        states = [codes.setdefault(campaign, len(codes)) for campaign in walk.campaigns]
-        total = walk.conversions + walk.nulls
-        if not states or total <= 0:
-            continue
-        conversions += walk.conversions
-        for step in zip([_START, *states], states, strict=False):
-            counts[step] = counts.get(step, 0) + total
-        for end, count in ((_CONVERTED, walk.conversions), (_NULL, walk.nulls)):
-            counts[states[-1], end] = counts.get((states[-1], end), 0) + count
-    return fit_counts(counts, list(codes), conversions, fitted_at)
+        converted.count(walk.campaigns, walk.conversions)
+        others.count(walk.campaigns, walk.nulls)
+    names = sorted(converted.campaigns | others.campaigns)
+    return fit_steps(names, converted, others.square(names), fitted_at)
 
 
-_START, _CONVERTED, _NULL = -1, -2, -3
+class Steps:
+    """Counted steps of paths, from campaign to campaign; None before a path is its start, after it its end.
+
+    >>> steps = Steps(); steps.count(["a", "b"], 2); steps.square(["a", "b"]).tolist()
+    [[0, 2, 0], [0, 0, 2], [2, 0, 0]]
+    """
+
+    def __init__(self) -> None:
+        self._counts: Counter[tuple[str | None, str | None]] = Counter()
+
+    @property
+    def campaigns(self) -> set[str]:
+        """Every campaign in the paths."""
+        return {before for before, _ in self._counts if before is not None}
+
+    def count(self, campaigns: Sequence[str], times: int) -> None:
+        """Count a path so many times; a negative number takes it back. An empty one says nothing."""
+        if campaigns and times:
+            for step in pairwise((None, *campaigns, None)):
+                self._counts[step] += times
+
+    def square(self, names: Sequence[str]) -> Counts:
+        """Rows are where a step begins (the last: the start), columns where it ends (the last: the end)."""
+        codes: dict[str | None, int] = {name: code for code, name in enumerate(names)}
+        codes[None] = len(names)
+        made = np.zeros((len(codes), len(codes)), np.int64)
+        for (before, after), count in self._counts.items():
+            made[codes[before], codes[after]] = count
+        return made
 
 
-def fit_counts(
-    counts: dict[tuple[int, int], int], campaigns: Sequence[str], conversions: int, fitted_at: int
-) -> Fit:
-    """Removal effects from counted steps between campaign codes (−1 start, −2 conversion, −3 null)."""
+def fit_steps(names: Sequence[str], converted: Steps, others: Counts, fitted_at: int) -> Fit:
+    """Removal effects from counted steps.
+
+    Args:
+        names: the campaigns, in the order of the rows of ``others``.
+        converted: steps of the paths that converted.
+        others: steps of those that did not (yet), as ``Steps.square`` gives them.
+        fitted_at: the processing time that names the fit, epoch milliseconds.
+    """
+    successes = converted.square(names)
+    counts = (successes + others).astype(np.float64)
+    np.fill_diagonal(counts, 0)  # staying where one is changes no probability of where one goes
+    touched = np.flatnonzero(counts[:-1].sum(axis=1))
+    conversions = int(successes[-1].sum())
     if not conversions:
         return Fit(fitted_at, 0, {})
-    size = len(campaigns)
-    moves, starts, converted, leaving = _arrays(counts, size)
-    steps = moves / leaving[:, None]
-    expected = np.linalg.inv(np.eye(size) - steps)  # expected visits: N = (I − Q)⁻¹
-    reaching = (starts / starts.sum()) @ expected / np.diagonal(expected)
-    ending = expected @ (converted / leaving)
-    overall = float((starts / starts.sum()) @ ending)
-    effects = reaching * ending / overall
+    leaving = counts[touched].sum(axis=1)
+    steps = counts[np.ix_(touched, touched)] / leaving[:, None]
+    starts = counts[-1, touched] / counts[-1, touched].sum()
+    expected = np.linalg.inv(np.eye(len(touched)) - steps)  # expected visits: N = (I − Q)⁻¹
+    reaching = starts @ expected / np.diagonal(expected)
+    ending = expected @ (successes[touched, -1] / leaving)
+    effects = np.clip(reaching * ending / (starts @ ending), 0.0, 1.0)
     return Fit(
         fitted_at,
         conversions,
-        {name: float(min(1.0, max(0.0, effect))) for name, effect in zip(campaigns, effects, strict=True)},
+        {names[code]: effect for code, effect in zip(touched.tolist(), effects.tolist(), strict=True)},
     )
-
-
-def _arrays(counts: dict[tuple[int, int], int], size: int) -> tuple[Matrix, Matrix, Matrix, Matrix]:
-    """Steps between campaigns, from the start, to conversion, and all that leave a campaign."""
-    moves, starts, converted = np.zeros((size, size)), np.zeros(size), np.zeros(size)
-    leaving = np.zeros(size)
-    for (before, after), count in counts.items():
-        if before == _START:
-            starts[after] += count
-            continue
-        if before == after:
-            continue  # staying where one is changes no probability of where one goes
-        leaving[before] += count
-        if after == _CONVERTED:
-            converted[before] += count
-        elif after >= 0:
-            moves[before, after] += count
-    return moves, starts, converted, leaving

@@ -1,0 +1,334 @@
+"""The touches of visitors, a batch at a time: remembered in packed columns, found again by visitor. No clock, no I/O.
+
+About 32 bytes a touch. Touches are kept in blocks, one per checkpoint, each with its largest event time, so that
+they can be stored as they came, merged when small, and forgotten block by block, as event ids are
+(``metrics.dedupe``). To forget a person, the touches become nobody's and the blocks that hold them are stored anew.
+"""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from metrics.attribution.models import Touch
+from metrics.kernels import touches as kernels
+
+Hashes = npt.NDArray[np.uint64]
+Instants = npt.NDArray[np.int64]
+Codes = npt.NDArray[np.int32]
+
+_MIN_CAPACITY = 1 << 12
+_GROWTH = 1.25
+_MERGE = 16
+_LARGEST_BLOCK = 1 << 17
+#: A visitor's touches that are looked at: what has more is no person.
+MAX_WALK = 10_000
+
+
+class Columns(NamedTuple):
+    """A batch of touches: visitors (0 is nobody), event times in epoch milliseconds, and place codes."""
+
+    visitors: Hashes
+    at: Instants
+    places: Codes
+
+
+class TouchBlock(NamedTuple):
+    """Touches kept between two checkpoints; level grows as blocks are merged."""
+
+    sequence: int
+    level: int
+    latest: int
+    columns: Columns
+
+
+class BlockChange(NamedTuple):
+    """What a checkpoint must write: the blocks to store and the blocks to forget."""
+
+    stored: list[TouchBlock]
+    forgotten: list[int]
+
+
+class _Span(NamedTuple):
+    """Where a block lies in the ring: touches [start, end) by number."""
+
+    sequence: int
+    level: int
+    latest: int
+    start: int
+    end: int
+
+
+class TouchStore:
+    """The touches of one kind and one partition, kept for ``keep_ms`` of event time.
+
+    >>> store = TouchStore(keep_ms=100)
+    >>> store.insert(Columns(np.array([7, 9, 7], np.uint64), np.array([1, 2, 3]), np.array([0, 0, 1], np.int32)))
+    >>> store.of(7, 0, 100), store.of(7, 2, 100), store.of(8, 0, 100)
+    ([(3, 1), (1, 0)], [(3, 1)], [])
+    """
+
+    def __init__(self, keep_ms: int) -> None:
+        self._keep_ms = keep_ms
+        self._visitors: Hashes = np.zeros(_MIN_CAPACITY, np.uint64)
+        self._at: Instants = np.zeros(_MIN_CAPACITY, np.int64)
+        self._places: Codes = np.zeros(_MIN_CAPACITY, np.int32)
+        self._back: npt.NDArray[np.uint32] = np.zeros(_MIN_CAPACITY, np.uint32)
+        self._slots: Instants = np.full(2 * _MIN_CAPACITY, kernels.FREE, np.int64)
+        self._marks: Instants = np.zeros(3, np.int64)
+        self._blocks: list[_Span] = []
+        self._rewritten: set[int] = set()
+        self._begun = 0
+        self._latest: int | None = None
+        self._found_at: Instants = np.empty(MAX_WALK, np.int64)
+        self._found_places: Codes = np.empty(MAX_WALK, np.int32)
+
+    def __len__(self) -> int:
+        return int(self._marks[kernels.NEXT] - self._marks[kernels.FIRST])
+
+    @property
+    def fresh(self) -> int:
+        """Touches kept since the last checkpoint."""
+        return int(self._marks[kernels.NEXT]) - self._begun
+
+    @property
+    def visitors(self) -> int:
+        """How many visitors have touches."""
+        return int(kernels.live(self._slots, self._marks))
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory that the columns and the index take."""
+        return sum(
+            array.nbytes for array in (self._visitors, self._at, self._places, self._back, self._slots)
+        )
+
+    def insert(self, columns: Columns) -> None:
+        """Keep a batch of touches; those of nobody are passed over."""
+        self._make_room(len(columns.visitors))
+        kept = kernels.insert(*columns, *self._ring, self._slots, self._marks)
+        if kept:
+            latest = int(columns.at[columns.visitors != 0].max())
+            self._latest = latest if self._latest is None else max(latest, self._latest)
+
+    def of(self, visitor: int, since: int, until: int) -> list[tuple[int, int]]:
+        """Event time and place of a visitor's touches in [since, until); the last to come are the first."""
+        count = kernels.walk(
+            np.uint64(visitor),
+            since,
+            until,
+            *self._ring,
+            self._slots,
+            self._marks,
+            self._found_at,
+            self._found_places,
+        )
+        return list(zip(self._found_at[:count].tolist(), self._found_places[:count].tolist(), strict=True))
+
+    def erase(self, visitor: int) -> int:
+        """Forget a visitor; the blocks that held the touches are stored anew. Returns how many there were."""
+        numbers = kernels.erase(np.uint64(visitor), self._visitors, self._back, self._slots, self._marks)
+        starts = [block.start for block in self._blocks]
+        for number in numbers.tolist():
+            index = bisect_right(starts, number) - 1
+            if index >= 0 and number < self._blocks[index].end:
+                self._rewritten.add(self._blocks[index].sequence)
+        return len(numbers)
+
+    def count_steps(self, campaigns: Codes, size: int, skipped: Hashes) -> Instants:
+        """Steps of the paths of visitors, for a Markov chain.
+
+        Args:
+            campaigns: the campaign code of each place, below ``size``.
+            size: how many campaigns there are.
+            skipped: visitors that are left out, sorted.
+
+        Returns:
+            A square of ``size + 1``: rows are where a step begins (the last: the start), columns where it ends (the
+            last: the end of the path).
+        """
+        counts = np.zeros((size + 1, size + 1), np.int64)
+        kernels.steps(
+            self._visitors, self._places, self._back, self._slots, self._marks, campaigns, counts, skipped
+        )
+        return counts
+
+    # --- blocks ------------------------------------------------------------------------------------
+
+    def restore(self, block: TouchBlock) -> None:
+        """Put back a block read from the changelog; call in order of sequence."""
+        start = int(self._marks[kernels.NEXT])
+        self.insert(block.columns)
+        end = self._begun = int(self._marks[kernels.NEXT])
+        self._blocks.append(_Span(block.sequence, block.level, block.latest, start, end))
+        self._latest = None
+
+    def checkpoint(self, sequence: int, reached: int | None) -> BlockChange:
+        """Close the present block under ``sequence``, merge small blocks, forget those older than is kept."""
+        forgotten = self._forget(reached)
+        stored: list[_Span] = []
+        if self._latest is not None:
+            end = int(self._marks[kernels.NEXT])
+            span, merged = self._merge(_Span(sequence, 0, self._latest, self._begun, end))
+            self._blocks.append(span)
+            self._begun, self._latest = end, None
+            forgotten += merged
+            stored.append(span)
+        self._rewritten.difference_update(forgotten, [span.sequence for span in stored])
+        if self._rewritten:
+            stored += [span for span in self._blocks if span.sequence in self._rewritten]
+            self._rewritten.clear()
+        return BlockChange([self._packed(span) for span in stored], forgotten)
+
+    def _forget(self, reached: int | None) -> list[int]:
+        forgotten: list[int] = []
+        while self._blocks and reached is not None and self._blocks[0].latest < reached - self._keep_ms:
+            oldest = self._blocks.pop(0)
+            self._marks[kernels.FIRST] = oldest.end
+            forgotten.append(oldest.sequence)
+        return forgotten
+
+    def _merge(self, span: _Span) -> tuple[_Span, list[int]]:
+        merged: list[int] = []
+        while True:
+            peers = self._blocks[1 - _MERGE :]
+            alike = len(peers) == _MERGE - 1 and all(peer.level == span.level for peer in peers)
+            if not alike or span.end - peers[0].start > _LARGEST_BLOCK:
+                return span, merged
+            del self._blocks[1 - _MERGE :]
+            merged += [peer.sequence for peer in peers]
+            latest = max(span.latest, *(peer.latest for peer in peers))
+            span = _Span(span.sequence, span.level + 1, latest, peers[0].start, span.end)
+
+    def _packed(self, span: _Span) -> TouchBlock:
+        numbers = np.arange(span.start, span.end) % len(self._visitors)
+        numbers = numbers[self._visitors[numbers] != 0]
+        columns = Columns(self._visitors[numbers], self._at[numbers], self._places[numbers])
+        return TouchBlock(span.sequence, span.level, span.latest, columns)
+
+    # --- room --------------------------------------------------------------------------------------
+
+    @property
+    def _ring(self) -> tuple[Hashes, Instants, Codes, npt.NDArray[np.uint32]]:
+        return self._visitors, self._at, self._places, self._back
+
+    def _make_room(self, count: int) -> None:
+        needed = len(self) + count
+        if needed > len(self._visitors):
+            self._grow(max(needed, int(len(self._visitors) * _GROWTH)))
+        if 2 * (int(self._marks[kernels.USED]) + count) > len(self._slots):
+            self._reindex(count)
+
+    def _grow(self, capacity: int) -> None:
+        grown = []
+        for column in self._ring:
+            wider = np.zeros(capacity, column.dtype)
+            kernels.spread(column, wider, self._marks)
+            grown.append(wider)
+        self._visitors, self._at, self._places, self._back = grown
+
+    def _reindex(self, count: int) -> None:
+        size = 2 * _MIN_CAPACITY
+        while size < 2.5 * (self.visitors + count):
+            size *= 2
+        slots = np.full(size, kernels.FREE, np.int64)
+        kernels.reindex(self._slots, self._visitors, slots, self._marks)
+        self._slots = slots
+
+
+class Watchlist:
+    """Visitors of whom a conversion is remembered, each with the event time of the latest.
+
+    >>> watched = Watchlist(); watched.note(7, 50)
+    >>> watched.earlier(np.array([7, 7, 9], np.uint64), np.array([49, 50, 1])).tolist()
+    [0]
+    """
+
+    def __init__(self) -> None:
+        self._keys: Hashes = np.zeros(_MIN_CAPACITY, np.uint64)
+        self._latest: Instants = np.zeros(_MIN_CAPACITY, np.int64)
+        self._used = 0
+
+    def note(self, visitor: int, at: int) -> None:
+        """A conversion at ``at`` is remembered of a visitor."""
+        if 2 * self._used >= len(self._keys):
+            self.forget_before(-(1 << 62))
+        self._used += int(kernels.note(self._keys, self._latest, np.uint64(visitor), at))
+
+    def earlier(self, visitors: Hashes, at: Instants) -> Instants:
+        """Indexes of the touches that came before the latest conversion of their visitor."""
+        found = np.empty(len(visitors), np.int64)
+        return found[: kernels.earlier(visitors, at, self._keys, self._latest, found)]
+
+    @property
+    def visitors(self) -> Hashes:
+        """Whoever is noted, sorted."""
+        return np.sort(self._keys[self._keys != 0])
+
+    def forget_before(self, since: int) -> None:
+        """Forget those whose latest conversion is before an instant."""
+        kept = int(np.count_nonzero((self._keys != 0) & (self._latest >= since)))
+        size = _MIN_CAPACITY
+        while size < 3 * (kept + 1):
+            size *= 2
+        keys, latest = np.zeros(size, np.uint64), np.zeros(size, np.int64)
+        self._used = int(kernels.renote(self._keys, self._latest, keys, latest, since))
+        self._keys, self._latest = keys, latest
+
+
+class Places:
+    """Codes of where a touch was: a campaign and a channel. Codes are given in order and never change.
+
+    >>> places = Places(); places.code("a", "search"), places.code("a", ""), places.code("a", "search")
+    (0, 1, 0)
+    """
+
+    def __init__(self) -> None:
+        self.names: list[tuple[str, str]] = []
+        self._codes: dict[tuple[str, str], int] = {}
+        self._stored = 0
+
+    def code(self, campaign: str, channel: str) -> int:
+        """The code of a place."""
+        found = self._codes.get((campaign, channel))
+        if found is None:
+            found = self._codes[campaign, channel] = len(self.names)
+            self.names.append((campaign, channel))
+        return found
+
+    def encode(
+        self, campaign_codes: Codes, campaigns: Sequence[str], channel_codes: Codes, channels: Sequence[str]
+    ) -> Codes:
+        """Place codes of a batch whose campaigns and channels (-1: none) are codes of its own lists."""
+        width = len(channels) + 1
+        pairs = campaign_codes.astype(np.int64) * width + channel_codes + 1
+        distinct, inverse = np.unique(pairs, return_inverse=True)
+        codes = [
+            self.code(campaigns[pair // width], channels[pair % width - 1] if pair % width else "")
+            for pair in distinct.tolist()
+        ]
+        return np.array(codes, np.int32)[inverse]
+
+    def campaigns(self) -> tuple[list[str], Codes]:
+        """The different campaigns, sorted, and for each place the index of its own."""
+        names = sorted({campaign for campaign, _ in self.names})
+        codes = {name: code for code, name in enumerate(names)}
+        return names, np.array([codes[campaign] for campaign, _ in self.names], np.int32)
+
+    def touch(self, at: int, place: int, *, is_click: bool) -> Touch:
+        """A touch as the models see it."""
+        return Touch(at, is_click, *self.names[place])
+
+    def restore(self, code: int, campaign: str, channel: str) -> None:
+        """Put back a place read from the changelog; call in order of code."""
+        assert code == len(self.names), "codes are given in order"
+        self.code(campaign, channel)
+        self._stored = len(self.names)
+
+    def take_changes(self) -> list[tuple[int, tuple[str, str]]]:
+        """Places that have come since the last call."""
+        new = list(enumerate(self.names))[self._stored :]
+        self._stored = len(self.names)
+        return new

@@ -1,0 +1,244 @@
+"""Touches of visitors in a ring of columns, linked backwards per visitor, under an open-addressing index.
+
+Touches are numbered from 0 as they come; touch n lies at n modulo the capacity. ``marks`` holds, in this order: the
+first number still kept, the next number, and how many slots of the index were ever used. A slot holds the number of a
+visitor's newest touch, or FREE; one whose touch is no longer kept may be used again, but does not end a probe. A link is the
+distance back to the visitor's touch before, or 0. A visitor of 0 is nobody.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from metrics.kernels.compiling import inlined, kernel
+
+FIRST, NEXT, USED = 0, 1, 2
+FREE, GONE = -1, -2
+
+
+@inlined
+def home_of(visitor: Any, mask: Any) -> Any:
+    """Where a visitor's probe begins; the low bits of a hash are marked, so higher ones are taken."""
+    return np.int64((visitor >> np.uint64(20)) & np.uint64(mask))
+
+
+@inlined
+def find(visitor: Any, slots: Any, visitors: Any, marks: Any) -> Any:
+    """The slot of a visitor, else -1 minus the slot it would go to."""
+    mask, capacity = len(slots) - 1, len(visitors)
+    position, vacant = home_of(visitor, mask), np.int64(-1)
+    while slots[position] != FREE:
+        head = slots[position]
+        if head < marks[FIRST]:
+            if vacant < 0:
+                vacant = position
+        elif visitors[head % capacity] == visitor:
+            return position
+        position = (position + 1) & mask
+    return -1 - (vacant if vacant >= 0 else position)
+
+
+@kernel
+def insert(
+    new_visitors: Any,
+    new_at: Any,
+    new_places: Any,
+    visitors: Any,
+    at: Any,
+    places: Any,
+    back: Any,
+    slots: Any,
+    marks: Any,
+) -> Any:
+    """Keep the touches of somebody; there is room. Say how many were kept."""
+    capacity, before = len(visitors), marks[NEXT]
+    for index in range(len(new_visitors)):
+        visitor = new_visitors[index]
+        if visitor == 0:
+            continue
+        number = marks[NEXT]
+        place = number % capacity
+        slot, distance = find(visitor, slots, visitors, marks), np.int64(0)
+        if slot >= 0:
+            distance = number - slots[slot]
+        else:
+            slot = -1 - slot
+            if slots[slot] == FREE:
+                marks[USED] += 1
+        visitors[place], at[place], places[place] = visitor, new_at[index], new_places[index]
+        back[place] = distance
+        slots[slot] = number
+        marks[NEXT] = number + 1
+    return marks[NEXT] - before
+
+
+@kernel
+def walk(
+    visitor: Any,
+    since: int,
+    until: int,
+    visitors: Any,
+    at: Any,
+    places: Any,
+    back: Any,
+    slots: Any,
+    marks: Any,
+    found_at: Any,
+    found_places: Any,
+) -> int:
+    """A visitor's touches in [since, until), the newest arrival first; at most as many steps as there is room."""
+    slot = find(visitor, slots, visitors, marks)
+    if slot < 0:
+        return 0
+    capacity, count, number = len(visitors), 0, slots[slot]
+    for _ in range(len(found_at)):
+        if number < marks[FIRST]:
+            break
+        place = number % capacity
+        if since <= at[place] < until:
+            found_at[count], found_places[count] = at[place], places[place]
+            count += 1
+        if back[place] == 0:
+            break
+        number -= np.int64(back[place])
+    return count
+
+
+@kernel
+def erase(visitor: Any, visitors: Any, back: Any, slots: Any, marks: Any) -> Any:
+    """Make a visitor's touches nobody's; give their numbers."""
+    erased = np.empty(0, dtype=np.int64)
+    slot = find(visitor, slots, visitors, marks)
+    if slot < 0:
+        return erased
+    capacity, number, count = len(visitors), slots[slot], 0
+    while number >= marks[FIRST]:
+        count += 1
+        if back[number % capacity] == 0:
+            break
+        number -= np.int64(back[number % capacity])
+    erased, number = np.empty(count, dtype=np.int64), slots[slot]
+    for index in range(count):
+        place = number % capacity
+        erased[index] = number
+        visitors[place] = 0
+        number -= np.int64(back[place])
+    slots[slot] = GONE
+    return erased
+
+
+@kernel
+def reindex(old: Any, visitors: Any, slots: Any, marks: Any) -> None:
+    """Put the heads that are still kept into new slots."""
+    mask, capacity = len(slots) - 1, len(visitors)
+    marks[USED] = 0
+    for index in range(len(old)):
+        head = old[index]
+        if head < marks[FIRST]:
+            continue
+        position = home_of(visitors[head % capacity], mask)
+        while slots[position] != FREE:
+            position = (position + 1) & mask
+        slots[position] = head
+        marks[USED] += 1
+
+
+@kernel
+def live(slots: Any, marks: Any) -> int:
+    """How many visitors have a touch that is kept."""
+    count = 0
+    for index in range(len(slots)):
+        if slots[index] >= marks[FIRST]:
+            count += 1
+    return count
+
+
+@kernel
+def steps(
+    visitors: Any, places: Any, back: Any, slots: Any, marks: Any, campaigns: Any, counts: Any, skipped: Any
+) -> None:
+    """Count the steps of paths that have not converted, for a Markov chain.
+
+    Args:
+        visitors: and the other columns of the ring.
+        places: of the touches.
+        back: links.
+        slots: the index.
+        marks: of the ring.
+        campaigns: the campaign code of each place.
+        counts: int64 square, out: row and column are campaign codes; the last row is the start, the last column null.
+        skipped: uint64, sorted: visitors whose paths are counted elsewhere.
+    """
+    capacity, end = len(visitors), len(counts) - 1
+    for index in range(len(slots)):
+        number = slots[index]
+        if number < marks[FIRST]:
+            continue
+        visitor = visitors[number % capacity]
+        known = np.searchsorted(skipped, visitor)
+        if known < len(skipped) and skipped[known] == visitor:
+            continue
+        after = end
+        for _ in range(100):
+            place = number % capacity
+            campaign = campaigns[places[place]]
+            counts[campaign, after] += 1
+            after = campaign
+            if back[place] == 0 or number - np.int64(back[place]) < marks[FIRST]:
+                break
+            number -= np.int64(back[place])
+        counts[end, after] += 1
+
+
+@kernel
+def spread(old: Any, new: Any, marks: Any) -> None:
+    """Move a column of the ring into one of another capacity."""
+    for number in range(marks[FIRST], marks[NEXT]):
+        new[number % len(new)] = old[number % len(old)]
+
+
+@kernel
+def note(keys: Any, latest: Any, key: Any, at: int) -> int:
+    """Raise what is noted under a key; 1 where the key is new. 0 marks a free slot, and one is free."""
+    mask = len(keys) - 1
+    position = home_of(key, mask)
+    while keys[position] != 0:
+        if keys[position] == key:
+            latest[position] = max(latest[position], at)
+            return 0
+        position = (position + 1) & mask
+    keys[position], latest[position] = key, at
+    return 1
+
+
+@kernel
+def renote(old_keys: Any, old_latest: Any, keys: Any, latest: Any, since: int) -> int:
+    """Move what is noted at or after ``since`` into new slots; say how much."""
+    count, mask = 0, len(keys) - 1
+    for index in range(len(old_keys)):
+        if old_keys[index] == 0 or old_latest[index] < since:
+            continue
+        position = home_of(old_keys[index], mask)
+        while keys[position] != 0:
+            position = (position + 1) & mask
+        keys[position], latest[position] = old_keys[index], old_latest[index]
+        count += 1
+    return count
+
+
+@kernel
+def earlier(visitors: Any, at: Any, keys: Any, latest: Any, found: Any) -> int:
+    """Touches that are earlier than what is noted of their visitor; their indexes go to ``found``."""
+    count, mask = 0, len(keys) - 1
+    for index in range(len(visitors)):
+        if visitors[index] == 0:
+            continue
+        position = home_of(visitors[index], mask)
+        while keys[position] != 0:
+            if keys[position] == visitors[index]:
+                if at[index] < latest[position]:
+                    found[count] = index
+                    count += 1
+                break
+            position = (position + 1) & mask
+    return count

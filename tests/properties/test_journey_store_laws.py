@@ -1,0 +1,146 @@
+"""The packed store of touches behaves like a list of them, in blocks that may be stored, merged and restored."""
+
+from collections import Counter
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from metrics.attribution.identity import visitor_hash
+from metrics.attribution.journeys import Columns, TouchStore, Watchlist
+
+bounded = settings(max_examples=60, deadline=None)
+PEOPLE = [0, *(visitor_hash(f"v{n}") for n in range(5))]
+touches = st.tuples(st.sampled_from(PEOPLE), st.integers(0, 200), st.integers(0, 9))
+batches = st.lists(st.lists(touches, max_size=25), max_size=40)
+
+
+def columns(batch):
+    visitors, at, places = zip(*batch, strict=True) if batch else ((), (), ())
+    return Columns(np.array(visitors, np.uint64), np.array(at, np.int64), np.array(places, np.int32))
+
+
+class Changelog:
+    def __init__(self):
+        self.blocks = {}
+
+    def write(self, change):
+        for sequence in change.forgotten:
+            del self.blocks[sequence]
+        self.blocks |= {block.sequence: block for block in change.stored}
+
+    def restored(self, keep):
+        store = TouchStore(keep)
+        for sequence in sorted(self.blocks):
+            store.restore(self.blocks[sequence])
+        return store
+
+
+def expected(batch, visitor, since, until):
+    return Counter((at, place) for who, at, place in batch if who == visitor and since <= at < until)
+
+
+def held(store, since=0, until=1_000):
+    return {who: Counter(store.of(who, since, until)) for who in PEOPLE[1:]}
+
+
+@bounded
+@given(batches, st.integers(0, 200), st.integers(0, 200))
+def test_it_finds_what_a_list_would(drawn, since, until):
+    store, reference = TouchStore(10**9), []
+    for sequence, batch in enumerate(drawn):
+        store.insert(columns(batch))
+        store.checkpoint(sequence, 0)
+        reference += batch
+    for visitor in PEOPLE[1:]:
+        assert Counter(store.of(visitor, since, until)) == expected(reference, visitor, since, until)
+    assert store.visitors == len({who for who, _, _ in reference} - {0})
+
+
+@bounded
+@given(batches, st.integers(0, 39), st.integers(0, 40))
+def test_restored_anywhere_it_equals_the_run_without(drawn, crash_after, keep):
+    store, other, log, other_log = TouchStore(keep), TouchStore(keep), Changelog(), Changelog()
+    for sequence, batch in enumerate(drawn):
+        for each, its in ((store, log), (other, other_log)):
+            each.insert(columns(batch))
+            its.write(each.checkpoint(sequence, 5 * sequence))
+        if sequence == crash_after:
+            store = log.restored(keep)
+        assert held(store) == held(other)
+    assert set(log.blocks) == set(other_log.blocks)
+
+
+@bounded
+@given(batches, st.integers(1, 60))
+def test_a_touch_is_kept_for_as_long_as_is_asked(drawn, keep):
+    store, reference = TouchStore(keep), []
+    for sequence, batch in enumerate(drawn):
+        store.insert(columns(batch))
+        reference += batch
+        store.checkpoint(sequence, 4 * sequence)
+        since = 4 * sequence - keep
+        for visitor in PEOPLE[1:]:
+            assert Counter(store.of(visitor, since, 1_000)) == expected(reference, visitor, since, 1_000)
+
+
+@bounded
+@given(batches, st.sampled_from(PEOPLE[1:]), st.integers(0, 39))
+def test_an_erased_visitor_leaves_no_touch_in_memory_or_in_any_block(drawn, gone, when):
+    store, log, reference = TouchStore(10**9), Changelog(), []
+    for sequence, batch in enumerate(drawn):
+        store.insert(columns(batch))
+        reference += batch
+        if sequence == when:
+            count = store.erase(gone)
+            assert count == sum(who == gone for who, _, _ in reference)
+            reference = [touch for touch in reference if touch[0] != gone]
+        log.write(store.checkpoint(sequence, 0))
+        if sequence == when:
+            assert not any(gone in block.columns.visitors for block in log.blocks.values())
+        for each in (store, log.restored(10**9)):
+            for visitor in PEOPLE[1:]:
+                assert Counter(each.of(visitor, 0, 1_000)) == expected(reference, visitor, 0, 1_000)
+
+
+def test_it_grows_forgets_and_finds_across_many_turns_of_the_ring():
+    rng, store = np.random.default_rng(1), TouchStore(3_000)
+    everyone = rng.integers(1, 1 << 63, 3_000, dtype=np.uint64)
+    reference: list[tuple[int, int, int]] = []
+    for sequence in range(60):
+        visitors = rng.choice(everyone, 2_000)
+        at = np.full(2_000, 100 * sequence) + rng.integers(0, 50, 2_000)
+        store.insert(Columns(visitors, at, np.full(2_000, sequence, np.int32)))
+        reference += zip(visitors.tolist(), at.tolist(), [sequence] * 2_000, strict=True)
+        store.checkpoint(sequence, 100 * sequence)
+    for visitor in everyone[:50].tolist():
+        assert Counter(store.of(visitor, 3_000, 10_000)) == expected(reference, visitor, 3_000, 10_000)
+    assert len(store) < 45 * 2_000
+    assert store.nbytes < 60 * len(store)
+
+
+@bounded
+@given(
+    st.lists(st.tuples(st.sampled_from(PEOPLE[1:]), st.integers(0, 50)), max_size=20),
+    st.lists(touches, max_size=20),
+)
+def test_the_watchlist_names_touches_before_the_latest_conversion_of_their_visitor(noted, batch):
+    watched, latest = Watchlist(), {}
+    for who, at in noted:
+        watched.note(who, at)
+        latest[who] = max(at, latest.get(who, at))
+    found = watched.earlier(*columns(batch)[:2]).tolist()
+    assert found == [n for n, (who, at, _) in enumerate(batch) if who and at < latest.get(who, -1)]
+    watched.forget_before(25)
+    found = watched.earlier(*columns(batch)[:2]).tolist()
+    kept = {who: at for who, at in latest.items() if at >= 25}
+    assert found == [n for n, (who, at, _) in enumerate(batch) if who and at < kept.get(who, -1)]
+
+
+def test_a_watchlist_of_many_finds_each():
+    rng, watched = np.random.default_rng(2), Watchlist()
+    keys = np.unique(rng.integers(1, 1 << 63, 20_000, dtype=np.uint64))
+    for key in keys.tolist():
+        watched.note(key, 10)
+    assert len(watched.earlier(keys, np.zeros(len(keys), np.int64))) == len(keys)
+    assert len(watched.earlier(keys, np.full(len(keys), 10))) == 0
