@@ -19,7 +19,7 @@ def seed_of(domain: str) -> int:
 
 
 def hash_id(text: str, seed: int) -> int:
-    """The hash of an id; never 0 or 1, which mark free slots of tables."""
+    """The hash of an id; never 0, which marks free slots of tables."""
     return xxhash.xxh64_intdigest(text.encode(), seed) | 2
 
 

@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 SECOND = 1_000
@@ -56,6 +57,7 @@ def to_millis(instant: datetime) -> int:
     return (instant - EPOCH) // _MILLISECOND
 
 
+@lru_cache(maxsize=4_096)
 def format_instant(millis: int) -> str:
     """RFC 3339 with ``Z``, without a fraction where it is zero.
 

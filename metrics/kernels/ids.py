@@ -1,7 +1,7 @@
 """A set of 64-bit hashes by open addressing with linear probing, as kernels over its slots.
 
-Slots hold 0 (never used), 1 (removed) or a hash, which is neither; their number is a power of two and at least one
-is 0, so that every probe ends.
+Slots hold 0 or a hash, which is never 0; their number is a power of two and at least one is free, so that every probe
+ends. A removed hash leaves no trace: those behind it move up (Knuth, TAOCP 3, 6.4, algorithm R).
 """
 
 from typing import Any
@@ -12,12 +12,21 @@ from metrics.kernels.compiling import inlined, kernel
 
 FRESH, DUPLICATE, LATE = 0, 1, 2
 
+#: The low bits of a hash that are not asked: one of them is always set.
+_SKIPPED_BITS = np.uint64(16)
+
+
+@inlined
+def home(hashed: Any, mask: Any) -> Any:
+    """The slot where the search for a hash begins."""
+    return (hashed >> _SKIPPED_BITS) & mask
+
 
 @inlined
 def find(slots: Any, wanted: Any) -> int:
     """Where a hash is held, else -1 minus the free slot it would go to."""
     mask = np.uint64(len(slots) - 1)
-    position = wanted & mask
+    position = home(wanted, mask)
     while slots[position] != wanted:
         if slots[position] == 0:
             return -1 - np.int64(position)
@@ -47,12 +56,25 @@ def insert(slots: Any, hashes: Any) -> int:
 
 
 @kernel
-def remove(slots: Any, hashes: Any) -> None:
-    """Hold the hashes no more."""
+def remove(slots: Any, hashes: Any) -> int:
+    """Hold the hashes no more, and say how many were held."""
+    mask, count = np.uint64(len(slots) - 1), 0
     for index in range(len(hashes)):
         place = find(slots, hashes[index])
-        if place >= 0:
-            slots[place] = 1
+        if place < 0:
+            continue
+        count += 1
+        gap = following = np.uint64(place)
+        while True:
+            following = (following + np.uint64(1)) & mask
+            if slots[following] == 0:
+                break
+            # Only a hash whose search would pass the gap may move into it.
+            if (following - home(slots[following], mask)) & mask >= (following - gap) & mask:
+                slots[gap] = slots[following]
+                gap = following
+        slots[gap] = 0
+    return count
 
 
 @kernel

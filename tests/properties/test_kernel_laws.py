@@ -199,8 +199,8 @@ def test_groups_hold_the_sums_of_their_rows(rows):
 @given(st.lists(st.tuples(st.integers(0, 30), st.booleans()), max_size=60), st.sets(st.integers(0, 30)))
 def test_ids_are_admitted_once_and_never_late(drawn, gone):
     slots, held = np.zeros(128, dtype=np.uint64), set()
-    # 64 apart or equal in their low bits, so that probes run into each other.
-    hashes = np.array([2 + n % 4 + 128 * n for n, _ in drawn], dtype=np.uint64)
+    # Few different homes, so that probes run into each other.
+    hashes = np.array([2 + 4 * n + (n % 5 << 16) for n, _ in drawn], dtype=np.uint64)
     late = np.array([is_late for _, is_late in drawn], dtype=np.bool_)
     verdicts = np.empty(len(drawn), dtype=np.uint8)
     fresh = ids.admit(slots, hashes, late, verdicts)
@@ -210,7 +210,7 @@ def test_ids_are_admitted_once_and_never_late(drawn, gone):
         if expected[-1] == ids.FRESH:
             held.add(hashed)
     assert (verdicts.tolist(), fresh) == (expected, len(held))
-    removed = np.array([2 + n % 4 + 128 * n for n in gone], dtype=np.uint64)
+    removed = np.array([2 + 4 * n + (n % 5 << 16) for n in gone], dtype=np.uint64)
     ids.remove(slots, removed)
     assert ids.contains(slots, hashes).tolist() == [
         h in held - set(removed.tolist()) for h in hashes.tolist()
