@@ -1,0 +1,92 @@
+"""Doing an action: the record that goes out, and the campaign after it. Pure."""
+
+import hashlib
+
+from msgspec.structs import replace
+
+from metrics.budget.guards import Wish
+from metrics.budget.records import ActionHold, BudgetAction, Column, Mode
+from metrics.budget.state import SPENDING, UNSTOPPED, CampaignState
+from metrics.money import MICROS
+from metrics.timeline import DAY, format_instant
+
+
+def action_of(wish: Wish, state: CampaignState, mode: Mode, currency: str, now: int) -> BudgetAction:
+    """The record of an action, with the figures it is taken on."""
+    budget = state.budget if wish.budget is None else wish.budget
+    hold = wish.hold
+    return BudgetAction(
+        action_id=action_id(wish, state),
+        campaign_id=wish.campaign_id,
+        verb=wish.verb,
+        column="hold" if wish.verb == "pause" else wish.column,
+        budget_from=state.budget / MICROS if state.budget else None,
+        budget_to=budget / MICROS if budget else None,
+        currency=currency,
+        mode=mode,
+        rule=wish.rule,
+        reason=wish.reason,
+        evidence=_figures(state),
+        hold=None if hold is None else ActionHold(owner=hold.owner, expires_at=_text(hold.expires_at)),
+        decided_at=format_instant(now),
+    )
+
+
+def action_id(wish: Wish, state: CampaignState) -> str:
+    """The same for the same decision on the same state, however often a restart takes it again.
+
+    The time is left out on purpose: after a restart it is another.
+    """
+    parts = (wish.campaign_id, state.serial, wish.verb, wish.rule, wish.column, wish.budget)
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
+
+
+def done(wish: Wish, state: CampaignState, now: int) -> CampaignState:
+    """The campaign after an action on it."""
+    column: Column = "hold" if wish.verb == "pause" else wish.column or state.column
+    is_new_day = state.day[0] != now // DAY
+    changed = replace(
+        state,
+        column=column,
+        came_from=state.column,
+        budget=state.budget if wish.budget is None else wish.budget,
+        hold=wish.hold if column == "hold" else None,
+        bad_times=state.bad_times + wish.rule.startswith("evidence:"),
+        proposal=None,
+        said="",
+        serial=state.serial + 1,
+        changed_at=now,
+        day=(now // DAY, state.budget) if is_new_day else state.day,
+        grown_with=state.pulled,
+        firing=state.firing if column in UNSTOPPED else {},
+        reason=wish.reason,
+    )
+    if not state.may_spend and column in SPENDING:
+        # What was known of the campaign led to the hold; judged by it again, it would be held at once.
+        sums = None if state.latest is None else state.latest.sums
+        return replace(changed, baseline=sums, evidence={}, entered_with=state.pulled)
+    return changed
+
+
+def _figures(state: CampaignState) -> dict[str, float | str | bool | None]:
+    """What the decision was taken on."""
+    found: dict[str, float | str | bool | None] = {"column": state.column, "spent": state.spent / MICROS}
+    if state.latest is not None:
+        sums = state.latest.sums
+        found |= {
+            "watermark": format_instant(state.latest.watermark),
+            "revision": state.latest.revision,
+            "completeness": state.latest.completeness,
+            "leads": sums.leads,
+            "orders": sums.orders,
+            "revenue": (sums.revenue_micros - sums.refunds_micros) / MICROS,
+        }
+    for name, each in sorted(state.evidence.items()):
+        found[f"{name}_verdict"] = each.verdict
+        found[f"{name}_e_value"] = each.e_value
+        found[f"{name}_probability_bad"] = each.probability_bad
+    return found
+
+
+def _text(at: int | None) -> str | None:
+    return None if at is None else format_instant(at)

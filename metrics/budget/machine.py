@@ -1,0 +1,266 @@
+"""The controller as a pure state machine: (board, inputs, context, now) → (board, actions).
+
+Everything that comes is absorbed first: readings, alerts, decisions. Then, at the live edge only, operators' words are
+done, and the rules look at the campaigns that something happened to. Each wish passes the gate. Under ``observe`` rules
+change nothing and say once what they would do; under ``propose`` they put a proposal on the card; under ``enforce``
+they act, except for large changes, which are proposed. An operator's word is an order except under ``observe``.
+"""
+
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from metrics.budget.absorbing import absorb_reading, absorb_signal, register, remember
+from metrics.budget.acting import action_of, done
+from metrics.budget.guards import REALLOCATION, Admitted, Refused, Scene, Wish, admit, breaker, room_reason
+from metrics.budget.policy import Policies
+from metrics.budget.records import AlertSignal, BudgetAction, BudgetDecision, Column, Mode
+from metrics.budget.rules import Case, wish_for
+from metrics.budget.state import Board, CampaignState
+from metrics.budget.words import who, wish_again, wish_of
+from metrics.campaigns import CampaignFacts
+from metrics.judging import instant
+from metrics.reading import CampaignKpi
+from metrics.timeline import MINUTE
+
+#: Words older than this are no longer acted on, so that reading a log anew repeats nothing.
+MAX_WORD_AGE = 15 * MINUTE
+
+
+class Inputs(NamedTuple):
+    """What has come since the last step, each in the order of its log."""
+
+    readings: Sequence[CampaignKpi] = ()
+    signals: Sequence[AlertSignal] = ()
+    decisions: Sequence[BudgetDecision] = ()
+
+
+class Context(NamedTuple):
+    """What the machine is told besides its inputs.
+
+    Attributes:
+        policies: what may be done.
+        mode: observe, propose or enforce.
+        is_live: whether every input is read to its end.
+        currency: the reporting currency.
+        facts: campaigns as registered.
+        archived: campaigns that were withdrawn.
+        completeness: by campaign, share of the results of its spend that have usually come by now; absent: 1.
+    """
+
+    policies: Policies
+    mode: Mode
+    is_live: bool
+    currency: str
+    facts: Mapping[str, CampaignFacts]
+    archived: AbstractSet[str] = frozenset()
+    completeness: Mapping[str, float] = {}
+
+
+def step(board: Board, inputs: Inputs, context: Context, now: int) -> tuple[Board, list[BudgetAction]]:
+    """One step: everything that came, and the passing of time.
+
+    Args:
+        board: as the last step left it.
+        inputs: what has come since.
+        context: policies, mode, registry.
+        now: processing time in epoch ms.
+
+    Returns:
+        The new board, and the actions in the order they were taken.
+    """
+    desk = _Desk(board, context, now)
+    desk.absorb(inputs)
+    if context.is_live:
+        desk.hear_waiting()
+        for campaign_id in sorted(desk.touched | desk.overdue()):
+            desk.judge(campaign_id)
+    return desk.board, desk.actions
+
+
+class _Desk:
+    """The board while one step works on it."""
+
+    def __init__(self, board: Board, context: Context, now: int) -> None:
+        self.board = replace(board, campaigns=dict(board.campaigns))
+        self.context = context
+        self.now = now
+        self.touched: set[str] = set()
+        self.actions: list[BudgetAction] = []
+
+    # --- absorbing ---------------------------------------------------------------------------------
+
+    def absorb(self, inputs: Inputs) -> None:
+        """Take in what has come; do nothing yet."""
+        for campaign_id in self.context.facts.keys() - self.board.campaigns.keys():
+            self._registered(campaign_id)
+        for reading in inputs.readings:
+            self._absorb_reading(reading)
+        for signal in inputs.signals:
+            state = self._registered(signal.campaign_id)
+            is_recent = self._is_recent(instant(signal.received_at, "received_at"))
+            policy = self.context.policies.of(signal.campaign_id)
+            self._put(state, absorb_signal(state, signal, policy, is_recent=is_recent))
+        waiting = (*self.board.waiting, *inputs.decisions)
+        self.board = replace(self.board, waiting=waiting)
+        for campaign_id in self.context.archived & set(self.board.campaigns):
+            state = self.board.campaigns[campaign_id]
+            if state.column != "archived":
+                self._put(
+                    state, replace(state, column="archived", hold=None, proposal=None, reason="withdrawn")
+                )
+
+    def _absorb_reading(self, reading: CampaignKpi) -> None:
+        campaign_id = reading.campaign_id
+        state, policy = self._registered(campaign_id), self.context.policies.of(campaign_id)
+        share = self.context.completeness.get(campaign_id, 1.0)
+        after = absorb_reading(state, reading, self._facts(campaign_id), policy, share)
+        has_begun = state.spent == 0 and after.spent > 0
+        if has_begun and state.column == "backlog" and state.serial == 0:
+            after = self._placed(after, "test")
+        self._put(state, after)
+
+    def _registered(self, campaign_id: str) -> CampaignState:
+        """The campaign as registered now; one that is new stands in the backlog."""
+        policy, known = self.context.policies.of(campaign_id), self.board.campaigns.get(campaign_id)
+        found = register(known or CampaignState(campaign_id=campaign_id), self._facts(campaign_id), policy)
+        if known is not None and found.card > known.card and known.is_spending:
+            found = self._placed(found, known.column)
+        if found is not known:
+            self._put(known, found)
+        return self.board.campaigns[campaign_id]
+
+    def _placed(self, state: CampaignState, column: Column) -> CampaignState:
+        """The campaign in a column if that has room, else in the backlog, where it spends as it did."""
+        others = {name: each for name, each in self.board.campaigns.items() if name != state.campaign_id}
+        full = room_reason(column, state.card, replace(self.board, campaigns=others), self.context.policies)
+        if full is None:
+            return replace(state, column=column)
+        return replace(state, column="backlog", reason=f"{full}; it spends as it did")
+
+    def _facts(self, campaign_id: str) -> CampaignFacts:
+        return self.context.facts.get(campaign_id) or CampaignFacts(campaign_id)
+
+    def _is_recent(self, at: int) -> bool:
+        return self.now - at <= MAX_WORD_AGE
+
+    def _put(self, before: CampaignState | None, after: CampaignState) -> None:
+        if after == before:
+            return
+        assert isinstance(self.board.campaigns, dict), "a copy of this step"
+        marked = replace(after, revision=after.revision + 1, updated_at=self.now)
+        self.board.campaigns[after.campaign_id] = marked
+        self.touched.add(after.campaign_id)
+
+    # --- operators ---------------------------------------------------------------------------------
+
+    def hear_waiting(self) -> None:
+        """Do the words that have come, in their order."""
+        waiting, self.board = self.board.waiting, replace(self.board, waiting=())
+        for decision in waiting:
+            state = self._registered(decision.campaign_id)
+            if decision.decision_id in state.seen:
+                continue
+            heard = remember(state, decision.decision_id)
+            self._put(state, heard)
+            if self._is_recent(instant(decision.occurred_at, "occurred_at")):
+                self._hear(decision)
+            else:
+                self._explain(decision.campaign_id, f"too old to be done: {decision.verb} by {who(decision)}")
+
+    def _hear(self, decision: BudgetDecision) -> None:
+        state = self.board.campaigns[decision.campaign_id]
+        if decision.verb in ("approve", "reject"):
+            self._settle(state, decision)
+            return
+        wish = wish_of(decision, state)
+        if isinstance(wish, str):
+            self._explain(decision.campaign_id, wish)
+        else:
+            self._try(wish)
+
+    def _settle(self, state: CampaignState, decision: BudgetDecision) -> None:
+        proposal = state.proposal
+        if proposal is None:
+            self._explain(state.campaign_id, "there is no proposal to approve or to reject")
+        elif decision.verb == "reject":
+            reason = f"{proposal.rule} was rejected by {who(decision)}"
+            # It counts as the last action, so that the same proposal does not come back at once.
+            self._put(state, replace(state, proposal=None, said="", reason=reason, changed_at=self.now))
+        else:
+            self._try(wish_again(proposal, state, decision, self.now))
+
+    # --- rules -------------------------------------------------------------------------------------
+
+    def overdue(self) -> set[str]:
+        """Campaigns that time alone gives reason to look at."""
+        return {
+            state.campaign_id
+            for state in self.board.campaigns.values()
+            if (
+                state.hold is not None
+                and state.hold.expires_at is not None
+                and state.hold.expires_at <= self.now
+            )
+            or (state.firing and state.may_spend)
+        }
+
+    def judge(self, campaign_id: str) -> None:
+        """Let the rules look at a campaign, after it has pulled what it may pull."""
+        state = self.board.campaigns[campaign_id]
+        wish = wish_for(
+            Case(state, self.context.policies.of(campaign_id), self._facts(campaign_id), self.now)
+        )
+        if wish is not None:
+            self._try(wish)
+        elif state.said and (state.proposal is None or state.proposal.rule != REALLOCATION):
+            self._put(state, replace(state, said="", proposal=None))  # what was proposed has passed
+
+    def _try(self, wish: Wish) -> None:
+        state = self.board.campaigns[wish.campaign_id]
+        context = self.context
+        scene = Scene(self.board, context.policies, context.mode, context.is_live, self.now)
+        found = admit(wish, state, scene)
+        if isinstance(found, Refused):
+            self._explain(wish.campaign_id, f"{wish.rule}: {found.reason}")
+            return
+        mode = _mode_of(found, context.mode)
+        if mode == "enforce" or wish.by == "operator":
+            self._do(found.wish, state, mode)
+        else:
+            self._say(found.wish, state, mode)
+
+    def _do(self, wish: Wish, state: CampaignState, mode: Mode) -> None:
+        action = action_of(wish, state, mode, self.context.currency, self.now)
+        self._put(state, done(wish, state, self.now))
+        self._emit(action, wish)
+
+    def _say(self, wish: Wish, state: CampaignState, mode: Mode) -> None:
+        """Say what would be done, once; again only when something else would be."""
+        said = f"{mode}|{wish.verb}|{wish.rule}|{wish.column}"
+        if state.said == said:
+            return
+        action = action_of(wish, state, mode, self.context.currency, self.now)
+        self._put(
+            state, replace(state, said=said, proposal=action, serial=state.serial + 1, reason=wish.reason)
+        )
+        self._emit(action, wish)
+
+    def _emit(self, action: BudgetAction, wish: Wish) -> None:
+        self.actions.append(action)
+        if wish.by != "operator" and action.mode == "enforce":
+            self.board = breaker(self.board, self.context.policies.common, self.now)
+
+    def _explain(self, campaign_id: str, reason: str) -> None:
+        state = self.board.campaigns[campaign_id]
+        self._put(state, replace(state, reason=reason))
+
+
+def _mode_of(found: Admitted, mode: Mode) -> Mode:
+    if mode == "observe":
+        return "observe"
+    if found.wish.by == "operator":
+        return "enforce"
+    return "propose" if found.needs_approval else mode

@@ -1,0 +1,153 @@
+"""What the controller knows of the board: frozen values that a step replaces. Stored as they are in the changelog."""
+
+from collections.abc import Iterator, Mapping
+
+import msgspec
+
+from metrics.budget.records import BudgetAction, BudgetDecision, Column
+from metrics.reading import Evidence, Sums
+
+#: Columns in which a campaign is meant to spend.
+SPENDING: frozenset[Column] = frozenset({"test", "scale"})
+#: Columns in which nothing has stopped it: the backlog may hold campaigns that run although there is no room for them.
+UNSTOPPED: frozenset[Column] = SPENDING | {"backlog"}
+#: Hours of figures that are kept for pace, response and the sparkline.
+HOURS_KEPT = 7 * 24
+
+
+class Hold(msgspec.Struct, frozen=True, array_like=True):
+    """Who keeps a campaign from spending, why, and until when (epoch ms; None: until someone resumes it)."""
+
+    owner: str
+    reason: str
+    expires_at: int | None
+
+
+class Latest(msgspec.Struct, frozen=True):
+    """The newest reading of a campaign's ``total``; the watermark in epoch ms."""
+
+    revision: int
+    watermark: int
+    sums: Sums
+    completeness: float = 1.0
+
+    @property
+    def spent_micros(self) -> int:
+        """Media spend so far; 0 where it is unknown."""
+        return self.sums.spend_micros or 0
+
+
+class Hour(msgspec.Struct, frozen=True, array_like=True):
+    """One closed hour: start in epoch ms, then micros."""
+
+    start: int
+    spend: int
+    other_cost: int
+    kept_revenue: int
+    cost_of_goods: int
+
+    @property
+    def profit(self) -> int:
+        """Revenue kept, less goods, media and other cost, in micros."""
+        return self.kept_revenue - self.cost_of_goods - self.spend - self.other_cost
+
+
+class CampaignState(msgspec.Struct, frozen=True, kw_only=True):
+    """One campaign on the board; money in micros of the reporting currency, times in epoch ms.
+
+    ``registered`` is the budget as the registry has it, ``budget`` as the controller has set it. ``pulled`` counts
+    the cards in or past work. ``baseline`` is what came before the evidence began anew. ``serial`` counts actions.
+    """
+
+    campaign_id: str
+    column: Column = "backlog"
+    came_from: Column = "backlog"
+    registered: int = 0
+    budget: int = 0
+    card: int = 0
+    pulled: int = 1
+    entered_with: int = 1
+    grown_with: int = 0
+    hold: Hold | None = None
+    bad_times: int = 0
+    proposal: BudgetAction | None = None
+    said: str = ""
+    serial: int = 0
+    changed_at: int | None = None
+    day: tuple[int, int] = (0, 0)
+    baseline: Sums | None = None
+    latest: Latest | None = None
+    evidence: dict[str, Evidence] = {}
+    hours: tuple[Hour, ...] = ()
+    kpis: dict[str, dict[str, float | None]] = {}
+    firing: dict[str, int] = {}
+    seen: tuple[str, ...] = ()
+    reason: str = ""
+    revision: int = 0
+    updated_at: int = 0
+
+    @property
+    def spent(self) -> int:
+        """Media spend so far, in micros."""
+        return 0 if self.latest is None else self.latest.spent_micros
+
+    @property
+    def is_spending(self) -> bool:
+        """Whether its column is one to spend in."""
+        return self.column in SPENDING
+
+    @property
+    def may_spend(self) -> bool:
+        """Whether nothing has stopped it."""
+        return self.column in UNSTOPPED
+
+    @property
+    def committed(self) -> int:
+        """Money the board has promised: the budget of a campaign that may spend, else what is gone; 0 once archived."""
+        if self.column == "archived":
+            return 0
+        return self.budget if self.may_spend else min(self.budget, self.spent)
+
+
+class Board(msgspec.Struct, frozen=True, kw_only=True):
+    """All campaigns, and what concerns them together.
+
+    ``acted`` are the instants of automatic actions of the last hour, ``open_until`` the end of a tripped circuit
+    breaker, ``waiting`` decisions that came while nothing may be done.
+    """
+
+    campaigns: Mapping[str, CampaignState] = {}
+    acted: tuple[int, ...] = ()
+    open_until: int = 0
+    reallocated_at: int | None = None
+    waiting: tuple[BudgetDecision, ...] = ()
+
+    def within(self, column: Column) -> Iterator[CampaignState]:
+        """The campaigns of a column."""
+        return (state for state in self.campaigns.values() if state.column == column)
+
+    @property
+    def committed(self) -> int:
+        """Money promised over all campaigns, in micros."""
+        return sum(state.committed for state in self.campaigns.values())
+
+    @property
+    def registered(self) -> int:
+        """Budgets as registered over all campaigns that are not archived, in micros."""
+        return sum(state.registered for state in self.campaigns.values() if state.column != "archived")
+
+
+def since(sums: Sums, baseline: Sums | None) -> Sums:
+    """What came after the baseline; never below 0, since a correction may take back what the baseline held.
+
+    >>> nothing = dict.fromkeys(Sums.__struct_fields__, 0)
+    >>> since(Sums(**nothing | {"leads": 5}), Sums(**nothing | {"leads": 3})).leads
+    2
+    """
+    if baseline is None:
+        return sums
+    values: dict[str, int | float | None] = {}
+    for name in Sums.__struct_fields__:
+        now, before = getattr(sums, name), getattr(baseline, name)
+        values[name] = None if now is None else max(0, now - (before or 0))
+    return msgspec.structs.replace(sums, **values)

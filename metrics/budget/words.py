@@ -1,0 +1,72 @@
+"""What an operator's decision wishes. The gate decides whether it may be. Pure."""
+
+from datetime import datetime
+
+from metrics.budget.guards import Wish
+from metrics.budget.records import BudgetAction, BudgetDecision
+from metrics.budget.state import CampaignState, Hold
+from metrics.judging import instant
+from metrics.money import MICROS, to_micros
+
+
+def wish_of(decision: BudgetDecision, state: CampaignState) -> Wish | str:
+    """The wish, or why there is none."""
+    speaker = who(decision)
+    reason = decision.reason or f"{decision.verb} by {speaker}"
+    wish = Wish(state.campaign_id, "move", "operator", f"operator:{decision.verb}", reason)
+    hold = Hold(speaker, reason, expires_at=None)
+    if decision.verb == "pause":
+        return wish._replace(verb="pause", hold=hold)
+    if decision.verb == "resume":
+        return wish._replace(verb="resume", column="test")
+    if decision.verb == "set_budget":
+        return _with_budget(wish, decision)
+    if decision.column is None:
+        return "a move needs a column"
+    return wish._replace(column=decision.column, hold=hold if decision.column == "hold" else None)
+
+
+def _with_budget(wish: Wish, decision: BudgetDecision) -> Wish | str:
+    if decision.budget is None:
+        return "set_budget needs a budget"
+    try:
+        return wish._replace(verb="set_budget", budget=to_micros(decision.budget))
+    except ValueError as error:
+        return f"the budget cannot be set: {error}"
+
+
+def wish_again(proposal: BudgetAction, state: CampaignState, decision: BudgetDecision, now: int) -> Wish:
+    """The wish behind a proposal, now with an operator's approval."""
+    budget = None if proposal.budget_to is None else round(proposal.budget_to * MICROS)
+    hold = None
+    if proposal.verb == "pause":
+        owner = proposal.hold.owner if proposal.hold else who(decision)
+        expires = proposal.hold.expires_at if proposal.hold else None
+        hold = Hold(owner, proposal.reason, None if expires is None else now + _length(proposal))
+    return Wish(
+        state.campaign_id,
+        proposal.verb,
+        "operator",
+        proposal.rule,
+        f"{proposal.reason}; approved by {who(decision)}",
+        proposal.column if proposal.verb != "pause" else None,
+        budget if budget != state.budget else None,
+        hold,
+        is_approved=True,
+    )
+
+
+def _length(proposal: BudgetAction) -> int:
+    """How long the hold of a proposal was to last, in ms; it begins with the approval."""
+    assert proposal.hold is not None, "of a pause"
+    assert proposal.hold.expires_at is not None, "one that ends"
+    return max(0, _millis(proposal.hold.expires_at) - _millis(proposal.decided_at))
+
+
+def _millis(text: str) -> int:
+    return instant(datetime.fromisoformat(text), "hold")
+
+
+def who(decision: BudgetDecision) -> str:
+    """Who speaks."""
+    return decision.by or "an operator"

@@ -1,0 +1,179 @@
+"""Ten thousand random histories of a board: no path passes a cap, acts on bad data, or acts before the live edge."""
+
+import random
+from collections import Counter
+from decimal import Decimal
+
+from metrics.budget.machine import Context, Inputs, step
+from metrics.budget.policy import parse
+from metrics.budget.records import AlertSignal, BudgetDecision
+from metrics.budget.state import Board
+from metrics.campaigns import CampaignFacts
+from metrics.money import MICROS
+from metrics.reading import CampaignKpi, OtherBasis, Sums
+from metrics.timeline import HOUR, MINUTE, format_instant
+
+SEQUENCES = 10_000
+CAMPAIGNS = ("a", "b", "c", "d")
+START = 1_800_000_000_000
+POLICIES = parse(
+    {
+        "columns": {"test": {"limit": 45}, "scale": {"limit_campaigns": 1}},
+        "floor": 20,
+        "ceiling": 180,
+        "total_ceiling": 420,
+        "cooldown": "20m",
+        "hold_for": "1h",
+        "actions_per_hour": 3,
+        "max_step": 0.3,
+        "max_change_per_day": 0.5,
+        "min_completeness": 0.4,
+        "stale_after": "10m",
+    }
+)
+FACTS = {
+    name: CampaignFacts(name, budget_micros=100 * MICROS, targets_micros={"cpl": 2 * MICROS})
+    for name in CAMPAIGNS
+}
+NO_SUMS = dict.fromkeys(Sums.__struct_fields__, 0)
+
+
+def reading(name, spend, leads, watermark, revision):
+    sums = Sums(**(NO_SUMS | {"spend_micros": round(spend * MICROS), "leads": leads}))
+    return CampaignKpi(
+        campaign_id=name, channel=None, model="declared", window="total", window_start=None, window_end=None,
+        stage="update", revision=revision, currency="EUR", sums=sums,
+        other_basis=OtherBasis(impressions=0, clicks=0, spend_micros=0), kpis={},
+        watermark=format_instant(watermark), published_at=format_instant(watermark),
+    )  # fmt: skip
+
+
+class History:
+    """One random course of events, with what the checks need to know of it."""
+
+    def __init__(self, seed):
+        self.rng = random.Random(seed)
+        self.now = START
+        self.board = Board()
+        self.spend = dict.fromkeys(CAMPAIGNS, 0.0)
+        self.leads = dict.fromkeys(CAMPAIGNS, 0)
+        self.revision = 0
+        self.ids = set()
+        self.seen = Counter()
+
+    def run(self, events):
+        for _ in range(events):
+            self.now += self.rng.choice((MINUTE, 21 * MINUTE, 2 * HOUR))
+            before, is_live = self.board, self.rng.random() < 0.8
+            context = Context(POLICIES, self.rng.choice(("observe", "propose", "enforce", "enforce", "enforce")),
+                              is_live, "EUR", FACTS, completeness={"b": 0.3, "c": 0.9})  # fmt: skip
+            self.board, actions = step(before, self.inputs(), context, self.now)
+            self.check(before, actions, context)
+
+    def inputs(self):
+        rng, name = self.rng, self.rng.choice(CAMPAIGNS)
+        kind = rng.random()
+        if kind < 0.6:
+            return Inputs(readings=[self.reading(each) for each in rng.sample(CAMPAIGNS, 2)])
+        if kind < 0.75:
+            return Inputs(signals=[self.signal(name)])
+        return Inputs(decisions=[self.decision(name)], readings=[self.reading(name)])
+
+    def reading(self, name):
+        rng = self.rng
+        state = self.board.campaigns.get(name)
+        more = rng.uniform(0, 30) if state is None or state.may_spend else 0.0  # the platform obeys
+        self.spend[name] += more
+        self.leads[name] += round(more * rng.choice((0.0, 0.2, 0.5, 1.5)))
+        self.revision += 1
+        age = rng.choice((0, MINUTE, 5 * HOUR))
+        return reading(name, self.spend[name], self.leads[name], self.now - age, self.revision)
+
+    def signal(self, name):
+        status = self.rng.choice(("firing", "resolved"))
+        return AlertSignal(
+            alert_id=f"{name}|{self.rng.randrange(3)}|{status}", campaign_id=name, rule="LeadsStopped",
+            status=status, starts_at=self.now, received_at=self.now,
+        )  # fmt: skip
+
+    def decision(self, name):
+        rng = self.rng
+        return BudgetDecision(
+            decision_id=f"d{rng.randrange(40)}", campaign_id=name,
+            verb=rng.choice(("approve", "reject", "pause", "resume", "move", "set_budget")),
+            column=rng.choice(("backlog", "test", "scale", "hold", "stopped")),
+            budget=rng.choice((None, *map(Decimal, (10, 80, 120, 150, 1_000)))), by="ada",
+            occurred_at=self.now - rng.choice((0, 0, HOUR)),
+        )  # fmt: skip
+
+    def check(self, before, actions, context):
+        board = self.board
+        cards = [state.card for state in board.within("test")]
+        assert sum(cards) <= 45 * MICROS
+        assert sum(1 for _ in board.within("scale")) <= 1
+        assert board.committed <= 420 * MICROS
+        assert context.is_live or not actions
+        assert len({action.action_id for action in actions} | self.ids) == len(actions) + len(self.ids)
+        for action in actions:
+            self.ids.add(action.action_id)
+            self.seen[action.verb, action.mode, action.rule.partition(":")[0]] += 1
+            self.check_action(action, before, context)
+
+    def check_action(self, action, before, context):
+        state, is_operator = self.board.campaigns[action.campaign_id], "operator" in action.rule
+        is_word = is_operator or "approved by" in action.reason
+        before_state = before.campaigns.get(action.campaign_id)
+        money = None if action.budget_to is None else round(action.budget_to * MICROS)
+        assert (
+            context.mode == "enforce" or action.mode != "enforce" or (is_word and context.mode == "propose")
+        )
+        assert not is_word or action.mode in ("enforce", "observe")
+        if not is_word:
+            assert self.now - state.latest.watermark <= 10 * MINUTE
+            assert state.latest.completeness >= 0.4 or action.rule.startswith("alert")
+            assert before_state is None or before_state.changed_at is None or (
+                self.now - before_state.changed_at >= 20 * MINUTE
+            )  # fmt: skip
+        if action.verb == "resume":
+            assert is_operator or action.rule == "hold expired"
+        if (
+            money is not None
+            and before_state is not None
+            and money > before_state.budget
+            and before_state.budget
+        ):
+            assert money <= 180 * MICROS
+            assert money <= before_state.budget * 1.3 + 1
+
+
+def test_ten_thousand_histories_keep_every_cap():
+    seen = Counter()
+    for seed in range(SEQUENCES):
+        history = History(seed)
+        history.run(8)
+        seen += history.seen
+    # The histories reach what they are to guard.
+    for verb in ("pause", "resume", "move", "set_budget"):
+        assert sum(count for key, count in seen.items() if key[:2] == (verb, "enforce")) > 100
+    for rule in ("alert", "evidence", "hold expired", "graduate", "operator", "grow", "budget"):
+        assert sum(count for key, count in seen.items() if key[2] == rule) > 20, rule
+    assert sum(count for key, count in seen.items() if key[1] == "propose") > 100
+
+
+def test_the_same_history_gives_the_same_actions():
+    one, other = History(7), History(7)
+    one.run(60)
+    other.run(60)
+    assert one.ids == other.ids
+    assert one.board == other.board
+
+
+def test_a_history_goes_on_after_a_restart_as_if_nothing_had_been():
+    import msgspec  # noqa: PLC0415
+
+    one, other = History(11), History(11)
+    one.run(60)
+    for _ in range(6):
+        other.run(10)
+        other.board = msgspec.msgpack.decode(msgspec.msgpack.encode(other.board), type=Board)
+    assert one.ids == other.ids

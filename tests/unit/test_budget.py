@@ -1,0 +1,256 @@
+"""The controller's rules one by one: what an operator sees when they meet a campaign."""
+
+from decimal import Decimal
+
+import pytest
+
+from metrics.budget.machine import Context, Inputs, step
+from metrics.budget.pacing import project
+from metrics.budget.policy import parse, preset
+from metrics.budget.records import AlertSignal, BudgetDecision
+from metrics.budget.state import Board, Hour
+from metrics.campaigns import CampaignFacts
+from metrics.errors import SettingError
+from metrics.money import MICROS
+from metrics.reading import CampaignKpi, OtherBasis, Sums
+from metrics.timeline import DAY, HOUR, MINUTE, format_instant
+
+NOW = 1_800_000_000_000
+FACTS = {"c": CampaignFacts("c", budget_micros=1_000 * MICROS, targets_micros={"cpl": 2 * MICROS})}
+
+
+def reading(spend, leads, at=NOW, revision=1):
+    nothing = dict.fromkeys(Sums.__struct_fields__, 0)
+    return CampaignKpi(
+        campaign_id="c", channel=None, model="declared", window="total", window_start=None, window_end=None,
+        stage="update", revision=revision, currency="EUR",
+        sums=Sums(**(nothing | {"spend_micros": round(spend * MICROS), "leads": leads})),
+        other_basis=OtherBasis(impressions=0, clicks=0, spend_micros=0), kpis={},
+        watermark=format_instant(at), published_at=format_instant(at),
+    )  # fmt: skip
+
+
+def context(mode="enforce", *, is_live=True, completeness=1.0, **policy):
+    return Context(parse(policy), mode, is_live, "EUR", FACTS, completeness={"c": completeness})
+
+
+def decision(verb, at=NOW, **more):
+    given = {"decision_id": f"{verb}-{at}", "by": "ada", "occurred_at": at} | more
+    return BudgetDecision(campaign_id="c", verb=verb, **given)
+
+
+def alert(status, at=NOW, starts_at=NOW):
+    return AlertSignal(
+        alert_id=f"f|{starts_at}|{status}", campaign_id="c", rule="LeadsStopped", status=status,
+        starts_at=starts_at, received_at=at,
+    )  # fmt: skip
+
+
+def play(*steps, board=None):
+    """Steps of (inputs, context, now); the last board and the actions of each step."""
+    board, taken = board or Board(), []
+    for inputs, told, now in steps:
+        board, actions = step(board, inputs, told, now)
+        taken.append(actions)
+    return board, taken
+
+
+BAD = Inputs(readings=[reading(100, 10)])
+GOOD = Inputs(readings=[reading(100, 120)])
+
+
+def test_a_campaign_that_surely_misses_its_target_is_held_and_comes_back_with_new_evidence():
+    later = NOW + DAY
+    again = Inputs(readings=[reading(101, 11, at=later, revision=2)])
+    board, (paused, resumed) = play((BAD, context(), NOW), (again, context(), later))
+    assert [(a.verb, a.rule, a.mode, a.column) for a in paused] == [
+        ("pause", "evidence:cpl", "enforce", "hold")
+    ]
+    assert paused[0].evidence["cpl_e_value"] > 20
+    assert paused[0].hold.expires_at == format_instant(later)
+    assert [(a.verb, a.rule) for a in resumed] == [("resume", "hold expired")]
+    assert board.campaigns["c"].evidence == {}
+
+
+def test_a_campaign_that_is_bad_again_after_its_hold_is_stopped():
+    later = NOW + DAY
+    steps = [(BAD, context(), NOW)]
+    steps.append((Inputs(readings=[reading(101, 11, at=later, revision=2)]), context(), later))
+    much_later = later + 2 * HOUR
+    steps.append((Inputs(readings=[reading(201, 21, at=much_later, revision=3)]), context(), much_later))
+    board, taken = play(*steps)
+    assert [(a.verb, a.column) for a in taken[2]] == [("move", "stopped")]
+    assert board.campaigns["c"].committed == 201 * MICROS
+
+
+@pytest.mark.parametrize(
+    ("told", "now", "reason"),
+    [
+        (context(is_live=False), NOW, ""),
+        (context(), NOW + HOUR, "stale"),
+        (context(completeness=0.45, min_completeness=0.5), NOW, "immature"),
+        (context(actions_per_hour=0), NOW, "circuit breaker"),
+    ],
+)
+def test_nothing_is_done_before_the_live_edge_on_stale_or_immature_figures_or_past_the_breaker(
+    told, now, reason
+):
+    board, (actions,) = play((BAD, told, now))
+    assert actions == []
+    assert reason in board.campaigns["c"].reason
+    assert board.campaigns["c"].column == "test"
+
+
+def test_inconclusive_figures_do_nothing():
+    _, (actions,) = play((Inputs(readings=[reading(4, 0)]), context(), NOW))
+    assert actions == []
+
+
+def test_a_good_campaign_moves_to_scale_and_grows_within_its_caps():
+    board, (actions,) = play((GOOD, context(total_ceiling=1_100), NOW))
+    assert [(a.verb, a.column, a.budget_to) for a in actions] == [("move", "scale", 1_100.0)]
+    assert board.campaigns["c"].column == "scale"
+
+
+def test_a_large_growth_waits_for_approval_and_is_then_done():
+    told = context(grow_by=0.3, approve_above=0.1, total_ceiling=5_000)
+    board, (proposed,) = play((GOOD, told, NOW))
+    assert [(a.mode, a.budget_to) for a in proposed] == [("propose", 1_300.0)]
+    assert board.campaigns["c"].budget == 1_000 * MICROS
+    word = Inputs(decisions=[decision("approve")])
+    board, (done,) = play((word, told, NOW), board=board)
+    assert [(a.mode, a.budget_to, a.column) for a in done] == [("enforce", 1_300.0, "scale")]
+    assert board.campaigns["c"].proposal is None
+
+
+def test_under_observe_the_same_thing_is_said_once_and_nothing_changes():
+    more = Inputs(readings=[reading(110, 11, revision=2)])
+    board, (first, second) = play((BAD, context("observe"), NOW), (more, context("observe"), NOW))
+    assert [a.mode for a in first] == ["observe"]
+    assert second == []
+    assert board.campaigns["c"].column == "test"
+    assert board.campaigns["c"].proposal is not None
+
+
+def test_a_rejected_proposal_is_gone_and_does_not_come_back_at_once():
+    word = Inputs(decisions=[decision("reject")])
+    more = Inputs(readings=[reading(110, 11, revision=2)])
+    told = context("propose")
+    board, (_, rejected, again) = play((BAD, told, NOW), (word, told, NOW), (more, told, NOW + MINUTE))
+    assert rejected == again == []
+    assert board.campaigns["c"].proposal is None
+
+
+def test_an_alert_pauses_once_however_often_it_is_repeated_and_resolved_never_resumes():
+    calm = Inputs(readings=[reading(10, 5)])
+    firing = Inputs(signals=[alert("firing")])
+    resolved = Inputs(signals=[alert("resolved")])
+    fresh = Inputs(readings=[reading(10, 6, at=NOW + 2 * HOUR, revision=2)])
+    board, taken = play(
+        (calm, context(), NOW), (firing, context(), NOW), (firing, context(), NOW),
+        (resolved, context(), NOW), (fresh, context(), NOW + 2 * HOUR),
+    )  # fmt: skip
+    assert [[a.verb for a in actions] for actions in taken] == [[], ["pause"], [], [], []]
+    assert board.campaigns["c"].column == "hold"
+
+
+def test_an_alert_that_comes_while_figures_are_stale_pauses_when_they_are_fresh_unless_it_resolved():
+    stale = Inputs(readings=[reading(10, 5, at=NOW - HOUR)], signals=[alert("firing")])
+    fresh = Inputs(readings=[reading(10, 6, revision=2)])
+    _, (at_once, later) = play((stale, context(), NOW), (fresh, context(), NOW))
+    assert at_once == []
+    assert [a.rule for a in later] == ["alert:LeadsStopped"]
+
+
+def test_a_person_can_always_stop_the_spend_and_lets_it_flow_only_on_fresh_figures():
+    told, late = context(), NOW + 5 * HOUR
+    board, (_, paused) = play(
+        (Inputs(readings=[reading(10, 5)]), told, NOW),
+        (Inputs(decisions=[decision("pause", at=late)]), told, late),
+    )
+    assert [(a.verb, a.hold.owner) for a in paused] == [("pause", "ada")]
+    board, (resumed,) = play((Inputs(decisions=[decision("resume", at=late)]), told, late), board=board)
+    assert resumed == []
+    assert "stale" in board.campaigns["c"].reason
+
+
+def test_a_word_that_comes_twice_is_done_once_and_an_old_one_not_at_all():
+    word = Inputs(readings=[reading(10, 5)], decisions=[decision("pause"), decision("pause")])
+    _, (actions,) = play((word, context(), NOW))
+    assert len(actions) == 1
+    old = Inputs(decisions=[decision("pause", at=NOW - HOUR)])
+    board, (nothing,) = play((old, context(), NOW))
+    assert nothing == []
+    assert "too old" in board.campaigns["c"].reason
+
+
+def test_a_word_that_comes_before_the_live_edge_waits_for_it():
+    word = Inputs(decisions=[decision("pause")])
+    _, (waiting, done) = play((word, context(is_live=False), NOW), (Inputs(), context(), NOW + MINUTE))
+    assert waiting == []
+    assert [a.verb for a in done] == ["pause"]
+
+
+def test_an_operators_budget_beyond_a_cap_is_refused_with_the_bounds():
+    word = Inputs(readings=[reading(10, 5)], decisions=[decision("set_budget", budget=Decimal(5_000))])
+    board, (actions,) = play((word, context(), NOW))
+    assert actions == []
+    assert "between 700.00 and 1,000.00" in board.campaigns["c"].reason
+
+
+def test_the_same_decision_after_a_restart_has_the_same_action_id():
+    _, (one,) = play((BAD, context(), NOW))
+    _, (other,) = play((BAD, context(), NOW + 90_000))
+    assert one[0].action_id == other[0].action_id
+    assert one[0].decided_at != other[0].decided_at
+
+
+def test_cards_are_pulled_as_the_money_is_spent():
+    board, _ = play((Inputs(readings=[reading(350, 175)]), context(), NOW))
+    assert board.campaigns["c"].card == 100 * MICROS
+    assert board.campaigns["c"].pulled == 4
+
+
+def test_a_spent_budget_ends_the_spend():
+    _, (actions,) = play((Inputs(readings=[reading(1_000, 490)]), context(), NOW))
+    assert [(a.verb, a.rule) for a in actions] == [("pause", "budget")]
+
+
+def test_the_band_of_the_pace_tightens_towards_the_end():
+    hours = [Hour(hour * HOUR, 10 * MICROS, 0, 0, 0) for hour in range(20)]
+    early = project(100 * MICROS, 10 * MICROS, hours[:1], (0, 10 * HOUR), HOUR)
+    late = project(100 * MICROS, 110 * MICROS, hours, (0, 10 * HOUR), 9 * HOUR)
+    assert early.pace == "on"
+    assert early.high - early.low > late.high - late.low
+    assert late.pace == "ahead"
+
+
+@pytest.mark.parametrize(
+    ("table", "sentence"),
+    [
+        ({"preset": "brave"}, "budget: preset 'brave' is none of careful, standard, bold."),
+        ({"max_stepp": 0.1}, "max_stepp"),
+        ({"cooldown": "soon"}, "budget: cooldown: 'soon' is not a duration"),
+        ({"columns": {"done": {"limit": 3}}}, "columns.done takes no limit"),
+        ({"floor": 5, "ceiling": 1}, "ceiling 1 is below floor 5"),
+        ({"grow_by": 0.5}, "grow_by 0.5 is above max_step 0.3"),
+        (
+            {"campaigns": {"c-1": {"total_ceiling": 3}}},
+            "budget.campaigns.c-1: total_ceiling is of the whole board",
+        ),
+        ({"campaigns": {"c-1": 3}}, "budget.campaigns.c-1 must be a table"),
+    ],
+)
+def test_a_wrong_policy_is_refused_with_a_sentence_that_names_it(table, sentence):
+    with pytest.raises(SettingError) as refused:
+        parse(table)
+    assert sentence in str(refused.value)
+
+
+def test_presets_differ_and_a_campaign_overrides_the_common_policy():
+    assert preset("careful").common.max_step < preset("bold").common.max_step
+    policies = parse({"preset": "bold", "campaigns": {"c-1": {"preset": "careful", "floor": 50}}})
+    assert policies.of("c-1").hold_for is None
+    assert policies.of("c-1").floor == 50
+    assert policies.of("c-1").actions_per_hour == policies.common.actions_per_hour
+    assert policies.of("c-2") == policies.common
