@@ -53,7 +53,7 @@ lock: ## Pins what pyproject.toml asks for, with hashes; ARGS=--upgrade takes ne
 	  --custom-compile-command 'make lock' $(ARGS) --output-file requirements.lock pyproject.toml -
 
 clean: ## Removes everything that was made here
-	rm -rf .venv .lock .kafka .bench .faults .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .lock .kafka .bench .faults .fuzz .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	rm -rf build dist roistream.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
