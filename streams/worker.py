@@ -188,11 +188,14 @@ class Worker:
                 self.watchdog.progress()
 
     async def _ask_broker(self) -> None:
+        showing: asyncio.Task[None] | None = None
         while True:
             is_reachable = await self.registry.is_reachable(_BROKER_ANSWERS_WITHIN_S)
             self.source.is_broker_reachable = is_reachable
-            if is_reachable and self.processor.is_ready:
-                await self.app.consumer.show_offsets(self.processor.positions())
+            if is_reachable and self.processor.is_ready and (showing is None or showing.done()):
+                # Not awaited: a broker that falls silent now would keep this loop from saying so.
+                showing = asyncio.create_task(self.app.consumer.show_offsets(self.processor.positions()))
+                showing.add_done_callback(_fail_with_task)
             await asyncio.sleep(_BROKER_ASKED_EVERY_S)
 
     def _redis(self) -> RedisViews | None:
