@@ -1,6 +1,7 @@
 """The board's HTTP API (CONTRACT 8): shapes in, shapes out. What is decided is decided by the controller."""
 
 import asyncio
+import contextlib
 import uuid
 import zlib
 from collections import OrderedDict
@@ -216,12 +217,13 @@ class Api:
         with self.feed.listening() as listener:
             listener.hear(notice=self.health)
             stream = await _Stream.open(request)
-            while not listener.is_ended and not self._is_over(request):
-                events = listener.take(self.cards)
-                await stream.send(events)
-                await asyncio.sleep(_TELL_EVERY_S)
-                await _news(listener)
-            await stream.close()
+            # Who goes away, or does not read any more, is simply no longer told.
+            with contextlib.suppress(ConnectionError, TimeoutError):
+                while not listener.is_ended and not self._is_over(request):
+                    await stream.send(listener.take(self.cards))
+                    await asyncio.sleep(_TELL_EVERY_S)
+                    await _news(listener)
+                await stream.close()
             return stream.response
 
     def _is_over(self, request: web.Request) -> bool:

@@ -1,11 +1,10 @@
 """The board's view of Redis: cards and columns as the controller writes them, kept up to date (CONTRACT 5).
 
 The channel makes it quick, a look at the whole hash every few seconds makes it right: a message may be
-lost, and a card that goes is not announced.
+lost, and a card that goes is not announced. A message that is no card asks for such a look at once.
 """
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -95,22 +94,31 @@ class Mirror:
             if loop.time() - looked_at >= self._look_every_s:
                 await self._look()
                 looked_at = loop.time()
-            changed = await self._listen(channel)
+            changed, is_more = await self._listen(channel)
+            if is_more:
+                looked_at = -self._look_every_s
             if changed:
                 columns = self._cards.replace_columns(await self._hash(COLUMNS))
                 self._tell(changed=changed, columns=columns)
 
-    async def _listen(self, channel: Any) -> set[str]:
-        """Campaigns whose cards came by the channel: waits a moment for the first, then takes what is there."""
+    async def _listen(self, channel: Any) -> tuple[set[str], bool]:
+        """Campaigns whose cards came by the channel, and whether something else came, which asks for a look.
+
+        Waits a moment for the first message, then takes what is there.
+        """
         changed: set[str] = set()
+        is_more = False
         for number in range(_BATCH):
             message = await channel.get_message(timeout=0.0 if number else _POLL_S)
             if message is None:
                 break
-            with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
+            try:
                 campaign_id = self._cards.offer(message["data"])
-                changed |= {campaign_id} if campaign_id is not None else set()
-        return changed
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                is_more = True
+                continue
+            changed |= {campaign_id} if campaign_id is not None else set()
+        return changed, is_more
 
     async def _look(self) -> None:
         """The whole of it. Messages that came before are older than what it says, later ones are newer."""

@@ -182,6 +182,7 @@ def fill(store: redis.Redis, cards: list[BoardCard]) -> None:
             sum_micros=sum(each.budget_micros for each in mine),
         )
         store.hset(COLUMNS, column, msgspec.json.encode(view))
+    store.publish(CHANNEL, b"")  # no card: asks boards to look at the whole
 
 
 def say(store: redis.Redis, one: BoardCard) -> None:

@@ -44,7 +44,7 @@ export function updateCard(parts, card, window, pending) {
   draw(parts.spark, card.sparkline, card.currency);
   updateVerdicts(parts, card);
   setHidden(parts.hold, !card.hold);
-  if (card.hold) setText(parts.hold, hold(card.hold));
+  setText(parts.hold, card.hold ? hold(card.hold) : "");
   setText(parts.reason, card.reason ?? "");
   setHidden(parts.reason, !card.reason || Boolean(card.proposal) || card.hold?.reason === card.reason);
   updateProposal(parts, card, name);
@@ -78,7 +78,7 @@ function updateVerdicts(parts, card) {
 
 function updateProposal(parts, card, name) {
   setHidden(parts.proposal, !card.proposal);
-  if (!card.proposal) return;
+  if (!card.proposal) return setText(parts.proposed, "");
   setText(parts.proposed, `Proposed: ${action(card.proposal)}. ${card.proposal.reason}`);
   setAttribute(parts.approve, "aria-label", `Approve for ${name}`);
   setAttribute(parts.reject, "aria-label", `Reject for ${name}`);
@@ -86,9 +86,9 @@ function updateProposal(parts, card, name) {
 
 function updatePending(parts, pending) {
   setHidden(parts.pending, !pending);
-  if (!pending) return;
+  if (!pending) return setText(parts.pending, "");
   const isLate = Date.now() - pending.at > PATIENCE_MS;
-  setText(parts.pending, isLate
+  return setText(parts.pending, isLate
     ? `Sent: ${pending.text}. No answer from the controller yet; is a worker running?`
     : `Sent: ${pending.text}. Waiting for the controller …`);
 }

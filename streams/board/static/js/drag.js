@@ -2,7 +2,7 @@
 
 import { byId } from "./dom.js";
 
-const THRESHOLD_PX = 6, EDGE_PX = 60, SCROLL_PX = 14;
+const THRESHOLD_PX = 6, EDGE_PX = 60, SCROLL_PX = 9;
 
 /**
  * @param {import("./view.js").View} view
@@ -49,18 +49,26 @@ export function enableDrag(view, onDrop) {
   function follow(event) {
     drag.at = { x: event.clientX, y: event.clientY };
     drag.ghost.style.transform = `translate(${event.clientX - drag.offset.x}px, ${event.clientY - drag.offset.y}px) rotate(1.5deg)`;
-    const column = document.elementFromPoint(event.clientX, event.clientY)?.closest(".column") ?? null;
+    mark();
+  }
+
+  function mark() {
+    const column = document.elementFromPoint(drag.at.x, drag.at.y)?.closest(".column") ?? null;
     if (column === drag.over) return;
     drag.over?.classList.remove("over");
     column?.classList.add("over");
     drag.over = column;
   }
 
+  /** Held at an edge, the board goes on under the card. */
   function scrollAtEdges() {
     if (!drag?.ghost) return;
     const { left, right } = board.getBoundingClientRect(), x = drag.at?.x ?? (left + right) / 2;
-    if (x < left + EDGE_PX) board.scrollLeft -= SCROLL_PX;
-    else if (x > right - EDGE_PX) board.scrollLeft += SCROLL_PX;
+    const step = x < left + EDGE_PX ? -SCROLL_PX : x > right - EDGE_PX ? SCROLL_PX : 0;
+    if (step) {
+      board.scrollLeft += step;
+      mark();
+    }
     drag.frame = requestAnimationFrame(scrollAtEdges);
   }
 
