@@ -96,7 +96,9 @@ def run(options: Options, console: Console) -> int:
             monitoring.alertmanager(options.source, f"http://{board_at}/alerts", token)
         )
         prometheus = stack.enter_context(
-            monitoring.prometheus(options.source, pages, alertmanager.url.removeprefix("http://"))
+            monitoring.prometheus(
+                options.source, {"roistream": pages}, alertmanager.url.removeprefix("http://")
+            )
         )
         servers += [alertmanager.server, prometheus.server]
         for server, page in zip(servers, pages, strict=False):

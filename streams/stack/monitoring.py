@@ -69,19 +69,20 @@ def replaced(text: str, changes: Mapping[str, str], origin: str) -> str:
     return text
 
 
-def targets(addresses: Sequence[str]) -> str:
+def targets(by_job: Mapping[str, Sequence[str]]) -> str:
     """Static scrape targets as Prometheus reads them.
 
-    >>> targets(["127.0.0.1:1", "127.0.0.1:2"])
-    'static_configs: [{"targets": ["127.0.0.1:1", "127.0.0.1:2"]}]'
+    >>> targets({"roistream": ["127.0.0.1:1"]})
+    'static_configs: [{"targets": ["127.0.0.1:1"], "labels": {"job": "roistream"}}]'
     """
-    return f"static_configs: [{json.dumps({'targets': list(addresses)})}]"
+    each = [{"targets": list(those), "labels": {"job": job}} for job, those in by_job.items()]
+    return f"static_configs: {json.dumps(each)}"
 
 
 @contextlib.contextmanager
 def prometheus(
     source: Path,
-    workers: Sequence[str],
+    workers: Mapping[str, Sequence[str]],
     alertmanager: str,
     adapt: Callable[[str], str] = str,
 ) -> Iterator[Monitor]:
@@ -89,7 +90,7 @@ def prometheus(
 
     Args:
         source: the folder ``grafana/prometheus``.
-        workers: ``host:port`` of each worker's pages.
+        workers: ``host:port`` of each worker's pages, by the job that names their deployment.
         alertmanager: ``host:port`` of Alertmanager.
         adapt: changes the text of the configuration and of the rules further, for instance their intervals.
 

@@ -11,7 +11,8 @@ import yaml
 from tests.contracts.alert_scenarios import HEALTHY, PROVOKED, SCENARIOS, Scenario
 
 PROMETHEUS = Path(__file__).parents[2] / "grafana" / "prometheus"
-RULES = sorted((PROMETHEUS / "rules").glob("*.yml"))
+#: Without the sums of channels, which no alert asks and which would take a third of the time.
+RULES = [PROMETHEUS / "rules" / f"{name}.yml" for name in ("recording", "campaigns", "pipeline")]
 FIRING = 'ALERTS{alertstate="firing"}'
 
 

@@ -62,7 +62,7 @@ def live(monitoring: None, cache: CacheHandle, tmp_path_factory: pytest.TempPath
         ensure_topics(settings, create=True)
         workers = [stack.enter_context(running_worker(settings, folder, f"worker-{n}")) for n in (1, 2)]
         pages = [f"127.0.0.1:{worker.port}" for worker in workers]
-        monitor = stack.enter_context(prometheus(SOURCE, pages, "127.0.0.1:9", lively))
+        monitor = stack.enter_context(prometheus(SOURCE, {"roistream": pages}, "127.0.0.1:9", lively))
         stack.enter_context(demo_traffic(settings))
         seen = Live(Prometheus(monitor.url), workers, settings)
         wait_for(

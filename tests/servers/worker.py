@@ -59,6 +59,7 @@ class WorkerProcess:
         folder: Path,
         name: str = "worker",
         arguments: Sequence[str] = (),
+        module: str = "streams",
         **overrides: str,
     ) -> None:
         self.port = free_ports(1)[0]
@@ -66,7 +67,7 @@ class WorkerProcess:
         environment = variables(settings, ROISTREAM_HTTP_PORT=str(self.port), **overrides)
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "streams", "worker", *arguments],
+                [sys.executable, "-m", module, "worker", *arguments],
                 env=environment,
                 stdout=log,
                 stderr=log,
