@@ -74,7 +74,7 @@ def broker() -> Iterator[Broker]:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.throughput", description=__doc__)
-    parser.add_argument("--events", type=int, default=600_000, help="clicks per round of loop and worker")
+    parser.add_argument("--events", type=int, default=2_000_000, help="clicks per round of loop and worker")
     parser.add_argument("--campaigns", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument(
