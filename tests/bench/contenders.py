@@ -72,14 +72,19 @@ class Span(msgspec.Struct):
     micros: int | None = None
 
 
-def deploy(broker: Broker, clicks: Clicks) -> Settings:
-    """A deployment of its own whose click topic holds all clicks."""
-    settings = Settings(
+def bench_settings(broker: Broker) -> Settings:
+    """The settings of a new deployment."""
+    return Settings(
         broker=broker.url,
         topic_prefix=f"bench-{uuid.uuid4().hex[:8]}-",
         partitions=PARTITIONS,
         transactions=broker.has_transactions,
     )
+
+
+def deploy(broker: Broker, clicks: Clicks) -> Settings:
+    """A deployment of its own whose click topic holds all clicks."""
+    settings = bench_settings(broker)
     ensure_topics(settings, create=True)
     produce(broker.address, settings.topic(topics.CLICKS), clicks)
     return settings
@@ -107,7 +112,7 @@ def tutorial_round(broker: Broker, settings: Settings, clicks: Clicks, warm_up: 
 def _baseline(broker: Broker, module: str, arguments: list[str]) -> tuple[Span, Round]:
     command = [sys.executable, "-m", module, *arguments]
     with (
-        _process(command, {}, f"{module.rpartition('.')[2]}.log") as process,
+        running_contender(command, {}, f"{module.rpartition('.')[2]}.log") as process,
         _watch(broker, process) as watch,
     ):
         line = _first_line(process)
@@ -143,7 +148,7 @@ def worker_round(
     url = f"http://{LOOPBACK}:{port}/metrics"
     command = [sys.executable, "-m", "streams", "worker"]
     with (
-        _process(command, _variables(broker, settings, port), "worker.log") as process,
+        running_contender(command, worker_variables(broker, settings, port), "worker.log") as process,
         _watch(broker, process) as watch,
     ):
         if beside is not None:
@@ -157,7 +162,8 @@ def worker_round(
     return _round(span, watch)
 
 
-def _variables(broker: Broker, settings: Settings, port: int) -> dict[str, str]:
+def worker_variables(broker: Broker, settings: Settings, port: int) -> dict[str, str]:
+    """The environment of a worker with the defaults of its settings."""
     variables = {
         "ROISTREAM_BROKER": settings.broker,
         "ROISTREAM_TOPIC_PREFIX": settings.topic_prefix,
@@ -239,7 +245,10 @@ async def _history(settings: Settings) -> list[tuple[int, int, int]]:
 
 
 @contextlib.contextmanager
-def _process(command: list[str], variables: dict[str, str], log: str) -> Iterator[subprocess.Popen[bytes]]:
+def running_contender(
+    command: list[str], variables: dict[str, str], log: str
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that ends with the context; its stderr is kept in .bench/."""
     folder = ROOT / ".bench"
     folder.mkdir(exist_ok=True)
     kept = {name: value for name, value in os.environ.items() if not name.startswith("ROISTREAM_")}
