@@ -2,9 +2,12 @@
 
 from typing import NamedTuple
 
+import msgspec
+
 from metrics.apportion import share
 from metrics.campaigns import CampaignFacts
 from metrics.kpis import KpiInputs, compute
+from metrics.money import MICROS
 from metrics.reading import CampaignKpi, OtherBasis, Stage, Sums
 from metrics.reports import Share
 from metrics.tally import Tally
@@ -12,6 +15,27 @@ from metrics.timeline import format_instant
 from metrics.windows import TOTAL_WINDOW, Account, Span
 
 DECLARED = "declared"
+
+
+class View(NamedTuple):
+    """How conversions are seen: the model, and the sums of the campaign's whole history in it.
+
+    In every model but ``declared`` counts of conversions are in millionths.
+    """
+
+    model: str
+    total: Tally
+
+
+def credited(events: Tally, conversions: Tally) -> Tally:
+    """Impressions, clicks and spend as they are, conversions as a model credits them.
+
+    >>> credited(Tally(clicks=3, leads=1), Tally(leads=500_000))  # doctest: +ELLIPSIS
+    Tally(impressions=0, clicks=3, leads=500000, ...)
+    """
+    return msgspec.structs.replace(
+        conversions, impressions=events.impressions, clicks=events.clicks, spend_micros=events.spend_micros
+    )
 
 
 class Stamp(NamedTuple):
@@ -31,6 +55,7 @@ def compose(
     tally: Tally,
     stage: Stage,
     stamp: Stamp,
+    view: View | None = None,
 ) -> CampaignKpi:
     """The reading of one window.
 
@@ -42,12 +67,17 @@ def compose(
         tally: sums of its events.
         stage: update, final or correction.
         stamp: version and times.
+        view: a model other than ``declared``; ``tally`` is then as ``credited`` gives it.
     """
     sums, other = _sums(account, facts, window, span, tally, stamp.watermark)
+    whole = account.total.sum if view is None else view.total
     if window == TOTAL_WINDOW:
         total = sums
     else:
-        total, _ = _sums(account, facts, TOTAL_WINDOW, None, account.total.sum, stamp.watermark)
+        total, _ = _sums(account, facts, TOTAL_WINDOW, None, whole, stamp.watermark)
+    if view is not None:
+        sums = _in_units(sums)
+        total = sums if window == TOTAL_WINDOW else _in_units(total)
     inputs = KpiInputs(
         sums=sums,
         total=total,
@@ -57,7 +87,7 @@ def compose(
     return CampaignKpi(
         campaign_id=facts.campaign_id,
         channel=facts.channel,
-        model=DECLARED,
+        model=DECLARED if view is None else view.model,
         window=window,
         window_start=None if span is None else format_instant(span.start),
         window_end=None if span is None else format_instant(span.end),
@@ -143,3 +173,9 @@ def _sums(
         clicks=unused.clicks if unused else None,
         spend_micros=unused.spend_micros if unused else None,
     )
+
+
+def _in_units(sums: Sums) -> Sums:
+    """Counts of conversions from millionths to numbers with up to 6 decimals."""
+    names = ("leads", "mqls", "sqls", "orders", "new_customers", "cancelled_orders")
+    return msgspec.structs.replace(sums, **{name: getattr(sums, name) / MICROS for name in names})

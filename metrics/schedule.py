@@ -3,10 +3,10 @@
 Finals and corrections are exempt (CONTRACT 3). Pure: ``now`` is an argument, in milliseconds.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
 
-#: Campaign, window name, window start (0 for ``total``).
+#: Campaign (or campaign in a view), window name, window start (0 for ``total``).
 WindowKey = tuple[str, str, int]
 
 _BURST_MS = 1_000
@@ -53,8 +53,14 @@ class Schedule:
     ([], [('c', '1m', 0)])
     """
 
-    def __init__(self, intervals: Mapping[str, int], allowance: Allowance) -> None:
+    def __init__(
+        self,
+        intervals: Mapping[str, int],
+        allowance: Allowance,
+        slow_interval: Callable[[str], int | None] = lambda _name: None,
+    ) -> None:
         self._intervals = intervals
+        self._slow_interval = slow_interval
         self._allowance = allowance
         self._waiting: dict[WindowKey, int] = {}
         self._urgent: dict[WindowKey, int] = {}
@@ -83,7 +89,7 @@ class Schedule:
         due = []
         for key in self._waiting:
             last = self._published.get(key)
-            if last is None or not 0 <= now - last < self._intervals[key[1]]:
+            if last is None or not 0 <= now - last < self._interval(key):
                 if not self._allowance.take():
                     break
                 due.append(key)
@@ -91,6 +97,10 @@ class Schedule:
             del self._waiting[key]
             self._published[key] = now
         yield from due
+
+    def _interval(self, key: WindowKey) -> int:
+        """Of the subject where it has one of its own, else of the window."""
+        return self._slow_interval(key[0]) or self._intervals[key[1]]
 
     def close(self, key: WindowKey) -> None:
         """A window is final: it waits no more and its interval is forgotten."""

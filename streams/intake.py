@@ -12,6 +12,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from metrics.ads import CAMPAIGN, CHANNEL
+from metrics.attribution.models import Rules
 from metrics.campaigns import Book
 from metrics.contribution import Contribution
 from metrics.dedupe import SeenIds
@@ -27,11 +29,13 @@ from metrics.outputs import MAX_QUOTED_BYTES, DeadLetter, dead_letter
 from metrics.panes import Horizon, PaneKey, Panes, horizon
 from metrics.refusals import Acceptance, RefusalGuard, RefusalLimit
 from metrics.tally import Tally
+from metrics.timeline import HOUR, MINUTE
 from metrics.watermark import PartitionClock
 from streams import topics
 from streams.ad_judging import AdJudge
 from streams.conversions import Apply, Conversions
 from streams.decoding import decode_slice
+from streams.journeys import Batch, Journeys
 from streams.ledger import LedgerCounts
 from streams.reporting import judge_report
 from streams.slab import ADS, ID_SEEDS, RecordSlab, SourceRecord
@@ -48,6 +52,8 @@ class IntakeOptions(msgspec.Struct, frozen=True):
     dedupe_max_events: int
     order_retention: int
     max_watermark_interval: int = 1_000
+    rules: Rules = Rules()
+    refit_interval: int = HOUR
     topic_prefix: str = ""
     refusal_limit: RefusalLimit = RefusalLimit(in_a_row=1_000, share=0.5)
 
@@ -61,8 +67,8 @@ _SHAPES: dict[str, type[Any]] = {
 }
 DECODERS = {topic: msgspec.json.Decoder(shape) for topic, shape in _SHAPES.items()}
 
-#: Before every event time.
-NEVER = -(1 << 62)
+#: Before every event time, and after.
+NEVER, EVER = -(1 << 62), 1 << 62
 
 
 class Intake:
@@ -85,7 +91,9 @@ class Intake:
         self.leads: EntryTable[LeadEntry] = EntryTable("l", LeadEntry)
         self.orders: EntryTable[OrderEntry] = EntryTable("o", OrderEntry)
         self.customers: EntryTable[FirstOrder] = EntryTable("c", FirstOrder)
-        self.conversions = Conversions(self.leads, self.orders, self.customers, book)
+        #: None where no attribution model is computed.
+        self.journeys = Journeys(options.rules) if options.rules.models else None
+        self.conversions = Conversions(self.leads, self.orders, self.customers, book, self.journeys)
         self._ad_judges = {topic: AdJudge(topic, book, options.max_future) for topic in ADS}
         self.dead: list[DeadLetter] = []
         #: Refused records by reason, for whoever shows them.
@@ -124,6 +132,7 @@ class Intake:
         self._guards[topic].read(len(slab))
         self.offsets[topic] = int(slab.offsets[-1]) + 1
         self.idle.discard(topic)
+        self._settle()
         self.clock.watermark(self.idle)
 
     def unaccounted(self, topic: str) -> int:
@@ -143,6 +152,7 @@ class Intake:
             + 8 * self.seen.fresh
             + 300 * (entries + len(self.reports))
             + self._dead_bytes
+            + (self.journeys.weight if self.journeys is not None else 0)
         )
 
     def set_idle(self, idle: Collection[str]) -> None:
@@ -150,6 +160,8 @@ class Intake:
         if set(idle) != self.idle:
             self.idle = set(idle)
             self.is_touched = True
+            self._limits = horizon(self.clock.reached)
+            self._settle()
         self.clock.watermark(self.idle)
 
     def expire(self, unsent: Collection[PaneKey] = ()) -> list[PaneKey]:
@@ -158,7 +170,35 @@ class Intake:
         if reached is None:
             return []
         self.conversions.expire(reached - self.options.order_retention)
+        if self.journeys is not None:
+            self.journeys.expire(reached, self.options.order_retention)
         return self.panes.expire(horizon(reached), unsent)
+
+    def refit(self, now: int) -> None:
+        """Fit the data-driven model anew when its time has come: once an interval, oftener until it has a fit."""
+        if self.journeys is None:
+            return
+        fit, interval = self.journeys.fit, self.options.refit_interval
+        due = interval if fit.conversions else min(interval, MINUTE)
+        if fit.fitted_at is None or not 0 <= now - fit.fitted_at < due:
+            self.journeys.refit(now)
+
+    def _settle(self) -> None:
+        """Credit what the journeys have changed; conversions wait for the clicks to reach their time."""
+        if self.journeys is None:
+            return
+        is_idle = topics.CLICKS in self.idle
+        self.fold(self.journeys.settle(EVER if is_idle else self.clock.stream_times[topics.CLICKS]))
+
+    def recall(self, contributions: Sequence[Contribution]) -> None:
+        """Add what restored state counts under rules that have changed."""
+        self._limits = horizon(self.clock.reached)
+        self.fold(contributions)
+
+    def fold(self, contributions: Sequence[Contribution]) -> None:
+        """Add contributions to every pane that still accepts them, and to the totals."""
+        for change in contributions:
+            self.panes.fold(change.campaign, change.at, change.tally, self._limits)
 
     def _fold_ads(self, topic: str, slab: RecordSlab, now: int) -> None:
         """Clicks and impressions: columns, folded once per campaign and pane."""
@@ -177,6 +217,11 @@ class Intake:
         self.ledger[topic].applied += len(fresh)
         self.ledger[topic].duplicate += int((verdicts == ids.DUPLICATE).sum())
         fold_ads(self.panes, ads, fresh, self._limits, is_click=topic == topics.CLICKS)
+        if self.journeys is not None:
+            columns = ads.visitors[fresh], ads.at[fresh]
+            campaigns, channels = ads.codes[CAMPAIGN][fresh], ads.codes[CHANNEL][fresh]
+            batch = Batch(*columns, campaigns, ads.texts[CAMPAIGN], channels, ads.texts[CHANNEL])
+            self.journeys.touch(batch, is_click=topic == topics.CLICKS)
         for row in large.keys() & set(fresh.tolist()):
             cost = Tally(spend_micros=large[row])
             self.panes.fold(ads.campaign(row), int(ads.at[row]), cost, self._limits)
@@ -207,8 +252,7 @@ class Intake:
             if contributions is None:
                 self._refuse_late(topic, record, now)
                 continue
-            for change in contributions:
-                self.panes.fold(change.campaign, change.at, change.tally, self._limits)
+            self.fold(contributions)
             seen.add(hashed)
             fresh.append(hashed)
             latest = max(latest, record.timestamp)

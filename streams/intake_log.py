@@ -6,6 +6,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from metrics.attribution.crediting import split_subject
+from metrics.attribution.models import Rules
 from metrics.dedupe import Block
 from metrics.errors import StateError
 from metrics.outputs import DeadLetter
@@ -15,7 +17,9 @@ from metrics.tally import Tally
 from metrics.watermark import PartitionStatus
 from streams import topics
 from streams.intake import Intake
+from streams.journey_log import RULES_KEY, JourneyLog
 from streams.ledger import LedgerCounts
+from streams.leftovers import Leftovers, is_kept
 from streams.wire import (
     Bundle,
     Checkpoint,
@@ -65,11 +69,13 @@ class IntakeLog:
         self._status: PartitionStatus | None = None
         self._status_at = 0
         self._is_due = True
+        self._journeys = None if intake.journeys is None else JourneyLog(intake.journeys)
+        self._leftovers = Leftovers()
 
     @property
     def is_dirty(self) -> bool:
         """Whether there is anything to write."""
-        return self.intake.is_touched or self._is_due
+        return self.intake.is_touched or self._is_due or len(self._leftovers) > 0
 
     @property
     def weight(self) -> int:
@@ -89,12 +95,34 @@ class IntakeLog:
         if meta_value is None:
             return
         self._restore_meta(decode_as(IntakeMeta, meta_value))
+        rules_value = latest.get(RULES_KEY)
+        made_with = Rules() if rules_value is None else decode_as(Rules, rules_value)
+        views = self.intake.options.rules.models if made_with.models else ()
         blocks: list[Block] = []
+        journeys: list[tuple[bytes, bytes]] = []
         for key, value in latest.items():
-            if value is not None:
-                self._restore_entry(read_key(key), value, key, blocks)
+            if value is None:
+                continue
+            parts = read_key(key)
+            if parts[0].startswith("j"):
+                journeys.append((key, value))
+            elif parts[0] == "p" and not is_kept(parts[1], views):
+                self._leftovers.add(key)
+            else:
+                self._restore_entry(parts, value, key, blocks)
         for block in sorted(blocks, key=lambda block: block.sequence):
             self.intake.seen.restore(block)
+        self._restore_journeys(journeys, made_with)
+
+    def _restore_journeys(self, kept: list[tuple[bytes, bytes]], made_with: Rules) -> None:
+        """What was remembered while no model was computed is not whole; it is left with the rest."""
+        if self._journeys is None or not made_with.models:
+            for key, _ in sorted(
+                kept, key=lambda entry: entry[0] != RULES_KEY
+            ):  # the rest means nothing without
+                self._leftovers.add(key)
+            return
+        self.intake.recall(self._journeys.restore(kept, made_with))
 
     def take_over(self) -> None:
         """Begin a new epoch: the next checkpoint claims the partition and sends again what may be unsent."""
@@ -157,6 +185,7 @@ class IntakeLog:
         self._is_due = False
         intake.is_touched = False
         dropped = intake.expire(self._unsent_panes)
+        intake.refit(now)
         panes, reports, letters = self._take_unsent()
         entries: list[Entry] = [(state_key("p", *key), None) for key in dropped]
         changed, intake.panes.changed = intake.panes.changed, set()
@@ -166,7 +195,10 @@ class IntakeLog:
         for table in (intake.leads, intake.orders, intake.customers):
             entries += table.take_changes()
         entries += self._block_entries()
+        if self._journeys is not None:
+            entries += self._journeys.take_entries(self.sequence, intake.clock.reached)
         entries += self._outbox_entries(reports, letters)
+        entries += self._leftovers.take(entries)
         entries.append((META_KEY, encode(self._meta())))
         outputs = self._outputs(panes | changed, reports, now)
         outputs += self._letters(letters)
@@ -268,5 +300,7 @@ class IntakeLog:
     def _route(self, campaign: str) -> int:
         partition = self._routes.get(campaign)
         if partition is None:
-            partition = self._routes[campaign] = partition_of(campaign, self.intake.options.partitions)
+            partition = self._routes[campaign] = partition_of(
+                split_subject(campaign)[0], self.intake.options.partitions
+            )
         return partition

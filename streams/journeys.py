@@ -50,7 +50,7 @@ class Journeys:
         }
         self.places = Places()
         self.people = Identities()
-        self.conversions: EntryTable[Conversion] = EntryTable("j", Conversion)
+        self.conversions: EntryTable[Conversion] = EntryTable("jc", Conversion)
         self.lags = {LEAD: LagCounts(), ORDER: LagCounts()}
         self.lags_changed = False
         self.fit = Fit()

@@ -4,14 +4,15 @@ Synchronous and free of I/O, like intake. A pane is the sum of whole values, one
 a value that comes twice changes nothing; values of an epoch that has been succeeded are ignored.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
 
+from metrics.attribution.crediting import split_subject, subject
 from metrics.campaigns import Book
-from metrics.composing import Stamp, compose
+from metrics.composing import Stamp, View, compose, credited
 from metrics.panes import DAYS, QUARTERS, TOTAL, ByStart, Horizon, horizon
 from metrics.reading import CampaignKpi, Stage
 from metrics.reports import Report, ReportKey
@@ -30,11 +31,14 @@ from metrics.windows import (
     WindowKind,
     rolling_spans,
 )
+from streams.leftovers import is_kept
 from streams.slab import SourceRecord
 from streams.wire import Bundle, PanePartial, decode_bundle
 
 #: How many publish intervals lie between two updates of a window.
 PACE = {"1m": 1, "1h": 5, "1d": 10, TOTAL_WINDOW: 10, "rolling": 5}
+#: The same of every model but ``declared``.
+SLOWEST = 10
 _ROLLING_KEY = "rolling"
 #: Windows that one checkpoint closes, unless more end at the same instant: after a long silence of one topic the
 #: watermark leaps over days, and a checkpoint of all their finals would miss its deadline, again after each restart.
@@ -49,6 +53,7 @@ class MergeOptions(msgspec.Struct, frozen=True):
     publish_interval: int
     zone: ZoneInfo
     currency: str
+    views: tuple[str, ...] = ()
 
 
 class Pace(NamedTuple):
@@ -81,8 +86,9 @@ class Merge:
         self.latest: dict[str, dict[str, CampaignKpi]] = {}
         self.is_touched = False
         intervals = {name: pace * options.publish_interval for name, pace in PACE.items()}
-        self.schedule = Schedule(intervals, pace.updates)
-        self.views = Schedule(intervals, pace.views)
+        self._slow_interval = SLOWEST * options.publish_interval
+        self.schedule = Schedule(intervals, pace.updates, self._interval_of)
+        self.views = Schedule(intervals, pace.views, self._interval_of)
         self._open: dict[str, dict[int, set[str]]] = {kind.name: {} for kind in TUMBLING}
         self._spans: tuple[Span, ...] = ()
         self._limits = horizon(None)
@@ -168,6 +174,8 @@ class Merge:
 
     def _take_pane(self, source: int, partial: PanePartial) -> None:
         campaign_id, resolution, start, tally = partial
+        if not is_kept(campaign_id, self.options.views):
+            return  # of a worker that computes other models
         if self.put(campaign_id, source, resolution, start, tally, self._limits):
             self.changed_panes.add((campaign_id, resolution, start))
             self.remark(campaign_id, resolution, start)
@@ -210,8 +218,19 @@ class Merge:
         return found
 
     def _mark(self, key: WindowKey, sequence: int | None = None) -> None:
-        campaign_id, name, start = key
+        """A window changed; what its campaign spends counts in every view."""
         following = self.sequence + 1 if sequence is None else sequence
+        for name in self._with_views(key[0]):
+            self._mark_one((name, key[1], key[2]), following)
+
+    def _with_views(self, name: str) -> Iterator[str]:
+        yield name
+        if self.options.views and split_subject(name)[1] is None:
+            for view in self.options.views:
+                yield subject(name, view)
+
+    def _mark_one(self, key: WindowKey, following: int) -> None:
+        campaign_id, name, start = key
         self.views.mark((campaign_id, _ROLLING_KEY, 0), following)
         if name != TOTAL_WINDOW:
             if self._is_closed(BY_NAME[name], start):
@@ -219,6 +238,9 @@ class Merge:
                 return
             self._open[name].setdefault(start, set()).add(campaign_id)
         self.schedule.mark(key, following)
+
+    def _interval_of(self, name: str) -> int | None:
+        return None if split_subject(name)[1] is None else self._slow_interval
 
     def _is_closed(self, kind: WindowKind, start: int) -> bool:
         closed = self.closed_through
@@ -260,10 +282,17 @@ class Merge:
     def _expire_before(self, resolution: int, earliest: int) -> Iterator[tuple[str, int, int]]:
         for start, campaigns in self._by_start.take_before(resolution, earliest):
             for campaign_id in campaigns:
-                if self.accounts[campaign_id].drop(resolution, start):
+                if self._may_drop(campaign_id, resolution) and self.accounts[campaign_id].drop(
+                    resolution, start
+                ):
                     yield campaign_id, resolution, start
                 else:
                     self._by_start.add(campaign_id, resolution, start)
+
+    def _may_drop(self, name: str, resolution: int) -> bool:
+        """The days of a view stay as long as those of its campaign, which late reports still reach."""
+        campaign_id, view = split_subject(name)
+        return view is None or resolution != DAYS or not len(self.account(campaign_id).shelf)
 
     @property
     def weight(self) -> int:
@@ -318,25 +347,44 @@ class Merge:
         self._spans = spans
         for campaign_id, account in self.accounts.items():
             if account.slide(spans) or len(account.shelf):
-                self.views.mark((campaign_id, _ROLLING_KEY, 0), self.sequence + 1)
+                for name in self._with_views(campaign_id):
+                    self.views.mark((name, _ROLLING_KEY, 0), self.sequence + 1)
 
     def _reading(self, key: WindowKey, stage: Stage, stamp: Stamp) -> CampaignKpi:
-        campaign_id, name, start = key
-        account, facts = self.accounts[campaign_id], self.book.facts(campaign_id)
-        if name == TOTAL_WINDOW:
-            return compose(account, facts, name, None, account.total.sum, stage, stamp)
-        kind = BY_NAME[name]
+        name, window, start = key
+        if window == TOTAL_WINDOW:
+            return self._compose(name, window, None, lambda account: account.total.sum, stage, stamp)
+        kind = BY_NAME[window]
         span = Span(start, start + kind.length)
-        return compose(account, facts, name, span, account.tumbling(kind, start), stage, stamp)
+        return self._compose(name, window, span, lambda account: account.tumbling(kind, start), stage, stamp)
 
-    def _views_of(self, campaign_id: str, stamp: Stamp) -> list[CampaignKpi]:
-        account, facts = self.accounts[campaign_id], self.book.facts(campaign_id)
-        found = [compose(account, facts, TOTAL_WINDOW, None, account.total.sum, "update", stamp)]
-        if self._spans:
-            for index, kind in enumerate(ROLLING):
-                span, tally = account.rolling(index)
-                found.append(compose(account, facts, kind.name, span, tally, "update", stamp))
+    def _views_of(self, name: str, stamp: Stamp) -> list[CampaignKpi]:
+        def rolling(index: int) -> Callable[[Account], Tally]:
+            return lambda account: account.rolling(index)[1]
+
+        found = [self._compose(name, TOTAL_WINDOW, None, lambda account: account.total.sum, "update", stamp)]
+        for index, (kind, span) in enumerate(zip(ROLLING, self._spans, strict=False)):
+            found.append(self._compose(name, kind.name, span, rolling(index), "update", stamp))
         return found
+
+    def _compose(
+        self,
+        name: str,
+        window: str,
+        span: Span | None,
+        sums_of: Callable[[Account], Tally],
+        stage: Stage,
+        stamp: Stamp,
+    ) -> CampaignKpi:
+        """The reading of a campaign, or of a campaign in a view."""
+        campaign_id, model = split_subject(name)
+        account, facts = self.account(campaign_id), self.book.facts(campaign_id)
+        if model is None:
+            return compose(account, facts, window, span, sums_of(account), stage, stamp)
+        mine = self.account(name)
+        view = View(model, credited(account.total.sum, mine.total.sum))
+        tally = credited(sums_of(account), sums_of(mine))
+        return compose(account, facts, window, span, tally, stage, stamp, view)
 
 
 def _window_of(campaign_id: str, resolution: int, start: int) -> WindowKey:

@@ -13,6 +13,7 @@ from metrics.reports import Report, ReportKey
 from metrics.tally import Tally
 from metrics.watermark import PartitionStatus
 from streams import topics
+from streams.leftovers import Leftovers, is_kept
 from streams.merge import Merge
 from streams.wire import Checkpoint, Entry, Output, decode_as, encode, read_key, state_key
 
@@ -47,11 +48,12 @@ class MergeLog:
         self._confirmed = 0
         self._closed: int | None = None
         self._is_due = True
+        self._leftovers = Leftovers()
 
     @property
     def is_dirty(self) -> bool:
         """Whether there is anything to write or publish."""
-        return self._is_due or self.merge.has_pending
+        return self._is_due or self.merge.has_pending or len(self._leftovers) > 0
 
     @property
     def weight(self) -> int:
@@ -72,7 +74,13 @@ class MergeLog:
             return
         meta = decode_as(MergeMeta, meta_value)
         self._restore_meta(meta)
-        kept = [(read_key(key), value) for key, value in latest.items() if value is not None]
+        kept = []
+        for raw, value in latest.items():
+            key = read_key(raw)
+            if value is not None and is_kept(key[1], self.merge.options.views):
+                kept.append((key, value))
+            elif value is not None:
+                self._leftovers.add(raw)
         # What was dropped first: it tells which windows of a report are still whole.
         for key, value in sorted(kept, key=lambda entry: entry[0][0] != "a"):
             self._restore_entry(key, value, meta)
@@ -136,6 +144,7 @@ class MergeLog:
         readings = merge.readings(stamp, now)
         self.views = merge.view_readings(stamp, now)
         entries = self._changed_entries() + self._dropped_entries()
+        entries += self._leftovers.take(entries)
         entries.append((META_KEY, encode(meta)))
         outputs = [
             Output(

@@ -91,6 +91,8 @@ class Processor:
             settings.dedupe_window,
             settings.dedupe_max_events,
             settings.order_retention,
+            rules=settings.rules,
+            refit_interval=settings.refit_interval,
             topic_prefix=settings.topic_prefix,
             refusal_limit=RefusalLimit(settings.dead_letters_in_a_row, settings.dead_letter_share),
         )
@@ -102,6 +104,7 @@ class Processor:
             settings.publish_interval,
             settings.zone,
             settings.reporting_currency,
+            settings.rules.models,
         )
 
     # --- taking over and giving up ------------------------------------------------------------------

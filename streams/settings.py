@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from metrics.attribution.crediting import COHORT
+from metrics.attribution.models import MODELS, Rules
+from metrics.composing import DECLARED
 from metrics.errors import SettingError
 from metrics.panes import MINUTES, RETENTIONS
 from metrics.timeline import parse_duration
@@ -78,6 +81,9 @@ class Settings(BaseSettings):
     reporting_currency: str = "EUR"
     attribution_models: Annotated[list[str], Listed] = []
     lookback: Millis = 30 * 86_400_000
+    view_through_lookback: Millis = 86_400_000
+    half_life: Millis = 7 * 86_400_000
+    refit_interval: Millis = 3_600_000
     gauge_windows: Annotated[list[GaugeWindow], Listed] = ["1h", "24h", "total"]
     gauge_models: Annotated[list[str], Listed] = ["declared"]
     max_campaign_series: Annotated[int, Field(ge=1)] = 1_000
@@ -97,6 +103,24 @@ class Settings(BaseSettings):
     def _token_is_long(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and len(value.get_secret_value()) < _MIN_TOKEN_LENGTH:
             raise ValueError(f"at least {_MIN_TOKEN_LENGTH} characters, so that it cannot be guessed")
+        return value
+
+    @field_validator("attribution_models")
+    @classmethod
+    def _models_exist(cls, value: list[str]) -> list[str]:
+        for view in value:
+            if view.removesuffix(COHORT) not in MODELS:
+                raise ValueError(
+                    f"{view!r} is no model; there are {', '.join(MODELS)}, each also with {COHORT} behind its name"
+                )
+        return list(dict.fromkeys(value))
+
+    @field_validator("gauge_models")
+    @classmethod
+    def _gauge_models_are_computed(cls, value: list[str], info: ValidationInfo) -> list[str]:
+        for view in value:
+            if view not in (DECLARED, *info.data.get("attribution_models", ())):
+                raise ValueError(f"{view!r} is not computed; add it to ROISTREAM_ATTRIBUTION_MODELS")
         return value
 
     @field_validator("timezone")
@@ -155,6 +179,13 @@ class Settings(BaseSettings):
     def zone(self) -> ZoneInfo:
         """The time zone of ``today``."""
         return ZoneInfo(self.timezone)
+
+    @cached_property
+    def rules(self) -> Rules:
+        """What credits depend on besides the facts."""
+        return Rules(
+            tuple(self.attribution_models), self.lookback, self.view_through_lookback, self.half_life
+        )
 
     def topic(self, name: str) -> str:
         """Full name of a topic."""

@@ -3,9 +3,11 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from metrics.attribution.crediting import split_subject, subject
 from metrics.campaigns import Book
 from metrics.composing import DECLARED
 from metrics.exposition import CampaignSnapshot, LedgerRow, WorkerSnapshot
+from metrics.reading import CampaignKpi
 from metrics.windows import TOTAL_WINDOW
 from streams import topics
 from streams.merge import Merge
@@ -78,9 +80,8 @@ class WorkerSource:
         return not reasons, facts
 
     def _campaigns(self, merge: Merge, book: Book) -> Iterator[CampaignSnapshot]:
-        chosen = [*self._settings.gauge_windows]
         for campaign_id, account in merge.accounts.items():
-            if campaign_id in book.archived:
+            if campaign_id in book.archived or split_subject(campaign_id)[1] is not None:
                 continue
             facts = book.facts(campaign_id)
             record = facts.registered
@@ -96,7 +97,7 @@ class WorkerSource:
                 status=record.status if record else None,
                 budget_micros=facts.budget_micros,
                 counters=account.total.sum.copy(),
-                readings={(DECLARED, window): latest[window] for window in chosen if window in latest},
+                readings=dict(self._readings(merge, campaign_id)),
                 spend_since_last_lead_micros=account.spend_since_last_lead(),
                 watermark_ms=merge.clock.reached,
                 spend_24h_micros=(day.sums.spend_micros if day else None) or 0,
@@ -104,6 +105,15 @@ class WorkerSource:
                 starts_at_ms=facts.starts_at,
                 ends_at_ms=facts.ends_at,
             )
+
+    def _readings(self, merge: Merge, campaign_id: str) -> Iterator[tuple[tuple[str, str], CampaignKpi]]:
+        """The latest reading of a campaign in each model and window that gauges show."""
+        for model in self._settings.gauge_models:
+            name = campaign_id if model == DECLARED else subject(campaign_id, model)
+            latest = merge.latest.get(name, {})
+            for window in self._settings.gauge_windows:
+                if window in latest:
+                    yield (model, window), latest[window]
 
     def _ledger(self) -> Iterator[LedgerRow]:
         for partition, holding in self._processor.held.items():

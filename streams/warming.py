@@ -8,6 +8,7 @@ import time
 
 import numpy as np
 
+from metrics.attribution.journeys import Columns, TouchStore, Watchlist
 from metrics.dedupe import SeenIds
 from metrics.folding import fold_ads
 from metrics.kernels.memory import PADDING
@@ -40,8 +41,25 @@ def warm_up() -> None:
     column, spans = np.empty(0, dtype=np.int64), np.empty((2, 0), dtype=np.int64)
     nothing = np.frombuffer(bytes(PADDING), dtype=np.uint8)
     unframe(nothing, 0, 0, np.zeros(4, dtype=np.int64), 0, column, column, spans, spans)
+    _warm_journeys()
     if time.monotonic() - started > _NOTABLE_S:
         log.info("Compiled in %.0f s; the next start loads them.", time.monotonic() - started)
+
+
+def _warm_journeys() -> None:
+    visitors, at, places = (np.zeros(5_000, dtype=each) for each in (np.uint64, np.int64, np.int32))
+    visitors += np.uint64(1)
+    store = TouchStore(1)
+    for _ in range(3):  # room for all of them is made, and made again
+        store.insert(Columns(visitors, at, places))
+    store.of(1, 0, 1)
+    store.visitors  # noqa: B018 - counting is a kernel too
+    store.count_steps(places, 1, np.empty(0, dtype=np.uint64))
+    store.erase(1)
+    watched = Watchlist()
+    watched.note(1, 1)
+    watched.earlier(visitors, at)
+    watched.forget_before(0)
 
 
 if __name__ == "__main__":

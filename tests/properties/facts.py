@@ -68,6 +68,8 @@ def ads(draw: st.DrawFn) -> Fact:
         "campaign_id": draw(places),
     }
     if draw(st.booleans()):
+        value |= {"visitor_id": f"v{person}", "channel": draw(st.sampled_from([None, "direct", "search"]))}
+    if draw(st.booleans()):
         value |= {"cost": draw(amounts), "currency": draw(currencies)}
     return Fact(topic, f"v{person}", value)
 
@@ -81,6 +83,7 @@ def leads(draw: st.DrawFn) -> Fact:
         "lead_id": f"l{person}-{draw(st.integers(0, 1))}",
         "campaign_id": draw(maybe_places),
         "stage": draw(st.sampled_from(["lead", "mql", "sql"])),
+        "visitor_id": draw(st.sampled_from([None, f"v{person}"])),
     }
     return Fact(topics.LEADS, f"v{person}", value)
 

@@ -5,12 +5,13 @@ outputs one by one, then the confirmation. A crash cuts that sequence at any poi
 still in flight may arrive late. Recovery is that of a seat: restore, take over, write.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
 
+from metrics.attribution.models import Rules
 from metrics.campaigns import Book
 from metrics.errors import Rejection
 from streams import topics
@@ -55,6 +56,7 @@ class Machine:
         publish_interval: int = 1_000,
         max_publish_rate: int = 5_000,
         zone: str = "UTC",
+        models: tuple[str, ...] = ("linear", "last_touch"),
         **intake: int,
     ) -> None:
         self.partitions = partitions
@@ -66,19 +68,26 @@ class Machine:
             "dedupe_max_events": 1_000_000,
             "order_retention": 400 * 86_400_000,
         }
-        self.intake_options = IntakeOptions(partitions, **{**limits, **intake})
+        self.intake_options = IntakeOptions(partitions, **{**limits, **intake}, rules=self.rules_of(models))
         self.pace = Pace.of(max_publish_rate)
-        self.merge_options = MergeOptions(partitions, grace, publish_interval, ZoneInfo(zone), "EUR")
+        self.merge_options = MergeOptions(partitions, grace, publish_interval, ZoneInfo(zone), "EUR", models)
         self.sources = {(topic, p): Log() for topic in topics.SOURCES for p in range(partitions)}
         self.partials = [Log() for _ in range(partitions)]
         self.changelogs: dict[tuple[str, int], dict[bytes, bytes | None]] = {}
         self.kpis: list[dict[str, Any]] = []
+        #: Readings of the attribution models.
+        self.credited: list[dict[str, Any]] = []
         self.letters: list[dict[str, Any]] = []
         self.in_flight: list[Output] = []
         self.stages: dict[tuple[str, int], Any] = {}
         for p in range(partitions):
             self.open(INTAKE, p)
             self.open(MERGE, p)
+
+    @staticmethod
+    def rules_of(models: tuple[str, ...]) -> Rules:
+        """Rules of a test: a lookback that is longer than all it writes."""
+        return Rules(models)
 
     # --- sources -----------------------------------------------------------------------------------
 
@@ -176,18 +185,16 @@ class Machine:
     # --- what came out -----------------------------------------------------------------------------
 
     def last(self) -> dict[tuple[str, str, str | None], dict[str, Any]]:
-        """The reading with the highest revision of each campaign, window and start."""
-        found: dict[tuple[str, str, str | None], dict[str, Any]] = {}
-        for reading in self.kpis:
-            key = key_of(reading)
-            if key not in found or reading["revision"] > found[key]["revision"]:
-                found[key] = reading
-        return found
+        """The declared reading with the highest revision of each campaign, window and start."""
+        return _last(self.kpis)
 
     def last_sums(self) -> dict[tuple[str, str, str | None], dict[str, Any]]:
-        """The last sums of each window that are not all zero; unknown cost figures count as zero."""
-        sums = {key: {n: v or 0 for n, v in reading["sums"].items()} for key, reading in self.last().items()}
-        return {key: each for key, each in sums.items() if any(each.values())}
+        """The last declared sums of each window that are not all zero; unknown cost figures count as zero."""
+        return _sums(self.last())
+
+    def last_credits(self, model: str) -> dict[tuple[str, str, str | None], dict[str, Any]]:
+        """The last sums of each window in a model that are not all zero."""
+        return _sums(_last(reading for reading in self.credited if reading["model"] == model))
 
     def check_books(self) -> None:
         """The ledger adds up on every partition, and every refused record is in dead-letters."""
@@ -207,13 +214,28 @@ class Machine:
         if output.topic == topics.PARTIALS:
             self.partials[output.partition].write(output.value, self.now, output.key)
         else:
+            record = msgspec.json.decode(output.value)
             into = self.kpis if output.topic == topics.CAMPAIGN_KPIS else self.letters
-            into.append(msgspec.json.decode(output.value))
+            (into if record.get("model", "declared") == "declared" else self.credited).append(record)
 
 
 def key_of(reading: dict[str, Any]) -> tuple[str, str, str | None]:
     """What a reading is about."""
     return reading["campaign_id"], reading["window"], reading["window_start"]
+
+
+def _last(readings: Iterable[dict[str, Any]]) -> dict[tuple[str, str, str | None], dict[str, Any]]:
+    found: dict[tuple[str, str, str | None], dict[str, Any]] = {}
+    for reading in readings:
+        key = key_of(reading)
+        if key not in found or reading["revision"] > found[key]["revision"]:
+            found[key] = reading
+    return found
+
+
+def _sums(readings: dict[Any, dict[str, Any]]) -> dict[Any, dict[str, Any]]:
+    sums = {key: {n: v or 0 for n, v in reading["sums"].items()} for key, reading in readings.items()}
+    return {key: each for key, each in sums.items() if any(each.values())}
 
 
 def rejection_of(call: Callable[[], Any]) -> Rejection | None:

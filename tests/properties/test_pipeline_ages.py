@@ -71,7 +71,7 @@ def step(machine, intake_crash, merge_crash):
 @bounded
 @given(st.lists(st.tuples(jumps, crashes), min_size=3, max_size=25))
 def test_what_is_kept_does_not_grow_with_the_time_that_passed(drawn):
-    machine, at = Machine(1, order_retention=DAY), T0
+    machine, at = Machine(1, models=(), order_retention=DAY), T0
     for n, (jump, crash) in enumerate(drawn):
         at += max(jump, 3 * HOUR)
         for topic, record in every_topic(n, at, "c0"):

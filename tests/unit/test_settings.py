@@ -43,6 +43,9 @@ def _no_settings_of_this_machine(monkeypatch):
         ("BROKER_SECURITY_PROTOCOL", "TLS"),
         ("LOG_LEVEL", "LOUD"),
         ("GRAACE", "1s"),
+        ("ATTRIBUTION_MODELS", "last_click"),
+        ("ATTRIBUTION_MODELS", "declared"),
+        ("GAUGE_MODELS", "declared,linear"),
     ],
 )
 def test_each_wrong_setting_is_named_in_one_sentence(monkeypatch, name, value):

@@ -1,0 +1,95 @@
+"""Journeys as a part of stage one's changelog: what a checkpoint writes of them, and how they are read back.
+
+The kinds of their keys begin with ``j``. Touches are packed in blocks, one per checkpoint (DESIGN 2.6).
+"""
+
+from typing import Any
+
+import numpy as np
+
+from metrics.attribution.identity import Person
+from metrics.attribution.journeys import Columns, TouchBlock
+from metrics.attribution.lag import LagCounts
+from metrics.attribution.markov import Fit
+from metrics.attribution.models import Rules
+from metrics.contribution import Contribution
+from streams.journeys import Journeys
+from streams.wire import Entry, decode_as, encode, read_key, state_key
+
+RULES_KEY = state_key("jr")
+_LAGS_KEY, _FIT_KEY = state_key("jl"), state_key("jf")
+
+Kept = list[tuple[bytes, bytes]]
+
+
+class JourneyLog:
+    """Reads and writes what a partition's journeys remember."""
+
+    def __init__(self, journeys: Journeys) -> None:
+        self.journeys = journeys
+        self._is_new = True
+
+    def restore(self, kept: Kept, made_with: Rules) -> list[Contribution]:
+        """Fill the journeys; what the sums change by where the rules are no longer those they were made with."""
+        journeys = self.journeys
+        found: dict[str, list[tuple[list[Any], bytes]]] = {}
+        for raw, value in kept:
+            key = read_key(raw)
+            found.setdefault(key[0], []).append((key, value))
+        for key, value in sorted(found.get("jn", [])):
+            journeys.places.restore(key[1], *decode_as(tuple[str, str], value))
+        for key, value in sorted(found.get("jt", [])):
+            journeys.touches[bool(key[1])].restore(_unpacked(key[2], value))
+        for key, value in found.get("jp", []):
+            journeys.people.restore(key[1], decode_as(Person, value))
+        for key, value in found.get("jc", []):
+            journeys.conversions.restore(key[1], value)
+        for _, value in found.get("jl", []):
+            journeys.lags.update(decode_as(dict[str, LagCounts], value))
+        for _, value in found.get("jf", []):
+            journeys.fit = decode_as(Fit, value)
+        self._is_new = made_with != journeys.rules
+        return journeys.catch_up(made_with)
+
+    def take_entries(self, sequence: int, reached: int | None) -> list[Entry]:
+        """Changelog records of what changed since the last call."""
+        journeys = self.journeys
+        entries = journeys.conversions.take_changes()
+        entries += [
+            (state_key("jp", root), None if person is None else encode(person))
+            for root, person in journeys.people.take_changes()
+        ]
+        entries += [(state_key("jn", code), encode(names)) for code, names in journeys.places.take_changes()]
+        for is_click, store in journeys.touches.items():
+            change = store.checkpoint(sequence, reached)
+            entries += [(state_key("jt", int(is_click), gone), None) for gone in change.forgotten]
+            entries += [
+                (state_key("jt", int(is_click), block.sequence), _packed(block)) for block in change.stored
+            ]
+        return entries + self._small_entries()
+
+    def _small_entries(self) -> list[Entry]:
+        journeys = self.journeys
+        entries: list[Entry] = []
+        if journeys.lags_changed:
+            entries.append((_LAGS_KEY, encode(journeys.lags)))
+            journeys.lags_changed = False
+        if journeys.fit_changed:
+            entries.append((_FIT_KEY, encode(journeys.fit)))
+            journeys.fit_changed = False
+        if self._is_new:
+            entries.append((RULES_KEY, encode(journeys.rules)))
+            self._is_new = False
+        return entries
+
+
+def _packed(block: TouchBlock) -> bytes:
+    return encode((block.level, block.latest, *(column.tobytes() for column in block.columns)))
+
+
+def _unpacked(sequence: int, value: bytes) -> TouchBlock:
+    level, latest, visitors, at, places = decode_as(tuple[int, int, bytes, bytes, bytes], value)
+    columns = Columns(
+        np.frombuffer(visitors, np.uint64), np.frombuffer(at, np.int64), np.frombuffer(places, np.int32)
+    )
+    return TouchBlock(sequence, level, latest, columns)

@@ -1,0 +1,151 @@
+"""Laws of the whole pipeline in the attribution models: whatever happens on the way, the same credits, and all of them."""
+
+from collections import Counter
+from itertools import product
+
+import msgspec
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from metrics.timeline import HOUR, MINUTE
+from streams import topics
+from tests.properties.facts import T0, book, streams_of_facts
+from tests.properties.machine import INTAKE, MERGE, Machine
+from tests.properties.test_pipeline_laws import APPENDED, drive, machine_with, wild_steps
+
+bounded = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
+MODELS = ("linear", "last_touch", "time_decay")
+COUNTED = ("leads", "mqls", "sqls", "orders", "new_customers", "cancelled_orders")
+MONEY = ("revenue_micros", "refunds_micros", "cost_of_goods_micros")
+
+
+def by_window(sums):
+    """Conversions of each window over all campaigns; counts in millionths."""
+    found = {}
+    for (_, window, start), each in sums.items():
+        whole = found.setdefault((window, start), Counter())
+        whole.update({name: round(each[name] * 1_000_000) for name in COUNTED})
+        whole.update({name: each[name] for name in MONEY})
+    return {key: dict(whole) for key, whole in found.items() if any(whole.values())}
+
+
+@bounded
+@given(streams_of_facts(), st.lists(wild_steps, max_size=40))
+def test_after_any_crashes_every_model_has_the_credits_of_a_calm_run_and_counts_every_conversion_once(
+    facts, steps
+):
+    calm, wild = (machine_with(facts, models=MODELS) for _ in range(2))
+    calm.settle()
+    drive(wild, steps)
+    wild.settle()
+    wild.check_books()
+    for model in MODELS:
+        assert wild.last_credits(model) == calm.last_credits(model)
+        assert by_window(wild.last_credits(model)) == by_window(wild.last_sums())
+
+
+@bounded
+@given(
+    streams_of_facts(),
+    st.lists(wild_steps, max_size=20),
+    st.sampled_from([(), ("linear",), ("first_touch",)]),
+)
+def test_models_that_are_switched_on_and_off_leave_nothing_behind(facts, steps, others):
+    machine = machine_with(facts, models=MODELS)
+    drive(machine, steps)
+    change_models(machine, others)
+    machine.settle()
+    for (stage, p), log in machine.changelogs.items():
+        text = b"".join(key for key, value in log.items() if value is not None)
+        for model in set(MODELS) - set(others):
+            assert model.encode() not in text, (stage, p)
+    for model in set(others) & set(MODELS):
+        assert by_window(machine.last_credits(model)) == by_window(machine.last_sums())
+
+
+def change_models(machine, models):
+    """Every stage is opened again by a worker of other settings."""
+    machine.intake_options = msgspec.structs.replace(machine.intake_options, rules=machine.rules_of(models))
+    machine.merge_options = msgspec.structs.replace(machine.merge_options, views=models)
+    for stage, p in product((INTAKE, MERGE), range(machine.partitions)):
+        machine.open(stage, p)
+
+
+def click(n, at, campaign, visitor):
+    return {
+        "event_id": f"c{n}",
+        "occurred_at": at,
+        "campaign_id": campaign,
+        "visitor_id": visitor,
+        "cost": "1",
+    }
+
+
+def order(n, at, visitor, **more):
+    return {
+        "event_id": f"o{n}",
+        "occurred_at": at,
+        "order_id": f"o{n}",
+        "visitor_id": visitor,
+        "revenue": "9",
+    } | more
+
+
+def test_a_late_click_after_the_window_is_final_makes_a_correction_in_the_models_alone():
+    machine = Machine(1, book(), models=("last_touch",))
+    at = T0 + 10 * MINUTE
+    machine.produce(topics.CLICKS, "v", click(1, at, "a", "v"), APPENDED)
+    machine.produce(topics.ORDERS, "v", order(1, at + MINUTE, "v"), APPENDED)
+    for n, topic in enumerate((topics.CLICKS, topics.ORDERS, topics.LEADS, topics.IMPRESSIONS)):
+        record = {
+            "event_id": f"x{n}",
+            "occurred_at": at + HOUR,
+            "campaign_id": "z",
+            "lead_id": "l",
+            "order_id": "x",
+        }
+        machine.produce(topic, "v", record | {"revenue": "0"}, APPENDED)
+    machine.run()
+    machine.tick(20_000)
+    window = ("1m", "2026-11-18T00:11:00Z")
+    first = {
+        key[0]: each["orders"]
+        for key, each in machine.last_credits("last_touch").items()
+        if key[1:] == window
+    }
+    assert first == {"a": 1.0}
+    machine.produce(topics.CLICKS, "v", click(2, at + 30_000, "b", "v"), APPENDED)
+    machine.run()
+    machine.tick(20_000)
+    last = {
+        key[0]: each["orders"]
+        for key, each in machine.last_credits("last_touch").items()
+        if key[1:] == window
+    }
+    assert last == {"b": 1.0}
+    made = [
+        each
+        for each in machine.credited
+        if (each["campaign_id"], each["window"], each["window_start"]) == ("b", *window)
+    ]
+    assert [(each["stage"], each["sums"]["spend_micros"]) for each in made] == [("correction", 0)]
+
+
+def test_a_reading_of_a_model_has_the_spend_of_the_campaign_and_its_share_of_the_conversions():
+    machine = Machine(1, book(), models=("linear",))
+    for n, campaign in enumerate("aab"):
+        machine.produce(topics.CLICKS, "v", click(n, T0 + n * MINUTE, campaign, "v"), APPENDED)
+    machine.produce(topics.ORDERS, "v", order(1, T0 + 5 * MINUTE, "v"), APPENDED)
+    machine.settle()
+    total = {key[0]: each for key, each in machine.last_credits("linear").items() if key[1] == "total"}
+    assert (total["a"]["spend_micros"], total["a"]["orders"], total["a"]["revenue_micros"]) == (
+        2_000_000,
+        0.666667,
+        6_000_003,
+    )
+    assert (total["b"]["clicks"], total["b"]["orders"]) == (1, 0.333333)
+    latest = {each["campaign_id"]: each for each in machine.credited if each["window"] == "total"}
+    assert latest["a"]["kpis"]["roas"] == 3.000002  # 6.000003 / 2, half to even
+    assert latest["a"]["kpis"]["cpa"] == 2.999999  # 2 / 0.666667
