@@ -43,6 +43,7 @@ class Leftovers:
 def is_kept(name: str, views: Collection[str]) -> bool:
     """Whether the sums of a subject are still computed.
 
+    >>> from metrics.attribution.crediting import subject
     >>> is_kept("c", ()), is_kept(subject("c", "linear"), ()), is_kept(subject("c", "linear"), ("linear",))
     (True, False, True)
     """

@@ -47,8 +47,8 @@ def warm_up() -> None:
 
 
 def _warm_journeys() -> None:
-    visitors, at, places = (np.zeros(5_000, dtype=each) for each in (np.uint64, np.int64, np.int32))
-    visitors += np.uint64(1)
+    visitors, at = np.ones(5_000, dtype=np.uint64), np.zeros(5_000, dtype=np.int64)
+    places = np.zeros(5_000, dtype=np.int32)
     store = TouchStore(1)
     for _ in range(3):  # room for all of them is made, and made again
         store.insert(Columns(visitors, at, places))
