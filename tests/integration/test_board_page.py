@@ -248,6 +248,19 @@ def test_a_card_that_is_dragged_is_a_decision_and_the_controllers_answer_moves_i
     )
 
 
+def test_what_the_controller_refuses_is_told_on_the_card(opened, settings, store):
+    page = opened([seeding.card("no-1", name="Webinar")])
+    card(page, "Webinar").get_by_role("button", name="Move").click()
+    give_reason(page)
+    seeding.say(store, seeding.card("no-1", 2, name="Webinar", spent_micros=251_000_000))
+    expect(card(page, "Webinar")).to_contain_text("€251")
+    expect(card(page, "Webinar")).to_contain_text("Waiting for the controller")  # figures are no answer
+    seeding.say(store, seeding.card("no-1", 3, name="Webinar", reason="refused: cooldown until 10:40"))
+    expect(card(page, "Webinar")).to_contain_text("refused: cooldown until 10:40")
+    expect(card(page, "Webinar")).not_to_contain_text("Waiting for the controller")
+    expect(page.locator("#announcer")).to_have_text("Webinar: refused: cooldown until 10:40")
+
+
 def test_a_drag_that_ends_nowhere_or_by_escape_is_none(opened):
     page = opened([seeding.card("c-1", name="Spring sale")])
     box = card(page, "Spring sale").bounding_box()

@@ -20,13 +20,12 @@ let entries = [];
 
 const listeners = {
   board(board) {
-    const moves = store.take(board);
+    const { moves, answers } = store.take(board);
     offerWindows();
     view.request();
-    tellMoves(moves);
+    tell(moves, answers);
   },
   trail(news) {
-    for (const entry of news) if (entry.kind === "action" || entry.kind === "decision") answered(entry);
     if (byId("trail").open) {
       entries = [...[...news].reverse(), ...entries].slice(0, 1000);
       showTrail();
@@ -43,20 +42,14 @@ const listeners = {
   },
 };
 
-/** What was sent is on the topic; the controller's answer is the next card. */
-function answered(entry) {
-  const pending = store.pending.get(entry.campaign_id);
-  if (pending && entry.kind === "action") {
-    store.answered(entry.campaign_id);
-    view.request();
-  }
-}
-
-function tellMoves(moves) {
-  if (!moves.length) return;
-  for (const { card } of moves) store.answered(card.campaign_id);
-  const told = moves.slice(0, 3).map(({ card, from }) => `${nameOf(card)} moved from ${from} to ${card.column}`).join(". ");
-  announce(moves.length > 3 ? `${told}, and ${moves.length - 3} more` : told);
+/** Says to who does not see the page what moved, and what came of what was sent. */
+function tell(moves, answers) {
+  const texts = [
+    ...moves.map(({ card, from }) => `${nameOf(card)} moved from ${from} to ${card.column}`),
+    ...answers.filter((card) => card.reason).map((card) => `${nameOf(card)}: ${card.reason}`),
+  ];
+  if (!texts.length) return;
+  announce(texts.slice(0, 3).join(". ") + (texts.length > 3 ? `. And ${texts.length - 3} more` : ""));
 }
 
 function offerWindows() {

@@ -2,6 +2,12 @@
 
 export const COLUMNS = ["backlog", "test", "scale", "hold", "stopped", "archived"];
 
+/** Whether the controller has said something of a card, beyond its figures. */
+function isAnswer(before, after) {
+  return before.column !== after.column || before.reason !== after.reason || before.budget_micros !== after.budget_micros
+    || before.hold?.reason !== after.hold?.reason || before.proposal?.action_id !== after.proposal?.action_id;
+}
+
 /** Past this, a controller that has not answered is worth a word. */
 export const PATIENCE_MS = 15_000;
 
@@ -16,9 +22,9 @@ export class Store {
     this.removed = new Set();
   }
 
-  /** Takes in a `board` event; the campaigns that changed column, with from and to. */
+  /** Takes in a `board` event; the campaigns that changed column, with from and to, and those that were answered. */
   take(board) {
-    const moves = [];
+    const moves = [], answers = [];
     if (board.full) {
       const present = new Set(board.cards.map((each) => each.campaign_id));
       for (const id of this.cards.keys()) if (!present.has(id)) this.#remove(id);
@@ -26,13 +32,17 @@ export class Store {
     for (const card of board.cards) {
       const known = this.cards.get(card.campaign_id);
       if (known && known.column !== card.column) moves.push({ card, from: known.column });
+      if (known && this.pending.has(card.campaign_id) && isAnswer(known, card)) {
+        this.pending.delete(card.campaign_id);
+        answers.push(card);
+      }
       this.cards.set(card.campaign_id, card);
       this.removed.delete(card.campaign_id);
       this.dirty.add(card.campaign_id);
     }
     for (const id of board.removed ?? []) this.#remove(id);
     if (board.columns) this.columns = board.columns;
-    return moves;
+    return { moves, answers };
   }
 
   #remove(id) {
@@ -46,10 +56,6 @@ export class Store {
   sent(id, decisionId, text) {
     this.pending.set(id, { decisionId, text, at: Date.now() });
     this.dirty.add(id);
-  }
-
-  answered(id) {
-    if (this.pending.delete(id)) this.dirty.add(id);
   }
 
   /** Windows that any card has figures of, in their usual order. */
