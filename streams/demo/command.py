@@ -21,6 +21,7 @@ from metrics.errors import RoistreamError
 from streams import settings as settings_module
 from streams.administration import ensure_topics
 from streams.demo import traffic
+from streams.demo.board import BoardProcess, address_variables
 from streams.demo.following import follow_readings, read_ledger
 from streams.demo.options import Options, environment
 from streams.demo.pace import Pace
@@ -74,7 +75,7 @@ def _run(
     settings = _settings(stack, options, folder)
     ensure_topics(settings, create=True)
     demo = Demo(options, settings, _world(options), console, folder, started, has_own_broker, worker_command)
-    stack.callback(demo.stop_worker)
+    stack.callback(demo.stop_processes)
     try:
         return asyncio.run(demo.main())
     except BaseExceptionGroup as group:
@@ -139,6 +140,7 @@ class Demo:
     has_own_broker: bool
     worker_command: Sequence[str] = WORKER_COMMAND
     worker: Worker | None = None
+    board: BoardProcess | None = None
     first_figures_s: float | None = None
     interrupts: int = 0
     progress: traffic.Progress = field(default_factory=traffic.Progress)
@@ -231,12 +233,26 @@ class Demo:
         """The worker, ready; None when the user was faster."""
         self.worker = worker = Worker(self.folder, self._pages, self.worker_command)
         self._say(f"Starting the worker; its log: {worker.log}")
+        self.board = self._start_board()
         if not await worker.until_ready(session, stop, self._say, _READY_WITHIN_S):
             return None
         self._say(f"The worker is ready after {time.monotonic() - self.started:.1f} s.")
+        await self._show_board(session, stop)
         for name, link in self.state.links.items():
             self._say(f"  {name:<8} {link}")
         return worker
+
+    def _start_board(self) -> BoardProcess:
+        variables = address_variables(self.settings, any_port=self.options.port == 0)
+        return BoardProcess(self.folder / "board", self.settings.board_host, variables)
+
+    async def _show_board(self, session: aiohttp.ClientSession, stop: asyncio.Event) -> None:
+        """Tell where the board is; without it the demo goes on, and says where to look."""
+        assert self.board is not None, "started"
+        if await self.board.until_ready(session, stop):
+            self.state.links["board"] = self.board.link
+        elif not stop.is_set():
+            self._say(f"The board did not start; its log: {self.board.log}")
 
     async def _show(self, worker: Worker, stop: asyncio.Event) -> None:
         """Show the table until the time is over, or the user stops it."""
@@ -281,8 +297,10 @@ class Demo:
     def _say(self, line: str) -> None:
         self.console.print(line, markup=False, soft_wrap=True)
 
-    def stop_worker(self) -> None:
-        """End the worker by its process; it checkpoints before it goes."""
+    def stop_processes(self) -> None:
+        """End board and worker by their processes; the worker checkpoints before it goes."""
+        if self.board is not None:
+            self.board.stop()
         if self.worker is not None:
             self.worker.stop()
 

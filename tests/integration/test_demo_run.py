@@ -169,6 +169,7 @@ def test_the_demo_shows_figures_that_move_agrees_with_the_ledger_and_ends_by_its
     ]
     assert len(set(shown)) >= 2, "the CPL moves"
     assert "11 of 12 campaigns show CPL and ROI" in output
+    assert re.search(r"board +http://127\.0\.0\.1:\d+/#token=\S{20,}", output)
     for line in ("records sent / read", "sent twice / duplicates", "sent broken / rejected"):
         assert re.search(rf"{line} .* agree", output)
 
@@ -185,7 +186,7 @@ def test_ctrl_c_ends_the_demo_cleanly_and_leaves_no_process_behind() -> None:
     demo.send_signal(signal.SIGINT)
     code, output = finished(demo)
     assert code == 0, "".join(seen) + output
-    assert len(started) >= 3, "broker, cache and worker ran"
+    assert len(started) >= 4, "broker, cache, worker and board ran"
     assert not any(map(is_alive, started))
     assert "Traceback" not in output
 
