@@ -12,13 +12,17 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from metrics.budget.records import BoardCard, ColumnView
 from metrics.campaigns import Book
 from metrics.errors import StateError
 from metrics.reading import CampaignKpi
 from metrics.refusals import Acceptance, RefusalLimit
 from streams import topics
 from streams.batching import Batch
+from streams.board_reader import follow
 from streams.checkpoint import bounds
+from streams.controller import BOARD_PARTITION, Controller
+from streams.controller_log import ControllerLog
 from streams.intake import Intake, IntakeOptions
 from streams.intake_log import IntakeLog
 from streams.listening import Listening
@@ -51,17 +55,20 @@ class Ports:
     answered: Callable[[str, int], int | None]
     offer: Callable[[Sequence[CampaignKpi], int], None]
     fail: Callable[[BaseException], None]
+    #: Cards and columns of the board, and the creation time of its state.
+    offer_board: Callable[[Sequence[BoardCard], Mapping[str, ColumnView], int], None] = lambda *_: None
 
 
 @dataclass
 class Holding:
-    """Both stages of one partition."""
+    """Both stages of one partition, and the board's where that is held with it."""
 
     intake: IntakeLog
     merge: MergeLog
-    seats: tuple[Seat, Seat]
+    seats: tuple[Seat, ...]
     generation: int
     listening: Mapping[str, Listening]
+    board: ControllerLog | None = None
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
 
@@ -191,12 +198,42 @@ class Processor:
         )
         heard = self._ports.monotonic()
         listening = {topic: Listening(heard) for topic in topics.SOURCES}
-        return Holding(intake, merge, seats, generation, listening)
+        holding = Holding(intake, merge, seats, generation, listening)
+        if partition == BOARD_PARTITION:
+            self._add_board(holding)
+        return holding
+
+    def _add_board(self, holding: Holding) -> None:
+        settings, now = self.settings, self._ports.now
+        controller = Controller(
+            settings.policies,
+            settings.budget_mode,
+            settings.reporting_currency,
+            self.book,
+            settings.partitions,
+            self._merged_to,
+        )
+        board = holding.board = ControllerLog(controller, settings.partitions, now)
+        seat = Seat(
+            settings,
+            board,
+            topics.CONTROLLER_CHANGELOG,
+            BOARD_PARTITION,
+            now,
+            self.telemetry.stages["controller"],
+            lambda checkpoint: self._show_board(board, checkpoint),
+        )
+        holding.seats = (*holding.seats, seat)
 
     def _start_timers(self, holding: Holding) -> None:
         interval = self.settings.publish_interval / 1000
-        for seat, divisor in zip(holding.seats, (4, 2), strict=True):
-            task = asyncio.create_task(seat.run(interval / divisor))
+        running = [
+            seat.run(interval / divisor) for seat, divisor in zip(holding.seats, (4, 2, 1), strict=False)
+        ]
+        if holding.board is not None:
+            running.append(follow(self.settings, holding.board.controller))
+        for each in running:
+            task = asyncio.create_task(each)
             task.add_done_callback(self._watch)
             holding.tasks.append(task)
 
@@ -316,6 +353,28 @@ class Processor:
         for holding in self.held.values():
             for views in holding.merge.merge.latest.values():
                 self._offer(holding.merge, list(views.values()))
+
+    @property
+    def board(self) -> ControllerLog | None:
+        """The board, where this worker holds it."""
+        holding = self.held.get(BOARD_PARTITION)
+        return None if holding is None else holding.board
+
+    def _merged_to(self, partition: int) -> int | None:
+        holding = self.held.get(partition)
+        return None if holding is None else holding.merge.merge.clock.reached
+
+    def offer_board(self) -> None:
+        """Offer every card again: Redis may have lost them."""
+        if self.board is not None:
+            controller = self.board.controller
+            self._ports.offer_board(controller.cards(), controller.columns(), self.board.birth)
+
+    def _show_board(self, board: ControllerLog, checkpoint: Checkpoint) -> None:
+        self._count_sent(checkpoint)
+        if board.changed:
+            cards = board.controller.cards(board.changed)
+            self._ports.offer_board(cards, board.controller.columns(), board.birth)
 
     def _publish(self, merge: MergeLog, checkpoint: Checkpoint) -> None:
         self._count_sent(checkpoint)

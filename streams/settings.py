@@ -1,5 +1,6 @@
 """Settings from ``ROISTREAM_*`` variables and an optional TOML file (CONTRACT 7). Reads them when asked."""
 
+import json
 import os
 import re
 import tomllib
@@ -13,6 +14,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from metrics.attribution.crediting import COHORT
 from metrics.attribution.models import MODELS, Rules
+from metrics.budget.policy import Policies
+from metrics.budget.policy import parse as parse_policies
 from metrics.composing import DECLARED
 from metrics.errors import SettingError
 from metrics.panes import MINUTES, RETENTIONS
@@ -30,6 +33,15 @@ def _millis(value: Any) -> Any:
 
 def _listed(value: Any) -> Any:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _table(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError as error:
+        raise ValueError(f'not a JSON object ({error}); write it like {{"preset": "careful"}}') from error
 
 
 Millis = Annotated[int, BeforeValidator(_millis), Field(gt=0)]
@@ -89,6 +101,8 @@ class Settings(BaseSettings):
     max_campaign_series: Annotated[int, Field(ge=1)] = 1_000
     state_dir: Path | None = None
     budget_mode: Literal["observe", "propose", "enforce"] = "observe"
+    #: The ``[budget]`` table of the TOML file, or the same as JSON in the environment; see ``policies``.
+    budget: Annotated[dict[str, Any], BeforeValidator(_table)] = {}
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @field_validator("grace")
@@ -157,6 +171,15 @@ class Settings(BaseSettings):
             raise ValueError(f"{value!r} is not like kafka://host:9092 (several: separated by commas)")
         return value
 
+    @field_validator("budget")
+    @classmethod
+    def _policies_are_right(cls, value: dict[str, Any]) -> dict[str, Any]:
+        try:
+            parse_policies(value)
+        except SettingError as error:
+            raise ValueError(str(error).removesuffix(".")) from error
+        return value
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -174,6 +197,11 @@ class Settings(BaseSettings):
     def bootstrap(self) -> list[str]:
         """Broker addresses as ``host:port``."""
         return [part.removeprefix("kafka://") for part in self.broker.split(",")]
+
+    @cached_property
+    def policies(self) -> Policies:
+        """What the budget controller may do."""
+        return parse_policies(self.budget)
 
     @cached_property
     def zone(self) -> ZoneInfo:

@@ -20,6 +20,7 @@ from streams.administration import ensure_topics
 from streams.app import make_app
 from streams.http import HttpServer
 from streams.processor import Ports, Processor
+from streams.publishing.board import BoardViews
 from streams.publishing.redis import RedisViews
 from streams.registry import Registry
 from streams.settings import Settings
@@ -98,13 +99,16 @@ class Worker:
         self.book = Book(settings.reporting_currency)
         self.telemetry = Telemetry(version("roistream"))
         self.views = self._redis()
+        self.board_views = self._board_redis()
         self.app: Any = None
         self.failure: str | None = None
         self.processor = Processor(
             settings,
             self.book,
             self.telemetry,
-            Ports(now_ms, time.monotonic, self._highwater, self._answered, self._offer, die),
+            Ports(
+                now_ms, time.monotonic, self._highwater, self._answered, self._offer, die, self._offer_board
+            ),
             accept_dead_letters,
         )
         self.stall_limit_s = max(_STALLED_AFTER_S, 3 * settings.session_timeout / 1000)
@@ -122,6 +126,8 @@ class Worker:
             log.info("HTTP on http://%s:%d", self.settings.http_host, self.http.port)
             if self.views is not None:
                 await self.views.start()
+            if self.board_views is not None:
+                await self.board_views.start()
             await self.registry.start()
             following = self.registry.follow()
             following.add_done_callback(_fail_with_task)
@@ -155,6 +161,8 @@ class Worker:
                 await asyncio.wait_for(part(), 10)
         if self.views is not None:
             await self.views.stop()
+        if self.board_views is not None:
+            await self.board_views.stop()
 
     async def _take(self, topic: str, partition: int, generation: int, batch: Any) -> None:
         try:
@@ -203,6 +211,20 @@ class Worker:
         if settings.redis_url is None:
             return None
         return RedisViews(settings.redis_url.get_secret_value(), settings.redis_ttl, self._offer_all)
+
+    def _board_redis(self) -> BoardViews | None:
+        settings = self.settings
+        if settings.redis_url is None:
+            return None
+        url = settings.redis_url.get_secret_value()
+        return BoardViews(url, settings.redis_ttl, self._offer_whole_board)
+
+    def _offer_whole_board(self) -> None:
+        self.processor.offer_board()
+
+    def _offer_board(self, cards: Any, columns: Any, birth: int) -> None:
+        if self.board_views is not None:
+            self.board_views.offer(cards, columns, birth)
 
     def _offer(self, readings: Any, birth: int) -> None:
         if self.views is not None:

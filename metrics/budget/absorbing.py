@@ -35,11 +35,12 @@ def absorb_reading(
         return state
     if reading.window == "1h" and reading.window_start is not None:
         return _with_hour(state, reading)
-    if reading.window != "total" or reading.watermark is None:
+    if reading.window != "total":
         return state
     if state.latest is not None and reading.revision <= state.latest.revision:
         return state
-    latest = Latest(reading.revision, _millis(reading.watermark), reading.sums, completeness)
+    watermark = 0 if reading.watermark is None else _millis(reading.watermark)
+    latest = Latest(reading.revision, watermark, reading.sums, completeness)
     own = since(reading.sums, state.baseline)
     renewed = replace(
         state,

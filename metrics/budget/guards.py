@@ -59,6 +59,8 @@ class Scene(NamedTuple):
     mode: Mode
     is_live: bool
     now: int
+    #: The watermark up to which the campaign's figures hold, where that is later than their own.
+    reached: int | None = None
 
 
 def admit(wish: Wish, state: CampaignState, scene: Scene) -> Admitted | Refused:
@@ -72,7 +74,7 @@ def admit(wish: Wish, state: CampaignState, scene: Scene) -> Admitted | Refused:
     policy = scene.policies.of(wish.campaign_id)
     reason = (
         _not_live(scene)
-        or _bad_figures(wish, state, policy, scene.now)
+        or _bad_figures(wish, state, policy, scene)
         or _resting(wish, state, policy, scene)
         or _pointless(wish, state)
     )
@@ -103,14 +105,14 @@ def _not_live(scene: Scene) -> str | None:
     return None if scene.is_live else "the log is still being read: nothing is done before its end"
 
 
-def _bad_figures(wish: Wish, state: CampaignState, policy: Policy, now: int) -> str | None:
+def _bad_figures(wish: Wish, state: CampaignState, policy: Policy, scene: Scene) -> str | None:
     if wish.by == "operator" and not releases_money(wish, state):
         return None
     if state.latest is None:
         if wish.by == "operator" and state.column == "backlog":
             return None  # a campaign that begins has no figures yet
         return "there are no figures yet"
-    age = now - state.latest.watermark
+    age = scene.now - max(state.latest.watermark, scene.reached or 0)
     if age > policy.stale_after:
         return f"the figures are stale: their watermark is {max(1, age // MINUTE)} min old"
     if wish.by == "rule" and state.latest.completeness < policy.min_completeness:

@@ -1,12 +1,12 @@
 """The controller as a pure state machine: (board, inputs, context, now) → (board, actions).
 
 Everything that comes is absorbed first: readings, alerts, decisions. Then, at the live edge only, operators' words are
-done, and the rules look at the campaigns that something happened to. Each wish passes the gate. Under ``observe`` rules
+done, and the rules look at every campaign. Each wish passes the gate. Under ``observe`` rules
 change nothing and say once what they would do; under ``propose`` they put a proposal on the card; under ``enforce``
 they act, except for large changes, which are proposed. An operator's word is an order except under ``observe``.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
@@ -48,6 +48,7 @@ class Context(NamedTuple):
         facts: campaigns as registered.
         archived: campaigns that were withdrawn.
         completeness: by campaign, share of the results of its spend that have usually come by now; absent: 1.
+        reached: the watermark up to which the newest reading of a campaign holds, where that is later than its own.
     """
 
     policies: Policies
@@ -57,6 +58,7 @@ class Context(NamedTuple):
     facts: Mapping[str, CampaignFacts]
     archived: AbstractSet[str] = frozenset()
     completeness: Mapping[str, float] = {}
+    reached: Callable[[str], int | None] = lambda _: None
 
 
 def step(board: Board, inputs: Inputs, context: Context, now: int) -> tuple[Board, list[BudgetAction]]:
@@ -75,7 +77,7 @@ def step(board: Board, inputs: Inputs, context: Context, now: int) -> tuple[Boar
     desk.absorb(inputs)
     if context.is_live:
         desk.hear_waiting()
-        for campaign_id in sorted(desk.touched | desk.overdue()):
+        for campaign_id in sorted(desk.board.campaigns):
             desk.judge(campaign_id)
     return desk.board, desk.actions
 
@@ -87,7 +89,6 @@ class _Desk:
         self.board = replace(board, campaigns=dict(board.campaigns))
         self.context = context
         self.now = now
-        self.touched: set[str] = set()
         self.actions: list[BudgetAction] = []
 
     # --- absorbing ---------------------------------------------------------------------------------
@@ -152,7 +153,6 @@ class _Desk:
         assert isinstance(self.board.campaigns, dict), "a copy of this step"
         marked = replace(after, revision=after.revision + 1, updated_at=self.now)
         self.board.campaigns[after.campaign_id] = marked
-        self.touched.add(after.campaign_id)
 
     # --- operators ---------------------------------------------------------------------------------
 
@@ -194,19 +194,6 @@ class _Desk:
 
     # --- rules -------------------------------------------------------------------------------------
 
-    def overdue(self) -> set[str]:
-        """Campaigns that time alone gives reason to look at."""
-        return {
-            state.campaign_id
-            for state in self.board.campaigns.values()
-            if (
-                state.hold is not None
-                and state.hold.expires_at is not None
-                and state.hold.expires_at <= self.now
-            )
-            or (state.firing and state.may_spend)
-        }
-
     def judge(self, campaign_id: str) -> None:
         """Let the rules look at a campaign, after it has pulled what it may pull."""
         state = self.board.campaigns[campaign_id]
@@ -221,7 +208,8 @@ class _Desk:
     def _try(self, wish: Wish) -> None:
         state = self.board.campaigns[wish.campaign_id]
         context = self.context
-        scene = Scene(self.board, context.policies, context.mode, context.is_live, self.now)
+        reached = context.reached(wish.campaign_id)
+        scene = Scene(self.board, context.policies, context.mode, context.is_live, self.now, reached)
         found = admit(wish, state, scene)
         if isinstance(found, Refused):
             self._explain(wish.campaign_id, f"{wish.rule}: {found.reason}")

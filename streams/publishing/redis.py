@@ -93,7 +93,7 @@ class RedisViews:
         Raises:
             SettingError: when the URL is none.
         """
-        self._client = _client(url)
+        self._client = client_of(url)
         self._secrets = _secrets(url, self._client)
         self._ttl_ms = ttl_ms
         self._on_refill = on_refill
@@ -264,7 +264,7 @@ class RedisViews:
         self.is_up, self.last_error = False, text
 
 
-def _client(url: str) -> Redis:
+def client_of(url: str) -> Redis:
     """A client that gives up soon: waiting and trying again is done here, in one place."""
     try:
         return Redis.from_url(

@@ -1,0 +1,78 @@
+"""What the board shows: cards and columns of a state. Pure; knows no Redis and no page."""
+
+from collections.abc import Mapping
+from typing import get_args
+
+from metrics.budget.policy import Policies
+from metrics.budget.records import BoardCard, CardHold, Column, ColumnView, Mode, SparkPoint
+from metrics.budget.state import Board, CampaignState
+from metrics.campaigns import CampaignFacts
+from metrics.money import ratio
+from metrics.timeline import format_instant
+
+#: Hours on a card's sparkline.
+_SPARK_HOURS = 48
+
+
+def card_of(state: CampaignState, facts: CampaignFacts, mode: Mode, currency: str) -> BoardCard:
+    """A campaign as one card of the board; money in micros of ``currency``."""
+    record, hold = facts.registered, state.hold
+    total = 0 if state.card <= 0 else -(-state.budget // state.card)
+    return BoardCard(
+        campaign_id=state.campaign_id,
+        name=None if record is None else record.name,
+        channel=facts.channel,
+        status=None if record is None else record.status,
+        column=state.column,
+        revision=state.revision,
+        currency=currency,
+        budget_micros=state.budget,
+        spent_micros=state.spent,
+        card_micros=state.card,
+        cards_done=0 if state.card <= 0 else min(total, state.spent // state.card),
+        cards_total=total,
+        hold=None if hold is None else _hold(hold.owner, hold.reason, hold.expires_at),
+        evidence=state.evidence,
+        proposal=state.proposal,
+        kpis=state.kpis,
+        sparkline=[
+            SparkPoint(
+                t=format_instant(hour.start),
+                spend_micros=hour.spend,
+                roi=ratio(hour.profit, hour.spend + hour.other_cost),
+            )
+            for hour in state.hours[-_SPARK_HOURS:]
+        ],
+        mode=mode,
+        reason=state.reason,
+        updated_at=format_instant(state.updated_at),
+    )
+
+
+def columns_of(board: Board, policies: Policies) -> dict[Column, ColumnView]:
+    """Every column with its limits and what stands in it."""
+    views: dict[Column, ColumnView] = {}
+    for column in get_args(Column):
+        within = list(board.within(column))
+        limit = policies.common.limit_of(column)
+        views[column] = ColumnView(
+            limit_campaigns=limit.limit_campaigns,
+            limit_micros=limit.limit_micros,
+            count=len(within),
+            sum_micros=sum(state.card for state in within),
+        )
+    return views
+
+
+def cards_of(board: Board, facts: Mapping[str, CampaignFacts], mode: Mode, currency: str) -> list[BoardCard]:
+    """All cards."""
+    return [
+        card_of(state, facts.get(name) or CampaignFacts(name), mode, currency)
+        for name, state in board.campaigns.items()
+    ]
+
+
+def _hold(owner: str, reason: str, expires_at: int | None) -> CardHold:
+    return CardHold(
+        owner=owner, reason=reason, expires_at=None if expires_at is None else format_instant(expires_at)
+    )

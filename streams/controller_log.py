@@ -1,0 +1,156 @@
+"""Stage three's state as a changelog: the board, its place in its topics, and the actions of the last step.
+
+A step runs while its checkpoint is made, so that the board, the offsets and the actions are one append. Actions wait
+in that append until the next one: after a crash between the append and the outputs they are sent again, with the
+same ``action_id``.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from metrics.budget.records import BudgetAction, BudgetDecision
+from metrics.budget.state import Board, CampaignState, Hour
+from metrics.errors import StateError
+from streams import topics
+from streams.controller import Controller
+from streams.wire import Checkpoint, Entry, Output, decode_as, encode, partition_of, read_key, state_key
+
+META_KEY = state_key("@")
+_actions = msgspec.json.Encoder()
+
+
+class ControllerMeta(msgspec.Struct, array_like=True):
+    """What a checkpoint says of itself; ``outbox`` are the actions whose sending it began."""
+
+    epoch: int
+    sequence: int
+    partitions: int
+    birth: int
+    offsets: list[tuple[str, int, int]]
+    acted: tuple[int, ...]
+    open_until: int
+    reallocated_at: int | None
+    waiting: tuple[BudgetDecision, ...]
+    outbox: list[BudgetAction]
+
+
+class ControllerLog:
+    """The controller with its place in its changelog."""
+
+    def __init__(self, controller: Controller, partitions: int, now: Callable[[], int]) -> None:
+        self.controller = controller
+        self.epoch = 0
+        self.birth = now()
+        self.sequence = 0
+        #: Campaigns that the last checkpoint changed; all of them after a takeover.
+        self.changed: list[CampaignState] = []
+        self._partitions = partitions
+        self._now = now
+        self._outbox: list[BudgetAction] = []
+        self._is_due = True
+        self._stored: dict[str, tuple[Hour, ...]] = {}
+        self._offsets: dict[tuple[str, int], int] = {}
+
+    @property
+    def is_dirty(self) -> bool:
+        """Whether a step would find anything, or the topics were read on."""
+        moved = self._offsets != self.controller.offsets
+        return self._is_due or moved or self.controller.has_work(self._now())
+
+    @property
+    def weight(self) -> int:
+        """Never heavy: a step writes each campaign once."""
+        return 0
+
+    # --- reading back -----------------------------------------------------------------------------
+
+    def restore(self, entries: Iterable[tuple[bytes, bytes | None]]) -> None:
+        """Fill the board from changelog records in order of offset.
+
+        Raises:
+            StateError: when the state belongs to another number of partitions.
+        """
+        latest = dict(entries)
+        meta_value = latest.pop(META_KEY, None)
+        if meta_value is None:
+            return
+        meta = decode_as(ControllerMeta, meta_value)
+        if meta.partitions != self._partitions:
+            raise StateError(
+                f"The board was made with {meta.partitions} partitions, ROISTREAM_PARTITIONS says "
+                f"{self._partitions}; a change needs a new ROISTREAM_TOPIC_PREFIX and a replay."
+            )
+        kept = {tuple(read_key(key)): value for key, value in latest.items() if value is not None}
+        campaigns = {}
+        for (kind, name), value in kept.items():
+            if kind == "c":
+                hours = kept.get(("h", name))
+                self._stored[name] = () if hours is None else decode_as(tuple[Hour, ...], hours)
+                campaigns[name] = replace(decode_as(CampaignState, value), hours=self._stored[name])
+        self.epoch, self.sequence, self.birth = meta.epoch, meta.sequence, meta.birth
+        self._outbox = meta.outbox
+        self.controller.offsets = {(topic, partition): at for topic, partition, at in meta.offsets}
+        self.controller.board = Board(
+            campaigns=campaigns,
+            acted=meta.acted,
+            open_until=meta.open_until,
+            reallocated_at=meta.reallocated_at,
+            waiting=meta.waiting,
+        )
+
+    def take_over(self) -> None:
+        """Begin a new epoch; nothing is done before the topics are read to their end again."""
+        self.epoch += 1
+        self._is_due = True
+        self.controller.is_live = False
+
+    # --- writing ----------------------------------------------------------------------------------
+
+    def checkpoint(self, now: int) -> Checkpoint:
+        """One step, what it changed, and the actions that go out after it."""
+        self.sequence += 1
+        is_first, self._is_due = self._is_due, False
+        again = self._outbox if is_first else []
+        changed, actions = self.controller.step(now)
+        self._outbox = [*again, *actions]
+        self._offsets = dict(self.controller.offsets)
+        self.changed = list(self.controller.board.campaigns.values()) if is_first else changed
+        entries = [entry for state in changed for entry in self._entries(state)]
+        entries.append((META_KEY, encode(self._meta())))
+        return Checkpoint(self.sequence, entries, [self._output(action) for action in self._outbox])
+
+    def confirm(self, sequence: int) -> None:
+        """The append and the actions of a checkpoint are confirmed by the broker."""
+        del sequence
+        self._outbox = []
+
+    def _entries(self, state: CampaignState) -> list[Entry]:
+        name = state.campaign_id
+        found: list[Entry] = [(state_key("c", name), encode(replace(state, hours=())))]
+        if self._stored.get(name, ()) != state.hours:
+            self._stored[name] = state.hours
+            found.append((state_key("h", name), encode(state.hours)))
+        return found
+
+    def _output(self, action: BudgetAction) -> Output:
+        partition = partition_of(action.campaign_id, self._partitions)
+        return Output(topics.BUDGET_ACTIONS, partition, action.campaign_id.encode(), _actions.encode(action))
+
+    def _meta(self) -> ControllerMeta:
+        board = self.controller.board
+        offsets: Any = [(topic, partition, at) for (topic, partition), at in sorted(self._offsets.items())]
+        return ControllerMeta(
+            self.epoch,
+            self.sequence,
+            self._partitions,
+            self.birth,
+            offsets,
+            board.acted,
+            board.open_until,
+            board.reallocated_at,
+            board.waiting,
+            self._outbox,
+        )

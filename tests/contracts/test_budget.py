@@ -1,0 +1,114 @@
+"""The budget controller from outside: records and words in, actions and cards out, once, also over a crash."""
+
+import contextlib
+import json
+import time
+from typing import Any
+
+import redis
+
+from streams import topics
+from streams.administration import ensure_topics
+from tests.contracts.outside import published, write
+from tests.servers.worker import running_worker, wait_for
+
+TARGETS = {"cpl": 2}
+POLICY = {"cooldown": "1s", "stale_after": "5m", "hold_for": "never"}
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def campaign(name: str) -> tuple[str, bytes, dict[str, Any]]:
+    record = {
+        "campaign_id": name,
+        "name": f"<b>{name}</b>",
+        "channel": "search",
+        "budget": 1000,
+        "targets": TARGETS,
+    }
+    return topics.CAMPAIGNS, name.encode(), record
+
+
+def traffic(name: str, clicks: int, leads: int, tag: str) -> list[Any]:
+    at = now_ms()
+    found: list[Any] = [
+        (
+            topics.CLICKS,
+            f"v{n}".encode(),
+            {"event_id": f"{tag}c{n}", "occurred_at": at, "campaign_id": name, "cost": 1},
+        )
+        for n in range(clicks)
+    ]
+    return found + [
+        (
+            topics.LEADS, f"v{n}".encode(),
+            {"event_id": f"{tag}l{n}", "occurred_at": at, "lead_id": f"{tag}{n}", "campaign_id": name},
+        )
+        for n in range(leads)
+    ]  # fmt: skip
+
+
+def word(name: str, verb: str, **more: Any) -> tuple[str, bytes, dict[str, Any]]:
+    record = {
+        "decision_id": f"{name}-{verb}-{now_ms()}", "campaign_id": name, "verb": verb, "by": "ada", "occurred_at": now_ms(),
+    }  # fmt: skip
+    return topics.BUDGET_DECISIONS, name.encode(), record | more
+
+
+def test_a_bad_campaign_is_paused_once_a_good_one_scaled_and_a_crash_repeats_nothing(
+    embedded_kafka, cache, settings_for, tmp_path
+):
+    settings = settings_for(embedded_kafka, budget_mode="enforce", redis_url=cache.url, partitions=2)
+    ensure_topics(settings, create=True)
+    store = redis.Redis.from_url(cache.url)
+    store.delete("roistream:board", "roistream:board:revisions", "roistream:board:columns")
+    policy = json.dumps(POLICY)
+
+    def actions() -> list[tuple[str, str, str]]:
+        return [(a["campaign_id"], a["verb"], a["rule"]) for a in published(settings, topics.BUDGET_ACTIONS)]
+
+    def tick() -> None:  # life goes on, so that the watermark does
+        tag = str(now_ms())
+        write(settings, traffic("life", 8, 4, tag))
+
+    def acted(least: int) -> bool:
+        tick()
+        return len(actions()) >= least
+
+    def card(name: str) -> dict[str, Any]:
+        value = store.hget("roistream:board", name)
+        return {} if value is None else json.loads(value)
+
+    write(settings, [campaign("bad"), campaign("good"), campaign("calm")])
+    with contextlib.closing(store):
+        with running_worker(settings, tmp_path, ROISTREAM_BUDGET=policy) as worker:
+            write(
+                settings,
+                traffic("bad", 60, 3, "b") + traffic("good", 60, 80, "g") + traffic("calm", 5, 2, "k"),
+            )
+            wait_for("two actions", lambda: acted(2))
+            wait_for("the card of the good one", lambda: card("good").get("column") == "scale")
+            wait_for("the card of the bad one", lambda: card("bad").get("column") == "hold")
+            worker.kill()
+        first = published(settings, topics.BUDGET_ACTIONS)
+        with running_worker(settings, tmp_path, "again", ROISTREAM_BUDGET=policy):
+            write(settings, [word("calm", "pause", reason="for now"), *traffic("bad", 5, 0, "b2")])
+            wait_for("the pause", lambda: acted(3))
+            wait_for("its card", lambda: card("calm").get("hold", None) is not None)
+        last = published(settings, topics.BUDGET_ACTIONS)
+    bad, good = card("bad"), card("good")
+    assert {a["action_id"] for a in last} - {a["action_id"] for a in first} == {
+        a["action_id"] for a in last if a["campaign_id"] == "calm"
+    }
+    assert {(a["campaign_id"], a["verb"], a["mode"]) for a in last} == {
+        ("bad", "pause", "enforce"),
+        ("good", "move", "enforce"),
+        ("calm", "pause", "enforce"),
+    }
+    assert bad["hold"]["owner"] == "evidence"
+    assert bad["evidence"]["cpl"]["verdict"] == "bad"
+    assert bad["name"] == "<b>bad</b>"
+    assert good["evidence"]["cpl"]["verdict"] == "good"
+    assert card("calm")["hold"]["owner"] == "ada"
