@@ -28,8 +28,8 @@ class Clicks(msgspec.Struct):
     micros: int
 
 
-def make_clicks(count: int, campaigns: int, seed: int = 7) -> Clicks:
-    """`count` clicks in order of time, keyed by visitor, with unique ids."""
+def make_clicks(count: int, campaigns: int, seed: int = 7, hot: float = 0.0) -> Clicks:
+    """`count` clicks in order of time, keyed by visitor, with unique ids; a share `hot` of them in one campaign."""
     rng = random.Random(seed)
     first = time.time_ns() // 1_000_000 - _SPAN_MS
     routes = {f"v-{n:06d}".encode(): partition_of(f"v-{n:06d}", PARTITIONS) for n in range(_VISITORS)}
@@ -42,7 +42,7 @@ def make_clicks(count: int, campaigns: int, seed: int = 7) -> Clicks:
         click = {
             "event_id": f"e-{seed}-{number:09d}",
             "occurred_at": first + number * _SPAN_MS // count,
-            "campaign_id": f"c-{rng.randrange(campaigns):04d}",
+            "campaign_id": f"c-{0 if hot and rng.random() < hot else rng.randrange(campaigns):04d}",
             "visitor_id": visitor.decode(),
             "cost": f"{cents / 100:.2f}",
             "channel": rng.choice(_CHANNELS),

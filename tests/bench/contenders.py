@@ -24,7 +24,7 @@ from streams.settings import Settings
 from streams.topics import MAX_MESSAGE_BYTES
 from streams.wire import decode_as
 from tests.bench.clicks import PARTITIONS, Clicks, produce
-from tests.bench.machine import CpuWatch
+from tests.bench.machine import CpuWatch, peak_memory_mb
 
 ROOT = Path(__file__).parents[2]
 _POLL_SECONDS = 1.0
@@ -50,12 +50,13 @@ class Broker(NamedTuple):
 
 
 class Round(NamedTuple):
-    """One measurement: events in seconds, and cores in use by the contender and by the broker."""
+    """One measurement: events in seconds, cores in use by the contender and by the broker, the contender's memory."""
 
     events: int
     seconds: float
     cores: float | None
     broker_cores: float | None
+    peak_mb: float | None = None
 
     @property
     def rate(self) -> float:
@@ -139,27 +140,37 @@ def worker_round(
     clicks: Clicks,
     warm_up: int,
     beside: Callable[[int], object] | None = None,
+    workers: int = 1,
 ) -> Round:
-    """One roistream worker with its defaults, from an empty state through the whole backlog.
+    """roistream workers with their defaults, from an empty state through the whole backlog.
 
-    `beside` is told the worker's process id at its start, for a profiler.
+    `beside` is told the first worker's process id at its start, for a profiler.
     """
-    (port,) = free_ports(1)
-    url = f"http://{LOOPBACK}:{port}/metrics"
+    ports = free_ports(workers)
+    urls = [f"http://{LOOPBACK}:{port}/metrics" for port in ports]
     command = [sys.executable, "-m", "streams", "worker"]
-    with (
-        running_contender(command, worker_variables(broker, settings, port), "worker.log") as process,
-        _watch(broker, process) as watch,
-    ):
+    with contextlib.ExitStack() as stack:
+        running = [
+            stack.enter_context(
+                running_contender(command, worker_variables(broker, settings, port), f"worker-{number}.log")
+            )
+            for number, port in enumerate(ports)
+        ]
+        watch = stack.enter_context(_watch(broker, *running))
         if beside is not None:
-            beside(process.pid)
-        _wait(process, lambda: _total(url, "roistream_ledger_events", 'outcome="applied"') == clicks.count)
-        _wait(process, lambda: _total(url, "campaign_clicks_total") == clicks.count)
-        micros = round(_total(url, "campaign_spend_total") * 1_000_000)
+            beside(running[0].pid)
+
+        def total(family: str, label: str = "") -> float:
+            return sum(_total(url, family, label) for url in urls)
+
+        _wait(running, lambda: total("roistream_ledger_events", 'outcome="applied"') == clicks.count)
+        _wait(running, lambda: total("campaign_clicks_total") == clicks.count)
+        micros = round(total("campaign_spend_total") * 1_000_000)
+        peak_mb = max(peak_memory_mb(process.pid) for process in running)
     if micros != clicks.micros:
-        raise BenchError(f"The worker's spend is {micros}, it should be {clicks.micros}.")
+        raise BenchError(f"The spend is {micros}, it should be {clicks.micros}.")
     span = asyncio.run(_span(settings, clicks.count, warm_up))
-    return _round(span, watch)
+    return _round(span, watch)._replace(peak_mb=peak_mb)
 
 
 def worker_variables(broker: Broker, settings: Settings, port: int) -> dict[str, str]:
@@ -187,11 +198,11 @@ def _total(url: str, family: str, label: str = "") -> float:
     )
 
 
-def _wait(process: subprocess.Popen[bytes], is_done: Callable[[], bool]) -> None:
+def _wait(processes: list[subprocess.Popen[bytes]], is_done: Callable[[], bool]) -> None:
     deadline = time.monotonic() + _WITHIN_SECONDS
     while not is_done():
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise BenchError("The worker did not come to the end; its log is .bench/worker.log.")
+        if any(process.poll() is not None for process in processes) or time.monotonic() > deadline:
+            raise BenchError("The worker did not come to the end; its log is .bench/worker-0.log.")
         time.sleep(_POLL_SECONDS)
 
 
@@ -274,12 +285,15 @@ def running_contender(
 
 
 @contextlib.contextmanager
-def _watch(broker: Broker, process: subprocess.Popen[bytes]) -> Iterator[CpuWatch]:
-    with CpuWatch({"contender": process.pid, "broker": broker.pid}).running() as watch:
+def _watch(broker: Broker, *processes: subprocess.Popen[bytes]) -> Iterator[CpuWatch]:
+    pids = {f"contender {number}": process.pid for number, process in enumerate(processes)}
+    with CpuWatch({**pids, "broker": broker.pid}).running() as watch:
         yield watch
 
 
 def _round(span: Span, watch: CpuWatch) -> Round:
     seconds = span.ended - span.began
-    shares = [watch.share(name, span.began, span.ended) for name in ("contender", "broker")]
-    return Round(span.events, seconds, *shares)
+    shares = {name: watch.share(name, span.began, span.ended) for name in watch.names}
+    broker_cores = shares.pop("broker")
+    cores = None if None in shares.values() else sum(share or 0.0 for share in shares.values())
+    return Round(span.events, seconds, cores, broker_cores)

@@ -30,6 +30,15 @@ def load_average() -> float:
     return os.getloadavg()[0]
 
 
+def peak_memory_mb(pid: int) -> float:
+    """The most memory a running process has had resident (Linux); NaN elsewhere."""
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / 1024
+    return float("nan")
+
+
 def _processor() -> str:
     with contextlib.suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text().splitlines():
@@ -43,6 +52,7 @@ class CpuWatch:
 
     def __init__(self, pids: dict[str, int]) -> None:
         self._stats = {name: Path(f"/proc/{pid}/stat") for name, pid in pids.items()}
+        self.names = list(pids)
         self._times: list[float] = []
         self._seconds: dict[str, list[float]] = {name: [] for name in pids}
 

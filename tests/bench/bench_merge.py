@@ -1,0 +1,72 @@
+"""Stage two alone, without a broker: `python tests/bench/bench_merge.py`.
+
+Bundles with one minute of every campaign come from one source partition; panes taken in and readings given out, in
+microseconds each, as thread time of one core.
+"""
+
+import time
+from zoneinfo import ZoneInfo
+
+from metrics.campaigns import Book
+from metrics.panes import DAYS, MINUTES, QUARTERS, TOTAL
+from metrics.tally import Tally
+from metrics.timeline import DAY, MINUTE, QUARTER
+from metrics.watermark import PartitionStatus
+from streams.merge import Merge, MergeOptions, Pace
+from streams.merge_log import MergeLog
+from streams.slab import Record
+from streams.wire import Bundle, encode
+
+_FIRST = 1_790_000_000_000 // DAY * DAY
+_BUNDLE_CAMPAIGNS = 1_000
+_MINUTES, _CHECKPOINTS = 4, 4
+
+
+def _bundles(campaigns: int, minute: int) -> list[Bundle]:
+    at = _FIRST + minute * MINUTE
+    starts = ((MINUTES, at), (QUARTERS, at // QUARTER * QUARTER), (DAYS, at // DAY * DAY), (TOTAL, 0))
+    tally = Tally(clicks=minute, spend_micros=minute * 1_000)
+    found = []
+    for first in range(0, campaigns, _BUNDLE_CAMPAIGNS):
+        names = range(first, min(first + _BUNDLE_CAMPAIGNS, campaigns))
+        panes = [
+            (f"c-{number:06d}", resolution, start, tally) for number in names for resolution, start in starts
+        ]
+        found.append(Bundle(0, 1, minute, panes, []))
+    found[-1].status = PartitionStatus(at, is_idle=False)
+    return found
+
+
+def measure(campaigns: int) -> tuple[float, float, float]:
+    """Microseconds per pane taken in, per reading given out, and readings per second of both kinds together."""
+    options = MergeOptions(1, 60_000, 1_000, ZoneInfo("UTC"), "EUR")
+    merge = Merge(0, options, Book("EUR"), Pace.of(10**9))
+    stage = MergeLog(merge, 0)
+    offset, taken, given, panes, readings = 0, 0.0, 0.0, 0, 0
+    for minute in range(1, _MINUTES + 1):
+        records = [
+            Record(offset + n, 0, None, encode(each)) for n, each in enumerate(_bundles(campaigns, minute))
+        ]
+        offset += len(records)
+        started = time.thread_time()
+        merge.process(records)
+        taken += time.thread_time() - started
+        panes += 4 * campaigns
+        started = time.thread_time()
+        for number in range(_CHECKPOINTS):
+            checkpoint = stage.checkpoint(_FIRST + minute * MINUTE + number * 500)
+            stage.confirm(checkpoint.sequence)
+            readings += len(checkpoint.outputs) + len(stage.views)
+        given += time.thread_time() - started
+    return taken / panes * 1e6, given / readings * 1e6, readings / (taken + given)
+
+
+def main() -> None:
+    print(f"{'campaigns':>10} {'µs a pane':>10} {'µs a reading':>13} {'readings/s':>11}")
+    for campaigns in (10, 1_000, 100_000):
+        pane, reading, rate = measure(campaigns)
+        print(f"{campaigns:10,} {pane:10.2f} {reading:13.2f} {rate:11,.0f}")
+
+
+if __name__ == "__main__":
+    main()
