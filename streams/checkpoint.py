@@ -7,7 +7,7 @@ transaction, and the producer's ``transactional.id`` fences an earlier owner of 
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import Iterator
 from itertools import groupby
 from typing import Any
 
@@ -131,50 +131,6 @@ def _batches(outputs: list[Output]) -> Iterator[tuple[str, int, list[Entry]]]:
             entries.append((output.key, output.value))
             size += length
         yield topic, partition, entries
-
-
-async def read_whole(
-    settings: Settings,
-    changelog: str,
-    partition: int,
-    on_progress: Callable[[int, int], None] = lambda _offset, _end: None,
-) -> AsyncIterator[list[tuple[bytes, bytes | None]]]:
-    """Every committed record of a changelog partition, in order, by the batch.
-
-    ``on_progress`` hears how far the reading is, and where the log ends.
-
-    Raises:
-        CheckpointError: when the end is not reached while records stop coming.
-    """
-    tp = TopicPartition(settings.topic(changelog), partition)
-    consumer = aiokafka.AIOKafkaConsumer(
-        group_id=None,
-        enable_auto_commit=False,
-        isolation_level="read_committed",
-        auto_offset_reset="earliest",
-        max_partition_fetch_bytes=MAX_MESSAGE_BYTES,
-        fetch_max_wait_ms=50,  # requests for offsets queue behind a fetch that waits at the end of the log
-        **aiokafka_options(settings),
-    )
-    consumer.assign([tp])
-    await consumer.start()
-    try:
-        # Where a broker lists the end as one past the first record of the last batch (the embedded one
-        # does), that batch is still read whole: a fetch holds whole batches and getmany gives all of them.
-        end = (await consumer.end_offsets([tp]))[tp]
-        await consumer.seek_to_beginning(tp)
-        silent = 0
-        while await consumer.position(tp) < end:
-            found: Mapping[Any, list[Any]] = await consumer.getmany(tp, timeout_ms=1_000)
-            records = found.get(tp, [])
-            silent = 0 if records else silent + 1
-            if silent * 1_000 > settings.session_timeout:
-                raise CheckpointError(f"{tp.topic}-{partition} could not be read to its end {end}.")
-            on_progress(await consumer.position(tp), end)
-            if records:
-                yield [(record.key, record.value) for record in records]
-    finally:
-        await consumer.stop()
 
 
 async def bounds(

@@ -16,9 +16,18 @@ from metrics.budget.state import Board, CampaignState, Hour
 from metrics.errors import StateError
 from streams import topics
 from streams.controller import Controller
-from streams.wire import Checkpoint, Entry, Output, decode_as, encode, partition_of, read_key, state_key
+from streams.wire import (
+    META_KEY,
+    Checkpoint,
+    Entry,
+    Output,
+    decode_as,
+    encode,
+    partition_of,
+    read_key,
+    state_key,
+)
 
-META_KEY = state_key("@")
 _actions = msgspec.json.Encoder()
 
 

@@ -21,6 +21,7 @@ from streams.journey_log import RULES_KEY, JourneyLog
 from streams.ledger import LedgerCounts
 from streams.leftovers import Leftovers, is_kept
 from streams.wire import (
+    META_KEY,
     Bundle,
     Checkpoint,
     Entry,
@@ -34,7 +35,6 @@ from streams.wire import (
     state_key,
 )
 
-META_KEY = state_key("@")
 _letters = msgspec.json.Encoder()
 
 

@@ -15,9 +15,8 @@ from metrics.watermark import PartitionStatus
 from streams import topics
 from streams.leftovers import Leftovers, is_kept
 from streams.merge import Merge
-from streams.wire import Checkpoint, Entry, Output, decode_as, encode, read_key, state_key
+from streams.wire import META_KEY, Checkpoint, Entry, Output, decode_as, encode, read_key, state_key
 
-META_KEY = state_key("@")
 _EPOCH_SHIFT = 32
 _readings = msgspec.json.Encoder()
 

@@ -5,7 +5,7 @@ checks a batch's checksum and reads its header; its records are found by ``strea
 """
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import aiokafka.consumer.fetcher
@@ -85,22 +85,39 @@ def unpack(parsed: Any) -> RecordSlab:
     sections: list[Section] = []
     old: list[SourceRecord] = []
     first = parsed.next_fetch_offset
-    while parsed._records.has_next():
-        batch, raw = parsed._records.next_raw()
-        if not batch.validate_crc():
-            raise CorruptRecordException(f"A record batch of {parsed._tp} is damaged.")
-        if _is_shown(parsed, batch):
-            if raw[_MAGIC_AT] < 2:
-                old += batch
-            else:
-                sections.append(_section(batch, raw))
-        parsed.next_fetch_offset = batch.next_offset
+    for batch, raw in _shown(parsed):
+        if raw[_MAGIC_AT] < 2:
+            old += batch
+        else:
+            sections.append(_section(batch, raw))
     slab = _slab(sections) if not old else RecordSlab.of([*old, *_slab(sections)])
     return (
         slab
         if not len(slab) or slab.offsets[0] >= first
         else slab[int(np.searchsorted(slab.offsets, first)) :]
     )
+
+
+def unpack_each(parsed: Any) -> Iterator[RecordSlab]:
+    """As ``unpack``, from the start of a batch on, and a slab for each record batch.
+
+    Raises:
+        CorruptRecordException: when a batch is damaged.
+        UnsupportedCodecError: when a batch is compressed in a way that no installed library reads.
+    """
+    for batch, raw in _shown(parsed):
+        yield RecordSlab.of(batch) if raw[_MAGIC_AT] < 2 else _slab([_section(batch, raw)])
+
+
+def _shown(parsed: Any) -> Iterator[tuple[Any, memoryview]]:
+    """The batches of committed records and their bytes; the position moves behind each."""
+    while parsed._records.has_next():
+        batch, raw = parsed._records.next_raw()
+        if not batch.validate_crc():
+            raise CorruptRecordException(f"A record batch of {parsed._tp} is damaged.")
+        if _is_shown(parsed, batch):
+            yield batch, raw
+        parsed.next_fetch_offset = batch.next_offset
 
 
 def _is_shown(parsed: Any, batch: Any) -> bool:

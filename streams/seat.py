@@ -5,10 +5,11 @@ import logging
 from collections.abc import Callable
 from typing import Protocol
 
-from streams.checkpoint import CheckpointError, CheckpointWriter, read_whole
+from streams.checkpoint import CheckpointError, CheckpointWriter
+from streams.log_reading import read_whole
 from streams.settings import Settings
 from streams.telemetry import StageTelemetry
-from streams.wire import Checkpoint, Entry
+from streams.wire import Checkpoint, Entry, epoch_of
 
 log = logging.getLogger(__name__)
 
@@ -82,11 +83,7 @@ class Seat:
         loop = asyncio.get_running_loop()
         started = loop.time()
         await self._writer.start()
-        latest: dict[bytes, bytes | None] = {}
-        count = 0
-        async for entries in read_whole(self._settings, self._changelog, self._partition, self._has_read_to):
-            latest.update(entries)
-            count += len(entries)
+        latest, count = await self._read_back()
         self.stage.restore(list(latest.items()))
         self.stage.take_over()
         await self._write()
@@ -96,6 +93,27 @@ class Seat:
             *(self._changelog, self._partition, self.stage.epoch, count, loop.time() - started),
         )
         self.is_open = True
+
+    async def _read_back(self) -> tuple[dict[bytes, bytes | None], int]:
+        """The newest value of each key, and how many records were read.
+
+        A checkpoint of an epoch that had been succeeded when it was appended is left out: without transactions
+        nothing keeps an owner that was stopped for long from one more append (D23).
+        """
+        latest: dict[bytes, bytes | None] = {}
+        newest = count = 0
+        async for entries in read_whole(self._settings, self._changelog, self._partition, self._has_read_to):
+            count += len(entries)
+            epoch = epoch_of(entries)
+            if epoch is not None and epoch < newest:
+                name = f"{self._changelog}-{self._partition}"
+                log.warning(
+                    "%s: a checkpoint of epoch %d came after epoch %d; it is ignored.", name, epoch, newest
+                )
+                continue
+            newest = newest if epoch is None else epoch
+            latest.update(entries)
+        return latest, count
 
     def _has_read_to(self, offset: int, end: int) -> None:
         self.recovery = (offset, end)

@@ -125,6 +125,17 @@ class RecordSlab(Sequence[SourceRecord]):
             self._ads = read_ads(self._data, starts, sizes, ID_SEEDS[topic], is_click=is_click)
         return self._ads
 
+    def entries(self) -> list[tuple[bytes | None, bytes | None]]:
+        """Key and value of every record."""
+        data = self._data
+        return [
+            (
+                None if key_size < 0 else data[key : key + key_size],
+                None if size < 0 else data[value : value + size],
+            )
+            for key, key_size, value, size in zip(*self._keys.tolist(), *self._values.tolist(), strict=True)
+        ]
+
     def _blob(self, spans: Integers, index: int) -> bytes | None:
         start, size = spans[0, index], spans[1, index]
         return None if size < 0 else self._data[start : start + size]

@@ -5,7 +5,7 @@ sequence of the checkpoint that vouches for them; the status closes the last bun
 that a watermark never comes before what it vouches for (DESIGN 2.5).
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
@@ -91,6 +91,19 @@ def read_key(key: bytes) -> list[Any]:
     """Kind and parts of a changelog key."""
     found: list[Any] = msgspec.msgpack.decode(key)
     return found
+
+
+#: Of the record that ends each checkpoint; its value begins with the epoch of the owner that wrote it.
+META_KEY = state_key("@")
+
+
+def epoch_of(entries: Sequence[Entry]) -> int | None:
+    """The epoch of a checkpoint; None where compaction has left no record of it."""
+    for key, value in reversed(entries):
+        if key == META_KEY and value is not None:
+            epoch: int = decode_as(list[Any], value)[0]
+            return epoch
+    return None
 
 
 def decode_as(shape: type[T], value: bytes) -> T:

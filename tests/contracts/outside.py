@@ -12,8 +12,8 @@ import pytest
 from kafka import KafkaProducer
 
 from streams import topics
-from streams.checkpoint import read_whole
 from streams.connections import kafka_python_options
+from streams.log_reading import read_whole
 from streams.settings import Settings
 from tests.contracts.oracles.cells import FIELDS, Expected, differences
 from tests.servers.worker import WorkerProcess, wait_for

@@ -13,9 +13,10 @@ from aiokafka import TopicPartition
 
 from metrics.campaigns import Book
 from streams import topics
-from streams.checkpoint import CheckpointError, CheckpointWriter, read_whole
+from streams.checkpoint import CheckpointError, CheckpointWriter
 from streams.connections import aiokafka_options
 from streams.log_ends import log_ends
+from streams.log_reading import read_whole
 from streams.processor import Ports, Processor
 from streams.seat import Seat
 from streams.settings import Settings

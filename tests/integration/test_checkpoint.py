@@ -18,9 +18,9 @@ from streams.administration import ensure_topics
 from streams.checkpoint import CheckpointError
 from streams.connections import aiokafka_options, kafka_python_options
 from streams.embedded.broker import embedded_broker
-from streams.intake_log import META_KEY, IntakeMeta
+from streams.intake_log import IntakeMeta
 from streams.log_ends import log_ends
-from streams.wire import decode_as
+from streams.wire import META_KEY, decode_as
 from tests.conftest import Broker
 from tests.contracts.load import generated, visitors
 from tests.contracts.outside import write
@@ -243,6 +243,34 @@ def test_an_owner_that_stalls_amid_a_checkpoint_and_wakes_up_succeeded_cannot_wr
 
     monkeypatch.setattr(checkpoint_module, "MAX_BATCH_BYTES", 200)
     settings = fresh(settings_for, apache)
+    asyncio.run(scenario())
+
+
+def test_without_transactions_what_an_owner_appends_after_its_successor_is_not_read_back(
+    embedded_kafka, settings_for
+) -> None:
+    # first   open ── checkpoint: stalls ──────────────── wakes up, appends
+    # second                              open ── checkpoint
+    # third                                                                 open
+    async def scenario() -> None:
+        death = Death(BEFORE_APPEND, at=2, stall=asyncio.Event())
+        async with deployment(settings, {(INTAKE, 0): [death]}) as made:
+            first = made.seats[INTAKE, 0]
+            hear(made, "late")
+            writing = asyncio.create_task(first.checkpoint())
+            await asyncio.wait_for(death.is_there.wait(), 10)
+            await succeed(made)
+            hear(made, "whole", "more")
+            await made.checkpoint(INTAKE, 0)
+            second = made.state()
+            death.stall.set()
+            await writing
+            assert await epochs(settings) == [1, 2, 2, 1]
+            await succeed(made)
+            assert made.state() == second
+            assert {campaign for campaign, _, _ in made.intake(0).panes.tallies} == {"whole", "more"}
+
+    settings = fresh(settings_for, Broker("embedded", embedded_kafka.url, has_transactions=False))
     asyncio.run(scenario())
 
 

@@ -13,8 +13,9 @@ from kafka.admin import NewTopic
 from metrics.errors import StateError
 from streams import topics
 from streams.administration import ensure_topics
-from streams.checkpoint import CheckpointWriter, bounds, read_whole
+from streams.checkpoint import CheckpointWriter, bounds
 from streams.connections import aiokafka_options, kafka_python_options
+from streams.log_reading import read_whole
 from streams.wire import Checkpoint, Entry
 from tests.conftest import Broker
 from tests.contracts.outside import write
