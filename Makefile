@@ -51,6 +51,10 @@ lock: ## Pins what pyproject.toml asks for, with hashes; ARGS=--upgrade takes ne
 	echo 'setuptools>=77' | $(LOCK_TOOLS)/bin/uv pip compile --quiet --universal --python-version 3.11 \
 	  --generate-hashes --extra embedded --extra dev --no-emit-index-url --no-emit-find-links \
 	  --custom-compile-command 'make lock' $(ARGS) --output-file requirements.lock pyproject.toml -
+	@# What the image holds: the same versions, without tests and embedded servers.
+	echo 'setuptools>=77' | $(LOCK_TOOLS)/bin/uv pip compile --quiet --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-emit-find-links --constraints requirements.lock \
+	  --custom-compile-command 'make lock' --output-file requirements.runtime.lock pyproject.toml -
 
 clean: ## Removes everything that was made here
 	rm -rf .venv .lock .kafka .bench .faults .fuzz .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
