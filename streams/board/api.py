@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from metrics.budget.records import AlertSignal, BoardCard
+from metrics.errors import RoistreamError
 from metrics.reading import RollingWindow
 from streams.board.cards import Cards
 from streams.board.feed import Event, Feed, Listener
@@ -24,11 +25,13 @@ from streams.board.mirror import Mirror
 from streams.board.requests import (
     DecisionRequest,
     LoginRequest,
+    SimulationRequest,
     Webhook,
     decision_of,
     read,
     signals_of,
 )
+from streams.board.simulating import Simulator
 from streams.board.trail import Trail
 
 MAX_BODY_BYTES = 1024 * 1024
@@ -55,6 +58,7 @@ class Api:
     journal: Journal
     redis: Redis
     gate: Gate
+    simulator: Simulator
     now_ms: Callable[[], int]
     _told: OrderedDict[str, None] = field(default_factory=OrderedDict)
 
@@ -72,6 +76,7 @@ class Api:
             web.get("/api/trail", self._get_trail),
             web.get("/api/events", self._get_events),
             web.post("/api/decisions", self._post_decision),
+            web.post("/api/simulate", self._post_simulate),
             web.post("/alerts", self._post_alerts),
         ]
 
@@ -187,6 +192,17 @@ class Api:
         decision = decision_of(asked, who, self.now_ms(), str(uuid.uuid4()))
         await self.journal.decide(decision)
         return answer({"decision_id": decision.decision_id, "campaign_id": decision.campaign_id}, 202)
+
+    async def _post_simulate(self, request: web.Request) -> web.Response:
+        """What a policy would have done over the last 7 days."""
+        asked = read(SimulationRequest, await request.read())
+        try:
+            simulation = await self.simulator.run(asked.preset, self.now_ms())
+        except RoistreamError as error:
+            return refusal(503, str(error))
+        response = answer(simulation)
+        response.enable_compression()
+        return response
 
     async def _post_alerts(self, request: web.Request) -> web.Response:
         """Take in a webhook. An answer in the 200s ends Alertmanager's attempts, one in the 500s repeats them."""

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 import msgspec
 
+from metrics.budget.policy import Preset
 from metrics.budget.records import AlertSignal, BudgetDecision, Column, DecisionVerb
 from metrics.errors import Reason, Rejection
 from metrics.events import NO_CAMPAIGN, Identifier, Instant, Money
@@ -52,7 +53,7 @@ class DecisionRequest(msgspec.Struct, frozen=True):
 class SimulationRequest(msgspec.Struct, frozen=True):
     """``POST /api/simulate``: a preset of policies by name; None: the policies as they are configured."""
 
-    preset: Literal["careful", "standard", "bold"] | None = None
+    preset: Preset | None = None
 
 
 class WebhookAlert(msgspec.Struct, frozen=True, rename="camel"):

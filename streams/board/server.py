@@ -19,6 +19,7 @@ from streams.board.feed import Feed
 from streams.board.gate import Gate, guarded, on_prepare
 from streams.board.journal import Journal
 from streams.board.mirror import Mirror, client
+from streams.board.simulating import Simulator
 from streams.board.trail import Trail
 from streams.settings import Settings
 
@@ -87,6 +88,7 @@ class Board:
             self.journal,
             self._redis,
             self.gate,
+            Simulator(settings),
             now_ms,
         )
         self._runner: web.AppRunner | None = None

@@ -16,7 +16,7 @@ from metrics.budget.records import (
     Mode,
     SparkPoint,
 )
-from metrics.reading import Evidence
+from metrics.reading import CampaignKpi, Evidence, OtherBasis, Sums
 from metrics.timeline import HOUR, format_instant
 
 CARDS = CHANNEL = "roistream:board"
@@ -165,6 +165,29 @@ def board(count: int, seed: int = 7) -> list[BoardCard]:
     """A board with so many campaigns."""
     rng = random.Random(seed)
     return [varied(number, rng) for number in range(1, count + 1)]
+
+
+def hour(campaign_id: str, number: int, leads: int, revenue: int = 0, begin: int = NOW_MS) -> CampaignKpi:
+    """One final hour in which 20 EUR were spent; ``revenue`` in EUR, ``begin`` of hour 0 in epoch ms."""
+    sums = dict.fromkeys(Sums.__struct_fields__, 0)
+    sums |= {"clicks": 50, "leads": leads, "spend_micros": 20 * MILLION, "revenue_micros": revenue * MILLION}
+    start = begin + number * HOUR
+    return CampaignKpi(
+        campaign_id=campaign_id,
+        channel="search",
+        model="declared",
+        window="1h",
+        window_start=format_instant(start),
+        window_end=format_instant(start + HOUR),
+        stage="final",
+        revision=1,
+        currency="EUR",
+        sums=Sums(**sums),
+        other_basis=OtherBasis(impressions=0, clicks=0, spend_micros=0),
+        kpis={},
+        watermark=None,
+        published_at=format_instant(start + HOUR),
+    )
 
 
 def fill(store: redis.Redis, cards: list[BoardCard]) -> None:

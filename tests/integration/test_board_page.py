@@ -13,10 +13,12 @@ from urllib.parse import quote
 import msgspec
 import pytest
 import redis
+from kafka import KafkaProducer
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Playwright, expect, sync_playwright
 from playwright.sync_api import Error as PlaywrightError
 
-from metrics.budget.records import BoardCard, BudgetAction, BudgetDecision
+from metrics.budget.records import BoardCard, BudgetDecision
+from metrics.timeline import HOUR
 from streams import topics
 from streams.administration import ensure_topics
 from streams.embedded.process import Command, Server, free_ports
@@ -357,20 +359,39 @@ def test_details_show_evidence_figures_and_history_and_the_trail_goes_on(opened,
     trail = page.get_by_role("dialog", name="Audit trail")
     expect(trail).to_contain_text("seen in the details")
     action = seeding.proposal(shown.campaign_id, "trail-1", mode="enforce")
-    produce(settings, topics.BUDGET_ACTIONS, action)
+    produce(settings, topics.BUDGET_ACTIONS, action, shown.campaign_id)
     expect(trail.get_by_role("listitem").filter(has_text="Pause (rule cpl)")).to_contain_text("e_value 31.2")
 
 
-def produce(settings: Settings, topic: str, record: BudgetAction) -> None:
-    from kafka import KafkaProducer  # noqa: PLC0415
-
+def produce(settings: Settings, topic: str, record: object, campaign_id: str) -> None:
+    value, key = msgspec.json.encode(record), campaign_id.encode()
     with KafkaProducer(bootstrap_servers=settings.bootstrap) as producer:
-        producer.send(
-            settings.topic(topic),
-            value=msgspec.json.encode(record),
-            key=record.campaign_id.encode(),
-            partition=0,
-        ).get(timeout=10)
+        producer.send(settings.topic(topic), value=value, key=key, partition=0).get(timeout=10)
+
+
+def test_a_policy_is_simulated_before_it_is_enforced(opened, settings):
+    begin = int(time.time() * 1_000) // HOUR * HOUR - 80 * HOUR
+    for campaign_id, leads in (("c-001", 0), ("c-002", 8)):
+        produce(
+            settings,
+            topics.CAMPAIGNS,
+            {"campaign_id": campaign_id, "budget": 5_000, "targets": {"cpl": 5}},
+            campaign_id,
+        )
+        for number in range(60):
+            reading = seeding.hour(campaign_id, number, leads, revenue=leads * 8, begin=begin)
+            produce(settings, topics.CAMPAIGN_KPIS, reading, campaign_id)
+    cards = seeding.board(3)
+    page = opened(cards)
+    page.get_by_role("button", name="Simulate").click()
+    dialog = page.get_by_role("dialog", name="What would this policy have done?")
+    dialog.get_by_role("radio", name="careful").check()
+    dialog.get_by_role("button", name="Simulate the last 7 days").click()
+    expect(dialog.get_by_text("It would have spent")).to_be_visible()
+    expect(dialog.get_by_role("row", name="Spend €2,400")).to_be_visible()
+    expect(dialog).to_contain_text("of 2 campaigns)")
+    dialog.get_by_text(cards[0].name).click()
+    expect(dialog.get_by_role("listitem").filter(has_text="Pause")).to_contain_text("cpl misses its target")
 
 
 MALICIOUS = [
