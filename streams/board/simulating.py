@@ -12,6 +12,7 @@ from streams.board.history import Hours
 from streams.registry import Registry
 from streams.settings import Settings
 
+
 class Simulator:
     """Runs one simulation at a time; what it has read is kept for the next."""
 
