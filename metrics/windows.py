@@ -129,6 +129,17 @@ class Account:
                 rolling.sum.add(delta)
         return delta != Tally()
 
+    def restore(self, resolution: int, start: int, parts: dict[int, Tally]) -> None:
+        """Put back a pane with what each source said of it, before the rolling windows have a place."""
+        total = Tally()
+        for tally in parts.values():
+            total.add(tally)
+        pane = Pane(parts, total)
+        if resolution == TOTAL:
+            self.total = pane
+        else:
+            self.panes[resolution][start] = pane
+
     def tumbling(self, kind: WindowKind, start: int) -> Tally:
         """Sums of the tumbling window that begins at ``start``."""
         panes = self.panes[kind.resolution]

@@ -29,6 +29,7 @@ from streams.wire import (
     ReportPartial,
     bundles,
     decode_as,
+    decoder,
     encode,
     partition_of,
     read_key,
@@ -36,6 +37,7 @@ from streams.wire import (
 )
 
 _letters = msgspec.json.Encoder()
+_decode_pane = decoder(tuple[int, Tally])
 
 
 class IntakeMeta(msgspec.Struct, array_like=True):
@@ -147,7 +149,7 @@ class IntakeLog:
     def _restore_entry(self, key: list[Any], value: bytes, raw_key: bytes, blocks: list[Block]) -> None:
         kind, intake = key[0], self.intake
         if kind == "p":
-            sequence, tally = decode_as(tuple[int, Tally], value)
+            sequence, tally = _decode_pane(value)
             pane: PaneKey = (key[1], key[2], key[3])
             intake.panes.restore(pane, tally)
             if sequence > self.confirmed:

@@ -131,9 +131,11 @@ class Merge:
         for key in self._windows_of(campaign_id, report):
             self._mark(key, sequence)
 
-    def reopen(self, campaign_id: str, resolution: int, start: int) -> None:
-        """Put a restored pane's window among those that still become final."""
+    def restore(self, campaign_id: str, resolution: int, start: int, parts: dict[int, Tally]) -> None:
+        """Put back a pane, and its window among those that still become final."""
+        self.account(campaign_id).restore(resolution, start, parts)
         if resolution != TOTAL:
+            self._by_start.add(campaign_id, resolution, start)
             self._reopen(_window_of(campaign_id, resolution, start))
 
     def reopen_report(self, campaign_id: str, report: Report) -> None:

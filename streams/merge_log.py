@@ -7,7 +7,7 @@ import msgspec
 
 from metrics.composing import Stamp
 from metrics.errors import StateError
-from metrics.panes import TOTAL, horizon
+from metrics.panes import TOTAL
 from metrics.reading import CampaignKpi
 from metrics.reports import Report, ReportKey
 from metrics.tally import Tally
@@ -15,10 +15,11 @@ from metrics.watermark import PartitionStatus
 from streams import topics
 from streams.leftovers import Leftovers, is_kept
 from streams.merge import Merge
-from streams.wire import META_KEY, Checkpoint, Entry, Output, decode_as, encode, read_key, state_key
+from streams.wire import META_KEY, Checkpoint, Entry, Output, decode_as, decoder, encode, read_key, state_key
 
 _EPOCH_SHIFT = 32
 _readings = msgspec.json.Encoder()
+_decode_pane = decoder(tuple[int, dict[int, Tally]])
 
 
 class MergeMeta(msgspec.Struct, array_like=True):
@@ -108,21 +109,19 @@ class MergeLog:
 
     def _restore_entry(self, key: list[Any], value: bytes, meta: MergeMeta) -> None:
         merge, kind, campaign_id = self.merge, key[0], key[1]
-        account = merge.account(campaign_id)
         if kind == "p":
             resolution, start = key[2], key[3]
-            sequence, parts = decode_as(tuple[int, dict[int, Tally]], value)
-            for source, tally in parts.items():
-                merge.put(campaign_id, source, resolution, start, tally, horizon(None))
-            merge.reopen(campaign_id, resolution, start)
+            sequence, parts = _decode_pane(value)
+            merge.restore(campaign_id, resolution, start, parts)
             if sequence > meta.published:
                 merge.remark(campaign_id, resolution, start, sequence)
         elif kind == "a":
-            account.dropped_before = decode_as(list[int | None], value)
+            merge.account(campaign_id).dropped_before = decode_as(list[int | None], value)
         elif kind == "r":
             sequence, report, former_ends = decode_as(tuple[int, Report, set[int]], value)
-            account.shelf.put(report)
-            account.shelf.former_ends[report.key] = former_ends
+            shelf = merge.account(campaign_id).shelf
+            shelf.put(report)
+            shelf.former_ends[report.key] = former_ends
             for end in (report.period_end, *former_ends):
                 version = report._replace(period_end=end)
                 merge.reopen_report(campaign_id, version)

@@ -28,6 +28,7 @@ ReportPartial = tuple[str, Report]
 Entry = tuple[bytes, bytes | None]
 
 _pack = msgspec.msgpack.Encoder().encode
+_unpack = msgspec.msgpack.Decoder().decode
 #: The one byte that never begins MessagePack marks JSON, which has no largest integer.
 _IS_JSON = b"\xc1"
 
@@ -89,7 +90,7 @@ def state_key(kind: str, *parts: Any) -> bytes:
 
 def read_key(key: bytes) -> list[Any]:
     """Kind and parts of a changelog key."""
-    found: list[Any] = msgspec.msgpack.decode(key)
+    found: list[Any] = _unpack(key)
     return found
 
 
