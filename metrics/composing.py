@@ -6,6 +6,7 @@ import msgspec
 
 from metrics.apportion import share
 from metrics.campaigns import CampaignFacts
+from metrics.evidence import assess
 from metrics.kpis import KpiInputs, compute
 from metrics.money import MICROS
 from metrics.reading import CampaignKpi, OtherBasis, Stage, Sums
@@ -97,6 +98,7 @@ def compose(
         sums=sums,
         other_basis=other,
         kpis=compute(inputs),
+        evidence=assess(sums, facts.targets_micros) if window == TOTAL_WINDOW and view is None else {},
         watermark=None if stamp.watermark is None else format_instant(stamp.watermark),
         published_at=format_instant(stamp.published_at),
     )

@@ -75,6 +75,7 @@ class CampaignKpi(msgspec.Struct, kw_only=True):
     sums: Sums
     other_basis: OtherBasis
     kpis: dict[str, float | None]
+    evidence: dict[str, Evidence] = {}
     definitions: int = DEFINITIONS
     watermark: str | None
     published_at: str

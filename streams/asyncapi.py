@@ -169,6 +169,7 @@ CHANNELS: tuple[Channel, ...] = (
             "sums": _SUMS,
             "other_basis": {"impressions": 0, "clicks": 0, "spend_micros": 0},
             "kpis": _KPIS,
+            "evidence": {},
             "definitions": DEFINITIONS,
             "watermark": "2026-11-21T10:00:31Z",
             "published_at": "2026-11-21T10:00:31.402Z",

@@ -6,7 +6,7 @@ from typing import Any
 from metrics.attribution.crediting import split_subject, subject
 from metrics.campaigns import Book
 from metrics.composing import DECLARED
-from metrics.exposition import CampaignSnapshot, LedgerRow, WorkerSnapshot
+from metrics.exposition import BoardSnapshot, CampaignSnapshot, LedgerRow, WorkerSnapshot
 from metrics.reading import CampaignKpi
 from metrics.windows import TOTAL_WINDOW
 from streams import topics
@@ -53,6 +53,7 @@ class WorkerSource:
                 for holding in self._processor.held.values()
                 for snapshot in self._campaigns(holding.merge.merge, book)
             ],
+            board=self._board(now),
             pipeline=self._telemetry.snapshot(now, list(self._ledger()), redis, is_ready=self.readiness()[0]),
         )
 
@@ -104,6 +105,7 @@ class WorkerSource:
                 targets_micros=facts.targets_micros,
                 starts_at_ms=facts.starts_at,
                 ends_at_ms=facts.ends_at,
+                evidence=latest[TOTAL_WINDOW].evidence if TOTAL_WINDOW in latest else {},
             )
 
     def _readings(self, merge: Merge, campaign_id: str) -> Iterator[tuple[tuple[str, str], CampaignKpi]]:
@@ -114,6 +116,19 @@ class WorkerSource:
             for window in self._settings.gauge_windows:
                 if window in latest:
                     yield (model, window), latest[window]
+
+    def _board(self, now: int) -> BoardSnapshot | None:
+        held = self._processor.board
+        if held is None:
+            return None
+        controller = held.controller
+        return BoardSnapshot(
+            columns={name: (view.count, view.sum_micros) for name, view in controller.columns().items()},
+            committed_micros=controller.board.committed,
+            actions=dict(controller.actions_taken),
+            is_live=controller.is_live,
+            is_breaker_open=now < controller.board.open_until,
+        )
 
     def _ledger(self) -> Iterator[LedgerRow]:
         for partition, holding in self._processor.held.items():

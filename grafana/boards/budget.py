@@ -92,6 +92,93 @@ _MONEY = (
     ),
 )  # fmt: skip
 
+_JOB = 'job="$deployment"'
+_OF_TARGET = "max by (campaign_id, channel, target)"
+_CONTROL = (
+    Panel(
+        "stat",
+        "Committed ($currency)",
+        "Budgets of the campaigns that may spend, and what the others have spent.",
+        (Query(f"max(roistream_board_committed_money{{{_JOB}}})"),),
+        width=6,
+        height=4,
+    ),
+    Panel(
+        "stat",
+        "At the live edge",
+        "1 while the controller may act; 0 while a log is still being read.",
+        (Query(f"max(roistream_board_live{{{_JOB}}})"),),
+        width=6,
+        height=4,
+        decimals=0,
+        steps=((None, "orange"), (1.0, "green")),
+    ),
+    Panel(
+        "stat",
+        "Circuit breaker",
+        "1 while too many automatic actions in an hour have stopped them.",
+        (Query(f"max(roistream_board_breaker_open{{{_JOB}}})"),),
+        width=6,
+        height=4,
+        decimals=0,
+        steps=((None, "green"), (1.0, "red")),
+    ),
+    Panel(
+        "stat",
+        "Actions",
+        "Budget actions since the worker started, whatever their mode.",
+        (Query(f"sum(roistream_budget_actions_total{{{_JOB}}}) or vector(0)"),),
+        width=6,
+        height=4,
+        decimals=0,
+    ),
+    Panel(
+        "bars",
+        "Campaigns by column",
+        "Where the campaigns stand on the board of cards.",
+        (Query(f"max by (column) (roistream_board_campaigns{{{_JOB}}})", "{{column}}"),),
+        width=12,
+        height=8,
+        decimals=0,
+    ),
+    Panel(
+        "bars",
+        "Cards in work ($currency)",
+        "Money of the present cards, by column; the limits of columns are on it.",
+        (Query(f"max by (column) (roistream_board_card_money{{{_JOB}}})", "{{column}}"),),
+        width=12,
+        height=8,
+    ),
+    Panel(
+        "lines",
+        "Evidence that a target is missed",
+        "E-value per target over the whole history. From 20 on it is enough, however often one looks.",
+        (
+            Query(
+                f"{_OF_TARGET} (campaign_evidence_e_value{{{promql.SCOPE}}})",
+                "{{campaign_id}} {{target}}",
+            ),
+        ),
+        width=12,
+        height=10,
+        steps=((None, "green"), (20.0, "red")),
+    ),
+    Panel(
+        "lines",
+        "Probability that a target is missed",
+        "Posterior probability per target; for people, not for rules.",
+        (
+            Query(
+                f"{_OF_TARGET} (campaign_evidence_probability_ratio{{{promql.SCOPE}}})",
+                "{{campaign_id}} {{target}}",
+            ),
+        ),
+        unit="percentunit",
+        width=12,
+        height=10,
+    ),
+)
+
 BOARD = Board(
     uid="roistream-budget",
     title="Budget board",
@@ -104,7 +191,7 @@ BOARD = Board(
         promql.MODEL,
         promql.CURRENCY,
     ),
-    rows=(Row("Money", _MONEY),),
+    rows=(Row("Money", _MONEY), Row("Control", _CONTROL)),
     notes=(
         Note(
             "Budget changed",

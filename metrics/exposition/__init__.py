@@ -8,6 +8,7 @@ from metrics.exposition.collector import RoistreamCollector
 from metrics.exposition.folding import OTHER, Folding
 from metrics.exposition.rendering import Exposition, prefers_openmetrics, render
 from metrics.exposition.snapshot import (
+    BoardSnapshot,
     CampaignSnapshot,
     CheckpointSnapshot,
     HistogramSnapshot,
@@ -21,6 +22,7 @@ from metrics.exposition.snapshot import (
 
 __all__ = [
     "OTHER",
+    "BoardSnapshot",
     "CampaignSnapshot",
     "CheckpointSnapshot",
     "Exposition",

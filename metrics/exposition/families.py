@@ -109,6 +109,19 @@ TARGETS: dict[str, Family] = {
         "ratio",
     ),
 }
+E_VALUE = Family(
+    "campaign_evidence_e_value",
+    "gauge",
+    "Evidence that the campaign misses a target over its whole history; enough from 20 on, however often one looks.",
+    (*_CAMPAIGN, "target"),
+)
+MISSED = Family(
+    "campaign_evidence_probability_ratio",
+    "gauge",
+    "Posterior probability that the campaign misses a target over its whole history; for people, not for rules.",
+    (*_CAMPAIGN, "target"),
+    "ratio",
+)
 SPEND_SINCE_LAST_LEAD = Family(
     "campaign_spend_since_last_lead",
     "gauge",
@@ -121,6 +134,33 @@ WATERMARK = Family(
     "Event time up to which the figures of the campaign are complete.",
     _CAMPAIGN,
     "seconds",
+)
+
+BOARD_CAMPAIGNS = Family(
+    "roistream_board_campaigns", "gauge", "Campaigns in a column of the budget board.", ("column",)
+)
+BOARD_CARDS = Family(
+    "roistream_board_card_money",
+    "gauge",
+    "Money of the present cards in a column of the budget board, in currency units.",
+    ("column", "currency"),
+)
+BOARD_COMMITTED = Family(
+    "roistream_board_committed_money",
+    "gauge",
+    "Budgets of the campaigns that may spend and what the others have spent, in currency units.",
+    ("currency",),
+)
+BOARD_LIVE = Family(
+    "roistream_board_live", "gauge", "1 while the budget controller is at the live edge and may act, else 0."
+)
+BOARD_BREAKER = Family(
+    "roistream_board_breaker_open",
+    "gauge",
+    "1 while the circuit breaker of automatic actions is open, else 0.",
+)
+BUDGET_ACTIONS = Family(
+    "roistream_budget_actions", "counter", "Budget actions taken since the start.", ("verb", "mode")
 )
 
 BUILD = Family("roistream_build_info", "gauge", "Version of the running worker; always 1.", ("version",))
@@ -211,6 +251,8 @@ FAMILIES: tuple[Family, ...] = (
     STARTS,
     ENDS,
     *TARGETS.values(),
+    E_VALUE,
+    MISSED,
     SPEND_SINCE_LAST_LEAD,
     WATERMARK,
     BUILD,
@@ -233,6 +275,12 @@ FAMILIES: tuple[Family, ...] = (
     DEAD_LETTERS,
     PENDING_CANCELLATIONS,
     REGISTRY,
+    BOARD_CAMPAIGNS,
+    BOARD_CARDS,
+    BOARD_COMMITTED,
+    BOARD_LIVE,
+    BOARD_BREAKER,
+    BUDGET_ACTIONS,
     REDIS_UP,
     REDIS_PENDING,
     REDIS_WRITTEN,

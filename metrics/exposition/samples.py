@@ -11,6 +11,7 @@ from metrics.exposition import families as table
 from metrics.exposition.families import Family
 from metrics.exposition.folding import OTHER, Folding, folded_sums
 from metrics.exposition.snapshot import (
+    BoardSnapshot,
     CampaignSnapshot,
     HistogramSnapshot,
     PipelineSnapshot,
@@ -86,6 +87,7 @@ def worker_samples(snapshot: WorkerSnapshot, folding: Folding) -> Iterator[tuple
     yield from _campaign_gauges(kept, snapshot.currency)
     yield from _scope(snapshot, len(folded))
     yield from _pipeline(snapshot.pipeline)
+    yield from _board(snapshot.board, snapshot.currency)
     yield from _redis(snapshot.pipeline)
 
 
@@ -160,8 +162,17 @@ def _campaign_gauges(kept: Sequence[CampaignSnapshot], currency: str) -> Iterato
     yield table.ENDS, _instants(kept, "ends_at_ms")
     for name, family in table.TARGETS.items():
         yield family, _targets(kept, name, {"currency": currency} if "currency" in family.labels else {})
+    yield table.E_VALUE, _evidence(kept, "e_value")
+    yield table.MISSED, _evidence(kept, "probability_bad")
     yield table.SPEND_SINCE_LAST_LEAD, _amounts(kept, "spend_since_last_lead_micros", currency)
     yield table.WATERMARK, _instants(kept, "watermark_ms")
+
+
+def _evidence(kept: Sequence[CampaignSnapshot], field: str) -> Samples:
+    for campaign in kept:
+        for name, evidence in campaign.evidence.items():
+            labels = Labels({**_identity(campaign), "target": name})
+            yield Sample("", labels, getattr(evidence, field))
 
 
 def _info(campaign: CampaignSnapshot) -> dict[str, str]:
@@ -251,6 +262,31 @@ def _histograms(by_stage: Mapping[str, HistogramSnapshot]) -> Samples:
             yield Sample("_bucket", Labels({"stage": stage, "le": bound}), count)
         yield Sample("_count", Labels({"stage": stage}), sum(one.counts))
         yield Sample("_sum", Labels({"stage": stage}), one.total)
+
+
+def _board(board: BoardSnapshot | None, currency: str) -> Iterator[tuple[Family, Samples]]:
+    if board is None:
+        return
+    counts = {column: count for column, (count, _) in board.columns.items()}
+    yield table.BOARD_CAMPAIGNS, _keyed("column", counts)
+    yield (
+        table.BOARD_CARDS,
+        [
+            Sample("", Labels({"column": column, "currency": currency}), money / MICROS)
+            for column, (_, money) in board.columns.items()
+        ],
+    )
+    committed = Labels({"currency": currency})
+    yield table.BOARD_COMMITTED, [Sample("", committed, board.committed_micros / MICROS)]
+    yield table.BOARD_LIVE, [Sample("", _NO_LABELS, board.is_live)]
+    yield table.BOARD_BREAKER, [Sample("", _NO_LABELS, board.is_breaker_open)]
+    yield (
+        table.BUDGET_ACTIONS,
+        [
+            Sample("_total", Labels({"verb": verb, "mode": mode}), count)
+            for (verb, mode), count in board.actions.items()
+        ],
+    )
 
 
 def _redis(health: PipelineSnapshot) -> Iterator[tuple[Family, Samples]]:

@@ -5,7 +5,7 @@ from typing import Protocol
 
 import msgspec
 
-from metrics.reading import CampaignKpi
+from metrics.reading import CampaignKpi, Evidence
 from metrics.tally import Tally
 
 
@@ -21,6 +21,7 @@ class CampaignSnapshot(msgspec.Struct, frozen=True, kw_only=True):
         spend_24h_micros: decides which campaigns keep series of their own.
         targets_micros: by name, in millionths of the reporting currency or of 1.
         starts_at_ms: when the campaign begins to run; ``ends_at_ms`` when it ends.
+        evidence: on its targets, over the whole history.
     """
 
     campaign_id: str
@@ -39,6 +40,7 @@ class CampaignSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     targets_micros: Mapping[str, int] = {}
     starts_at_ms: int | None = None
     ends_at_ms: int | None = None
+    evidence: Mapping[str, Evidence] = {}
 
 
 class LedgerRow(msgspec.Struct, frozen=True):
@@ -127,18 +129,37 @@ class PipelineSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     is_ready: bool = False
 
 
+class BoardSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """The budget board, on the worker that holds it; money in micros.
+
+    Attributes:
+        columns: campaigns and the money of their cards, by column.
+        committed_micros: what is promised over all campaigns.
+        actions: taken since the start of the process, by (verb, mode).
+        is_live: whether it may act; ``is_breaker_open`` whether too many automatic actions have stopped it.
+    """
+
+    columns: Mapping[str, tuple[int, int]]
+    committed_micros: int
+    actions: Mapping[tuple[str, str], int]
+    is_live: bool
+    is_breaker_open: bool
+
+
 class WorkerSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """Everything one worker shows at one moment.
 
     Attributes:
         now_ms: the moment; folding regroups by its hour.
         currency: the reporting currency, in which all money outside the readings is.
+        board: None where another worker holds it.
     """
 
     now_ms: int
     currency: str
     campaigns: Sequence[CampaignSnapshot]
     pipeline: PipelineSnapshot
+    board: BoardSnapshot | None = None
 
 
 class Source(Protocol):

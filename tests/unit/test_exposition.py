@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,6 +21,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_pla
 from metrics.catalogue import BY_ID, COUNTERS, KPI_FAMILIES, SUM_GAUGES
 from metrics.exposition import (
     OTHER,
+    BoardSnapshot,
     CampaignSnapshot,
     CheckpointSnapshot,
     Exposition,
@@ -33,7 +35,7 @@ from metrics.exposition import (
     prefers_openmetrics,
 )
 from metrics.exposition.families import BY_NAME, FAMILIES
-from metrics.reading import CampaignKpi, OtherBasis, Sums
+from metrics.reading import CampaignKpi, Evidence, OtherBasis, Sums
 from metrics.tally import Tally
 from metrics.timeline import HOUR
 from tests.bench import bench_metrics
@@ -98,8 +100,25 @@ def everything() -> WorkerSnapshot:
         targets_micros={"cpl": 5_000_000, "cac": 18_500_000, "roas": 3_000_000, "roi": 500_000},
         starts_at_ms=NOW - HOUR,
         ends_at_ms=NOW + HOUR,
+        evidence={
+            "cpl": Evidence(
+                target="cpl",
+                verdict="bad",
+                e_value=31.5,
+                probability_bad=0.99,
+                interval=(7.0, None),
+                completeness=1.0,
+            )
+        },
     )
-    return worker(
+    board = BoardSnapshot(
+        columns={"test": (3, 25_000_000), "scale": (0, 0)},
+        committed_micros=10**9,
+        actions={("pause", "enforce"): 2},
+        is_live=True,
+        is_breaker_open=False,
+    )
+    taken = worker(
         rich,
         campaign("c-2", reading("1h", clicks=1)),
         campaign("c-3", reading("1h", clicks=2)),
@@ -118,6 +137,7 @@ def everything() -> WorkerSnapshot:
         pending_cancellations=1,
         redis=RedisSnapshot(is_up=True, pending=2, written=9, errors=1),
     )
+    return msgspec.structs.replace(taken, board=board)
 
 
 def page(snapshot: WorkerSnapshot, accept: str = OPENMETRICS, limit: int = 1_000) -> str:
