@@ -28,6 +28,43 @@ class Clicks(msgspec.Struct):
     micros: int
 
 
+class Conversions(msgspec.Struct):
+    """Leads and orders that follow some of the clicks, on the partitions of their visitors."""
+
+    leads: list[Records]
+    orders: list[Records]
+
+    @property
+    def count(self) -> int:
+        return sum(map(len, self.leads)) + sum(map(len, self.orders))
+
+
+def make_conversions(clicks: Clicks) -> Conversions:
+    """A lead half a second after every 20th click, and an order that names it after every fifth of those."""
+    leads: list[Records] = [[] for _ in range(PARTITIONS)]
+    orders: list[Records] = [[] for _ in range(PARTITIONS)]
+    for partition, records in enumerate(clicks.parts):
+        for number, (visitor, value) in enumerate(records[::20]):
+            at, name = msgspec.json.decode(value)["occurred_at"] + 500, f"{partition}-{number}"
+            lead = {
+                "event_id": f"l-{name}",
+                "lead_id": name,
+                "occurred_at": at,
+                "visitor_id": visitor.decode(),
+            }
+            leads[partition].append((visitor, msgspec.json.encode(lead)))
+            if number % 5 == 0:
+                order = {
+                    "event_id": f"o-{name}",
+                    "order_id": name,
+                    "lead_id": name,
+                    "customer_id": f"c-{name}",
+                }
+                order |= {"occurred_at": at + 500, "revenue": "49.90", "currency": "EUR"}
+                orders[partition].append((visitor, msgspec.json.encode(order)))
+    return Conversions(leads, orders)
+
+
 def make_clicks(count: int, campaigns: int, seed: int = 7, hot: float = 0.0) -> Clicks:
     """`count` clicks in order of time, keyed by visitor, with unique ids; a share `hot` of them in one campaign."""
     rng = random.Random(seed)
@@ -51,18 +88,16 @@ def make_clicks(count: int, campaigns: int, seed: int = 7, hot: float = 0.0) -> 
     return Clicks(parts, count, cents_spent * 10_000)
 
 
-def produce(address: str, topic: str, clicks: Clicks) -> None:
-    """Append all clicks to a topic that exists, whole batches at a time."""
-    asyncio.run(_produce(address, topic, clicks))
+def produce(address: str, topic: str, parts: list[Records]) -> None:
+    """Append all records to a topic that exists, whole batches at a time."""
+    asyncio.run(_produce(address, topic, parts))
 
 
-async def _produce(address: str, topic: str, clicks: Clicks) -> None:
+async def _produce(address: str, topic: str, parts: list[Records]) -> None:
     producer = aiokafka.AIOKafkaProducer(bootstrap_servers=address, acks="all", max_batch_size=1 << 20)
     await producer.start()
     try:
-        await asyncio.gather(
-            *(_fill(producer, topic, number, part) for number, part in enumerate(clicks.parts))
-        )
+        await asyncio.gather(*(_fill(producer, topic, number, part) for number, part in enumerate(parts)))
     finally:
         await producer.stop()
 

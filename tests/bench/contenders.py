@@ -16,6 +16,7 @@ from typing import NamedTuple
 import aiokafka
 import msgspec
 
+from metrics.attribution.models import MODELS
 from streams import topics
 from streams.administration import ensure_topics
 from streams.embedded.process import LOOPBACK, free_ports
@@ -23,7 +24,7 @@ from streams.intake_log import META_KEY, IntakeMeta
 from streams.settings import Settings
 from streams.topics import MAX_MESSAGE_BYTES
 from streams.wire import decode_as
-from tests.bench.clicks import PARTITIONS, Clicks, produce
+from tests.bench.clicks import PARTITIONS, Clicks, Conversions, produce
 from tests.bench.machine import CpuWatch, peak_memory_mb
 
 ROOT = Path(__file__).parents[2]
@@ -83,11 +84,14 @@ def bench_settings(broker: Broker) -> Settings:
     )
 
 
-def deploy(broker: Broker, clicks: Clicks) -> Settings:
-    """A deployment of its own whose click topic holds all clicks."""
+def deploy(broker: Broker, clicks: Clicks, conversions: Conversions | None = None) -> Settings:
+    """A deployment of its own whose topics hold all clicks and conversions."""
     settings = bench_settings(broker)
     ensure_topics(settings, create=True)
-    produce(broker.address, settings.topic(topics.CLICKS), clicks)
+    produce(broker.address, settings.topic(topics.CLICKS), clicks.parts)
+    if conversions is not None:
+        produce(broker.address, settings.topic(topics.LEADS), conversions.leads)
+        produce(broker.address, settings.topic(topics.ORDERS), conversions.orders)
     return settings
 
 
@@ -141,18 +145,24 @@ def worker_round(
     warm_up: int,
     beside: Callable[[int], object] | None = None,
     workers: int = 1,
+    conversions: Conversions | None = None,
 ) -> Round:
     """roistream workers with their defaults, from an empty state through the whole backlog.
 
-    `beside` is told the first worker's process id at its start, for a profiler.
+    `beside` is told the first worker's process id at its start, for a profiler. With conversions every attribution
+    model is computed.
     """
     ports = free_ports(workers)
+    count = clicks.count + (conversions.count if conversions is not None else 0)
+    more = {} if conversions is None else {"ROISTREAM_ATTRIBUTION_MODELS": ",".join(MODELS)}
     urls = [f"http://{LOOPBACK}:{port}/metrics" for port in ports]
     command = [sys.executable, "-m", "streams", "worker"]
     with contextlib.ExitStack() as stack:
         running = [
             stack.enter_context(
-                running_contender(command, worker_variables(broker, settings, port), f"worker-{number}.log")
+                running_contender(
+                    command, worker_variables(broker, settings, port) | more, f"worker-{number}.log"
+                )
             )
             for number, port in enumerate(ports)
         ]
@@ -163,13 +173,13 @@ def worker_round(
         def total(family: str, label: str = "") -> float:
             return sum(_total(url, family, label) for url in urls)
 
-        _wait(running, lambda: total("roistream_ledger_events", 'outcome="applied"') == clicks.count)
+        _wait(running, lambda: total("roistream_ledger_events", 'outcome="applied"') == count)
         _wait(running, lambda: total("campaign_clicks_total") == clicks.count)
         micros = round(total("campaign_spend_total") * 1_000_000)
         peak_mb = max(peak_memory_mb(process.pid) for process in running)
     if micros != clicks.micros:
         raise BenchError(f"The spend is {micros}, it should be {clicks.micros}.")
-    span = asyncio.run(_span(settings, clicks.count, warm_up))
+    span = asyncio.run(_span(settings, count, warm_up))
     return _round(span, watch)._replace(peak_mb=peak_mb)
 
 
@@ -221,7 +231,7 @@ async def _span(settings: Settings, count: int, warm_up: int) -> Span:
 
 
 async def _history(settings: Settings) -> list[tuple[int, int, int]]:
-    """Every confirmed checkpoint: when it was written, its partition, the clicks applied by then."""
+    """Every confirmed checkpoint: when it was written, its partition, the events applied by then."""
     consumer = aiokafka.AIOKafkaConsumer(
         bootstrap_servers=settings.bootstrap,
         group_id=None,
@@ -242,7 +252,7 @@ async def _history(settings: Settings) -> list[tuple[int, int, int]]:
                     (
                         record.timestamp,
                         part.partition,
-                        decode_as(IntakeMeta, record.value).ledger[topics.CLICKS].applied,
+                        sum(each.applied for each in decode_as(IntakeMeta, record.value).ledger.values()),
                     )
                     for record in records
                     if record.key == META_KEY

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 
 from streams.embedded.broker import embedded_broker
-from tests.bench.clicks import make_clicks
+from tests.bench.clicks import make_clicks, make_conversions
 from tests.bench.contenders import Broker, Round, deploy, loop_round, tutorial_round, worker_round
 from tests.bench.report import Report, print_report, write_report
 from tests.servers.kafka import KafkaUnavailableError, fetch_artifacts, start_kafka
@@ -40,12 +40,15 @@ def main() -> None:
 def measure(found: Broker, options: argparse.Namespace) -> Report:
     """All rounds, the loop and the worker in turn, then the tutorial."""
     clicks = make_clicks(options.events, options.campaigns)
-    rounds: dict[str, list[Round]] = {"loop": [], "worker": [], "tutorial": []}
+    rounds: dict[str, list[Round]] = {"loop": [], "worker": [], "models": [], "tutorial": []}
+    conversions = make_conversions(clicks)
     warm_up = clicks.count // _WARM_UP_SHARE
     for _ in range(options.rounds):
         settings = deploy(found, clicks)
         _add(rounds, "loop", loop_round(found, settings, clicks, warm_up))
         _add(rounds, "worker", worker_round(found, settings, clicks, warm_up))
+        settings = deploy(found, clicks, conversions)
+        _add(rounds, "models", worker_round(found, settings, clicks, warm_up, conversions=conversions))
     few = make_clicks(options.tutorial_events, options.campaigns)
     settings = deploy(found, few)
     for _ in range(options.rounds):
