@@ -1,4 +1,7 @@
-"""The cards as the controller last said them: of each campaign the highest revision. Pure; knows no Redis."""
+"""The cards as the controller last said them: of each campaign the highest revision. Pure; knows no Redis.
+
+What names no campaign is none, so it has no card.
+"""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -6,6 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from metrics.budget.records import BoardCard, ColumnView
+from metrics.events import NO_CAMPAIGN
 
 _decode = msgspec.json.Decoder(BoardCard).decode
 _decode_column = msgspec.json.Decoder(ColumnView).decode
@@ -39,6 +43,8 @@ class Cards:
             msgspec.DecodeError: when it is no card.
         """
         card = _decode(value)
+        if card.campaign_id == NO_CAMPAIGN:
+            return None
         known = self.cards.get(card.campaign_id)
         if known is not None and card.revision <= known.revision:
             return None
@@ -56,6 +62,8 @@ class Cards:
             try:
                 card = _decode(value)
             except (msgspec.DecodeError, UnicodeDecodeError):
+                continue
+            if card.campaign_id == NO_CAMPAIGN:
                 continue
             present.add(card.campaign_id)
             if card != self.cards.get(card.campaign_id):

@@ -360,7 +360,7 @@ def test_details_show_evidence_figures_and_history_and_the_trail_goes_on(opened,
     expect(trail).to_contain_text("seen in the details")
     action = seeding.proposal(shown.campaign_id, "trail-1", mode="enforce")
     produce(settings, topics.BUDGET_ACTIONS, action, shown.campaign_id)
-    expect(trail.get_by_role("listitem").filter(has_text="Pause (rule cpl)")).to_contain_text("e_value 31.2")
+    expect(trail.get_by_role("listitem").filter(has_text="Pause (rule cpl)")).to_contain_text("e value 31.2")
 
 
 def produce(settings: Settings, topic: str, record: object, campaign_id: str) -> None:
@@ -507,7 +507,7 @@ def test_500_campaigns_stay_fluent_while_all_of_them_change(opened, store):
     cards = seeding.board(500)
     page = opened(cards)
     quiet = page.evaluate(FRAMES, 40)
-    page.evaluate(f"() => {{ window.gaps = ({FRAMES})(120) }}")
+    page.evaluate(f"() => {{ window.gaps = ({FRAMES})(80) }}")
     for revision in (2, 3):
         for each in cards:
             spent = each.spent_micros + revision * seeding.MILLION
@@ -515,7 +515,7 @@ def test_500_campaigns_stay_fluent_while_all_of_them_change(opened, store):
     gaps = page.evaluate("window.gaps")
     median, usual = gaps[len(gaps) // 2], quiet[len(quiet) // 2]
     print(
-        f"ms per frame: quiet {usual:.0f}; under load median {median:.0f}, 95th {gaps[114]:.0f}, worst {gaps[-1]:.0f}"
+        f"ms per frame: quiet {usual:.0f}; under load median {median:.0f}, 95th {gaps[75]:.0f}, worst {gaps[-1]:.0f}"
     )
     # Against the same page at rest, because machines that test differ; a frame of a usual screen has 17 ms.
     assert median < max(50, 3 * usual)

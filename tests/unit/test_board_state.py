@@ -44,6 +44,12 @@ def test_a_hash_that_says_the_same_is_no_news_and_rubbish_in_it_is_left_out():
     assert (changes.changed, changes.removed) == (set(), set())
 
 
+def test_what_names_no_campaign_has_no_card():
+    cards = Cards()
+    assert cards.offer(encoded("(none)")) is None
+    assert cards.replace({"(none)": encoded("(none)")}).changed == set()
+
+
 def decision(number: int, at: int = NOW_MS, campaign_id: str = "c-1") -> bytes:
     return msgspec.json.encode(
         BudgetDecision(

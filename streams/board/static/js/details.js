@@ -2,7 +2,7 @@
 
 import { api } from "./api.js";
 import { byId, h, svg } from "./dom.js";
-import { amount, exactTime, hold, KPIS, kpi, money, number, percent, TARGETS, time, VERDICTS } from "./format.js";
+import { amount, eValue, exactTime, hold, KPIS, kpi, money, number, percent, TARGETS, time, VERDICTS } from "./format.js";
 import { draw } from "./spark.js";
 import { nameOf } from "./store.js";
 import { trailList } from "./trail.js";
@@ -51,7 +51,7 @@ function course(card) {
   draw(picture, card.sparkline, card.currency);
   const points = card.sparkline;
   return h("section", {}, h("h3", {}, "Course"), picture,
-    points.length ? h("p.axis", {}, h("span", {}, time(points[0].t)), h("span", {}, "bars: spend per hour · line: ROI by net profit"), h("span", {}, time(points[points.length - 1].t))) : null);
+    h("p.axis", {}, points.length ? `From ${time(points[0].t)} to ${time(points[points.length - 1].t)}; bars: spend per hour, line: ROI by net profit.` : "No hours yet."));
 }
 
 function evidence(card) {
@@ -61,7 +61,7 @@ function evidence(card) {
   return h("section", {}, h("h3", {}, "Evidence"), table(
     ["Target", "Verdict", "Chance that it misses", "Interval", "E-value", "Complete"],
     all.map((one) => [TARGETS[one.target] ?? one.target, VERDICTS[one.verdict] ?? one.verdict, percent(one.probability_bad),
-      `${show(one, one.interval[0])} – ${show(one, one.interval[1])}`, number(one.e_value), percent(one.completeness)])),
+      `${show(one, one.interval[0])} – ${show(one, one.interval[1])}`, eValue(one.e_value), percent(one.completeness)])),
     h("p.note", {}, "The e-value may be looked at at any time; from 20 on, the target is missed with an error of at most 5 %. Complete: the share of conversions that have usually arrived by now."));
 }
 

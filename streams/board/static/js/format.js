@@ -58,7 +58,11 @@ export const KPIS = {
 export const kpi = (name, value, currency) =>
   value === null || value === undefined ? "–" : (KPIS[name]?.show ?? ((each) => number(each)))(value, currency);
 
+/** Beyond a thousand, an e-value only says "surely". */
+export const eValue = (value) => value > 1000 ? "> 1000" : number(value);
+
 const clock = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit" });
+const seconds = new Intl.DateTimeFormat(locale, { timeStyle: "medium" });
 const dayClock = new Intl.DateTimeFormat(locale, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
 const exact = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "medium" });
 
@@ -67,6 +71,12 @@ export function time(instant, now = new Date()) {
   const date = new Date(instant);
   if (Number.isNaN(date.getTime())) return String(instant);
   return (date.toDateString() === now.toDateString() ? clock : dayClock).format(date);
+}
+
+/** The time of today to the second, or day and time: decisions of one minute have an order. */
+export function moment(instant, now = new Date()) {
+  const date = new Date(instant);
+  return date.toDateString() === now.toDateString() ? seconds.format(date) : time(instant, now);
 }
 
 export function exactTime(instant) {

@@ -4,6 +4,8 @@ import { svg, setAttribute } from "./dom.js";
 import { money, percent } from "./format.js";
 
 const WIDTH = 96, HEIGHT = 34;
+/** A young campaign has few hours; they stand at the left, as wide as those of others. */
+const LEAST_HOURS = 24;
 
 /** Draws points into an SVG element with the viewBox 0 0 96 34. */
 export function draw(node, points, currency) {
@@ -23,7 +25,7 @@ export function draw(node, points, currency) {
 
 function spendPath(points) {
   const most = Math.max(1, ...points.map((each) => each.spend_micros ?? 0));
-  const step = WIDTH / Math.max(points.length, 1);
+  const step = WIDTH / Math.max(points.length, LEAST_HOURS);
   return points.map((each, at) => {
     const height = ((each.spend_micros ?? 0) / most) * HEIGHT;
     return height ? `M${(at * step).toFixed(1)} ${HEIGHT}h${(step * 0.8).toFixed(1)}v${(-height).toFixed(1)}h${(-step * 0.8).toFixed(1)}z` : "";
@@ -35,7 +37,7 @@ function roiPaths(points) {
   if (known.length < 2) return ["", ""];
   const low = Math.min(0, ...known), high = Math.max(0, ...known), range = high - low || 1;
   const y = (roi) => (HEIGHT - 2 - ((roi - low) / range) * (HEIGHT - 4)).toFixed(1);
-  const step = WIDTH / points.length;
+  const step = WIDTH / Math.max(points.length, LEAST_HOURS);
   let path = "", isGap = true;
   points.forEach((each, at) => {
     if (each.roi === null) { isGap = true; return; }

@@ -1,7 +1,7 @@
 // The audit trail: decisions, alerts and actions, the newest first.
 
 import { h } from "./dom.js";
-import { action, decision, exactTime, number, time } from "./format.js";
+import { action, decision, eValue, exactTime, moment, number } from "./format.js";
 
 /** A list of entries; names are looked up in the store. */
 export function trailList(entries, store, isWithNames) {
@@ -13,7 +13,7 @@ function line(entry, store, isWithNames) {
   const card = store.cards.get(entry.campaign_id);
   const said = { decision: decisionLine, alert: alertLine, action: actionLine }[entry.kind](entry.record);
   return h("li", { "data-kind": entry.kind, "data-mode": entry.record.mode ?? null },
-    h("time", { datetime: entry.at, title: exactTime(entry.at) }, time(entry.at)),
+    h("time", { datetime: entry.at, title: exactTime(entry.at) }, moment(entry.at)),
     h("span.kind", {}, entry.kind === "action" ? entry.record.mode : entry.kind),
     h("div", {},
       isWithNames ? h("b", { dir: "auto" }, card?.name || entry.campaign_id) : null,
@@ -27,6 +27,11 @@ const alertLine = (record) => ({ what: `${record.rule} ${record.status}`, why: n
 
 function actionLine(record) {
   const figures = Object.entries(record.evidence ?? {})
-    .map(([name, value]) => `${name} ${typeof value === "number" ? number(value, 4) : value ?? "–"}`).join(" · ");
+    .map(([name, value]) => `${name.replaceAll("_", " ")} ${figure(name, value)}`).join(" · ");
   return { what: `${action(record)} (rule ${record.rule})`, why: record.reason, figures };
+}
+
+function figure(name, value) {
+  if (typeof value !== "number") return value ?? "–";
+  return name.endsWith("e_value") ? eValue(value) : number(value, 4);
 }

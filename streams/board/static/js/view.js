@@ -5,6 +5,9 @@ import { byId, h, setAttribute, setHidden, setText } from "./dom.js";
 import { money } from "./format.js";
 import { COLUMNS, comparing, nameOf } from "./store.js";
 
+/** Of a frame's 16 ms; what is left to draw then waits for the next, so that scrolling and dragging go on. */
+const BUDGET_MS = 8;
+
 export class View {
   /** @param {import("./store.js").Store} store */
   constructor(store) {
@@ -61,8 +64,13 @@ export class View {
     const { store } = this;
     for (const id of store.removed) this.#drop(id);
     store.removed.clear();
-    for (const id of store.dirty) this.#update(id);
-    store.dirty.clear();
+    const end = performance.now() + BUDGET_MS;
+    for (const id of store.dirty) {
+      store.dirty.delete(id);
+      this.#update(id);
+      if (performance.now() > end) break;
+    }
+    if (store.dirty.size) this.request();
     this.#arrange();
     this.#totals();
   }
@@ -88,7 +96,7 @@ export class View {
   #arrange() {
     const compare = comparing(this.order, this.window), wanted = this.filter.trim().toLowerCase();
     const groups = new Map(COLUMNS.map((name) => [name, []]));
-    for (const card of this.store.cards.values()) groups.get(card.column)?.push(card);
+    for (const card of this.store.cards.values()) if (this.parts.has(card.campaign_id)) groups.get(card.column)?.push(card);
     const focused = document.activeElement;
     for (const [name, cards] of groups) {
       cards.sort(compare);
