@@ -207,6 +207,8 @@ def _column(query: Query) -> list[models.DynamicConfigValue]:
     properties: list[models.DynamicConfigValue] = []
     if query.unit is not None:
         properties.append(models.DynamicConfigValue("unit", query.unit))
+    if query.decimals is not None:
+        properties.append(models.DynamicConfigValue("decimals", query.decimals))
     if query.steps is not None:
         steps = [{"value": value, "color": colour} for value, colour in query.steps]
         properties += [

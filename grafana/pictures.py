@@ -186,7 +186,7 @@ def _cell(panel: Panel, query: Query, found: Series | None) -> tuple[str, str]:
     if found is None:
         return "–", "#7a8794"
     unit = query.unit or panel.unit
-    decimals = 0 if unit == "percentunit" else panel.decimals
+    decimals = panel.decimals if query.decimals is None else query.decimals
     return shown(found.last, unit, decimals), colour_of(found.last, query.steps) if query.steps else "#2b333b"
 
 
@@ -217,9 +217,8 @@ def draw_lines(panel: Panel, ask: Ask, width: float, height: float) -> list[str]
         )
     for share in (0, 0.5, 1):
         moment = time.strftime("%H:%M:%S", time.gmtime(begins + share * (ends - begins)))
-        parts.append(
-            text(left + share * (right - left), bottom + 14, moment, 10, "#7a8794", 'text-anchor="middle"')
-        )
+        anchor = f'text-anchor="{"end" if share == 1 else "middle"}"'
+        parts.append(text(left + share * (right - left), bottom + 14, moment, 10, "#7a8794", anchor))
     for number, (name, one) in enumerate(lines[:12]):
         fill = _SERIES[number % len(_SERIES)]
         parts += [_path(piece, at, fill) for piece in _pieces(one.points)]

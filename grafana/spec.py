@@ -26,6 +26,7 @@ class Query:
         name: legend of a line, or heading of a table's column.
         unit: of a table's column; None takes the panel's.
         steps: colours of a table's column.
+        decimals: of a table's column; None takes the panel's.
         is_info: a table's column of labels instead of a value.
     """
 
@@ -33,6 +34,7 @@ class Query:
     name: str = ""
     unit: Unit | None = None
     steps: Steps | None = None
+    decimals: int | None = None
     is_info: bool = False
 
 

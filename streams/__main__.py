@@ -48,14 +48,13 @@ def demo(
     timelapse: Annotated[
         float, typer.Option(help="Simulated seconds per real second; 1 is real time.")
     ] = 1.0,
+    picture: Annotated[Path | None, typer.Option(help="Draw the table as SVG here when it ends.")] = None,
 ) -> None:
     """Show the whole product on this machine: broker, cache, worker, seeded traffic, live table."""
     from streams.demo.command import run  # noqa: PLC0415 - each command loads only what it needs
     from streams.demo.options import Options  # noqa: PLC0415
 
-    options = Options(
-        seconds=seconds, rate=rate, campaigns=campaigns, seed=seed, port=port, timelapse=timelapse
-    )
+    options = Options(seconds, rate, campaigns, seed, port, timelapse, picture)
     _end(lambda: run(options))
 
 

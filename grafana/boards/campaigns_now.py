@@ -22,6 +22,13 @@ _STALE: Steps = ((None, "green"), (120.0, "yellow"), (600.0, "red"))
 _PACE: Steps = ((None, "yellow"), (0.8, "green"), (1.2, "red"))
 _EVIDENCE: Steps = ((None, "green"), (3.0, "yellow"), (20.0, "red"))
 _ROI = tuple(kpi for kpi in KPIS if kpi.family == "campaign_roi_ratio")
+#: Headings of a narrow column.
+_SHORT = {
+    "roi_net_profit": "ROI net profit",
+    "roi_incremental": "ROI add. rev.",
+    "roi_lead_value": "ROI lead value",
+    "roi_conversion_rate": "ROI conv. rate",
+}
 _VIEW = f"{promql.SCOPE}"
 
 _NET = kpi_of_each(BY_ID["roi_net_profit"])
@@ -75,7 +82,7 @@ _HEADLINES = (
         steps=BREAK_EVEN,
     ),
     _stat(
-        "Campaigns that lose money",
+        "Losing money",
         "How many campaigns have a net profit below 0 in the window: "
         "revenue − refunds − cost_of_goods − spend − other_cost.",
         f"count({PROFIT} < 0) or vector(0)",
@@ -139,17 +146,17 @@ _TABLE = Panel(
             f"max by (campaign_id, channel, name, status) (campaign_info{{{promql.SCOPE}}})", is_info=True
         ),
         column("spend", SPEND),
-        column("leads", each("campaign_window_leads")),
+        column("leads", each("campaign_window_leads"), decimals=0),
         column("CPL", _CPL),
         column("CPL / target", f"{_CPL} / ({_CPL_TARGET} > 0)", steps=OVER_ONE),
         column("CAC", CAC),
         column("ROAS", kpi_of_each(BY_ID["roas"])),
         *(
-            column(kpi.title, kpi_of_each(kpi), unit="percentunit", steps=BREAK_EVEN)
+            column(_SHORT[kpi.id], kpi_of_each(kpi), unit="percentunit", steps=BREAK_EVEN, decimals=0)
             for kpi in _ROI
         ),
         column("pace", fact("campaign:spend_pace:ratio"), steps=_PACE),
-        column("age", AGE, unit="s", steps=_STALE),
+        column("age", AGE, unit="s", steps=_STALE, decimals=0),
     ),
     width=24,
     height=11,

@@ -36,7 +36,7 @@ _CHANNELS = (
             Query(_of_channel("channel:cost_per_lead:ratio"), "CPL"),
             Query(_of_channel("channel:customer_acquisition_cost:ratio"), "CAC"),
             Query(_of_channel("channel:return_on_ad_spend:ratio"), "ROAS"),
-            Query(_of_channel("channel:roi_net_profit:ratio"), "ROI (net profit)", unit="percentunit", steps=BREAK_EVEN),
+            Query(_of_channel("channel:roi_net_profit:ratio"), "ROI (net profit)", unit="percentunit", steps=BREAK_EVEN, decimals=0),
         ),
         width=14,
         sort_by="spend",

@@ -28,7 +28,7 @@ _NOW = (
         ((None, "red"), (1.0, "green")),
     ),
     _stat(
-        "Workers that do not answer",
+        "Workers down",
         "Scrape targets that are down.",
         f"count(up{{{_JOB}}} == 0) or vector(0)",
         ZERO_IS_GOOD,
@@ -47,7 +47,7 @@ _NOW = (
         "s",
     ),
     _stat(
-        "Records without verdict",
+        "Without verdict",
         "Records read − (applied + duplicate + rejected + too late). Anything but 0 is a fault.",
         f"sum(roistream_ledger_unaccounted_records{{{_JOB}}})",
         ZERO_IS_GOOD,
@@ -65,7 +65,7 @@ _NOW = (
         ((None, "green"), (1.0, "yellow")),
     ),
     _stat(
-        "Alerts on the pipeline",
+        "Pipeline alerts",
         "Alerts of the kinds figures and operations that fire now.",
         f'count(ALERTS{{{_JOB},kind!="kpi",alertstate="firing"}}) or vector(0)',
         ZERO_IS_GOOD,

@@ -25,7 +25,7 @@ from streams.demo.board import BoardProcess, address_variables
 from streams.demo.following import follow_readings, read_ledger
 from streams.demo.options import Options, environment
 from streams.demo.pace import Pace
-from streams.demo.show import display
+from streams.demo.show import display, save_picture
 from streams.demo.state import State, facts
 from streams.demo.summary import summary
 from streams.demo.worker import WORKER_COMMAND, Worker, WorkerDiedError
@@ -287,6 +287,8 @@ class Demo:
         for line in summary(self.state, self.first_figures_s):
             self._say(line)
         self._say(f"Metrics were at {self._pages}/metrics; the worker's log: {self.folder / 'server.log'}")
+        if self.options.picture is not None:
+            save_picture(self.state, self.options.picture)
         enough = self.options.is_success(self.state.campaigns_with_figures, interrupted=self.interrupts > 0)
         if not enough:
             self._say(

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from metrics.errors import RoistreamError
 
@@ -32,6 +33,7 @@ class Options:
         port: of the worker's pages; 0 takes any free one, None the setting's.
         timelapse: simulated seconds per real second, until simulated time has caught up with real time
             (after ``seconds``, or two minutes); 1 is real time.
+        picture: where the table is drawn as SVG when the demo ends; None: nowhere.
     """
 
     seconds: float | None = None
@@ -40,6 +42,7 @@ class Options:
     seed: int = 7
     port: int | None = None
     timelapse: float = 1.0
+    picture: Path | None = None
 
     def check(self) -> None:
         """Refuse what cannot work.

@@ -10,7 +10,7 @@ from metrics.errors import RoistreamError
 from metrics.events import NO_CAMPAIGN
 from streams.demo.options import JUDGED_SECONDS, Options, environment
 from streams.demo.pace import Pace
-from streams.demo.show import PLAIN_EVERY_S, display
+from streams.demo.show import PLAIN_EVERY_S, display, save_picture
 from streams.demo.state import CampaignFacts, LedgerTotals, State, facts
 from streams.demo.summary import books, summary
 from streams.demo.table import plain_lines, render
@@ -269,3 +269,17 @@ def test_a_broker_of_the_users_keeps_its_own_timeouts() -> None:
     )
     assert variables["ROISTREAM_BROKER"] == "kafka://k:9092"
     assert not {"ROISTREAM_TRANSACTIONS", "ROISTREAM_SESSION_TIMEOUT", "ROISTREAM_HTTP_PORT"} & set(variables)
+
+
+def test_the_picture_shows_the_table_and_a_wrong_path_is_told(state, tmp_path):
+    state.offer(reading(spend_micros=12_340_000), NOW)
+    state.links = {"board": "http://127.0.0.1:1/#token=secret"}
+    save_picture(state, tmp_path / "demo.svg")
+    drawn = (tmp_path / "demo.svg").read_text()
+    assert drawn.startswith("<svg")
+    assert "12.34" in drawn
+    assert "token" not in drawn
+    assert "url(http" not in drawn
+    assert "src:" not in drawn
+    with pytest.raises(RoistreamError, match="--picture"):
+        save_picture(state, tmp_path / "absent" / "demo.svg")

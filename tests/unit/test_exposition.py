@@ -411,3 +411,21 @@ def test_a_thousand_campaigns_in_three_windows_take_well_under_a_second():
         exposition.render(OPENMETRICS)
         times.append(time.perf_counter() - began)
     assert min(times) < 1
+
+
+def test_five_thousand_campaigns_fold_and_their_page_takes_less_than_two_seconds():
+    """Of the processor, so that other tests beside this one do not count."""
+    taken = bench_metrics.snapshot(5_000)
+    exposition = Exposition(SimpleNamespace(snapshot=lambda: taken), 1_000)
+    began = time.process_time()
+    text = exposition.render(OPENMETRICS)[0].decode()
+    assert time.process_time() - began < 2
+    assert "\nroistream_folded_campaigns 4000.0\n" in text
+    assert text.count("\ncampaign_info{") == 1_000
+    spends = [one for one in taken.campaigns for one in [one.readings["declared", "24h"].sums.spend_micros]]
+    shown = [
+        line
+        for line in text.splitlines()
+        if line.startswith("campaign_window_spend{") and 'window="24h"' in line
+    ]
+    assert sum(float(line.split()[-1]) for line in shown) == pytest.approx(sum(spends) / 1_000_000)
