@@ -403,18 +403,18 @@ def test_promtool_has_nothing_to_say(limit: int):
 
 
 def test_a_thousand_campaigns_in_three_windows_take_well_under_a_second():
+    """Of the processor, so that other tests beside this one do not count."""
     taken = bench_metrics.snapshot(1_000)
     exposition = Exposition(SimpleNamespace(snapshot=lambda: taken), 1_000)
     times = []
     for _ in range(3):
-        began = time.perf_counter()
+        began = time.process_time()
         exposition.render(OPENMETRICS)
-        times.append(time.perf_counter() - began)
+        times.append(time.process_time() - began)
     assert min(times) < 1
 
 
 def test_five_thousand_campaigns_fold_and_their_page_takes_less_than_two_seconds():
-    """Of the processor, so that other tests beside this one do not count."""
     taken = bench_metrics.snapshot(5_000)
     exposition = Exposition(SimpleNamespace(snapshot=lambda: taken), 1_000)
     began = time.process_time()
