@@ -149,8 +149,8 @@ KPIS: tuple[KpiSpec, ...] = (
         title="MQL to SQL rate",
         formula="leads that became MQL in the window and SQL by now / leads that became MQL in the window",
         unit="ratio",
-        undefined="no lead became MQL in the window, or cohorts of leads are not kept",
-        note="A cohort, so it never exceeds 1. Always null in definitions 1, which keep no cohorts.",
+        undefined="no lead became MQL in the window",
+        note="A cohort, so it never exceeds 1. Always null in definitions 1, which kept no cohorts.",
     ),
     KpiSpec(
         id="customer_rate",

@@ -5,11 +5,12 @@ from typing import NamedTuple
 import msgspec
 
 from metrics.apportion import share
+from metrics.attribution.lag import Lags
 from metrics.campaigns import CampaignFacts
 from metrics.evidence import assess
 from metrics.kpis import KpiInputs, compute
 from metrics.money import MICROS
-from metrics.reading import CampaignKpi, OtherBasis, Stage, Sums
+from metrics.reading import CampaignKpi, Completeness, OtherBasis, Stage, Sums
 from metrics.reports import Share
 from metrics.tally import Tally
 from metrics.timeline import format_instant
@@ -40,12 +41,13 @@ def credited(events: Tally, conversions: Tally) -> Tally:
 
 
 class Stamp(NamedTuple):
-    """What a checkpoint stamps on its readings; times in epoch milliseconds."""
+    """What a checkpoint stamps on its readings; times in epoch milliseconds, lags where journeys are kept."""
 
     revision: int
     watermark: int | None
     published_at: int
     currency: str
+    lags: Lags | None = None
 
 
 def compose(
@@ -84,6 +86,8 @@ def compose(
         total=total,
         baseline_micros_per_day=facts.baseline_micros_per_day,
         baseline_length_ms=baseline_length(facts, span, stamp.watermark),
+        cohort_mqls=tally.mqls,
+        cohort_sqls=tally.mqls_now_sql,
     )
     return CampaignKpi(
         campaign_id=facts.campaign_id,
@@ -99,6 +103,7 @@ def compose(
         other_basis=other,
         kpis=compute(inputs),
         evidence=assess(sums, facts.targets_micros) if window == TOTAL_WINDOW and view is None else {},
+        completeness=_completeness(span, stamp),
         watermark=None if stamp.watermark is None else format_instant(stamp.watermark),
         published_at=format_instant(stamp.published_at),
     )
@@ -175,6 +180,14 @@ def _sums(
         clicks=unused.clicks if unused else None,
         spend_micros=unused.spend_micros if unused else None,
     )
+
+
+def _completeness(span: Span | None, stamp: Stamp) -> Completeness | None:
+    """Of the whole history there is no age, so nothing is said of ``total``."""
+    if stamp.lags is None or span is None or stamp.watermark is None:
+        return None
+    leads, orders = stamp.lags.of(span.start, span.end, stamp.watermark)
+    return Completeness(leads=leads, orders=orders)
 
 
 def _in_units(sums: Sums) -> Sums:

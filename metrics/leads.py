@@ -16,6 +16,7 @@ from metrics.tally import Tally
 
 STAGES = ("lead", "mql", "sql")
 _COUNTS = (Tally(leads=1), Tally(mqls=1), Tally(sqls=1))
+_MQL_AND_SQL = Tally(mqls=1, mqls_now_sql=1)
 
 
 class Mark(NamedTuple):
@@ -55,9 +56,11 @@ def contributions(entry: LeadEntry | None) -> list[Contribution]:
     if entry is None:
         return []
     fallback = entry.named.campaign if entry.named else None
+    lead, _, sql = _COUNTS
+    counts = _COUNTS if entry.marks[2] is None else (lead, _MQL_AND_SQL, sql)
     return [
         Contribution(mark.campaign or fallback or NO_CAMPAIGN, mark.at, count)
-        for mark, count in zip(entry.marks, _COUNTS, strict=True)
+        for mark, count in zip(entry.marks, counts, strict=True)
         if mark is not None
     ]
 

@@ -6,7 +6,7 @@ import msgspec
 
 SCHEMA = "campaign-kpi/1"
 #: Changes with any change of formula, model or window; values of two numbers are not compared.
-DEFINITIONS = 1
+DEFINITIONS = 2
 
 TumblingWindow = Literal["1m", "1h", "1d", "total"]
 RollingWindow = Literal["5m", "1h", "24h", "7d", "today", "total"]
@@ -59,6 +59,13 @@ class Evidence(msgspec.Struct, kw_only=True, frozen=True):
     completeness: float
 
 
+class Completeness(msgspec.Struct, kw_only=True):
+    """Share of the conversions of clicks of that age that have usually come, 0 to 1; None before any was seen."""
+
+    leads: float | None
+    orders: float | None
+
+
 class CampaignKpi(msgspec.Struct, kw_only=True):
     """One record of ``campaign-kpis``, and one field of the Redis views."""
 
@@ -76,6 +83,7 @@ class CampaignKpi(msgspec.Struct, kw_only=True):
     other_basis: OtherBasis
     kpis: dict[str, float | None]
     evidence: dict[str, Evidence] = {}
+    completeness: Completeness | None = None
     definitions: int = DEFINITIONS
     watermark: str | None
     published_at: str

@@ -6,6 +6,8 @@ import msgspec
 class Tally(msgspec.Struct, array_like=True, gc=False):
     """Counts and money (integer micros) of a campaign in a pane; every field adds up.
 
+    ``mqls_now_sql`` counts the MQLs of the pane that are SQL by now, whenever they became so.
+
     >>> a = Tally(clicks=2); a.add(Tally(clicks=3, spend_micros=7)); a.clicks, a.spend_micros
     (5, 7)
     """
@@ -22,6 +24,7 @@ class Tally(msgspec.Struct, array_like=True, gc=False):
     revenue_micros: int = 0
     refunds_micros: int = 0
     cost_of_goods_micros: int = 0
+    mqls_now_sql: int = 0
 
     def add(self, other: "Tally", sign: int = 1) -> None:
         """Add ``sign`` times ``other`` in place."""
@@ -37,6 +40,7 @@ class Tally(msgspec.Struct, array_like=True, gc=False):
         self.revenue_micros += sign * other.revenue_micros
         self.refunds_micros += sign * other.refunds_micros
         self.cost_of_goods_micros += sign * other.cost_of_goods_micros
+        self.mqls_now_sql += sign * other.mqls_now_sql
 
     def copy(self) -> "Tally":
         """An independent tally of the same sums."""

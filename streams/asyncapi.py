@@ -170,6 +170,7 @@ CHANNELS: tuple[Channel, ...] = (
             "other_basis": {"impressions": 0, "clicks": 0, "spend_micros": 0},
             "kpis": _KPIS,
             "evidence": {},
+            "completeness": {"leads": 0.42, "orders": 0.17},
             "definitions": DEFINITIONS,
             "watermark": "2026-11-21T10:00:31Z",
             "published_at": "2026-11-21T10:00:31.402Z",

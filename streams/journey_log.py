@@ -28,6 +28,7 @@ class JourneyLog:
     def __init__(self, journeys: Journeys) -> None:
         self.journeys = journeys
         self._is_new = True
+        self._has_unsent_lags = True
 
     def restore(self, kept: Kept, made_with: Rules) -> list[Contribution]:
         """Fill the journeys; what the sums change by where the rules are no longer those they were made with."""
@@ -68,12 +69,20 @@ class JourneyLog:
             ]
         return entries + self._small_entries()
 
+    def take_unsent_lags(self) -> dict[str, LagCounts] | None:
+        """Whole values of the lags, where they have changed since they were last sent."""
+        if not self._has_unsent_lags:
+            return None
+        self._has_unsent_lags = False
+        return self.journeys.lags
+
     def _small_entries(self) -> list[Entry]:
         journeys = self.journeys
         entries: list[Entry] = []
         if journeys.lags_changed:
             entries.append((_LAGS_KEY, encode(journeys.lags)))
             journeys.lags_changed = False
+            self._has_unsent_lags = True
         if journeys.fit_changed:
             entries.append((_FIT_KEY, encode(journeys.fit)))
             journeys.fit_changed = False

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from metrics.attribution.crediting import split_subject, subject
+from metrics.attribution.lag import LagCounts, Lags
 from metrics.campaigns import Book
 from metrics.composing import Stamp, View, compose, credited
 from metrics.panes import DAYS, QUARTERS, TOTAL, ByStart, Horizon, horizon
@@ -31,6 +32,7 @@ from metrics.windows import (
     WindowKind,
     rolling_spans,
 )
+from streams.journeys import LEAD, ORDER
 from streams.leftovers import is_kept
 from streams.slab import SourceRecord
 from streams.wire import Bundle, PanePartial, decode_bundle
@@ -80,6 +82,8 @@ class Merge:
         self.accounts: dict[str, Account] = {}
         self.clock = CampaignClock(options.partitions)
         self.heard: dict[int, tuple[int, int]] = {}
+        #: What each source partition last said of the lags of its conversions, by kind.
+        self.lags: dict[int, dict[str, LagCounts]] = {}
         self.closed_through: int | None = None
         self.changed_panes: set[tuple[str, int, int]] = set()
         self.changed_reports: set[tuple[str, ReportKey]] = set()
@@ -170,6 +174,8 @@ class Merge:
             self._take_pane(bundle.source, partial)
         for campaign_id, report in bundle.reports:
             self._take_report(campaign_id, report)
+        if bundle.lags is not None:
+            self.lags[bundle.source] = bundle.lags
         if bundle.status is not None:
             self.clock.hear(bundle.source, bundle.status)
             self._limits = horizon(self.clock.reached)
@@ -300,6 +306,16 @@ class Merge:
     def weight(self) -> int:
         """About how many bytes the next checkpoint takes."""
         return 60 * (1 + self.options.partitions) * len(self.changed_panes) + 200 * len(self.changed_reports)
+
+    def lags_now(self) -> Lags | None:
+        """Lags of all source partitions; None where no journeys are kept."""
+        if not self.options.views:
+            return None
+        sums = {LEAD: LagCounts(), ORDER: LagCounts()}
+        for lags in self.lags.values():
+            for kind, counts in lags.items():
+                sums[kind].add(counts)
+        return Lags(sums[LEAD], sums[ORDER])
 
     @property
     def limits(self) -> Horizon:

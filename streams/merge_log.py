@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from metrics.attribution.lag import LagCounts
 from metrics.composing import Stamp
 from metrics.errors import StateError
 from metrics.panes import TOTAL
@@ -35,6 +36,7 @@ class MergeMeta(msgspec.Struct, array_like=True):
     heard: dict[int, tuple[int, int]]
     statuses: list[PartitionStatus | None]
     reached: int | None
+    lags: dict[int, dict[str, LagCounts]] = {}
 
 
 class MergeLog:
@@ -105,6 +107,7 @@ class MergeLog:
         merge.closed_through = meta.closed
         merge.clock.statuses = meta.statuses
         merge.clock.reached = meta.reached
+        merge.lags = meta.lags
         merge.catch_up()
 
     def _restore_entry(self, key: list[Any], value: bytes, meta: MergeMeta) -> None:
@@ -163,7 +166,9 @@ class MergeLog:
 
     def _stamp(self, now: int) -> Stamp:
         revision = (self.epoch << _EPOCH_SHIFT) + self.merge.sequence
-        return Stamp(revision, self.merge.clock.reached, now, self.merge.options.currency)
+        return Stamp(
+            revision, self.merge.clock.reached, now, self.merge.options.currency, self.merge.lags_now()
+        )
 
     def _changed_entries(self) -> list[Entry]:
         merge, sequence = self.merge, self.merge.sequence
@@ -208,4 +213,5 @@ class MergeLog:
             merge.heard,
             merge.clock.statuses,
             merge.clock.reached,
+            merge.lags,
         )

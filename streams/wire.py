@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 from aiokafka.partitioner import murmur2
 
+from metrics.attribution.lag import LagCounts
 from metrics.reports import Report
 from metrics.tally import Tally
 from metrics.watermark import PartitionStatus
@@ -60,6 +61,7 @@ class Bundle(msgspec.Struct, array_like=True):
     panes: list[PanePartial]
     reports: list[ReportPartial]
     status: PartitionStatus | None = None
+    lags: dict[str, LagCounts] | None = None
 
 
 decode_bundle = decoder(Bundle)

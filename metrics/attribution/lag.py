@@ -83,3 +83,24 @@ def completeness(lags: LagCounts, start: int, end: int, watermark: int) -> float
         for earlier, later, one, other in zip(ages, ages[1:], shares, shares[1:], strict=False)
     )
     return round(area / (oldest - youngest), 6)
+
+
+class Lags:
+    """Lags of leads and of orders, as of one checkpoint; what is asked twice is computed once.
+
+    >>> leads, orders = LagCounts(), LagCounts(); leads.count(30_000)
+    >>> Lags(leads, orders).of(0, 60_000, 600_000)
+    (1.0, None)
+    """
+
+    def __init__(self, leads: LagCounts, orders: LagCounts) -> None:
+        self._kinds = (leads, orders)
+        self._known: dict[tuple[int, int, int], tuple[float | None, float | None]] = {}
+
+    def of(self, start: int, end: int, watermark: int) -> tuple[float | None, float | None]:
+        """Completeness of the leads and of the orders of clicks in [start, end)."""
+        key = (start, end, watermark)
+        if key not in self._known:
+            leads, orders = (completeness(kind, start, end, watermark) for kind in self._kinds)
+            self._known[key] = leads, orders
+        return self._known[key]

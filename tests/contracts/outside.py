@@ -40,15 +40,17 @@ def write(
     return counts
 
 
-def published(settings: Settings, topic: str = topics.CAMPAIGN_KPIS) -> list[dict[str, Any]]:
-    """Every committed record of a topic, partition by partition, in order."""
+def published(
+    settings: Settings, topic: str = topics.CAMPAIGN_KPIS, model: str = "declared"
+) -> list[dict[str, Any]]:
+    """Every committed record of a topic, partition by partition, in order; readings of one model."""
 
     async def read() -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
         for partition in range(settings.partitions):
             async for entries in read_whole(settings, topic, partition):
                 found += [json.loads(value) for _, value in entries if value is not None]
-        return found
+        return [record for record in found if record.get("model", model) == model]
 
     return asyncio.run(read())
 

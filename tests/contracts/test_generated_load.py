@@ -16,6 +16,7 @@ from tests.conftest import Broker
 from tests.contracts.load import Load, as_oracle_input, generated, visitors
 from tests.contracts.oracles import stream
 from tests.contracts.outside import equals, last_revisions, ledgers, published, read_all, write
+from tests.faults.checks import uncounted
 from tests.servers.worker import WorkerProcess, running_worker, wait_for
 
 WINDOWS = ("1m", "1h", "1d", "total")
@@ -124,7 +125,7 @@ def _counters(worker: WorkerProcess) -> dict[Any, float]:
 def test_kills_in_the_middle_of_the_work_lose_and_double_nothing(
     broker: Broker, settings_for: SettingsFor, tmp_path: Path
 ) -> None:
-    settings = settings_for(broker)
+    settings = settings_for(broker, attribution_models=["linear", "last_touch"])
     ensure_topics(settings, create=True)
     load = _load(settings, seed=4, count=24_000)
     dice = random.Random(4)
@@ -139,7 +140,14 @@ def test_kills_in_the_middle_of_the_work_lose_and_double_nothing(
     with running_worker(settings, tmp_path, "last") as worker:
         outcomes = _outcomes(read_all([worker], settings, counts))
         assert outcomes["too_late"] == 0
-        equals(settings, stream.expected(as_oracle_input(load)), WINDOWS)
+        expected = stream.expected(as_oracle_input(load))
+        equals(settings, expected, WINDOWS)
+        for model in settings.attribution_models:
+            wait_for(
+                f"{model} counts every conversion once",
+                lambda m=model: not uncounted(published(settings, model=m), expected),
+            )
+        assert {record["campaign_id"] for record in published(settings, model="linear")} > {"(none)"}
         wait_for("windows become final", lambda: _finals(settings) > 100, 30)
 
 

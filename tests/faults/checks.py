@@ -6,7 +6,7 @@ from typing import Any
 
 from streams import topics
 from tests.contracts.oracles import stream
-from tests.contracts.oracles.cells import FIELDS, LENGTHS, Expected, differences
+from tests.contracts.oracles.cells import COST_FIELDS, FIELDS, LENGTHS, Expected, differences
 from tests.faults.workload import Log, parsed
 
 Published = list[dict[str, Any]]
@@ -14,6 +14,8 @@ Ledger = Mapping[tuple[str, int], Mapping[str, int]]
 
 #: They count what happened and never fall in a total.
 GROWING = ("clicks", "impressions", "spend_micros", "orders", "revenue_micros")
+#: They are credited by the models.
+CONVERSIONS = tuple(name for name in FIELDS if name not in COST_FIELDS)
 _CLOSED = ("final", "correction")
 
 
@@ -34,6 +36,34 @@ def wrong_figures(published: Published, wanted: Expected) -> list[str]:
             last[key] = record
     held = {key: {field: record["sums"][field] for field in FIELDS} for key, record in last.items()}
     return differences(wanted, held)
+
+
+def uncounted(published: Published, wanted: Expected) -> list[str]:
+    """A model counts every conversion of every window once, whoever it credits: the oracle's sums over all campaigns."""
+    last: dict[tuple[str, str, int | None], dict[str, Any]] = {}
+    for record in published:
+        key = window_of(record)
+        if key not in last or record["revision"] >= last[key]["revision"]:
+            last[key] = record
+    held = _over_campaigns({key: record["sums"] for key, record in last.items()})
+    found = []
+    for window, whole in _over_campaigns(wanted).items():
+        if held.get(window, {}) != whole and any(whole.values()):
+            found.append(f"{window}: all campaigns have {held.get(window)}, should have {whole}")
+    return found
+
+
+def _over_campaigns(
+    cells: Mapping[tuple[str, str, int | None], Mapping[str, Any]],
+) -> dict[Any, dict[str, int]]:
+    """Conversions of each window, counts in millionths."""
+    found: dict[Any, dict[str, int]] = {}
+    for (_, window, start), sums in cells.items():
+        whole = found.setdefault((window, start), dict.fromkeys(CONVERSIONS, 0))
+        for name in CONVERSIONS:
+            unit = 1 if name.endswith("_micros") else 1_000_000
+            whole[name] += round((sums[name] or 0) * unit)
+    return found
 
 
 def falling_revisions(published: Published) -> list[str]:

@@ -168,6 +168,7 @@ def _settings(cluster: Cluster, cache: Cache | None, plan: Plan) -> Settings:
         publish_interval=200,
         # In every fourth sequence updates must wait for their turn, over restarts too.
         max_publish_rate=5_000 if plan.seed % 4 else 150,
+        attribution_models=["linear", "last_touch"],
         **({"redis_url": cache.url} if cache else {}),
     )
 
@@ -262,7 +263,15 @@ def _unsettled(fleet: Fleet, settings: Settings, log: Any, wanted: Any) -> list[
     records = published(settings)
     # In a replay nobody falls idle, so the last windows stay open.
     still_open = settings.grace + (HOUR_MS if settings.idle_after > MINUTE_MS else 0)
-    return checks.wrong_figures(records, wanted) or checks.unclosed(records, still_open, latest_event(log))
+    return (
+        checks.wrong_figures(records, wanted)
+        or [
+            f"{model}: {each}"
+            for model in settings.attribution_models
+            for each in checks.uncounted(published(settings, model=model), wanted)
+        ]
+        or checks.unclosed(records, still_open, latest_event(log))
+    )
 
 
 def _wrong_views(scene: Scene, settings: Settings, wanted: Any) -> list[str]:

@@ -156,6 +156,8 @@ def leads_of(facts):
         for index, name in enumerate(("leads", "mqls", "sqls")):
             reached = [at for at, stage in records if stage >= index]
             parts += [(min(reached), Tally(**{name: 1}))] if reached else []
+        if len(parts) == 3:
+            parts.append((parts[1][0], Tally(mqls_now_sql=1)))
         found.append((min(at for at, _ in records), {("l", lead_id)}, parts))
     return found
 

@@ -149,3 +149,19 @@ def test_a_reading_of_a_model_has_the_spend_of_the_campaign_and_its_share_of_the
     latest = {each["campaign_id"]: each for each in machine.credited if each["window"] == "total"}
     assert latest["a"]["kpis"]["roas"] == 3.000002  # 6.000003 / 2, half to even
     assert latest["a"]["kpis"]["cpa"] == 2.999999  # 2 / 0.666667
+
+
+def test_completeness_says_how_much_of_the_conversions_of_that_age_has_usually_come():
+    machine = Machine(1, book(), models=("linear",))
+    for n in range(4):  # three people order a minute after their click, one after an hour
+        at, wait = T0 + n * MINUTE, HOUR if n == 3 else MINUTE
+        machine.produce(topics.CLICKS, f"v{n}", click(n, at, "a", f"v{n}"), APPENDED)
+        machine.produce(topics.ORDERS, f"v{n}", order(n, at + wait, f"v{n}"), APPENDED)
+    machine.settle()
+    machine.produce(topics.CLICKS, "v", click(9, T0 + 50 * MINUTE, "a", "v"), APPENDED)
+    machine.settle()
+    said = {key: each["completeness"] for key, each in machine.last().items()}
+    assert said["a", "total", None] is None
+    recent = said["a", "1m", "2026-11-18T00:50:00Z"]
+    assert recent["leads"] is None
+    assert recent["orders"] == 0.75

@@ -46,3 +46,13 @@ def test_any_order_of_the_same_records_ends_with_the_same_counts(records, wanted
     for order in permutations(records):
         assert counted(order) == wanted
         assert counted([*order, *order]) == wanted
+
+
+def test_an_mql_that_becomes_an_sql_later_is_counted_so_at_its_own_time():
+    first, _ = observe(None, "mql", Mark(1, "a", "c"))
+    _, changes = observe(first, "sql", Mark(9, "b", "d"))
+    moved = Counter()
+    for change in changes:
+        for name in ("mqls", "mqls_now_sql", "sqls"):
+            moved[change.campaign, change.at, name] += getattr(change.tally, name)
+    assert {key: n for key, n in moved.items() if n} == {("c", 1, "mqls_now_sql"): 1, ("d", 9, "sqls"): 1}
