@@ -111,6 +111,16 @@ _MATURITY = (
         width=12,
         decimals=0,
     ),
+    Panel(
+        "lines",
+        "Completeness",
+        "Share of the leads and of the orders of clicks as old as the window that has usually come by now, by the lags "
+        "between first touch and conversion seen so far.",
+        (Query(each("campaign_completeness_ratio"), "{{conversion}}s"),),
+        unit="percentunit",
+        width=12,
+        empty="while no attribution model is computed, and for the window total.",
+    ),
 )
 
 _CAC = Panel(

@@ -135,6 +135,13 @@ WATERMARK = Family(
     _CAMPAIGN,
     "seconds",
 )
+COMPLETENESS = Family(
+    "campaign_completeness_ratio",
+    "gauge",
+    "Share of the conversions of clicks as old as the window that has usually come by now.",
+    (*_WINDOWED, "conversion"),
+    "ratio",
+)
 
 BOARD_CAMPAIGNS = Family(
     "roistream_board_campaigns", "gauge", "Campaigns in a column of the budget board.", ("column",)
@@ -245,6 +252,7 @@ REDIS_ERRORS = Family("roistream_redis_errors", "counter", "Failed exchanges wit
 FAMILIES: tuple[Family, ...] = (
     *_sum_gauges(),
     *_kpi_gauges(),
+    COMPLETENESS,
     *_counters(),
     INFO,
     BUDGET,

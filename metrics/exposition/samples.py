@@ -83,6 +83,7 @@ def worker_samples(snapshot: WorkerSnapshot, folding: Folding) -> Iterator[tuple
     rows = [row for campaign in kept for row in _rows(campaign)]
     yield from _sum_gauges(rows, folded)
     yield from _kpi_gauges(rows)
+    yield table.COMPLETENESS, [sample for row in rows for sample in _completeness(row)]
     yield from _counters(kept, snapshot.currency)
     yield from _campaign_gauges(kept, snapshot.currency)
     yield from _scope(snapshot, len(folded))
@@ -139,6 +140,14 @@ def _kpi_gauges(rows: Sequence[_Row]) -> Iterator[tuple[Family, Samples]]:
                     labels = Labels({**labels.pairs, **dict(kpi.labels)})
                 samples.append(Sample("", labels, value))
         yield table.BY_NAME[family.name], samples
+
+
+def _completeness(row: _Row) -> Iterator[Sample]:
+    known = row.reading.completeness
+    if known is not None:
+        for conversion, share in (("lead", known.leads), ("order", known.orders)):
+            if share is not None:
+                yield Sample("", Labels({**row.counted.pairs, "conversion": conversion}), share)
 
 
 def _counters(kept: Sequence[CampaignSnapshot], currency: str) -> Iterator[tuple[Family, Samples]]:

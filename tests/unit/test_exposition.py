@@ -35,7 +35,7 @@ from metrics.exposition import (
     prefers_openmetrics,
 )
 from metrics.exposition.families import BY_NAME, FAMILIES
-from metrics.reading import CampaignKpi, Evidence, OtherBasis, Sums
+from metrics.reading import CampaignKpi, Completeness, Evidence, OtherBasis, Sums
 from metrics.tally import Tally
 from metrics.timeline import HOUR
 from tests.bench import bench_metrics
@@ -83,13 +83,27 @@ def worker(*campaigns: CampaignSnapshot, now_ms: int = NOW, **health: Any) -> Wo
     return WorkerSnapshot(now_ms=now_ms, currency="EUR", campaigns=campaigns, pipeline=pipeline)
 
 
+def test_completeness_is_shown_for_each_kind_of_conversion_that_was_seen():
+    known = msgspec.structs.replace(
+        reading("1h", clicks=1), completeness=Completeness(leads=0.25, orders=None)
+    )
+    text = page(worker(campaign("c-1", known)))
+    lines = [line for line in text.splitlines() if line.startswith("campaign_completeness_ratio{")]
+    assert len(lines) == 1
+    assert 'conversion="lead"' in lines[0]
+    assert lines[0].endswith(" 0.25")
+
+
 def everything() -> WorkerSnapshot:
     """Every family has a sample, some campaigns are folded."""
     histogram = HistogramSnapshot((0.001, 0.5, 10.0), (1, 2, 0, 3), 61.5)
     kpis = dict.fromkeys(BY_ID, 1.5)
     rich = campaign(
         "c-1",
-        reading("1h", kpis, clicks=10, leads=0.333333, spend_micros=3_700_000),
+        msgspec.structs.replace(
+            reading("1h", kpis, clicks=10, leads=0.333333, spend_micros=3_700_000),
+            completeness=Completeness(leads=0.5, orders=0.25),
+        ),
         channel="search",
         name='He said "50 % \\ off"\nnow',
         budget_micros=12_345_678_900_000,
