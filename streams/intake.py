@@ -174,10 +174,17 @@ class Intake:
             self.journeys.expire(reached, self.options.order_retention)
         return self.panes.expire(horizon(reached), unsent)
 
-    def refit(self, now: int) -> None:
-        """Fit the data-driven model anew when its time has come: once an interval, oftener until it has a fit."""
+    def renew(self, now: int) -> None:
+        """Credit some of what waits for it; fit the data-driven model when its time has come.
+
+        That is once an interval, and oftener until it has a fit.
+        """
         if self.journeys is None:
             return
+        if self.journeys.has_stale:
+            self.journeys.renew()
+            self._limits = horizon(self.clock.reached)
+            self._settle()
         fit, interval = self.journeys.fit, self.options.refit_interval
         due = interval if fit.conversions else min(interval, MINUTE)
         if fit.fitted_at is None or not 0 <= now - fit.fitted_at < due:
@@ -189,11 +196,6 @@ class Intake:
             return
         is_idle = topics.CLICKS in self.idle
         self.fold(self.journeys.settle(EVER if is_idle else self.clock.stream_times[topics.CLICKS]))
-
-    def recall(self, contributions: Sequence[Contribution]) -> None:
-        """Add what restored state counts under rules that have changed."""
-        self._limits = horizon(self.clock.reached)
-        self.fold(contributions)
 
     def fold(self, contributions: Sequence[Contribution]) -> None:
         """Add contributions to every pane that still accepts them, and to the totals."""

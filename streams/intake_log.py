@@ -7,7 +7,6 @@ import msgspec
 import numpy as np
 
 from metrics.attribution.crediting import split_subject
-from metrics.attribution.models import Rules
 from metrics.dedupe import Block
 from metrics.errors import StateError
 from metrics.outputs import DeadLetter
@@ -17,7 +16,8 @@ from metrics.tally import Tally
 from metrics.watermark import PartitionStatus
 from streams import topics
 from streams.intake import Intake
-from streams.journey_log import RULES_KEY, JourneyLog
+from streams.journey_log import MADE_KEY, JourneyLog
+from streams.journeys import Made
 from streams.ledger import LedgerCounts
 from streams.leftovers import Leftovers, is_kept
 from streams.wire import (
@@ -77,7 +77,8 @@ class IntakeLog:
     @property
     def is_dirty(self) -> bool:
         """Whether there is anything to write."""
-        return self.intake.is_touched or self._is_due or len(self._leftovers) > 0
+        is_due = self._is_due or (self._journeys is not None and self._journeys.is_due)
+        return is_due or self.intake.is_touched or len(self._leftovers) > 0
 
     @property
     def weight(self) -> int:
@@ -97,9 +98,9 @@ class IntakeLog:
         if meta_value is None:
             return
         self._restore_meta(decode_as(IntakeMeta, meta_value))
-        rules_value = latest.get(RULES_KEY)
-        made_with = Rules() if rules_value is None else decode_as(Rules, rules_value)
-        views = self.intake.options.rules.models if made_with.models else ()
+        made_value = latest.get(MADE_KEY)
+        made = None if made_value is None else decode_as(Made, made_value)
+        views = () if made is None else set(self.intake.options.rules.models) & set(made.since)
         blocks: list[Block] = []
         journeys: list[tuple[bytes, bytes]] = []
         for key, value in latest.items():
@@ -114,17 +115,17 @@ class IntakeLog:
                 self._restore_entry(parts, value, key, blocks)
         for block in sorted(blocks, key=lambda block: block.sequence):
             self.intake.seen.restore(block)
-        self._restore_journeys(journeys, made_with)
+        self._restore_journeys(journeys, made)
 
-    def _restore_journeys(self, kept: list[tuple[bytes, bytes]], made_with: Rules) -> None:
+    def _restore_journeys(self, kept: list[tuple[bytes, bytes]], made: Made | None) -> None:
         """What was remembered while no model was computed is not whole; it is left with the rest."""
-        if self._journeys is None or not made_with.models:
+        if self._journeys is None or made is None:
             for key, _ in sorted(
-                kept, key=lambda entry: entry[0] != RULES_KEY
+                kept, key=lambda entry: entry[0] != MADE_KEY
             ):  # the rest means nothing without
                 self._leftovers.add(key)
             return
-        self.intake.recall(self._journeys.restore(kept, made_with))
+        self._journeys.restore(kept, made)
 
     def take_over(self) -> None:
         """Begin a new epoch: the next checkpoint claims the partition and sends again what may be unsent."""
@@ -187,7 +188,7 @@ class IntakeLog:
         self._is_due = False
         intake.is_touched = False
         dropped = intake.expire(self._unsent_panes)
-        intake.refit(now)
+        intake.renew(now)
         panes, reports, letters = self._take_unsent()
         entries: list[Entry] = [(state_key("p", *key), None) for key in dropped]
         changed, intake.panes.changed = intake.panes.changed, set()

@@ -11,12 +11,10 @@ from metrics.attribution.identity import Person
 from metrics.attribution.journeys import Columns, TouchBlock
 from metrics.attribution.lag import LagCounts
 from metrics.attribution.markov import Fit
-from metrics.attribution.models import Rules
-from metrics.contribution import Contribution
-from streams.journeys import Journeys
+from streams.journeys import Journeys, Made
 from streams.wire import Entry, decode_as, encode, read_key, state_key
 
-RULES_KEY = state_key("jr")
+MADE_KEY = state_key("jm")
 _LAGS_KEY, _FIT_KEY = state_key("jl"), state_key("jf")
 
 Kept = list[tuple[bytes, bytes]]
@@ -30,8 +28,13 @@ class JourneyLog:
         self._is_new = True
         self._has_unsent_lags = True
 
-    def restore(self, kept: Kept, made_with: Rules) -> list[Contribution]:
-        """Fill the journeys; what the sums change by where the rules are no longer those they were made with."""
+    @property
+    def is_due(self) -> bool:
+        """Whether something waits for the next checkpoint."""
+        return self.journeys.has_stale or any(store.has_rewritten for store in self.journeys.touches.values())
+
+    def restore(self, kept: Kept, made: Made) -> None:
+        """Fill the journeys, which were made with other views or with these."""
         journeys = self.journeys
         found: dict[str, list[tuple[list[Any], bytes]]] = {}
         for raw, value in kept:
@@ -49,8 +52,8 @@ class JourneyLog:
             journeys.lags.update(decode_as(dict[str, LagCounts], value))
         for _, value in found.get("jf", []):
             journeys.fit = decode_as(Fit, value)
-        self._is_new = made_with != journeys.rules
-        return journeys.catch_up(made_with)
+        journeys.catch_up(made)
+        self._is_new = made != journeys.made
 
     def take_entries(self, sequence: int, reached: int | None) -> list[Entry]:
         """Changelog records of what changed since the last call."""
@@ -87,7 +90,7 @@ class JourneyLog:
             entries.append((_FIT_KEY, encode(journeys.fit)))
             journeys.fit_changed = False
         if self._is_new:
-            entries.append((RULES_KEY, encode(journeys.rules)))
+            entries.append((MADE_KEY, encode(journeys.made)))
             self._is_new = False
         return entries
 

@@ -26,6 +26,30 @@ from streams.tables import EntryTable
 LEAD, ORDER = "l", "o"
 #: How long touches are kept beyond their lookback, so that a conversion that comes late still finds them.
 LATE_CONVERSIONS = DAY
+_RENEWED_AT_ONCE = 5_000
+
+
+class Made(msgspec.Struct, array_like=True, frozen=True):
+    """With which views the state was made.
+
+    Attributes:
+        generation: grows with every change of the set of views.
+        since: each view, with the generation in which it was switched on: older decisions of that name mean nothing.
+    """
+
+    generation: int
+    since: dict[str, int]
+
+    def changed_to(self, views: Sequence[str]) -> "Made":
+        """The same for a worker that computes these views.
+
+        >>> Made(3, {"linear": 1, "markov": 2}).changed_to(["linear", "last_touch"])
+        Made(generation=4, since={'linear': 1, 'last_touch': 4})
+        """
+        if set(views) == set(self.since):
+            return self
+        generation = self.generation + 1
+        return Made(generation, {view: self.since.get(view, generation) for view in views})
 
 
 class Batch(NamedTuple):
@@ -62,6 +86,9 @@ class Journeys:
         #: Conversions to settle, as they were last settled.
         self._before: dict[str, Conversion | None] = {}
         self._tidied_on: int | None = None
+        self.made = Made(0, dict.fromkeys(rules.models, 0))
+        #: Conversions whose views are not all decided, since the set of views has changed.
+        self._stale: list[str] = []
         self._undecided = {view: Decision(UNCREDITED, None) for view in rules.models}
 
     # --- taking in ---------------------------------------------------------------------------------
@@ -118,7 +145,7 @@ class Journeys:
             self._open(heappop(self._waiting)[1])
         dirty, self._before = self._before, {}
         for key, before in dirty.items():
-            known = self.conversions.get(key)
+            known = self._get(key)
             if known is None:
                 continue
             is_new = known.decisions is None
@@ -149,7 +176,7 @@ class Journeys:
         keys = self._of_person.pop(self.people.root(hashed), set())
         ids = self.people.forget(hashed)
         for key in keys:
-            known = self.conversions.get(key)
+            known = self._get(key)
             if known is not None:
                 self._count_path(known, -1)
                 self.conversions.put(key, msgspec.structs.replace(known, ids=(), path=()))
@@ -170,10 +197,10 @@ class Journeys:
             self._tidied_on = before // DAY
             self._tidy(before, reached)
 
-    def catch_up(self, made_with: Rules) -> list[Contribution]:
-        """Everything is restored: index it; where the rules have changed, credit all that is remembered anew."""
-        found: list[Contribution] = []
-        for key, conversion in list(self.conversions.items()):
+    def catch_up(self, made: Made) -> None:
+        """Everything is restored: index it; what other views were made with waits to be credited anew."""
+        self.made = made.changed_to(self.rules.models)
+        for key, conversion in self.conversions.items():
             if conversion.ids:
                 self._of_person.setdefault(self.people.root(conversion.ids[0]), set()).add(key)
             for each in self._ids_of(conversion):
@@ -182,16 +209,25 @@ class Journeys:
                 heappush(self._waiting, (conversion.at, key))
                 continue
             self._count_path(conversion, 1)
-            if made_with != self.rules:
-                kept = self._of_views(conversion)
-                found += self._decide(key, kept, kept)
-        return found
+            if set(self._of_views(conversion).decisions or ()) != set(self.rules.models):
+                self._stale.append(key)
+
+    @property
+    def has_stale(self) -> bool:
+        """Whether conversions wait to be credited in views that were switched on."""
+        return bool(self._stale)
+
+    def renew(self) -> None:
+        """Let some of those be settled next, not more than a checkpoint holds."""
+        for key in self._stale[:_RENEWED_AT_ONCE]:
+            self._open(key)
+        del self._stale[:_RENEWED_AT_ONCE]
 
     # --- inside ------------------------------------------------------------------------------------
 
     def _open(self, key: str) -> Conversion | None:
         """A conversion that will be settled, as it is now."""
-        known = self.conversions.get(key)
+        known = self._get(key)
         self._before.setdefault(key, known)
         return known
 
@@ -211,7 +247,7 @@ class Journeys:
     def _reconsider(self, visitor: int, at: int, *, is_click: bool) -> None:
         reach = self.rules.reach(is_click=is_click)
         for key in self._of_person.get(self.people.root(visitor), ()):
-            known = self.conversions.get(key)
+            known = self._get(key)
             if known is not None and known.at - reach <= at < known.at:
                 self._before.setdefault(key, known)
 
@@ -223,6 +259,7 @@ class Journeys:
             after = decide(known, self._found(ids, known.at), self.rules, self.fit.effects)
         else:  # an erased person's: what was decided stays
             after = msgspec.structs.replace(known, decisions={**self._undecided, **known.decisions})
+        after = msgspec.structs.replace(after, generation=self.made.generation)
         self.conversions.put(key, after)
         for one, sign in ((before, -1), (after, 1)):
             self._count_lag(key, one, sign)
@@ -252,10 +289,19 @@ class Journeys:
         if conversion is not None and conversion.path:
             self._steps.count([touch.campaign for touch in conversion.path], sign)
 
+    def _get(self, key: str) -> Conversion | None:
+        known = self.conversions.get(key)
+        return None if known is None else self._of_views(known)
+
     def _of_views(self, conversion: Conversion) -> Conversion:
-        """A conversion without the decisions of views that are no more."""
+        """A conversion without the decisions of views that are no more, or were switched off since."""
+        if conversion.decisions is None or conversion.generation == self.made.generation:
+            return conversion
+        since, own = self.made.since, conversion.generation
         decisions = {
-            view: made for view, made in (conversion.decisions or {}).items() if view in self.rules.models
+            view: decision
+            for view, decision in conversion.decisions.items()
+            if view in since and since[view] <= own
         }
         return msgspec.structs.replace(conversion, decisions=decisions)
 

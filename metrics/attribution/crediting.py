@@ -49,6 +49,7 @@ class Conversion(msgspec.Struct, array_like=True, frozen=True, gc=False):
         is_first: whether it is the first order of a customer, who counts as new.
         path: the touches it was last decided on.
         decisions: by view; None while it waits for the clicks to reach its time.
+        generation: of the set of views when it was decided; a view that was switched on later is not decided.
     """
 
     at: int
@@ -57,6 +58,7 @@ class Conversion(msgspec.Struct, array_like=True, frozen=True, gc=False):
     is_first: bool = False
     path: Path = ()
     decisions: dict[str, Decision] | None = None
+    generation: int = 0
 
     @property
     def latest(self) -> int:

@@ -177,10 +177,24 @@ class TouchStore:
             forgotten += merged
             stored.append(span)
         self._rewritten.difference_update(forgotten, [span.sequence for span in stored])
-        if self._rewritten:
-            stored += [span for span in self._blocks if span.sequence in self._rewritten]
-            self._rewritten.clear()
+        stored += self._take_rewritten()
         return BlockChange([self._packed(span) for span in stored], forgotten)
+
+    @property
+    def has_rewritten(self) -> bool:
+        """Whether blocks of which somebody was erased wait to be stored anew."""
+        return bool(self._rewritten)
+
+    def _take_rewritten(self) -> list[_Span]:
+        """Some of those, not more than a checkpoint holds."""
+        spans: list[_Span] = []
+        room = _LARGEST_BLOCK
+        for span in self._blocks:
+            if span.sequence in self._rewritten and (not spans or span.end - span.start <= room):
+                room -= span.end - span.start
+                spans.append(span)
+        self._rewritten.difference_update(span.sequence for span in spans)
+        return spans
 
     def _forget(self, reached: int | None) -> list[int]:
         forgotten: list[int] = []
