@@ -10,7 +10,7 @@ from metrics.budget.state import HOURS_KEPT, CampaignState, Hour, Latest, since
 from metrics.campaigns import CampaignFacts
 from metrics.evidence import assess
 from metrics.judging import instant
-from metrics.reading import CampaignKpi
+from metrics.reading import CampaignKpi, Sums
 from metrics.timeline import HOUR
 
 #: Ids of decisions and alerts a campaign remembers, so that one that comes twice is heard once.
@@ -40,15 +40,41 @@ def absorb_reading(
     if state.latest is not None and reading.revision <= state.latest.revision:
         return state
     watermark = 0 if reading.watermark is None else _millis(reading.watermark)
-    latest = Latest(reading.revision, watermark, reading.sums, completeness)
     own = since(reading.sums, state.baseline)
+    trail = _trailed(state.trail, watermark, reading.sums.spend_micros or 0, policy.mature_after)
+    share = min(completeness, _matured(trail, watermark, own, state.baseline, policy.mature_after))
+    latest = Latest(reading.revision, watermark, reading.sums, share)
     renewed = replace(
         state,
         latest=latest,
-        evidence=assess(own, facts.targets_micros, policy.evidence, completeness),
+        trail=trail,
+        evidence=assess(own, facts.targets_micros, policy.evidence, share),
         kpis={**state.kpis, "total": reading.kpis},
     )
     return _with_cards(renewed, policy)
+
+
+def _trailed(
+    trail: tuple[tuple[int, int], ...], watermark: int, spent: int, mature_after: int
+) -> tuple[tuple[int, int], ...]:
+    """The trail with this point, about eight to a maturity, and one that is older than that."""
+    if mature_after == 0 or (trail and watermark < trail[-1][0] + mature_after // 8):
+        return trail
+    longer = (*trail, (watermark, spent))
+    old = [at for at, (when, _) in enumerate(longer) if when <= watermark - mature_after]
+    return longer[max(old, default=0) :]
+
+
+def _matured(
+    trail: tuple[tuple[int, int], ...], watermark: int, own: Sums, baseline: Sums | None, mature_after: int
+) -> float:
+    """Share of the spend since the baseline that is older than ``mature_after``."""
+    if mature_after == 0:
+        return 1.0
+    old = [spent for when, spent in trail if when <= watermark - mature_after]
+    before = 0 if baseline is None else baseline.spend_micros or 0
+    ripe = max(0, max(old, default=0) - before)
+    return min(1.0, ripe / own.spend_micros) if own.spend_micros else 1.0
 
 
 def _with_cards(state: CampaignState, policy: Policy) -> CampaignState:

@@ -23,7 +23,9 @@ Millis = Annotated[int, msgspec.Meta(ge=0)]
 Units = Annotated[float, msgspec.Meta(ge=0, lt=1e12)]
 Some = Annotated[int, msgspec.Meta(ge=0)]
 
-_DURATIONS = frozenset({"cooldown", "stale_after", "hold_for", "breaker_for", "reallocate_every"})
+_DURATIONS = frozenset(
+    {"cooldown", "stale_after", "hold_for", "breaker_for", "reallocate_every", "mature_after"}
+)
 _OF_THE_BOARD = frozenset({"columns", "total_ceiling", "actions_per_hour", "breaker_for", "reallocate_every"})
 #: Nobody is kept from stopping: the other columns take every campaign.
 _LIMITED = frozenset({"test", "scale"})
@@ -49,6 +51,7 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         order_value_dispersion: bound on E[X²]/E[X]² of an order's value.
         order_value: mean value of an order where it is known.
         min_completeness: below it figures are immature, and nothing is done on them.
+        mature_after: results of spend younger than this have not come yet; such spend counts for nothing.
         card_share: part of the budget that one card is; ``card`` fixes it in money instead.
         pull_at: part of the present card that must be spent before the next is pulled.
         max_step: largest change of a budget in one step.
@@ -70,6 +73,7 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     order_value_dispersion: Annotated[float, msgspec.Meta(ge=1, le=100)] = 1.5
     order_value: Positive | None = None
     min_completeness: Share = 0.5
+    mature_after: Millis = 0
     card_share: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.1
     card: Positive | None = None
     pull_at: Share = 0.9

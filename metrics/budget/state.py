@@ -56,7 +56,8 @@ class CampaignState(msgspec.Struct, frozen=True, kw_only=True):
     """One campaign on the board; money in micros of the reporting currency, times in epoch ms.
 
     ``registered`` is the budget as the registry has it, ``budget`` as the controller has set it. ``pulled`` counts
-    the cards in or past work. ``baseline`` is what came before the evidence began anew. ``serial`` counts actions.
+    the cards in or past work. ``baseline`` is what came before the evidence began anew,
+    ``trail`` the spend at earlier watermarks, oldest first. ``serial`` counts actions.
     """
 
     campaign_id: str
@@ -76,6 +77,7 @@ class CampaignState(msgspec.Struct, frozen=True, kw_only=True):
     changed_at: int | None = None
     day: tuple[int, int] = (0, 0)
     baseline: Sums | None = None
+    trail: tuple[tuple[int, int], ...] = ()
     latest: Latest | None = None
     evidence: dict[str, Evidence] = {}
     hours: tuple[Hour, ...] = ()

@@ -101,6 +101,19 @@ def test_nothing_is_done_before_the_live_edge_on_stale_or_immature_figures_or_pa
     assert board.campaigns["c"].column == "test"
 
 
+def test_spend_that_is_too_young_to_have_brought_results_does_not_speak_against_a_campaign():
+    told = context(mature_after="10m")
+    steps = [(Inputs(readings=[reading(100, 60)]), told, NOW)]
+    burst = NOW + 11 * MINUTE
+    steps.append((Inputs(readings=[reading(190, 60, at=burst, revision=2)]), told, burst))
+    ripe = burst + 11 * MINUTE
+    steps.append((Inputs(readings=[reading(191, 60, at=ripe, revision=3)]), told, ripe))
+    board, (first, young, old) = play(*steps)
+    assert first == young == []
+    assert board.campaigns["c"].evidence["cpl"].completeness == pytest.approx(190 / 191, abs=1e-3)
+    assert [a.rule for a in old] == ["evidence:cpl"]
+
+
 def test_inconclusive_figures_do_nothing():
     _, (actions,) = play((Inputs(readings=[reading(4, 0)]), context(), NOW))
     assert actions == []
