@@ -1,4 +1,4 @@
-"""The command line: ``roistream demo | worker | topics | replay | tail | board | doctor`` (CONTRACT 7)."""
+"""The command line: ``roistream demo | worker | topics | replay | tail | board | backtest | doctor`` (CONTRACT 7)."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -117,6 +117,25 @@ def board() -> None:
     from streams.board.server import run  # noqa: PLC0415
 
     _with_settings(run)
+
+
+@app.command()
+def backtest(
+    path: Annotated[Path | None, typer.Argument(help="CSV or JSON Lines; the topic when left away.")] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="careful, standard or bold; the configured policies when left away.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything as one JSON object.")] = False,
+) -> None:
+    """Say what a budget policy would have saved or lost over recorded hours."""
+    from metrics.budget.policy import preset as policies_of  # noqa: PLC0415
+    from streams.backtest import run  # noqa: PLC0415
+
+    def start(settings: Settings) -> int:
+        policies = settings.policies if preset is None else policies_of(preset)
+        return run(settings, path, policies, as_json=as_json)
+
+    _with_settings(start)
 
 
 @app.command()

@@ -28,6 +28,7 @@ from streams.demo.pace import Pace
 from streams.demo.show import display, save_picture
 from streams.demo.state import State, facts
 from streams.demo.summary import summary
+from streams.demo.takings import verdict
 from streams.demo.worker import WORKER_COMMAND, Worker, WorkerDiedError
 from streams.demo.world import World
 from streams.embedded.broker import embedded_broker
@@ -93,9 +94,12 @@ def _cause(group: BaseExceptionGroup[BaseException]) -> BaseException:
     return group
 
 
-def _world(options: Options) -> World:
-    pace = Pace.starting(traffic.real_now(), lapse_seconds=options.lapse_seconds, factor=options.timelapse)
-    return World(options.seed, options.campaigns, options.rate, pace)
+def _world(options: Options, pace: Pace | None = None, *, obeys: bool = True) -> World:
+    if pace is None:
+        pace = Pace.starting(
+            traffic.real_now(), lapse_seconds=options.lapse_seconds, factor=options.timelapse
+        )
+    return World(options.seed, options.campaigns, options.rate, pace, obeys=obeys)
 
 
 def _settings(stack: contextlib.ExitStack, options: Options, folder: Path) -> Settings:
@@ -144,8 +148,11 @@ class Demo:
     first_figures_s: float | None = None
     interrupts: int = 0
     progress: traffic.Progress = field(default_factory=traffic.Progress)
+    #: The same people, in a world where nobody acts.
+    control: World | None = None
 
     def __post_init__(self) -> None:
+        self.control = _world(self.options, self.world.pace, obeys=False)
         self.state = State(facts(self.world), self._links())
         self.state.has_own_ledger = self.has_own_broker
 
@@ -286,6 +293,7 @@ class Demo:
         self._count()
         for line in summary(self.state, self.first_figures_s):
             self._say(line)
+        self._say(self._against_control())
         self._say(f"Metrics were at {self._pages}/metrics; the worker's log: {self.folder / 'server.log'}")
         if self.options.picture is not None:
             save_picture(self.state, self.options.picture)
@@ -295,6 +303,13 @@ class Demo:
                 "Too few campaigns showed CPL and ROI; look at the worker's log, or give more --seconds."
             )
         return 0 if enough else 1
+
+    def _against_control(self) -> str:
+        """Bring the control arm to the instant that the traffic has reached, and compare."""
+        assert self.control is not None, "made with the demo"
+        for _ in self.control.advance(self.world.reached_ms):
+            pass
+        return verdict(self.control.takings, self.world.takings, self.progress.actions_obeyed)
 
     def _say(self, line: str) -> None:
         self.console.print(line, markup=False, soft_wrap=True)

@@ -1,5 +1,6 @@
 """What the demo is asked for, and the environment its worker gets. Pure."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,24 @@ _EMBEDDED = {
 }
 #: ``total`` is published every tenth interval: at half a second each, it moves every five.
 _LIVELY = {"ROISTREAM_PUBLISH_INTERVAL": "500ms"}
+
+#: The controller acts, at the speed of a demo: a card is about a minute's money, a campaign rests for seconds. Half a
+#: minute is what most conversions of the demo's world take.
+_CONTROL = {
+    "ROISTREAM_BUDGET_MODE": "enforce",
+    "ROISTREAM_BUDGET": json.dumps(
+        {
+            "preset": "bold",
+            "card_share": 1 / 1440,
+            "mature_after": "30s",
+            "min_completeness": 0.3,
+            "cooldown": "20s",
+            "hold_for": "90s",
+            "stale_after": "2m",
+            "max_change_per_day": 1.0,
+        }
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -83,7 +102,7 @@ def environment(
         port: of the worker's pages; None leaves it to the settings.
         state_dir: where the worker may keep files.
     """
-    usual = {"ROISTREAM_STATE_DIR": state_dir, **_LIVELY, **(_EMBEDDED if broker else {})}
+    usual = {"ROISTREAM_STATE_DIR": state_dir, **_LIVELY, **_CONTROL, **(_EMBEDDED if broker else {})}
     forced = {"ROISTREAM_BROKER": broker, "ROISTREAM_REDIS_URL": redis}
     if port is not None:
         forced["ROISTREAM_HTTP_PORT"] = str(port)

@@ -19,6 +19,7 @@ from streams.demo.pace import Pace
 from streams.demo.platform import Platform
 from streams.demo.profiles import Profile, choose
 from streams.demo.reports import HISTORY_CADENCE_MS, LIVE_CADENCE_MS, Reporter
+from streams.demo.takings import Takings
 
 #: Rates into EUR at the start of the history, and since one hour before going live.
 RATES: dict[str, tuple[str, str]] = {"USD": ("0.91", "0.92"), "GBP": ("1.17", "1.16")}
@@ -48,6 +49,10 @@ class World:
         self.platform = Platform({p.campaign_id: self._budget(p) for p in self.profiles}, obeys=obeys)
         #: What was handed out so far: ``sent``, each topic, each kind, and ``refunds``.
         self.counts: Counter[str] = Counter()
+        #: What was spent and earned by the records handed out so far.
+        self.takings = Takings({currency: float(pair[1]) for currency, pair in RATES.items()})
+        #: The simulated instant up to which records were asked for.
+        self.reached_ms = pace.begins_ms
         self._heap: list[tuple[int, int, int, Arrival | _Source]] = []
         shares = _hourly_shares(self.profiles)
         thin = min(1.0, MAX_HISTORY_CLICKS / max(rate * pace.history_seconds(), 1e-9))
@@ -71,6 +76,7 @@ class World:
 
     def advance(self, until_ms: int) -> Iterator[Arrival]:
         """The records that arrive up to ``until_ms`` (simulated), in order of arrival."""
+        self.reached_ms = max(self.reached_ms, until_ms)
         while self._heap and self._heap[0][0] <= until_ms:
             at, index, _, item = heappop(self._heap)
             if isinstance(item, Arrival):
@@ -83,6 +89,7 @@ class World:
 
     def _count(self, arrival: Arrival) -> None:
         self.counts.update(("sent", arrival.topic, arrival.kind))
+        self.takings.count(arrival)
         if arrival.record.get("kind") == "refunded":
             self.counts["refunds"] += 1
 

@@ -1,0 +1,69 @@
+"""``roistream backtest`` on files: the figures it prints, and the sentence for a row that is wrong."""
+
+import json
+
+import pytest
+
+from metrics.budget.policy import preset
+from metrics.errors import RoistreamError
+from metrics.timeline import HOUR, format_instant
+from streams.backtest import from_file, run
+from streams.settings import Settings
+
+START = 1_800_000_000_000 // HOUR * HOUR
+HEADER = "campaign_id,hour,spend,leads,orders,revenue,cost_of_goods,budget,target_cpl\n"
+
+
+def rows(name, leads, hours=48):
+    for index in range(hours):
+        yield f"{name},{format_instant(START + index * HOUR)},20,{leads},1,50,20,5000,5\n"
+
+
+def a_csv(tmp_path):
+    path = tmp_path / "hours.csv"
+    path.write_text(HEADER + "".join((*rows("good", 8), *rows("[bad]", 1))))
+    return path
+
+
+def test_a_policy_stops_what_does_not_pay_and_says_what_that_saves(tmp_path, capsys):
+    assert run(Settings(), a_csv(tmp_path), preset("standard")) == 0
+    out = capsys.readouterr().out
+    assert "would have" in out
+    assert "[bad]" in out
+    assert "cpl misses its target" in out
+
+
+def test_json_holds_both_courses(tmp_path, capsys):
+    run(Settings(), a_csv(tmp_path), preset("careful"), as_json=True)
+    found = json.loads(capsys.readouterr().out)
+    assert found["without"]["spend_micros"] == 2 * 48 * 20_000_000
+    assert found["spend_avoided_micros"] == (
+        found["without"]["spend_micros"] - found["with_policy"]["spend_micros"]
+    )
+    assert {each["campaign_id"]: each["column"] for each in found["campaigns"]}["[bad]"] == "hold"
+
+
+def test_records_of_the_topic_in_a_file_are_read_as_they_are(tmp_path):
+    import msgspec  # noqa: PLC0415
+
+    history = from_file(a_csv(tmp_path), Settings())
+    lines = tmp_path / "hours.jsonl"
+    lines.write_bytes(b"\n".join(map(msgspec.json.encode, history.readings)))
+    assert from_file(lines, Settings()).readings == history.readings
+
+
+@pytest.mark.parametrize(
+    "row", ["c,yesterday,1\n", "c,2026-11-21T10:00:00Z,-1\n", "c,2026-11-21T10:00:00,1\n"]
+)
+def test_a_wrong_row_is_named(tmp_path, row):
+    path = tmp_path / "wrong.csv"
+    path.write_text("campaign_id,hour,spend\n" + row)
+    with pytest.raises(RoistreamError, match="line 2"):
+        from_file(path, Settings())
+
+
+def test_no_hours_are_an_error_that_says_why(tmp_path):
+    path = tmp_path / "none.csv"
+    path.write_text(HEADER)
+    with pytest.raises(RoistreamError, match="no recorded hours"):
+        run(Settings(), path, preset("standard"))

@@ -1,0 +1,43 @@
+"""The demo's two arms: what a world has spent and earned, and that the control arm meets the same people."""
+
+from streams import topics
+from streams.demo.delivery import Arrival
+from streams.demo.pace import Pace
+from streams.demo.takings import Takings, verdict
+from streams.demo.world import World
+
+NOW = 1_800_000_000_000
+
+
+def arrival(topic, record, kind="plain"):
+    return Arrival(topic, "v", record, NOW, NOW, kind)
+
+
+def test_spend_revenue_refunds_and_cancellations_are_counted_once():
+    takings = Takings({"USD": 0.5})
+    report = {"campaign_id": "c", "period_start": NOW}
+    placed = {"order_id": "o1", "revenue": "50", "cost_of_goods": "20"}
+    for each in (
+        arrival(topics.CLICKS, {"cost": 2}),
+        arrival(topics.CLICKS, {"cost": 2}, "duplicate"),
+        arrival(topics.CLICKS, {"cost": 4, "currency": "USD"}),
+        arrival(topics.REPORTS, report | {"spend": 5}),
+        arrival(topics.REPORTS, report | {"spend": 6}),
+        arrival(topics.ORDERS, placed),
+        arrival(topics.ORDERS, placed | {"order_id": "o2"}),
+        arrival(topics.ORDERS, {"order_id": "o1", "kind": "refunded", "revenue": "10"}),
+        arrival(topics.ORDERS, {"order_id": "o2", "kind": "cancelled"}),
+    ):
+        takings.count(each)
+    assert takings.spend == 10_000_000
+    assert takings.profit == (50 - 10 - 20 - 10) * 1_000_000
+    assert takings.roi == 1.0
+
+
+def test_without_actions_both_arms_take_the_same():
+    pace = Pace.starting(NOW)
+    arms = [World(7, 4, 20.0, pace, obeys=obeys) for obeys in (True, False)]
+    for world in arms:
+        assert list(world.advance(NOW + 5_000))
+    assert arms[0].takings.spend == arms[1].takings.spend > 0
+    assert "profit +0.00" in verdict(arms[1].takings, arms[0].takings, 0)
