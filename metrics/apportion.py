@@ -40,6 +40,8 @@ def split(whole: int, weights: Sequence[int]) -> list[int]:
     >>> split(1_000_000, [1, 1, 1]), split(-1, [1, 3])
     ([333334, 333333, 333333], [0, -1])
     """
+    if len(weights) == 1 and weights[0] > 0:
+        return [whole]
     total = sum(weights)
     if total <= 0:
         raise ValueError("nothing can be divided by weights that are all 0")

@@ -199,8 +199,18 @@ class Intake:
 
     def fold(self, contributions: Sequence[Contribution]) -> None:
         """Add contributions to every pane that still accepts them, and to the totals."""
-        for change in contributions:
-            self.panes.fold(change.campaign, change.at, change.tally, self._limits)
+        if len(contributions) == 1:
+            self.panes.fold(*contributions[0], self._limits)
+            return
+        minutes: dict[tuple[str, int], Tally] = {}
+        for campaign, at, tally in contributions:
+            key = (campaign, at // MINUTE)
+            found = minutes.get(key)
+            if found is None:
+                found = minutes[key] = Tally()
+            found.add(tally)
+        for (campaign, minute), tally in minutes.items():
+            self.panes.fold(campaign, minute * MINUTE, tally, self._limits)
 
     def _fold_ads(self, topic: str, slab: RecordSlab, now: int) -> None:
         """Clicks and impressions: columns, folded once per campaign and pane."""

@@ -21,6 +21,7 @@ from metrics.tally import Tally
 COHORT = "_cohort"
 
 
+_SUMS = Tally.__struct_fields__
 _SEPARATOR = "\uffff"
 _NEW_CUSTOMER = Tally(new_customers=1)
 
@@ -137,11 +138,10 @@ def shares(tally: Tally, credits_: Credits) -> list[tuple[str, Tally]]:
     [('a', 750000, 8), ('b', 250000, 2)]
     """
     weights = [weight for _, weight in credits_]
-    values = msgspec.structs.asdict(tally)
+    values = {name: value for name in _SUMS if (value := getattr(tally, name))}
     columns = {
         name: split(value, weights) if name.endswith("_micros") else [value * weight for weight in weights]
         for name, value in values.items()
-        if value
     }
     return [
         (campaign, Tally(**{name: column[index] for name, column in columns.items()}))
