@@ -6,6 +6,7 @@ import msgspec
 
 from metrics.apportion import share
 from metrics.attribution.lag import Lags
+from metrics.attribution.models import MARKOV
 from metrics.campaigns import CampaignFacts
 from metrics.evidence import assess
 from metrics.kpis import KpiInputs, compute
@@ -41,13 +42,17 @@ def credited(events: Tally, conversions: Tally) -> Tally:
 
 
 class Stamp(NamedTuple):
-    """What a checkpoint stamps on its readings; times in epoch milliseconds, lags where journeys are kept."""
+    """What a checkpoint stamps on its readings; times in epoch milliseconds.
+
+    Where journeys are kept, also the lags of conversions and the oldest fit in use of the data-driven model.
+    """
 
     revision: int
     watermark: int | None
     published_at: int
     currency: str
     lags: Lags | None = None
+    fitted_at: int | None = None
 
 
 def compose(
@@ -104,6 +109,7 @@ def compose(
         kpis=compute(inputs),
         evidence=assess(sums, facts.targets_micros) if window == TOTAL_WINDOW and view is None else {},
         completeness=_completeness(span, stamp),
+        fitted_at=_fitted_at(view, stamp),
         watermark=None if stamp.watermark is None else format_instant(stamp.watermark),
         published_at=format_instant(stamp.published_at),
     )
@@ -180,6 +186,12 @@ def _sums(
         clicks=unused.clicks if unused else None,
         spend_micros=unused.spend_micros if unused else None,
     )
+
+
+def _fitted_at(view: View | None, stamp: Stamp) -> str | None:
+    if view is None or not view.model.startswith(MARKOV) or stamp.fitted_at is None:
+        return None
+    return format_instant(stamp.fitted_at)
 
 
 def _completeness(span: Span | None, stamp: Stamp) -> Completeness | None:

@@ -80,6 +80,7 @@ FIELDS: dict[str, str] = {
     "kpis": "Every KPI of the window; null where it is undefined.",
     "CampaignKpi.completeness": "How much of the conversions of clicks of that age has usually come by now, by the lags seen so far; "
     "null for `total`, and where no attribution model is computed.",
+    "fitted_at": "Of a data-driven model: when the oldest fit in use was made; null in the others and before the first fit.",
     "Completeness.leads": "Share of the leads, 0 to 1; null before the first that followed a touch.",
     "Completeness.orders": "Share of the orders, 0 to 1; null before the first that followed a touch.",
     "definitions": "Number of the KPI definitions; values of two numbers are not compared.",

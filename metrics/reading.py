@@ -84,6 +84,7 @@ class CampaignKpi(msgspec.Struct, kw_only=True):
     kpis: dict[str, float | None]
     evidence: dict[str, Evidence] = {}
     completeness: Completeness | None = None
+    fitted_at: str | None = None
     definitions: int = DEFINITIONS
     watermark: str | None
     published_at: str

@@ -171,6 +171,7 @@ CHANNELS: tuple[Channel, ...] = (
             "kpis": _KPIS,
             "evidence": {},
             "completeness": {"leads": 0.42, "orders": 0.17},
+            "fitted_at": None,
             "definitions": DEFINITIONS,
             "watermark": "2026-11-21T10:00:31Z",
             "published_at": "2026-11-21T10:00:31.402Z",

@@ -257,7 +257,7 @@ class IntakeLog:
 
     def _outputs(self, panes: set[PaneKey], reports: list[ReportPartial], now: int) -> list[Output]:
         count = self.intake.options.partitions
-        status = self._due_status(now)
+        intake, status = self.intake, self._due_status(now)
         lags = None if self._journeys is None or status is None else self._journeys.take_unsent_lags()
         panes_by: list[list[Any]] = [[] for _ in range(count)]
         reports_by: list[list[ReportPartial]] = [[] for _ in range(count)]
@@ -274,6 +274,7 @@ class IntakeLog:
                 if not made:
                     made.append(Bundle(self._source, self.epoch, self.sequence, [], []))
                 made[-1].status, made[-1].lags = status, lags
+                made[-1].fitted_at = intake.journeys.fit.fitted_at if lags and intake.journeys else None
             source = encode(self._source)
             outputs += [Output(topics.PARTIALS, target, source, encode(bundle)) for bundle in made]
         return outputs

@@ -89,6 +89,7 @@ class JourneyLog:
         if journeys.fit_changed:
             entries.append((_FIT_KEY, encode(journeys.fit)))
             journeys.fit_changed = False
+            self._has_unsent_lags = True
         if self._is_new:
             entries.append((MADE_KEY, encode(journeys.made)))
             self._is_new = False

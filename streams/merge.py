@@ -84,6 +84,8 @@ class Merge:
         self.heard: dict[int, tuple[int, int]] = {}
         #: What each source partition last said of the lags of its conversions, by kind.
         self.lags: dict[int, dict[str, LagCounts]] = {}
+        #: When each source partition last fitted the data-driven model.
+        self.fits: dict[int, int] = {}
         self.closed_through: int | None = None
         self.changed_panes: set[tuple[str, int, int]] = set()
         self.changed_reports: set[tuple[str, ReportKey]] = set()
@@ -176,6 +178,8 @@ class Merge:
             self._take_report(campaign_id, report)
         if bundle.lags is not None:
             self.lags[bundle.source] = bundle.lags
+        if bundle.fitted_at is not None:
+            self.fits[bundle.source] = bundle.fitted_at
         if bundle.status is not None:
             self.clock.hear(bundle.source, bundle.status)
             self._limits = horizon(self.clock.reached)

@@ -37,6 +37,7 @@ class MergeMeta(msgspec.Struct, array_like=True):
     statuses: list[PartitionStatus | None]
     reached: int | None
     lags: dict[int, dict[str, LagCounts]] = {}
+    fits: dict[int, int] = {}
 
 
 class MergeLog:
@@ -107,7 +108,7 @@ class MergeLog:
         merge.closed_through = meta.closed
         merge.clock.statuses = meta.statuses
         merge.clock.reached = meta.reached
-        merge.lags = meta.lags
+        merge.lags, merge.fits = meta.lags, meta.fits
         merge.catch_up()
 
     def _restore_entry(self, key: list[Any], value: bytes, meta: MergeMeta) -> None:
@@ -166,9 +167,9 @@ class MergeLog:
 
     def _stamp(self, now: int) -> Stamp:
         revision = (self.epoch << _EPOCH_SHIFT) + self.merge.sequence
-        return Stamp(
-            revision, self.merge.clock.reached, now, self.merge.options.currency, self.merge.lags_now()
-        )
+        merge = self.merge
+        fitted_at = min(merge.fits.values(), default=None)
+        return Stamp(revision, merge.clock.reached, now, merge.options.currency, merge.lags_now(), fitted_at)
 
     def _changed_entries(self) -> list[Entry]:
         merge, sequence = self.merge, self.merge.sequence
@@ -214,4 +215,5 @@ class MergeLog:
             merge.clock.statuses,
             merge.clock.reached,
             merge.lags,
+            merge.fits,
         )

@@ -62,6 +62,7 @@ class Bundle(msgspec.Struct, array_like=True):
     reports: list[ReportPartial]
     status: PartitionStatus | None = None
     lags: dict[str, LagCounts] | None = None
+    fitted_at: int | None = None
 
 
 decode_bundle = decoder(Bundle)

@@ -7,7 +7,7 @@ import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from metrics.timeline import HOUR, MINUTE
+from metrics.timeline import HOUR, MINUTE, format_instant
 from streams import topics
 from tests.properties.facts import T0, book, streams_of_facts
 from tests.properties.machine import INTAKE, MERGE, Machine
@@ -155,6 +155,20 @@ def test_a_reading_of_a_model_has_the_spend_of_the_campaign_and_its_share_of_the
     latest = {each["campaign_id"]: each for each in machine.credited if each["window"] == "total"}
     assert latest["a"]["kpis"]["roas"] == 3.000002  # 6.000003 / 2, half to even
     assert latest["a"]["kpis"]["cpa"] == 2.999999  # 2 / 0.666667
+
+
+def test_a_reading_of_the_data_driven_model_says_when_it_was_fitted():
+    machine = Machine(1, book(), models=("linear", "markov"))
+    machine.produce(topics.CLICKS, "v", click(1, T0, "a", "v"), APPENDED)
+    machine.produce(topics.ORDERS, "v", order(1, T0 + MINUTE, "v"), APPENDED)
+    machine.settle()
+    machine.now += MINUTE  # until there is a fit, one is tried each minute
+    machine.produce(topics.CLICKS, "v", click(2, T0 + 2 * MINUTE, "a", "v"), APPENDED)
+    machine.settle()
+    fitted = machine.intake(0).journeys.fit
+    assert fitted.effects == {"a": 1.0}
+    said = {each["model"]: each["fitted_at"] for each in machine.credited if each["campaign_id"] == "a"}
+    assert said == {"linear": None, "markov": format_instant(fitted.fitted_at)}
 
 
 def test_completeness_says_how_much_of_the_conversions_of_that_age_has_usually_come():
