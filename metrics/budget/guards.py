@@ -208,6 +208,8 @@ def room_reason(column: Column, card: int, board: Board, policies: Policies) -> 
 def _is_large(wish: Wish, state: CampaignState, policy: Policy) -> bool:
     if wish.by == "operator" or wish.is_approved or wish.budget is None:
         return False
+    if wish.rule == REALLOCATION:
+        return True  # it concerns two campaigns: one without the other would not be what was weighed
     return abs(wish.budget - state.budget) > _share(state.budget, policy.approve_above)
 
 

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from metrics.budget.absorbing import absorb_reading, absorb_signal, register, remember
 from metrics.budget.acting import action_of, done
 from metrics.budget.guards import REALLOCATION, Admitted, Refused, Scene, Wish, admit, breaker, room_reason
+from metrics.budget.moving import moves
 from metrics.budget.policy import Policies
 from metrics.budget.records import AlertSignal, BudgetAction, BudgetDecision, Column, Mode
 from metrics.budget.rules import Case, wish_for
@@ -79,6 +80,7 @@ def step(board: Board, inputs: Inputs, context: Context, now: int) -> tuple[Boar
         desk.hear_waiting()
         for campaign_id in sorted(desk.board.campaigns):
             desk.judge(campaign_id)
+        desk.reallocate()
     return desk.board, desk.actions
 
 
@@ -205,11 +207,24 @@ class _Desk:
         elif state.said and (state.proposal is None or state.proposal.rule != REALLOCATION):
             self._put(state, replace(state, said="", proposal=None))  # what was proposed has passed
 
-    def _try(self, wish: Wish) -> None:
+    def reallocate(self) -> None:
+        """Now and then propose to move money between campaigns; the first interval begins with the board."""
+        policies = self.context.policies
+        every, last = policies.common.reallocate_every, self.board.reallocated_at
+        if not every or (last is not None and self.now - last < every):
+            return
+        self.board = replace(self.board, reallocated_at=self.now)
+        if last is not None:
+            for wish, board in moves(self.board, policies, self.now, every):
+                self._try(wish, board)
+
+    def _try(self, wish: Wish, judged_on: Board | None = None) -> None:
         state = self.board.campaigns[wish.campaign_id]
         context = self.context
         reached = context.reached(wish.campaign_id)
-        scene = Scene(self.board, context.policies, context.mode, context.is_live, self.now, reached)
+        scene = Scene(
+            judged_on or self.board, context.policies, context.mode, context.is_live, self.now, reached
+        )
         found = admit(wish, state, scene)
         if isinstance(found, Refused):
             self._explain(wish.campaign_id, f"{wish.rule}: {found.reason}")
@@ -228,6 +243,7 @@ class _Desk:
     def _say(self, wish: Wish, state: CampaignState, mode: Mode) -> None:
         """Say what would be done, once; again only when something else would be."""
         said = f"{mode}|{wish.verb}|{wish.rule}|{wish.column}"
+        said += f"|{wish.budget}" if wish.rule == REALLOCATION else ""  # each one is weighed anew
         if state.said == said:
             return
         action = action_of(wish, state, mode, self.context.currency, self.now)
