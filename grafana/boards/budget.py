@@ -194,6 +194,12 @@ BOARD = Board(
     rows=(Row("Money", _MONEY), Row("Control", _CONTROL)),
     notes=(
         Note(
+            "Budget action",
+            f"sum by (verb, mode) (increase(roistream_budget_actions_total{{{_JOB}}}[1m])) > 0",
+            "{{verb}} ({{mode}})",
+            "purple",
+        ),
+        Note(
             "Budget changed",
             f"changes(campaign_budget{{{promql.SCOPE}}}[1m]) > 0",
             "{{campaign_id}}: another budget",

@@ -184,11 +184,15 @@ _BELOW = (
     ),
     Panel(
         "bars",
-        "Evidence against the CPL target (odds)",
-        "How much likelier the spend and leads of the last 24 h are if a lead costs twice its target than if it costs its "
-        "target: exp(spend / (2 · target) − leads · ln 2). From 20 on, with 5 leads, an alert fires. It needs no threshold "
-        "on spend: little data has little evidence.",
-        (Query(f"exp({fact('campaign:cost_per_lead_evidence:log')})", "{{campaign_id}}"),),
+        "Evidence that a target is missed",
+        "E-value per target over the campaign's whole history: how much likelier what was seen is if the target is missed. "
+        "It may be looked at all day; from 20 on it is enough. Little data has little evidence.",
+        (
+            Query(
+                f"topk(12, max by (campaign_id, target) (campaign_evidence_e_value{{{promql.SCOPE}}}))",
+                "{{campaign_id}} {{target}}",
+            ),
+        ),
         steps=_EVIDENCE,
     ),
     Panel(

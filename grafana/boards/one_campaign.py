@@ -91,7 +91,30 @@ _MONEY = (
     ),
 )  # fmt: skip
 
+_OF_TARGET = "max by (campaign_id, channel, target)"
+
 _MATURITY = (
+    Panel(
+        "lines",
+        "Evidence that a target is missed",
+        "E-value per target over the campaign's whole history, and of the CPL over 24 h as the alert takes it: "
+        "exp(spend / (2 · target) − leads · ln 2). From 20 on it is enough.",
+        (
+            Query(f"{_OF_TARGET} (campaign_evidence_e_value{{{promql.SCOPE}}})", "{{target}}"),
+            Query(f"exp({fact('campaign:cost_per_lead_evidence:log')})", "cpl, 24 h"),
+        ),
+        width=12,
+        steps=((None, "green"), (20.0, "red")),
+    ),
+    Panel(
+        "lines",
+        "Probability that a target is missed",
+        "Posterior probability per target over the campaign's whole history; for people, not for rules.",
+        (Query(f"{_OF_TARGET} (campaign_evidence_probability_ratio{{{promql.SCOPE}}})", "{{target}}"),),
+        unit="percentunit",
+        width=12,
+        decimals=0,
+    ),
     Panel(
         "lines",
         "Age of the figures",

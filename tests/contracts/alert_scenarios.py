@@ -188,6 +188,8 @@ SCENARIOS: list[Scenario] = [
              {STARTS: None, ENDS: None, SPEND: flat(2_001)}, ("CampaignOverspend",)),
     Scenario("CampaignUnderspend: silent after the end",
              {**_SLOW, STARTS: flat(DAY_BEFORE_LAST), ENDS: flat(-3_600)}),
+Scenario("CampaignSpendWithoutEvents: a campaign that has just appeared is silent",
+             {CLICKS: f"_x60 3+0x{MINUTES - 61}", SPENT: f"_x60 1+0x{MINUTES - 61}"}),
     Scenario("CampaignSpendWithoutEvents: silent where impressions are paid for", {CLICKS: flat(10_000)}),
     Scenario("CampaignEventsWithoutSpend: silent for a campaign without budget", {**_UNPAID, BUDGET: flat(0)}),
     Scenario("CampaignEventsWithoutSpend: an hour without a report is not 0", {SPEND_HOUR: None}),

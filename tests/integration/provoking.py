@@ -60,13 +60,12 @@ class Provoker:
     def register(self) -> None:
         """A healthy campaign, and one campaign for each alert."""
         at = now_ms()
-        begins = {"starts_at": at - 2 * DAY, "ends_at": at + 8 * DAY}
         campaigns: dict[str, dict[str, Any]] = {
-            "healthy": {"targets": {"cpl": 5, "roi": 0}, "budget": 100, **begins},
+            "healthy": {"targets": {"cpl": 5, "roi": 0}, "starts_at": at - 2 * DAY},
             "dear": {"targets": {"cpl": 1}},
             "losing": {"targets": {"roi": 0.5}, "starts_at": at - 2 * DAY},
             "leadless": {"targets": {"cpl": 1}},
-            "fast": {"budget": 100, **begins},
+            "fast": {"budget": 10},
             "slow": {"budget": 100, "starts_at": at - 5 * DAY, "ends_at": at + 5 * DAY},
             "unseen": {"cost_basis": "reports"},
             "unpaid": {"budget": 10},
@@ -119,16 +118,25 @@ class Provoker:
         }
         return topic, f"v-{number}".encode(), {**record, **fields}
 
-    def every_campaign_alert(self) -> list[Outgoing]:
+    def conversions(self) -> list[Outgoing]:
+        """Sent and seen before the spend: a spend that is seen alone, for a moment, would be one without leads."""
+        return [
+            *self.leads("healthy", 10), *self.orders("healthy", 12, 20),
+            *self.leads("dear", 10),
+            *self.orders("losing", 12, 2),
+        ]  # fmt: skip
+
+    def spend(self) -> list[Outgoing]:
         """What makes the alerts on campaigns fire, but for ``unpaid``, whose clicks must be seen to grow."""
         return [
-            *self.clicks("healthy", 40, 0.5), *self.leads("healthy", 10), *self.orders("healthy", 12, 20),
-            *self.clicks("dear", 100, 0.5), *self.leads("dear", 10),
-            *self.clicks("losing", 100, 1), *self.orders("losing", 12, 2),
+            *self.clicks("healthy", 40, 0.5),
+            *self.clicks("dear", 100, 0.5),
+            *self.clicks("losing", 100, 1),
             *self.clicks("leadless", 40, 0.5),
             *self.clicks("fast", 100, 0.4),
             *self.clicks("slow", 10, 0.1),
             *self.report("unseen", 50),
+            *self.clicks("unpaid", 1),
         ]  # fmt: skip
 
     def sign_of_life(self) -> list[Outgoing]:

@@ -134,10 +134,13 @@ def ended(worker: WorkerProcess) -> None:
 def test_an_alert_of_each_kind_arrives(house: House):
     ask, receiver = house.prometheus, house.receiver
     wait_for("the ledgers are seen at 0", lambda: len(ask.query("roistream:ledger_records:sum")) >= 15)
-    began = time.time()
     provoker, bad = Provoker(house.campaigns), Provoker(house.figures)
     provoker.register()
-    provoker.write([*provoker.every_campaign_alert(), *provoker.clicks("unpaid", 1)])
+    provoker.write(provoker.conversions())
+    known = "campaign_window_leads > 0 or campaign_window_orders > 0"
+    wait_for("the conversions are seen", lambda: len(ask.values(known, "campaign_id")) >= 3)
+    began = time.time()
+    provoker.write(provoker.spend())
     old = now_ms() - 1_000 * SECOND
     bad.write([*bad.clicks("old", 150, 0.1, at=old), *bad.broken(60), *bad.leads("old", 150, at=old)])
     seen = 'campaign_clicks_total{campaign_id="unpaid"} == 1'
