@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from metrics.budget.records import ACTION_SCHEMA
 from metrics.reading import DEFINITIONS, SCHEMA
 from streams import topics
 
@@ -193,6 +194,44 @@ CHANNELS: tuple[Channel, ...] = (
             "reason": "missing_field",
             "detail": "Object missing required field `campaign_id`",
             "failed_at": "2026-11-21T10:00:01.250Z",
+        },
+        is_output=True,
+    ),
+    Channel(
+        topics.BUDGET_DECISIONS,
+        "budget-decision",
+        "Operators' words on campaigns, from the board or anyone else. The controller's guards decide what is done.",
+        "The campaign_id.",
+        {
+            "decision_id": "d-1",
+            "campaign_id": "c-1",
+            "verb": "set_budget",
+            "budget": 1200,
+            "by": "ada",
+            "reason": "the fair begins",
+            "occurred_at": "2026-11-21T10:00:00Z",
+        },
+    ),
+    Channel(
+        topics.BUDGET_ACTIONS,
+        "budget-action",
+        "What ad platforms are told. Obey only those of mode `enforce`, and each action_id once.",
+        "The campaign_id.",
+        {
+            "schema": ACTION_SCHEMA,
+            "action_id": "5f0c7b1e9a3d4c2f8b6a1d0e7c9f3b25",
+            "campaign_id": "c-1",
+            "verb": "pause",
+            "column": "hold",
+            "budget_from": 1000.0,
+            "budget_to": 1000.0,
+            "currency": "EUR",
+            "mode": "enforce",
+            "rule": "evidence:cpl",
+            "reason": "cpl misses its target: e-value 31 of 20 needed",
+            "evidence": {"cpl_verdict": "bad", "cpl_e_value": 31.2, "spent": 412.5, "leads": 61},
+            "hold": {"owner": "evidence", "expires_at": "2026-11-22T10:00:00Z"},
+            "decided_at": "2026-11-21T10:00:00Z",
         },
         is_output=True,
     ),

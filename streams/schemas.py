@@ -13,6 +13,7 @@ from typing import Any, get_args
 import msgspec
 
 from metrics import events, reading
+from metrics.budget.records import BudgetAction, BudgetDecision
 from metrics.catalogue import KPIS
 from metrics.glossary import meaning
 from metrics.outputs import DeadLetter
@@ -29,8 +30,13 @@ SOURCES: dict[str, type[msgspec.Struct]] = {
     "order": events.Order,
     "campaign": events.Campaign,
     "fx-rate": events.FxRate,
+    "budget-decision": BudgetDecision,
 }
-OUTPUTS: dict[str, type[msgspec.Struct]] = {"campaign-kpi": reading.CampaignKpi, "dead-letter": DeadLetter}
+OUTPUTS: dict[str, type[msgspec.Struct]] = {
+    "campaign-kpi": reading.CampaignKpi,
+    "dead-letter": DeadLetter,
+    "budget-action": BudgetAction,
+}
 
 KPIS_BEGIN, KPIS_END = "<!-- kpis:begin -->", "<!-- kpis:end -->"
 
