@@ -104,7 +104,7 @@ def _is_idle(fleet: Fleet, worker: Member, count: int) -> bool:
     if not fleet.all_ready() or worker.ledger()["ad-clicks"].get("applied", 0) < count:
         topic = fleet.settings.topic("ad-clicks")
         if not worker.is_alive or worker.ledger().get(topic, {}).get("applied", 0) < count:
-            time.sleep(1)
+            time.sleep(5)  # a page of so many campaigns takes its time
             return False
     before = asyncio.run(_changelog_sizes(fleet.settings))
     time.sleep(3)

@@ -39,6 +39,12 @@ WORDS = (
     *("2026-11-21T10:00:00.250Z", "+23:59", "999999999999.999999", "9223372036854775807", "-0", "\\ud800"),
 )
 
+#: UTF-8, right and wrong: two to four bytes, overlong ones, surrogates, above the last character.
+_LETTERS = (
+    *(b"\xc3\xa9", b"\xe2\x82\xac", b"\xf0\x9f\x98\x80", b"\xc0\x80", b"\xe0\x80\x80", b"\xed\x9f\xbf"),
+    *(b"\xed\xa0\x80", b"\xf0\x80\x80\x80", b"\xf4\x8f\xbf\xbf", b"\xf4\x90\x80\x80", b"\xf5\x80\x80\x80"),
+)
+
 
 def inputs() -> list[bytes]:
     """Seeds of the corpus."""
@@ -51,6 +57,7 @@ def inputs() -> list[bytes]:
             example = msgspec.json.encode(channel.example)
             found += [written(channel.topic, [example, example]), written(channel.topic, [example[:-1]])]
             found.append(bytes([topics.SOURCES.index(channel.topic), 1, 1]) + _inside(example))
+    found += [written(topics.CLICKS, [GOOD.replace(b'"c"', b'"c' + letter + b'"')]) for letter in _LETTERS]
     return found
 
 
@@ -65,5 +72,6 @@ def write(folder: Path) -> None:
     (folder / "seeds").mkdir(parents=True, exist_ok=True)
     for number, data in enumerate(inputs()):
         (folder / "seeds" / f"{number}").write_bytes(data)
-    quoted = (word.replace("\\", "\\\\") for word in WORDS)
+    quoted = [word.replace("\\", "\\\\") for word in WORDS]
+    quoted += ["".join(f"\\x{byte:02x}" for byte in letter) for letter in _LETTERS]
     (folder / "words").write_text("".join(f'"{word}"\n' for word in quoted))
