@@ -103,6 +103,23 @@ def test_an_erased_visitor_leaves_no_touch_in_memory_or_in_any_block(drawn, gone
                 assert Counter(each.of(visitor, 0, 1_000)) == expected(reference, visitor, 0, 1_000)
 
 
+def test_blocks_of_an_erased_visitor_are_stored_anew_over_several_checkpoints():
+    store, log = TouchStore(10**9), Changelog()
+    for sequence in range(3):
+        visitors = np.full(100_000, PEOPLE[2], np.uint64)
+        visitors[0] = PEOPLE[1]
+        store.insert(Columns(visitors, np.zeros(100_000, np.int64), np.zeros(100_000, np.int32)))
+        log.write(store.checkpoint(sequence, 0))
+    assert store.erase(PEOPLE[1]) == 3
+    sizes = []
+    while store.has_rewritten:
+        change = store.checkpoint(3 + len(sizes), 0)
+        sizes.append(sum(len(block.columns.visitors) for block in change.stored))
+        log.write(change)
+    assert sizes == [99_999] * 3
+    assert not any(PEOPLE[1] in block.columns.visitors for block in log.blocks.values())
+
+
 def test_it_grows_forgets_and_finds_across_many_turns_of_the_ring():
     rng, store = np.random.default_rng(1), TouchStore(3_000)
     everyone = rng.integers(1, 1 << 63, 3_000, dtype=np.uint64)
