@@ -248,7 +248,9 @@ class Journeys:
         reach = self.rules.reach(is_click=is_click)
         for key in self._of_person.get(self.people.root(visitor), ()):
             known = self._get(key)
-            if known is not None and known.at - reach <= at < known.at:
+            if known is None or known.decisions is None:
+                continue  # what waits will find it
+            if known.at - reach <= at < known.at:
                 self._before.setdefault(key, known)
 
     def _decide(self, key: str, before: Conversion | None, known: Conversion) -> list[Contribution]:
