@@ -15,6 +15,7 @@ export function enableKeyboard(view, actions) {
 
   byId("board").addEventListener("keydown", (event) => {
     const card = event.target.closest(".card");
+    if (event.key === "ArrowDown" && event.target.matches(".column > ul")) enter(event);
     if (!card || event.ctrlKey || event.metaKey || event.altKey) return;
     const isOnCard = event.target === card, id = card.dataset.campaign;
     const handled = event.key.startsWith("Arrow") ? step(id, event.key)
@@ -29,6 +30,14 @@ export function enableKeyboard(view, actions) {
       byId("filter").focus();
     }
   });
+
+  /** From a column to its first card. */
+  function enter(event) {
+    const [first] = view.visibleIds(event.target.closest(".column").dataset.column);
+    if (!first) return;
+    event.preventDefault();
+    view.focus(first);
+  }
 
   function letter(id, key) {
     const action = { Enter: actions.open, m: actions.move, a: actions.approve, r: actions.reject }[key.length === 1 ? key.toLowerCase() : key];

@@ -33,6 +33,7 @@ export class View {
       section.setAttribute("aria-label", name);
       const find = (selector) => section.querySelector(selector);
       find("h2").textContent = name;
+      find("ul").setAttribute("aria-label", `Cards in ${name}`);
       const tab = h("button", { type: "button", onclick: () => section.scrollIntoView({ behavior: "smooth", inline: "start", block: "nearest" }) });
       this.columns.set(name, {
         section, tab, list: find("ul"), count: find(".count"), money: find(".money"),
