@@ -61,6 +61,8 @@ class Scene(NamedTuple):
     now: int
     #: The watermark up to which the campaign's figures hold, where that is later than their own.
     reached: int | None = None
+    #: Money that the total still allows, where it has been computed; it takes a look at every campaign.
+    room: int | None = None
 
 
 def admit(wish: Wish, state: CampaignState, scene: Scene) -> Admitted | Refused:
@@ -183,9 +185,14 @@ def _fitting_return(wish: Wish, state: CampaignState, scene: Scene) -> int | Ref
 
 
 def _room_in_total(scene: Scene) -> int:
-    ceiling = scene.policies.common.total_ceiling
-    total = scene.board.registered if ceiling is None else round(ceiling * MICROS)
-    return max(0, total - scene.board.committed)
+    return room_in_total(scene.board, scene.policies) if scene.room is None else scene.room
+
+
+def room_in_total(board: Board, policies: Policies) -> int:
+    """Money that may still be promised, in micros."""
+    ceiling = policies.common.total_ceiling
+    total = board.registered if ceiling is None else round(ceiling * MICROS)
+    return max(0, total - board.committed)
 
 
 def _no_room(wish: Wish, state: CampaignState, scene: Scene) -> str | None:
@@ -193,10 +200,14 @@ def _no_room(wish: Wish, state: CampaignState, scene: Scene) -> str | None:
     return None if column == state.column else room_reason(column, state.card, scene.board, scene.policies)
 
 
-def room_reason(column: Column, card: int, board: Board, policies: Policies) -> str | None:
-    """Why a column takes no further card of that size; None where it does."""
+def room_reason(
+    column: Column, card: int, board: Board, policies: Policies, besides: str | None = None
+) -> str | None:
+    """Why a column takes no further card of that size, ``besides`` left aside; None where it does."""
     limit = policies.common.limit_of(column)
-    within = list(board.within(column))
+    if limit.limit_campaigns is None and limit.limit is None:
+        return None
+    within = [each for each in board.within(column) if each.campaign_id != besides]
     if limit.limit_campaigns is not None and len(within) >= limit.limit_campaigns:
         return f"the column {column} is full: {len(within)} of {limit.limit_campaigns} campaigns"
     money = limit.limit_micros

@@ -14,7 +14,17 @@ from msgspec.structs import replace
 
 from metrics.budget.absorbing import absorb_reading, absorb_signal, register, remember
 from metrics.budget.acting import action_of, done
-from metrics.budget.guards import REALLOCATION, Admitted, Refused, Scene, Wish, admit, breaker, room_reason
+from metrics.budget.guards import (
+    REALLOCATION,
+    Admitted,
+    Refused,
+    Scene,
+    Wish,
+    admit,
+    breaker,
+    room_in_total,
+    room_reason,
+)
 from metrics.budget.moving import moves
 from metrics.budget.policy import Policies
 from metrics.budget.records import AlertSignal, BudgetAction, BudgetDecision, Column, Mode
@@ -92,6 +102,8 @@ class _Desk:
         self.context = context
         self.now = now
         self.actions: list[BudgetAction] = []
+        #: Money the total still allows; None: some campaign's has changed since it was computed.
+        self._room: int | None = None
 
     # --- absorbing ---------------------------------------------------------------------------------
 
@@ -137,8 +149,7 @@ class _Desk:
 
     def _placed(self, state: CampaignState, column: Column) -> CampaignState:
         """The campaign in a column if that has room, else in the backlog, where it spends as it did."""
-        others = {name: each for name, each in self.board.campaigns.items() if name != state.campaign_id}
-        full = room_reason(column, state.card, replace(self.board, campaigns=others), self.context.policies)
+        full = room_reason(column, state.card, self.board, self.context.policies, besides=state.campaign_id)
         if full is None:
             return replace(state, column=column)
         return replace(state, column="backlog", reason=f"{full}; it spends as it did")
@@ -153,6 +164,8 @@ class _Desk:
         if after == before:
             return
         assert isinstance(self.board.campaigns, dict), "a copy of this step"
+        if before is None or _counts(before) != _counts(after):
+            self._room = None
         marked = replace(after, revision=after.revision + 1, updated_at=self.now)
         self.board.campaigns[after.campaign_id] = marked
 
@@ -218,12 +231,23 @@ class _Desk:
             for wish, board in moves(self.board, policies, self.now, every):
                 self._try(wish, board)
 
+    def _room_in_total(self) -> int:
+        if self._room is None:
+            self._room = room_in_total(self.board, self.context.policies)
+        return self._room
+
     def _try(self, wish: Wish, judged_on: Board | None = None) -> None:
         state = self.board.campaigns[wish.campaign_id]
         context = self.context
         reached = context.reached(wish.campaign_id)
         scene = Scene(
-            judged_on or self.board, context.policies, context.mode, context.is_live, self.now, reached
+            judged_on or self.board,
+            context.policies,
+            context.mode,
+            context.is_live,
+            self.now,
+            reached,
+            None if judged_on is not None else self._room_in_total(),
         )
         found = admit(wish, state, scene)
         if isinstance(found, Refused):
@@ -268,3 +292,8 @@ def _mode_of(found: Admitted, mode: Mode) -> Mode:
     if found.wish.by == "operator":
         return "enforce"
     return "propose" if found.needs_approval else mode
+
+
+def _counts(state: CampaignState) -> tuple[int, int, bool]:
+    """What of a campaign counts in the total of the board."""
+    return state.committed, state.registered, state.column == "archived"
