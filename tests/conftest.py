@@ -16,6 +16,9 @@ from streams.settings import Settings
 from streams.stack.monitoring import ALERTMANAGERS, PROMETHEUS, program
 from tests.servers.kafka import KafkaHandle, KafkaUnavailableError, fetch_artifacts, start_kafka
 
+#: The fuzzer's process imports atheris, which is an optional tool.
+collect_ignore = ["fuzz/target.py"]
+
 REPOSITORY = Path(__file__).parents[1]
 # Read here, because each test then runs without any ROISTREAM_ variable.
 _REQUIRE_KAFKA = os.environ.get("ROISTREAM_REQUIRE_KAFKA") == "1"
