@@ -39,6 +39,8 @@ check: $(STAMP) ## Format, lint, types, import contracts, and all tests
 bench: $(STAMP) ## Every measurement of tests/bench, one after the other
 	@set -e; for file in tests/bench/bench_*.py; do echo "== $$file"; $(BIN)/python $$file; done
 	@echo "== throughput"; $(BIN)/python -m tests.bench.throughput $(ARGS)
+	@echo "== latency"; $(BIN)/python -m tests.bench.latency
+	@echo "== scaling"; $(BIN)/python -m tests.bench.scaling
 
 faults: $(STAMP) ## Seeded faults on a real Kafka; ARGS="--seeds 1-180" says which
 	@$(BIN)/python -m tests.faults $(ARGS)

@@ -19,7 +19,10 @@ _ROWS = 45
 
 
 def profile_worker(broker: Broker, clicks: Clicks) -> None:
-    """Run a worker through one backlog; print and write .bench/profile.txt."""
+    """Run a worker through one backlog; print and write .bench/profile.txt.
+
+    .bench/profile.stacks beside it is what flame graphs are drawn from (speedscope, flamegraph.pl).
+    """
     tool = os.environ.get("PY_SPY") or shutil.which(
         "py-spy", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     )
@@ -59,6 +62,8 @@ def summary(stacks: str) -> str:
     total = 0
     for line in stacks.splitlines():
         stack, _, count_text = line.rpartition(" ")
+        if "importlib" in stack or "warm_up" in stack:
+            continue  # the start
         frames, count = stack.split(";"), int(count_text)
         total += count
         threads[frames[0]] += count
