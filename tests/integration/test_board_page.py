@@ -218,6 +218,27 @@ def test_a_token_in_the_address_opens_the_board_and_leaves_the_address(opened):
     expect(page.get_by_role("article")).to_have_count(1)
 
 
+def test_a_session_that_ends_asks_for_the_token_and_goes_on(opened, settings, store, tmp_path, complaints):
+    (port,) = free_ports(1)
+    first = start_board(settings, port, tmp_path)
+    page = opened([seeding.card("c-1")], base_url=f"http://127.0.0.1:{port}")
+    page.context.clear_cookies()
+    first.kill()  # the stream breaks; the next one is asked for without a session
+    second = start_board(settings, port, tmp_path)
+    try:
+        expect(page.get_by_role("dialog", name="Log in")).to_be_visible()
+        expect(page.get_by_label("Your name")).to_have_value("")
+        page.get_by_label("Your name").fill("Ben")
+        page.get_by_label("Token").fill(TOKEN)
+        page.keyboard.press("Enter")
+        expect(page.get_by_text("live", exact=True)).to_be_visible()
+        expect(page.get_by_role("article")).to_have_count(1)
+    finally:
+        second.stop()
+    assert all("ERR_" in each or "401" in each for each in complaints)
+    complaints.clear()
+
+
 # --- deciding ---------------------------------------------------------------------------------------
 
 

@@ -17,6 +17,8 @@ const store = new Store(), view = new View(store);
 const decideOn = (id, begun) => decide(store, view, id, begun);
 const open = (id) => openDetails(store, view, id, decideOn);
 let entries = [];
+/** A stream that the board refused is asked for again, but not at once. */
+const AGAIN_MS = 3000;
 
 const listeners = {
   board(board) {
@@ -38,7 +40,7 @@ const listeners = {
   state(state) {
     setAttribute(byId("live"), "data-state", state);
     setText(byId("live-text"), state);
-    if (state === "closed") start(); // the session is over, or the board started anew
+    if (state === "closed") start(AGAIN_MS); // the session is over, or the board takes no more pages
   },
 };
 
@@ -95,9 +97,10 @@ function onClick(event) {
   else if (button.classList.contains("reject")) decideOn(id, { verb: "reject" });
 }
 
-async function start() {
+/** Logs in where that is needed, and follows the stream. */
+async function start(pauseMs) {
   await login();
-  follow(listeners);
+  setTimeout(() => follow(listeners), pauseMs);
 }
 
 enableDrag(view, (id, column) => decideOn(id, { verb: "move", column }));
@@ -122,4 +125,4 @@ setInterval(() => {
   for (const id of store.pending.keys()) store.dirty.add(id);
   view.request();
 }, PATIENCE_MS / 3);
-start();
+start(0);
