@@ -58,6 +58,18 @@ def word(name: str, verb: str, **more: Any) -> tuple[str, bytes, dict[str, Any]]
     return topics.BUDGET_DECISIONS, name.encode(), record | more
 
 
+STARTED = now_ms()
+
+
+def alert(name: str, status: str) -> tuple[str, bytes, dict[str, Any]]:
+    """As the board takes one in; the webhook repeats it, and the id with it."""
+    record = {
+        "alert_id": f"fingerprint|{STARTED}|{status}", "campaign_id": name, "rule": "LeadsStopped", "status": status,
+        "starts_at": STARTED, "received_at": now_ms(), "labels": {"severity": "page"},
+    }  # fmt: skip
+    return topics.BUDGET_ALERTS, name.encode(), record
+
+
 def test_a_bad_campaign_is_paused_once_a_good_one_scaled_and_a_crash_repeats_nothing(
     embedded_kafka, cache, settings_for, tmp_path
 ):
@@ -97,19 +109,29 @@ def test_a_bad_campaign_is_paused_once_a_good_one_scaled_and_a_crash_repeats_not
         with running_worker(settings, tmp_path, "again", ROISTREAM_BUDGET=policy):
             write(settings, [word("calm", "pause", reason="for now"), *traffic("bad", 5, 0, "b2")])
             wait_for("the pause", lambda: acted(3))
-            wait_for("its card", lambda: card("calm").get("hold", None) is not None)
+            write(settings, [alert("good", "firing"), alert("good", "firing")])
+            wait_for("the pause by alert", lambda: acted(4))
+            wait_for(
+                "its hold", lambda: (card("good").get("hold") or {}).get("owner") == "alert:LeadsStopped"
+            )
+            write(settings, [alert("good", "firing"), alert("good", "resolved"), word("calm", "resume")])
+            wait_for("what was said after it", lambda: acted(5))
+            wait_for("its card", lambda: card("calm").get("column") == "test")
         last = published(settings, topics.BUDGET_ACTIONS)
     bad, good = card("bad"), card("good")
     assert {a["action_id"] for a in last} - {a["action_id"] for a in first} == {
-        a["action_id"] for a in last if a["campaign_id"] == "calm"
+        a["action_id"] for a in last if a["rule"] not in ("evidence:cpl", "graduate")
     }
     assert {(a["campaign_id"], a["verb"], a["mode"]) for a in last} == {
         ("bad", "pause", "enforce"),
         ("good", "move", "enforce"),
         ("calm", "pause", "enforce"),
+        ("good", "pause", "enforce"),
+        ("calm", "resume", "enforce"),
     }
+    assert len({a["action_id"] for a in last}) == 5
     assert bad["hold"]["owner"] == "evidence"
     assert bad["evidence"]["cpl"]["verdict"] == "bad"
     assert bad["name"] == "<b>bad</b>"
     assert good["evidence"]["cpl"]["verdict"] == "good"
-    assert card("calm")["hold"]["owner"] == "ada"
+    assert good["hold"]["owner"] == "alert:LeadsStopped"
