@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from grafana.boards import budget, campaigns_now, compare, pipeline
 from grafana.spec import Board, Panel, Query, Steps, Unit
@@ -41,6 +41,18 @@ class Series:
     def last(self) -> float:
         """The newest value."""
         return self.points[-1][1]
+
+
+class Asking(Protocol):
+    """Whoever answers the boards' questions."""
+
+    def now(self, expr: str) -> list[Series]:
+        """One point per series."""
+        ...
+
+    def over_time(self, expr: str) -> list[Series]:
+        """The course of each series."""
+        ...
 
 
 class Ask:
@@ -111,7 +123,7 @@ def text(x: float, y: float, words: str, size: int = 12, fill: str = "#2b333b", 
     return f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" fill="{fill}" {more}>{escape(words)}</text>'
 
 
-def draw_stat(panel: Panel, ask: Ask, width: float, height: float) -> list[str]:
+def draw_stat(panel: Panel, ask: Asking, width: float, height: float) -> list[str]:
     """One large value."""
     found = ask.now(panel.queries[0].expr)
     value = found[0].last if found else None
@@ -120,7 +132,7 @@ def draw_stat(panel: Panel, ask: Ask, width: float, height: float) -> list[str]:
     return [text(width / 2, height / 2 + 22, words, 26, fill, 'text-anchor="middle" font-weight="600"')]
 
 
-def draw_bars(panel: Panel, ask: Ask, width: float, height: float) -> list[str]:
+def draw_bars(panel: Panel, ask: Asking, width: float, height: float) -> list[str]:
     """Horizontal bars."""
     rows = [(legend(query, one.labels), one.last) for query in panel.queries for one in ask.now(query.expr)]
     if not rows:
@@ -140,7 +152,7 @@ def draw_bars(panel: Panel, ask: Ask, width: float, height: float) -> list[str]:
     return parts
 
 
-def draw_table(panel: Panel, ask: Ask, width: float, height: float) -> list[str]:
+def draw_table(panel: Panel, ask: Asking, width: float, height: float) -> list[str]:
     """Rows joined by the panel's key, sorted by its column."""
     columns = [query for query in panel.queries if not query.is_info]
     answers = [{one.labels.get(panel.key, ""): one for one in ask.now(query.expr)} for query in columns]
@@ -155,7 +167,9 @@ def draw_table(panel: Panel, ask: Ask, width: float, height: float) -> list[str]
         for name in ("alertname", "channel")
         if any(name in labels for labels in info.values()) and name != panel.key
     ]
-    keys = sorted(info or answers[0])
+    keys = sorted(info or (answers[0] if answers else {}))
+    if not keys:
+        return [text(width / 2, height / 2, "no data", 13, "#7a8794", 'text-anchor="middle"')]
     order = next((number for number, query in enumerate(columns) if query.name == panel.sort_by), None)
     if order is not None:
         keys.sort(key=lambda key: -answers[order][key].last if key in answers[order] else 0)
@@ -190,7 +204,7 @@ def _cell(panel: Panel, query: Query, found: Series | None) -> tuple[str, str]:
     return shown(found.last, unit, decimals), colour_of(found.last, query.steps) if query.steps else "#2b333b"
 
 
-def draw_lines(panel: Panel, ask: Ask, width: float, height: float) -> list[str]:
+def draw_lines(panel: Panel, ask: Asking, width: float, height: float) -> list[str]:
     """Lines over time with their legend; where a value is absent, the line has a gap."""
     lines = [(legend(query, one.labels), one) for query in panel.queries for one in ask.over_time(query.expr)]
     if not lines:
@@ -247,7 +261,7 @@ def _path(
 _DRAW = {"stat": draw_stat, "bars": draw_bars, "table": draw_table, "lines": draw_lines}
 
 
-def draw(board: Board, ask: Ask, rows: Sequence[str]) -> str:
+def draw(board: Board, ask: Asking, rows: Sequence[str]) -> str:
     """The named rows of a board as one SVG."""
     parts: list[str] = []
     y = 40.0
