@@ -17,6 +17,8 @@ WHO: web.RequestKey[str] = web.RequestKey("who", str)
 #: When the session ends (epoch milliseconds); 0 where a token came with the request itself.
 UNTIL: web.RequestKey[int] = web.RequestKey("until", int)
 _API_NAME = "api"
+#: Reading these needs no token (CONTRACT 8), like the worker's /metrics, which shows the same figures.
+_FIGURES = ("/api/board", "/api/campaigns")
 
 #: No inline script or style, nothing from elsewhere, no frame around it, and no text that becomes markup.
 _POLICY = (
@@ -108,7 +110,7 @@ class Gate:
 
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Everything but the page itself, the login and the health checks needs a token."""
+        """Whatever is not open needs a token."""
         if is_open(request):
             return await handler(request)
         refused = self._let_in(request)
@@ -146,10 +148,13 @@ class Gate:
 
 
 def is_open(request: web.Request) -> bool:
-    """What holds no figure and changes nothing: the page, its files, the login and the health checks."""
+    """What the contract lets anyone read, the login, and what holds no figure; who said what is not among it."""
     if request.path == "/api/session":
         return request.method in {"POST", "DELETE"}
-    return request.method in {"GET", "HEAD"} and not request.path.startswith(("/api/", "/alerts"))
+    if request.method not in {"GET", "HEAD"}:
+        return False
+    is_figure = request.path in _FIGURES or request.path.startswith("/api/campaigns/")
+    return is_figure or not request.path.startswith(("/api/", "/alerts"))
 
 
 def is_own_page(request: web.Request) -> bool:

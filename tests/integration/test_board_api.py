@@ -133,9 +133,6 @@ def webhook(*alerts: dict[str, Any]) -> dict[str, Any]:
 
 GUARDED = [
     ("GET", "/api/session"),
-    ("GET", "/api/board"),
-    ("GET", "/api/campaigns"),
-    ("GET", "/api/campaigns/c-1"),
     ("GET", "/api/trail"),
     ("GET", "/api/events"),
     ("POST", "/api/decisions"),
@@ -155,8 +152,22 @@ def test_nothing_is_told_or_taken_without_a_token_or_with_a_wrong_one(settings):
             async with session.post("/alerts", json=webhook(alert()), headers=wrong) as answer:
                 assert answer.status == 401
                 assert "ROISTREAM_BOARD_TOKEN" in (await answer.json())["error"]
-            async with session.get("/api/board", cookies={COOKIE: "QW5h.99999999999999.forged"}) as answer:
+            async with session.get("/api/trail", cookies={COOKIE: "QW5h.99999999999999.forged"}) as answer:
                 assert answer.status == 401
+
+    run(test)
+
+
+def test_figures_are_read_without_a_token(settings):
+    async def test() -> None:
+        async with serving(settings) as (session, _):
+            for path, status in (
+                ("/api/board", 200),
+                ("/api/campaigns", 200),
+                ("/api/campaigns/nobody", 404),
+            ):
+                async with session.get(path) as answer:
+                    assert answer.status == status, path
 
     run(test)
 
@@ -196,10 +207,10 @@ def test_guessing_is_slowed_down_for_the_right_token_too_and_sessions_go_on(sett
             assert statuses == [401] * 10 + [429] * 2
             async with session.get("/api/board", headers=BEARER) as answer:
                 assert (answer.status, answer.headers["Retry-After"]) == (429, "6")
-            async with session.get("/api/board") as answer:
+            async with session.get("/api/trail") as answer:
                 assert answer.status == 200
             clock.ms += 6_000
-            async with session.get("/api/board", headers=BEARER) as answer:
+            async with session.get("/api/trail", headers=BEARER) as answer:
                 assert answer.status == 200
 
     run(test)
