@@ -30,9 +30,9 @@ from streams.slab import ADS, SourceRecord
 
 #: A broker answers one fetch at a time: while it waits for records of quiet topics, busy ones wait with it.
 _FETCH_WAIT_MS = 20
-#: Of one partition, and so the most that one batch holds and others wait for; the next fetch begins when it is
-#: handed out and must come in while the batches that wait are worked through.
-_FETCH_BYTES = 1024 * 1024
+#: Of one partition, and so the most that one batch holds. Each fetch has its price (request, response, tasks, a tally per
+#: campaign and pane), so a backlog is read twice as fast in batches of 4 MB as of 1 MB; live traffic comes in small ones.
+_FETCH_BYTES = 4 * 1024 * 1024
 
 #: Who leads its group without knowing the topics (cut off while it started) assigns nothing to anybody; the next
 #: list of topics makes it assign again.

@@ -205,7 +205,7 @@ def test_guessing_is_slowed_down_for_the_right_token_too_and_sessions_go_on(sett
                 async with session.post("/api/session", json={"token": "guess"}) as answer:
                     statuses.append(answer.status)
             assert statuses == [401] * 10 + [429] * 2
-            async with session.get("/api/board", headers=BEARER) as answer:
+            async with session.get("/api/trail", headers=BEARER) as answer:
                 assert (answer.status, answer.headers["Retry-After"]) == (429, "6")
             async with session.get("/api/trail") as answer:
                 assert answer.status == 200
