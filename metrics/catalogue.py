@@ -150,7 +150,7 @@ KPIS: tuple[KpiSpec, ...] = (
         formula="leads that became MQL in the window and SQL by now / leads that became MQL in the window",
         unit="ratio",
         undefined="no lead became MQL in the window",
-        note="A cohort, so it never exceeds 1. Always null in definitions 1, which kept no cohorts.",
+        note="A cohort, so it never exceeds 1.",
     ),
     KpiSpec(
         id="customer_rate",
@@ -199,7 +199,7 @@ KPIS: tuple[KpiSpec, ...] = (
         formula="(revenue − refunds) / distinct customers",
         unit="currency",
         undefined="no customer, or customers are not counted apart",
-        note="A different figure from `aov`. Always null in definitions 1, which count no distinct customers.",
+        note="A different figure from `aov`. Null as yet: customers are not counted apart.",
     ),
     KpiSpec(
         id="roas",

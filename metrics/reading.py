@@ -6,7 +6,7 @@ import msgspec
 
 SCHEMA = "campaign-kpi/1"
 #: Changes with any change of formula, model or window; values of two numbers are not compared.
-DEFINITIONS = 2
+DEFINITIONS = 1
 
 TumblingWindow = Literal["1m", "1h", "1d", "total"]
 RollingWindow = Literal["5m", "1h", "24h", "7d", "today", "total"]
