@@ -103,10 +103,12 @@ async def _send(address: str, topic: str, plan: Plan, first: int) -> float:
                 % (first, number, first + offset, campaign, rng.randrange(100_000), number % 100)
             )
         late = 0.0
+        await producer.partitions_for(topic)
         for slot in sorted(slots):
             due = (first + (slot + 1) * _BATCH_MS) / 1000
             await asyncio.sleep(max(0, due - time.time()))
-            late = max(late, time.time() - due)
+            if slot * _BATCH_MS >= _WARM_UP_S * 1000:
+                late = max(late, time.time() - due)
             for partition in range(PARTITIONS):
                 batch = producer.create_batch()
                 for value in slots[slot][partition::PARTITIONS]:
