@@ -110,3 +110,23 @@ class Schedule:
     def oldest(self) -> int | None:
         """The sequence of the oldest change that waits."""
         return min(chain(self._waiting.values(), self._urgent.values()), default=None)
+
+
+def stride(ending: Mapping[int, int], reached: int, most: int) -> int:
+    """How far to close windows at once, at most up to ``reached``.
+
+    Args:
+        ending: how many windows end at an instant; all of one instant are closed together.
+        reached: how far they may be closed.
+        most: so many are closed at once, unless more end at the first instant.
+
+    >>> stride({10: 3, 20: 3, 30: 1}, 35, most=6), stride({10: 3, 20: 3, 30: 1}, 35, most=7), stride({10: 9}, 35, most=6)
+    (20, 35, 35)
+    """
+    count, through = 0, None
+    for instant in sorted(ending):
+        count += ending[instant]
+        if count > most and through is not None:
+            return through
+        through = instant
+    return reached

@@ -215,6 +215,18 @@ class Account:
         return rolling.sum != before
 
 
+def window_of(resolution: int, start: int) -> tuple[str, int]:
+    """Name and start of the published window that a pane counts in.
+
+    >>> window_of(QUARTERS, 5 * QUARTER), window_of(TOTAL, 0)
+    (('1h', 3600000), ('total', 0))
+    """
+    if resolution == TOTAL:
+        return TOTAL_WINDOW, 0
+    kind = TUMBLING[resolution]
+    return kind.name, floor_to(start, kind.length)
+
+
 def _sum(panes: list[Pane]) -> Tally:
     total = Tally()
     for pane in panes:

@@ -17,7 +17,7 @@ from metrics.composing import Stamp, View, compose, credited
 from metrics.panes import DAYS, QUARTERS, TOTAL, ByStart, Horizon, horizon
 from metrics.reading import CampaignKpi, Stage
 from metrics.reports import Report, ReportKey
-from metrics.schedule import Allowance, Schedule, WindowKey
+from metrics.schedule import Allowance, Schedule, WindowKey, stride
 from metrics.tally import Tally
 from metrics.timeline import floor_to
 from metrics.watermark import CampaignClock
@@ -31,6 +31,7 @@ from metrics.windows import (
     Span,
     WindowKind,
     rolling_spans,
+    window_of,
 )
 from streams.journeys import LEAD, ORDER
 from streams.leftovers import is_kept
@@ -129,7 +130,7 @@ class Merge:
 
     def remark(self, campaign_id: str, resolution: int, start: int, sequence: int | None = None) -> None:
         """A pane may have changed since its windows were last published, at ``sequence`` (None: now)."""
-        self._mark(_window_of(campaign_id, resolution, start), sequence)
+        self._mark((campaign_id, *window_of(resolution, start)), sequence)
 
     def remark_report(self, campaign_id: str, report: Report, sequence: int | None = None) -> None:
         """A report may have changed since the windows it counts in were last published."""
@@ -142,7 +143,7 @@ class Merge:
         self.account(campaign_id).restore(resolution, start, parts)
         if resolution != TOTAL:
             self._by_start.add(campaign_id, resolution, start)
-            self._reopen(_window_of(campaign_id, resolution, start))
+            self._reopen((campaign_id, *window_of(resolution, start)))
 
     def reopen_report(self, campaign_id: str, report: Report) -> None:
         """Put the windows of a restored report among those that still become final."""
@@ -351,13 +352,7 @@ class Merge:
                 passed_at = start + kind.length + self.options.grace
                 if passed_at <= reached:
                     ending[passed_at] = ending.get(passed_at, 0) + len(campaigns)
-        count, through = 0, None
-        for passed_at in sorted(ending):
-            count += ending[passed_at]
-            if count > MAX_CLOSED_AT_ONCE and through is not None:
-                return through
-            through = passed_at
-        return reached
+        return stride(ending, reached, MAX_CLOSED_AT_ONCE)
 
     def _slide(self) -> None:
         reached = self.clock.reached
@@ -407,11 +402,3 @@ class Merge:
         view = View(model, credited(account.total.sum, mine.total.sum))
         tally = credited(sums_of(account), sums_of(mine))
         return compose(account, facts, window, span, tally, stage, stamp, view)
-
-
-def _window_of(campaign_id: str, resolution: int, start: int) -> WindowKey:
-    """The published window that a pane counts in."""
-    if resolution == TOTAL:
-        return campaign_id, TOTAL_WINDOW, 0
-    kind = TUMBLING[resolution]
-    return campaign_id, kind.name, floor_to(start, kind.length)

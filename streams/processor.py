@@ -7,14 +7,11 @@ Any failure in between ends the process: an unconfirmed write means no progress.
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-
-import numpy as np
 
 from metrics.budget.records import BoardCard, ColumnView
 from metrics.campaigns import Book
-from metrics.errors import StateError
 from metrics.reading import CampaignKpi
 from metrics.refusals import Acceptance, RefusalLimit
 from streams import topics
@@ -23,6 +20,7 @@ from streams.board_reader import follow
 from streams.checkpoint import bounds
 from streams.controller import BOARD_PARTITION, Controller
 from streams.controller_log import ControllerLog
+from streams.feeding import check_gap, first_offset, slices
 from streams.intake import Intake, IntakeOptions
 from streams.intake_log import IntakeLog
 from streams.listening import Listening
@@ -30,16 +28,10 @@ from streams.merge import Merge, MergeOptions, Pace
 from streams.merge_log import MergeLog
 from streams.seat import Seat
 from streams.settings import Settings
-from streams.slab import ADS, RecordSlab, SourceRecord
 from streams.telemetry import Telemetry
 from streams.wire import Checkpoint
 
 log = logging.getLogger(__name__)
-
-_SLICE_RECORDS = 2_000
-#: Clicks and impressions are columns: a slice of them takes as long as one of the others.
-_SLICE_ADS = 20_000
-_SLICE_BYTES = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -250,10 +242,10 @@ class Processor:
             name = topic.removeprefix(self.settings.topic_prefix)
             if name == topics.PARTIALS:
                 merge = holding.merge.merge
-                merge.offset = _checked(topic, partition, merge.offset or None, start, end)
+                merge.offset = first_offset(topic, partition, merge.offset or None, start, end)
             else:
                 offsets = holding.intake.intake.offsets
-                offsets[name] = _checked(topic, partition, offsets.get(name), start, end)
+                offsets[name] = first_offset(topic, partition, offsets.get(name), start, end)
 
     # --- feeding -----------------------------------------------------------------------------------
 
@@ -274,7 +266,7 @@ class Processor:
 
     async def _take_source(self, holding: Holding, topic: str, batch: Batch) -> None:
         seat, intake = holding.seats[0], holding.intake.intake
-        _check_gap(topic, intake.partition, intake.offsets[topic], batch)
+        check_gap(topic, intake.partition, intake.offsets[topic], batch)
         telemetry, loop = self.telemetry.stages["intake"], asyncio.get_running_loop()
         for records in slices(topic, batch.records):
             if not seat.is_open:
@@ -291,7 +283,7 @@ class Processor:
 
     async def _take_partials(self, holding: Holding, batch: Batch) -> None:
         seat, merge = holding.seats[1], holding.merge.merge
-        _check_gap(topics.PARTIALS, merge.partition, merge.offset, batch)
+        check_gap(topics.PARTIALS, merge.partition, merge.offset, batch)
         telemetry, loop = self.telemetry.stages["merge"], asyncio.get_running_loop()
         for record in batch.records:
             if not seat.is_open:
@@ -387,42 +379,3 @@ class Processor:
     def _count_sent(self, checkpoint: Checkpoint) -> None:
         for output in checkpoint.outputs:
             self.telemetry.published[output.topic] += 1
-
-
-def slices(topic: str, records: Sequence[SourceRecord]) -> Iterator[RecordSlab]:
-    """Parts small enough that the event loop breathes between them and a checkpoint holds them."""
-    slab = records if isinstance(records, RecordSlab) else RecordSlab.of(records)
-    ends = np.cumsum(np.maximum(slab.sizes, 0))
-    most = _SLICE_ADS if topic in ADS else _SLICE_RECORDS
-    at = 0
-    while at < len(slab):
-        before = ends[at - 1] if at else 0
-        end = int(np.searchsorted(ends, before + _SLICE_BYTES)) + 1
-        end = min(end, at + most, len(slab))
-        yield slab[at:end]
-        at = end
-
-
-def _check_gap(topic: str, partition: int, offset: int, batch: Batch) -> None:
-    if batch.start > offset:
-        raise StateError(
-            f"{topic}-{partition}: records {offset} to {batch.start - 1} were not read; the state goes on at "
-            f"{offset} but the broker gave {batch.start}. Restart the worker to read them."
-        )
-
-
-def _checked(topic: str, partition: int, offset: int | None, start: int, end: int) -> int:
-    if offset is None:
-        return start
-    if offset < start:
-        raise StateError(
-            f"{topic}-{partition}: the log begins at {start}, the state ends at {offset}: {start - offset} "
-            f"records are lost. Lengthen the topic's retention, or start anew with another "
-            f"ROISTREAM_TOPIC_PREFIX and a replay."
-        )
-    if offset > end:
-        raise StateError(
-            f"{topic}-{partition}: the state ends at {offset}, the log already at {end}: the topic is not the "
-            f"one the state was made from. Start anew with another ROISTREAM_TOPIC_PREFIX."
-        )
-    return offset

@@ -4,7 +4,6 @@ import asyncio
 import gzip
 import json
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -33,7 +32,7 @@ from streams.board.gate import COOKIE
 from streams.board.server import Board
 from streams.connections import aiokafka_options
 from streams.settings import Settings
-from streams.stack.monitoring import ALERTMANAGERS, alertmanager
+from streams.stack.monitoring import alertmanager
 from streams.wire import partition_of
 from tests.integration import board_seeding as seeding
 
@@ -621,8 +620,7 @@ def notifications(page: str) -> float:
     return sum(each.value for each in samples if (each.name, each.labels.get("integration")) == names)
 
 
-@pytest.mark.skipif(not any(map(shutil.which, ALERTMANAGERS)), reason="Alertmanager is not installed")
-def test_alertmanager_repeats_an_alert_and_one_is_recorded(settings):
+def test_alertmanager_repeats_an_alert_and_one_is_recorded(settings, monitoring):
     async def test() -> None:
         async with serving(settings) as (_, board), ClientSession() as outside:
             url = f"http://127.0.0.1:{board.port}/alerts"
