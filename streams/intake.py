@@ -14,6 +14,7 @@ import numpy as np
 
 from metrics.ads import CAMPAIGN, CHANNEL
 from metrics.attribution.models import Rules
+from metrics.attribution.settling import MOST
 from metrics.campaigns import Book
 from metrics.contribution import Contribution
 from metrics.dedupe import SeenIds
@@ -54,6 +55,7 @@ class IntakeOptions(msgspec.Struct, frozen=True):
     max_watermark_interval: int = 1_000
     rules: Rules = Rules()
     refit_interval: int = HOUR
+    credit_interval: int = 0
     topic_prefix: str = ""
     refusal_limit: RefusalLimit = RefusalLimit(in_a_row=1_000, share=0.5)
 
@@ -102,6 +104,7 @@ class Intake:
         self.reports: list[ReportPartial] = []
         self.is_touched = False
         self._limits = horizon(None)
+        self._settled_at = 0
         granted = acceptance or Acceptance(0)
         self._guards = {
             topic: RefusalGuard(f"{topic}-{partition}", options.refusal_limit, granted)
@@ -123,7 +126,7 @@ class Intake:
         if not len(slab):
             return
         self.is_touched = True
-        self._limits = horizon(self.clock.reached)
+        self._set_limits()
         if topic in ADS:
             self._fold_ads(topic, slab, now)
         else:
@@ -132,7 +135,8 @@ class Intake:
         self._guards[topic].read(len(slab))
         self.offsets[topic] = int(slab.offsets[-1]) + 1
         self.idle.discard(topic)
-        self._settle()
+        if self.journeys is not None and self.journeys.unsettled >= MOST:
+            self.settle()
         self.clock.watermark(self.idle)
 
     def unaccounted(self, topic: str) -> int:
@@ -158,10 +162,10 @@ class Intake:
     def set_idle(self, idle: Collection[str]) -> None:
         """Take in which event topics are read to their end and silent."""
         if set(idle) != self.idle:
+            self._set_limits()
             self.idle = set(idle)
             self.is_touched = True
-            self._limits = horizon(self.clock.reached)
-            self._settle()
+            self.settle()
         self.clock.watermark(self.idle)
 
     def expire(self, unsent: Collection[PaneKey] = ()) -> list[PaneKey]:
@@ -169,6 +173,8 @@ class Intake:
         reached = self.clock.reached
         if reached is None:
             return []
+        if self.journeys is not None and self.journeys.is_expiring(reached, self.options.order_retention):
+            self.settle()
         self.conversions.expire(reached - self.options.order_retention)
         if self.journeys is not None:
             self.journeys.expire(reached, self.options.order_retention)
@@ -183,19 +189,38 @@ class Intake:
             return
         if self.journeys.has_stale:
             self.journeys.renew()
-            self._limits = horizon(self.clock.reached)
-            self._settle()
+            self._set_limits()
+            self.settle()
         fit, interval = self.journeys.fit, self.options.refit_interval
         due = interval if fit.conversions else min(interval, MINUTE)
         if fit.fitted_at is None or not 0 <= now - fit.fitted_at < due:
             self.journeys.refit(now)
 
-    def _settle(self) -> None:
-        """Credit what the journeys have changed; conversions wait for the clicks to reach their time."""
+    def settle(self) -> None:
+        """Credit what the journeys have changed; conversions wait for the clicks to reach their time.
+
+        Many at once cost a fraction of one by one; so this is put off for ``credit_interval``, but never past a change
+        of the horizon: credits reach the panes that the records have reached, before the windows are final.
+        """
         if self.journeys is None:
             return
         is_idle = topics.CLICKS in self.idle
-        self.fold(self.journeys.settle(EVER if is_idle else self.clock.stream_times[topics.CLICKS]))
+        for change in self.journeys.settle(EVER if is_idle else self.clock.stream_times[topics.CLICKS]):
+            self.panes.fold(*change, self._limits)
+
+    def settle_due(self, now: int) -> None:
+        """Settle at a checkpoint, when it is time, or when the watermark vouches for another minute."""
+        is_early = 0 <= now - self._settled_at < self.options.credit_interval
+        if not is_early or horizon(self.clock.reached) != self._limits:
+            self.settle()
+            self._settled_at = now
+
+    def _set_limits(self) -> None:
+        """Which panes accept what comes now."""
+        limits = horizon(self.clock.reached)
+        if limits != self._limits:
+            self.settle()
+            self._limits = limits
 
     def fold(self, contributions: Sequence[Contribution]) -> None:
         """Add contributions to every pane that still accepts them, and to the totals."""

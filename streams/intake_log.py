@@ -187,6 +187,7 @@ class IntakeLog:
         self.sequence += 1
         self._is_due = False
         intake.is_touched = False
+        intake.settle_due(now)
         dropped = intake.expire(self._unsent_panes)
         intake.renew(now)
         panes, reports, letters = self._take_unsent()

@@ -31,7 +31,9 @@ class JourneyLog:
     @property
     def is_due(self) -> bool:
         """Whether something waits for the next checkpoint."""
-        return self.journeys.has_stale or any(store.has_rewritten for store in self.journeys.touches.values())
+        journeys = self.journeys
+        rewritten = any(store.has_rewritten for store in journeys.touches.values())
+        return rewritten or journeys.has_stale or journeys.unsettled > 0
 
     def restore(self, kept: Kept, made: Made) -> None:
         """Fill the journeys, which were made with other views or with these."""
@@ -58,6 +60,7 @@ class JourneyLog:
     def take_entries(self, sequence: int, reached: int | None) -> list[Entry]:
         """Changelog records of what changed since the last call."""
         journeys = self.journeys
+        journeys.store()
         entries = journeys.conversions.take_changes()
         entries += [
             (state_key("jp", root), None if person is None else encode(person))

@@ -1,23 +1,54 @@
 """Journeys of one partition: touches come in by the batch, conversions one by one, credits come out.
 
-Everything is settled once per slice: what changed (a conversion's own records, a late touch before it, an id that joined
-its person) is decided anew, and the differences are told. Touches and conversions are both remembered, so that the
+What changed (a conversion's own records, a late touch before it, an id that joined its person) is gathered and settled
+many at once: decided anew, and the differences are told. Touches and conversions are both remembered, so that the
 credits after any order of the same facts are the same. Free of I/O, like intake.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from array import array
+from collections.abc import Iterable, Sequence
 from heapq import heappop, heappush
+from itertools import islice
 from typing import NamedTuple
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
-from metrics.attribution.crediting import Conversion, Decision, Part, changes, decide, subject
+from metrics.attribution.crediting import (
+    COHORT,
+    Conversion,
+    Decision,
+    Part,
+    contributions,
+    decisions,
+    subject,
+)
 from metrics.attribution.identity import Identities
-from metrics.attribution.journeys import Codes, Columns, Hashes, Instants, Places, TouchStore, Watchlist
+from metrics.attribution.journeys import (
+    Codes,
+    Columns,
+    Hashes,
+    Instants,
+    Places,
+    Ranks,
+    TouchStore,
+    Watchlist,
+)
 from metrics.attribution.lag import LagCounts
 from metrics.attribution.markov import Fit, Steps, fit_steps
-from metrics.attribution.models import MARKOV, UNCREDITED, Rules, Touch
-from metrics.contribution import Contribution
+from metrics.attribution.models import MARKOV, UNCREDITED, Rules
+from metrics.attribution.settling import (
+    MOST,
+    Decided,
+    Sheet,
+    Views,
+    is_large,
+    paths_of,
+    shares_of,
+    steps_of,
+)
+from metrics.contribution import Contribution, difference
 from metrics.panes import RETENTIONS
 from metrics.timeline import DAY
 from streams.tables import EntryTable
@@ -30,26 +61,35 @@ _RENEWED_AT_ONCE = 5_000
 
 
 class Made(msgspec.Struct, array_like=True, frozen=True):
-    """With which views the state was made.
+    """With which views and rules the state was made.
 
     Attributes:
-        generation: grows with every change of the set of views.
+        generation: grows with every change of the set of views, or of the half-life.
         since: each view, with the generation in which it was switched on: older decisions of that name mean nothing.
+        half_lives: that of each generation, in milliseconds; credits of older decisions are computed with theirs.
     """
 
     generation: int
     since: dict[str, int]
+    half_lives: dict[int, int]
 
-    def changed_to(self, views: Sequence[str]) -> "Made":
-        """The same for a worker that computes these views.
+    @classmethod
+    def by(cls, rules: Rules) -> "Made":
+        """A state that begins with some rules."""
+        return cls(0, dict.fromkeys(rules.models, 0), {0: rules.half_life})
 
-        >>> Made(3, {"linear": 1, "markov": 2}).changed_to(["linear", "last_touch"])
-        Made(generation=4, since={'linear': 1, 'last_touch': 4})
+    def changed_to(self, rules: Rules) -> "Made":
+        """The same for a worker of other rules.
+
+        >>> made = Made(3, {"linear": 1, "markov": 2}, {3: 7})
+        >>> made.changed_to(Rules(models=("linear", "last_touch"), half_life=8))
+        Made(generation=4, since={'linear': 1, 'last_touch': 4}, half_lives={3: 7, 4: 8})
         """
-        if set(views) == set(self.since):
+        if set(rules.models) == set(self.since) and self.half_lives[self.generation] == rules.half_life:
             return self
         generation = self.generation + 1
-        return Made(generation, {view: self.since.get(view, generation) for view in views})
+        since = {view: self.since.get(view, generation) for view in rules.models}
+        return Made(generation, since, {**self.half_lives, generation: rules.half_life})
 
 
 class Batch(NamedTuple):
@@ -61,6 +101,19 @@ class Batch(NamedTuple):
     campaigns: Sequence[str]
     channel_codes: Codes
     channels: Sequence[str]
+
+
+class _Change:
+    """A conversion that waits to be settled: as it was last settled, and as it is now."""
+
+    __slots__ = ("before", "now")
+
+    def __init__(self, known: Conversion | None) -> None:
+        self.before = known
+        self.now = known
+
+
+Settling = tuple[str, Conversion | None, Conversion]
 
 
 class Journeys:
@@ -83,10 +136,14 @@ class Journeys:
         self._watched = Watchlist()
         self._of_person: dict[int, set[str]] = {}
         self._waiting: list[tuple[int, str]] = []
-        #: Conversions to settle, as they were last settled.
-        self._before: dict[str, Conversion | None] = {}
+        self._dirty: dict[str, _Change] = {}
+        #: Those of them that the table does not have as they are now.
+        self._unstored: set[str] = set()
         self._tidied_on: int | None = None
-        self.made = Made(0, dict.fromkeys(rules.models, 0))
+        self.made = Made.by(rules)
+        self._views = Views(self.made.since)
+        self._fitted: tuple[Fit, Ranks, npt.NDArray[np.float64]] | None = None
+        self._has_data_driven = any(view.removesuffix(COHORT) == MARKOV for view in rules.models)
         #: Conversions whose views are not all decided, since the set of views has changed.
         self._stale: list[str] = []
         self._undecided = {view: Decision(UNCREDITED, None) for view in rules.models}
@@ -115,24 +172,28 @@ class Journeys:
             counted: what the conversion counts by all its records, wherever it was declared.
             seen_at: event time of this record.
         """
-        named = tuple(ids)
-        known = self._open(key)
-        whose = tuple(sorted({*named, *(known.ids if known else ())}))
-        parts = tuple(Part(each.at, each.tally) for each in counted)
+        change = self._open(key)
+        known = change.now
+        whose = tuple(sorted({*ids, *(known.ids if known else ())}))
+        parts = tuple([Part(when, tally) for _, when, tally in counted])
         if known is None:
-            after = Conversion(at, whose, parts)
+            change.now = Conversion(at, whose, parts)
         else:
-            after = msgspec.structs.replace(known, at=at, ids=whose, parts=parts)
+            change.now = msgspec.structs.replace(known, at=at, ids=whose, parts=parts)
         self._join(whose, seen_at)
         if whose:
             self._of_person.setdefault(self.people.root(whose[0]), set()).add(key)
-        self.conversions.put(key, after)
 
     def mark_first(self, key: str, *, is_first: bool) -> None:
         """An order became, or is no longer, the first of its customer."""
-        known = self._open(key)
-        if known is not None:
-            self.conversions.put(key, msgspec.structs.replace(known, is_first=is_first))
+        change = self._open(key)
+        if change.now is not None:
+            change.now = msgspec.structs.replace(change.now, is_first=is_first)
+
+    @property
+    def unsettled(self) -> int:
+        """How many conversions wait to be settled."""
+        return len(self._dirty)
 
     def settle(self, clicks_reached: int | None) -> list[Contribution]:
         """Decide what changed; what the sums of each subject change by.
@@ -140,24 +201,32 @@ class Journeys:
         Args:
             clicks_reached: how far the clicks of the partition have come; None holds every new conversion back.
         """
-        found: list[Contribution] = []
         while self._waiting and clicks_reached is not None and self._waiting[0][0] <= clicks_reached:
             self._open(heappop(self._waiting)[1])
-        dirty, self._before = self._before, {}
-        for key, before in dirty.items():
-            known = self._get(key)
-            if known is None:
+        dirty, self._dirty = self._dirty, {}
+        self._unstored.clear()
+        decided: list[Settling] = []
+        told: list[Contribution] = []
+        for key, change in dirty.items():
+            before, now = change.before, change.now
+            if now is None:
                 continue
-            is_new = known.decisions is None
-            if is_new and known.ids and (clicks_reached is None or clicks_reached < known.at):
-                heappush(self._waiting, (known.at, key))
-                continue
-            found += self._decide(key, before, known)
-        return found
+            is_new = now.generation is None
+            if is_new and now.ids and (clicks_reached is None or clicks_reached < now.at):
+                heappush(self._waiting, (now.at, key))
+                if now is not before:
+                    self.conversions.put(key, now)
+            elif now.kept is not None and not now.ids:
+                told += self._keep(key, before, now)
+            else:
+                decided.append((key, before, now))
+        for start in range(0, len(decided), MOST):
+            told += self._decide(decided[start : start + MOST])
+        return told
 
     def refit(self, now: int) -> None:
         """Compute the effects of the data-driven model anew; decisions from now on follow them."""
-        if not any(view.startswith(MARKOV) for view in self.rules.models):
+        if not self._has_data_driven:
             return
         names, codes = self.places.campaigns()
         others = self.touches[True].count_steps(codes, len(names), self._watched.visitors)
@@ -165,7 +234,9 @@ class Journeys:
         self.fit_changed = True
 
     def forget(self, hashed: int) -> int:
-        """Erase a person: touches, links, and what their conversions remember; what was counted stays.
+        """Erase a person: touches, links, and what their conversions remember, as of the next settling.
+
+        What was counted stays.
 
         Args:
             hashed: the hash of any id of the person.
@@ -176,10 +247,10 @@ class Journeys:
         keys = self._of_person.pop(self.people.root(hashed), set())
         ids = self.people.forget(hashed)
         for key in keys:
-            known = self._get(key)
-            if known is not None:
-                self._count_path(known, -1)
-                self.conversions.put(key, msgspec.structs.replace(known, ids=(), path=()))
+            change = self._open(key)
+            if change.now is not None:
+                kept = None if change.now.generation is None else self._decisions(change.now)
+                change.now = msgspec.structs.replace(change.now, ids=(), path=b"", shares=b"", kept=kept)
         return sum(store.erase(each) for store in self.touches.values() for each in ids)
 
     # --- keeping -----------------------------------------------------------------------------------
@@ -188,29 +259,40 @@ class Journeys:
     def weight(self) -> int:
         """About how many bytes the next checkpoint takes."""
         touches = sum(store.fresh for store in self.touches.values())
-        return 20 * touches + 400 * self.conversions.changes + 100 * self.people.changes
+        conversions = self.conversions.changes + len(self._unstored)
+        return 20 * touches + 200 * conversions + 100 * self.people.changes
+
+    def store(self) -> None:
+        """Put what waits to be settled into the table, with what was counted of it, so that it waits after a restart too."""
+        for key in self._unstored:
+            before, now = self._dirty[key].before, self._dirty[key].now
+            if before is not None and before.generation is not None and now is not None:
+                now = msgspec.structs.replace(now, settled=before)
+            if now is not None and now is not before:
+                self.conversions.put(key, now)
+        self._unstored.clear()
+
+    def is_expiring(self, reached: int, retention: int) -> bool:
+        """Whether a day has ended that is to be forgotten; all is settled first."""
+        return self._tidied_on != (reached - retention) // DAY
 
     def expire(self, reached: int, retention: int) -> None:
         """Forget the conversions and persons of the days that ended ``retention`` before the watermark."""
-        before = reached - retention
-        if self._tidied_on != before // DAY:
-            self._tidied_on = before // DAY
-            self._tidy(before, reached)
+        if self.is_expiring(reached, retention):
+            self._tidied_on = (reached - retention) // DAY
+            self._tidy(reached - retention, reached)
 
     def catch_up(self, made: Made) -> None:
         """Everything is restored: index it; what other views were made with waits to be credited anew."""
-        self.made = made.changed_to(self.rules.models)
-        for key, conversion in self.conversions.items():
-            if conversion.ids:
-                self._of_person.setdefault(self.people.root(conversion.ids[0]), set()).add(key)
-            for each in self._ids_of(conversion):
-                self._watched.note(each, conversion.at)
-            if conversion.decisions is None:
-                heappush(self._waiting, (conversion.at, key))
-                continue
-            self._count_path(conversion, 1)
-            if set(self._of_views(conversion).decisions or ()) != set(self.rules.models):
-                self._stale.append(key)
+        self.made = made.changed_to(self.rules)
+        self._views = Views(self.made.since)
+        newest, items = max(self.made.since.values()), iter(self.conversions.items())
+        while some := list(islice(items, MOST)):
+            self._watch([conversion for _, conversion in some])
+            counted = [(conversion.settled or conversion).path for _, conversion in some]
+            self._count_paths(counted, [1] * len(counted))
+            for key, conversion in some:
+                self._catch_up(key, conversion, newest)
 
     @property
     def has_stale(self) -> bool:
@@ -225,11 +307,26 @@ class Journeys:
 
     # --- inside ------------------------------------------------------------------------------------
 
-    def _open(self, key: str) -> Conversion | None:
-        """A conversion that will be settled, as it is now."""
-        known = self._get(key)
-        self._before.setdefault(key, known)
-        return known
+    def _open(self, key: str) -> _Change:
+        """A conversion that will be settled."""
+        change = self._dirty.get(key)
+        if change is None:
+            change = self._dirty[key] = _Change(self.conversions.get(key))
+        self._unstored.add(key)
+        return change
+
+    def _catch_up(self, key: str, conversion: Conversion, newest: int) -> None:
+        if conversion.ids:
+            self._of_person.setdefault(self.people.root(conversion.ids[0]), set()).add(key)
+        if conversion.settled is not None:
+            change = self._dirty[key] = _Change(conversion.settled)
+            change.now = msgspec.structs.replace(conversion, settled=None)
+        elif conversion.generation is None and conversion.ids:
+            heappush(self._waiting, (conversion.at, key))
+        elif conversion.generation is None:
+            self._dirty[key] = _Change(conversion)
+        elif conversion.generation < newest:
+            self._stale.append(key)
 
     def _join(self, ids: tuple[int, ...], at: int) -> None:
         apart = {self.people.root(each) for each in ids}
@@ -241,75 +338,135 @@ class Journeys:
             keys |= self._of_person.pop(root, set())
         self._of_person[joined] = keys
         for key in keys:
-            if key in self.conversions:
-                self._open(key)
+            self._open(key)
 
     def _reconsider(self, visitor: int, at: int, *, is_click: bool) -> None:
         reach = self.rules.reach(is_click=is_click)
         for key in self._of_person.get(self.people.root(visitor), ()):
-            known = self._get(key)
-            if known is None or known.decisions is None:
+            known = self._dirty[key].now if key in self._dirty else self.conversions.get(key)
+            if known is None or known.generation is None:
                 continue  # what waits will find it
             if known.at - reach <= at < known.at:
-                self._before.setdefault(key, known)
+                self._open(key)
 
-    def _decide(self, key: str, before: Conversion | None, known: Conversion) -> list[Contribution]:
-        ids = self._ids_of(known)
-        for each in ids:
-            self._watched.note(each, known.at)
-        if known.ids or known.decisions is None:
-            after = decide(known, self._found(ids, known.at), self.rules, self.fit.effects)
-        else:  # an erased person's: what was decided stays
-            after = msgspec.structs.replace(known, decisions={**self._undecided, **known.decisions})
-        after = msgspec.structs.replace(after, generation=self.made.generation)
+    def _decide(self, batch: Sequence[Settling]) -> list[Contribution]:
+        """Credit some conversions by what they remember and what is found now."""
+        ranks = self.places.ranks()
+        remembered = [now.path for _, _, now in batch]
+        found = self._find([now for _, _, now in batch])
+        paths = paths_of(
+            found, remembered, np.array([now.at for _, _, now in batch], np.int64), self.rules, ranks
+        ).packed()
+        sheet, generation = Sheet(), self.made.generation
+        for (_, _, now), path in zip(batch, paths, strict=True):
+            parts = now.counted
+            sheet.put(() if is_large(parts) else parts, path, self._decided(generation), b"", 1)
+        for _, before, _ in batch:
+            if before is not None and before.generation is not None and not _is_apart(before):
+                decided = self._decided(before.generation)
+                sheet.put(before.counted, before.path, decided, before.shares, -1)
+        credited = sheet.credit(self._views, ranks, self._effects(ranks))
+        told = credited.contributions()
+        for (key, before, now), path, shares in zip(batch, paths, credited.data_driven(), strict=False):
+            after = Conversion(now.at, now.ids, now.parts, now.is_first, path, generation, shares)
+            told += self._put(key, before, after)
+        self._count_paths(
+            [*paths, *(before.path for _, before, _ in batch if before is not None)],
+            [1] * len(paths) + [-1] * sum(before is not None for _, before, _ in batch),
+        )
+        return told
+
+    def _put(self, key: str, before: Conversion | None, after: Conversion) -> list[Contribution]:
+        """Remember a decided conversion; what has to be told of it apart from the sheet."""
         self.conversions.put(key, after)
-        for one, sign in ((before, -1), (after, 1)):
-            self._count_lag(key, one, sign)
-            self._count_path(one, sign)
-        return [
-            change._replace(campaign=subject(change.campaign, view))
-            for view in self.rules.models
-            for change in changes(before, after, view)
-        ]
+        if before is not None:
+            self._count_lag(key, before, -1)
+        self._count_lag(key, after, 1)
+        told = self._counted(before) if before is not None and _is_apart(before) else []
+        added = self._counted(after) if _is_apart(after) else []
+        return difference(told, added) if told or added else []
 
-    def _ids_of(self, conversion: Conversion) -> tuple[int, ...]:
-        return self.people.ids(conversion.ids[0]) if conversion.ids else ()
+    def _keep(self, key: str, before: Conversion | None, now: Conversion) -> list[Contribution]:
+        """What was decided of an erased person stays, and holds for what the conversion counts now."""
+        undecided = {view: Decision(UNCREDITED, None) for view in self.rules.models}
+        kept = {**undecided, **self._decisions(now)}
+        after = msgspec.structs.replace(now, kept=kept, generation=self.made.generation)
+        self.conversions.put(key, after)
+        if before is None:
+            return self._counted(after)
+        self._count_lag(key, before, -1)
+        self._count_paths([before.path], [-1])
+        return difference(self._counted(before), self._counted(after))
 
-    def _found(self, ids: tuple[int, ...], at: int) -> Iterator[Touch]:
-        for is_click, store in self.touches.items():
-            since = at - self.rules.reach(is_click=is_click)
-            for each in ids:
-                for when, place in store.of(each, since, at):
-                    yield self.places.touch(when, place, is_click=is_click)
-
-    def _count_lag(self, key: str, conversion: Conversion | None, sign: int) -> None:
-        if conversion is not None and conversion.lag is not None:
-            self.lags[key[0]].count(conversion.lag, sign)
+    def _count_lag(self, key: str, conversion: Conversion, sign: int) -> None:
+        """Count how long after the first touch of its path it came."""
+        if conversion.path:
+            first = int.from_bytes(conversion.path[:8], "little", signed=True)
+            self.lags[key[0]].count(conversion.at - first, sign)
             self.lags_changed = True
 
-    def _count_path(self, conversion: Conversion | None, sign: int) -> None:
-        if conversion is not None and conversion.path:
-            self._steps.count([touch.campaign for touch in conversion.path], sign)
+    def _counted(self, conversion: Conversion) -> list[Contribution]:
+        """What a decided conversion counts in every view, one at a time."""
+        return [
+            change._replace(campaign=subject(change.campaign, view))
+            for view, decision in self._decisions(conversion).items()
+            for change in contributions(conversion.counted, decision)
+        ]
 
-    def _get(self, key: str) -> Conversion | None:
-        known = self.conversions.get(key)
-        return None if known is None else self._of_views(known)
+    def _decisions(self, conversion: Conversion) -> dict[str, Decision]:
+        """Who is credited for a conversion by what it remembers, in the views that were decided."""
+        generation = conversion.generation
+        if generation is None:
+            return {}
+        views = [view for view, since in self.made.since.items() if since <= generation]
+        if conversion.kept is not None:
+            return {view: conversion.kept[view] for view in views if view in conversion.kept}
+        rules = msgspec.structs.replace(self.rules, half_life=self.made.half_lives[generation])
+        path = self.places.path(conversion.path)
+        return decisions(path, views, rules, self.fit.effects, shares_of(conversion))
 
-    def _of_views(self, conversion: Conversion) -> Conversion:
-        """A conversion without the decisions of views that are no more, or were switched off since."""
-        if conversion.decisions is None or conversion.generation == self.made.generation:
-            return conversion
-        since, own = self.made.since, conversion.generation
-        decisions = {
-            view: decision
-            for view, decision in conversion.decisions.items()
-            if view in since and since[view] <= own
-        }
-        return msgspec.structs.replace(conversion, decisions=decisions)
+    def _decided(self, generation: int) -> Decided:
+        return Decided(generation, self.made.half_lives[generation])
+
+    def _effects(self, ranks: Ranks) -> npt.NDArray[np.float64]:
+        """The removal effect of each campaign."""
+        known = self._fitted
+        if known is None or known[0] is not self.fit or known[1] is not ranks:
+            effects = np.array([self.fit.effects.get(name, 0.0) for name in ranks.names])
+            known = self._fitted = (self.fit, ranks, effects)
+        return known[2]
+
+    def _watch(self, conversions: Sequence[Conversion]) -> tuple[Instants, Hashes, Instants]:
+        """Note whose conversions these are; for each id the conversion's index, the id, the conversion's time."""
+        owners, ids, at = array("q"), array("Q"), array("q")
+        for index, conversion in enumerate(conversions):
+            for each in self.people.ids(conversion.ids[0]) if conversion.ids else ():
+                owners.append(index)
+                ids.append(each)
+                at.append(conversion.at)
+        visitors, times = np.array(ids, np.uint64), np.array(at, np.int64)
+        self._watched.note(visitors, times)
+        return np.array(owners, np.int64), visitors, times
+
+    def _find(self, conversions: Sequence[Conversion]) -> tuple[Instants, Instants, Instants]:
+        """The touches within reach: the index of their conversion, event time, code."""
+        owners, visitors, at = self._watch(conversions)
+        columns = []
+        for is_click, store in self.touches.items():
+            rows, when, places = store.of_all(visitors, at - self.rules.reach(is_click=is_click), at)
+            columns.append((owners[rows], when, 2 * places.astype(np.int64) + is_click))
+        whose, when, codes = (np.concatenate(column) for column in zip(*columns, strict=True))
+        return whose, when, codes
+
+    def _count_paths(self, paths: Sequence[bytes], signs: Sequence[int]) -> None:
+        """Count paths for the data-driven model."""
+        if self._has_data_driven and any(paths):
+            for before, after, times in steps_of(paths, signs, self.places.ranks()):
+                self._steps.add(before, after, times)
 
     def _tidy(self, before: int, reached: int) -> None:
-        for gone in self.conversions.expire(before):
-            self._count_path(gone, -1)
+        gone = [conversion.path for conversion in self.conversions.expire(before)]
+        self._count_paths(gone, [-1] * len(gone))
         for _ in self.people.expire(before):
             pass
         self._watched.forget_before(reached - RETENTIONS[-1] - DAY)
@@ -317,3 +474,8 @@ class Journeys:
             keys.intersection_update([key for key in keys if key in self.conversions])
             if not keys:
                 del self._of_person[root]
+
+
+def _is_apart(conversion: Conversion) -> bool:
+    """Whether a decided conversion is counted by itself, not on a sheet."""
+    return conversion.kept is not None or is_large(conversion.counted)

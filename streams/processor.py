@@ -33,6 +33,9 @@ from streams.wire import Checkpoint
 
 log = logging.getLogger(__name__)
 
+#: Conversions are credited together, so many publish intervals apart; readings of models go out every tenth.
+_CREDITED_EVERY = 2
+
 
 @dataclass(frozen=True)
 class Ports:
@@ -92,6 +95,7 @@ class Processor:
             settings.order_retention,
             rules=settings.rules,
             refit_interval=settings.refit_interval,
+            credit_interval=_CREDITED_EVERY * settings.publish_interval,
             topic_prefix=settings.topic_prefix,
             refusal_limit=RefusalLimit(settings.dead_letters_in_a_row, settings.dead_letter_share),
         )

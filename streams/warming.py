@@ -9,12 +9,16 @@ import time
 import numpy as np
 
 from metrics.attribution.journeys import Columns, TouchStore, Watchlist
+from metrics.attribution.models import MODELS, Rules
+from metrics.contribution import Contribution
 from metrics.dedupe import SeenIds
 from metrics.folding import fold_ads
 from metrics.kernels.memory import PADDING
 from metrics.panes import Panes, horizon
+from metrics.tally import Tally
 from streams import topics
 from streams.frames import unframe
+from streams.journeys import Batch, Journeys
 from streams.slab import Record, RecordSlab
 
 log = logging.getLogger(__name__)
@@ -56,10 +60,20 @@ def _warm_journeys() -> None:
     store.visitors  # noqa: B018 - counting is a kernel too
     store.count_steps(places, 1, np.empty(0, dtype=np.uint64))
     store.erase(1)
+    _warm_credits()
     watched = Watchlist()
-    watched.note(1, 1)
+    watched.note(visitors, at)
     watched.earlier(visitors, at)
     watched.forget_before(0)
+
+
+def _warm_credits() -> None:
+    journeys = Journeys(Rules(models=MODELS))
+    column = np.zeros(2, np.int32)
+    touches = Batch(np.full(2, 2, np.uint64), np.arange(2), np.arange(2, dtype=np.int32), "ab", column - 1, ())
+    journeys.touch(touches, is_click=True)
+    journeys.convert("o|1", 3, [2], [Contribution("", 3, Tally(orders=1, revenue_micros=1))], 3)
+    journeys.settle(3)
 
 
 if __name__ == "__main__":

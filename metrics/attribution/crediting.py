@@ -1,20 +1,29 @@
-"""A conversion remembered with its credits, and what a new decision changes in the sums of each view.
+"""A conversion remembered with its path, and what it counts in the sums of each view.
 
 A conversion is a lead with its stages, or an order with its refunds and its cancellation. What it counts is told as
 parts, each with its own event time; every part follows the credits of the conversion, so that refunds are taken back from
 whoever was credited. It remembers its path: a late touch joins it even when the other touches have been forgotten.
-Counts become millionths; money is split by the credits so that it adds up exactly.
+Counts become millionths; money is split by the credits so that it adds up exactly. ``metrics.attribution.settling`` does
+the same for many conversions at once.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import msgspec
 
 from metrics.apportion import split
-from metrics.attribution.models import Credits, Path, Rules, Touch, credit, credited_from, path_of
-from metrics.contribution import Contribution, difference
+from metrics.attribution.models import (
+    MARKOV,
+    WHOLE,
+    Credits,
+    Path,
+    Rules,
+    by_campaign,
+    parts_of,
+    since,
+)
+from metrics.contribution import Contribution
 from metrics.tally import Tally
 
 #: Views named so count each part at the time of the first credited touch, not at its own.
@@ -43,23 +52,30 @@ class Decision(NamedTuple):
 class Conversion(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """What is remembered of a conversion.
 
+    Credits are not: they follow from the path, and for the data-driven model from the shares it gave.
+
     Attributes:
         at: its event time; only touches strictly before it earn credit.
         ids: hashes of the ids that its records named.
         parts: what it counts.
         is_first: whether it is the first order of a customer, who counts as new.
-        path: the touches it was last decided on.
-        decisions: by view; None while it waits for the clicks to reach its time.
-        generation: of the set of views when it was decided; a view that was switched on later is not decided.
+        path: the touches it was last decided on, packed as ``journeys.PATH``.
+        generation: of the rules when it was decided; None while it waits for the clicks to reach its time. A view that
+            was switched on later is not decided.
+        shares: millionths that the data-driven model gave each touch, as packed int32; empty where the path has no two.
+        kept: an erased person's decisions by view, since their path is gone.
+        settled: as it was last counted, where it has changed since and waits to be settled.
     """
 
     at: int
     ids: tuple[int, ...]
     parts: tuple[Part, ...]
     is_first: bool = False
-    path: Path = ()
-    decisions: dict[str, Decision] | None = None
-    generation: int = 0
+    path: bytes = b""
+    generation: int | None = None
+    shares: bytes = b""
+    kept: dict[str, Decision] | None = None
+    settled: "Conversion | None" = None
 
     @property
     def latest(self) -> int:
@@ -67,42 +83,44 @@ class Conversion(msgspec.Struct, array_like=True, frozen=True, gc=False):
         return max((part.at for part in self.parts), default=self.at)
 
     @property
-    def lag(self) -> int | None:
-        """Milliseconds from the first touch of its path to it; None where it has none or waits."""
-        return self.at - self.path[0].at if self.path and self.decisions is not None else None
+    def counted(self) -> tuple[Part, ...]:
+        """What it counts, a new customer included."""
+        return (*self.parts, Part(self.at, _NEW_CUSTOMER)) if self.is_first else self.parts
 
 
-def decide(
-    conversion: Conversion, touches: Iterable[Touch], rules: Rules, effects: Mapping[str, float]
-) -> Conversion:
-    """The conversion credited by its remembered touches and those found now.
+def decisions(
+    path: Path,
+    views: Iterable[str],
+    rules: Rules,
+    effects: Mapping[str, float],
+    shares_: Iterable[int] | None = None,
+) -> dict[str, Decision]:
+    """Who is credited for a path in some views.
 
-    A touch that is both remembered and found is one touch.
+    Args:
+        path: the touches that may earn credit.
+        views: models, each also with ``COHORT`` behind its name.
+        rules: what the models depend on.
+        effects: those of the data-driven model's fit.
+        shares_: what the data-driven model gives each touch, where that is decided already.
     """
-    found = Counter(touches)
-    if conversion.path:
-        found |= Counter(conversion.path)
-    path = path_of(found.elements(), conversion.at, rules)
-    decisions = {}
-    for view in rules.models:
+    made = {}
+    for view in views:
         model = view.removesuffix(COHORT)
-        since = credited_from(model, path, rules, effects) if view.endswith(COHORT) else None
-        decisions[view] = Decision(credit(model, path, rules, effects), since)
-    return msgspec.structs.replace(conversion, path=path, decisions=decisions)
+        is_given = model == MARKOV and shares_ is not None
+        parts = list(shares_ or ()) if is_given else parts_of(model, path, rules, effects)
+        if is_given and len(path) == 1:
+            parts = [WHOLE]
+        made[view] = Decision(by_campaign(path, parts), since(path, parts) if view != model else None)
+    return made
 
 
-def contributions(conversion: Conversion | None, view: str) -> list[Contribution]:
-    """Where and when a conversion counts in a view; nowhere while it waits."""
-    if conversion is None or conversion.decisions is None or view not in conversion.decisions:
-        return []
-    credits_, cohort_at = conversion.decisions[view]
-    parts = conversion.parts
-    if conversion.is_first:
-        parts = (*parts, Part(conversion.at, _NEW_CUSTOMER))
+def contributions(parts: Iterable[Part], decision: Decision) -> list[Contribution]:
+    """Where and when parts of a conversion count by a decision."""
     return [
-        Contribution(campaign, part.at if cohort_at is None else cohort_at, share)
+        Contribution(campaign, part.at if decision.cohort_at is None else decision.cohort_at, share)
         for part in parts
-        for campaign, share in shares(part.tally, credits_)
+        for campaign, share in shares(part.tally, decision.credits)
     ]
 
 
@@ -121,13 +139,6 @@ def split_subject(name: str) -> tuple[str, str | None]:
     """Campaign and view of a subject; no view where it is the name of a campaign."""
     campaign, separator, view = name.partition(_SEPARATOR)
     return campaign, view if separator else None
-
-
-def changes(before: Conversion | None, after: Conversion | None, view: str) -> list[Contribution]:
-    """What the sums of a view change by when a conversion changes."""
-    if before == after:
-        return []
-    return difference(contributions(before, view), contributions(after, view))
 
 
 def shares(tally: Tally, credits_: Credits) -> list[tuple[str, Tally]]:

@@ -12,12 +12,16 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from metrics.attribution.models import Touch
+from metrics.attribution.models import DIRECT, Path, Touch
+from metrics.events import NO_CAMPAIGN
 from metrics.kernels import touches as kernels
 
 Hashes = npt.NDArray[np.uint64]
 Instants = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.int32]
+
+#: A touch in a remembered path: event time, and twice its place, 1 more for a click.
+PATH = np.dtype([("at", "<i8"), ("code", "<i4")])
 
 _MIN_CAPACITY = 1 << 12
 _GROWTH = 1.25
@@ -126,6 +130,12 @@ class TouchStore:
             self._found_places,
         )
         return list(zip(self._found_at[:count].tolist(), self._found_places[:count].tolist(), strict=True))
+
+    def of_all(self, visitors: Hashes, since: Instants, until: Instants) -> tuple[Instants, Instants, Codes]:
+        """The touches of many visitors, each in its own [since, until): whose, by index, event times and places."""
+        found: tuple[Instants, Instants, Codes]
+        found = kernels.walk_all(visitors, since, until, MAX_WALK, *self._ring, self._slots, self._marks)
+        return found
 
     def erase(self, visitor: int) -> int:
         """Forget a visitor; the blocks that held the touches are stored anew. Returns how many there were."""
@@ -255,7 +265,7 @@ class TouchStore:
 class Watchlist:
     """Visitors of whom a conversion is remembered, each with the event time of the latest.
 
-    >>> watched = Watchlist(); watched.note(7, 50)
+    >>> watched = Watchlist(); watched.note(np.array([7], np.uint64), np.array([50]))
     >>> watched.earlier(np.array([7, 7, 9], np.uint64), np.array([49, 50, 1])).tolist()
     [0]
     """
@@ -265,11 +275,11 @@ class Watchlist:
         self._latest: Instants = np.zeros(_MIN_CAPACITY, np.int64)
         self._used = 0
 
-    def note(self, visitor: int, at: int) -> None:
-        """A conversion at ``at`` is remembered of a visitor."""
-        if 2 * self._used >= len(self._keys):
-            self.forget_before(-(1 << 62))
-        self._used += int(kernels.note(self._keys, self._latest, np.uint64(visitor), at))
+    def note(self, visitors: Hashes, at: Instants) -> None:
+        """Conversions are remembered, one of each visitor at an instant; a visitor may come more than once."""
+        if 2 * (self._used + len(visitors)) >= len(self._keys):
+            self._rebuild(-(1 << 62), len(visitors))
+        self._used += int(kernels.note(self._keys, self._latest, visitors, at))
 
     def earlier(self, visitors: Hashes, at: Instants) -> Instants:
         """Indexes of the touches that came before the latest conversion of their visitor."""
@@ -283,13 +293,35 @@ class Watchlist:
 
     def forget_before(self, since: int) -> None:
         """Forget those whose latest conversion is before an instant."""
+        self._rebuild(since, 0)
+
+    def _rebuild(self, since: int, more: int) -> None:
+        """Slots for those that are kept, with room for some more."""
         kept = int(np.count_nonzero((self._keys != 0) & (self._latest >= since)))
         size = _MIN_CAPACITY
-        while size < 3 * (kept + 1):
+        while size < 3 * (kept + more + 1):
             size *= 2
         keys, latest = np.zeros(size, np.uint64), np.zeros(size, np.int64)
         self._used = int(kernels.renote(self._keys, self._latest, keys, latest, since))
         self._keys, self._latest = keys, latest
+
+
+class Ranks(NamedTuple):
+    """What credits need to know of places, by place code.
+
+    Attributes:
+        names: the campaigns in order of name, among them the one of what cannot be credited.
+        none: its code.
+        campaigns: the campaign of each place.
+        orders: the order of each place, by campaign and channel.
+        directs: whether the channel is ``direct``.
+    """
+
+    names: list[str]
+    none: int
+    campaigns: Codes
+    orders: Instants
+    directs: npt.NDArray[np.bool_]
 
 
 class Places:
@@ -303,6 +335,7 @@ class Places:
         self.names: list[tuple[str, str]] = []
         self._codes: dict[tuple[str, str], int] = {}
         self._stored = 0
+        self._ranks: Ranks | None = None
 
     def code(self, campaign: str, channel: str) -> int:
         """The code of a place."""
@@ -330,6 +363,30 @@ class Places:
         names = sorted({campaign for campaign, _ in self.names})
         codes = {name: code for code, name in enumerate(names)}
         return names, np.array([codes[campaign] for campaign, _ in self.names], np.int32)
+
+    def ranks(self) -> Ranks:
+        """Campaigns and orders of all places; they are made anew when a place has come."""
+        if self._ranks is None or len(self._ranks.campaigns) < len(self.names):
+            names = sorted({NO_CAMPAIGN, *(campaign for campaign, _ in self.names)})
+            codes = {name: code for code, name in enumerate(names)}
+            orders = np.empty(len(self.names), np.int64)
+            by_name = sorted(range(len(self.names)), key=self.names.__getitem__)
+            orders[by_name] = np.arange(len(self.names))
+            self._ranks = Ranks(
+                names,
+                codes[NO_CAMPAIGN],
+                np.array([codes[campaign] for campaign, _ in self.names], np.int32),
+                orders,
+                np.array([channel.lower() == DIRECT for _, channel in self.names], np.bool_),
+            )
+        return self._ranks
+
+    def path(self, packed: bytes) -> Path:
+        """A path as the models see it."""
+        return tuple(
+            self.touch(at, code >> 1, is_click=bool(code & 1))
+            for at, code in np.frombuffer(packed, PATH).tolist()
+        )
 
     def touch(self, at: int, place: int, *, is_click: bool) -> Touch:
         """A touch as the models see it."""

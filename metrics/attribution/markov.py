@@ -78,8 +78,12 @@ class Steps:
     def count(self, campaigns: Sequence[str], times: int) -> None:
         """Count a path so many times; a negative number takes it back. An empty one says nothing."""
         if campaigns and times:
-            for step in pairwise((None, *campaigns, None)):
-                self._counts[step] += times
+            for before, after in pairwise((None, *campaigns, None)):
+                self.add(before, after, times)
+
+    def add(self, before: str | None, after: str | None, times: int) -> None:
+        """Count one step so many times."""
+        self._counts[before, after] += times
 
     def square(self, names: Sequence[str]) -> Counts:
         """Rows are where a step begins (the last: the start), columns where it ends (the last: the end)."""

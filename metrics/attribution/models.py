@@ -6,6 +6,8 @@ Definitions follow common usage: position-based as 40/20/40, time decay by a hal
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import accumulate
+from math import sqrt
 from typing import NamedTuple
 
 import msgspec
@@ -22,6 +24,8 @@ MARKOV = "markov"
 MAX_PATH = 100
 
 _FINE = 1 << 40
+#: 2^(−1/2), 2^(−1/4), … of as many binary digits as an exponent is taken to.
+ROOTS = tuple(accumulate(range(23), lambda root, _: sqrt(root), initial=sqrt(0.5)))
 
 
 class Touch(NamedTuple):
@@ -115,7 +119,23 @@ def time_decay(path: Path, half_life: int) -> list[int]:
     [2, 4]
     """
     newest = path[-1].at
-    return [round(2.0 ** ((touch.at - newest) / half_life) * _FINE) for touch in path]
+    return [decayed(newest - touch.at, half_life) for touch in path]
+
+
+def decayed(age: int, half_life: int) -> int:
+    """2^(−age / half-life) in units of 2^−40, the exponent to 24 binary digits.
+
+    It is made of single multiplications, which every machine rounds alike; libraries differ in the last digit of a power.
+
+    >>> [decayed(age, 2) / 2**40 for age in (0, 2, 4)], round(decayed(1, 2) / 2**40, 9)
+    ([1.0, 0.5, 0.25], 0.707106781)
+    """
+    halvings = (age << len(ROOTS)) // half_life
+    weight = float(_FINE)
+    for bit, root in enumerate(ROOTS, 1):
+        if halvings >> (len(ROOTS) - bit) & 1:
+            weight *= root
+    return round(weight * 0.5 ** min(halvings >> len(ROOTS), 64))
 
 
 def last_non_direct(path: Path) -> list[int]:
@@ -140,7 +160,8 @@ def by_effect(path: Path, effects: Mapping[str, float]) -> list[int]:
         return linear(path)
     if len(known) == 1:
         return [int(touch.campaign in known) for touch in path]
-    return [round(known.get(touch.campaign, 0.0) / visits[touch.campaign] * _FINE) for touch in path]
+    found = [round(known.get(touch.campaign, 0.0) / visits[touch.campaign] * _FINE) for touch in path]
+    return found if any(found) else linear(path)
 
 
 _PLAIN: Mapping[str, Callable[[Path], list[int]]] = {
@@ -165,31 +186,34 @@ def weights(model: str, path: Path, rules: Rules, effects: Mapping[str, float]) 
     return by_effect(path, effects) if model == MARKOV else _PLAIN[model](path)
 
 
+def parts_of(model: str, path: Path, rules: Rules, effects: Mapping[str, float]) -> list[int]:
+    """The millionths that each touch of a path earns."""
+    return split(WHOLE, weights(model, path, rules, effects)) if path else []
+
+
 def credit(model: str, path: Path, rules: Rules, effects: Mapping[str, float]) -> Credits:
     """The credits of one conversion by campaign; all to ``(none)`` where the path is empty.
 
     >>> credit("linear", (Touch(0, True, "a"), Touch(1, True, "b"), Touch(2, True, "a")), Rules(), {})
     (('a', 666667), ('b', 333333))
     """
-    if not path:
-        return UNCREDITED
-    if all(touch.campaign == path[0].campaign for touch in path):
-        return ((path[0].campaign, WHOLE),)
-    return _by_campaign(path, split(WHOLE, weights(model, path, rules, effects)))
+    return by_campaign(path, parts_of(model, path, rules, effects))
 
 
 def credited_from(model: str, path: Path, rules: Rules, effects: Mapping[str, float]) -> int | None:
     """Event time of the first touch that earns credit: the cohort of the conversion; None where none does."""
+    return since(path, parts_of(model, path, rules, effects))
+
+
+def since(path: Path, parts: Sequence[int]) -> int | None:
+    """Event time of the first touch with a part."""
+    return next((touch.at for touch, part in zip(path, parts, strict=True) if part > 0), None)
+
+
+def by_campaign(path: Path, parts: Sequence[int]) -> Credits:
+    """The parts of the touches added up, by name of campaign."""
     if not path:
-        return None
-    return next(
-        touch.at
-        for touch, weight in zip(path, weights(model, path, rules, effects), strict=True)
-        if weight > 0
-    )
-
-
-def _by_campaign(path: Path, parts: Sequence[int]) -> Credits:
+        return UNCREDITED
     sums: dict[str, int] = {}
     for touch, part in zip(path, parts, strict=True):
         if part:

@@ -17,7 +17,7 @@ def group(codes: Any, periods: Any, sums: Any) -> Any:
     Args:
         codes: int32.
         periods: int64.
-        sums: int64 of three rows to add up.
+        sums: int64, rows to add up.
 
     Returns:
         Codes, periods and sums of the groups, in the order in which they first come.
@@ -29,7 +29,8 @@ def group(codes: Any, periods: Any, sums: Any) -> Any:
     mask = np.uint64(capacity - 1)
     slots = np.full(capacity, -1, dtype=np.int32)
     kept = np.empty(count, dtype=np.int64)
-    added = np.empty((3, count), dtype=np.int64)
+    rows = len(sums)
+    added = np.empty((rows, count), dtype=np.int64)
     groups = 0
     for index in range(count):
         key = (np.uint64(codes[index]) * _SPREAD) ^ (np.uint64(periods[index]) * _SPREAD >> np.uint64(7))
@@ -42,9 +43,9 @@ def group(codes: Any, periods: Any, sums: Any) -> Any:
             found = groups
             slots[position] = found
             kept[found] = index
-            for row in range(3):
+            for row in range(rows):
                 added[row, found] = 0
             groups += 1
-        for row in range(3):
+        for row in range(rows):
             added[row, found] += sums[row, index]
     return codes[kept[:groups]], periods[kept[:groups]], added[:, :groups].copy()

@@ -105,6 +105,49 @@ def walk(
 
 
 @kernel
+def walk_all(
+    wanted: Any,
+    since: Any,
+    until: Any,
+    most: int,
+    visitors: Any,
+    at: Any,
+    places: Any,
+    back: Any,
+    slots: Any,
+    marks: Any,
+) -> Any:
+    """The touches of many visitors, each in its own [since, until) and within ``most`` steps.
+
+    Returns:
+        For each touch the index in ``wanted``, its event time, its place.
+    """
+    capacity, count = len(visitors), 0
+    owners, found_at = np.empty(4 * len(wanted), dtype=np.int64), np.empty(4 * len(wanted), dtype=np.int64)
+    found_places = np.empty(4 * len(wanted), dtype=np.int32)
+    for index in range(len(wanted)):
+        slot = find(wanted[index], slots, visitors, marks)
+        if slot < 0:
+            continue
+        number = slots[slot]
+        for _ in range(most):
+            if number < marks[FIRST]:
+                break
+            place = number % capacity
+            if since[index] <= at[place] < until[index]:
+                if count == len(owners):
+                    owners = np.append(owners, np.empty(count, dtype=np.int64))
+                    found_at = np.append(found_at, np.empty(count, dtype=np.int64))
+                    found_places = np.append(found_places, np.empty(count, dtype=np.int32))
+                owners[count], found_at[count], found_places[count] = index, at[place], places[place]
+                count += 1
+            if back[place] == 0:
+                break
+            number -= np.int64(back[place])
+    return owners[:count], found_at[:count], found_places[:count]
+
+
+@kernel
 def erase(visitor: Any, visitors: Any, back: Any, slots: Any, marks: Any) -> Any:
     """Make a visitor's touches nobody's; give their numbers."""
     erased = np.empty(0, dtype=np.int64)
@@ -198,17 +241,19 @@ def spread(old: Any, new: Any, marks: Any) -> None:
 
 
 @kernel
-def note(keys: Any, latest: Any, key: Any, at: int) -> int:
-    """Raise what is noted under a key; 1 where the key is new. 0 marks a free slot, and one is free."""
-    mask = len(keys) - 1
-    position = home_of(key, mask)
-    while keys[position] != 0:
-        if keys[position] == key:
-            latest[position] = max(latest[position], at)
-            return 0
-        position = (position + 1) & mask
-    keys[position], latest[position] = key, at
-    return 1
+def note(keys: Any, latest: Any, noted: Any, at: Any) -> int:
+    """Raise what is noted under some keys; how many are new. 0 marks a free slot, and there is room for all."""
+    mask, count = len(keys) - 1, 0
+    for index in range(len(noted)):
+        key = noted[index]
+        position = home_of(key, mask)
+        while keys[position] != 0 and keys[position] != key:
+            position = (position + 1) & mask
+        if keys[position] == 0:
+            keys[position], latest[position] = key, at[index]
+            count += 1
+        latest[position] = max(latest[position], at[index])
+    return count
 
 
 @kernel

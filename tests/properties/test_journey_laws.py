@@ -239,12 +239,12 @@ def test_a_conversion_counts_nowhere_until_the_clicks_have_reached_its_time(fact
         partition.take(number, kind, value)
     partition.settle(NEVER)
     named = [key for key, made in partition.journeys.conversions.items() if made.ids]
-    assert all(partition.journeys.conversions.get(key).decisions is None for key in named)
+    assert all(partition.journeys.conversions.get(key).generation is None for key in named)
     for at in range(-1, 101):
         partition.settle(at * HOUR)
         for key in named:
             made = partition.journeys.conversions.get(key)
-            assert (made.decisions is not None) == (made.at <= at * HOUR)
+            assert (made.generation is not None) == (made.at <= at * HOUR)
     partition.settle()
     assert coarse(partition.sums()) == oracle(facts)
 
@@ -280,7 +280,7 @@ def test_an_erased_person_leaves_the_figures_and_nothing_else():
     partition.settle()
     assert partition.sums() == before
     kept = partition.journeys.conversions.get("l|l0")
-    assert (kept.ids, kept.path) == ((), ())
+    assert (kept.ids, kept.path, kept.shares) == ((), b"", b"")
 
 
 def test_the_data_driven_model_follows_what_converts():

@@ -144,7 +144,7 @@ def test_it_grows_forgets_and_finds_across_many_turns_of_the_ring():
 def test_the_watchlist_names_touches_before_the_latest_conversion_of_their_visitor(noted, batch):
     watched, latest = Watchlist(), {}
     for who, at in noted:
-        watched.note(who, at)
+        watched.note(np.array([who], np.uint64), np.array([at]))
         latest[who] = max(at, latest.get(who, at))
     found = watched.earlier(*columns(batch)[:2]).tolist()
     assert found == [n for n, (who, at, _) in enumerate(batch) if who and at < latest.get(who, -1)]
@@ -157,7 +157,7 @@ def test_the_watchlist_names_touches_before_the_latest_conversion_of_their_visit
 def test_a_watchlist_of_many_finds_each():
     rng, watched = np.random.default_rng(2), Watchlist()
     keys = np.unique(rng.integers(1, 1 << 63, 20_000, dtype=np.uint64))
-    for key in keys.tolist():
-        watched.note(key, 10)
+    for some in np.array_split(keys, 500):
+        watched.note(some, np.full(len(some), 10))
     assert len(watched.earlier(keys, np.zeros(len(keys), np.int64))) == len(keys)
     assert len(watched.earlier(keys, np.full(len(keys), 10))) == 0

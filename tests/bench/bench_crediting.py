@@ -1,0 +1,107 @@
+"""CPU time of a conversion: stage one with every model, fed as in the benchmark, without a broker.
+
+Run as ``python -m tests.bench.bench_crediting [--clicks N] [--profile FILE]``.
+"""
+
+import argparse
+import cProfile
+import gc
+import pstats
+import time
+from collections.abc import Iterator
+
+import msgspec
+
+from metrics.attribution.models import MODELS, Rules
+from metrics.campaigns import Book
+from streams import topics
+from streams.intake import Intake, IntakeOptions
+from streams.intake_log import IntakeLog
+from streams.slab import Record, RecordSlab
+from streams.warming import warm_up
+from tests.bench.clicks import Clicks, Conversions, Records, make_clicks, make_conversions
+
+_SLICE = 2_000
+#: A worker writes a checkpoint of each of its four partitions every quarter of a second; this is one of them.
+_CHECKPOINT_EVERY_MS = 250
+_CHECKPOINT_WORK_S = 0.06
+_OPTIONS = IntakeOptions(
+    4, 300_000, 86_400_000, 1_000_000, 400 * 86_400_000, credit_interval=2_000
+)
+
+
+def slabs(records: Records, size: int, now: int) -> Iterator[RecordSlab]:
+    """Slices of a topic's records, all appended at ``now``."""
+    for start in range(0, len(records), size):
+        rows = enumerate(records[start : start + size], start)
+        yield RecordSlab.of([Record(offset, now, key, value) for offset, (key, value) in rows])
+
+
+def run(clicks: Clicks, conversions: Conversions | None, models: tuple[str, ...]) -> tuple[float, Intake]:
+    """Seconds of thread time that stage one of partition 0 takes for everything, with its checkpoints."""
+    now = time.time_ns() // 1_000_000
+    options = _OPTIONS if not models else _with(models)
+    intake = Intake(0, options, Book("EUR"))
+    log = IntakeLog(intake, now)
+    feeds = [(topics.CLICKS, slabs(clicks.parts[0], _SLICE, now))]
+    if conversions is not None:
+        feeds.append((topics.LEADS, slabs(conversions.leads[0], _SLICE // 20, now)))
+        feeds.append((topics.ORDERS, slabs(conversions.orders[0], _SLICE // 100, now)))
+    spent, since = 0.0, 0.0
+    live = [(topic, iter(list(feed))) for topic, feed in feeds]
+    while live:
+        topic, feed = live.pop(0)
+        slab = next(feed, None)
+        if slab is None:
+            continue
+        live.append((topic, feed))
+        started = time.thread_time()
+        intake.process(topic, slab, now)
+        since += time.thread_time() - started
+        if since > _CHECKPOINT_WORK_S:
+            now += _CHECKPOINT_EVERY_MS
+            log.confirm(log.checkpoint(now).sequence)
+            spent, since = spent + time.thread_time() - started, 0.0
+            continue
+        spent += time.thread_time() - started
+    started = time.thread_time()
+    intake.set_idle(topics.EVENT_SOURCES)
+    log.confirm(log.checkpoint(now).sequence)
+    return spent + time.thread_time() - started, intake
+
+
+def _with(models: tuple[str, ...]) -> IntakeOptions:
+    return msgspec.structs.replace(_OPTIONS, rules=Rules(models=models))
+
+
+def main() -> None:
+    """Print microseconds per click and per conversion."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--clicks", type=int, default=400_000)
+    parser.add_argument("--profile")
+    options = parser.parse_args()
+    warm_up()
+    gc.set_threshold(100_000)  # as a worker does
+    clicks = make_clicks(options.clicks, 200)
+    conversions = make_conversions(clicks)
+    count = len(conversions.leads[0]) + len(conversions.orders[0])
+    if options.profile:
+        profiler = cProfile.Profile()
+        profiler.enable()
+        run(clicks, conversions, MODELS)
+        profiler.disable()
+        stats = pstats.Stats(profiler)
+        stats.dump_stats(options.profile)
+        stats.sort_stats("tottime").print_stats(35)
+        return
+    for models in ((), ("linear",), MODELS):
+        alone, _ = run(clicks, None, models)
+        spent, _ = run(clicks, conversions, models)
+        print(
+            f"{len(models)} models: {1e6 * alone / len(clicks.parts[0]):6.2f} µs a click,"
+            f" {1e6 * (spent - alone) / count:7.1f} µs a conversion"
+        )
+
+
+if __name__ == "__main__":
+    main()
