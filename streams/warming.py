@@ -70,7 +70,9 @@ def _warm_journeys() -> None:
 def _warm_credits() -> None:
     journeys = Journeys(Rules(models=MODELS))
     column = np.zeros(2, np.int32)
-    touches = Batch(np.full(2, 2, np.uint64), np.arange(2), np.arange(2, dtype=np.int32), "ab", column - 1, ())
+    touches = Batch(
+        np.full(2, 2, np.uint64), np.arange(2), np.arange(2, dtype=np.int32), "ab", column - 1, ()
+    )
     journeys.touch(touches, is_click=True)
     journeys.convert("o|1", 3, [2], [Contribution("", 3, Tally(orders=1, revenue_micros=1))], 3)
     journeys.settle(3)

@@ -6,13 +6,14 @@ contributions by compiled kernels. What ``metrics.attribution.crediting`` says o
 
 from array import array
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from metrics.attribution.crediting import COHORT, Conversion, Part, subject
-from metrics.attribution.journeys import PATH, Codes, Instants, Ranks
+from metrics.attribution.journeys import PATH, Instants, Ranks
 from metrics.attribution.models import MARKOV, MAX_PATH, MODELS, ROOTS, WHOLE, Rules
 from metrics.contribution import Contribution
 from metrics.kernels import credits as kernels
@@ -61,7 +62,7 @@ class Paths(NamedTuple):
     def packed(self) -> list[bytes]:
         """Each path as bytes, as a conversion remembers it."""
         whole, ends = self.touches.tobytes(), (self.starts * PATH.itemsize).tolist()
-        return [whole[start:end] for start, end in zip(ends, ends[1:], strict=False)]
+        return [whole[start:end] for start, end in pairwise(ends)]
 
 
 def paths_of(
@@ -175,7 +176,7 @@ class Credited:
         sheet: Sheet,
         views: Views,
         ranks: Ranks,
-        touches: tuple[Instants, Codes, Instants],
+        touches: tuple[Instants, Instants, Instants],
         shares: Instants,
     ) -> None:
         self._sheet = sheet
@@ -192,7 +193,7 @@ class Credited:
         packed = self._shares[row].astype(np.int32).tobytes()
         return [
             packed[4 * start : 4 * end] if end - start > 1 else b""
-            for start, end in zip(starts, starts[1:], strict=False)
+            for start, end in pairwise(starts)
         ]
 
     def contributions(self) -> list[Contribution]:
@@ -207,7 +208,9 @@ class Credited:
         rows = np.flatnonzero(sums.any(axis=0))
         return [
             Contribution(
-                subject(ranks.names[code % width], views.names[code // width]), minute * MINUTE, _tally(values)
+                subject(ranks.names[code % width], views.names[code // width]),
+                minute * MINUTE,
+                _tally(values),
             )
             for code, minute, values in zip(
                 subjects[rows].tolist(), minutes[rows].tolist(), sums[:, rows].T.tolist(), strict=True
@@ -279,9 +282,7 @@ def _columns(at: int, tally: Tally) -> tuple[int, ...]:
 
 def _tally(values: list[int]) -> Tally:
     leads, mqls, sqls, orders, new, cancelled, mqls_now_sql, revenue, refunds, goods = values
-    return Tally(
-        0, 0, leads, mqls, sqls, orders, new, cancelled, 0, revenue, refunds, goods, mqls_now_sql
-    )
+    return Tally(0, 0, leads, mqls, sqls, orders, new, cancelled, 0, revenue, refunds, goods, mqls_now_sql)
 
 
 def _integers(values: array) -> Instants:  # type: ignore[type-arg]

@@ -68,7 +68,7 @@ def join(
 
 @inlined
 def decay(age: Any, half_life: Any, roots: Any) -> Any:
-    """2^(−age / half-life) in units of 2^−40, rounded half-even; ``roots`` are 2^(−1/2), 2^(−1/4), …"""
+    """2^(−age / half-life) in units of 2^−40, rounded half-even; ``roots`` are those of ``credit``."""
     halvings = (age << _FRACTION_BITS) // half_life
     fraction, weight = halvings & ((1 << _FRACTION_BITS) - 1), np.float64(_FINE)
     for bit in range(_FRACTION_BITS):
@@ -189,7 +189,14 @@ def credit(
             elif end > start and not (models[row] == BY_EFFECT and is_given[path]):
                 half_life = half_lives[path]
                 weights = weigh(
-                    models[row], at[start:end], codes[start:end], half_life, campaigns, directs, effects, roots
+                    models[row],
+                    at[start:end],
+                    codes[start:end],
+                    half_life,
+                    campaigns,
+                    directs,
+                    effects,
+                    roots,
                 )
                 apportion(WHOLE, weights, shares[row, start:end])
 

@@ -25,9 +25,7 @@ _SLICE = 2_000
 #: A worker writes a checkpoint of each of its four partitions every quarter of a second; this is one of them.
 _CHECKPOINT_EVERY_MS = 250
 _CHECKPOINT_WORK_S = 0.06
-_OPTIONS = IntakeOptions(
-    4, 300_000, 86_400_000, 1_000_000, 400 * 86_400_000, credit_interval=2_000
-)
+_OPTIONS = IntakeOptions(4, 300_000, 86_400_000, 1_000_000, 400 * 86_400_000, credit_interval=2_000)
 
 
 def slabs(records: Records, size: int, now: int) -> Iterator[RecordSlab]:

@@ -1,15 +1,20 @@
 """Laws of credit: whole, in time, independent of the order in which facts come, and taken back from whoever had it."""
 
 from collections import Counter
+from itertools import pairwise
 
+import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from metrics.apportion import split
-from metrics.attribution.crediting import COHORT, Conversion, Part, changes, contributions, decide, shares
+from metrics.attribution.crediting import COHORT, Part, contributions, decisions, shares, subject
 from metrics.attribution.identity import Identities
-from metrics.attribution.models import MODELS, Rules, Touch, credit, path_of
+from metrics.attribution.journeys import PATH, Places
+from metrics.attribution.models import MODELS, Rules, Touch, credit, decayed, path_of
+from metrics.attribution.settling import LARGEST, Decided, Sheet, Views, is_large, paths_of, steps_of
 from metrics.tally import Tally
+from metrics.timeline import MINUTE, floor_to
 
 bounded = settings(max_examples=150, deadline=None)
 VIEWS = (*MODELS, "linear" + COHORT)
@@ -32,9 +37,46 @@ tallies = st.builds(
     revenue_micros=st.integers(0, 10**19),
     cost_of_goods_micros=st.integers(-(10**9), 10**9),
 )
-conversions = st.builds(
-    Conversion, moments, st.just(()), st.lists(st.builds(Part, moments, tallies), max_size=3).map(tuple)
-)
+parts = st.lists(st.builds(Part, moments, tallies), max_size=3)
+PLACES = Places()
+for campaign in "bca":
+    for channel in ("", "Direct", "search", "direct"):
+        PLACES.code(campaign, channel)
+
+
+def joined(found, remembered, at):
+    """The path of touches found and remembered, by its plain meaning: each touch as often as either has it."""
+    return path_of((Counter(found) | Counter(remembered)).elements(), at, RULES)
+
+
+def packed(path):
+    """A path as a conversion remembers it."""
+    rows = [(t.at, 2 * PLACES.code(t.campaign, t.channel) + t.is_click) for t in path]
+    return np.array(rows, PATH).tobytes()
+
+
+def columns(journeys_):
+    """Touches as they are found: their conversion, event times, codes."""
+    rows = [
+        (n, t.at, 2 * PLACES.code(t.campaign, t.channel) + t.is_click)
+        for n, found in enumerate(journeys_)
+        for t in found
+    ]
+    whose, at, codes = np.array(rows, np.int64).reshape(-1, 3).T
+    return whose, at, codes
+
+
+def sheet_of(paths, counted, shares_=None, sign=1):
+    sheet = Sheet()
+    for n, (path, each) in enumerate(zip(paths, counted, strict=True)):
+        sheet.put(each, packed(path), Decided(0, RULES.half_life), shares_[n] if shares_ else b"", sign)
+    return sheet
+
+
+def credited(sheet, effects=EFFECTS):
+    ranks = PLACES.ranks()
+    effects = np.array([effects.get(name, 0.0) for name in ranks.names])
+    return sheet.credit(Views(dict.fromkeys(VIEWS, 0)), ranks, effects)
 
 
 def total(found):
@@ -74,51 +116,101 @@ def test_credits_add_up_to_one_million_and_go_to_campaigns_of_the_path_alone(fou
 
 
 @bounded
-@given(journeys, st.randoms(use_true_random=False), conversions)
-def test_any_order_of_touches_gives_the_same_credits(found, rng, conversion):
-    shuffled = list(found)
-    rng.shuffle(shuffled)
-    assert decide(conversion, found, RULES, EFFECTS) == decide(conversion, shuffled, RULES, EFFECTS)
+@given(st.lists(st.tuples(journeys, journeys, moments), max_size=5), st.randoms(use_true_random=False))
+def test_paths_of_many_are_those_of_each_in_any_order_of_touches(facts, rng):
+    found = [one for one, _, _ in facts]
+    remembered = [path_of(before, at, RULES) for _, before, at in facts]
+    rows = np.stack(columns(found))
+    rows = rows[:, rng.sample(range(rows.shape[1]), rows.shape[1])]
+    at = np.array([at for _, _, at in facts], np.int64)
+    made = paths_of(tuple(rows), [packed(path) for path in remembered], at, RULES, PLACES.ranks())
+    expected = [
+        joined(one, two, when) for one, two, (_, _, when) in zip(found, remembered, facts, strict=True)
+    ]
+    assert [PLACES.path(path) for path in made.packed()] == expected
 
 
 @bounded
-@given(journeys, journeys, conversions)
-def test_a_late_touch_joins_what_the_conversion_remembers(early, late, conversion):
-    at_once = decide(conversion, early + late, RULES, EFFECTS)
-    remembered = decide(decide(conversion, early, RULES, EFFECTS), early + late, RULES, EFFECTS)
-    assert remembered == at_once
+@given(st.lists(st.tuples(journeys, parts, moments), max_size=5))
+def test_many_at_once_are_credited_as_each_by_itself(facts):
+    facts = [(path_of(found, at, RULES), each) for found, each, at in facts if not is_large(each)]
+    expected = {}
+    for path, each in facts:
+        for view, decision in decisions(path, VIEWS, RULES, EFFECTS).items():
+            for change in contributions(each, decision):
+                key = subject(change.campaign, view), floor_to(change.at, MINUTE)
+                expected.setdefault(key, Tally()).add(change.tally)
+    sheet = sheet_of([path for path, _ in facts], [each for _, each in facts])
+    told = credited(sheet).contributions()
+    assert {(c.campaign, c.at): c.tally for c in told} == {k: t for k, t in expected.items() if t != Tally()}
+
+
+@bounded
+@given(st.lists(st.tuples(journeys, parts, moments), max_size=5))
+def test_what_is_taken_back_with_the_shares_of_its_decision_leaves_nothing_whatever_the_fit(facts):
+    facts = [(path_of(found, at, RULES), each) for found, each, at in facts if not is_large(each)]
+    paths, counted = [path for path, _ in facts], [each for _, each in facts]
+    first = credited(sheet_of(paths, counted))
+    back = credited(sheet_of(paths, counted, first.data_driven(), sign=-1), effects={"b": 0.9, "c": 0.1})
+    assert sums([*first.contributions(), *back.contributions()]) == {}
+
+
+@bounded
+@given(st.integers(0, 10**11), st.integers(1, 10**10))
+def test_touches_decay_by_half_in_a_half_life(age, half_life):
+    assert abs(decayed(age, half_life) / 2**40 - 2.0 ** (-age / half_life)) < 1e-7
+
+
+def test_sums_of_the_largest_columns_do_not_run_over():
+    whole = Part(0, Tally(revenue_micros=LARGEST))
+    assert not is_large([whole] * 20)
+    assert is_large([whole] * 21)
+    assert is_large([Part(0, Tally(cost_of_goods_micros=-LARGEST - 1))])
+    path = (Touch(0, True, "a"), Touch(1, True, "b"))
+    told = credited(sheet_of([path] * 4_000, [[whole] * 20] * 4_000)).contributions()
+    assert {c.tally.revenue_micros for c in told if c.campaign == subject("b", "last_touch")} == {
+        80_000 * LARGEST
+    }
+
+
+@bounded
+@given(st.lists(st.tuples(journeys, moments, st.sampled_from([1, -1])), max_size=6))
+def test_steps_of_many_paths_are_those_of_each(facts):
+    facts = [(path_of(found, at, RULES), sign) for found, at, sign in facts]
+    expected = Counter()
+    for path, sign in facts:
+        walk = [None, *(touch.campaign for touch in path), None] if path else []
+        for step in pairwise(walk):
+            expected[step] += sign
+    found = steps_of([packed(path) for path, _ in facts], [sign for _, sign in facts], PLACES.ranks())
+    assert {(a, b): n for a, b, n in found} == {step: n for step, n in expected.items() if n}
+
+
+@bounded
+@given(journeys, journeys, moments)
+def test_a_late_touch_joins_what_the_conversion_remembers(early, late, at):
+    remembered = joined(early, (), at)
+    assert joined(early + late, remembered, at) == joined(early + late, (), at)
     # The early touches may have been forgotten: the conversion still has its path.
     apart = [touch for touch in late if touch not in early]
-    forgotten = decide(decide(conversion, early, RULES, EFFECTS), apart, RULES, EFFECTS)
-    assert forgotten == decide(conversion, early + apart, RULES, EFFECTS)
+    assert joined(apart, remembered, at) == joined(early + apart, (), at)
 
 
 @bounded
-@given(journeys, conversions, st.sampled_from(VIEWS))
-def test_every_view_counts_every_conversion_once(found, conversion, view):
-    decided = decide(conversion, found, RULES, EFFECTS)
-    counted, whole = total(contributions(decided, view)), total_of_parts(conversion)
+@given(journeys, moments, parts, st.sampled_from(VIEWS))
+def test_every_view_counts_every_conversion_once(found, at, each, view):
+    decision = decisions(path_of(found, at, RULES), [view], RULES, EFFECTS)[view]
+    counted, whole = total(contributions(each, decision)), total_of_parts(each)
     assert (counted.leads, counted.orders) == (whole.leads * 1_000_000, whole.orders * 1_000_000)
     assert counted.revenue_micros == whole.revenue_micros
     assert counted.cost_of_goods_micros == whole.cost_of_goods_micros
 
 
-def total_of_parts(conversion):
+def total_of_parts(each):
     whole = Tally()
-    for part in conversion.parts:
+    for part in each:
         whole.add(part.tally)
     return whole
-
-
-@bounded
-@given(st.lists(journeys, min_size=1, max_size=5), conversions, st.sampled_from(VIEWS))
-def test_changes_added_up_are_the_last_decision(rounds, conversion, view):
-    known, added = None, []
-    for found in rounds:
-        after = decide(known or conversion, found, RULES, EFFECTS)
-        added += changes(known, after, view)
-        known = after
-    assert sums(added) == sums(contributions(known, view))
 
 
 @bounded

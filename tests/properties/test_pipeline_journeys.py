@@ -36,7 +36,8 @@ def by_window(sums):
 def test_after_any_crashes_every_model_has_the_credits_of_a_calm_run_and_counts_every_conversion_once(
     facts, steps
 ):
-    calm, wild = (machine_with(facts, models=MODELS) for _ in range(2))
+    calm = machine_with(facts, models=MODELS)
+    wild = machine_with(facts, models=MODELS, credit_interval=5_000)
     calm.settle()
     drive(wild, steps)
     wild.settle()
@@ -57,7 +58,7 @@ several_models = st.sampled_from(
     st.lists(st.tuples(st.lists(wild_steps, max_size=8), several_models), min_size=1, max_size=4),
 )
 def test_models_that_are_switched_on_and_off_are_whole_or_gone(facts, phases):
-    machine = machine_with(facts, models=MODELS)
+    machine = machine_with(facts, models=MODELS, credit_interval=5_000)
     for steps, models in phases:
         drive(machine, steps)
         change_models(machine, models)
@@ -137,6 +138,33 @@ def test_a_late_click_after_the_window_is_final_makes_a_correction_in_the_models
         if (each["campaign_id"], each["window"], each["window_start"]) == ("b", *window)
     ]
     assert [(each["stage"], each["sums"]["spend_micros"]) for each in made] == [("correction", 0)]
+
+
+def test_what_waits_to_be_credited_when_a_worker_dies_is_credited_by_the_next():
+    machine = Machine(1, book(), models=("last_touch",), credit_interval=HOUR)
+    machine.produce(topics.CLICKS, "v", click(1, T0, "a", "v"), APPENDED)
+    machine.produce(topics.ORDERS, "v", order(1, T0 + 20_000, "v"), APPENDED)
+    machine.produce(topics.CLICKS, "w", click(2, T0 + 22_000, "a", "w"), APPENDED)
+    machine.run()
+    machine.checkpoint(INTAKE, 0)
+    machine.now += HOUR
+    machine.run()
+    machine.tick()  # the order is credited
+    machine.produce(topics.CLICKS, "v", click(3, T0 + 10_000, "b", "v"), APPENDED)
+    back = order(2, T0 + 25_000, "v", order_id="o1", kind="refunded", revenue="4")
+    machine.produce(topics.ORDERS, "v", back, APPENDED)
+    machine.produce(topics.ORDERS, "w", order(3, T0 + 26_000, "w"), APPENDED)
+    machine.run()
+    assert machine.intake(0).journeys.unsettled == 2
+    machine.open(INTAKE, 0)
+    machine.settle()
+    total = {key[0]: each for key, each in machine.last_credits("last_touch").items() if key[1] == "total"}
+    assert {
+        name: (each["orders"], each["refunds_micros"]) for name, each in total.items() if each["orders"]
+    } == {
+        "a": (1.0, 0),
+        "b": (1.0, 4_000_000),
+    }
 
 
 def test_a_reading_of_a_model_has_the_spend_of_the_campaign_and_its_share_of_the_conversions():
