@@ -191,10 +191,7 @@ class Credited:
         if row is None:
             return [b""] * len(self._sheet)
         packed = self._shares[row].astype(np.int32).tobytes()
-        return [
-            packed[4 * start : 4 * end] if end - start > 1 else b""
-            for start, end in pairwise(starts)
-        ]
+        return [packed[4 * start : 4 * end] if end - start > 1 else b"" for start, end in pairwise(starts)]
 
     def contributions(self) -> list[Contribution]:
         """What the sums of each subject change by, once per minute; those that nothing is left of are not told."""
