@@ -91,6 +91,15 @@ class Order(msgspec.Struct, frozen=True, gc=False):
     is_new_customer: bool | None = None
 
 
+class Erasure(msgspec.Struct, frozen=True, gc=False):
+    """The request that a person be forgotten, by any of their ids; topic ``erasures``."""
+
+    requested_at: Instant
+    visitor_id: Identifier | None = None
+    customer_id: Identifier | None = None
+    lead_id: Identifier | None = None
+
+
 class Targets(msgspec.Struct, frozen=True):
     """What a campaign is meant to reach, in units of 1 and currency units."""
 

@@ -59,6 +59,7 @@ FIELDS: dict[str, str] = {
     "roas": "Target return on ad spend, in units of 1.",
     "roi": "Target return on investment, in units of 1.",
     "rate": "How much of the reporting currency one unit is worth.",
+    "requested_at": f"When the person asked to be forgotten: {_TIME}.",
     "valid_from": f"From when the rate holds: {_TIME}.",
     # readings
     "schema": "Name and number of this schema.",

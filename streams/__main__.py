@@ -1,4 +1,4 @@
-"""The command line: ``roistream demo | worker | topics | replay | tail | board | backtest | doctor`` (CONTRACT 7)."""
+"""The command line: ``roistream demo | worker | topics | replay | erase | tail | board | backtest | doctor`` (CONTRACT 7)."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -92,6 +92,18 @@ def replay(
     _with_settings(
         lambda settings: run(settings, paths, mapping, speed=speed, limit=limit, print_only=print_only)
     )
+
+
+@app.command()
+def erase(
+    visitor: Annotated[str | None, typer.Option(help="The visitor_id of the person.")] = None,
+    customer: Annotated[str | None, typer.Option(help="Their customer_id.")] = None,
+    lead: Annotated[str | None, typer.Option(help="Their lead_id.")] = None,
+) -> None:
+    """Forget a person, by all ids of theirs that you know: touches, links, paths. Figures stay."""
+    from streams.erasing import run  # noqa: PLC0415
+
+    _with_settings(lambda settings: run(settings, visitor, customer, lead))
 
 
 @app.command()

@@ -129,6 +129,13 @@ CHANNELS: tuple[Channel, ...] = (
         },
     ),
     Channel(
+        topics.ERASURES,
+        "erasure",
+        "Requests to forget a person by any of their ids. `roistream erase` writes one to every partition.",
+        f"{_BY_PERSON} A record whose person's partition is not known goes to every partition.",
+        {"visitor_id": "v-1", "requested_at": "2026-11-21T10:00:00Z"},
+    ),
+    Channel(
         topics.CAMPAIGNS,
         "campaign",
         "Campaigns as registered; compacted. A null value archives the campaign.",

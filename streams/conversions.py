@@ -5,8 +5,9 @@ from collections.abc import Callable
 from metrics.attribution.identity import customer_hash, lead_hash, visitor_hash
 from metrics.campaigns import Book
 from metrics.contribution import Contribution
-from metrics.events import NO_CAMPAIGN, Lead, Order
-from metrics.judging import required
+from metrics.errors import Reason, Rejection
+from metrics.events import NO_CAMPAIGN, Erasure, Lead, Order
+from metrics.judging import instant, required
 from metrics.leads import LeadEntry, Mark, observe
 from metrics.leads import contributions as lead_counts
 from metrics.orders import (
@@ -80,6 +81,24 @@ class Conversions:
             return lambda _limits: self._change(event, at, lambda entry: refund(entry, given))
         word = Cancellation(at, event.event_id)
         return lambda _limits: self._change(event, at, lambda entry: cancel(entry, word))
+
+    def erase(self, event: Erasure) -> None:
+        """Forget a person: their touches, whom their ids belong to, and that they have ordered before.
+
+        What their conversions count stays, with the credits it has. Of a person who is not known here nothing happens.
+
+        Raises:
+            Rejection: when it names nobody.
+        """
+        instant(event.requested_at, "requested_at")
+        ids = _ids_of(event)
+        if not ids:
+            raise Rejection(Reason.MISSING_FIELD, "an erasure needs a visitor_id, a customer_id or a lead_id")
+        self._customers.drop(f"c|{event.customer_id}")
+        self._customers.drop(f"v|{event.visitor_id}")
+        if self._journeys is not None:
+            for hashed in ids:
+                self._journeys.forget(hashed)
 
     def expire(self, before: int) -> None:
         """Forget leads, orders and customers whose latest event time is before an instant."""
@@ -166,8 +185,8 @@ def _customer(event: Order) -> str | None:
     return None if event.visitor_id is None else f"v|{event.visitor_id}"
 
 
-def _ids_of(event: Order) -> list[int]:
-    """Hashes of the ids that an order names."""
+def _ids_of(event: Order | Erasure) -> list[int]:
+    """Hashes of the ids that a record names."""
     named = (
         (visitor_hash, event.visitor_id),
         (lead_hash, event.lead_id),

@@ -19,7 +19,7 @@ from metrics.campaigns import Book
 from metrics.contribution import Contribution
 from metrics.dedupe import SeenIds
 from metrics.errors import Reason, Rejection
-from metrics.events import AdClick, AdImpression, AdReport, Lead, Order
+from metrics.events import AdClick, AdImpression, AdReport, Erasure, Lead, Order
 from metrics.folding import fold_ads
 from metrics.hashing import hash_ids
 from metrics.judging import instant, not_in_future
@@ -66,6 +66,7 @@ _SHAPES: dict[str, type[Any]] = {
     topics.REPORTS: AdReport,
     topics.LEADS: Lead,
     topics.ORDERS: Order,
+    topics.ERASURES: Erasure,
 }
 DECODERS = {topic: msgspec.json.Decoder(shape) for topic, shape in _SHAPES.items()}
 
@@ -129,6 +130,8 @@ class Intake:
         self._set_limits()
         if topic in ADS:
             self._fold_ads(topic, slab, now)
+        elif topic == topics.ERASURES:
+            self._erase_each(list(slab), now)
         else:
             self._apply_each(topic, list(slab), now)
         self.received[topic] += len(slab)
@@ -295,6 +298,20 @@ class Intake:
             latest = max(latest, record.timestamp)
             self.ledger[topic].applied += 1
         self.seen.remember(np.array(fresh, dtype=np.uint64), latest)
+
+    def _erase_each(self, records: Sequence[SourceRecord], now: int) -> None:
+        """Erasures: what waits is credited before, and nothing of the person waits after."""
+        self.settle()
+        for record, event in zip(records, decode_slice(DECODERS[topics.ERASURES], records), strict=True):
+            try:
+                if isinstance(event, Rejection):
+                    raise event
+                self.conversions.erase(event)
+            except Rejection as rejection:
+                self._refuse(topics.ERASURES, record, rejection, now)
+            else:
+                self.ledger[topics.ERASURES].applied += 1
+        self.settle()
 
     def _judge_conversion(self, record: SourceRecord, event: Lead | Order) -> Apply:
         at = instant(event.occurred_at, "occurred_at")

@@ -28,6 +28,7 @@ SOURCES: dict[str, type[msgspec.Struct]] = {
     "ad-report": events.AdReport,
     "lead": events.Lead,
     "order": events.Order,
+    "erasure": events.Erasure,
     "campaign": events.Campaign,
     "fx-rate": events.FxRate,
     "budget-decision": BudgetDecision,

@@ -71,6 +71,11 @@ class EntryTable(Generic[E]):
         """Drop an entry whose tombstone was read from the changelog."""
         self._packed.pop(entry_id, None)
 
+    def drop(self, entry_id: str) -> None:
+        """Forget an entry; the next checkpoint writes its tombstone."""
+        if self._packed.pop(entry_id, None) is not None:
+            self._changed.add(entry_id)
+
     def expire(self, before: int) -> Iterator[E]:
         """Drop the entries whose latest event time is on a day that ended by ``before``; yield them."""
         for day in [day for day in self._by_day if (day + 1) * DAY <= before]:

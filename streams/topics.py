@@ -7,6 +7,7 @@ CLICKS = "ad-clicks"
 REPORTS = "ad-reports"
 LEADS = "leads"
 ORDERS = "orders"
+ERASURES = "erasures"
 CAMPAIGNS = "campaigns"
 FX_RATES = "fx-rates"
 BUDGET_DECISIONS = "budget-decisions"
@@ -23,8 +24,8 @@ MERGE_CHANGELOG = "roistream-merge-changelog"
 CONTROLLER_CHANGELOG = "roistream-controller-changelog"
 
 #: Topics whose records are counted in the ledger.
-SOURCES = (IMPRESSIONS, CLICKS, REPORTS, LEADS, ORDERS)
-#: Topics whose event times move the watermark; reports neither move nor obey it.
+SOURCES = (IMPRESSIONS, CLICKS, REPORTS, LEADS, ORDERS, ERASURES)
+#: Topics whose event times move the watermark; reports and erasures neither move nor obey it.
 EVENT_SOURCES = (IMPRESSIONS, CLICKS, LEADS, ORDERS)
 REGISTRIES = (CAMPAIGNS, FX_RATES)
 
@@ -48,7 +49,9 @@ def specs(prefix: str, partitions: int) -> list[TopicSpec]:
     compacted = {"cleanup.policy": "compact"}
     week = {"cleanup.policy": "delete", "retention.ms": str(WEEK_MS)}
     table: list[tuple[str, int, dict[str, str]]] = [
-        *((name, partitions, appended) for name in SOURCES),
+        *((name, partitions, appended) for name in SOURCES if name != ERASURES),
+        # They name whom they erase, so they do not stay either.
+        (ERASURES, partitions, {**appended, **week}),
         *((name, 1, compacted) for name in REGISTRIES),
         (BUDGET_DECISIONS, partitions, appended),
         (BUDGET_ALERTS, partitions, {**appended, **week}),

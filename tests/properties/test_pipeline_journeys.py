@@ -7,6 +7,7 @@ import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from metrics.attribution.identity import visitor_hash
 from metrics.timeline import HOUR, MINUTE, format_instant
 from streams import topics
 from tests.properties.facts import T0, book, streams_of_facts
@@ -165,6 +166,49 @@ def test_what_waits_to_be_credited_when_a_worker_dies_is_credited_by_the_next():
         "a": (1.0, 0),
         "b": (1.0, 4_000_000),
     }
+
+
+def traces(machine, visitor):
+    """Keys of the state that still know a visitor."""
+    hashed = visitor_hash(visitor)
+    known = hashed.to_bytes(8, "little"), hashed.to_bytes(8, "big"), f"v|{visitor}".encode()
+    return [
+        key
+        for key, value in machine.changelogs[INTAKE, 0].items()
+        if value is not None and any(each in key + value for each in known)
+    ]
+
+
+def test_an_erasure_forgets_the_person_wherever_it_is_read_and_leaves_the_figures():
+    machine = Machine(1, book(), models=("last_touch", "markov"), credit_interval=HOUR)
+    machine.produce(topics.CLICKS, "v", click(1, T0, "a", "v"), APPENDED)
+    machine.produce(topics.CLICKS, "v", click(2, T0 + 1_000, "b", "v"), APPENDED)
+    machine.produce(topics.ORDERS, "v", order(1, T0 + 2_000, "v"), APPENDED)
+    machine.settle()
+    assert traces(machine, "v")
+    before = machine.last_credits("last_touch"), machine.last_credits("markov")
+    machine.produce(topics.ERASURES, "v", {"visitor_id": "v", "requested_at": T0}, APPENDED)
+    machine.run()
+    assert traces(machine, "v") == []
+    machine.settle()
+    assert (machine.last_credits("last_touch"), machine.last_credits("markov")) == before
+    back = order(2, T0 + 3_000, None, order_id="o1", kind="refunded", revenue="4")
+    machine.produce(topics.ORDERS, "v", back, APPENDED)
+    machine.open(INTAKE, 0)
+    machine.settle()
+    assert machine.last_credits("last_touch")["b", "total", None]["refunds_micros"] == 4_000_000
+    machine.check_books()
+
+
+def test_an_erasure_that_names_nobody_is_a_dead_letter():
+    machine = Machine(1, book(), models=())
+    machine.produce(topics.ERASURES, "v", {"requested_at": T0}, APPENDED)
+    machine.produce(topics.ERASURES, "v", {"visitor_id": "v"}, APPENDED)
+    machine.produce(topics.ERASURES, "v", {"customer_id": "c", "requested_at": T0}, APPENDED)
+    machine.settle()
+    assert [letter["reason"] for letter in machine.letters] == ["missing_field", "missing_field"]
+    assert machine.intake(0).ledger[topics.ERASURES].applied == 1
+    machine.check_books()
 
 
 def test_a_reading_of_a_model_has_the_spend_of_the_campaign_and_its_share_of_the_conversions():
