@@ -72,16 +72,24 @@ class Identities:
         Returns:
             The root of the person they are now, or None where nothing was joined that was apart.
         """
-        parts = {self.root(hashed): self.ids(hashed) for hashed in ids}
+        roots, persons = self._roots, self.persons
+        parts: dict[int, tuple[int, ...]] = {}
+        for hashed in ids:
+            known = roots.get(hashed, hashed)
+            if known not in parts:
+                parts[known] = persons[known].ids if known in persons else (hashed,)
         if not parts:
             return None
+        if len(parts) == 1:
+            self._refresh(next(iter(parts)), at)
+            return None
         root = max(parts, key=lambda each: (len(parts[each]), -each))
-        if len(parts) == 1 or sum(map(len, parts.values())) > MAX_IDS:
+        if sum(map(len, parts.values())) > MAX_IDS:
             self._refresh(root, at)
             return None
-        latest = max([at, *(self.persons[each].latest for each in parts if each in self.persons)])
+        latest = max([at, *(persons[each].latest for each in parts if each in persons)])
         for each in parts:
-            if each != root and self.persons.pop(each, None) is not None:
+            if each != root and persons.pop(each, None) is not None:
                 self._changed.add(each)
         self._put(root, Person(latest, tuple(hashed for part in parts.values() for hashed in part)))
         return root

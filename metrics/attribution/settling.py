@@ -22,7 +22,7 @@ from metrics.tally import Tally
 from metrics.timeline import MINUTE
 
 #: Money above this is not put into a column; sums of so many conversions with their parts do not run over.
-LARGEST, MOST = 10**14, 2_000
+LARGEST, MOST = 2 * 10**13, 4_000
 _ROOTS = np.array(ROOTS)
 _COLUMNS = 1 + kernels.COUNTS + kernels.MONEY
 _MOST_PARTS = 20
