@@ -7,6 +7,7 @@ import msgspec
 import numpy as np
 
 from metrics.attribution.crediting import split_subject
+from metrics.attribution.rulings import Made
 from metrics.dedupe import Block
 from metrics.errors import StateError
 from metrics.outputs import DeadLetter
@@ -17,7 +18,6 @@ from metrics.watermark import PartitionStatus
 from streams import topics
 from streams.intake import Intake
 from streams.journey_log import MADE_KEY, JourneyLog
-from streams.journeys import Made
 from streams.ledger import LedgerCounts
 from streams.leftovers import Leftovers, is_kept
 from streams.wire import (

@@ -11,7 +11,8 @@ from metrics.attribution.identity import Person
 from metrics.attribution.journeys import Columns, TouchBlock
 from metrics.attribution.lag import LagCounts
 from metrics.attribution.markov import Fit
-from streams.journeys import Journeys, Made
+from metrics.attribution.rulings import Made
+from streams.journeys import Journeys
 from streams.wire import Entry, decode_as, encode, read_key, state_key
 
 MADE_KEY = state_key("jm")

@@ -15,39 +15,15 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from metrics.attribution.crediting import (
-    COHORT,
-    Conversion,
-    Decision,
-    Part,
-    contributions,
-    decisions,
-    subject,
-)
+from metrics.attribution.crediting import COHORT, Conversion, Decision, Part
 from metrics.attribution.identity import Identities
-from metrics.attribution.journeys import (
-    Codes,
-    Columns,
-    Hashes,
-    Instants,
-    Places,
-    Ranks,
-    TouchStore,
-    Watchlist,
-)
+from metrics.attribution.journeys import Columns, Hashes, TouchStore, Watchlist
 from metrics.attribution.lag import LagCounts
 from metrics.attribution.markov import Fit, Steps, fit_steps
 from metrics.attribution.models import MARKOV, UNCREDITED, Rules
-from metrics.attribution.settling import (
-    MOST,
-    Decided,
-    Sheet,
-    Views,
-    is_large,
-    paths_of,
-    shares_of,
-    steps_of,
-)
+from metrics.attribution.places import Codes, Instants, Places, Ranks
+from metrics.attribution.rulings import Made, Rulings, is_apart
+from metrics.attribution.settling import MOST, Sheet, is_large, paths_of, steps_of
 from metrics.contribution import Contribution, difference
 from metrics.panes import RETENTIONS
 from metrics.timeline import DAY
@@ -58,38 +34,6 @@ LEAD, ORDER = "l", "o"
 #: How long touches are kept beyond their lookback, so that a conversion that comes late still finds them.
 LATE_CONVERSIONS = DAY
 _RENEWED_AT_ONCE = 5_000
-
-
-class Made(msgspec.Struct, array_like=True, frozen=True):
-    """With which views and rules the state was made.
-
-    Attributes:
-        generation: grows with every change of the set of views, or of the half-life.
-        since: each view, with the generation in which it was switched on: older decisions of that name mean nothing.
-        half_lives: that of each generation, in milliseconds; credits of older decisions are computed with theirs.
-    """
-
-    generation: int
-    since: dict[str, int]
-    half_lives: dict[int, int]
-
-    @classmethod
-    def by(cls, rules: Rules) -> "Made":
-        """A state that begins with some rules."""
-        return cls(0, dict.fromkeys(rules.models, 0), {0: rules.half_life})
-
-    def changed_to(self, rules: Rules) -> "Made":
-        """The same for a worker of other rules.
-
-        >>> made = Made(3, {"linear": 1, "markov": 2}, {3: 7})
-        >>> made.changed_to(Rules(models=("linear", "last_touch"), half_life=8))
-        Made(generation=4, since={'linear': 1, 'last_touch': 4}, half_lives={3: 7, 4: 8})
-        """
-        if set(rules.models) == set(self.since) and self.half_lives[self.generation] == rules.half_life:
-            return self
-        generation = self.generation + 1
-        since = {view: self.since.get(view, generation) for view in rules.models}
-        return Made(generation, since, {**self.half_lives, generation: rules.half_life})
 
 
 class Batch(NamedTuple):
@@ -140,13 +84,17 @@ class Journeys:
         #: Those of them that the table does not have as they are now.
         self._unstored: set[str] = set()
         self._tidied_on: int | None = None
-        self.made = Made.by(rules)
-        self._views = Views(self.made.since)
+        self._rulings = Rulings(Made.by(rules), rules, self.places)
         self._fitted: tuple[Fit, Ranks, npt.NDArray[np.float64]] | None = None
         self._has_data_driven = any(view.removesuffix(COHORT) == MARKOV for view in rules.models)
         #: Conversions whose views are not all decided, since the set of views has changed.
         self._stale: list[str] = []
         self._undecided = {view: Decision(UNCREDITED, None) for view in rules.models}
+
+    @property
+    def made(self) -> Made:
+        """With which views and rules decisions are made now."""
+        return self._rulings.made
 
     # --- taking in ---------------------------------------------------------------------------------
 
@@ -249,7 +197,7 @@ class Journeys:
         for key in keys:
             change = self._open(key)
             if change.now is not None:
-                kept = None if change.now.generation is None else self._decisions(change.now)
+                kept = None if change.now.generation is None else self._rulings.decisions(change.now)
                 change.now = msgspec.structs.replace(change.now, ids=(), path=b"", shares=b"", kept=kept)
         return sum(store.erase(each) for store in self.touches.values() for each in ids)
 
@@ -284,8 +232,7 @@ class Journeys:
 
     def catch_up(self, made: Made) -> None:
         """Everything is restored: index it; what other views were made with waits to be credited anew."""
-        self.made = made.changed_to(self.rules)
-        self._views = Views(self.made.since)
+        self._rulings = Rulings(made.changed_to(self.rules), self.rules, self.places)
         newest, items = max(self.made.since.values()), iter(self.conversions.items())
         while some := list(islice(items, MOST)):
             self._watch([conversion for _, conversion in some])
@@ -360,12 +307,12 @@ class Journeys:
         sheet, generation = Sheet(), self.made.generation
         for (_, _, now), path in zip(batch, paths, strict=True):
             parts = now.counted
-            sheet.put(() if is_large(parts) else parts, path, self._decided(generation), b"", 1)
+            sheet.put(() if is_large(parts) else parts, path, self._rulings.decided(generation), b"", 1)
         for _, before, _ in batch:
-            if before is not None and before.generation is not None and not _is_apart(before):
-                decided = self._decided(before.generation)
+            if before is not None and before.generation is not None and not is_apart(before):
+                decided = self._rulings.decided(before.generation)
                 sheet.put(before.counted, before.path, decided, before.shares, -1)
-        credited = sheet.credit(self._views, ranks, self._effects(ranks))
+        credited = sheet.credit(self._rulings.views, ranks, self._effects(ranks))
         told = credited.contributions()
         for (key, before, now), path, shares in zip(batch, paths, credited.data_driven(), strict=False):
             after = Conversion(now.at, now.ids, now.parts, now.is_first, path, generation, shares)
@@ -382,21 +329,21 @@ class Journeys:
         if before is not None:
             self._count_lag(key, before, -1)
         self._count_lag(key, after, 1)
-        told = self._counted(before) if before is not None and _is_apart(before) else []
-        added = self._counted(after) if _is_apart(after) else []
+        told = self._rulings.counted(before) if before is not None and is_apart(before) else []
+        added = self._rulings.counted(after) if is_apart(after) else []
         return difference(told, added) if told or added else []
 
     def _keep(self, key: str, before: Conversion | None, now: Conversion) -> list[Contribution]:
         """What was decided of an erased person stays, and holds for what the conversion counts now."""
         undecided = {view: Decision(UNCREDITED, None) for view in self.rules.models}
-        kept = {**undecided, **self._decisions(now)}
+        kept = {**undecided, **self._rulings.decisions(now)}
         after = msgspec.structs.replace(now, kept=kept, generation=self.made.generation)
         self.conversions.put(key, after)
         if before is None:
-            return self._counted(after)
+            return self._rulings.counted(after)
         self._count_lag(key, before, -1)
         self._count_paths([before.path], [-1])
-        return difference(self._counted(before), self._counted(after))
+        return difference(self._rulings.counted(before), self._rulings.counted(after))
 
     def _count_lag(self, key: str, conversion: Conversion, sign: int) -> None:
         """Count how long after the first touch of its path it came."""
@@ -404,29 +351,6 @@ class Journeys:
             first = int.from_bytes(conversion.path[:8], "little", signed=True)
             self.lags[key[0]].count(conversion.at - first, sign)
             self.lags_changed = True
-
-    def _counted(self, conversion: Conversion) -> list[Contribution]:
-        """What a decided conversion counts in every view, one at a time."""
-        return [
-            change._replace(campaign=subject(change.campaign, view))
-            for view, decision in self._decisions(conversion).items()
-            for change in contributions(conversion.counted, decision)
-        ]
-
-    def _decisions(self, conversion: Conversion) -> dict[str, Decision]:
-        """Who is credited for a conversion by what it remembers, in the views that were decided."""
-        generation = conversion.generation
-        if generation is None:
-            return {}
-        views = [view for view, since in self.made.since.items() if since <= generation]
-        if conversion.kept is not None:
-            return {view: conversion.kept[view] for view in views if view in conversion.kept}
-        rules = msgspec.structs.replace(self.rules, half_life=self.made.half_lives[generation])
-        path = self.places.path(conversion.path)
-        return decisions(path, views, rules, self.fit.effects, shares_of(conversion))
-
-    def _decided(self, generation: int) -> Decided:
-        return Decided(generation, self.made.half_lives[generation])
 
     def _effects(self, ranks: Ranks) -> npt.NDArray[np.float64]:
         """The removal effect of each campaign."""
@@ -474,8 +398,3 @@ class Journeys:
             keys.intersection_update([key for key in keys if key in self.conversions])
             if not keys:
                 del self._of_person[root]
-
-
-def _is_apart(conversion: Conversion) -> bool:
-    """Whether a decided conversion is counted by itself, not on a sheet."""
-    return conversion.kept is not None or is_large(conversion.counted)

@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from metrics.attribution.crediting import COHORT, Conversion, Part, subject
-from metrics.attribution.journeys import PATH, Instants, Ranks
 from metrics.attribution.models import MARKOV, MAX_PATH, MODELS, ROOTS, WHOLE, Rules
+from metrics.attribution.places import PATH, Instants, Ranks
 from metrics.contribution import Contribution
 from metrics.kernels import credits as kernels
 from metrics.kernels.sums import group

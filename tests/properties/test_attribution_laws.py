@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from metrics.apportion import split
 from metrics.attribution.crediting import COHORT, Part, contributions, decisions, shares, subject
 from metrics.attribution.identity import Identities
-from metrics.attribution.journeys import PATH, Places
 from metrics.attribution.models import MODELS, Rules, Touch, credit, decayed, path_of
+from metrics.attribution.places import PATH, Places
 from metrics.attribution.settling import LARGEST, MOST, Decided, Sheet, Views, is_large, paths_of, steps_of
 from metrics.tally import Tally
 from metrics.timeline import MINUTE, floor_to
