@@ -168,6 +168,29 @@ def test_what_waits_to_be_credited_when_a_worker_dies_is_credited_by_the_next():
     }
 
 
+def test_a_changed_half_life_takes_back_what_the_old_one_has_credited():
+    machine = Machine(1, book(), models=("time_decay",))
+    for n, campaign in enumerate("ab"):
+        machine.produce(topics.CLICKS, "v", click(n, T0 + n * 10 * MINUTE, campaign, "v"), APPENDED)
+    machine.produce(topics.ORDERS, "v", order(1, T0 + 20 * MINUTE, "v"), APPENDED)
+    machine.settle()
+    assert money_of(machine, "revenue_micros") == {"a": 4_498_452, "b": 4_501_548}  # half-life 7 d
+    rules = msgspec.structs.replace(machine.intake_options.rules, half_life=10 * MINUTE)
+    machine.intake_options = msgspec.structs.replace(machine.intake_options, rules=rules)
+    machine.open(INTAKE, 0)
+    back = order(2, T0 + 30 * MINUTE, "v", order_id="o1", kind="refunded")
+    machine.produce(topics.ORDERS, "v", back, APPENDED)
+    machine.settle()
+    assert money_of(machine, "revenue_micros") == {"a": 2_999_997, "b": 6_000_003}
+    assert money_of(machine, "refunds_micros") == {"a": 2_999_997, "b": 6_000_003}
+
+
+def money_of(machine, name):
+    """A sum of each campaign's total by time decay."""
+    totals = {key[0]: each for key, each in machine.last_credits("time_decay").items() if key[1] == "total"}
+    return {campaign: each[name] for campaign, each in totals.items() if each[name]}
+
+
 def traces(machine, visitor):
     """Keys of the state that still know a visitor."""
     hashed = visitor_hash(visitor)
