@@ -20,6 +20,7 @@ from metrics.budget import History, Simulation, simulate
 from metrics.budget.policy import Policies
 from metrics.campaigns import Book, CampaignFacts
 from metrics.errors import Rejection, RoistreamError
+from metrics.events import NO_CAMPAIGN
 from metrics.judging import instant
 from metrics.money import MICROS, to_micros
 from metrics.reading import CampaignKpi, OtherBasis, Sums
@@ -92,7 +93,8 @@ def from_file(path: Path, settings: Settings) -> History:
         raise RoistreamError(f"{path} cannot be read ({error.strerror}).") from error
     except msgspec.DecodeError as error:
         raise RoistreamError(f"{path}: a line is no record of campaign-kpis: {error}.") from error
-    facts = {name: CampaignFacts(name) for name in {reading.campaign_id for reading in readings}}
+    names = {reading.campaign_id for reading in readings} - {NO_CAMPAIGN}
+    facts = {name: CampaignFacts(name) for name in names}
     return History(facts, readings, settings.reporting_currency)
 
 

@@ -8,13 +8,15 @@ from metrics.budget.policy import Policy
 from metrics.budget.records import AlertSignal
 from metrics.budget.state import HOURS_KEPT, CampaignState, Hour, Latest, since
 from metrics.campaigns import CampaignFacts
-from metrics.evidence import assess
+from metrics.evidence import Arrived, assess
 from metrics.judging import instant
 from metrics.reading import CampaignKpi, Sums
 from metrics.timeline import HOUR
 
 #: Ids of decisions and alerts a campaign remembers, so that one that comes twice is heard once.
 _SEEN = 64
+#: Points of the trail; while the watermark stands, every other one is given up when it grows longer.
+_TRAIL = 32
 
 
 def register(state: CampaignState, facts: CampaignFacts, policy: Policy) -> CampaignState:
@@ -41,40 +43,74 @@ def absorb_reading(
         return state
     watermark = 0 if reading.watermark is None else _millis(reading.watermark)
     own = since(reading.sums, state.baseline)
-    trail = _trailed(state.trail, watermark, reading.sums.spend_micros or 0, policy.mature_after)
-    share = min(completeness, _matured(trail, watermark, own, state.baseline, policy.mature_after))
-    latest = Latest(reading.revision, watermark, reading.sums, share)
+    published, ripe_at = _millis(reading.published_at), watermark - policy.mature_after
+    trail = _trailed(state.trail, (published, reading.sums.spend_micros or 0), ripe_at, policy.mature_after)
+    share = min(completeness, _matured(trail, ripe_at, own, state.baseline))
+    awaiting, settled = _settling(state, (published, reading.sums), watermark)
+    evidence = assess(
+        own,
+        facts.targets_micros,
+        policy.evidence,
+        _arrived(reading, share),
+        settled=None if settled is None else since(settled, state.baseline),
+    )
+    if settled is None:
+        evidence = {}
+    known = min((each.completeness for each in evidence.values()), default=share)
     renewed = replace(
         state,
-        latest=latest,
+        latest=Latest(reading.revision, watermark, reading.sums, known),
         trail=trail,
-        evidence=assess(own, facts.targets_micros, policy.evidence, share),
+        awaiting=awaiting,
+        settled=settled,
+        evidence=evidence,
         kpis={**state.kpis, "total": reading.kpis},
     )
     return _with_cards(renewed, policy)
 
 
+# ``total`` holds clicks before their leads when topics are read at different pace. What a reading had spent when it was
+# published is judged once the watermark of a later one, the least over all topics, has come to that instant: by then
+# all topics have been read to it. While a backlog is read the watermark lies behind, and nothing is judged (D46).
+
+
 def _trailed(
-    trail: tuple[tuple[int, int], ...], watermark: int, spent: int, mature_after: int
+    trail: tuple[tuple[int, int], ...], point: tuple[int, int], ripe_at: int, mature_after: int
 ) -> tuple[tuple[int, int], ...]:
-    """The trail with this point, about eight to a maturity, and one that is older than that."""
-    if mature_after == 0 or (trail and watermark < trail[-1][0] + mature_after // 8):
+    """The trail with this point, about eight to a maturity, and one that is ripe."""
+    if trail and point[0] < trail[-1][0] + mature_after // 8:
         return trail
-    longer = (*trail, (watermark, spent))
-    old = [at for at, (when, _) in enumerate(longer) if when <= watermark - mature_after]
-    return longer[max(old, default=0) :]
+    longer = (*trail, point)
+    old = [at for at, (when, _) in enumerate(longer) if when <= ripe_at]
+    kept = longer[max(old, default=0) :]
+    return kept if len(kept) <= _TRAIL else kept[::2]
 
 
-def _matured(
-    trail: tuple[tuple[int, int], ...], watermark: int, own: Sums, baseline: Sums | None, mature_after: int
-) -> float:
-    """Share of the spend since the baseline that is older than ``mature_after``."""
-    if mature_after == 0:
-        return 1.0
-    old = [spent for when, spent in trail if when <= watermark - mature_after]
+def _matured(trail: tuple[tuple[int, int], ...], ripe_at: int, own: Sums, baseline: Sums | None) -> float:
+    """Share of the spend since the baseline that is ripe: older than ``mature_after`` at the watermark."""
+    old = [spent for when, spent in trail if when <= ripe_at]
     before = 0 if baseline is None else baseline.spend_micros or 0
     ripe = max(0, max(old, default=0) - before)
     return min(1.0, ripe / own.spend_micros) if own.spend_micros else 1.0
+
+
+def _settling(
+    state: CampaignState, now: tuple[int, Sums], watermark: int
+) -> tuple[tuple[int, Sums] | None, Sums | None]:
+    """The sums that wait for the watermark, and the last ones that it has reached."""
+    awaiting = state.awaiting
+    if awaiting is None:
+        return (None, now[1]) if now[0] <= watermark else (now, state.settled)
+    return (now, awaiting[1]) if awaiting[0] <= watermark else (awaiting, state.settled)
+
+
+def _arrived(reading: CampaignKpi, share: float) -> Arrived:
+    """What has come of leads and of orders, by the age of the spend and by the lags of conversions seen so far."""
+    known = reading.completeness
+    if known is None:
+        return Arrived(share, share)
+    leads = share if known.leads is None else min(share, known.leads)
+    return Arrived(leads, share if known.orders is None else min(share, known.orders))
 
 
 def _with_cards(state: CampaignState, policy: Policy) -> CampaignState:
@@ -115,11 +151,13 @@ def absorb_signal(
     if policy.alert_rules is not None and signal.rule not in policy.alert_rules:
         return heard
     firing = dict(heard.firing)
+    reason = heard.reason
     if signal.status == "resolved":
-        firing.pop(signal.rule, None)
+        if firing.pop(signal.rule, None) is not None and heard.may_spend:
+            reason = f"the alert {signal.rule} has resolved; nothing was paused for it"
     elif is_recent:
         firing[signal.rule] = instant(signal.starts_at, "starts_at")
-    return replace(heard, firing=firing)
+    return replace(heard, firing=firing, reason=reason)
 
 
 def remember(state: CampaignState, word: str) -> CampaignState:

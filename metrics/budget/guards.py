@@ -12,13 +12,15 @@ from msgspec.structs import replace
 
 from metrics.budget.policy import Policies, Policy
 from metrics.budget.records import ActionVerb, Column, Mode
-from metrics.budget.state import SPENDING, Board, CampaignState, Hold
+from metrics.budget.state import SPENDING, Board, CampaignState, Hold, Latest
 from metrics.money import MICROS
 from metrics.timeline import DAY, HOUR, MINUTE
 
 By = Literal["rule", "alert", "operator"]
 #: The rule that moves money between campaigns; its proposals do not pass by themselves.
 REALLOCATION = "reallocation"
+#: Rules that look at money and time alone. A held campaign has no new readings, so its figures never mature.
+_NOT_ON_RESULTS = frozenset({"budget", "hold expired"})
 #: Smaller changes of a budget than this share are not worth an action.
 MIN_CHANGE = 0.01
 
@@ -114,12 +116,27 @@ def _bad_figures(wish: Wish, state: CampaignState, policy: Policy, scene: Scene)
         if wish.by == "operator" and state.column == "backlog":
             return None  # a campaign that begins has no figures yet
         return "there are no figures yet"
-    age = scene.now - max(state.latest.watermark, scene.reached or 0)
+    reason = _stale(wish, state.latest, policy, scene)
+    if reason is None and wish.by == "rule" and wish.rule not in _NOT_ON_RESULTS:
+        reason = _immature(state.latest, policy)
+    return reason
+
+
+def _stale(wish: Wish, latest: Latest, policy: Policy, scene: Scene) -> str | None:
+    heard, reached = latest.watermark, max(latest.watermark, scene.reached or 0)
+    # A person may vouch for a campaign that was read before its topics had been heard and has rested since.
+    if reached <= 0 or (heard <= 0 and wish.by != "operator"):
+        return "the figures have no watermark yet: not every topic has been heard"
+    age = scene.now - reached
     if age > policy.stale_after:
         return f"the figures are stale: their watermark is {max(1, age // MINUTE)} min old"
-    if wish.by == "rule" and state.latest.completeness < policy.min_completeness:
-        return f"the figures are immature: {state.latest.completeness:.0%} of the results have usually come by now"
     return None
+
+
+def _immature(latest: Latest, policy: Policy) -> str | None:
+    if latest.completeness >= policy.min_completeness:
+        return None
+    return f"the figures are immature: {latest.completeness:.0%} of the results have usually come by now"
 
 
 def _resting(wish: Wish, state: CampaignState, policy: Policy, scene: Scene) -> str | None:

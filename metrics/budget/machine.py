@@ -99,6 +99,9 @@ class _Desk:
 
     def __init__(self, board: Board, context: Context, now: int) -> None:
         self.board = replace(board, campaigns=dict(board.campaigns))
+        self._before = board.campaigns
+        #: Alerts that fired and resolved within this step, by campaign.
+        self._brief: dict[str, set[str]] = {}
         self.context = context
         self.now = now
         self.actions: list[BudgetAction] = []
@@ -108,17 +111,17 @@ class _Desk:
     # --- absorbing ---------------------------------------------------------------------------------
 
     def absorb(self, inputs: Inputs) -> None:
-        """Take in what has come; do nothing yet."""
+        """Take in what has come of registered campaigns; do nothing yet."""
         for campaign_id in self.context.facts.keys() - self.board.campaigns.keys():
             self._registered(campaign_id)
         for reading in inputs.readings:
-            self._absorb_reading(reading)
+            if reading.campaign_id in self.context.facts:
+                self._absorb_reading(reading)
         for signal in inputs.signals:
-            state = self._registered(signal.campaign_id)
-            is_recent = self._is_recent(instant(signal.received_at, "received_at"))
-            policy = self.context.policies.of(signal.campaign_id)
-            self._put(state, absorb_signal(state, signal, policy, is_recent=is_recent))
-        waiting = (*self.board.waiting, *inputs.decisions)
+            if signal.campaign_id in self.context.facts:
+                self._absorb_signal(signal)
+        known = (each for each in inputs.decisions if each.campaign_id in self.board.campaigns)
+        waiting = (*self.board.waiting, *known)
         self.board = replace(self.board, waiting=waiting)
         for campaign_id in self.context.archived & set(self.board.campaigns):
             state = self.board.campaigns[campaign_id]
@@ -136,6 +139,25 @@ class _Desk:
         if has_begun and state.column == "backlog" and state.serial == 0:
             after = self._placed(after, "test")
         self._put(state, after)
+
+    def _absorb_signal(self, signal: AlertSignal) -> None:
+        """An alert that fires and resolves within one step is judged as if a step lay between."""
+        state = self._registered(signal.campaign_id)
+        is_recent = self._is_recent(instant(signal.received_at, "received_at"))
+        policy = self.context.policies.of(signal.campaign_id)
+        after = absorb_signal(state, signal, policy, is_recent=is_recent)
+        began = state.firing.get(signal.rule)
+        is_gone = began is not None and signal.rule not in after.firing
+        if is_gone and self.context.is_live and signal.rule not in self._firing_before(signal.campaign_id):
+            after = replace(after, firing={**after.firing, signal.rule: began}, reason=state.reason)
+            self._brief.setdefault(signal.campaign_id, set()).add(signal.rule)
+        elif signal.campaign_id in self._brief and signal.rule in after.firing:
+            self._brief[signal.campaign_id].discard(signal.rule)  # it fires again
+        self._put(state, after)
+
+    def _firing_before(self, campaign_id: str) -> Mapping[str, int]:
+        state = self._before.get(campaign_id)
+        return {} if state is None else state.firing
 
     def _registered(self, campaign_id: str) -> CampaignState:
         """The campaign as registered now; one that is new stands in the backlog."""
@@ -210,7 +232,16 @@ class _Desk:
     # --- rules -------------------------------------------------------------------------------------
 
     def judge(self, campaign_id: str) -> None:
-        """Let the rules look at a campaign, after it has pulled what it may pull."""
+        """Let the rules look at a registered campaign, after it has pulled what it may pull."""
+        if campaign_id not in self.context.facts:
+            return
+        self._judge(campaign_id)
+        if campaign_id in self._brief:
+            state = self.board.campaigns[campaign_id]
+            left = {rule: at for rule, at in state.firing.items() if rule not in self._brief[campaign_id]}
+            self._put(state, replace(state, firing=left))
+
+    def _judge(self, campaign_id: str) -> None:
         state = self.board.campaigns[campaign_id]
         wish = wish_for(
             Case(state, self.context.policies.of(campaign_id), self._facts(campaign_id), self.now)

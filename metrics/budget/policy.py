@@ -50,8 +50,10 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         alpha: chance that a campaign which meets a target is ever paused for it.
         order_value_dispersion: bound on E[X²]/E[X]² of an order's value.
         order_value: mean value of an order where it is known.
-        min_completeness: below it figures are immature, and nothing is done on them.
-        mature_after: results of spend younger than this have not come yet; such spend counts for nothing.
+        min_completeness: below it figures are immature, and nothing is done on the results in them.
+        mature_after: results of spend younger than this have not come yet; such spend counts for nothing. An hour is
+            what most leads of a landing page need and few orders; where attribution models are on, the lags of
+            conversions seen so far count besides.
         card_share: part of the budget that one card is; ``card`` fixes it in money instead.
         pull_at: part of the present card that must be spent before the next is pulled.
         max_step: largest change of a budget in one step.
@@ -73,7 +75,7 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     order_value_dispersion: Annotated[float, msgspec.Meta(ge=1, le=100)] = 1.5
     order_value: Positive | None = None
     min_completeness: Share = 0.5
-    mature_after: Millis = 0
+    mature_after: Millis = HOUR
     card_share: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.1
     card: Positive | None = None
     pull_at: Share = 0.9
@@ -123,6 +125,7 @@ PRESETS: dict[str, Policy] = {
         grow_by=0.1,
         cooldown=6 * HOUR,
         hold_for=None,
+        mature_after=6 * HOUR,
         max_holds=2,
         approve_above=0.1,
         actions_per_hour=10,
@@ -136,6 +139,7 @@ PRESETS: dict[str, Policy] = {
         grow_by=0.4,
         cooldown=15 * MINUTE,
         hold_for=6 * HOUR,
+        mature_after=15 * MINUTE,
         approve_above=0.5,
         actions_per_hour=240,
         reallocate_every=6 * HOUR,

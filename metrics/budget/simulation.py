@@ -28,7 +28,10 @@ ELASTICITY = 0.7
 
 
 class History(NamedTuple):
-    """What is known of the past: campaigns as registered, and ``1h`` readings in any order, repeated or not."""
+    """What is known of the past: campaigns as registered, and ``1h`` readings in any order, repeated or not.
+
+    Readings of what is not registered are left out: nobody decides on them.
+    """
 
     facts: Mapping[str, CampaignFacts]
     readings: Sequence[CampaignKpi]
@@ -98,13 +101,13 @@ def simulate(policy: Policies | Policy, history: History, elasticity: float = EL
         raise ValueError(f"elasticity {elasticity} is not above 0 and at most 1")
     policies = policy if isinstance(policy, Policies) else Policies(policy)
     replay = _Replay(policies, history, elasticity)
-    by_hour = _by_hour(history.readings)
+    by_hour = _by_hour(each for each in history.readings if each.campaign_id in history.facts)
     for start in sorted(by_hour):
         replay.hour(start, by_hour[start])
     return replay.outcome(len(by_hour))
 
 
-def _by_hour(readings: Sequence[CampaignKpi]) -> dict[int, list[CampaignKpi]]:
+def _by_hour(readings: Iterable[CampaignKpi]) -> dict[int, list[CampaignKpi]]:
     """The highest revision of each campaign's hours, by start."""
     newest: dict[tuple[int, str], CampaignKpi] = {}
     for reading in readings:
@@ -145,7 +148,13 @@ class _Replay:
             self._with.setdefault(name, Arm()).add(happened)
             self._totals[name] = _added(self._totals.get(name), happened)
             self._revision += 1
-            told = replace(reading, sums=happened, revision=self._revision, watermark=format_instant(end))
+            told = replace(
+                reading,
+                sums=happened,
+                revision=self._revision,
+                watermark=format_instant(end),
+                published_at=format_instant(end),
+            )
             total = replace(told, sums=self._totals[name], window="total", window_start=None, window_end=None)
             shown += [told, total]
         context = self._context._replace(reached=lambda _: start + HOUR)

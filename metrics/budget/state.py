@@ -24,7 +24,7 @@ class Hold(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Latest(msgspec.Struct, frozen=True):
-    """The newest reading of a campaign's ``total``; the watermark in epoch ms."""
+    """The newest reading of a campaign's ``total``; the watermark in epoch ms, 0 where it had none."""
 
     revision: int
     watermark: int
@@ -57,7 +57,8 @@ class CampaignState(msgspec.Struct, frozen=True, kw_only=True):
 
     ``registered`` is the budget as the registry has it, ``budget`` as the controller has set it. ``pulled`` counts
     the cards in or past work. ``baseline`` is what came before the evidence began anew,
-    ``trail`` the spend at earlier watermarks, oldest first. ``serial`` counts actions.
+    ``trail`` the spend as earlier readings had it, by the instant they were published, oldest first; ``awaiting`` one
+    of them that the watermark has not reached yet, ``settled`` the last that it has. ``serial`` counts actions.
     """
 
     campaign_id: str
@@ -78,6 +79,8 @@ class CampaignState(msgspec.Struct, frozen=True, kw_only=True):
     day: tuple[int, int] = (0, 0)
     baseline: Sums | None = None
     trail: tuple[tuple[int, int], ...] = ()
+    awaiting: tuple[int, Sums] | None = None
+    settled: Sums | None = None
     latest: Latest | None = None
     evidence: dict[str, Evidence] = {}
     hours: tuple[Hour, ...] = ()

@@ -37,6 +37,17 @@ class EvidenceOptions(msgspec.Struct, frozen=True):
     order_value_micros: int | None = None
 
 
+class Arrived(NamedTuple):
+    """Share of the results of a spend that have usually come by now, 0..1: of leads, and of orders."""
+
+    leads: float = 1.0
+    orders: float = 1.0
+
+    def of(self, target: str) -> float:
+        """The share that counts for a target."""
+        return self.leads if target == "cpl" else self.orders
+
+
 class _Case(NamedTuple):
     """One test: results and expectation in the martingale's units, and how to read a rate as the figure."""
 
@@ -52,7 +63,8 @@ def assess(
     sums: Sums,
     targets_micros: Mapping[str, int],
     options: EvidenceOptions | None = None,
-    completeness: float = 1.0,
+    completeness: float | Arrived = 1.0,
+    settled: Sums | None = None,
 ) -> dict[str, Evidence]:
     """Evidence on each target of a campaign.
 
@@ -61,7 +73,10 @@ def assess(
         targets_micros: by name (``cpl``, ``cpa``, ``cac``, ``roas``, ``roi``), in millionths of the currency unit or of 1.
         options: level and assumptions.
         completeness: share of the results of this spend that have usually arrived by now, 0..1. The spend counts only
-            by that share, so conversions that are still to come do not speak against a campaign.
+            by that share, so conversions that are still to come do not speak against a campaign. For a campaign
+            all of the spend must speak: the verdict ``good`` leaves the share aside.
+        settled: sums of an earlier moment, whose results surely belong to the spend in ``sums``; only they speak for
+            the campaign. None: those in ``sums``.
 
     Returns:
         By target; without the targets on which nothing can be said yet.
@@ -69,15 +84,30 @@ def assess(
     Raises:
         ValueError: when completeness is not in 0..1.
     """
-    if not 0 <= completeness <= 1:
+    arrived = completeness if isinstance(completeness, Arrived) else Arrived(completeness, completeness)
+    if not all(0 <= share <= 1 for share in arrived):
         raise ValueError(f"completeness {completeness} is not between 0 and 1")
     chosen = options or EvidenceOptions()
     found = {}
     for name, micros in targets_micros.items():
-        case = _case(name, micros, sums, chosen, completeness)
+        share = arrived.of(name)
+        case = _case(name, micros, sums, chosen, share)
         if case is not None:
-            found[name] = _evidence(case, chosen.alpha, completeness)
+            whole = _case(name, micros, _with_results(sums, settled), chosen, 1.0)
+            found[name] = _evidence(case, whole, chosen.alpha, share)
     return found
+
+
+def _with_results(sums: Sums, settled: Sums | None) -> Sums:
+    """The spend of ``sums`` with the results of ``settled``; what was taken back since is taken back."""
+    if settled is None:
+        return sums
+    return msgspec.structs.replace(
+        settled,
+        spend_micros=sums.spend_micros,
+        other_cost_micros=sums.other_cost_micros,
+        refunds_micros=sums.refunds_micros,
+    )
 
 
 def _case(name: str, target: int, sums: Sums, options: EvidenceOptions, completeness: float) -> _Case | None:
@@ -134,13 +164,13 @@ def _scale(gross: int, sums: Sums, options: EvidenceOptions) -> float | None:
     return max(1.0, mean * options.order_value_dispersion)
 
 
-def _evidence(case: _Case, alpha: float, completeness: float) -> Evidence:
+def _evidence(case: _Case, whole: _Case | None, alpha: float, completeness: float) -> Evidence:
     prior = {"prior": VALUE_PRIOR} if case.is_value else {}
     log_e = float(log_e_below(case.results, case.expected, **prior))
     low, high = rate_interval(case.results, case.exposure)
     return Evidence(
         target=case.target,
-        verdict=_verdict(case, log_e, alpha),
+        verdict=_verdict(log_e, whole, alpha),
         e_value=round(min(_MAX_E_VALUE, exp(min(log_e, 50.0))), 6),
         probability_bad=round(probability_below(case.results, case.expected), 6),
         interval=_figure(case, low, high),
@@ -148,12 +178,14 @@ def _evidence(case: _Case, alpha: float, completeness: float) -> Evidence:
     )
 
 
-def _verdict(case: _Case, log_e: float, alpha: float) -> Verdict:
+def _verdict(log_e: float, whole: _Case | None, alpha: float) -> Verdict:
     if log_e >= -log(alpha):
         return "bad"
-    if case.is_value:
-        return "good" if value_floor(case.results, case.expected, alpha) >= 1 else "inconclusive"
-    return "good" if float(log_e_above(case.results, case.expected)) >= -log(alpha) else "inconclusive"
+    if whole is None:
+        return "inconclusive"
+    if whole.is_value:
+        return "good" if value_floor(whole.results, whole.expected, alpha) >= 1 else "inconclusive"
+    return "good" if float(log_e_above(whole.results, whole.expected)) >= -log(alpha) else "inconclusive"
 
 
 def _figure(case: _Case, low: float, high: float) -> tuple[float | None, float | None]:

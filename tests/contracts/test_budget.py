@@ -13,7 +13,7 @@ from tests.contracts.outside import published, write
 from tests.servers.worker import running_worker, wait_for
 
 TARGETS = {"cpl": 2}
-POLICY = {"cooldown": "1s", "stale_after": "5m", "hold_for": "never"}
+POLICY = {"cooldown": "1s", "stale_after": "5m", "hold_for": "never", "mature_after": "0s"}
 
 
 def now_ms() -> int:
@@ -90,6 +90,15 @@ def test_a_bad_campaign_is_paused_once_a_good_one_scaled_and_a_crash_repeats_not
         tick()
         return len(actions()) >= least
 
+    told: list[int] = []
+
+    def judged() -> bool:
+        """Spend is judged by a later reading, whose watermark has passed it: they go on spending."""
+        if not told or now_ms() - told[-1] > 1_000:
+            told.append(now_ms())
+            write(settings, traffic("bad", 1, 0, f"b{told[-1]}") + traffic("good", 1, 1, f"g{told[-1]}"))
+        return acted(2)
+
     def card(name: str) -> dict[str, Any]:
         value = store.hget("roistream:board", name)
         return {} if value is None else json.loads(value)
@@ -101,7 +110,7 @@ def test_a_bad_campaign_is_paused_once_a_good_one_scaled_and_a_crash_repeats_not
                 settings,
                 traffic("bad", 60, 3, "b") + traffic("good", 60, 80, "g") + traffic("calm", 5, 2, "k"),
             )
-            wait_for("two actions", lambda: acted(2))
+            wait_for("two actions", judged)
             wait_for("the card of the good one", lambda: card("good").get("column") == "scale")
             wait_for("the card of the bad one", lambda: card("bad").get("column") == "hold")
             worker.kill()

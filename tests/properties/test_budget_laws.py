@@ -29,6 +29,7 @@ POLICIES = parse(
         "max_change_per_day": 0.5,
         "min_completeness": 0.4,
         "stale_after": "10m",
+        "mature_after": "0s",
     }
 )
 FACTS = {
@@ -38,13 +39,13 @@ FACTS = {
 NO_SUMS = dict.fromkeys(Sums.__struct_fields__, 0)
 
 
-def reading(name, spend, leads, watermark, revision):
+def reading(name, spend, leads, watermark, published, revision):
     sums = Sums(**(NO_SUMS | {"spend_micros": round(spend * MICROS), "leads": leads}))
     return CampaignKpi(
         campaign_id=name, channel=None, model="declared", window="total", window_start=None, window_end=None,
         stage="update", revision=revision, currency="EUR", sums=sums,
         other_basis=OtherBasis(impressions=0, clicks=0, spend_micros=0), kpis={},
-        watermark=format_instant(watermark), published_at=format_instant(watermark),
+        watermark=format_instant(watermark), published_at=format_instant(published),
     )  # fmt: skip
 
 
@@ -86,8 +87,11 @@ class History:
         self.spend[name] += more
         self.leads[name] += round(more * rng.choice((0.0, 0.2, 0.5, 1.5)))
         self.revision += 1
-        age = rng.choice((0, MINUTE, 5 * HOUR))
-        return reading(name, self.spend[name], self.leads[name], self.now - age, self.revision)
+        # Some come from a backlog that is still being read, some have no watermark at all.
+        watermark, published = self.now - rng.choice((0, 0, MINUTE, 5 * HOUR, self.now)), self.now
+        if rng.random() < 0.4:
+            published = watermark
+        return reading(name, self.spend[name], self.leads[name], watermark, published, self.revision)
 
     def signal(self, name):
         status = self.rng.choice(("firing", "resolved"))
@@ -130,7 +134,13 @@ class History:
         assert not is_word or action.mode in ("enforce", "observe")
         if not is_word:
             assert self.now - state.latest.watermark <= 10 * MINUTE
-            assert state.latest.completeness >= 0.4 or action.rule.startswith("alert")
+            assert state.latest.completeness >= 0.4 or action.rule in (
+                "budget",
+                "hold expired",
+                "alert:LeadsStopped",
+            )
+            assert state.latest.watermark > 0
+            assert not action.rule.startswith("evidence") or state.settled is not None
             assert before_state is None or before_state.changed_at is None or (
                 self.now - before_state.changed_at >= 20 * MINUTE
             )  # fmt: skip

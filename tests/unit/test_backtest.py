@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from metrics.budget import simulate
 from metrics.budget.policy import preset
 from metrics.errors import RoistreamError
 from metrics.timeline import HOUR, format_instant
@@ -50,6 +51,17 @@ def test_records_of_the_topic_in_a_file_are_read_as_they_are(tmp_path):
     lines = tmp_path / "hours.jsonl"
     lines.write_bytes(b"\n".join(map(msgspec.json.encode, history.readings)))
     assert from_file(lines, Settings()).readings == history.readings
+
+
+def test_what_names_no_campaign_is_left_out_of_recorded_hours(tmp_path):
+    import msgspec  # noqa: PLC0415
+
+    readings = from_file(a_csv(tmp_path), Settings()).readings
+    nobody = msgspec.structs.replace(readings[0], campaign_id="(none)")
+    lines = tmp_path / "hours.jsonl"
+    lines.write_bytes(b"\n".join(map(msgspec.json.encode, [*readings, nobody])))
+    found = simulate(preset("standard"), from_file(lines, Settings()))
+    assert {each.campaign_id for each in found.campaigns} == {"good", "[bad]"}
 
 
 @pytest.mark.parametrize(

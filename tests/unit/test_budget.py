@@ -12,26 +12,27 @@ from metrics.budget.state import Board, Hour
 from metrics.campaigns import CampaignFacts
 from metrics.errors import SettingError
 from metrics.money import MICROS
-from metrics.reading import CampaignKpi, OtherBasis, Sums
+from metrics.reading import CampaignKpi, Completeness, OtherBasis, Sums
 from metrics.timeline import DAY, HOUR, MINUTE, format_instant
 
 NOW = 1_800_000_000_000
 FACTS = {"c": CampaignFacts("c", budget_micros=1_000 * MICROS, targets_micros={"cpl": 2 * MICROS})}
 
 
-def reading(spend, leads, at=NOW, revision=1):
+def reading(spend, leads, at=NOW, revision=1, watermark=""):
     nothing = dict.fromkeys(Sums.__struct_fields__, 0)
     return CampaignKpi(
         campaign_id="c", channel=None, model="declared", window="total", window_start=None, window_end=None,
         stage="update", revision=revision, currency="EUR",
         sums=Sums(**(nothing | {"spend_micros": round(spend * MICROS), "leads": leads})),
         other_basis=OtherBasis(impressions=0, clicks=0, spend_micros=0), kpis={},
-        watermark=format_instant(at), published_at=format_instant(at),
+        watermark=format_instant(at) if watermark == "" else watermark, published_at=format_instant(at),
     )  # fmt: skip
 
 
 def context(mode="enforce", *, is_live=True, completeness=1.0, **policy):
-    return Context(parse(policy), mode, is_live, "EUR", FACTS, completeness={"c": completeness})
+    ripe_at_once = {"mature_after": 0} | policy
+    return Context(parse(ripe_at_once), mode, is_live, "EUR", FACTS, completeness={"c": completeness})
 
 
 def decision(verb, at=NOW, **more):
@@ -99,6 +100,141 @@ def test_nothing_is_done_before_the_live_edge_on_stale_or_immature_figures_or_pa
     assert actions == []
     assert reason in board.campaigns["c"].reason
     assert board.campaigns["c"].column == "test"
+
+
+@pytest.mark.parametrize("watermark", [None, format_instant(0)])
+@pytest.mark.parametrize("mode", ["observe", "propose", "enforce"])
+def test_readings_without_a_watermark_lead_to_nothing_however_fresh_their_partition_is(mode, watermark):
+    told = context(mode)._replace(reached=lambda _: NOW)
+    unheard = [reading(100, 0, revision=n, watermark=watermark, at=NOW + n) for n in (1, 2)]
+    steps = [(Inputs(readings=[each]), told, NOW + 2) for each in unheard]
+    steps.append((Inputs(signals=[alert("firing")]), told, NOW + 3))
+    board, taken = play(*steps)
+    assert taken == [[], [], []]
+    assert board.campaigns["c"].evidence == {}
+    assert "no watermark" in board.campaigns["c"].reason
+
+
+def test_clicks_that_were_read_before_their_leads_are_judged_only_once_the_watermark_has_passed_them():
+    told = context("propose")
+    behind = format_instant(NOW - MINUTE)
+    catching_up = [
+        reading(100, 0, watermark=behind),
+        reading(200, 0, at=NOW + 10, revision=2, watermark=behind),
+    ]
+    steps = [(Inputs(readings=[each]), told, NOW + 10) for each in catching_up]
+    # The leads of the first 100 have come; those of the rest are still to be read.
+    at_edge = reading(200, 60, at=NOW + 20, revision=3, watermark=format_instant(NOW + 5))
+    steps.append((Inputs(readings=[at_edge]), told, NOW + 20))
+    board, taken = play(*steps)
+    assert taken == [[], [], []]
+    assert board.campaigns["c"].evidence["cpl"].verdict != "bad"
+    assert board.campaigns["c"].evidence["cpl"].completeness == 0.5
+
+
+def test_a_campaign_that_is_bad_is_caught_as_soon_as_the_watermark_has_passed_its_spend():
+    first = reading(100, 10, watermark=format_instant(NOW - MINUTE))
+    later = reading(101, 10, at=NOW + MINUTE, revision=2, watermark=format_instant(NOW))
+    _, (early, due) = play(
+        (Inputs(readings=[first]), context(), NOW), (Inputs(readings=[later]), context(), NOW + MINUTE)
+    )
+    assert early == []
+    assert [a.rule for a in due] == ["evidence:cpl"]
+
+
+def test_leads_that_were_read_before_their_clicks_praise_nobody():
+    first = reading(10, 120, watermark=format_instant(NOW - MINUTE))
+    later = reading(240, 120, at=NOW + MINUTE, revision=2, watermark=format_instant(NOW))
+    board, taken = play(
+        (Inputs(readings=[first]), context(), NOW), (Inputs(readings=[later]), context(), NOW + MINUTE)
+    )
+    assert taken == [[], []]
+    assert board.campaigns["c"].evidence["cpl"].verdict == "inconclusive"
+
+
+def test_a_long_catch_up_keeps_a_short_trail_and_still_ends_in_a_judgement():
+    behind = format_instant(NOW - DAY)
+    steps = [
+        (Inputs(readings=[reading(n, 0, at=NOW + n, revision=n, watermark=behind)]), context(), NOW + n)
+        for n in range(1, 300)
+    ]
+    board, taken = play(*steps)
+    assert not any(taken)
+    assert len(board.campaigns["c"].trail) <= 32
+    last = reading(300, 0, at=NOW + 300, revision=300, watermark=format_instant(NOW + 299))
+    _, (due,) = play((Inputs(readings=[last]), context(), NOW + 300), board=board)
+    assert [a.rule for a in due] == ["evidence:cpl"]
+
+
+def test_money_and_time_are_judged_on_immature_figures_since_a_held_campaign_never_matures():
+    told = context(mature_after="6h")
+    _, (spent,) = play((Inputs(readings=[reading(1_000, 500)]), told, NOW))
+    assert [a.rule for a in spent] == ["budget"]
+    firing = Inputs(readings=[reading(10, 5)], signals=[alert("firing")])
+    _, (held, back) = play(
+        (firing, told, NOW), (Inputs(), told._replace(reached=lambda _: NOW + DAY), NOW + DAY)
+    )
+    assert [a.rule for a in held] == ["alert:LeadsStopped"]
+    assert [a.rule for a in back] == ["hold expired"]
+
+
+def test_conversions_that_usually_come_later_do_not_speak_against_a_campaign():
+    young = reading(100, 10)
+    young.completeness = Completeness(leads=0.2, orders=None)
+    board, (actions,) = play((Inputs(readings=[young]), context(min_completeness=0.1), NOW))
+    assert actions == []
+    assert board.campaigns["c"].evidence["cpl"].completeness == 0.2
+    young.completeness = Completeness(leads=0.9, orders=0.1)
+    _, (ripe,) = play((Inputs(readings=[young]), context(), NOW))
+    assert [a.rule for a in ripe] == ["evidence:cpl"]
+
+
+@pytest.mark.parametrize("name", ["(none)", "unheard-of"])
+def test_what_is_not_registered_has_no_card_and_gets_no_decision(name):
+    stranger = reading(100, 0)
+    stranger.campaign_id = name
+    word = BudgetDecision(decision_id="w", campaign_id=name, verb="pause", by="ada", occurred_at=NOW)
+    signal = AlertSignal(
+        alert_id="f", campaign_id=name, rule="LeadsStopped", status="firing", starts_at=NOW, received_at=NOW
+    )
+    board, (actions,) = play((Inputs([stranger], [signal], [word]), context(), NOW))
+    assert actions == []
+    assert set(board.campaigns) == {"c"}
+
+
+def test_a_campaign_that_is_no_longer_registered_is_left_alone():
+    board, _ = play((Inputs(readings=[reading(100, 60)]), context(), NOW))
+    gone = context()._replace(facts={})
+    board, (actions,) = play((Inputs(readings=[reading(190, 60, revision=2)]), gone, NOW), board=board)
+    assert actions == []
+    assert board.campaigns["c"].spent == 100 * MICROS
+
+
+def test_an_alert_that_fires_and_resolves_within_one_step_pauses_as_if_a_step_lay_between():
+    calm = Inputs(readings=[reading(10, 5)])
+    brief = Inputs(signals=[alert("firing"), alert("resolved")])
+    board, (_, actions, after) = play(
+        (calm, context(), NOW), (brief, context(), NOW), (Inputs(), context(), NOW)
+    )
+    assert [a.rule for a in actions] == ["alert:LeadsStopped"]
+    assert after == []
+    assert board.campaigns["c"].firing == {}
+
+
+def test_an_alert_that_passes_before_anything_could_be_done_leaves_a_reason():
+    stale = Inputs(readings=[reading(10, 5, at=NOW - HOUR)], signals=[alert("firing"), alert("resolved")])
+    board, (nothing,) = play((stale, context(), NOW))
+    assert nothing == []
+    assert "LeadsStopped" in board.campaigns["c"].reason
+    assert "stale" in board.campaigns["c"].reason
+    fresh = Inputs(readings=[reading(10, 6, revision=2)])
+    _, (later,) = play((fresh, context(), NOW), board=board)
+    assert later == []
+    unread = context(is_live=False)
+    both = Inputs(readings=[reading(10, 5)], signals=[alert("firing"), alert("resolved")])
+    board, (early, live) = play((both, unread, NOW), (Inputs(), context(), NOW))
+    assert early == live == []
+    assert "LeadsStopped has resolved" in board.campaigns["c"].reason
 
 
 def test_spend_that_is_too_young_to_have_brought_results_does_not_speak_against_a_campaign():
