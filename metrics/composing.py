@@ -1,5 +1,6 @@
 """Composing a reading: the sums of a window under the campaign's cost basis, its KPIs, its version."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import msgspec
@@ -8,16 +9,19 @@ from metrics.apportion import share
 from metrics.attribution.lag import Lags
 from metrics.attribution.models import MARKOV
 from metrics.campaigns import CampaignFacts
-from metrics.evidence import assess
+from metrics.evidence import Arrived, assess
 from metrics.kpis import KpiInputs, compute
 from metrics.money import MICROS
-from metrics.reading import CampaignKpi, Completeness, OtherBasis, Stage, Sums
+from metrics.panes import QUARTERS
+from metrics.reading import CampaignKpi, Completeness, Evidence, OtherBasis, Stage, Sums
 from metrics.reports import Share
 from metrics.tally import Tally
 from metrics.timeline import format_instant
-from metrics.windows import TOTAL_WINDOW, Account, Span
+from metrics.windows import ROLLING, TOTAL_WINDOW, Account, Span
 
 DECLARED = "declared"
+#: Quarters of an hour of a campaign whose beginning is looked up: a day.
+_YOUNG = 96
 
 
 class View(NamedTuple):
@@ -94,6 +98,7 @@ def compose(
         cohort_mqls=tally.mqls,
         cohort_sqls=tally.mqls_now_sql,
     )
+    arrived = _completeness(span, stamp) if span else _total_completeness(account, facts, sums, stamp)
     return CampaignKpi(
         campaign_id=facts.campaign_id,
         channel=facts.channel,
@@ -107,8 +112,8 @@ def compose(
         sums=sums,
         other_basis=other,
         kpis=compute(inputs),
-        evidence=assess(sums, facts.targets_micros) if window == TOTAL_WINDOW and view is None else {},
-        completeness=_completeness(span, stamp),
+        evidence=_evidence(sums, facts, arrived) if window == TOTAL_WINDOW and view is None else {},
+        completeness=arrived,
         fitted_at=_fitted_at(view, stamp),
         watermark=None if stamp.watermark is None else format_instant(stamp.watermark),
         published_at=format_instant(stamp.published_at),
@@ -194,12 +199,63 @@ def _fitted_at(view: View | None, stamp: Stamp) -> str | None:
     return format_instant(stamp.fitted_at)
 
 
-def _completeness(span: Span | None, stamp: Stamp) -> Completeness | None:
-    """Of the whole history there is no age, so nothing is said of ``total``."""
-    if stamp.lags is None or span is None or stamp.watermark is None:
+def _evidence(sums: Sums, facts: CampaignFacts, known: Completeness | None) -> dict[str, Evidence]:
+    if known is None:
+        return assess(sums, facts.targets_micros)
+    shares = (1.0 if share is None else share for share in (known.leads, known.orders))
+    return assess(sums, facts.targets_micros, completeness=Arrived(*shares))
+
+
+def _completeness(span: Span, stamp: Stamp) -> Completeness | None:
+    if stamp.lags is None or stamp.watermark is None:
         return None
     leads, orders = stamp.lags.of(span.start, span.end, stamp.watermark)
     return Completeness(leads=leads, orders=orders)
+
+
+def _total_completeness(
+    account: Account, facts: CampaignFacts, sums: Sums, stamp: Stamp
+) -> Completeness | None:
+    """Of the whole history: the mean over its spend, which is taken to lie evenly within each band of age."""
+    if stamp.lags is None or stamp.watermark is None:
+        return None
+    parts = [
+        (spent, stamp.lags.of(span.start, span.end, stamp.watermark))
+        for span, spent in _bands(account, facts, sums.spend_micros or 0)
+    ]
+    leads = [(spent, found[0]) for spent, found in parts]
+    orders = [(spent, found[1]) for spent, found in parts]
+    return Completeness(leads=_weighted(leads), orders=_weighted(orders))
+
+
+def _bands(account: Account, facts: CampaignFacts, spent: int) -> Iterator[tuple[Span, int]]:
+    """Spend by its age: within the last hour, day and week, and before, the youngest first.
+
+    Bands begin no earlier than the first spend of the week where that is known; what is older counts as a week old.
+    """
+    first = min(account.panes[QUARTERS], default=0) if len(account.panes[QUARTERS]) <= _YOUNG else 0
+    end = oldest = counted = 0
+    for index, kind in enumerate(ROLLING):
+        if kind.name not in ("1h", "24h", "7d"):
+            continue
+        span, tally = account.rolling(index)
+        if span.end == 0:
+            return  # restored, and not slid yet
+        reported = reported_share(account, kind.name, span) if facts.is_reported else None
+        within = (reported.spend_micros if reported else 0) if facts.is_reported else tally.spend_micros
+        end = end or span.end
+        start, oldest = min(max(span.start, first), end - 1), span.start
+        yield Span(start, end), max(0, within - counted)
+        end, counted = start, max(counted, within)
+    yield Span(oldest - 1, oldest), max(0, spent - counted)
+
+
+def _weighted(parts: list[tuple[int, float | None]]) -> float | None:
+    """The mean of what is known, by spend; what the watermark has not reached has brought nothing."""
+    total = sum(spent for spent, _ in parts)
+    if total <= 0 or all(share is None for _, share in parts):
+        return None
+    return round(sum(spent * (share or 0.0) for spent, share in parts) / total, 6)
 
 
 def _in_units(sums: Sums) -> Sums:

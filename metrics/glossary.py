@@ -79,8 +79,8 @@ FIELDS: dict[str, str] = {
     "interval": "Between these the figure lies with 95 % posterior probability; null: without a bound.",
     "completeness": "Share of the conversions of this spend that have usually arrived by now; the spend counts by it.",
     "kpis": "Every KPI of the window; null where it is undefined.",
-    "CampaignKpi.completeness": "How much of the conversions of clicks of that age has usually come by now, by the lags seen so far; "
-    "null for `total`, and where no attribution model is computed.",
+    "CampaignKpi.completeness": "How much of the conversions of clicks of that age has usually come by now, by the lags seen so far; of `total` the "
+    "mean over its spend. Null where no attribution model is computed.",
     "fitted_at": "Of a data-driven model: when the oldest fit in use was made; null in the others and before the first fit.",
     "Completeness.leads": "Share of the leads, 0 to 1; null before the first that followed a touch.",
     "Completeness.orders": "Share of the orders, 0 to 1; null before the first that followed a touch.",

@@ -18,7 +18,7 @@ Verdict = Literal["bad", "good", "inconclusive"]
 TargetName = Literal["cpl", "cpa", "cac", "roas", "roi"]
 
 
-class Sums(msgspec.Struct, kw_only=True):
+class Sums(msgspec.Struct, kw_only=True, gc=False):
     """Additive sums of a window, cost basis applied; None where no report can count in the window."""
 
     impressions: int | None
@@ -44,7 +44,7 @@ class OtherBasis(msgspec.Struct, kw_only=True):
     spend_micros: int | None
 
 
-class Evidence(msgspec.Struct, kw_only=True, frozen=True):
+class Evidence(msgspec.Struct, kw_only=True, frozen=True, gc=False):
     """What is known of one target at this moment (KPIS 5).
 
     ``e_value`` grows with the evidence that the target is missed and may be looked at as often as one likes;

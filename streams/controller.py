@@ -5,13 +5,13 @@ reads every partition of its topics by itself; its place in them is stored with 
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
 import msgspec
 
-from metrics.budget.machine import Context, Inputs, step
+from metrics.budget.machine import Context, Inputs, slices
 from metrics.budget.policy import Policies
 from metrics.budget.records import AlertSignal, BoardCard, BudgetAction, BudgetDecision, ColumnView, Mode
 from metrics.budget.state import Board, CampaignState
@@ -119,12 +119,15 @@ class Controller:
         ends = [hold.expires_at for hold in holds if hold is not None and hold.expires_at is not None]
         return any(self._looked_at < end <= now for end in ends)
 
-    def step(self, now: int) -> tuple[list[CampaignState], list[BudgetAction]]:
-        """Run the machine over what waits; the campaigns that changed, and the actions taken."""
+    def step(self, now: int) -> Generator[None, None, tuple[list[CampaignState], list[BudgetAction]]]:
+        """Run the machine over what waits, with pauses; the campaigns that changed, and the actions taken.
+
+        What is taken in meanwhile waits for the next step; the board changes at the end.
+        """
         inputs = Inputs(list(self._readings.values()), self._signals, self._decisions)
         self._readings, self._signals, self._decisions = {}, [], []
         before, self._looked_at = self.board.campaigns, now
-        self.board, actions = step(self.board, inputs, self._context(), now)
+        self.board, actions = yield from slices(self.board, inputs, self._context(), now)
         for action in actions:
             key = (action.verb, action.mode)
             self.actions_taken[key] = self.actions_taken.get(key, 0) + 1

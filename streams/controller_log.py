@@ -1,17 +1,18 @@
 """Stage three's state as a changelog: the board, its place in its topics, and the actions of the last step.
 
-A step runs while its checkpoint is made, so that the board, the offsets and the actions are one append. Actions wait
-in that append until the next one: after a crash between the append and the outputs they are sent again, with the
+A step runs while its checkpoint is made, so that the board, the offsets and the actions are one append; it is cut into
+slices, between which the event loop breathes. Actions wait in that append until the next one: after a crash between the append and the outputs they are sent again, with the
 same ``action_id``.
 """
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
 
-from metrics.budget.records import BudgetAction, BudgetDecision
+from metrics.budget.records import BoardCard, BudgetAction, BudgetDecision
 from metrics.budget.state import Board, CampaignState, Hour
 from metrics.errors import StateError
 from streams import topics
@@ -29,6 +30,8 @@ from streams.wire import (
 )
 
 _actions = msgspec.json.Encoder()
+#: Campaigns encoded between two pauses.
+_SLICE = 200
 
 
 class ControllerMeta(msgspec.Struct, array_like=True):
@@ -46,6 +49,14 @@ class ControllerMeta(msgspec.Struct, array_like=True):
     outbox: list[BudgetAction]
 
 
+class _Prepared(NamedTuple):
+    """A step that has been made and waits to be written."""
+
+    actions: list[BudgetAction]
+    entries: list[Entry]
+    offsets: dict[tuple[str, int], int]
+
+
 class ControllerLog:
     """The controller with its place in its changelog."""
 
@@ -54,8 +65,10 @@ class ControllerLog:
         self.epoch = 0
         self.birth = now()
         self.sequence = 0
-        #: Campaigns that the last checkpoint changed; all of them after a takeover.
-        self.changed: list[CampaignState] = []
+        #: Cards of the campaigns that the last checkpoint changed; all of them after a takeover or ``show_all``.
+        self.cards: list[BoardCard] = []
+        self._prepared: _Prepared | None = None
+        self._shows_all = True
         self._partitions = partitions
         self._now = now
         self._outbox: list[BudgetAction] = []
@@ -67,7 +80,7 @@ class ControllerLog:
     def is_dirty(self) -> bool:
         """Whether a step would find anything, or the topics were read on."""
         moved = self._offsets != self.controller.offsets
-        return self._is_due or moved or self.controller.has_work(self._now())
+        return self._is_due or self._shows_all or moved or self.controller.has_work(self._now())
 
     @property
     def weight(self) -> int:
@@ -113,22 +126,42 @@ class ControllerLog:
     def take_over(self) -> None:
         """Begin a new epoch; nothing is done before the topics are read to their end again."""
         self.epoch += 1
-        self._is_due = True
+        self._is_due = self._shows_all = True
         self.controller.is_live = False
+
+    def show_all(self) -> None:
+        """Let the next checkpoint have the cards of all campaigns."""
+        self._shows_all = True
 
     # --- writing ----------------------------------------------------------------------------------
 
+    def slices(self, now: int) -> Iterator[None]:
+        """One step and what it changed, encoded; records taken in between the pauses wait for the next one."""
+        offsets = dict(self.controller.offsets)
+        changed, actions = yield from self.controller.step(now)
+        entries: list[Entry] = []
+        for at in range(0, len(changed), _SLICE):
+            for state in changed[at : at + _SLICE]:
+                entries += self._entries(state)
+            yield
+        shown = list(self.controller.board.campaigns.values()) if self._shows_all else changed
+        self.cards, self._shows_all = [], False
+        for at in range(0, len(shown), _SLICE):
+            self.cards += self.controller.cards(shown[at : at + _SLICE])
+            yield
+        self._prepared = _Prepared(actions, entries, offsets)
+
     def checkpoint(self, now: int) -> Checkpoint:
         """One step, what it changed, and the actions that go out after it."""
+        if self._prepared is None:
+            deque(self.slices(now), maxlen=0)
+        assert self._prepared is not None, "the slices are done"
+        prepared, self._prepared = self._prepared, None
         self.sequence += 1
         is_first, self._is_due = self._is_due, False
-        again = self._outbox if is_first else []
-        changed, actions = self.controller.step(now)
-        self._outbox = [*again, *actions]
-        self._offsets = dict(self.controller.offsets)
-        self.changed = list(self.controller.board.campaigns.values()) if is_first else changed
-        entries = [entry for state in changed for entry in self._entries(state)]
-        entries.append((META_KEY, encode(self._meta())))
+        self._outbox = [*(self._outbox if is_first else []), *prepared.actions]
+        self._offsets = prepared.offsets
+        entries = [*prepared.entries, (META_KEY, encode(self._meta()))]
         return Checkpoint(self.sequence, entries, [self._output(action) for action in self._outbox])
 
     def confirm(self, sequence: int) -> None:

@@ -361,16 +361,14 @@ class Processor:
         return None if holding is None else holding.merge.merge.clock.reached
 
     def offer_board(self) -> None:
-        """Offer every card again: Redis may have lost them."""
+        """Offer every card again with the next checkpoint: Redis may have lost them."""
         if self.board is not None:
-            controller = self.board.controller
-            self._ports.offer_board(controller.cards(), controller.columns(), self.board.birth)
+            self.board.show_all()
 
     def _show_board(self, board: ControllerLog, checkpoint: Checkpoint) -> None:
         self._count_sent(checkpoint)
-        if board.changed:
-            cards = board.controller.cards(board.changed)
-            self._ports.offer_board(cards, board.controller.columns(), board.birth)
+        if board.cards:
+            self._ports.offer_board(board.cards, board.controller.columns(), board.birth)
 
     def _publish(self, merge: MergeLog, checkpoint: Checkpoint) -> None:
         self._count_sent(checkpoint)

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from streams.checkpoint import CheckpointError, CheckpointWriter
@@ -38,6 +38,10 @@ class StageLog(Protocol):
 
     def take_over(self) -> None:
         """Begin a new epoch."""
+        ...
+
+    def slices(self, now: int) -> Iterable[None]:
+        """Work of the next checkpoint that takes so long that the event loop must breathe in between."""
         ...
 
     def checkpoint(self, now: int) -> Checkpoint:
@@ -157,9 +161,12 @@ class Seat:
             ) from self._failure
         loop = asyncio.get_running_loop()
         started = loop.time()
-        checkpoint = self.stage.checkpoint(self._now())
-        self._failure = CheckpointError(f"Checkpoint {checkpoint.sequence} has not come to its end.")
+        self._failure = CheckpointError("A checkpoint has not come to its end.")
         try:
+            now = self._now()
+            for _ in self.stage.slices(now):
+                await asyncio.sleep(0)
+            checkpoint = self.stage.checkpoint(now)
             await self._writer.write(checkpoint)
         except Exception as error:
             self._failure = error

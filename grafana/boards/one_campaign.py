@@ -142,7 +142,7 @@ _MATURITY = (
         (Query(each("campaign_completeness_ratio"), "{{conversion}}s"),),
         unit="percentunit",
         width=12,
-        empty="while no attribution model is computed, and for the window total.",
+        empty="while no attribution model is computed.",
     ),
 )
 

@@ -6,7 +6,7 @@ change nothing and say once what they would do; under ``propose`` they put a pro
 they act, except for large changes, which are proposed. An operator's word is an order except under ``observe``.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
@@ -25,7 +25,7 @@ from metrics.budget.guards import (
     room_in_total,
     room_reason,
 )
-from metrics.budget.moving import moves
+from metrics.budget.moving import moves, weigh
 from metrics.budget.policy import Policies
 from metrics.budget.records import AlertSignal, BudgetAction, BudgetDecision, Column, Mode
 from metrics.budget.rules import Case, wish_for
@@ -38,6 +38,8 @@ from metrics.timeline import MINUTE
 
 #: Words older than this are no longer acted on, so that reading a log anew repeats nothing.
 MAX_WORD_AGE = 15 * MINUTE
+#: Campaigns looked at between two pauses of ``slices``: some milliseconds of work.
+_SLICE = 100
 
 
 class Inputs(NamedTuple):
@@ -84,13 +86,31 @@ def step(board: Board, inputs: Inputs, context: Context, now: int) -> tuple[Boar
     Returns:
         The new board, and the actions in the order they were taken.
     """
+    work = slices(board, inputs, context, now)
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            found: tuple[Board, list[BudgetAction]] = end.value
+            return found
+
+
+def slices(
+    board: Board, inputs: Inputs, context: Context, now: int
+) -> Generator[None, None, tuple[Board, list[BudgetAction]]]:
+    """The same step with pauses in it, so that a caller with thousands of campaigns can do other work meanwhile.
+
+    ``board`` stays as it is until the end.
+    """
     desk = _Desk(board, context, now)
-    desk.absorb(inputs)
+    yield from desk.absorb(inputs)
     if context.is_live:
         desk.hear_waiting()
-        for campaign_id in sorted(desk.board.campaigns):
+        for count, campaign_id in enumerate(sorted(desk.board.campaigns), 1):
             desk.judge(campaign_id)
-        desk.reallocate()
+            if count % _SLICE == 0:
+                yield
+        yield from desk.reallocate()
     return desk.board, desk.actions
 
 
@@ -110,13 +130,17 @@ class _Desk:
 
     # --- absorbing ---------------------------------------------------------------------------------
 
-    def absorb(self, inputs: Inputs) -> None:
+    def absorb(self, inputs: Inputs) -> Generator[None]:
         """Take in what has come of registered campaigns; do nothing yet."""
-        for campaign_id in self.context.facts.keys() - self.board.campaigns.keys():
+        for count, campaign_id in enumerate(self.context.facts.keys() - self.board.campaigns.keys(), 1):
             self._registered(campaign_id)
-        for reading in inputs.readings:
+            if count % _SLICE == 0:
+                yield
+        for count, reading in enumerate(inputs.readings, 1):
             if reading.campaign_id in self.context.facts:
                 self._absorb_reading(reading)
+            if count % _SLICE == 0:
+                yield
         for signal in inputs.signals:
             if signal.campaign_id in self.context.facts:
                 self._absorb_signal(signal)
@@ -251,7 +275,7 @@ class _Desk:
         elif state.said and (state.proposal is None or state.proposal.rule != REALLOCATION):
             self._put(state, replace(state, said="", proposal=None))  # what was proposed has passed
 
-    def reallocate(self) -> None:
+    def reallocate(self) -> Generator[None]:
         """Now and then propose to move money between campaigns; the first interval begins with the board."""
         policies = self.context.policies
         every, last = policies.common.reallocate_every, self.board.reallocated_at
@@ -259,7 +283,8 @@ class _Desk:
             return
         self.board = replace(self.board, reallocated_at=self.now)
         if last is not None:
-            for wish, board in moves(self.board, policies, self.now, every):
+            found = yield from weigh(self.board, policies, self.now, every)
+            for wish, board in moves(self.board, found):
                 self._try(wish, board)
 
     def _room_in_total(self) -> int:

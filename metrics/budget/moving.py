@@ -1,6 +1,6 @@
 """From the board to what reallocation looks at, and from its moves to wishes. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from metrics.budget.guards import REALLOCATION, Wish
 from metrics.budget.policy import Policies
-from metrics.budget.reallocation import Place, Reallocation, reallocate
+from metrics.budget.reallocation import Place, Reallocation, reallocating
 from metrics.budget.state import Board, CampaignState
 from metrics.money import MICROS
 
@@ -20,14 +20,20 @@ class Moving(NamedTuple):
     board: Board
 
 
-def moves(board: Board, policies: Policies, now: int, every: int) -> Iterator[Moving]:
-    """What one reallocation proposes at ``now``; the same within the same interval of ``every`` ms."""
+def weigh(
+    board: Board, policies: Policies, now: int, every: int
+) -> Generator[None, None, Reallocation | None]:
+    """The reallocation at ``now``, with pauses; the same within the same interval of ``every`` ms."""
     places = {
         name: _place(state, policies)
         for name, state in board.campaigns.items()
         if state.is_spending and state.budget > 0 and state.proposal is None
     }
-    found = reallocate(places, np.random.default_rng(now // every))
+    return (yield from reallocating(places, np.random.default_rng(now // every)))
+
+
+def moves(board: Board, found: Reallocation | None) -> Iterator[Moving]:
+    """What a reallocation proposes."""
     if found is None:
         return
     reason = _reason(found)

@@ -1,14 +1,20 @@
 """Readings: the cost basis decides what counts, reports count where their periods fit, dates spread other cost."""
 
+from zoneinfo import ZoneInfo
+
 import pytest
 
+from metrics.attribution.lag import LagCounts, Lags
 from metrics.campaigns import CampaignFacts
 from metrics.composing import Stamp, baseline_length, compose, other_cost
+from metrics.money import MICROS
+from metrics.panes import DAYS, MINUTES, QUARTERS, TOTAL, horizon
 from metrics.reports import Report
 from metrics.tally import Tally
-from metrics.timeline import DAY, HOUR, MINUTE
-from metrics.windows import Account, Span
+from metrics.timeline import DAY, HOUR, MINUTE, QUARTER
+from metrics.windows import Account, Span, rolling_spans
 
+UTC = ZoneInfo("UTC")
 STAMP = Stamp(1, DAY, DAY, "EUR")
 EVENTS = Tally(impressions=9, clicks=5, leads=2, spend_micros=50)
 SPANS = {
@@ -58,6 +64,39 @@ def test_with_events_reports_are_for_comparison_only(window):
     found = reading(window, account_with(DAY), is_reported=False)
     assert (found.sums.clicks, found.sums.spend_micros) == (5, 50)
     assert found.other_basis.clicks == reading(window, account_with(DAY)).sums.clicks
+
+
+def total_of(spent, watermark=10 * DAY):
+    """The reading of ``total`` of a campaign that spent so much at each instant; a lead comes within a minute or a day."""
+    account = Account()
+    for source, (at, micros) in enumerate(spent.items()):
+        for resolution, width in ((MINUTES, MINUTE), (QUARTERS, QUARTER), (DAYS, DAY)):
+            tally = Tally(spend_micros=micros)
+            account.put(source, resolution, at // width * width, tally, horizon(watermark))
+        account.put(source, TOTAL, 0, Tally(spend_micros=micros), horizon(watermark))
+    account.slide(rolling_spans(watermark, UTC))
+    leads = LagCounts()
+    leads.count(30_000)
+    leads.count(DAY - 1)
+    stamp = Stamp(1, watermark, watermark, "EUR", lags=Lags(leads, LagCounts()))
+    facts = CampaignFacts("c", targets_micros={"cpl": 2 * MICROS})
+    return compose(account, facts, "total", None, account.total.sum, "update", stamp)
+
+
+def test_completeness_of_the_total_is_that_of_its_spend():
+    watermark = 10 * DAY
+    old = total_of({watermark - 8 * DAY: 100 * MICROS}).completeness
+    young = total_of({watermark - 10 * MINUTE: 100 * MICROS}).completeness
+    both = total_of({watermark - 8 * DAY: 300 * MICROS, watermark - 10 * MINUTE: 100 * MICROS}).completeness
+    assert (old.leads, old.orders) == (1.0, None)
+    assert 0.4 < young.leads < 0.6
+    assert both.leads == pytest.approx((3 * old.leads + young.leads) / 4, abs=0.01)
+
+
+def test_spend_whose_leads_are_still_to_come_does_not_speak_against_a_campaign():
+    watermark = 10 * DAY
+    assert total_of({watermark - 10 * MINUTE: 14 * MICROS}).evidence["cpl"].verdict == "inconclusive"
+    assert total_of({watermark - 8 * DAY: 14 * MICROS}).evidence["cpl"].verdict == "bad"
 
 
 def test_null_cost_makes_null_kpis_and_leaves_the_others():
