@@ -19,6 +19,10 @@ moment however heavy the upper one is (Maurer, *J. Inequal. Pure Appl. Math.* 4(
 sequences of Wang and Ramdas (*Stochastic Process. Appl.* 163, 2023) bear heavy tails on both sides, but need every
 single order; this one needs the sums that are kept anyway, and tests the side on which money is lost.
 
+**Values whose mean is known.** Where an order is worth ``mean`` at most on average, a spend that is to bring ``due`` is
+to bring due / mean orders at least, and the test for counts holds however widely the values scatter. It sees orders
+that do not come, not orders that are too small; ``log_e_either`` is the mean of both e-values, which is one itself.
+
 For the upper tail sums allow only a bound in the manner of Dubins and Savage (*Proc. Natl. Acad. Sci.* 53, 1965):
 P(revenue ever exceeds its mean by a·variance + b) ≤ 1/(1 + ab). It holds for every law with that variance.
 """
@@ -33,7 +37,7 @@ Floats = NDArray[np.float64]
 #: Of the mixture over r; the mean of the prior, ½, is a campaign that costs twice its target.
 PRIOR = (2.0, 2.0)
 #: Of the mixture for values. Narrower, because the money of a few orders says little of any other ratio.
-VALUE_PRIOR = (4.0, 4.0)
+VALUE_PRIOR = (8.0, 8.0)
 _NODES = 48
 #: Slope of the Dubins–Savage line, in units of scale; at ½ it is sharpest where two to three times the target comes in.
 _SLOPE = 0.5
@@ -65,6 +69,24 @@ def log_e_below(results: ArrayLike, expected: ArrayLike, prior: tuple[float, flo
     """
     ratios, log_mass = _MIXTURES[prior]
     return _log_mixture(results, expected, ratios, log_mass)
+
+
+def log_e_either(orders: ArrayLike, orders_due: ArrayLike, results: ArrayLike, expected: ArrayLike) -> Floats:
+    """Log of the e-value against "at least the target's value has been due", where the mean value is known.
+
+    Args:
+        orders: so many came.
+        orders_due: so many were due: target · spend / mean value.
+        results: revenue / scale, as in ``log_e_below``.
+        expected: target · spend / scale.
+
+    >>> few, small = log_e_either(10, 40, 5.0, 20.0), log_e_either(40, 40, 5.0, 20.0)
+    >>> bool(few > small > np.log(20))
+    True
+    """
+    counted = log_e_below(orders, orders_due)
+    found: Floats = np.logaddexp(counted, log_e_below(results, expected, VALUE_PRIOR)) - log(2)
+    return found
 
 
 def log_e_above(results: ArrayLike, expected: ArrayLike) -> Floats:

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from metrics.evidence.martingale import PRIOR, VALUE_PRIOR, log_e_below
+from metrics.evidence.assessing import own_dispersion
+from metrics.evidence.martingale import PRIOR, VALUE_PRIOR, log_e_below, log_e_either
 
 HORIZON = 100.0
 
@@ -29,12 +30,12 @@ class Caught(NamedTuple):
     p95: float
 
 
-def watch(seed, campaigns, cost_ratio, sigma=0.0):
-    """Paths of campaigns whose results cost ``cost_ratio`` × target; values are log-normal of mean 1."""
+def watch(seed, campaigns, cost_ratio, sigma=0.0, value_ratio=1.0):
+    """Paths of campaigns whose results cost ``cost_ratio`` × target; values are log-normal of mean ``value_ratio``."""
     rng = np.random.default_rng(seed)
     looks = int(HORIZON / cost_ratio + 8 * np.sqrt(HORIZON / cost_ratio)) + 2
     at = rng.exponential(cost_ratio, (campaigns, looks)).cumsum(axis=1)
-    values = np.exp(rng.normal(-(sigma**2) / 2, sigma, (campaigns, looks)))
+    values = value_ratio * np.exp(rng.normal(-(sigma**2) / 2, sigma, (campaigns, looks)))
     before = np.concatenate([np.zeros((campaigns, 1)), values.cumsum(axis=1)[:, :-1]], axis=1)
     counts = np.broadcast_to(np.arange(looks, dtype=float), at.shape)
     # The look at the horizon stands for the first result after it; the rest are over.
@@ -51,13 +52,15 @@ def by_values(paths, dispersion, alpha=0.05):
     """Paused by the test for ROAS and ROI, where the mean order value is known to be 1."""
     results = paths.value / dispersion
     return _caught(
-        paths, lambda spend: log_e_below(results, spend / dispersion, VALUE_PRIOR) >= -np.log(alpha)
+        paths,
+        lambda spend: log_e_either(paths.results, spend, results, spend / dispersion) >= -np.log(alpha),
     )
 
 
 def by_own_values(paths, dispersion, alpha=0.05, least=5):
     """The same where the mean is the campaign's own, once it has ``least`` orders."""
-    scale = dispersion * paths.value / np.maximum(paths.results, 1)
+    count = np.maximum(paths.results, 1)
+    scale = own_dispersion(dispersion, count) * paths.value / count
     scale = np.where(paths.results >= least, scale, np.inf)
 
     def is_bad(spend):

@@ -33,16 +33,41 @@ def test_at_twice_the_target_the_median_pause_comes_by_25_times_and_95_percent_b
     assert caught.p95 <= 60
 
 
-def test_the_same_holds_for_roas_with_log_normal_order_values():
-    sigma = 0.4
+@pytest.mark.parametrize("sigma", [0.4, 0.6, 0.8, 1.0])
+def test_the_same_holds_for_roas_with_log_normal_order_values_of_known_mean(sigma):
     on = watching.watch(SEED, CAMPAIGNS, cost_ratio=1.0, sigma=sigma)
     bad = watching.watch(SEED, CAMPAIGNS, cost_ratio=2.0, sigma=sigma)
     caught = watching.by_values(bad, exp(sigma**2))
     assert 0.01 < watching.by_values(on, exp(sigma**2)).ever <= 0.06
-    assert watching.by_own_values(on, exp(sigma**2)).ever <= 0.06
     assert caught.median <= 25
     assert caught.p95 <= 60
     assert watching.by_value_threshold(on).ever > 0.4
+
+
+@pytest.mark.parametrize(("sigma", "median", "share"), [(0.4, 25, 0.99), (0.6, 30, 0.97), (1.0, 55, 0.8)])
+def test_with_its_own_mean_no_more_healthy_campaigns_are_paused_but_wide_values_cost_time(
+    sigma, median, share
+):
+    on = watching.watch(SEED, CAMPAIGNS, cost_ratio=1.0, sigma=sigma)
+    caught = watching.by_own_values(watching.watch(SEED, CAMPAIGNS, 2.0, sigma), exp(sigma**2))
+    assert watching.by_own_values(on, exp(sigma**2)).ever <= 0.06
+    assert caught.median <= median
+    assert caught.ever >= share
+
+
+def test_orders_of_half_the_value_are_seen_as_well():
+    small = watching.watch(SEED, CAMPAIGNS, cost_ratio=1.0, sigma=0.4, value_ratio=0.5)
+    caught = watching.by_values(small, exp(0.4**2))
+    assert caught.ever > 0.99
+    assert caught.median <= 30
+
+
+def test_a_known_order_value_lets_missing_orders_speak():
+    few = sums(spend_micros=400 * MICROS, orders=2, revenue_micros=120 * MICROS)
+    wide = {"order_value_dispersion": 20.0}
+    known = EvidenceOptions(order_value_micros=60 * MICROS, **wide)
+    assert assess(few, {"roas": 3 * MICROS}, EvidenceOptions(**wide)) == {}
+    assert assess(few, {"roas": 3 * MICROS}, known)["roas"].verdict == "bad"
 
 
 def test_very_heavy_order_values_cost_time_but_no_healthy_campaign():
