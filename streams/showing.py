@@ -1,12 +1,14 @@
 """What a worker shows of itself: the snapshot behind ``/metrics`` and the answer of ``/readyz``."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, get_args
 
 from metrics.attribution.crediting import split_subject, subject
+from metrics.budget.records import ActionVerb, Mode
+from metrics.budget.state import CampaignState
 from metrics.campaigns import Book
 from metrics.composing import DECLARED
-from metrics.exposition import BoardSnapshot, CampaignSnapshot, LedgerRow, WorkerSnapshot
+from metrics.exposition import BoardSnapshot, CampaignSnapshot, CardSnapshot, LedgerRow, WorkerSnapshot
 from metrics.reading import CampaignKpi
 from metrics.windows import TOTAL_WINDOW
 from streams import topics
@@ -128,7 +130,18 @@ class WorkerSource:
             actions=dict(controller.actions_taken),
             is_live=controller.is_live,
             is_breaker_open=now < controller.board.open_until,
+            cards=[
+                _card(state, controller.book.facts(state.campaign_id).channel, controller.mode)
+                for state in self._largest(list(controller.board.campaigns.values()))
+            ],
         )
+
+    def _largest(self, states: list[CampaignState]) -> list[CampaignState]:
+        """Campaigns of the board that have series: the largest by spend, no more than elsewhere."""
+        shown = [state for state in states if state.column != "archived"]
+        if len(shown) > self._settings.max_campaign_series:
+            shown.sort(key=lambda state: (-state.spent, state.campaign_id))
+        return shown[: self._settings.max_campaign_series]
 
     def _ledger(self) -> Iterator[LedgerRow]:
         for partition, holding in self._processor.held.items():
@@ -142,3 +155,20 @@ class WorkerSource:
                     counts.too_late,
                     holding.intake.intake.unaccounted(topic),
                 )
+
+
+def _card(state: CampaignState, channel: str | None, mode: Mode) -> CardSnapshot:
+    """A campaign on the board; counts begin at 0, so that the first action is an increase."""
+    actions = {(str(verb), str(mode)): 0 for verb in get_args(ActionVerb)}
+    for key, count in state.taken.items():
+        verb, _, how = key.partition("|")
+        actions[verb, how] = count
+    hold = state.hold
+    return CardSnapshot(
+        campaign_id=state.campaign_id,
+        channel=channel,
+        column=state.column,
+        actions=actions,
+        hold_owner=None if hold is None else hold.owner,
+        hold_expires_ms=None if hold is None else hold.expires_at,
+    )

@@ -91,6 +91,54 @@ _MONEY = (
     ),
 )  # fmt: skip
 
+_BOARD = (
+    Panel(
+        "table",
+        "Column of the budget board",
+        "Where the campaign stands on the board of the budget controller.",
+        (
+            Query(
+                f"max by (column) (campaign_budget_column{{{promql.SCOPE}}})",
+                "column",
+                is_info=True,
+            ),
+        ),
+        width=6,
+        height=4,
+    ),
+    Panel(
+        "stat",
+        "Hold ends",
+        "When the hold of the campaign ends, by its owner. A hold without an end, which someone must resume, is not shown.",
+        (
+            Query(
+                f"1000 * (max by (owner) (campaign_budget_hold_expires_timestamp_seconds{{{promql.SCOPE}}}) < +Inf)",
+                "{{owner}}",
+            ),
+        ),
+        unit="dateTimeFromNow",
+        width=6,
+        height=4,
+        decimals=None,
+        empty="while the campaign is not held.",
+    ),
+    Panel(
+        "lines",
+        "Budget actions",
+        "Actions of the budget controller on the campaign so far; only those of mode enforce are obeyed.",
+        (
+            Query(
+                f"max by (verb, mode) (campaign_budget_actions_total{{{promql.SCOPE}}}) > 0",
+                "{{verb}} ({{mode}})",
+            ),
+        ),
+        width=12,
+        height=4,
+        decimals=0,
+        empty="before the first action.",
+    ),
+)
+
 _OF_TARGET = "max by (campaign_id, channel, target)"
 
 _MATURITY = (
@@ -162,6 +210,12 @@ NOTES = (
         "blue",
     ),
     Note(
+        "Budget action",
+        f"max by (campaign_id, verb, mode) (increase(campaign_budget_actions_total{{{promql.SCOPE}}}[1m])) > 0",
+        "{{verb}} ({{mode}})",
+        "purple",
+    ),
+    Note(
         "Alert",
         f'max by (campaign_id, alertname) (ALERTS{{{promql.SCOPE},alertstate="firing"}})',
         "{{alertname}}",
@@ -185,6 +239,7 @@ BOARD = Board(
     rows=(
         Row("What it is for", _WHAT),
         Row("Money", _MONEY),
+        Row("On the budget board", _BOARD),
         Row("Every KPI", (*map(_over_time, KPI_GAUGES), _CAC)),
         Row("How far to trust it", _MATURITY),
     ),

@@ -41,6 +41,12 @@ def action_id(wish: Wish, state: CampaignState) -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
 
 
+def counted(state: CampaignState, action: BudgetAction) -> dict[str, int]:
+    """How many actions were taken on a campaign, by ``verb|mode``, with this one."""
+    key = f"{action.verb}|{action.mode}"
+    return {**state.taken, key: state.taken.get(key, 0) + 1}
+
+
 def done(wish: Wish, state: CampaignState, now: int) -> CampaignState:
     """The campaign after an action on it."""
     column: Column = "hold" if wish.verb == "pause" else wish.column or state.column

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from metrics.budget.absorbing import absorb_reading, absorb_signal, register, remember
-from metrics.budget.acting import action_of, done
+from metrics.budget.acting import action_of, counted, done
 from metrics.budget.guards import (
     REALLOCATION,
     Admitted,
@@ -317,7 +317,7 @@ class _Desk:
 
     def _do(self, wish: Wish, state: CampaignState, mode: Mode) -> None:
         action = action_of(wish, state, mode, self.context.currency, self.now)
-        self._put(state, done(wish, state, self.now))
+        self._put(state, replace(done(wish, state, self.now), taken=counted(state, action)))
         self._emit(action, wish)
 
     def _say(self, wish: Wish, state: CampaignState, mode: Mode) -> None:
@@ -327,9 +327,8 @@ class _Desk:
         if state.said == said:
             return
         action = action_of(wish, state, mode, self.context.currency, self.now)
-        self._put(
-            state, replace(state, said=said, proposal=action, serial=state.serial + 1, reason=wish.reason)
-        )
+        said_of = replace(state, said=said, proposal=action, serial=state.serial + 1, reason=wish.reason)
+        self._put(state, replace(said_of, taken=counted(state, action)))
         self._emit(action, wish)
 
     def _emit(self, action: BudgetAction, wish: Wish) -> None:

@@ -61,7 +61,8 @@ class CampaignState(msgspec.Struct, frozen=True, kw_only=True):
     ``registered`` is the budget as the registry has it, ``budget`` as the controller has set it. ``pulled`` counts
     the cards in or past work. ``baseline`` is what came before the evidence began anew,
     ``trail`` the spend as earlier readings had it, by the instant they were published, oldest first; ``awaiting`` one
-    of them that the watermark has not reached yet, ``settled`` the last that it has. ``serial`` counts actions.
+    of them that the watermark has not reached yet, ``settled`` the last that it has. ``serial`` counts actions, ``taken``
+    does by ``verb|mode``.
     """
 
     campaign_id: str
@@ -78,6 +79,7 @@ class CampaignState(msgspec.Struct, frozen=True, kw_only=True):
     proposal: BudgetAction | None = None
     said: str = ""
     serial: int = 0
+    taken: dict[str, int] = {}
     changed_at: int | None = None
     day: tuple[int, int] = (0, 0)
     baseline: Sums | None = None

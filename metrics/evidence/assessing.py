@@ -5,7 +5,7 @@ between is ``inconclusive``, and so is a target on which nothing can be said: no
 """
 
 from collections.abc import Mapping
-from math import exp, log
+from math import exp, inf, log
 from typing import NamedTuple
 
 import msgspec
@@ -39,9 +39,9 @@ class EvidenceOptions(msgspec.Struct, frozen=True):
         order_value_dispersion: bound on E[X²]/E[X]² of the value of an order: 1 + (standard deviation / mean)²; for a
             log-normal law exp(σ²).
         order_value_micros: mean value of an order where it is known; None: the campaign's own mean, once it has
-            five orders. With the known value the level of the test is exact for campaigns whose orders are worth that
-            much at most on average, and missing orders are seen however widely values scatter; with the own mean the
-            level is measured.
+            five orders. Where it is known, missing orders are seen however widely values scatter, at an exact level for
+            campaigns whose orders are worth that much at most on average; money is judged by the own mean where that
+            is smaller, at a measured level.
     """
 
     alpha: float = 0.05
@@ -183,14 +183,15 @@ def _worth(gross: int, sums: Sums, options: EvidenceOptions) -> _Worth | None:
 
     Before refunds: orders that come to nothing lower E[X²] and E[X] alike.
     """
-    dispersion = options.order_value_dispersion
-    if options.order_value_micros is not None:
-        share = gross / sums.revenue_micros if 0 < gross <= sums.revenue_micros else 1.0
-        mean = max(1.0, options.order_value_micros * share)
-        return _Worth(mean * dispersion, (float(sums.orders), mean))
-    if sums.orders < _MIN_ORDERS or gross <= 0:
-        return None
-    return _Worth(max(1.0, gross / sums.orders * own_dispersion(dispersion, sums.orders)))
+    dispersion, own = options.order_value_dispersion, None
+    if sums.orders >= _MIN_ORDERS and gross > 0:
+        own = max(1.0, gross / sums.orders * own_dispersion(dispersion, sums.orders))
+    if options.order_value_micros is None:
+        return None if own is None else _Worth(own)
+    share = gross / sums.revenue_micros if 0 < gross <= sums.revenue_micros else 1.0
+    mean = max(1.0, options.order_value_micros * share)
+    # Orders smaller than they should be have a smaller scale, with which they are seen twice as soon.
+    return _Worth(min(mean * dispersion, own or inf), (float(sums.orders), mean))
 
 
 def own_dispersion(dispersion: float, orders: float) -> float:

@@ -10,6 +10,7 @@ from metrics.exposition.rendering import Exposition, prefers_openmetrics, render
 from metrics.exposition.snapshot import (
     BoardSnapshot,
     CampaignSnapshot,
+    CardSnapshot,
     CheckpointSnapshot,
     HistogramSnapshot,
     LedgerRow,
@@ -24,6 +25,7 @@ __all__ = [
     "OTHER",
     "BoardSnapshot",
     "CampaignSnapshot",
+    "CardSnapshot",
     "CheckpointSnapshot",
     "Exposition",
     "Folding",

@@ -170,6 +170,26 @@ BUDGET_ACTIONS = Family(
     "roistream_budget_actions", "counter", "Budget actions taken since the start.", ("verb", "mode")
 )
 
+CAMPAIGN_ACTIONS = Family(
+    "campaign_budget_actions",
+    "counter",
+    "Budget actions on the campaign, also those that were only said or proposed.",
+    (*_CAMPAIGN, "verb", "mode"),
+)
+CAMPAIGN_COLUMN = Family(
+    "campaign_budget_column",
+    "gauge",
+    "Column of the budget board in which the campaign stands; always 1.",
+    (*_CAMPAIGN, "column"),
+)
+CAMPAIGN_HOLD = Family(
+    "campaign_budget_hold_expires_timestamp_seconds",
+    "gauge",
+    "When the hold of the campaign ends; +Inf where someone must resume it.",
+    (*_CAMPAIGN, "owner"),
+    "seconds",
+)
+
 BUILD = Family("roistream_build_info", "gauge", "Version of the running worker; always 1.", ("version",))
 READY = Family("roistream_ready", "gauge", "1 while /readyz answers 200, else 0.")
 LEDGER = Family(
@@ -289,6 +309,9 @@ FAMILIES: tuple[Family, ...] = (
     BOARD_LIVE,
     BOARD_BREAKER,
     BUDGET_ACTIONS,
+    CAMPAIGN_ACTIONS,
+    CAMPAIGN_COLUMN,
+    CAMPAIGN_HOLD,
     REDIS_UP,
     REDIS_PENDING,
     REDIS_WRITTEN,

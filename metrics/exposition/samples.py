@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
+from math import inf
 from typing import NamedTuple
 
 from prometheus_client.utils import floatToGoString
@@ -13,6 +14,7 @@ from metrics.exposition.folding import OTHER, Folding, folded_sums
 from metrics.exposition.snapshot import (
     BoardSnapshot,
     CampaignSnapshot,
+    CardSnapshot,
     HistogramSnapshot,
     PipelineSnapshot,
     WorkerSnapshot,
@@ -296,6 +298,27 @@ def _board(board: BoardSnapshot | None, currency: str) -> Iterator[tuple[Family,
             for (verb, mode), count in board.actions.items()
         ],
     )
+    yield table.CAMPAIGN_ACTIONS, [sample for card in board.cards for sample in _actions(card)]
+    yield (
+        table.CAMPAIGN_COLUMN,
+        [Sample("", Labels({**_place(card), "column": card.column}), 1) for card in board.cards],
+    )
+    yield table.CAMPAIGN_HOLD, [sample for card in board.cards for sample in _hold(card)]
+
+
+def _place(card: CardSnapshot) -> dict[str, str]:
+    return {"campaign_id": card.campaign_id, "channel": card.channel or ""}
+
+
+def _actions(card: CardSnapshot) -> Samples:
+    for (verb, mode), count in card.actions.items():
+        yield Sample("_total", Labels({**_place(card), "verb": verb, "mode": mode}), count)
+
+
+def _hold(card: CardSnapshot) -> Samples:
+    if card.hold_owner is not None:
+        ends = inf if card.hold_expires_ms is None else card.hold_expires_ms / 1_000
+        yield Sample("", Labels({**_place(card), "owner": card.hold_owner}), ends)
 
 
 def _redis(health: PipelineSnapshot) -> Iterator[tuple[Family, Samples]]:

@@ -129,6 +129,23 @@ class PipelineSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     is_ready: bool = False
 
 
+class CardSnapshot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One campaign on the budget board.
+
+    Attributes:
+        actions: taken on it since the board began, by (verb, mode).
+        hold_owner: None where it is not held.
+        hold_expires_ms: None where a hold has no end.
+    """
+
+    campaign_id: str
+    channel: str | None
+    column: str
+    actions: Mapping[tuple[str, str], int] = {}
+    hold_owner: str | None = None
+    hold_expires_ms: int | None = None
+
+
 class BoardSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """The budget board, on the worker that holds it; money in micros.
 
@@ -137,6 +154,7 @@ class BoardSnapshot(msgspec.Struct, frozen=True, kw_only=True):
         committed_micros: what is promised over all campaigns.
         actions: taken since the start of the process, by (verb, mode).
         is_live: whether it may act; ``is_breaker_open`` whether too many automatic actions have stopped it.
+        cards: of the campaigns that have series of their own.
     """
 
     columns: Mapping[str, tuple[int, int]]
@@ -144,6 +162,7 @@ class BoardSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     actions: Mapping[tuple[str, str], int]
     is_live: bool
     is_breaker_open: bool
+    cards: Sequence[CardSnapshot] = ()
 
 
 class WorkerSnapshot(msgspec.Struct, frozen=True, kw_only=True):

@@ -50,24 +50,30 @@ def by_counts(paths, alpha=0.05):
 
 def by_values(paths, dispersion, alpha=0.05):
     """Paused by the test for ROAS and ROI, where the mean order value is known to be 1."""
-    results = paths.value / dispersion
-    return _caught(
-        paths,
-        lambda spend: log_e_either(paths.results, spend, results, spend / dispersion) >= -np.log(alpha),
-    )
+    scale = np.minimum(dispersion, _own_scale(paths, dispersion))
+
+    def is_bad(spend):
+        return log_e_either(paths.results, spend, paths.value / scale, spend / scale) >= -np.log(alpha)
+
+    return _caught(paths, is_bad)
 
 
 def by_own_values(paths, dispersion, alpha=0.05, least=5):
     """The same where the mean is the campaign's own, once it has ``least`` orders."""
-    count = np.maximum(paths.results, 1)
-    scale = own_dispersion(dispersion, count) * paths.value / count
-    scale = np.where(paths.results >= least, scale, np.inf)
+    scale = _own_scale(paths, dispersion, least)
 
     def is_bad(spend):
         found = log_e_below(paths.value / scale, spend / scale, VALUE_PRIOR)
         return (paths.results >= least) & (found >= -np.log(alpha))
 
     return _caught(paths, is_bad)
+
+
+def _own_scale(paths, dispersion, least=5):
+    """The scale by the mean of the campaign's own orders; infinite before it has ``least`` of them."""
+    count = np.maximum(paths.results, 1)
+    scale = own_dispersion(dispersion, count) * paths.value / count
+    return np.where(paths.results >= least, scale, np.inf)
 
 
 def by_threshold(paths, factor=1.5, after=3.0):

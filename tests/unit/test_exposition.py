@@ -23,6 +23,7 @@ from metrics.exposition import (
     OTHER,
     BoardSnapshot,
     CampaignSnapshot,
+    CardSnapshot,
     CheckpointSnapshot,
     Exposition,
     HistogramSnapshot,
@@ -131,6 +132,18 @@ def everything() -> WorkerSnapshot:
         actions={("pause", "enforce"): 2},
         is_live=True,
         is_breaker_open=False,
+        cards=[
+            CardSnapshot(
+                campaign_id="c-1",
+                channel="search",
+                column="hold",
+                actions={("pause", "enforce"): 2, ("resume", "enforce"): 0},
+                hold_owner="evidence",
+                hold_expires_ms=NOW + HOUR,
+            ),
+            CardSnapshot(campaign_id="c-2", channel=None, column="hold", hold_owner="ada"),
+            CardSnapshot(campaign_id="c-3", channel=None, column="scale"),
+        ],
     )
     taken = worker(
         rich,
@@ -296,6 +309,23 @@ def test_null_is_absent_and_never_zero():
     names = {name for name, _ in found}
     assert "campaign_click_through_ratio" in names
     assert not names & {"campaign_cost_per_lead", "campaign_window_clicks", "campaign_budget"}
+
+
+def test_a_card_shows_its_column_its_actions_and_when_its_hold_ends():
+    text = page(everything())
+    assert 'campaign_budget_column{campaign_id="c-3",channel="",column="scale"} 1.0\n' in text
+    assert (
+        'campaign_budget_actions_total{campaign_id="c-1",channel="search",mode="enforce",verb="pause"} 2.0\n'
+        in text
+    )
+    hold = "campaign_budget_hold_expires_timestamp_seconds{"
+    ends = {
+        line.rpartition(" ")[0]: line.rpartition(" ")[2]
+        for line in text.splitlines()
+        if line.startswith(hold)
+    }
+    assert float(ends[hold + 'campaign_id="c-1",channel="search",owner="evidence"}']) == (NOW + HOUR) / 1_000
+    assert ends[hold + 'campaign_id="c-2",channel="",owner="ada"}'] == "+Inf"
 
 
 def test_unknown_channel_is_an_empty_string():
