@@ -47,15 +47,11 @@ def absorb_reading(
     trail = _trailed(state.trail, (published, reading.sums.spend_micros or 0), ripe_at, policy.mature_after)
     share = min(completeness, _matured(trail, ripe_at, own, state.baseline))
     awaiting, settled = _settling(state, (published, reading.sums), watermark)
-    evidence = assess(
-        own,
-        facts.targets_micros,
-        policy.evidence,
-        _arrived(reading, share),
-        settled=None if settled is None else since(settled, state.baseline),
-    )
-    if settled is None:
-        evidence = {}
+    evidence = {}
+    if settled is not None:
+        before = since(settled, state.baseline)
+        arrived = _arrived(reading, share)
+        evidence = assess(own, facts.targets_micros, policy.evidence, arrived, settled=before)
     known = min((each.completeness for each in evidence.values()), default=share)
     renewed = replace(
         state,

@@ -38,6 +38,8 @@ from metrics.timeline import MINUTE
 
 #: Words older than this are no longer acted on, so that reading a log anew repeats nothing.
 MAX_WORD_AGE = 15 * MINUTE
+#: Words that may wait for the registration of their campaigns.
+_EARLY = 100
 #: Campaigns looked at between two pauses of ``slices``: some milliseconds of work.
 _SLICE = 100
 
@@ -144,8 +146,7 @@ class _Desk:
         for signal in inputs.signals:
             if signal.campaign_id in self.context.facts:
                 self._absorb_signal(signal)
-        known = (each for each in inputs.decisions if each.campaign_id in self.board.campaigns)
-        waiting = (*self.board.waiting, *known)
+        waiting = (*self.board.waiting, *inputs.decisions)
         self.board = replace(self.board, waiting=waiting)
         for campaign_id in self.context.archived & set(self.board.campaigns):
             state = self.board.campaigns[campaign_id]
@@ -218,9 +219,13 @@ class _Desk:
     # --- operators ---------------------------------------------------------------------------------
 
     def hear_waiting(self) -> None:
-        """Do the words that have come, in their order."""
-        waiting, self.board = self.board.waiting, replace(self.board, waiting=())
-        for decision in waiting:
+        """Do the words that have come, in their order; those on campaigns not registered yet wait for that."""
+        heard, early = [], []
+        for decision in self.board.waiting:
+            (heard if decision.campaign_id in self.board.campaigns else early).append(decision)
+        early = [each for each in early if self._is_recent(instant(each.occurred_at, "occurred_at"))]
+        self.board = replace(self.board, waiting=tuple(early[-_EARLY:]))
+        for decision in heard:
             state = self._registered(decision.campaign_id)
             if decision.decision_id in state.seen:
                 continue
@@ -262,8 +267,10 @@ class _Desk:
         self._judge(campaign_id)
         if campaign_id in self._brief:
             state = self.board.campaigns[campaign_id]
-            left = {rule: at for rule, at in state.firing.items() if rule not in self._brief[campaign_id]}
-            self._put(state, replace(state, firing=left))
+            brief = self._brief[campaign_id]
+            left = {rule: at for rule, at in state.firing.items() if rule not in brief}
+            more = f"; {', '.join(sorted(brief))} has resolved since" if brief and state.may_spend else ""
+            self._put(state, replace(state, firing=left, reason=state.reason + more))
 
     def _judge(self, campaign_id: str) -> None:
         state = self.board.campaigns[campaign_id]

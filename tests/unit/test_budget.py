@@ -202,6 +202,17 @@ def test_what_is_not_registered_has_no_card_and_gets_no_decision(name):
     assert set(board.campaigns) == {"c"}
 
 
+def test_a_word_that_comes_before_its_campaign_is_registered_waits_for_it():
+    word = Inputs(decisions=[decision("pause")])
+    unknown = context()._replace(facts={})
+    steps = [(word, unknown, NOW), (Inputs(readings=[reading(10, 5)]), context(), NOW + MINUTE)]
+    _, (early, known) = play(*steps)
+    assert early == []
+    assert [a.verb for a in known] == ["pause"]
+    board, _ = play((word, unknown, NOW), (Inputs(), unknown, NOW + HOUR))
+    assert board.waiting == ()
+
+
 def test_a_campaign_that_is_no_longer_registered_is_left_alone():
     board, _ = play((Inputs(readings=[reading(100, 60)]), context(), NOW))
     gone = context()._replace(facts={})
@@ -227,6 +238,7 @@ def test_an_alert_that_passes_before_anything_could_be_done_leaves_a_reason():
     assert nothing == []
     assert "LeadsStopped" in board.campaigns["c"].reason
     assert "stale" in board.campaigns["c"].reason
+    assert "has resolved since" in board.campaigns["c"].reason
     fresh = Inputs(readings=[reading(10, 6, revision=2)])
     _, (later,) = play((fresh, context(), NOW), board=board)
     assert later == []
