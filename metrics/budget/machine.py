@@ -220,12 +220,13 @@ class _Desk:
 
     def hear_waiting(self) -> None:
         """Do the words that have come, in their order; those on campaigns not registered yet wait for that."""
-        heard, early = [], []
+        known: list[BudgetDecision] = []
+        early: list[BudgetDecision] = []
         for decision in self.board.waiting:
-            (heard if decision.campaign_id in self.board.campaigns else early).append(decision)
+            (known if decision.campaign_id in self.board.campaigns else early).append(decision)
         early = [each for each in early if self._is_recent(instant(each.occurred_at, "occurred_at"))]
         self.board = replace(self.board, waiting=tuple(early[-_EARLY:]))
-        for decision in heard:
+        for decision in known:
             state = self._registered(decision.campaign_id)
             if decision.decision_id in state.seen:
                 continue
