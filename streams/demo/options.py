@@ -21,15 +21,15 @@ _EMBEDDED = {
 #: ``total`` is published every tenth interval: at half a second each, it moves every five.
 _LIVELY = {"ROISTREAM_PUBLISH_INTERVAL": "500ms"}
 
-#: The controller acts, at the speed of a demo: a card is about a minute's money, a campaign rests for seconds. Half a
-#: minute is what most conversions of the demo's world take.
+#: The controller acts, at the speed of a demo: a card is about a minute's money, a campaign rests for seconds. Most
+#: conversions of the demo's world take up to half a minute; those that came sooner count for the spend that does not yet.
 _CONTROL = {
     "ROISTREAM_BUDGET_MODE": "enforce",
     "ROISTREAM_BUDGET": json.dumps(
         {
             "preset": "bold",
             "card_share": 1 / 1440,
-            "mature_after": "30s",
+            "mature_after": "15s",
             "min_completeness": 0.3,
             "cooldown": "20s",
             "hold_for": "90s",
