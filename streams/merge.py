@@ -164,9 +164,10 @@ class Merge:
                     yield campaign_id, kind.name, start
 
     def _reopen(self, key: WindowKey) -> None:
+        """A window of a campaign is open in every view, also where nothing is credited in it."""
         campaign_id, name, start = key
         if not self._is_closed(BY_NAME[name], start):
-            self._open[name].setdefault(start, set()).add(campaign_id)
+            self._open[name].setdefault(start, set()).update(self._with_views(campaign_id))
 
     def _take(self, bundle: Bundle) -> None:
         version = (bundle.epoch, bundle.sequence)

@@ -41,16 +41,16 @@ def write(
 
 
 def published(
-    settings: Settings, topic: str = topics.CAMPAIGN_KPIS, model: str = "declared"
+    settings: Settings, topic: str = topics.CAMPAIGN_KPIS, model: str | None = "declared"
 ) -> list[dict[str, Any]]:
-    """Every committed record of a topic, partition by partition, in order; readings of one model."""
+    """Every committed record of a topic, partition by partition, in order; readings of one model, or of all."""
 
     async def read() -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
         for partition in range(settings.partitions):
             async for entries in read_whole(settings, topic, partition):
                 found += [json.loads(value) for _, value in entries if value is not None]
-        return [record for record in found if record.get("model", model) == model]
+        return [record for record in found if model is None or record.get("model", model) == model]
 
     return asyncio.run(read())
 

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from tests.faults.cluster import Cluster, running_cluster
 from tests.faults.fleet import ROOT
-from tests.faults.sequence import Verdict, plan_of, run_sequence
+from tests.faults.judging import Verdict
+from tests.faults.sequence import plan_of, run_sequence
 
 FOLDER = ROOT / ".faults"
 RESULTS = FOLDER / "results.jsonl"

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from streams import topics
-from tests.contracts.oracles import stream
+from tests.contracts.oracles import journeys, stream
 from tests.contracts.oracles.cells import COST_FIELDS, FIELDS, LENGTHS, Expected, differences
 from tests.faults.workload import Log, parsed
 
@@ -13,7 +13,8 @@ Published = list[dict[str, Any]]
 Ledger = Mapping[tuple[str, int], Mapping[str, int]]
 
 #: They count what happened and never fall in a total.
-GROWING = ("clicks", "impressions", "spend_micros", "orders", "revenue_micros")
+HAPPENED = ("clicks", "impressions", "spend_micros")
+GROWING = (*HAPPENED, "orders", "revenue_micros")
 #: They are credited by the models.
 CONVERSIONS = tuple(name for name in FIELDS if name not in COST_FIELDS)
 _CLOSED = ("final", "correction")
@@ -21,31 +22,44 @@ _CLOSED = ("final", "correction")
 
 def expected(log: Log, registered: Iterable[tuple[str, bytes | None, Any]]) -> Expected:
     """The oracle's sums of what the source topics hold."""
+    return stream.expected(_records(log, registered))
+
+
+def expected_credits(
+    log: Log, registered: Iterable[tuple[str, bytes | None, Any]], views: Iterable[str], reach: journeys.Reach
+) -> dict[str, Expected]:
+    """The oracle's credits in each view; nothing of the data-driven model, of which only ``uncounted`` is known."""
+    computed = [view for view in views if view.removesuffix(journeys.COHORT) in journeys.MODELS]
+    return journeys.credited(_records(log, registered), computed, reach)
+
+
+def _records(
+    log: Log, registered: Iterable[tuple[str, bytes | None, Any]]
+) -> list[tuple[str, dict[str, Any]]]:
     records: list[tuple[str, dict[str, Any]]] = [(topic, value) for topic, _, value in registered]
     for (topic, _), values in sorted(log.items()):
         records += [(topic, record) for record in map(parsed, values) if record is not None]
-    return stream.expected(records)
+    return records
 
 
 def wrong_figures(published: Published, wanted: Expected) -> list[str]:
     """Last revisions against the oracle, to the micro."""
-    last: dict[tuple[str, str, int | None], dict[str, Any]] = {}
-    for record in published:
-        key = window_of(record)
-        if key not in last or record["revision"] >= last[key]["revision"]:
-            last[key] = record
-    held = {key: {field: record["sums"][field] for field in FIELDS} for key, record in last.items()}
+    held = {key: {field: sums[field] for field in FIELDS} for key, sums in _last_sums(published).items()}
     return differences(wanted, held)
+
+
+def wrong_credits(published: Published, wanted: Expected) -> list[str]:
+    """Last revisions of one model against the oracle's credits: counts to the millionth, money to the micro."""
+    held: Expected = {
+        key: {name: round(sums[name] * _unit(name)) for name in CONVERSIONS}
+        for key, sums in _last_sums(published).items()
+    }
+    return differences(wanted, held, CONVERSIONS)
 
 
 def uncounted(published: Published, wanted: Expected) -> list[str]:
     """A model counts every conversion of every window once, whoever it credits: the oracle's sums over all campaigns."""
-    last: dict[tuple[str, str, int | None], dict[str, Any]] = {}
-    for record in published:
-        key = window_of(record)
-        if key not in last or record["revision"] >= last[key]["revision"]:
-            last[key] = record
-    held = _over_campaigns({key: record["sums"] for key, record in last.items()})
+    held = _over_campaigns(_last_sums(published))
     found = []
     for window, whole in _over_campaigns(wanted).items():
         if held.get(window, {}) != whole and any(whole.values()):
@@ -61,9 +75,23 @@ def _over_campaigns(
     for (_, window, start), sums in cells.items():
         whole = found.setdefault((window, start), dict.fromkeys(CONVERSIONS, 0))
         for name in CONVERSIONS:
-            unit = 1 if name.endswith("_micros") else 1_000_000
-            whole[name] += round((sums[name] or 0) * unit)
+            whole[name] += round((sums[name] or 0) * _unit(name))
     return found
+
+
+def _unit(name: str) -> int:
+    """Money is in micros; counts have up to six decimals."""
+    return 1 if name.endswith("_micros") else 1_000_000
+
+
+def _last_sums(published: Published) -> dict[tuple[str, str, int | None], dict[str, Any]]:
+    """Sums of the highest revision of each window."""
+    last: dict[tuple[str, str, int | None], dict[str, Any]] = {}
+    for record in published:
+        key = window_of(record)
+        if key not in last or record["revision"] >= last[key]["revision"]:
+            last[key] = record
+    return {key: record["sums"] for key, record in last.items()}
 
 
 def falling_revisions(published: Published) -> list[str]:
@@ -78,8 +106,12 @@ def falling_revisions(published: Published) -> list[str]:
     return found
 
 
-def falling_totals(published: Published) -> list[str]:
-    """Who follows the highest revision never sees a total's counts, spend or revenue go down."""
+def falling_totals(published: Published, fields: Iterable[str] = GROWING) -> list[str]:
+    """Who follows the highest revision of one model never sees a total's counts, spend or revenue go down.
+
+    Conversions of an attribution model may: a late touch corrects who is credited. What happened to the campaign itself,
+    ``HAPPENED``, may not.
+    """
     last: dict[str, dict[str, Any]] = {}
     found = []
     for record in published:
@@ -87,7 +119,7 @@ def falling_totals(published: Published) -> list[str]:
         known = last.get(campaign)
         if record["window"] != "total" or (known is not None and record["revision"] < known["revision"]):
             continue
-        for field in GROWING:
+        for field in fields:
             before, after = (known or record)["sums"][field], record["sums"][field]
             if before is not None and (after is None or after < before):
                 found.append(f"total of {campaign}: {field} fell from {before} to {after}")

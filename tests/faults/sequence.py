@@ -4,39 +4,37 @@ import random
 import time
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import redis
 
-from streams import topics
+from metrics.attribution.models import MODELS
 from streams.administration import ensure_topics
 from streams.embedded.cache import _command as cache_command
 from streams.embedded.cache import cache_program
 from streams.embedded.process import LOOPBACK, Server, free_ports, is_listening
 from streams.settings import Settings
-from tests.contracts.outside import ledgers, published, write
-from tests.faults import checks
+from tests.contracts.oracles.journeys import COHORT
+from tests.contracts.outside import write
 from tests.faults.cluster import Cluster
 from tests.faults.faults import CLUSTERED, COMMON, EARLY, PROXIED, Fault, Scene, cache_lost
-from tests.faults.fleet import Fleet, running_fleet
+from tests.faults.fleet import running_fleet
+from tests.faults.journeys import CLICK_LOOKBACK_MS, HALF_LIFE_MS, VIEW_LOOKBACK_MS
+from tests.faults.judging import Verdict, judge
 from tests.faults.workload import (
     DAY_MS,
     HOUR_MS,
     MINUTE_MS,
     Shape,
     Writer,
-    gaps,
-    latest_event,
     load_of,
-    read_back,
     registered,
 )
 
 PARTITIONS = 4
 GRACE_MS = 10_000
-_SETTLES_WITHIN_S = 75
 _FIRST_FAULT_S, _LAST_FAULT_S = 2.0, 13.0
 
 
@@ -52,6 +50,11 @@ class Plan:
     @property
     def is_proxied(self) -> bool:
         return any(fault in PROXIED for _, fault in self.faults)
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """In every fifth sequence no model is computed, in the others all are, two of them by cohort, too."""
+        return (*MODELS, f"linear{COHORT}", f"last_touch{COHORT}") if self.seed % 5 else ()
 
     @property
     def needs_cache(self) -> bool:
@@ -107,29 +110,12 @@ class Cache:
             return dict(client.hgetall("roistream:kpis:declared:total"))
 
 
-@dataclass
-class Verdict:
-    """What came of a sequence."""
-
-    seed: int
-    brokers: int
-    faults: list[str]
-    workers: int = 0
-    shape: str = ""
-    passed: bool = False
-    seconds: float = 0.0
-    settled_s: float = 0.0
-    problems: list[str] = field(default_factory=list)
-    events: list[str] = field(default_factory=list)
-    deaths: list[str] = field(default_factory=list)
-    counts: dict[str, int] = field(default_factory=dict)
-
-
 def run_sequence(cluster: Cluster, plan: Plan, folder: Path, echo: Any = print) -> Verdict:
     """Run the plan on the cluster; its topics are gone afterwards."""
     started = time.monotonic()
     verdict = Verdict(plan.seed, len(cluster.nodes), [fault.__name__ for _, fault in plan.faults])
-    verdict.workers, verdict.shape = plan.workers, "replay" if plan.shape.is_replay else "paced"
+    verdict.models, verdict.workers = len(plan.models), plan.workers
+    verdict.shape = "replay" if plan.shape.is_replay else "paced"
 
     def say(text: str) -> None:
         verdict.events.append(f"{time.monotonic() - started:6.1f} {text}")
@@ -168,7 +154,11 @@ def _settings(cluster: Cluster, cache: Cache | None, plan: Plan) -> Settings:
         publish_interval=200,
         # In every fourth sequence updates must wait for their turn, over restarts too.
         max_publish_rate=5_000 if plan.seed % 4 else 150,
-        attribution_models=["linear", "last_touch"],
+        attribution_models=list(plan.models),
+        lookback=CLICK_LOOKBACK_MS,
+        view_through_lookback=VIEW_LOOKBACK_MS,
+        half_life=HALF_LIFE_MS,
+        refit_interval=5_000,
         **({"redis_url": cache.url} if cache else {}),
     )
 
@@ -193,7 +183,7 @@ def _run(scene: Scene, plan: Plan, settings: Settings, verdict: Verdict) -> None
     if not plan.shape.is_replay:
         writer.finish()
     scene.say("everything is written, everything is mended")
-    _judge(scene, settings, verdict, load)
+    judge(scene, settings, verdict, load)
 
 
 def _play(scene: Scene, plan: Plan) -> None:
@@ -213,85 +203,3 @@ def _play(scene: Scene, plan: Plan) -> None:
             if pause is not None:
                 waiting.append((time.monotonic() + pause, acts))
         time.sleep(0.05)
-
-
-def _judge(scene: Scene, settings: Settings, verdict: Verdict, load: Any) -> None:
-    mended = time.monotonic()
-    log = read_back(settings)
-    wanted = checks.expected(log, registered())
-    last: list[str] = []
-
-    def is_settled() -> bool:
-        last[:] = _unsettled(scene.fleet, settings, log, wanted)
-        return not last
-
-    def settles_slowly() -> bool:
-        time.sleep(0.4)  # each look reads whole topics
-        return is_settled()
-
-    is_exact = scene.fleet.wait("exact figures", settles_slowly, _SETTLES_WITHIN_S)
-    verdict.settled_s = round(time.monotonic() - mended, 1)
-    records = published(settings)
-    problems = [] if is_exact else list(last)
-    problems += checks.falling_revisions(records) + checks.falling_totals(records) + checks.reopened(records)
-    problems += gaps(log, load) + _wrong_views(scene, settings, wanted)
-    verdict.problems = problems[:30]
-    verdict.counts = _counts(log, records)
-    scene.say(
-        f"exact after {verdict.settled_s} s; {verdict.counts}" if not problems else f"WRONG: {problems[:5]}"
-    )
-
-
-def _unsettled(fleet: Fleet, settings: Settings, log: Any, wanted: Any) -> list[str]:
-    """What is not yet as it must end."""
-    if not fleet.all_ready():
-        return ["not every worker is ready"]
-    prefix = settings.topic_prefix
-    ledger = {
-        (topic.removeprefix(prefix), partition): outcomes
-        for (topic, partition), outcomes in ledgers(fleet.living).items()
-    }
-    found = checks.wrong_ledger(ledger, log)
-    if not found:
-        letters = [
-            letter | {"topic": letter["topic"].removeprefix(prefix)}
-            for letter in published(settings, topics.DEAD_LETTERS)
-        ]
-        found = checks.wrong_dead_letters(letters, log)
-    if found:
-        return found
-    records = published(settings)
-    # In a replay nobody falls idle, so the last windows stay open.
-    still_open = settings.grace + (HOUR_MS if settings.idle_after > MINUTE_MS else 0)
-    return (
-        checks.wrong_figures(records, wanted)
-        or [
-            f"{model}: {each}"
-            for model in settings.attribution_models
-            for each in checks.uncounted(published(settings, model=model), wanted)
-        ]
-        or checks.unclosed(records, still_open, latest_event(log))
-    )
-
-
-def _wrong_views(scene: Scene, settings: Settings, wanted: Any) -> list[str]:
-    """Redis came back empty and must hold every total again."""
-    if settings.redis_url is None:
-        return []
-    campaigns = {campaign for campaign, window, _ in wanted if window == "total"}
-
-    def has_all() -> bool:
-        return campaigns <= set(scene.cache.totals())
-
-    if not scene.fleet.wait("Redis is full again", has_all, 30):
-        return [f"Redis lacks the totals of {sorted(campaigns - set(scene.cache.totals()))}"]
-    return []
-
-
-def _counts(log: Any, records: list[dict[str, Any]]) -> dict[str, int]:
-    stages = [record["stage"] for record in records]
-    return {
-        "read": sum(len(values) for values in log.values()),
-        "published": len(records),
-        **{stage: stages.count(stage) for stage in ("final", "correction")},
-    }

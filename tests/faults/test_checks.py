@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
+from tests.contracts.oracles.journeys import Reach
 from tests.faults import checks
 from tests.faults.launcher import Trap
 from tests.faults.sequence import plan_of
-from tests.faults.workload import MINUTE_MS, Shape, gaps, load_of, parsed
+from tests.faults.workload import MINUTE_MS, Log, Shape, gaps, load_of, parsed
 
 START = "2026-11-21T10:00:00Z"
 START_MS = 1_795_255_200_000
@@ -69,6 +70,28 @@ def test_figures_that_differ_from_the_log_are_found() -> None:
     assert checks.wrong_figures([*records, reading(3)], wanted)
 
 
+def test_credits_that_differ_from_the_log_are_found() -> None:
+    order = {"event_id": "o", "occurred_at": START_MS + 1, "order_id": "o", "visitor_id": "v", "revenue": "1"}
+    log: Log = {("ad-clicks", 0): [click(1, visitor_id="v")], ("orders", 0): [json.dumps(order).encode()]}
+    wanted = checks.expected_credits(log, [], ["linear", "markov"], Reach(1, 1, 1))
+    assert list(wanted) == ["linear"]
+    sums = dict.fromkeys(checks.FIELDS, 0) | {"orders": 1.0, "revenue_micros": 1_000_000}
+    sums["new_customers"] = 1.0
+    records = [reading(1, window=window, sums=sums) for window in ("1m", "1h", "total")]
+    records.append(reading(1, window="1d", window_start="2026-11-21T00:00:00Z", sums=sums))
+    assert checks.wrong_credits(records, wanted["linear"]) == []
+    assert checks.wrong_credits([*records, reading(2, sums=sums | {"orders": 0.999999})], wanted["linear"])
+
+
+def test_a_total_of_a_model_may_lose_a_conversion_and_no_click() -> None:
+    held = dict.fromkeys(checks.FIELDS, 1)
+    totals = [reading(1, window="total", sums=held), reading(2, window="total", sums=held | {"orders": 0.5})]
+    assert checks.falling_totals(totals)
+    assert checks.falling_totals(totals, checks.HAPPENED) == []
+    fallen = reading(3, window="total", sums=held | {"clicks": 0})
+    assert checks.falling_totals([*totals, fallen], checks.HAPPENED)
+
+
 def test_a_missing_and_a_needless_dead_letter_are_found() -> None:
     log = {("ad-clicks", 0): [click(1), b"{"]}
     letter = {"topic": "ad-clicks", "partition": 0, "offset": 1}
@@ -94,7 +117,7 @@ def test_a_ledger_that_tells_another_story_than_the_log_is_found(
 
 
 def test_a_record_that_the_broker_lost_is_found() -> None:
-    load = [("ad-clicks", b"v", json.loads(click(number, visitor_id="v"))) for number in range(3)]
+    load = [("ad-clicks", b"v", json.loads(click(number, key="v"))) for number in range(3)]
     values: list[bytes | None] = [json.dumps(value).encode() for _, _, value in load]
     assert gaps({("ad-clicks", 0): values}, load) == []
     assert len(gaps({("ad-clicks", 0): values[:-1]}, load)) == 1

@@ -17,6 +17,7 @@ from streams import topics
 from streams.connections import aiokafka_options, kafka_python_options
 from streams.settings import Settings
 from tests.contracts.load import Load, generated, visitors
+from tests.faults.journeys import Arrival, journeys, last_clicks
 
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
@@ -24,6 +25,7 @@ DAY_MS = 24 * HOUR_MS
 #: Their costs come from reports.
 REPORTED = ("c-10", "c-11")
 _POISON: list[Any] = [b"{", b"\xff\xfe", b"", {"event_id": 1, "occurred_at": 2}, b"[]"]
+_JOURNEYS = 40
 _ACKNOWLEDGED_WITHIN_S = 90
 _READ_BACK_WITHIN_S = 60
 #: Full topic name without prefix, partition: values by offset.
@@ -68,7 +70,8 @@ def load_of(seed: int, shape: Shape, partitions: int, now: int) -> Load:
     load = generated(seed, shape.records, start, shape.span_ms, people)
     load = _mixed(dice, load, _reports(dice, start, shape.span_ms))
     load = _mixed(dice, load, _broken(dice, len(load) // 200, people))
-    load = _repeated(dice, load)
+    load = _told(load, journeys(dice, start, shape.span_ms, people[:_JOURNEYS]), start, shape.span_ms)
+    load = _repeated(dice, load) + last_clicks(start + shape.span_ms, people, partitions)
     at = dice.randrange(len(load))
     load[at:at] = _broken(dice, shape.poison, people[:1])
     return _numbered(load)
@@ -80,6 +83,14 @@ def _mixed(dice: random.Random, load: Load, others: Load) -> Load:
     for place, other in zip(reversed(places), reversed(others), strict=True):
         load.insert(place, other)
     return load
+
+
+def _told(load: Load, stories: list[Arrival], start: int, span_ms: int) -> Load:
+    """Stories among the records of the time when they arrive."""
+    found = list(load)
+    for at, outgoing in reversed(stories):
+        found.insert((at - start) * len(load) // span_ms, outgoing)
+    return found
 
 
 def _repeated(dice: random.Random, load: Load) -> Load:
@@ -133,7 +144,7 @@ def _numbered(load: Load) -> Load:
     numbers: Counter[tuple[str, bytes | None]] = Counter()
     for topic, key, value in load:
         if is_whole(value) and "seq" not in value:
-            value["seq"] = numbers[topic, key]
+            value |= {"seq": numbers[topic, key], "key": (key or b"").decode()}
             numbers[topic, key] += 1
     return load
 
@@ -244,9 +255,9 @@ def gaps(log: Log, load: Iterable[tuple[str, bytes | None, Any]]) -> list[str]:
     held: dict[tuple[str, str], set[int]] = defaultdict(set)
     for (topic, _), values in log.items():
         for record in filter(None, map(parsed, values)):
-            held[topic, record.get("visitor_id") or record["campaign_id"]].add(record["seq"])
+            held[topic, record["key"]].add(record["seq"])
     return [
         f"the log of {topic} lacks number {value['seq']} of {key.decode() if key else None}"
         for topic, key, value in load
-        if is_whole(value) and value["seq"] not in held[topic, key.decode() if key else ""]
+        if is_whole(value) and value["seq"] not in held[topic, value["key"]]
     ]

@@ -184,9 +184,10 @@ class Machine:
 
     # --- what came out -----------------------------------------------------------------------------
 
-    def last(self) -> dict[tuple[str, str, str | None], dict[str, Any]]:
-        """The declared reading with the highest revision of each campaign, window and start."""
-        return _last(self.kpis)
+    def last(self, model: str = "declared") -> dict[tuple[str, str, str | None], dict[str, Any]]:
+        """The reading of a model with the highest revision of each campaign, window and start."""
+        readings = self.kpis if model == "declared" else self.credited
+        return _last(reading for reading in readings if reading["model"] == model)
 
     def last_sums(self) -> dict[tuple[str, str, str | None], dict[str, Any]]:
         """The last declared sums of each window that are not all zero; unknown cost figures count as zero."""
@@ -194,7 +195,7 @@ class Machine:
 
     def last_credits(self, model: str) -> dict[tuple[str, str, str | None], dict[str, Any]]:
         """The last sums of each window in a model that are not all zero."""
-        return _sums(_last(reading for reading in self.credited if reading["model"] == model))
+        return _sums(self.last(model))
 
     def check_books(self) -> None:
         """The ledger adds up on every partition, and every refused record is in dead-letters."""

@@ -8,11 +8,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from metrics.attribution.identity import visitor_hash
+from metrics.attribution.models import Rules
 from metrics.timeline import HOUR, MINUTE, format_instant
 from streams import topics
-from tests.properties.facts import T0, book, streams_of_facts
+from tests.contracts.oracles import journeys
+from tests.contracts.oracles.journeys import Reach
+from tests.faults.checks import wrong_credits
+from tests.properties.facts import T0, book, oracle_input, streams_of_facts
 from tests.properties.machine import INTAKE, MERGE, Machine
-from tests.properties.test_pipeline_laws import APPENDED, drive, machine_with, wild_steps
+from tests.properties.test_pipeline_laws import APPENDED, check_finals, drive, machine_with, wild_steps
 
 bounded = settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
@@ -46,6 +50,24 @@ def test_after_any_crashes_every_model_has_the_credits_of_a_calm_run_and_counts_
     for model in MODELS:
         assert wild.last_credits(model) == calm.last_credits(model)
         assert by_window(wild.last_credits(model)) == by_window(wild.last_sums())
+        check_finals(wild, model)
+
+
+REACH = Reach(click=30 * MINUTE, impression=10 * MINUTE, half_life=7 * MINUTE)
+PLAIN = (*journeys.MODELS, "linear_cohort", "last_non_direct_cohort")
+
+
+@settings(bounded, max_examples=30)
+@given(streams_of_facts())
+def test_the_credits_are_those_of_a_plain_recomputation(facts):
+    machine = machine_with(facts, models=PLAIN)
+    rules = Rules(PLAIN, lookback=REACH.click, view_lookback=REACH.impression, half_life=REACH.half_life)
+    machine.intake_options = msgspec.structs.replace(machine.intake_options, rules=rules)
+    for p in range(machine.partitions):
+        machine.open(INTAKE, p)
+    machine.settle()
+    for model, wanted in journeys.credited(oracle_input(facts), PLAIN, REACH).items():
+        assert wrong_credits(list(machine.last(model).values()), wanted) == []
 
 
 several_models = st.sampled_from(
@@ -139,6 +161,26 @@ def test_a_late_click_after_the_window_is_final_makes_a_correction_in_the_models
         if (each["campaign_id"], each["window"], each["window_start"]) == ("b", *window)
     ]
     assert [(each["stage"], each["sums"]["spend_micros"]) for each in made] == [("correction", 0)]
+
+
+def test_a_window_of_a_model_without_a_conversion_becomes_final_after_a_restart():
+    machine = Machine(1, book(), models=("last_touch",))
+    machine.produce(topics.CLICKS, "v", click(1, T0, "a", "v"), APPENDED)
+    report = {"report_id": "r", "source": "s", "campaign_id": "c1", "clicks": 3}
+    machine.produce(
+        topics.REPORTS, "c1", report | {"period_start": T0, "period_end": T0 + 30 * MINUTE}, APPENDED
+    )
+    machine.run()
+    machine.tick(20_000)
+    open_ = {("a", "1m"), ("a", "1h"), ("a", "1d"), ("c1", "1h"), ("c1", "1d")}
+    stages = {key[:2]: each["stage"] for key, each in machine.last("last_touch").items()}
+    assert stages == dict.fromkeys((*open_, ("a", "total"), ("c1", "total")), "update")
+    machine.checkpoint(MERGE, 0)  # says that these have gone out
+    machine.open(MERGE, 0)
+    machine.produce(topics.CLICKS, "v", click(2, T0 + 25 * HOUR, "b", "v"), T0 + 26 * HOUR)
+    machine.settle()
+    closed = {key[:2] for key, each in machine.last("last_touch").items() if each["stage"] == "final"}
+    assert closed == open_
 
 
 def test_what_waits_to_be_credited_when_a_worker_dies_is_credited_by_the_next():

@@ -107,9 +107,9 @@ def test_revisions_only_grow_and_updates_keep_their_intervals(facts, steps):
         assert all(after - before >= least for before, after in itertools.pairwise(updates))
 
 
-def check_finals(machine: Machine) -> None:
+def check_finals(machine: Machine, model: str = "declared") -> None:
     """Each window that the watermark has passed by the grace ends with a final or a correction."""
-    for reading in machine.last().values():
+    for reading in machine.last(model).values():
         reached = machine.merge(partition_of(reading["campaign_id"], machine.partitions)).clock.reached
         if reading["window_end"] is None or reached is None:
             continue

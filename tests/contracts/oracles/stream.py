@@ -4,10 +4,11 @@ Holds for records that are valid and not too late; a record in a currency withou
 """
 
 from collections import defaultdict
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 from tests.contracts.oracles.cells import ALL_WINDOWS, COST_FIELDS, Expected, cell, count, spread, start_of
 
@@ -15,6 +16,28 @@ Record = dict[str, Any]
 NO_CAMPAIGN = "(none)"
 STAGES = ("lead", "mql", "sql")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Part(NamedTuple):
+    """Something that a conversion counts at its own event time, and where it is declared."""
+
+    campaign: str
+    at: int
+    sums: dict[str, int]
+
+
+class Conversion(NamedTuple):
+    """A lead with its stages, or an order with its refunds and cancellation.
+
+    Attributes:
+        at: when it came about; None of an order of which only refunds are known.
+        ids: (name of the id, id) of the person.
+        parts: what it counts.
+    """
+
+    at: int | None
+    ids: set[tuple[str, str]]
+    parts: list[Part]
 
 
 class Stream:
@@ -68,8 +91,9 @@ def expected(records: list[tuple[str, Record]], reporting_currency: str = "EUR")
     cells: Expected = {}
     _ads(cells, stream)
     _reports(cells, stream)
-    _leads(cells, stream)
-    _orders(cells, stream)
+    for conversion in conversions(stream):
+        for part in conversion.parts:
+            count(cells, part.campaign, part.at, **part.sums)
     _unknowable(cells, stream)
     return cells
 
@@ -119,23 +143,29 @@ def _unknowable(cells: Expected, stream: Stream) -> None:
             sums.update(dict.fromkeys(COST_FIELDS))
 
 
-def _leads(cells: Expected, stream: Stream) -> None:
+def conversions(stream: Stream) -> list[Conversion]:
+    """Every lead and every order, with all they count."""
+    return [*_leads(stream), *_orders(stream)]
+
+
+def _leads(stream: Stream) -> Iterator[Conversion]:
     of_lead: dict[str, list[Record]] = defaultdict(list)
     for record in stream.of("leads"):
         of_lead[record["lead_id"]].append(record)
     for history in of_lead.values():
         history.sort(key=_moment)
         home = next((r["campaign_id"] for r in history if r.get("campaign_id")), NO_CAMPAIGN)
+        parts = []
         for rank, stage in enumerate(STAGES):
             reached = [r for r in history if STAGES.index(r.get("stage", "lead")) >= rank]
             if reached:
                 first = reached[0]
-                count(
-                    cells, first.get("campaign_id") or home, instant(first["occurred_at"]), **{f"{stage}s": 1}
-                )
+                at = instant(first["occurred_at"])
+                parts.append(Part(first.get("campaign_id") or home, at, {f"{stage}s": 1}))
+        yield Conversion(parts[0].at, set().union(*map(_named, history)), parts)
 
 
-def _orders(cells: Expected, stream: Stream) -> None:
+def _orders(stream: Stream) -> Iterator[Conversion]:
     by_kind: dict[str, dict[str, list[Record]]] = defaultdict(lambda: defaultdict(list))
     for record in sorted(stream.of("orders"), key=_moment):
         by_kind[record.get("kind", "placed")][record["order_id"]].append(record)
@@ -143,35 +173,41 @@ def _orders(cells: Expected, stream: Stream) -> None:
     for record in stream.of("orders"):  # the first placement in the log counts
         if record.get("kind", "placed") == "placed":
             placed.setdefault(record["order_id"], record)
-    _placed(cells, stream, placed)
-    for order_id, refunds in by_kind["refunded"].items():
-        for refund in refunds:
-            campaign = _campaign(placed.get(order_id, refund))
-            at = instant(refund["occurred_at"])
-            count(cells, campaign, at, refunds_micros=stream.micros(refund, "revenue"))
-    for order_id, cancellations in by_kind["cancelled"].items():
-        if order_id in placed:
-            _cancelled(cells, stream, placed[order_id], cancellations[0], by_kind["refunded"][order_id])
+    firsts = _first_orders(placed)
+    refunds, cancellations = by_kind["refunded"], by_kind["cancelled"]
+    for order_id, order in placed.items():
+        parts = [_placed(stream, order, is_first=order_id in firsts)]
+        parts += [_refunded(stream, order, refund) for refund in refunds[order_id]]
+        if order_id in cancellations:
+            parts.append(_cancelled(stream, order, cancellations[order_id][0], refunds[order_id]))
+        yield Conversion(parts[0].at, _named(order), parts)
+    for order_id in refunds.keys() - placed.keys():
+        yield Conversion(None, set(), [_refunded(stream, refund, refund) for refund in refunds[order_id]])
+
+
+def _named(record: Record) -> set[tuple[str, str]]:
+    """The ids of the person that a record names."""
+    return {(name, record[name]) for name in ("visitor_id", "lead_id", "customer_id") if record.get(name)}
 
 
 def _campaign(record: Record) -> str:
     return record.get("campaign_id") or NO_CAMPAIGN
 
 
-def _placed(cells: Expected, stream: Stream, placed: dict[str, Record]) -> None:
-    firsts = _first_orders(placed)
-    for order_id, order in placed.items():
-        declared = order.get("is_new_customer")
-        is_new = order_id in firsts if declared is None else declared
-        count(
-            cells,
-            _campaign(order),
-            instant(order["occurred_at"]),
-            orders=1,
-            new_customers=int(is_new),
-            revenue_micros=stream.micros(order, "revenue"),
-            cost_of_goods_micros=stream.micros(order, "cost_of_goods"),
-        )
+def _placed(stream: Stream, order: Record, *, is_first: bool) -> Part:
+    declared = order.get("is_new_customer")
+    sums = {
+        "orders": 1,
+        "new_customers": int(is_first if declared is None else declared),
+        "revenue_micros": stream.micros(order, "revenue"),
+        "cost_of_goods_micros": stream.micros(order, "cost_of_goods"),
+    }
+    return Part(_campaign(order), instant(order["occurred_at"]), sums)
+
+
+def _refunded(stream: Stream, order: Record, refund: Record) -> Part:
+    amount = stream.micros(refund, "revenue")
+    return Part(_campaign(order), instant(refund["occurred_at"]), {"refunds_micros": amount})
 
 
 def _first_orders(placed: dict[str, Record]) -> set[str]:
@@ -185,18 +221,14 @@ def _first_orders(placed: dict[str, Record]) -> set[str]:
     return {min(orders)[1] for orders in of_customer.values()}
 
 
-def _cancelled(
-    cells: Expected, stream: Stream, order: Record, cancellation: Record, refunds: list[Record]
-) -> None:
+def _cancelled(stream: Stream, order: Record, cancellation: Record, refunds: list[Record]) -> Part:
     refunded = sum(stream.micros(refund, "revenue") for refund in refunds)
-    count(
-        cells,
-        _campaign(order),
-        instant(cancellation["occurred_at"]),
-        cancelled_orders=1,
-        refunds_micros=max(0, stream.micros(order, "revenue") - refunded),
-        cost_of_goods_micros=-stream.micros(order, "cost_of_goods"),
-    )
+    sums = {
+        "cancelled_orders": 1,
+        "refunds_micros": max(0, stream.micros(order, "revenue") - refunded),
+        "cost_of_goods_micros": -stream.micros(order, "cost_of_goods"),
+    }
+    return Part(_campaign(order), instant(cancellation["occurred_at"]), sums)
 
 
-__all__ = ["ALL_WINDOWS", "Stream", "cell", "expected", "instant", "start_of"]
+__all__ = ["ALL_WINDOWS", "Stream", "cell", "conversions", "expected", "instant", "start_of"]
