@@ -5,7 +5,7 @@ reads every partition of its topics by itself; its place in them is stored with 
 """
 
 import logging
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -112,11 +112,10 @@ class Controller:
             self._readings[key] = reading
 
     def has_work(self, now: int) -> bool:
-        """Whether a step would find anything: input, or a hold that ends."""
+        """Whether a step would find anything: input, or a hold or a proposal that ends."""
         if self._readings or self._signals or self._decisions or (self.is_live and self.board.waiting):
             return True
-        holds = (state.hold for state in self.board.campaigns.values())
-        ends = [hold.expires_at for hold in holds if hold is not None and hold.expires_at is not None]
+        ends = (end for state in self.board.campaigns.values() for end in _ends_of(state))
         return any(self._looked_at < end <= now for end in ends)
 
     def step(self, now: int) -> Generator[None, None, tuple[list[CampaignState], list[BudgetAction]]]:
@@ -159,6 +158,13 @@ class Controller:
         """The watermark of the campaign's partition: a reading that has not been renewed holds up to it."""
         partition = partition_of(campaign_id, self._partitions)
         return max(self._reached.get(partition, 0), self._local(partition) or 0) or None
+
+
+def _ends_of(state: CampaignState) -> Iterator[int]:
+    if state.hold is not None and state.hold.expires_at is not None:
+        yield state.hold.expires_at
+    if state.proposal is not None:
+        yield state.proposed_until
 
 
 def _decoded(decoder: "msgspec.json.Decoder[R]", value: bytes, *times: str) -> R | None:

@@ -20,9 +20,14 @@ _TRAIL = 32
 
 
 def register(state: CampaignState, facts: CampaignFacts, policy: Policy) -> CampaignState:
-    """The campaign with its registered budget; a change there moves the budget by as much."""
+    """The campaign with its registered budget; a change there moves the budget by as much.
+
+    A budget in a currency whose rate is not known yet changes nothing until it is.
+    """
     registered = facts.budget_micros or 0
-    if registered == state.registered:
+    record = facts.registered
+    is_unknown = facts.budget_micros is None and record is not None and record.budget is not None
+    if registered == state.registered or is_unknown:
         return state
     budget = max(0, state.budget + registered - state.registered)
     card = state.card or policy.card_micros(budget)
@@ -110,9 +115,9 @@ def _arrived(reading: CampaignKpi, share: float) -> Arrived:
 
 
 def _with_cards(state: CampaignState, policy: Policy) -> CampaignState:
-    """Pull the next card when the present one is nearly spent and the evidence is not bad."""
+    """Pull the next card when the present one is nearly spent, the evidence is not bad and the column has room."""
     is_bad = any(each.verdict == "bad" for each in state.evidence.values())
-    if not state.may_spend or state.card <= 0 or is_bad:
+    if not state.may_spend or state.card <= 0 or is_bad or state.waits:
         return state
     due = int(state.spent / state.card + (1 - policy.pull_at)) + 1
     most = -(-state.budget // state.card)

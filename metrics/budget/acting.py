@@ -2,16 +2,20 @@
 
 import hashlib
 
+import msgspec
 from msgspec.structs import replace
 
 from metrics.budget.guards import Wish
+from metrics.budget.policy import Policy
 from metrics.budget.records import ActionHold, BudgetAction, Column, Mode
-from metrics.budget.state import SPENDING, UNSTOPPED, CampaignState
+from metrics.budget.state import NO_FAULT, SPENDING, UNSTOPPED, CampaignState
 from metrics.money import MICROS
 from metrics.timeline import DAY, format_instant
 
 
-def action_of(wish: Wish, state: CampaignState, mode: Mode, currency: str, now: int) -> BudgetAction:
+def action_of(
+    wish: Wish, state: CampaignState, mode: Mode, currency: str, policy: Policy, now: int
+) -> BudgetAction:
     """The record of an action, with the figures it is taken on."""
     budget = state.budget if wish.budget is None else wish.budget
     hold = wish.hold
@@ -26,10 +30,15 @@ def action_of(wish: Wish, state: CampaignState, mode: Mode, currency: str, now: 
         mode=mode,
         rule=wish.rule,
         reason=wish.reason,
-        evidence=_figures(state),
+        evidence=_figures(state) | {"policy": digest_of(policy)},
         hold=None if hold is None else ActionHold(owner=hold.owner, expires_at=_text(hold.expires_at)),
         decided_at=format_instant(now),
     )
+
+
+def digest_of(policy: Policy) -> str:
+    """Names the rules that were in force: the same for the same policy, another after any change of it."""
+    return hashlib.sha256(msgspec.json.encode(policy, order="deterministic")).hexdigest()[:12]
 
 
 def action_id(wish: Wish, state: CampaignState) -> str:
@@ -64,10 +73,12 @@ def done(wish: Wish, state: CampaignState, now: int) -> CampaignState:
         changed_at=now,
         day=(now // DAY, state.budget) if is_new_day else state.day,
         grown_with=state.pulled,
+        waits=state.waits and column == state.column,
         firing=state.firing if column in UNSTOPPED else {},
         reason=wish.reason,
     )
-    if not state.may_spend and column in SPENDING:
+    is_blameless = state.hold is not None and state.hold.owner in NO_FAULT
+    if not state.may_spend and column in SPENDING and not is_blameless:
         # What was known of the campaign led to the hold; judged by it again, it would be held at once.
         sums = None if state.latest is None else state.latest.sums
         return replace(changed, baseline=sums, evidence={}, entered_with=state.pulled)

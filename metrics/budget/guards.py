@@ -19,8 +19,11 @@ from metrics.timeline import DAY, HOUR, MINUTE
 By = Literal["rule", "alert", "operator"]
 #: The rule that moves money between campaigns; its proposals do not pass by themselves.
 REALLOCATION = "reallocation"
-#: Rules that look at money and time alone. A held campaign has no new readings, so its figures never mature.
-_NOT_ON_RESULTS = frozenset({"budget", "hold expired"})
+#: Rules that look at money, time and room alone. A held campaign has no new readings, so its figures never mature.
+_NOT_ON_RESULTS = frozenset({"budget", "hold expired", "pace", "pull", "wip"})
+#: What a person must say yes to, whatever its size: it concerns two campaigns, and one without the other would not be
+#: what was weighed; or it stops one that has done nothing wrong.
+_ASKS_ALWAYS = frozenset({REALLOCATION, "wip"})
 #: Smaller changes of a budget than this share are not worth an action.
 MIN_CHANGE = 0.01
 
@@ -143,7 +146,9 @@ def _resting(wish: Wish, state: CampaignState, policy: Policy, scene: Scene) -> 
     if wish.by == "operator":
         return None
     lately = sum(0 <= scene.now - at < HOUR for at in scene.board.acted)
-    if scene.now < scene.board.open_until or lately >= scene.policies.common.actions_per_hour:
+    common, left = scene.policies.common, scene.board.open_until - scene.now
+    # A breaker that stays open for longer was opened by a clock that was ahead.
+    if 0 < left <= common.breaker_for or lately >= common.actions_per_hour:
         return "the circuit breaker is open: too many actions in an hour"
     if state.changed_at is not None and 0 <= scene.now - state.changed_at < policy.cooldown:
         return "the campaign rests after its last action"
@@ -234,11 +239,13 @@ def room_reason(
 
 
 def _is_large(wish: Wish, state: CampaignState, policy: Policy) -> bool:
-    if wish.by == "operator" or wish.is_approved or wish.budget is None:
+    if wish.by == "operator" or wish.is_approved:
         return False
-    if wish.rule == REALLOCATION:
-        return True  # it concerns two campaigns: one without the other would not be what was weighed
-    return abs(wish.budget - state.budget) > _share(state.budget, policy.approve_above)
+    if wish.rule in _ASKS_ALWAYS:
+        return True
+    return wish.budget is not None and abs(wish.budget - state.budget) > _share(
+        state.budget, policy.approve_above
+    )
 
 
 def _share(amount: int, share: float) -> int:

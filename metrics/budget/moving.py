@@ -27,7 +27,10 @@ def weigh(
     places = {
         name: _place(state, policies)
         for name, state in board.campaigns.items()
-        if state.is_spending and state.budget > 0 and state.proposal is None
+        if state.is_spending
+        and state.budget > 0
+        and state.proposal is None
+        and state.rejected.get(f"set_budget|{REALLOCATION}", 0) <= now
     }
     return (yield from reallocating(places, np.random.default_rng(now // every)))
 

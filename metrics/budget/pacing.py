@@ -53,6 +53,16 @@ def project(
     return Projection(total, low, high, "behind" if total < low else "ahead" if total > high else "on")
 
 
+def catches_up(budget: int, spent: int, flight: tuple[int, int]) -> int:
+    """When an even spend of the budget over the flight comes to what is spent; epoch ms, the end of the flight at most.
+
+    >>> catches_up(budget=100, spent=25, flight=(0, 400))
+    100
+    """
+    start, end = flight
+    return start + min(spent, budget) * (end - start) // budget
+
+
 def band(left: float) -> float:
     """Half the width of the band, as a share of the budget, with ``left`` (0..1) of the flight to go.
 

@@ -24,7 +24,7 @@ Units = Annotated[float, msgspec.Meta(ge=0, lt=1e12)]
 Some = Annotated[int, msgspec.Meta(ge=0)]
 
 _DURATIONS = frozenset(
-    {"cooldown", "stale_after", "hold_for", "breaker_for", "reallocate_every", "mature_after"}
+    {"cooldown", "stale_after", "hold_for", "breaker_for", "reallocate_every", "mature_after", "propose_for"}
 )
 _OF_THE_BOARD = frozenset({"columns", "total_ceiling", "actions_per_hour", "breaker_for", "reallocate_every"})
 #: Nobody is kept from stopping: the other columns take every campaign.
@@ -65,6 +65,8 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         hold_for: how long a hold lasts; None: until someone resumes it.
         max_holds: a campaign that is bad once more than this is stopped.
         approve_above: a larger change of a budget waits for approval, also under ``enforce``.
+        propose_for: how long a proposal waits for an answer before it lapses; a rejected one does not come back for as long.
+        even_pace: whether a campaign that is ahead of its flight rests until the plan has caught up.
         alert_rules: alerts that pause a campaign, by name; None: every alert that names one.
         total_ceiling: of all budgets together; None: what is registered together.
         actions_per_hour: automatic actions on the board; past it the circuit breaker opens for ``breaker_for``.
@@ -89,6 +91,8 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     hold_for: Millis | None = DAY
     max_holds: Some = 1
     approve_above: Share = 0.25
+    propose_for: Millis = DAY
+    even_pace: bool = True
     alert_rules: tuple[str, ...] | None = None
     total_ceiling: Units | None = None
     actions_per_hour: Some = 60

@@ -99,6 +99,16 @@ class SparkPoint(msgspec.Struct, kw_only=True, frozen=True):
     roi: float | None
 
 
+class CardPace(msgspec.Struct, kw_only=True, frozen=True):
+    """Where the spend of a campaign goes by the end of its flight, and the band it should end in."""
+
+    projected_micros: int
+    low_micros: int
+    high_micros: int
+    pace: Literal["behind", "on", "ahead"]
+    ends_at: str
+
+
 class BoardCard(msgspec.Struct, kw_only=True):
     """A campaign as the board shows it; one field of the Redis hash ``roistream:board``."""
 
@@ -116,8 +126,11 @@ class BoardCard(msgspec.Struct, kw_only=True):
     cards_done: int
     cards_total: int
     hold: CardHold | None
+    targets_micros: dict[str, int] = {}
     evidence: dict[str, Evidence]
+    pace: CardPace | None = None
     proposal: BudgetAction | None
+    proposed_until: str | None = None
     kpis: dict[str, dict[str, float | None]]
     sparkline: list[SparkPoint]
     mode: Mode

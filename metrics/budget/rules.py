@@ -4,21 +4,23 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from metrics.budget.guards import Wish
-from metrics.budget.pacing import project
+from metrics.budget.pacing import Projection, catches_up, project
 from metrics.budget.policy import Policy
-from metrics.budget.state import CampaignState, Hold
+from metrics.budget.state import PACE, WIP, CampaignState, Hold
 from metrics.campaigns import CampaignFacts
 from metrics.money import MICROS
 from metrics.reading import Evidence
+from metrics.timeline import DAY, HOUR, format_instant
 
 
 class Case(NamedTuple):
-    """One campaign before its policy."""
+    """One campaign before its policy; ``full`` says why ``test`` has no room, where it waits for some."""
 
     state: CampaignState
     policy: Policy
     facts: CampaignFacts
     now: int
+    full: str | None = None
 
 
 def wish_for(case: Case) -> Wish | None:
@@ -75,11 +77,30 @@ def _used_up(case: Case) -> Wish | None:
 
 
 def _returning(case: Case) -> Wish | None:
-    hold = case.state.hold
-    if case.state.column != "hold" or hold is None or hold.expires_at is None or case.now < hold.expires_at:
+    hold, name = case.state.hold, case.state.campaign_id
+    if case.state.column != "hold" or hold is None:
+        return None
+    if hold.owner == WIP and case.full is None:
+        return Wish(name, "resume", "rule", "pull", "there is room in test again", column="test")
+    if hold.expires_at is None or case.now < hold.expires_at:
         return None
     reason = f"the hold of {hold.owner} has expired; the evidence begins anew"
-    return Wish(case.state.campaign_id, "resume", "rule", "hold expired", reason, column="test")
+    if hold.owner == PACE:
+        reason = "the plan has caught up with what was spent"
+    return Wish(name, "resume", "rule", "hold expired", reason, column="test")
+
+
+def _waiting(case: Case) -> Wish | None:
+    """One that began while its column was full comes in when there is room, and spends no more than its card till then."""
+    state = case.state
+    if not state.waits:
+        return None
+    if case.full is None:
+        return Wish(state.campaign_id, "move", "rule", "pull", "there is room in test", column="test")
+    if state.card <= 0 or state.spent < state.pulled * state.card:
+        return None
+    reason = f"its card of {state.card / MICROS:,.2f} is spent and {case.full}; it returns when there is room"
+    return Wish(state.campaign_id, "pause", "rule", "wip", reason, hold=Hold(WIP, reason, expires_at=None))
 
 
 def _graduating(case: Case) -> Wish | None:
@@ -102,12 +123,40 @@ def _growing(case: Case) -> Wish | None:
 
 
 def _is_behind(case: Case) -> bool:
-    facts, state = case.facts, case.state
-    if facts.starts_at is None or facts.ends_at is None:
-        return False
-    flight = (facts.starts_at, facts.ends_at)
-    found = project(state.budget, state.spent, state.hours, flight, case.now)
+    found = projected(case.state, case.facts, case.now)
     return found is not None and found.pace == "behind"
+
+
+def _ahead(case: Case) -> Wish | None:
+    """A campaign whose budget would be gone well before its flight ends rests until the plan has caught up (D57).
+
+    One that surely pays does not: what it lacks is budget, not patience.
+    """
+    state, facts, now = case.state, case.facts, case.now
+    if not case.policy.even_pace or not state.is_spending or is_good(state.evidence):
+        return None
+    found = projected(state, facts, now)
+    if found is None or found.pace != "ahead" or facts.starts_at is None or facts.ends_at is None:
+        return None
+    flight = (facts.starts_at, facts.ends_at)
+    # Spend has a rhythm of days: before a whole one was seen, a busy morning looks like a runaway.
+    if now - state.hours[0].start < min(DAY, (flight[1] - flight[0]) // 4):
+        return None
+    until = min(catches_up(state.budget, state.spent, flight), now + DAY)
+    if until - now < HOUR:
+        return None
+    reason = (
+        f"ahead of its pace: {found.total / MICROS:,.2f} of {state.budget / MICROS:,.2f} by the end of its flight as "
+        f"projected (band to {found.high / MICROS:,.2f}); it rests until {format_instant(until)}"
+    )
+    return Wish(state.campaign_id, "pause", "rule", "pace", reason, hold=Hold(PACE, reason, until))
+
+
+def projected(state: CampaignState, facts: CampaignFacts, now: int) -> Projection | None:
+    """Where the spend of a campaign goes by the end of its flight; None for one without dates, budget or hours."""
+    if facts.starts_at is None or facts.ends_at is None:
+        return None
+    return project(state.budget, state.spent, state.hours, (facts.starts_at, facts.ends_at), now)
 
 
 def _grown(case: Case) -> int | None:
@@ -129,6 +178,8 @@ _RULES: tuple[Callable[[Case], Wish | None], ...] = (
     _missed,
     _used_up,
     _returning,
+    _waiting,
     _graduating,
     _growing,
+    _ahead,
 )

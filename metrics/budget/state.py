@@ -11,6 +11,11 @@ from metrics.reading import Evidence, Sums
 SPENDING: frozenset[Column] = frozenset({"test", "scale"})
 #: Columns in which nothing has stopped it: the backlog may hold campaigns that run although there is no room for them.
 UNSTOPPED: frozenset[Column] = SPENDING | {"backlog"}
+#: An instant that does not come.
+NEVER = 1 << 62
+#: Owners of holds that say nothing against a campaign: no room in its column; more spent than its plan has reached.
+WIP, PACE = "wip", "pace"
+NO_FAULT = frozenset({WIP, PACE})
 #: Hours of figures that are kept for pace, response and the sparkline.
 HOURS_KEPT = 7 * 24
 
@@ -62,7 +67,9 @@ class CampaignState(msgspec.Struct, frozen=True, kw_only=True):
     the cards in or past work. ``baseline`` is what came before the evidence began anew,
     ``trail`` the spend as earlier readings had it, by the instant they were published, oldest first; ``awaiting`` one
     of them that the watermark has not reached yet, ``settled`` the last that it has. ``serial`` counts actions, ``taken``
-    does by ``verb|mode``.
+    does by ``verb|mode``. ``waits`` says that it stands in the backlog for lack of room. ``rejected`` holds what was
+    proposed and rejected, as ``subject_of``, with the instant until which it is not proposed again. ``is_withdrawn``: its
+    registration is gone, and ``came_from`` is where it stood.
     """
 
     campaign_id: str
@@ -71,12 +78,16 @@ class CampaignState(msgspec.Struct, frozen=True, kw_only=True):
     registered: int = 0
     budget: int = 0
     card: int = 0
+    waits: bool = False
+    is_withdrawn: bool = False
     pulled: int = 1
     entered_with: int = 1
     grown_with: int = 0
     hold: Hold | None = None
     bad_times: int = 0
     proposal: BudgetAction | None = None
+    proposed_until: int = 0
+    rejected: dict[str, int] = {}
     said: str = ""
     serial: int = 0
     taken: dict[str, int] = {}
@@ -145,6 +156,11 @@ class Board(msgspec.Struct, frozen=True, kw_only=True):
     def registered(self) -> int:
         """Budgets as registered over all campaigns that are not archived, in micros."""
         return sum(state.registered for state in self.campaigns.values() if state.column != "archived")
+
+
+def subject_of(action: BudgetAction) -> str:
+    """What a proposal is about: a rejected one is known again by it, whatever its figures."""
+    return f"{action.verb}|{action.rule}"
 
 
 def since(sums: Sums, baseline: Sums | None) -> Sums:

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import get_args
 
 from metrics.budget.policy import Policies
-from metrics.budget.records import BoardCard, CardHold, Column, ColumnView, Mode, SparkPoint
-from metrics.budget.state import Board, CampaignState
+from metrics.budget.records import BoardCard, CardHold, CardPace, Column, ColumnView, Mode, SparkPoint
+from metrics.budget.rules import projected
+from metrics.budget.state import NEVER, Board, CampaignState
 from metrics.campaigns import CampaignFacts
 from metrics.money import ratio
 from metrics.timeline import format_instant
@@ -32,8 +33,11 @@ def card_of(state: CampaignState, facts: CampaignFacts, mode: Mode, currency: st
         cards_done=0 if state.card <= 0 else min(total, state.spent // state.card),
         cards_total=total,
         hold=None if hold is None else _hold(hold.owner, hold.reason, hold.expires_at),
+        targets_micros=dict(facts.targets_micros),
         evidence=state.evidence,
+        pace=_pace(state, facts),
         proposal=state.proposal,
+        proposed_until=_end_of_proposal(state),
         kpis=state.kpis,
         sparkline=[
             SparkPoint(
@@ -47,6 +51,28 @@ def card_of(state: CampaignState, facts: CampaignFacts, mode: Mode, currency: st
         reason=state.reason,
         updated_at=format_instant(state.updated_at),
     )
+
+
+def _pace(state: CampaignState, facts: CampaignFacts) -> CardPace | None:
+    """As of the watermark of its figures; None for one without dates, budget or hours, or whose flight is over."""
+    if state.latest is None or facts.ends_at is None or state.latest.watermark >= facts.ends_at:
+        return None
+    found = projected(state, facts, state.latest.watermark)
+    if found is None:
+        return None
+    return CardPace(
+        projected_micros=found.total,
+        low_micros=found.low,
+        high_micros=found.high,
+        pace=found.pace,
+        ends_at=format_instant(facts.ends_at),
+    )
+
+
+def _end_of_proposal(state: CampaignState) -> str | None:
+    """When the proposal lapses; None for one that does not."""
+    has_end = state.proposal is not None and state.proposed_until < NEVER
+    return format_instant(state.proposed_until) if has_end else None
 
 
 def columns_of(board: Board, policies: Policies) -> dict[Column, ColumnView]:

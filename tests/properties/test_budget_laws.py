@@ -18,7 +18,7 @@ CAMPAIGNS = ("a", "b", "c", "d")
 START = 1_800_000_000_000
 POLICIES = parse(
     {
-        "columns": {"test": {"limit": 45}, "scale": {"limit_campaigns": 1}},
+        "columns": {"test": {"limit": 25}, "scale": {"limit_campaigns": 1}},
         "floor": 20,
         "ceiling": 180,
         "total_ceiling": 420,
@@ -61,13 +61,17 @@ class History:
         self.revision = 0
         self.ids = set()
         self.seen = Counter()
+        self.gone = frozenset()
 
     def run(self, events):
         for _ in range(events):
-            self.now += self.rng.choice((MINUTE, 21 * MINUTE, 2 * HOUR))
+            # Now and then a clock that was ahead is set right.
+            self.now += self.rng.choice((MINUTE, MINUTE, 21 * MINUTE, 21 * MINUTE, 2 * HOUR, 2 * HOUR, -HOUR))
             before, is_live = self.board, self.rng.random() < 0.8
+            self.gone = frozenset(self.rng.sample(CAMPAIGNS, 1) if self.rng.random() < 0.1 else ())
+            facts = {name: each for name, each in FACTS.items() if name not in self.gone}
             context = Context(POLICIES, self.rng.choice(("observe", "propose", "enforce", "enforce", "enforce")),
-                              is_live, "EUR", FACTS, completeness={"b": 0.3, "c": 0.9})  # fmt: skip
+                              is_live, "EUR", facts, self.gone, completeness={"b": 0.3, "c": 0.9})  # fmt: skip
             self.board, actions = step(before, self.inputs(), context, self.now)
             self.check(before, actions, context)
 
@@ -113,15 +117,28 @@ class History:
     def check(self, before, actions, context):
         board = self.board
         cards = [state.card for state in board.within("test")]
-        assert sum(cards) <= 45 * MICROS
+        assert sum(cards) <= 25 * MICROS
         assert sum(1 for _ in board.within("scale")) <= 1
-        assert board.committed <= 420 * MICROS
         assert context.is_live or not actions
+        self.check_proposals(before, actions, context)
         assert len({action.action_id for action in actions} | self.ids) == len(actions) + len(self.ids)
         for action in actions:
+            assert action.campaign_id not in self.gone
             self.ids.add(action.action_id)
             self.seen[action.verb, action.mode, action.rule.partition(":")[0]] += 1
             self.check_action(action, before, context)
+
+    def check_proposals(self, before, actions, context):
+        """None outlives its time, none is there that was rejected lately, and none without being said."""
+        for name, state in self.board.campaigns.items():
+            if context.is_live and name not in self.gone:
+                assert state.proposal is None or state.proposed_until > self.now
+        for action in actions:
+            was = before.campaigns.get(action.campaign_id)
+            if was is not None and action.mode != "enforce" and "approved by" not in action.reason:
+                assert was.rejected.get(f"{action.verb}|{action.rule}", 0) <= self.now
+            if action.rule == "wip" and action.mode == "enforce":
+                assert "approved by" in action.reason
 
     def check_action(self, action, before, context):
         state, is_operator = self.board.campaigns[action.campaign_id], "operator" in action.rule
@@ -138,14 +155,16 @@ class History:
                 "budget",
                 "hold expired",
                 "alert:LeadsStopped",
+                "pull",
+                "wip",
             )
             assert state.latest.watermark > 0
             assert not action.rule.startswith("evidence") or state.settled is not None
             assert before_state is None or before_state.changed_at is None or (
-                self.now - before_state.changed_at >= 20 * MINUTE
+                not 0 <= self.now - before_state.changed_at < 20 * MINUTE
             )  # fmt: skip
         if action.verb == "resume":
-            assert is_operator or action.rule == "hold expired"
+            assert is_operator or action.rule in ("hold expired", "pull")
         if (
             money is not None
             and before_state is not None
@@ -153,6 +172,7 @@ class History:
             and before_state.budget
         ):
             assert money <= 180 * MICROS
+            assert self.board.committed <= 420 * MICROS or action.mode != "enforce"
             assert money <= before_state.budget * 1.3 + 1
 
 
@@ -165,7 +185,17 @@ def test_ten_thousand_histories_keep_every_cap():
     # The histories reach what they are to guard.
     for verb in ("pause", "resume", "move", "set_budget"):
         assert sum(count for key, count in seen.items() if key[:2] == (verb, "enforce")) > 100
-    for rule in ("alert", "evidence", "hold expired", "graduate", "operator", "grow", "budget"):
+    for rule in (
+        "alert",
+        "evidence",
+        "hold expired",
+        "graduate",
+        "operator",
+        "grow",
+        "budget",
+        "pull",
+        "wip",
+    ):
         assert sum(count for key, count in seen.items() if key[2] == rule) > 20, rule
     assert sum(count for key, count in seen.items() if key[1] == "propose") > 100
 

@@ -1,0 +1,214 @@
+"""The board while one step works on it: what it looks like now, and how a wish becomes an action. Pure.
+
+Each wish passes the gate. Under ``observe`` rules change nothing and say once what they would do; under ``propose`` they
+put a proposal on the card; under ``enforce`` they act, except for what a person must approve first, which is proposed. An
+operator's word is an order except under ``observe``.
+"""
+
+from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from metrics.budget.absorbing import register
+from metrics.budget.acting import action_of, counted, done
+from metrics.budget.guards import (
+    REALLOCATION,
+    Admitted,
+    Refused,
+    Scene,
+    Wish,
+    admit,
+    breaker,
+    room_in_total,
+    room_reason,
+)
+from metrics.budget.policy import Policies
+from metrics.budget.records import BudgetAction, Column, Mode
+from metrics.budget.state import NEVER, Board, CampaignState, Hold, subject_of
+from metrics.campaigns import CampaignFacts
+from metrics.timeline import MINUTE
+
+#: Words older than this are no longer acted on, so that reading a log anew repeats nothing; nor those so far ahead.
+MAX_WORD_AGE = 15 * MINUTE
+#: Campaigns looked at between two pauses of a step: some milliseconds of work.
+SLICE = 100
+
+
+class Context(NamedTuple):
+    """What the machine is told besides its inputs.
+
+    Attributes:
+        policies: what may be done.
+        mode: observe, propose or enforce.
+        is_live: whether every input is read to its end.
+        currency: the reporting currency.
+        facts: campaigns as registered.
+        archived: campaigns that were withdrawn.
+        completeness: by campaign, share of the results of its spend that have usually come by now; absent: 1.
+        reached: the watermark up to which the newest reading of a campaign holds, where that is later than its own.
+    """
+
+    policies: Policies
+    mode: Mode
+    is_live: bool
+    currency: str
+    facts: Mapping[str, CampaignFacts]
+    archived: AbstractSet[str] = frozenset()
+    completeness: Mapping[str, float] = {}
+    reached: Callable[[str], int | None] = lambda _: None
+
+
+class Desk:
+    """The board while one step works on it.
+
+    Attributes:
+        board: as it is now; its campaigns are a copy of this step's own.
+        before: the campaigns as the step found them.
+        context, now: of the step.
+        actions: taken so far, in their order.
+        brief: alerts that fired and resolved within this step, by campaign.
+    """
+
+    def __init__(self, board: Board, context: Context, now: int) -> None:
+        self.board = replace(board, campaigns=dict(board.campaigns))
+        self.before = board.campaigns
+        self.context = context
+        self.now = now
+        self.actions: list[BudgetAction] = []
+        self.brief: dict[str, set[str]] = {}
+        #: Money the total still allows; None: some campaign's has changed since it was computed.
+        self._room: int | None = None
+
+    def facts(self, campaign_id: str) -> CampaignFacts:
+        """The campaign as registered."""
+        return self.context.facts.get(campaign_id) or CampaignFacts(campaign_id)
+
+    def registered(self, campaign_id: str) -> CampaignState:
+        """The campaign as registered now; one that is new stands in the backlog."""
+        policy, known = self.context.policies.of(campaign_id), self.board.campaigns.get(campaign_id)
+        start = known or CampaignState(campaign_id=campaign_id)
+        if start.is_withdrawn:
+            start = self._back(start)
+        found = register(start, self.facts(campaign_id), policy)
+        if known is not None and found.card > known.card and known.is_spending:
+            found = self.placed(found, known.column)
+        if found is not known:
+            self.put(known, found)
+        return self.board.campaigns[campaign_id]
+
+    def _back(self, state: CampaignState) -> CampaignState:
+        """A campaign that is registered again stands where it stood; one that was held stays so until it is resumed."""
+        column = state.came_from
+        hold = Hold("registration", "it was held when it was withdrawn", None) if column == "hold" else None
+        back = replace(state, is_withdrawn=False, column=column, hold=hold, reason="registered again")
+        return self.placed(back, column) if back.is_spending else back
+
+    def placed(self, state: CampaignState, column: Column) -> CampaignState:
+        """The campaign in a column if that has room, else in the backlog, where it spends as it did."""
+        full = room_reason(column, state.card, self.board, self.context.policies, besides=state.campaign_id)
+        if full is None:
+            return replace(state, column=column, waits=False)
+        return replace(state, column="backlog", waits=True, reason=f"{full}; it spends as it did")
+
+    def is_recent(self, at: int) -> bool:
+        """Whether a word of that instant may still be acted on."""
+        return abs(self.now - at) <= MAX_WORD_AGE
+
+    def put(self, before: CampaignState | None, after: CampaignState) -> None:
+        """Replace a campaign, with its next revision; one that is as it was stays."""
+        if after == before:
+            return
+        assert isinstance(self.board.campaigns, dict), "a copy of this step"
+        if before is None or _counts(before) != _counts(after):
+            self._room = None
+        marked = replace(after, revision=after.revision + 1, updated_at=self.now)
+        self.board.campaigns[after.campaign_id] = marked
+
+    def _room_in_total(self) -> int:
+        if self._room is None:
+            self._room = room_in_total(self.board, self.context.policies)
+        return self._room
+
+    def attempt(self, wish: Wish, judged_on: Board | None = None) -> None:
+        """Do a wish, propose it, or say on the card why not; ``judged_on`` is another board for the gate to look at."""
+        state = self.board.campaigns[wish.campaign_id]
+        context = self.context
+        reached = context.reached(wish.campaign_id)
+        scene = Scene(
+            judged_on or self.board,
+            context.policies,
+            context.mode,
+            context.is_live,
+            self.now,
+            reached,
+            None if judged_on is not None else self._room_in_total(),
+        )
+        found = admit(wish, state, scene)
+        if isinstance(found, Refused):
+            self.explain(wish.campaign_id, f"{wish.rule}: {found.reason}")
+            return
+        mode = _mode_of(found, context.mode)
+        if mode == "enforce" or wish.by == "operator":
+            self._do(found.wish, state, mode)
+        else:
+            self._say(found.wish, state, mode)
+
+    def _do(self, wish: Wish, state: CampaignState, mode: Mode) -> None:
+        action = self._action(wish, state, mode)
+        self.put(state, replace(done(wish, state, self.now), taken=counted(state, action)))
+        self._emit(action, wish)
+
+    def _say(self, wish: Wish, state: CampaignState, mode: Mode) -> None:
+        """Say what would be done, once; again only when something else would be."""
+        said = f"{mode}|{wish.verb}|{wish.rule}|{wish.column}"
+        said += f"|{wish.budget}" if wish.rule == REALLOCATION else ""  # each one is weighed anew
+        if state.said == said:
+            return
+        action = self._action(wish, state, mode)
+        if state.rejected.get(subject_of(action), 0) > self.now:
+            return
+        said_of = replace(
+            state,
+            said=said,
+            proposal=action,
+            proposed_until=self._until(wish, mode),
+            serial=state.serial + 1,
+            reason=wish.reason,
+        )
+        self.put(state, replace(said_of, taken=counted(state, action)))
+        self._emit(action, wish)
+
+    def _until(self, wish: Wish, mode: Mode) -> int:
+        """When a proposal lapses; what is only observed stands as long as it is true."""
+        if mode == "observe" and wish.rule != REALLOCATION:
+            return NEVER
+        return self.now + self.context.policies.of(wish.campaign_id).propose_for
+
+    def _action(self, wish: Wish, state: CampaignState, mode: Mode) -> BudgetAction:
+        policy = self.context.policies.of(wish.campaign_id)
+        return action_of(wish, state, mode, self.context.currency, policy, self.now)
+
+    def _emit(self, action: BudgetAction, wish: Wish) -> None:
+        self.actions.append(action)
+        if wish.by != "operator" and action.mode == "enforce":
+            self.board = breaker(self.board, self.context.policies.common, self.now)
+
+    def explain(self, campaign_id: str, reason: str) -> None:
+        """Let the card of a campaign say something."""
+        state = self.board.campaigns[campaign_id]
+        self.put(state, replace(state, reason=reason))
+
+
+def _mode_of(found: Admitted, mode: Mode) -> Mode:
+    if mode == "observe":
+        return "observe"
+    if found.wish.by == "operator":
+        return "enforce"
+    return "propose" if found.needs_approval else mode
+
+
+def _counts(state: CampaignState) -> tuple[int, int, bool]:
+    """What of a campaign counts in the total of the board."""
+    return state.committed, state.registered, state.column == "archived"
