@@ -8,29 +8,13 @@ import numpy.typing as npt
 from metrics.hashing import VISITOR_SEED, Hashes
 from metrics.judging import MAX_RECORD_BYTES
 from metrics.kernels import ads as kernels
+from metrics.texts import Texts
 
 Integers = npt.NDArray[np.int64]
 Booleans = npt.NDArray[np.bool_]
 Bytes = npt.NDArray[np.uint8]
 
 CAMPAIGN, CURRENCY, CHANNEL = range(3)
-
-
-class Texts(list[str]):
-    """Different texts; the index of each is its code."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._codes: dict[str, int] = {}
-
-    def code(self, text: str) -> int:
-        """The code of a text, which is given one when it is new."""
-        if len(self._codes) != len(self):
-            self._codes = {known: code for code, known in enumerate(self)}
-        if text not in self._codes:
-            self._codes[text] = len(self)
-            self.append(text)
-        return self._codes[text]
 
 
 class AdColumns(NamedTuple):
@@ -52,7 +36,7 @@ class AdColumns(NamedTuple):
     ids: Hashes
     visitors: Hashes
     codes: npt.NDArray[np.int32]
-    texts: tuple["Texts", "Texts", "Texts"]
+    texts: tuple[Texts, Texts, Texts]
 
     def copied(self) -> "AdColumns":
         """Columns that can be changed alone; the texts stay common."""

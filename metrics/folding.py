@@ -3,32 +3,23 @@
 import numpy as np
 
 from metrics.ads import CAMPAIGN, AdColumns, Integers
-from metrics.kernels.sums import group
-from metrics.money import MICROS
-from metrics.panes import TOTAL, WIDTHS, Horizon, Panes
+from metrics.pane_columns import FIELDS
+from metrics.panes import Horizon, Panes
+
+_CLICK_FIELDS = FIELDS.index("clicks"), FIELDS.index("spend_micros")
+_IMPRESSION_FIELDS = FIELDS.index("impressions"), FIELDS.index("spend_micros")
 
 
 def fold_ads(panes: Panes, ads: AdColumns, rows: Integers, limits: Horizon, *, is_click: bool) -> None:
     """Add some rows to every pane that still accepts them, and to the totals.
 
-    The finest panes are summed first and the coarser ones from those. Costs are summed as whole units and the micros
-    beyond, so that no sum runs over.
+    Args:
+        panes: what they are added to.
+        ads: the columns.
+        rows: at most 2^15; their costs are within ± ``LARGEST_PART``.
+        limits: which panes accept facts.
+        is_click: or impressions.
     """
-    codes, starts = ads.codes[CAMPAIGN][rows], ads.at[rows]
-    units, micros = np.divmod(ads.micros[rows], MICROS)
-    sums = np.stack((np.ones(len(rows), dtype=np.int64), units, micros))
-    campaigns = ads.texts[CAMPAIGN]
-    for resolution, (width, earliest) in enumerate(zip((*WIDTHS, 0), (*limits, None), strict=True)):
-        starts = starts // width * width if resolution != TOTAL else np.zeros_like(starts)
-        codes, starts, sums = group(codes, starts, sums)
-        for code, start, count, whole, rest in zip(
-            codes.tolist(), starts.tolist(), *sums.tolist(), strict=True
-        ):
-            if earliest is not None and start < earliest:
-                continue
-            tally = panes.open((campaigns[code], resolution, start))
-            tally.spend_micros += whole * MICROS + rest
-            if is_click:
-                tally.clicks += count
-            else:
-                tally.impressions += count
+    codes = panes.codes_of(ads.texts[CAMPAIGN])[ads.codes[CAMPAIGN][rows]]
+    sums = np.stack((np.ones(len(rows), dtype=np.int64), ads.micros[rows]))
+    panes.add(codes, ads.at[rows], _CLICK_FIELDS if is_click else _IMPRESSION_FIELDS, sums, limits)

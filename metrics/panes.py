@@ -5,10 +5,25 @@ for follows from the retention of the tumbling window it serves (CONTRACT 3): ``
 ``1d`` 35 d; the total is kept for good.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+import numpy as np
+
+from metrics.contribution import Contribution
+from metrics.kernels.sums import group
+from metrics.pane_columns import (
+    LARGEST,
+    LARGEST_PART,
+    Changes,
+    Codes,
+    Integers,
+    PaneColumns,
+    Rows,
+    as_columns,
+)
 from metrics.tally import Tally
+from metrics.texts import Texts
 from metrics.timeline import DAY, HOUR, MINUTE, QUARTER, floor_to
 
 #: Resolutions, finest first; integers because they are part of millions of keys.
@@ -20,6 +35,8 @@ WINDOW_LENGTHS = (MINUTE, HOUR, DAY)
 RETENTIONS = (2 * HOUR, 7 * DAY, 35 * DAY)
 
 PaneKey = tuple[str, int, int]
+#: So many parts within ± ``LARGEST_PART`` may be added at once.
+_FOLDED_AT_ONCE = 1 << 14
 
 
 class Horizon(NamedTuple):
@@ -74,67 +91,142 @@ class ByStart:
             yield start, campaigns.pop(start)
 
 
+class PaneChanges(NamedTuple):
+    """What has changed in one pane, by the codes of ``Panes.names``."""
+
+    resolution: int
+    start: int
+    rows: Changes
+
+
+class Dropped(NamedTuple):
+    """A pane that is kept no more, and the codes of the campaigns that were in it."""
+
+    resolution: int
+    start: int
+    codes: Codes
+
+
 class Panes:
-    """The tallies of one source partition, with what changed since the last checkpoint."""
+    """The sums of one source partition, with what changed since the last checkpoint."""
 
     def __init__(self) -> None:
-        self.tallies: dict[PaneKey, Tally] = {}
-        self.changed: set[PaneKey] = set()
-        self._by_start = ByStart()
+        #: Every campaign ever met; its index is its code.
+        self.names = Texts()
+        #: How many sums have changed.
+        self.changes = 0
+        self._columns: dict[tuple[int, int], PaneColumns] = {}
+        self._changed: set[tuple[int, int]] = set()
 
-    def __iter__(self) -> Iterator[PaneKey]:
-        return iter(self.tallies)
+    @property
+    def tallies(self) -> dict[PaneKey, Tally]:
+        """All sums as objects, a copy."""
+        return {
+            (self.names[code], resolution, start): tally
+            for (resolution, start), columns in self._columns.items()
+            for code, tally in zip(columns.codes.tolist(), columns.tallies(), strict=True)
+        }
 
-    def restore(self, key: PaneKey, tally: Tally) -> None:
-        """Put back a pane read from the changelog."""
-        self._enter(key)
-        self.tallies[key] = tally
+    def codes_of(self, texts: Iterable[str]) -> Codes:
+        """The codes of campaigns; new ones are made."""
+        return np.array([self.names.code(text) for text in texts], dtype=np.int32)
 
-    def fold(self, campaign: str, at: int, delta: Tally, limits: Horizon) -> None:
-        """Add ``delta`` to every pane of ``at`` that still accepts facts, and to the total."""
-        for tally in self.opened(campaign, at, limits):
-            tally.add(delta)
+    def add(self, codes: Codes, at: Integers, fields: Sequence[int], sums: Integers, limits: Horizon) -> None:
+        """Add facts to every pane that still accepts them, and to the totals.
 
-    def opened(self, campaign: str, at: int, limits: Horizon) -> list[Tally]:
-        """The tallies of every pane of ``at`` that still accepts facts, and of the total, to be added to now."""
-        tallies = [self.open((campaign, TOTAL, 0))]
-        for resolution, (start, earliest) in enumerate(zip(pane_starts(at), limits, strict=True)):
-            if earliest is None or start >= earliest:
-                tallies.append(self.open((campaign, resolution, start)))
-        return tallies
+        The finest panes are summed first and the coarser ones from those.
 
-    def expire(self, limits: Horizon, unsent: Collection[PaneKey] = ()) -> list[PaneKey]:
-        """Drop the panes that accept no more facts and return their keys.
-
-        A pane changed since the last checkpoint, or among the ``unsent``, stays until its value has gone
-        out (DESIGN 2.3).
+        Args:
+            codes: the campaign of each fact.
+            at: its event time.
+            fields: the field of each row of ``sums``.
+            sums: fields by facts; at most 2^15 facts within ± ``LARGEST_PART``.
+            limits: which panes accept facts.
         """
-        dropped: list[PaneKey] = []
-        for resolution, earliest in enumerate(limits):
-            if earliest is not None:
-                dropped.extend(self._drop_before(resolution, earliest, unsent))
+        starts = at
+        for resolution, (width, earliest) in enumerate(zip((*WIDTHS, 0), (*limits, None), strict=True)):
+            starts = starts // width * width if resolution != TOTAL else np.zeros_like(starts)
+            codes, starts, sums = group(codes, starts, sums)
+            for start, rows in _by_start(starts):
+                if earliest is None or start >= earliest:
+                    self._add((resolution, start), codes[rows], fields, sums[:, rows])
+
+    def fold(self, contributions: Sequence[Contribution], limits: Horizon) -> None:
+        """Add contributions to every pane of their time that still accepts facts, and to the totals."""
+        for first in range(0, len(contributions), _FOLDED_AT_ONCE):
+            part = contributions[first : first + _FOLDED_AT_ONCE]
+            codes = self.codes_of(contribution.campaign for contribution in part)
+            at = np.array([contribution.at for contribution in part], dtype=np.int64)
+            sums, large = as_columns([contribution.tally for contribution in part], LARGEST_PART)
+            fields = np.flatnonzero(sums.any(axis=1))
+            self.add(codes, at, fields.tolist(), np.ascontiguousarray(sums[fields]), limits)
+            for index in large:
+                self._fold_beyond(int(codes[index]), int(at[index]), part[index].tally, limits)
+
+    def restore(self, resolution: int, start: int, kept: Sequence[tuple[str, Tally]]) -> Rows:
+        """Put back sums of one pane read from the changelog; returns their rows, for ``mark``."""
+        columns = self._open((resolution, start))
+        rows = columns.rows(self.codes_of(name for name, _ in kept))
+        sums, large = as_columns([tally for _, tally in kept], LARGEST)
+        columns.add(rows, range(len(sums)), sums)
+        for index in large:
+            columns.add_beyond(int(rows[index]), kept[index][1])
+        return rows
+
+    def mark(self, resolution: int, start: int, rows: Rows) -> None:
+        """Sums of a pane count as changed."""
+        self._changed.add((resolution, start))
+        self.changes += self._columns[resolution, start].mark(rows)
+
+    def take_changes(self) -> list[PaneChanges]:
+        """What has changed since the last call."""
+        changed, self._changed = self._changed, set()
+        self.changes = 0
+        return [PaneChanges(*key, self._columns[key].take_changes()) for key in sorted(changed)]
+
+    def expire(self, limits: Horizon) -> list[Dropped]:
+        """Drop the panes that accept no more facts.
+
+        One with changes since the last checkpoint stays until they have gone out (DESIGN 2.3).
+        """
+        bounds = (*limits, None)
+        dropped = [
+            Dropped(resolution, start, columns.codes)
+            for (resolution, start), columns in self._columns.items()
+            if (earliest := bounds[resolution]) is not None and start < earliest and not columns.changes
+        ]
+        for resolution, start, _ in dropped:
+            del self._columns[resolution, start]
         return dropped
 
-    def open(self, key: PaneKey) -> Tally:
-        """The tally of one pane, to be added to now; whether it still accepts facts is the caller's to know."""
-        tally = self.tallies.get(key)
-        if tally is None:
-            self._enter(key)
-            tally = self.tallies[key] = Tally()
-        self.changed.add(key)
-        return tally
+    def _add(self, key: tuple[int, int], codes: Codes, fields: Sequence[int], sums: Integers) -> None:
+        columns = self._open(key)
+        rows = columns.rows(codes)
+        columns.add(rows, fields, sums)
+        self.mark(*key, rows)
 
-    def _enter(self, key: PaneKey) -> None:
-        campaign, resolution, start = key
-        if resolution != TOTAL and key not in self.tallies:
-            self._by_start.add(campaign, resolution, start)
+    def _fold_beyond(self, code: int, at: int, tally: Tally, limits: Horizon) -> None:
+        for key, earliest in zip(enumerate((*pane_starts(at), 0)), (*limits, None), strict=True):
+            if earliest is None or key[1] >= earliest:
+                self._open(key).add_beyond(
+                    int(self._open(key).rows(np.array([code], dtype=np.int32))[0]), tally
+                )
 
-    def _drop_before(self, resolution: int, earliest: int, unsent: Collection[PaneKey]) -> Iterable[PaneKey]:
-        for start, campaigns in self._by_start.take_before(resolution, earliest):
-            for campaign in campaigns:
-                key = (campaign, resolution, start)
-                if key in self.changed or key in unsent:
-                    self._by_start.add(campaign, resolution, start)
-                else:
-                    del self.tallies[key]
-                    yield key
+    def _open(self, key: tuple[int, int]) -> PaneColumns:
+        columns = self._columns.get(key)
+        if columns is None:
+            columns = self._columns[key] = PaneColumns()
+        return columns
+
+
+def _by_start(starts: Integers) -> Iterator[tuple[int, Integers | slice]]:
+    """The different starts and the rows of each."""
+    if not len(starts):
+        return
+    if (starts == starts[0]).all():
+        yield int(starts[0]), slice(None)
+        return
+    order = np.argsort(starts, kind="stable")
+    ends = np.flatnonzero(np.diff(starts[order])) + 1
+    for rows in np.split(order, ends):
+        yield int(starts[rows[0]]), rows

@@ -12,6 +12,7 @@ from metrics.errors import Rejection
 from metrics.events import AdClick, AdImpression
 from metrics.hashing import VISITOR_SEED, hash_id
 from metrics.judging import decode, instant, not_in_future
+from metrics.pane_columns import LARGEST_PART
 from streams import topics
 from streams.slab import ID_SEEDS, Record, RecordSlab
 
@@ -19,9 +20,6 @@ _SHAPES: dict[str, type[Any]] = {topics.CLICKS: AdClick, topics.IMPRESSIONS: AdI
 
 #: What is told of a record that does not stand.
 Refuse = Callable[[Record, Rejection], None]
-
-#: A cost above this is not put into a column, where it could run over.
-_LARGEST_COST = 1 << 62
 
 
 class AdJudge:
@@ -58,9 +56,11 @@ class AdJudge:
                 refuse(slab[row], rejection)
                 continue
             ads.plain[row] = True
-            ads.micros[row] = micros if micros <= _LARGEST_COST else 0
-            if micros > _LARGEST_COST:
+            ads.micros[row] = micros if micros <= LARGEST_PART else 0
+            if micros > LARGEST_PART:
                 large[row] = micros
+        for row in np.flatnonzero(ads.plain & (ads.micros > LARGEST_PART)).tolist():
+            large[row], ads.micros[row] = int(ads.micros[row]), 0
         np.maximum(ads.micros, 0, out=ads.micros)
         return ads, large
 

@@ -27,7 +27,7 @@ from metrics.kernels import ids
 from metrics.leads import LeadEntry
 from metrics.orders import FirstOrder, OrderEntry
 from metrics.outputs import MAX_QUOTED_BYTES, DeadLetter, dead_letter
-from metrics.panes import Horizon, PaneKey, Panes, horizon
+from metrics.panes import Dropped, Horizon, Panes, horizon
 from metrics.refusals import Acceptance, RefusalGuard, RefusalLimit
 from metrics.tally import Tally
 from metrics.timeline import HOUR, MINUTE
@@ -155,7 +155,7 @@ class Intake:
         """About how many bytes the next checkpoint takes."""
         entries = sum(table.changes for table in (self.leads, self.orders, self.customers))
         return (
-            80 * len(self.panes.changed)
+            80 * self.panes.changes
             + 8 * self.seen.fresh
             + 300 * (entries + len(self.reports))
             + self._dead_bytes
@@ -171,8 +171,8 @@ class Intake:
             self.settle()
         self.clock.watermark(self.idle)
 
-    def expire(self, unsent: Collection[PaneKey] = ()) -> list[PaneKey]:
-        """Forget what no fact can reach any more and is sent; return the keys of the panes dropped."""
+    def expire(self) -> list[Dropped]:
+        """Forget what no fact can reach any more and is sent; return the panes dropped."""
         reached = self.clock.reached
         if reached is None:
             return []
@@ -181,7 +181,7 @@ class Intake:
         self.conversions.expire(reached - self.options.order_retention)
         if self.journeys is not None:
             self.journeys.expire(reached, self.options.order_retention)
-        return self.panes.expire(horizon(reached), unsent)
+        return self.panes.expire(horizon(reached))
 
     def renew(self, now: int) -> None:
         """Credit some of what waits for it; fit the data-driven model when its time has come.
@@ -208,8 +208,8 @@ class Intake:
         if self.journeys is None:
             return
         is_idle = topics.CLICKS in self.idle
-        for change in self.journeys.settle(EVER if is_idle else self.clock.stream_times[topics.CLICKS]):
-            self.panes.fold(*change, self._limits)
+        reached = EVER if is_idle else self.clock.stream_times[topics.CLICKS]
+        self.panes.fold(self.journeys.settle(reached), self._limits)
 
     def settle_due(self, now: int) -> None:
         """Settle at a checkpoint, when it is time, or when the watermark vouches for another minute."""
@@ -224,21 +224,6 @@ class Intake:
         if limits != self._limits:
             self.settle()
             self._limits = limits
-
-    def fold(self, contributions: Sequence[Contribution]) -> None:
-        """Add contributions to every pane that still accepts them, and to the totals."""
-        if len(contributions) == 1:
-            self.panes.fold(*contributions[0], self._limits)
-            return
-        minutes: dict[tuple[str, int], Tally] = {}
-        for campaign, at, tally in contributions:
-            key = (campaign, at // MINUTE)
-            found = minutes.get(key)
-            if found is None:
-                found = minutes[key] = Tally()
-            found.add(tally)
-        for (campaign, minute), tally in minutes.items():
-            self.panes.fold(campaign, minute * MINUTE, tally, self._limits)
 
     def _fold_ads(self, topic: str, slab: RecordSlab, now: int) -> None:
         """Clicks and impressions: columns, folded once per campaign and pane."""
@@ -262,9 +247,11 @@ class Intake:
             campaigns, channels = ads.codes[CAMPAIGN][fresh], ads.codes[CHANNEL][fresh]
             batch = Batch(*columns, campaigns, ads.texts[CAMPAIGN], channels, ads.texts[CHANNEL])
             self.journeys.touch(batch, is_click=topic == topics.CLICKS)
-        for row in large.keys() & set(fresh.tolist()):
-            cost = Tally(spend_micros=large[row])
-            self.panes.fold(ads.campaign(row), int(ads.at[row]), cost, self._limits)
+        costs = [
+            Contribution(ads.campaign(row), int(ads.at[row]), Tally(spend_micros=large[row]))
+            for row in large.keys() & set(fresh.tolist())
+        ]
+        self.panes.fold(costs, self._limits)
 
     def _apply_each(self, topic: str, records: Sequence[SourceRecord], now: int) -> None:
         """Leads, orders and reports: one by one, they are few."""
@@ -283,6 +270,7 @@ class Intake:
         hashes = hash_ids([identity for _, identity, _ in judged], ID_SEEDS[topic])
         seen = set(hashes[self.seen.contains(hashes)].tolist())
         fresh: list[int] = []
+        found: list[Contribution] = []
         latest = NEVER
         for (record, _, apply), hashed in zip(judged, hashes.tolist(), strict=True):
             if hashed in seen:
@@ -292,11 +280,12 @@ class Intake:
             if contributions is None:
                 self._refuse_late(topic, record, now)
                 continue
-            self.fold(contributions)
+            found += contributions
             seen.add(hashed)
             fresh.append(hashed)
             latest = max(latest, record.timestamp)
             self.ledger[topic].applied += 1
+        self.panes.fold(found, self._limits)
         self.seen.remember(np.array(fresh, dtype=np.uint64), latest)
 
     def _erase_each(self, records: Sequence[SourceRecord], now: int) -> None:

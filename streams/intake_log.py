@@ -1,6 +1,6 @@
 """Stage one's state as a changelog: what a checkpoint writes, and how the state is read back."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -11,7 +11,8 @@ from metrics.attribution.rulings import Made
 from metrics.dedupe import Block
 from metrics.errors import StateError
 from metrics.outputs import DeadLetter
-from metrics.panes import PaneKey
+from metrics.pane_columns import Codes
+from metrics.panes import PaneChanges
 from metrics.reports import Report
 from metrics.tally import Tally
 from metrics.watermark import PartitionStatus
@@ -20,6 +21,8 @@ from streams.intake import Intake
 from streams.journey_log import MADE_KEY, JourneyLog
 from streams.ledger import LedgerCounts
 from streams.leftovers import Leftovers, is_kept
+from streams.pane_blocks import PackedNames, blocks, tombstones
+from streams.pane_blocks import entries as pane_entries
 from streams.wire import (
     META_KEY,
     Bundle,
@@ -54,6 +57,15 @@ class IntakeMeta(msgspec.Struct, array_like=True):
     ledger: dict[str, LedgerCounts]
 
 
+class Kept:
+    """What of a changelog is put back many at once."""
+
+    def __init__(self) -> None:
+        self.blocks: list[Block] = []
+        #: Sequence, campaign and sums by pane.
+        self.panes: dict[tuple[int, int], list[tuple[int, str, Tally]]] = {}
+
+
 class IntakeLog:
     """One intake partition with its place in its changelog."""
 
@@ -63,8 +75,9 @@ class IntakeLog:
         self.sequence = 0
         self.confirmed = 0
         self.birth = now
-        self._routes: dict[str, int] = {}
-        self._unsent_panes: set[PaneKey] = set()
+        self._names = PackedNames(intake.panes.names)
+        #: The merge partition of each campaign, by code.
+        self._routes = np.empty(0, dtype=np.int32)
         self._unsent_reports: list[ReportPartial] = []
         self._unsent_letters: list[DeadLetter] = []
         self._outboxes: list[bytes] = []
@@ -101,7 +114,7 @@ class IntakeLog:
         made_value = latest.get(MADE_KEY)
         made = None if made_value is None else decode_as(Made, made_value)
         views = () if made is None else set(self.intake.options.rules.models) & set(made.since)
-        blocks: list[Block] = []
+        kept = Kept()
         journeys: list[tuple[bytes, bytes]] = []
         for key, value in latest.items():
             if value is None:
@@ -112,10 +125,19 @@ class IntakeLog:
             elif parts[0] == "p" and not is_kept(parts[1], views):
                 self._leftovers.add(key)
             else:
-                self._restore_entry(parts, value, key, blocks)
-        for block in sorted(blocks, key=lambda block: block.sequence):
+                self._restore_entry(parts, value, key, kept)
+        for block in sorted(kept.blocks, key=lambda block: block.sequence):
             self.intake.seen.restore(block)
+        self._restore_panes(kept.panes)
         self._restore_journeys(journeys, made)
+
+    def _restore_panes(self, kept: Mapping[tuple[int, int], list[tuple[int, str, Tally]]]) -> None:
+        """What may not have been sent counts as changed: the first checkpoint sends it."""
+        panes = self.intake.panes
+        for pane, found in kept.items():
+            rows = panes.restore(*pane, [(name, tally) for _, name, tally in found])
+            is_unsent = np.array([sequence > self.confirmed for sequence, _, _ in found])
+            panes.mark(*pane, rows[is_unsent])
 
     def _restore_journeys(self, kept: list[tuple[bytes, bytes]], made: Made | None) -> None:
         """What was remembered while no model was computed is not whole; it is left with the rest."""
@@ -147,14 +169,11 @@ class IntakeLog:
         intake.ledger.update(meta.ledger)
         intake.received.update({topic: counts.read for topic, counts in meta.ledger.items()})
 
-    def _restore_entry(self, key: list[Any], value: bytes, raw_key: bytes, blocks: list[Block]) -> None:
+    def _restore_entry(self, key: list[Any], value: bytes, raw_key: bytes, kept: Kept) -> None:
         kind, intake = key[0], self.intake
         if kind == "p":
             sequence, tally = _decode_pane(value)
-            pane: PaneKey = (key[1], key[2], key[3])
-            intake.panes.restore(pane, tally)
-            if sequence > self.confirmed:
-                self._unsent_panes.add(pane)
+            kept.panes.setdefault((key[2], key[3]), []).append((sequence, key[1], tally))
         elif kind == "o":
             intake.conversions.count_waiting(intake.orders.restore(key[1], value))
         elif kind == "l":
@@ -163,7 +182,7 @@ class IntakeLog:
             intake.customers.restore(key[1], value)
         elif kind == "e":
             level, latest, packed = decode_as(tuple[int, int, bytes], value)
-            blocks.append(Block(key[1], level, latest, np.frombuffer(packed, dtype=np.uint64).copy()))
+            kept.blocks.append(Block(key[1], level, latest, np.frombuffer(packed, dtype=np.uint64).copy()))
         else:
             self._restore_outbox(kind, key[1], value, raw_key)
 
@@ -193,14 +212,13 @@ class IntakeLog:
         self._is_due = False
         intake.is_touched = False
         intake.settle_due(now)
-        dropped = intake.expire(self._unsent_panes)
+        dropped = intake.expire()
         intake.renew(now)
-        panes, reports, letters = self._take_unsent()
-        entries: list[Entry] = [(state_key("p", *key), None) for key in dropped]
-        changed, intake.panes.changed = intake.panes.changed, set()
-        entries += (
-            (state_key("p", *key), encode((self.sequence, intake.panes.tallies[key]))) for key in changed
-        )
+        reports, letters = self._take_unsent()
+        changes = intake.panes.take_changes()
+        entries: list[Entry] = [entry for pane in dropped for entry in tombstones(self._names, pane)]
+        for change in changes:
+            entries += pane_entries(self._names, change, self.sequence)
         for table in (intake.leads, intake.orders, intake.customers):
             entries += table.take_changes()
         entries += self._block_entries()
@@ -209,7 +227,7 @@ class IntakeLog:
         entries += self._outbox_entries(reports, letters)
         entries += self._leftovers.take(entries)
         entries.append((META_KEY, encode(self._meta())))
-        outputs = self._outputs(panes | changed, reports, now)
+        outputs = self._outputs(changes, reports, now)
         outputs += self._letters(letters)
         return Checkpoint(self.sequence, entries, outputs)
 
@@ -217,14 +235,13 @@ class IntakeLog:
         """The append and the outputs of a checkpoint are confirmed by the broker."""
         self.confirmed = sequence
 
-    def _take_unsent(self) -> tuple[set[PaneKey], list[ReportPartial], list[DeadLetter]]:
+    def _take_unsent(self) -> tuple[list[ReportPartial], list[DeadLetter]]:
         intake = self.intake
-        panes = {key for key in self._unsent_panes if key in intake.panes.tallies}
         reports = self._unsent_reports + intake.reports
         letters = self._unsent_letters + intake.take_dead()
-        self._unsent_panes, self._unsent_reports, self._unsent_letters = set(), [], []
+        self._unsent_reports, self._unsent_letters = [], []
         intake.reports = []
-        return panes, reports, letters
+        return reports, letters
 
     def _block_entries(self) -> list[Entry]:
         change = self.intake.seen.checkpoint(self.sequence, self.intake.clock.reached)
@@ -261,21 +278,20 @@ class IntakeLog:
             intake.ledger,
         )
 
-    def _outputs(self, panes: set[PaneKey], reports: list[ReportPartial], now: int) -> list[Output]:
+    def _outputs(
+        self, changes: Sequence[PaneChanges], reports: list[ReportPartial], now: int
+    ) -> list[Output]:
         count = self.intake.options.partitions
         intake, status = self.intake, self._due_status(now)
         lags = None if self._journeys is None or status is None else self._journeys.take_unsent_lags()
-        panes_by: list[list[Any]] = [[] for _ in range(count)]
+        names, routes = intake.panes.names, self._route()
         reports_by: list[list[ReportPartial]] = [[] for _ in range(count)]
-        for key in panes:
-            panes_by[self._route(key[0])].append((*key, self.intake.panes.tallies[key]))
         for campaign, report in reports:
-            reports_by[self._route(campaign)].append((campaign, report))
+            reports_by[partition_of(campaign, count)].append((campaign, report))
         outputs = []
         for target in range(count):
-            made = list(
-                bundles(self._source, self.epoch, self.sequence, panes_by[target], reports_by[target])
-            )
+            mine = blocks(names, routes, changes, target)
+            made = list(bundles(self._source, self.epoch, self.sequence, mine, reports_by[target]))
             if status is not None:
                 if not made:
                     made.append(Bundle(self._source, self.epoch, self.sequence, [], []))
@@ -308,10 +324,9 @@ class IntakeLog:
     def _source(self) -> int:
         return self.intake.partition
 
-    def _route(self, campaign: str) -> int:
-        partition = self._routes.get(campaign)
-        if partition is None:
-            partition = self._routes[campaign] = partition_of(
-                split_subject(campaign)[0], self.intake.options.partitions
-            )
-        return partition
+    def _route(self) -> Codes:
+        """The merge partition of every campaign met so far."""
+        names, count = self.intake.panes.names, self.intake.options.partitions
+        fresh = [partition_of(split_subject(name)[0], count) for name in names[len(self._routes) :]]
+        self._routes = np.append(self._routes, np.array(fresh, dtype=np.int32))
+        return self._routes

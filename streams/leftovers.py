@@ -32,6 +32,8 @@ class Leftovers:
 
     def take(self, written: Iterable[Entry]) -> list[Entry]:
         """Tombstones of some of them, without those that are written anew."""
+        if not self._keys:
+            return []
         for key, _ in written:
             self._keys.pop(key, None)
         some = list(self._keys)[:_REMOVED_AT_ONCE]

@@ -35,6 +35,7 @@ from metrics.windows import (
 )
 from streams.journeys import LEAD, ORDER
 from streams.leftovers import is_kept
+from streams.pane_blocks import unpack
 from streams.slab import SourceRecord
 from streams.wire import Bundle, PanePartial, decode_bundle
 
@@ -174,8 +175,9 @@ class Merge:
         if version < self.heard.get(bundle.source, (0, 0)):
             return  # of an owner that has been succeeded
         self.heard[bundle.source] = version
-        for partial in bundle.panes:
-            self._take_pane(bundle.source, partial)
+        for block in bundle.blocks:
+            for partial in unpack(block):
+                self._take_pane(bundle.source, partial)
         for campaign_id, report in bundle.reports:
             self._take_report(campaign_id, report)
         if bundle.lags is not None:

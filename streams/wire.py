@@ -21,7 +21,8 @@ T = TypeVar("T")
 
 #: A Kafka batch stays below the default limit of a broker's topic (1 MiB).
 MAX_BATCH_BYTES = 900_000
-_PANES_PER_BUNDLE = 4_000
+MAX_BUNDLE_BYTES = 400_000
+_REPORTS_PER_BUNDLE = 4_000
 
 PanePartial = tuple[str, int, int, Tally]
 ReportPartial = tuple[str, Report]
@@ -52,13 +53,33 @@ def decoder(shape: type[T]) -> Callable[[bytes], T]:
     return decode
 
 
+class PaneBlock(msgspec.Struct, array_like=True):
+    """Whole values of campaigns in one pane.
+
+    Attributes:
+        resolution: of the pane.
+        start: of the pane.
+        campaigns: whose values they are.
+        fields: fields of ``Tally`` that are not 0 everywhere.
+        sums: int64, little-endian, for each field a row of values by campaign.
+        beyond: values that do not fit, by the index of their campaign.
+    """
+
+    resolution: int
+    start: int
+    campaigns: list[str]
+    fields: list[int]
+    sums: bytes
+    beyond: dict[int, Tally] = {}
+
+
 class Bundle(msgspec.Struct, array_like=True):
     """Whole values of one source partition for one merge partition."""
 
     source: int
     epoch: int
     sequence: int
-    panes: list[PanePartial]
+    blocks: list[PaneBlock]
     reports: list[ReportPartial]
     status: PartitionStatus | None = None
     lags: dict[str, LagCounts] | None = None
@@ -121,18 +142,24 @@ def partition_of(key: str, partitions: int) -> int:
 
 
 def bundles(
-    source: int,
-    epoch: int,
-    sequence: int,
-    panes: list[PanePartial],
-    reports: list[ReportPartial],
+    source: int, epoch: int, sequence: int, blocks: Iterable[PaneBlock], reports: list[ReportPartial]
 ) -> Iterator[Bundle]:
     """Bundles small enough for a broker's default limits; none when there is nothing to say."""
-    for part in _chunks(panes):
-        yield Bundle(source, epoch, sequence, part, [])
-    for some in _chunks(reports):
-        yield Bundle(source, epoch, sequence, [], some)
+    some: list[PaneBlock] = []
+    size = 0
+    for block in blocks:
+        if some and size + _weight(block) > MAX_BUNDLE_BYTES:
+            yield Bundle(source, epoch, sequence, some, [])
+            some, size = [], 0
+        some.append(block)
+        size += _weight(block)
+    if some:
+        yield Bundle(source, epoch, sequence, some, [])
+    for first in range(0, len(reports), _REPORTS_PER_BUNDLE):
+        yield Bundle(source, epoch, sequence, [], reports[first : first + _REPORTS_PER_BUNDLE])
 
 
-def _chunks(items: list[T]) -> Iterable[list[T]]:
-    return (items[at : at + _PANES_PER_BUNDLE] for at in range(0, len(items), _PANES_PER_BUNDLE))
+def _weight(block: PaneBlock) -> int:
+    """About how many bytes a block takes."""
+    names = sum(map(len, block.campaigns)) + 5 * len(block.campaigns)
+    return names + len(block.sums) + 300 * len(block.beyond) + 40

@@ -197,7 +197,7 @@ def _worth(gross: int, sums: Sums, options: EvidenceOptions) -> _Worth | None:
 def own_dispersion(dispersion: float, orders: float) -> float:
     """The dispersion to reckon with where the mean is that of ``orders`` orders (1 or more) of the campaign's own.
 
-    >>> own_dispersion(1.5, 5), round(own_dispersion(1.5, 500), 3)
+    >>> round(own_dispersion(1.5, 5), 3), round(own_dispersion(1.5, 500), 3)
     (1.95, 1.504)
     """
     return dispersion * (1 + _UNSURE * (dispersion - 1) / orders)

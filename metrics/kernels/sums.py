@@ -1,4 +1,4 @@
-"""Sums by campaign and period."""
+"""Sums by campaign and period, and where a campaign's sums are kept."""
 
 from typing import Any
 
@@ -49,3 +49,37 @@ def group(codes: Any, periods: Any, sums: Any) -> Any:
         for row in range(rows):
             added[row, found] += sums[row, index]
     return codes[kept[:groups]], periods[kept[:groups]], added[:, :groups].copy()
+
+
+@kernel
+def find_rows(slots: Any, held: Any, count: int, wanted: Any, rows: Any, done: int) -> Any:
+    """The row of each code; a new code takes the next row.
+
+    Args:
+        slots: int32, rows by hash of their code, -1 where free; a power of two, at least twice the rows there is room for.
+        held: int32, the code of each row, as many as there is room for.
+        count: rows in use.
+        wanted: int32, the codes that are looked for.
+        rows: int32, filled with their rows.
+        done: so many of them are found already.
+
+    Returns:
+        How many are found, fewer than all where there is no more room; and rows in use.
+    """
+    mask = np.uint64(len(slots) - 1)
+    for index in range(done, len(wanted)):
+        code = wanted[index]
+        position = (np.uint64(code) * _SPREAD >> np.uint64(32)) & mask
+        found = slots[position]
+        while found >= 0 and held[found] != code:
+            position = (position + np.uint64(1)) & mask
+            found = slots[position]
+        if found < 0:
+            if count == len(held):
+                return index, count
+            found = count
+            slots[position] = found
+            held[found] = code
+            count += 1
+        rows[index] = found
+    return len(wanted), count

@@ -14,6 +14,7 @@ from metrics.timeline import DAY, MINUTE, QUARTER
 from metrics.watermark import PartitionStatus
 from streams.merge import Merge, MergeOptions, Pace
 from streams.merge_log import MergeLog
+from streams.pane_blocks import pack
 from streams.slab import Record
 from streams.wire import Bundle, encode
 
@@ -32,7 +33,7 @@ def _bundles(campaigns: int, minute: int) -> list[Bundle]:
         panes = [
             (f"c-{number:06d}", resolution, start, tally) for number in names for resolution, start in starts
         ]
-        found.append(Bundle(0, 1, minute, panes, []))
+        found.append(Bundle(0, 1, minute, pack(panes), []))
     found[-1].status = PartitionStatus(at, is_idle=False)
     return found
 

@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, NamedTuple
 
 import aiokafka
@@ -17,6 +18,7 @@ from streams.checkpoint import CheckpointError, CheckpointWriter
 from streams.connections import aiokafka_options
 from streams.log_ends import log_ends
 from streams.log_reading import read_whole
+from streams.pane_blocks import unpack
 from streams.processor import Ports, Processor
 from streams.seat import Seat
 from streams.settings import Settings
@@ -338,7 +340,7 @@ async def folded_partials(settings: Settings) -> dict[Any, Any]:
     found: dict[Any, tuple[tuple[int, int], Any]] = {}
     for value in await values_of(settings, topics.PARTIALS):
         bundle = decode_bundle(value)
-        for campaign, resolution, start, tally in bundle.panes:
+        for campaign, resolution, start, tally in chain.from_iterable(map(unpack, bundle.blocks)):
             key, version = (bundle.source, campaign, resolution, start), (bundle.epoch, bundle.sequence)
             if key not in found or version >= found[key][0]:
                 found[key] = (version, tally)

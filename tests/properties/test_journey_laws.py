@@ -95,8 +95,7 @@ class Partition:
             )
 
     def settle(self, reached=ALWAYS):
-        for change in self.journeys.settle(reached):
-            self.panes.fold(change.campaign, change.at, change.tally, OPEN)
+        self.panes.fold(self.journeys.settle(reached), OPEN)
 
     def sums(self):
         return {

@@ -10,6 +10,7 @@ from metrics.tally import Tally
 from metrics.timeline import HOUR, QUARTER
 from metrics.watermark import PartitionStatus
 from streams.merge import Merge, MergeOptions, Pace
+from streams.pane_blocks import pack
 from streams.wire import Bundle
 
 OPTIONS = MergeOptions(1, 60_000, 1_000, ZoneInfo("UTC"), "EUR")
@@ -25,7 +26,7 @@ def test_partitions_of_one_worker_share_the_publish_rate():
     merges = [Merge(p, OPTIONS, Book("EUR"), pace) for p in range(4)]
     for merge in merges:
         panes = [(f"c-{n}", 3, 0, Tally(clicks=1)) for n in range(8)]
-        take(merge, Bundle(0, 1, 1, panes, []))
+        take(merge, Bundle(0, 1, 1, pack(panes), []))
     assert sum(len(merge.readings(STAMP, now=0)) for merge in merges) == 10
     assert sum(len(merge.readings(STAMP, now=500)) for merge in merges) == 5
 
@@ -35,7 +36,8 @@ def test_hours_that_were_null_are_published_again_when_the_first_short_report_co
     book.register("c", Campaign("c", cost_basis="reports"))
     merge = Merge(0, OPTIONS, book, Pace.of(1_000))
     take(
-        merge, Bundle(0, 1, 1, [("c", 1, 4 * QUARTER, Tally(leads=1))], [], PartitionStatus(9 * HOUR, False))
+        merge,
+        Bundle(0, 1, 1, pack([("c", 1, 4 * QUARTER, Tally(leads=1))]), [], PartitionStatus(9 * HOUR, False)),
     )
     first = {reading.window: reading for reading in merge.readings(STAMP, now=0)}
     assert first["1h"].sums.spend_micros is None

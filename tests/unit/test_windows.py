@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from metrics.contribution import Contribution
 from metrics.panes import DAYS, MINUTES, QUARTERS, TOTAL, Panes, horizon
 from metrics.reports import Report
 from metrics.tally import Tally
@@ -62,7 +63,8 @@ moments = st.integers(0, 100 * MINUTE).map(lambda back: NOW - back)
 def test_spend_since_the_last_lead_is_what_the_minutes_after_its_minute_spent(facts):
     panes, account = Panes(), Account()
     for at, is_lead in facts:
-        panes.fold("c", at, Tally(leads=1) if is_lead else Tally(spend_micros=7), horizon(None))
+        tally = Tally(leads=1) if is_lead else Tally(spend_micros=7)
+        panes.fold([Contribution("c", at, tally)], horizon(None))
     for (_, resolution, start), tally in panes.tallies.items():
         account.put(0, resolution, start, tally, horizon(NOW))
     last = max((at // MINUTE for at, is_lead in facts if is_lead), default=-1)

@@ -1,17 +1,31 @@
 """What roistream says to itself is read back as it was said, whatever the size of the numbers."""
 
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from metrics.contribution import Contribution
 from metrics.orders import FirstOrder, OrderEntry, Placement, Refund
+from metrics.panes import Panes, horizon
 from metrics.reports import Report
 from metrics.tally import Tally
 from metrics.timeline import DAY
 from metrics.watermark import PartitionStatus
+from streams.pane_blocks import PackedNames, blocks, entries, pack, unpack
 from streams.tables import EntryTable
-from streams.wire import Bundle, bundles, decode_as, decode_bundle, encode, partition_of, read_key, state_key
+from streams.wire import (
+    MAX_BATCH_BYTES,
+    Bundle,
+    bundles,
+    decode_as,
+    decode_bundle,
+    encode,
+    partition_of,
+    read_key,
+    state_key,
+)
 
 sums = st.integers(-(10**24), 10**24)
 
@@ -20,8 +34,10 @@ sums = st.integers(-(10**24), 10**24)
 def test_bundles_are_read_back_exactly(spend, revenue, watermark):
     report = Report("s", None, 0, 1, (-(1 << 62), 0, 0), 0, 0, abs(spend), 0)
     panes = [("c", 3, 0, Tally(spend_micros=spend, revenue_micros=revenue))]
-    said = Bundle(1, 2, 3, panes, [("c", report)], PartitionStatus(watermark, is_idle=True))
-    assert decode_bundle(encode(said)) == said
+    said = Bundle(1, 2, 3, pack(panes), [("c", report)], PartitionStatus(watermark, is_idle=True))
+    heard = decode_bundle(encode(said))
+    assert heard == said
+    assert [partial for block in heard.blocks for partial in unpack(block)] == panes
 
 
 @given(st.dictionaries(st.integers(0, 9), sums))
@@ -41,11 +57,36 @@ def test_a_damaged_value_is_an_error_and_no_guess():
         decode_as(Tally, b"\x93\x01")
 
 
-@pytest.mark.parametrize("count", [0, 1, 3_999, 4_000, 4_001, 9_000])
-def test_bundles_hold_every_partial_once(count):
-    panes = [("c", 0, n, Tally()) for n in range(count)]
-    found = [pane for bundle in bundles(0, 1, 1, panes, []) for pane in bundle.panes]
-    assert found == panes
+@pytest.mark.parametrize("count", [0, 1, 1_999, 2_000, 2_001, 9_000])
+def test_bundles_hold_every_partial_once_and_stay_small(count):
+    panes = Panes()
+    panes.fold([Contribution(f"c-{n:0250}", 0, Tally(clicks=n)) for n in range(count)], horizon(None))
+    changes, routes = panes.take_changes(), np.arange(count, dtype=np.int32) % 2
+    found = []
+    for target in range(2):
+        for bundle in bundles(0, 1, 1, blocks(panes.names, routes, changes, target), []):
+            assert len(encode(bundle)) < MAX_BATCH_BYTES
+            found += [partial for block in bundle.blocks for partial in unpack(block)]
+    assert sorted(found) == sorted((*key, tally) for key, tally in panes.tallies.items())
+
+
+@given(st.lists(st.tuples(st.text(max_size=300), *[st.integers(-(2**62), 2**62)] * 3), max_size=9), sums)
+def test_entries_of_panes_are_what_one_by_one_encoding_gives(rows, huge):
+    panes = Panes()
+    kept = {name: Tally(clicks=a, leads=b, spend_micros=c) for name, a, b, c in rows} | {
+        "é" * 40: Tally(leads=huge)
+    }
+    for resolution, start in ((1, -(2**40)), (3, 0), (0, 2**40)):
+        panes.mark(resolution, start, panes.restore(resolution, start, list(kept.items())))
+    names, found = PackedNames(panes.names), {}
+    for change in panes.take_changes():
+        for key, value in entries(names, change, 77):
+            assert value is not None
+            found[key] = decode_as(tuple[int, Tally], value)
+    assert found == {
+        state_key("p", name, resolution, start): (77, tally)
+        for (name, resolution, start), tally in panes.tallies.items()
+    }
 
 
 def test_partitions_are_those_of_kafkas_default_partitioner():

@@ -1,0 +1,110 @@
+"""MessagePack of many rows at once, byte for byte as msgspec writes it (https://github.com/msgpack/msgpack/blob/master/spec.md)."""
+
+from typing import Any
+
+from metrics.kernels.compiling import inlined, kernel
+
+#: An integer takes at most so many bytes.
+LONGEST = 9
+
+_SMALL, _U8, _U16, _U32, _U64, _I8, _I16, _I32, _I64 = 0x80, 0xCC, 0xCD, 0xCE, 0xCF, 0xD0, 0xD1, 0xD2, 0xD3
+_ARRAY = 0x90
+
+
+@inlined
+def _put(out: Any, at: Any, value: Any, size: Any) -> Any:
+    """The lowest bytes of an integer, the highest of them first."""
+    for index in range(size):
+        out[at + index] = (value >> (8 * (size - 1 - index))) & 0xFF
+    return at + size
+
+
+@inlined
+def _put_marked(out: Any, at: Any, mark: Any, value: Any, size: Any) -> Any:
+    out[at] = mark
+    return _put(out, at + 1, value, size)
+
+
+@inlined
+def put_integer(out: Any, at: Any, value: Any) -> Any:
+    """An int64 in the shortest form; returns where the next value goes."""
+    if value >= 0:
+        if value < _SMALL:
+            return _put(out, at, value, 1)
+        if value < 1 << 8:
+            return _put_marked(out, at, _U8, value, 1)
+        if value < 1 << 16:
+            return _put_marked(out, at, _U16, value, 2)
+        if value < 1 << 32:
+            return _put_marked(out, at, _U32, value, 4)
+        return _put_marked(out, at, _U64, value, 8)
+    if value >= -32:
+        return _put(out, at, value, 1)
+    if value >= -(1 << 7):
+        return _put_marked(out, at, _I8, value, 1)
+    if value >= -(1 << 15):
+        return _put_marked(out, at, _I16, value, 2)
+    if value >= -(1 << 31):
+        return _put_marked(out, at, _I32, value, 4)
+    return _put_marked(out, at, _I64, value, 8)
+
+
+@kernel
+def pack_keys(names: Any, ends: Any, codes: Any, before: Any, after: Any, out: Any, key_ends: Any) -> int:
+    """Keys that differ by a text.
+
+    Args:
+        names: uint8, the packed texts one after the other.
+        ends: int64, where each text ends.
+        codes: int32, the text of each key.
+        before: uint8, what each key begins with.
+        after: uint8, what it ends with.
+        out: uint8, with room for all.
+        key_ends: int64, filled with where each key ends.
+
+    Returns:
+        Bytes written.
+    """
+    at = 0
+    for row in range(len(codes)):
+        code = codes[row]
+        for index in range(len(before)):
+            out[at] = before[index]
+            at += 1
+        first = ends[code - 1] if code > 0 else 0
+        for index in range(first, ends[code]):
+            out[at] = names[index]
+            at += 1
+        for index in range(len(after)):
+            out[at] = after[index]
+            at += 1
+        key_ends[row] = at
+    return at
+
+
+@kernel
+def pack_rows(sequence: Any, sums: Any, out: Any, row_ends: Any) -> int:
+    """For each column of ``sums`` the pair of ``sequence`` and its values, which end with the last that is not 0.
+
+    Args:
+        sequence: int64.
+        sums: int64, fields by rows, at most 15 fields.
+        out: uint8, with room for all.
+        row_ends: int64, filled with where each pair ends.
+
+    Returns:
+        Bytes written.
+    """
+    at = 0
+    for row in range(sums.shape[1]):
+        length = sums.shape[0]
+        while length > 0 and sums[length - 1, row] == 0:
+            length -= 1
+        out[at] = _ARRAY | 2
+        at = put_integer(out, at + 1, sequence)
+        out[at] = _ARRAY | length
+        at += 1
+        for field in range(length):
+            at = put_integer(out, at, sums[field, row])
+        row_ends[row] = at
+    return at

@@ -1,0 +1,125 @@
+"""Many sums of one pane at once: as a block of a bundle, and as records of a changelog."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import msgspec
+import numpy as np
+
+from metrics.kernels.packing import LONGEST, pack_keys, pack_rows
+from metrics.pane_columns import FIELDS, LARGEST, Changes, Codes, Integers, as_columns
+from metrics.panes import Dropped, PaneChanges
+from metrics.tally import Tally
+from streams.wire import Entry, PaneBlock, PanePartial, encode, state_key
+
+#: A block stays below the default limit of a broker's record (1 MiB), names and all.
+MAX_BLOCK_ROWS = 2_000
+#: What a key or a row takes besides its name and its sums.
+_OVERHEAD = 16
+
+
+class PackedNames:
+    """Campaigns as MessagePack, one after the other, as the kernels want them."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = names
+        self._packed = bytearray()
+        self._ends: list[int] = []
+        self._arrays = self._as_arrays()
+
+    def arrays(self) -> tuple[np.ndarray, Integers]:
+        """Bytes of all names, and where each ends."""
+        if len(self._ends) < len(self._names):
+            for name in self._names[len(self._ends) :]:
+                self._packed += encode(name)
+                self._ends.append(len(self._packed))
+            self._arrays = self._as_arrays()
+        return self._arrays
+
+    def _as_arrays(self) -> tuple[np.ndarray, Integers]:
+        return np.frombuffer(bytes(self._packed), np.uint8), np.array(self._ends, np.int64)
+
+
+def entries(names: PackedNames, change: PaneChanges, sequence: int) -> Iterator[Entry]:
+    """Changelog records of what has changed in a pane."""
+    resolution, start, (codes, sums, beyond) = change
+    out = np.empty(len(codes) * (_OVERHEAD + LONGEST * len(FIELDS)), np.uint8)
+    ends = np.empty(len(codes), np.int64)
+    size = pack_rows(sequence, sums, out, ends)
+    values = _cut(out, size, ends)
+    for index, tally in beyond.items():
+        values[index] = encode((sequence, tally))
+    return zip(_keys(names, resolution, start, codes), values, strict=True)
+
+
+def tombstones(names: PackedNames, dropped: Dropped) -> Iterator[Entry]:
+    """Changelog records of a pane that is kept no more."""
+    return ((key, None) for key in _keys(names, *dropped))
+
+
+def blocks(
+    names: Sequence[str], routes: Codes, changes: Iterable[PaneChanges], target: int
+) -> Iterator[PaneBlock]:
+    """What has changed, as blocks for one merge partition.
+
+    Args:
+        names: campaigns by code.
+        routes: the merge partition of each.
+        changes: of all panes.
+        target: the merge partition.
+    """
+    for resolution, start, rows in changes:
+        mine = np.flatnonzero(routes[rows.codes] == target)
+        for first in range(0, len(mine), MAX_BLOCK_ROWS):
+            some = mine[first : first + MAX_BLOCK_ROWS]
+            part = Changes(rows.codes[some], rows.sums[:, some], _part(rows.beyond, some))
+            yield _block(resolution, start, [names[code] for code in part.codes.tolist()], part)
+
+
+def pack(partials: Iterable[PanePartial]) -> list[PaneBlock]:
+    """Blocks of single sums."""
+    panes: dict[tuple[int, int], list[tuple[str, Tally]]] = {}
+    for campaign, resolution, start, tally in partials:
+        panes.setdefault((resolution, start), []).append((campaign, tally))
+    found = []
+    for (resolution, start), rows in panes.items():
+        tallies = [tally for _, tally in rows]
+        sums, large = as_columns(tallies, LARGEST)
+        part = Changes(np.empty(0, np.int32), sums, {index: tallies[index] for index in large})
+        found.append(_block(resolution, start, [name for name, _ in rows], part))
+    return found
+
+
+def unpack(block: PaneBlock) -> Iterator[PanePartial]:
+    """The single sums of a block."""
+    sums = np.zeros((len(FIELDS), len(block.campaigns)), np.int64)
+    sums[block.fields] = np.frombuffer(block.sums, np.int64).reshape(len(block.fields), len(block.campaigns))
+    for index, (campaign, row) in enumerate(zip(block.campaigns, sums.T.tolist(), strict=True)):
+        yield campaign, block.resolution, block.start, block.beyond.get(index) or Tally(*row)
+
+
+def _part(beyond: dict[int, Tally], some: Integers) -> dict[int, Tally]:
+    if not beyond:
+        return {}
+    return {at: beyond[row] for at, row in enumerate(some.tolist()) if row in beyond}
+
+
+def _block(resolution: int, start: int, campaigns: list[str], part: Changes) -> PaneBlock:
+    fields = np.flatnonzero(part.sums.any(axis=1))
+    return PaneBlock(resolution, start, campaigns, fields.tolist(), part.sums[fields].tobytes(), part.beyond)
+
+
+def _keys(names: PackedNames, resolution: int, start: int, codes: Codes) -> list[bytes]:
+    packed, name_ends = names.arrays()
+    before = state_key("p", None, None, None)[:-3]
+    after = msgspec.msgpack.encode(resolution) + msgspec.msgpack.encode(start)
+    lengths = np.diff(name_ends, prepend=0)[codes]
+    out = np.empty(int(lengths.sum()) + len(codes) * (_OVERHEAD + len(before) + len(after)), np.uint8)
+    ends = np.empty(len(codes), np.int64)
+    parts = np.frombuffer(before, np.uint8), np.frombuffer(after, np.uint8)
+    size = pack_keys(packed, name_ends, codes, *parts, out, ends)
+    return _cut(out, size, ends)
+
+
+def _cut(out: np.ndarray, size: int, ends: Integers) -> list[bytes]:
+    data, stops = out[:size].tobytes(), ends.tolist()
+    return [data[start:stop] for start, stop in zip([0, *stops], stops, strict=False)]
