@@ -37,6 +37,16 @@ class History(NamedTuple):
     readings: Sequence[CampaignKpi]
     currency: str = "EUR"
 
+    @property
+    def start(self) -> str | None:
+        """When the first hour began; None without hours."""
+        return min((each.window_start for each in self.readings if each.window_start), default=None)
+
+    @property
+    def end(self) -> str | None:
+        """When the last hour ends."""
+        return max((each.window_end for each in self.readings if each.window_end), default=None)
+
 
 class Arm(msgspec.Struct, kw_only=True):
     """Sums of one course of events, in micros; ``roi`` by net profit."""

@@ -38,10 +38,7 @@ class Simulator:
             history = budget.History(book.campaigns, readings, self._settings.reporting_currency)
             policies = self._settings.policies if preset is None else Policies(PRESETS[preset])
             simulation = await asyncio.to_thread(budget.simulate, policies, history)
-        starts = [each.window_start for each in readings if each.window_start is not None]
-        ends = [each.window_end for each in readings if each.window_end is not None]
-        period = {"start": min(starts, default=None), "end": max(ends, default=None)}
-        return {**period, **msgspec.structs.asdict(simulation)}
+        return {"start": history.start, "end": history.end, **msgspec.structs.asdict(simulation)}
 
     async def _registered(self) -> Book:
         book = Book(self._settings.reporting_currency)
