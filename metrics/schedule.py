@@ -3,7 +3,8 @@
 Finals and corrections are exempt (CONTRACT 3). Pure: ``now`` is an argument, in milliseconds.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from heapq import heappop, heappush
 from itertools import chain
 
 #: Campaign (or campaign in a view), window name, window start (0 for ``total``).
@@ -46,11 +47,14 @@ class Allowance:
 class Schedule:
     """The changed windows that wait, each with the checkpoint sequence that first held its change.
 
+    Those that may go out wait in order of their change, the others in order of the instant at which they may; so
+    whoever publishes can ask for the next such instant and need not look at what waits.
+
     >>> schedule = Schedule({"1m": 1000}, Allowance(10))
-    >>> schedule.mark(("c", "1m", 0), sequence=1); list(schedule.take(now=0))
-    [('c', '1m', 0)]
-    >>> schedule.mark(("c", "1m", 0), sequence=2); list(schedule.take(now=999)), list(schedule.take(now=1000))
-    ([], [('c', '1m', 0)])
+    >>> schedule.mark(("c", "1m", 0), sequence=1); schedule.due_at(), schedule.take(now=0)
+    (0, [('c', '1m', 0)])
+    >>> schedule.mark(("c", "1m", 0), sequence=2); schedule.due_at(), schedule.take(now=999), schedule.take(now=1000)
+    (1000, [], [('c', '1m', 0)])
     """
 
     def __init__(
@@ -62,54 +66,105 @@ class Schedule:
         self._intervals = intervals
         self._slow_interval = slow_interval
         self._allowance = allowance
-        self._waiting: dict[WindowKey, int] = {}
+        self._marks = 0
+        #: Of what waits for its interval or the rate: the number of its mark, and the sequence.
+        self._waiting: dict[WindowKey, tuple[int, int]] = {}
         self._urgent: dict[WindowKey, int] = {}
+        #: How many of those that wait hold each sequence; there are far fewer sequences than windows.
+        self._held: dict[int, int] = {}
         self._published: dict[WindowKey, int] = {}
+        #: Heaps; an entry whose mark is no longer the one that waits is passed over.
+        self._ready: list[tuple[int, WindowKey]] = []
+        self._later: list[tuple[int, int, WindowKey]] = []
+        self._taken_at: int | None = None
 
     def __len__(self) -> int:
         return len(self._waiting) + len(self._urgent)
 
     def mark(self, key: WindowKey, sequence: int) -> None:
         """A window changed; it waits for its interval."""
-        if key not in self._urgent:
-            self._waiting.setdefault(key, sequence)
+        if key in self._waiting or key in self._urgent:
+            return
+        self._marks += 1
+        self._waiting[key] = (self._marks, sequence)
+        self._held[sequence] = self._held.get(sequence, 0) + 1
+        last = self._published.get(key)
+        if last is None:
+            heappush(self._ready, (self._marks, key))
+        else:
+            heappush(self._later, (last + self._interval(key), self._marks, key))
 
     def mark_urgent(self, key: WindowKey, sequence: int) -> None:
         """A closed window changed; it goes out next."""
-        self._urgent.setdefault(key, self._waiting.pop(key, sequence))
+        since = self._forget(key)
+        self._urgent.setdefault(key, sequence if since is None else since)
 
     def take_urgent(self) -> list[WindowKey]:
         """Everything that is exempt from intervals and rate."""
         urgent, self._urgent = list(self._urgent), {}
         return urgent
 
-    def take(self, now: int) -> Iterator[WindowKey]:
+    def take(self, now: int) -> list[WindowKey]:
         """What is due, oldest change first, within the rate."""
         self._allowance.refill(now)
-        due = []
-        for key in self._waiting:
-            last = self._published.get(key)
-            if last is None or not 0 <= now - last < self._interval(key):
-                if not self._allowance.take():
-                    break
-                due.append(key)
-        for key in due:
-            del self._waiting[key]
+        self._ripen(now)
+        due: list[WindowKey] = []
+        while self._is_ready() and self._allowance.take():
+            _, key = heappop(self._ready)
+            self._forget(key)
             self._published[key] = now
-        yield from due
+            due.append(key)
+        return due
 
-    def _interval(self, key: WindowKey) -> int:
-        """Of the subject where it has one of its own, else of the window."""
-        return self._slow_interval(key[0]) or self._intervals[key[1]]
+    def due_at(self) -> int | None:
+        """From when on ``take`` finds something, the rate allowing; 0: already; None: nothing waits."""
+        if self._urgent or self._is_ready():
+            return 0
+        while self._later and self._is_over(*self._later[0][1:]):
+            heappop(self._later)
+        return self._later[0][0] if self._later else None
 
     def close(self, key: WindowKey) -> None:
         """A window is final: it waits no more and its interval is forgotten."""
-        self._waiting.pop(key, None)
+        self._forget(key)
         self._published.pop(key, None)
 
     def oldest(self) -> int | None:
         """The sequence of the oldest change that waits."""
-        return min(chain(self._waiting.values(), self._urgent.values()), default=None)
+        return min(chain(self._held, self._urgent.values()), default=None)
+
+    def _ripen(self, now: int) -> None:
+        """What may go out by now is ready; all of it when the clock was set back, else it would wait for that."""
+        was_set_back = self._taken_at is not None and now < self._taken_at
+        self._taken_at = now
+        while self._later and (was_set_back or self._later[0][0] <= now):
+            _, mark, key = heappop(self._later)
+            heappush(self._ready, (mark, key))
+
+    def _is_ready(self) -> bool:
+        """Whether something may go out, the rate allowing."""
+        while self._ready and self._is_over(*self._ready[0]):
+            heappop(self._ready)
+        return bool(self._ready)
+
+    def _forget(self, key: WindowKey) -> int | None:
+        """It waits no more; the sequence since which it did."""
+        found = self._waiting.pop(key, None)
+        if found is None:
+            return None
+        sequence = found[1]
+        self._held[sequence] -= 1
+        if not self._held[sequence]:
+            del self._held[sequence]
+        return sequence
+
+    def _is_over(self, mark: int, key: WindowKey) -> bool:
+        waiting = self._waiting.get(key)
+        return waiting is None or waiting[0] != mark
+
+    def _interval(self, key: WindowKey) -> int:
+        """Of the subject where it has one of its own, else of the window."""
+        return self._slow_interval(key[0]) or self._intervals[key[1]]
 
 
 def stride(ending: Mapping[int, int], reached: int, most: int) -> int:

@@ -84,6 +84,11 @@ class ControllerLog:
         return self._is_due or self._shows_all or moved or self.controller.has_work(self._now())
 
     @property
+    def due_at(self) -> int | None:
+        """Never: a step is taken at its pace."""
+        return None
+
+    @property
     def weight(self) -> int:
         """Never heavy: a step writes each campaign once."""
         return 0

@@ -94,6 +94,11 @@ class IntakeLog:
         return is_due or self.intake.is_touched or len(self._leftovers) > 0
 
     @property
+    def due_at(self) -> int | None:
+        """Always: what waits here has not reached the second stage."""
+        return 0
+
+    @property
     def weight(self) -> int:
         """About how many bytes the next checkpoint takes."""
         return self.intake.weight

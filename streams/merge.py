@@ -270,6 +270,22 @@ class Merge:
         is_closing = self.closed_through != self.clock.reached
         return self.is_touched or is_closing or len(self.schedule) > 0 or len(self.views) > 0
 
+    @property
+    def due_at(self) -> int | None:
+        """When something may be published next, in milliseconds; 0: already; None: nothing waits."""
+        if self._is_closing():
+            return 0
+        moments = [at for at in (self.schedule.due_at(), self.views.due_at()) if at is not None]
+        return min(moments, default=None)
+
+    def _is_closing(self) -> bool:
+        """Whether the watermark has passed windows that are still open."""
+        reached = self.clock.reached
+        if reached is None or reached == self.closed_through:
+            return False
+        lengths = [(kind.length + self.options.grace, self._open[kind.name]) for kind in TUMBLING]
+        return any(start + length <= reached for length, starts in lengths for start in starts)
+
     def readings(self, stamp: Stamp, now: int) -> list[CampaignKpi]:
         """The readings that go to ``campaign-kpis`` now: finals, corrections, updates that are due."""
         found = [self._reading(key, "correction", stamp) for key in self.schedule.take_urgent()]

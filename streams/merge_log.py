@@ -59,6 +59,11 @@ class MergeLog:
         return self._is_due or self.merge.has_pending or len(self._leftovers) > 0
 
     @property
+    def due_at(self) -> int | None:
+        """When something may be published next."""
+        return self.merge.due_at
+
+    @property
     def weight(self) -> int:
         """About how many bytes the next checkpoint takes."""
         return self.merge.weight

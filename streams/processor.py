@@ -26,7 +26,7 @@ from streams.intake_log import IntakeLog
 from streams.listening import Listening
 from streams.merge import Merge, MergeOptions, Pace
 from streams.merge_log import MergeLog
-from streams.seat import Seat
+from streams.seat import Rhythm, Seat
 from streams.settings import Settings
 from streams.telemetry import Telemetry
 from streams.wire import Checkpoint
@@ -35,6 +35,9 @@ log = logging.getLogger(__name__)
 
 #: Conversions are credited together, so many publish intervals apart; readings of models go out every tenth.
 _CREDITED_EVERY = 2
+#: Least and longest rest between checkpoints, in publish intervals: of intake, merge, and the board. Each is a step on
+#: the way of a click to its reading, which may take an interval and little more.
+_RHYTHMS = ((0.1, 0.25), (0.05, 0.5), (1.0, 1.0))
 
 
 @dataclass(frozen=True)
@@ -223,9 +226,8 @@ class Processor:
 
     def _start_timers(self, holding: Holding) -> None:
         interval = self.settings.publish_interval / 1000
-        running = [
-            seat.run(interval / divisor) for seat, divisor in zip(holding.seats, (4, 2, 1), strict=False)
-        ]
+        rhythms = [Rhythm(least * interval, longest * interval) for least, longest in _RHYTHMS]
+        running = [seat.run(rhythm) for seat, rhythm in zip(holding.seats, rhythms, strict=False)]
         if holding.board is not None:
             running.append(follow(self.settings, holding.board.controller))
         for each in running:
@@ -295,6 +297,7 @@ class Processor:
             started = loop.time()
             merge.process([record])
             telemetry.batch(1, loop.time() - started)
+            seat.wake()
             await seat.relieve()
             await asyncio.sleep(0)
         if seat.is_open:

@@ -1,9 +1,10 @@
 """A seat: one stage of one partition as held by this process, from taking it over to giving it up."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Iterable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from streams.checkpoint import CheckpointError, CheckpointWriter
 from streams.log_reading import read_whole
@@ -17,6 +18,27 @@ log = logging.getLogger(__name__)
 HEAVY_BYTES = 4 * 1024 * 1024
 
 
+#: Checkpoints that are made more often than they need to be take at most a tenth of the time, others a quarter.
+_SPARING, _LEAST_SPARING = 9, 3
+
+
+class Rhythm(NamedTuple):
+    """How long a seat rests after a checkpoint before the next one, in seconds.
+
+    ``least`` where the stage has something due, unless checkpoints take long; ``longest`` where it only has changes.
+
+    >>> rhythm = Rhythm(0.1, 0.25); [rhythm.rest(took) for took in (0.01, 0.02, 0.05, 0.1)]
+    [0.1, 0.18, 0.25, 0.30000000000000004]
+    """
+
+    least: float
+    longest: float
+
+    def rest(self, took: float) -> float:
+        """The rest after a checkpoint that took so many seconds."""
+        return max(self.least, min(self.longest, _SPARING * took), _LEAST_SPARING * took)
+
+
 class StageLog(Protocol):
     """A stage's state with its place in its changelog."""
 
@@ -25,6 +47,11 @@ class StageLog(Protocol):
     @property
     def is_dirty(self) -> bool:
         """Whether a checkpoint has anything to write."""
+        ...
+
+    @property
+    def due_at(self) -> int | None:
+        """The instant from which the next checkpoint has work that waits for it; 0: now; None: no such instant."""
         ...
 
     @property
@@ -54,7 +81,7 @@ class StageLog(Protocol):
 
 
 class Seat:
-    """Recovers a stage's state, checkpoints it on a timer, and gives it up in order."""
+    """Recovers a stage's state, checkpoints it when that is due, and gives it up in order."""
 
     def __init__(
         self,
@@ -77,6 +104,7 @@ class Seat:
         self._on_confirmed = on_confirmed
         self._writer = CheckpointWriter(settings, changelog, partition)
         self._lock = asyncio.Lock()
+        self._woken = asyncio.Event()
         #: When something was last confirmed or read back, by the event loop's clock.
         self.moved_at = 0.0
         #: Offsets read back of the changelog, and its end.
@@ -123,15 +151,34 @@ class Seat:
         self.recovery = (offset, end)
         self.moved_at = asyncio.get_running_loop().time()
 
-    async def run(self, interval: float) -> None:
-        """Checkpoint every ``interval`` seconds, or less often when one takes over a quarter of that."""
+    async def run(self, rhythm: Rhythm) -> None:
+        """Checkpoint whenever something is due, and what has merely changed after the longest rest."""
         loop = asyncio.get_running_loop()
-        pause = interval
+        took = 0.0
         while True:
-            await asyncio.sleep(pause)
+            ended, rest = loop.time(), rhythm.rest(took)
+            await asyncio.sleep(rest)
+            await self._until_due(ended + max(rest, rhythm.longest))
             started = loop.time()
             await self.checkpoint()
-            pause = max(interval, 3 * (loop.time() - started))
+            took = loop.time() - started
+
+    def wake(self) -> None:
+        """The stage has taken something in; it may be due earlier."""
+        self._woken.set()
+
+    async def _until_due(self, latest: float) -> None:
+        """Wait until the stage is due, at most until ``latest`` by the event loop's clock."""
+        loop = asyncio.get_running_loop()
+        while (left := latest - loop.time()) > 0:
+            due_at = self.stage.due_at
+            wait = left if due_at is None else min(left, (due_at - self._now()) / 1000)
+            if wait <= 0:
+                return
+            self._woken.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait):
+                    await self._woken.wait()
 
     async def checkpoint(self) -> None:
         """Write what has changed, unless the seat is given up."""

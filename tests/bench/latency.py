@@ -1,21 +1,19 @@
 """From a click's append to the record and the gauge that count it: `python -m tests.bench.latency`.
 
-A producer process sends clicks, made beforehand, at a steady rate; each click is meant to be sent when it says that it
-occurred. A reader follows `campaign-kpis` (view `declared`, window `1m`) and another asks `/metrics` ten times a
-second. A click has arrived with the first record, or the first page, that counts it. Clicks of the first seconds are
-left out. Latency is measured from the moment at which a click's batch was handed to the producer.
+A producer process sends clicks, made beforehand, at a steady rate, a batch for each partition every 20 ms. A reader follows
+`campaign-kpis` (view `declared`, window `1m`) and another asks `/metrics` twice a second. A click has arrived with the
+first record, or the first page, that counts it. Clicks of the first seconds are left out. Latency is measured from the
+moment at which a click's batch was due to be sent.
 """
 
 import argparse
 import asyncio
 import json
 import multiprocessing
-import random
 import re
 import sys
 import time
 import urllib.request
-from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -29,6 +27,7 @@ from streams import topics
 from streams.administration import ensure_topics
 from streams.embedded.process import LOOPBACK, free_ports
 from streams.settings import Settings
+from tests.bench.bulk import Appender, ClickBatch, Columns, routed_visitors
 from tests.bench.clicks import PARTITIONS
 from tests.bench.contenders import (
     ROOT,
@@ -38,17 +37,19 @@ from tests.bench.contenders import (
     running_contender,
     worker_variables,
 )
-from tests.bench.machine import describe, load_average
+from tests.bench.machine import CpuWatch, describe, load_average
 from tests.bench.throughput import broker
 
 CAMPAIGNS = 200
-_BATCH_MS = 20
+_SLOT_MS = 20
+#: So many slots are made beforehand; then they come again with new ids and times.
+_SLOTS = 50
 _WARM_UP_S, _MEASURED_S = 6, 12
 #: The producer makes its clicks before the first is due: about so many in a second.
-_LEAD_MS, _MADE_PER_MS = 8_000, 40
+_LEAD_MS, _MADE_PER_MS = 4_000, 100
 #: A producer this late does not send at the rate asked for.
 _MOST_LATE_S = 0.25
-_POLL_S = 0.1
+_POLL_S = 0.5
 _CLICKS = re.compile(r'^campaign_clicks_total\{[^}]*campaign_id="([^"]+)"[^}]*\} (\S+)', re.MULTILINE)
 _READY_WITHIN_S = 60
 
@@ -71,51 +72,58 @@ class Arrival(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """Which click is sent when: campaign numbers and offsets in milliseconds, in order of time."""
+    """Which clicks are sent when: the campaigns of each slot, on each partition, again and again."""
 
-    campaigns: np.ndarray
-    offsets: np.ndarray
+    campaigns: list[list[np.ndarray]]
+    first_ms: int
 
     @classmethod
-    def of(cls, rate: float, seed: int) -> "Plan":
-        """A steady rate of clicks for the warm-up and the measured time."""
-        count = int(rate * (_WARM_UP_S + _MEASURED_S))
+    def of(cls, rate: float, seed: int, first_ms: int) -> "Plan":
+        """A steady rate of clicks."""
         rng = np.random.default_rng(seed)
-        return cls(rng.integers(0, CAMPAIGNS, count), (np.arange(count) / rate * 1000).astype(np.int64))
+        share = rate * _SLOT_MS / 1000 / PARTITIONS
+        slots = [
+            [rng.integers(0, CAMPAIGNS, max(1, round(share))) for _ in range(PARTITIONS)]
+            for _ in range(_SLOTS)
+        ]
+        return cls(slots, first_ms)
+
+    @property
+    def slots(self) -> int:
+        """How many slots there are to send."""
+        return (_WARM_UP_S + _MEASURED_S) * 1000 // _SLOT_MS
+
+    def starts(self) -> np.ndarray:
+        """When each slot begins, and its clicks are said to have occurred."""
+        return self.first_ms + np.arange(self.slots) * _SLOT_MS
+
+    def counts(self) -> np.ndarray:
+        """Clicks of each campaign in each slot."""
+        pool = [np.bincount(np.concatenate(parts), minlength=CAMPAIGNS) for parts in self.campaigns]
+        return np.array([pool[slot % _SLOTS] for slot in range(self.slots)])
 
 
-def send(address: str, topic: str, rate: float, seed: int, first: int, lateness: Any) -> None:
+def send(address: str, topic: str, rate: float, seed: int, first_ms: int, lateness: Any) -> None:
     """The producer process: make all batches, then send each when its time has come; says how late it was at most."""
-    lateness.value = asyncio.run(_send(address, topic, Plan.of(rate, seed), first))
+    lateness.value = asyncio.run(_send(address, topic, Plan.of(rate, seed, first_ms), seed))
 
 
-async def _send(address: str, topic: str, plan: Plan, first: int) -> float:
-    rng = random.Random(1)
-    async with aiokafka.AIOKafkaProducer(
-        bootstrap_servers=address, acks=1, max_batch_size=1 << 20
-    ) as producer:
-        slots: dict[int, list[bytes]] = defaultdict(list)
-        for number, (campaign, offset) in enumerate(
-            zip(plan.campaigns.tolist(), plan.offsets.tolist(), strict=True)
-        ):
-            slots[offset // _BATCH_MS].append(
-                b'{"event_id":"l-%d-%d","occurred_at":%d,"campaign_id":"c-%04d","visitor_id":"v-%06d","cost":"0.%02d","channel":"search"}'
-                % (first, number, first + offset, campaign, rng.randrange(100_000), number % 100)
-            )
-        late = 0.0
-        await producer.partitions_for(topic)
-        for slot in sorted(slots):
-            due = (first + (slot + 1) * _BATCH_MS) / 1000
+async def _send(address: str, topic: str, plan: Plan, seed: int) -> float:
+    rng, visitors, late = np.random.default_rng(seed), routed_visitors(PARTITIONS), 0.0
+
+    def batch(partition: int, campaigns: np.ndarray) -> ClickBatch:
+        people = rng.choice(visitors[partition], len(campaigns))
+        return ClickBatch(Columns(campaigns, people, rng.integers(10, 200, len(campaigns))))
+
+    pool = [[batch(*each) for each in enumerate(parts)] for parts in plan.campaigns]
+    async with Appender(address) as appender:
+        for slot, start in enumerate(plan.starts().tolist()):
+            stamped = [(p, each.stamp(slot, start)) for p, each in enumerate(pool[slot % _SLOTS])]
+            due = (start + _SLOT_MS) / 1000
             await asyncio.sleep(max(0, due - time.time()))
-            if slot * _BATCH_MS >= _WARM_UP_S * 1000:
+            if slot * _SLOT_MS >= _WARM_UP_S * 1000:
                 late = max(late, time.time() - due)
-            for partition in range(PARTITIONS):
-                batch = producer.create_batch()
-                for value in slots[slot][partition::PARTITIONS]:
-                    batch.append(key=b"k", value=value, timestamp=None)
-                batch.close()
-                await producer.send_batch(batch, topic, partition=partition)
-        await producer.flush()
+            await appender.append(topic, stamped)
     return late
 
 
@@ -155,18 +163,18 @@ def _watch_page(url: str, seen: dict[str, list[Arrival]], is_over: Callable[[], 
         time.sleep(_POLL_S)
 
 
-def _waits(sent: list[float], arrivals: list[Arrival], from_: float) -> list[float]:
-    """For each click, in order, how long until a count that holds it was seen."""
-    counts = [arrival.clicks for arrival in arrivals]
-    found = []
-    for number, at in enumerate(sent, start=1):
-        if at < from_:
-            continue
-        index = bisect_left(counts, number)
-        if index == len(arrivals):
-            raise BenchError(f"Click {number} of {len(sent)} never arrived.")
-        found.append(arrivals[index].at - at)
-    return found
+def _waits(due: np.ndarray, counts: np.ndarray, arrivals: list[Arrival]) -> np.ndarray:
+    """For each click, how long until a count that holds it was seen.
+
+    ``due`` and ``counts`` tell when the clicks of each slot were due and how many there were.
+    """
+    seen = np.maximum.accumulate([arrival.clicks for arrival in arrivals] or [0])
+    numbers = np.arange(1, counts.sum() + 1)
+    index = np.searchsorted(seen, numbers)
+    if len(index) and index[-1] == len(seen):
+        raise BenchError(f"Of {len(numbers)} clicks only {seen[-1]} arrived.")
+    waits: np.ndarray = np.array([arrival.at for arrival in arrivals])[index] - np.repeat(due, counts)
+    return waits
 
 
 async def measure(found: Broker, rate: float, interval: str) -> dict[str, float]:
@@ -179,21 +187,26 @@ async def measure(found: Broker, rate: float, interval: str) -> dict[str, float]
     records: dict[tuple[str, str], list[Arrival]] = defaultdict(list)
     pages: dict[str, list[Arrival]] = defaultdict(list)
     stop = asyncio.Event()
-    with running_contender([sys.executable, "-m", "streams", "worker"], variables, "latency-worker.log"):
+    with running_contender(
+        [sys.executable, "-m", "streams", "worker"], variables, "latency-worker.log"
+    ) as worker:
         await asyncio.to_thread(_wait_ready, url)
-        context, plan = multiprocessing.get_context("spawn"), Plan.of(rate, 7)
-        first = int(time.time() * 1000) + _LEAD_MS + len(plan.offsets) // _MADE_PER_MS
+        context = multiprocessing.get_context("spawn")
+        plan = Plan.of(rate, 7, int(time.time() * 1000) + _LEAD_MS + int(rate) // _MADE_PER_MS)
         lateness = context.Value("d", 1e9)
-        sender = context.Process(
-            target=send, args=(found.address, settings.topic(topics.CLICKS), rate, 7, first, lateness)
-        )
+        arguments = (found.address, settings.topic(topics.CLICKS), rate, 7, plan.first_ms, lateness)
+        sender = context.Process(target=send, args=arguments)
         sender.start()
         following = asyncio.create_task(_follow(settings, records, stop))
         watching = asyncio.create_task(asyncio.to_thread(_watch_page, f"{url}/metrics", pages, stop.is_set))
-        end_s = first / 1000 + _WARM_UP_S + _MEASURED_S
-        await asyncio.sleep(max(0, end_s - time.time()))
-        while time.time() < end_s + 60 and not (_is_all(plan, pages) and _is_all(plan, records)):  # noqa: ASYNC110 - another thread fills them
+        from_s = plan.first_ms / 1000 + _WARM_UP_S
+        end_s = from_s + _MEASURED_S
+        with CpuWatch({"worker": worker.pid, "broker": found.pid}).running() as watch:
+            await asyncio.sleep(max(0, end_s - time.time()))
+        count = int(plan.counts().sum())
+        while time.time() < end_s + 30 and not (_is_all(count, pages) and _is_all(count, records)):  # noqa: ASYNC110 - another thread fills them
             await asyncio.sleep(0.2)
+        checkpoints = await asyncio.to_thread(_checkpoints, f"{url}/metrics")
         stop.set()
         await asyncio.gather(following, watching)
         sender.join(10)
@@ -201,7 +214,27 @@ async def measure(found: Broker, rate: float, interval: str) -> dict[str, float]
         raise BenchError(
             f"The producer was {lateness.value:.1f} s late: this machine does not send {rate:,.0f}/s now."
         )
-    return _figures(plan, first, records, pages) | {"rate": rate}
+    shares = {f"{name}_cores": watch.share(name, from_s, end_s) or 0.0 for name in watch.names}
+    return _figures(plan, records, pages) | checkpoints | shares | {"rate": rate}
+
+
+_CHECKPOINTS = re.compile(
+    r'^roistream_checkpoint_duration_seconds_(sum|count)\{[^}]*stage="(\w+)"[^}]*\} (\S+)', re.MULTILINE
+)
+
+
+def _checkpoints(url: str) -> dict[str, float]:
+    """How many checkpoints each stage has made, and their mean milliseconds."""
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        found = {
+            (stage, kind): float(value) for kind, stage, value in _CHECKPOINTS.findall(answer.read().decode())
+        }
+    figures: dict[str, float] = {}
+    for stage in ("intake", "merge"):
+        count = found.get((stage, "count"), 0.0)
+        figures[f"{stage}_checkpoints"] = count
+        figures[f"{stage}_checkpoint_ms"] = 1000 * found.get((stage, "sum"), 0.0) / max(1.0, count)
+    return figures
 
 
 def _wait_ready(url: str) -> None:
@@ -217,29 +250,30 @@ def _wait_ready(url: str) -> None:
     raise BenchError("The worker was not ready in time; its log is .bench/latency-worker.log.")
 
 
-def _is_all(plan: Plan, seen: Mapping[Any, list[Arrival]]) -> bool:
-    return sum(arrivals[-1].clicks for arrivals in list(seen.values())) >= len(plan.campaigns)
+def _is_all(count: int, seen: Mapping[Any, list[Arrival]]) -> bool:
+    return sum(arrivals[-1].clicks for arrivals in list(seen.values())) >= count
 
 
 def _figures(
-    plan: Plan, first: int, records: dict[tuple[str, str], list[Arrival]], pages: dict[str, list[Arrival]]
+    plan: Plan, records: dict[tuple[str, str], list[Arrival]], pages: dict[str, list[Arrival]]
 ) -> dict[str, float]:
-    from_ = first / 1000 + _WARM_UP_S
-    by_minute: dict[tuple[str, str], list[float]] = defaultdict(list)
-    by_campaign: dict[str, list[float]] = defaultdict(list)
-    for campaign, offset in zip(plan.campaigns.tolist(), plan.offsets.tolist(), strict=True):
-        name, millis = f"c-{campaign:04d}", first + offset
-        minute = time.strftime("%Y-%m-%dT%H:%M:00Z", time.gmtime(millis // 60_000 * 60))
-        # Its batch goes out at the end of its slot.
-        sent = (first + (offset // _BATCH_MS + 1) * _BATCH_MS) / 1000
-        by_minute[name, minute].append(sent)
-        by_campaign[name].append(sent)
-    to_record = [wait for key, sent in by_minute.items() for wait in _waits(sent, records[key], from_)]
-    to_gauge = [wait for key, sent in by_campaign.items() for wait in _waits(sent, pages[key], from_)]
+    starts, counts = plan.starts(), plan.counts()
+    due = (starts + _SLOT_MS) / 1000
+    # Of a slot of the warm-up, the clicks are counted but not timed.
+    due[starts < plan.first_ms + _WARM_UP_S * 1000] = np.nan
+    minutes = starts // 60_000 * 60
+    to_record, to_gauge = [], []
+    for campaign in range(CAMPAIGNS):
+        name, mine = f"c-{campaign:06d}", counts[:, campaign]
+        to_gauge.append(_waits(due, mine, pages[name]))
+        for minute in np.unique(minutes):
+            key = (name, time.strftime("%Y-%m-%dT%H:%M:00Z", time.gmtime(int(minute))))
+            within = minutes == minute
+            to_record.append(_waits(due[within], mine[within], records[key]))
     figures: dict[str, float] = {}
-    for name, waits in (("record", to_record), ("gauge", to_gauge)):
+    for name, waits in (("record", np.concatenate(to_record)), ("gauge", np.concatenate(to_gauge))):
         for share in (50, 99, 100):
-            figures[f"{name}_p{share}_ms"] = round(float(np.percentile(waits, share)) * 1000)
+            figures[f"{name}_p{share}_ms"] = round(float(np.nanpercentile(waits, share)) * 1000)
     return figures
 
 
@@ -261,7 +295,10 @@ def main() -> None:
             rows.append(row)
             print(
                 f"{share:3} % ({row['rate']:,.0f}/s): record p50 {row['record_p50_ms']:.0f}, p99 {row['record_p99_ms']:.0f}, "
-                f"most {row['record_p100_ms']:.0f} ms; gauge p50 {row['gauge_p50_ms']:.0f}, p99 {row['gauge_p99_ms']:.0f} ms",
+                f"most {row['record_p100_ms']:.0f} ms; gauge p50 {row['gauge_p50_ms']:.0f}, p99 {row['gauge_p99_ms']:.0f} ms; "
+                f"checkpoints {row['intake_checkpoints']:.0f} of {row['intake_checkpoint_ms']:.1f} ms (intake), "
+                f"{row['merge_checkpoints']:.0f} of {row['merge_checkpoint_ms']:.1f} ms (merge); "
+                f"cores: worker {row['worker_cores']:.2f}, broker {row['broker_cores']:.2f}",
                 flush=True,
             )
     result = {

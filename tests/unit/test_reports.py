@@ -81,3 +81,34 @@ def test_corrections_are_exempt_from_interval_and_rate_and_closing_forgets():
     schedule.mark(keys[0], 3)
     schedule.close(keys[0])
     assert (len(schedule), list(schedule.take(5_000))) == (0, [])
+
+
+def test_a_change_is_due_exactly_an_interval_after_the_last_publication():
+    schedule, key = Schedule({"1m": 1_000}, Allowance(10)), ("c", "1m", 0)
+    assert schedule.due_at() is None
+    schedule.mark(key, 1)
+    assert (schedule.due_at(), schedule.take(40)) == (0, [key])
+    schedule.mark(key, 2)
+    assert (schedule.due_at(), schedule.take(1_039), schedule.take(1_040)) == (1_040, [], [key])
+    assert schedule.due_at() is None
+
+
+def test_a_closed_window_is_due_at_once_and_one_that_is_over_never():
+    schedule, keys = Schedule({"1m": 1_000}, Allowance(10)), [("c", "1m", n) for n in range(2)]
+    for key in keys:
+        schedule.mark(key, 1)
+    schedule.take(0)
+    for key in keys:
+        schedule.mark(key, 2)
+    schedule.mark_urgent(keys[0], 3)
+    assert (schedule.due_at(), schedule.take_urgent(), schedule.oldest()) == (0, [keys[0]], 2)
+    schedule.close(keys[1])
+    assert (schedule.due_at(), schedule.oldest()) == (None, None)
+
+
+def test_a_clock_that_is_set_back_holds_nothing_up():
+    schedule, key = Schedule({"1m": 1_000}, Allowance(10)), ("c", "1m", 0)
+    schedule.mark(key, 1)
+    schedule.take(3_600_000)
+    schedule.mark(key, 2)
+    assert schedule.take(0) == [key]
