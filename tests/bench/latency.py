@@ -215,7 +215,12 @@ async def measure(found: Broker, rate: float, interval: str) -> dict[str, float]
             f"The producer was {lateness.value:.1f} s late: this machine does not send {rate:,.0f}/s now."
         )
     shares = {f"{name}_cores": watch.share(name, from_s, end_s) or 0.0 for name in watch.names}
-    return _figures(plan, records, pages) | checkpoints | shares | {"rate": rate, "late_ms": lateness.value * 1000}
+    return (
+        _figures(plan, records, pages)
+        | checkpoints
+        | shares
+        | {"rate": rate, "late_ms": lateness.value * 1000}
+    )
 
 
 _CHECKPOINTS = re.compile(
