@@ -15,8 +15,8 @@ Take = Callable[[str, int, int, Batch], Awaitable[None]]
 #: Called when partitions are assigned, before any seek: partitions and generation.
 TakeOver = Callable[[set[int], int], Awaitable[None]]
 
-#: Batches a partition may have waiting; each holds up to ``MAX_BATCH_RECORDS``.
-_BUFFERED_BATCHES = 8
+#: Batches an agent may have waiting, of all its partitions; each holds up to a fetch of one partition.
+_BUFFERED_BATCHES = 4
 
 
 def make_app(settings: Settings, owner: Owner, take: Take, take_over: TakeOver) -> Any:

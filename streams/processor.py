@@ -35,9 +35,11 @@ log = logging.getLogger(__name__)
 
 #: Conversions are credited together, so many publish intervals apart; readings of models go out every tenth.
 _CREDITED_EVERY = 2
-#: Least and longest rest between checkpoints, in publish intervals: of intake, merge, and the board. Each is a step on
-#: the way of a click to its reading, which may take an interval and little more.
-_RHYTHMS = ((0.1, 0.25), (0.05, 0.5), (1.0, 1.0))
+#: Least and longest rest between checkpoints, and the rest with a backlog, in publish intervals: of intake, merge, and the
+#: board. Each is a step on the way of a click to its reading, which may take an interval and little more.
+_RHYTHMS = ((0.1, 0.25, 1.0), (0.05, 0.5, 0.5), (1.0, 1.0, 1.0))
+#: So many unread records of a topic are a backlog: some seconds of the traffic that a partition bears.
+_BACKLOG_RECORDS = 100_000
 
 
 @dataclass(frozen=True)
@@ -226,7 +228,7 @@ class Processor:
 
     def _start_timers(self, holding: Holding) -> None:
         interval = self.settings.publish_interval / 1000
-        rhythms = [Rhythm(least * interval, longest * interval) for least, longest in _RHYTHMS]
+        rhythms = [Rhythm(*(rest * interval for rest in rests)) for rests in _RHYTHMS]
         running = [seat.run(rhythm) for seat, rhythm in zip(holding.seats, rhythms, strict=False)]
         if holding.board is not None:
             running.append(follow(self.settings, holding.board.controller))
@@ -308,16 +310,18 @@ class Processor:
         now = self._ports.monotonic()
         for partition, holding in self.held.items():
             intake = holding.intake.intake
-            idle = set()
+            idle, most = set(), 0
             for topic, offset in intake.offsets.items():
                 name, listening = self.settings.topic(topic), holding.listening[topic]
                 end = self._ports.highwater(name, partition)
                 listening.answered(self._ports.answered(name, partition), now)
                 lag = self.telemetry.lag[topic, partition] = max(0, (end or 0) - offset)
+                most = max(most, lag)
                 self._note_offset((topic, partition), offset, now, has_lag=lag > 0)
                 is_silent = listening.silence * 1000 >= self.settings.idle_after
                 if end is not None and offset >= end and is_silent and topic in topics.EVENT_SOURCES:
                     idle.add(topic)
+            holding.seats[0].is_behind = most > _BACKLOG_RECORDS
             intake.set_idle(idle)
             if intake.clock.reached is not None:
                 self.telemetry.watermarks_ms[partition] = intake.clock.reached

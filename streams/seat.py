@@ -25,18 +25,23 @@ _SPARING, _LEAST_SPARING = 9, 3
 class Rhythm(NamedTuple):
     """How long a seat rests after a checkpoint before the next one, in seconds.
 
-    ``least`` where the stage has something due, unless checkpoints take long; ``longest`` where it only has changes.
+    ``least`` where the stage has something due, unless checkpoints take long; ``longest`` where it only has changes;
+    ``behind`` while there is a backlog, whose age no reader notices.
 
-    >>> rhythm = Rhythm(0.1, 0.25); [rhythm.rest(took) for took in (0.01, 0.02, 0.05, 0.1)]
+    >>> rhythm = Rhythm(0.1, 0.25, 1.0); [rhythm.rest(took) for took in (0.01, 0.02, 0.05, 0.1)]
     [0.1, 0.18, 0.25, 0.30000000000000004]
+    >>> rhythm.rest(0.01, is_behind=True)
+    1.0
     """
 
     least: float
     longest: float
+    behind: float
 
-    def rest(self, took: float) -> float:
+    def rest(self, took: float, *, is_behind: bool = False) -> float:
         """The rest after a checkpoint that took so many seconds."""
-        return max(self.least, min(self.longest, _SPARING * took), _LEAST_SPARING * took)
+        least = self.behind if is_behind else self.least
+        return max(least, min(self.longest, _SPARING * took), _LEAST_SPARING * took)
 
 
 class StageLog(Protocol):
@@ -95,6 +100,8 @@ class Seat:
     ) -> None:
         self.stage = stage
         self.is_open = False
+        #: Whether there is a backlog to be read.
+        self.is_behind = False
         self._failure: BaseException | None = None
         self._settings = settings
         self._changelog = changelog
@@ -156,7 +163,7 @@ class Seat:
         loop = asyncio.get_running_loop()
         took = 0.0
         while True:
-            ended, rest = loop.time(), rhythm.rest(took)
+            ended, rest = loop.time(), rhythm.rest(took, is_behind=self.is_behind)
             await asyncio.sleep(rest)
             await self._until_due(ended + max(rest, rhythm.longest))
             started = loop.time()

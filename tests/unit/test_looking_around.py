@@ -90,3 +90,13 @@ def test_a_worker_that_was_stopped_finds_idle_what_stayed_silent_meanwhile(proce
     look(processor, world, 1)
     look(processor, world, 3_600)
     assert look(processor, world, 1) == set(topics.EVENT_SOURCES)
+
+
+def test_a_backlog_makes_checkpoints_of_intake_rare_and_its_end_makes_them_frequent_again(processor, world):
+    world.ends[topics.LEADS] = 150_000
+    look(processor, world, 1)
+    intake, merge = holding(processor).seats[:2]
+    assert (intake.is_behind, merge.is_behind) == (True, False)
+    holding(processor).intake.intake.offsets[topics.LEADS] = 149_000
+    look(processor, world, 1)
+    assert not intake.is_behind
