@@ -55,9 +55,7 @@ def _missed(case: Case) -> Wish | None:
     found = worst(state.evidence)
     if found is None or not state.may_spend:
         return None
-    chance = (
-        f"{found.target} misses its target: e-value {found.e_value:,.0f} of {1 / policy.alpha:,.0f} needed"
-    )
+    chance = f"{found.target.upper()} misses its target: e-value {found.e_value:,.0f}, {1 / policy.alpha:,.0f} needed"
     rule = f"evidence:{found.target}"
     if state.bad_times >= policy.max_holds:
         reason = f"{chance}, after {state.bad_times} earlier hold(s)"
@@ -84,7 +82,7 @@ def _returning(case: Case) -> Wish | None:
         return Wish(name, "resume", "rule", "pull", "there is room in test again", column="test")
     if hold.expires_at is None or case.now < hold.expires_at:
         return None
-    reason = f"the hold of {hold.owner} has expired; the evidence begins anew"
+    reason = f"the hold by {hold.owner} has expired; the evidence begins anew"
     if hold.owner == PACE:
         reason = "the plan has caught up with what was spent"
     return Wish(name, "resume", "rule", "hold expired", reason, column="test")
@@ -123,7 +121,8 @@ def _growing(case: Case) -> Wish | None:
 
 
 def _is_behind(case: Case) -> bool:
-    found = projected(case.state, case.facts, case.now)
+    flight, state = _flight(case.facts), case.state
+    found = None if flight is None else project(state.budget, state.spent, state.hours, flight, case.now)
     return found is not None and found.pace == "behind"
 
 
@@ -135,12 +134,8 @@ def _ahead(case: Case) -> Wish | None:
     state, facts, now = case.state, case.facts, case.now
     if not case.policy.even_pace or not state.is_spending or is_good(state.evidence):
         return None
-    found = projected(state, facts, now)
-    if found is None or found.pace != "ahead" or facts.starts_at is None or facts.ends_at is None:
-        return None
-    flight = (facts.starts_at, facts.ends_at)
-    # Spend has a rhythm of days: before a whole one was seen, a busy morning looks like a runaway.
-    if now - state.hours[0].start < min(DAY, (flight[1] - flight[0]) // 4):
+    flight, found = _flight(facts), projected(state, facts, now)
+    if flight is None or found is None or found.pace != "ahead":
         return None
     until = min(catches_up(state.budget, state.spent, flight), now + DAY)
     if until - now < HOUR:
@@ -153,10 +148,22 @@ def _ahead(case: Case) -> Wish | None:
 
 
 def projected(state: CampaignState, facts: CampaignFacts, now: int) -> Projection | None:
-    """Where the spend of a campaign goes by the end of its flight; None for one without dates, budget or hours."""
-    if facts.starts_at is None or facts.ends_at is None:
+    """Where the spend of a campaign goes by the end of its flight; None for one without dates, budget or enough hours.
+
+    Spend has a rhythm of days: before a whole one was seen (a quarter of a short flight), a busy morning looks like a runaway.
+    """
+    flight = _flight(facts)
+    if (
+        flight is None
+        or not state.hours
+        or now - state.hours[0].start < min(DAY, (flight[1] - flight[0]) // 4)
+    ):
         return None
-    return project(state.budget, state.spent, state.hours, (facts.starts_at, facts.ends_at), now)
+    return project(state.budget, state.spent, state.hours, flight, now)
+
+
+def _flight(facts: CampaignFacts) -> tuple[int, int] | None:
+    return None if facts.starts_at is None or facts.ends_at is None else (facts.starts_at, facts.ends_at)
 
 
 def _grown(case: Case) -> int | None:
@@ -165,8 +172,8 @@ def _grown(case: Case) -> int | None:
 
 
 def _praise(state: CampaignState) -> str:
-    good = sorted(name for name, each in state.evidence.items() if each.verdict == "good")
-    return f"{', '.join(good)} surely better than target"
+    good = sorted(name.upper() for name, each in state.evidence.items() if each.verdict == "good")
+    return f"{' and '.join(good)} surely better than target"
 
 
 def _expiry(case: Case) -> int | None:

@@ -62,6 +62,7 @@ def card(campaign_id: str, revision: int = 1, **fields: Any) -> BoardCard:
         "cards_done": 2,
         "cards_total": 10,
         "hold": None,
+        "targets_micros": {"cpl": 4 * MILLION, "roas": 3 * MILLION},
         "evidence": {},
         "proposal": None,
         "kpis": {"24h": {"cpl": 4.2, "roas": 3.1, "roi_net_profit": 0.4}},

@@ -17,7 +17,7 @@ from kafka import KafkaProducer
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Playwright, expect, sync_playwright
 from playwright.sync_api import Error as PlaywrightError
 
-from metrics.budget.records import BoardCard, BudgetDecision
+from metrics.budget.records import BoardCard, BudgetDecision, CardPace
 from metrics.timeline import HOUR
 from streams import topics
 from streams.administration import ensure_topics
@@ -296,13 +296,23 @@ def test_a_drag_that_ends_nowhere_or_by_escape_is_none(opened):
     expect(page.get_by_role("dialog")).to_have_count(0)
 
 
-@pytest.mark.parametrize("verb", ["Approve", "Reject"])
-def test_a_proposal_is_approved_or_rejected_with_a_reason(opened, settings, verb):
+@pytest.mark.parametrize(
+    ("verb", "consequence"),
+    [
+        (
+            "Approve",
+            "Ad platforms are told to stop it; money spent so far is spent. It returns to test by itself",
+        ),
+        ("Reject", "Nothing changes, and the same is not proposed again"),
+    ],
+)
+def test_a_proposal_is_approved_or_rejected_with_a_reason(opened, settings, verb, consequence):
     campaign = f"prop-{verb.lower()}"
     page = opened([seeding.card(campaign, name="Webinar", proposal=seeding.proposal(campaign))])
     expect(card(page, "Webinar")).to_contain_text("Proposed: Pause. CPL 9.80 against a target of 4.00")
     card(page, "Webinar").get_by_role("button", name=verb).click()
     expect(page.get_by_role("dialog")).to_contain_text("CPL 9.80 against a target of 4.00")
+    expect(page.get_by_role("dialog")).to_contain_text(consequence)
     give_reason(page)
     said = decided(settings, campaign)
     assert (said.verb, said.reason) == (verb.lower(), "target is not met")
@@ -367,6 +377,14 @@ def test_a_budget_is_set_from_the_details(opened, settings):
     assert str(decided(settings, "bud-1").budget) == "1250.50"
 
 
+def test_under_observe_the_card_and_the_dialog_say_that_nothing_is_done(opened):
+    said = seeding.proposal("obs-1", mode="observe")
+    page = opened([seeding.card("obs-1", name="Webinar", mode="observe", proposal=said)])
+    expect(card(page, "Webinar")).to_contain_text("Would do (observe): Pause.")
+    card(page, "Webinar").get_by_role("button", name="Approve").click()
+    expect(page.get_by_role("dialog")).to_contain_text("no ad platform is told to obey it")
+
+
 # --- seeing -----------------------------------------------------------------------------------------
 
 
@@ -376,7 +394,8 @@ def test_details_show_evidence_figures_and_history_and_the_trail_goes_on(opened,
     shown = next(each for each in cards if each.evidence["cpl"].verdict == "bad")
     card(page, shown.name).click()
     dialog = page.get_by_role("dialog", name=shown.name)
-    expect(dialog.get_by_role("row", name="CPL misses target")).to_be_visible()
+    expect(dialog.get_by_role("row", name="CPL €4.00 misses target")).to_be_visible()
+    expect(dialog.get_by_text("CPL surely misses its target: it is likely between")).to_be_visible()
     expect(dialog.get_by_role("columnheader", name="7d")).to_be_visible()
     dialog.get_by_role("button", name="Pause …").or_(dialog.get_by_role("button", name="Resume …")).click()
     give_reason(page, "seen in the details")
@@ -385,7 +404,35 @@ def test_details_show_evidence_figures_and_history_and_the_trail_goes_on(opened,
     expect(trail).to_contain_text("seen in the details")
     action = seeding.proposal(shown.campaign_id, "trail-1", mode="enforce")
     produce(settings, topics.BUDGET_ACTIONS, action, shown.campaign_id)
-    expect(trail.get_by_role("listitem").filter(has_text="Pause (rule cpl)")).to_contain_text("e value 31.2")
+    expect(trail.get_by_role("listitem").filter(has_text="Pause (rule cpl)")).to_contain_text("e-value 31.2")
+
+
+def test_a_card_says_when_its_spend_is_ahead_of_its_flight_and_when_a_proposal_lapses(opened):
+    pace = CardPace(
+        projected_micros=2_400_000_000, low_micros=850_000_000, high_micros=1_150_000_000, pace="ahead",
+        ends_at="2026-12-01T00:00:00Z",
+    )  # fmt: skip
+    untargeted = seeding.card("free", name="Podcast", targets_micros={}, budget_micros=0)
+    proposed = seeding.proposal("fast")
+    page = opened(
+        [
+            seeding.card(
+                "fast", name="Webinar", pace=pace, proposal=proposed, proposed_until="2026-11-24T00:00:00Z"
+            ),
+            untargeted,
+        ]
+    )
+    expect(card(page, "Webinar")).to_contain_text("2 of 10 cards · ahead of its pace")
+    expect(card(page, "Webinar")).to_contain_text("Lapses ")
+    card(page, "Webinar").click()
+    dialog = page.get_by_role("dialog", name="Webinar")
+    expect(dialog).to_contain_text("€2,400 by")
+    expect(dialog).to_contain_text("€850 to €1,150 would be on pace")
+    expect(dialog).to_contain_text("Nothing can be said yet about CPL and ROAS")
+    page.keyboard.press("Escape")
+    card(page, "Podcast").click()
+    expect(page.get_by_role("dialog", name="Podcast")).to_contain_text("registered without targets")
+    expect(page.get_by_role("dialog", name="Podcast")).to_contain_text("no budget set")
 
 
 def produce(settings: Settings, topic: str, record: object, campaign_id: str) -> None:
@@ -416,7 +463,7 @@ def test_a_policy_is_simulated_before_it_is_enforced(opened, settings):
     expect(dialog.get_by_role("row", name="Spend €2,400")).to_be_visible()
     expect(dialog).to_contain_text("of 2 campaigns)")
     dialog.get_by_text(cards[0].name).click()
-    expect(dialog.get_by_role("listitem").filter(has_text="Pause")).to_contain_text("cpl misses its target")
+    expect(dialog.get_by_role("listitem").filter(has_text="Pause")).to_contain_text("CPL misses its target")
 
 
 MALICIOUS = [

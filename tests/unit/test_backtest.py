@@ -31,7 +31,7 @@ def test_a_policy_stops_what_does_not_pay_and_says_what_that_saves(tmp_path, cap
     out = capsys.readouterr().out
     assert "would have" in out
     assert "[bad]" in out
-    assert "cpl misses its target" in out
+    assert "CPL misses its target" in out
 
 
 def test_json_holds_both_courses(tmp_path, capsys):

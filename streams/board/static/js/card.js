@@ -1,7 +1,7 @@
 // One card: made once, and brought up to date where a figure differs.
 
 import { byId, h, setAttribute, setHidden, setText } from "./dom.js";
-import { action, evidence, hold, kpi, KPIS, money } from "./format.js";
+import { action, evidence, hold, kpi, KPIS, money, pace, time } from "./format.js";
 import { draw } from "./spark.js";
 import { nameOf, PATIENCE_MS } from "./store.js";
 
@@ -59,7 +59,8 @@ function updateBudget(parts, card) {
   const notches = card.cards_total > 1 && card.cards_total <= 24 ? `${(100 / card.cards_total).toFixed(3)}%` : "100%";
   if (parts.bar.style.getPropertyValue("--notch") !== notches) parts.bar.style.setProperty("--notch", notches);
   setText(parts.budget, card.budget_micros > 0
-    ? `${money(card.spent_micros, card.currency)} of ${money(card.budget_micros, card.currency)} · ${card.cards_done} of ${card.cards_total} cards`
+    ? [`${money(card.spent_micros, card.currency)} of ${money(card.budget_micros, card.currency)}`,
+      `${card.cards_done} of ${card.cards_total} cards`, pace(card)].filter(Boolean).join(" · ")
     : `${money(card.spent_micros, card.currency)} spent · no budget set`);
 }
 
@@ -79,10 +80,14 @@ function updateVerdicts(parts, card) {
 function updateProposal(parts, card, name) {
   setHidden(parts.proposal, !card.proposal);
   if (!card.proposal) return setText(parts.proposed, "");
-  setText(parts.proposed, `Proposed: ${action(card.proposal)}. ${card.proposal.reason}`);
+  setText(parts.proposed, `${proposed(card)}: ${action(card.proposal)}. ${card.proposal.reason}`
+    + (card.proposed_until ? ` Lapses ${time(card.proposed_until)}.` : ""));
   setAttribute(parts.approve, "aria-label", `Approve for ${name}`);
   setAttribute(parts.reject, "aria-label", `Reject for ${name}`);
 }
+
+/** Under observe nobody waits for an answer. */
+const proposed = (card) => card.proposal.mode === "observe" ? "Would do (observe)" : "Proposed";
 
 function updatePending(parts, pending) {
   setHidden(parts.pending, !pending);
@@ -100,7 +105,8 @@ function label(card, window) {
   const figures = card.kpis[window] ?? {};
   for (const key of FIGURES) if (figures[key] != null) parts.push(`${KPIS[key].label} ${kpi(key, figures[key], card.currency)}`);
   for (const one of Object.values(card.evidence)) parts.push(evidence(one).slice(2));
-  if (card.hold) parts.push("held");
-  if (card.proposal) parts.push(`proposed: ${action(card.proposal)}`);
+  if (pace(card)) parts.push(pace(card));
+  if (card.hold) parts.push(hold(card.hold));
+  if (card.proposal) parts.push(`${proposed(card)}: ${action(card.proposal)}`);
   return parts.filter(Boolean).join(", ");
 }

@@ -2,7 +2,7 @@
 
 import { api } from "./api.js";
 import { announce, byId, h, setHidden } from "./dom.js";
-import { action, decision as words, money } from "./format.js";
+import { action, consequence, decision as words, money } from "./format.js";
 import { COLUMNS, nameOf } from "./store.js";
 
 const TITLES = {
@@ -63,7 +63,10 @@ async function send(store, view, dialog, decision, name) {
 }
 
 function explain(card, { verb }) {
-  if (verb === "approve" || verb === "reject") return `${action(card.proposal)}: ${card.proposal.reason}`;
+  const isObserved = "Mode observe: no ad platform is told to obey it.";
+  if (verb === "reject") return `${action(card.proposal)}: ${card.proposal.reason}. Nothing changes, and the same is not proposed again for as long as a proposal waits (a day unless set otherwise).`;
+  if (verb === "approve") return `${action(card.proposal)}: ${card.proposal.reason}. ${card.mode === "observe" ? isObserved : consequence(card.proposal)} `
+    + "The guards look at it again with the figures of now; if one refuses, the card says why.";
   if (card.mode === "observe") return "Mode observe: this is written down and judged, and no ad platform is told to obey it.";
   return "It goes through the same guards as the rules. If one refuses it, the card says why.";
 }

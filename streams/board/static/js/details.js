@@ -2,7 +2,7 @@
 
 import { api } from "./api.js";
 import { byId, h, svg } from "./dom.js";
-import { amount, eValue, exactTime, hold, KPIS, kpi, money, number, percent, TARGETS, time, VERDICTS } from "./format.js";
+import { eValue, exactTime, hold, KPIS, kpi, money, percent, plainly, projection, TARGETS, targetFigure, targetOf, time, VERDICTS } from "./format.js";
 import { draw } from "./spark.js";
 import { nameOf } from "./store.js";
 import { trailList } from "./trail.js";
@@ -28,10 +28,12 @@ export async function openDetails(store, view, id, decideOn) {
 function facts(card) {
   const rows = [
     ["Campaign", card.campaign_id], ["Channel", card.channel ?? "–"], ["Status", card.status ?? "–"], ["Column", card.column],
-    ["Spent", `${money(card.spent_micros, card.currency)} of ${money(card.budget_micros, card.currency)}`],
-    ["Cards", `${card.cards_done} of ${card.cards_total}, ${money(card.card_micros, card.currency)} each`],
+    ["Spent", card.budget_micros > 0 ? `${money(card.spent_micros, card.currency)} of ${money(card.budget_micros, card.currency)}`
+      : `${money(card.spent_micros, card.currency)}; no budget set`],
     ["Mode", card.mode], ["As of", exactTime(card.updated_at)],
   ];
+  if (card.cards_total) rows.splice(5, 0, ["Cards", `${card.cards_done} of ${card.cards_total}, ${money(card.card_micros, card.currency)} each`]);
+  if (card.pace) rows.push(["Pace", projection(card)]);
   if (card.hold) rows.push(["Hold", hold(card.hold)]);
   if (card.reason) rows.push(["Last said", card.reason]);
   return h("dl.facts", {}, ...rows.flatMap(([term, text]) => [h("dt", {}, term), h("dd", { dir: "auto" }, text)]));
@@ -56,13 +58,19 @@ function course(card) {
 
 function evidence(card) {
   const all = Object.values(card.evidence);
-  if (!all.length) return h("section", {}, h("h3", {}, "Evidence"), h("p", {}, "This campaign has no targets, so there is nothing to test."));
-  const show = (one, value) => value === null ? "…" : one.target === "roi" ? percent(value, true) : one.target === "roas" ? number(value) : amount(value, card.currency);
-  return h("section", {}, h("h3", {}, "Evidence"), table(
-    ["Target", "Verdict", "Chance that it misses", "Interval", "E-value", "Complete"],
-    all.map((one) => [TARGETS[one.target] ?? one.target, VERDICTS[one.verdict] ?? one.verdict, percent(one.probability_bad),
-      `${show(one, one.interval[0])} – ${show(one, one.interval[1])}`, eValue(one.e_value), percent(one.completeness)])),
-    h("p.note", {}, "The e-value may be looked at at any time; from 20 on, the target is missed with an error of at most 5 %. Complete: the share of conversions that have usually arrived by now."));
+  if (!all.length) return h("section", {}, h("h3", {}, "Evidence"), h("p", {}, nothing(card)));
+  const show = (one, value) => targetFigure(one.target, value, card.currency);
+  return h("section", {}, h("h3", {}, "Evidence"), ...all.map((one) => h("p", {}, plainly(card, one))), table(
+    ["KPI", "Target", "Verdict", "Chance that it misses", "Interval", "E-value", "Complete"],
+    all.map((one) => [TARGETS[one.target] ?? one.target, show(one, targetOf(card, one.target)), VERDICTS[one.verdict] ?? one.verdict,
+      percent(one.probability_bad), `${show(one, one.interval[0])} – ${show(one, one.interval[1])}`, eValue(one.e_value), percent(one.completeness)])),
+    h("p.note", {}, "The e-value says how strongly the figures speak against the target, and may be looked at at any time: a campaign on target ever comes to 20 in at most 1 case of 20, to 50 in 1 of 50. Where it must come to before something is done is set by the policy (alpha). Complete: the share of conversions that have usually arrived by now; spend counts only by that share."));
+}
+
+function nothing(card) {
+  const named = Object.keys(card.targets_micros ?? {});
+  if (!named.length) return "This campaign is registered without targets, so there is nothing to test: it is neither paused nor grown for its results.";
+  return `Nothing can be said yet about ${named.map((each) => TARGETS[each] ?? each).join(" and ")}: results of what was spent so far are still to come, or too few orders have.`;
 }
 
 function figures(card) {

@@ -64,7 +64,10 @@ export const eValue = (value) => value > 1000 ? "> 1000" : number(value);
 const clock = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit" });
 const seconds = new Intl.DateTimeFormat(locale, { timeStyle: "medium" });
 const dayClock = new Intl.DateTimeFormat(locale, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
-const exact = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "medium" });
+// With its zone: operators of one board may sit in several.
+const exact = new Intl.DateTimeFormat(locale, {
+  year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit", timeZoneName: "short",
+});
 
 /** The time of today, or day and time. */
 export function time(instant, now = new Date()) {
@@ -85,7 +88,7 @@ export function exactTime(instant) {
 }
 
 export const VERDICTS = { bad: "misses target", good: "meets target", inconclusive: "too early to say" };
-export const TARGETS = { cpl: "CPL", cac: "CAC", roas: "ROAS", roi: "ROI" };
+export const TARGETS = { cpl: "CPL", cpa: "CPA", cac: "CAC", roas: "ROAS", roi: "ROI" };
 const MARKS = { bad: "▼", good: "▲", inconclusive: "·" };
 
 /** Evidence for one target, short: "▼ CPL misses target". */
@@ -93,9 +96,61 @@ export function evidence(one) {
   return `${MARKS[one.verdict] ?? "·"} ${TARGETS[one.target] ?? one.target} ${VERDICTS[one.verdict] ?? one.verdict}`;
 }
 
+/** A target, or an end of its interval, as its KPI is written; ``units`` of money or a ratio. */
+export function targetFigure(target, units, currency) {
+  if (units === null || units === undefined) return "…";
+  if (target === "roi") return percent(units, true);
+  return target === "roas" ? number(units) : amount(units, currency);
+}
+
+export const targetOf = (card, target) => {
+  const micros = card.targets_micros?.[target];
+  return micros === undefined ? null : micros / MICROS;
+};
+
+/** What the evidence for one target says, for who has never heard of e-values. */
+export function plainly(card, one) {
+  const [low, high] = one.interval.map((end) => targetFigure(one.target, end, card.currency));
+  const goal = targetFigure(one.target, targetOf(card, one.target), card.currency);
+  const range = `it is likely ${one.interval[1] === null ? `${low} or more` : `between ${low} and ${high}`}, and its target is ${goal}`;
+  const name = TARGETS[one.target] ?? one.target;
+  if (one.verdict === "bad") return `${name} surely misses its target: ${range}. A campaign on target hardly ever looks this bad, however often one looks.`;
+  if (one.verdict === "good") return `${name} surely meets its target: ${range}.`;
+  return `${name}: too early to say; ${range}. Nothing is done about it yet.`;
+}
+
+const OWNERS = {
+  evidence: "the evidence", budget: "its budget", pace: "its pace", wip: "the limit of its column", registration: "its registration",
+};
+
 export function hold(one) {
-  const until = one.expires_at ? `until ${time(one.expires_at)}` : "until someone resumes it";
-  return `Held by ${one.owner} ${until}: ${one.reason}`;
+  const owner = OWNERS[one.owner] ?? one.owner.replace(/^alert:/, "the alert ");
+  const until = one.expires_at ? `until ${time(one.expires_at)}`
+    : one.owner === "wip" ? "until there is room" : "until someone resumes it";
+  return `Held by ${owner} ${until}: ${one.reason}`;
+}
+
+const PACES = { ahead: "ahead of its pace", behind: "behind its pace" };
+
+/** Short, for the card; nothing while it is on pace. */
+export const pace = (card) => PACES[card.pace?.pace] ?? "";
+
+/** Where the spend goes, in full. */
+export function projection({ pace: found, currency }) {
+  return `${PACES[found.pace] ?? "on pace"}: ${money(found.projected_micros, currency)} by ${time(found.ends_at)} as projected, `
+    + `${money(found.low_micros, currency)} to ${money(found.high_micros, currency)} would be on pace`;
+}
+
+/** What ad platforms are told when an action is done. */
+export function consequence(record) {
+  const isStop = record.verb === "pause" || (record.verb === "move" && !["test", "scale"].includes(record.column));
+  const budget = record.budget_to !== null && record.budget_to !== record.budget_from
+    ? ` Its budget becomes ${amount(record.budget_to, record.currency)} (now ${amount(record.budget_from, record.currency)}).` : "";
+  if (record.verb === "set_budget") return `Ad platforms are told the new budget.${budget}`;
+  if (!isStop) return `Ad platforms are told to run it.${budget}`;
+  const back = record.verb !== "pause" ? "" : record.hold?.expires_at ? " It returns to test by itself when the hold ends."
+    : record.hold?.owner === "wip" ? " It returns when there is room." : " It returns only when someone resumes it.";
+  return `Ad platforms are told to stop it; money spent so far is spent.${back}${budget}`;
 }
 
 /** What an action does, in words. */

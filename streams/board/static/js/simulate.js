@@ -55,13 +55,13 @@ function show(store, result, simulation) {
   result.replaceChildren(
     h("p", {}, `${simulation.hours} hours, from ${exactTime(simulation.start)} to ${exactTime(simulation.end)}. `,
       h("b", {}, verdict(simulation))),
-    table(["", "as it was", "with this policy", "difference"], [
+    table(["Sum", "as it was", "with this policy", "difference"], [
       row("Spend", "spend_micros", without, policy, currency),
       row("Revenue kept", "kept_revenue_micros", without, policy, currency),
       row("Profit", "profit_micros", without, policy, currency),
       ["ROI", percent(without.roi, true), percent(policy.roi, true), ""],
     ]),
-    h("p.note", {}, `A stopped campaign spends and brings nothing more, also nothing from earlier clicks. A changed budget changes results with diminishing returns (elasticity ${number(simulation.elasticity)}), which is an assumption and no measurement.`),
+    h("p.note", {}, `The policy is asked once at the end of each hour, over hours as they happened, with whatever was done in them. A stopped campaign spends and brings nothing more, also nothing from earlier clicks. A changed budget changes results with diminishing returns (elasticity ${number(simulation.elasticity)}), which is an assumption and no measurement.`),
     h("h3", {}, acted.length ? `What it would have done (${acted.length} of ${simulation.campaigns.length} campaigns)` : "It would have done nothing"),
     ...acted.slice(0, MAX_ROWS).map((each) => campaign(store, each, actions.get(each.campaign_id), currency)),
     acted.length > MAX_ROWS ? h("p", {}, `And ${acted.length - MAX_ROWS} more.`) : "");

@@ -1,7 +1,7 @@
 // The audit trail: decisions, alerts and actions, the newest first.
 
 import { h } from "./dom.js";
-import { action, decision, eValue, exactTime, moment, number } from "./format.js";
+import { action, amount, decision, eValue, exactTime, moment, number, percent } from "./format.js";
 
 /** A list of entries; names are looked up in the store. */
 export function trailList(entries, store, isWithNames) {
@@ -26,12 +26,19 @@ const decisionLine = (record) => ({ what: `${record.by ?? "someone"}: ${decision
 const alertLine = (record) => ({ what: `${record.rule} ${record.status}`, why: null });
 
 function actionLine(record) {
-  const figures = Object.entries(record.evidence ?? {})
-    .map(([name, value]) => `${name.replaceAll("_", " ")} ${figure(name, value)}`).join(" · ");
+  const figures = Object.entries(record.evidence ?? {}).filter(([name]) => name !== "revision")
+    .map(([name, value]) => `${wording(name)} ${figure(name, value, record.currency)}`).join(" · ");
   return { what: `${action(record)} (rule ${record.rule})`, why: record.reason, figures };
 }
 
-function figure(name, value) {
+const WORDS = { column: "in column", watermark: "figures up to", policy: "policy" };
+const wording = (name) => WORDS[name] ?? name.replace(/^(cpl|cpa|cac|roas|roi)_/, (each) => each.toUpperCase())
+  .replace("probability_bad", "chance that it misses").replace("e_value", "e-value").replaceAll("_", " ");
+
+function figure(name, value, currency) {
+  if (name === "watermark" && value) return exactTime(value);
   if (typeof value !== "number") return value ?? "–";
+  if (name === "spent" || name === "revenue") return amount(value, currency);
+  if (name === "completeness" || name.endsWith("probability_bad")) return percent(value);
   return name.endsWith("e_value") ? eValue(value) : number(value, 4);
 }

@@ -123,10 +123,9 @@ export class View {
     const count = isFiltered ? `${shown} of ${cards.length}` : room === null ? `${cards.length}` : `${cards.length} / ${room}`;
     setText(column.count, count);
     setAttribute(column.count, "aria-label", room === null ? `${count} campaigns` : `${cards.length} campaigns, room for ${room}`);
-    // In backlog and archive nothing is spent from the column, so the money in it is that of the cards themselves.
-    const sum = limits.sum_micros ?? cards.reduce((total, card) => total + card.budget_micros, 0);
+    const sum = limits.sum_micros ?? cards.reduce((total, card) => total + card.card_micros, 0);
     const most = limits.limit_micros ?? null;
-    setText(column.money, most === null ? money(sum, currency) : `${money(sum, currency)} of ${money(most, currency)}`);
+    setText(column.money, `${money(sum, currency)}${most === null ? "" : ` of ${money(most, currency)}`} in cards`);
     setHidden(column.limit, room === null && most === null);
     const fill = Math.max(room ? cards.length / room : 0, most ? sum / most : 0);
     column.fill.style.width = `${Math.min(100, fill * 100).toFixed(0)}%`;
