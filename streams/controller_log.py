@@ -1,7 +1,8 @@
 """Stage three's state as a changelog: the board, its place in its topics, and the actions of the last step.
 
 A step runs while its checkpoint is made, so that the board, the offsets and the actions are one append; it is cut into
-slices, between which the event loop breathes. Actions wait in that append until the next one: after a crash between the append and the outputs they are sent again, with the
+slices, between which the event loop breathes. With transactions the actions are a part of that append: they are sent once.
+Without, they wait in it until the next one: after a crash between the append and the outputs they are sent again, with the
 same ``action_id``.
 """
 
@@ -36,7 +37,7 @@ _CARDS = 25
 
 
 class ControllerMeta(msgspec.Struct, array_like=True):
-    """What a checkpoint says of itself; ``outbox`` are the actions whose sending it began."""
+    """What a checkpoint says of itself; ``outbox`` are the actions whose sending it began, where that may be cut off."""
 
     epoch: int
     sequence: int
@@ -59,9 +60,18 @@ class _Prepared(NamedTuple):
 
 
 class ControllerLog:
-    """The controller with its place in its changelog."""
+    """The controller with its place in its changelog.
 
-    def __init__(self, controller: Controller, partitions: int, now: Callable[[], int]) -> None:
+    Args:
+        controller: the board and its inputs.
+        partitions: of the topics.
+        now: the wall clock, in epoch ms.
+        is_atomic: whether a checkpoint is one transaction with its outputs: who reads it back knows that they are there.
+    """
+
+    def __init__(
+        self, controller: Controller, partitions: int, now: Callable[[], int], *, is_atomic: bool = False
+    ) -> None:
         self.controller = controller
         self.epoch = 0
         self.birth = now()
@@ -72,6 +82,7 @@ class ControllerLog:
         self._shows_all = True
         self._partitions = partitions
         self._now = now
+        self._is_atomic = is_atomic
         self._outbox: list[BudgetAction] = []
         self._is_due = True
         self._stored: dict[str, tuple[Hour, ...]] = {}
@@ -200,5 +211,5 @@ class ControllerLog:
             board.open_until,
             board.reallocated_at,
             board.waiting,
-            self._outbox,
+            [] if self._is_atomic else self._outbox,
         )

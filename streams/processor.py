@@ -214,7 +214,9 @@ class Processor:
             settings.partitions,
             self._merged_to,
         )
-        board = holding.board = ControllerLog(controller, settings.partitions, now)
+        board = holding.board = ControllerLog(
+            controller, settings.partitions, now, is_atomic=settings.transactions
+        )
         seat = Seat(
             settings,
             board,

@@ -13,7 +13,7 @@ from typing import Any
 from streams import topics
 from tests.faults.cluster import Cluster, Node
 from tests.faults.fleet import Fleet, Member
-from tests.faults.launcher import AT_RELEASE, AT_TAKEOVER, CLIENT_POINTS, POINTS
+from tests.faults.launcher import AT_RELEASE, AT_TAKEOVER, CLIENT_POINTS, POINTS, STAGES
 
 SESSION_S = 6
 HOUR_MS = 3_600_000
@@ -118,7 +118,7 @@ def rolled(scene: Scene, dice: random.Random) -> Iterator[float]:
 
 def trapped(scene: Scene, dice: random.Random) -> Iterator[float]:
     """A worker is started anew with a trap that kills it at a chosen point."""
-    point, stage = dice.choice(POINTS), dice.choice(["intake", "merge"])
+    point, stage = dice.choice(POINTS), dice.choice(STAGES)
     nth = dice.randint(1, 2) if point in AT_TAKEOVER + AT_RELEASE else dice.randint(1, 25)
     yield from _started_with(scene, dice, f"{point}:{stage}:{nth}:kill")
 
@@ -126,7 +126,7 @@ def trapped(scene: Scene, dice: random.Random) -> Iterator[float]:
 def client_failed(scene: Scene, dice: random.Random) -> Iterator[float]:
     """The producer of a checkpoint raises, or never answers, at a chosen point."""
     action = dice.choice(["fail", "hang"])
-    stage = dice.choice(["intake", "merge"])
+    stage = dice.choice(STAGES)
     yield from _started_with(
         scene, dice, f"{dice.choice(CLIENT_POINTS)}:{stage}:{dice.randint(1, 25)}:{action}"
     )

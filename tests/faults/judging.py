@@ -13,6 +13,7 @@ from tests.contracts.outside import ledgers, published
 from tests.faults import checks
 from tests.faults.faults import Scene
 from tests.faults.fleet import Fleet
+from tests.faults.words import wrong_actions
 from tests.faults.workload import HOUR_MS, MINUTE_MS, gaps, latest_event, read_back, registered
 
 _SETTLES_WITHIN_S = 120
@@ -42,10 +43,13 @@ def judge(scene: Scene, settings: Settings, verdict: Verdict, load: Any) -> None
     mended = time.monotonic()
     log = read_back(settings)
     wanted = _wanted(settings, log)
+    # A worker whose clock is an hour ahead takes what is said now for old.
+    has_true_clocks = "clock_jumped" not in verdict.faults
     last: list[str] = []
 
     def is_settled() -> bool:
         last[:] = _unsettled(scene.fleet, settings, log, wanted)
+        last[:] = last or _wrong_actions(settings, load, is_complete=has_true_clocks)
         return not last
 
     def settles_slowly() -> bool:
@@ -66,6 +70,10 @@ def judge(scene: Scene, settings: Settings, verdict: Verdict, load: Any) -> None
     scene.say(
         f"exact after {verdict.settled_s} s; {verdict.counts}" if not problems else f"WRONG: {problems[:5]}"
     )
+
+
+def _wrong_actions(settings: Settings, load: Any, *, is_complete: bool) -> list[str]:
+    return wrong_actions(published(settings, topics.BUDGET_ACTIONS), load, is_complete=is_complete)
 
 
 class _Wanted(NamedTuple):

@@ -1,7 +1,7 @@
 """The real worker with one trap in it and a clock that can be moved: ``python -m tests.faults.launcher``.
 
 FAULTS_TRAP is ``point:stage:nth:action``: when that point is passed for the nth time by that stage
-(``any`` for both), the process kills itself with SIGKILL (``kill``), the client raises (``fail``), or the
+(``any`` for all), the process kills itself with SIGKILL (``kill``), the client raises (``fail``), or the
 call never returns (``hang``). FAULTS_CLOCK names a file with the milliseconds the wall clock is wrong by.
 Production code knows nothing of this: methods are wrapped before the worker starts.
 """
@@ -37,6 +37,7 @@ AT_CHECKPOINT = (
 AT_TAKEOVER = ("fenced", "recovering", "recovered", "claiming", "claimed")
 AT_RELEASE = ("revoking", "revoked")
 POINTS = AT_CHECKPOINT + AT_TAKEOVER + AT_RELEASE
+STAGES = ("intake", "merge", "controller")
 #: Where the client may fail or hang instead of the process being killed.
 CLIENT_POINTS = ("before-append", "before-output", "before-commit")
 
@@ -72,7 +73,7 @@ class Trap:
 
 
 def _stage(name: str) -> str:
-    return "intake" if "intake-changelog" in name else "merge"
+    return next((stage for stage in STAGES if f"{stage}-changelog" in name), "")
 
 
 def _producer_of(trap: Trap) -> type[aiokafka.AIOKafkaProducer]:

@@ -159,6 +159,7 @@ def _settings(cluster: Cluster, cache: Cache | None, plan: Plan) -> Settings:
         view_through_lookback=VIEW_LOOKBACK_MS,
         half_life=HALF_LIFE_MS,
         refit_interval=5_000,
+        budget_mode="enforce",
         **({"redis_url": cache.url} if cache else {}),
     )
 

@@ -1,6 +1,7 @@
 """Each check finds the fault it is for, and is silent where there is none."""
 
 import json
+import random
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from tests.contracts.oracles.journeys import Reach
 from tests.faults import checks
 from tests.faults.launcher import Trap
 from tests.faults.sequence import plan_of
+from tests.faults.words import words, wrong_actions
 from tests.faults.workload import MINUTE_MS, Log, Shape, gaps, load_of, parsed
 
 START = "2026-11-21T10:00:00Z"
@@ -130,7 +132,28 @@ def test_a_load_is_the_same_for_the_same_seed_and_holds_what_it_says() -> None:
     raw = [value if isinstance(value, bytes) else json.dumps(value).encode() for _, _, value in one]
     broken = sum(parsed(value) is None for value in raw)
     assert broken > 50
-    assert {topic for topic, _, _ in one} == {"ad-clicks", "ad-impressions", "ad-reports", "leads", "orders"}
+    sources = {"ad-clicks", "ad-impressions", "ad-reports", "leads", "orders"}
+    assert {topic for topic, _, _ in one} == {*sources, "budget-decisions"}
+    assert any("visitor_id" not in value for topic, _, value in one if topic == "leads" and "key" in value)
+
+
+def test_an_action_that_is_lost_or_doubled_or_in_the_wrong_place_is_found() -> None:
+    load = words(random.Random(1), START_MS)
+    rule = {"rule": "operator:set_budget"}
+    done = [
+        {
+            "action_id": word["decision_id"],
+            "campaign_id": word["campaign_id"],
+            "budget_to": word["budget"],
+            **rule,
+        }
+        for _, _, word in load
+    ]
+    assert wrong_actions(done, load, is_complete=True) == []
+    assert wrong_actions([*done, done[0]], load, is_complete=False)
+    assert wrong_actions(done[1:], load, is_complete=False) == []
+    assert wrong_actions(done[1:], load, is_complete=True)
+    assert wrong_actions(done[::-1], load, is_complete=False)
 
 
 @pytest.mark.parametrize("brokers", [1, 3])

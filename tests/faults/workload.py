@@ -18,6 +18,7 @@ from streams.connections import aiokafka_options, kafka_python_options
 from streams.settings import Settings
 from tests.contracts.load import Load, generated, visitors
 from tests.faults.journeys import Arrival, journeys, last_clicks
+from tests.faults.words import BUDGET, BUDGETED, words
 
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
@@ -50,9 +51,9 @@ class Shape:
 
 def registered() -> Load:
     """The records of ``campaigns``."""
-    return [
-        (topics.CAMPAIGNS, name.encode(), {"campaign_id": name, "cost_basis": "reports"}) for name in REPORTED
-    ]
+    records = [{"campaign_id": name, "cost_basis": "reports"} for name in REPORTED]
+    records += [{"campaign_id": name, "budget": BUDGET} for name in BUDGETED]
+    return [(topics.CAMPAIGNS, str(record["campaign_id"]).encode(), record) for record in records]
 
 
 def load_of(seed: int, shape: Shape, partitions: int, now: int) -> Load:
@@ -74,7 +75,7 @@ def load_of(seed: int, shape: Shape, partitions: int, now: int) -> Load:
     load = _repeated(dice, load) + last_clicks(start + shape.span_ms, people, partitions)
     at = dice.randrange(len(load))
     load[at:at] = _broken(dice, shape.poison, people[:1])
-    return _numbered(load)
+    return _mixed(dice, _numbered(load), words(dice, now))
 
 
 def _mixed(dice: random.Random, load: Load, others: Load) -> Load:
