@@ -69,7 +69,6 @@ class Controller:
         self.offsets: dict[tuple[str, int], int] = {}
         #: Whether everything that was there at the start has been read.
         self.is_live = False
-        self.actions_taken: dict[tuple[str, str], int] = {}
         self._readings: dict[tuple[str, str, str | None], CampaignKpi] = {}
         self._signals: list[AlertSignal] = []
         self._decisions: list[BudgetDecision] = []
@@ -127,9 +126,6 @@ class Controller:
         self._readings, self._signals, self._decisions = {}, [], []
         before, self._looked_at = self.board.campaigns, now
         self.board, actions = yield from slices(self.board, inputs, self._context(), now)
-        for action in actions:
-            key = (action.verb, action.mode)
-            self.actions_taken[key] = self.actions_taken.get(key, 0) + 1
         changed = [state for name, state in self.board.campaigns.items() if before.get(name) is not state]
         return changed, actions
 

@@ -6,7 +6,7 @@ Without, they wait in it until the next one: after a crash between the append an
 same ``action_id``.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -78,6 +78,11 @@ class ControllerLog:
         self.sequence = 0
         #: Cards of the campaigns that the last checkpoint changed; all of them after a takeover or ``show_all``.
         self.cards: list[BoardCard] = []
+        #: The board as last confirmed, and the actions confirmed since the start by verb and mode: what is shown
+        #: elsewhere, since a crash takes back a step that was merely made.
+        self.stored = Board()
+        self.taken: Counter[tuple[str, str]] = Counter()
+        self._storing: tuple[Board, list[BudgetAction]] = (self.stored, [])
         self._prepared: _Prepared | None = None
         self._shows_all = True
         self._partitions = partitions
@@ -178,6 +183,7 @@ class ControllerLog:
         is_first, self._is_due = self._is_due, False
         self._outbox = [*(self._outbox if is_first else []), *prepared.actions]
         self._offsets = prepared.offsets
+        self._storing = self.controller.board, prepared.actions
         entries = [*prepared.entries, (META_KEY, encode(self._meta()))]
         return Checkpoint(self.sequence, entries, [self._output(action) for action in self._outbox])
 
@@ -185,6 +191,8 @@ class ControllerLog:
         """The append and the actions of a checkpoint are confirmed by the broker."""
         del sequence
         self._outbox = []
+        self.stored, actions = self._storing
+        self.taken.update((action.verb, action.mode) for action in actions)
 
     def _entries(self, state: CampaignState) -> list[Entry]:
         name = state.campaign_id

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from msgspec.structs import replace
 
 from metrics.attribution.crediting import split_subject
 from metrics.attribution.rulings import Made
@@ -75,6 +76,9 @@ class IntakeLog:
         self.sequence = 0
         self.confirmed = 0
         self.birth = now
+        #: The ledger as last confirmed, which is what is shown of it: a crash takes back what was merely read.
+        self.ledger: dict[str, LedgerCounts] = {}
+        self._storing: dict[str, LedgerCounts] = {}
         self._names = PackedNames(intake.panes.names)
         #: The merge partition of each campaign, by code.
         self._routes = np.empty(0, dtype=np.int32)
@@ -232,6 +236,7 @@ class IntakeLog:
         entries += self._outbox_entries(reports, letters)
         entries += self._leftovers.take(entries)
         entries.append((META_KEY, encode(self._meta())))
+        self._storing = {topic: replace(counts) for topic, counts in intake.ledger.items()}
         outputs = self._outputs(changes, reports, now)
         outputs += self._letters(letters)
         return Checkpoint(self.sequence, entries, outputs)
@@ -239,6 +244,7 @@ class IntakeLog:
     def confirm(self, sequence: int) -> None:
         """The append and the outputs of a checkpoint are confirmed by the broker."""
         self.confirmed = sequence
+        self.ledger = self._storing
 
     def _take_unsent(self) -> tuple[list[ReportPartial], list[DeadLetter]]:
         intake = self.intake

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from metrics.attribution.crediting import split_subject
 from metrics.attribution.lag import LagCounts
 from metrics.composing import Stamp
 from metrics.errors import StateError
@@ -48,6 +49,10 @@ class MergeLog:
         self.epoch = 0
         self.birth = now
         self.views: list[CampaignKpi] = []
+        #: Declared totals by campaign as last confirmed. What is shown as a counter comes from here: a crash takes
+        #: back what was merely taken in.
+        self.totals: dict[str, Tally] = {}
+        self._storing: dict[str, Tally] = {}
         self._confirmed = 0
         self._closed: int | None = None
         self._is_due = True
@@ -92,6 +97,7 @@ class MergeLog:
         # What was dropped first: it tells which windows of a report are still whole.
         for key, value in sorted(kept, key=lambda entry: entry[0][0] != "a"):
             self._restore_entry(key, value, meta)
+        self.totals = self._totals_of(self.merge.accounts)
 
     def take_over(self) -> None:
         """Begin a new epoch; all views are offered again, since they may have been lost."""
@@ -155,6 +161,7 @@ class MergeLog:
         stamp = self._stamp(now)
         readings = merge.readings(stamp, now)
         self.views = merge.view_readings(stamp, now)
+        self._storing = self._totals_of(name for name, kind, _ in merge.changed_panes if kind == TOTAL)
         entries = self._changed_entries() + self._dropped_entries()
         entries += self._leftovers.take(entries)
         entries.append((META_KEY, encode(meta)))
@@ -174,6 +181,11 @@ class MergeLog:
         """The append and the readings of a checkpoint are confirmed by the broker."""
         self._confirmed = sequence
         self._closed = self._closing
+        self.totals.update(self._storing)
+
+    def _totals_of(self, names: Iterable[str]) -> dict[str, Tally]:
+        accounts = self.merge.accounts
+        return {name: accounts[name].total.sum.copy() for name in names if split_subject(name)[1] is None}
 
     def _stamp(self, now: int) -> Stamp:
         revision = (self.epoch << _EPOCH_SHIFT) + self.merge.sequence

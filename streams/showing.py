@@ -6,13 +6,16 @@ from typing import Any, get_args
 from metrics.attribution.crediting import split_subject, subject
 from metrics.budget.records import ActionVerb, Mode
 from metrics.budget.state import CampaignState
+from metrics.budget.views import columns_of
 from metrics.campaigns import Book
 from metrics.composing import DECLARED
 from metrics.exposition import BoardSnapshot, CampaignSnapshot, CardSnapshot, LedgerRow, WorkerSnapshot
 from metrics.reading import CampaignKpi
+from metrics.tally import Tally
 from metrics.windows import TOTAL_WINDOW
 from streams import topics
 from streams.merge import Merge
+from streams.merge_log import MergeLog
 from streams.processor import Processor
 from streams.publishing.redis import RedisViews
 from streams.settings import Settings
@@ -53,7 +56,7 @@ class WorkerSource:
             campaigns=[
                 snapshot
                 for holding in self._processor.held.values()
-                for snapshot in self._campaigns(holding.merge.merge, book)
+                for snapshot in self._campaigns(holding.merge, book)
             ],
             board=self._board(now),
             pipeline=self._telemetry.snapshot(now, list(self._ledger()), redis, is_ready=self.readiness()[0]),
@@ -82,7 +85,8 @@ class WorkerSource:
             facts["redis_error"] = self._views.last_error
         return not reasons, facts
 
-    def _campaigns(self, merge: Merge, book: Book) -> Iterator[CampaignSnapshot]:
+    def _campaigns(self, stage: MergeLog, book: Book) -> Iterator[CampaignSnapshot]:
+        merge = stage.merge
         for campaign_id, account in merge.accounts.items():
             if campaign_id in book.archived or split_subject(campaign_id)[1] is not None:
                 continue
@@ -99,7 +103,7 @@ class WorkerSource:
                 objective=record.objective if record else None,
                 status=record.status if record else None,
                 budget_micros=facts.budget_micros,
-                counters=account.total.sum.copy(),
+                counters=stage.totals.get(campaign_id) or Tally(),
                 readings=dict(self._readings(merge, campaign_id)),
                 spend_since_last_lead_micros=account.spend_since_last_lead(),
                 watermark_ms=merge.clock.reached,
@@ -123,16 +127,17 @@ class WorkerSource:
         held = self._processor.board
         if held is None:
             return None
-        controller = held.controller
+        controller, board = held.controller, held.stored
+        columns = columns_of(board, controller.policies)
         return BoardSnapshot(
-            columns={name: (view.count, view.sum_micros) for name, view in controller.columns().items()},
-            committed_micros=controller.board.committed,
-            actions=dict(controller.actions_taken),
+            columns={str(name): (view.count, view.sum_micros) for name, view in columns.items()},
+            committed_micros=board.committed,
+            actions=dict(held.taken),
             is_live=controller.is_live,
-            is_breaker_open=now < controller.board.open_until,
+            is_breaker_open=now < board.open_until,
             cards=[
                 _card(state, controller.book.facts(state.campaign_id).channel, controller.mode)
-                for state in self._largest(list(controller.board.campaigns.values()))
+                for state in self._largest(list(board.campaigns.values()))
             ],
         )
 
@@ -145,7 +150,7 @@ class WorkerSource:
 
     def _ledger(self) -> Iterator[LedgerRow]:
         for partition, holding in self._processor.held.items():
-            for topic, counts in holding.intake.intake.ledger.items():
+            for topic, counts in holding.intake.ledger.items():
                 yield LedgerRow(
                     self._settings.topic(topic),
                     partition,
