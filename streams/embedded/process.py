@@ -1,6 +1,7 @@
 """A server as a child process: started on free ports, waited for, ended by its pid. Knows no protocol."""
 
 import contextlib
+import itertools
 import os
 import shutil
 import socket
@@ -17,6 +18,11 @@ from metrics.errors import RoistreamError
 LOOPBACK = "127.0.0.1"
 _LAUNCHER = Path(__file__).with_name("launcher.py")
 _POLL_S = 0.02
+#: Above the well-known services, below what Linux gives to outgoing connections.
+_PORTS = range(15_000, 32_000)
+#: Ports between the stretches of neighbouring processes; no divisor of the number of ports.
+_STRIDE = 331
+_steps = itertools.count()
 
 
 class ServerError(RoistreamError):
@@ -24,12 +30,23 @@ class ServerError(RoistreamError):
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of the loopback interface that nobody listens on now, all different."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind((LOOPBACK, 0))
-        return [each.getsockname()[1] for each in sockets]
+    """Ports of the loopback interface that nobody listens on now, all different.
+
+    A port is bound only seconds after it was chosen. So each process walks a stretch of its own, below the ports
+    that the system gives to outgoing connections: what starts at the same time elsewhere chooses others.
+    """
+    begins = os.getpid() * _STRIDE
+    tried = (_PORTS[(begins + step) % len(_PORTS)] for step in _steps)
+    return list(itertools.islice(filter(_is_free, tried), count))
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as tried:
+        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do
+        with contextlib.suppress(OSError):
+            tried.bind((LOOPBACK, port))
+            return True
+    return False
 
 
 def is_listening(port: int, host: str = LOOPBACK) -> bool:

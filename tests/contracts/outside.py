@@ -3,16 +3,20 @@
 import asyncio
 import contextlib
 import json
+import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from datetime import datetime
 from typing import Any
 
+import aiokafka
+import msgspec
 import pytest
+from aiokafka import TopicPartition
 from kafka import KafkaProducer
 
 from streams import topics
-from streams.connections import kafka_python_options
+from streams.connections import aiokafka_options, kafka_python_options
 from streams.log_reading import read_whole
 from streams.settings import Settings
 from tests.contracts.oracles.cells import FIELDS, Expected, differences
@@ -49,7 +53,7 @@ def published(
         found: list[dict[str, Any]] = []
         for partition in range(settings.partitions):
             async for entries in read_whole(settings, topic, partition):
-                found += [json.loads(value) for _, value in entries if value is not None]
+                found += [msgspec.json.decode(value) for _, value in entries if value is not None]
         return [record for record in found if model is None or record.get("model", model) == model]
 
     return asyncio.run(read())
@@ -66,16 +70,6 @@ def last_revisions(records: Iterable[dict[str, Any]]) -> dict[tuple[str, str, in
         assert known is None or record["revision"] >= known["revision"], f"{key} went back"
         last[key] = record
     return last
-
-
-def sums(settings: Settings, windows: Iterable[str]) -> Expected:
-    """Last sums of the windows, as the oracles write them."""
-    wanted = set(windows)
-    return {
-        key: {field: record["sums"][field] for field in FIELDS}
-        for key, record in last_revisions(published(settings)).items()
-        if record["window"] in wanted
-    }
 
 
 def ledgers(workers: list[WorkerProcess]) -> dict[tuple[str, int], dict[str, int]]:
@@ -112,14 +106,50 @@ def read_all(
 
 def equals(settings: Settings, expected: Expected, windows: Iterable[str], limit_s: float = 60) -> None:
     """Wait until the last revisions equal the oracle's cells; fail with the first differences."""
-    wanted = {key: cell for key, cell in expected.items() if key[1] in set(windows)}
-    last: list[str] = []
-
-    def is_equal() -> bool:
-        last[:] = differences(wanted, sums(settings, windows))
-        return not last
-
-    try:
-        wait_for("sums equal the oracle's", is_equal, limit_s)
-    except AssertionError:
+    names = set(windows)
+    wanted = {key: cell for key, cell in expected.items() if key[1] in names}
+    last = asyncio.run(_differences(settings, wanted, names, limit_s))
+    if last:
         pytest.fail("\n".join(last[:20]) + f"\n({len(last)} differences)")
+
+
+async def _differences(settings: Settings, wanted: Expected, windows: set[str], limit_s: float) -> list[str]:
+    """What still differs in the end; looked at whenever the topic is read to its end."""
+    records: list[dict[str, Any]] = []
+    ends = time.monotonic() + limit_s
+    last = ["nothing was read to the end"]
+    async for batch in _following(settings, windows):
+        records += batch or []
+        if batch is None:
+            newest = last_revisions(records)
+            records = list(newest.values())
+            last = differences(wanted, {key: _cell(record) for key, record in newest.items()})
+        if not last or time.monotonic() > ends:
+            break
+    return last
+
+
+def _cell(record: dict[str, Any]) -> dict[str, int | None]:
+    return {field: record["sums"][field] for field in FIELDS}
+
+
+async def _following(settings: Settings, windows: set[str]) -> AsyncIterator[list[dict[str, Any]] | None]:
+    """Declared readings of some windows as they come, from the first on; None whenever none are left."""
+    consumer = aiokafka.AIOKafkaConsumer(
+        isolation_level="read_committed",
+        auto_offset_reset="earliest",
+        fetch_max_wait_ms=100,
+        **aiokafka_options(settings),
+    )
+    marks = [f'"window":"{window}"'.encode() for window in windows]
+    topic = settings.topic(topics.CAMPAIGN_KPIS)
+    consumer.assign([TopicPartition(topic, partition) for partition in range(settings.partitions)])
+    await consumer.start()
+    try:
+        while True:
+            fetched = await consumer.getmany(timeout_ms=300)
+            values = [record.value for records in fetched.values() for record in records]
+            read = (msgspec.json.decode(each) for each in values if any(mark in each for mark in marks))
+            yield [record for record in read if record["model"] == "declared"] if values else None
+    finally:
+        await consumer.stop()

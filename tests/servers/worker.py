@@ -20,7 +20,8 @@ from pydantic import SecretStr
 from streams.embedded.process import free_ports
 from streams.settings import Settings
 
-LIMIT_S = 60
+#: Generous, so that only what never comes fails; several tests run at once.
+LIMIT_S = 120
 
 
 def wait_for(what: str, condition: Callable[[], Any], limit_s: float = LIMIT_S) -> Any:
