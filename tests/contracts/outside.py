@@ -104,7 +104,7 @@ def read_all(
     return last
 
 
-def equals(settings: Settings, expected: Expected, windows: Iterable[str], limit_s: float = 60) -> None:
+def equals(settings: Settings, expected: Expected, windows: Iterable[str], limit_s: float = 120) -> None:
     """Wait until the last revisions equal the oracle's cells; fail with the first differences."""
     names = set(windows)
     wanted = {key: cell for key, cell in expected.items() if key[1] in names}

@@ -11,6 +11,7 @@ import pytest
 
 from streams import topics
 from streams.administration import ensure_topics
+from streams.embedded.broker import BrokerHandle
 from streams.settings import Settings
 from tests.conftest import Broker
 from tests.contracts.load import Load, as_oracle_input, generated, visitors
@@ -73,9 +74,9 @@ def _is_shared(a: WorkerProcess, b: WorkerProcess, settings: Settings) -> bool:
 
 @pytest.mark.slow
 def test_full_speed_and_live_pace_end_with_the_same_last_values(
-    broker: Broker, settings_for: SettingsFor, tmp_path: Path
+    embedded_kafka: BrokerHandle, settings_for: SettingsFor, tmp_path: Path
 ) -> None:
-    fast, slow = settings_for(broker), settings_for(broker)
+    fast, slow = settings_for(embedded_kafka), settings_for(embedded_kafka)
     load = _load(fast, seed=2, count=2_000, span_ms=30 * 60_000)
     chunks = [load[at : at + 50] for at in range(0, len(load), 50)]
     for settings in (fast, slow):
@@ -148,7 +149,7 @@ def test_kills_in_the_middle_of_the_work_lose_and_double_nothing(
                 lambda m=model: not uncounted(published(settings, model=m), expected),
             )
         assert {record["campaign_id"] for record in published(settings, model="linear")} > {"(none)"}
-        wait_for("windows become final", lambda: _finals(settings) > 100, 30)
+        wait_for("windows become final", lambda: _finals(settings) > 100)
 
 
 def _finals(settings: Settings) -> int:

@@ -16,6 +16,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from streams.administration import ensure_topics
 from streams.connections import kafka_python_options
+from streams.embedded.broker import BrokerHandle
 from streams.embedded.cache import CacheHandle
 from streams.settings import Settings
 from tests.conftest import Broker
@@ -35,9 +36,9 @@ def _openmetrics(worker: WorkerProcess) -> str:
 
 
 def test_a_page_of_1000_campaigns_passes_the_strict_parser_and_promtool(
-    broker: Broker, settings_for: SettingsFor, tmp_path: Path
+    embedded_kafka: BrokerHandle, settings_for: SettingsFor, tmp_path: Path
 ) -> None:
-    settings = settings_for(broker)
+    settings = settings_for(embedded_kafka)
     ensure_topics(settings, create=True)
     clicks = [
         ("ad-clicks", f"v{n}".encode(), {"event_id": f"e{n}", "occurred_at": NOW_MS, "campaign_id": f"c-{n}", "cost": 1})
@@ -49,7 +50,7 @@ def test_a_page_of_1000_campaigns_passes_the_strict_parser_and_promtool(
     ]  # fmt: skip
     with running_worker(settings, tmp_path) as worker:
         read_all([worker], settings, write(settings, clicks + leads))
-        page = wait_for("every campaign has its CPL", lambda: _page_with(worker, 500 * 3), 30)
+        page = wait_for("every campaign has its CPL", lambda: _page_with(worker, 500 * 3))
         families = {family.name: family for family in text_string_to_metric_families(page)}
         windows = {sample.labels["window"] for sample in families["campaign_cost_per_lead"].samples}
         assert windows == {"1h", "24h", "total"}
