@@ -10,20 +10,25 @@ import numpy as np
 
 from metrics.attribution.journeys import Columns, TouchStore, Watchlist
 from metrics.attribution.models import MODELS, Rules
-from metrics.contribution import Contribution
-from metrics.dedupe import SeenIds
-from metrics.folding import fold_ads
+from metrics.campaigns import Book
 from metrics.kernels.memory import PADDING
-from metrics.panes import Panes, horizon
-from metrics.tally import Tally
+from metrics.timeline import DAY, MINUTE
 from streams import topics
 from streams.frames import unframe
-from streams.journeys import Batch, Journeys
-from streams.slab import Record, RecordSlab
+from streams.intake import Intake, IntakeOptions
+from streams.intake_log import IntakeLog
+from streams.slab import Record
 
 log = logging.getLogger(__name__)
 
-_CLICK = b'{"event_id":"e","occurred_at":0,"campaign_id":"c","visitor_id":"v","cost":"0.1","currency":"EUR"}'
+#: Of one person, at AT, or soon after.
+_CLICK = (
+    b'{"event_id":"AT","occurred_at":AT,"campaign_id":"c","visitor_id":"v","cost":"0.1","currency":"EUR"}'
+)
+_ORDER = b'{"event_id":"AT","occurred_at":SOON,"order_id":"AT","visitor_id":"v","revenue":"1"}'
+_RECORDS = {topics.CLICKS: _CLICK, topics.IMPRESSIONS: _CLICK, topics.ORDERS: _ORDER}
+_ERASURE = b'{"visitor_id":"v","requested_at":0}'
+_NOW = 41 * DAY
 _NOTABLE_S = 3.0
 
 
@@ -33,18 +38,10 @@ def warm_up() -> None:
     log.info(
         "Loading the compiled kernels; the first time on a machine they are compiled, which takes some seconds."
     )
-    slab = RecordSlab.of([Record(0, 0, None, _CLICK)])
-    ads = slab.ads(topics.CLICKS)
-    fold_ads(Panes(), ads, np.arange(1), horizon(None), is_click=True)
-    seen = SeenIds(max_events=1, window_ms=1)
-    seen.admit(ads.ids, np.zeros(1, dtype=np.bool_), ads.at)
-    seen.remember(ads.ids + np.uint64(1), 0)
-    seen.contains(ads.ids)
-    seen.checkpoint(1, 0)
-    seen.checkpoint(2, 10)
-    column, spans = np.empty(0, dtype=np.int64), np.empty((2, 0), dtype=np.int64)
     nothing = np.frombuffer(bytes(PADDING), dtype=np.uint8)
+    column, spans = np.empty(0, dtype=np.int64), np.empty((2, 0), dtype=np.int64)
     unframe(nothing, 0, 0, np.zeros(4, dtype=np.int64), 0, column, column, spans, spans)
+    _warm_partition()
     _warm_journeys()
     if time.monotonic() - started > _NOTABLE_S:
         log.info("Compiled in %.0f s; the next start loads them.", time.monotonic() - started)
@@ -60,22 +57,32 @@ def _warm_journeys() -> None:
     store.visitors  # noqa: B018 - counting is a kernel too
     store.count_steps(places, 1, np.empty(0, dtype=np.uint64))
     store.erase(1)
-    _warm_credits()
     watched = Watchlist()
     watched.note(visitors, at)
     watched.earlier(visitors, at)
     watched.forget_before(0)
 
 
-def _warm_credits() -> None:
-    journeys = Journeys(Rules(models=MODELS))
-    column = np.zeros(2, np.int32)
-    touches = Batch(
-        np.full(2, 2, np.uint64), np.arange(2), np.arange(2, dtype=np.int32), "ab", column - 1, ()
-    )
-    journeys.touch(touches, is_click=True)
-    journeys.convert("o|1", 3, [2], [Contribution("", 3, Tally(orders=1, revenue_micros=1))], 3)
-    journeys.settle(3)
+def _warm_partition() -> None:
+    """A partition as it lives: records, checkpoints, and what the next owner does with them."""
+    first, second = _partition(), _partition()
+    for at in (0, MINUTE, 40 * DAY):  # the last of them lets the others expire
+        for topic, value in _RECORDS.items():
+            record = value.replace(b"AT", str(at).encode()).replace(b"SOON", str(at + 1).encode())
+            _process(first, topic, record)
+        first.intake.set_idle(topics.EVENT_SOURCES)
+        second.restore(first.checkpoint(_NOW).entries)
+    _process(first, topics.ERASURES, _ERASURE)
+    first.checkpoint(_NOW)
+
+
+def _process(log: IntakeLog, topic: str, value: bytes) -> None:
+    log.intake.process(topic, [Record(log.intake.offsets.get(topic, 0), _NOW, None, value)], _NOW)
+
+
+def _partition() -> IntakeLog:
+    options = IntakeOptions(1, 0, DAY, 1, DAY, rules=Rules(models=MODELS))
+    return IntakeLog(Intake(0, options, Book("EUR")), 0)
 
 
 if __name__ == "__main__":
