@@ -36,6 +36,7 @@ from streams import topics
 from streams.ad_judging import AdJudge
 from streams.conversions import Apply, Conversions
 from streams.decoding import decode_slice
+from streams.forgetting import Forgetting
 from streams.journeys import Batch, Journeys
 from streams.ledger import LedgerCounts
 from streams.reporting import judge_report
@@ -97,6 +98,7 @@ class Intake:
         #: None where no attribution model is computed.
         self.journeys = Journeys(options.rules) if options.rules.models else None
         self.conversions = Conversions(self.leads, self.orders, self.customers, book, self.journeys)
+        self.forgetting = Forgetting()
         self._ad_judges = {topic: AdJudge(topic, book, options.max_future) for topic in ADS}
         self.dead: list[DeadLetter] = []
         #: Refused records by reason, for whoever shows them.
@@ -140,6 +142,7 @@ class Intake:
         self.idle.discard(topic)
         if self.journeys is not None and self.journeys.unsettled >= MOST:
             self.settle()
+        self._forget_passed()
         self.clock.watermark(self.idle)
 
     def unaccounted(self, topic: str) -> int:
@@ -169,6 +172,7 @@ class Intake:
             self.idle = set(idle)
             self.is_touched = True
             self.settle()
+            self._forget_passed()
         self.clock.watermark(self.idle)
 
     def expire(self) -> list[Dropped]:
@@ -296,11 +300,24 @@ class Intake:
                 if isinstance(event, Rejection):
                     raise event
                 self.conversions.erase(event)
+                asked_at = instant(event.requested_at, "requested_at")
+                self.forgetting.note(event, min(asked_at, record.timestamp))
             except Rejection as rejection:
                 self._refuse(topics.ERASURES, record, rejection, now)
             else:
                 self.ledger[topics.ERASURES].applied += 1
         self.settle()
+
+    def _forget_passed(self) -> None:
+        """Erase once more whom everything has been read of that was written before the request."""
+        if not self.forgetting.waiting:
+            return
+        erasures = self.forgetting.take(self.clock.stream_times, self.idle)
+        if erasures:
+            self.settle()
+            for each in erasures:
+                self.conversions.erase(each)
+            self.settle()
 
     def _judge_conversion(self, record: SourceRecord, event: Lead | Order) -> Apply:
         at = instant(event.occurred_at, "occurred_at")

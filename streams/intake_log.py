@@ -11,6 +11,7 @@ from metrics.attribution.crediting import split_subject
 from metrics.attribution.rulings import Made
 from metrics.dedupe import Block
 from metrics.errors import StateError
+from metrics.events import Erasure
 from metrics.outputs import DeadLetter
 from metrics.pane_columns import Codes
 from metrics.panes import PaneChanges
@@ -56,6 +57,7 @@ class IntakeMeta(msgspec.Struct, array_like=True):
     stream_times: dict[str, int | None]
     reached: int | None
     ledger: dict[str, LedgerCounts]
+    forgetting: list[tuple[int, Erasure]] = []
 
 
 class Kept:
@@ -176,6 +178,7 @@ class IntakeLog:
         intake.clock.stream_times.update(meta.stream_times)
         intake.clock.reached = meta.reached
         intake.ledger.update(meta.ledger)
+        intake.forgetting.waiting = meta.forgetting
         intake.received.update({topic: counts.read for topic, counts in meta.ledger.items()})
 
     def _restore_entry(self, key: list[Any], value: bytes, raw_key: bytes, kept: Kept) -> None:
@@ -287,6 +290,7 @@ class IntakeLog:
             intake.clock.stream_times,
             intake.clock.reached,
             intake.ledger,
+            intake.forgetting.waiting,
         )
 
     def _outputs(

@@ -4,6 +4,7 @@ from collections import Counter
 from itertools import product
 
 import msgspec
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -262,6 +263,34 @@ def test_an_erasure_forgets_the_person_wherever_it_is_read_and_leaves_the_figure
     machine.open(INTAKE, 0)
     machine.settle()
     assert machine.last_credits("last_touch")["b", "total", None]["refunds_micros"] == 4_000_000
+    machine.check_books()
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+@pytest.mark.parametrize(
+    "first", [[topics.ERASURES], [topics.CLICKS, topics.ERASURES], [topics.ORDERS, topics.ERASURES]]
+)
+def test_what_was_written_before_an_erasure_is_forgotten_also_where_it_is_read_after(first, restarts):
+    """Backlogs, and workers that begin anew, read the topics in any order."""
+    machine = Machine(1, book(), models=("last_touch",))
+    machine.produce(topics.CLICKS, "v", click(1, T0, "a", "v"), APPENDED)
+    machine.produce(topics.IMPRESSIONS, "v", click(2, T0, "a", "v"), APPENDED)
+    machine.produce(topics.ORDERS, "v", order(1, T0 + 1_000, "v", customer_id="k"), APPENDED)
+    asked = {"visitor_id": "v", "customer_id": "k", "requested_at": T0 + 30_000}
+    machine.produce(topics.ERASURES, "v", asked, APPENDED)
+    for topic in first:
+        machine.read(topic, 0, 9)
+    if restarts:
+        machine.checkpoint(INTAKE, 0)
+        machine.open(INTAKE, 0)
+    machine.settle()
+    assert traces(machine, "v") == []
+    later = T0 + HOUR
+    machine.produce(topics.CLICKS, "v", click(3, later, "b", "v"), APPENDED)
+    machine.produce(topics.ORDERS, "v", order(2, later + 1, "v"), APPENDED)
+    machine.settle()
+    assert traces(machine, "v")  # who comes back is somebody new
+    assert machine.last_credits("last_touch")["b", "total", None]["orders"] == 1
     machine.check_books()
 
 
