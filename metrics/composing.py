@@ -81,15 +81,15 @@ def compose(
         stamp: version and times.
         view: a model other than ``declared``; ``tally`` is then as ``credited`` gives it.
     """
-    sums, other = _sums(account, facts, window, span, tally, stamp.watermark)
+    sums, other = window_sums(account, facts, window, span, tally, stamp.watermark)
     whole = account.total.sum if view is None else view.total
     if window == TOTAL_WINDOW:
         total = sums
     else:
-        total, _ = _sums(account, facts, TOTAL_WINDOW, None, whole, stamp.watermark)
+        total, _ = window_sums(account, facts, TOTAL_WINDOW, None, whole, stamp.watermark)
     if view is not None:
-        sums = _in_units(sums)
-        total = sums if window == TOTAL_WINDOW else _in_units(total)
+        sums = in_units(sums)
+        total = sums if window == TOTAL_WINDOW else in_units(total)
     inputs = KpiInputs(
         sums=sums,
         total=total,
@@ -160,7 +160,7 @@ def reported_share(account: Account, window: str, span: Span | None) -> Share | 
     return account.shelf.share(*span, short_only=False)
 
 
-def _sums(
+def window_sums(
     account: Account,
     facts: CampaignFacts,
     window: str,
@@ -168,6 +168,7 @@ def _sums(
     tally: Tally,
     watermark: int | None,
 ) -> tuple[Sums, OtherBasis]:
+    """The sums of a window under the campaign's cost basis, and the figures of the other basis."""
     events: Share = Share(tally.impressions, tally.clicks, tally.spend_micros)
     reported = reported_share(account, window, span)
     used, unused = (reported, events) if facts.is_reported else (events, reported)
@@ -258,7 +259,7 @@ def _weighted(parts: list[tuple[int, float | None]]) -> float | None:
     return round(sum(spent * (share or 0.0) for spent, share in parts) / total, 6)
 
 
-def _in_units(sums: Sums) -> Sums:
+def in_units(sums: Sums) -> Sums:
     """Counts of conversions from millionths to numbers with up to 6 decimals."""
     names = ("leads", "mqls", "sqls", "orders", "new_customers", "cancelled_orders")
     return msgspec.structs.replace(sums, **{name: getattr(sums, name) / MICROS for name in names})

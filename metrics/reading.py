@@ -5,6 +5,7 @@ from typing import Literal
 import msgspec
 
 SCHEMA = "campaign-kpi/1"
+ROLLUP_SCHEMA = "rollup-kpi/1"
 #: Changes with any change of formula, model or window; values of two numbers are not compared.
 DEFINITIONS = 1
 
@@ -14,6 +15,8 @@ Stage = Literal["update", "final", "correction"]
 #: Credit in the attribution models is fractional, with up to 6 decimals.
 Credit = int | float
 Verdict = Literal["bad", "good", "inconclusive"]
+#: What campaigns are rolled up by.
+Dimension = Literal["channel", "target", "offer", "objective"]
 #: The figures that a campaign can have a target for.
 TargetName = Literal["cpl", "cpa", "cac", "roas", "roi"]
 
@@ -85,6 +88,27 @@ class CampaignKpi(msgspec.Struct, kw_only=True):
     evidence: dict[str, Evidence] = {}
     completeness: Completeness | None = None
     fitted_at: str | None = None
+    definitions: int = DEFINITIONS
+    watermark: str | None
+    published_at: str
+
+
+class RollupKpi(msgspec.Struct, kw_only=True):
+    """One record of ``rollup-kpis``, and one field of its Redis views: the campaigns of one channel, target, offer or objective."""
+
+    schema: str = ROLLUP_SCHEMA
+    dimension: Dimension
+    value: str
+    campaigns: int
+    model: str
+    window: str
+    window_start: str | None
+    window_end: str | None
+    stage: Stage
+    revision: int
+    currency: str
+    sums: Sums
+    kpis: dict[str, float | None]
     definitions: int = DEFINITIONS
     watermark: str | None
     published_at: str

@@ -1,6 +1,7 @@
 """Ad platforms' reports of one campaign, kept whole; windows take their share (CONTRACT 2, Reports)."""
 
 from bisect import bisect_left, insort
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from metrics.apportion import share
@@ -85,17 +86,24 @@ class Shelf:
     def share(self, start: int, end: int, *, short_only: bool) -> Share:
         """What of the reports counts in the window [start, end)."""
         impressions = clicks = spend = 0
-        low = bisect_left(self._starts, (start - self._longest, "", ""))
-        high = bisect_left(self._starts, (end, "", ""))
-        for period_start, source, ad_id in self._starts[low:high]:
-            report = self._find(source, ad_id, period_start)
-            if short_only and not report.is_short:
-                continue
-            period, window = (period_start, report.period_end), (start, end)
+        for report in self._near(start, end, short_only=short_only):
+            period, window = (report.period_start, report.period_end), (start, end)
             impressions += share(report.impressions, period, window)
             clicks += share(report.clicks, period, window)
             spend += share(report.spend_micros, period, window)
         return Share(impressions, clicks, spend)
+
+    def overlaps(self, start: int, end: int, *, short_only: bool) -> bool:
+        """Whether any report's period reaches into the window [start, end)."""
+        return any(report.period_end > start for report in self._near(start, end, short_only=short_only))
+
+    def _near(self, start: int, end: int, *, short_only: bool) -> Iterator[Report]:
+        low = bisect_left(self._starts, (start - self._longest, "", ""))
+        high = bisect_left(self._starts, (end, "", ""))
+        for period_start, source, ad_id in self._starts[low:high]:
+            report = self._find(source, ad_id, period_start)
+            if report.is_short or not short_only:
+                yield report
 
     def _find(self, source: str, ad_id: str, period_start: int) -> Report:
         found = self.reports.get((source, ad_id or None, period_start))

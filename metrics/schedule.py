@@ -3,9 +3,12 @@
 Finals and corrections are exempt (CONTRACT 3). Pure: ``now`` is an argument, in milliseconds.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from heapq import heappop, heappush
 from itertools import chain
+from typing import Generic, TypeVar
+
+K = TypeVar("K", bound=Hashable)
 
 #: Campaign (or campaign in a view), window name, window start (0 for ``total``).
 WindowKey = tuple[str, str, int]
@@ -165,6 +168,51 @@ class Schedule:
     def _interval(self, key: WindowKey) -> int:
         """Of the subject where it has one of its own, else of the window."""
         return self._slow_interval(key[0]) or self._intervals[key[1]]
+
+
+class Pacing(Generic[K]):
+    """Changed keys, each given out at most once per interval of its own, without a rate: for what is few.
+
+    >>> pacing = Pacing[str](lambda key: 1000); pacing.mark("a", 1); pacing.take(0), pacing.oldest()
+    (['a'], None)
+    >>> pacing.mark("a", 2); pacing.take(999), pacing.oldest(), pacing.take(999, lambda key: True)
+    ([], 2, ['a'])
+    """
+
+    def __init__(self, interval_of: Callable[[K], int]) -> None:
+        self._interval_of = interval_of
+        self._waiting: dict[K, int] = {}
+        self._given: dict[K, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def mark(self, key: K, sequence: int) -> None:
+        """A key changed; it waits with the oldest sequence that holds its change."""
+        self._waiting[key] = min(sequence, self._waiting.get(key, sequence))
+
+    def take(self, now: int, is_urgent: Callable[[K], bool] = lambda _key: False) -> list[K]:
+        """What is due; what is urgent does not wait for its interval, and its interval is forgotten."""
+        due = []
+        for key in self._waiting:
+            if is_urgent(key):
+                self._given.pop(key, None)
+                due.append(key)
+            elif key not in self._given or not 0 <= now - self._given[key] < self._interval_of(key):
+                self._given[key] = now
+                due.append(key)
+        for key in due:
+            del self._waiting[key]
+        return due
+
+    def forget(self, key: K) -> None:
+        """A key will not change any more: it waits no more, and its interval is forgotten."""
+        self._waiting.pop(key, None)
+        self._given.pop(key, None)
+
+    def oldest(self) -> int | None:
+        """The sequence of the oldest change that waits."""
+        return min(self._waiting.values(), default=None)
 
 
 def stride(ending: Mapping[int, int], reached: int, most: int) -> int:

@@ -147,6 +147,11 @@ class Account:
         found = [panes[at] for at in range(start, start + kind.length, width) if at in panes]
         return found[0].sum if len(found) == 1 else _sum(found)
 
+    def has_panes(self, kind: WindowKind, start: int) -> bool:
+        """Whether any pane of the tumbling window that begins at ``start`` is kept."""
+        panes, width = self.panes[kind.resolution], _WIDTHS[kind.resolution]
+        return any(at in panes for at in range(start, start + kind.length, width))
+
     def rolling(self, index: int) -> tuple[Span, Tally]:
         """Span and sums of the rolling window ``ROLLING[index]``."""
         return self._rolling[index].span, self._rolling[index].sum

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from metrics.budget.records import ACTION_SCHEMA
-from metrics.reading import DEFINITIONS, SCHEMA
+from metrics.reading import DEFINITIONS, ROLLUP_SCHEMA, SCHEMA
 from streams import topics
 
 Document = dict[str, Any]
@@ -183,6 +183,32 @@ CHANNELS: tuple[Channel, ...] = (
             "definitions": DEFINITIONS,
             "watermark": "2026-11-21T10:00:31Z",
             "published_at": "2026-11-21T10:00:31.402Z",
+        },
+        is_output=True,
+    ),
+    Channel(
+        topics.ROLLUP_KPIS,
+        "rollup-kpi",
+        "The same of roll-ups: all campaigns of one channel, target, offer or objective, as sums of their sums. "
+        "Keep the highest revision per (dimension, value, model, window, window_start).",
+        "dimension|value, such as channel|search.",
+        {
+            "schema": ROLLUP_SCHEMA,
+            "dimension": "channel",
+            "value": "search",
+            "campaigns": 2,
+            "model": "declared",
+            "window": "1m",
+            "window_start": "2026-11-21T10:00:00Z",
+            "window_end": "2026-11-21T10:01:00Z",
+            "stage": "final",
+            "revision": 3,
+            "currency": "EUR",
+            "sums": _SUMS,
+            "kpis": _KPIS,
+            "definitions": DEFINITIONS,
+            "watermark": "2026-11-21T10:02:00Z",
+            "published_at": "2026-11-21T10:02:01.402Z",
         },
         is_output=True,
     ),

@@ -15,7 +15,7 @@ from metrics.attribution.lag import LagCounts, Lags
 from metrics.campaigns import Book
 from metrics.composing import Stamp, View, compose, credited
 from metrics.panes import DAYS, QUARTERS, TOTAL, ByStart, Horizon, horizon
-from metrics.reading import CampaignKpi, Stage
+from metrics.reading import CampaignKpi, Dimension, Stage
 from metrics.reports import Report, ReportKey
 from metrics.schedule import Allowance, Schedule, WindowKey, stride
 from metrics.tally import Tally
@@ -36,6 +36,8 @@ from metrics.windows import (
 from streams.journeys import LEAD, ORDER
 from streams.leftovers import is_kept
 from streams.pane_blocks import unpack
+from streams.rollup_parts import ROLLING_KEY, Moment, RollupOptions, RollupParts
+from streams.rollups import Rollups
 from streams.slab import SourceRecord
 from streams.wire import Bundle, PanePartial, decode_bundle
 
@@ -43,7 +45,6 @@ from streams.wire import Bundle, PanePartial, decode_bundle
 PACE = {"1m": 1, "1h": 5, "1d": 10, TOTAL_WINDOW: 10, "rolling": 5}
 #: The same of every model but ``declared``.
 SLOWEST = 10
-_ROLLING_KEY = "rolling"
 #: Windows that one checkpoint closes, unless more end at the same instant: after a long silence of one topic the
 #: watermark leaps over days, and a checkpoint of all their finals would miss its deadline, again after each restart.
 MAX_CLOSED_AT_ONCE = 10_000
@@ -58,6 +59,8 @@ class MergeOptions(msgspec.Struct, frozen=True):
     zone: ZoneInfo
     currency: str
     views: tuple[str, ...] = ()
+    rollups: tuple[Dimension, ...] = ()
+    max_rollup_values: int = 50
 
 
 class Pace(NamedTuple):
@@ -102,6 +105,11 @@ class Merge:
         self._limits = horizon(None)
         self._expired = self._limits
         self._by_start = ByStart()
+        told = RollupOptions(
+            options.rollups, options.max_rollup_values, options.views, intervals, self._slow_interval
+        )
+        self.parts = RollupParts(told, book, self.accounts)
+        self.rollups = Rollups(options.partitions, options.grace, told)
 
     # --- taking in ---------------------------------------------------------------------------------
 
@@ -121,6 +129,7 @@ class Merge:
 
     def refresh(self, campaign_id: str) -> None:
         """A campaign's record changed: its open windows and its views are composed anew."""
+        self.parts.regroup()
         if campaign_id not in self.accounts:
             return
         self._mark((campaign_id, TOTAL_WINDOW, 0))
@@ -171,6 +180,9 @@ class Merge:
             self._open[name].setdefault(start, set()).update(self._with_views(campaign_id))
 
     def _take(self, bundle: Bundle) -> None:
+        if bundle.rollups is not None:
+            self.rollups.take(bundle, self.sequence + 1)
+            return
         version = (bundle.epoch, bundle.sequence)
         if version < self.heard.get(bundle.source, (0, 0)):
             return  # of an owner that has been succeeded
@@ -238,6 +250,13 @@ class Merge:
         following = self.sequence + 1 if sequence is None else sequence
         for name in self._with_views(key[0]):
             self._mark_one((name, key[1], key[2]), following)
+        self._touch(key, following)
+        self._touch((key[0], ROLLING_KEY, 0), following)
+
+    def _touch(self, key: WindowKey, sequence: int) -> None:
+        """The roll-ups of a campaign changed, at least in the models."""
+        campaign_id, view = split_subject(key[0])
+        self.parts.touch((campaign_id, key[1], key[2]), sequence, is_credited=view is not None)
 
     def _with_views(self, name: str) -> Iterator[str]:
         yield name
@@ -247,7 +266,7 @@ class Merge:
 
     def _mark_one(self, key: WindowKey, following: int) -> None:
         campaign_id, name, start = key
-        self.views.mark((campaign_id, _ROLLING_KEY, 0), following)
+        self.views.mark((campaign_id, ROLLING_KEY, 0), following)
         if name != TOTAL_WINDOW:
             if self._is_closed(BY_NAME[name], start):
                 self.schedule.mark_urgent(key, following)
@@ -268,7 +287,18 @@ class Merge:
     def has_pending(self) -> bool:
         """Whether anything waits to be written or published."""
         is_closing = self.closed_through != self.clock.reached
-        return self.is_touched or is_closing or len(self.schedule) > 0 or len(self.views) > 0
+        waiting = len(self.schedule) > 0 or len(self.views) > 0
+        return self.is_touched or is_closing or waiting or self.parts.has_pending or self.rollups.has_pending
+
+    def oldest(self) -> int | None:
+        """The sequence of the oldest change that waits to be published."""
+        waiting = (self.schedule.oldest(), self.parts.oldest(), self.rollups.oldest())
+        return min((each for each in waiting if each is not None), default=None)
+
+    @property
+    def moment(self) -> Moment:
+        """The state that parts of roll-ups are made of."""
+        return Moment(self.clock.reached, self._spans, self._expired, self._is_closed)
 
     @property
     def due_at(self) -> int | None:
@@ -329,7 +359,9 @@ class Merge:
     @property
     def weight(self) -> int:
         """About how many bytes the next checkpoint takes."""
-        return 60 * (1 + self.options.partitions) * len(self.changed_panes) + 200 * len(self.changed_reports)
+        return 60 * (1 + self.options.partitions) * len(self.changed_panes) + 200 * (
+            len(self.changed_reports) + len(self.rollups.changed)
+        )
 
     def lags_now(self) -> Lags | None:
         """Lags of all source partitions; None where no journeys are kept."""
@@ -384,7 +416,8 @@ class Merge:
         for campaign_id, account in self.accounts.items():
             if account.slide(spans) or len(account.shelf):
                 for name in self._with_views(campaign_id):
-                    self.views.mark((name, _ROLLING_KEY, 0), self.sequence + 1)
+                    self.views.mark((name, ROLLING_KEY, 0), self.sequence + 1)
+                self._touch((campaign_id, ROLLING_KEY, 0), self.sequence + 1)
 
     def _reading(self, key: WindowKey, stage: Stage, stamp: Stamp) -> CampaignKpi:
         name, window, start = key

@@ -10,14 +10,26 @@ from metrics.attribution.lag import LagCounts
 from metrics.composing import Stamp
 from metrics.errors import StateError
 from metrics.panes import TOTAL
-from metrics.reading import CampaignKpi
+from metrics.reading import CampaignKpi, RollupKpi
 from metrics.reports import Report, ReportKey
 from metrics.tally import Tally
 from metrics.watermark import PartitionStatus
 from streams import topics
 from streams.leftovers import Leftovers, is_kept
 from streams.merge import Merge
-from streams.wire import META_KEY, Checkpoint, Entry, Output, decode_as, decoder, encode, read_key, state_key
+from streams.rollup_log import KINDS as ROLLUP_KINDS
+from streams.rollup_log import RollupLog, RollupMeta
+from streams.wire import (
+    META_KEY,
+    Checkpoint,
+    Entry,
+    Output,
+    decode_as,
+    decoder,
+    encode,
+    read_key,
+    state_key,
+)
 
 _EPOCH_SHIFT = 32
 _readings = msgspec.json.Encoder()
@@ -39,6 +51,7 @@ class MergeMeta(msgspec.Struct, array_like=True):
     reached: int | None
     lags: dict[int, dict[str, LagCounts]] = {}
     fits: dict[int, int] = {}
+    rollups: RollupMeta | None = None
 
 
 class MergeLog:
@@ -55,8 +68,14 @@ class MergeLog:
         self._storing: dict[str, Tally] = {}
         self._confirmed = 0
         self._closed: int | None = None
+        self._rollups = RollupLog(merge.parts, merge.rollups, merge.partition, merge.options.partitions)
         self._is_due = True
         self._leftovers = Leftovers()
+
+    @property
+    def rollup_views(self) -> list[RollupKpi]:
+        """Readings of roll-ups that the last checkpoint gave to views."""
+        return self._rollups.views
 
     @property
     def is_dirty(self) -> bool:
@@ -90,7 +109,7 @@ class MergeLog:
         kept = []
         for raw, value in latest.items():
             key = read_key(raw)
-            if value is not None and is_kept(key[1], self.merge.options.views):
+            if value is not None and self._is_kept(key):
                 kept.append((key, value))
             elif value is not None:
                 self._leftovers.add(raw)
@@ -98,6 +117,12 @@ class MergeLog:
         for key, value in sorted(kept, key=lambda entry: entry[0][0] != "a"):
             self._restore_entry(key, value, meta)
         self.totals = self._totals_of(self.merge.accounts)
+        self._rollups.catch_up(self.merge.accounts, meta.sequence, self.merge.moment.kept)
+
+    def _is_kept(self, key: list[Any]) -> bool:
+        if key[0] in ROLLUP_KINDS:
+            return self._rollups.is_kept(key)
+        return is_kept(key[1], self.merge.options.views)
 
     def take_over(self) -> None:
         """Begin a new epoch; all views are offered again, since they may have been lost."""
@@ -105,6 +130,7 @@ class MergeLog:
         self._is_due = True
         for campaign_id in self.merge.accounts:
             self.merge.views.mark((campaign_id, "rolling", 0), self.merge.sequence)
+        self.merge.rollups.offer_all(self.merge.sequence)
 
     def _restore_meta(self, meta: MergeMeta) -> None:
         merge = self.merge
@@ -120,6 +146,7 @@ class MergeLog:
         merge.clock.statuses = meta.statuses
         merge.clock.reached = meta.reached
         merge.lags, merge.fits = meta.lags, meta.fits
+        self._rollups.restore_meta(meta.rollups)
         merge.catch_up()
 
     def _restore_entry(self, key: list[Any], value: bytes, meta: MergeMeta) -> None:
@@ -130,6 +157,8 @@ class MergeLog:
             merge.restore(campaign_id, resolution, start, parts)
             if sequence > meta.published:
                 merge.remark(campaign_id, resolution, start, sequence)
+        elif kind in ROLLUP_KINDS:
+            self._rollups.restore(key, value, meta.published)
         elif kind == "a":
             merge.account(campaign_id).dropped_before = decode_as(list[int | None], value)
         elif kind == "r":
@@ -153,7 +182,7 @@ class MergeLog:
     def checkpoint(self, now: int) -> Checkpoint:
         """What has changed, as one append, and the readings that go out after it."""
         merge = self.merge
-        pending = merge.schedule.oldest()
+        pending = merge.oldest()
         merge.sequence += 1
         merge.is_touched = False
         self._is_due = False
@@ -162,7 +191,11 @@ class MergeLog:
         readings = merge.readings(stamp, now)
         self.views = merge.view_readings(stamp, now)
         self._storing = self._totals_of(name for name, kind, _ in merge.changed_panes if kind == TOTAL)
-        entries = self._changed_entries() + self._dropped_entries()
+        rolled_up = self._rollups.outputs(
+            self.epoch, stamp, merge.sequence, merge.moment, merge.closed_through
+        )
+        self._is_due = self._rollups.has_unsent_status
+        entries = self._changed_entries() + self._rollups.entries(merge.sequence) + self._dropped_entries()
         entries += self._leftovers.take(entries)
         entries.append((META_KEY, encode(meta)))
         outputs = [
@@ -175,12 +208,13 @@ class MergeLog:
             for reading in readings
         ]
         self._closing = merge.closed_through
-        return Checkpoint(merge.sequence, entries, outputs)
+        return Checkpoint(merge.sequence, entries, outputs + rolled_up)
 
     def confirm(self, sequence: int) -> None:
         """The append and the readings of a checkpoint are confirmed by the broker."""
         self._confirmed = sequence
         self._closed = self._closing
+        self._rollups.confirm()
         self.totals.update(self._storing)
 
     def _totals_of(self, names: Iterable[str]) -> dict[str, Tally]:
@@ -238,4 +272,5 @@ class MergeLog:
             merge.clock.reached,
             merge.lags,
             merge.fits,
+            self._rollups.meta(),
         )

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from metrics.budget.records import BoardCard, ColumnView
 from metrics.campaigns import Book
-from metrics.reading import CampaignKpi
+from metrics.reading import CampaignKpi, RollupKpi
 from metrics.refusals import Acceptance, RefusalLimit
 from streams import topics
 from streams.batching import Batch
@@ -57,6 +57,7 @@ class Ports:
     fail: Callable[[BaseException], None]
     #: Cards and columns of the board, and the creation time of its state.
     offer_board: Callable[[Sequence[BoardCard], Mapping[str, ColumnView], int], None] = lambda *_: None
+    offer_rollups: Callable[[Sequence[RollupKpi], int], None] = lambda *_: None
 
 
 @dataclass
@@ -113,6 +114,8 @@ class Processor:
             settings.zone,
             settings.reporting_currency,
             settings.rules.models,
+            tuple(settings.rollups),
+            settings.max_rollup_values,
         )
 
     # --- taking over and giving up ------------------------------------------------------------------
@@ -358,6 +361,8 @@ class Processor:
         for holding in self.held.values():
             for views in holding.merge.merge.latest.values():
                 self._offer(holding.merge, list(views.values()))
+            for rolled_up in holding.merge.merge.rollups.latest.values():
+                self._ports.offer_rollups(list(rolled_up.values()), holding.merge.birth)
 
     @property
     def board(self) -> ControllerLog | None:
@@ -382,6 +387,7 @@ class Processor:
     def _publish(self, merge: MergeLog, checkpoint: Checkpoint) -> None:
         self._count_sent(checkpoint)
         self._offer(merge, merge.views)
+        self._ports.offer_rollups(merge.rollup_views, merge.birth)
 
     def _offer(self, merge: MergeLog, readings: Sequence[CampaignKpi]) -> None:
         shown = [reading for reading in readings if reading.campaign_id not in self.book.archived]

@@ -35,10 +35,15 @@ SOURCES: dict[str, type[msgspec.Struct]] = {
 }
 OUTPUTS: dict[str, type[msgspec.Struct]] = {
     "campaign-kpi": reading.CampaignKpi,
+    "rollup-kpi": reading.RollupKpi,
     "dead-letter": DeadLetter,
     "budget-action": BudgetAction,
 }
 
+_SCHEMA_NAMES: dict[type[msgspec.Struct], str] = {
+    reading.CampaignKpi: reading.SCHEMA,
+    reading.RollupKpi: reading.ROLLUP_SCHEMA,
+}
 KPIS_BEGIN, KPIS_END = "<!-- kpis:begin -->", "<!-- kpis:end -->"
 
 _TIMES = re.compile(r"\w+_at|valid_from|(period|window)_(start|end)|watermark")
@@ -62,8 +67,8 @@ def record_schema(record: type[msgspec.Struct], *, is_output: bool) -> Schema:
     definitions = msgspec.json.schema(record)["$defs"]
     refined = {name: _definition(name, body, is_output) for name, body in definitions.items()}
     root = refined.pop(record.__name__)
-    if record is reading.CampaignKpi:
-        root["properties"] |= _reading_properties(root["properties"])
+    if record in _SCHEMA_NAMES:
+        root["properties"] |= _reading_properties(root["properties"], _SCHEMA_NAMES[record])
     schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **root}
     return schema | {"$defs": refined} if refined else schema
 
@@ -97,7 +102,7 @@ def _refine(field: str, branch: Schema) -> tuple[Schema, ...]:
     return (branch,)
 
 
-def _reading_properties(properties: Schema) -> Schema:
+def _reading_properties(properties: Schema, name: str) -> Schema:
     """The fields of a reading that its type leaves open: its name, its windows and its KPIs by name."""
     windows = dict.fromkeys([*get_args(reading.TumblingWindow), *get_args(reading.RollingWindow)])
     value = {"anyOf": [{"type": "number"}, {"type": "null"}]}
@@ -106,7 +111,7 @@ def _reading_properties(properties: Schema) -> Schema:
         for kpi in KPIS
     }
     return {
-        "schema": properties["schema"] | {"const": reading.SCHEMA},
+        "schema": properties["schema"] | {"const": name},
         "window": properties["window"] | {"enum": list(windows)},
         "kpis": properties["kpis"] | {"properties": kpis, "required": list(kpis)},
     }

@@ -19,6 +19,8 @@ from metrics.budget.policy import parse as parse_policies
 from metrics.composing import DECLARED
 from metrics.errors import SettingError
 from metrics.panes import MINUTES, RETENTIONS
+from metrics.reading import Dimension
+from metrics.rollups import DIMENSIONS
 from metrics.timeline import parse_duration
 
 #: No variable begins with this; ``load`` refuses unknown names before it.
@@ -96,6 +98,9 @@ class Settings(BaseSettings):
     view_through_lookback: Millis = 86_400_000
     half_life: Millis = 7 * 86_400_000
     refit_interval: Millis = 3_600_000
+    #: What campaigns are rolled up by, and how many values of each have roll-ups of their own.
+    rollups: Annotated[list[Dimension], Listed] = list(DIMENSIONS)
+    max_rollup_values: Annotated[int, Field(ge=1)] = 50
     gauge_windows: Annotated[list[GaugeWindow], Listed] = ["1h", "24h", "total"]
     gauge_models: Annotated[list[str], Listed] = ["declared"]
     max_campaign_series: Annotated[int, Field(ge=1)] = 1_000

@@ -9,8 +9,16 @@ from metrics.budget.state import CampaignState
 from metrics.budget.views import columns_of
 from metrics.campaigns import Book
 from metrics.composing import DECLARED
-from metrics.exposition import BoardSnapshot, CampaignSnapshot, CardSnapshot, LedgerRow, WorkerSnapshot
-from metrics.reading import CampaignKpi
+from metrics.exposition import (
+    BoardSnapshot,
+    CampaignSnapshot,
+    CardSnapshot,
+    LedgerRow,
+    RollupSnapshot,
+    WorkerSnapshot,
+)
+from metrics.reading import CampaignKpi, RollupKpi
+from metrics.rollups import Group
 from metrics.tally import Tally
 from metrics.windows import TOTAL_WINDOW
 from streams import topics
@@ -59,6 +67,7 @@ class WorkerSource:
                 for snapshot in self._campaigns(holding.merge, book)
             ],
             board=self._board(now),
+            rollups=list(self._rollups()),
             pipeline=self._telemetry.snapshot(now, list(self._ledger()), redis, is_ready=self.readiness()[0]),
         )
 
@@ -122,6 +131,18 @@ class WorkerSource:
             for window in self._settings.gauge_windows:
                 if window in latest:
                     yield (model, window), latest[window]
+
+    def _rollups(self) -> Iterator[RollupSnapshot]:
+        """The latest readings of each roll-up in the models and windows that gauges show."""
+        models, windows = self._settings.gauge_models, list[str](self._settings.gauge_windows)
+        found: dict[Group, dict[tuple[str, str], RollupKpi]] = {}
+        for holding in self._processor.held.values():
+            for (group, model), latest in holding.merge.merge.rollups.latest.items():
+                if model in models:
+                    shown = {(model, window): latest[window] for window in windows if window in latest}
+                    found.setdefault(group, {}).update(shown)
+        for group, readings in found.items():
+            yield RollupSnapshot(dimension=group.dimension, value=group.value, readings=readings)
 
     def _board(self, now: int) -> BoardSnapshot | None:
         held = self._processor.board

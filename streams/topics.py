@@ -14,9 +14,10 @@ BUDGET_DECISIONS = "budget-decisions"
 #: Internal: alerts as the board took them in, from the board to the budget controller.
 BUDGET_ALERTS = "budget-alerts"
 CAMPAIGN_KPIS = "campaign-kpis"
+ROLLUP_KPIS = "rollup-kpis"
 DEAD_LETTERS = "dead-letters"
 BUDGET_ACTIONS = "budget-actions"
-#: Internal: whole values of panes, from intake to merge, partitioned by campaign.
+#: Internal: whole values of panes, from intake to merge, partitioned by campaign; of roll-ups, from merge to merge.
 PARTIALS = "roistream-partials"
 #: Internal: the changelogs of the stages; one checkpoint is one record batch.
 INTAKE_CHANGELOG = "roistream-intake-changelog"
@@ -56,6 +57,7 @@ def specs(prefix: str, partitions: int) -> list[TopicSpec]:
         (BUDGET_DECISIONS, partitions, appended),
         (BUDGET_ALERTS, partitions, {**appended, **week}),
         (CAMPAIGN_KPIS, partitions, week),
+        (ROLLUP_KPIS, partitions, week),
         (DEAD_LETTERS, partitions, week),
         (BUDGET_ACTIONS, partitions, {}),
         (PARTIALS, partitions, {**week, **large}),

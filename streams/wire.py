@@ -14,6 +14,7 @@ from aiokafka.partitioner import murmur2
 
 from metrics.attribution.lag import LagCounts
 from metrics.reports import Report
+from metrics.rollups import Part
 from metrics.tally import Tally
 from metrics.watermark import PartitionStatus
 
@@ -22,10 +23,12 @@ T = TypeVar("T")
 #: A Kafka batch stays below the default limit of a broker's topic (1 MiB).
 MAX_BATCH_BYTES = 900_000
 MAX_BUNDLE_BYTES = 400_000
-_REPORTS_PER_BUNDLE = 4_000
+_ITEMS_PER_BUNDLE = 4_000
 
 PanePartial = tuple[str, int, int, Tally]
 ReportPartial = tuple[str, Report]
+#: What a merge partition adds to a roll-up's window: dimension, value, model, window, start, part.
+RollupPartial = tuple[str, str, str, str, int, Part]
 #: A changelog record, or one of an output: key and value, None for a tombstone.
 Entry = tuple[bytes, bytes | None]
 
@@ -73,8 +76,18 @@ class PaneBlock(msgspec.Struct, array_like=True):
     beyond: dict[int, Tally] = {}
 
 
+class RollupStatus(NamedTuple):
+    """What one merge partition last said of its roll-ups: its watermark, and how far its windows are final."""
+
+    watermark: int | None
+    closed: int | None
+
+
 class Bundle(msgspec.Struct, array_like=True):
-    """Whole values of one source partition for one merge partition."""
+    """Whole values of one source partition for one merge partition.
+
+    ``rollups`` are from a merge partition, which ``source`` is then; epoch and sequence are its own.
+    """
 
     source: int
     epoch: int
@@ -84,6 +97,8 @@ class Bundle(msgspec.Struct, array_like=True):
     status: PartitionStatus | None = None
     lags: dict[str, LagCounts] | None = None
     fitted_at: int | None = None
+    rollups: list[RollupPartial] | None = None
+    rollup_status: RollupStatus | None = None
 
 
 decode_bundle = decoder(Bundle)
@@ -155,8 +170,20 @@ def bundles(
         size += _weight(block)
     if some:
         yield Bundle(source, epoch, sequence, some, [])
-    for first in range(0, len(reports), _REPORTS_PER_BUNDLE):
-        yield Bundle(source, epoch, sequence, [], reports[first : first + _REPORTS_PER_BUNDLE])
+    for first in range(0, len(reports), _ITEMS_PER_BUNDLE):
+        yield Bundle(source, epoch, sequence, [], reports[first : first + _ITEMS_PER_BUNDLE])
+
+
+def rollup_bundles(
+    source: int, epoch: int, sequence: int, parts: list[RollupPartial], status: RollupStatus | None
+) -> list[Bundle]:
+    """The same of a merge partition's roll-ups; the status closes the last, after all that it vouches for."""
+    chunks = (parts[at : at + _ITEMS_PER_BUNDLE] for at in range(0, len(parts), _ITEMS_PER_BUNDLE))
+    made = [Bundle(source, epoch, sequence, [], [], rollups=some) for some in chunks]
+    if status is not None:
+        made = made or [Bundle(source, epoch, sequence, [], [], rollups=[])]
+        made[-1].rollup_status = status
+    return made
 
 
 def _weight(block: PaneBlock) -> int:

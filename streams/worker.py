@@ -107,7 +107,14 @@ class Worker:
             self.book,
             self.telemetry,
             Ports(
-                now_ms, time.monotonic, self._highwater, self._answered, self._offer, die, self._offer_board
+                now_ms,
+                time.monotonic,
+                self._highwater,
+                self._answered,
+                self._offer,
+                die,
+                self._offer_board,
+                self._offer_rollups,
             ),
             accept_dead_letters,
         )
@@ -229,6 +236,10 @@ class Worker:
     def _offer(self, readings: Any, birth: int) -> None:
         if self.views is not None:
             self.views.offer(readings, birth)
+
+    def _offer_rollups(self, readings: Any, birth: int) -> None:
+        if self.views is not None:
+            self.views.offer_rollups(readings, birth)
 
     def _offer_all(self) -> None:
         self.processor.offer_all()

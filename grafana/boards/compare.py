@@ -2,7 +2,7 @@
 
 from grafana import promql
 from grafana.promql import CAC, SPEND, each, fact, kpi_of_each
-from grafana.spec import BREAK_EVEN, OVER_ONE, Board, Panel, Query, Row, Unit
+from grafana.spec import BREAK_EVEN, OVER_ONE, Board, Panel, Query, Row, Unit, Variable
 from metrics.catalogue import BY_ID
 
 _CHANNEL = 'job="$deployment",channel=~"$channel",window="$window",model="$model"'
@@ -54,6 +54,54 @@ _CHANNELS = (
     _channel_lines("CAC by channel ($currency)", "cac", "channel:customer_acquisition_cost:ratio"),
     _channel_lines("ROAS by channel", "roas", "channel:return_on_ad_spend:ratio"),
     _channel_lines("ROI by channel (net profit)", "roi_net_profit", "channel:roi_net_profit:ratio", "percentunit"),
+)  # fmt: skip
+
+_DIMENSION = Variable(
+    "dimension",
+    "Roll up by",
+    'label_values(rollup_campaigns{job="$deployment"}, dimension)',
+    preferred="channel",
+)
+_ROLLED_UP = 'job="$deployment",dimension="$dimension",window="$window",model="$model"'
+
+
+def _of_value(family: str, more: str = "") -> str:
+    """One value per roll-up; also of campaigns that have no series of their own."""
+    return f"max by (value) (rollup_{family}{{{_ROLLED_UP}{more}}})"
+
+
+_ROLL_UPS = (
+    Panel(
+        "table",
+        "By $dimension ($currency)",
+        "All campaigns that name the same value, also those without series of their own; sums divided last. Empty where a sum "
+        "of one of them is unknown. " + " ".join(f"{BY_ID[name].title}: {BY_ID[name].formula}." for name in ("cpl", "roas", "roi_net_profit")),
+        (
+            Query('max by (value) (rollup_campaigns{job="$deployment",dimension="$dimension"})', "campaigns", decimals=0),
+            Query(_of_value("window_spend"), "spend"),
+            Query(_of_value("window_other_cost"), "other cost"),
+            Query(_of_value("window_impressions"), "impressions"),
+            Query(_of_value("window_clicks"), "clicks"),
+            Query(_of_value("window_leads"), "leads"),
+            Query(_of_value("window_orders"), "orders"),
+            Query(_of_value("window_new_customers"), "new customers"),
+            Query(_of_value("window_revenue"), "revenue"),
+            Query(_of_value("window_refunds"), "refunds"),
+            Query(_of_value("window_cost_of_goods"), "cost of goods"),
+            Query(_of_value("click_through_ratio"), "CTR", unit="percentunit"),
+            Query(_of_value("cost_per_click"), "CPC"),
+            Query(_of_value("cost_per_lead"), "CPL"),
+            Query(_of_value("cost_per_acquisition"), "CPA"),
+            Query(_of_value("average_order_value"), "order value"),
+            Query(_of_value("lead_conversion_ratio"), "lead rate", unit="percentunit"),
+            Query(_of_value("customer_conversion_ratio"), "customer rate", unit="percentunit"),
+            Query(_of_value("return_on_ad_spend_ratio"), "ROAS"),
+            Query(_of_value("roi_ratio", ',method="net_profit"'), "ROI (net profit)", unit="percentunit", steps=BREAK_EVEN, decimals=0),
+        ),
+        width=24,
+        sort_by="spend",
+        key="value",
+    ),
 )  # fmt: skip
 
 _CAMPAIGNS = (
@@ -112,6 +160,7 @@ BOARD = Board(
         promql.WINDOW,
         promql.MODEL,
         promql.CURRENCY,
+        _DIMENSION,
     ),
-    rows=(Row("Channels", _CHANNELS), Row("Campaigns", _CAMPAIGNS)),
+    rows=(Row("Channels", _CHANNELS), Row("Roll-ups", _ROLL_UPS), Row("Campaigns", _CAMPAIGNS)),
 )

@@ -17,6 +17,7 @@ from metrics.exposition.snapshot import (
     PipelineSnapshot,
     RecoverySnapshot,
     RedisSnapshot,
+    RollupSnapshot,
     Source,
     WorkerSnapshot,
 )
@@ -35,6 +36,7 @@ __all__ = [
     "RecoverySnapshot",
     "RedisSnapshot",
     "RoistreamCollector",
+    "RollupSnapshot",
     "Source",
     "WorkerSnapshot",
     "prefers_openmetrics",

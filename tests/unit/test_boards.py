@@ -15,7 +15,7 @@ from metrics.catalogue import BY_ID, KPI_GAUGES
 from metrics.exposition.families import FAMILIES, Family
 
 RULES = Path(__file__).parents[2] / "grafana" / "prometheus" / "rules"
-NAME = re.compile(r"\b(?:campaign|roistream|channel|portfolio)[_:][a-z0-9_:]+")
+NAME = re.compile(r"\b(?:campaign|roistream|channel|portfolio|rollup)[_:][a-z0-9_:]+")
 LABELS = {"campaign_id"}
 PANELS = [
     pytest.param(board, panel, id=f"{board.uid}: {panel.title}") for board in BOARDS for panel in board.panels

@@ -32,11 +32,12 @@ from metrics.exposition import (
     RecoverySnapshot,
     RedisSnapshot,
     RoistreamCollector,
+    RollupSnapshot,
     WorkerSnapshot,
     prefers_openmetrics,
 )
 from metrics.exposition.families import BY_NAME, FAMILIES
-from metrics.reading import CampaignKpi, Completeness, Evidence, OtherBasis, Sums
+from metrics.reading import CampaignKpi, Completeness, Evidence, OtherBasis, RollupKpi, Sums
 from metrics.tally import Tally
 from metrics.timeline import HOUR
 from tests.bench import bench_metrics
@@ -93,6 +94,26 @@ def test_completeness_is_shown_for_each_kind_of_conversion_that_was_seen():
     assert len(lines) == 1
     assert 'conversion="lead"' in lines[0]
     assert lines[0].endswith(" 0.25")
+
+
+def rolled_up(campaigns: int = 2, window: str = "1h") -> RollupSnapshot:
+    one = RollupKpi(
+        dimension="channel",
+        value="search",
+        campaigns=campaigns,
+        model="declared",
+        window=window,
+        window_start=None,
+        window_end=None,
+        stage="update",
+        revision=1,
+        currency="EUR",
+        sums=Sums(**NOTHING),
+        kpis=dict.fromkeys(BY_ID, 1.5),
+        watermark=None,
+        published_at="2026-11-21T10:00:00Z",
+    )
+    return RollupSnapshot(dimension="channel", value="search", readings={("declared", window): one})
 
 
 def everything() -> WorkerSnapshot:
@@ -164,7 +185,7 @@ def everything() -> WorkerSnapshot:
         pending_cancellations=1,
         redis=RedisSnapshot(is_up=True, pending=2, written=9, errors=1),
     )
-    return msgspec.structs.replace(taken, board=board)
+    return msgspec.structs.replace(taken, board=board, rollups=[rolled_up()])
 
 
 def page(snapshot: WorkerSnapshot, accept: str = OPENMETRICS, limit: int = 1_000) -> str:
@@ -191,6 +212,14 @@ def of_campaign(snapshot: WorkerSnapshot, limit: int = 1_000) -> set[str]:
     return {
         dict(labels)["campaign_id"] for name, labels in samples(snapshot, limit) if name == "campaign_info"
     }
+
+
+def test_a_roll_up_that_no_campaign_is_in_any_more_is_not_shown():
+    shown = msgspec.structs.replace(worker(), rollups=[rolled_up()])
+    assert value(samples(shown), "rollup_campaigns", dimension="channel", value="search") == 2
+    assert "rollup_campaigns" in page(shown)
+    empty = msgspec.structs.replace(worker(), rollups=[rolled_up(campaigns=0)])
+    assert not [name for name, _ in samples(empty) if name.startswith("rollup_")]
 
 
 def test_strict_parser_refuses_what_must_not_parse_and_takes_what_must(shared: Path):

@@ -1,0 +1,310 @@
+"""What the campaigns of one merge partition add to roll-ups: which windows have changed, and their sums.
+
+A roll-up's campaigns lie on many merge partitions. Each sends what its own add, as whole values, to the partition that the
+roll-up's name hashes to (``streams.rollups``). Sums are taken anew from the accounts when a window is due, so nothing is
+kept here but who counts where.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from metrics.attribution.crediting import subject
+from metrics.campaigns import Book, CampaignFacts
+from metrics.composing import DECLARED, baseline_length, credited, window_sums
+from metrics.panes import DAYS, MINUTES, Horizon
+from metrics.reading import Dimension
+from metrics.rollups import Group, Naming, Part, part_of
+from metrics.schedule import Pacing, WindowKey
+from metrics.tally import Tally
+from metrics.timeline import floor_to
+from metrics.windows import BY_NAME, ROLLING, TOTAL_WINDOW, TUMBLING, Account, Span, WindowKind, window_of
+from streams.wire import RollupPartial
+
+#: All rolling windows of a roll-up, and what the name of one begins with: ``1h`` is a tumbling window's name, too.
+ROLLING_KEY, ROLLING_MARK = "rolling", "~"
+_NOTHING = Account()
+
+
+class RollupOptions(NamedTuple):
+    """Which roll-ups there are, and how often each window is told, in milliseconds."""
+
+    dimensions: tuple[Dimension, ...]
+    limit: int
+    views: tuple[str, ...]
+    intervals: Mapping[str, int]
+    slow_interval: int
+
+
+class Moment(NamedTuple):
+    """The state of a merge partition at a checkpoint."""
+
+    watermark: int | None
+    spans: Sequence[Span]
+    #: The panes that are still kept of every campaign.
+    kept: Horizon
+    is_closed: Callable[[WindowKind, int], bool]
+
+
+class _PartKey(NamedTuple):
+    """A window of a roll-up: as declared, or in all models."""
+
+    group: Group
+    window: str
+    start: int
+    is_credited: bool
+
+
+class _Rolling(NamedTuple):
+    """A rolling window; every campaign has readings of it."""
+
+    place: int
+    name: str
+    span: Span
+
+    def tally(self, account: Account) -> Tally:
+        return account.rolling(self.place)[1]
+
+    def is_in(self, account: Account) -> bool:
+        return _is_known(account)
+
+
+class _Total(NamedTuple):
+    """The whole history."""
+
+    name: str = TOTAL_WINDOW
+    span: None = None
+
+    def tally(self, account: Account) -> Tally:
+        return account.total.sum
+
+    def is_in(self, account: Account) -> bool:
+        return _is_known(account)
+
+
+class _Tumbling(NamedTuple):
+    """A tumbling window; campaigns have readings of it where they have panes or reports in it."""
+
+    kind: WindowKind
+    start: int
+
+    @property
+    def name(self) -> str:
+        return self.kind.name
+
+    @property
+    def span(self) -> Span:
+        return Span(self.start, self.start + self.kind.length)
+
+    def tally(self, account: Account) -> Tally:
+        return account.tumbling(self.kind, self.start)
+
+    def is_in(self, account: Account) -> bool:
+        if account.has_panes(self.kind, self.start):
+            return True
+        is_short = self.kind.resolution != DAYS
+        return self.kind.resolution != MINUTES and account.shelf.overlaps(*self.span, short_only=is_short)
+
+
+_Window = _Rolling | _Total | _Tumbling
+
+
+class RollupParts:
+    """The roll-ups of the campaigns of one merge partition."""
+
+    def __init__(self, options: RollupOptions, book: Book, accounts: Mapping[str, Account]) -> None:
+        self.options = options
+        #: Where each campaign counts, as was told.
+        self.groups: dict[str, tuple[Group, ...]] = {}
+        #: Campaigns that have moved, with where they counted before.
+        self.moved: dict[str, tuple[Group, ...]] = {}
+        self._book = book
+        self._accounts = accounts
+        self._members: dict[Group, dict[str, None]] = {}
+        self._naming = Naming(options.dimensions, options.limit)
+        self._is_stale = bool(options.dimensions)
+        #: Windows of campaigns that changed, with the sequence that holds the change; by whether only in models.
+        self._touched: tuple[dict[WindowKey, int], dict[WindowKey, int]] = ({}, {})
+        self._pacing = Pacing(self._interval_of)
+
+    def touch(self, key: WindowKey, sequence: int, *, is_credited: bool) -> None:
+        """A campaign's window changed; what is declared of it changes the models, too."""
+        if self.options.dimensions:
+            self._touched[is_credited].setdefault(key, sequence)
+
+    def regroup(self) -> None:
+        """Registrations changed: campaigns may count elsewhere."""
+        self._is_stale = bool(self.options.dimensions)
+
+    @property
+    def has_pending(self) -> bool:
+        """Whether anything waits to be told."""
+        return self._is_stale or any(self._touched) or len(self._pacing) > 0
+
+    def oldest(self) -> int | None:
+        """The sequence of the oldest change that waits."""
+        waiting = [self._pacing.oldest(), *(min(some.values(), default=None) for some in self._touched)]
+        return min((each for each in waiting if each is not None), default=None)
+
+    def restore(self, campaign_id: str, groups: tuple[Group, ...]) -> None:
+        """Put back where a campaign counts."""
+        self.groups[campaign_id] = groups
+        for group in groups:
+            self._members.setdefault(group, {})[campaign_id] = None
+
+    def adopt(self, campaign_ids: Iterable[str], sequence: int, kept: Horizon) -> None:
+        """All is put back: what no roll-up counts yet is counted as if it had just come."""
+        if not self.options.dimensions:
+            return
+        self._naming.learn(self._book.campaigns.values())
+        for campaign_id in campaign_ids:
+            if campaign_id not in self.groups:
+                groups = self._groups_of(campaign_id)
+                self._move(campaign_id, (), groups)
+                self.remark(campaign_id, groups, sequence, kept)
+
+    def remark(self, campaign_id: str, groups: Collection[Group], sequence: int, kept: Horizon) -> None:
+        """Every window of a campaign that is still kept is told anew in some roll-ups."""
+        for window, start in self._windows_of(campaign_id, kept):
+            for group in groups:
+                self._mark(group, window, start, sequence)
+
+    def take(self, sequence: int, now: int, at: Moment) -> list[RollupPartial]:
+        """What is due, as whole values."""
+        if not self.options.dimensions:
+            return []
+        self._settle_groups(sequence, at)
+        self._expand()
+
+        def is_urgent(key: _PartKey) -> bool:
+            kind = BY_NAME.get(key.window)
+            return kind is not None and at.is_closed(kind, key.start)
+
+        return [partial for key in self._pacing.take(now, is_urgent) for partial in self._told(key, at)]
+
+    # --- who counts where ----------------------------------------------------------------------------
+
+    def _settle_groups(self, sequence: int, at: Moment) -> None:
+        if not self._is_stale:
+            return
+        self._is_stale = False
+        self._naming.learn(self._book.campaigns.values())
+        for campaign_id, former in list(self.groups.items()):
+            now = self._groups_of(campaign_id)
+            if now != former:
+                self._move(campaign_id, former, now)
+                self.remark(campaign_id, set(former) ^ set(now), sequence, at.kept)
+
+    def _groups_of(self, campaign_id: str) -> tuple[Group, ...]:
+        """By what is registered; what is registered no more stays where it was."""
+        known = self._book.campaigns.get(campaign_id)
+        if known is None and self.groups.get(campaign_id):
+            return self.groups[campaign_id]
+        return self._naming.groups(known or CampaignFacts(campaign_id))
+
+    def _move(self, campaign_id: str, former: tuple[Group, ...], now: tuple[Group, ...]) -> None:
+        for group in former:
+            self._members[group].pop(campaign_id, None)
+        self.restore(campaign_id, now)
+        if now or former:
+            self.moved[campaign_id] = former
+
+    # --- what has changed ----------------------------------------------------------------------------
+
+    def _interval_of(self, key: _PartKey) -> int:
+        return self.options.slow_interval if key.is_credited else self.options.intervals[key.window]
+
+    def _expand(self) -> None:
+        """From windows of campaigns to those of roll-ups."""
+        for is_credited, touched in enumerate(self._touched):
+            for (campaign_id, window, start), sequence in touched.items():
+                groups = self.groups.get(campaign_id)
+                if groups is None:
+                    groups = self._groups_of(campaign_id)
+                    self._move(campaign_id, (), groups)
+                for group in groups:
+                    self._mark(group, window, start, sequence, is_declared=not is_credited)
+            touched.clear()
+
+    def _mark(
+        self, group: Group, window: str, start: int, sequence: int, *, is_declared: bool = True
+    ) -> None:
+        if is_declared:
+            self._pacing.mark(_PartKey(group, window, start, is_credited=False), sequence)
+        if self.options.views:
+            self._pacing.mark(_PartKey(group, window, start, is_credited=True), sequence)
+
+    def _windows_of(self, campaign_id: str, kept: Horizon) -> Iterator[tuple[str, int]]:
+        yield TOTAL_WINDOW, 0
+        yield ROLLING_KEY, 0
+        found: set[tuple[str, int]] = set()
+        for name in (campaign_id, *(subject(campaign_id, view) for view in self.options.views)):
+            account = self._accounts.get(name, _NOTHING)
+            for resolution, panes in enumerate(account.panes):
+                found.update(window_of(resolution, start) for start in panes)
+            for report in account.shelf.reports.values():
+                for kind in TUMBLING[1:] if report.is_short else TUMBLING[2:]:
+                    first = floor_to(report.period_start, kind.length)
+                    found.update((kind.name, at) for at in range(first, report.period_end, kind.length))
+        yield from (key for key in found if _is_kept(BY_NAME[key[0]], key[1], kept))
+
+    # --- the sums ------------------------------------------------------------------------------------
+
+    def _told(self, key: _PartKey, at: Moment) -> Iterator[RollupPartial]:
+        """One window in one or all models; the rolling ones all at once."""
+        models = self.options.views if key.is_credited else (DECLARED,)
+        if key.window == ROLLING_KEY:
+            for place, (rolling, span) in enumerate(zip(ROLLING, at.spans, strict=False)):
+                yield from self._partials(
+                    key, models, ROLLING_MARK + rolling.name, _Rolling(place, rolling.name, span), at
+                )
+        elif key.window == TOTAL_WINDOW:
+            yield from self._partials(key, models, TOTAL_WINDOW, _Total(), at)
+        else:
+            kind = BY_NAME[key.window]
+            if _is_kept(kind, key.start, at.kept):
+                yield from self._partials(key, models, kind.name, _Tumbling(kind, key.start), at)
+
+    def _partials(
+        self, key: _PartKey, models: Sequence[str], name: str, window: _Window, at: Moment
+    ) -> Iterator[RollupPartial]:
+        span = window.span if isinstance(window, _Rolling) else None
+        parts = {model: Part(span=span) for model in models}
+        for campaign_id in self._members.get(key.group, ()):
+            facts, account = self._book.facts(campaign_id), self._accounts.get(campaign_id, _NOTHING)
+            for model, part in parts.items():
+                own = self._own(campaign_id, facts, account, model, window, at.watermark)
+                if own is not None:
+                    part.add(own)
+        for model, part in parts.items():
+            yield key.group.dimension, key.group.value, model, name, key.start, part
+
+    def _own(
+        self,
+        campaign_id: str,
+        facts: CampaignFacts,
+        account: Account,
+        model: str,
+        window: _Window,
+        watermark: int | None,
+    ) -> Part | None:
+        """What one campaign adds; None where it has no reading of the window."""
+        tally, is_there = window.tally(account), window.is_in(account)
+        if model != DECLARED:
+            mine = self._accounts.get(subject(campaign_id, model), _NOTHING)
+            tally, is_there = credited(tally, window.tally(mine)), is_there or window.is_in(mine)
+        if not is_there:
+            return None
+        sums, _ = window_sums(account, facts, window.name, window.span, tally, watermark)
+        length = baseline_length(facts, window.span, watermark)
+        rate = facts.baseline_micros_per_day
+        return part_of(sums, tally.mqls_now_sql, None if rate is None or length is None else rate * length)
+
+
+def _is_known(account: Account) -> bool:
+    return bool(account.total.parts) or len(account.shelf) > 0
+
+
+def _is_kept(kind: WindowKind, start: int, kept: Horizon) -> bool:
+    """Whether every campaign still has the panes of a window."""
+    earliest = kept[kind.resolution]
+    return earliest is None or start >= earliest
