@@ -94,8 +94,9 @@ class Conversions:
         ids = _ids_of(event)
         if not ids:
             raise Rejection(Reason.MISSING_FIELD, "an erasure needs a visitor_id, a customer_id or a lead_id")
-        self._customers.drop(f"c|{event.customer_id}")
-        self._customers.drop(f"v|{event.visitor_id}")
+        for kind, named in (("c", event.customer_id), ("v", event.visitor_id)):
+            if named is not None:
+                self._customers.drop(f"{kind}|{named}")
         if self._journeys is not None:
             for hashed in ids:
                 self._journeys.forget(hashed)

@@ -294,6 +294,17 @@ def test_what_was_written_before_an_erasure_is_forgotten_also_where_it_is_read_a
     machine.check_books()
 
 
+def test_an_erasure_forgets_nobody_whose_id_reads_like_nothing():
+    machine = Machine(1, book(), models=())
+    placed = [order(n, T0 + n, None, customer_id="None") for n in range(2)]
+    machine.produce(topics.ORDERS, "v", placed[0], APPENDED)
+    machine.produce(topics.ERASURES, "v", {"lead_id": "l", "requested_at": T0}, APPENDED)
+    machine.settle()
+    machine.produce(topics.ORDERS, "v", placed[1], APPENDED)
+    machine.settle()
+    assert machine.last_sums()["(none)", "total", None]["new_customers"] == 1
+
+
 def test_an_erasure_that_names_nobody_is_a_dead_letter():
     machine = Machine(1, book(), models=())
     machine.produce(topics.ERASURES, "v", {"requested_at": T0}, APPENDED)
