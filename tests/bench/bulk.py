@@ -20,6 +20,7 @@ VISITORS = 100_000
 #: Base offset, length, leader epoch, magic, checksum; what follows is covered by the checksum: attributes, last
 #: offset delta, first and last timestamp, producer, its epoch and sequence, count.
 _HEAD, _COVERED = struct.Struct(">qiibI"), struct.Struct(">hiqqqhii")
+_TIMES_AT = 6
 _VALUE = b'{"event_id":"e-%s-%s","occurred_at":%s,"campaign_id":"c-%s","visitor_id":"v-%s","cost":"%s.%s","channel":"search"}'
 _DIGITS = {"series": 8, "number": 6, "at": 13, "campaign": 6, "visitor": 6, "units": 1, "cents": 2}
 _MOST_IN_FLIGHT = 8
@@ -88,10 +89,12 @@ class ClickBatch:
     def stamp(self, series: int, occurred_at: int | np.ndarray) -> bytes:
         """The batch with ids of this series, at one instant or one for each click."""
         self._write("series", np.array([series]))
-        self._write("at", np.atleast_1d(occurred_at))
-        struct.pack_into(
-            ">I", self._bytes, _HEAD.size - 4, calc_crc32c(memoryview(self._bytes)[_HEAD.size :].tobytes())
-        )
+        instants = np.atleast_1d(occurred_at)
+        self._write("at", instants)
+        latest = int(instants.max())
+        struct.pack_into(">qq", self._bytes, _HEAD.size + _TIMES_AT, latest, latest)
+        covered = memoryview(self._bytes)[_HEAD.size :].tobytes()
+        struct.pack_into(">I", self._bytes, _HEAD.size - 4, calc_crc32c(covered))
         return bytes(self._bytes)
 
     @staticmethod

@@ -41,7 +41,8 @@ def fetches(records: Records, now: int) -> list[tuple[int, bytes]]:
     return found
 
 
-def _parsed(first: int, data: bytes) -> SimpleNamespace:
+def parsed(first: int, data: bytes) -> SimpleNamespace:
+    """Bytes of a fetch as aiokafka holds them."""
     return SimpleNamespace(
         _tp="bench", _records=RawRecords(data), next_fetch_offset=first, _aborted_producers=set(),
         _consume_aborted_up_to=lambda _offset: None, _contains_abort_marker=lambda _batch: False,
@@ -56,7 +57,7 @@ def run(found: list[tuple[int, bytes]], now: int) -> list[float]:
     took = [0.0] * len(STEPS)
     for number, (first, data) in enumerate(found):
         moments = [time.thread_time()]
-        slab = unpack(_parsed(first, data))
+        slab = unpack(parsed(first, data))
         moments.append(time.thread_time())
         slab.ads(topics.CLICKS)
         moments.append(time.thread_time())
