@@ -8,7 +8,7 @@ from metrics.budget.policy import Policy
 from metrics.budget.records import AlertSignal
 from metrics.budget.state import HOURS_KEPT, CampaignState, Hour, Latest, since
 from metrics.campaigns import CampaignFacts
-from metrics.evidence import Arrived, assess
+from metrics.evidence import Arrived, OrderValues, assess
 from metrics.judging import instant
 from metrics.reading import CampaignKpi, Sums
 from metrics.timeline import HOUR
@@ -35,9 +35,17 @@ def register(state: CampaignState, facts: CampaignFacts, policy: Policy) -> Camp
 
 
 def absorb_reading(
-    state: CampaignState, reading: CampaignKpi, facts: CampaignFacts, policy: Policy, completeness: float
+    state: CampaignState,
+    reading: CampaignKpi,
+    facts: CampaignFacts,
+    policy: Policy,
+    completeness: float,
+    dispersion: float = 0.0,
 ) -> CampaignState:
-    """A reading of ``total`` renews figures, evidence and cards; one of ``1h`` the hours. Others change nothing."""
+    """A reading of ``total`` renews figures, evidence and cards; one of ``1h`` the hours. Others change nothing.
+
+    ``dispersion`` is that of the order values seen on the whole board; the wider of it and the policy's counts.
+    """
     if reading.model != "declared":
         return state
     if reading.window == "1h" and reading.window_start is not None:
@@ -52,15 +60,19 @@ def absorb_reading(
     trail = _trailed(state.trail, (published, reading.sums.spend_micros or 0), ripe_at, policy.mature_after)
     share = min(completeness, _matured(trail, ripe_at, own, state.baseline))
     awaiting, settled = _settling(state, (published, reading.sums), watermark)
+    given = policy.evidence
+    wider = max(given.order_value_dispersion, dispersion)
+    options = replace(given, order_value_dispersion=wider)
     evidence = {}
     if settled is not None:
         before = since(settled, state.baseline)
         arrived = _arrived(reading, share)
-        evidence = assess(own, facts.targets_micros, policy.evidence, arrived, settled=before)
+        evidence = assess(own, facts.targets_micros, options, arrived, settled=before)
     known = min((each.completeness for each in evidence.values()), default=share)
     renewed = replace(
         state,
-        latest=Latest(reading.revision, watermark, reading.sums, known),
+        latest=Latest(reading.revision, watermark, reading.sums, known, wider),
+        order_values=_with_orders(state, reading.sums),
         trail=trail,
         awaiting=awaiting,
         settled=settled,
@@ -68,6 +80,13 @@ def absorb_reading(
         kpis={**state.kpis, "total": reading.kpis},
     )
     return _with_cards(renewed, policy)
+
+
+def _with_orders(state: CampaignState, sums: Sums) -> OrderValues:
+    """What has come since the last reading tells of the values of orders."""
+    before = None if state.latest is None else state.latest.sums
+    orders, revenue = (0, 0) if before is None else (before.orders, before.revenue_micros)
+    return state.order_values.then(sums.orders - orders, sums.revenue_micros - revenue)
 
 
 # ``total`` holds clicks before their leads when topics are read at different pace. What a reading had spent when it was

@@ -98,6 +98,8 @@ def _figures(state: CampaignState) -> dict[str, float | str | bool | None]:
             "orders": sums.orders,
             "revenue": (sums.revenue_micros - sums.refunds_micros) / MICROS,
         }
+        if {"roas", "roi"} & state.evidence.keys():
+            found["order_value_dispersion"] = round(state.latest.dispersion, 3)
     for name, each in sorted(state.evidence.items()):
         found[f"{name}_verdict"] = each.verdict
         found[f"{name}_e_value"] = each.e_value

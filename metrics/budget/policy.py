@@ -48,8 +48,9 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
     Attributes:
         alpha: chance that a campaign which meets a target is ever paused for it.
-        order_value_dispersion: bound on E[X²]/E[X]² of an order's value. Set below the truth, more than ``alpha`` of the
-            campaigns on target are paused for ROAS or ROI: measure it (docs/budget.md).
+        order_value_dispersion: bound on E[X²]/E[X]² of an order's value; where the orders of all campaigns scatter wider,
+            what they show counts. Below the truth, more than ``alpha`` of the campaigns on target are paused for
+            ROAS or ROI (docs/budget.md).
         order_value: mean value of an order where it is known.
         min_completeness: below it figures are immature, and nothing is done on the results in them.
         mature_after: results of spend younger than this have not come yet; such spend counts for nothing. An hour is

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from metrics.budget.absorbing import absorb_reading, absorb_signal
 from metrics.budget.desk import SLICE, Desk
 from metrics.budget.records import AlertSignal
+from metrics.evidence import pooled
 from metrics.judging import instant
 from metrics.reading import CampaignKpi
 
@@ -17,9 +18,10 @@ def receive(desk: Desk, readings: Sequence[CampaignKpi], signals: Sequence[Alert
         desk.registered(campaign_id)
         if count % SLICE == 0:
             yield
+    dispersion = pooled(state.order_values for state in desk.before.values()) if readings else None
     for count, reading in enumerate(readings, 1):
         if reading.campaign_id in desk.context.facts:
-            _reading(desk, reading)
+            _reading(desk, reading, dispersion or 0.0)
         if count % SLICE == 0:
             yield
     for signal in signals:
@@ -29,11 +31,11 @@ def receive(desk: Desk, readings: Sequence[CampaignKpi], signals: Sequence[Alert
         _withdraw(desk, campaign_id)
 
 
-def _reading(desk: Desk, reading: CampaignKpi) -> None:
+def _reading(desk: Desk, reading: CampaignKpi, dispersion: float) -> None:
     campaign_id = reading.campaign_id
     state, policy = desk.registered(campaign_id), desk.context.policies.of(campaign_id)
     share = desk.context.completeness.get(campaign_id, 1.0)
-    after = absorb_reading(state, reading, desk.facts(campaign_id), policy, share)
+    after = absorb_reading(state, reading, desk.facts(campaign_id), policy, share, dispersion)
     has_begun = state.spent == 0 and after.spent > 0
     if has_begun and state.column == "backlog" and state.serial == 0:
         after = desk.placed(after, "test")

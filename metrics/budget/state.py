@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from metrics.budget.records import BudgetAction, BudgetDecision, Column
+from metrics.evidence import OrderValues
 from metrics.reading import Evidence, Sums
 
 #: Columns in which a campaign is meant to spend.
@@ -35,6 +36,8 @@ class Latest(msgspec.Struct, frozen=True, gc=False):
     watermark: int
     sums: Sums
     completeness: float = 1.0
+    #: Of order values, as its evidence was found with; 0 before one was known.
+    dispersion: float = 0.0
 
     @property
     def spent_micros(self) -> int:
@@ -67,7 +70,8 @@ class CampaignState(msgspec.Struct, frozen=True, kw_only=True):
     the cards in or past work. ``baseline`` is what came before the evidence began anew,
     ``trail`` the spend as earlier readings had it, by the instant they were published, oldest first; ``awaiting`` one
     of them that the watermark has not reached yet, ``settled`` the last that it has. ``serial`` counts actions, ``taken``
-    does by ``verb|mode``. ``waits`` says that it stands in the backlog for lack of room. ``rejected`` holds what was
+    does by ``verb|mode``. ``order_values`` are what its readings show of
+    the values of its orders. ``waits`` says that it stands in the backlog for lack of room. ``rejected`` holds what was
     proposed and rejected, as ``subject_of``, with the instant until which it is not proposed again. ``is_withdrawn``: its
     registration is gone, and ``came_from`` is where it stood.
     """
@@ -98,6 +102,7 @@ class CampaignState(msgspec.Struct, frozen=True, kw_only=True):
     awaiting: tuple[int, Sums] | None = None
     settled: Sums | None = None
     latest: Latest | None = None
+    order_values: OrderValues = OrderValues()
     evidence: dict[str, Evidence] = {}
     hours: tuple[Hour, ...] = ()
     kpis: dict[str, dict[str, float | None]] = {}

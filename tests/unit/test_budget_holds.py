@@ -221,6 +221,30 @@ def test_rejecting_one_thing_does_not_keep_an_alert_from_pausing():
     assert play.step(signals=[alert]) == [("pause", "alert:LeadsStopped", "enforce")]
 
 
+# --- order values ------------------------------------------------------------------------------------
+
+
+def test_orders_of_other_campaigns_tell_how_widely_values_scatter_and_the_action_says_so():
+    facts = [
+        CampaignFacts(name, budget_micros=10_000 * MICROS, targets_micros={"roas": 3 * MICROS})
+        for name in "ab"
+    ]
+    play, revenue = Play(facts=facts), 0
+    for number in range(1, 200):
+        revenue += 300 if number % 10 == 0 else 10  # E[X²]/E[X]² is 6 of these
+        orders = reading("a", START + number, 10)
+        orders.sums = replace(orders.sums, orders=number, revenue_micros=revenue * MICROS)
+        play.step(orders, at=START + number)
+    poor = reading("b", START + 200, 9_000)
+    poor.sums = replace(poor.sums, orders=100, revenue_micros=4_000 * MICROS)
+    board, (action,) = step(play.board, Inputs([poor]), play.context, START + 200)
+    assert board.campaigns["b"].column == "hold"
+    assert 6 < action.evidence["order_value_dispersion"] < 9
+    assert board.campaigns["b"].latest.dispersion == pytest.approx(
+        action.evidence["order_value_dispersion"], abs=1e-3
+    )
+
+
 # --- clocks ------------------------------------------------------------------------------------------
 
 
