@@ -31,6 +31,8 @@ from streams.stack import monitoring
 _READY_WITHIN_S = 120
 _LOOK_EVERY_S = 1.0
 _EXIT_REFUSED = 2
+#: A fetch from the embedded broker costs it more the more batches its partition holds, and this runs for long.
+_CALM = {"ROISTREAM_PUBLISH_INTERVAL": "1s"}
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,9 @@ def _variables(stack: contextlib.ExitStack, folder: Path) -> dict[str, str]:
     """The environment of every part, with the servers it names running."""
     broker = None if os.environ.get("ROISTREAM_BROKER") else stack.enter_context(embedded_broker()).url
     redis = None if os.environ.get("ROISTREAM_REDIS_URL") else stack.enter_context(embedded_cache()).url
-    own = environment(os.environ, broker=broker, redis=redis, port=None, state_dir=str(folder / "state"))
+    own = environment(
+        {**_CALM, **os.environ}, broker=broker, redis=redis, port=None, state_dir=str(folder / "state")
+    )
     return {**os.environ, **own}
 
 
