@@ -80,7 +80,7 @@ class CpuWatch:
     def _sample(self, stop: threading.Event) -> None:
         while not stop.is_set():
             try:
-                now = {name: _cpu_seconds(path) for name, path in self._stats.items()}
+                now = {name: cpu_seconds(path) for name, path in self._stats.items()}
             except (OSError, IndexError):
                 return  # the process is gone, or this is not Linux
             self._times.append(time.time())
@@ -89,7 +89,7 @@ class CpuWatch:
             stop.wait(_EVERY_SECONDS)
 
 
-def _cpu_seconds(stat: Path) -> float:
+def cpu_seconds(stat: Path) -> float:
     """User and system time of a process with all its threads."""
     fields = stat.read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / _TICK

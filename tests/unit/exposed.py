@@ -1,0 +1,186 @@
+"""Snapshots of workers with all there is to show, and their pages as parsers read them."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import msgspec
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+
+from metrics.catalogue import BY_ID
+from metrics.exposition import (
+    BoardSnapshot,
+    CampaignSnapshot,
+    CardSnapshot,
+    CheckpointSnapshot,
+    Exposition,
+    HistogramSnapshot,
+    LedgerRow,
+    PipelineSnapshot,
+    RecoverySnapshot,
+    RedisSnapshot,
+    RollupSnapshot,
+    WorkerSnapshot,
+)
+from metrics.reading import CampaignKpi, Completeness, Evidence, OtherBasis, RollupKpi, Sums
+from metrics.tally import Tally
+from metrics.timeline import HOUR
+
+OPENMETRICS = "application/openmetrics-text;version=1.0.0"
+PLAIN = "text/plain"
+NOW = 1_795_000_000_000 // HOUR * HOUR
+
+NOTHING = dict.fromkeys(Sums.__struct_fields__, 0)
+
+
+def reading(window: str = "1h", kpis: dict[str, float | None] | None = None, **sums: Any) -> CampaignKpi:
+    return CampaignKpi(
+        campaign_id="ignored: the snapshot names the campaign",
+        channel=None,
+        model="declared",
+        window=window,
+        window_start=None,
+        window_end=None,
+        stage="update",
+        revision=1,
+        currency="EUR",
+        sums=Sums(**(NOTHING | sums)),
+        other_basis=OtherBasis(impressions=0, clicks=0, spend_micros=0),
+        kpis=dict.fromkeys(BY_ID) | (kpis or {}),
+        watermark=None,
+        published_at="2026-11-21T10:00:00Z",
+    )
+
+
+def campaign(campaign_id: str, *readings: CampaignKpi, **fields: Any) -> CampaignSnapshot:
+    values: dict[str, Any] = {
+        **dict.fromkeys(("channel", "name", "target", "offer", "objective", "status", "budget_micros")),
+        "counters": Tally(),
+        "spend_since_last_lead_micros": None,
+        "watermark_ms": None,
+        "spend_24h_micros": 0,
+    }
+    by_view = {(one.model, one.window): one for one in readings}
+    return CampaignSnapshot(campaign_id=campaign_id, readings=by_view, **(values | fields))
+
+
+def worker(*campaigns: CampaignSnapshot, now_ms: int = NOW, **health: Any) -> WorkerSnapshot:
+    pipeline = PipelineSnapshot(version="1.2.3", **health)
+    return WorkerSnapshot(now_ms=now_ms, currency="EUR", campaigns=campaigns, pipeline=pipeline)
+
+
+def rolled_up(campaigns: int = 2, window: str = "1h") -> RollupSnapshot:
+    one = RollupKpi(
+        dimension="channel",
+        value="search",
+        campaigns=campaigns,
+        model="declared",
+        window=window,
+        window_start=None,
+        window_end=None,
+        stage="update",
+        revision=1,
+        currency="EUR",
+        sums=Sums(**NOTHING),
+        kpis=dict.fromkeys(BY_ID, 1.5),
+        watermark=None,
+        published_at="2026-11-21T10:00:00Z",
+    )
+    return RollupSnapshot(dimension="channel", value="search", readings={("declared", window): one})
+
+
+def everything() -> WorkerSnapshot:
+    """Every family has a sample, some campaigns are folded."""
+    histogram = HistogramSnapshot((0.001, 0.5, 10.0), (1, 2, 0, 3), 61.5)
+    kpis = dict.fromkeys(BY_ID, 1.5)
+    rich = campaign(
+        "c-1",
+        msgspec.structs.replace(
+            reading("1h", kpis, clicks=10, leads=0.333333, spend_micros=3_700_000),
+            completeness=Completeness(leads=0.5, orders=0.25),
+        ),
+        channel="search",
+        name='He said "50 % \\ off"\nnow',
+        budget_micros=12_345_678_900_000,
+        counters=Tally(clicks=12, spend_micros=10**15 + 1),
+        spend_since_last_lead_micros=1,
+        watermark_ms=NOW + 250,
+        spend_24h_micros=5,
+        targets_micros={"cpl": 5_000_000, "cac": 18_500_000, "roas": 3_000_000, "roi": 500_000},
+        starts_at_ms=NOW - HOUR,
+        ends_at_ms=NOW + HOUR,
+        evidence={
+            "cpl": Evidence(
+                target="cpl",
+                verdict="bad",
+                e_value=31.5,
+                probability_bad=0.99,
+                interval=(7.0, None),
+                completeness=1.0,
+            )
+        },
+    )
+    board = BoardSnapshot(
+        columns={"test": (3, 25_000_000), "scale": (0, 0)},
+        committed_micros=10**9,
+        actions={("pause", "enforce"): 2},
+        is_live=True,
+        is_breaker_open=False,
+        cards=[
+            CardSnapshot(
+                campaign_id="c-1",
+                channel="search",
+                column="hold",
+                actions={("pause", "enforce"): 2, ("resume", "enforce"): 0},
+                hold_owner="evidence",
+                hold_expires_ms=NOW + HOUR,
+            ),
+            CardSnapshot(campaign_id="c-2", channel=None, column="hold", hold_owner="ada"),
+            CardSnapshot(campaign_id="c-3", channel=None, column="scale"),
+        ],
+    )
+    taken = worker(
+        rich,
+        campaign("c-2", reading("1h", clicks=1)),
+        campaign("c-3", reading("1h", clicks=2)),
+        ledger=[LedgerRow("ad-clicks", 0, 5, 4, 3, 2, unaccounted=1)],
+        is_ready=True,
+        lag={("ad-clicks", 0): 7},
+        watermark_delays_ms={0: 1_500},
+        batch_records={"intake": histogram},
+        batch_seconds={"intake": histogram},
+        checkpoints={"merge": CheckpointSnapshot(histogram, 4_096, 12)},
+        recoveries={"merge": RecoverySnapshot(0.25, 1_000)},
+        published={"campaign-kpis": 3},
+        publish_errors={"campaign-kpis": 1},
+        dead_letters={"too_late": 2},
+        registry_sizes={"campaigns": 3},
+        pending_cancellations=1,
+        redis=RedisSnapshot(is_up=True, pending=2, written=9, errors=1),
+    )
+    return msgspec.structs.replace(taken, board=board, rollups=[rolled_up()])
+
+
+def page(snapshot: WorkerSnapshot, accept: str = OPENMETRICS, limit: int = 1_000) -> str:
+    return Exposition(SimpleNamespace(snapshot=lambda: snapshot), limit).render(accept)[0].decode()
+
+
+def samples(snapshot: WorkerSnapshot, limit: int = 1_000) -> dict[tuple[str, frozenset[Any]], float]:
+    """What the strict parser reads: no sample twice."""
+    found: dict[tuple[str, frozenset[Any]], float] = {}
+    for family in parse_openmetrics(page(snapshot, limit=limit)):
+        for sample in family.samples:
+            key = (sample.name, frozenset(sample.labels.items()))
+            assert key not in found
+            found[key] = sample.value
+    return found
+
+
+def value(found: dict[tuple[str, frozenset[Any]], float], name: str, **labels: str) -> float:
+    return found[name, frozenset(labels.items())]
+
+
+def of_campaign(snapshot: WorkerSnapshot, limit: int = 1_000) -> set[str]:
+    """Campaign ids with an info series."""
+    return {
+        dict(labels)["campaign_id"] for name, labels in samples(snapshot, limit) if name == "campaign_info"
+    }
