@@ -175,7 +175,10 @@ def show(found: Simulation, history: History, console: Console) -> None:
         title=f"{found.hours} hours ({history.start} to {history.end}), {len(found.campaigns)} campaigns, in {found.currency}"
     )
     for name in ("campaign", "ends in", "actions", "spend", "with policy", "profit", "with policy"):
-        table.add_column(name, justify="left" if name in ("campaign", "ends in") else "right")
+        # Campaigns of one beginning must be told apart, however narrow the terminal is.
+        table.add_column(
+            name, justify="left" if name in ("campaign", "ends in") else "right", overflow="fold"
+        )
     for row in _rows(found):
         table.add_row(*row)
     console.print(table)
@@ -200,6 +203,10 @@ def _rows(found: Simulation) -> Iterator[tuple[str, ...]]:
 
 def _sentence(found: Simulation) -> str:
     gained = found.profit_gained_micros
+    if not found.actions:
+        return (
+            "The policy would have done nothing in these hours: of no campaign they say enough, either way."
+        )
     verb = "gained" if gained >= 0 else "lost"
     return (
         f"Against doing nothing the policy would have {verb} {_amount(abs(gained))} {found.currency} of profit, with "

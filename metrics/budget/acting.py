@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from metrics.budget.guards import Wish
 from metrics.budget.policy import Policy
 from metrics.budget.records import ActionHold, BudgetAction, Column, Mode
-from metrics.budget.state import NO_FAULT, SPENDING, UNSTOPPED, CampaignState
+from metrics.budget.state import NO_FAULT, SPENDING, CampaignState
 from metrics.money import MICROS
 from metrics.timeline import DAY, format_instant
 
@@ -63,7 +63,7 @@ def done(wish: Wish, state: CampaignState, now: int) -> CampaignState:
     changed = replace(
         state,
         column=column,
-        came_from=state.column,
+        came_from=state.came_from if column == state.column else state.column,
         budget=state.budget if wish.budget is None else wish.budget,
         hold=wish.hold if column == "hold" else None,
         bad_times=state.bad_times + wish.rule.startswith("evidence:"),
@@ -74,9 +74,10 @@ def done(wish: Wish, state: CampaignState, now: int) -> CampaignState:
         day=(now // DAY, state.budget) if is_new_day else state.day,
         grown_with=state.pulled,
         waits=state.waits and column == state.column,
-        firing=state.firing if column in UNSTOPPED else {},
         reason=wish.reason,
     )
+    if not changed.may_spend:
+        changed = replace(changed, firing={})
     is_blameless = state.hold is not None and state.hold.owner in NO_FAULT
     if not state.may_spend and column in SPENDING and not is_blameless:
         # What was known of the campaign led to the hold; judged by it again, it would be held at once.

@@ -10,8 +10,6 @@ from metrics.reading import Evidence, Sums
 
 #: Columns in which a campaign is meant to spend.
 SPENDING: frozenset[Column] = frozenset({"test", "scale"})
-#: Columns in which nothing has stopped it: the backlog may hold campaigns that run although there is no room for them.
-UNSTOPPED: frozenset[Column] = SPENDING | {"backlog"}
 #: An instant that does not come.
 NEVER = 1 << 62
 #: Owners of holds that say nothing against a campaign: no room in its column; more spent than its plan has reached.
@@ -124,8 +122,9 @@ class CampaignState(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def may_spend(self) -> bool:
-        """Whether nothing has stopped it."""
-        return self.column in UNSTOPPED
+        """Whether nothing has stopped it; what was moved back into the backlog has been."""
+        is_new = self.column == "backlog" and (self.waits or self.came_from == "backlog")
+        return is_new or self.is_spending
 
     @property
     def committed(self) -> int:

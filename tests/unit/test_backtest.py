@@ -34,6 +34,17 @@ def test_a_policy_stops_what_does_not_pay_and_says_what_that_saves(tmp_path, cap
     assert "CPL misses its target" in out
 
 
+def test_names_that_begin_alike_can_be_told_apart_on_a_narrow_terminal(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    names = [f"spring-sale-of-the-north-{number}" for number in (1, 2)]
+    path = tmp_path / "hours.csv"
+    path.write_text(HEADER + "".join(line for name in names for line in rows(name, 4, hours=2)))
+    assert run(Settings(), path, preset("standard")) == 0
+    out = capsys.readouterr().out
+    assert "…" not in out
+    assert "would have done nothing in these hours" in out
+
+
 def test_json_holds_both_courses(tmp_path, capsys):
     run(Settings(), a_csv(tmp_path), preset("careful"), as_json=True)
     found = json.loads(capsys.readouterr().out)

@@ -174,6 +174,14 @@ def test_an_operator_who_puts_a_campaign_into_the_backlog_is_not_overruled_by_a_
     play.say("move", "a", column="backlog")
     assert play.step(at=play.now + 2 * HOUR) == []
     assert play["a"].column == "backlog"
+    assert play.say("set_budget", "a", budget=Decimal(900)) == [
+        ("set_budget", "operator:set_budget", "enforce")
+    ]
+    assert not play["a"].may_spend
+    assert play["a"].committed == 10 * MICROS
+    assert play.say("resume", "a") == []
+    assert play.say("move", "a", column="test") == []  # the other one has its place now
+    assert "full" in play["a"].reason
 
 
 # --- proposals ---------------------------------------------------------------------------------------

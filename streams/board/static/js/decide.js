@@ -8,6 +8,12 @@ import { COLUMNS, nameOf } from "./store.js";
 const TITLES = {
   move: "Move", approve: "Approve for", reject: "Reject for", pause: "Pause", resume: "Resume", set_budget: "Set the budget of",
 };
+const CONSEQUENCES = {
+  move: "In test and scale ad platforms are told to run it, in every other column to stop it.",
+  pause: "Ad platforms are told to stop it, until someone resumes it.",
+  resume: "Ad platforms are told to run it; the evidence begins anew.",
+  set_budget: "Ad platforms are told the new budget of the whole flight.",
+};
 const SUGGESTED = { approve: "Agreed" };
 
 /**
@@ -68,7 +74,7 @@ function explain(card, { verb }) {
   if (verb === "approve") return `${action(card.proposal)}: ${card.proposal.reason}. ${card.mode === "observe" ? isObserved : consequence(card.proposal)} `
     + "The guards look at it again with the figures of now; if one refuses, the card says why.";
   if (card.mode === "observe") return "Mode observe: this is written down and judged, and no ad platform is told to obey it.";
-  return "It goes through the same guards as the rules. If one refuses it, the card says why.";
+  return `${CONSEQUENCES[verb]} It goes through the same guards as the rules; if one refuses it, the card says why.`;
 }
 
 function fillColumn(form, card, begun) {
