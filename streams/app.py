@@ -16,7 +16,7 @@ Take = Callable[[str, int, int, Batch], Awaitable[None]]
 TakeOver = Callable[[set[int], int], Awaitable[None]]
 
 #: Batches an agent may have waiting, of all its partitions; each holds up to a fetch of one partition.
-_BUFFERED_BATCHES = 4
+_BUFFERED_BATCHES = 2
 
 
 def make_app(settings: Settings, owner: Owner, take: Take, take_over: TakeOver) -> Any:

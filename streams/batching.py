@@ -33,6 +33,8 @@ _FETCH_WAIT_MS = 20
 #: Of one partition, and so the most that one batch holds. Each fetch has its price (request, response, tasks, a tally per
 #: campaign and pane), so a backlog is read twice as fast in batches of 4 MB as of 1 MB; live traffic comes in small ones.
 _FETCH_BYTES = 4 * 1024 * 1024
+#: Of all partitions together; an answer is held several times over while it is taken apart.
+_ANSWER_BYTES = 2 * _FETCH_BYTES
 
 #: Who leads its group without knowing the topics (cut off while it started) assigns nothing to anybody; the next
 #: list of topics makes it assign again.
@@ -110,6 +112,7 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
             auto_offset_reset="none",
             max_poll_interval_ms=_NEVER_MS,
             max_partition_fetch_bytes=_FETCH_BYTES,
+            fetch_max_bytes=_ANSWER_BYTES,
             fetch_max_wait_ms=_FETCH_WAIT_MS,
             request_timeout_ms=int(conf.broker_request_timeout * 1000),
             session_timeout_ms=settings.session_timeout,

@@ -17,6 +17,7 @@ from metrics.errors import RoistreamError
 from metrics.exposition import Exposition
 from streams import loops
 from streams.administration import ensure_topics
+from streams.allocation import separate_large_blocks
 from streams.app import make_app
 from streams.http import HttpServer
 from streams.processor import Ports, Processor
@@ -70,6 +71,7 @@ def run(settings: Settings, accept_dead_letters: int = 0) -> int:
         logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLevelName(settings.log_level)))
     _prepare_topics(settings)
     warm_up()
+    separate_large_blocks()
     gc.set_threshold(*_COLLECT_AFTER)
     sys.setswitchinterval(_SWITCH_SECONDS)
     loops.install()
