@@ -49,7 +49,15 @@ ROLLING = (
     RollingKind("today", QUARTERS, None),
 )
 ROLLING_NAMES = (*(kind.name for kind in ROLLING), TOTAL_WINDOW)
+#: Which rolling windows slide by the panes of a resolution.
+_ROLLING_OVER = tuple(
+    tuple(index for index, kind in enumerate(ROLLING) if kind.resolution == resolution)
+    for resolution in (MINUTES, QUARTERS, DAYS)
+)
 _WIDTHS = {MINUTES: MINUTE, QUARTERS: QUARTER, DAYS: DAY}
+
+
+_NOTHING = Tally()
 
 
 class Span(NamedTuple):
@@ -83,8 +91,8 @@ class Pane(msgspec.Struct, gc=False):
 
     def put(self, source: int, tally: Tally) -> Tally:
         """Take in the whole value of one source; return the difference to what it was."""
-        delta = tally.copy()
         known = self.parts.get(source)
+        delta = tally if known is None else tally.copy()
         if known is not None:
             delta.add(known, -1)
         self.parts[source] = tally
@@ -116,7 +124,7 @@ class Account:
     def put(self, source: int, resolution: int, start: int, tally: Tally, limits: Horizon) -> bool:
         """Take in a source's whole value of a pane; False when nothing changed or it is too late."""
         if resolution == TOTAL:
-            return self.total.put(source, tally) != Tally()
+            return self.total.put(source, tally) != _NOTHING
         earliest = limits[resolution]
         if earliest is not None and start < earliest:
             return False
@@ -124,10 +132,11 @@ class Account:
         if pane is None:
             pane = self.panes[resolution][start] = Pane({}, Tally())
         delta = pane.put(source, tally)
-        for kind, rolling in zip(ROLLING, self._rolling, strict=True):
-            if kind.resolution == resolution and rolling.span.start <= start < rolling.span.end:
+        for index in _ROLLING_OVER[resolution]:
+            rolling = self._rolling[index]
+            if rolling.span.start <= start < rolling.span.end:
                 rolling.sum.add(delta)
-        return delta != Tally()
+        return delta != _NOTHING
 
     def restore(self, resolution: int, start: int, parts: dict[int, Tally]) -> None:
         """Put back a pane with what each source said of it, before the rolling windows have a place."""

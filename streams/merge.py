@@ -204,9 +204,13 @@ class Merge:
         campaign_id, resolution, start, tally = partial
         if not is_kept(campaign_id, self.options.views):
             return  # of a worker that computes other models
-        if self.put(campaign_id, source, resolution, start, tally, self._limits):
-            self.changed_panes.add((campaign_id, resolution, start))
-            self.remark(campaign_id, resolution, start)
+        pane = (campaign_id, resolution, start)
+        is_changed = self.put(campaign_id, source, resolution, start, tally, self._limits)
+        if (
+            is_changed and pane not in self.changed_panes
+        ):  # else its windows are marked, up to the next checkpoint
+            self.changed_panes.add(pane)
+            self.remark(*pane)
 
     def _take_report(self, campaign_id: str, report: Report) -> None:
         shelf = self.account(campaign_id).shelf
