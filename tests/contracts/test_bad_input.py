@@ -84,7 +84,7 @@ def test_each_bad_record_is_a_dead_letter_with_its_reason_and_good_ones_beside_i
     with running_worker(settings, tmp_path) as worker:
         counts = write(settings, mixed)
         read_all([worker], settings, counts)
-        letters = wait_for("every bad record has its letter", lambda: _letters(settings), 20)
+        letters = wait_for("every bad record has its letter", lambda: _letters(settings))
         assert {int(letter["key"][1:]): letter["reason"] for letter in letters} == {
             number: reason for number, (_, _, _, reason) in enumerate(BAD)
         }
@@ -93,7 +93,7 @@ def test_each_bad_record_is_a_dead_letter_with_its_reason_and_good_ones_beside_i
         oversized = next(letter for letter in letters if letter.get("length", 0) > 2_000_000)
         assert oversized["truncated"]
         assert len(oversized["value"]) <= 65_536
-        total = wait_for("the total is published", lambda: _total(settings), 20)
+        total = wait_for("the total is published", lambda: _total(settings))
         assert total["sums"]["clicks"] == 3
         assert total["sums"]["spend_micros"] == 1_750_000
         assert total["sums"]["revenue_micros"] == 999_999_999_999_990_000

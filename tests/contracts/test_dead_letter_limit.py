@@ -32,8 +32,8 @@ def test_past_the_limit_the_worker_ends_and_accepted_letters_let_it_go_on(
     assert "Traceback" not in log
     with running_worker(settings, tmp_path, "passing", arguments=["--accept-dead-letters", "60"]) as worker:
         read_all([worker], settings, counts)
-        wait_for("all good clicks count", lambda: _clicks(settings) == 20, 30)
-        wait_for("all letters are written", lambda: len(_letters(settings)) == 60, 30)
+        wait_for("all good clicks count", lambda: _clicks(settings) == 20)
+        wait_for("all letters are written", lambda: len(_letters(settings)) == 60)
         assert worker.samples()["roistream_dead_letters_total"]
 
 

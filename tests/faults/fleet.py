@@ -16,7 +16,7 @@ from tests.servers.worker import WorkerProcess, variables
 
 ROOT = Path(__file__).parents[2]
 _RESTART_AFTER_S = 0.5
-_READY_WITHIN_S = 60
+_READY_WITHIN_S = 120
 
 
 class Member(WorkerProcess):

@@ -78,17 +78,17 @@ def test_kpis_flow_on_while_redis_stands_still_and_it_is_full_soon_after(
         running_worker(settings, tmp_path) as worker,
     ):
         write(settings, clicks(0, 1_000))
-        wait_for("Redis holds the totals", lambda: shown() == 1_000, 30)
+        wait_for("Redis holds the totals", lambda: shown() == 1_000)
         proxy.stall()
         write(settings, clicks(1_000, 4_000))
-        wait_for("the topic holds the totals", lambda: total(settings) == 5_000, 30)
+        wait_for("the topic holds the totals", lambda: total(settings) == 5_000)
         wait_for("/readyz tells", lambda: worker.facts()["redis"] == "down", 20)
         assert worker.is_ready(), "a view that stands still holds nothing up"
         assert "Timeout" in worker.facts()["redis_error"]
         (waiting,) = worker.samples()["roistream_redis_pending_values"].values()
         assert waiting <= CAMPAIGNS * VIEWS, "of each view of a campaign only the newest value waits"
         proxy.mend()
-        wait_for("Redis holds the totals again", lambda: shown() == 5_000, 30)
+        wait_for("Redis holds the totals again", lambda: shown() == 5_000)
         assert worker.facts()["redis"] == "up"
 
 
@@ -170,7 +170,7 @@ def test_a_broker_that_stands_still_costs_no_memory_and_readyz_says_so(
     ensure_topics(settings, create=True)
     with running_worker(settings, tmp_path, ROISTREAM_BROKER=cluster.proxied_url) as worker:
         write(settings, clicks(0, 1_000))
-        wait_for("all is counted", lambda: total(settings) == 1_000, 30)
+        wait_for("all is counted", lambda: total(settings) == 1_000)
         before = memory_mb(worker)
         cluster.proxy.stall()
         write(settings, clicks(1_000, 60_000))

@@ -45,14 +45,14 @@ async def serving(
         await board.stop()
 
 
-async def until(claim: Callable[[], Any], within_s: float = 20) -> None:
+async def until(claim: Callable[[], Any], within_s: float = 60) -> None:
     async with asyncio.timeout(within_s):
         while not claim():  # noqa: ASYNC110 - what is waited for happens in another process
             await asyncio.sleep(0.01)
 
 
 def run(test: Callable[[], Awaitable[None]]) -> None:
-    asyncio.run(asyncio.wait_for(test(), 60))
+    asyncio.run(asyncio.wait_for(test(), 120))
 
 
 async def recorded(settings: Settings, topic: str, count: int) -> list[Any]:
@@ -61,7 +61,7 @@ async def recorded(settings: Settings, topic: str, count: int) -> list[Any]:
     async with AIOKafkaConsumer(
         settings.topic(topic), **aiokafka_options(settings), auto_offset_reset="earliest"
     ) as consumer:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while len(found) < count:
                 for records in (await consumer.getmany(timeout_ms=200)).values():
                     found += records

@@ -8,7 +8,7 @@ from aiokafka import AIOKafkaProducer
 
 from streams.connections import aiokafka_options
 
-LIMIT_S = 30
+LIMIT_S = 60
 
 
 async def until(claim: Callable[[], Any], limit_s: float = LIMIT_S) -> Any:

@@ -65,7 +65,7 @@ async def events(content) -> AsyncIterator[tuple[str, Any]]:
 
 
 async def heard(stream: AsyncIterator[tuple[str, Any]], wanted: Callable[[str, Any], bool]) -> Any:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         async for name, data in stream:
             if wanted(name, data):
                 return data

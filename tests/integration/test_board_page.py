@@ -31,7 +31,7 @@ _PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 _REQUIRED = os.environ.get("ROISTREAM_REQUIRE_KAFKA") == "1"
 DESKTOP = {"width": 1400, "height": 900}
 PHONE = {"width": 390, "height": 844}
-PATIENCE_MS = 15_000
+PATIENCE_MS = 30_000
 
 
 @pytest.fixture(scope="module")

@@ -34,7 +34,7 @@ from tests.servers.worker import WorkerProcess, variables, wait_for
 
 SOURCE = REPOSITORY / "grafana" / "prometheus"
 TOKEN = "a token of the test"  # noqa: S105 - of no use elsewhere
-LIMIT_S = 60
+LIMIT_S = 120
 FIGURES = {
     (f"Roistream{name}", "roistream-figures")
     for name in ("DataStale", "WatermarkStuck", "DeadLetterShare", "SourceSilent", "LedgerDoesNotAddUp")

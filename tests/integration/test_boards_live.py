@@ -86,7 +86,7 @@ def test_every_query_of_every_panel_has_data_or_says_why_not(live: Live, board: 
                 del missing[expr]
         return not missing
 
-    wait_for(f"data for {missing}", nothing_is_missing, 45)
+    wait_for(f"data for {missing}", nothing_is_missing)
 
 
 @pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.uid)

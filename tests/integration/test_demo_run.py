@@ -55,7 +55,7 @@ async def produce(settings, topic: str, key: str, record: dict) -> None:
         await producer.send_and_wait(settings.topic(topic), msgspec.json.encode(record), key=key.encode())
 
 
-async def until(claim, within_s: float = 20) -> None:
+async def until(claim, within_s: float = 60) -> None:
     deadline = time.monotonic() + within_s
     while not claim():
         assert time.monotonic() < deadline, "not within the bound"
@@ -141,7 +141,7 @@ def start(seconds: float, *worker: object) -> subprocess.Popen:
 
 def finished(demo: subprocess.Popen) -> tuple[int, str]:
     try:
-        output, _ = demo.communicate(timeout=60)
+        output, _ = demo.communicate(timeout=120)
     finally:
         demo.kill()
     return demo.returncode, output

@@ -156,7 +156,7 @@ def test_an_archived_campaign_leaves_metrics_and_redis_and_stays_away_until_it_i
             "both are shown", lambda: shown(worker) >= {"gone", "stays"} and fields() >= {"gone", "stays"}
         )
         write(settings, [archived("gone")])
-        wait_for("it leaves the page and Redis", lambda: "gone" not in shown(worker) | fields(), 15)
+        wait_for("it leaves the page and Redis", lambda: "gone" not in shown(worker) | fields())
         write(settings, [click("e3", "gone"), click("e4", "stays")])
         wait_for("later facts count", lambda: spent(settings, "gone") == (2, 0) and _clicks(store) == 2)
         assert "gone" not in shown(worker) | fields()
@@ -166,7 +166,7 @@ def test_an_archived_campaign_leaves_metrics_and_redis_and_stays_away_until_it_i
         wait_for("later facts count", lambda: spent(settings, "gone") == (3, 0) and _clicks(store) == 3)
         assert "gone" not in shown(worker) | fields()
         write(settings, [campaign("gone", channel="back")])
-        wait_for("registered again, it comes back", lambda: "gone" in shown(worker) & fields(), 15)
+        wait_for("registered again, it comes back", lambda: "gone" in shown(worker) & fields())
     store.flushall()
     store.close()
 
