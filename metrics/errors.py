@@ -2,6 +2,8 @@
 
 from enum import StrEnum
 
+import msgspec
+
 
 class RoistreamError(Exception):
     """Base of every error roistream raises on purpose; its text says what to do."""
@@ -34,3 +36,12 @@ class Rejection(RoistreamError):
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
+
+
+#: What a decoder may raise at bytes that anyone may write: broken text, records nested without end, absurd decimals.
+UNREADABLE = (
+    msgspec.DecodeError,
+    UnicodeDecodeError,
+    RecursionError,
+    ArithmeticError,
+)

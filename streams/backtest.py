@@ -19,7 +19,7 @@ from rich.table import Table
 from metrics.budget import History, Simulation, simulate
 from metrics.budget.policy import Policies
 from metrics.campaigns import Book, CampaignFacts
-from metrics.errors import Rejection, RoistreamError
+from metrics.errors import UNREADABLE, Rejection, RoistreamError
 from metrics.events import NO_CAMPAIGN
 from metrics.judging import instant
 from metrics.money import MICROS, to_micros
@@ -98,7 +98,7 @@ def _hour_of(value: bytes | None) -> CampaignKpi | None:
         return None
     try:
         return _reading.decode(value)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return None
 
 
@@ -115,7 +115,7 @@ def from_file(path: Path, settings: Settings) -> History:
         readings = [_reading.decode(line) for line in path.read_bytes().splitlines() if line.strip()]
     except OSError as error:
         raise RoistreamError(f"{path} cannot be read ({error.strerror}).") from error
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise RoistreamError(f"{path}: a line is no record of campaign-kpis: {error}.") from error
     names = {reading.campaign_id for reading in readings} - {NO_CAMPAIGN}
     facts = {name: CampaignFacts(name) for name in names}

@@ -17,7 +17,7 @@ from metrics.budget.records import AlertSignal, BoardCard, BudgetAction, BudgetD
 from metrics.budget.state import Board, CampaignState
 from metrics.budget.views import card_of, cards_of, columns_of
 from metrics.campaigns import Book
-from metrics.errors import Rejection
+from metrics.errors import UNREADABLE, Rejection
 from metrics.judging import instant
 from metrics.reading import CampaignKpi
 from metrics.timeline import to_millis
@@ -169,7 +169,7 @@ def _decoded(decoder: "msgspec.json.Decoder[R]", value: bytes, *times: str) -> R
         record = decoder.decode(value)
         for name in times:
             instant(getattr(record, name), name)
-    except (msgspec.DecodeError, UnicodeDecodeError, Rejection) as error:
+    except (*UNREADABLE, Rejection) as error:
         log.warning("A record for the budget controller was left out: %s", error)
         return None
     return record

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from metrics.budget.records import BoardCard, BudgetAction, BudgetDecision
+from metrics.budget.records import AlertSignal, BoardCard, BudgetAction, BudgetDecision
 from metrics.budget.state import Board, CampaignState, Hour
 from metrics.errors import StateError
 from streams import topics
@@ -49,6 +49,7 @@ class ControllerMeta(msgspec.Struct, array_like=True):
     reallocated_at: int | None
     waiting: tuple[BudgetDecision, ...]
     outbox: list[BudgetAction]
+    early: tuple[AlertSignal, ...] = ()
 
 
 class _Prepared(NamedTuple):
@@ -143,6 +144,7 @@ class ControllerLog:
             open_until=meta.open_until,
             reallocated_at=meta.reallocated_at,
             waiting=meta.waiting,
+            early=meta.early,
         )
 
     def take_over(self) -> None:
@@ -220,4 +222,5 @@ class ControllerLog:
             board.reallocated_at,
             board.waiting,
             [] if self._is_atomic else self._outbox,
+            board.early,
         )

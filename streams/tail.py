@@ -17,7 +17,7 @@ from kafka import KafkaConsumer, TopicPartition
 from rich.console import Console
 from rich.live import Live
 
-from metrics.errors import RoistreamError
+from metrics.errors import UNREADABLE, RoistreamError
 from metrics.reading import CampaignKpi, TumblingWindow
 from streams.administration import connected_admin
 from streams.connections import kafka_python_options
@@ -142,7 +142,7 @@ def follow(
         for raw in batch:
             try:
                 reading = _decoder.decode(raw)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            except UNREADABLE as error:
                 complain(f"passed over a record that is not of {CAMPAIGN_KPIS}: {error}")
                 continue
             if wanted.holds(reading) and newest.offer(_key(reading), reading.revision):

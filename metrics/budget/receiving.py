@@ -11,6 +11,9 @@ from metrics.evidence import pooled
 from metrics.judging import instant
 from metrics.reading import CampaignKpi
 
+#: Alerts that may wait for the registration of their campaigns.
+_EARLY = 100
+
 
 def receive(desk: Desk, readings: Sequence[CampaignKpi], signals: Sequence[AlertSignal]) -> Generator[None]:
     """Take in registrations, then readings and alerts of registered campaigns, with pauses."""
@@ -24,9 +27,13 @@ def receive(desk: Desk, readings: Sequence[CampaignKpi], signals: Sequence[Alert
             _reading(desk, reading, dispersion or 0.0)
         if count % SLICE == 0:
             yield
-    for signal in signals:
+    early = []
+    for signal in (*desk.board.early, *signals):
         if signal.campaign_id in desk.context.facts:
             _signal(desk, signal)
+        elif desk.is_recent(instant(signal.received_at, "received_at")):
+            early.append(signal)
+    desk.board = replace(desk.board, early=tuple(early[-_EARLY:]))
     for campaign_id in desk.context.archived & set(desk.board.campaigns):
         _withdraw(desk, campaign_id)
 

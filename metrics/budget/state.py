@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from metrics.budget.records import BudgetAction, BudgetDecision, Column
+from metrics.budget.records import AlertSignal, BudgetAction, BudgetDecision, Column
 from metrics.evidence import OrderValues
 from metrics.reading import Evidence, Sums
 
@@ -138,7 +138,7 @@ class Board(msgspec.Struct, frozen=True, kw_only=True):
     """All campaigns, and what concerns them together.
 
     ``acted`` are the instants of automatic actions of the last hour, ``open_until`` the end of a tripped circuit
-    breaker, ``waiting`` decisions that came while nothing may be done.
+    breaker, ``waiting`` decisions that came while nothing may be done, ``early`` alerts whose campaigns are not registered yet.
     """
 
     campaigns: Mapping[str, CampaignState] = {}
@@ -146,6 +146,7 @@ class Board(msgspec.Struct, frozen=True, kw_only=True):
     open_until: int = 0
     reallocated_at: int | None = None
     waiting: tuple[BudgetDecision, ...] = ()
+    early: tuple[AlertSignal, ...] = ()
 
     def within(self, column: Column) -> Iterator[CampaignState]:
         """The campaigns of a column."""

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import uuid
-import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +17,8 @@ from metrics.budget.records import AlertSignal, BoardCard
 from metrics.errors import RoistreamError
 from metrics.reading import RollingWindow
 from streams.board.cards import Cards
-from streams.board.feed import Event, Feed, Listener
+from streams.board.event_stream import EventStream
+from streams.board.feed import Feed, Listener
 from streams.board.gate import UNTIL, WHO, Gate, answer, is_own_page, refusal
 from streams.board.journal import Journal
 from streams.board.mirror import Mirror
@@ -44,7 +44,6 @@ _MAX_ENTRIES = 1_000
 _TELL_EVERY_S = 0.25
 #: A word now and then keeps proxies from closing a quiet stream.
 _BREATHE_S = 15.0
-_WRITE_WITHIN_S = 30.0
 
 
 @dataclass
@@ -232,7 +231,7 @@ class Api:
             return refusal(503, f"{MAX_LISTENERS} pages are open already; close one.", {"Retry-After": "30"})
         with self.feed.listening() as listener:
             listener.hear(notice=self.health)
-            stream = await _Stream.open(request)
+            stream = await EventStream.open(request)
             # Who goes away, or does not read any more, is simply no longer told.
             with contextlib.suppress(ConnectionError, TimeoutError):
                 while not listener.is_ended and not self._is_over(request):
@@ -263,50 +262,6 @@ async def _news(listener: Listener) -> None:
             await listener.wake.wait()
     except TimeoutError:
         return
-
-
-class _Stream:
-    """An event stream, packed where the client takes it: each event is flushed, so nothing waits in the packer.
-
-    Cards resemble each other and their earlier selves: 500 of them shrink to a tenth or less.
-    """
-
-    def __init__(self, response: web.StreamResponse, *, is_packed: bool) -> None:
-        self.response = response
-        self._packer = zlib.compressobj(6, zlib.DEFLATED, 31) if is_packed else None
-
-    @classmethod
-    async def open(cls, request: web.Request) -> "_Stream":
-        is_packed = "gzip" in request.headers.get("Accept-Encoding", "")
-        headers = {
-            "Content-Type": "text/event-stream",
-            "Cache-Control": "no-store",
-            "X-Accel-Buffering": "no",
-            **({"Content-Encoding": "gzip"} if is_packed else {}),
-        }
-        response = web.StreamResponse(headers=headers)
-        await response.prepare(request)
-        return cls(response, is_packed=is_packed)
-
-    async def send(self, events: Sequence[Event]) -> None:
-        """Write events, or a word that is none where there are none.
-
-        Raises:
-            TimeoutError: when the client does not read for half a minute.
-        """
-        text = b"".join(b"event: %s\ndata: %s\n\n" % (name.encode(), data) for name, data in events)
-        await self._write(text or b": still here\n\n")
-
-    async def close(self) -> None:
-        """The last byte."""
-        if self._packer is not None:
-            await self.response.write(self._packer.flush(zlib.Z_FINISH))
-
-    async def _write(self, data: bytes) -> None:
-        if self._packer is not None:
-            data = self._packer.compress(data) + self._packer.flush(zlib.Z_SYNC_FLUSH)
-        async with asyncio.timeout(_WRITE_WITHIN_S):
-            await self.response.write(data)
 
 
 async def _get_healthz(request: web.Request) -> web.Response:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from metrics.budget.records import BoardCard, ColumnView
+from metrics.errors import UNREADABLE
 from metrics.events import NO_CAMPAIGN
 
 _decode = msgspec.json.Decoder(BoardCard).decode
@@ -61,7 +62,7 @@ class Cards:
         for value in values.values():
             try:
                 card = _decode(value)
-            except (msgspec.DecodeError, UnicodeDecodeError):
+            except UNREADABLE:
                 continue
             if card.campaign_id == NO_CAMPAIGN:
                 continue
@@ -80,7 +81,7 @@ class Cards:
         for name, value in values.items():
             try:
                 columns[name] = _decode_column(value)
-            except (msgspec.DecodeError, UnicodeDecodeError):
+            except UNREADABLE:
                 continue
         is_news = columns != self.columns
         self.columns = columns

@@ -9,7 +9,7 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from metrics.errors import RoistreamError
+from metrics.errors import UNREADABLE, RoistreamError
 from metrics.reading import CampaignKpi
 from metrics.timeline import DAY, to_millis
 from streams import topics
@@ -90,7 +90,7 @@ class Hours:
                 continue
             try:
                 reading = _decode(value)
-            except (msgspec.DecodeError, UnicodeDecodeError):
+            except UNREADABLE:
                 continue
             key = (reading.campaign_id, reading.window_start or "")
             held = self._readings.get(key)

@@ -9,13 +9,12 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from metrics.errors import SettingError
+from metrics.errors import UNREADABLE, SettingError
 from streams.board.cards import Cards
 
 CARDS = "roistream:board"
@@ -114,7 +113,7 @@ class Mirror:
                 break
             try:
                 campaign_id = self._cards.offer(message["data"])
-            except (msgspec.DecodeError, UnicodeDecodeError):
+            except UNREADABLE:
                 is_more = True
                 continue
             changed |= {campaign_id} if campaign_id is not None else set()

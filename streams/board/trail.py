@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from metrics.budget.records import AlertSignal, BudgetAction, BudgetDecision
-from metrics.errors import Rejection
+from metrics.errors import UNREADABLE, Rejection
 from metrics.judging import instant
 from metrics.timeline import format_instant, to_millis
 
@@ -68,7 +68,7 @@ class Trail:
         try:
             entry = entry_of(kind, value)
             at_ms = to_millis(msgspec.convert(entry.at, type=datetime))
-        except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, Rejection, TypeError):
+        except (*UNREADABLE, Rejection, TypeError):
             return None
         except (ArithmeticError, ValueError):  # numbers no decimal can hold
             return None

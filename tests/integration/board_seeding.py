@@ -88,7 +88,7 @@ def proposal(campaign_id: str, action_id: str = "a-1", mode: Mode = "propose") -
         rule="cpl",
         reason="CPL 9.80 against a target of 4.00, e-value 31",
         evidence={"cpl": 9.8, "target": 4.0, "e_value": 31.2, "spend": 245.0},
-        hold=ActionHold(owner="rule:cpl", expires_at=format_instant(NOW_MS + 24 * HOUR)),
+        hold=ActionHold(owner="evidence", expires_at=format_instant(NOW_MS + 24 * HOUR)),
         decided_at=format_instant(NOW_MS),
     )
 
@@ -119,7 +119,9 @@ def varied(number: int, rng: random.Random) -> BoardCard:
     total = rng.choice((5, 8, 10, 12))
     done = 0 if column == "backlog" else rng.randrange(total)
     hold = CardHold(
-        owner="rule:cpl", reason="CPL misses its target", expires_at=format_instant(NOW_MS + 6 * HOUR)
+        owner="evidence",
+        reason="CPL misses its target: e-value 31, 20 needed",
+        expires_at=format_instant(NOW_MS + 6 * HOUR),
     )
     spark = [
         SparkPoint(
@@ -203,7 +205,7 @@ def fill(store: redis.Redis, cards: list[BoardCard]) -> None:
             limit_campaigns=limits.get(column),
             limit_micros=None,
             count=len(mine),
-            sum_micros=sum(each.budget_micros for each in mine),
+            sum_micros=sum(each.card_micros for each in mine),
         )
         store.hset(COLUMNS, column, msgspec.json.encode(view))
     store.publish(CHANNEL, b"")  # no card: asks boards to look at the whole

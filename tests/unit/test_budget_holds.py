@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -287,6 +288,42 @@ def test_a_campaign_that_is_withdrawn_takes_no_word_and_stands_where_it_stood_wh
     assert play["c"].hold.owner == "registration"
     assert play["c"].budget == 1_000 * MICROS
     assert play.say("resume") == [("resume", "operator:resume", "enforce")]
+
+
+def test_an_alert_that_comes_before_its_campaign_is_registered_waits_for_that():
+    play = Play(facts=[BAD])
+    here = play.context
+    play.context = here._replace(facts={})
+    alert = AlertSignal(
+        alert_id="f",
+        campaign_id="c",
+        rule="LeadsStopped",
+        status="firing",
+        starts_at=START,
+        received_at=START,
+    )
+    assert play.step(signals=[alert]) == []
+    play.board = msgspec.msgpack.decode(msgspec.msgpack.encode(play.board), type=Board)
+    play.context = here
+    later = START + MINUTE
+    assert play.step(reading("c", later, 10, 5), at=later) == [("pause", "alert:LeadsStopped", "enforce")]
+    assert play.board.early == ()
+
+
+def test_an_alert_on_a_campaign_that_never_comes_is_forgotten():
+    play = Play(facts=[])
+    alert = AlertSignal(
+        alert_id="f",
+        campaign_id="x",
+        rule="LeadsStopped",
+        status="firing",
+        starts_at=START,
+        received_at=START,
+    )
+    play.step(signals=[alert])
+    assert play.board.early == (alert,)
+    play.step(at=START + HOUR)
+    assert play.board.early == ()
 
 
 def test_what_an_operator_archived_stays_archived_when_it_is_registered_anew():

@@ -1,5 +1,7 @@
 """The controller's step in slices: nothing is lost between the pauses, and none does much at a stretch."""
 
+from types import SimpleNamespace
+
 from metrics.timeline import MINUTE
 from streams import topics
 from tests.bench.bench_controller import NOW, controller_of, records
@@ -70,3 +72,24 @@ def test_every_card_is_shown_again_when_asked_for_and_only_then():
     assert log.is_dirty
     log.checkpoint(NOW)
     assert len(log.cards) == 10
+
+
+def test_records_that_cannot_be_read_are_passed_over_and_what_is_among_them_is_not():
+    log = controller_of(1)
+    word = b'{"decision_id":"d","campaign_id":"c-0","verb":"pause","occurred_at":%d}' % NOW
+    alert = (
+        b'{"alert_id":"a","campaign_id":"c-0","rule":"R","status":"firing","starts_at":%d,"received_at":%d}'
+    )
+    wrong = [
+        b"", b"\xff\xfe", b"[]", b"null", b'{"verb":"pause"}', word.replace(b"pause", b"spend"), word.replace(b"c-0", b""),
+        word[:-1] + b',"budget":-5}', word[:-1] + b',"budget":1e99999999}', word[:-1] + b',"budget":"NaN"}', b'{"a":' * 2_000, alert % (NOW, 1 << 62), alert.replace(b"firing", b"on") % (NOW, NOW),
+    ]  # fmt: skip
+    for topic, right in ((topics.BUDGET_DECISIONS, word), (topics.BUDGET_ALERTS, alert % (NOW, NOW))):
+        values = [*wrong, None, right]
+        records_of = [SimpleNamespace(offset=at, value=value) for at, value in enumerate(values)]
+        log.controller.take(topic, 0, records_of)
+        assert log.controller.offsets[topic, 0] == len(values)
+    drained(log.slices(NOW))
+    actions = [output.value for output in log.checkpoint(NOW).outputs]
+    assert [b'"verb":"pause"' in value for value in actions] == [True]
+    assert list(log.controller.board.campaigns) == ["c-0"]
