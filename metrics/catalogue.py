@@ -198,8 +198,8 @@ KPIS: tuple[KpiSpec, ...] = (
         title="Revenue per customer",
         formula="(revenue − refunds) / distinct customers",
         unit="currency",
-        undefined="no customer, or customers are not counted apart",
-        note="A different figure from `aov`. Null as yet: customers are not counted apart.",
+        undefined="no customer ordered in the window; in rolling windows, in the attribution models and in roll-ups, where customers do not add up",
+        note="A different figure from `aov`. A customer is a `customer_id`, else a `visitor_id`; an order that names nobody is somebody else's than all others.",
     ),
     KpiSpec(
         id="roas",

@@ -68,6 +68,8 @@ def compose(
     stage: Stage,
     stamp: Stamp,
     view: View | None = None,
+    *,
+    is_rolling: bool = False,
 ) -> CampaignKpi:
     """The reading of one window.
 
@@ -80,6 +82,7 @@ def compose(
         stage: update, final or correction.
         stamp: version and times.
         view: a model other than ``declared``; ``tally`` is then as ``credited`` gives it.
+        is_rolling: of a rolling window, whose customers are not counted.
     """
     sums, other = window_sums(account, facts, window, span, tally, stamp.watermark)
     whole = account.total.sum if view is None else view.total
@@ -97,6 +100,7 @@ def compose(
         baseline_length_ms=baseline_length(facts, span, stamp.watermark),
         cohort_mqls=tally.mqls,
         cohort_sqls=tally.mqls_now_sql,
+        distinct_customers=None if is_rolling or view is not None else tally.customers,
     )
     arrived = _completeness(span, stamp) if span else _total_completeness(account, facts, sums, stamp)
     return CampaignKpi(

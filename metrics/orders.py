@@ -66,6 +66,13 @@ class OrderEntry(msgspec.Struct, array_like=True, frozen=True, gc=False):
         return self.cancelled is not None and self.placed is None
 
 
+class Bought(NamedTuple):
+    """A customer ordered of a campaign in a minute, given by its start in epoch ms."""
+
+    campaign: str
+    minute: int
+
+
 class FirstOrder(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """A customer's first order so far; flagged when the record itself says who is new."""
 
@@ -74,6 +81,8 @@ class FirstOrder(msgspec.Struct, array_like=True, frozen=True, gc=False):
     campaign: str
     is_flagged: bool
     latest: int
+    #: When the customer has ordered of which campaign.
+    bought: tuple[Bought, ...] = ()
 
 
 def place(entry: OrderEntry | None, placed: Placement) -> OrderEntry:
@@ -134,7 +143,8 @@ def meet(known: FirstOrder | None, order_id: str, placed: Placement) -> tuple[Fi
     """Take in an order of a customer; return the first order now and what ``new_customers`` changes by."""
     latest = max(placed.at, known.latest) if known else placed.at
     is_flagged = placed.is_new_customer is not None
-    new = FirstOrder(placed.at, order_id, placed.campaign, is_flagged, latest)
+    bought = known.bought if known else ()
+    new = FirstOrder(placed.at, order_id, placed.campaign, is_flagged, latest, bought)
     if known is not None and (known.at, known.order_id) <= (new.at, new.order_id):
         return msgspec.structs.replace(known, latest=latest), []
     return new, difference(_as_first(known), _as_first(new))

@@ -163,6 +163,19 @@ class Panes:
             for index in large:
                 self._fold_beyond(int(codes[index]), int(at[index]), part[index].tally, limits)
 
+    def add_to(self, resolution: int, contributions: Sequence[Contribution], limits: Horizon) -> None:
+        """Add small contributions to the panes of one resolution that still accept facts."""
+        codes = self.codes_of(contribution.campaign for contribution in contributions)
+        at = np.array([contribution.at for contribution in contributions], dtype=np.int64)
+        starts = np.zeros_like(at) if resolution == TOTAL else at // WIDTHS[resolution] * WIDTHS[resolution]
+        sums, _ = as_columns([contribution.tally for contribution in contributions], LARGEST_PART)
+        fields = np.flatnonzero(sums.any(axis=1))
+        codes, starts, sums = group(codes, starts, np.ascontiguousarray(sums[fields]))
+        earliest = (*limits, None)[resolution]
+        for start, rows in _by_start(starts):
+            if earliest is None or start >= earliest:
+                self._add((resolution, start), codes[rows], fields.tolist(), sums[:, rows])
+
     def restore(self, resolution: int, start: int, kept: Sequence[tuple[str, Tally]]) -> Rows:
         """Put back sums of one pane read from the changelog; returns their rows, for ``mark``."""
         columns = self._open((resolution, start))

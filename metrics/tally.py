@@ -6,7 +6,8 @@ import msgspec
 class Tally(msgspec.Struct, array_like=True, gc=False):
     """Counts and money (integer micros) of a campaign in a pane; every field adds up.
 
-    ``mqls_now_sql`` counts the MQLs of the pane that are SQL by now, whenever they became so.
+    ``mqls_now_sql`` counts the MQLs of the pane that are SQL by now, whenever they became so. ``customers`` adds up over the
+    panes of a tumbling window only (``metrics.customers``).
 
     >>> a = Tally(clicks=2); a.add(Tally(clicks=3, spend_micros=7)); a.clicks, a.spend_micros
     (5, 7)
@@ -25,6 +26,7 @@ class Tally(msgspec.Struct, array_like=True, gc=False):
     refunds_micros: int = 0
     cost_of_goods_micros: int = 0
     mqls_now_sql: int = 0
+    customers: int = 0
 
     def add(self, other: "Tally", sign: int = 1) -> None:  # noqa: C901, PLR0912 - a question for each field
         """Add ``sign`` times ``other`` in place."""
@@ -55,6 +57,8 @@ class Tally(msgspec.Struct, array_like=True, gc=False):
             self.cost_of_goods_micros += sign * other.cost_of_goods_micros
         if other.mqls_now_sql:
             self.mqls_now_sql += sign * other.mqls_now_sql
+        if other.customers:
+            self.customers += sign * other.customers
 
     def copy(self) -> "Tally":
         """An independent tally of the same sums."""

@@ -37,7 +37,10 @@ _KEPT_ORDER = _Need(
 )
 _COHORT = _Need(lambda i: i.cohort_mqls is None or i.cohort_sqls is None, "cohorts of leads are not kept yet")
 _COHORT_MQL = _Need(lambda i: i.cohort_mqls == 0, "no lead became MQL in this window")
-_DISTINCT = _Need(lambda i: i.distinct_customers is None, "distinct customers are not counted yet")
+_DISTINCT = _Need(
+    lambda i: i.distinct_customers is None,
+    "customers are counted apart in 1m, 1h, 1d and total of declared alone",
+)
 _ANY_DISTINCT = _Need(lambda i: i.distinct_customers == 0, "no customer in this window")
 _BASELINE = _Need(
     lambda i: i.baseline_micros_per_day is None, "the campaign has no baseline_revenue_per_day; register one"

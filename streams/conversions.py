@@ -1,10 +1,13 @@
 """Leads and orders against what is remembered of them: from a record to contributions."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+
+import msgspec
 
 from metrics.attribution.identity import customer_hash, lead_hash, visitor_hash
 from metrics.campaigns import Book
 from metrics.contribution import Contribution
+from metrics.customers import remember
 from metrics.errors import Reason, Rejection
 from metrics.events import NO_CAMPAIGN, Erasure, Lead, Order
 from metrics.judging import instant, required
@@ -23,12 +26,14 @@ from metrics.orders import (
     refund,
 )
 from metrics.orders import contributions as order_counts
-from metrics.panes import Horizon
+from metrics.panes import RESOLUTIONS, Horizon
+from metrics.tally import Tally
 from streams.journeys import LEAD, ORDER, Journeys
 from streams.tables import EntryTable
 
 #: Applies a judged record; None when it is older than every window that could hold it.
 Apply = Callable[[Horizon], list[Contribution] | None]
+_A_CUSTOMER = Tally(customers=1)
 
 
 class Conversions:
@@ -48,6 +53,8 @@ class Conversions:
         self._customers = customers
         self._book = book
         self.waiting_cancellations = 0
+        #: Customers met in panes where they are new, by resolution, since this was last taken.
+        self._met: list[list[Contribution]] = [[] for _ in RESOLUTIONS]
 
     def count_waiting(self, entry: OrderEntry) -> None:
         """Count an entry read from the changelog."""
@@ -101,6 +108,15 @@ class Conversions:
             for hashed in ids:
                 self._journeys.forget(hashed)
 
+    def take_customers(self) -> list[list[Contribution]]:
+        """Customers met since the last call, by the resolution of the panes in which they are new."""
+        met, self._met = self._met, [[] for _ in RESOLUTIONS]
+        return met
+
+    def _count_customer(self, placed: Placement, new: Iterable[int]) -> None:
+        for resolution in new:
+            self._met[resolution].append(Contribution(placed.campaign, placed.at, _A_CUSTOMER))
+
     def expire(self, before: int) -> None:
         """Forget leads, orders and customers whose latest event time is before an instant."""
         for entry in self._orders.expire(before):
@@ -130,6 +146,8 @@ class Conversions:
             contributions = self._change(event, at, lambda entry: place(entry, placed))
             if customer is not None:
                 contributions += self._meet(customer, event.order_id, placed)
+            else:  # whoever it was, somebody else than all others
+                self._count_customer(placed, RESOLUTIONS)
             return contributions
 
         return apply
@@ -137,7 +155,9 @@ class Conversions:
     def _meet(self, customer: str, order_id: str, placed: Placement) -> list[Contribution]:
         known = self._customers.get(customer)
         first, contributions = meet(known, order_id, placed)
-        self._customers.put(customer, first)
+        bought, new = remember(first.bought, placed.campaign, placed.at)
+        self._count_customer(placed, new)
+        self._customers.put(customer, msgspec.structs.replace(first, bought=bought))
         if self._journeys is not None:
             _tell_first(self._journeys, known, first)
         return contributions

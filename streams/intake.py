@@ -290,6 +290,9 @@ class Intake:
             latest = max(latest, record.timestamp)
             self.ledger[topic].applied += 1
         self.panes.fold(found, self._limits)
+        for resolution, met in enumerate(self.conversions.take_customers()):
+            if met:
+                self.panes.add_to(resolution, met, self._limits)
         self.seen.remember(np.array(fresh, dtype=np.uint64), latest)
 
     def _erase_each(self, records: Sequence[SourceRecord], now: int) -> None:

@@ -437,7 +437,9 @@ class Merge:
 
         found = [self._compose(name, TOTAL_WINDOW, None, lambda account: account.total.sum, "update", stamp)]
         for index, (kind, span) in enumerate(zip(ROLLING, self._spans, strict=False)):
-            found.append(self._compose(name, kind.name, span, rolling(index), "update", stamp))
+            found.append(
+                self._compose(name, kind.name, span, rolling(index), "update", stamp, is_rolling=True)
+            )
         return found
 
     def _compose(
@@ -448,12 +450,15 @@ class Merge:
         sums_of: Callable[[Account], Tally],
         stage: Stage,
         stamp: Stamp,
+        *,
+        is_rolling: bool = False,
     ) -> CampaignKpi:
         """The reading of a campaign, or of a campaign in a view."""
         campaign_id, model = split_subject(name)
         account, facts = self.account(campaign_id), self.book.facts(campaign_id)
         if model is None:
-            return compose(account, facts, window, span, sums_of(account), stage, stamp)
+            tally = sums_of(account)
+            return compose(account, facts, window, span, tally, stage, stamp, is_rolling=is_rolling)
         mine = self.account(name)
         view = View(model, credited(account.total.sum, mine.total.sum))
         tally = credited(sums_of(account), sums_of(mine))
