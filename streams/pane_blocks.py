@@ -12,7 +12,7 @@ from metrics.tally import Tally
 from streams.wire import Entry, PaneBlock, PanePartial, encode, state_key
 
 #: A block stays below the default limit of a broker's record (1 MiB), names and all.
-MAX_BLOCK_ROWS = 2_000
+MAX_BLOCK_ROWS = 1_000
 #: What a key or a row takes besides its name and its sums.
 _OVERHEAD = 16
 

@@ -188,5 +188,5 @@ def rollup_bundles(
 
 def _weight(block: PaneBlock) -> int:
     """About how many bytes a block takes."""
-    names = sum(map(len, block.campaigns)) + 5 * len(block.campaigns)
-    return names + len(block.sums) + 300 * len(block.beyond) + 40
+    names = sum(len(name) if name.isascii() else 4 * len(name) for name in block.campaigns)
+    return names + 5 * len(block.campaigns) + len(block.sums) + 300 * len(block.beyond) + 40
