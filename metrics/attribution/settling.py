@@ -148,7 +148,8 @@ class Sheet:
         touches = np.frombuffer(b"".join(self._paths), PATH)
         sizes = np.array([len(path) // PATH.itemsize for path in self._paths], np.int64)
         starts = np.concatenate((np.zeros(1, np.int64), np.cumsum(sizes)))
-        at, codes = np.ascontiguousarray(touches["at"]), touches["code"].astype(np.int64)
+        # Copies: a column of one row would else stay a view, of another type, and be compiled while records wait.
+        at, codes = touches["at"].astype(np.int64), touches["code"].astype(np.int64)
         shares = np.zeros((len(views.models), len(at)), np.int64)
         row = views.data_driven
         is_given = np.array([len(share) > 0 for share in self._shares], np.bool_)

@@ -23,7 +23,7 @@ def test_online_retail_ends_equal_to_the_batch_computation_and_a_second_replay_c
     broker: Broker, settings_for: Callable[..., Settings], shared: Path, tmp_path: Path
 ) -> None:
     data = shared / "data" / "online_retail" / "online_retail_2010_2011.parquet"
-    settings = settings_for(broker, reporting_currency="GBP")
+    settings = settings_for(broker, reporting_currency="GBP", session_timeout="30s")
     ensure_topics(settings, create=True)
     expected = online_retail.expected(data)
     assert len(expected) > 1_000
@@ -52,7 +52,7 @@ def test_ad_exports_in_their_units_and_periods_end_equal_to_the_batch_computatio
     broker: Broker, settings_for: Callable[..., Settings], shared: Path, tmp_path: Path
 ) -> None:
     data = shared / "data" / "ad_platform_exports" / "dbt_ad_reporting"
-    settings = settings_for(broker, reporting_currency="USD")
+    settings = settings_for(broker, reporting_currency="USD", session_timeout="30s")
     ensure_topics(settings, create=True)
     expected = ad_exports.expected(data)
     with running_worker(settings, tmp_path):

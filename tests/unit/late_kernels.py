@@ -29,6 +29,8 @@ def live() -> None:
         machine.produce(topics.ORDERS, person, common | {"order_id": f"{number}", "revenue": "9"}, T0 + DAY)
     machine.produce(topics.CLICKS, "v", b"{", T0 + DAY)
     machine.run()
+    be_alone(machine, "nobody")
+    be_alone(machine, "one", touches=1)
     for partition in range(2):
         machine.open(INTAKE, partition)
         machine.open(MERGE, partition)
@@ -36,6 +38,27 @@ def live() -> None:
     later = {"event_id": "later", "occurred_at": T0 + 40 * DAY, "campaign_id": "b", "visitor_id": "v1"}
     machine.produce(topics.CLICKS, "v1", later, T0 + 40 * DAY + MINUTE)
     machine.produce(topics.ERASURES, "v1", {"visitor_id": "v1", "requested_at": T0}, T0 + 40 * DAY)
+    machine.settle()
+
+
+def be_alone(machine: Machine, person: str, touches: int = 0) -> None:
+    """An order that no other is credited with: columns of one row, or of none, are of other types if one is careless."""
+    for number in range(touches):
+        ad = {
+            "event_id": f"{person}-{number}",
+            "occurred_at": T0 + DAY,
+            "campaign_id": "a",
+            "visitor_id": person,
+        }
+        machine.produce(topics.CLICKS, person, ad, T0 + DAY)
+    order = {
+        "event_id": person,
+        "occurred_at": T0 + DAY + 1,
+        "visitor_id": person,
+        "order_id": person,
+        "revenue": 1,
+    }
+    machine.produce(topics.ORDERS, person, order, T0 + DAY)
     machine.settle()
 
 
