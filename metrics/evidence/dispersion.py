@@ -16,7 +16,7 @@ _UNSEEN_TAIL = 75.0
 
 
 class OrderValues(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Increments of a campaign's sums: how many, and Σk, ΣR and ΣR²/k over them; amounts in any one unit."""
+    """Increments of a campaign's sums: how many, and Σk, ΣR and ΣR²/k over them; amounts in micros."""
 
     increments: int = 0
     orders: float = 0.0
@@ -52,5 +52,5 @@ def pooled(values: Iterable[OrderValues]) -> float | None:
         if each.increments >= 2:
             mean = each.revenue / each.orders
             freedom += each.increments - 1
-            scatter += max(0.0, each.squares - each.revenue * mean) / (mean * mean)
+            scatter += max(0.0, each.squares / mean - each.revenue) / mean
     return None if freedom == 0 else 1 + scatter / freedom * (1 + _UNSEEN_TAIL / freedom)

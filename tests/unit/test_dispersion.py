@@ -34,11 +34,11 @@ def test_nothing_is_known_before_two_increments():
     assert pooled([]) is None
 
 
-@given(st.lists(st.tuples(st.floats(-2, 50), st.floats(-5, 1e15)), max_size=40))
+@given(st.lists(st.tuples(st.integers(-2_000_000, 50_000_000), st.integers(-5, 10**15)), max_size=40))
 def test_it_is_never_below_1_whatever_sums_do(increments):
     values = OrderValues()
     for orders, revenue in increments:
-        values = values.then(orders, revenue)
+        values = values.then(orders / 1e6, revenue)  # credit comes in millionths, money in micros
     found = pooled([values])
     assert found is None or found >= 1
 
