@@ -25,7 +25,7 @@ _COLOURS = {"green": "#3a9d5d", "yellow": "#d9a400", "orange": "#e07b1a", "red":
 _SERIES = ("#3b78c4", "#3a9d5d", "#d9a400", "#d43d51", "#8a5cc2", "#1f9e9e", "#e07b1a", "#7a8794", "#b8478f")
 _CHOSEN = {
     "deployment": "roistream", "channel": ".*", "campaign": ".*", "window": "24h", "model": "declared",
-    "currency": "EUR", "__rate_interval": "1m",
+    "currency": "EUR", "dimension": "channel", "__rate_interval": "1m",
 }  # fmt: skip
 _RANGE_S, _STEP_S = 600, 5
 

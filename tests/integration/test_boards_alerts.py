@@ -152,10 +152,15 @@ def test_an_alert_of_each_kind_arrives(house: House):
         bad.write([*bad.clicks("old", 20, 0.1, at=old), *bad.broken(4)])
         provoker.write(provoker.sign_of_life())
         arrived = arrived_at_board(house.campaigns)
-        is_complete = set(PROVOKERS.items()) <= set(arrived) and set(receiver.firing) >= FIGURES
-        return arrived if is_complete else {}
+        missing.clear()
+        missing.update((set(PROVOKERS.items()) - set(arrived)) | (FIGURES - set(receiver.firing)))
+        return {} if missing else arrived
 
-    arrived = wait_for("the alerts on campaigns and figures", everything_arrived, LIMIT_S)
+    missing: set[tuple[str, str]] = set()
+    try:
+        arrived = wait_for("the alerts on campaigns and figures", everything_arrived, LIMIT_S)
+    except AssertionError:
+        pytest.fail(f"never arrived: {sorted(missing)}")
     took = {name: at / 1000 - began for (name, _), at in arrived.items()}
     took |= {name: receiver.firing[name, job] - began for name, job in FIGURES}
     took |= workers_leave(house)

@@ -10,6 +10,7 @@ from typing import Any
 
 #: What a person sees who opens a board and chooses nothing.
 CHOSEN = {
+    "dimension": "channel",
     "deployment": "roistream",
     "channel": ".*",
     "campaign": ".*",
