@@ -14,13 +14,13 @@ from streams.intake import Intake
 def forget_one() -> None:
     """Wrap the worker's intake."""
     process = Intake.process
-    is_done = False
+    # Of each intake, because the first one only warms the kernels up.
+    done: list[Intake] = []
 
     def forgetful(self: Intake, topic: str, records: Sequence[SourceRecord], now: int) -> None:
-        nonlocal is_done
         process(self, topic, records, now)
-        if topic == topics.CLICKS and not is_done:
-            is_done = True
+        if topic == topics.CLICKS and not any(each is self for each in done):
+            done.append(self)
             self.ledger[topic].applied -= 1
 
     Intake.process = forgetful  # type: ignore[method-assign]
