@@ -26,6 +26,19 @@ _REQUIRE_MONITORING = os.environ.get("ROISTREAM_REQUIRE_MONITORING") == "1"
 _SHARED = Path(os.environ.get("ROISTREAM_SHARED") or REPOSITORY.parent / "shared")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that share a fixture of their module stay in one process, where several run at once."""
+    for item in items:
+        if _has_module_fixture(item):
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+
+
+def _has_module_fixture(item: pytest.Item) -> bool:
+    info = getattr(item, "_fixtureinfo", None)  # absent on doctests without fixtures
+    definitions = {} if info is None else info.name2fixturedefs
+    return any(found[-1].scope == "module" for found in definitions.values() if found)
+
+
 @dataclass(frozen=True)
 class Broker:
     """What a test may know of the broker it runs on."""
