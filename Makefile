@@ -42,6 +42,7 @@ check: $(STAMP) ## Format, lint, types, import contracts, and all tests
 bench: $(STAMP) ## Every measurement of tests/bench, one after the other
 	@set -e; for file in tests/bench/bench_*.py; do echo "== $$file"; $(BIN)/python $$file; done
 	@echo "== intake"; $(BIN)/python -m tests.bench.intake
+	@echo "== costs"; $(BIN)/python -m tests.bench.costs
 	@echo "== throughput"; $(BIN)/python -m tests.bench.throughput $(ARGS)
 	@echo "== latency"; $(BIN)/python -m tests.bench.latency
 	@echo "== scaling"; $(BIN)/python -m tests.bench.scaling

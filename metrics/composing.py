@@ -86,10 +86,7 @@ def compose(
     """
     sums, other = window_sums(account, facts, window, span, tally, stamp.watermark)
     whole = account.total.sum if view is None else view.total
-    if window == TOTAL_WINDOW:
-        total = sums
-    else:
-        total, _ = window_sums(account, facts, TOTAL_WINDOW, None, whole, stamp.watermark)
+    total = sums if window == TOTAL_WINDOW else _brought(whole)
     if view is not None:
         sums = in_units(sums)
         total = sums if window == TOTAL_WINDOW else in_units(total)
@@ -195,6 +192,25 @@ def window_sums(
         impressions=unused.impressions if unused else None,
         clicks=unused.clicks if unused else None,
         spend_micros=unused.spend_micros if unused else None,
+    )
+
+
+def _brought(whole: Tally) -> Sums:
+    """What conversions have brought in a campaign's history; what it cost plays no part in a window's KPIs."""
+    return Sums(
+        impressions=None,
+        clicks=None,
+        leads=whole.leads,
+        mqls=whole.mqls,
+        sqls=whole.sqls,
+        orders=whole.orders,
+        new_customers=whole.new_customers,
+        cancelled_orders=whole.cancelled_orders,
+        spend_micros=None,
+        other_cost_micros=0,
+        revenue_micros=whole.revenue_micros,
+        refunds_micros=whole.refunds_micros,
+        cost_of_goods_micros=whole.cost_of_goods_micros,
     )
 
 

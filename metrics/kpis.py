@@ -22,7 +22,7 @@ class KpiInputs(msgspec.Struct, kw_only=True):
 
     Attributes:
         sums: of the window.
-        total: of the campaign's whole history.
+        total: of the campaign's whole history, of which only what conversions have brought counts.
         baseline_micros_per_day: revenue that would come without the campaign; None where unknown.
         baseline_length_ms: min(end, watermark) − max(start, starts_at); None where undefined.
         cohort_mqls: leads that became MQL in the window; None where cohorts are not kept.
@@ -323,7 +323,7 @@ def compute(inputs: KpiInputs) -> dict[str, float | None]:
 
 def _cost_per(micros: int | None, credit: Credit) -> float | None:
     """Currency units per one of a count: micros over millionths."""
-    return None if micros is None else ratio(micros, millionths(credit))
+    return None if micros is None or not credit else ratio(micros, millionths(credit))
 
 
 def _cost(spend_micros: int | None, other_cost_micros: int) -> int | None:

@@ -74,4 +74,6 @@ def ratio(numerator: int, denominator: int) -> float | None:
     """
     if denominator == 0:
         return None
+    if numerator == 0:  # most sums of a young window are
+        return 0.0
     return divide_half_even(numerator * MICROS, denominator) / MICROS

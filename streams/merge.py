@@ -259,6 +259,8 @@ class Merge:
 
     def _touch(self, key: WindowKey, sequence: int) -> None:
         """The roll-ups of a campaign changed, at least in the models."""
+        if not self.options.rollups:
+            return
         campaign_id, view = split_subject(key[0])
         self.parts.touch((campaign_id, key[1], key[2]), sequence, is_credited=view is not None)
 
