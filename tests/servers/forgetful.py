@@ -1,4 +1,4 @@
-"""The real worker with one fault: it loses the verdict of the first click it takes in.
+"""The real worker with one fault: it loses the verdict of the first click of each partition.
 
 ``python -m tests.servers.forgetful worker``. It shows that the ledger's own check is not one that cannot fail.
 """
