@@ -332,6 +332,11 @@ class Processor:
                 self.telemetry.watermarks_ms[partition] = intake.clock.reached
             self.telemetry.pending_cancellations[partition] = intake.conversions.waiting_cancellations
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether any partition has a backlog to read."""
+        return any(holding.seats[0].is_behind for holding in self.held.values())
+
     def is_moving(self, limit_s: float) -> bool:
         """Whether all that has work to do has done some of it within the limit."""
         moments = [

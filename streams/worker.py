@@ -17,7 +17,7 @@ from metrics.errors import RoistreamError
 from metrics.exposition import Exposition
 from streams import loops
 from streams.administration import ensure_topics
-from streams.allocation import separate_large_blocks
+from streams.allocation import give_back
 from streams.app import make_app
 from streams.http import HttpServer
 from streams.processor import Ports, Processor
@@ -38,6 +38,8 @@ _COLLECT_AFTER = (100_000, 20, 20)
 #: The consumer thread needs the interpreter often and shortly while a fetch comes in; the default is 5 ms.
 _SWITCH_SECONDS = 0.0005
 _STALLED_AFTER_S = 60
+#: So long after a backlog its memory is given back.
+_SETTLED_AFTER_S = 10
 _BROKER_ASKED_EVERY_S = 3
 _BROKER_ANSWERS_WITHIN_S = 5
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -71,7 +73,6 @@ def run(settings: Settings, accept_dead_letters: int = 0) -> int:
         logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLevelName(settings.log_level)))
     _prepare_topics(settings)
     warm_up()
-    separate_large_blocks()
     gc.set_threshold(*_COLLECT_AFTER)
     sys.setswitchinterval(_SWITCH_SECONDS)
     loops.install()
@@ -198,9 +199,16 @@ class Worker:
             die(error)
 
     async def _look_around(self) -> None:
+        settling_s = 0
         while True:
             await asyncio.sleep(1)
             self.processor.look_around()
+            if self.processor.is_behind:
+                settling_s = _SETTLED_AFTER_S
+            elif settling_s:
+                settling_s -= 1
+                if not settling_s:
+                    await asyncio.to_thread(give_back)
             if self.processor.is_moving(self.stall_limit_s / 2):
                 self.watchdog.progress()
 

@@ -96,7 +96,7 @@ def test_a_backlog_makes_checkpoints_of_intake_rare_and_its_end_makes_them_frequ
     world.ends[topics.LEADS] = 150_000
     look(processor, world, 1)
     intake, merge = holding(processor).seats[:2]
-    assert (intake.is_behind, merge.is_behind) == (True, False)
+    assert (intake.is_behind, merge.is_behind, processor.is_behind) == (True, False, True)
     holding(processor).intake.intake.offsets[topics.LEADS] = 149_000
     look(processor, world, 1)
-    assert not intake.is_behind
+    assert not processor.is_behind
