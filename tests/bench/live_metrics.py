@@ -83,6 +83,8 @@ def _pages_until_gone(
     """How many pages still show one of the campaigns that were archived, the largest among them."""
     text = _page(worker).text
     shown = [name for name in names if f'campaign_id="{name}"' in text][:_ARCHIVED]
+    if not shown:
+        raise AssertionError("The page shows none of the campaigns that are to be archived.")
     for name in shown:
         _send(producer, settings, topics.CAMPAIGNS, name, None)
     producer.flush(60)

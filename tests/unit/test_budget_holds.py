@@ -24,6 +24,17 @@ FACTS = CampaignFacts("c", budget_micros=1_000 * MICROS, starts_at=START, ends_a
 NOTHING = dict.fromkeys(Sums.__struct_fields__, 0)
 
 
+def leads_stopped(campaign_id: str) -> AlertSignal:
+    return AlertSignal(
+        alert_id="f",
+        campaign_id=campaign_id,
+        rule="LeadsStopped",
+        status="firing",
+        starts_at=START,
+        received_at=START,
+    )
+
+
 def reading(name, at, spend, leads=0, start=None):
     window = (
         ("total", None, None)
@@ -219,14 +230,7 @@ def test_rejecting_one_thing_does_not_keep_an_alert_from_pausing():
     play = Play("enforce", [BAD], grow_by=0.3, approve_above=0.1, total_ceiling=5_000)
     assert play.step(reading("c", START, 100, 120)) == [("move", "graduate", "propose")]
     play.say("reject")
-    alert = AlertSignal(
-        alert_id="f",
-        campaign_id="c",
-        rule="LeadsStopped",
-        status="firing",
-        starts_at=START,
-        received_at=START,
-    )
+    alert = leads_stopped("c")
     assert play.step(signals=[alert]) == [("pause", "alert:LeadsStopped", "enforce")]
 
 
@@ -294,14 +298,7 @@ def test_an_alert_that_comes_before_its_campaign_is_registered_waits_for_that():
     play = Play(facts=[BAD])
     here = play.context
     play.context = here._replace(facts={})
-    alert = AlertSignal(
-        alert_id="f",
-        campaign_id="c",
-        rule="LeadsStopped",
-        status="firing",
-        starts_at=START,
-        received_at=START,
-    )
+    alert = leads_stopped("c")
     assert play.step(signals=[alert]) == []
     play.board = msgspec.msgpack.decode(msgspec.msgpack.encode(play.board), type=Board)
     play.context = here
@@ -312,14 +309,7 @@ def test_an_alert_that_comes_before_its_campaign_is_registered_waits_for_that():
 
 def test_an_alert_on_a_campaign_that_never_comes_is_forgotten():
     play = Play(facts=[])
-    alert = AlertSignal(
-        alert_id="f",
-        campaign_id="x",
-        rule="LeadsStopped",
-        status="firing",
-        starts_at=START,
-        received_at=START,
-    )
+    alert = leads_stopped("x")
     play.step(signals=[alert])
     assert play.board.early == (alert,)
     play.step(at=START + HOUR)
