@@ -14,10 +14,11 @@ from metrics.attribution.crediting import split_subject, subject
 from metrics.attribution.lag import LagCounts, Lags
 from metrics.campaigns import Book
 from metrics.composing import Stamp, View, compose, credited
+from metrics.open_windows import OpenWindows
 from metrics.panes import DAYS, QUARTERS, TOTAL, ByStart, Horizon, horizon
 from metrics.reading import CampaignKpi, Dimension, Stage
 from metrics.reports import Report, ReportKey
-from metrics.schedule import Allowance, Schedule, WindowKey, stride
+from metrics.schedule import Allowance, Schedule, WindowKey
 from metrics.tally import Tally
 from metrics.timeline import floor_to
 from metrics.watermark import CampaignClock
@@ -29,7 +30,6 @@ from metrics.windows import (
     TUMBLING,
     Account,
     Span,
-    WindowKind,
     rolling_spans,
     window_of,
 )
@@ -45,9 +45,6 @@ from streams.wire import Bundle, PanePartial, decode_bundle
 PACE = {"1m": 1, "1h": 5, "1d": 10, TOTAL_WINDOW: 10, "rolling": 5}
 #: The same of every model but ``declared``.
 SLOWEST = 10
-#: Windows that one checkpoint closes, unless more end at the same instant: after a long silence of one topic the
-#: watermark leaps over days, and a checkpoint of all their finals would miss its deadline, again after each restart.
-MAX_CLOSED_AT_ONCE = 10_000
 
 
 class MergeOptions(msgspec.Struct, frozen=True):
@@ -91,7 +88,7 @@ class Merge:
         self.lags: dict[int, dict[str, LagCounts]] = {}
         #: When each source partition last fitted the data-driven model.
         self.fits: dict[int, int] = {}
-        self.closed_through: int | None = None
+        self.windows = OpenWindows(options.grace)
         self.changed_panes: set[tuple[str, int, int]] = set()
         self.changed_reports: set[tuple[str, ReportKey]] = set()
         self.latest: dict[str, dict[str, CampaignKpi]] = {}
@@ -100,7 +97,6 @@ class Merge:
         self._slow_interval = SLOWEST * options.publish_interval
         self.schedule = Schedule(intervals, pace.updates, self._interval_of)
         self.views = Schedule(intervals, pace.views, self._interval_of)
-        self._open: dict[str, dict[int, set[str]]] = {kind.name: {} for kind in TUMBLING}
         self._spans: tuple[Span, ...] = ()
         self._limits = horizon(None)
         self._expired = self._limits
@@ -133,10 +129,8 @@ class Merge:
         if campaign_id not in self.accounts:
             return
         self._mark((campaign_id, TOTAL_WINDOW, 0))
-        for name, starts in self._open.items():
-            for start, campaigns in starts.items():
-                if campaign_id in campaigns:
-                    self._mark((campaign_id, name, start))
+        for key in list(self.windows.of(campaign_id)):
+            self._mark(key)
 
     def remark(self, campaign_id: str, resolution: int, start: int, sequence: int | None = None) -> None:
         """A pane may have changed since its windows were last published, at ``sequence`` (None: now)."""
@@ -176,8 +170,8 @@ class Merge:
     def _reopen(self, key: WindowKey) -> None:
         """A window of a campaign is open in every view, also where nothing is credited in it."""
         campaign_id, name, start = key
-        if not self._is_closed(BY_NAME[name], start):
-            self._open[name].setdefault(start, set()).update(self._with_views(campaign_id))
+        if not self.windows.is_closed(name, start):
+            self.windows.add(self._with_views(campaign_id), name, start)
 
     def _take(self, bundle: Bundle) -> None:
         if bundle.rollups is not None:
@@ -274,25 +268,21 @@ class Merge:
         campaign_id, name, start = key
         self.views.mark((campaign_id, ROLLING_KEY, 0), following)
         if name != TOTAL_WINDOW:
-            if self._is_closed(BY_NAME[name], start):
+            if self.windows.is_closed(name, start):
                 self.schedule.mark_urgent(key, following)
                 return
-            self._open[name].setdefault(start, set()).add(campaign_id)
+            self.windows.add((campaign_id,), name, start)
         self.schedule.mark(key, following)
 
     def _interval_of(self, name: str) -> int | None:
         return None if split_subject(name)[1] is None else self._slow_interval
-
-    def _is_closed(self, kind: WindowKind, start: int) -> bool:
-        closed = self.closed_through
-        return closed is not None and start + kind.length + self.options.grace <= closed
 
     # --- giving out --------------------------------------------------------------------------------
 
     @property
     def has_pending(self) -> bool:
         """Whether anything waits to be written or published."""
-        is_closing = self.closed_through != self.clock.reached
+        is_closing = self.windows.through != self.clock.reached
         waiting = len(self.schedule) > 0 or len(self.views) > 0
         return self.is_touched or is_closing or waiting or self.parts.has_pending or self.rollups.has_pending
 
@@ -304,23 +294,15 @@ class Merge:
     @property
     def moment(self) -> Moment:
         """The state that parts of roll-ups are made of."""
-        return Moment(self.clock.reached, self._spans, self._expired, self._is_closed)
+        return Moment(self.clock.reached, self._spans, self._expired, self.windows.is_closed)
 
     @property
     def due_at(self) -> int | None:
         """When something may be published next, in milliseconds; 0: already; None: nothing waits."""
-        if self._is_closing():
+        if self.windows.are_due(self.clock.reached):
             return 0
         moments = [at for at in (self.schedule.due_at(), self.views.due_at()) if at is not None]
         return min(moments, default=None)
-
-    def _is_closing(self) -> bool:
-        """Whether the watermark has passed windows that are still open."""
-        reached = self.clock.reached
-        if reached is None or reached == self.closed_through:
-            return False
-        lengths = [(kind.length + self.options.grace, self._open[kind.name]) for kind in TUMBLING]
-        return any(start + length <= reached for length, starts in lengths for start in starts)
 
     def readings(self, stamp: Stamp, now: int) -> list[CampaignKpi]:
         """The readings that go to ``campaign-kpis`` now: finals, corrections, updates that are due."""
@@ -385,31 +367,10 @@ class Merge:
         return self._limits
 
     def _close(self) -> list[WindowKey]:
-        """Windows that the watermark has passed by the grace, the oldest first; the one place that closes them."""
-        reached = self.clock.reached
-        if reached is None or reached == self.closed_through:
-            return []
-        self.closed_through = self._close_through(reached)
-        closed = [
-            (campaign_id, kind.name, start)
-            for kind in TUMBLING
-            for start in sorted(self._open[kind.name])
-            if self._is_closed(kind, start)
-            for campaign_id in sorted(self._open[kind.name].pop(start))
-        ]
+        closed = self.windows.close(self.clock.reached)
         for key in closed:
             self.schedule.close(key)
         return closed
-
-    def _close_through(self, reached: int) -> int:
-        """How far to close now, at most up to ``reached``."""
-        ending: dict[int, int] = {}
-        for kind in TUMBLING:
-            for start, campaigns in self._open[kind.name].items():
-                passed_at = start + kind.length + self.options.grace
-                if passed_at <= reached:
-                    ending[passed_at] = ending.get(passed_at, 0) + len(campaigns)
-        return stride(ending, reached, MAX_CLOSED_AT_ONCE)
 
     def _slide(self) -> None:
         reached = self.clock.reached

@@ -142,7 +142,7 @@ class MergeLog:
         self.epoch, self.birth = meta.epoch, meta.birth
         self._confirmed, self._closed = meta.published, meta.closed
         merge.sequence, merge.offset, merge.heard = meta.sequence, meta.offset, meta.heard
-        merge.closed_through = meta.closed
+        merge.windows.through = meta.closed
         merge.clock.statuses = meta.statuses
         merge.clock.reached = meta.reached
         merge.lags, merge.fits = meta.lags, meta.fits
@@ -192,7 +192,7 @@ class MergeLog:
         self.views = merge.view_readings(stamp, now)
         self._storing = self._totals_of(name for name, kind, _ in merge.changed_panes if kind == TOTAL)
         rolled_up = self._rollups.outputs(
-            self.epoch, stamp, merge.sequence, merge.moment, merge.closed_through
+            self.epoch, stamp, merge.sequence, merge.moment, merge.windows.through
         )
         self._is_due = self._rollups.has_unsent_status
         entries = self._changed_entries() + self._rollups.entries(merge.sequence) + self._dropped_entries()
@@ -207,7 +207,7 @@ class MergeLog:
             )
             for reading in readings
         ]
-        self._closing = merge.closed_through
+        self._closing = merge.windows.through
         return Checkpoint(merge.sequence, entries, outputs + rolled_up)
 
     def confirm(self, sequence: int) -> None:

@@ -42,7 +42,7 @@ class Moment(NamedTuple):
     spans: Sequence[Span]
     #: The panes that are still kept of every campaign.
     kept: Horizon
-    is_closed: Callable[[WindowKind, int], bool]
+    is_closed: Callable[[str, int], bool]
 
 
 class _PartKey(NamedTuple):
@@ -176,8 +176,7 @@ class RollupParts:
         self._expand()
 
         def is_urgent(key: _PartKey) -> bool:
-            kind = BY_NAME.get(key.window)
-            return kind is not None and at.is_closed(kind, key.start)
+            return key.window in BY_NAME and at.is_closed(key.window, key.start)
 
         return [partial for key in self._pacing.take(now, is_urgent) for partial in self._told(key, at)]
 

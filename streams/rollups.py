@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from metrics.composing import DECLARED, Stamp
+from metrics.open_windows import is_past
 from metrics.panes import horizon
 from metrics.reading import RollupKpi, Stage
 from metrics.rollups import Group, Part, compose_rollup
@@ -183,9 +184,7 @@ class Rollups:
         return min(known) if len(known) == len(marks) else self.closed_through
 
     def _is_closed(self, key: RollupKey) -> bool:
-        if not key.is_tumbling or self.closed_through is None:
-            return False
-        return key.start + BY_NAME[key.window].length + self._grace <= self.closed_through
+        return key.is_tumbling and is_past(key.window, key.start, self._grace, self.closed_through)
 
     def _interval(self, key: RollupKey) -> int:
         is_rolling = key.window.startswith(ROLLING_MARK)

@@ -281,7 +281,7 @@ class Deployment:
             campaign: (account.total, [dict(panes) for panes in account.panes])
             for campaign, account in merge.accounts.items()
         }
-        return accounts, merge.clock.reached, merge.closed_through
+        return accounts, merge.clock.reached, merge.windows.through
 
     async def outcome(self) -> dict[str, Any]:
         """The state and everything that readers of the output topics end up with."""

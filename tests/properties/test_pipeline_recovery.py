@@ -7,10 +7,11 @@ from collections import Counter
 
 import pytest
 
+from metrics import open_windows
 from metrics.events import Campaign
 from metrics.reports import Report
 from metrics.timeline import DAY, HOUR, MINUTE
-from streams import merge, topics
+from streams import topics
 from tests.properties.machine import BEFORE_CONFIRM, INTAKE, MERGE, Machine
 
 T0 = 1_794_960_000_000  # midnight UTC
@@ -63,7 +64,7 @@ def test_a_final_lost_at_a_crash_is_published_though_its_pane_had_expired(crash)
 @pytest.mark.parametrize("crash", [None, 0, 2, BEFORE_CONFIRM])
 def test_a_leap_of_the_watermark_closes_its_windows_over_several_checkpoints(monkeypatch, crash):
     # clicks  2 campaigns in each of 10 minutes, read while the other topics hold the watermark; then they fall idle
-    monkeypatch.setattr(merge, "MAX_CLOSED_AT_ONCE", 6)
+    monkeypatch.setattr(open_windows, "MAX_CLOSED_AT_ONCE", 6)
     machine = Machine(1)
     for minute in range(10):
         for campaign in ("c", "d"):
