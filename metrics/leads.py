@@ -41,8 +41,12 @@ class LeadEntry(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 def observe(entry: LeadEntry | None, stage: str, mark: Mark) -> tuple[LeadEntry, list[Contribution]]:
     """Take in one record of a lead; return its entry now and what its sums change by."""
-    known = entry.marks if entry else (None, None, None)
     reached = STAGES.index(stage)
+    if entry is None:
+        marks = [mark if index <= reached else None for index in range(len(STAGES))]
+        now = LeadEntry(tuple(marks), mark if mark.campaign is not None else None)  # type: ignore[arg-type]
+        return now, contributions(now)
+    known = entry.marks
     lead, mql, sql = (_earlier(old, mark) if index <= reached else old for index, old in enumerate(known))
     named = entry.named if entry else None
     if mark.campaign is not None:

@@ -28,12 +28,13 @@ from metrics.orders import (
 from metrics.orders import contributions as order_counts
 from metrics.panes import RESOLUTIONS, Horizon
 from metrics.tally import Tally
-from streams.journeys import LEAD, ORDER, Journeys
+from streams.journeys import LEAD, ORDER, Journeys, Named
 from streams.tables import EntryTable
 
 #: Applies a judged record; None when it is older than every window that could hold it.
 Apply = Callable[[Horizon], list[Contribution] | None]
 _A_CUSTOMER = Tally(customers=1)
+_NOBODY = Named(None, ())
 
 
 class Conversions:
@@ -98,14 +99,14 @@ class Conversions:
             Rejection: when it names nobody.
         """
         instant(event.requested_at, "requested_at")
-        ids = _ids_of(event)
-        if not ids:
+        visitor, others = _named(event)
+        if visitor is None and not others:
             raise Rejection(Reason.MISSING_FIELD, "an erasure needs a visitor_id, a customer_id or a lead_id")
         for kind, named in (("c", event.customer_id), ("v", event.visitor_id)):
             if named is not None:
                 self._customers.drop(f"{kind}|{named}")
         if self._journeys is not None:
-            for hashed in ids:
+            for hashed in others if visitor is None else (visitor, *others):
                 self._journeys.forget(hashed)
 
     def take_customers(self) -> list[list[Contribution]]:
@@ -175,19 +176,18 @@ class Conversions:
 
     def _tell_lead(self, journeys: Journeys, event: Lead, entry: LeadEntry, seen_at: int) -> None:
         """A lead is credited as of its earliest record, whatever stage that has; later stages follow it."""
-        ids = [lead_hash(event.lead_id)]
-        if event.visitor_id is not None:
-            ids.append(visitor_hash(event.visitor_id))
-        at = min(mark.at for mark in entry.marks if mark is not None)
-        journeys.convert(f"{LEAD}|{event.lead_id}", at, ids, lead_counts(entry), seen_at)
+        visitor = None if event.visitor_id is None else visitor_hash(event.visitor_id)
+        named = Named(visitor, (lead_hash(event.lead_id),))
+        at = min([mark.at for mark in entry.marks if mark is not None])
+        journeys.convert(f"{LEAD}|{event.lead_id}", at, named, lead_counts(entry), seen_at)
 
     def _tell_order(self, journeys: Journeys, event: Order, entry: OrderEntry, seen_at: int) -> None:
         """An order is credited as of its placement; what comes before that is known cannot be credited."""
-        ids = []
+        named = _NOBODY
         if entry.placed is not None and event.kind == "placed":
-            ids = _ids_of(event)
+            named = _named(event)
         at = seen_at if entry.placed is None else entry.placed.at
-        journeys.convert(f"{ORDER}|{event.order_id}", at, ids, order_counts(entry), seen_at)
+        journeys.convert(f"{ORDER}|{event.order_id}", at, named, order_counts(entry), seen_at)
 
     def _micros(self, event: Order, name: str, at: int) -> int:
         amount = required(getattr(event, name), name)
@@ -206,14 +206,11 @@ def _customer(event: Order) -> str | None:
     return None if event.visitor_id is None else f"v|{event.visitor_id}"
 
 
-def _ids_of(event: Order | Erasure) -> list[int]:
+def _named(event: Order | Erasure) -> Named:
     """Hashes of the ids that a record names."""
-    named = (
-        (visitor_hash, event.visitor_id),
-        (lead_hash, event.lead_id),
-        (customer_hash, event.customer_id),
-    )
-    return [hashed(text) for hashed, text in named if text is not None]
+    visitor = None if event.visitor_id is None else visitor_hash(event.visitor_id)
+    others = ((lead_hash, event.lead_id), (customer_hash, event.customer_id))
+    return Named(visitor, tuple([hashed(text) for hashed, text in others if text is not None]))
 
 
 def _tell_first(journeys: Journeys, known: FirstOrder | None, first: FirstOrder) -> None:

@@ -6,7 +6,7 @@ credits after any order of the same facts are the same. Free of I/O, like intake
 """
 
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from heapq import heappop, heappush
 from itertools import islice
 from typing import NamedTuple
@@ -45,6 +45,13 @@ class Batch(NamedTuple):
     campaigns: Sequence[str]
     channel_codes: Codes
     channels: Sequence[str]
+
+
+class Named(NamedTuple):
+    """Hashes of the ids that a record of a conversion names: of the visitor, who may have touches, and of others."""
+
+    visitor: int | None
+    others: tuple[int, ...]
 
 
 class _Change:
@@ -108,29 +115,32 @@ class Journeys:
         for index in self._watched.earlier(batch.visitors, batch.at).tolist():
             self._reconsider(int(batch.visitors[index]), int(batch.at[index]), is_click=is_click)
 
-    def convert(
-        self, key: str, at: int, ids: Iterable[int], counted: Iterable[Contribution], seen_at: int
-    ) -> None:
+    def convert(self, key: str, at: int, named: Named, counted: Iterable[Contribution], seen_at: int) -> None:
         """A record of a conversion was applied.
 
         Args:
             key: the conversion, by kind and id.
             at: its event time by all its records.
-            ids: hashes of the ids that this record names.
+            named: the ids that this record names.
             counted: what the conversion counts by all its records, wherever it was declared.
             seen_at: event time of this record.
         """
         change = self._open(key)
         known = change.now
-        whose = tuple(sorted({*ids, *(known.ids if known else ())}))
+        ids = named.others if named.visitor is None else (named.visitor, *named.others)
         parts = tuple([Part(when, tally) for _, when, tally in counted])
         if known is None:
-            change.now = Conversion(at, whose, parts)
+            change.now = Conversion(at, tuple(sorted(ids)), parts)
         else:
+            whose = tuple(sorted({*ids, *known.ids}))
             change.now = msgspec.structs.replace(known, at=at, ids=whose, parts=parts)
-        self._join(whose, seen_at)
+        whose = change.now.ids
         if whose:
-            self._of_person.setdefault(self.people.root(whose[0]), set()).add(key)
+            root = self._join(whose, seen_at, named.others)
+            keys = self._of_person.get(root)
+            if keys is None:
+                keys = self._of_person[root] = set()
+            keys.add(key)
 
     def mark_first(self, key: str, *, is_first: bool) -> None:
         """An order became, or is no longer, the first of its customer."""
@@ -275,17 +285,27 @@ class Journeys:
         elif conversion.generation < newest:
             self._stale.append(key)
 
-    def _join(self, ids: tuple[int, ...], at: int) -> None:
-        apart = {self.people.root(each) for each in ids}
+    def _join(self, ids: tuple[int, ...], at: int, untouched: Collection[int]) -> int:
+        """Join ids; conversions that may have touches now which they had not are settled anew. Returns the root.
+
+        An id without touches, which is new, brings none to anybody: most leads are of a visitor and a new ``lead_id``.
+        """
         joined = self.people.link(ids, at)
         if joined is None:
-            return
+            return self.people.root(ids[0])
+        touched = [root for root, part in joined.parts.items() if len(part) > 1 or root not in untouched]
         keys: set[str] = set()
-        for root in apart:
-            keys |= self._of_person.pop(root, set())
-        self._of_person[joined] = keys
-        for key in keys:
-            self._open(key)
+        for root in joined.parts:
+            mine = self._of_person.pop(root, None)
+            if mine is None:
+                continue
+            keys = keys | mine if keys else mine
+            if touched and touched != [root]:
+                for key in mine:
+                    self._open(key)
+        if keys:
+            self._of_person[joined.root] = keys
+        return joined.root
 
     def _reconsider(self, visitor: int, at: int, *, is_click: bool) -> None:
         reach = self.rules.reach(is_click=is_click)

@@ -5,7 +5,8 @@ visitor. Ids are 64-bit hashes in domains of their own; persons are the connecte
 back, except by erasing a person.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 import msgspec
 
@@ -41,12 +42,21 @@ class Person(msgspec.Struct, array_like=True, frozen=True, gc=False):
     ids: tuple[int, ...]
 
 
+class Joined(NamedTuple):
+    """A person that was joined: its root, and the persons it was made of by their roots, each with its ids."""
+
+    root: int
+    parts: Mapping[int, tuple[int, ...]]
+
+
 class Identities:
     """The persons of one partition that have more than one id, each under one of them, its root.
 
     >>> people = Identities()
-    >>> people.link([1, 2], at=5), people.link([3, 2], at=6) is None, sorted(people.ids(3)) == [1, 2, 3]
-    (1, False, True)
+    >>> people.link([1, 2], at=5), people.link([2, 1], at=6), people.link([3, 2], at=6)
+    (Joined(root=1, parts={1: (1,), 2: (2,)}), None, Joined(root=1, parts={3: (3,), 1: (1, 2)}))
+    >>> sorted(people.ids(3))
+    [1, 2, 3]
     >>> people.root(2) == people.root(3), people.root(9)
     (True, 9)
     """
@@ -66,33 +76,48 @@ class Identities:
         person = self.persons.get(self.root(hashed))
         return (hashed,) if person is None else person.ids
 
-    def link(self, ids: Iterable[int], at: int) -> int | None:
+    def link(self, ids: Iterable[int], at: int) -> Joined | None:
         """Join ids that one record names at event time ``at``.
 
         Returns:
-            The root of the person they are now, or None where nothing was joined that was apart.
+            The person they are now, or None where nothing was joined that was apart.
         """
         roots, persons = self._roots, self.persons
         parts: dict[int, tuple[int, ...]] = {}
         for hashed in ids:
             known = roots.get(hashed, hashed)
             if known not in parts:
-                parts[known] = persons[known].ids if known in persons else (hashed,)
+                person = persons.get(known)
+                parts[known] = (hashed,) if person is None else person.ids
         if not parts:
             return None
         if len(parts) == 1:
             self._refresh(next(iter(parts)), at)
             return None
-        root = max(parts, key=lambda each: (len(parts[each]), -each))
+        root = -max([(len(part), -each) for each, part in parts.items()])[1]
         if sum(map(len, parts.values())) > MAX_IDS:
             self._refresh(root, at)
             return None
-        latest = max([at, *(persons[each].latest for each in parts if each in persons)])
-        for each in parts:
-            if each != root and persons.pop(each, None) is not None:
+        self._join(root, parts, at)
+        return Joined(root, parts)
+
+    def _join(self, root: int, parts: Mapping[int, tuple[int, ...]], at: int) -> None:
+        joined, latest = parts[root], at
+        for each, part in parts.items():
+            known = self.persons.get(each)
+            if known is not None:
+                latest = max(latest, known.latest)
+            if each == root:
+                if known is None:
+                    self._roots[root] = root
+                continue
+            joined += part
+            for hashed in part:
+                self._roots[hashed] = root
+            if known is not None:
+                del self.persons[each]
                 self._changed.add(each)
-        self._put(root, Person(latest, tuple(hashed for part in parts.values() for hashed in part)))
-        return root
+        self._keep(root, Person(latest, joined))
 
     def restore(self, root: int, person: Person) -> None:
         """Put back a person read from the changelog."""
@@ -130,10 +155,13 @@ class Identities:
         """A person that was seen again on a later day is kept longer."""
         person = self.persons.get(root)
         if person is not None and at // DAY > person.latest // DAY:
-            self._put(root, Person(at, person.ids))
+            self._keep(root, Person(at, person.ids))
 
     def _put(self, root: int, person: Person) -> None:
-        self.persons[root] = person
         self._roots.update(dict.fromkeys(person.ids, root))
+        self._keep(root, person)
+
+    def _keep(self, root: int, person: Person) -> None:
+        self.persons[root] = person
         self._by_day.setdefault(person.latest // DAY, set()).add(root)
         self._changed.add(root)

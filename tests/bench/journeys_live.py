@@ -1,8 +1,12 @@
 """Many active visitors through a real broker and a real worker with every model: `python -m tests.bench.journeys_live`.
 
-Fills a fresh deployment with the touches of all visitors, five each, spread over twenty days, and with a lead and an order
-of one visitor in a hundred. One worker reads it all, is killed with SIGKILL, and a second one recovers. Prints the most memory each
-has had, and how long the recovery took, start of the process included.
+Fills a fresh deployment with the touches of all visitors, five each, spread over six hours (``--hours``), and with a lead
+and an order of one visitor in a hundred. One worker reads it all, is killed with SIGKILL, and a second one recovers. Prints the
+most memory each has had, and how long the recovery took, start of the process included.
+
+The hours do not matter to what is remembered of visitors, all of it being within the lookback. They matter to the windows:
+every minute of every campaign with a click becomes a final record in each view. Over twenty days five million clicks touch two
+million of those, which a live worker publishes in twenty days, and this one would have to publish before it comes to its end.
 """
 
 import argparse
@@ -18,7 +22,7 @@ import msgspec
 import numpy as np
 
 from metrics.attribution.models import MODELS
-from metrics.timeline import DAY, HOUR, MINUTE
+from metrics.timeline import HOUR, MINUTE
 from streams import topics
 from streams.administration import ensure_topics
 from streams.checkpoint import bounds
@@ -56,6 +60,7 @@ def main() -> None:
             {
                 "visitors": options.visitors,
                 "campaigns": options.campaigns,
+                "hours": options.hours,
                 "read": first,
                 "recovered": second,
             },
@@ -141,17 +146,18 @@ def _routes(visitors: int) -> list[np.ndarray]:
 async def _fill(
     found: Broker, settings: Settings, parts: list[np.ndarray], options: argparse.Namespace, now: int
 ) -> None:
-    """Each visitor's touches, one after the other over the days, in order of time."""
+    """Each visitor's touches, one after the other over the hours, in order of time."""
     # Only partitions that have a leader know where they end.
     await bounds(settings, [(settings.topic(topics.CLICKS), partition) for partition in range(PARTITIONS)])
     rng, series = np.random.default_rng(7), 0
     touches = options.touches
-    begins, step = now - 20 * DAY, 20 * DAY // touches - HOUR
+    each = options.hours * HOUR // touches
+    begins = now - 5 * MINUTE - touches * each
     async with Appender(found.address) as appender:
         for number in range(touches):
             for partition, mine in enumerate(parts):
                 visitors = rng.permutation(mine)
-                at = begins + number * (20 * DAY // touches) + np.sort(rng.integers(0, step, len(mine)))
+                at = begins + number * each + np.sort(rng.integers(0, each, len(mine)))
                 for start in range(0, len(mine), _BATCH):
                     some = slice(start, start + _BATCH)
                     size, series = len(visitors[some]), series + 1
@@ -195,6 +201,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--visitors", type=int, default=1_000_000, help="at most a million")
     parser.add_argument("--touches", type=int, default=5)
     parser.add_argument("--campaigns", type=int, default=100)
+    parser.add_argument("--hours", type=int, default=6, help="over which the touches are spread")
     options = parser.parse_args()
     options.visitors = min(options.visitors, 1_000_000)
     return options

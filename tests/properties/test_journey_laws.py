@@ -268,6 +268,21 @@ def refunds_of(partition, campaign, view):
     return partition.panes.tallies[subject(campaign, view), TOTAL, 0].refunds_micros
 
 
+def test_only_an_id_that_may_have_touches_settles_anew_what_its_person_converted():
+    partition = Partition()
+    partition.take(0, "lead", ("l0", 5 * HOUR, "v0", "lead"))
+    partition.take(1, "lead", ("l1", 6 * HOUR, "v0", "lead"))
+    partition.settle()
+    partition.take(2, "lead", ("l2", 7 * HOUR, "v0", "lead"))
+    assert partition.journeys.unsettled == 1
+    partition.take(3, "touch", ("v1", 1 * HOUR, True, "a", ""))
+    partition.settle()
+    partition.take(4, "order", (8 * HOUR, "v1", None, "l2", 0))
+    assert partition.journeys.unsettled == 4
+    partition.settle()
+    assert partition.sums()["first_touch", "a", TOTAL, 0][2] == 3_000_000
+
+
 def test_an_erased_person_leaves_the_figures_and_nothing_else():
     partition = Partition()
     partition.take(0, "touch", ("v0", 1 * HOUR, True, "a", ""))
