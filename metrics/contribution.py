@@ -1,8 +1,11 @@
 """Contributions: what one fact adds to which campaign at which event time."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
 from metrics.tally import Tally
 
@@ -13,6 +16,24 @@ class Contribution(NamedTuple):
     campaign: str
     at: int
     tally: Tally
+
+
+class Columns(NamedTuple):
+    """Many contributions.
+
+    Attributes:
+        campaigns: the different ones.
+        codes: of each contribution, the index of its campaign.
+        at: event times.
+        fields: indexes of fields of ``Tally``.
+        sums: a row per field, a column per contribution.
+    """
+
+    campaigns: Sequence[str]
+    codes: npt.NDArray[np.int64]
+    at: npt.NDArray[np.int64]
+    fields: Sequence[int]
+    sums: npt.NDArray[np.int64]
 
 
 def difference(before: list[Contribution], after: list[Contribution]) -> list[Contribution]:

@@ -10,9 +10,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from metrics.contribution import Contribution
+from metrics.contribution import Columns, Contribution
 from metrics.kernels.sums import group
 from metrics.pane_columns import (
+    FIELDS,
     LARGEST,
     LARGEST_PART,
     Changes,
@@ -163,6 +164,19 @@ class Panes:
             for index in large:
                 self._fold_beyond(int(codes[index]), int(at[index]), part[index].tally, limits)
 
+    def fold_columns(self, found: Columns, limits: Horizon) -> None:
+        """The same of contributions in columns."""
+        campaigns = self.codes_of(found.campaigns)
+        for first in range(0, len(found.at), _FOLDED_AT_ONCE):
+            some = slice(first, first + _FOLDED_AT_ONCE)
+            codes, at, sums = campaigns[found.codes[some]], found.at[some], found.sums[:, some].copy()
+            large = np.flatnonzero((np.abs(sums) > LARGEST_PART).any(axis=0)).tolist()
+            tallies = [_tally(found.fields, sums[:, index]) for index in large]
+            sums[:, large] = 0
+            self.add(codes, at, found.fields, sums, limits)
+            for index, tally in zip(large, tallies, strict=True):
+                self._fold_beyond(int(codes[index]), int(at[index]), tally, limits)
+
     def add_to(self, resolution: int, contributions: Sequence[Contribution], limits: Horizon) -> None:
         """Add small contributions to the panes of one resolution that still accept facts."""
         codes = self.codes_of(contribution.campaign for contribution in contributions)
@@ -230,6 +244,10 @@ class Panes:
         if columns is None:
             columns = self._columns[key] = PaneColumns()
         return columns
+
+
+def _tally(fields: Sequence[int], values: Integers) -> Tally:
+    return Tally(**{FIELDS[field]: value for field, value in zip(fields, values.tolist(), strict=True)})
 
 
 def _by_start(starts: Integers) -> Iterator[tuple[int, Integers | slice]]:

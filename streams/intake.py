@@ -213,7 +213,7 @@ class Intake:
             return
         is_idle = topics.CLICKS in self.idle
         reached = EVER if is_idle else self.clock.stream_times[topics.CLICKS]
-        self.panes.fold(self.journeys.settle(reached), self._limits)
+        self.journeys.settle(reached).fold_into(self.panes, self._limits)
 
     def settle_due(self, now: int) -> None:
         """Settle at a checkpoint, when it is time, or when the watermark vouches for another minute."""

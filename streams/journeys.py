@@ -17,15 +17,16 @@ import numpy.typing as npt
 
 from metrics.attribution.crediting import COHORT, Conversion, Decision, Part
 from metrics.attribution.identity import Identities
-from metrics.attribution.journeys import Columns, Hashes, TouchStore, Watchlist
+from metrics.attribution.journeys import Columns as Touches
+from metrics.attribution.journeys import Hashes, TouchStore, Watchlist
 from metrics.attribution.lag import LagCounts
 from metrics.attribution.markov import Fit, Steps, fit_steps
 from metrics.attribution.models import MARKOV, UNCREDITED, Rules
 from metrics.attribution.places import Codes, Instants, Places, Ranks
 from metrics.attribution.rulings import Made, Rulings, is_apart
 from metrics.attribution.settling import MOST, Sheet, is_large, paths_of, steps_of
-from metrics.contribution import Contribution, difference
-from metrics.panes import RETENTIONS
+from metrics.contribution import Columns, Contribution, difference
+from metrics.panes import RETENTIONS, Horizon, Panes
 from metrics.timeline import DAY
 from streams.tables import EntryTable
 
@@ -62,6 +63,20 @@ class _Change:
     def __init__(self, known: Conversion | None) -> None:
         self.before = known
         self.now = known
+
+
+class Settled:
+    """What has been credited, and taken back: sums of each subject, and what was told of some conversions apart."""
+
+    def __init__(self) -> None:
+        self.sums: list[Columns] = []
+        self.apart: list[Contribution] = []
+
+    def fold_into(self, panes: Panes, limits: Horizon) -> None:
+        """Add it all to the panes that still accept facts."""
+        for sums in self.sums:
+            panes.fold_columns(sums, limits)
+        panes.fold(self.apart, limits)
 
 
 Settling = tuple[str, Conversion | None, Conversion]
@@ -110,8 +125,7 @@ class Journeys:
         if not batch.visitors.any():
             return
         places = self.places.encode(*batch[2:])
-        columns = Columns(batch.visitors, batch.at, places)
-        self.touches[is_click].insert(columns)
+        self.touches[is_click].insert(Touches(batch.visitors, batch.at, places))
         for index in self._watched.earlier(batch.visitors, batch.at).tolist():
             self._reconsider(int(batch.visitors[index]), int(batch.at[index]), is_click=is_click)
 
@@ -153,7 +167,7 @@ class Journeys:
         """How many conversions wait to be settled."""
         return len(self._dirty)
 
-    def settle(self, clicks_reached: int | None) -> list[Contribution]:
+    def settle(self, clicks_reached: int | None) -> Settled:
         """Decide what changed; what the sums of each subject change by.
 
         Args:
@@ -164,7 +178,7 @@ class Journeys:
         dirty, self._dirty = self._dirty, {}
         self._unstored.clear()
         decided: list[Settling] = []
-        told: list[Contribution] = []
+        told = Settled()
         for key, change in dirty.items():
             before, now = change.before, change.now
             if now is None:
@@ -175,11 +189,11 @@ class Journeys:
                 if now is not before:
                     self.conversions.put(key, now)
             elif now.kept is not None and not now.ids:
-                told += self._keep(key, before, now)
+                told.apart += self._keep(key, before, now)
             else:
                 decided.append((key, before, now))
         for start in range(0, len(decided), MOST):
-            told += self._decide(decided[start : start + MOST])
+            self._decide(decided[start : start + MOST], told)
         return told
 
     def refit(self, now: int) -> None:
@@ -316,7 +330,7 @@ class Journeys:
             if known.at - reach <= at < known.at:
                 self._open(key)
 
-    def _decide(self, batch: Sequence[Settling]) -> list[Contribution]:
+    def _decide(self, batch: Sequence[Settling], told: Settled) -> None:
         """Credit some conversions by what they remember and what is found now."""
         ranks = self.places.ranks()
         remembered = [now.path for _, _, now in batch]
@@ -333,15 +347,14 @@ class Journeys:
                 decided = self._rulings.decided(before.generation)
                 sheet.put(before.counted, before.path, decided, before.shares, -1)
         credited = sheet.credit(self._rulings.views, ranks, self._effects(ranks))
-        told = credited.contributions()
+        told.sums.append(credited.sums())
         for (key, before, now), path, shares in zip(batch, paths, credited.data_driven(), strict=False):
             after = Conversion(now.at, now.ids, now.parts, now.is_first, path, generation, shares)
-            told += self._put(key, before, after)
+            told.apart += self._put(key, before, after)
         self._count_paths(
             [*paths, *(before.path for _, before, _ in batch if before is not None)],
             [1] * len(paths) + [-1] * sum(before is not None for _, before, _ in batch),
         )
-        return told
 
     def _put(self, key: str, before: Conversion | None, after: Conversion) -> list[Contribution]:
         """Remember a decided conversion; what has to be told of it apart from the sheet."""

@@ -1,7 +1,7 @@
 """Many conversions credited at once, over columns: what they count, told once per view, campaign and minute.
 
-A sheet collects what is to be counted, and taken back, of conversions with their paths; ``settle`` turns it into
-contributions by compiled kernels. What ``metrics.attribution.crediting`` says of one conversion is its meaning.
+A sheet collects what is to be counted, and taken back, of conversions with their paths; ``credit`` turns it into
+sums by compiled kernels. What ``metrics.attribution.crediting`` says of one conversion is its meaning.
 """
 
 from array import array
@@ -15,7 +15,7 @@ import numpy.typing as npt
 from metrics.attribution.crediting import COHORT, Conversion, Part, subject
 from metrics.attribution.models import MARKOV, MAX_PATH, MODELS, ROOTS, WHOLE, Rules
 from metrics.attribution.places import PATH, Instants, Ranks
-from metrics.contribution import Contribution
+from metrics.contribution import Columns
 from metrics.kernels import credits as kernels
 from metrics.kernels.sums import group
 from metrics.tally import Tally
@@ -26,6 +26,14 @@ LARGEST, MOST = 2 * 10**13, 4_000
 _ROOTS = np.array(ROOTS)
 _COLUMNS = 1 + kernels.COUNTS + kernels.MONEY
 _MOST_PARTS = 20
+#: The counts and the money of a part, as it stands in the columns of a sheet, by field of ``Tally``.
+_FIELDS = [
+    Tally.__struct_fields__.index(name)
+    for name in (
+        *("leads", "mqls", "sqls", "orders", "new_customers", "cancelled_orders", "mqls_now_sql"),
+        *("revenue_micros", "refunds_micros", "cost_of_goods_micros"),
+    )
+]
 
 
 class Views:
@@ -194,7 +202,7 @@ class Credited:
         packed = self._shares[row].astype(np.int32).tobytes()
         return [packed[4 * start : 4 * end] if end - start > 1 else b"" for start, end in pairwise(starts)]
 
-    def contributions(self) -> list[Contribution]:
+    def sums(self) -> Columns:
         """What the sums of each subject change by, once per minute; those that nothing is left of are not told."""
         views, ranks = self._views, self._ranks
         width = len(ranks.names)
@@ -203,17 +211,11 @@ class Credited:
             ranks.none, width, *self._sheet.columns(), MINUTE,
         )  # fmt: skip
         subjects, minutes, sums = group(subjects, minutes, sums)
-        rows = np.flatnonzero(sums.any(axis=0))
-        return [
-            Contribution(
-                subject(ranks.names[code % width], views.names[code // width]),
-                minute * MINUTE,
-                _tally(values),
-            )
-            for code, minute, values in zip(
-                subjects[rows].tolist(), minutes[rows].tolist(), sums[:, rows].T.tolist(), strict=True
-            )
-        ]
+        rows, used = np.flatnonzero(sums.any(axis=0)), np.flatnonzero(sums.any(axis=1))
+        distinct, codes = np.unique(subjects[rows], return_inverse=True)
+        names = [subject(ranks.names[code % width], views.names[code // width]) for code in distinct.tolist()]
+        fields = [_FIELDS[row] for row in used.tolist()]
+        return Columns(names, codes, minutes[rows] * MINUTE, fields, sums[np.ix_(used, rows)])
 
 
 def steps_of(
@@ -246,12 +248,12 @@ def steps_of(
 
 def is_large(parts: Sequence[Part]) -> bool:
     """Whether the money of a conversion, or the number of its parts, is too large for columns."""
-    return len(parts) > _MOST_PARTS or any(
-        tally.revenue_micros > LARGEST
-        or tally.refunds_micros > LARGEST
-        or not -LARGEST <= tally.cost_of_goods_micros <= LARGEST
-        for _, tally in parts
-    )
+    for _, tally in parts:
+        if tally.revenue_micros > LARGEST or tally.refunds_micros > LARGEST:
+            return True
+        if not -LARGEST <= tally.cost_of_goods_micros <= LARGEST:
+            return True
+    return len(parts) > _MOST_PARTS
 
 
 def shares_of(conversion: Conversion) -> list[int] | None:
@@ -276,11 +278,6 @@ def _columns(at: int, tally: Tally) -> tuple[int, ...]:
         tally.refunds_micros,
         tally.cost_of_goods_micros,
     )
-
-
-def _tally(values: list[int]) -> Tally:
-    leads, mqls, sqls, orders, new, cancelled, mqls_now_sql, revenue, refunds, goods = values
-    return Tally(0, 0, leads, mqls, sqls, orders, new, cancelled, 0, revenue, refunds, goods, mqls_now_sql)
 
 
 def _integers(values: array) -> Instants:  # type: ignore[type-arg]

@@ -13,6 +13,8 @@ from metrics.attribution.identity import Identities
 from metrics.attribution.models import MODELS, Rules, Touch, credit, decayed, path_of
 from metrics.attribution.places import PATH, Places
 from metrics.attribution.settling import LARGEST, MOST, Decided, Sheet, Views, is_large, paths_of, steps_of
+from metrics.contribution import Contribution
+from metrics.pane_columns import FIELDS
 from metrics.tally import Tally
 from metrics.timeline import MINUTE, floor_to
 
@@ -79,6 +81,18 @@ def credited(sheet, effects=EFFECTS):
     return sheet.credit(Views(dict.fromkeys(VIEWS, 0)), ranks, effects)
 
 
+def told_of(credited):
+    """Columns as single contributions."""
+    found = credited.sums()
+    names = [FIELDS[field] for field in found.fields]
+    return [
+        Contribution(found.campaigns[code], at, Tally(**dict(zip(names, values, strict=True))))
+        for code, at, values in zip(
+            found.codes.tolist(), found.at.tolist(), found.sums.T.tolist(), strict=True
+        )
+    ]
+
+
 def total(found):
     whole = Tally()
     for each in found:
@@ -141,7 +155,7 @@ def test_many_at_once_are_credited_as_each_by_itself(facts):
                 key = subject(change.campaign, view), floor_to(change.at, MINUTE)
                 expected.setdefault(key, Tally()).add(change.tally)
     sheet = sheet_of([path for path, _ in facts], [each for _, each in facts])
-    told = credited(sheet).contributions()
+    told = told_of(credited(sheet))
     assert {(c.campaign, c.at): c.tally for c in told} == {k: t for k, t in expected.items() if t != Tally()}
 
 
@@ -152,7 +166,7 @@ def test_what_is_taken_back_with_the_shares_of_its_decision_leaves_nothing_whate
     paths, counted = [path for path, _ in facts], [each for _, each in facts]
     first = credited(sheet_of(paths, counted))
     back = credited(sheet_of(paths, counted, first.data_driven(), sign=-1), effects={"b": 0.9, "c": 0.1})
-    assert sums([*first.contributions(), *back.contributions()]) == {}
+    assert sums([*told_of(first), *told_of(back)]) == {}
 
 
 @bounded
@@ -167,7 +181,7 @@ def test_sums_of_the_largest_columns_do_not_run_over():
     assert is_large([whole] * 21)
     assert is_large([Part(0, Tally(cost_of_goods_micros=-LARGEST - 1))])
     path = (Touch(0, True, "a"), Touch(1, True, "b"))
-    told = credited(sheet_of([path] * 2 * MOST, [[whole] * 20] * 2 * MOST)).contributions()
+    told = told_of(credited(sheet_of([path] * 2 * MOST, [[whole] * 20] * 2 * MOST)))
     assert {c.tally.revenue_micros for c in told if c.campaign == subject("b", "last_touch")} == {
         40 * MOST * LARGEST
     }

@@ -95,7 +95,7 @@ class Partition:
             )
 
     def settle(self, reached=ALWAYS):
-        self.panes.fold(self.journeys.settle(reached), OPEN)
+        self.journeys.settle(reached).fold_into(self.panes, OPEN)
 
     def sums(self):
         return {
