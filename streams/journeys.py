@@ -418,8 +418,8 @@ class Journeys:
     def _count_paths(self, paths: Sequence[bytes], signs: Sequence[int]) -> None:
         """Count paths for the data-driven model."""
         if self._has_data_driven and any(paths):
-            for before, after, times in steps_of(paths, signs, self.places.ranks()):
-                self._steps.add(before, after, times)
+            ranks = self.places.ranks()
+            self._steps.add(ranks.names, *steps_of(paths, signs, ranks))
 
     def _tidy(self, before: int, reached: int) -> None:
         gone = [conversion.path for conversion in self.conversions.expire(before)]

@@ -7,16 +7,22 @@ computed exactly, from the fundamental matrix of the absorbing chain, not by sim
 of a conversion falls by P(i is ever reached) · P(conversion | at i).
 """
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
 from typing import NamedTuple
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from metrics.texts import Texts
+
 Counts = npt.NDArray[np.int64]
+
+#: Stands for the start and the end of a path among the names of campaigns, none of which is empty.
+_OUTSIDE = ""
+#: A step is one number: the code of where it begins above that of where it ends.
+_SHIFT, _LOWER = 32, (1 << 32) - 1
+_MOST_FRESH = 1 << 16
 
 
 class Walk(NamedTuple):
@@ -61,38 +67,80 @@ def fit(walks: Iterable[Walk], fitted_at: int) -> Fit:
 
 
 class Steps:
-    """Counted steps of paths, from campaign to campaign; None before a path is its start, after it its end.
+    """Counted steps of paths, from campaign to campaign, from the start of a path and to its end.
+
+    Kept in columns, as many as there are different steps: counting comes with every conversion, a fit once an hour.
 
     >>> steps = Steps(); steps.count(["a", "b"], 2); steps.square(["a", "b"]).tolist()
     [[0, 2, 0], [0, 0, 2], [2, 0, 0]]
     """
 
     def __init__(self) -> None:
-        self._counts: Counter[tuple[str | None, str | None]] = Counter()
+        self._names = Texts()
+        self._names.code(_OUTSIDE)
+        #: The names that were last counted by, and their codes.
+        self._coded: tuple[Sequence[str], Counts] = (), np.zeros(1, np.int64)
+        #: Different steps, each with both of its ends, sorted, and how often each is taken.
+        self._steps: Counts = np.empty(0, np.int64)
+        self._counts: Counts = np.empty(0, np.int64)
+        #: What has been counted since; a step may be in it more than once.
+        self._fresh: list[tuple[Counts, Counts]] = []
+        self._fresh_size = 0
 
     @property
     def campaigns(self) -> set[str]:
         """Every campaign in the paths."""
-        return {before for before, _ in self._counts if before is not None}
+        self._settle()
+        return {self._names[code] for code in np.unique(self._steps >> _SHIFT).tolist() if code}
 
     def count(self, campaigns: Sequence[str], times: int) -> None:
         """Count a path so many times; a negative number takes it back. An empty one says nothing."""
         if campaigns and times:
-            for before, after in pairwise((None, *campaigns, None)):
-                self.add(before, after, times)
+            walk = np.arange(-1, len(campaigns) + 1)
+            walk[-1] = -1
+            self.add(tuple(campaigns), walk[:-1], walk[1:], np.full(len(walk) - 1, times))
 
-    def add(self, before: str | None, after: str | None, times: int) -> None:
-        """Count one step so many times."""
-        self._counts[before, after] += times
+    def add(self, names: Sequence[str], before: Counts, after: Counts, times: Counts) -> None:
+        """Count steps, each so many times.
+
+        Args:
+            names: of campaigns; the same list as last time is the quickest.
+            before: where each step begins, an index into the names; -1 is the start.
+            after: where it ends; -1 is the end.
+            times: negative ones take steps back.
+        """
+        if self._coded[0] is not names:
+            self._coded = names, np.array([*map(self._names.code, names), 0], np.int64)
+        codes = self._coded[1]
+        self._fresh.append((codes[before] << _SHIFT | codes[after], times))
+        self._fresh_size += len(times)
+        if self._fresh_size > max(_MOST_FRESH, len(self._steps)):
+            self._settle()
 
     def square(self, names: Sequence[str]) -> Counts:
         """Rows are where a step begins (the last: the start), columns where it ends (the last: the end)."""
-        codes: dict[str | None, int] = {name: code for code, name in enumerate(names)}
-        codes[None] = len(names)
-        made = np.zeros((len(codes), len(codes)), np.int64)
-        for (before, after), count in self._counts.items():
-            made[codes[before], codes[after]] = count
+        self._settle()
+        places = np.full(len(self._names), -1)
+        for place, name in enumerate((*names, _OUTSIDE)):
+            code = self._names.code(name)
+            if code < len(places):
+                places[code] = place
+        made = np.zeros((len(names) + 1, len(names) + 1), np.int64)
+        made[places[self._steps >> _SHIFT], places[self._steps & _LOWER]] = self._counts
         return made
+
+    def _settle(self) -> None:
+        """Bring what is fresh among the rest."""
+        if not self._fresh:
+            return
+        fresh = [(self._steps, self._counts), *self._fresh]
+        steps, times = (np.concatenate(columns) for columns in zip(*fresh, strict=True))
+        self._fresh, self._fresh_size = [], 0
+        self._steps, index = np.unique(steps, return_inverse=True)
+        self._counts = np.zeros(len(self._steps), np.int64)
+        np.add.at(self._counts, index, times)
+        is_taken = self._counts != 0
+        self._steps, self._counts = self._steps[is_taken], self._counts[is_taken]
 
 
 def fit_steps(names: Sequence[str], converted: Steps, others: Counts, fitted_at: int) -> Fit:

@@ -220,30 +220,23 @@ class Credited:
 
 def steps_of(
     paths: Sequence[bytes], signs: Sequence[int], ranks: Ranks
-) -> list[tuple[str | None, str | None, int]]:
-    """Steps of paths for a Markov chain, each once, with how often it is taken; None is the start and the end.
+) -> tuple[Instants, Instants, Instants]:
+    """Steps of paths for a Markov chain, as ``Steps.add`` takes them: campaigns by rank, and how often.
 
     Args:
         paths: packed.
         signs: 1 to count a path, -1 to take it back.
         ranks: of the places.
     """
-    kept = [(path, sign) for path, sign in zip(paths, signs, strict=True) if path]
-    touches = np.frombuffer(b"".join(path for path, _ in kept), PATH)
-    campaigns, width = ranks.campaigns[touches["code"] >> 1].astype(np.int64), len(ranks.names)
-    sizes = np.array([len(path) // PATH.itemsize for path, _ in kept], np.int64)
-    ends = np.cumsum(sizes)
-    pairs = np.insert(campaigns, ends - sizes, width) * (width + 1) + np.insert(campaigns, ends, width)
-    times = np.repeat(np.array([sign for _, sign in kept], np.int64), sizes + 1)
-    distinct, index = np.unique(pairs, return_inverse=True)
-    sums = np.zeros(len(distinct), np.int64)
-    np.add.at(sums, index, times)
-    names: list[str | None] = [*ranks.names, None]
-    return [
-        (names[pair // (width + 1)], names[pair % (width + 1)], count)
-        for pair, count in zip(distinct.tolist(), sums.tolist(), strict=True)
-        if count
-    ]
+    touches = np.frombuffer(b"".join(paths), PATH)
+    sizes = np.fromiter(map(len, paths), np.int64, len(paths)) // PATH.itemsize
+    signs_, sizes = np.array(signs, np.int64)[sizes > 0], sizes[sizes > 0]
+    campaigns, ends = ranks.campaigns[touches["code"] >> 1].astype(np.int64), np.cumsum(sizes)
+    return (
+        np.insert(campaigns, ends - sizes, -1),
+        np.insert(campaigns, ends, -1),
+        np.repeat(signs_, sizes + 1),
+    )
 
 
 def is_large(parts: Sequence[Part]) -> bool:

@@ -196,8 +196,12 @@ def test_steps_of_many_paths_are_those_of_each(facts):
         walk = [None, *(touch.campaign for touch in path), None] if path else []
         for step in pairwise(walk):
             expected[step] += sign
-    found = steps_of([packed(path) for path, _ in facts], [sign for _, sign in facts], PLACES.ranks())
-    assert {(a, b): n for a, b, n in found} == {step: n for step, n in expected.items() if n}
+    ranks, found = PLACES.ranks(), Counter()
+    names = [*ranks.names, None]
+    columns_ = steps_of([packed(path) for path, _ in facts], [sign for _, sign in facts], ranks)
+    for before, after, times in zip(*(column.tolist() for column in columns_), strict=True):
+        found[names[before], names[after]] += times
+    assert {step: n for step, n in found.items() if n} == {step: n for step, n in expected.items() if n}
 
 
 @bounded
