@@ -27,6 +27,7 @@ from streams.connections import aiokafka_options
 from streams.record_batches import keep_raw_records, unpack
 from streams.settings import Settings
 from streams.slab import ADS, SourceRecord
+from streams.topics import PARTIALS
 
 #: A broker answers one fetch at a time: while it waits for records of quiet topics, busy ones wait with it.
 _FETCH_WAIT_MS = 20
@@ -164,7 +165,8 @@ def _drain(fetcher: Any, active: set[TP], prefix: str) -> dict[TP, Batch]:
     if fetcher._subscriptions.reassignment_in_progress:
         return {}
     drained: dict[TP, Batch] = {}
-    for tp in list(fetcher._records):
+    # Partials are few and small, and no reading is fresher than they are: they do not wait behind a fetch of clicks.
+    for tp in sorted(fetcher._records, key=lambda tp: tp.topic != f"{prefix}{PARTIALS}"):
         result = fetcher._records[tp]
         if tp not in active:
             if not fetcher._subscriptions.is_assigned(tp):

@@ -23,6 +23,9 @@ from streams.wire import MAX_BATCH_BYTES, Checkpoint, Entry, Output
 
 _ENTRY_OVERHEAD = 80
 
+#: Topic without its prefix, partition, and a batch that is closed.
+_Addressed = tuple[str, int, Any]
+
 
 class CheckpointError(StateError):
     """An append or an output was not confirmed; the process must end and recover."""
@@ -82,22 +85,34 @@ class CheckpointWriter:
 
     async def _write(self, checkpoint: Checkpoint) -> None:
         assert self._producer is not None, "started"
-        producer = self._producer
-        batch = self._filled(checkpoint.entries)
+        state = [(self._changelog, self._partition, self._filled(checkpoint.entries))]
+        outputs = [(*place, self._filled(entries)) for *place, entries in _batches(checkpoint.outputs)]
         if self._settings.transactions:
-            await producer.begin_transaction()
-        appended = await producer.send_batch(
-            batch, self._settings.topic(self._changelog), partition=self._partition
-        )
-        _check(await appended)
+            await self._producer.begin_transaction()
+            self._announce(state + outputs)
+            await self._send(state + outputs)
+            await self._producer.commit_transaction()
+        else:
+            # Nothing hides an output whose state was not stored, so the state goes first (D5).
+            await self._send(state)
+            await self._send(outputs)
+
+    async def _send(self, batches: list[_Addressed]) -> None:
+        """Send all batches at once, and wait until each is confirmed."""
+        assert self._producer is not None, "started"
         pending = []
-        for topic, partition, entries in _batches(checkpoint.outputs):
-            batch = self._filled(entries)
-            pending.append(await producer.send_batch(batch, self._settings.topic(topic), partition=partition))
+        for topic, partition, batch in batches:
+            name = self._settings.topic(topic)
+            pending.append(await self._producer.send_batch(batch, name, partition=partition))
         for confirmed in await asyncio.gather(*pending):
             _check(confirmed)
-        if self._settings.transactions:
-            await producer.commit_transaction()
+
+    def _announce(self, batches: list[_Addressed]) -> None:
+        """Name all partitions of the transaction to its coordinator at once: a round trip, and not one for each."""
+        assert self._producer is not None, "started"
+        for topic, partition, _ in batches:
+            tp = TopicPartition(self._settings.topic(topic), partition)
+            self._producer._txn_manager.maybe_add_partition_to_txn(tp)  # noqa: SLF001 - send_batch does it too, for one
 
     def _filled(self, entries: list[Entry]) -> Any:
         assert self._producer is not None, "started"

@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 _CREDITED_EVERY = 2
 #: Least and longest rest between checkpoints, and the rest with a backlog, in publish intervals: of intake, merge, and the
 #: board. Each is a step on the way of a click to its reading, which may take an interval and little more.
-_RHYTHMS = ((0.1, 0.25, 1.0), (0.05, 0.5, 0.5), (1.0, 1.0, 1.0))
+_RHYTHMS = (Rhythm(0.05, 0.25, 1.0), Rhythm(0.02, 0.5, 0.5), Rhythm(1.0, 1.0, 1.0))
 #: So many unread records of a topic are a backlog: some seconds of the traffic that a partition bears.
 _BACKLOG_RECORDS = 100_000
 
@@ -233,7 +233,8 @@ class Processor:
 
     def _start_timers(self, holding: Holding) -> None:
         interval = self.settings.publish_interval / 1000
-        rhythms = [Rhythm(*(rest * interval for rest in rests)) for rests in _RHYTHMS]
+        seats = sum(len(each.seats) for each in self.held.values())
+        rhythms = [rhythm.over(interval, seats) for rhythm in _RHYTHMS]
         running = [seat.run(rhythm) for seat, rhythm in zip(holding.seats, rhythms, strict=False)]
         if holding.board is not None:
             running.append(follow(self.settings, holding.board.controller))

@@ -18,25 +18,33 @@ log = logging.getLogger(__name__)
 HEAVY_BYTES = 4 * 1024 * 1024
 
 
-#: Checkpoints that are made more often than they need to be take at most a tenth of the time; making them, a quarter.
-_SPARING, _LEAST_SPARING = 9, 3
+#: All seats of a worker together hold the event loop at most a fifth of the time for checkpoints that are made more often than
+#: they need to be, others half of it; with a backlog a checkpoint takes at most a quarter.
+_SPARING, _LEAST_SPARING, _SPARING_BEHIND = 4, 1, 3
 
 
 class Rhythm(NamedTuple):
     """How long a seat rests after a checkpoint before the next one, in seconds.
 
-    ``least`` where the stage has something due, unless checkpoints take long; ``longest`` where it only has changes;
-    ``behind`` while there is a backlog, whose age no reader notices.
+    ``least`` where the stage has something due, unless checkpoints cost much; ``longest`` where it only has changes;
+    ``behind`` while there is a backlog, whose age no reader notices. ``seats`` share the event loop.
 
-    >>> rhythm = Rhythm(0.1, 0.25, 1.0); [rhythm.rest(took, held=0.01) for took in (0.01, 0.02, 0.05, 2.0)]
-    [0.1, 0.18, 0.25, 0.25]
-    >>> rhythm.rest(2.0, held=0.5), rhythm.rest(0.01, held=0.01, is_behind=True)
+    >>> rhythm = Rhythm(0.1, 0.25, 1.0, seats=8); [rhythm.rest(0.03, held=held) for held in (0.001, 0.005, 0.01, 0.05)]
+    [0.1, 0.16, 0.25, 0.4]
+    >>> [rhythm.rest(took, held=0.001) for took in (0.05, 0.15, 2.0)]
+    [0.1, 0.15, 0.25]
+    >>> rhythm.rest(2.0, held=0.5, is_behind=True), rhythm.rest(2.0, held=0.01, is_behind=True)
     (1.5, 1.0)
     """
 
     least: float
     longest: float
     behind: float
+    seats: int = 1
+
+    def over(self, interval: float, seats: int) -> "Rhythm":
+        """The rhythm whose rests are these numbers of intervals, on a worker with so many seats."""
+        return Rhythm(self.least * interval, self.longest * interval, self.behind * interval, seats)
 
     def rest(self, took: float, *, held: float, is_behind: bool = False) -> float:
         """The rest after a checkpoint that took so many seconds, in ``held`` of which nothing else could be done.
@@ -44,8 +52,10 @@ class Rhythm(NamedTuple):
         Waiting for the broker costs nobody anything: what it adds to the rest is bounded. A busy event loop makes that
         wait seem long, and a rest in proportion to it would leave a whole backlog that is read unwritten for seconds.
         """
-        least = self.behind if is_behind else self.least
-        return max(least, min(self.longest, _SPARING * took), _LEAST_SPARING * held)
+        if is_behind:
+            return max(self.behind, _SPARING_BEHIND * held)
+        together = self.seats * held
+        return max(self.least, min(self.longest, max(took, _SPARING * together)), _LEAST_SPARING * together)
 
 
 class StageLog(Protocol):

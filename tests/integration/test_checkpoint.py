@@ -8,7 +8,7 @@ from typing import Any
 import aiokafka
 import msgspec
 import pytest
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource
 
@@ -124,8 +124,21 @@ async def refuses_what_follows(made: Deployment, seat: Any) -> None:
 
 async def lengths(settings: Any) -> dict[TopicPartition, int]:
     """Where the logs that an intake of partition 0 writes to end, whatever was committed."""
+    return await log_ends(settings, written_by_intake(settings))
+
+
+async def visible(settings: Any) -> dict[TopicPartition, int]:
+    """Up to where readers of committed records read them."""
+    async with AIOKafkaConsumer(
+        **aiokafka_options(settings), group_id=None, isolation_level="read_committed"
+    ) as consumer:
+        found: dict[TopicPartition, int] = await consumer.end_offsets(written_by_intake(settings))
+        return found
+
+
+def written_by_intake(settings: Any) -> list[TopicPartition]:
     names = (topics.INTAKE_CHANGELOG, topics.PARTIALS, topics.DEAD_LETTERS)
-    return await log_ends(settings, [TopicPartition(settings.topic(name), 0) for name in names])
+    return [TopicPartition(settings.topic(name), 0) for name in names]
 
 
 def test_an_append_without_a_broker_fails_within_its_deadline_and_nothing_follows_it(settings_for) -> None:
@@ -149,17 +162,18 @@ def test_an_append_without_a_broker_fails_within_its_deadline_and_nothing_follow
 
 
 @pytest.mark.kafka
-def test_an_append_that_its_topic_refuses_leaves_no_output_behind(apache, settings_for) -> None:
+def test_of_an_append_that_its_topic_refuses_no_reader_sees_an_output(apache, settings_for) -> None:
     async def scenario() -> None:
         async with deployment(settings) as made:
             limit_message_size(settings, topics.INTAKE_CHANGELOG, 500)
-            before = await lengths(settings)
+            before = await visible(settings)
             hear(made, *(f"c-{number}" for number in range(50)))
             with pytest.raises(CheckpointError, match="MessageSizeTooLarge"):
                 await made.seats[INTAKE, 0].checkpoint()
-            assert await lengths(settings) == before
+            assert await visible(settings) == before
             hear(made, "d")
             await refuses_what_follows(made, made.seats[INTAKE, 0])
+            assert await visible(settings) == before
 
     settings = fresh(settings_for, apache)
     asyncio.run(scenario())
