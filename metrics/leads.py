@@ -36,7 +36,7 @@ class LeadEntry(msgspec.Struct, array_like=True, frozen=True, gc=False):
     @property
     def latest(self) -> int:
         """The latest event time kept, by which the entry expires."""
-        return max(mark.at for mark in self.marks if mark is not None)
+        return max([mark.at for mark in self.marks if mark is not None])
 
 
 def observe(entry: LeadEntry | None, stage: str, mark: Mark) -> tuple[LeadEntry, list[Contribution]]:
@@ -60,6 +60,9 @@ def contributions(entry: LeadEntry | None) -> list[Contribution]:
     if entry is None:
         return []
     fallback = entry.named.campaign if entry.named else None
+    first, mql_mark, sql_mark = entry.marks
+    if first is not None and mql_mark is None and sql_mark is None:  # most of them
+        return [Contribution(first.campaign or fallback or NO_CAMPAIGN, first.at, _COUNTS[0])]
     lead, _, sql = _COUNTS
     counts = _COUNTS if entry.marks[2] is None else (lead, _MQL_AND_SQL, sql)
     return [

@@ -45,10 +45,16 @@ class Changes(NamedTuple):
 def as_columns(tallies: Sequence[Tally], largest: int) -> tuple[Integers, list[int]]:
     """Fields by rows; 0 in the rows that have a value beyond ± ``largest``, and which rows those are."""
     rows = [msgspec.structs.astuple(tally) for tally in tallies]
-    large = [index for index, row in enumerate(rows) if max(row) > largest or min(row) < -largest]
-    for index in large:
-        rows[index] = (0,) * len(FIELDS)
-    return np.array(rows, dtype=np.int64).reshape(len(rows), len(FIELDS)).T, large
+    try:
+        sums = np.array(rows, dtype=np.int64).reshape(len(rows), len(FIELDS))
+    except OverflowError:
+        large = [index for index, row in enumerate(rows) if max(row) > largest or min(row) < -largest]
+        for index in large:
+            rows[index] = (0,) * len(FIELDS)
+        return np.array(rows, dtype=np.int64).T, large
+    large = np.flatnonzero(((sums > largest) | (sums < -largest)).any(axis=1)).tolist()
+    sums[large] = 0
+    return sums.T, large
 
 
 class PaneColumns:

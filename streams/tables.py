@@ -57,14 +57,14 @@ class EntryTable(Generic[E]):
     def put(self, entry_id: str, entry: E) -> None:
         """Keep an entry."""
         self._packed[entry_id] = encode(entry)
-        self._by_day.setdefault(entry.latest // DAY, set()).add(entry_id)
+        self._date(entry_id, entry)
         self._changed.add(entry_id)
 
     def restore(self, entry_id: str, packed: bytes) -> E:
         """Put back an entry read from the changelog, and return it."""
         entry = self._decode(packed)
         self._packed[entry_id] = packed
-        self._by_day.setdefault(entry.latest // DAY, set()).add(entry_id)
+        self._date(entry_id, entry)
         return entry
 
     def forget(self, entry_id: str) -> None:
@@ -93,3 +93,10 @@ class EntryTable(Generic[E]):
         """Changelog records of what changed since the last call; dropped entries are tombstones."""
         changed, self._changed = self._changed, set()
         return [(state_key(self._kind, entry_id), self._packed.get(entry_id)) for entry_id in changed]
+
+    def _date(self, entry_id: str, entry: E) -> None:
+        day = entry.latest // DAY
+        ids = self._by_day.get(day)
+        if ids is None:
+            ids = self._by_day[day] = set()
+        ids.add(entry_id)

@@ -80,7 +80,7 @@ class Conversion(msgspec.Struct, array_like=True, frozen=True, gc=False):
     @property
     def latest(self) -> int:
         """The latest event time kept, by which the entry expires."""
-        return max((part.at for part in self.parts), default=self.at)
+        return max([part.at for part in self.parts], default=self.at)
 
     @property
     def counted(self) -> tuple[Part, ...]:

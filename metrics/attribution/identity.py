@@ -163,5 +163,9 @@ class Identities:
 
     def _keep(self, root: int, person: Person) -> None:
         self.persons[root] = person
-        self._by_day.setdefault(person.latest // DAY, set()).add(root)
+        day = person.latest // DAY
+        roots = self._by_day.get(day)
+        if roots is None:
+            roots = self._by_day[day] = set()
+        roots.add(root)
         self._changed.add(root)

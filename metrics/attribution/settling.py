@@ -206,16 +206,19 @@ class Credited:
         """What the sums of each subject change by, once per minute; those that nothing is left of are not told."""
         views, ranks = self._views, self._ranks
         width = len(ranks.names)
+        generations, signs, starts, parts = self._sheet.columns()
+        used = np.flatnonzero(parts[:, 1:].any(axis=0))  # few of them in most sheets
+        columns = np.ascontiguousarray(parts[:, np.insert(used + 1, 0, 0)])
         subjects, minutes, sums = kernels.spread(
             views.rows, views.is_cohort, views.since, *self._touches, self._shares, ranks.campaigns,
-            ranks.none, width, *self._sheet.columns(), MINUTE,
+            ranks.none, width, generations, signs, starts, columns, used >= kernels.COUNTS, MINUTE,
         )  # fmt: skip
         subjects, minutes, sums = group(subjects, minutes, sums)
-        rows, used = np.flatnonzero(sums.any(axis=0)), np.flatnonzero(sums.any(axis=1))
+        rows = np.flatnonzero(sums.any(axis=0))
         distinct, codes = np.unique(subjects[rows], return_inverse=True)
         names = [subject(ranks.names[code % width], views.names[code // width]) for code in distinct.tolist()]
         fields = [_FIELDS[row] for row in used.tolist()]
-        return Columns(names, codes, minutes[rows] * MINUTE, fields, sums[np.ix_(used, rows)])
+        return Columns(names, codes, minutes[rows] * MINUTE, fields, sums[:, rows])
 
 
 def steps_of(

@@ -236,6 +236,7 @@ def spread(
     signs: Any,
     part_starts: Any,
     parts: Any,
+    is_money: Any,
     period: int,
 ) -> Any:
     """What conversions count, by view and campaign.
@@ -254,11 +255,12 @@ def spread(
         generations: of each path's decision.
         signs: of each path: 1 adds what it counts, -1 takes it back.
         part_starts: which rows of ``parts`` are a path's.
-        parts: int64; event time, counts, money.
+        parts: int64; event time, then counts and money.
+        is_money: of each of those columns: money is divided so that it adds up, counts become millionths.
         period: milliseconds to which event times are rounded down.
 
     Returns:
-        Subjects (view · width + campaign), periods, and a row of sums per count and money; subjects may repeat.
+        Subjects (view · width + campaign), periods, and a row of sums per column; subjects may repeat.
     """
     room, longest = 0, 1
     for path in range(len(starts) - 1):
@@ -266,7 +268,7 @@ def spread(
         longest = max(longest, size)
         room += (part_starts[path + 1] - part_starts[path]) * size * len(rows)
     subjects, periods = np.empty(room, dtype=np.int32), np.empty(room, dtype=np.int64)
-    sums = np.zeros((COUNTS + MONEY, room), dtype=np.int64)
+    sums = np.zeros((len(is_money), room), dtype=np.int64)
     names, credits_ = np.empty(longest, dtype=np.int64), np.empty(longest, dtype=np.int64)
     divided, found = np.empty(longest, dtype=np.int64), 0
     for path in range(len(starts) - 1):
@@ -286,11 +288,11 @@ def spread(
                 for index in range(count):
                     subjects[found + index] = view * width + names[index]
                     periods[found + index] = when // period
-                for column in range(COUNTS + MONEY):
+                for column in range(len(is_money)):
                     value = parts[part, 1 + column] * signs[path]
                     if value == 0:
                         continue
-                    if column < COUNTS:
+                    if not is_money[column]:
                         for index in range(count):
                             sums[column, found + index] = value * credits_[index]
                         continue
