@@ -5,44 +5,42 @@ from typing import NamedTuple
 
 import msgspec
 
+from metrics.accounts import Account
 from metrics.apportion import share
 from metrics.attribution.lag import Lags
 from metrics.attribution.models import MARKOV
 from metrics.campaigns import CampaignFacts
+from metrics.columns import FIELDS, Tallies
 from metrics.evidence import Arrived, assess
 from metrics.kpis import KpiInputs, compute
 from metrics.money import MICROS
-from metrics.panes import QUARTERS
 from metrics.reading import CampaignKpi, Completeness, Evidence, OtherBasis, Stage, Sums
 from metrics.reports import Share
 from metrics.tally import Tally
 from metrics.timeline import format_instant
-from metrics.windows import ROLLING, TOTAL_WINDOW, Account, Span
+from metrics.windows import ROLLING, TOTAL_WINDOW, Span
 
 DECLARED = "declared"
-#: Quarters of an hour of a campaign whose beginning is looked up: a day.
-_YOUNG = 96
+_EVENTS = [FIELDS.index(name) for name in ("impressions", "clicks", "spend_micros")]
 
 
-class View(NamedTuple):
-    """How conversions are seen: the model, and the sums of the campaign's whole history in it.
-
-    In every model but ``declared`` counts of conversions are in millionths.
-    """
-
-    model: str
-    total: Tally
-
-
-def credited(events: Tally, conversions: Tally) -> Tally:
+def credited(events: Tallies, conversions: Tallies) -> Tallies:
     """Impressions, clicks and spend as they are, conversions as a model credits them.
 
-    >>> credited(Tally(clicks=3, leads=1), Tally(leads=500_000))  # doctest: +ELLIPSIS
-    Tally(impressions=0, clicks=3, leads=500000, ...)
+    >>> from metrics.columns import as_tallies
+    >>> declared, linear = as_tallies([Tally(clicks=3, leads=1)]), as_tallies([Tally(leads=500_000)])
+    >>> credited(declared, linear).as_list()  # doctest: +ELLIPSIS
+    [Tally(impressions=0, clicks=3, leads=500000, ...)]
     """
-    return msgspec.structs.replace(
-        conversions, impressions=events.impressions, clicks=events.clicks, spend_micros=events.spend_micros
-    )
+    values = conversions.values.copy()
+    values[_EVENTS] = events.values[_EVENTS]
+    beyond = {}
+    for place in {*events.beyond, *conversions.beyond}:
+        mine = events.tally(place)
+        beyond[place] = msgspec.structs.replace(
+            conversions.tally(place), **{FIELDS[field]: getattr(mine, FIELDS[field]) for field in _EVENTS}
+        )
+    return Tallies(values, beyond)
 
 
 class Stamp(NamedTuple):
@@ -65,9 +63,10 @@ def compose(
     window: str,
     span: Span | None,
     tally: Tally,
+    total: Tally,
     stage: Stage,
     stamp: Stamp,
-    view: View | None = None,
+    model: str = DECLARED,
     *,
     is_rolling: bool = False,
 ) -> CampaignKpi:
@@ -78,32 +77,34 @@ def compose(
         facts: what is registered of it.
         window: its name; ``total`` has no span.
         span: where it lies.
-        tally: sums of its events.
+        tally: sums of its events; in every model but ``declared`` as ``credited`` gives them, with counts of
+            conversions in millionths.
+        total: the same of the whole history.
         stage: update, final or correction.
         stamp: version and times.
-        view: a model other than ``declared``; ``tally`` is then as ``credited`` gives it.
+        model: who earned the conversions.
         is_rolling: of a rolling window, whose customers are not counted.
     """
     sums, other = window_sums(account, facts, window, span, tally, stamp.watermark)
-    whole = account.total.sum if view is None else view.total
-    total = sums if window == TOTAL_WINDOW else _brought(whole)
-    if view is not None:
+    is_declared = model == DECLARED
+    whole = sums if window == TOTAL_WINDOW else _brought(total)
+    if not is_declared:
         sums = in_units(sums)
-        total = sums if window == TOTAL_WINDOW else in_units(total)
+        whole = sums if window == TOTAL_WINDOW else in_units(whole)
     inputs = KpiInputs(
         sums=sums,
-        total=total,
+        total=whole,
         baseline_micros_per_day=facts.baseline_micros_per_day,
         baseline_length_ms=baseline_length(facts, span, stamp.watermark),
         cohort_mqls=tally.mqls,
         cohort_sqls=tally.mqls_now_sql,
-        distinct_customers=None if is_rolling or view is not None else tally.customers,
+        distinct_customers=tally.customers if is_declared and not is_rolling else None,
     )
     arrived = _completeness(span, stamp) if span else _total_completeness(account, facts, sums, stamp)
     return CampaignKpi(
         campaign_id=facts.campaign_id,
         channel=facts.channel,
-        model=DECLARED if view is None else view.model,
+        model=model,
         window=window,
         window_start=None if span is None else format_instant(span.start),
         window_end=None if span is None else format_instant(span.end),
@@ -113,9 +114,9 @@ def compose(
         sums=sums,
         other_basis=other,
         kpis=compute(inputs),
-        evidence=_evidence(sums, facts, arrived) if window == TOTAL_WINDOW and view is None else {},
+        evidence=_evidence(sums, facts, arrived) if window == TOTAL_WINDOW and is_declared else {},
         completeness=arrived,
-        fitted_at=_fitted_at(view, stamp),
+        fitted_at=_fitted_at(model, stamp),
         watermark=None if stamp.watermark is None else format_instant(stamp.watermark),
         published_at=format_instant(stamp.published_at),
     )
@@ -214,8 +215,8 @@ def _brought(whole: Tally) -> Sums:
     )
 
 
-def _fitted_at(view: View | None, stamp: Stamp) -> str | None:
-    if view is None or not view.model.startswith(MARKOV) or stamp.fitted_at is None:
+def _fitted_at(model: str, stamp: Stamp) -> str | None:
+    if not model.startswith(MARKOV) or stamp.fitted_at is None:
         return None
     return format_instant(stamp.fitted_at)
 
@@ -254,7 +255,7 @@ def _bands(account: Account, facts: CampaignFacts, spent: int) -> Iterator[tuple
 
     Bands begin no earlier than the first spend of the week where that is known; what is older counts as a week old.
     """
-    first = min(account.panes[QUARTERS], default=0) if len(account.panes[QUARTERS]) <= _YOUNG else 0
+    first = account.first_quarter or 0
     end = oldest = counted = 0
     for index, kind in enumerate(ROLLING):
         if kind.name not in ("1h", "24h", "7d"):

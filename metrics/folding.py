@@ -3,7 +3,7 @@
 import numpy as np
 
 from metrics.ads import CAMPAIGN, AdColumns, Integers
-from metrics.pane_columns import FIELDS
+from metrics.columns import FIELDS
 from metrics.panes import Horizon, Panes
 
 _CLICK_FIELDS = FIELDS.index("clicks"), FIELDS.index("spend_micros")

@@ -1,8 +1,9 @@
 """Which tumbling windows are still open, and when they become final."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
-from metrics.schedule import WindowKey, stride
+from metrics.columns import Codes, RowIndex
+from metrics.schedule import Waiting, stride
 from metrics.windows import BY_NAME, TUMBLING
 
 #: Windows that are closed at once, unless more end at the same instant: after a long silence of one topic the
@@ -25,31 +26,32 @@ class OpenWindows:
     Args:
         grace: milliseconds that the watermark must have passed the end of a window by.
 
-    >>> windows = OpenWindows(grace=0); windows.add(["c"], "1m", 0)
+    >>> import numpy as np; windows = OpenWindows(grace=0); windows.add(np.array([4], np.int32), "1m", 0)
     >>> windows.are_due(60_000), windows.close(60_000), windows.is_closed("1m", 0)
-    (True, [('c', '1m', 0)], True)
+    (True, [Waiting(window='1m', start=0, codes=array([4], dtype=int32))], True)
     """
 
     def __init__(self, grace: int) -> None:
         #: How far windows are closed.
         self.through: int | None = None
         self._grace = grace
-        self._open: dict[str, dict[int, set[str]]] = {kind.name: {} for kind in TUMBLING}
+        self._open: dict[str, dict[int, RowIndex]] = {kind.name: {} for kind in TUMBLING}
 
     def is_closed(self, window: str, start: int) -> bool:
         """Whether a window has become final."""
         return is_past(window, start, self._grace, self.through)
 
-    def add(self, names: Iterable[str], window: str, start: int) -> None:
+    def add(self, codes: Codes, window: str, start: int) -> None:
         """A window that is not closed is open, for these campaigns."""
-        self._open[window].setdefault(start, set()).update(names)
+        self._open[window].setdefault(start, RowIndex()).rows(codes)
 
-    def of(self, name: str) -> Iterator[WindowKey]:
-        """The open windows of a campaign."""
+    def of(self, codes: Codes) -> Iterator[Waiting]:
+        """The open windows of some campaigns."""
         for window, starts in self._open.items():
-            for start, names in starts.items():
-                if name in names:
-                    yield name, window, start
+            for start, index in starts.items():
+                mine = codes[index.find(codes) >= 0]
+                if len(mine):
+                    yield Waiting(window, start, mine)
 
     def are_due(self, reached: int | None) -> bool:
         """Whether the watermark has passed windows that are still open."""
@@ -61,25 +63,24 @@ class OpenWindows:
             for start in starts
         )
 
-    def close(self, reached: int | None) -> list[WindowKey]:
+    def close(self, reached: int | None) -> list[Waiting]:
         """Windows that the watermark has passed by the grace, the oldest first; the one place that closes them."""
         if reached is None or reached == self.through:
             return []
         self.through = self._close_through(reached)
         return [
-            (name, window, start)
+            Waiting(window, start, starts.pop(start).codes)
             for window, starts in self._open.items()
             for start in sorted(starts)
             if self.is_closed(window, start)
-            for name in sorted(starts.pop(start))
         ]
 
     def _close_through(self, reached: int) -> int:
         """How far to close now, at most up to ``reached``."""
         ending: dict[int, int] = {}
         for kind in TUMBLING:
-            for start, names in self._open[kind.name].items():
+            for start, index in self._open[kind.name].items():
                 passed_at = start + kind.length + self._grace
                 if passed_at <= reached:
-                    ending[passed_at] = ending.get(passed_at, 0) + len(names)
+                    ending[passed_at] = ending.get(passed_at, 0) + index.count
         return stride(ending, reached, MAX_CLOSED_AT_ONCE)

@@ -10,19 +10,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from metrics.columns import FIELDS, LARGEST, LARGEST_PART, Codes, Integers, Rows, as_columns
 from metrics.contribution import Columns, Contribution
 from metrics.kernels.sums import group
-from metrics.pane_columns import (
-    FIELDS,
-    LARGEST,
-    LARGEST_PART,
-    Changes,
-    Codes,
-    Integers,
-    PaneColumns,
-    Rows,
-    as_columns,
-)
+from metrics.pane_columns import Changes, PaneColumns
 from metrics.tally import Tally
 from metrics.texts import Texts
 from metrics.timeline import DAY, HOUR, MINUTE, QUARTER, floor_to

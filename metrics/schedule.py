@@ -4,16 +4,27 @@ Finals and corrections are exempt (CONTRACT 3). Pure: ``now`` is an argument, in
 """
 
 from collections.abc import Callable, Hashable, Mapping
-from heapq import heappop, heappush
-from itertools import chain
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
+
+import numpy as np
+
+from metrics.columns import Codes, Integers, RowIndex, lengthened
 
 K = TypeVar("K", bound=Hashable)
 
-#: Campaign (or campaign in a view), window name, window start (0 for ``total``).
+#: Campaign, window name, window start (0 for ``total``).
 WindowKey = tuple[str, str, int]
 
 _BURST_MS = 1_000
+_NEVER = int(np.iinfo(np.int64).max)
+
+
+class Waiting(NamedTuple):
+    """A window and the campaigns, or campaigns in views, that it is about."""
+
+    window: str
+    start: int
+    codes: Codes
 
 
 class Allowance:
@@ -22,10 +33,10 @@ class Allowance:
     One is shared by all partitions of a worker.
 
     >>> allowance = Allowance(2); allowance.refill(0)
-    >>> [allowance.take() for _ in range(3)]
-    [True, True, False]
-    >>> allowance.refill(500); allowance.take()
-    True
+    >>> allowance.take(3), allowance.take(1)
+    (2, 0)
+    >>> allowance.refill(500); allowance.take(1)
+    1
     """
 
     def __init__(self, rate: int) -> None:
@@ -39,135 +50,157 @@ class Allowance:
         self._left = min(float(self._rate), self._left + self._rate * elapsed / 1_000)
         self._counted_at = now
 
-    def take(self) -> bool:
-        """Take one, if one is left."""
-        if self._left < 1:
-            return False
-        self._left -= 1
-        return True
+    def take(self, wanted: int) -> int:
+        """Take so many, or as many as are left; returns how many."""
+        taken = min(wanted, int(self._left))
+        self._left -= taken
+        return taken
+
+
+class _Window:
+    """One window of all campaigns: since when each waits, and from when on it may go out."""
+
+    __slots__ = ("_index", "count", "due_at", "due_first", "oldest", "since")
+
+    def __init__(self) -> None:
+        #: How many wait; the earliest instant at which one of them may go out; the sequence of the oldest of them.
+        self.count, self.due_first, self.oldest = 0, _NEVER, _NEVER
+        #: By row: the sequence of the change that waits, -1 where none does.
+        self.since = np.full(0, -1, dtype=np.int64)
+        #: By row: the instant from which it may go out, 0 where it never has.
+        self.due_at = np.zeros(0, dtype=np.int64)
+        self._index = RowIndex()
+
+    def mark(self, codes: Codes, sequence: int) -> None:
+        rows = self._index.rows(codes)
+        if len(self.since) < self._index.room:
+            known = len(self.since)
+            self.since = lengthened(self.since, self._index.room)
+            self.since[known:] = -1
+            self.due_at = lengthened(self.due_at, self._index.room)
+        fresh = rows[self.since[rows] < 0]
+        if len(fresh):
+            self.since[fresh] = sequence
+            self.count += len(fresh)
+            self.due_first = min(self.due_first, int(self.due_at[fresh].min()))
+            self.oldest = min(self.oldest, sequence)
+
+    def ready(self, now: int) -> Integers:
+        """The rows that may go out."""
+        if self.due_first > now:
+            return np.empty(0, dtype=np.int64)
+        return np.flatnonzero((self.since >= 0) & (self.due_at <= now))
+
+    def codes(self, rows: Integers) -> Codes:
+        return self._index.codes[rows]
+
+    def give(self, rows: Integers, due_at: Integers) -> None:
+        """Rows go out, and again from ``due_at`` on."""
+        self.since[rows] = -1
+        self.due_at[rows] = due_at
+        are_waiting = self.since >= 0
+        self.count -= len(rows)
+        self.due_first = int(self.due_at[are_waiting].min(initial=_NEVER))
+        self.oldest = int(self.since[are_waiting].min(initial=_NEVER))
+
+    def forget_times(self) -> None:
+        """Whatever waits may go out."""
+        self.due_at[:] = 0
+        self.due_first = 0 if self.count else _NEVER
 
 
 class Schedule:
     """The changed windows that wait, each with the checkpoint sequence that first held its change.
 
-    Those that may go out wait in order of their change, the others in order of the instant at which they may; so
-    whoever publishes can ask for the next such instant and need not look at what waits.
+    Whoever publishes can ask for the next instant at which something may go out, and need not look at what waits.
 
-    >>> schedule = Schedule({"1m": 1000}, Allowance(10))
-    >>> schedule.mark(("c", "1m", 0), sequence=1); schedule.due_at(), schedule.take(now=0)
-    (0, [('c', '1m', 0)])
-    >>> schedule.mark(("c", "1m", 0), sequence=2); schedule.due_at(), schedule.take(now=999), schedule.take(now=1000)
-    (1000, [], [('c', '1m', 0)])
+    Args:
+        interval: for a window and codes, how long each code's readings lie apart, in milliseconds.
+        allowance: how many may go out.
+
+    >>> schedule, codes = Schedule(lambda window, codes: np.full(len(codes), 1000), Allowance(10)), np.array([3], np.int32)
+    >>> schedule.mark("1m", 0, codes, sequence=1); schedule.due_at(), schedule.take(now=0)
+    (0, [Waiting(window='1m', start=0, codes=array([3], dtype=int32))])
+    >>> schedule.mark("1m", 0, codes, sequence=2); schedule.due_at(), schedule.take(now=999), len(schedule.take(now=1000))
+    (1000, [], 1)
     """
 
-    def __init__(
-        self,
-        intervals: Mapping[str, int],
-        allowance: Allowance,
-        slow_interval: Callable[[str], int | None] = lambda _name: None,
-    ) -> None:
-        self._intervals = intervals
-        self._slow_interval = slow_interval
+    def __init__(self, interval: Callable[[str, Codes], Integers], allowance: Allowance) -> None:
+        self._interval = interval
         self._allowance = allowance
-        self._marks = 0
-        #: Of what waits for its interval or the rate: the number of its mark, and the sequence.
-        self._waiting: dict[WindowKey, tuple[int, int]] = {}
-        self._urgent: dict[WindowKey, int] = {}
-        #: How many of those that wait hold each sequence; there are far fewer sequences than windows.
-        self._held: dict[int, int] = {}
-        self._published: dict[WindowKey, int] = {}
-        #: Heaps; an entry whose mark is no longer the one that waits is passed over.
-        self._ready: list[tuple[int, WindowKey]] = []
-        self._later: list[tuple[int, int, WindowKey]] = []
+        self._windows: dict[tuple[str, int], _Window] = {}
+        #: By window and code, the sequence of the oldest change that waits.
+        self._urgent: dict[tuple[str, int], dict[int, int]] = {}
         self._taken_at: int | None = None
 
     def __len__(self) -> int:
-        return len(self._waiting) + len(self._urgent)
+        waiting = sum(window.count for window in self._windows.values())
+        return waiting + sum(map(len, self._urgent.values()))
 
-    def mark(self, key: WindowKey, sequence: int) -> None:
-        """A window changed; it waits for its interval."""
-        if key in self._waiting or key in self._urgent:
-            return
-        self._marks += 1
-        self._waiting[key] = (self._marks, sequence)
-        self._held[sequence] = self._held.get(sequence, 0) + 1
-        last = self._published.get(key)
-        if last is None:
-            heappush(self._ready, (self._marks, key))
-        else:
-            heappush(self._later, (last + self._interval(key), self._marks, key))
+    def mark(self, window: str, start: int, codes: Codes, sequence: int) -> None:
+        """A window of some campaigns changed; it waits for its interval."""
+        self._windows.setdefault((window, start), _Window()).mark(codes, sequence)
 
-    def mark_urgent(self, key: WindowKey, sequence: int) -> None:
+    def mark_urgent(self, window: str, start: int, codes: Codes, sequence: int) -> None:
         """A closed window changed; it goes out next."""
-        since = self._forget(key)
-        self._urgent.setdefault(key, sequence if since is None else since)
+        waiting = self._urgent.setdefault((window, start), {})
+        for code in codes.tolist():
+            waiting[code] = min(sequence, waiting.get(code, sequence))
 
-    def take_urgent(self) -> list[WindowKey]:
+    def take_urgent(self) -> list[Waiting]:
         """Everything that is exempt from intervals and rate."""
-        urgent, self._urgent = list(self._urgent), {}
-        return urgent
+        urgent, self._urgent = self._urgent, {}
+        return [Waiting(*key, np.array(list(codes), dtype=np.int32)) for key, codes in urgent.items()]
 
-    def take(self, now: int) -> list[WindowKey]:
-        """What is due, oldest change first, within the rate."""
+    def take(self, now: int) -> list[Waiting]:
+        """What is due, within the rate; the oldest changes where that does not let all of it go."""
         self._allowance.refill(now)
-        self._ripen(now)
-        due: list[WindowKey] = []
-        while self._is_ready() and self._allowance.take():
-            _, key = heappop(self._ready)
-            self._forget(key)
-            self._published[key] = now
-            due.append(key)
-        return due
+        if (
+            self._taken_at is not None and now < self._taken_at
+        ):  # the clock was set back: nobody waits for that
+            for window in self._windows.values():
+                window.forget_times()
+        self._taken_at = now
+        ready = [(key, rows) for key, window in self._windows.items() if len(rows := window.ready(now))]
+        wanted = sum(len(rows) for _, rows in ready)
+        allowed = self._allowance.take(wanted)
+        if allowed < wanted:
+            ready = self._oldest(ready, allowed)
+        return [self._give(key, rows, now) for key, rows in ready if len(rows)]
 
     def due_at(self) -> int | None:
         """From when on ``take`` finds something, the rate allowing; 0: already; None: nothing waits."""
-        if self._urgent or self._is_ready():
+        if self._urgent:
             return 0
-        while self._later and self._is_over(*self._later[0][1:]):
-            heappop(self._later)
-        return self._later[0][0] if self._later else None
+        first = min((window.due_first for window in self._windows.values()), default=_NEVER)
+        return None if first == _NEVER else first
 
-    def close(self, key: WindowKey) -> None:
+    def close(self, window: str, start: int) -> None:
         """A window is final: it waits no more and its interval is forgotten."""
-        self._forget(key)
-        self._published.pop(key, None)
+        self._windows.pop((window, start), None)
 
     def oldest(self) -> int | None:
         """The sequence of the oldest change that waits."""
-        return min(chain(self._held, self._urgent.values()), default=None)
+        found = min((window.oldest for window in self._windows.values()), default=_NEVER)
+        found = min((found, *(sequence for codes in self._urgent.values() for sequence in codes.values())))
+        return None if found == _NEVER else found
 
-    def _ripen(self, now: int) -> None:
-        """What may go out by now is ready; all of it when the clock was set back, else it would wait for that."""
-        was_set_back = self._taken_at is not None and now < self._taken_at
-        self._taken_at = now
-        while self._later and (was_set_back or self._later[0][0] <= now):
-            _, mark, key = heappop(self._later)
-            heappush(self._ready, (mark, key))
+    def _oldest(
+        self, ready: list[tuple[tuple[str, int], Integers]], allowed: int
+    ) -> list[tuple[tuple[str, int], Integers]]:
+        since = np.concatenate([self._windows[key].since[rows] for key, rows in ready])
+        is_chosen = np.zeros(len(since), dtype=np.bool_)
+        is_chosen[np.argsort(since, kind="stable")[:allowed]] = True
+        ends = np.cumsum([len(rows) for _, rows in ready])[:-1]
+        return [
+            (key, rows[chosen]) for (key, rows), chosen in zip(ready, np.split(is_chosen, ends), strict=True)
+        ]
 
-    def _is_ready(self) -> bool:
-        """Whether something may go out, the rate allowing."""
-        while self._ready and self._is_over(*self._ready[0]):
-            heappop(self._ready)
-        return bool(self._ready)
-
-    def _forget(self, key: WindowKey) -> int | None:
-        """It waits no more; the sequence since which it did."""
-        found = self._waiting.pop(key, None)
-        if found is None:
-            return None
-        sequence = found[1]
-        self._held[sequence] -= 1
-        if not self._held[sequence]:
-            del self._held[sequence]
-        return sequence
-
-    def _is_over(self, mark: int, key: WindowKey) -> bool:
-        waiting = self._waiting.get(key)
-        return waiting is None or waiting[0] != mark
-
-    def _interval(self, key: WindowKey) -> int:
-        """Of the subject where it has one of its own, else of the window."""
-        return self._slow_interval(key[0]) or self._intervals[key[1]]
+    def _give(self, key: tuple[str, int], rows: Integers, now: int) -> Waiting:
+        window = self._windows[key]
+        codes = window.codes(rows)
+        window.give(rows, now + self._interval(key[0], codes))
+        return Waiting(*key, codes)
 
 
 class Pacing(Generic[K]):

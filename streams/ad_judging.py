@@ -8,11 +8,11 @@ import numpy as np
 
 from metrics.ads import CAMPAIGN, CHANNEL, CURRENCY, AdColumns, Booleans
 from metrics.campaigns import Book
+from metrics.columns import LARGEST_PART
 from metrics.errors import Rejection
 from metrics.events import AdClick, AdImpression
 from metrics.hashing import VISITOR_SEED, hash_id
 from metrics.judging import decode, instant, not_in_future
-from metrics.pane_columns import LARGEST_PART
 from streams import topics
 from streams.slab import ID_SEEDS, Record, RecordSlab
 

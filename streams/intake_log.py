@@ -9,11 +9,11 @@ from msgspec.structs import replace
 
 from metrics.attribution.crediting import split_subject
 from metrics.attribution.rulings import Made
+from metrics.columns import Codes
 from metrics.dedupe import Block
 from metrics.errors import StateError
 from metrics.events import Erasure
 from metrics.outputs import DeadLetter
-from metrics.pane_columns import Codes
 from metrics.panes import PaneChanges
 from metrics.reports import Report
 from metrics.tally import Tally

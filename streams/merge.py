@@ -5,21 +5,24 @@ a value that comes twice changes nothing; values of an epoch that has been succe
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
+import numpy as np
 
-from metrics.attribution.crediting import split_subject, subject
+from metrics.accounts import Account, Accounts
 from metrics.attribution.lag import LagCounts, Lags
 from metrics.campaigns import Book
-from metrics.composing import Stamp, View, compose, credited
+from metrics.columns import Codes, Integers, Tallies
+from metrics.composing import DECLARED, Stamp, compose, credited
 from metrics.open_windows import OpenWindows
-from metrics.panes import DAYS, QUARTERS, TOTAL, ByStart, Horizon, horizon
+from metrics.panes import DAYS, QUARTERS, TOTAL, Dropped, Horizon, horizon
 from metrics.reading import CampaignKpi, Dimension, Stage
-from metrics.reports import Report, ReportKey
-from metrics.schedule import Allowance, Schedule, WindowKey
-from metrics.tally import Tally
+from metrics.reports import Report, ReportKey, Shelf
+from metrics.schedule import Allowance, Schedule, Waiting
+from metrics.subjects import Subjects
 from metrics.timeline import floor_to
 from metrics.watermark import CampaignClock
 from metrics.windows import (
@@ -28,18 +31,16 @@ from metrics.windows import (
     ROLLING_NAMES,
     TOTAL_WINDOW,
     TUMBLING,
-    Account,
     Span,
     rolling_spans,
     window_of,
 )
 from streams.journeys import LEAD, ORDER
-from streams.leftovers import is_kept
 from streams.pane_blocks import unpack
 from streams.rollup_parts import ROLLING_KEY, Moment, RollupOptions, RollupParts
 from streams.rollups import Rollups
 from streams.slab import SourceRecord
-from streams.wire import Bundle, PanePartial, decode_bundle
+from streams.wire import Bundle, PaneBlock, decode_bundle
 
 #: How many publish intervals lie between two updates of a window.
 PACE = {"1m": 1, "1h": 5, "1d": 10, TOTAL_WINDOW: 10, "rolling": 5}
@@ -81,7 +82,8 @@ class Merge:
         self.book = book
         self.offset = 0
         self.sequence = 0
-        self.accounts: dict[str, Account] = {}
+        self.subjects = Subjects(options.views)
+        self.accounts = Accounts(self.subjects)
         self.clock = CampaignClock(options.partitions)
         self.heard: dict[int, tuple[int, int]] = {}
         #: What each source partition last said of the lags of its conversions, by kind.
@@ -89,20 +91,18 @@ class Merge:
         #: When each source partition last fitted the data-driven model.
         self.fits: dict[int, int] = {}
         self.windows = OpenWindows(options.grace)
-        self.changed_panes: set[tuple[str, int, int]] = set()
         self.changed_reports: set[tuple[str, ReportKey]] = set()
         self.latest: dict[str, dict[str, CampaignKpi]] = {}
         self.is_touched = False
-        intervals = {name: pace * options.publish_interval for name, pace in PACE.items()}
+        self._intervals = {name: pace * options.publish_interval for name, pace in PACE.items()}
         self._slow_interval = SLOWEST * options.publish_interval
-        self.schedule = Schedule(intervals, pace.updates, self._interval_of)
-        self.views = Schedule(intervals, pace.views, self._interval_of)
+        self.schedule = Schedule(self._interval, pace.updates)
+        self.views = Schedule(self._interval, pace.views)
         self._spans: tuple[Span, ...] = ()
         self._limits = horizon(None)
         self._expired = self._limits
-        self._by_start = ByStart()
         told = RollupOptions(
-            options.rollups, options.max_rollup_values, options.views, intervals, self._slow_interval
+            options.rollups, options.max_rollup_values, options.views, self._intervals, self._slow_interval
         )
         self.parts = RollupParts(told, book, self.accounts)
         self.rollups = Rollups(options.partitions, options.grace, told)
@@ -126,52 +126,56 @@ class Merge:
     def refresh(self, campaign_id: str) -> None:
         """A campaign's record changed: its open windows and its views are composed anew."""
         self.parts.regroup()
-        if campaign_id not in self.accounts:
+        code = self.subjects.find(campaign_id)
+        if code is None:
             return
-        self._mark((campaign_id, TOTAL_WINDOW, 0))
-        for key in list(self.windows.of(campaign_id)):
-            self._mark(key)
+        codes = _only(code)
+        self._mark(TOTAL_WINDOW, 0, codes)
+        for window, start, _ in list(self.windows.of(codes)):
+            self._mark(window, start, codes)
 
-    def remark(self, campaign_id: str, resolution: int, start: int, sequence: int | None = None) -> None:
+    def remark(self, resolution: int, start: int, codes: Codes, sequence: int | None = None) -> None:
         """A pane may have changed since its windows were last published, at ``sequence`` (None: now)."""
-        self._mark((campaign_id, *window_of(resolution, start)), sequence)
+        self._mark(*window_of(resolution, start), codes, sequence)
 
-    def remark_report(self, campaign_id: str, report: Report, sequence: int | None = None) -> None:
+    def remark_report(self, code: int, report: Report, sequence: int | None = None) -> None:
         """A report may have changed since the windows it counts in were last published."""
-        self._mark((campaign_id, TOTAL_WINDOW, 0), sequence)
-        for key in self._windows_of(campaign_id, report):
-            self._mark(key, sequence)
+        self._mark(TOTAL_WINDOW, 0, _only(code), sequence)
+        for window, start in self._windows_of(code, report):
+            self._mark(window, start, _only(code), sequence)
 
-    def restore(self, campaign_id: str, resolution: int, start: int, parts: dict[int, Tally]) -> None:
+    def offer_views(self) -> None:
+        """The views of all campaigns go out again, since they may have been lost."""
+        self.views.mark(ROLLING_KEY, 0, self.subjects.everyone, self.sequence)
+
+    def restore(self, resolution: int, start: int, codes: Codes, parts: dict[int, Tallies]) -> None:
         """Put back a pane, and its window among those that still become final."""
-        self.account(campaign_id).restore(resolution, start, parts)
+        self.accounts.restore(resolution, start, codes, parts)
         if resolution != TOTAL:
-            self._by_start.add(campaign_id, resolution, start)
-            self._reopen((campaign_id, *window_of(resolution, start)))
+            self._reopen(*window_of(resolution, start), codes)
 
-    def reopen_report(self, campaign_id: str, report: Report) -> None:
+    def reopen_report(self, code: int, report: Report) -> None:
         """Put the windows of a restored report among those that still become final."""
-        for key in self._windows_of(campaign_id, report):
-            self._reopen(key)
+        for window, start in self._windows_of(code, report):
+            self._reopen(window, start, _only(code))
 
     def catch_up(self) -> None:
         """Restored state accepts what it accepted when it was stored."""
         self._limits = horizon(self.clock.reached)
 
-    def _windows_of(self, campaign_id: str, report: Report) -> Iterator[WindowKey]:
+    def _windows_of(self, code: int, report: Report) -> Iterator[tuple[str, int]]:
         kinds = (TUMBLING[QUARTERS], TUMBLING[DAYS]) if report.is_short else (TUMBLING[DAYS],)
-        account = self.accounts[campaign_id]
+        account = Account(self.accounts, code)
         for kind in kinds:
             first = floor_to(report.period_start, kind.length)
             for start in range(first, report.period_end, kind.length):
                 if account.is_whole(kind, start):
-                    yield campaign_id, kind.name, start
+                    yield kind.name, start
 
-    def _reopen(self, key: WindowKey) -> None:
+    def _reopen(self, window: str, start: int, codes: Codes) -> None:
         """A window of a campaign is open in every view, also where nothing is credited in it."""
-        campaign_id, name, start = key
-        if not self.windows.is_closed(name, start):
-            self.windows.add(self._with_views(campaign_id), name, start)
+        if not self.windows.is_closed(window, start):
+            self.windows.add(self.subjects.with_views(codes), window, start)
 
     def _take(self, bundle: Bundle) -> None:
         if bundle.rollups is not None:
@@ -182,8 +186,7 @@ class Merge:
             return  # of an owner that has been succeeded
         self.heard[bundle.source] = version
         for block in bundle.blocks:
-            for partial in unpack(block):
-                self._take_pane(bundle.source, partial)
+            self._take_block(bundle.source, block)
         for campaign_id, report in bundle.reports:
             self._take_report(campaign_id, report)
         if bundle.lags is not None:
@@ -194,88 +197,46 @@ class Merge:
             self.clock.hear(bundle.source, bundle.status)
             self._limits = horizon(self.clock.reached)
 
-    def _take_pane(self, source: int, partial: PanePartial) -> None:
-        campaign_id, resolution, start, tally = partial
-        if not is_kept(campaign_id, self.options.views):
-            return  # of a worker that computes other models
-        pane = (campaign_id, resolution, start)
-        is_changed = self.put(campaign_id, source, resolution, start, tally, self._limits)
-        if (
-            is_changed and pane not in self.changed_panes
-        ):  # else its windows are marked, up to the next checkpoint
-            self.changed_panes.add(pane)
-            self.remark(*pane)
+    def _take_block(self, source: int, block: PaneBlock) -> None:
+        codes, sums = self.subjects.codes(block.campaigns), unpack(block)
+        if codes.min(initial=0) < 0:  # of a worker that computes other models
+            kept = np.flatnonzero(codes >= 0)
+            codes, sums = codes[kept], sums.part(kept)
+        fresh = self.accounts.put(source, block.resolution, block.start, codes, sums, self._limits)
+        if len(fresh):  # the windows of the others are marked, up to the next checkpoint
+            self.remark(block.resolution, block.start, fresh)
 
     def _take_report(self, campaign_id: str, report: Report) -> None:
-        shelf = self.account(campaign_id).shelf
+        code = self.subjects.campaign(campaign_id)
+        shelf = self.accounts.shelves.setdefault(code, Shelf())
         replaced, had_short = shelf.reports.get(report.key), shelf.has_short
         if shelf.put(report) is None:
             return
         self.changed_reports.add((campaign_id, report.key))
         for one in (replaced, report):
             if one is not None:
-                self.remark_report(campaign_id, one)
+                self.remark_report(code, one)
         if shelf.has_short != had_short:
             # What reports say of an hour was null and is a number now, or the other way round.
-            for start in self.account(campaign_id).panes[QUARTERS]:
-                self.remark(campaign_id, QUARTERS, start)
+            for start in Account(self.accounts, code).starts(QUARTERS):
+                self.remark(QUARTERS, start, _only(code))
 
-    def put(
-        self, campaign_id: str, source: int, resolution: int, start: int, tally: Tally, limits: Horizon
-    ) -> bool:
-        """Take in a source's whole value of a pane; False when nothing changed or it is too late."""
-        account = self.account(campaign_id)
-        if resolution == TOTAL:
-            return account.put(source, TOTAL, 0, tally, limits)
-        panes = account.panes[resolution]
-        before = len(panes)
-        is_changed = account.put(source, resolution, start, tally, limits)
-        if len(panes) > before:
-            self._by_start.add(campaign_id, resolution, start)
-        return is_changed
-
-    def account(self, campaign_id: str) -> Account:
-        """Everything kept of a campaign."""
-        found = self.accounts.get(campaign_id)
-        if found is None:
-            found = self.accounts[campaign_id] = Account()
-            if self._spans:
-                found.slide(self._spans)
-        return found
-
-    def _mark(self, key: WindowKey, sequence: int | None = None) -> None:
+    def _mark(self, window: str, start: int, codes: Codes, sequence: int | None = None) -> None:
         """A window changed; what its campaign spends counts in every view."""
         following = self.sequence + 1 if sequence is None else sequence
-        for name in self._with_views(key[0]):
-            self._mark_one((name, key[1], key[2]), following)
-        self._touch(key, following)
-        self._touch((key[0], ROLLING_KEY, 0), following)
+        everywhere = self.subjects.with_views(codes)
+        self.views.mark(ROLLING_KEY, 0, everywhere, following)
+        if window != TOTAL_WINDOW and self.windows.is_closed(window, start):
+            self.schedule.mark_urgent(window, start, everywhere, following)
+        else:
+            self.schedule.mark(window, start, everywhere, following)
+            if window != TOTAL_WINDOW:
+                self.windows.add(everywhere, window, start)
+        self.parts.touch(window, start, codes, following)
+        self.parts.touch(ROLLING_KEY, 0, codes, following)
 
-    def _touch(self, key: WindowKey, sequence: int) -> None:
-        """The roll-ups of a campaign changed, at least in the models."""
-        if not self.options.rollups:
-            return
-        campaign_id, view = split_subject(key[0])
-        self.parts.touch((campaign_id, key[1], key[2]), sequence, is_credited=view is not None)
-
-    def _with_views(self, name: str) -> Iterator[str]:
-        yield name
-        if self.options.views and split_subject(name)[1] is None:
-            for view in self.options.views:
-                yield subject(name, view)
-
-    def _mark_one(self, key: WindowKey, following: int) -> None:
-        campaign_id, name, start = key
-        self.views.mark((campaign_id, ROLLING_KEY, 0), following)
-        if name != TOTAL_WINDOW:
-            if self.windows.is_closed(name, start):
-                self.schedule.mark_urgent(key, following)
-                return
-            self.windows.add((campaign_id,), name, start)
-        self.schedule.mark(key, following)
-
-    def _interval_of(self, name: str) -> int | None:
-        return None if split_subject(name)[1] is None else self._slow_interval
+    def _interval(self, window: str, codes: Codes) -> Integers:
+        return np.where(self.subjects.are_views(codes), self._slow_interval, self._intervals[window])
 
     # --- giving out --------------------------------------------------------------------------------
 
@@ -306,48 +267,41 @@ class Merge:
 
     def readings(self, stamp: Stamp, now: int) -> list[CampaignKpi]:
         """The readings that go to ``campaign-kpis`` now: finals, corrections, updates that are due."""
-        found = [self._reading(key, "correction", stamp) for key in self.schedule.take_urgent()]
-        found += [self._reading(key, "final", stamp) for key in self._close()]
-        found += [self._reading(key, "update", stamp) for key in self.schedule.take(now)]
-        return found
+        corrections, finals = self.schedule.take_urgent(), self._close()
+        stages: tuple[tuple[Stage, list[Waiting]], ...] = (
+            ("correction", corrections),
+            ("final", finals),
+            ("update", self.schedule.take(now)),
+        )
+        return [
+            reading
+            for stage, windows in stages
+            for window, start, codes in windows
+            for reading in self._readings(window, start, codes, stage, stamp)
+        ]
 
     def view_readings(self, stamp: Stamp, now: int) -> list[CampaignKpi]:
         """The readings that go to Redis and the gauges now: rolling windows and totals that are due."""
         self._slide()
         found: list[CampaignKpi] = []
-        for campaign_id, _, _ in self.views.take(now):
-            mine = self._views_of(campaign_id, stamp)
-            self.latest[campaign_id] = {reading.window: reading for reading in mine}
-            found += mine
+        for _, _, codes in self.views.take(now):
+            for code, mine in zip(codes.tolist(), self._views_of(codes, stamp), strict=True):
+                self.latest[self.subjects.names[code]] = {reading.window: reading for reading in mine}
+                found += mine
         return found
 
-    def expire(self, closed: int | None) -> Iterator[tuple[str, int, int]]:
+    def expire(self, closed: int | None) -> Iterator[Dropped]:
         """Drop the panes that no fact could reach at ``closed``, when their windows went out for sure."""
         limits = horizon(closed)
         for resolution, (earliest, before) in enumerate(zip(limits, self._expired, strict=True)):
             if earliest is not None and earliest != before:
-                yield from self._expire_before(resolution, earliest)
+                yield from self.accounts.drop_before(resolution, earliest)
         self._expired = limits
-
-    def _expire_before(self, resolution: int, earliest: int) -> Iterator[tuple[str, int, int]]:
-        for start, campaigns in self._by_start.take_before(resolution, earliest):
-            for campaign_id in campaigns:
-                if self._may_drop(campaign_id, resolution) and self.accounts[campaign_id].drop(
-                    resolution, start
-                ):
-                    yield campaign_id, resolution, start
-                else:
-                    self._by_start.add(campaign_id, resolution, start)
-
-    def _may_drop(self, name: str, resolution: int) -> bool:
-        """The days of a view stay as long as those of its campaign, which late reports still reach."""
-        campaign_id, view = split_subject(name)
-        return view is None or resolution != DAYS or not len(self.account(campaign_id).shelf)
 
     @property
     def weight(self) -> int:
         """About how many bytes the next checkpoint takes."""
-        return 60 * (1 + self.options.partitions) * len(self.changed_panes) + 200 * (
+        return 60 * (1 + self.options.partitions) * self.accounts.changes + 200 * (
             len(self.changed_reports) + len(self.rollups.changed)
         )
 
@@ -366,10 +320,10 @@ class Merge:
         """The panes that still accept facts."""
         return self._limits
 
-    def _close(self) -> list[WindowKey]:
+    def _close(self) -> list[Waiting]:
         closed = self.windows.close(self.clock.reached)
-        for key in closed:
-            self.schedule.close(key)
+        for window, start, _ in closed:
+            self.schedule.close(window, start)
         return closed
 
     def _slide(self) -> None:
@@ -380,49 +334,51 @@ class Merge:
         if spans == self._spans:
             return
         self._spans = spans
-        for campaign_id, account in self.accounts.items():
-            if account.slide(spans) or len(account.shelf):
-                for name in self._with_views(campaign_id):
-                    self.views.mark((name, ROLLING_KEY, 0), self.sequence + 1)
-                self._touch((campaign_id, ROLLING_KEY, 0), self.sequence + 1)
+        having_reports = np.array(list(self.accounts.shelves), dtype=np.int32)
+        changed = np.union1d(self.accounts.slide(spans), having_reports).astype(np.int32)
+        self.views.mark(ROLLING_KEY, 0, self.subjects.with_views(changed), self.sequence + 1)
+        self.parts.touch(ROLLING_KEY, 0, changed, self.sequence + 1)
 
-    def _reading(self, key: WindowKey, stage: Stage, stamp: Stamp) -> CampaignKpi:
-        name, window, start = key
+    def _readings(
+        self, window: str, start: int, codes: Codes, stage: Stage, stamp: Stamp
+    ) -> Iterator[CampaignKpi]:
         if window == TOTAL_WINDOW:
-            return self._compose(name, window, None, lambda account: account.total.sum, stage, stamp)
+            return self._compose(window, None, codes, self.accounts.total, stage, stamp)
         kind = BY_NAME[window]
         span = Span(start, start + kind.length)
-        return self._compose(name, window, span, lambda account: account.tumbling(kind, start), stage, stamp)
+        return self._compose(window, span, codes, partial(self.accounts.tumbling, kind, start), stage, stamp)
 
-    def _views_of(self, name: str, stamp: Stamp) -> list[CampaignKpi]:
-        def rolling(index: int) -> Callable[[Account], Tally]:
-            return lambda account: account.rolling(index)[1]
-
-        found = [self._compose(name, TOTAL_WINDOW, None, lambda account: account.total.sum, "update", stamp)]
+    def _views_of(self, codes: Codes, stamp: Stamp) -> Iterator[tuple[CampaignKpi, ...]]:
+        """The total and the rolling windows of each."""
+        windows = [self._compose(TOTAL_WINDOW, None, codes, self.accounts.total, "update", stamp)]
         for index, (kind, span) in enumerate(zip(ROLLING, self._spans, strict=False)):
-            found.append(
-                self._compose(name, kind.name, span, rolling(index), "update", stamp, is_rolling=True)
-            )
-        return found
+            rolling = partial(self.accounts.rolling, index)
+            windows.append(self._compose(kind.name, span, codes, rolling, "update", stamp, is_rolling=True))
+        return zip(*windows, strict=True)
 
     def _compose(
         self,
-        name: str,
         window: str,
         span: Span | None,
-        sums_of: Callable[[Account], Tally],
+        codes: Codes,
+        sums_of: Callable[[Codes], Tallies],
         stage: Stage,
         stamp: Stamp,
         *,
         is_rolling: bool = False,
-    ) -> CampaignKpi:
-        """The reading of a campaign, or of a campaign in a view."""
-        campaign_id, model = split_subject(name)
-        account, facts = self.account(campaign_id), self.book.facts(campaign_id)
-        if model is None:
-            tally = sums_of(account)
-            return compose(account, facts, window, span, tally, stage, stamp, is_rolling=is_rolling)
-        mine = self.account(name)
-        view = View(model, credited(account.total.sum, mine.total.sum))
-        tally = credited(sums_of(account), sums_of(mine))
-        return compose(account, facts, window, span, tally, stage, stamp, view)
+    ) -> Iterator[CampaignKpi]:
+        """The readings of campaigns, and of campaigns in views."""
+        campaigns = self.subjects.campaigns(codes)
+        sums, totals = (credited(of(campaigns), of(codes)).as_list() for of in (sums_of, self.accounts.total))
+        for code, campaign, tally, total in zip(
+            codes.tolist(), campaigns.tolist(), sums, totals, strict=True
+        ):
+            account, facts = Account(self.accounts, campaign), self.book.facts(self.subjects.names[campaign])
+            model = self.subjects.view(code) or DECLARED
+            yield compose(
+                account, facts, window, span, tally, total, stage, stamp, model, is_rolling=is_rolling
+            )
+
+
+def _only(code: int) -> Codes:
+    return np.array([code], dtype=np.int32)

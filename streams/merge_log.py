@@ -1,22 +1,25 @@
 """Stage two's state as a changelog: what a checkpoint writes, and how the state is read back."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
+import numpy as np
 
-from metrics.attribution.crediting import split_subject
+from metrics.accounts import Account
 from metrics.attribution.lag import LagCounts
+from metrics.columns import Codes, Columns, Tallies, as_tallies, nothing
 from metrics.composing import Stamp
 from metrics.errors import StateError
-from metrics.panes import TOTAL
+from metrics.panes import MINUTES, TOTAL
 from metrics.reading import CampaignKpi, RollupKpi
-from metrics.reports import Report, ReportKey
+from metrics.reports import Report, ReportKey, Shelf
 from metrics.tally import Tally
 from metrics.watermark import PartitionStatus
 from streams import topics
 from streams.leftovers import Leftovers, is_kept
 from streams.merge import Merge
+from streams.pane_blocks import PackedNames, parts_entries, tombstones
 from streams.rollup_log import KINDS as ROLLUP_KINDS
 from streams.rollup_log import RollupLog, RollupMeta
 from streams.wire import (
@@ -33,7 +36,18 @@ from streams.wire import (
 
 _EPOCH_SHIFT = 32
 _readings = msgspec.json.Encoder()
+#: Campaigns whose records are made at once; sums of all sources of all of them are copied for it.
+_PACKED_AT_ONCE = 1_000
+_NOTHING: tuple[Codes, Tallies] = (np.empty(0, np.int32), nothing(0))
 _decode_pane = decoder(tuple[int, dict[int, Tally]])
+
+
+class _KeptPane(NamedTuple):
+    """A campaign in a pane as a changelog holds it."""
+
+    name: str
+    sequence: int
+    parts: dict[int, Tally]
 
 
 class MergeMeta(msgspec.Struct, array_like=True):
@@ -62,10 +76,11 @@ class MergeLog:
         self.epoch = 0
         self.birth = now
         self.views: list[CampaignKpi] = []
-        #: Declared totals by campaign as last confirmed. What is shown as a counter comes from here: a crash takes
-        #: back what was merely taken in.
-        self.totals: dict[str, Tally] = {}
-        self._storing: dict[str, Tally] = {}
+        #: Totals by code as last confirmed. What is shown as a counter comes from here: a crash takes back what was
+        #: merely taken in.
+        self._totals = Columns()
+        self._storing: tuple[Codes, Tallies] = _NOTHING
+        self._names = PackedNames(merge.subjects.names)
         self._confirmed = 0
         self._closed: int | None = None
         self._rollups = RollupLog(merge.parts, merge.rollups, merge.partition, merge.options.partitions)
@@ -106,17 +121,24 @@ class MergeLog:
             return
         meta = decode_as(MergeMeta, meta_value)
         self._restore_meta(meta)
-        kept = []
+        kept: list[tuple[list[Any], bytes]] = []
+        panes: dict[tuple[int, int], list[_KeptPane]] = {}
         for raw, value in latest.items():
             key = read_key(raw)
             if value is not None and self._is_kept(key):
-                kept.append((key, value))
+                if key[0] == "p":
+                    panes.setdefault((key[2], key[3]), []).append(_KeptPane(key[1], *_decode_pane(value)))
+                else:
+                    kept.append((key, value))
             elif value is not None:
                 self._leftovers.add(raw)
+        for (resolution, start), campaigns in panes.items():
+            self._restore_pane(resolution, start, campaigns, meta.published)
         # What was dropped first: it tells which windows of a report are still whole.
         for key, value in sorted(kept, key=lambda entry: entry[0][0] != "a"):
             self._restore_entry(key, value, meta)
-        self.totals = self._totals_of(self.merge.accounts)
+        everyone = self.merge.subjects.everyone
+        self._confirm_totals(everyone, self.merge.accounts.total(everyone))
         self._rollups.catch_up(self.merge.accounts, meta.sequence, self.merge.moment.kept)
 
     def _is_kept(self, key: list[Any]) -> bool:
@@ -128,8 +150,7 @@ class MergeLog:
         """Begin a new epoch; all views are offered again, since they may have been lost."""
         self.epoch += 1
         self._is_due = True
-        for campaign_id in self.merge.accounts:
-            self.merge.views.mark((campaign_id, "rolling", 0), self.merge.sequence)
+        self.merge.offer_views()
         self.merge.rollups.offer_all(self.merge.sequence)
 
     def _restore_meta(self, meta: MergeMeta) -> None:
@@ -151,26 +172,34 @@ class MergeLog:
 
     def _restore_entry(self, key: list[Any], value: bytes, meta: MergeMeta) -> None:
         merge, kind, campaign_id = self.merge, key[0], key[1]
-        if kind == "p":
-            resolution, start = key[2], key[3]
-            sequence, parts = _decode_pane(value)
-            merge.restore(campaign_id, resolution, start, parts)
-            if sequence > meta.published:
-                merge.remark(campaign_id, resolution, start, sequence)
-        elif kind in ROLLUP_KINDS:
+        if kind in ROLLUP_KINDS:
             self._rollups.restore(key, value, meta.published)
         elif kind == "a":
-            merge.account(campaign_id).dropped_before = decode_as(list[int | None], value)
+            account = Account(merge.accounts, merge.subjects.codes([campaign_id])[0])
+            account.dropped_before = decode_as(list[int | None], value)
         elif kind == "r":
             sequence, report, former_ends = decode_as(tuple[int, Report, set[int]], value)
-            shelf = merge.account(campaign_id).shelf
+            code = merge.subjects.campaign(campaign_id)
+            shelf = merge.accounts.shelves.setdefault(code, Shelf())
             shelf.put(report)
             shelf.former_ends[report.key] = former_ends
             for end in (report.period_end, *former_ends):
                 version = report._replace(period_end=end)
-                merge.reopen_report(campaign_id, version)
+                merge.reopen_report(code, version)
                 if sequence > meta.published:
-                    merge.remark_report(campaign_id, version, sequence)
+                    merge.remark_report(code, version, sequence)
+
+    def _restore_pane(self, resolution: int, start: int, kept: list[_KeptPane], published: int) -> None:
+        merge = self.merge
+        codes = merge.subjects.codes(pane.name for pane in kept)
+        sources = sorted({source for pane in kept for source in pane.parts})
+        parts = {
+            source: as_tallies([pane.parts.get(source) or Tally() for pane in kept]) for source in sources
+        }
+        merge.restore(resolution, start, codes, parts)
+        sequences = np.array([pane.sequence for pane in kept])
+        for sequence in np.unique(sequences[sequences > published]).tolist():
+            merge.remark(resolution, start, codes[sequences == sequence], sequence)
 
     # --- writing ----------------------------------------------------------------------------------
 
@@ -190,7 +219,6 @@ class MergeLog:
         stamp = self._stamp(now)
         readings = merge.readings(stamp, now)
         self.views = merge.view_readings(stamp, now)
-        self._storing = self._totals_of(name for name, kind, _ in merge.changed_panes if kind == TOTAL)
         rolled_up = self._rollups.outputs(
             self.epoch, stamp, merge.sequence, merge.moment, merge.windows.through
         )
@@ -215,11 +243,14 @@ class MergeLog:
         self._confirmed = sequence
         self._closed = self._closing
         self._rollups.confirm()
-        self.totals.update(self._storing)
+        self._confirm_totals(*self._storing)
 
-    def _totals_of(self, names: Iterable[str]) -> dict[str, Tally]:
-        accounts = self.merge.accounts
-        return {name: accounts[name].total.sum.copy() for name in names if split_subject(name)[1] is None}
+    def totals(self, codes: Codes) -> list[Tally]:
+        """The whole history of campaigns as last confirmed."""
+        return self._totals.sums(codes).as_list()
+
+    def _confirm_totals(self, codes: Codes, totals: Tallies) -> None:
+        self._totals.put(codes, self.merge.subjects.room, totals)
 
     def _stamp(self, now: int) -> Stamp:
         revision = (self.epoch << _EPOCH_SHIFT) + self.merge.sequence
@@ -229,15 +260,17 @@ class MergeLog:
 
     def _changed_entries(self) -> list[Entry]:
         merge, sequence = self.merge, self.merge.sequence
-        panes, merge.changed_panes = merge.changed_panes, set()
         reports, merge.changed_reports = merge.changed_reports, set()
         entries: list[Entry] = []
-        for campaign_id, resolution, start in panes:
-            account = merge.accounts[campaign_id]
-            pane = account.total if resolution == TOTAL else account.panes[resolution].get(start)
-            if pane is not None:
-                key = state_key("p", campaign_id, resolution, start)
-                entries.append((key, encode((sequence, pane.parts))))
+        self._storing = _NOTHING
+        for resolution, start, codes in merge.accounts.take_changes():
+            pane = merge.accounts.pane(resolution, start)
+            assert pane is not None, "a pane that has changed is kept"
+            if resolution == TOTAL:
+                self._storing = codes, pane.sums(codes)
+            for first in range(0, len(codes), _PACKED_AT_ONCE):
+                some = codes[first : first + _PACKED_AT_ONCE]
+                entries += parts_entries(self._names, resolution, start, some, pane.parts(some), sequence)
         entries += [self._report_entry(campaign_id, key, sequence) for campaign_id, key in reports]
         return entries
 
@@ -248,13 +281,14 @@ class MergeLog:
 
     def _dropped_entries(self) -> list[Entry]:
         entries: list[Entry] = []
-        campaigns: set[str] = set()
-        for campaign_id, resolution, start in self.merge.expire(self._closed):
-            entries.append((state_key("p", campaign_id, resolution, start), None))
-            campaigns.add(campaign_id)
-        for campaign_id in campaigns:
-            value = encode(self.merge.accounts[campaign_id].dropped_before)
-            entries.append((state_key("a", campaign_id), value))
+        campaigns: set[int] = set()
+        for dropped in self.merge.expire(self._closed):
+            entries += tombstones(self._names, dropped)
+            if dropped.resolution != MINUTES:  # which no report counts in
+                campaigns.update(dropped.codes.tolist())
+        for code in campaigns:
+            value = encode(Account(self.merge.accounts, code).dropped_before)
+            entries.append((state_key("a", self.merge.subjects.names[code]), value))
         return entries
 
     def _meta(self, published: int) -> MergeMeta:

@@ -1,12 +1,12 @@
 """Many sums of one pane at once: as a block of a bundle, and as records of a changelog."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 import numpy as np
 
-from metrics.kernels.packing import LONGEST, pack_keys, pack_rows
-from metrics.pane_columns import FIELDS, LARGEST, Changes, Codes, Integers, as_columns
+from metrics.columns import FIELDS, Codes, Integers, Tallies, as_tallies
+from metrics.kernels.packing import LONGEST, pack_keys, pack_parts, pack_rows
 from metrics.panes import Dropped, PaneChanges
 from metrics.tally import Tally
 from streams.wire import Entry, PaneBlock, PanePartial, encode, state_key
@@ -41,13 +41,46 @@ class PackedNames:
 
 def entries(names: PackedNames, change: PaneChanges, sequence: int) -> Iterator[Entry]:
     """Changelog records of what has changed in a pane."""
-    resolution, start, (codes, sums, beyond) = change
+    resolution, start, (codes, sums) = change
     out = np.empty(len(codes) * (_OVERHEAD + LONGEST * len(FIELDS)), np.uint8)
     ends = np.empty(len(codes), np.int64)
-    size = pack_rows(sequence, sums, out, ends)
+    size = pack_rows(sequence, sums.values, out, ends)
     values = _cut(out, size, ends)
-    for index, tally in beyond.items():
+    for index, tally in sums.beyond.items():
         values[index] = encode((sequence, tally))
+    return zip(_keys(names, resolution, start, codes), values, strict=True)
+
+
+def parts_entries(
+    names: PackedNames,
+    resolution: int,
+    start: int,
+    codes: Codes,
+    parts: Mapping[int, Tallies],
+    sequence: int,
+) -> Iterator[Entry]:
+    """Changelog records of what each source said of campaigns in a pane: the sums of those that said anything.
+
+    Args:
+        names: campaigns by code.
+        resolution: of the pane.
+        start: of the pane.
+        codes: the campaigns.
+        parts: sums by source, in the order of ``codes``.
+        sequence: of the checkpoint.
+    """
+    sources = np.array(list(parts), np.int64)
+    sums = np.empty((len(parts), len(FIELDS), len(codes)), np.int64)
+    for place, part in enumerate(parts.values()):
+        sums[place] = part.values
+    out = np.empty(len(codes) * (_OVERHEAD + len(parts) * (1 + len(FIELDS)) * LONGEST), np.uint8)
+    ends = np.empty(len(codes), np.int64)
+    size = pack_parts(sequence, sources, sums, out, ends)
+    values = _cut(out, size, ends)
+    for place in {place for part in parts.values() for place in part.beyond}:
+        some = np.array([place])
+        whole = {source: part.part(some).as_list()[0] for source, part in parts.items()}
+        values[place] = encode((sequence, whole))
     return zip(_keys(names, resolution, start, codes), values, strict=True)
 
 
@@ -71,8 +104,8 @@ def blocks(
         mine = np.flatnonzero(routes[rows.codes] == target)
         for first in range(0, len(mine), MAX_BLOCK_ROWS):
             some = mine[first : first + MAX_BLOCK_ROWS]
-            part = Changes(rows.codes[some], rows.sums[:, some], _part(rows.beyond, some))
-            yield _block(resolution, start, [names[code] for code in part.codes.tolist()], part)
+            campaigns = [names[code] for code in rows.codes[some].tolist()]
+            yield _block(resolution, start, campaigns, rows.sums.part(some))
 
 
 def pack(partials: Iterable[PanePartial]) -> list[PaneBlock]:
@@ -82,30 +115,25 @@ def pack(partials: Iterable[PanePartial]) -> list[PaneBlock]:
         panes.setdefault((resolution, start), []).append((campaign, tally))
     found = []
     for (resolution, start), rows in panes.items():
-        tallies = [tally for _, tally in rows]
-        sums, large = as_columns(tallies, LARGEST)
-        part = Changes(np.empty(0, np.int32), sums, {index: tallies[index] for index in large})
-        found.append(_block(resolution, start, [name for name, _ in rows], part))
+        sums = as_tallies([tally for _, tally in rows])
+        found.append(_block(resolution, start, [name for name, _ in rows], sums))
     return found
 
 
-def unpack(block: PaneBlock) -> Iterator[PanePartial]:
-    """The single sums of a block."""
-    sums = np.zeros((len(FIELDS), len(block.campaigns)), np.int64)
-    sums[block.fields] = np.frombuffer(block.sums, np.int64).reshape(len(block.fields), len(block.campaigns))
-    for index, (campaign, row) in enumerate(zip(block.campaigns, sums.T.tolist(), strict=True)):
-        yield campaign, block.resolution, block.start, block.beyond.get(index) or Tally(*row)
+def unpack(block: PaneBlock) -> Tallies:
+    """The sums of a block, in the order of its campaigns."""
+    values = np.zeros((len(FIELDS), len(block.campaigns)), np.int64)
+    values[block.fields] = np.frombuffer(block.sums, np.int64).reshape(
+        len(block.fields), len(block.campaigns)
+    )
+    return Tallies(values, block.beyond)
 
 
-def _part(beyond: dict[int, Tally], some: Integers) -> dict[int, Tally]:
-    if not beyond:
-        return {}
-    return {at: beyond[row] for at, row in enumerate(some.tolist()) if row in beyond}
-
-
-def _block(resolution: int, start: int, campaigns: list[str], part: Changes) -> PaneBlock:
-    fields = np.flatnonzero(part.sums.any(axis=1))
-    return PaneBlock(resolution, start, campaigns, fields.tolist(), part.sums[fields].tobytes(), part.beyond)
+def _block(resolution: int, start: int, campaigns: list[str], sums: Tallies) -> PaneBlock:
+    fields = np.flatnonzero(sums.values.any(axis=1))
+    return PaneBlock(
+        resolution, start, campaigns, fields.tolist(), sums.values[fields].tobytes(), sums.beyond
+    )
 
 
 def _keys(names: PackedNames, resolution: int, start: int, codes: Codes) -> list[bytes]:

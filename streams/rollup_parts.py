@@ -8,21 +8,28 @@ kept here but who counts where.
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+
+from metrics.accounts import Account, Accounts
 from metrics.attribution.crediting import subject
 from metrics.campaigns import Book, CampaignFacts
+from metrics.columns import Codes, Tallies
 from metrics.composing import DECLARED, baseline_length, credited, window_sums
-from metrics.panes import DAYS, MINUTES, Horizon
+from metrics.panes import DAYS, MINUTES, WIDTHS, Horizon
 from metrics.reading import Dimension
 from metrics.rollups import Group, Naming, Part, part_of
-from metrics.schedule import Pacing, WindowKey
+from metrics.schedule import Pacing
 from metrics.tally import Tally
 from metrics.timeline import floor_to
-from metrics.windows import BY_NAME, ROLLING, TOTAL_WINDOW, TUMBLING, Account, Span, WindowKind, window_of
+from metrics.windows import BY_NAME, ROLLING, TOTAL_WINDOW, TUMBLING, Span, WindowKind, window_of
 from streams.wire import RollupPartial
 
 #: All rolling windows of a roll-up, and what the name of one begins with: ``1h`` is a tumbling window's name, too.
 ROLLING_KEY, ROLLING_MARK = "rolling", "~"
-_NOTHING = Account()
+Flags = npt.NDArray[np.bool_]
+#: By window: sequences and the codes of the campaigns that changed.
+_Touched = dict[tuple[str, int], list[tuple[int, Codes]]]
 
 
 class RollupOptions(NamedTuple):
@@ -61,11 +68,11 @@ class _Rolling(NamedTuple):
     name: str
     span: Span
 
-    def tally(self, account: Account) -> Tally:
-        return account.rolling(self.place)[1]
+    def sums(self, accounts: Accounts, codes: Codes) -> Tallies:
+        return accounts.rolling(self.place, codes)
 
-    def is_in(self, account: Account) -> bool:
-        return _is_known(account)
+    def are_in(self, accounts: Accounts, codes: Codes) -> Flags:
+        return accounts.are_known(codes)
 
 
 class _Total(NamedTuple):
@@ -74,11 +81,11 @@ class _Total(NamedTuple):
     name: str = TOTAL_WINDOW
     span: None = None
 
-    def tally(self, account: Account) -> Tally:
-        return account.total.sum
+    def sums(self, accounts: Accounts, codes: Codes) -> Tallies:
+        return accounts.total(codes)
 
-    def is_in(self, account: Account) -> bool:
-        return _is_known(account)
+    def are_in(self, accounts: Accounts, codes: Codes) -> Flags:
+        return accounts.are_known(codes)
 
 
 class _Tumbling(NamedTuple):
@@ -95,14 +102,18 @@ class _Tumbling(NamedTuple):
     def span(self) -> Span:
         return Span(self.start, self.start + self.kind.length)
 
-    def tally(self, account: Account) -> Tally:
-        return account.tumbling(self.kind, self.start)
+    def sums(self, accounts: Accounts, codes: Codes) -> Tallies:
+        return accounts.tumbling(self.kind, self.start, codes)
 
-    def is_in(self, account: Account) -> bool:
-        if account.has_panes(self.kind, self.start):
-            return True
+    def are_in(self, accounts: Accounts, codes: Codes) -> Flags:
+        are_in = accounts.have_panes(self.kind, self.start, codes)
+        if self.kind.resolution == MINUTES:
+            return are_in
         is_short = self.kind.resolution != DAYS
-        return self.kind.resolution != MINUTES and account.shelf.overlaps(*self.span, short_only=is_short)
+        for place in np.flatnonzero(~are_in).tolist():
+            shelf = accounts.shelves.get(int(codes[place]))
+            are_in[place] = shelf is not None and shelf.overlaps(*self.span, short_only=is_short)
+        return are_in
 
 
 _Window = _Rolling | _Total | _Tumbling
@@ -111,7 +122,7 @@ _Window = _Rolling | _Total | _Tumbling
 class RollupParts:
     """The roll-ups of the campaigns of one merge partition."""
 
-    def __init__(self, options: RollupOptions, book: Book, accounts: Mapping[str, Account]) -> None:
+    def __init__(self, options: RollupOptions, book: Book, accounts: Accounts) -> None:
         self.options = options
         #: Where each campaign counts, as was told.
         self.groups: dict[str, tuple[Group, ...]] = {}
@@ -119,17 +130,22 @@ class RollupParts:
         self.moved: dict[str, tuple[Group, ...]] = {}
         self._book = book
         self._accounts = accounts
-        self._members: dict[Group, dict[str, None]] = {}
+        #: The codes of a group's campaigns.
+        self._members: dict[Group, dict[int, None]] = {}
         self._naming = Naming(options.dimensions, options.limit)
         self._is_stale = bool(options.dimensions)
-        #: Windows of campaigns that changed, with the sequence that holds the change; by whether only in models.
-        self._touched: tuple[dict[WindowKey, int], dict[WindowKey, int]] = ({}, {})
+        #: Campaigns whose windows changed, with the sequence that holds the change; by whether only in models.
+        self._touched: tuple[_Touched, _Touched] = ({}, {})
         self._pacing = Pacing(self._interval_of)
 
-    def touch(self, key: WindowKey, sequence: int, *, is_credited: bool) -> None:
-        """A campaign's window changed; what is declared of it changes the models, too."""
-        if self.options.dimensions:
-            self._touched[is_credited].setdefault(key, sequence)
+    def touch(self, window: str, start: int, codes: Codes, sequence: int) -> None:
+        """A window of campaigns, or of campaigns in views, changed; what is declared of one changes the models, too."""
+        if not self.options.dimensions:
+            return
+        are_views = self._accounts.subjects.are_views(codes)
+        for touched, mine in zip(self._touched, (codes[~are_views], codes[are_views]), strict=True):
+            if len(mine):
+                touched.setdefault((window, start), []).append((sequence, mine))
 
     def regroup(self) -> None:
         """Registrations changed: campaigns may count elsewhere."""
@@ -142,14 +158,15 @@ class RollupParts:
 
     def oldest(self) -> int | None:
         """The sequence of the oldest change that waits."""
-        waiting = [self._pacing.oldest(), *(min(some.values(), default=None) for some in self._touched)]
-        return min((each for each in waiting if each is not None), default=None)
+        touched = (sequence for some in self._touched for changes in some.values() for sequence, _ in changes)
+        waiting = self._pacing.oldest()
+        return min((*touched, *(() if waiting is None else (waiting,))), default=None)
 
     def restore(self, campaign_id: str, groups: tuple[Group, ...]) -> None:
         """Put back where a campaign counts."""
         self.groups[campaign_id] = groups
         for group in groups:
-            self._members.setdefault(group, {})[campaign_id] = None
+            self._members.setdefault(group, {})[self._accounts.subjects.campaign(campaign_id)] = None
 
     def adopt(self, campaign_ids: Iterable[str], sequence: int, kept: Horizon) -> None:
         """All is put back: what no roll-up counts yet is counted as if it had just come."""
@@ -202,7 +219,7 @@ class RollupParts:
 
     def _move(self, campaign_id: str, former: tuple[Group, ...], now: tuple[Group, ...]) -> None:
         for group in former:
-            self._members[group].pop(campaign_id, None)
+            self._members[group].pop(self._accounts.subjects.campaign(campaign_id), None)
         self.restore(campaign_id, now)
         if now or former:
             self.moved[campaign_id] = former
@@ -214,15 +231,24 @@ class RollupParts:
 
     def _expand(self) -> None:
         """From windows of campaigns to those of roll-ups."""
+        subjects = self._accounts.subjects
         for is_credited, touched in enumerate(self._touched):
-            for (campaign_id, window, start), sequence in touched.items():
-                groups = self.groups.get(campaign_id)
-                if groups is None:
-                    groups = self._groups_of(campaign_id)
-                    self._move(campaign_id, (), groups)
-                for group in groups:
-                    self._mark(group, window, start, sequence, is_declared=not is_credited)
+            for (window, start), changes in touched.items():
+                for sequence, codes in changes:
+                    for group in self._groups_of_all(np.unique(subjects.campaigns(codes))):
+                        self._mark(group, window, start, sequence, is_declared=not is_credited)
             touched.clear()
+
+    def _groups_of_all(self, codes: Codes) -> set[Group]:
+        """The groups that campaigns count in; one that is new is told where it counts."""
+        found: set[tuple[Group, ...]] = set()
+        for campaign_id in map(self._accounts.subjects.names.__getitem__, codes.tolist()):
+            groups = self.groups.get(campaign_id)
+            if groups is None:
+                groups = self._groups_of(campaign_id)
+                self._move(campaign_id, (), groups)
+            found.add(groups)
+        return {group for groups in found for group in groups}
 
     def _mark(
         self, group: Group, window: str, start: int, sequence: int, *, is_declared: bool = True
@@ -237,9 +263,11 @@ class RollupParts:
         yield ROLLING_KEY, 0
         found: set[tuple[str, int]] = set()
         for name in (campaign_id, *(subject(campaign_id, view) for view in self.options.views)):
-            account = self._accounts.get(name, _NOTHING)
-            for resolution, panes in enumerate(account.panes):
-                found.update(window_of(resolution, start) for start in panes)
+            account = self._accounts.get(name)
+            if account is None:
+                continue
+            for resolution, _ in enumerate(WIDTHS):
+                found.update(window_of(resolution, start) for start in account.starts(resolution))
             for report in account.shelf.reports.values():
                 for kind in TUMBLING[1:] if report.is_short else TUMBLING[2:]:
                     first = floor_to(report.period_start, kind.length)
@@ -266,41 +294,28 @@ class RollupParts:
     def _partials(
         self, key: _PartKey, models: Sequence[str], name: str, window: _Window, at: Moment
     ) -> Iterator[RollupPartial]:
-        span = window.span if isinstance(window, _Rolling) else None
-        parts = {model: Part(span=span) for model in models}
-        for campaign_id in self._members.get(key.group, ()):
-            facts, account = self._book.facts(campaign_id), self._accounts.get(campaign_id, _NOTHING)
-            for model, part in parts.items():
-                own = self._own(campaign_id, facts, account, model, window, at.watermark)
-                if own is not None:
-                    part.add(own)
-        for model, part in parts.items():
+        codes = np.array(list(self._members.get(key.group, ())), dtype=np.int32)
+        events, are_in = window.sums(self._accounts, codes), window.are_in(self._accounts, codes)
+        for model in models:
+            sums, are_there = events, are_in
+            if model != DECLARED:
+                mine = self._accounts.subjects.in_view(codes, model)
+                sums = credited(events, window.sums(self._accounts, mine))
+                are_there = are_in | window.are_in(self._accounts, mine)
+            part = Part(span=window.span if isinstance(window, _Rolling) else None)
+            for place, tally in enumerate(sums.as_list()):
+                if are_there[place]:
+                    part.add(self._own(int(codes[place]), tally, window, at.watermark))
             yield key.group.dimension, key.group.value, model, name, key.start, part
 
-    def _own(
-        self,
-        campaign_id: str,
-        facts: CampaignFacts,
-        account: Account,
-        model: str,
-        window: _Window,
-        watermark: int | None,
-    ) -> Part | None:
-        """What one campaign adds; None where it has no reading of the window."""
-        tally, is_there = window.tally(account), window.is_in(account)
-        if model != DECLARED:
-            mine = self._accounts.get(subject(campaign_id, model), _NOTHING)
-            tally, is_there = credited(tally, window.tally(mine)), is_there or window.is_in(mine)
-        if not is_there:
-            return None
+    def _own(self, code: int, tally: Tally, window: _Window, watermark: int | None) -> Part:
+        """What one campaign adds."""
+        account = Account(self._accounts, code)
+        facts = self._book.facts(self._accounts.subjects.names[code])
         sums, _ = window_sums(account, facts, window.name, window.span, tally, watermark)
         length = baseline_length(facts, window.span, watermark)
         rate = facts.baseline_micros_per_day
         return part_of(sums, tally.mqls_now_sql, None if rate is None or length is None else rate * length)
-
-
-def _is_known(account: Account) -> bool:
-    return bool(account.total.parts) or len(account.shelf) > 0
 
 
 def _is_kept(kind: WindowKind, start: int, kept: Horizon) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Any, get_args
 
-from metrics.attribution.crediting import split_subject, subject
+from metrics.attribution.crediting import subject
 from metrics.budget.records import ActionVerb, Mode
 from metrics.budget.state import CampaignState
 from metrics.budget.views import columns_of
@@ -19,7 +19,7 @@ from metrics.exposition import (
 )
 from metrics.reading import CampaignKpi, RollupKpi
 from metrics.rollups import Group
-from metrics.tally import Tally
+from metrics.since_lead import spend_since_last_lead
 from metrics.windows import TOTAL_WINDOW
 from streams import topics
 from streams.merge import Merge
@@ -96,8 +96,13 @@ class WorkerSource:
 
     def _campaigns(self, stage: MergeLog, book: Book) -> Iterator[CampaignSnapshot]:
         merge = stage.merge
-        for campaign_id, account in merge.accounts.items():
-            if campaign_id in book.archived or split_subject(campaign_id)[1] is not None:
+        subjects, accounts = merge.subjects, merge.accounts
+        codes = subjects.everyone
+        codes = codes[~subjects.are_views(codes) & accounts.are_known(codes)]
+        found = zip(codes.tolist(), stage.totals(codes), spend_since_last_lead(accounts, codes), strict=True)
+        for code, counters, spend_since_last_lead_micros in found:
+            campaign_id = subjects.names[code]
+            if campaign_id in book.archived:
                 continue
             facts = book.facts(campaign_id)
             record = facts.registered
@@ -112,9 +117,9 @@ class WorkerSource:
                 objective=record.objective if record else None,
                 status=record.status if record else None,
                 budget_micros=facts.budget_micros,
-                counters=stage.totals.get(campaign_id) or Tally(),
+                counters=counters,
                 readings=dict(self._readings(merge, campaign_id)),
-                spend_since_last_lead_micros=account.spend_since_last_lead(),
+                spend_since_last_lead_micros=spend_since_last_lead_micros,
                 watermark_ms=merge.clock.reached,
                 spend_24h_micros=(day.sums.spend_micros if day else None) or 0,
                 targets_micros=facts.targets_micros,

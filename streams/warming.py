@@ -5,6 +5,7 @@
 
 import logging
 import time
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
@@ -17,6 +18,8 @@ from streams import topics
 from streams.frames import unframe
 from streams.intake import Intake, IntakeOptions
 from streams.intake_log import IntakeLog
+from streams.merge import Merge, MergeOptions, Pace
+from streams.merge_log import MergeLog
 from streams.slab import Record
 
 log = logging.getLogger(__name__)
@@ -65,13 +68,18 @@ def _warm_journeys() -> None:
 
 def _warm_partition() -> None:
     """A partition as it lives: records, checkpoints, and what the next owner does with them."""
-    first, second = _partition(), _partition()
+    first, second, merged = _partition(), _partition(), _merged()
     for at in (0, MINUTE, 40 * DAY):  # the last of them lets the others expire
         for topic, value in _RECORDS.items():
             record = value.replace(b"AT", str(at).encode()).replace(b"SOON", str(at + 1).encode())
             _process(first, topic, record)
         first.intake.set_idle(topics.EVENT_SOURCES)
-        second.restore(first.checkpoint(_NOW).entries)
+        made = first.checkpoint(_NOW)
+        second.restore(made.entries)
+        partials = [output for output in made.outputs if output.topic == topics.PARTIALS]
+        records = [Record(merged.merge.offset + n, _NOW, None, each.value) for n, each in enumerate(partials)]
+        merged.merge.process(records)
+        _merged().restore(merged.checkpoint(_NOW).entries)
     _process(first, topics.ERASURES, _ERASURE)
     first.checkpoint(_NOW)
 
@@ -83,6 +91,11 @@ def _process(log: IntakeLog, topic: str, value: bytes) -> None:
 def _partition() -> IntakeLog:
     options = IntakeOptions(1, 0, DAY, 1, DAY, rules=Rules(models=MODELS))
     return IntakeLog(Intake(0, options, Book("EUR")), 0)
+
+
+def _merged() -> MergeLog:
+    options = MergeOptions(1, 0, 1_000, ZoneInfo("UTC"), "EUR", MODELS)
+    return MergeLog(Merge(0, options, Book("EUR"), Pace.of(1_000)), 0)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import hypothesis
 import pytest
 
 from metrics.errors import RoistreamError
@@ -18,6 +19,10 @@ from tests.servers.kafka import KafkaHandle, KafkaUnavailableError, fetch_artifa
 
 #: The fuzzer's process imports atheris, which is an optional tool.
 collect_ignore = ["fuzz/target.py"]
+
+# How long an example takes says nothing on a machine that does other things, too; speed is measured in tests/bench.
+hypothesis.settings.register_profile("roistream", deadline=None)
+hypothesis.settings.load_profile("roistream")
 
 REPOSITORY = Path(__file__).parents[1]
 # Read here, because each test then runs without any ROISTREAM_ variable.

@@ -8,7 +8,7 @@ from metrics.kernels.compiling import inlined, kernel
 LONGEST = 9
 
 _SMALL, _U8, _U16, _U32, _U64, _I8, _I16, _I32, _I64 = 0x80, 0xCC, 0xCD, 0xCE, 0xCF, 0xD0, 0xD1, 0xD2, 0xD3
-_ARRAY = 0x90
+_ARRAY, _MAP, _MAP16 = 0x90, 0x80, 0xDE
 
 
 @inlined
@@ -47,6 +47,26 @@ def put_integer(out: Any, at: Any, value: Any) -> Any:
     if value >= -(1 << 31):
         return _put_marked(out, at, _I32, value, 4)
     return _put_marked(out, at, _I64, value, 8)
+
+
+@inlined
+def _length(sums: Any, row: Any) -> Any:
+    """How many values of a row there are up to the last that is not 0."""
+    length = sums.shape[0]
+    while length > 0 and sums[length - 1, row] == 0:
+        length -= 1
+    return length
+
+
+@inlined
+def _put_row(out: Any, at: Any, sums: Any, row: Any) -> Any:
+    """The values of a row up to the last that is not 0, as an array."""
+    length = _length(sums, row)
+    out[at] = _ARRAY | length
+    at += 1
+    for field in range(length):
+        at = put_integer(out, at, sums[field, row])
+    return at
 
 
 @kernel
@@ -97,14 +117,39 @@ def pack_rows(sequence: Any, sums: Any, out: Any, row_ends: Any) -> int:
     """
     at = 0
     for row in range(sums.shape[1]):
-        length = sums.shape[0]
-        while length > 0 and sums[length - 1, row] == 0:
-            length -= 1
         out[at] = _ARRAY | 2
         at = put_integer(out, at + 1, sequence)
-        out[at] = _ARRAY | length
-        at += 1
-        for field in range(length):
-            at = put_integer(out, at, sums[field, row])
+        at = _put_row(out, at, sums, row)
+        row_ends[row] = at
+    return at
+
+
+@kernel
+def pack_parts(sequence: Any, sources: Any, sums: Any, out: Any, row_ends: Any) -> int:
+    """For each row the pair of ``sequence`` and a map from sources to values, of the sources that have any but 0.
+
+    Args:
+        sequence: int64.
+        sources: int64, at most 2^16 of them.
+        sums: int64, sources by fields by rows, at most 15 fields.
+        out: uint8, with room for all.
+        row_ends: int64, filled with where each pair ends.
+
+    Returns:
+        Bytes written.
+    """
+    at = 0
+    for row in range(sums.shape[2]):
+        out[at] = _ARRAY | 2
+        at = put_integer(out, at + 1, sequence)
+        count = 0
+        for place in range(len(sources)):
+            if _length(sums[place], row) > 0:
+                count += 1
+        at = _put(out, at, _MAP | count, 1) if count < 16 else _put_marked(out, at, _MAP16, count, 2)
+        for place in range(len(sources)):
+            if _length(sums[place], row) > 0:
+                at = put_integer(out, at, sources[place])
+                at = _put_row(out, at, sums[place], row)
         row_ends[row] = at
     return at

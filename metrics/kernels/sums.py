@@ -83,3 +83,17 @@ def find_rows(slots: Any, held: Any, count: int, wanted: Any, rows: Any, done: i
             count += 1
         rows[index] = found
     return len(wanted), count
+
+
+@kernel
+def find_known(slots: Any, held: Any, wanted: Any, rows: Any) -> None:
+    """The row of each code, -1 where it has none; arguments as of ``find_rows``."""
+    mask = np.uint64(len(slots) - 1)
+    for index in range(len(wanted)):
+        code = wanted[index]
+        position = (np.uint64(code) * _SPREAD >> np.uint64(32)) & mask
+        found = slots[position]
+        while found >= 0 and held[found] != code:
+            position = (position + np.uint64(1)) & mask
+            found = slots[position]
+        rows[index] = found

@@ -135,7 +135,7 @@ def _merge_costs(fed: Checkpoint) -> dict[str, float]:
         log = MergeLog(merge, _NOW)
         records = [Record(offset, _NOW, None, each.value) for offset, each in enumerate(partials)]
         taking = calls(lambda: merge.process(records))
-        panes, made = len(merge.changed_panes), []
+        panes, made = merge.accounts.changes, []
         giving = calls(lambda: made.append(log.checkpoint(_NOW)))
         checkpoint: Checkpoint = made[0]
         readings = len(checkpoint.outputs) + len(log.views)

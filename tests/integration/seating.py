@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import chain
@@ -13,6 +13,7 @@ import msgspec
 from aiokafka import TopicPartition
 
 from metrics.campaigns import Book
+from metrics.panes import DAYS, MINUTES, QUARTERS, TOTAL
 from streams import topics
 from streams.checkpoint import CheckpointError, CheckpointWriter
 from streams.connections import aiokafka_options
@@ -24,7 +25,7 @@ from streams.seat import Seat
 from streams.settings import Settings
 from streams.slab import SourceRecord
 from streams.telemetry import Telemetry
-from streams.wire import Checkpoint, Entry, decode_bundle
+from streams.wire import Checkpoint, Entry, PaneBlock, PanePartial, decode_bundle
 
 INTAKE, MERGE = 0, 1
 CHANGELOGS = (topics.INTAKE_CHANGELOG, topics.MERGE_CHANGELOG)
@@ -277,11 +278,15 @@ class Deployment:
 
     def _merge_state(self, p: int) -> Any:
         merge = self.merge(p)
-        accounts = {
-            campaign: (account.total, [dict(panes) for panes in account.panes])
-            for campaign, account in merge.accounts.items()
+        accounts, names = merge.accounts, merge.subjects.names
+        keys = [(each, start) for each in (MINUTES, QUARTERS, DAYS) for start in accounts.starts(each)]
+        panes = {key: accounts.pane(*key) for key in [*keys, (TOTAL, 0)]}
+        said = {
+            (*key, source): dict(zip([names[code] for code in pane.codes], part.as_list(), strict=True))
+            for key, pane in panes.items()
+            for source, part in pane.parts(pane.codes).items()
         }
-        return accounts, merge.clock.reached, merge.windows.through
+        return said, merge.clock.reached, merge.windows.through
 
     async def outcome(self) -> dict[str, Any]:
         """The state and everything that readers of the output topics end up with."""
@@ -335,12 +340,18 @@ async def values_of(settings: Settings, topic: str) -> list[bytes]:
     return [value for log in logs for _, value in log if value is not None]
 
 
+def singles(block: PaneBlock) -> Iterator[PanePartial]:
+    """Each value of a block."""
+    for campaign, tally in zip(block.campaigns, unpack(block).as_list(), strict=True):
+        yield campaign, block.resolution, block.start, tally
+
+
 async def folded_partials(settings: Settings) -> dict[Any, Any]:
     """The value of the highest version of each pane and source."""
     found: dict[Any, tuple[tuple[int, int], Any]] = {}
     for value in await values_of(settings, topics.PARTIALS):
         bundle = decode_bundle(value)
-        for campaign, resolution, start, tally in chain.from_iterable(map(unpack, bundle.blocks)):
+        for campaign, resolution, start, tally in chain.from_iterable(map(singles, bundle.blocks)):
             key, version = (bundle.source, campaign, resolution, start), (bundle.epoch, bundle.sequence)
             if key not in found or version >= found[key][0]:
                 found[key] = (version, tally)

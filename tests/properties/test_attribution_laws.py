@@ -13,8 +13,8 @@ from metrics.attribution.identity import Identities
 from metrics.attribution.models import MODELS, Rules, Touch, credit, decayed, path_of
 from metrics.attribution.places import PATH, Places
 from metrics.attribution.settling import LARGEST, MOST, Decided, Sheet, Views, is_large, paths_of, steps_of
+from metrics.columns import FIELDS
 from metrics.contribution import Contribution
-from metrics.pane_columns import FIELDS
 from metrics.tally import Tally
 from metrics.timeline import MINUTE, floor_to
 

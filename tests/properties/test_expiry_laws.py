@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from metrics.campaigns import Book
-from metrics.panes import DAYS, RESOLUTIONS, TOTAL, WIDTHS, horizon
-from metrics.reports import Report
+from metrics.columns import as_tallies
+from metrics.panes import DAYS, MINUTES, QUARTERS, RESOLUTIONS, TOTAL, WIDTHS, horizon
+from metrics.reports import Report, Shelf
 from metrics.tally import Tally
 from metrics.timeline import DAY, HOUR, MINUTE, floor_to
 from streams.merge import Merge, MergeOptions, Pace
@@ -24,7 +25,8 @@ steps = st.lists(
 
 def put(merge: Merge, campaign: str, resolution: int, back: int, now: int) -> None:
     start = 0 if resolution == TOTAL else floor_to(now - back, WIDTHS[resolution])
-    merge.put(campaign, 0, resolution, start, Tally(clicks=1), horizon(now))
+    codes = merge.subjects.codes([campaign])
+    merge.accounts.put(0, resolution, start, codes, as_tallies([Tally(clicks=1)]), horizon(now))
 
 
 def reachable(merge: Merge, closed: int) -> bool:
@@ -32,7 +34,7 @@ def reachable(merge: Merge, closed: int) -> bool:
         start >= earliest or (resolution == DAYS and len(account.shelf))
         for account in merge.accounts.values()
         for resolution, earliest in enumerate(horizon(closed))
-        for start in account.panes[resolution]
+        for start in account.starts(resolution)
     )
 
 
@@ -40,8 +42,8 @@ def held(merge: Merge) -> set[tuple[str, int, int]]:
     return {
         (campaign, resolution, start)
         for campaign, account in merge.accounts.items()
-        for resolution, panes in enumerate(account.panes)
-        for start in panes
+        for resolution in (MINUTES, QUARTERS, DAYS)
+        for start in account.starts(resolution)
     }
 
 
@@ -54,7 +56,11 @@ def test_panes_are_dropped_once_and_none_that_accepts_no_facts_is_left(found):
         if isinstance(step, int):
             now += step
             before = held(merge)
-            dropped = list(merge.expire(now))
+            dropped = [
+                (merge.subjects.names[code], resolution, start)
+                for resolution, start, codes in merge.expire(now)
+                for code in codes.tolist()
+            ]
             assert len(set(dropped)) == len(dropped)
             assert held(merge) == before - set(dropped)
             assert set(dropped) <= before
@@ -63,4 +69,5 @@ def test_panes_are_dropped_once_and_none_that_accepts_no_facts_is_left(found):
             campaign, resolution, back, has_report = step
             put(merge, campaign, resolution, back, now)
             if has_report:
-                merge.account(campaign).shelf.put(Report("s", None, 0, DAY, (0, 0, 0), 1, 1, 1, 0))
+                shelf = merge.accounts.shelves.setdefault(merge.subjects.campaign(campaign), Shelf())
+                shelf.put(Report("s", None, 0, DAY, (0, 0, 0), 1, 1, 1, 0))

@@ -129,7 +129,7 @@ def test_a_restored_merge_refuses_what_it_refused_before_the_crash():
     machine.open(MERGE, 0)
     merge = machine.merge(0)
     assert merge.limits.minutes_from == T0 + 7 * HOUR
-    assert ("c", 0, T0) not in {("c", r, s) for r in (0,) for s in merge.accounts["c"].panes[r]}
+    assert ("c", 0, T0) not in {("c", r, s) for r in (0,) for s in merge.accounts["c"].starts(r)}
 
 
 def report(machine, report_id, start, end, **fields):

@@ -1,13 +1,13 @@
 """Laws of roll-ups: whatever happens on the way, a roll-up's window is the sum of its campaigns' readings of it."""
 
 import msgspec
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from metrics.events import Campaign
 from metrics.timeline import DAY, MINUTE
 from streams import topics
-from tests.properties.facts import T0, book, streams_of_facts
+from tests.properties.facts import T0, Fact, book, streams_of_facts
 from tests.properties.machine import BEFORE_CONFIRM, MERGE, Machine
 from tests.properties.test_pipeline_laws import APPENDED, drive, machine_with, wild_steps
 
@@ -86,11 +86,34 @@ def rolled_up(machine: Machine) -> dict:
     return found
 
 
+T1 = T0 + MINUTE
+#: A campaign that counts by its reports, and of which a minute holds zeros only: a refund of an order that is not known.
+ZEROS = [
+    Fact("ad-clicks", "v0", {"event_id": "e0", "occurred_at": T1, "campaign_id": "c2"}, is_valid=True),
+    Fact(
+        "orders",
+        "v0",
+        {
+            "event_id": "e1",
+            "occurred_at": T1,
+            "order_id": "o",
+            "kind": "refunded",
+            "campaign_id": "c1",
+            "visitor_id": "v0",
+            "revenue": "0",
+            "currency": None,
+        },
+        is_valid=True,
+    ),
+]
+
+
 @bounded
 @given(
     streams_of_facts(),
     st.lists(st.tuples(st.lists(wild_steps, max_size=12), registrations), max_size=4),
 )
+@example(ZEROS, [])
 def test_after_any_crashes_and_registrations_a_roll_up_is_the_sum_of_its_campaigns(facts, phases):
     machine = machine_with(facts, models=MODELS)
     register(machine, "c0", "search", "spring")

@@ -12,7 +12,8 @@ from metrics.panes import DAYS, MINUTES, QUARTERS, TOTAL, horizon
 from metrics.reports import Report
 from metrics.tally import Tally
 from metrics.timeline import DAY, HOUR, MINUTE, QUARTER
-from metrics.windows import Account, Span, rolling_spans
+from metrics.windows import Span, rolling_spans
+from tests.unit.accounts import OneCampaign
 
 UTC = ZoneInfo("UTC")
 STAMP = Stamp(1, DAY, DAY, "EUR")
@@ -30,13 +31,13 @@ SPANS = {
 
 def reading(window, account, *, is_reported=True):
     facts = CampaignFacts("c", is_reported=is_reported)
-    return compose(account, facts, window, SPANS[window], EVENTS, "update", STAMP)
+    return compose(account, facts, window, SPANS[window], EVENTS, EVENTS, "update", STAMP)
 
 
 def account_with(*periods):
-    account = Account()
+    account = OneCampaign()
     for source, end in enumerate(periods):
-        account.shelf.put(Report(str(source), None, 0, end, (0, 0, 0), 2400, 240, 24_000, 0))
+        account.report(Report(str(source), None, 0, end, (0, 0, 0), 2400, 240, 24_000, 0))
     return account
 
 
@@ -68,7 +69,7 @@ def test_with_events_reports_are_for_comparison_only(window):
 
 def total_of(spent, watermark=10 * DAY):
     """The reading of ``total`` of a campaign that spent so much at each instant; a lead comes within a minute or a day."""
-    account = Account()
+    account = OneCampaign()
     for source, (at, micros) in enumerate(spent.items()):
         for resolution, width in ((MINUTES, MINUTE), (QUARTERS, QUARTER), (DAYS, DAY)):
             tally = Tally(spend_micros=micros)
@@ -80,7 +81,7 @@ def total_of(spent, watermark=10 * DAY):
     leads.count(DAY - 1)
     stamp = Stamp(1, watermark, watermark, "EUR", lags=Lags(leads, LagCounts()))
     facts = CampaignFacts("c", targets_micros={"cpl": 2 * MICROS})
-    return compose(account, facts, "total", None, account.total.sum, "update", stamp)
+    return compose(account, facts, "total", None, account.total, account.total, "update", stamp)
 
 
 def test_completeness_of_the_total_is_that_of_its_spend():

@@ -71,7 +71,7 @@ def test_restored_sums_that_may_not_have_gone_out_are_changes():
     panes.mark(TOTAL, 0, rows[1:])
     ((resolution, start, changes),) = panes.take_changes()
     assert (resolution, start, [panes.names[code] for code in changes.codes]) == (TOTAL, 0, ["unsent"])
-    assert changes.beyond == {0: Tally(spend_micros=10**30)}
+    assert changes.sums.beyond == {0: Tally(spend_micros=10**30)}
     assert panes.take_changes() == []
 
 
@@ -106,11 +106,9 @@ def test_panes_hold_what_a_dictionary_of_sums_holds(batches, watermark):
                     expected.setdefault((campaign, resolution, start), Tally()).add(tally)
     assert panes.tallies == expected
     told = {
-        (panes.names[code], resolution, start): changes.beyond.get(index) or Tally(*values)
+        (panes.names[code], resolution, start): tally
         for resolution, start, changes in panes.take_changes()
-        for index, (code, values) in enumerate(
-            zip(changes.codes.tolist(), changes.sums.T.tolist(), strict=True)
-        )
+        for code, tally in zip(changes.codes.tolist(), changes.sums.as_list(), strict=True)
     }
     assert told == expected
 

@@ -8,7 +8,6 @@ from metrics.contribution import Contribution, difference
 from metrics.errors import Reason, Rejection
 from metrics.events import AdReport
 from metrics.reports import Report, Shelf
-from metrics.schedule import Allowance, Schedule
 from metrics.tally import Tally
 from metrics.timeline import DAY, HOUR
 from streams.reporting import judge_report
@@ -62,53 +61,3 @@ def test_the_difference_takes_back_what_no_longer_counts_and_no_more():
     one, other = Contribution("c", 0, Tally(leads=1)), Contribution("d", 0, Tally(leads=1))
     assert difference([one, one], [one, other]) == [Contribution("c", 0, Tally(leads=-1)), other]
     assert difference([one, other], [other, one]) == []
-
-
-def test_the_oldest_change_counts_though_it_was_marked_later():
-    schedule = Schedule({"1m": 1_000}, Allowance(10))
-    schedule.mark(("a", "1m", 0), 9)
-    schedule.mark(("b", "1m", 0), 3)
-    assert schedule.oldest() == 3
-
-
-def test_corrections_are_exempt_from_interval_and_rate_and_closing_forgets():
-    schedule = Schedule({"1m": 1_000}, Allowance(1))
-    keys = [("c", "1m", n) for n in range(9)]
-    for key in keys:
-        schedule.mark_urgent(key, 1)
-        schedule.mark(key, 2)
-    assert (schedule.take_urgent(), list(schedule.take(0))) == (keys, [])
-    schedule.mark(keys[0], 3)
-    schedule.close(keys[0])
-    assert (len(schedule), list(schedule.take(5_000))) == (0, [])
-
-
-def test_a_change_is_due_exactly_an_interval_after_the_last_publication():
-    schedule, key = Schedule({"1m": 1_000}, Allowance(10)), ("c", "1m", 0)
-    assert schedule.due_at() is None
-    schedule.mark(key, 1)
-    assert (schedule.due_at(), schedule.take(40)) == (0, [key])
-    schedule.mark(key, 2)
-    assert (schedule.due_at(), schedule.take(1_039), schedule.take(1_040)) == (1_040, [], [key])
-    assert schedule.due_at() is None
-
-
-def test_a_closed_window_is_due_at_once_and_one_that_is_over_never():
-    schedule, keys = Schedule({"1m": 1_000}, Allowance(10)), [("c", "1m", n) for n in range(2)]
-    for key in keys:
-        schedule.mark(key, 1)
-    schedule.take(0)
-    for key in keys:
-        schedule.mark(key, 2)
-    schedule.mark_urgent(keys[0], 3)
-    assert (schedule.due_at(), schedule.take_urgent(), schedule.oldest()) == (0, [keys[0]], 2)
-    schedule.close(keys[1])
-    assert (schedule.due_at(), schedule.oldest()) == (None, None)
-
-
-def test_a_clock_that_is_set_back_holds_nothing_up():
-    schedule, key = Schedule({"1m": 1_000}, Allowance(10)), ("c", "1m", 0)
-    schedule.mark(key, 1)
-    schedule.take(3_600_000)
-    schedule.mark(key, 2)
-    assert schedule.take(0) == [key]

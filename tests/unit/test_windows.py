@@ -11,32 +11,33 @@ from metrics.panes import DAYS, MINUTES, QUARTERS, TOTAL, Panes, horizon
 from metrics.reports import Report
 from metrics.tally import Tally
 from metrics.timeline import DAY, HOUR, MINUTE, QUARTER
-from metrics.windows import BY_NAME, ROLLING, Account, Span, rolling_span
+from metrics.windows import BY_NAME, ROLLING, Span, rolling_span
+from tests.unit.accounts import OneCampaign
 from tests.unit.test_panes import NOW
 
 
 def test_a_value_too_late_for_its_pane_changes_nothing():
-    account = Account()
+    account = OneCampaign()
     assert not account.put(0, MINUTES, NOW - 5 * HOUR, Tally(clicks=1), horizon(NOW))
-    assert account.panes[MINUTES] == {}
+    assert account.starts(MINUTES) == []
     assert account.put(0, TOTAL, 0, Tally(clicks=1), horizon(NOW))
 
 
 def test_a_window_is_whole_until_one_of_its_panes_is_dropped():
-    account, kind = Account(), BY_NAME["1h"]
+    account, kind = OneCampaign(), BY_NAME["1h"]
     account.put(0, QUARTERS, QUARTER, Tally(clicks=1), horizon(None))
     account.put(0, QUARTERS, HOUR, Tally(clicks=1), horizon(None))
     assert account.is_whole(kind, 0)
-    assert account.drop(QUARTERS, QUARTER)
+    assert account.drop_before(QUARTERS, HOUR) == [QUARTER]
     assert [account.is_whole(kind, start) for start in (0, HOUR)] == [False, True]
 
 
 def test_days_of_a_campaign_with_reports_are_kept():
-    account = Account()
+    account = OneCampaign()
     account.put(0, DAYS, 0, Tally(clicks=1), horizon(None))
-    account.shelf.put(Report("s", None, 0, DAY, (0, 0, 0), 1, 1, 1, 0))
-    assert not account.drop(DAYS, 0)
-    assert account.panes[DAYS]
+    account.report(Report("s", None, 0, DAY, (0, 0, 0), 1, 1, 1, 0))
+    assert account.drop_before(DAYS, DAY) == []
+    assert account.starts(DAYS) == [0]
     assert account.is_whole(BY_NAME["1d"], 0)
 
 
@@ -61,7 +62,7 @@ moments = st.integers(0, 100 * MINUTE).map(lambda back: NOW - back)
 
 @given(st.lists(st.tuples(moments, st.booleans()), max_size=20))
 def test_spend_since_the_last_lead_is_what_the_minutes_after_its_minute_spent(facts):
-    panes, account = Panes(), Account()
+    panes, account = Panes(), OneCampaign()
     for at, is_lead in facts:
         tally = Tally(leads=1) if is_lead else Tally(spend_micros=7)
         panes.fold([Contribution("c", at, tally)], horizon(None))

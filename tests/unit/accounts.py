@@ -1,0 +1,33 @@
+"""The account of one campaign, as tests fill and question it."""
+
+from metrics.accounts import Account, Accounts
+from metrics.columns import as_tallies
+from metrics.reports import Shelf
+from metrics.since_lead import spend_since_last_lead
+from metrics.subjects import Subjects
+
+
+class OneCampaign(Account):
+    """A campaign alone on its merge partition."""
+
+    def __init__(self):
+        self.accounts = Accounts(Subjects([]))
+        super().__init__(self.accounts, self.accounts.subjects.campaign("c"))
+
+    def put(self, source, resolution, start, tally, limits):
+        """Take in a value, and write a checkpoint; whether anything changed."""
+        fresh = self.accounts.put(source, resolution, start, self._codes, as_tallies([tally]), limits)
+        list(self.accounts.take_changes())
+        return len(fresh) > 0
+
+    def report(self, report):
+        self.accounts.shelves.setdefault(self.code, Shelf()).put(report)
+
+    def slide(self, spans):
+        return len(self.accounts.slide(spans)) > 0
+
+    def drop_before(self, resolution, earliest):
+        return [dropped.start for dropped in self.accounts.drop_before(resolution, earliest)]
+
+    def spend_since_last_lead(self):
+        return spend_since_last_lead(self.accounts, self._codes)[0]

@@ -1,0 +1,67 @@
+"""When changed windows go out: after their interval, the oldest first, corrections at once."""
+
+import numpy as np
+
+from metrics.schedule import Allowance, Schedule
+
+ONE, TWO, BOTH = (np.array(codes, np.int32) for codes in ([0], [1], [0, 1]))
+
+
+def schedule_of(rate, intervals=None):
+    every = intervals or {"1m": 1_000}
+    return Schedule(lambda window, codes: np.full(len(codes), every[window]), Allowance(rate))
+
+
+def keys(waiting):
+    return [(int(code), window, start) for window, start, codes in waiting for code in codes]
+
+
+def test_the_oldest_change_counts_though_it_was_marked_later():
+    schedule = schedule_of(10)
+    schedule.mark("1m", 0, ONE, 9)
+    schedule.mark("1m", 0, TWO, 3)
+    assert schedule.oldest() == 3
+
+
+def test_corrections_are_exempt_from_interval_and_rate_and_closing_forgets():
+    schedule = schedule_of(1)
+    for start in range(9):
+        schedule.mark_urgent("1m", start, BOTH, 1)
+        schedule.mark_urgent("1m", start, ONE, 2)
+    assert (len(schedule), schedule.due_at(), schedule.oldest()) == (18, 0, 1)
+    assert keys(schedule.take_urgent()) == [(code, "1m", start) for start in range(9) for code in (0, 1)]
+    schedule.mark("1m", 0, ONE, 3)
+    schedule.close("1m", 0)
+    assert (len(schedule), schedule.take(5_000), schedule.due_at(), schedule.oldest()) == (0, [], None, None)
+
+
+def test_a_change_is_due_exactly_an_interval_after_the_last_publication():
+    schedule = schedule_of(10)
+    assert schedule.due_at() is None
+    schedule.mark("1m", 0, ONE, 1)
+    assert (schedule.due_at(), keys(schedule.take(40))) == (0, [(0, "1m", 0)])
+    schedule.mark("1m", 0, ONE, 2)
+    assert (schedule.due_at(), schedule.take(1_039), keys(schedule.take(1_040))) == (
+        1_040,
+        [],
+        [(0, "1m", 0)],
+    )
+    assert schedule.due_at() is None
+
+
+def test_the_rate_lets_the_oldest_changes_go_whatever_their_window():
+    schedule = schedule_of(2, {"1m": 1_000, "1h": 5_000})
+    schedule.mark("1m", 0, ONE, 3)
+    schedule.mark("1h", 0, BOTH, 2)
+    schedule.mark("1m", 60_000, TWO, 1)
+    assert sorted(keys(schedule.take(0))) == [(0, "1h", 0), (1, "1m", 60_000)]
+    assert (len(schedule), schedule.oldest(), schedule.due_at()) == (2, 2, 0)
+    assert sorted(keys(schedule.take(1_000))) == [(0, "1m", 0), (1, "1h", 0)]
+
+
+def test_a_clock_that_is_set_back_holds_nothing_up():
+    schedule = schedule_of(10)
+    schedule.mark("1m", 0, ONE, 1)
+    schedule.take(3_600_000)
+    schedule.mark("1m", 0, ONE, 2)
+    assert keys(schedule.take(0)) == [(0, "1m", 0)]
