@@ -111,6 +111,8 @@ def unpack_each(parsed: Any) -> Iterator[RecordSlab]:
 
 def _shown(parsed: Any) -> Iterator[tuple[Any, memoryview]]:
     """The batches of committed records and their bytes; the position moves behind each."""
+    # aiokafka's own iterator refers to what holds it: the bytes would stay until the collector looks, which is rarely (D22).
+    parsed._records_iterator = None
     while parsed._records.has_next():
         batch, raw = parsed._records.next_raw()
         if not batch.validate_crc():

@@ -74,12 +74,12 @@ class Span(msgspec.Struct):
     micros: int | None = None
 
 
-def bench_settings(broker: Broker) -> Settings:
+def bench_settings(broker: Broker, partitions: int = PARTITIONS) -> Settings:
     """The settings of a new deployment."""
     return Settings(
         broker=broker.url,
         topic_prefix=f"bench-{uuid.uuid4().hex[:8]}-",
-        partitions=PARTITIONS,
+        partitions=partitions,
         transactions=broker.has_transactions,
     )
 
@@ -171,7 +171,7 @@ def worker_round(
             beside(running[0].pid)
 
         def total(family: str, label: str = "") -> float:
-            return sum(_total(url, family, label) for url in urls)
+            return sum(metric_total(url, family, label) for url in urls)
 
         _wait(running, lambda: total("roistream_ledger_events", 'outcome="applied"') == count)
         _wait(running, lambda: total("campaign_clicks_total") == clicks.count)
@@ -188,7 +188,7 @@ def worker_variables(broker: Broker, settings: Settings, port: int) -> dict[str,
     variables = {
         "ROISTREAM_BROKER": settings.broker,
         "ROISTREAM_TOPIC_PREFIX": settings.topic_prefix,
-        "ROISTREAM_PARTITIONS": str(PARTITIONS),
+        "ROISTREAM_PARTITIONS": str(settings.partitions),
         "ROISTREAM_HTTP_PORT": str(port),
     }
     if not broker.has_transactions:  # its group joins wait half the timeout, too
@@ -196,7 +196,7 @@ def worker_variables(broker: Broker, settings: Settings, port: int) -> dict[str,
     return variables
 
 
-def _total(url: str, family: str, label: str = "") -> float:
+def metric_total(url: str, family: str, label: str = "") -> float:
     """The sum of a family's samples on a metrics page; 0 while the worker does not answer."""
     try:
         with urllib.request.urlopen(url, timeout=10) as answer:
@@ -218,9 +218,9 @@ def _wait(processes: list[subprocess.Popen[bytes]], is_done: Callable[[], bool])
 
 async def _span(settings: Settings, count: int, warm_up: int) -> Span:
     """From the checkpoint that passed the warm-up to the one that held everything, as the broker dated them."""
-    applied = [0] * PARTITIONS
+    applied = [0] * settings.partitions
     began, counted = 0.0, 0
-    for timestamp, partition, events in sorted(await _history(settings)):
+    for timestamp, partition, events in sorted(await history(settings)):
         applied[partition] = events
         reached = sum(applied)
         if not began and reached >= warm_up:
@@ -230,7 +230,7 @@ async def _span(settings: Settings, count: int, warm_up: int) -> Span:
     raise BenchError(f"The changelog holds {sum(applied)} of {count} events.")
 
 
-async def _history(settings: Settings) -> list[tuple[int, int, int]]:
+async def history(settings: Settings) -> list[tuple[int, int, int]]:
     """Every confirmed checkpoint: when it was written, its partition, the events applied by then."""
     consumer = aiokafka.AIOKafkaConsumer(
         bootstrap_servers=settings.bootstrap,
@@ -242,7 +242,7 @@ async def _history(settings: Settings) -> list[tuple[int, int, int]]:
     await consumer.start()
     try:
         name = settings.topic(topics.INTAKE_CHANGELOG)
-        parts = [aiokafka.TopicPartition(name, number) for number in range(PARTITIONS)]
+        parts = [aiokafka.TopicPartition(name, number) for number in range(settings.partitions)]
         consumer.assign(parts)
         ends = await consumer.end_offsets(parts)
         history = []

@@ -1,7 +1,9 @@
 """What a worker's rate depends on, one thing changed at a time: `python -m tests.bench.scaling`.
 
-Each row is a fresh deployment with its own clicks: campaigns, skew, workers. The first row is what the others are
-compared with. Peak memory is the largest of a worker process.
+Each row is a fresh deployment with its own clicks, read by workers that are warm (`tests.bench.backlog`): workers, partitions,
+campaigns, skew, and windows touched. The first row is what the others are compared with. Peak memory is the largest of a
+worker process. With several workers the machine's cores are shared by all of them and the broker, so the rate for each core
+second of the workers is given beside the rate.
 """
 
 import argparse
@@ -9,71 +11,84 @@ import json
 import statistics
 from typing import NamedTuple
 
-from tests.bench.clicks import make_clicks
-from tests.bench.contenders import ROOT, Broker, Round, deploy, worker_round
+from tests.bench.backlog import Drained, Load, drain
+from tests.bench.contenders import ROOT
 from tests.bench.machine import describe, load_average
 from tests.bench.throughput import broker
+
+_EVENTS = 4_000_000
+_HOUR_MS = 3_600_000
 
 
 class Variant(NamedTuple):
     """One row."""
 
     name: str
-    campaigns: int = 200
-    hot: float = 0.0
+    load: Load
     workers: int = 1
-    events: float = 1.0
+    #: Rows that a short run leaves out.
+    is_long: bool = False
 
 
 VARIANTS = (
-    Variant("200 campaigns, one worker"),
-    Variant("two workers", workers=2),
-    Variant("10 campaigns", campaigns=10),
-    Variant("1 000 campaigns", campaigns=1_000),
-    Variant("100 000 campaigns", campaigns=100_000),
-    Variant("90 % of the clicks in one campaign", hot=0.9),
-    Variant("1 000 campaigns, dedupe full", campaigns=1_000, events=2.2),
+    Variant("one worker, 4 partitions, 200 campaigns, 2 minutes", Load(_EVENTS)),
+    Variant("two workers", Load(_EVENTS), workers=2),
+    Variant("16 partitions", Load(_EVENTS, partitions=16)),
+    Variant("64 partitions", Load(_EVENTS, partitions=64), is_long=True),
+    Variant("10 campaigns", Load(_EVENTS, campaigns=10), is_long=True),
+    Variant("1 000 campaigns", Load(_EVENTS, campaigns=1_000)),
+    Variant("100 000 campaigns", Load(_EVENTS // 4, campaigns=100_000), is_long=True),
+    Variant("90 % of the clicks in one campaign", Load(_EVENTS, hot=0.9)),
+    Variant("clicks of an hour: 60 windows a campaign", Load(_EVENTS, span_ms=_HOUR_MS)),
+    Variant("clicks of a day: 1 465 windows a campaign", Load(_EVENTS, span_ms=24 * _HOUR_MS), is_long=True),
 )
-
-
-def measure(found: Broker, variant: Variant, events: int, rounds: int) -> list[Round]:
-    """All rounds of one row."""
-    clicks = make_clicks(int(events * variant.events), variant.campaigns, hot=variant.hot)
-    warm_up = clicks.count // 10
-    return [
-        worker_round(found, deploy(found, clicks), clicks, warm_up, workers=variant.workers)
-        for _ in range(rounds)
-    ]
 
 
 def main() -> None:
     """Measure the rows and print them."""
-    parser = argparse.ArgumentParser(prog="python -m tests.bench.scaling", description=__doc__)
-    parser.add_argument(
-        "--events", type=int, default=2_000_000, help="clicks per round; the last row has more"
+    options = _options()
+    rows: list[dict[str, object]] = []
+    first: Drained | None = None
+    print(
+        "| variant | events/s | of the first | workers' cores | broker's | events per core second | of the first | memory |"
     )
-    parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--only", default="", help="rows whose name contains this")
-    options = parser.parse_args()
-    rows = []
-    first = 0.0
-    print("| variant | events/s | of the first | cores | broker's cores | peak memory |")
-    print("|---|---:|---:|---:|---:|---:|")
+    print("|---|---:|---:|---:|---:|---:|---:|---:|")
     with broker() as found:
-        for variant in (each for each in VARIANTS if options.only in each.name):
-            rounds = measure(found, variant, options.events, options.rounds)
-            rate = statistics.median(each.rate for each in rounds)
-            first = first or rate
-            middle = sorted(rounds, key=lambda each: each.rate)[len(rounds) // 2]
-            peak = max(each.peak_mb or 0 for each in rounds)
-            print(
-                f"| {variant.name} | {rate:,.0f} | {rate / first:.2f} | {middle.cores or 0:.2f} | "
-                f"{middle.broker_cores or 0:.2f} | {peak:,.0f} MB |",
-                flush=True,
+        for variant in _wanted(options):
+            share = options.events / _EVENTS
+            load = variant.load._replace(clicks=round(variant.load.clicks * share))
+            rounds = [drain(found, load, variant.workers) for _ in range(options.rounds)]
+            middle = statistics.median_low(each.rate for each in rounds)
+            chosen = next(each for each in rounds if each.rate == middle)
+            first = first or chosen
+            print(_row(variant.name, chosen, first), flush=True)
+            rows.append(
+                {"name": variant.name, "rounds": [each._asdict() | {"rate": each.rate} for each in rounds]}
             )
-            rows.append({"name": variant.name, "rate": rate, "rounds": [each._asdict() for each in rounds]})
     result = {"load_average": load_average(), "machine": describe(), "rows": rows}
+    (ROOT / ".bench").mkdir(exist_ok=True)
     (ROOT / ".bench" / "scaling.json").write_text(json.dumps(result, indent=2))
+
+
+def _row(name: str, found: Drained, first: Drained) -> str:
+    return (
+        f"| {name} | {found.rate:,.0f} | {found.rate / first.rate:.2f} | {found.cores:.2f} | {found.broker_cores:.2f} | "
+        f"{found.by_core:,.0f} | {found.by_core / first.by_core:.2f} | {found.peak_mb:,.0f} MB |"
+    )
+
+
+def _wanted(options: argparse.Namespace) -> list[Variant]:
+    wanted = [each for each in VARIANTS if options.only in each.name]
+    return wanted if options.full or options.only else [each for each in wanted if not each.is_long]
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.scaling", description=__doc__)
+    parser.add_argument("--events", type=int, default=_EVENTS, help="clicks of a round")
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--only", default="", help="rows whose name contains this")
+    parser.add_argument("--full", action="store_true", help="the long rows too")
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -1,9 +1,12 @@
 """A slab holds what aiokafka makes of the same bytes."""
 
+import gc
+import weakref
 from types import SimpleNamespace
 
 import pytest
 from aiokafka import codec
+from aiokafka.consumer.fetcher import PartitionRecords
 from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
 from aiokafka.record.legacy_records import LegacyRecordBatchBuilder
@@ -92,3 +95,16 @@ def test_a_slab_of_objects_gives_them_back():
     slab = RecordSlab.of(unpack(parsed_of(batch_of([(None, b"v", []), (b"", None, [])]))))
     assert as_tuples(slab) == [(0, 1_000, None, b"v"), (1, 1_007, b"", None)]
     assert len(RecordSlab.of([])) == 0
+
+
+def test_the_bytes_of_a_fetch_are_freed_with_it_and_not_when_the_collector_looks():
+    raw = RawRecords(batch_of([(b"k", b"v", [])]))
+    freed = weakref.ref(raw)
+    parsed = PartitionRecords("ad-clicks-0", raw, [], 0, None, None, False, 0)
+    gc.disable()
+    try:
+        assert len(unpack(parsed)) == 1
+        del raw, parsed
+        assert freed() is None
+    finally:
+        gc.enable()
