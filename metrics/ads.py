@@ -8,6 +8,7 @@ import numpy.typing as npt
 from metrics.hashing import VISITOR_SEED, Hashes
 from metrics.judging import MAX_RECORD_BYTES
 from metrics.kernels import ads as kernels
+from metrics.keys import KeyRule
 from metrics.texts import Texts
 
 Integers = npt.NDArray[np.int64]
@@ -28,6 +29,7 @@ class AdColumns(NamedTuple):
         visitors: hash of ``visitor_id``; 0 for none.
         codes: for CAMPAIGN, CURRENCY and CHANNEL a row of indexes into ``texts``; -1 for none.
         texts: the different campaigns, currencies and channels.
+        homes: the partition where the visitor's journey is remembered; -1 for none, or where it was not asked.
     """
 
     plain: Booleans
@@ -37,10 +39,11 @@ class AdColumns(NamedTuple):
     visitors: Hashes
     codes: npt.NDArray[np.int32]
     texts: tuple[Texts, Texts, Texts]
+    homes: npt.NDArray[np.int32]
 
     def copied(self) -> "AdColumns":
         """Columns that can be changed alone; the texts stay common."""
-        return AdColumns._make([*(column.copy() for column in self[:6]), self.texts])
+        return AdColumns._make([*(column.copy() for column in self[:6]), self.texts, self.homes.copy()])
 
     def campaign(self, row: int) -> str:
         """The campaign of a row."""
@@ -48,10 +51,20 @@ class AdColumns(NamedTuple):
 
     def part(self, rows: slice) -> "AdColumns":
         """Some of the rows, which are not copied."""
-        return AdColumns._make([*(column[rows] for column in self[:5]), self.codes[:, rows], self.texts])
+        codes, homes = self.codes[:, rows], self.homes[rows]
+        return AdColumns._make([*(column[rows] for column in self[:5]), codes, self.texts, homes])
 
 
-def read_ads(data: bytes, starts: Integers, sizes: Integers, id_seed: int, *, is_click: bool) -> AdColumns:
+def read_ads(
+    data: bytes,
+    starts: Integers,
+    sizes: Integers,
+    id_seed: int,
+    *,
+    is_click: bool,
+    keys: Integers | None = None,
+    rule: KeyRule = KeyRule(),  # noqa: B008 - it cannot change
+) -> AdColumns:
     """The columns of JSON records.
 
     Args:
@@ -60,6 +73,8 @@ def read_ads(data: bytes, starts: Integers, sizes: Integers, id_seed: int, *, is
         sizes: its length; -1 for none.
         id_seed: of the hash of ``event_id``.
         is_click: clicks have fields that impressions do not have.
+        keys: where each record's key begins, and its length; asked for with a rule that has partitions.
+        rule: how the visitors' homes are found.
     """
     count = len(starts)
     columns = AdColumns(
@@ -70,15 +85,19 @@ def read_ads(data: bytes, starts: Integers, sizes: Integers, id_seed: int, *, is
         np.zeros(count, dtype=np.uint64),
         np.full((3, count), -1, dtype=np.int32),
         (Texts(), Texts(), Texts()),
+        np.full(count, -1, dtype=np.int32),
     )
     tables = (_table(count), _table(count), _table(count))
     bits = np.frombuffer(data, dtype=np.uint8)
     seeds = np.uint64(id_seed), np.uint64(VISITOR_SEED)
-    kernels.scan(bits, starts, sizes, MAX_RECORD_BYTES, is_click, *seeds, *columns[:6], tables)
+    shared = rule.partitions if keys is not None else 0
+    spans = np.zeros((2, 0), dtype=np.int64) if keys is None else np.ascontiguousarray(keys)
+    found = *columns[:6], tables, spans, columns.homes
+    kernels.scan(bits, starts, sizes, MAX_RECORD_BYTES, is_click, shared, rule.trusts_keys, *seeds, *found)
     for texts, (_, places, lengths) in zip(columns.texts, tables, strict=True):
-        found = int(lengths[-1])
-        spans = zip(places[:found].tolist(), lengths[:found].tolist(), strict=True)
-        texts += [data[place : place + length].decode() for place, length in spans]
+        met = int(lengths[-1])
+        lying = zip(places[:met].tolist(), lengths[:met].tolist(), strict=True)
+        texts += [data[place : place + length].decode() for place, length in lying]
     return columns
 
 

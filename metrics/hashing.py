@@ -1,10 +1,13 @@
-"""64-bit hashes (XXH64) of ids. Two different ids meet in one hash with probability 2^-64."""
+"""64-bit hashes (XXH64) of ids, and the partitions of keys. Two different ids meet in one hash with probability 2^-64."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 import xxhash
+
+from metrics.kernels import murmur
+from metrics.kernels.memory import PADDING
 
 Hashes = npt.NDArray[np.uint64]
 
@@ -31,3 +34,17 @@ def hash_ids(texts: Iterable[str], seed: int) -> Hashes:
 
 #: Of ``visitor_id``.
 VISITOR_SEED = seed_of("visitor")
+
+
+def partitions_of(keys: Sequence[bytes | None], partitions: int) -> npt.NDArray[np.int32]:
+    """The partition that Kafka's default partitioner gives each key; -1 for none.
+
+    >>> partitions_of([b"21", b"foobar", None, b""], 1_000).tolist()
+    [340, 166, -1, 681]
+    """
+    sizes = np.array([-1 if key is None else len(key) for key in keys], dtype=np.int64)
+    starts = np.cumsum(np.maximum(sizes, 0)) - np.maximum(sizes, 0)
+    data = np.frombuffer(b"".join(key or b"" for key in keys) + bytes(PADDING), dtype=np.uint8)
+    found = np.empty(len(sizes), dtype=np.int32)
+    murmur.choose(data, starts, sizes, partitions, found)
+    return found

@@ -11,8 +11,9 @@ from metrics.campaigns import Book
 from metrics.columns import LARGEST_PART
 from metrics.errors import Rejection
 from metrics.events import AdClick, AdImpression
-from metrics.hashing import VISITOR_SEED, hash_id
+from metrics.hashing import VISITOR_SEED, hash_id, partitions_of
 from metrics.judging import decode, instant, not_in_future
+from metrics.keys import KeyRule
 from streams import topics
 from streams.slab import ID_SEEDS, Record, RecordSlab
 
@@ -29,14 +30,16 @@ class AdJudge:
         topic: the one or the other.
         book: currencies of campaigns, and rates.
         max_future: milliseconds that an event time may lie ahead of the record's Kafka timestamp.
+        rule: that of the records' keys.
     """
 
-    def __init__(self, topic: str, book: Book, max_future: int) -> None:
+    def __init__(self, topic: str, book: Book, max_future: int, rule: KeyRule) -> None:
         self._seed = ID_SEEDS[topic]
         self._topic = topic
         self._decoder = msgspec.json.Decoder(_SHAPES[topic])
         self._book = book
         self._max_future = max_future
+        self._rule = rule
 
     def judge(self, slab: RecordSlab, refuse: Refuse) -> tuple[AdColumns, dict[int, int]]:
         """The slice with ``plain`` in the rows that stand; the others are refused, in order.
@@ -45,7 +48,7 @@ class AdJudge:
             The columns, with costs in micros of the reporting currency (0 for none), and the costs that are too
             large for a column, by row; the column has 0 for them.
         """
-        ads, large = slab.ads(self._topic).copied(), dict[int, int]()
+        ads, large = slab.ads(self._topic, self._rule).copied(), dict[int, int]()
         ads.plain[:] &= ads.at <= slab.timestamps + self._max_future
         is_foreign = self._is_foreign(ads)
         for row in np.flatnonzero(~ads.plain | is_foreign).tolist():
@@ -96,6 +99,10 @@ class AdJudge:
         ads.at[row] = at
         ads.ids[row] = hash_id(event.event_id, self._seed)
         ads.visitors[row] = 0 if event.visitor_id is None else hash_id(event.visitor_id, VISITOR_SEED)
+        if event.visitor_id is not None and self._rule.partitions:
+            others = event.event_id, event.campaign_id, event.ad_id
+            person = self._rule.person(record.key, event.visitor_id, others)
+            ads.homes[row] = partitions_of([person], self._rule.partitions)[0]
         ads.codes[CAMPAIGN, row] = ads.texts[CAMPAIGN].code(event.campaign_id)
         ads.codes[CHANNEL, row] = -1 if event.channel is None else ads.texts[CHANNEL].code(event.channel)
         return micros

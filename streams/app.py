@@ -52,7 +52,7 @@ def make_app(settings: Settings, owner: Owner, take: Take, take_over: TakeOver) 
     )
     app.owner = owner
     app.settings = settings
-    _add_agent(app, "intake", topics.SOURCES, take)
+    _add_agent(app, "intake", topics.INTAKE_INPUTS, take)
     _add_agent(app, "merge", (topics.PARTIALS,), take)
 
     async def on_rebalance_complete(sender: Any, **_: Any) -> None:
@@ -78,7 +78,7 @@ def _add_agent(app: Any, name: str, names: tuple[str, ...], take: Take) -> None:
 
 def _co_partitioned(settings: Settings, assigned: set[Any]) -> set[int]:
     """The partitions assigned, after checking that each comes with all of its topics."""
-    expected = {settings.topic(name) for name in (*topics.SOURCES, topics.PARTIALS)}
+    expected = {settings.topic(name) for name in (*topics.INTAKE_INPUTS, topics.PARTIALS)}
     found: dict[int, set[str]] = {}
     for tp in assigned:
         found.setdefault(tp.partition, set()).add(tp.topic)

@@ -145,11 +145,11 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
         del max_records
         if not self.consumer.flow_active:
             return {}
-        fetcher, prefix = consumer._fetcher, self.app.settings.topic_prefix
+        fetcher, settings = consumer._fetcher, self.app.settings
         if consumer._closed or fetcher._closed:
             raise ConsumerStoppedError
         with fetcher._subscriptions.fetch_context():
-            drained = _drain(fetcher, active_partitions, prefix)
+            drained = _drain(fetcher, active_partitions, settings)
             if not drained and timeout:
                 waiter = fetcher._create_fetch_waiter()
                 done, _ = await asyncio.wait([waiter], timeout=timeout)
@@ -157,11 +157,11 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
                     waiter.cancel()
                     return {}
                 waiter.result()
-                drained = _drain(fetcher, active_partitions, prefix)
+                drained = _drain(fetcher, active_partitions, settings)
             return drained
 
 
-def _drain(fetcher: Any, active: set[TP], prefix: str) -> dict[TP, Batch]:
+def _drain(fetcher: Any, active: set[TP], settings: Settings) -> dict[TP, Batch]:
     if fetcher._subscriptions.reassignment_in_progress:
         return {}
     drained: dict[TP, Batch] = {}
@@ -173,7 +173,7 @@ def _drain(fetcher: Any, active: set[TP], prefix: str) -> dict[TP, Batch]:
                 del fetcher._records[tp]
             continue
         is_result = type(result) is FetchResult
-        batch = _batch(result, tp.topic.removeprefix(prefix)) if is_result else None
+        batch = _batch(result, settings) if is_result else None
         if not is_result or not result.has_more():
             del fetcher._records[tp]
             fetcher._notify(fetcher._wait_consume_future)
@@ -192,15 +192,18 @@ def _raise(error: Any) -> None:
         return
 
 
-def _batch(result: Any, topic: str) -> Batch | None:
+def _batch(result: Any, settings: Settings) -> Batch | None:
     """Everything one fetch gave for a partition, so that the next fetch may begin at once."""
     parsed = result._partition_records
     if parsed is None or not result.check_assignment(result._topic_partition):
         return None
     start = parsed.next_fetch_offset
     records = unpack(parsed)
+    topic = result._topic_partition.topic.removeprefix(settings.topic_prefix)
     if topic in ADS:
-        records.ads(topic)  # here, on the consumer's thread: the kernel leaves the interpreter to the others
+        records.ads(
+            topic, settings.key_rule
+        )  # here, on the consumer's thread: the kernel leaves the interpreter to the others
     result._update_position()
     result._partition_records = None
     return Batch(start, parsed.next_fetch_offset, records) if parsed.next_fetch_offset > start else None

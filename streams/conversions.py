@@ -28,7 +28,8 @@ from metrics.orders import (
 from metrics.orders import contributions as order_counts
 from metrics.panes import RESOLUTIONS, Horizon
 from metrics.tally import Tally
-from streams.journeys import LEAD, ORDER, Journeys, Named
+from streams.journeys import LEAD, ORDER, Named
+from streams.rekeying import Rekeying, Word
 from streams.tables import EntryTable
 
 #: Applies a judged record; None when it is older than every window that could hold it.
@@ -46,9 +47,9 @@ class Conversions:
         orders: EntryTable[OrderEntry],
         customers: EntryTable[FirstOrder],
         book: Book,
-        journeys: Journeys | None = None,
+        rekeying: Rekeying | None = None,
     ) -> None:
-        self._journeys = journeys
+        self._rekeying = rekeying
         self._leads = leads
         self._orders = orders
         self._customers = customers
@@ -61,8 +62,8 @@ class Conversions:
         """Count an entry read from the changelog."""
         self.waiting_cancellations += entry.is_waiting
 
-    def lead(self, event: Lead, at: int) -> Apply:
-        """How a lead's record applies."""
+    def lead(self, event: Lead, at: int, home: int | None = None) -> Apply:
+        """How a lead's record applies; ``home`` is the partition of its visitor, else of its key."""
         mark = Mark(at, event.event_id, event.campaign_id)
 
         def apply(limits: Horizon) -> list[Contribution] | None:
@@ -70,25 +71,25 @@ class Conversions:
                 return None
             entry, contributions = observe(self._leads.get(event.lead_id), event.stage, mark)
             self._leads.put(event.lead_id, entry)
-            if self._journeys is not None:
-                self._tell_lead(self._journeys, event, entry, at)
+            if self._rekeying is not None:
+                _tell_lead(self._rekeying, event, entry, at, home)
             return contributions
 
         return apply
 
-    def order(self, event: Order, at: int) -> Apply:
-        """How an order's record applies.
+    def order(self, event: Order, at: int, home: int | None = None) -> Apply:
+        """How an order's record applies; ``home`` as for a lead.
 
         Raises:
             Rejection: when the amounts are missing or wrong.
         """
         if event.kind == "placed":
-            return self._placing(event, at)
+            return self._placing(event, at, home)
         if event.kind == "refunded":
             given = Refund(at, event.campaign_id, self._micros(event, "revenue", at))
-            return lambda _limits: self._change(event, at, lambda entry: refund(entry, given))
+            return lambda _limits: self._change(event, at, home, lambda entry: refund(entry, given))
         word = Cancellation(at, event.event_id)
-        return lambda _limits: self._change(event, at, lambda entry: cancel(entry, word))
+        return lambda _limits: self._change(event, at, home, lambda entry: cancel(entry, word))
 
     def erase(self, event: Erasure) -> None:
         """Forget a person: their touches, whom their ids belong to, and that they have ordered before.
@@ -105,9 +106,9 @@ class Conversions:
         for kind, named in (("c", event.customer_id), ("v", event.visitor_id)):
             if named is not None:
                 self._customers.drop(f"{kind}|{named}")
-        if self._journeys is not None:
+        if self._rekeying is not None:
             for hashed in others if visitor is None else (visitor, *others):
-                self._journeys.forget(hashed)
+                self._rekeying.journeys.forget(hashed)
 
     def take_customers(self) -> list[list[Contribution]]:
         """Customers met since the last call, by the resolution of the panes in which they are new."""
@@ -126,8 +127,11 @@ class Conversions:
             pass
         for _ in self._customers.expire(before):
             pass
+        if self._rekeying is not None:
+            for _ in self._rekeying.homes.expire(before):
+                pass
 
-    def _placing(self, event: Order, at: int) -> Apply:
+    def _placing(self, event: Order, at: int, home: int | None) -> Apply:
         placed = Placement(
             at,
             event.event_id,
@@ -144,7 +148,7 @@ class Conversions:
             known = self._orders.get(event.order_id)
             if known is not None and known.placed is not None:
                 return []
-            contributions = self._change(event, at, lambda entry: place(entry, placed))
+            contributions = self._change(event, at, home, lambda entry: place(entry, placed))
             if customer is not None:
                 contributions += self._meet(customer, event.order_id, placed)
             else:  # whoever it was, somebody else than all others
@@ -159,40 +163,32 @@ class Conversions:
         bought, new = remember(first.bought, placed.campaign, placed.at)
         self._count_customer(placed, new)
         self._customers.put(customer, msgspec.structs.replace(first, bought=bought))
-        if self._journeys is not None:
-            _tell_first(self._journeys, known, first)
+        if self._rekeying is not None:
+            _tell_first(self._rekeying, known, first)
         return contributions
 
     def _change(
-        self, event: Order, at: int, change: Callable[[OrderEntry | None], OrderEntry]
+        self, event: Order, at: int, home: int | None, change: Callable[[OrderEntry | None], OrderEntry]
     ) -> list[Contribution]:
         before = self._orders.get(event.order_id)
         after = change(before)
         self._orders.put(event.order_id, after)
         self.waiting_cancellations += after.is_waiting - bool(before and before.is_waiting)
-        if self._journeys is not None:
-            self._tell_order(self._journeys, event, after, at)
+        if self._rekeying is not None:
+            _tell_order(self._rekeying, event, after, at, home)
         return changes(before, after)
-
-    def _tell_lead(self, journeys: Journeys, event: Lead, entry: LeadEntry, seen_at: int) -> None:
-        """A lead is credited as of its earliest record, whatever stage that has; later stages follow it."""
-        visitor = None if event.visitor_id is None else visitor_hash(event.visitor_id)
-        named = Named(visitor, (lead_hash(event.lead_id),))
-        at = min([mark.at for mark in entry.marks if mark is not None])
-        journeys.convert(f"{LEAD}|{event.lead_id}", at, named, lead_counts(entry), seen_at)
-
-    def _tell_order(self, journeys: Journeys, event: Order, entry: OrderEntry, seen_at: int) -> None:
-        """An order is credited as of its placement; what comes before that is known cannot be credited."""
-        named = _NOBODY
-        if entry.placed is not None and event.kind == "placed":
-            named = _named(event)
-        at = seen_at if entry.placed is None else entry.placed.at
-        journeys.convert(f"{ORDER}|{event.order_id}", at, named, order_counts(entry), seen_at)
 
     def _micros(self, event: Order, name: str, at: int) -> int:
         amount = required(getattr(event, name), name)
         currency = event.currency or self._book.currency_of(event.campaign_id)
         return self._book.rates.micros(amount, currency, at)
+
+
+def other_ids(event: Lead | Order) -> tuple[str | None, ...]:
+    """The ids of a record that are not its visitor's."""
+    if isinstance(event, Lead):
+        return event.event_id, event.lead_id, event.campaign_id
+    return event.event_id, event.order_id, event.campaign_id, event.lead_id, event.customer_id
 
 
 def _is_too_late(at: int, limits: Horizon) -> bool:
@@ -213,9 +209,26 @@ def _named(event: Order | Erasure) -> Named:
     return Named(visitor, tuple([hashed(text) for hashed, text in others if text is not None]))
 
 
-def _tell_first(journeys: Journeys, known: FirstOrder | None, first: FirstOrder) -> None:
+def _tell_lead(rekeying: Rekeying, event: Lead, entry: LeadEntry, seen_at: int, home: int | None) -> None:
+    """A lead is credited as of its earliest record, whatever stage that has; later stages follow it."""
+    visitor = None if event.visitor_id is None else visitor_hash(event.visitor_id)
+    named = Named(visitor, (lead_hash(event.lead_id),))
+    at = min([mark.at for mark in entry.marks if mark is not None])
+    rekeying.convert(Word(f"{LEAD}|{event.lead_id}", at, named, lead_counts(entry), seen_at), home)
+
+
+def _tell_order(rekeying: Rekeying, event: Order, entry: OrderEntry, seen_at: int, home: int | None) -> None:
+    """An order is credited as of its placement; what comes before that is known cannot be credited."""
+    named = _NOBODY
+    if entry.placed is not None and event.kind == "placed":
+        named = _named(event)
+    at = seen_at if entry.placed is None else entry.placed.at
+    rekeying.convert(Word(f"{ORDER}|{event.order_id}", at, named, order_counts(entry), seen_at), home)
+
+
+def _tell_first(rekeying: Rekeying, known: FirstOrder | None, first: FirstOrder) -> None:
     """Which order is a customer's first, where no record says so itself."""
     if known is not None and known.order_id != first.order_id and not known.is_flagged:
-        journeys.mark_first(f"{ORDER}|{known.order_id}", is_first=False)
+        rekeying.mark_first(f"{ORDER}|{known.order_id}", is_first=False)
     if (known is None or known.order_id != first.order_id) and not first.is_flagged:
-        journeys.mark_first(f"{ORDER}|{first.order_id}", is_first=True)
+        rekeying.mark_first(f"{ORDER}|{first.order_id}", is_first=True)

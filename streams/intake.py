@@ -21,9 +21,10 @@ from metrics.dedupe import SeenIds
 from metrics.errors import Reason, Rejection
 from metrics.events import AdClick, AdImpression, AdReport, Erasure, Lead, Order
 from metrics.folding import fold_ads
-from metrics.hashing import hash_ids
+from metrics.hashing import hash_ids, partitions_of
 from metrics.judging import instant, not_in_future
 from metrics.kernels import ids
+from metrics.keys import KeyRule
 from metrics.leads import LeadEntry
 from metrics.orders import FirstOrder, OrderEntry
 from metrics.outputs import MAX_QUOTED_BYTES, DeadLetter, dead_letter
@@ -31,14 +32,16 @@ from metrics.panes import Dropped, Horizon, Panes, horizon
 from metrics.refusals import Acceptance, RefusalGuard, RefusalLimit
 from metrics.tally import Tally
 from metrics.timeline import HOUR, MINUTE
-from metrics.watermark import PartitionClock
+from metrics.watermark import PartitionClock, PartitionStatus
 from streams import topics
 from streams.ad_judging import AdJudge
-from streams.conversions import Apply, Conversions
+from streams.conversions import Apply, Conversions, other_ids
 from streams.decoding import decode_slice
 from streams.forgetting import Forgetting
 from streams.journeys import Batch, Journeys
 from streams.ledger import LedgerCounts
+from streams.neighbours import EVER, Neighbours
+from streams.rekeying import Reached, Rekeying, decode_rekeyed
 from streams.reporting import judge_report
 from streams.slab import ADS, ID_SEEDS, RecordSlab, SourceRecord
 from streams.tables import EntryTable
@@ -59,6 +62,7 @@ class IntakeOptions(msgspec.Struct, frozen=True):
     credit_interval: int = 0
     topic_prefix: str = ""
     refusal_limit: RefusalLimit = RefusalLimit(in_a_row=1_000, share=0.5)
+    key_rule: KeyRule = KeyRule()
 
 
 _SHAPES: dict[str, type[Any]] = {
@@ -71,8 +75,8 @@ _SHAPES: dict[str, type[Any]] = {
 }
 DECODERS = {topic: msgspec.json.Decoder(shape) for topic, shape in _SHAPES.items()}
 
-#: Before every event time, and after.
-NEVER, EVER = -(1 << 62), 1 << 62
+#: Before every event time.
+NEVER = -(1 << 62)
 
 
 class Intake:
@@ -97,9 +101,14 @@ class Intake:
         self.customers: EntryTable[FirstOrder] = EntryTable("c", FirstOrder)
         #: None where no attribution model is computed.
         self.journeys = Journeys(options.rules) if options.rules.models else None
-        self.conversions = Conversions(self.leads, self.orders, self.customers, book, self.journeys)
+        #: What leaves for the partitions of visitors, and how far those who send here have come; None as journeys are.
+        self.rekeying = None if self.journeys is None else Rekeying(partition, self.journeys)
+        self.neighbours = None if self.journeys is None else Neighbours(partition, options.partitions)
+        #: They, where credits wait for them.
+        self._awaited = self.neighbours if options.key_rule.partitions else None
+        self.conversions = Conversions(self.leads, self.orders, self.customers, book, self.rekeying)
         self.forgetting = Forgetting()
-        self._ad_judges = {topic: AdJudge(topic, book, options.max_future) for topic in ADS}
+        self._ad_judges = {topic: AdJudge(topic, book, options.max_future, options.key_rule) for topic in ADS}
         self.dead: list[DeadLetter] = []
         #: Refused records by reason, for whoever shows them.
         self.refusals: Counter[str] = Counter()
@@ -134,16 +143,49 @@ class Intake:
             self._fold_ads(topic, slab, now)
         elif topic == topics.ERASURES:
             self._erase_each(list(slab), now)
+        elif topic == topics.REKEYED:
+            self._take_rekeyed(list(slab))
         else:
             self._apply_each(topic, list(slab), now)
-        self.received[topic] += len(slab)
-        self._guards[topic].read(len(slab))
+        if topic in self._guards:
+            self.received[topic] += len(slab)
+            self._guards[topic].read(len(slab))
         self.offsets[topic] = int(slab.offsets[-1]) + 1
         self.idle.discard(topic)
         if self.journeys is not None and self.journeys.unsettled >= MOST:
             self.settle()
         self._forget_passed()
+        self._turn_clock()
+
+    @property
+    def reached(self) -> int | None:
+        """The watermark that windows follow: with re-keying, that of all who send here."""
+        return self.clock.reached if self._awaited is None else self._awaited.watermark
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether all event topics are, and those of all who send here."""
+        return self._is_silent and (self._awaited is None or self._awaited.are_idle)
+
+    def own_reached(self) -> Reached:
+        """How far the partition's own records have come."""
+        active = [at for topic, at in self.clock.stream_times.items() if topic not in self.idle]
+        known = [at for at in active if at is not None]
+        least = min(known, default=EVER) if len(known) == len(active) else None
+        return Reached(self.clock.reached, self._is_silent, self._own_clicks, least)
+
+    @property
+    def _is_silent(self) -> bool:
+        return len(self.idle) == len(topics.EVENT_SOURCES)
+
+    @property
+    def _own_clicks(self) -> int | None:
+        return EVER if topics.CLICKS in self.idle else self.clock.stream_times[topics.CLICKS]
+
+    def _turn_clock(self) -> None:
         self.clock.watermark(self.idle)
+        if self.neighbours is not None:
+            self.neighbours.turn(PartitionStatus(self.clock.reached, self._is_silent))
 
     def unaccounted(self, topic: str) -> int:
         """Records of a topic that were taken in without a verdict; 0 while the ledger adds up."""
@@ -163,6 +205,7 @@ class Intake:
             + 300 * (entries + len(self.reports))
             + self._dead_bytes
             + (self.journeys.weight if self.journeys is not None else 0)
+            + (self.rekeying.weight if self.rekeying is not None else 0)
         )
 
     def set_idle(self, idle: Collection[str]) -> None:
@@ -173,11 +216,11 @@ class Intake:
             self.is_touched = True
             self.settle()
             self._forget_passed()
-        self.clock.watermark(self.idle)
+        self._turn_clock()
 
     def expire(self) -> list[Dropped]:
         """Forget what no fact can reach any more and is sent; return the panes dropped."""
-        reached = self.clock.reached
+        reached = self.reached
         if reached is None:
             return []
         if self.journeys is not None and self.journeys.is_expiring(reached, self.options.order_retention):
@@ -211,20 +254,21 @@ class Intake:
         """
         if self.journeys is None:
             return
-        is_idle = topics.CLICKS in self.idle
-        reached = EVER if is_idle else self.clock.stream_times[topics.CLICKS]
+        reached = self._own_clicks
+        if self._awaited is not None:
+            reached = self._awaited.clicks(reached)
         self.journeys.settle(reached).fold_into(self.panes, self._limits)
 
     def settle_due(self, now: int) -> None:
         """Settle at a checkpoint, when it is time, or when the watermark vouches for another minute."""
         is_early = 0 <= now - self._settled_at < self.options.credit_interval
-        if not is_early or horizon(self.clock.reached) != self._limits:
+        if not is_early or horizon(self.reached) != self._limits:
             self.settle()
             self._settled_at = now
 
     def _set_limits(self) -> None:
         """Which panes accept what comes now."""
-        limits = horizon(self.clock.reached)
+        limits = horizon(self.reached)
         if limits != self._limits:
             self.settle()
             self._limits = limits
@@ -246,11 +290,11 @@ class Intake:
         self.ledger[topic].applied += len(fresh)
         self.ledger[topic].duplicate += int((verdicts == ids.DUPLICATE).sum())
         fold_ads(self.panes, ads, fresh, self._limits, is_click=topic == topics.CLICKS)
-        if self.journeys is not None:
+        if self.rekeying is not None:
             columns = ads.visitors[fresh], ads.at[fresh]
             campaigns, channels = ads.codes[CAMPAIGN][fresh], ads.codes[CHANNEL][fresh]
             batch = Batch(*columns, campaigns, ads.texts[CAMPAIGN], channels, ads.texts[CHANNEL])
-            self.journeys.touch(batch, is_click=topic == topics.CLICKS)
+            self.rekeying.touch(batch, ads.homes[fresh], is_click=topic == topics.CLICKS)
         costs = [
             Contribution(ads.campaign(row), int(ads.at[row]), Tally(spend_micros=large[row]))
             for row in large.keys() & set(fresh.tolist())
@@ -260,15 +304,16 @@ class Intake:
     def _apply_each(self, topic: str, records: Sequence[SourceRecord], now: int) -> None:
         """Leads, orders and reports: one by one, they are few."""
         events = decode_slice(DECODERS[topic], records)
-        judge: Callable[[SourceRecord, Any], Apply]
+        judge: Callable[[SourceRecord, Any, int | None], Apply]
         judge = self._judge_report if topic == topics.REPORTS else self._judge_conversion
         judged: list[tuple[SourceRecord, str, Apply]] = []
-        for record, event in zip(records, events, strict=True):
+        homes = self._homes(topic, records, events)
+        for record, event, home in zip(records, events, homes, strict=True):
             try:
                 if isinstance(event, Rejection):
                     raise event
                 identity = event.report_id if topic == topics.REPORTS else event.event_id
-                judged.append((record, identity, judge(record, event)))
+                judged.append((record, identity, judge(record, event, home)))
             except Rejection as rejection:
                 self._refuse(topic, record, rejection, now)
         hashes = hash_ids([identity for _, identity, _ in judged], ID_SEEDS[topic])
@@ -295,6 +340,29 @@ class Intake:
                 self.panes.add_to(resolution, met, self._limits)
         self.seen.remember(np.array(fresh, dtype=np.uint64), latest)
 
+    def _homes(self, topic: str, records: Sequence[SourceRecord], events: Sequence[Any]) -> list[int | None]:
+        """The partition of each conversion's person, by what its visitor and its key tell; None for nothing."""
+        rule = self.options.key_rule
+        if not rule.partitions or topic == topics.REPORTS:
+            return [None] * len(events)
+        persons = [
+            None
+            if isinstance(event, Rejection)
+            else rule.person(record.key, event.visitor_id, other_ids(event))
+            for record, event in zip(records, events, strict=True)
+        ]
+        return [None if home < 0 else home for home in partitions_of(persons, rule.partitions).tolist()]
+
+    def _take_rekeyed(self, records: Sequence[SourceRecord]) -> None:
+        """What other partitions sent of persons whose home is here; what came before is passed over."""
+        for record in records:
+            message = decode_rekeyed(record.value or b"")
+            if self.rekeying is None or self.neighbours is None or not self.neighbours.take(message):
+                continue
+            self.rekeying.receive(message)
+            if message.reached is not None:
+                self.neighbours.hear(message.source, message.reached)
+
     def _erase_each(self, records: Sequence[SourceRecord], now: int) -> None:
         """Erasures: what waits is credited before, and nothing of the person waits after."""
         self.settle()
@@ -315,24 +383,28 @@ class Intake:
         """Erase once more whom everything has been read of that was written before the request."""
         if not self.forgetting.waiting:
             return
-        erasures = self.forgetting.take(self.clock.stream_times, self.idle)
+        times = self.clock.stream_times
+        if self._awaited is not None:
+            times = {**times, **self._awaited.least()}
+        erasures = self.forgetting.take(times, self.idle)
         if erasures:
             self.settle()
             for each in erasures:
                 self.conversions.erase(each)
             self.settle()
 
-    def _judge_conversion(self, record: SourceRecord, event: Lead | Order) -> Apply:
+    def _judge_conversion(self, record: SourceRecord, event: Lead | Order, home: int | None) -> Apply:
         at = instant(event.occurred_at, "occurred_at")
         not_in_future(at, record.timestamp, self.options.max_future)
         if isinstance(event, Lead):
-            topic, apply = topics.LEADS, self.conversions.lead(event, at)
+            topic, apply = topics.LEADS, self.conversions.lead(event, at, home)
         else:
-            topic, apply = topics.ORDERS, self.conversions.order(event, at)
+            topic, apply = topics.ORDERS, self.conversions.order(event, at, home)
         self.clock.advance(topic, min(at, record.timestamp))
         return apply
 
-    def _judge_report(self, record: SourceRecord, event: AdReport) -> Apply:
+    def _judge_report(self, record: SourceRecord, event: AdReport, home: int | None) -> Apply:
+        del home
         report = judge_report(event, record.offset, self.partition, self._micros)
 
         def apply(limits: Horizon) -> list[Contribution]:

@@ -23,8 +23,11 @@ from streams.intake import Intake
 from streams.journey_log import MADE_KEY, JourneyLog
 from streams.ledger import LedgerCounts
 from streams.leftovers import Leftovers, is_kept
+from streams.neighbours import Heard
 from streams.pane_blocks import PackedNames, blocks, tombstones
 from streams.pane_blocks import entries as pane_entries
+from streams.rekey_log import Addressed, RekeyLog
+from streams.rekeying import Rekeyed
 from streams.wire import (
     META_KEY,
     Bundle,
@@ -45,6 +48,10 @@ _letters = msgspec.json.Encoder()
 _decode_pane = decoder(tuple[int, Tally])
 
 
+#: No watermark, where a state does not say.
+_UNTOLD = -1
+
+
 class IntakeMeta(msgspec.Struct, array_like=True):
     """What a checkpoint says of itself and of the sources; ``confirmed`` is the sequence sent for sure."""
 
@@ -58,6 +65,9 @@ class IntakeMeta(msgspec.Struct, array_like=True):
     reached: int | None
     ledger: dict[str, LedgerCounts]
     forgetting: list[tuple[int, Erasure]] = []
+    #: Of the partitions that send here, and the watermark of all of them; that of an older state is its own.
+    heard: dict[int, Heard] = {}
+    joint: int | None = _UNTOLD
 
 
 class Kept:
@@ -91,12 +101,14 @@ class IntakeLog:
         self._status_at = 0
         self._is_due = True
         self._journeys = None if intake.journeys is None else JourneyLog(intake.journeys)
+        self._rekeying = _rekey_log(intake)
         self._leftovers = Leftovers()
 
     @property
     def is_dirty(self) -> bool:
         """Whether there is anything to write."""
         is_due = self._is_due or (self._journeys is not None and self._journeys.is_due)
+        is_due = is_due or (self._rekeying is not None and self._rekeying.is_due)
         return is_due or self.intake.is_touched or len(self._leftovers) > 0
 
     @property
@@ -179,6 +191,9 @@ class IntakeLog:
         intake.clock.reached = meta.reached
         intake.ledger.update(meta.ledger)
         intake.forgetting.waiting = meta.forgetting
+        if intake.neighbours is not None:
+            joint = meta.reached if meta.joint == _UNTOLD else meta.joint
+            intake.neighbours.restore(meta.heard, joint)
         intake.received.update({topic: counts.read for topic, counts in meta.ledger.items()})
 
     def _restore_entry(self, key: list[Any], value: bytes, raw_key: bytes, kept: Kept) -> None:
@@ -192,11 +207,20 @@ class IntakeLog:
             intake.leads.restore(key[1], value)
         elif kind == "c":
             intake.customers.restore(key[1], value)
+        elif kind == "h":
+            self._restore_home(key[1], value, raw_key)
         elif kind == "e":
             level, latest, packed = decode_as(tuple[int, int, bytes], value)
             kept.blocks.append(Block(key[1], level, latest, np.frombuffer(packed, dtype=np.uint64).copy()))
         else:
             self._restore_outbox(kind, key[1], value, raw_key)
+
+    def _restore_home(self, conversion: str, value: bytes, raw_key: bytes) -> None:
+        """Where a conversion is credited means nothing without journeys."""
+        if self.intake.rekeying is None:
+            self._leftovers.add(raw_key)
+        else:
+            self.intake.rekeying.homes.restore(conversion, value)
 
     def _restore_outbox(self, kind: str, sequence: int, value: bytes, raw_key: bytes) -> None:
         self._outboxes.append(raw_key)
@@ -204,6 +228,9 @@ class IntakeLog:
             return
         if kind == "d":
             self._unsent_letters += decode_as(list[DeadLetter], value)
+        elif kind == "x":
+            if self._rekeying is not None:
+                self._rekeying.restore(decode_as(list[tuple[int, Rekeyed]], value))
         else:
             self._unsent_reports += decode_as(list[tuple[str, Report]], value)
 
@@ -235,13 +262,19 @@ class IntakeLog:
             entries += table.take_changes()
         entries += self._block_entries()
         if self._journeys is not None:
-            entries += self._journeys.take_entries(self.sequence, intake.clock.reached)
-        entries += self._outbox_entries(reports, letters)
+            entries += self._journeys.take_entries(self.sequence, intake.reached)
+        rekeyed: Addressed = []
+        if self._rekeying is not None and intake.rekeying is not None:
+            entries += intake.rekeying.homes.take_changes()
+            rekeyed = self._rekeying.take(self.sequence)
+        entries += self._outbox_entries(reports, letters, rekeyed)
         entries += self._leftovers.take(entries)
         entries.append((META_KEY, encode(self._meta())))
         self._storing = {topic: replace(counts) for topic, counts in intake.ledger.items()}
         outputs = self._outputs(changes, reports, now)
         outputs += self._letters(letters)
+        if self._rekeying is not None:
+            outputs += self._rekeying.outputs(rekeyed, self.sequence, intake.own_reached(), now)
         return Checkpoint(self.sequence, entries, outputs)
 
     def confirm(self, sequence: int) -> None:
@@ -266,11 +299,13 @@ class IntakeLog:
             entries.append((state_key("e", block.sequence), value))
         return entries
 
-    def _outbox_entries(self, reports: list[ReportPartial], letters: list[DeadLetter]) -> list[Entry]:
+    def _outbox_entries(
+        self, reports: list[ReportPartial], letters: list[DeadLetter], rekeyed: Addressed
+    ) -> list[Entry]:
         """What went out before is confirmed and forgotten; what goes out now waits under this sequence."""
         entries: list[Entry] = [(key, None) for key in self._outboxes]
         self._outboxes = []
-        waiting: Mapping[str, list[Any]] = {"r": reports, "d": letters}
+        waiting: Mapping[str, list[Any]] = {"r": reports, "d": letters, "x": rekeyed}
         for kind, items in waiting.items():
             if items:
                 key = state_key(kind, self.sequence)
@@ -291,6 +326,8 @@ class IntakeLog:
             intake.clock.reached,
             intake.ledger,
             intake.forgetting.waiting,
+            {} if intake.neighbours is None else intake.neighbours.heard,
+            intake.reached,
         )
 
     def _outputs(
@@ -319,8 +356,7 @@ class IntakeLog:
     def _due_status(self, now: int) -> PartitionStatus | None:
         """The watermark and idleness, when changed and not within a second of the last (DESIGN 3)."""
         intake = self.intake
-        is_idle = len(intake.idle) == len(topics.EVENT_SOURCES)
-        status = PartitionStatus(intake.clock.reached, is_idle)
+        status = PartitionStatus(intake.reached, intake.is_idle)
         if status == self._status:
             return None
         if 0 <= now - self._status_at < intake.options.max_watermark_interval:
@@ -345,3 +381,12 @@ class IntakeLog:
         fresh = [partition_of(split_subject(name)[0], count) for name in names[len(self._routes) :]]
         self._routes = np.append(self._routes, np.array(fresh, dtype=np.int32))
         return self._routes
+
+
+def _rekey_log(intake: Intake) -> RekeyLog | None:
+    if intake.rekeying is None:
+        return None
+    options = intake.options
+    return RekeyLog(
+        intake.rekeying, intake.partition, range(options.key_rule.partitions), options.max_watermark_interval
+    )

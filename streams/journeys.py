@@ -125,9 +125,13 @@ class Journeys:
         if not batch.visitors.any():
             return
         places = self.places.encode(*batch[2:])
-        self.touches[is_click].insert(Touches(batch.visitors, batch.at, places))
-        for index in self._watched.earlier(batch.visitors, batch.at).tolist():
-            self._reconsider(int(batch.visitors[index]), int(batch.at[index]), is_click=is_click)
+        self.insert(Touches(batch.visitors, batch.at, places), is_click=is_click)
+
+    def insert(self, touches: Touches, *, is_click: bool) -> None:
+        """Remember touches whose places are codes of ``places``; conversions that they come before are settled anew."""
+        self.touches[is_click].insert(touches)
+        for index in self._watched.earlier(touches.visitors, touches.at).tolist():
+            self._reconsider(int(touches.visitors[index]), int(touches.at[index]), is_click=is_click)
 
     def convert(self, key: str, at: int, named: Named, counted: Iterable[Contribution], seen_at: int) -> None:
         """A record of a conversion was applied.
@@ -161,6 +165,16 @@ class Journeys:
         change = self._open(key)
         if change.now is not None:
             change.now = msgspec.structs.replace(change.now, is_first=is_first)
+
+    def known(self, key: str) -> Conversion | None:
+        """A conversion as it is now, settled or not."""
+        return self._dirty[key].now if key in self._dirty else self.conversions.get(key)
+
+    def withdraw(self, key: str) -> None:
+        """A conversion is credited elsewhere from now on: it counts nothing here, and is nobody's."""
+        change = self._open(key)
+        if change.now is not None:
+            change.now = Conversion(change.now.at, (), (), generation=change.now.generation)
 
     @property
     def unsettled(self) -> int:
@@ -324,7 +338,7 @@ class Journeys:
     def _reconsider(self, visitor: int, at: int, *, is_click: bool) -> None:
         reach = self.rules.reach(is_click=is_click)
         for key in self._of_person.get(self.people.root(visitor), ()):
-            known = self._dirty[key].now if key in self._dirty else self.conversions.get(key)
+            known = self.known(key)
             if known is None or known.generation is None:
                 continue  # what waits will find it
             if known.at - reach <= at < known.at:

@@ -103,6 +103,7 @@ class Processor:
             refit_interval=settings.refit_interval,
             credit_interval=_CREDITED_EVERY * settings.publish_interval,
             topic_prefix=settings.topic_prefix,
+            key_rule=settings.key_rule,
             refusal_limit=RefusalLimit(settings.dead_letters_in_a_row, settings.dead_letter_share),
         )
         self._acceptance = Acceptance(accept_dead_letters)
@@ -201,7 +202,7 @@ class Processor:
             ),
         )
         heard = self._ports.monotonic()
-        listening = {topic: Listening(heard) for topic in topics.SOURCES}
+        listening = {topic: Listening(heard) for topic in topics.INTAKE_INPUTS}
         holding = Holding(intake, merge, seats, generation, listening)
         if partition == BOARD_PARTITION:
             self._add_board(holding)
@@ -249,7 +250,7 @@ class Processor:
 
     async def _check_offsets(self, fresh: Mapping[int, Holding]) -> None:
         """Start ≤ offset ≤ end for every source, or stop; an absent partition begins at the start."""
-        names = (*topics.SOURCES, topics.PARTIALS)
+        names = (*topics.INTAKE_INPUTS, topics.PARTIALS)
         wanted = [(self.settings.topic(name), partition) for name in names for partition in fresh]
         for (topic, partition), (start, end) in (await bounds(self.settings, wanted)).items():
             holding = fresh[partition]

@@ -18,6 +18,7 @@ from metrics.budget.policy import Policies
 from metrics.budget.policy import parse as parse_policies
 from metrics.composing import DECLARED
 from metrics.errors import SettingError
+from metrics.keys import KeyRule
 from metrics.panes import MINUTES, RETENTIONS
 from metrics.reading import Dimension
 from metrics.rollups import DIMENSIONS
@@ -98,6 +99,8 @@ class Settings(BaseSettings):
     view_through_lookback: Millis = 86_400_000
     half_life: Millis = 7 * 86_400_000
     refit_interval: Millis = 3_600_000
+    #: Which records' journeys are remembered on another partition than they came on.
+    rekey: Literal["auto", "visitor", "off"] = "auto"
     #: What campaigns are rolled up by, and how many values of each have roll-ups of their own.
     rollups: Annotated[list[Dimension], Listed] = list(DIMENSIONS)
     max_rollup_values: Annotated[int, Field(ge=1)] = 50
@@ -219,6 +222,12 @@ class Settings(BaseSettings):
         return Rules(
             tuple(self.attribution_models), self.lookback, self.view_through_lookback, self.half_life
         )
+
+    @property
+    def key_rule(self) -> KeyRule:
+        """What journeys make of keys."""
+        is_on = self.rekey != "off" and self.attribution_models and self.partitions > 1
+        return KeyRule(self.partitions if is_on else 0, trusts_keys=self.rekey == "auto")
 
     def topic(self, name: str) -> str:
         """Full name of a topic."""

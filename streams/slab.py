@@ -8,6 +8,7 @@ import numpy as np
 from metrics.ads import AdColumns, Integers, read_ads
 from metrics.hashing import seed_of
 from metrics.kernels.memory import PADDING
+from metrics.keys import KeyRule
 from streams import topics
 
 ADS = (topics.CLICKS, topics.IMPRESSIONS)
@@ -117,12 +118,13 @@ class RecordSlab(Sequence[SourceRecord]):
         sizes: Integers = self._values[1]
         return sizes
 
-    def ads(self, topic: str) -> AdColumns:
-        """The records as clicks or impressions, which one of the two ``topic`` says."""
+    def ads(self, topic: str, rule: KeyRule = KeyRule()) -> AdColumns:  # noqa: B008 - it cannot change
+        """The records as clicks or impressions, which one of the two ``topic`` says; the rule is that of their keys."""
         if self._ads is None:
             is_click = topic == topics.CLICKS
             starts, sizes = self._values
-            self._ads = read_ads(self._data, starts, sizes, ID_SEEDS[topic], is_click=is_click)
+            seed, keys = ID_SEEDS[topic], self._keys if rule.partitions else None
+            self._ads = read_ads(self._data, starts, sizes, seed, is_click=is_click, keys=keys, rule=rule)
         return self._ads
 
     def entries(self) -> list[tuple[bytes | None, bytes | None]]:

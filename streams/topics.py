@@ -19,6 +19,8 @@ DEAD_LETTERS = "dead-letters"
 BUDGET_ACTIONS = "budget-actions"
 #: Internal: whole values of panes, from intake to merge, partitioned by campaign; of roll-ups, from merge to merge.
 PARTIALS = "roistream-partials"
+#: Internal: what journeys need of records whose visitor has another partition, from intake to intake.
+REKEYED = "roistream-rekeyed"
 #: Internal: the changelogs of the stages; one checkpoint is one record batch.
 INTAKE_CHANGELOG = "roistream-intake-changelog"
 MERGE_CHANGELOG = "roistream-merge-changelog"
@@ -26,6 +28,8 @@ CONTROLLER_CHANGELOG = "roistream-controller-changelog"
 
 #: Topics whose records are counted in the ledger.
 SOURCES = (IMPRESSIONS, CLICKS, REPORTS, LEADS, ORDERS, ERASURES)
+#: Everything that intake reads.
+INTAKE_INPUTS = (*SOURCES, REKEYED)
 #: Topics whose event times move the watermark; reports and erasures neither move nor obey it.
 EVENT_SOURCES = (IMPRESSIONS, CLICKS, LEADS, ORDERS)
 REGISTRIES = (CAMPAIGNS, FX_RATES)
@@ -61,6 +65,7 @@ def specs(prefix: str, partitions: int) -> list[TopicSpec]:
         (DEAD_LETTERS, partitions, week),
         (BUDGET_ACTIONS, partitions, {}),
         (PARTIALS, partitions, {**week, **large}),
+        (REKEYED, partitions, {**week, **large}),
         (INTAKE_CHANGELOG, partitions, {**compacted, **large}),
         (MERGE_CHANGELOG, partitions, {**compacted, **large}),
         (CONTROLLER_CHANGELOG, partitions, {**compacted, **large}),

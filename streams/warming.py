@@ -12,6 +12,7 @@ import numpy as np
 from metrics.attribution.journeys import Columns, TouchStore, Watchlist
 from metrics.attribution.models import MODELS, Rules
 from metrics.campaigns import Book
+from metrics.hashing import partitions_of
 from metrics.kernels.memory import PADDING
 from metrics.timeline import DAY, MINUTE
 from streams import topics
@@ -44,6 +45,7 @@ def warm_up() -> None:
     nothing = np.frombuffer(bytes(PADDING), dtype=np.uint8)
     column, spans = np.empty(0, dtype=np.int64), np.empty((2, 0), dtype=np.int64)
     unframe(nothing, 0, 0, np.zeros(4, dtype=np.int64), 0, column, column, spans, spans)
+    partitions_of([b"v"], 2)
     _warm_partition()
     _warm_journeys()
     if time.monotonic() - started > _NOTABLE_S:

@@ -13,6 +13,7 @@ from metrics.kernels.compiling import inlined, kernel
 from metrics.kernels.hashing import xxh64
 from metrics.kernels.instants import read_instant
 from metrics.kernels.memory import address_of, byte_at
+from metrics.kernels.murmur import partition_at
 from metrics.kernels.texts import is_same, read_micros, read_whole, skip_number, skip_space, skip_string
 
 _QUOTE, _COMMA, _COLON, _OPEN, _CLOSE, _NINE = 0x22, 0x2C, 0x3A, 0x7B, 0x7D, 0x39
@@ -163,6 +164,19 @@ def are_ids(froms: Any, ends: Any) -> bool:
     return True
 
 
+@inlined
+def is_own_id(memory: int, at: int, size: int, froms: Any, ends: Any) -> bool:
+    """Whether the bytes of a key are one of the ids of its record."""
+    for field in (3, 2, 0, 5):
+        if froms[field] >= 0 and ends[field] - froms[field] == size:
+            index = 0
+            while index < size and byte_at(memory, at + index) == byte_at(memory, froms[field] + index):
+                index += 1
+            if index == size:
+                return True
+    return False
+
+
 @kernel
 def scan(
     data: Any,
@@ -170,6 +184,8 @@ def scan(
     sizes: Any,
     most_bytes: int,
     is_click: bool,
+    partitions: int,
+    trusts_keys: bool,
     id_seed: Any,
     visitor_seed: Any,
     plain: Any,
@@ -179,6 +195,8 @@ def scan(
     visitors: Any,
     codes: Any,
     texts: Any,
+    keys: Any,
+    homes: Any,
 ) -> None:
     """Fill the columns of every record; ``plain`` says of which they are right.
 
@@ -188,6 +206,8 @@ def scan(
         sizes: int64, its length; below 0 for none.
         most_bytes: longer records are not plain.
         is_click: whether ``offer`` and ``segment`` are fields.
+        partitions: how many there are; 0: ``homes`` is left alone.
+        trusts_keys: as ``metrics.keys.KeyRule`` says.
         id_seed: of the hash of ``event_id``.
         visitor_seed: of the hash of ``visitor_id``.
         plain: bool, out.
@@ -197,6 +217,8 @@ def scan(
         visitors: uint64, out; 0 for none.
         codes: int32 of three rows, out: of campaign, currency and channel; -1 for none.
         texts: for each row of codes (slots, places, lengths) as ``intern`` wants them.
+        keys: int64 of two rows: where each record's key begins, and its length.
+        homes: int32, out: where each visitor's journey is remembered.
     """
     memory = address_of(data)
     froms, ends = np.empty(_COUNT, dtype=np.int64), np.empty(_COUNT, dtype=np.int64)
@@ -218,6 +240,12 @@ def scan(
         visitors[index] = np.uint64(0)
         if froms[3] >= 0:
             visitors[index] = xxh64(memory, froms[3], ends[3] - froms[3], visitor_seed) | np.uint64(2)
+            if partitions > 0:
+                asked = keys[1, index] > 0 and trusts_keys
+                if asked and not is_own_id(memory, keys[0, index], keys[1, index], froms, ends):
+                    homes[index] = partition_at(memory, keys[0, index], keys[1, index], partitions)
+                else:
+                    homes[index] = partition_at(memory, froms[3], ends[3] - froms[3], partitions)
         for row in range(3):
             field = _TEXT_FIELDS[row]
             codes[row, index] = -1

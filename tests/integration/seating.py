@@ -169,12 +169,12 @@ class Deployment:
             **aiokafka_options(self.settings),
         )
         partitions = range(self.settings.partitions)
-        names = [self.settings.topic(name) for name in (*topics.SOURCES, topics.PARTIALS)]
+        names = [self.settings.topic(name) for name in (*topics.INTAKE_INPUTS, topics.PARTIALS)]
         consumer.assign([TopicPartition(name, p) for name in names for p in partitions])
         await consumer.start()
         self._consumer = consumer
         for tp in consumer.assignment():
-            if not tp.topic.endswith(topics.PARTIALS):
+            if not tp.topic.endswith((topics.PARTIALS, topics.REKEYED)):
                 self._sources[tp] = await self.rest(tp, 0)
         for stage in (INTAKE, MERGE):
             for p in partitions:
@@ -233,6 +233,7 @@ class Deployment:
         is_behind = False
         for p in range(self.settings.partitions):
             is_behind |= self._read_sources(p)
+            is_behind |= await self._read_rekeyed(p)
             await self.checkpoint(INTAKE, p)
         for p in range(self.settings.partitions):
             partials = TopicPartition(self.settings.topic(topics.PARTIALS), p)
@@ -251,6 +252,12 @@ class Deployment:
         if not is_behind:
             self.intake(p).set_idle(topics.EVENT_SOURCES)
         return is_behind
+
+    async def _read_rekeyed(self, p: int) -> bool:
+        topic = TopicPartition(self.settings.topic(topics.REKEYED), p)
+        records = await self.rest(topic, self.intake(p).offsets.get(topics.REKEYED, 0))
+        self.intake(p).process(topics.REKEYED, records, self.now)
+        return bool(records)
 
     async def rest(self, tp: TopicPartition, offset: int) -> list[Any]:
         """The committed records from an offset on, which must be where a batch begins."""

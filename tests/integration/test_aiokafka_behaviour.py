@@ -43,7 +43,7 @@ class Cluster:
 
 @pytest.mark.parametrize("members", [1, 2, 3])
 def test_range_gives_each_member_the_same_partitions_of_equal_topics(members: int) -> None:
-    names = {*topics.SOURCES, topics.PARTIALS}
+    names = {*topics.INTAKE_INPUTS, topics.PARTIALS}
     metadata = {f"m{n}": RangePartitionAssignor.metadata(names) for n in range(members)}
     given = RangePartitionAssignor.assign(Cluster(), metadata)
     shares = []

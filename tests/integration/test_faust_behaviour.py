@@ -171,7 +171,7 @@ class Recorder:
 
     def begin(self, settings: Any) -> None:
         """Every partition is to be read from its start."""
-        names = (*topics.SOURCES, topics.PARTIALS)
+        names = (*topics.INTAKE_INPUTS, topics.PARTIALS)
         self.offsets = {(settings.topic(name), p): 0 for name in names for p in range(settings.partitions)}
 
 
@@ -364,7 +364,7 @@ def test_a_spare_worker_stays_in_its_group_however_long_it_has_nothing_to_read(
     # for max_poll_interval: after it a spare would never take over (found by seeds 48 and 67 on one broker).
     async def scenario() -> None:
         owner = AIOKafkaConsumer(
-            *(settings.topic(name) for name in (*topics.SOURCES, topics.PARTIALS)),
+            *(settings.topic(name) for name in (*topics.INTAKE_INPUTS, topics.PARTIALS)),
             client_id="a",  # the assignor serves members in order of their ids
             group_id=f"{settings.topic_prefix}{settings.group_id}",
             partition_assignment_strategy=[RangePartitionAssignor],

@@ -14,6 +14,7 @@ import msgspec
 from metrics.attribution.models import Rules
 from metrics.campaigns import Book
 from metrics.errors import Rejection
+from metrics.keys import KeyRule
 from metrics.reading import Dimension
 from metrics.rollups import DIMENSIONS
 from streams import topics
@@ -61,6 +62,7 @@ class Machine:
         models: tuple[str, ...] = ("linear", "last_touch"),
         rollups: tuple[Dimension, ...] = DIMENSIONS,
         max_rollup_values: int = 50,
+        trusts_keys: bool = True,
         **intake: int,
     ) -> None:
         self.partitions = partitions
@@ -72,12 +74,15 @@ class Machine:
             "dedupe_max_events": 1_000_000,
             "order_retention": 400 * 86_400_000,
         }
-        self.intake_options = IntakeOptions(partitions, **{**limits, **intake}, rules=self.rules_of(models))
+        rule = KeyRule(partitions if models else 0, trusts_keys)
+        self.intake_options = IntakeOptions(
+            partitions, **{**limits, **intake}, rules=self.rules_of(models), key_rule=rule
+        )
         self.pace = Pace.of(max_publish_rate)
         self.merge_options = MergeOptions(
             partitions, grace, publish_interval, ZoneInfo(zone), "EUR", models, rollups, max_rollup_values
         )
-        self.sources = {(topic, p): Log() for topic in topics.SOURCES for p in range(partitions)}
+        self.sources = {(topic, p): Log() for topic in topics.INTAKE_INPUTS for p in range(partitions)}
         self.partials = [Log() for _ in range(partitions)]
         self.changelogs: dict[tuple[str, int], dict[bytes, bytes | None]] = {}
         self.kpis: list[dict[str, Any]] = []
@@ -101,9 +106,15 @@ class Machine:
 
     def produce(self, topic: str, key: str, value: Any, timestamp: int | None = None) -> None:
         """Write a record to the partition of its key."""
+        self.produce_to(partition_of(key, self.partitions), topic, key, value, timestamp)
+
+    def produce_to(
+        self, p: int, topic: str, key: str | None, value: Any, timestamp: int | None = None
+    ) -> None:
+        """Write a record to a partition, whatever its key says."""
         raw = value if isinstance(value, bytes) or value is None else msgspec.json.encode(value)
-        log = self.sources[topic, partition_of(key, self.partitions)]
-        log.write(raw, self.now if timestamp is None else timestamp, key.encode())
+        written = None if key is None else key.encode()
+        self.sources[topic, p].write(raw, self.now if timestamp is None else timestamp, written)
 
     # --- steps -------------------------------------------------------------------------------------
 
@@ -177,6 +188,8 @@ class Machine:
             for p in range(self.partitions):
                 if stage == MERGE:
                     self.follow(p, 1_000_000)
+                else:
+                    self.read(topics.REKEYED, p, 1_000_000)
                 if self.stages[stage, p].is_dirty:
                     self.checkpoint(stage, p)
 
@@ -185,7 +198,9 @@ class Machine:
         self.run()
         self.be_idle(lambda _topic, _p: True)
         for _ in range(10_000):
-            unread = any(self.merge(p).offset < len(log) for p, log in enumerate(self.partials))
+            unread = self._is_behind() or any(
+                self.merge(p).offset < len(log) for p, log in enumerate(self.partials)
+            )
             if not unread and not any(log.is_dirty for log in self.stages.values()):
                 return
             self.tick()
@@ -223,6 +238,8 @@ class Machine:
     def _deliver(self, output: Output) -> None:
         if output.topic == topics.PARTIALS:
             self.partials[output.partition].write(output.value, self.now, output.key)
+        elif output.topic == topics.REKEYED:
+            self.sources[output.topic, output.partition].write(output.value, self.now, output.key)
         elif output.topic == topics.ROLLUP_KPIS:
             self.rolled_up.append(msgspec.json.decode(output.value))
         else:

@@ -19,6 +19,7 @@ from metrics.tally import Tally
 from metrics.timeline import DAY, HOUR, floor_to
 from streams.conversions import Conversions
 from streams.journeys import Batch, Journeys
+from streams.rekeying import Rekeying
 from streams.tables import EntryTable
 
 VIEWS = (*(model for model in MODELS if model != "markov"), "linear" + COHORT)
@@ -68,7 +69,7 @@ class Partition:
         self.journeys = Journeys(rules)
         self.panes = Panes()
         tables = EntryTable("l", LeadEntry), EntryTable("o", OrderEntry), EntryTable("c", FirstOrder)
-        self.conversions = Conversions(*tables, Book("EUR"), self.journeys)
+        self.conversions = Conversions(*tables, Book("EUR"), Rekeying(0, self.journeys))
 
     def take(self, number, kind, value):
         if kind == "touch":

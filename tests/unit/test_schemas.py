@@ -30,6 +30,7 @@ ROOT = Path(__file__).resolve().parents[2]
 RECORDS = {**SOURCES, **OUTPUTS}
 INTERNAL = {
     topics.PARTIALS,
+    topics.REKEYED,
     topics.BUDGET_ALERTS,
     topics.INTAKE_CHANGELOG,
     topics.MERGE_CHANGELOG,
