@@ -1,4 +1,4 @@
-"""People whose conversions name no campaign: two devices, a lead, orders, and touches that come late."""
+"""People whose conversions name no campaign: two devices, a lead, orders, touches that come late, and keys that are wrong."""
 
 import random
 from typing import Any, NamedTuple
@@ -16,6 +16,8 @@ _CAMPAIGNS = [f"c-{number}" for number in range(12)]
 _CHANNELS = ["search", "social", "Direct", "direct", None]
 #: How often a record arrives at any later time of its journey, so that it comes after what it explains.
 _LATE = 0.35
+#: Each so many-eth person's clicks and leads come with another key than theirs; orders have it, which tells who is new.
+_STRAY = 3
 
 
 class Arrival(NamedTuple):
@@ -25,18 +27,30 @@ class Arrival(NamedTuple):
     outgoing: tuple[str, bytes | None, Any]
 
 
-def journeys(dice: random.Random, start: int, span_ms: int, people: list[str]) -> list[Arrival]:
+def journeys(
+    dice: random.Random, start: int, span_ms: int, people: list[str], partitions: int
+) -> list[Arrival]:
     """One journey of each person within the span, in order of arrival."""
     length = min(span_ms, LONGEST_MS)
     found: list[Arrival] = []
-    for person in people:
+    homes = {partition_of(person, partitions) for person in people}
+    for index, person in enumerate(people):
         begun = start + dice.randrange(span_ms - length + 1)
-        for number, (topic, record) in enumerate(_story(dice, person)):
+        is_stray = index % _STRAY == 0
+        devices = [person] if is_stray else [person, f"{person}~2"]
+        for number, (topic, record) in enumerate(_story(dice, person, devices)):
             at = begun + dice.randrange(length)
             arrival = dice.randrange(at, begun + length) if dice.random() < _LATE else at
             whole = {"event_id": f"j-{person}-{number}", "occurred_at": at, **record}
-            found.append(Arrival(arrival, (topic, person.encode(), whole)))
+            key = _stray_key(topic, whole, homes, partitions) if is_stray else None
+            found.append(Arrival(arrival, (topic, (key or person).encode(), whole)))
     return sorted(found, key=lambda each: each.at)
+
+
+def _stray_key(topic: str, record: dict[str, Any], homes: set[int], partitions: int) -> str | None:
+    """An id of the record that is not its visitor's, on a partition that anybody is on; a repeat has it, too."""
+    names = {topics.ORDERS: (), topics.LEADS: ("lead_id",)}.get(topic, ("event_id", "campaign_id"))
+    return next((record[name] for name in names if partition_of(record[name], partitions) in homes), None)
 
 
 def last_clicks(at: int, people: list[str], partitions: int) -> Load:
@@ -52,9 +66,8 @@ def last_clicks(at: int, people: list[str], partitions: int) -> Load:
     ]
 
 
-def _story(dice: random.Random, person: str) -> list[tuple[str, dict[str, Any]]]:
-    """What a person does, at any times: the devices are one person's only by the lead that both name."""
-    devices = [person, f"{person}~2"]
+def _story(dice: random.Random, person: str, devices: list[str]) -> list[tuple[str, dict[str, Any]]]:
+    """What a person does, at any times: two devices are one person's only by the lead that both name."""
     lead, customer = f"l-{person}-story", f"k-{person}"
     orders = [f"o-{person}-story-{number}" for number in range(3)]
     story: list[tuple[str, dict[str, Any]]] = [
@@ -62,7 +75,7 @@ def _story(dice: random.Random, person: str) -> list[tuple[str, dict[str, Any]]]
         for _ in range(8)
     ]
     story += [
-        (topics.LEADS, {"lead_id": lead, "visitor_id": devices[1]}),
+        (topics.LEADS, {"lead_id": lead, "visitor_id": devices[-1]}),
         (topics.LEADS, {"lead_id": lead, "stage": "mql"}),
         (topics.LEADS, {"lead_id": lead, "stage": "sql", "visitor_id": dice.choice(devices)}),
         (topics.LEADS, {"lead_id": f"l-{person}-unknown"}),
