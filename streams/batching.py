@@ -166,7 +166,8 @@ def _drain(fetcher: Any, active: set[TP], settings: Settings) -> dict[TP, Batch]
         return {}
     drained: dict[TP, Batch] = {}
     # Partials are few and small, and no reading is fresher than they are: they do not wait behind a fetch of clicks.
-    for tp in sorted(fetcher._records, key=lambda tp: tp.topic != f"{prefix}{PARTIALS}"):
+    partials = settings.topic(PARTIALS)
+    for tp in sorted(fetcher._records, key=lambda tp: tp.topic != partials):
         result = fetcher._records[tp]
         if tp not in active:
             if not fetcher._subscriptions.is_assigned(tp):
@@ -201,9 +202,8 @@ def _batch(result: Any, settings: Settings) -> Batch | None:
     records = unpack(parsed)
     topic = result._topic_partition.topic.removeprefix(settings.topic_prefix)
     if topic in ADS:
-        records.ads(
-            topic, settings.key_rule
-        )  # here, on the consumer's thread: the kernel leaves the interpreter to the others
+        # Here, on the consumer's thread: the kernel leaves the interpreter to the others.
+        records.ads(topic, settings.key_rule)
     result._update_position()
     result._partition_records = None
     return Batch(start, parsed.next_fetch_offset, records) if parsed.next_fetch_offset > start else None

@@ -132,6 +132,24 @@ def test_who_is_new_follows_the_first_order_of_a_customer_that_another_partition
     assert totals(machine, "orders") == {"a": 1.5, "b": 0.5}
 
 
+def test_a_conversion_waits_for_the_clicks_of_every_partition_to_reach_its_time():
+    machine = machine_of()
+    write(machine, topics.ORDERS, order(1, T0 + MINUTE, "v"), "v", HOME)
+    write(machine, topics.CLICKS, click(1, T0 + HOUR, "z", None), p=HOME)
+    write(machine, topics.CLICKS, click(2, T0, "z", None))
+    for _ in range(3):
+        machine.run()
+        machine.tick(20_000)
+    assert totals(machine, "orders") == {}
+    write(machine, topics.CLICKS, click(3, T0 + 30_000, "a", "v"))
+    write(machine, topics.CLICKS, click(4, T0 + HOUR, "z", None))
+    for _ in range(3):
+        machine.run()
+        machine.tick(20_000)
+    assert totals(machine, "orders") == {"a": 1}
+    assert all(each["sums"]["orders"] == 0 for each in machine.credited if each["campaign_id"] == "(none)")
+
+
 def test_a_person_of_two_devices_under_one_key_is_one_where_keys_are_trusted():
     for trusts_keys, wanted in ((True, {"a": 0.5, "b": 0.5}), (False, {"b": 1})):
         machine = machine_of(trusts_keys=trusts_keys)

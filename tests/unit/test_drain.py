@@ -6,6 +6,7 @@ from faust.types import TP
 
 from streams import topics
 from streams.batching import _drain
+from streams.settings import Settings
 
 
 def test_partials_are_handed_on_before_what_was_fetched_with_them():
@@ -21,5 +22,5 @@ def test_partials_are_handed_on_before_what_was_fetched_with_them():
         _notify=lambda _future: None,
         _wait_consume_future=None,
     )
-    assert _drain(fetcher, {clicks, partials}, "x-") == {}
+    assert _drain(fetcher, {clicks, partials}, Settings(topic_prefix="x-")) == {}
     assert order == [partials, clicks]
