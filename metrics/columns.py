@@ -56,6 +56,16 @@ class Tallies(NamedTuple):
         found = self.beyond.get(place)
         return Tally(*self.values[:, place].tolist()) if found is None else found
 
+    def total(self) -> Tally:
+        """All of them added up."""
+        mine = np.ones(self.values.shape[1], dtype=np.bool_)
+        mine[list(self.beyond)] = False
+        # Columns of objects: a sum of many may have more than 64 bits.
+        found = Tally(*(int(row[mine].astype(object).sum()) for row in self.values))
+        for tally in self.beyond.values():
+            found.add(tally)
+        return found
+
     def as_list(self) -> list[Tally]:
         """Each as an object."""
         found = [Tally(*values) for values in self.values.T.tolist()]

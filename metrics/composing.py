@@ -21,6 +21,8 @@ from metrics.timeline import format_instant
 from metrics.windows import ROLLING, TOTAL_WINDOW, Span
 
 DECLARED = "declared"
+#: Counts of conversions, of which models give credit in parts.
+CREDITS = ("leads", "mqls", "sqls", "orders", "new_customers", "cancelled_orders")
 _EVENTS = [FIELDS.index(name) for name in ("impressions", "clicks", "spend_micros")]
 
 
@@ -282,5 +284,4 @@ def _weighted(parts: list[tuple[int, float | None]]) -> float | None:
 
 def in_units(sums: Sums) -> Sums:
     """Counts of conversions from millionths to numbers with up to 6 decimals."""
-    names = ("leads", "mqls", "sqls", "orders", "new_customers", "cancelled_orders")
-    return msgspec.structs.replace(sums, **{name: getattr(sums, name) / MICROS for name in names})
+    return msgspec.structs.replace(sums, **{name: getattr(sums, name) / MICROS for name in CREDITS})

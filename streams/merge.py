@@ -4,7 +4,7 @@ Synchronous and free of I/O, like intake. A pane is the sum of whole values, one
 a value that comes twice changes nothing; values of an epoch that has been succeeded are ignored.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -36,6 +36,7 @@ from metrics.windows import (
     window_of,
 )
 from streams.journeys import LEAD, ORDER
+from streams.latest import Latest
 from streams.pane_blocks import unpack
 from streams.rollup_parts import ROLLING_KEY, Moment, RollupOptions, RollupParts
 from streams.rollups import Rollups
@@ -59,6 +60,7 @@ class MergeOptions(msgspec.Struct, frozen=True):
     views: tuple[str, ...] = ()
     rollups: tuple[Dimension, ...] = ()
     max_rollup_values: int = 50
+    max_series: int = 1_000
 
 
 class Pace(NamedTuple):
@@ -92,7 +94,7 @@ class Merge:
         self.fits: dict[int, int] = {}
         self.windows = OpenWindows(options.grace)
         self.changed_reports: set[tuple[str, ReportKey]] = set()
-        self.latest: dict[str, dict[str, CampaignKpi]] = {}
+        self.latest = Latest(options.max_series * (1 + len(options.views)))
         self.is_touched = False
         self._intervals = {name: pace * options.publish_interval for name, pace in PACE.items()}
         self._slow_interval = SLOWEST * options.publish_interval
@@ -286,9 +288,17 @@ class Merge:
         found: list[CampaignKpi] = []
         for _, _, codes in self.views.take(now):
             for code, mine in zip(codes.tolist(), self._views_of(codes, stamp), strict=True):
-                self.latest[self.subjects.names[code]] = {reading.window: reading for reading in mine}
+                self.latest.put(self.subjects.names[code], mine)
                 found += mine
         return found
+
+    def keep_latest(self, campaigns: Collection[str] | None) -> None:
+        """Of which campaigns the latest readings are kept, None: of all, while they are few; others come with their next."""
+        self.latest.keep(campaigns)
+        missing = [] if campaigns is None else [name for name in campaigns if name not in self.latest]
+        if missing:
+            codes = self.subjects.with_views(self.subjects.codes(missing))
+            self.views.mark(ROLLING_KEY, 0, codes, self.sequence)
 
     def expire(self, closed: int | None) -> Iterator[Dropped]:
         """Drop the panes that no fact could reach at ``closed``, when their windows went out for sure."""

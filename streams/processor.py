@@ -117,6 +117,7 @@ class Processor:
             settings.rules.models,
             tuple(settings.rollups),
             settings.max_rollup_values,
+            settings.max_campaign_series,
         )
 
     # --- taking over and giving up ------------------------------------------------------------------
@@ -366,8 +367,7 @@ class Processor:
     def offer_all(self) -> None:
         """Offer every view again: Redis came back empty."""
         for holding in self.held.values():
-            for views in holding.merge.merge.latest.values():
-                self._offer(holding.merge, list(views.values()))
+            holding.merge.merge.offer_views()
             for rolled_up in holding.merge.merge.rollups.latest.values():
                 self._ports.offer_rollups(list(rolled_up.values()), holding.merge.birth)
 

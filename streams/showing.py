@@ -3,27 +3,20 @@
 from collections.abc import Callable, Iterator
 from typing import Any, get_args
 
-from metrics.attribution.crediting import subject
 from metrics.budget.records import ActionVerb, Mode
 from metrics.budget.state import CampaignState
 from metrics.budget.views import columns_of
-from metrics.campaigns import Book
-from metrics.composing import DECLARED
 from metrics.exposition import (
     BoardSnapshot,
-    CampaignSnapshot,
     CardSnapshot,
     LedgerRow,
     RollupSnapshot,
     WorkerSnapshot,
 )
-from metrics.reading import CampaignKpi, RollupKpi
+from metrics.reading import RollupKpi
 from metrics.rollups import Group
-from metrics.since_lead import spend_since_last_lead
-from metrics.windows import TOTAL_WINDOW
 from streams import topics
-from streams.merge import Merge
-from streams.merge_log import MergeLog
+from streams.campaign_series import CampaignSeries
 from streams.processor import Processor
 from streams.publishing.redis import RedisViews
 from streams.settings import Settings
@@ -46,6 +39,7 @@ class WorkerSource:
         self._telemetry = telemetry
         self._views = views
         self._now = now
+        self._series = CampaignSeries(settings, processor.book)
         #: Told from outside, now and then.
         self.is_broker_reachable = True
 
@@ -57,15 +51,15 @@ class WorkerSource:
             topics.FX_RATES: len(book.rates),
         }
         now = self._now()
+        campaigns, folded = self._series.snapshots(
+            [holding.merge for holding in self._processor.held.values()], now
+        )
         redis = None if self._views is None else self._views.health
         return WorkerSnapshot(
             now_ms=now,
             currency=self._settings.reporting_currency,
-            campaigns=[
-                snapshot
-                for holding in self._processor.held.values()
-                for snapshot in self._campaigns(holding.merge, book)
-            ],
+            campaigns=campaigns,
+            folded=folded,
             board=self._board(now),
             rollups=list(self._rollups()),
             pipeline=self._telemetry.snapshot(now, list(self._ledger()), redis, is_ready=self.readiness()[0]),
@@ -93,49 +87,6 @@ class WorkerSource:
         if self._views is not None and not is_redis_up:
             facts["redis_error"] = self._views.last_error
         return not reasons, facts
-
-    def _campaigns(self, stage: MergeLog, book: Book) -> Iterator[CampaignSnapshot]:
-        merge = stage.merge
-        subjects, accounts = merge.subjects, merge.accounts
-        codes = subjects.everyone
-        codes = codes[~subjects.are_views(codes) & accounts.are_known(codes)]
-        found = zip(codes.tolist(), stage.totals(codes), spend_since_last_lead(accounts, codes), strict=True)
-        for code, counters, spend_since_last_lead_micros in found:
-            campaign_id = subjects.names[code]
-            if campaign_id in book.archived:
-                continue
-            facts = book.facts(campaign_id)
-            record = facts.registered
-            latest = merge.latest.get(campaign_id, {})
-            day = latest.get("24h") or latest.get(TOTAL_WINDOW)
-            yield CampaignSnapshot(
-                campaign_id=campaign_id,
-                channel=facts.channel,
-                name=record.name if record else None,
-                target=record.target if record else None,
-                offer=record.offer if record else None,
-                objective=record.objective if record else None,
-                status=record.status if record else None,
-                budget_micros=facts.budget_micros,
-                counters=counters,
-                readings=dict(self._readings(merge, campaign_id)),
-                spend_since_last_lead_micros=spend_since_last_lead_micros,
-                watermark_ms=merge.clock.reached,
-                spend_24h_micros=(day.sums.spend_micros if day else None) or 0,
-                targets_micros=facts.targets_micros,
-                starts_at_ms=facts.starts_at,
-                ends_at_ms=facts.ends_at,
-                evidence=latest[TOTAL_WINDOW].evidence if TOTAL_WINDOW in latest else {},
-            )
-
-    def _readings(self, merge: Merge, campaign_id: str) -> Iterator[tuple[tuple[str, str], CampaignKpi]]:
-        """The latest reading of a campaign in each model and window that gauges show."""
-        for model in self._settings.gauge_models:
-            name = campaign_id if model == DECLARED else subject(campaign_id, model)
-            latest = merge.latest.get(name, {})
-            for window in self._settings.gauge_windows:
-                if window in latest:
-                    yield (model, window), latest[window]
 
     def _rollups(self) -> Iterator[RollupSnapshot]:
         """The latest readings of each roll-up in the models and windows that gauges show."""

@@ -3,10 +3,10 @@
 Grouping is pure: the state that keeps it and ``now_ms`` are the caller's.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from metrics.exposition.snapshot import CampaignSnapshot
+from metrics.exposition.snapshot import CampaignSnapshot, FoldedSnapshot
 from metrics.timeline import HOUR
 
 #: Stands for the folded campaigns. A campaign that bears this name is folded always, since two
@@ -22,25 +22,19 @@ class Grouping:
     kept: frozenset[str]
 
 
-def regroup(
-    previous: Grouping | None, campaigns: Sequence[CampaignSnapshot], limit: int, now_ms: int
-) -> Grouping:
-    """Choose who keeps series: the largest by spend of 24 h, anew each hour.
+def regroup(previous: Grouping | None, spends: Mapping[str, int], limit: int, now_ms: int) -> Grouping:
+    """Choose who keeps series: the largest by spend of 24 h, which is given by campaign, anew each hour.
 
     Within the hour nobody changes place, so that series do not come and go; a place that an
     archived campaign leaves is filled at once.
     """
     hour = now_ms // HOUR
-    present = [campaign for campaign in campaigns if campaign.campaign_id != OTHER]
+    present = [campaign_id for campaign_id in spends if campaign_id != OTHER]
     stays = previous.kept if previous is not None and previous.hour == hour else frozenset()
     if len(present) > limit:
-        present = sorted(present, key=lambda one: _rank(one, stays))[:limit]
-    return Grouping(hour, frozenset(campaign.campaign_id for campaign in present))
-
-
-def _rank(campaign: CampaignSnapshot, stays: frozenset[str]) -> tuple[bool, int, str]:
-    """Those who stay first, then by spend; equal spend by id, so that the choice repeats itself."""
-    return campaign.campaign_id not in stays, -campaign.spend_24h_micros, campaign.campaign_id
+        # Those who stay first, then by spend; equal spend by id, so that the choice repeats itself.
+        present = sorted(present, key=lambda one: (one not in stays, -spends[one], one))[:limit]
+    return Grouping(hour, frozenset(present))
 
 
 class Folding:
@@ -48,28 +42,40 @@ class Folding:
 
     def __init__(self, limit: int) -> None:
         """Give at most ``limit`` campaigns series of their own."""
-        self._limit = limit
+        self.limit = limit
         self._grouping: Grouping | None = None
+
+    @property
+    def kept(self) -> frozenset[str]:
+        """Who kept series when that was last asked."""
+        return frozenset() if self._grouping is None else self._grouping.kept
+
+    def choose(self, spends: Mapping[str, int], now_ms: int) -> frozenset[str]:
+        """Who keeps series, of campaigns with what each has spent in 24 h."""
+        self._grouping = regroup(self._grouping, spends, self.limit, now_ms)
+        return self._grouping.kept
 
     def split(
         self, campaigns: Sequence[CampaignSnapshot], now_ms: int
     ) -> tuple[list[CampaignSnapshot], list[CampaignSnapshot]]:
         """Campaigns that are kept, and those that are folded."""
-        grouping = self._grouping = regroup(self._grouping, campaigns, self._limit, now_ms)
+        chosen = self.choose({each.campaign_id: each.spend_24h_micros for each in campaigns}, now_ms)
         kept: list[CampaignSnapshot] = []
         folded: list[CampaignSnapshot] = []
         for campaign in campaigns:
-            (kept if campaign.campaign_id in grouping.kept else folded).append(campaign)
+            (kept if campaign.campaign_id in chosen else folded).append(campaign)
         return kept, folded
 
 
-def folded_sums(folded: Iterable[CampaignSnapshot], field: str) -> dict[tuple[str, str, str], int | float]:
+def folded_sums(
+    folded: Iterable[CampaignSnapshot], others: FoldedSnapshot, field: str
+) -> dict[tuple[str, str, str], int | float]:
     """Sum of one field of ``Sums`` over the folded campaigns, by (model, window, currency).
 
     Values that are None, because no report can count in the window, add nothing; where all are
     None the key is absent.
     """
-    sums: dict[tuple[str, str, str], int | float] = {}
+    sums = {key: fields[field] for key, fields in others.sums.items() if field in fields}
     for campaign in folded:
         for (model, window), reading in campaign.readings.items():
             value = getattr(reading.sums, field)

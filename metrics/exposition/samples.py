@@ -15,6 +15,7 @@ from metrics.exposition.snapshot import (
     BoardSnapshot,
     CampaignSnapshot,
     CardSnapshot,
+    FoldedSnapshot,
     HistogramSnapshot,
     PipelineSnapshot,
     RollupSnapshot,
@@ -84,13 +85,13 @@ def worker_samples(snapshot: WorkerSnapshot, folding: Folding) -> Iterator[tuple
     """All families of the page in their order, each once; families without samples included."""
     kept, folded = folding.split(snapshot.campaigns, snapshot.now_ms)
     rows = [row for campaign in kept for row in _rows(campaign)]
-    yield from _sum_gauges(rows, folded)
+    yield from _sum_gauges(rows, folded, snapshot.folded)
     yield from _kpi_gauges(rows)
     yield table.COMPLETENESS, [sample for campaign in kept for sample in _completeness(campaign)]
     yield from _rollups(snapshot.rollups)
     yield from _counters(kept, snapshot.currency)
     yield from _campaign_gauges(kept, snapshot.currency)
-    yield from _scope(snapshot, len(folded))
+    yield from _scope(snapshot, len(folded) + snapshot.folded.count)
     yield from _pipeline(snapshot.pipeline)
     yield from _board(snapshot.board, snapshot.currency)
     yield from _redis(snapshot.pipeline)
@@ -109,7 +110,9 @@ def _identity(campaign: CampaignSnapshot) -> dict[str, str]:
     return {"campaign_id": campaign.campaign_id, "channel": campaign.channel or ""}
 
 
-def _sum_gauges(rows: Sequence[_Row], folded: Sequence[CampaignSnapshot]) -> Iterator[tuple[Family, Samples]]:
+def _sum_gauges(
+    rows: Sequence[_Row], folded: Sequence[CampaignSnapshot], others: FoldedSnapshot
+) -> Iterator[tuple[Family, Samples]]:
     for spec in SUM_GAUGES:
         scale = MICROS if spec.is_money else 1
         samples = []
@@ -117,14 +120,14 @@ def _sum_gauges(rows: Sequence[_Row], folded: Sequence[CampaignSnapshot]) -> Ite
             value = getattr(row.reading.sums, spec.field)
             if value is not None:
                 samples.append(Sample("", row.money if spec.is_money else row.counted, value / scale))
-        samples += _folded_samples(folded, spec.field, is_money=spec.is_money)
+        samples += _folded_samples(folded_sums(folded, others, spec.field), is_money=spec.is_money)
         yield table.BY_NAME[spec.family], samples
 
 
-def _folded_samples(folded: Sequence[CampaignSnapshot], field: str, *, is_money: bool) -> Samples:
+def _folded_samples(folded: Mapping[tuple[str, str, str], float], *, is_money: bool) -> Samples:
     """Sums of the folded campaigns; counts of two currencies are one sample."""
     sums: dict[tuple[tuple[str, str], ...], float] = {}
-    for (model, window, currency), value in folded_sums(folded, field).items():
+    for (model, window, currency), value in folded.items():
         pairs = {"campaign_id": OTHER, "channel": "", "window": window, "model": model}
         if is_money:
             pairs["currency"] = currency
@@ -170,7 +173,7 @@ def _rollups(rollups: Sequence[RollupSnapshot]) -> Iterator[tuple[Family, Sample
                 _row(reading, {**names, "window": window, "model": model})
                 for (model, window), reading in each.readings.items()
             ]
-    for family, samples in (*_sum_gauges(rows, ()), *_kpi_gauges(rows)):
+    for family, samples in (*_sum_gauges(rows, (), FoldedSnapshot()), *_kpi_gauges(rows)):
         yield table.BY_NAME[table.rollup_name(family.name)], samples
     yield table.ROLLUP_CAMPAIGNS, counts
 
@@ -240,7 +243,7 @@ def _scope(snapshot: WorkerSnapshot, folded: int) -> Iterator[tuple[Family, Samp
     yield table.READY, [Sample("", _NO_LABELS, snapshot.pipeline.is_ready)]
     yield table.LEDGER, list(_ledger(snapshot.pipeline))
     yield table.UNACCOUNTED, list(_unaccounted(snapshot.pipeline))
-    yield table.CAMPAIGNS, [Sample("", _NO_LABELS, len(snapshot.campaigns))]
+    yield table.CAMPAIGNS, [Sample("", _NO_LABELS, len(snapshot.campaigns) + snapshot.folded.count)]
     yield table.FOLDED, [Sample("", _NO_LABELS, folded)]
 
 

@@ -43,6 +43,18 @@ class CampaignSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     evidence: Mapping[str, Evidence] = {}
 
 
+class FoldedSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """Campaigns that are not told one by one.
+
+    Attributes:
+        count: how many there are.
+        sums: fields of ``Sums`` by (model, window, currency); a field is absent where no campaign has it.
+    """
+
+    count: int = 0
+    sums: Mapping[tuple[str, str, str], Mapping[str, int | float]] = {}
+
+
 class RollupSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """One roll-up as it stands.
 
@@ -185,6 +197,7 @@ class WorkerSnapshot(msgspec.Struct, frozen=True, kw_only=True):
         currency: the reporting currency, in which all money outside the readings is.
         board: None where another worker holds it.
         rollups: those that belong to partitions of this worker.
+        folded: campaigns that are in sums only.
     """
 
     now_ms: int
@@ -193,6 +206,7 @@ class WorkerSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     pipeline: PipelineSnapshot
     board: BoardSnapshot | None = None
     rollups: Sequence[RollupSnapshot] = ()
+    folded: FoldedSnapshot = FoldedSnapshot()
 
 
 class Source(Protocol):

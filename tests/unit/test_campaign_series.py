@@ -1,0 +1,111 @@
+"""Campaigns beyond the limit of series: nobody is lost in the sums, and readings are kept of those who are shown."""
+
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from metrics.attribution.crediting import subject
+from metrics.campaigns import Book
+from metrics.events import Campaign
+from metrics.reports import Report
+from metrics.tally import Tally
+from metrics.timeline import DAY, MINUTE, QUARTER
+from metrics.watermark import PartitionStatus
+from streams.campaign_series import CampaignSeries
+from streams.merge import Merge, MergeOptions, Pace
+from streams.merge_log import MergeLog
+from streams.pane_blocks import pack
+from streams.settings import Settings
+from streams.slab import Record
+from streams.wire import Bundle, encode
+
+AT = 40 * DAY
+CAMPAIGNS = 7
+
+
+def feed(log, sequence, reports=()):
+    """Clicks and leads of every campaign: the n-th spends n euros."""
+    panes = []
+    for number in range(CAMPAIGNS):
+        tally = Tally(clicks=number, leads=1, spend_micros=number * 1_000_000)
+        credit = Tally(leads=500_000)
+        for resolution, start in enumerate((AT // MINUTE * MINUTE, AT // QUARTER * QUARTER, AT, 0)):
+            panes += [
+                (f"c{number}", resolution, start, tally),
+                (subject(f"c{number}", "linear"), resolution, start, credit),
+            ]
+    said = Bundle(0, 1, sequence, pack(panes), list(reports), PartitionStatus(AT, is_idle=False))
+    log.merge.process([Record(log.merge.offset, 0, None, encode(said))])
+    for second in range(12):
+        log.confirm(log.checkpoint(AT + second * 10_000).sequence)
+
+
+@pytest.fixture
+def book():
+    found = Book("EUR")
+    found.register("c0", Campaign("c0", cost_basis="reports"))
+    found.register("c1", None)
+    return found
+
+
+def made(book, limit, reports=()):
+    options = MergeOptions(1, 60_000, 1_000, ZoneInfo("UTC"), "EUR", ("linear",), max_series=limit)
+    log = MergeLog(Merge(0, options, book, Pace.of(10_000)), 0)
+    feed(log, 1, reports)
+    settings = Settings(
+        max_campaign_series=limit,
+        gauge_models=["declared", "linear"],
+        gauge_windows=["24h", "total"],
+        attribution_models=["linear"],
+    )
+    return log, CampaignSeries(settings, book)
+
+
+def shares(kept, folded, model, window, field):
+    """What each campaign with series adds, and what the others do."""
+    own = {each.campaign_id: getattr(each.readings[model, window].sums, field) for each in kept}
+    return own, folded.sums.get((model, window, "EUR"), {}).get(field, 0)
+
+
+@pytest.mark.parametrize("limit", [1, 2, 5, 6, 100])
+def test_series_and_sums_of_the_others_are_all_campaigns_that_are_not_archived(book, limit):
+    log, series = made(book, limit)
+    for scrape in range(3):  # what is newly shown has its readings by the next page
+        kept, folded = series.snapshots([log], AT + scrape)
+        log.confirm(log.checkpoint(AT + 300_000 + scrape * 60_000).sequence)
+    assert len(kept) + folded.count == CAMPAIGNS - 1
+    assert len(kept) == min(limit, CAMPAIGNS - 1)
+    for window in ("24h", "total"):
+        for model, field, whole in (
+            ("declared", "leads", 6),
+            ("linear", "leads", 3.0),
+            ("declared", "clicks", 20),
+        ):
+            own, others = shares(kept, folded, model, window, field)
+            assert sum(value or 0 for value in own.values()) + others == whole
+    assert {each.campaign_id for each in kept} == {f"c{n}" for n in (6, 5, 4, 3, 2, 0)[:limit]}
+    assert {each.campaign_id: each.counters.clicks for each in kept if each.campaign_id != "c0"} == {
+        f"c{n}": n for n in (6, 5, 4, 3, 2)[:limit]
+    }
+
+
+def test_what_reports_say_decides_who_is_shown_and_counts_in_the_sums(book):
+    report = Report("s", None, AT - DAY, AT, (1, 0, 0), 100, 50, 9_000_000, 0)
+    log, series = made(book, 1, [("c0", report)])
+    for scrape in range(2):
+        kept, folded = series.snapshots([log], AT + scrape)
+        log.confirm(log.checkpoint(AT + 300_000 + scrape * 60_000).sequence)
+    assert [each.campaign_id for each in kept] == ["c0"]
+    log, series = made(book, 1)
+    kept, folded = series.snapshots([log], AT)
+    assert folded.sums["declared", "total", "EUR"]["spend_micros"] == sum(range(2, 6)) * 1_000_000
+
+
+def test_readings_are_kept_of_those_who_are_shown(book):
+    log, series = made(book, 2)
+    assert len(log.merge.latest) == 4  # campaigns and their views, whoever came first
+    for scrape in range(2):
+        series.snapshots([log], AT + scrape)
+        log.confirm(log.checkpoint(AT + 300_000 + scrape * 60_000).sequence)
+    shown = {"c6", "c5", "c0"}  # c0 has sums of its own
+    assert set(log.merge.latest) == {name for c in shown for name in (c, subject(c, "linear"))}
