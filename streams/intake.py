@@ -243,8 +243,10 @@ class Intake:
             self.settle()
         fit, interval = self.journeys.fit, self.options.refit_interval
         due = interval if fit.conversions else min(interval, MINUTE)
-        if fit.fitted_at is None or not 0 <= now - fit.fitted_at < due:
-            self.journeys.refit(now)
+        is_due = fit.fitted_at is None or not 0 <= now - fit.fitted_at < due
+        if is_due and self.journeys.fitting is None:
+            self.journeys.begin_fit(now)
+        self.journeys.go_on_fitting()
 
     def settle(self) -> None:
         """Credit what the journeys have changed; conversions wait for the clicks to reach their time.

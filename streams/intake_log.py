@@ -1,6 +1,6 @@
 """Stage one's state as a changelog: what a checkpoint writes, and how the state is read back."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -236,10 +236,12 @@ class IntakeLog:
 
     # --- writing ----------------------------------------------------------------------------------
 
-    def slices(self, now: int) -> Iterable[None]:
-        """None: a checkpoint of this stage is encoded without a pause (DESIGN 2.1)."""
+    def slices(self, now: int) -> Iterable[Callable[[], object]]:
+        """What a fit leaves to another thread; the checkpoint itself is encoded without a pause (DESIGN 2.1)."""
         del now
-        return ()
+        fitting = None if self.intake.journeys is None else self.intake.journeys.fitting
+        work = None if fitting is None else fitting.work
+        return () if work is None else (work,)
 
     def checkpoint(self, now: int) -> Checkpoint:
         """What has changed since the last checkpoint, as one append and the outputs after it.

@@ -34,7 +34,7 @@ class JourneyLog:
         """Whether something waits for the next checkpoint."""
         journeys = self.journeys
         rewritten = any(store.has_rewritten for store in journeys.touches.values())
-        return rewritten or journeys.has_stale or journeys.unsettled > 0
+        return rewritten or journeys.has_stale or journeys.unsettled > 0 or journeys.fitting is not None
 
     def restore(self, kept: Kept, made: Made) -> None:
         """Fill the journeys, which were made with other views or with these."""

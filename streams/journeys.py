@@ -16,11 +16,12 @@ import numpy as np
 import numpy.typing as npt
 
 from metrics.attribution.crediting import COHORT, Conversion, Decision, Part
+from metrics.attribution.fitting import Fitting, PathSteps
 from metrics.attribution.identity import Identities
 from metrics.attribution.journeys import Columns as Touches
 from metrics.attribution.journeys import Hashes, TouchStore, Watchlist
 from metrics.attribution.lag import LagCounts
-from metrics.attribution.markov import Fit, Steps, fit_steps
+from metrics.attribution.markov import Fit, Steps
 from metrics.attribution.models import MARKOV, UNCREDITED, Rules
 from metrics.attribution.places import Codes, Instants, Places, Ranks
 from metrics.attribution.rulings import Made, Rulings, is_apart
@@ -98,6 +99,8 @@ class Journeys:
         self.lags_changed = False
         self.fit = Fit()
         self.fit_changed = False
+        #: One that is being made; it is lost in a crash, and begun anew.
+        self.fitting: Fitting | None = None
         self._steps = Steps()
         self._watched = Watchlist()
         self._of_person: dict[int, set[str]] = {}
@@ -210,14 +213,18 @@ class Journeys:
             self._decide(decided[start : start + MOST], told)
         return told
 
-    def refit(self, now: int) -> None:
-        """Compute the effects of the data-driven model anew; decisions from now on follow them."""
-        if not self._has_data_driven:
-            return
-        names, codes = self.places.campaigns()
-        others = self.touches[True].count_steps(codes, len(names), self._watched.visitors)
-        self.fit = fit_steps(names, self._steps, others, now)
-        self.fit_changed = True
+    def begin_fit(self, now: int) -> None:
+        """Begin to compute the effects of the data-driven model anew; decisions follow them when it is done."""
+        if self._has_data_driven:
+            names, codes = self.places.campaigns()
+            others = PathSteps(self.touches[True], codes, len(names))
+            self.fitting = Fitting(names, self._steps.square(names), others, now)
+
+    def go_on_fitting(self) -> None:
+        """Do a part of that."""
+        fit = None if self.fitting is None else self.fitting.go_on(self._watched)
+        if fit is not None:
+            self.fit, self.fit_changed, self.fitting = fit, True, None
 
     def forget(self, hashed: int) -> int:
         """Erase a person: touches, links, and what their conversions remember, as of the next settling.

@@ -86,8 +86,11 @@ class StageLog(Protocol):
         """Begin a new epoch."""
         ...
 
-    def slices(self, now: int) -> Iterable[None]:
-        """Work of the next checkpoint that takes so long that the event loop must breathe in between."""
+    def slices(self, now: int) -> Iterable[Callable[[], object] | None]:
+        """Work of the next checkpoint that takes so long that the event loop must breathe in between.
+
+        A call that is given is done on another thread before the next slice.
+        """
         ...
 
     def checkpoint(self, now: int) -> Checkpoint:
@@ -250,9 +253,9 @@ class Seat:
         """The next checkpoint of the stage; notes for how long nothing else could be done."""
         loop, now, held = asyncio.get_running_loop(), self._now(), 0.0
         began = loop.time()
-        for _ in self.stage.slices(now):
+        for work in self.stage.slices(now):
             held += loop.time() - began
-            await asyncio.sleep(0)
+            await (asyncio.sleep(0) if work is None else asyncio.to_thread(work))
             began = loop.time()
         checkpoint = self.stage.checkpoint(now)
         self._held = held + loop.time() - began

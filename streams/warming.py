@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from metrics.attribution.fitting import PathSteps
 from metrics.attribution.journeys import Columns, TouchStore, Watchlist
 from metrics.attribution.models import MODELS, Rules
 from metrics.campaigns import Book
@@ -60,7 +61,7 @@ def _warm_journeys() -> None:
         store.insert(Columns(visitors, at, places))
     store.of(1, 0, 1)
     store.visitors  # noqa: B018 - counting is a kernel too
-    store.count_steps(places, 1, np.empty(0, dtype=np.uint64))
+    PathSteps(store, places, 1).go_on(Watchlist(), len(visitors))
     store.erase(1)
     watched = Watchlist()
     watched.note(visitors, at)

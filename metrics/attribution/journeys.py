@@ -140,23 +140,28 @@ class TouchStore:
                 self._rewritten.add(self._blocks[index].sequence)
         return len(numbers)
 
-    def count_steps(self, campaigns: Codes, size: int, skipped: Hashes) -> Instants:
-        """Steps of the paths of visitors, for a Markov chain.
+    @property
+    def span(self) -> tuple[int, int]:
+        """The number of the first touch that is kept, and of the next one to come."""
+        return int(self._marks[kernels.FIRST]), int(self._marks[kernels.NEXT])
 
-        Args:
-            campaigns: the campaign code of each place, below ``size``.
-            size: how many campaigns there are.
-            skipped: visitors that are left out, sorted.
+    def find_followed(self, some: range, base: int, followed: npt.NDArray[np.bool_]) -> None:
+        """Note which touches, from number ``base`` on, are followed by some others of the same visitor."""
+        kernels.follow(self._back, self._marks, some.start, some.stop, base, followed)
 
-        Returns:
-            A square of ``size + 1``: rows are where a step begins (the last: the start), columns where it ends (the
-            last: the end of the path).
-        """
-        counts = np.zeros((size + 1, size + 1), np.int64)
-        kernels.steps(
-            self._visitors, self._places, self._back, self._slots, self._marks, campaigns, counts, skipped
-        )
-        return counts
+    def count_steps(
+        self,
+        some: range,
+        base: int,
+        followed: npt.NDArray[np.bool_],
+        campaigns: Codes,
+        counts: Instants,
+        watched: "Watchlist",
+    ) -> None:
+        """Count the steps of the paths that end in some touches; see ``metrics.attribution.fitting``."""
+        columns = self._visitors, self._places, self._back, self._marks
+        numbers = some.start, some.stop, base
+        kernels.steps(*columns, *numbers, followed, campaigns, counts, watched.keys)
 
     # --- blocks ------------------------------------------------------------------------------------
 
@@ -280,9 +285,9 @@ class Watchlist:
         return found[: kernels.earlier(visitors, at, self._keys, self._latest, found)]
 
     @property
-    def visitors(self) -> Hashes:
-        """Whoever is noted, sorted."""
-        return np.sort(self._keys[self._keys != 0])
+    def keys(self) -> Hashes:
+        """The slots of those that are noted; 0 is free."""
+        return self._keys
 
     def forget_before(self, since: int) -> None:
         """Forget those whose latest conversion is before an instant."""

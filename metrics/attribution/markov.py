@@ -152,7 +152,11 @@ def fit_steps(names: Sequence[str], converted: Steps, others: Counts, fitted_at:
         others: steps of those that did not (yet), as ``Steps.square`` gives them.
         fitted_at: the processing time that names the fit, epoch milliseconds.
     """
-    successes = converted.square(names)
+    return fit_counts(names, converted.square(names), others, fitted_at)
+
+
+def fit_counts(names: Sequence[str], successes: Counts, others: Counts, fitted_at: int) -> Fit:
+    """The same, with the steps of both as ``Steps.square`` gives them."""
     counts = (successes + others).astype(np.float64)
     np.fill_diagonal(counts, 0)  # staying where one is changes no probability of where one goes
     touched = np.flatnonzero(counts[:-1].sum(axis=1))

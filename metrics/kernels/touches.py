@@ -197,31 +197,64 @@ def live(slots: Any, marks: Any) -> int:
 
 
 @kernel
+def follow(back: Any, marks: Any, first: int, last: int, base: int, followed: Any) -> None:
+    """Note which touches are followed by one of those from ``first`` to before ``last`` of the same visitor.
+
+    Args:
+        back: links.
+        marks: of the ring.
+        first: number of a touch.
+        last: likewise.
+        base: number of the touch that is noted first.
+        followed: bool, out.
+    """
+    capacity = len(back)
+    for number in range(first, last):
+        link = np.int64(back[number % capacity])
+        if number >= marks[FIRST] and link != 0 and number - link >= base:
+            followed[number - link - base] = True
+
+
+@kernel
 def steps(
-    visitors: Any, places: Any, back: Any, slots: Any, marks: Any, campaigns: Any, counts: Any, skipped: Any
+    visitors: Any,
+    places: Any,
+    back: Any,
+    marks: Any,
+    first: int,
+    last: int,
+    base: int,
+    followed: Any,
+    campaigns: Any,
+    counts: Any,
+    watched: Any,
 ) -> None:
-    """Count the steps of paths that have not converted, for a Markov chain.
+    """Count the steps of paths that end in some touches, for a Markov chain.
 
     Args:
         visitors: and the other columns of the ring.
         places: of the touches.
         back: links.
-        slots: the index.
         marks: of the ring.
+        first: number of the first touch.
+        last: before which number it ends.
+        base: number of the touch that ``followed`` begins with.
+        followed: bool: touches that no path ends in.
         campaigns: the campaign code of each place.
         counts: int64 square, out: row and column are campaign codes; the last row is the start, the last column null.
-        skipped: uint64, sorted: visitors whose paths are counted elsewhere.
+        watched: uint64, keys of visitors whose paths are counted elsewhere.
     """
-    capacity, end = len(visitors), len(counts) - 1
-    for index in range(len(slots)):
-        number = slots[index]
-        if number < marks[FIRST]:
+    capacity, end, mask = len(visitors), len(counts) - 1, len(watched) - 1
+    for tail in range(max(first, marks[FIRST]), last):
+        visitor = visitors[tail % capacity]
+        if followed[tail - base] or visitor == 0:
             continue
-        visitor = visitors[number % capacity]
-        known = np.searchsorted(skipped, visitor)
-        if known < len(skipped) and skipped[known] == visitor:
+        position = home_of(visitor, mask)
+        while watched[position] != 0 and watched[position] != visitor:
+            position = (position + 1) & mask
+        if watched[position] != 0:
             continue
-        after = end
+        number, after = tail, end
         for _ in range(100):
             place = number % capacity
             campaign = campaigns[places[place]]

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from metrics.attribution.journeys import Columns, TouchStore
+from metrics.attribution.fitting import PathSteps
+from metrics.attribution.journeys import Columns, TouchStore, Watchlist
 from metrics.timeline import DAY
 
 _SLICE = 2_000
@@ -40,7 +41,7 @@ def compile_kernels() -> None:
     for columns in batches(4_000, 5):
         store.insert(columns)
     store.of(1, 0, 1)
-    store.count_steps(np.arange(1_000, dtype=np.int32), 1_000, np.empty(0, np.uint64))
+    PathSteps(store, np.arange(1_000, dtype=np.int32), 1_000).go_on(Watchlist(), 1 << 40)
 
 
 def main() -> None:
@@ -88,7 +89,7 @@ def main() -> None:
     )
 
     started = time.process_time()
-    store.count_steps(np.arange(1_000, dtype=np.int32), 1_000, np.empty(0, np.uint64))
+    PathSteps(store, np.arange(1_000, dtype=np.int32), 1_000).go_on(Watchlist(), 1 << 40)
     print(f"  steps for a fit   {time.process_time() - started:.2f} s")
 
     del store

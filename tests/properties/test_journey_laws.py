@@ -304,7 +304,8 @@ def test_the_data_driven_model_follows_what_converts():
         partition.touch([(f"w{n}", HOUR, True, "good", ""), (f"u{n}", HOUR, True, "bad", "")])
         partition.take(n, "order", (2 * HOUR, f"w{n}", None, None, 0))
     partition.settle()
-    partition.journeys.refit(now=7)
+    partition.journeys.begin_fit(now=7)
+    partition.journeys.go_on_fitting()
     assert (partition.journeys.fit.fitted_at, partition.journeys.fit.conversions) == (7, 20)
     assert partition.journeys.fit.effects == {"bad": 0.0, "good": 1.0}
     partition.touch([("x", HOUR, True, "good", ""), ("x", 2 * HOUR, True, "bad", "")])
