@@ -357,13 +357,16 @@ class Intake:
 
     def _take_rekeyed(self, records: Sequence[SourceRecord]) -> None:
         """What other partitions sent of persons whose home is here; what came before is passed over."""
+        has_changed = False
         for record in records:
             message = decode_rekeyed(record.value or b"")
             if self.rekeying is None or self.neighbours is None or not self.neighbours.take(message):
                 continue
             self.rekeying.receive(message)
             if message.reached is not None:
-                self.neighbours.hear(message.source, message.reached)
+                has_changed |= self.neighbours.hear(message.source, message.reached)
+        if has_changed:  # as when topics of its own fall silent: no further word may come
+            self.settle()
 
     def _erase_each(self, records: Sequence[SourceRecord], now: int) -> None:
         """Erasures: what waits is credited before, and nothing of the person waits after."""

@@ -24,8 +24,8 @@ class Neighbours:
 
     >>> both = Neighbours(0, 2); both.turn(PartitionStatus(50, is_idle=False)); both.watermark is None
     True
-    >>> both.hear(1, Reached(40, False, 45, 40)); both.watermark, both.clicks(50)
-    (40, 45)
+    >>> both.hear(1, Reached(40, False, 45, 40)), both.watermark, both.clicks(50)
+    (True, 40, 45)
     """
 
     def __init__(self, partition: int, partitions: int) -> None:
@@ -56,10 +56,15 @@ class Neighbours:
         heard.sequence, heard.index = place
         return True
 
-    def hear(self, source: int, reached: Reached) -> None:
-        """A source partition has come so far, and everything from it until there is taken in."""
-        self.heard[source].reached = reached
+    def hear(self, source: int, reached: Reached) -> bool:
+        """A source partition has come so far, and everything from it until there is taken in.
+
+        Returns:
+            Whether its clicks, or all of it, fell silent or spoke again: after silence nothing more may come.
+        """
+        before, self.heard[source].reached = self.heard[source].reached, reached
         self._clock.hear(source, PartitionStatus(reached.watermark, reached.is_idle))
+        return before is None or _silence(before) != _silence(reached)
 
     def clicks(self, own: int | None) -> int | None:
         """How far the clicks of all have come; None while some are unheard of."""
@@ -85,3 +90,7 @@ class Neighbours:
         for source, each in heard.items():
             if each.reached is not None:
                 self.hear(source, each.reached)
+
+
+def _silence(reached: Reached) -> tuple[bool, bool]:
+    return reached.is_idle, reached.clicks == EVER

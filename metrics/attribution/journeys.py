@@ -6,11 +6,12 @@ they can be stored as they came, merged when small, and forgotten block by block
 """
 
 from bisect import bisect_right
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from metrics.attribution.growing import WiderIndex, WiderRing
 from metrics.attribution.places import Codes, Instants
 from metrics.kernels import touches as kernels
 
@@ -18,6 +19,8 @@ Hashes = npt.NDArray[np.uint64]
 
 _MIN_CAPACITY = 1 << 12
 _GROWTH = 1.25
+#: So full, the ring and the index begin to grow; so many times faster than they fill.
+_SCARCE, _HASTE = 0.88, 16
 _MERGE = 16
 _LARGEST_BLOCK = 1 << 17
 #: A visitor's touches that are looked at: what has more is no person.
@@ -75,6 +78,9 @@ class TouchStore:
         self._back: npt.NDArray[np.uint32] = np.zeros(_MIN_CAPACITY, np.uint32)
         self._slots: Instants = np.full(2 * _MIN_CAPACITY, kernels.FREE, np.int64)
         self._marks: Instants = np.zeros(3, np.int64)
+        #: What will take their place.
+        self._wider_ring: WiderRing | None = None
+        self._wider_index: WiderIndex | None = None
         self._blocks: list[_Span] = []
         self._rewritten: set[int] = set()
         self._begun = 0
@@ -98,9 +104,10 @@ class TouchStore:
     @property
     def nbytes(self) -> int:
         """Bytes of memory that the columns and the index take."""
-        return sum(
-            array.nbytes for array in (self._visitors, self._at, self._places, self._back, self._slots)
-        )
+        arrays: list[npt.NDArray[Any]] = [*self._ring, self._slots]
+        arrays += [] if self._wider_ring is None else self._wider_ring.columns
+        arrays += [] if self._wider_index is None else [self._wider_index.slots]
+        return sum(array.nbytes for array in arrays)
 
     def insert(self, columns: Columns) -> None:
         """Keep a batch of touches; those of nobody are passed over."""
@@ -132,7 +139,11 @@ class TouchStore:
 
     def erase(self, visitor: int) -> int:
         """Forget a visitor; the blocks that held the touches are stored anew. Returns how many there were."""
+        if self._wider_index is not None:
+            self._wider_index.erase(visitor, self._visitors, self._marks)
         numbers = kernels.erase(np.uint64(visitor), self._visitors, self._back, self._slots, self._marks)
+        if self._wider_ring is not None:
+            self._wider_ring.erase(numbers)
         starts = [block.start for block in self._blocks]
         for number in numbers.tolist():
             index = bisect_right(starts, number) - 1
@@ -237,27 +248,51 @@ class TouchStore:
         return self._visitors, self._at, self._places, self._back
 
     def _make_room(self, count: int) -> None:
-        needed = len(self) + count
-        if needed > len(self._visitors):
-            self._grow(max(needed, int(len(self._visitors) * _GROWTH)))
-        if 2 * (int(self._marks[kernels.USED]) + count) > len(self._slots):
-            self._reindex(count)
+        """Room for so many touches more; where it will be short, some of what it takes to have more."""
+        self._widen_ring(count)
+        while len(self) + count > len(self._visitors):
+            self._widen_ring(count)
+        self._widen_index(count)
+        while self._filled(count) > len(self._slots):
+            self._widen_index(count)
 
-    def _grow(self, capacity: int) -> None:
-        grown = []
-        for column in self._ring:
-            wider = np.zeros(capacity, column.dtype)
-            kernels.spread(column, wider, self._marks)
-            grown.append(wider)
-        self._visitors, self._at, self._places, self._back = grown
+    def _widen_ring(self, count: int) -> None:
+        needed, capacity = len(self) + count, len(self._visitors)
+        if self._wider_ring is None and needed > _SCARCE * capacity:
+            wider = int(max(needed, capacity) * _GROWTH)
+            self._wider_ring = WiderRing(self._ring, wider, int(self._marks[kernels.FIRST]))
+        if self._wider_ring is not None:
+            most = len(self) if needed > capacity else _HASTE * count
+            self._grow(self._wider_ring, most)
 
-    def _reindex(self, count: int) -> None:
+    def _widen_index(self, count: int) -> None:
+        needed, size = self._filled(count), len(self._slots)
+        if self._wider_index is None and needed > _SCARCE * size:
+            self._wider_index = WiderIndex(self._index_size(count), self._marks)
+        if self._wider_index is not None:
+            most = size if needed > size else _HASTE * count
+            self._reindex(self._wider_index, most)
+
+    def _filled(self, count: int) -> int:
+        """Twice the slots that will have been used."""
+        return 2 * (int(self._marks[kernels.USED]) + count)
+
+    def _grow(self, wider: WiderRing, most: int) -> None:
+        if wider.go_on(self._ring, self._marks, most):
+            self._visitors, self._at, self._places, self._back = wider.columns
+            self._wider_ring = None
+
+    def _index_size(self, count: int) -> int:
         size = 2 * _MIN_CAPACITY
         while size < 2.5 * (self.visitors + count):
             size *= 2
-        slots = np.full(size, kernels.FREE, np.int64)
-        kernels.reindex(self._slots, self._visitors, slots, self._marks)
-        self._slots = slots
+        return size
+
+    def _reindex(self, wider: WiderIndex, most: int) -> None:
+        if wider.go_on(self._slots, self._visitors, self._marks, most):
+            self._slots = wider.slots
+            self._marks[kernels.USED] = wider.used
+            self._wider_index = None
 
 
 class Watchlist:

@@ -171,19 +171,43 @@ def erase(visitor: Any, visitors: Any, back: Any, slots: Any, marks: Any) -> Any
 
 
 @kernel
-def reindex(old: Any, visitors: Any, slots: Any, marks: Any) -> None:
-    """Put the heads that are still kept into new slots."""
-    mask, capacity = len(slots) - 1, len(visitors)
-    marks[USED] = 0
-    for index in range(len(old)):
-        head = old[index]
+def move(heads: Any, visitors: Any, slots: Any, marks: Any, used: Any) -> None:
+    """Put heads that are still kept into new slots, where their visitors have no newer ones."""
+    capacity = len(visitors)
+    for index in range(len(heads)):
+        head = heads[index]
         if head < marks[FIRST]:
             continue
-        position = home_of(visitors[head % capacity], mask)
-        while slots[position] != FREE:
-            position = (position + 1) & mask
-        slots[position] = head
-        marks[USED] += 1
+        slot = find(visitors[head % capacity], slots, visitors, marks)
+        if slot < 0:
+            slot = -1 - slot
+            if slots[slot] == FREE:
+                used[0] += 1
+            slots[slot] = head
+
+
+@kernel
+def renew(first: int, visitors: Any, slots: Any, marks: Any, used: Any) -> None:
+    """Put the touches from ``first`` on into new slots; the newest of each visitor stays."""
+    capacity = len(visitors)
+    for number in range(max(first, marks[FIRST]), marks[NEXT]):
+        visitor = visitors[number % capacity]
+        if visitor == 0:
+            continue
+        slot = find(visitor, slots, visitors, marks)
+        if slot < 0:
+            slot = -1 - slot
+            if slots[slot] == FREE:
+                used[0] += 1
+        slots[slot] = number
+
+
+@kernel
+def drop(visitor: Any, visitors: Any, slots: Any, marks: Any) -> None:
+    """Forget a visitor whose touches are still there."""
+    slot = find(visitor, slots, visitors, marks)
+    if slot >= 0:
+        slots[slot] = GONE
 
 
 @kernel
@@ -264,13 +288,6 @@ def steps(
                 break
             number -= np.int64(back[place])
         counts[end, after] += 1
-
-
-@kernel
-def spread(old: Any, new: Any, marks: Any) -> None:
-    """Move a column of the ring into one of another capacity."""
-    for number in range(marks[FIRST], marks[NEXT]):
-        new[number % len(new)] = old[number % len(old)]
 
 
 @kernel

@@ -3,6 +3,7 @@
 from collections import Counter
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -134,6 +135,35 @@ def test_it_grows_forgets_and_finds_across_many_turns_of_the_ring():
         assert Counter(store.of(visitor, 3_000, 10_000)) == expected(reference, visitor, 3_000, 10_000)
     assert len(store) < 45 * 2_000
     assert store.nbytes < 60 * len(store)
+
+
+@pytest.mark.parametrize("size", [7, 400, 9_000])
+@pytest.mark.parametrize("keep_ms", [30, 1 << 40])
+def test_touches_are_found_while_the_room_for_them_grows_whoever_is_erased_meanwhile(size, keep_ms):
+    store, rng, reference = TouchStore(keep_ms), np.random.default_rng(size), []
+    people = rng.integers(2, 1 << 63, 30_000, dtype=np.uint64)
+    capacities, is_growing = set(), Counter()
+    for sequence in range(1, 60_000 // size // 2 if size > 7 else 1_500):
+        who = rng.choice(people, size)
+        store.insert(Columns(who, np.full(size, sequence), np.full(size, sequence, np.int32)))
+        reference += [(each, sequence) for each in who.tolist()]
+        capacities.add((len(store._visitors), len(store._slots)))
+        is_growing[store._wider_ring is not None] += 1
+        if sequence % 3 == 0:
+            gone = int(rng.choice(who))
+            assert store.erase(gone) == len([1 for each, _ in reference if each == gone]) or keep_ms == 30
+            reference = [each for each in reference if each[0] != gone]
+        store.checkpoint(sequence, sequence)
+    by_person = {}
+    for each, at in reference:
+        by_person.setdefault(each, []).append(at)
+    first = sequence - keep_ms
+    for each in people[:2_000].tolist():
+        found = [at for at, _ in store.of(each, first, 1 << 40)]
+        assert sorted(found) == [at for at in by_person.get(each, []) if at >= first]
+    assert store.visitors >= len([1 for times in by_person.values() if times[-1] >= first])
+    if size == 400:
+        assert is_growing[True] > 3  # it takes more than one batch
 
 
 @bounded

@@ -150,6 +150,15 @@ def test_a_conversion_waits_for_the_clicks_of_every_partition_to_reach_its_time(
     assert all(each["sums"]["orders"] == 0 for each in machine.credited if each["campaign_id"] == "(none)")
 
 
+def test_what_waits_for_other_partitions_is_credited_when_they_fall_silent_before_its_turn():
+    machine = machine_of(credit_interval=5_000)
+    write(machine, topics.CLICKS, click(1, T0, "z", None))
+    write(machine, topics.LEADS, lead(1, T0 + 1, None), "v", HOME)
+    machine.be_idle(lambda topic, p: not machine.sources[topic, p])
+    machine.settle()
+    assert totals(machine, "leads") == {"(none)": 1}
+
+
 def test_a_person_of_two_devices_under_one_key_is_one_where_keys_are_trusted():
     for trusts_keys, wanted in ((True, {"a": 0.5, "b": 0.5}), (False, {"b": 1})):
         machine = machine_of(trusts_keys=trusts_keys)

@@ -14,7 +14,7 @@ from tests.properties.test_pipeline_journeys import MODELS, by_window
 from tests.properties.test_pipeline_laws import APPENDED, check_finals, drive, machine_with, wild_steps
 
 bounded = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
 PARTITIONS = 2
 steps = st.lists(
@@ -121,12 +121,12 @@ def corrected(readings):
     return {(each["model"], key_of(each)) for each in readings if each["stage"] == "correction"}
 
 
-@settings(bounded, max_examples=40)
+@settings(bounded, max_examples=20)
 @given(streams_of_facts(), st.integers(1, 3), st.sampled_from([0, 1, 1_500]), st.data())
 def test_no_window_is_final_before_what_counts_in_it_has_come_from_the_other_partitions(
     facts, slice_size, interval, data
 ):
-    named, beats = naming_their_visitor(facts), [(fact, p, None) for fact, p in heartbeats(10)]
+    named, beats = naming_their_visitor(facts), [(fact, p, None) for fact, p in heartbeats(20)]
     rightly = [(fact, partition_of(fact.key, PARTITIONS), fact.key) for fact in named]
     wrongly = wrongly_placed(named, data.draw, trusts_keys=True)
     right, wrong = (read_in_order(each + beats, slice_size, interval) for each in (rightly, wrongly))
