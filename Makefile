@@ -16,6 +16,7 @@ ARGS ?=
 # Tests at once: most of them wait for servers. Each process has its own Kafka, half a gigabyte; beside other work some
 # miss the six seconds in which a broker must answer, so more than one is for a quiet machine.
 JOBS ?= 1
+FULL ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help demo stack test check bench faults lock clean
@@ -39,13 +40,8 @@ check: $(STAMP) ## Format, lint, types, import contracts, and all tests
 	$(BIN)/lint-imports
 	@$(MAKE) --no-print-directory test
 
-bench: $(STAMP) ## Every measurement of tests/bench, one after the other
-	@set -e; for file in tests/bench/bench_*.py; do echo "== $$file"; $(BIN)/python $$file; done
-	@echo "== intake"; $(BIN)/python -m tests.bench.intake
-	@echo "== costs"; $(BIN)/python -m tests.bench.costs
-	@echo "== throughput"; $(BIN)/python -m tests.bench.throughput $(ARGS)
-	@echo "== latency"; $(BIN)/python -m tests.bench.latency
-	@echo "== scaling"; $(BIN)/python -m tests.bench.scaling
+bench: $(STAMP) ## Every measurement, in about ten minutes; FULL=1 takes larger sizes, ARGS="--only scaling" one
+	@$(BIN)/python -m tests.bench $(if $(FULL),--full) $(ARGS)
 
 faults: $(STAMP) ## Seeded faults on a real Kafka; ARGS="--seeds 1-180" says which
 	@$(BIN)/python -m tests.faults $(ARGS)

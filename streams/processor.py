@@ -314,7 +314,10 @@ class Processor:
             merge.advance(batch.end)
 
     def look_around(self) -> None:
-        """Once a second: which topics are idle, how far behind each is."""
+        """Once a second: which topics are idle, how far behind each is.
+
+        Where one partition has a backlog, all of stage two here has one: partials go from each partition to each.
+        """
         now = self._ports.monotonic()
         for partition, holding in self.held.items():
             intake = holding.intake.intake
@@ -334,6 +337,8 @@ class Processor:
             if intake.clock.reached is not None:
                 self.telemetry.watermarks_ms[partition] = intake.clock.reached
             self.telemetry.pending_cancellations[partition] = intake.conversions.waiting_cancellations
+        for holding in self.held.values():
+            holding.seats[1].is_behind = self.is_behind
 
     @property
     def is_behind(self) -> bool:

@@ -42,7 +42,7 @@ _SLOTS = 16
 _WARM_CLICKS = 20_000
 #: Workers may not stand still for longer than their session, which is 30 s.
 _FILLED_WITHIN_S = 24
-_READY_WITHIN_S, _READ_WITHIN_S = 90, 180
+_READ_WITHIN_S, _POLL_S = 180, 0.5
 
 
 class Load(NamedTuple):
@@ -63,7 +63,9 @@ class Drained(NamedTuple):
     cores: float
     broker_cores: float
     peak_mb: float
+    #: From the start of the processes to partitions held: with nothing stored, and once more with all that was.
     start_s: float
+    restart_s: float
 
     @property
     def rate(self) -> float:
@@ -101,13 +103,23 @@ def drain(broker: Broker, load: Load, workers: int = 1) -> Drained:
                 _wait(running, lambda: _applied(ports) == count)
             _wait(running, lambda: _counted(ports) == count)
             peak = max(peak_memory_mb(process.pid) for process in running)
+        restart_s = _restarted(broker, settings, ports[0])
         began_at, ended_at = _middle(asyncio.run(history(settings)), warm, count)
     finally:
         _delete(settings)
     shares = {name: watch.share(name, began_at, ended_at) or 0.0 for name in watch.names}
     broker_cores = shares.pop("broker")
     seconds = ended_at - began_at
-    return Drained(round(0.8 * (count - warm)), seconds, sum(shares.values()), broker_cores, peak, start_s)
+    cores = sum(shares.values())
+    return Drained(round(0.8 * (count - warm)), seconds, cores, broker_cores, peak, start_s, restart_s)
+
+
+def _restarted(broker: Broker, settings: Settings, port: int) -> float:
+    """How long one worker takes from its start until it has read back all partitions."""
+    began = time.monotonic()
+    with _running(broker, settings, [port]) as running:
+        _wait(running, lambda: _owns(port, settings.partitions))
+        return time.monotonic() - began
 
 
 @contextlib.contextmanager
@@ -202,7 +214,7 @@ def _wait(running: list[subprocess.Popen[bytes]], is_done: Any) -> None:
     while not is_done():
         if any(process.poll() is not None for process in running) or time.monotonic() > deadline:
             raise BenchError("The workers did not come to the end; their logs are .bench/worker-*.log.")
-        time.sleep(1)
+        time.sleep(_POLL_S)
 
 
 def _delete(settings: Settings) -> None:
