@@ -92,7 +92,9 @@ def test_a_worker_that_was_stopped_finds_idle_what_stayed_silent_meanwhile(proce
     assert look(processor, world, 1) == set(topics.EVENT_SOURCES)
 
 
-def test_a_backlog_makes_checkpoints_of_both_stages_rare_and_its_end_makes_them_frequent_again(processor, world):
+def test_a_backlog_makes_checkpoints_of_both_stages_rare_and_its_end_makes_them_frequent_again(
+    processor, world
+):
     world.ends[topics.LEADS] = 150_000
     look(processor, world, 1)
     intake, merge = holding(processor).seats[:2]
