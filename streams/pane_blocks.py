@@ -15,6 +15,7 @@ from streams.wire import Entry, PaneBlock, PanePartial, encode, state_key
 MAX_BLOCK_ROWS = 1_000
 #: What a key or a row takes besides its name and its sums.
 _OVERHEAD = 16
+_NOTHING = Tally()
 
 
 class PackedNames:
@@ -78,9 +79,9 @@ def parts_entries(
     size = pack_parts(sequence, sources, sums, out, ends)
     values = _cut(out, size, ends)
     for place in {place for part in parts.values() for place in part.beyond}:
-        some = np.array([place])
-        whole = {source: part.part(some).as_list()[0] for source, part in parts.items()}
-        values[place] = encode((sequence, whole))
+        whole = {source: part.tally(place) for source, part in parts.items()}
+        said = {source: tally for source, tally in whole.items() if tally != _NOTHING}
+        values[place] = encode((sequence, said))
     return zip(_keys(names, resolution, start, codes), values, strict=True)
 
 

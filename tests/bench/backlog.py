@@ -202,7 +202,11 @@ def _applied(ports: list[int]) -> float:
 
 
 def _counted(ports: list[int]) -> float:
-    return _total(ports, "campaign_clicks_total")
+    """Clicks of campaigns with series of their own, and of the others."""
+    others = _total(
+        ports, "campaign_window_clicks", 'campaign_id="(other)",channel="",model="declared",window="total"'
+    )
+    return _total(ports, "campaign_clicks_total") + others
 
 
 def _total(ports: list[int], family: str, label: str = "") -> float:
