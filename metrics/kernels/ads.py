@@ -12,7 +12,7 @@ import numpy as np
 from metrics.kernels.compiling import inlined, kernel
 from metrics.kernels.hashing import xxh64
 from metrics.kernels.instants import read_instant
-from metrics.kernels.memory import address_of, byte_at
+from metrics.kernels.memory import address_of, byte_at, word_at
 from metrics.kernels.murmur import partition_at
 from metrics.kernels.texts import is_same, read_micros, read_whole, skip_number, skip_space, skip_string
 
@@ -169,8 +169,10 @@ def is_own_id(memory: int, at: int, size: int, froms: Any, ends: Any) -> bool:
     """Whether the bytes of a key are one of the ids of its record."""
     for field in (3, 2, 0, 5):
         if froms[field] >= 0 and ends[field] - froms[field] == size:
-            index = 0
-            while index < size and byte_at(memory, at + index) == byte_at(memory, froms[field] + index):
+            index, begin = 0, froms[field]
+            while index + 8 <= size and word_at(memory, at + index) == word_at(memory, begin + index):
+                index += 8
+            while index < size and byte_at(memory, at + index) == byte_at(memory, begin + index):
                 index += 1
             if index == size:
                 return True

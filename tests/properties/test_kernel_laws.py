@@ -17,10 +17,12 @@ from metrics.judging import decode, instant
 from metrics.kernels import ids
 from metrics.kernels.memory import PADDING
 from metrics.kernels.sums import group
+from metrics.keys import KeyRule
 from metrics.money import to_micros
 from streams import topics
 from streams.intake import DECODERS
 from streams.slab import ID_SEEDS, Record, RecordSlab
+from streams.wire import partition_of
 from tests.properties.test_decoding_laws import GOOD, NASTY, mutated
 
 SHORT_NASTY = [value for value in NASTY if value is None or len(value) < 1_000]
@@ -178,6 +180,33 @@ def test_texts_are_hashed_as_the_library_does(drawn, seed):
     ads = read_ads(quoted + bytes(PADDING), starts, sizes, seed, is_click=True)
     if drawn:
         assert ads.ids.tolist() == [xxhash.xxh64_intdigest(drawn.hex()[:128], seed) | 2]
+
+
+some_ids = st.sampled_from(
+    ["v", "v-1", "campaign-of-some-length-1", "campaign-of-some-length-2", "ü", "e" * 128]
+)
+
+
+@bounded
+@given(
+    st.lists(
+        st.tuples(st.none() | some_ids | st.just(""), some_ids, some_ids, st.none() | some_ids), max_size=9
+    ),
+    st.booleans(),
+    st.integers(1, 1_024),
+)
+def test_homes_are_the_partitions_of_whom_the_rule_of_keys_names(rows, trusts_keys, partitions):
+    rule, records, wanted = KeyRule(partitions, trusts_keys), [], []
+    for n, (key, event, campaign, visitor) in enumerate(rows):
+        value = {"event_id": event, "occurred_at": n, "campaign_id": campaign, "visitor_id": visitor}
+        value |= {"ad_id": "v"} if n % 2 else {}
+        raw = json.dumps(value, ensure_ascii=False).encode()
+        records.append(Record(n, 0, None if key is None else key.encode(), raw))
+        person = rule.person(records[-1].key, visitor, (event, campaign, value.get("ad_id")))
+        wanted.append(-1 if visitor is None else partition_of(person.decode(), partitions))
+    ads = RecordSlab.of(records).ads(topics.CLICKS, rule)
+    assert ads.plain.all()
+    assert ads.homes.tolist() == wanted
 
 
 @bounded
