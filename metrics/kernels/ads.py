@@ -165,17 +165,27 @@ def are_ids(froms: Any, ends: Any) -> bool:
 
 
 @inlined
+def are_alike(memory: int, one: int, other: int, size: int) -> bool:
+    """Whether as many bytes are the same at two places."""
+    index = 0
+    while index + 8 <= size:
+        if word_at(memory, one + index) != word_at(memory, other + index):
+            return False
+        index += 8
+    while index < size:
+        if byte_at(memory, one + index) != byte_at(memory, other + index):
+            return False
+        index += 1
+    return True
+
+
+@inlined
 def is_own_id(memory: int, at: int, size: int, froms: Any, ends: Any) -> bool:
-    """Whether the bytes of a key are one of the ids of its record."""
-    for field in (3, 2, 0, 5):
-        if froms[field] >= 0 and ends[field] - froms[field] == size:
-            index, begin = 0, froms[field]
-            while index + 8 <= size and word_at(memory, at + index) == word_at(memory, begin + index):
-                index += 8
-            while index < size and byte_at(memory, at + index) == byte_at(memory, begin + index):
-                index += 1
-            if index == size:
-                return True
+    """Whether the bytes of a key are one of the ids of its record that are not the visitor's."""
+    for field in (0, 2, 5):
+        begin = froms[field]
+        if begin >= 0 and ends[field] - begin == size and are_alike(memory, at, begin, size):
+            return True
     return False
 
 
@@ -243,11 +253,16 @@ def scan(
         if froms[3] >= 0:
             visitors[index] = xxh64(memory, froms[3], ends[3] - froms[3], visitor_seed) | np.uint64(2)
             if partitions > 0:
-                asked = keys[1, index] > 0 and trusts_keys
-                if asked and not is_own_id(memory, keys[0, index], keys[1, index], froms, ends):
-                    homes[index] = partition_at(memory, keys[0, index], keys[1, index], partitions)
-                else:
-                    homes[index] = partition_at(memory, froms[3], ends[3] - froms[3], partitions)
+                place, size = froms[3], ends[3] - froms[3]
+                key, length = keys[0, index], keys[1, index]
+                if (
+                    trusts_keys
+                    and length > 0
+                    and (length != size or not are_alike(memory, key, place, size))
+                    and not is_own_id(memory, key, length, froms, ends)
+                ):
+                    place, size = key, length
+                homes[index] = partition_at(memory, place, size, partitions)
         for row in range(3):
             field = _TEXT_FIELDS[row]
             codes[row, index] = -1
