@@ -61,28 +61,6 @@ def pane_starts(at: int) -> tuple[int, int, int]:
     return floor_to(at, MINUTE), floor_to(at, QUARTER), floor_to(at, DAY)
 
 
-class ByStart:
-    """Which campaigns have a pane at which start: expiry costs what expires, not what is kept.
-
-    >>> index = ByStart(); index.add("c", MINUTES, 0); index.add("d", MINUTES, MINUTE)
-    >>> list(index.take_before(MINUTES, MINUTE)), list(index.take_before(MINUTES, MINUTE))
-    ([(0, ['c'])], [])
-    """
-
-    def __init__(self) -> None:
-        self._campaigns: tuple[dict[int, list[str]], ...] = ({}, {}, {})
-
-    def add(self, campaign: str, resolution: int, start: int) -> None:
-        """Note a pane that was not there before."""
-        self._campaigns[resolution].setdefault(start, []).append(campaign)
-
-    def take_before(self, resolution: int, earliest: int) -> Iterator[tuple[int, list[str]]]:
-        """Forget the panes that begin before ``earliest``; yield their starts and campaigns."""
-        campaigns = self._campaigns[resolution]
-        for start in [start for start in campaigns if start < earliest]:
-            yield start, campaigns.pop(start)
-
-
 class PaneChanges(NamedTuple):
     """What has changed in one pane, by the codes of ``Panes.names``."""
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from metrics.kernels.compiling import kernel
+from metrics.kernels.compiling import inlined, kernel
 
 #: What a hash table multiplies by to spread its keys (2^64 / golden ratio; Knuth, TAOCP 3, 6.4).
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)
@@ -51,6 +51,15 @@ def group(codes: Any, periods: Any, sums: Any) -> Any:
     return codes[kept[:groups]], periods[kept[:groups]], added[:, :groups].copy()
 
 
+@inlined
+def _slot(slots: Any, held: Any, mask: Any, code: Any) -> Any:
+    """Where the row of a code stands in a hash table, or would stand."""
+    position = (np.uint64(code) * _SPREAD >> np.uint64(32)) & mask
+    while slots[position] >= 0 and held[slots[position]] != code:
+        position = (position + np.uint64(1)) & mask
+    return position
+
+
 @kernel
 def find_rows(slots: Any, held: Any, count: int, wanted: Any, rows: Any, done: int) -> Any:
     """The row of each code; a new code takes the next row.
@@ -68,20 +77,14 @@ def find_rows(slots: Any, held: Any, count: int, wanted: Any, rows: Any, done: i
     """
     mask = np.uint64(len(slots) - 1)
     for index in range(done, len(wanted)):
-        code = wanted[index]
-        position = (np.uint64(code) * _SPREAD >> np.uint64(32)) & mask
-        found = slots[position]
-        while found >= 0 and held[found] != code:
-            position = (position + np.uint64(1)) & mask
-            found = slots[position]
-        if found < 0:
+        position = _slot(slots, held, mask, wanted[index])
+        if slots[position] < 0:
             if count == len(held):
                 return index, count
-            found = count
-            slots[position] = found
-            held[found] = code
+            slots[position] = count
+            held[count] = wanted[index]
             count += 1
-        rows[index] = found
+        rows[index] = slots[position]
     return len(wanted), count
 
 
@@ -90,10 +93,4 @@ def find_known(slots: Any, held: Any, wanted: Any, rows: Any) -> None:
     """The row of each code, -1 where it has none; arguments as of ``find_rows``."""
     mask = np.uint64(len(slots) - 1)
     for index in range(len(wanted)):
-        code = wanted[index]
-        position = (np.uint64(code) * _SPREAD >> np.uint64(32)) & mask
-        found = slots[position]
-        while found >= 0 and held[found] != code:
-            position = (position + np.uint64(1)) & mask
-            found = slots[position]
-        rows[index] = found
+        rows[index] = slots[_slot(slots, held, mask, wanted[index])]
