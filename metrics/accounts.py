@@ -136,18 +136,18 @@ class Accounts(Mapping[str, "Account"]):
     # --- windows -----------------------------------------------------------------------------------
 
     def total(self, codes: Codes) -> Tallies:
-        """Tallies of the whole history."""
+        """Sums of the whole history."""
         return self._totals.sums(codes)
 
     def tumbling(self, kind: WindowKind, start: int, codes: Codes) -> Tallies:
-        """Tallies of the tumbling window that begins at ``start``."""
+        """Sums of the tumbling window that begins at ``start``."""
         found = nothing(len(codes))
         for pane in self.panes_of(kind, start):
             found = found.plus(pane.sums(codes))
         return found
 
     def rolling(self, index: int, codes: Codes) -> Tallies:
-        """Tallies of the rolling window ``ROLLING[index]``."""
+        """Sums of the rolling window ``ROLLING[index]``."""
         return self._rolling[index].columns.sums(codes)
 
     def span(self, index: int) -> Span:
@@ -265,16 +265,12 @@ class Account:
 
     @property
     def total(self) -> Tally:
-        """Tallies of the whole history."""
+        """Sums of the whole history."""
         return self._accounts.total(self._codes).as_list()[0]
 
     def rolling(self, index: int) -> tuple[Span, Tally]:
         """Span and sums of the rolling window ``ROLLING[index]``."""
         return self._accounts.span(index), self._accounts.rolling(index, self._codes).as_list()[0]
-
-    def tumbling(self, kind: WindowKind, start: int) -> Tally:
-        """Tallies of the tumbling window that begins at ``start``."""
-        return self._accounts.tumbling(kind, start, self._codes).as_list()[0]
 
     def starts(self, resolution: int) -> list[int]:
         """The panes that are kept, in order of time."""

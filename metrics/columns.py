@@ -1,4 +1,4 @@
-"""Tallies of many campaigns as columns: a row is a campaign, a column a field of ``Tally``. Exact at any size."""
+"""Sums of many campaigns as columns: a row is a campaign, a column a field of ``Tally``. Exact at any size."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -26,7 +26,7 @@ _LEAST_ROWS = 8
 
 
 class Tallies(NamedTuple):
-    """Tallies of some campaigns.
+    """Sums of some campaigns.
 
     Attributes:
         values: fields by campaigns.

@@ -29,5 +29,8 @@ class OneCampaign(Account):
     def drop_before(self, resolution, earliest):
         return [dropped.start for dropped in self.accounts.drop_before(resolution, earliest)]
 
+    def tumbling(self, kind, start):
+        return self.accounts.tumbling(kind, start, self._codes).as_list()[0]
+
     def spend_since_last_lead(self):
         return spend_since_last_lead(self.accounts, self._codes)[0]
