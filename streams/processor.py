@@ -186,6 +186,8 @@ class Processor:
         settings, now = self.settings, self._ports.now
         intake = IntakeLog(Intake(partition, self._intake_options, self.book, self._acceptance), now())
         intake.intake.refusals = self.telemetry.dead_letters
+        if intake.intake.rekeying is not None:
+            intake.intake.rekeying.sent = self.telemetry.rekeyed
         merge = MergeLog(Merge(partition, self._merge_options, self.book, self._pace), now())
         stages = self.telemetry.stages
         seats = (

@@ -5,6 +5,7 @@ is sent of a conversion is its whole value as the entry has it, and of touches e
 what has gathered and sends it with itself.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -115,6 +116,8 @@ class Rekeying:
         self._partition = partition
         self.journeys = journeys
         self.homes: EntryTable[Home] = EntryTable("h", Home)
+        #: What has left, by kind, for whoever shows it.
+        self.sent: Counter[str] = Counter()
         self._places = Places()
         self._touches: dict[bool, list[tuple[Codes, Columns]]] = {True: [], False: []}
         self._conversions: dict[int, dict[str, RekeyedConversion]] = {}
@@ -142,6 +145,7 @@ class Rekeying:
             leaving = Columns(batch.visitors[away], batch.at[away], places)
             self._touches[is_click].append((homes[away], leaving))
             self._touch_count += len(away)
+            self.sent["touch"] += len(away)
             staying = batch.visitors.copy()
             staying[away] = 0
             batch = batch._replace(visitors=staying)
@@ -244,6 +248,7 @@ class Rekeying:
 
     def _send(self, target: int, word: RekeyedConversion) -> None:
         """Gather it; what was gathered of the same conversion before is part of it."""
+        self.sent["conversion"] += 1
         gathered = self._conversions.setdefault(target, {})
         known = gathered.get(word.key)
         if known is None or word.is_gone:

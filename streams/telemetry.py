@@ -83,6 +83,7 @@ class Telemetry:
         watermarks_ms: watermark, by partition.
         published: records confirmed, by topic; ``publish_errors`` likewise.
         dead_letters: by reason.
+        rekeyed: what was sent on to its person's partition, by kind.
         registry_sizes: entries known, by registry topic.
         pending_cancellations: cancellations that wait for their order, by partition.
     """
@@ -94,6 +95,7 @@ class Telemetry:
     published: Counter[str] = field(default_factory=Counter)
     publish_errors: Counter[str] = field(default_factory=Counter)
     dead_letters: Counter[str] = field(default_factory=Counter)
+    rekeyed: Counter[str] = field(default_factory=Counter)
     registry_sizes: dict[str, int] = field(default_factory=dict)
     pending_cancellations: dict[int, int] = field(default_factory=dict)
 
@@ -133,6 +135,7 @@ class Telemetry:
             published=dict(self.published),
             publish_errors=dict(self.publish_errors),
             dead_letters=dict(self.dead_letters),
+            rekeyed=dict(self.rekeyed),
             registry_sizes=dict(self.registry_sizes),
             pending_cancellations=sum(self.pending_cancellations.values()),
             redis=redis,

@@ -162,8 +162,9 @@ _STATE = (
 _OUTPUT = (
     _lines(
         "Records published per second",
-        "Records that the broker confirmed, by topic.",
+        "Records that the broker confirmed, by topic; and facts that came with another key than their person's and were sent on.",
         Query(f"sum by (topic) (rate(roistream_published_records_total{{{_JOB}}}{_RATE}))", "{{topic}}"),
+        Query(f"sum by (kind) (rate(roistream_rekeyed_facts_total{{{_JOB}}}{_RATE}))", "re-keyed {{kind}}"),
         unit="reqps",
     ),
     _lines(

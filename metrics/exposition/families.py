@@ -286,6 +286,12 @@ PUBLISH_ERRORS = Family(
 DEAD_LETTERS = Family(
     "roistream_dead_letters", "counter", "Records sent to dead-letters, by reason.", ("reason",)
 )
+REKEYED = Family(
+    "roistream_rekeyed_facts",
+    "counter",
+    "Touches and records of conversions sent on to their person's partition, since they came with another key.",
+    ("kind",),
+)
 PENDING_CANCELLATIONS = Family(
     "roistream_pending_cancellations", "gauge", "Cancellations that wait for their order."
 )
@@ -330,6 +336,7 @@ FAMILIES: tuple[Family, ...] = (
     PUBLISHED,
     PUBLISH_ERRORS,
     DEAD_LETTERS,
+    REKEYED,
     PENDING_CANCELLATIONS,
     REGISTRY,
     BOARD_CAMPAIGNS,

@@ -284,6 +284,7 @@ def _pipeline(health: PipelineSnapshot) -> Iterator[tuple[Family, Samples]]:
     yield table.PUBLISHED, _keyed("topic", health.published, "_total")
     yield table.PUBLISH_ERRORS, _keyed("topic", health.publish_errors, "_total")
     yield table.DEAD_LETTERS, _keyed("reason", health.dead_letters, "_total")
+    yield table.REKEYED, _keyed("kind", health.rekeyed, "_total")
     yield table.PENDING_CANCELLATIONS, [Sample("", _NO_LABELS, health.pending_cancellations)]
     yield table.REGISTRY, _keyed("registry", health.registry_sizes)
 

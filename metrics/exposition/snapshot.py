@@ -130,6 +130,7 @@ class PipelineSnapshot(msgspec.Struct, frozen=True, kw_only=True):
         batch_seconds: processing time per batch, by stage.
         published: records confirmed, by topic; ``publish_errors`` likewise.
         dead_letters: by reason.
+        rekeyed: what was sent on to its person's partition, by kind.
         pending_cancellations: cancellations that wait for their order.
         registry_sizes: entries known, by registry topic.
         redis: None where no Redis is configured.
@@ -147,6 +148,7 @@ class PipelineSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     published: Mapping[str, int] = {}
     publish_errors: Mapping[str, int] = {}
     dead_letters: Mapping[str, int] = {}
+    rekeyed: Mapping[str, int] = {}
     registry_sizes: Mapping[str, int] = {}
     pending_cancellations: int = 0
     redis: RedisSnapshot | None = None

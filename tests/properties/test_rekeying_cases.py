@@ -178,6 +178,11 @@ def test_records_with_the_right_keys_send_nothing_of_themselves():
     machine.settle()
     assert totals(machine, "orders") == {"a": 1}
     assert sent(machine) == []
+    assert not machine.intake(HOME).rekeying.sent
+    write(machine, topics.CLICKS, click(2, T0 + 1_000, "b", "v"))
+    write(machine, topics.ORDERS, order(2, T0 + MINUTE, "v", is_new_customer=False))
+    machine.settle()
+    assert machine.intake(AWAY).rekeying.sent == {"touch": 1, "conversion": 1}
     assert machine.sources[topics.REKEYED, HOME]  # how far the other has come
 
 
