@@ -57,6 +57,10 @@ class Batch(NamedTuple):
     records: Sequence[SourceRecord]
 
 
+#: Records by partition, the partitions that were active (None: all), and the consumer group's generation.
+_Fetched = tuple[Mapping[TP, Batch], set[TP] | None, int]
+
+
 class Owner(Protocol):
     """Who holds the state of the partitions."""
 
@@ -212,20 +216,45 @@ def _batch(result: Any, settings: Settings) -> Batch | None:
 class BatchConsumer(Consumer):
     """Yields one message per partition and fetch; seeks to the offsets of the state."""
 
+    #: The next fetch, which is asked for before the last one is processed.
+    _ahead: asyncio.Task[_Fetched] | None = None
+
     def _new_consumer_thread(self) -> BatchConsumerThread:
         return BatchConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:
-        """One message per partition that has records; its offset is that of its last record."""
-        records, active = await self._wait_next_records(timeout)
-        generation = self.app.consumer_generation_id
-        if records is None or self.should_stop or not self.flow_active:
-            return
+        """One message per partition that has records; its offset is that of its last record.
+
+        The consumer's thread takes the next fetch apart while these are processed.
+        """
+        if self._ahead is None or self._ahead.cancelled():
+            self._ahead = asyncio.create_task(self._next_fetch(timeout))
+        records, active, generation = await self._ahead
+        self._ahead = asyncio.create_task(self._next_fetch(timeout))
         for tp, batch in records.items():
-            if not self.flow_active or self.app.consumer_generation_id != generation:
+            if self.should_stop or not self.flow_active or self.app.consumer_generation_id != generation:
                 return
             if active is None or tp in active or tp in self._buffered_partitions:
                 yield tp, self._batch_message(tp, batch)
+
+    async def _next_fetch(self, timeout: float) -> _Fetched:
+        """Records, the partitions that were active, and the generation in which they were read.
+
+        What was read before a rebalance is dropped, when it has come or when it is asked for: after it every partition
+        is sought to the offset of its state, and read again from there.
+        """
+        records, active = await self._wait_next_records(timeout)
+        if records is None or not self.flow_active:
+            records = {}
+        return records, active, self.app.consumer_generation_id
+
+    async def on_stop(self) -> None:
+        """Nothing is read ahead any more."""
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None:
+            ahead.cancel()
+            await asyncio.gather(ahead, return_exceptions=True)
+        await super().on_stop()
 
     def highwater_of(self, topic: str, partition: int) -> int | None:
         """End of the log as last told by the broker, None before the first fetch."""
