@@ -89,7 +89,7 @@ def test_kpis_flow_on_while_redis_stands_still_and_it_is_full_soon_after(
         assert waiting <= CAMPAIGNS * VIEWS, "of each view of a campaign only the newest value waits"
         proxy.mend()
         wait_for("Redis holds the totals again", lambda: shown() == 5_000)
-        assert worker.facts()["redis"] == "up"
+        wait_for("/readyz tells again", lambda: worker.facts()["redis"] == "up", 20)
 
 
 def test_intake_stops_reading_while_its_checkpoint_is_not_confirmed(
