@@ -160,7 +160,7 @@ class RowIndex:
 
 
 class Columns:
-    """Tallies by row.
+    """Sums by row.
 
     >>> columns = Columns(); rows = np.array([0, 1], np.int32)
     >>> columns.add(rows, 8, [1], np.array([[2, 3]])); columns.add(rows[:1], 8, [1], np.array([[1]]))

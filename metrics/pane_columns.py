@@ -20,7 +20,7 @@ class Changes(NamedTuple):
 
 
 class PaneColumns:
-    """The sums of one pane, and which have changed. Tallies are exact at any size.
+    """The sums of one pane, and which have changed. Sums are exact at any size.
 
     >>> pane = PaneColumns(); rows = pane.rows(np.array([7, 5], np.int32))
     >>> pane.add(rows, [1], np.array([[2, 3]])); pane.add(rows[:1], [1], np.array([[1]])); pane.mark(rows)
