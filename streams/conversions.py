@@ -1,6 +1,7 @@
 """Leads and orders against what is remembered of them: from a record to contributions."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import msgspec
 
@@ -10,7 +11,9 @@ from metrics.contribution import Contribution
 from metrics.customers import remember
 from metrics.errors import Reason, Rejection
 from metrics.events import NO_CAMPAIGN, Erasure, Lead, Order
+from metrics.hashing import partitions_of
 from metrics.judging import instant, required
+from metrics.keys import KeyRule
 from metrics.leads import LeadEntry, Mark, observe
 from metrics.leads import contributions as lead_counts
 from metrics.orders import (
@@ -28,8 +31,11 @@ from metrics.orders import (
 from metrics.orders import contributions as order_counts
 from metrics.panes import RESOLUTIONS, Horizon
 from metrics.tally import Tally
-from streams.journeys import LEAD, ORDER, Named
+from streams import topics
+from streams.journey_facts import Named
+from streams.journeys import LEAD, ORDER
 from streams.rekeying import Rekeying, Word
+from streams.slab import SourceRecord
 from streams.tables import EntryTable
 
 #: Applies a judged record; None when it is older than every window that could hold it.
@@ -232,3 +238,16 @@ def _tell_first(rekeying: Rekeying, known: FirstOrder | None, first: FirstOrder)
         rekeying.mark_first(f"{ORDER}|{known.order_id}", is_first=False)
     if (known is None or known.order_id != first.order_id) and not first.is_flagged:
         rekeying.mark_first(f"{ORDER}|{first.order_id}", is_first=True)
+
+
+def homes_of(
+    rule: KeyRule, topic: str, records: Sequence[SourceRecord], events: Sequence[Any]
+) -> list[int | None]:
+    """The partition of each conversion's person, by what its visitor and its key tell; None for nothing."""
+    if not rule.partitions or topic == topics.REPORTS:
+        return [None] * len(events)
+    persons = [
+        None if isinstance(event, Rejection) else rule.person(record.key, event.visitor_id, other_ids(event))
+        for record, event in zip(records, events, strict=True)
+    ]
+    return [None if home < 0 else home for home in partitions_of(persons, rule.partitions).tolist()]

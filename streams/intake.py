@@ -18,29 +18,30 @@ from metrics.attribution.settling import MOST
 from metrics.campaigns import Book
 from metrics.contribution import Contribution
 from metrics.dedupe import SeenIds
-from metrics.errors import Reason, Rejection
+from metrics.errors import Rejection
 from metrics.events import AdClick, AdImpression, AdReport, Erasure, Lead, Order
 from metrics.folding import fold_ads
-from metrics.hashing import hash_ids, partitions_of
+from metrics.hashing import hash_ids
 from metrics.judging import instant, not_in_future
 from metrics.kernels import ids
 from metrics.keys import KeyRule
 from metrics.leads import LeadEntry
 from metrics.orders import FirstOrder, OrderEntry
-from metrics.outputs import MAX_QUOTED_BYTES, DeadLetter, dead_letter
 from metrics.panes import Dropped, Horizon, Panes, horizon
-from metrics.refusals import Acceptance, RefusalGuard, RefusalLimit
+from metrics.refusals import Acceptance, RefusalLimit
 from metrics.tally import Tally
 from metrics.timeline import HOUR, MINUTE
 from metrics.watermark import PartitionClock, PartitionStatus
 from streams import topics
 from streams.ad_judging import AdJudge
-from streams.conversions import Apply, Conversions, other_ids
+from streams.conversions import Apply, Conversions, homes_of
 from streams.decoding import decode_slice
 from streams.forgetting import Forgetting
-from streams.journeys import Batch, Journeys
+from streams.journey_facts import Batch
+from streams.journeys import Journeys
 from streams.ledger import LedgerCounts
 from streams.neighbours import EVER, Neighbours
+from streams.refusing import Refusing
 from streams.rekeying import Reached, Rekeying, decode_rekeyed
 from streams.reporting import judge_report
 from streams.slab import ADS, ID_SEEDS, RecordSlab, SourceRecord
@@ -109,19 +110,12 @@ class Intake:
         self.conversions = Conversions(self.leads, self.orders, self.customers, book, self.rekeying)
         self.forgetting = Forgetting()
         self._ad_judges = {topic: AdJudge(topic, book, options.max_future, options.key_rule) for topic in ADS}
-        self.dead: list[DeadLetter] = []
-        #: Refused records by reason, for whoever shows them.
-        self.refusals: Counter[str] = Counter()
-        self._dead_bytes = 0
         self.reports: list[ReportPartial] = []
         self.is_touched = False
         self._limits = horizon(None)
         self._settled_at = 0
         granted = acceptance or Acceptance(0)
-        self._guards = {
-            topic: RefusalGuard(f"{topic}-{partition}", options.refusal_limit, granted)
-            for topic in topics.SOURCES
-        }
+        self.refusing = Refusing(partition, options.topic_prefix, options.refusal_limit, granted, self.ledger)
 
     def process(self, topic: str, records: Sequence[SourceRecord], now: int) -> None:
         """Take in records of one topic in order of offset; ``now`` dates dead letters.
@@ -147,9 +141,9 @@ class Intake:
             self._take_rekeyed(list(slab))
         else:
             self._apply_each(topic, list(slab), now)
-        if topic in self._guards:
+        if topic in self.ledger:
             self.received[topic] += len(slab)
-            self._guards[topic].read(len(slab))
+            self.refusing.read(topic, len(slab))
         self.offsets[topic] = int(slab.offsets[-1]) + 1
         self.idle.discard(topic)
         if self.journeys is not None and self.journeys.unsettled >= MOST:
@@ -203,7 +197,7 @@ class Intake:
             80 * self.panes.changes
             + 8 * self.seen.fresh
             + 300 * (entries + len(self.reports))
-            + self._dead_bytes
+            + self.refusing.weight
             + (self.journeys.weight if self.journeys is not None else 0)
             + (self.rekeying.weight if self.rekeying is not None else 0)
         )
@@ -241,10 +235,10 @@ class Intake:
             self.journeys.renew()
             self._set_limits()
             self.settle()
-        fit, interval = self.journeys.fit, self.options.refit_interval
+        fit, interval = self.journeys.data_driven.fit, self.options.refit_interval
         due = interval if fit.conversions else min(interval, MINUTE)
         is_due = fit.fitted_at is None or not 0 <= now - fit.fitted_at < due
-        if is_due and self.journeys.fitting is None:
+        if is_due and self.journeys.data_driven.fitting is None:
             self.journeys.begin_fit(now)
         self.journeys.go_on_fitting()
 
@@ -278,7 +272,9 @@ class Intake:
     def _fold_ads(self, topic: str, slab: RecordSlab, now: int) -> None:
         """Clicks and impressions: columns, folded once per campaign and pane."""
         judge = self._ad_judges[topic]
-        ads, large = judge.judge(slab, lambda record, rejection: self._refuse(topic, record, rejection, now))
+        ads, large = judge.judge(
+            slab, lambda record, rejection: self.refusing.refuse(topic, record, rejection, now)
+        )
         rows = np.flatnonzero(ads.plain)
         if not rows.size:
             return
@@ -287,7 +283,7 @@ class Intake:
         is_late = np.zeros(len(rows), dtype=np.bool_) if days_from is None else at < days_from
         verdicts = self.seen.admit(ads.ids[rows], is_late, at)
         for row in rows[verdicts == ids.LATE].tolist():
-            self._refuse_late(topic, slab[row], now)
+            self.refusing.refuse_late(topic, slab[row], now)
         fresh = rows[verdicts == ids.FRESH]
         self.ledger[topic].applied += len(fresh)
         self.ledger[topic].duplicate += int((verdicts == ids.DUPLICATE).sum())
@@ -309,7 +305,7 @@ class Intake:
         judge: Callable[[SourceRecord, Any, int | None], Apply]
         judge = self._judge_report if topic == topics.REPORTS else self._judge_conversion
         judged: list[tuple[SourceRecord, str, Apply]] = []
-        homes = self._homes(topic, records, events)
+        homes = homes_of(self.options.key_rule, topic, records, events)
         for record, event, home in zip(records, events, homes, strict=True):
             try:
                 if isinstance(event, Rejection):
@@ -317,7 +313,7 @@ class Intake:
                 identity = event.report_id if topic == topics.REPORTS else event.event_id
                 judged.append((record, identity, judge(record, event, home)))
             except Rejection as rejection:
-                self._refuse(topic, record, rejection, now)
+                self.refusing.refuse(topic, record, rejection, now)
         hashes = hash_ids([identity for _, identity, _ in judged], ID_SEEDS[topic])
         seen = set(hashes[self.seen.contains(hashes)].tolist())
         fresh: list[int] = []
@@ -329,7 +325,7 @@ class Intake:
                 continue
             contributions = apply(self._limits)
             if contributions is None:
-                self._refuse_late(topic, record, now)
+                self.refusing.refuse_late(topic, record, now)
                 continue
             found += contributions
             seen.add(hashed)
@@ -341,19 +337,6 @@ class Intake:
             if met:
                 self.panes.add_to(resolution, met, self._limits)
         self.seen.remember(np.array(fresh, dtype=np.uint64), latest)
-
-    def _homes(self, topic: str, records: Sequence[SourceRecord], events: Sequence[Any]) -> list[int | None]:
-        """The partition of each conversion's person, by what its visitor and its key tell; None for nothing."""
-        rule = self.options.key_rule
-        if not rule.partitions or topic == topics.REPORTS:
-            return [None] * len(events)
-        persons = [
-            None
-            if isinstance(event, Rejection)
-            else rule.person(record.key, event.visitor_id, other_ids(event))
-            for record, event in zip(records, events, strict=True)
-        ]
-        return [None if home < 0 else home for home in partitions_of(persons, rule.partitions).tolist()]
 
     def _take_rekeyed(self, records: Sequence[SourceRecord]) -> None:
         """What other partitions sent of persons whose home is here; what came before is passed over."""
@@ -379,7 +362,7 @@ class Intake:
                 asked_at = instant(event.requested_at, "requested_at")
                 self.forgetting.note(event, min(asked_at, record.timestamp))
             except Rejection as rejection:
-                self._refuse(topics.ERASURES, record, rejection, now)
+                self.refusing.refuse(topics.ERASURES, record, rejection, now)
             else:
                 self.ledger[topics.ERASURES].applied += 1
         self.settle()
@@ -421,27 +404,3 @@ class Intake:
 
     def _micros(self, amount: Any, currency: str | None, campaign: str | None, at: int) -> int:
         return self.book.rates.micros(amount, currency or self.book.currency_of(campaign), at)
-
-    def _refuse(self, topic: str, record: SourceRecord, rejection: Rejection, now: int) -> None:
-        self.ledger[topic].rejected += 1
-        self._guards[topic].refused(record.offset, str(rejection))
-        self._bury(topic, record, rejection.reason, rejection.detail, now)
-
-    def _refuse_late(self, topic: str, record: SourceRecord, now: int) -> None:
-        self.ledger[topic].too_late += 1
-        detail = "older than the retention of the 1d window (35 days behind the watermark)"
-        self._bury(topic, record, Reason.TOO_LATE, detail, now)
-
-    def _bury(self, topic: str, record: SourceRecord, reason: Reason, detail: str, now: int) -> None:
-        self.refusals[reason.value] += 1
-        name = self.options.topic_prefix + topic
-        letter = dead_letter(
-            name, self.partition, record.offset, record.key, record.value, reason, detail, now
-        )
-        self.dead.append(letter)
-        self._dead_bytes += min(len(record.value or b""), MAX_QUOTED_BYTES) * 3 // 2 + 500
-
-    def take_dead(self) -> list[DeadLetter]:
-        """The dead letters since the last call."""
-        dead, self.dead, self._dead_bytes = self.dead, [], 0
-        return dead

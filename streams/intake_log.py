@@ -239,7 +239,7 @@ class IntakeLog:
     def slices(self, now: int) -> Iterable[Callable[[], object]]:
         """What a fit leaves to another thread; the checkpoint itself is encoded without a pause (DESIGN 2.1)."""
         del now
-        fitting = None if self.intake.journeys is None else self.intake.journeys.fitting
+        fitting = None if self.intake.journeys is None else self.intake.journeys.data_driven.fitting
         work = None if fitting is None else fitting.work
         return () if work is None else (work,)
 
@@ -287,7 +287,7 @@ class IntakeLog:
     def _take_unsent(self) -> tuple[list[ReportPartial], list[DeadLetter]]:
         intake = self.intake
         reports = self._unsent_reports + intake.reports
-        letters = self._unsent_letters + intake.take_dead()
+        letters = self._unsent_letters + intake.refusing.take()
         self._unsent_reports, self._unsent_letters = [], []
         intake.reports = []
         return reports, letters
@@ -350,7 +350,9 @@ class IntakeLog:
                 if not made:
                     made.append(Bundle(self._source, self.epoch, self.sequence, [], []))
                 made[-1].status, made[-1].lags = status, lags
-                made[-1].fitted_at = intake.journeys.fit.fitted_at if lags and intake.journeys else None
+                made[-1].fitted_at = (
+                    intake.journeys.data_driven.fit.fitted_at if lags and intake.journeys else None
+                )
             source = encode(self._source)
             outputs += [Output(topics.PARTIALS, target, source, encode(bundle)) for bundle in made]
         return outputs

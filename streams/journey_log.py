@@ -34,7 +34,12 @@ class JourneyLog:
         """Whether something waits for the next checkpoint."""
         journeys = self.journeys
         rewritten = any(store.has_rewritten for store in journeys.touches.values())
-        return rewritten or journeys.has_stale or journeys.unsettled > 0 or journeys.fitting is not None
+        return (
+            rewritten
+            or journeys.has_stale
+            or journeys.unsettled > 0
+            or journeys.data_driven.fitting is not None
+        )
 
     def restore(self, kept: Kept, made: Made) -> None:
         """Fill the journeys, which were made with other views or with these."""
@@ -54,7 +59,7 @@ class JourneyLog:
         for _, value in found.get("jl", []):
             journeys.lags.update(decode_as(dict[str, LagCounts], value))
         for _, value in found.get("jf", []):
-            journeys.fit = decode_as(Fit, value)
+            journeys.data_driven.fit = decode_as(Fit, value)
         journeys.catch_up(made)
         self._is_new = made != journeys.made
 
@@ -90,9 +95,9 @@ class JourneyLog:
             entries.append((_LAGS_KEY, encode(journeys.lags)))
             journeys.lags_changed = False
             self._has_unsent_lags = True
-        if journeys.fit_changed:
-            entries.append((_FIT_KEY, encode(journeys.fit)))
-            journeys.fit_changed = False
+        if journeys.data_driven.has_changed:
+            entries.append((_FIT_KEY, encode(journeys.data_driven.fit)))
+            journeys.data_driven.has_changed = False
             self._has_unsent_lags = True
         if self._is_new:
             entries.append((MADE_KEY, encode(journeys.made)))

@@ -9,26 +9,24 @@ from array import array
 from collections.abc import Collection, Iterable, Sequence
 from heapq import heappop, heappush
 from itertools import islice
-from typing import NamedTuple
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
-from metrics.attribution.crediting import COHORT, Conversion, Decision, Part
-from metrics.attribution.fitting import Fitting, PathSteps
+from metrics.attribution.crediting import Conversion, Decision, Part
 from metrics.attribution.identity import Identities
 from metrics.attribution.journeys import Columns as Touches
 from metrics.attribution.journeys import Hashes, TouchStore, Watchlist
 from metrics.attribution.lag import LagCounts
-from metrics.attribution.markov import Fit, Steps
-from metrics.attribution.models import MARKOV, UNCREDITED, Rules
-from metrics.attribution.places import Codes, Instants, Places, Ranks
+from metrics.attribution.models import UNCREDITED, Rules
+from metrics.attribution.places import Instants, Places
 from metrics.attribution.rulings import Made, Rulings, is_apart
-from metrics.attribution.settling import MOST, Sheet, is_large, paths_of, steps_of
-from metrics.contribution import Columns, Contribution, difference
-from metrics.panes import RETENTIONS, Horizon, Panes
+from metrics.attribution.settling import MOST, Sheet, is_large, paths_of
+from metrics.contribution import Contribution, difference
+from metrics.panes import RETENTIONS
 from metrics.timeline import DAY
+from streams.data_driven import DataDriven
+from streams.journey_facts import Batch, Named, Settled
 from streams.tables import EntryTable
 
 #: Kinds of conversions, the first letter of their keys.
@@ -36,24 +34,6 @@ LEAD, ORDER = "l", "o"
 #: How long touches are kept beyond their lookback, so that a conversion that comes late still finds them.
 LATE_CONVERSIONS = DAY
 _RENEWED_AT_ONCE = 5_000
-
-
-class Batch(NamedTuple):
-    """Clicks or impressions of one slice that were applied; codes are indexes into the texts, -1 is none."""
-
-    visitors: Hashes
-    at: Instants
-    campaign_codes: Codes
-    campaigns: Sequence[str]
-    channel_codes: Codes
-    channels: Sequence[str]
-
-
-class Named(NamedTuple):
-    """Hashes of the ids that a record of a conversion names: of the visitor, who may have touches, and of others."""
-
-    visitor: int | None
-    others: tuple[int, ...]
 
 
 class _Change:
@@ -64,20 +44,6 @@ class _Change:
     def __init__(self, known: Conversion | None) -> None:
         self.before = known
         self.now = known
-
-
-class Settled:
-    """What has been credited, and taken back: sums of each subject, and what was told of some conversions apart."""
-
-    def __init__(self) -> None:
-        self.sums: list[Columns] = []
-        self.apart: list[Contribution] = []
-
-    def fold_into(self, panes: Panes, limits: Horizon) -> None:
-        """Add it all to the panes that still accept facts."""
-        for sums in self.sums:
-            panes.fold_columns(sums, limits)
-        panes.fold(self.apart, limits)
 
 
 Settling = tuple[str, Conversion | None, Conversion]
@@ -97,11 +63,7 @@ class Journeys:
         self.conversions: EntryTable[Conversion] = EntryTable("jc", Conversion)
         self.lags = {LEAD: LagCounts(), ORDER: LagCounts()}
         self.lags_changed = False
-        self.fit = Fit()
-        self.fit_changed = False
-        #: One that is being made; it is lost in a crash, and begun anew.
-        self.fitting: Fitting | None = None
-        self._steps = Steps()
+        self.data_driven = DataDriven(rules, self.places)
         self._watched = Watchlist()
         self._of_person: dict[int, set[str]] = {}
         self._waiting: list[tuple[int, str]] = []
@@ -110,8 +72,6 @@ class Journeys:
         self._unstored: set[str] = set()
         self._tidied_on: int | None = None
         self._rulings = Rulings(Made.by(rules), rules, self.places)
-        self._fitted: tuple[Fit, Ranks, npt.NDArray[np.float64]] | None = None
-        self._has_data_driven = any(view.removesuffix(COHORT) == MARKOV for view in rules.models)
         #: Conversions whose views are not all decided, since the set of views has changed.
         self._stale: list[str] = []
         self._undecided = {view: Decision(UNCREDITED, None) for view in rules.models}
@@ -215,16 +175,11 @@ class Journeys:
 
     def begin_fit(self, now: int) -> None:
         """Begin to compute the effects of the data-driven model anew; decisions follow them when it is done."""
-        if self._has_data_driven:
-            names, codes = self.places.campaigns()
-            others = PathSteps(self.touches[True], codes, len(names))
-            self.fitting = Fitting(names, self._steps.square(names), others, now)
+        self.data_driven.begin(self.touches[True], now)
 
     def go_on_fitting(self) -> None:
         """Do a part of that."""
-        fit = None if self.fitting is None else self.fitting.go_on(self._watched)
-        if fit is not None:
-            self.fit, self.fit_changed, self.fitting = fit, True, None
+        self.data_driven.go_on(self._watched)
 
     def forget(self, hashed: int) -> int:
         """Erase a person: touches, links, and what their conversions remember, as of the next settling.
@@ -282,7 +237,7 @@ class Journeys:
         while some := list(islice(items, MOST)):
             self._watch([conversion for _, conversion in some])
             counted = [(conversion.settled or conversion).path for _, conversion in some]
-            self._count_paths(counted, [1] * len(counted))
+            self.data_driven.count(counted, [1] * len(counted))
             for key, conversion in some:
                 self._catch_up(key, conversion, newest)
 
@@ -367,12 +322,12 @@ class Journeys:
             if before is not None and before.generation is not None and not is_apart(before):
                 decided = self._rulings.decided(before.generation)
                 sheet.put(before.counted, before.path, decided, before.shares, -1)
-        credited = sheet.credit(self._rulings.views, ranks, self._effects(ranks))
+        credited = sheet.credit(self._rulings.views, ranks, self.data_driven.effects(ranks))
         told.sums.append(credited.sums())
         for (key, before, now), path, shares in zip(batch, paths, credited.data_driven(), strict=False):
             after = Conversion(now.at, now.ids, now.parts, now.is_first, path, generation, shares)
             told.apart += self._put(key, before, after)
-        self._count_paths(
+        self.data_driven.count(
             [*paths, *(before.path for _, before, _ in batch if before is not None)],
             [1] * len(paths) + [-1] * sum(before is not None for _, before, _ in batch),
         )
@@ -396,7 +351,7 @@ class Journeys:
         if before is None:
             return self._rulings.counted(after)
         self._count_lag(key, before, -1)
-        self._count_paths([before.path], [-1])
+        self.data_driven.count([before.path], [-1])
         return difference(self._rulings.counted(before), self._rulings.counted(after))
 
     def _count_lag(self, key: str, conversion: Conversion, sign: int) -> None:
@@ -405,14 +360,6 @@ class Journeys:
             first = int.from_bytes(conversion.path[:8], "little", signed=True)
             self.lags[key[0]].count(conversion.at - first, sign)
             self.lags_changed = True
-
-    def _effects(self, ranks: Ranks) -> npt.NDArray[np.float64]:
-        """The removal effect of each campaign."""
-        known = self._fitted
-        if known is None or known[0] is not self.fit or known[1] is not ranks:
-            effects = np.array([self.fit.effects.get(name, 0.0) for name in ranks.names])
-            known = self._fitted = (self.fit, ranks, effects)
-        return known[2]
 
     def _watch(self, conversions: Sequence[Conversion]) -> tuple[Instants, Hashes, Instants]:
         """Note whose conversions these are; for each id the conversion's index, the id, the conversion's time."""
@@ -436,15 +383,9 @@ class Journeys:
         whose, when, codes = (np.concatenate(column) for column in zip(*columns, strict=True))
         return whose, when, codes
 
-    def _count_paths(self, paths: Sequence[bytes], signs: Sequence[int]) -> None:
-        """Count paths for the data-driven model."""
-        if self._has_data_driven and any(paths):
-            ranks = self.places.ranks()
-            self._steps.add(ranks.names, *steps_of(paths, signs, ranks))
-
     def _tidy(self, before: int, reached: int) -> None:
         gone = [conversion.path for conversion in self.conversions.expire(before)]
-        self._count_paths(gone, [-1] * len(gone))
+        self.data_driven.count(gone, [-1] * len(gone))
         for _ in self.people.expire(before):
             pass
         self._watched.forget_before(reached - RETENTIONS[-1] - DAY)

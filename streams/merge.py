@@ -311,7 +311,7 @@ class Merge:
     @property
     def weight(self) -> int:
         """About how many bytes the next checkpoint takes."""
-        return 60 * (1 + self.options.partitions) * self.accounts.changes + 200 * (
+        return (40 + 20 * self.options.partitions) * self.accounts.changes + 200 * (
             len(self.changed_reports) + len(self.rollups.changed)
         )
 

@@ -185,7 +185,7 @@ class Processor:
     def _holding(self, partition: int, generation: int) -> Holding:
         settings, now = self.settings, self._ports.now
         intake = IntakeLog(Intake(partition, self._intake_options, self.book, self._acceptance), now())
-        intake.intake.refusals = self.telemetry.dead_letters
+        intake.intake.refusing.reasons = self.telemetry.dead_letters
         if intake.intake.rekeying is not None:
             intake.intake.rekeying.sent = self.telemetry.rekeyed
         merge = MergeLog(Merge(partition, self._merge_options, self.book, self._pace), now())

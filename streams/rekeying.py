@@ -17,7 +17,8 @@ from metrics.attribution.journeys import Columns
 from metrics.attribution.places import Codes, Places
 from metrics.contribution import Contribution
 from metrics.events import NO_CAMPAIGN
-from streams.journeys import LEAD, Batch, Journeys, Named
+from streams.journey_facts import Batch, Named
+from streams.journeys import LEAD, Journeys
 from streams.tables import EntryTable
 from streams.wire import decoder
 

@@ -109,7 +109,7 @@ def _in_the_books(topic: str, slab: RecordSlab) -> str:
     offsets = slab.offsets.tolist()
     intake.process(topic, slab, NOW)
     intake.process(topic, slab, NOW)
-    counts, dead = intake.ledger[topic], list(intake.dead)
+    counts, dead = intake.ledger[topic], list(intake.refusing.dead)
     if offsets == sorted(set(offsets)) and offsets and offsets[0] >= 0:
         assert counts.read == len(slab), counts
         assert len({letter.offset for letter in dead}) == len(dead)

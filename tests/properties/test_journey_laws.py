@@ -18,7 +18,8 @@ from metrics.panes import DAYS, TOTAL, Panes, horizon
 from metrics.tally import Tally
 from metrics.timeline import DAY, HOUR, floor_to
 from streams.conversions import Conversions
-from streams.journeys import Batch, Journeys
+from streams.journey_facts import Batch
+from streams.journeys import Journeys
 from streams.rekeying import Rekeying
 from streams.tables import EntryTable
 
@@ -306,8 +307,11 @@ def test_the_data_driven_model_follows_what_converts():
     partition.settle()
     partition.journeys.begin_fit(now=7)
     partition.journeys.go_on_fitting()
-    assert (partition.journeys.fit.fitted_at, partition.journeys.fit.conversions) == (7, 20)
-    assert partition.journeys.fit.effects == {"bad": 0.0, "good": 1.0}
+    assert (partition.journeys.data_driven.fit.fitted_at, partition.journeys.data_driven.fit.conversions) == (
+        7,
+        20,
+    )
+    assert partition.journeys.data_driven.fit.effects == {"bad": 0.0, "good": 1.0}
     partition.touch([("x", HOUR, True, "good", ""), ("x", 2 * HOUR, True, "bad", "")])
     partition.take(99, "order", (3 * HOUR, "x", None, None, 0))
     partition.settle()

@@ -342,7 +342,7 @@ def test_a_reading_of_the_data_driven_model_says_when_it_was_fitted():
     machine.now += MINUTE  # until there is a fit, one is tried each minute
     machine.produce(topics.CLICKS, "v", click(2, T0 + 2 * MINUTE, "a", "v"), APPENDED)
     machine.settle()
-    fitted = machine.intake(0).journeys.fit
+    fitted = machine.intake(0).journeys.data_driven.fit
     assert fitted.effects == {"a": 1.0}
     said = {each["model"]: each["fitted_at"] for each in machine.credited if each["campaign_id"] == "a"}
     assert said == {"linear": None, "markov": format_instant(fitted.fitted_at)}
