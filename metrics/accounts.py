@@ -112,10 +112,15 @@ class Accounts(Mapping[str, "Account"]):
             return codes[:0]
         if len(places) < len(codes):
             codes, sums = codes[places], sums.part(places)
-        added, fresh = self._open(resolution, start, codes).put(source, codes, sums)
-        for kind, rolling in zip(ROLLING, self._rolling, strict=True):
-            if kind.resolution == resolution and rolling.span.start <= start < rolling.span.end:
-                rolling.columns.add_sums(codes, self.subjects.room, added)
+        rolling = [
+            each
+            for kind, each in zip(ROLLING, self._rolling, strict=True)
+            if kind.resolution == resolution and each.span.start <= start < each.span.end
+        ]
+        pane = self._open(resolution, start, codes)
+        added, fresh = pane.put(source, codes, sums, with_added=bool(rolling))
+        for each in rolling:
+            each.columns.add_sums(codes, self.subjects.room, added)
         if len(fresh):
             self._changed.add((resolution, start))
             self.changes += len(fresh)
@@ -144,6 +149,17 @@ class Accounts(Mapping[str, "Account"]):
         found = nothing(len(codes))
         for pane in self.panes_of(kind, start):
             found = found.plus(pane.sums(codes))
+        return found
+
+    def tumbling_tallies(self, kind: WindowKind, start: int, codes: Codes) -> list[Tally]:
+        """The same as objects: cheaper where a window holds few campaigns."""
+        panes = self.panes_of(kind, start)
+        if not panes:
+            return [Tally() for _ in codes]
+        found = panes[0].tallies(codes)
+        for pane in panes[1:]:
+            for tally, more in zip(found, pane.tallies(codes), strict=True):
+                tally.add(more)
         return found
 
     def rolling(self, index: int, codes: Codes) -> Tallies:

@@ -92,6 +92,8 @@ def nothing(count: int) -> Tallies:
 def as_columns(tallies: Sequence[Tally], largest: int) -> tuple[Integers, list[int]]:
     """Fields by rows; 0 in the rows that have a value beyond ± ``largest``, and which rows those are."""
     rows = [msgspec.structs.astuple(tally) for tally in tallies]
+    if not rows:
+        return np.zeros((len(FIELDS), 0), dtype=np.int64), []
     try:
         sums = np.array(rows, dtype=np.int64).reshape(len(rows), len(FIELDS))
     except OverflowError:

@@ -45,6 +45,12 @@ def credited(events: Tallies, conversions: Tallies) -> Tallies:
     return Tallies(values, beyond)
 
 
+def credit(events: Tally, conversions: Tally) -> None:
+    """The same of one campaign, in place."""
+    conversions.impressions, conversions.clicks = events.impressions, events.clicks
+    conversions.spend_micros = events.spend_micros
+
+
 class Stamp(NamedTuple):
     """What a checkpoint stamps on its readings; times in epoch milliseconds.
 

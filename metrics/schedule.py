@@ -129,17 +129,30 @@ class Schedule:
         self._interval = interval
         self._allowance = allowance
         self._windows: dict[tuple[str, int], _Window] = {}
+        #: Those in which something waits; and over all of them as of ``_Window``.
+        self._waiting: dict[tuple[str, int], _Window] = {}
+        self._count, self._due_first, self._oldest_mark = 0, _NEVER, _NEVER
+        self._is_stale = False
         #: By window and code, the sequence of the oldest change that waits.
         self._urgent: dict[tuple[str, int], dict[int, int]] = {}
         self._taken_at: int | None = None
 
     def __len__(self) -> int:
-        waiting = sum(window.count for window in self._windows.values())
-        return waiting + sum(map(len, self._urgent.values()))
+        return self._count + sum(map(len, self._urgent.values()))
 
     def mark(self, window: str, start: int, codes: Codes, sequence: int) -> None:
         """A window of some campaigns changed; it waits for its interval."""
-        self._windows.setdefault((window, start), _Window()).mark(codes, sequence)
+        key = window, start
+        found = self._windows.get(key)
+        if found is None:
+            found = self._windows[key] = _Window()
+        before = found.count
+        found.mark(codes, sequence)
+        if found.count > before:
+            self._waiting[key] = found
+            self._count += found.count - before
+            self._due_first = min(self._due_first, found.due_first)
+            self._oldest_mark = min(self._oldest_mark, found.oldest)
 
     def mark_urgent(self, window: str, start: int, codes: Codes, sequence: int) -> None:
         """A closed window changed; it goes out next."""
@@ -161,29 +174,46 @@ class Schedule:
             for window in self._windows.values():
                 window.forget_times()
         self._taken_at = now
-        ready = [(key, rows) for key, window in self._windows.items() if len(rows := window.ready(now))]
+        ready = [(key, rows) for key, window in self._waiting.items() if len(rows := window.ready(now))]
         wanted = sum(len(rows) for _, rows in ready)
         allowed = self._allowance.take(wanted)
         if allowed < wanted:
             ready = self._oldest(ready, allowed)
-        return [self._give(key, rows, now) for key, rows in ready if len(rows)]
+        given = [self._give(key, rows, now) for key, rows in ready if len(rows)]
+        self._is_stale = True
+        return given
 
     def due_at(self) -> int | None:
         """From when on ``take`` finds something, the rate allowing; 0: already; None: nothing waits."""
         if self._urgent:
             return 0
-        first = min((window.due_first for window in self._windows.values()), default=_NEVER)
-        return None if first == _NEVER else first
+        self._look_again()
+        return None if self._due_first == _NEVER else self._due_first
 
     def close(self, window: str, start: int) -> None:
         """A window is final: it waits no more and its interval is forgotten."""
         self._windows.pop((window, start), None)
+        found = self._waiting.pop((window, start), None)
+        if found is not None:
+            self._count -= found.count
+            self._is_stale = True
 
     def oldest(self) -> int | None:
         """The sequence of the oldest change that waits."""
-        found = min((window.oldest for window in self._windows.values()), default=_NEVER)
-        found = min((found, *(sequence for codes in self._urgent.values() for sequence in codes.values())))
+        self._look_again()
+        urgent = (sequence for codes in self._urgent.values() for sequence in codes.values())
+        found = min((self._oldest_mark, *urgent))
         return None if found == _NEVER else found
+
+    def _look_again(self) -> None:
+        """Find what waits now, if anything has gone."""
+        if not self._is_stale:
+            return
+        self._is_stale = False
+        self._waiting = {key: window for key, window in self._waiting.items() if window.count}
+        windows = self._waiting.values()
+        self._due_first = min((window.due_first for window in windows), default=_NEVER)
+        self._oldest_mark = min((window.oldest for window in windows), default=_NEVER)
 
     def _oldest(
         self, ready: list[tuple[tuple[str, int], Integers]], allowed: int
@@ -199,6 +229,7 @@ class Schedule:
     def _give(self, key: tuple[str, int], rows: Integers, now: int) -> Waiting:
         window = self._windows[key]
         codes = window.codes(rows)
+        self._count -= len(rows)
         window.give(rows, now + self._interval(key[0], codes))
         return Waiting(*key, codes)
 

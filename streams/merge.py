@@ -4,7 +4,7 @@ Synchronous and free of I/O, like intake. A pane is the sum of whole values, one
 a value that comes twice changes nothing; values of an epoch that has been succeeded are ignored.
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -16,13 +16,14 @@ from metrics.accounts import Account, Accounts
 from metrics.attribution.lag import LagCounts, Lags
 from metrics.campaigns import Book
 from metrics.columns import Codes, Integers, Tallies
-from metrics.composing import DECLARED, Stamp, compose, credited
+from metrics.composing import DECLARED, Stamp, compose, credit
 from metrics.open_windows import OpenWindows
 from metrics.panes import DAYS, QUARTERS, TOTAL, Dropped, Horizon, horizon
 from metrics.reading import CampaignKpi, Dimension, Stage
 from metrics.reports import Report, ReportKey, Shelf
 from metrics.schedule import Allowance, Schedule, Waiting
 from metrics.subjects import Subjects
+from metrics.tally import Tally
 from metrics.timeline import floor_to
 from metrics.watermark import CampaignClock
 from metrics.windows import (
@@ -187,8 +188,9 @@ class Merge:
         if version < self.heard.get(bundle.source, (0, 0)):
             return  # of an owner that has been succeeded
         self.heard[bundle.source] = version
-        for block in bundle.blocks:
-            self._take_block(bundle.source, block)
+        changed = [self._take_block(bundle.source, block) for block in bundle.blocks]
+        if any(map(len, changed)):
+            self._mark_rolling(np.unique(np.concatenate(changed)))
         for campaign_id, report in bundle.reports:
             self._take_report(campaign_id, report)
         if bundle.lags is not None:
@@ -199,14 +201,16 @@ class Merge:
             self.clock.hear(bundle.source, bundle.status)
             self._limits = horizon(self.clock.reached)
 
-    def _take_block(self, source: int, block: PaneBlock) -> None:
+    def _take_block(self, source: int, block: PaneBlock) -> Codes:
+        """Returns the campaigns that have changed for the first time since the last checkpoint."""
         codes, sums = self.subjects.codes(block.campaigns), unpack(block)
         if codes.min(initial=0) < 0:  # of a worker that computes other models
             kept = np.flatnonzero(codes >= 0)
             codes, sums = codes[kept], sums.part(kept)
         fresh = self.accounts.put(source, block.resolution, block.start, codes, sums, self._limits)
         if len(fresh):  # the windows of the others are marked, up to the next checkpoint
-            self.remark(block.resolution, block.start, fresh)
+            self._mark_window(*window_of(block.resolution, block.start), fresh, self.sequence + 1)
+        return fresh
 
     def _take_report(self, campaign_id: str, report: Report) -> None:
         code = self.subjects.campaign(campaign_id)
@@ -226,15 +230,22 @@ class Merge:
     def _mark(self, window: str, start: int, codes: Codes, sequence: int | None = None) -> None:
         """A window changed; what its campaign spends counts in every view."""
         following = self.sequence + 1 if sequence is None else sequence
+        self._mark_window(window, start, codes, following)
+        self._mark_rolling(codes, following)
+
+    def _mark_window(self, window: str, start: int, codes: Codes, sequence: int) -> None:
         everywhere = self.subjects.with_views(codes)
-        self.views.mark(ROLLING_KEY, 0, everywhere, following)
         if window != TOTAL_WINDOW and self.windows.is_closed(window, start):
-            self.schedule.mark_urgent(window, start, everywhere, following)
+            self.schedule.mark_urgent(window, start, everywhere, sequence)
         else:
-            self.schedule.mark(window, start, everywhere, following)
+            self.schedule.mark(window, start, everywhere, sequence)
             if window != TOTAL_WINDOW:
                 self.windows.add(everywhere, window, start)
-        self.parts.touch(window, start, codes, following)
+        self.parts.touch(window, start, codes, sequence)
+
+    def _mark_rolling(self, codes: Codes, sequence: int | None = None) -> None:
+        following = self.sequence + 1 if sequence is None else sequence
+        self.views.mark(ROLLING_KEY, 0, self.subjects.with_views(codes), following)
         self.parts.touch(ROLLING_KEY, 0, codes, following)
 
     def _interval(self, window: str, codes: Codes) -> Integers:
@@ -275,12 +286,7 @@ class Merge:
             ("final", finals),
             ("update", self.schedule.take(now)),
         )
-        return [
-            reading
-            for stage, windows in stages
-            for window, start, codes in windows
-            for reading in self._readings(window, start, codes, stage, stamp)
-        ]
+        return [reading for stage, windows in stages for reading in self._readings(windows, stage, stamp)]
 
     def view_readings(self, stamp: Stamp, now: int) -> list[CampaignKpi]:
         """The readings that go to Redis and the gauges now: rolling windows and totals that are due."""
@@ -349,29 +355,56 @@ class Merge:
         self.views.mark(ROLLING_KEY, 0, self.subjects.with_views(changed), self.sequence + 1)
         self.parts.touch(ROLLING_KEY, 0, changed, self.sequence + 1)
 
-    def _readings(
-        self, window: str, start: int, codes: Codes, stage: Stage, stamp: Stamp
-    ) -> Iterator[CampaignKpi]:
-        if window == TOTAL_WINDOW:
-            return self._compose(window, None, codes, self.accounts.total, stage, stamp)
-        kind = BY_NAME[window]
-        span = Span(start, start + kind.length)
-        return self._compose(window, span, codes, partial(self.accounts.tumbling, kind, start), stage, stamp)
+    def _readings(self, windows: Sequence[Waiting], stage: Stage, stamp: Stamp) -> Iterator[CampaignKpi]:
+        if not windows:
+            return
+        totals = self._totals(np.unique(np.concatenate([each.codes for each in windows])))
+        for window, start, codes in windows:
+            if window == TOTAL_WINDOW:
+                span, tallies = None, [totals[code] for code in codes.tolist()]
+            else:
+                kind = BY_NAME[window]
+                span = Span(start, start + kind.length)
+                tallies = self._seen(codes, partial(self.accounts.tumbling_tallies, kind, start))
+            yield from self._compose(window, span, codes, tallies, totals, stage, stamp)
 
     def _views_of(self, codes: Codes, stamp: Stamp) -> Iterator[tuple[CampaignKpi, ...]]:
         """The total and the rolling windows of each."""
-        windows = [self._compose(TOTAL_WINDOW, None, codes, self.accounts.total, "update", stamp)]
+        totals = self._totals(codes)
+        whole = [totals[code] for code in codes.tolist()]
+        windows = [self._compose(TOTAL_WINDOW, None, codes, whole, totals, "update", stamp)]
         for index, (kind, span) in enumerate(zip(ROLLING, self._spans, strict=False)):
-            rolling = partial(self.accounts.rolling, index)
-            windows.append(self._compose(kind.name, span, codes, rolling, "update", stamp, is_rolling=True))
+            tallies = self._seen(codes, partial(self._rolling, index))
+            windows.append(
+                self._compose(kind.name, span, codes, tallies, totals, "update", stamp, is_rolling=True)
+            )
         return zip(*windows, strict=True)
+
+    def _rolling(self, index: int, codes: Codes) -> list[Tally]:
+        return self.accounts.rolling(index, codes).as_list()
+
+    def _totals(self, codes: Codes) -> dict[int, Tally]:
+        """Sums of the whole history by code."""
+        found = self._seen(codes, lambda some: self.accounts.total(some).as_list())
+        return dict(zip(codes.tolist(), found, strict=True))
+
+    def _seen(self, codes: Codes, tallies_of: Callable[[Codes], list[Tally]]) -> list[Tally]:
+        """Sums of campaigns, and of campaigns in views with what they cost."""
+        found = tallies_of(codes)
+        places = np.flatnonzero(self.subjects.are_views(codes))
+        if len(places):
+            events = tallies_of(self.subjects.campaigns(codes[places]))
+            for place, tally in zip(places.tolist(), events, strict=True):
+                credit(tally, found[place])
+        return found
 
     def _compose(
         self,
         window: str,
         span: Span | None,
         codes: Codes,
-        sums_of: Callable[[Codes], Tallies],
+        tallies: Sequence[Tally],
+        totals: Mapping[int, Tally],
         stage: Stage,
         stamp: Stamp,
         *,
@@ -379,14 +412,11 @@ class Merge:
     ) -> Iterator[CampaignKpi]:
         """The readings of campaigns, and of campaigns in views."""
         campaigns = self.subjects.campaigns(codes)
-        sums, totals = (credited(of(campaigns), of(codes)).as_list() for of in (sums_of, self.accounts.total))
-        for code, campaign, tally, total in zip(
-            codes.tolist(), campaigns.tolist(), sums, totals, strict=True
-        ):
+        for code, campaign, tally in zip(codes.tolist(), campaigns.tolist(), tallies, strict=True):
             account, facts = Account(self.accounts, campaign), self.book.facts(self.subjects.names[campaign])
             model = self.subjects.view(code) or DECLARED
             yield compose(
-                account, facts, window, span, tally, total, stage, stamp, model, is_rolling=is_rolling
+                account, facts, window, span, tally, totals[code], stage, stamp, model, is_rolling=is_rolling
             )
 
 

@@ -19,7 +19,7 @@ from metrics.watermark import PartitionStatus
 from streams import topics
 from streams.leftovers import Leftovers, is_kept
 from streams.merge import Merge
-from streams.pane_blocks import PackedNames, parts_entries, tombstones
+from streams.pane_blocks import PackedNames, few_entries, parts_entries, tombstones
 from streams.rollup_log import KINDS as ROLLUP_KINDS
 from streams.rollup_log import RollupLog, RollupMeta
 from streams.wire import (
@@ -268,6 +268,11 @@ class MergeLog:
             assert pane is not None, "a pane that has changed is kept"
             if resolution == TOTAL:
                 self._storing = codes, pane.sums(codes)
+            few = pane.few(codes)
+            if few is not None:
+                names = [merge.subjects.names[code] for code in codes.tolist()]
+                entries += few_entries(names, resolution, start, few, sequence)
+                continue
             for first in range(0, len(codes), _PACKED_AT_ONCE):
                 some = codes[first : first + _PACKED_AT_ONCE]
                 entries += parts_entries(self._names, resolution, start, some, pane.parts(some), sequence)

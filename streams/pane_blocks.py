@@ -16,6 +16,8 @@ MAX_BLOCK_ROWS = 1_000
 #: What a key or a row takes besides its name and its sums.
 _OVERHEAD = 16
 _NOTHING = Tally()
+#: Up to so many keys are made one by one.
+_FEW = 12
 
 
 class PackedNames:
@@ -26,6 +28,10 @@ class PackedNames:
         self._packed = bytearray()
         self._ends: list[int] = []
         self._arrays = self._as_arrays()
+
+    def of(self, code: int) -> str:
+        """The name of a code."""
+        return self._names[code]
 
     def arrays(self) -> tuple[np.ndarray, Integers]:
         """Bytes of all names, and where each ends."""
@@ -85,8 +91,24 @@ def parts_entries(
     return zip(_keys(names, resolution, start, codes), values, strict=True)
 
 
+def few_entries(
+    campaigns: Iterable[str],
+    resolution: int,
+    start: int,
+    parts: Iterable[Mapping[int, Tally]],
+    sequence: int,
+) -> Iterator[Entry]:
+    """The same of few campaigns."""
+    for campaign, said in zip(campaigns, parts, strict=True):
+        some = {source: tally for source, tally in said.items() if tally != _NOTHING}
+        yield state_key("p", campaign, resolution, start), encode((sequence, some))
+
+
 def tombstones(names: PackedNames, dropped: Dropped) -> Iterator[Entry]:
     """Changelog records of a pane that is kept no more."""
+    if len(dropped.codes) <= _FEW:
+        where = dropped.resolution, dropped.start
+        return ((state_key("p", names.of(code), *where), None) for code in dropped.codes.tolist())
     return ((key, None) for key in _keys(names, *dropped))
 
 

@@ -142,6 +142,9 @@ class RollupParts:
         """A window of campaigns, or of campaigns in views, changed; what is declared of one changes the models, too."""
         if not self.options.dimensions:
             return
+        if not self.options.views:
+            self._touched[False].setdefault((window, start), []).append((sequence, codes))
+            return
         are_views = self._accounts.subjects.are_views(codes)
         for touched, mine in zip(self._touched, (codes[~are_views], codes[are_views]), strict=True):
             if len(mine):
