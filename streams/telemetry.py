@@ -95,7 +95,8 @@ class Telemetry:
     published: Counter[str] = field(default_factory=Counter)
     publish_errors: Counter[str] = field(default_factory=Counter)
     dead_letters: Counter[str] = field(default_factory=Counter)
-    rekeyed: Counter[str] = field(default_factory=Counter)
+    #: From 0 on, so that the first one is an increase, and a panel has a line.
+    rekeyed: Counter[str] = field(default_factory=lambda: Counter(touch=0, conversion=0))
     registry_sizes: dict[str, int] = field(default_factory=dict)
     pending_cancellations: dict[int, int] = field(default_factory=dict)
 
