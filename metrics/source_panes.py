@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from metrics.columns import Codes, Columns, RowIndex, Rows, Tallies, as_tallies, lengthened
+from metrics.columns import Codes, Columns, RowIndex, Rows, Tallies, as_tallies, lengthened, nothing
 from metrics.tally import Tally
 
 Flags = npt.NDArray[np.bool_]
@@ -151,10 +151,20 @@ class _Few:
         return np.array(list(changed), dtype=np.int32)
 
     def has(self, codes: Codes) -> Flags:
+        if len(codes) > FEW:
+            return np.isin(codes, self.codes)
         return np.array([code in self.said for code in codes.tolist()], dtype=np.bool_)
 
     def sums(self, codes: Codes) -> Tallies:
-        return as_tallies(self.tallies(codes))
+        if len(codes) <= FEW:
+            return as_tallies(self.tallies(codes))
+        mine, found = as_tallies(list(self._sums.values())), nothing(len(codes))
+        for place, code in enumerate(self._sums):
+            for at in np.flatnonzero(codes == code).tolist():
+                found.values[:, at] = mine.values[:, place]
+                if place in mine.beyond:
+                    found.beyond[at] = mine.beyond[place]
+        return found
 
     def tallies(self, codes: Codes) -> list[Tally]:
         return [self._sums.get(code, _NOTHING).copy() for code in codes.tolist()]
