@@ -72,18 +72,6 @@ def last_revisions(records: Iterable[dict[str, Any]]) -> dict[tuple[str, str, in
     return last
 
 
-def at_rest(settings: Settings, limit_s: float = 60) -> dict[tuple[str, str, int | None], dict[str, Any]]:
-    """The last revisions when three looks in a row have seen the same: nothing waits to be given out any more."""
-    seen: list[dict[tuple[str, str, int | None], dict[str, Any]]] = []
-
-    def is_quiet() -> bool:
-        seen.append(last_revisions(published(settings)))
-        return len(seen) > 2 and seen[-3] == seen[-2] == seen[-1]
-
-    wait_for("everything is given out", is_quiet, limit_s)
-    return seen[-1]
-
-
 def ledgers(workers: list[WorkerProcess]) -> dict[tuple[str, int], dict[str, int]]:
     """Outcomes by full topic name and partition, over the workers."""
     found: dict[tuple[str, int], dict[str, int]] = {}
