@@ -237,15 +237,20 @@ class Processor:
 
     def _start_timers(self, holding: Holding) -> None:
         interval = self.settings.publish_interval / 1000
-        seats = sum(len(each.seats) for each in self.held.values())
-        rhythms = [rhythm.over(interval, seats) for rhythm in _RHYTHMS]
-        running = [seat.run(rhythm) for seat, rhythm in zip(holding.seats, rhythms, strict=False)]
+        rhythms = [rhythm.over(interval) for rhythm in _RHYTHMS]
+        running = [
+            seat.run(rhythm, self._seats_held) for seat, rhythm in zip(holding.seats, rhythms, strict=False)
+        ]
         if holding.board is not None:
             running.append(follow(self.settings, holding.board.controller))
         for each in running:
             task = asyncio.create_task(each)
             task.add_done_callback(self._watch)
             holding.tasks.append(task)
+
+    def _seats_held(self) -> float:
+        """For how long the last checkpoints of all seats have kept the event loop to themselves, in seconds."""
+        return sum(seat.held for holding in self.held.values() for seat in holding.seats)
 
     def _watch(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and task.exception() is not None:

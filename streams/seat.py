@@ -27,34 +27,40 @@ class Rhythm(NamedTuple):
     """How long a seat rests after a checkpoint before the next one, in seconds.
 
     ``least`` where the stage has something due, unless checkpoints cost much; ``longest`` where it only has changes;
-    ``behind`` while there is a backlog, whose age no reader notices. ``seats`` share the event loop.
+    ``behind`` while there is a backlog, whose age no reader notices.
 
-    >>> rhythm = Rhythm(0.1, 0.25, 1.0, seats=8); [rhythm.rest(0.03, held=held) for held in (0.001, 0.005, 0.01, 0.05)]
+    >>> rhythm = Rhythm(0.1, 0.25, 1.0); [rhythm.rest(0.03, 0.001, together) for together in (0.008, 0.04, 0.08, 0.4)]
     [0.1, 0.16, 0.25, 0.4]
-    >>> [rhythm.rest(took, held=0.001) for took in (0.05, 0.15, 2.0)]
+    >>> [rhythm.rest(took, 0.001, 0.008) for took in (0.05, 0.15, 2.0)]
     [0.1, 0.15, 0.25]
-    >>> rhythm.rest(2.0, held=0.5, is_behind=True), rhythm.rest(2.0, held=0.01, is_behind=True)
+    >>> rhythm.rest(3.5, held=3.0, together=3.1)  # one heavy checkpoint among light ones
+    3.1
+    >>> rhythm.rest(2.0, 0.5, 4.0, is_behind=True), rhythm.rest(2.0, 0.01, 0.08, is_behind=True)
     (1.5, 1.0)
     """
 
     least: float
     longest: float
     behind: float
-    seats: int = 1
 
-    def over(self, interval: float, seats: int) -> "Rhythm":
-        """The rhythm whose rests are these numbers of intervals, on a worker with so many seats."""
-        return Rhythm(self.least * interval, self.longest * interval, self.behind * interval, seats)
+    def over(self, interval: float) -> "Rhythm":
+        """The rhythm whose rests are these numbers of intervals."""
+        return Rhythm(*(interval * share for share in self))
 
-    def rest(self, took: float, *, held: float, is_behind: bool = False) -> float:
-        """The rest after a checkpoint that took so many seconds, in ``held`` of which nothing else could be done.
+    def rest(self, took: float, held: float, together: float, *, is_behind: bool = False) -> float:
+        """The rest after a checkpoint.
 
         Waiting for the broker costs nobody anything: what it adds to the rest is bounded. A busy event loop makes that
         wait seem long, and a rest in proportion to it would leave a whole backlog that is read unwritten for seconds.
+
+        Args:
+            took: seconds from its beginning to its confirmation.
+            held: seconds of that in which nothing else could be done.
+            together: the same of the last checkpoints of all seats, this one among them.
+            is_behind: whether there is a backlog.
         """
         if is_behind:
             return max(self.behind, _SPARING_BEHIND * held)
-        together = self.seats * held
         return max(self.least, min(self.longest, max(took, _SPARING * together)), _LEAST_SPARING * together)
 
 
@@ -132,7 +138,7 @@ class Seat:
         #: When something was last confirmed or read back, by the event loop's clock.
         self.moved_at = 0.0
         #: How long the latest checkpoint kept the event loop to itself, in seconds.
-        self._held = 0.0
+        self.held = 0.0
         #: Offsets read back of the changelog, and its end.
         self.recovery = (0, 0)
 
@@ -177,13 +183,18 @@ class Seat:
         self.recovery = (offset, end)
         self.moved_at = asyncio.get_running_loop().time()
 
-    async def run(self, rhythm: Rhythm) -> None:
-        """Checkpoint whenever something is due, and what has merely changed after the longest rest."""
+    async def run(self, rhythm: Rhythm, together: Callable[[], float]) -> None:
+        """Checkpoint whenever something is due, and what has merely changed after the longest rest.
+
+        Args:
+            rhythm: of its rests.
+            together: what the last checkpoints of all seats have ``held``.
+        """
         loop = asyncio.get_running_loop()
         took = 0.0
         while True:
             ended = loop.time()
-            rest = rhythm.rest(took, held=self._held, is_behind=self.is_behind)
+            rest = rhythm.rest(took, self.held, together(), is_behind=self.is_behind)
             await asyncio.sleep(rest)
             await self._until_due(ended + max(rest, rhythm.longest))
             started = loop.time()
@@ -212,6 +223,8 @@ class Seat:
         async with self._lock:
             if self.is_open and self.stage.is_dirty:
                 await self._write()
+            else:
+                self.held = 0.0
 
     async def relieve(self) -> None:
         """Checkpoint when what has changed has grown heavy."""
@@ -258,5 +271,5 @@ class Seat:
             await (asyncio.sleep(0) if work is None else asyncio.to_thread(work))
             began = loop.time()
         checkpoint = self.stage.checkpoint(now)
-        self._held = held + loop.time() - began
+        self.held = held + loop.time() - began
         return checkpoint
