@@ -7,15 +7,29 @@ next, and as many events as records means each record is one event.
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
 from metrics.errors import Rejection
+from metrics.events import AdClick, AdImpression, AdReport, Erasure, Lead, Order
 from metrics.judging import MAX_RECORD_BYTES, decode
+from streams import topics
 from streams.slab import SourceRecord
 
 E = TypeVar("E")
+
+
+#: What the records of a source are.
+_SHAPES: dict[str, type[Any]] = {
+    topics.IMPRESSIONS: AdImpression,
+    topics.CLICKS: AdClick,
+    topics.REPORTS: AdReport,
+    topics.LEADS: Lead,
+    topics.ORDERS: Order,
+    topics.ERASURES: Erasure,
+}
+DECODERS = {topic: msgspec.json.Decoder(shape) for topic, shape in _SHAPES.items()}
 
 
 def decode_slice(

@@ -19,7 +19,7 @@ from metrics.campaigns import Book
 from metrics.contribution import Contribution
 from metrics.dedupe import SeenIds
 from metrics.errors import Rejection
-from metrics.events import AdClick, AdImpression, AdReport, Erasure, Lead, Order
+from metrics.events import AdReport, Lead, Order
 from metrics.folding import fold_ads
 from metrics.hashing import hash_ids
 from metrics.judging import instant, not_in_future
@@ -35,7 +35,7 @@ from metrics.watermark import PartitionClock, PartitionStatus
 from streams import topics
 from streams.ad_judging import AdJudge
 from streams.conversions import Apply, Conversions, homes_of
-from streams.decoding import decode_slice
+from streams.decoding import DECODERS, decode_slice
 from streams.forgetting import Forgetting
 from streams.journey_facts import Batch
 from streams.journeys import Journeys
@@ -65,16 +65,6 @@ class IntakeOptions(msgspec.Struct, frozen=True):
     refusal_limit: RefusalLimit = RefusalLimit(in_a_row=1_000, share=0.5)
     key_rule: KeyRule = KeyRule()
 
-
-_SHAPES: dict[str, type[Any]] = {
-    topics.IMPRESSIONS: AdImpression,
-    topics.CLICKS: AdClick,
-    topics.REPORTS: AdReport,
-    topics.LEADS: Lead,
-    topics.ORDERS: Order,
-    topics.ERASURES: Erasure,
-}
-DECODERS = {topic: msgspec.json.Decoder(shape) for topic, shape in _SHAPES.items()}
 
 #: Before every event time.
 NEVER = -(1 << 62)

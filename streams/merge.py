@@ -4,8 +4,7 @@ Synchronous and free of I/O, like intake. A pane is the sum of whole values, one
 a value that comes twice changes nothing; values of an epoch that has been succeeded are ignored.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -16,19 +15,17 @@ from metrics.accounts import Account, Accounts
 from metrics.attribution.lag import LagCounts, Lags
 from metrics.campaigns import Book
 from metrics.columns import Codes, Integers, Tallies
-from metrics.composing import DECLARED, Stamp, compose, credit
+from metrics.composing import Stamp
 from metrics.open_windows import OpenWindows
 from metrics.panes import DAYS, QUARTERS, TOTAL, Dropped, Horizon, horizon
 from metrics.reading import CampaignKpi, Dimension, Stage
+from metrics.readings import Readings
 from metrics.reports import Report, ReportKey, Shelf
 from metrics.schedule import Allowance, Schedule, Waiting
 from metrics.subjects import Subjects
-from metrics.tally import Tally
 from metrics.timeline import floor_to
 from metrics.watermark import CampaignClock
 from metrics.windows import (
-    BY_NAME,
-    ROLLING,
     ROLLING_NAMES,
     TOTAL_WINDOW,
     TUMBLING,
@@ -87,6 +84,7 @@ class Merge:
         self.sequence = 0
         self.subjects = Subjects(options.views)
         self.accounts = Accounts(self.subjects)
+        self._readings = Readings(self.accounts, book)
         self.clock = CampaignClock(options.partitions)
         self.heard: dict[int, tuple[int, int]] = {}
         #: What each source partition last said of the lags of its conversions, by kind.
@@ -286,14 +284,20 @@ class Merge:
             ("final", finals),
             ("update", self.schedule.take(now)),
         )
-        return [reading for stage, windows in stages for reading in self._readings(windows, stage, stamp)]
+        return [
+            reading
+            for stage, windows in stages
+            for reading in self._readings.of_windows(windows, stage, stamp)
+        ]
 
     def view_readings(self, stamp: Stamp, now: int) -> list[CampaignKpi]:
         """The readings that go to Redis and the gauges now: rolling windows and totals that are due."""
         self._slide()
         found: list[CampaignKpi] = []
         for _, _, codes in self.views.take(now):
-            for code, mine in zip(codes.tolist(), self._views_of(codes, stamp), strict=True):
+            for code, mine in zip(
+                codes.tolist(), self._readings.of_views(codes, self._spans, stamp), strict=True
+            ):
                 self.latest.put(self.subjects.names[code], mine)
                 found += mine
         return found
@@ -354,70 +358,6 @@ class Merge:
         changed = np.union1d(self.accounts.slide(spans), having_reports).astype(np.int32)
         self.views.mark(ROLLING_KEY, 0, self.subjects.with_views(changed), self.sequence + 1)
         self.parts.touch(ROLLING_KEY, 0, changed, self.sequence + 1)
-
-    def _readings(self, windows: Sequence[Waiting], stage: Stage, stamp: Stamp) -> Iterator[CampaignKpi]:
-        if not windows:
-            return
-        totals = self._totals(np.unique(np.concatenate([each.codes for each in windows])))
-        for window, start, codes in windows:
-            if window == TOTAL_WINDOW:
-                span, tallies = None, [totals[code] for code in codes.tolist()]
-            else:
-                kind = BY_NAME[window]
-                span = Span(start, start + kind.length)
-                tallies = self._seen(codes, partial(self.accounts.tumbling_tallies, kind, start))
-            yield from self._compose(window, span, codes, tallies, totals, stage, stamp)
-
-    def _views_of(self, codes: Codes, stamp: Stamp) -> Iterator[tuple[CampaignKpi, ...]]:
-        """The total and the rolling windows of each."""
-        totals = self._totals(codes)
-        whole = [totals[code] for code in codes.tolist()]
-        windows = [self._compose(TOTAL_WINDOW, None, codes, whole, totals, "update", stamp)]
-        for index, (kind, span) in enumerate(zip(ROLLING, self._spans, strict=False)):
-            tallies = self._seen(codes, partial(self._rolling, index))
-            windows.append(
-                self._compose(kind.name, span, codes, tallies, totals, "update", stamp, is_rolling=True)
-            )
-        return zip(*windows, strict=True)
-
-    def _rolling(self, index: int, codes: Codes) -> list[Tally]:
-        return self.accounts.rolling(index, codes).as_list()
-
-    def _totals(self, codes: Codes) -> dict[int, Tally]:
-        """Sums of the whole history by code."""
-        found = self._seen(codes, lambda some: self.accounts.total(some).as_list())
-        return dict(zip(codes.tolist(), found, strict=True))
-
-    def _seen(self, codes: Codes, tallies_of: Callable[[Codes], list[Tally]]) -> list[Tally]:
-        """Sums of campaigns, and of campaigns in views with what they cost."""
-        found = tallies_of(codes)
-        places = np.flatnonzero(self.subjects.are_views(codes))
-        if len(places):
-            events = tallies_of(self.subjects.campaigns(codes[places]))
-            for place, tally in zip(places.tolist(), events, strict=True):
-                credit(tally, found[place])
-        return found
-
-    def _compose(
-        self,
-        window: str,
-        span: Span | None,
-        codes: Codes,
-        tallies: Sequence[Tally],
-        totals: Mapping[int, Tally],
-        stage: Stage,
-        stamp: Stamp,
-        *,
-        is_rolling: bool = False,
-    ) -> Iterator[CampaignKpi]:
-        """The readings of campaigns, and of campaigns in views."""
-        campaigns = self.subjects.campaigns(codes)
-        for code, campaign, tally in zip(codes.tolist(), campaigns.tolist(), tallies, strict=True):
-            account, facts = Account(self.accounts, campaign), self.book.facts(self.subjects.names[campaign])
-            model = self.subjects.view(code) or DECLARED
-            yield compose(
-                account, facts, window, span, tally, totals[code], stage, stamp, model, is_rolling=is_rolling
-            )
 
 
 def _only(code: int) -> Codes:

@@ -7,12 +7,10 @@ Any failure in between ends the process: an unconfirmed write means no progress.
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 
-from metrics.budget.records import BoardCard, ColumnView
 from metrics.campaigns import Book
-from metrics.reading import CampaignKpi, RollupKpi
+from metrics.reading import CampaignKpi
 from metrics.refusals import Acceptance, RefusalLimit
 from streams import topics
 from streams.batching import Batch
@@ -21,6 +19,7 @@ from streams.checkpoint import bounds
 from streams.controller import BOARD_PARTITION, Controller
 from streams.controller_log import ControllerLog
 from streams.feeding import check_gap, first_offset, slices
+from streams.holding import Holding, Ports
 from streams.intake import Intake, IntakeOptions
 from streams.intake_log import IntakeLog
 from streams.listening import Listening
@@ -40,37 +39,6 @@ _CREDITED_EVERY = 2
 _RHYTHMS = (Rhythm(0.05, 0.25, 1.0), Rhythm(0.02, 0.5, 0.5), Rhythm(1.0, 1.0, 1.0))
 #: So many unread records of a topic are a backlog: some seconds of the traffic that a partition bears.
 _BACKLOG_RECORDS = 100_000
-
-
-@dataclass(frozen=True)
-class Ports:
-    """What the processor asks of the world: clocks, ends of logs, and who hears of its readings.
-
-    ``answered`` differs after each answer of the broker about a topic's partition.
-    """
-
-    now: Callable[[], int]
-    monotonic: Callable[[], float]
-    highwater: Callable[[str, int], int | None]
-    answered: Callable[[str, int], int | None]
-    offer: Callable[[Sequence[CampaignKpi], int], None]
-    fail: Callable[[BaseException], None]
-    #: Cards and columns of the board, and the creation time of its state.
-    offer_board: Callable[[Sequence[BoardCard], Mapping[str, ColumnView], int], None] = lambda *_: None
-    offer_rollups: Callable[[Sequence[RollupKpi], int], None] = lambda *_: None
-
-
-@dataclass
-class Holding:
-    """Both stages of one partition, and the board's where that is held with it."""
-
-    intake: IntakeLog
-    merge: MergeLog
-    seats: tuple[Seat, ...]
-    generation: int
-    listening: Mapping[str, Listening]
-    board: ControllerLog | None = None
-    tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
 
 class Processor:

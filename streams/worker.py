@@ -19,8 +19,9 @@ from streams import loops
 from streams.administration import ensure_topics
 from streams.allocation import give_back
 from streams.app import make_app
+from streams.holding import Ports
 from streams.http import HttpServer
-from streams.processor import Ports, Processor
+from streams.processor import Processor
 from streams.publishing.board import BoardViews
 from streams.publishing.redis import RedisViews
 from streams.registry import Registry

@@ -17,10 +17,11 @@ from metrics.panes import DAYS, MINUTES, QUARTERS, TOTAL
 from streams import topics
 from streams.checkpoint import CheckpointError, CheckpointWriter
 from streams.connections import aiokafka_options
+from streams.holding import Ports
 from streams.log_ends import log_ends
 from streams.log_reading import read_whole
 from streams.pane_blocks import unpack
-from streams.processor import Ports, Processor
+from streams.processor import Processor
 from streams.seat import Seat
 from streams.settings import Settings
 from streams.slab import SourceRecord

@@ -7,8 +7,8 @@ from metrics.errors import RoistreamError
 from metrics.events import Erasure
 from streams import topics
 from streams.administration import ensure_topics
+from streams.decoding import DECODERS
 from streams.erasing import erasure, run
-from streams.intake import DECODERS
 
 
 def test_the_request_is_written_to_every_partition(broker, settings_for, capsys):

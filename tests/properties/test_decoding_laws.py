@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 from metrics.errors import Reason, Rejection
 from metrics.judging import MAX_RECORD_BYTES, decode
 from streams import topics
-from streams.decoding import decode_slice
-from streams.intake import DECODERS
+from streams.decoding import DECODERS, decode_slice
 from tests.properties.machine import Machine, Record, rejection_of
 
 bounded = settings(max_examples=150, deadline=None)

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from streams import topics
-from streams.processor import Holding
+from streams.holding import Holding
 from streams.settings import Settings
 from streams.showing import WorkerSource
 from streams.telemetry import Telemetry

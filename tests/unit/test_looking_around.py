@@ -6,7 +6,8 @@ import pytest
 
 from metrics.campaigns import Book
 from streams import topics
-from streams.processor import Holding, Ports, Processor
+from streams.holding import Holding, Ports
+from streams.processor import Processor
 from streams.settings import Settings
 from streams.telemetry import Telemetry
 
