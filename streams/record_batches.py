@@ -22,6 +22,8 @@ _LENGTH = struct.Struct(">i")
 _COUNT = struct.Struct(">i")
 #: Where in a batch its length, its format, the count of its records, and the records stand.
 _LENGTH_AT, _LENGTH_END, _MAGIC_AT, _COUNT_AT, _RECORDS_AT = 8, 12, 16, 57, 61
+#: Of batches since Kafka 0.11; before it a batch was a set of messages.
+_FORMAT = 2
 _LOG_APPEND_TIME = 1
 _CODECS: dict[int, tuple[str, Callable[[], bool], Callable[[bytes], bytes]]] = {
     1: ("gzip", codec.has_gzip, codec.gzip_decode),
@@ -75,8 +77,13 @@ def keep_raw_records() -> None:
     aiokafka.consumer.fetcher.MemoryRecords = RawRecords
 
 
-def unpack(parsed: Any) -> RecordSlab:
+def unpack(parsed: Any, *, is_whole: bool = True) -> RecordSlab:
     """All committed records of a fetch, from the position asked for on; moves the position behind them.
+
+    Args:
+        parsed: a fetch of one partition, as aiokafka holds it.
+        is_whole: whether every record below the last one is there. Where that is not sure, what comes after a gap is left
+            to the next fetch.
 
     Raises:
         CorruptRecordException: when a batch is damaged.
@@ -85,8 +92,8 @@ def unpack(parsed: Any) -> RecordSlab:
     sections: list[Section] = []
     old: list[SourceRecord] = []
     first = parsed.next_fetch_offset
-    for batch, raw in _shown(parsed):
-        if raw[_MAGIC_AT] < 2:
+    for batch, raw in _shown(parsed, is_whole=is_whole):
+        if raw[_MAGIC_AT] < _FORMAT:
             old += batch
         else:
             sections.append(_section(batch, raw))
@@ -105,16 +112,18 @@ def unpack_each(parsed: Any) -> Iterator[RecordSlab]:
         CorruptRecordException: when a batch is damaged.
         UnsupportedCodecError: when a batch is compressed in a way that no installed library reads.
     """
-    for batch, raw in _shown(parsed):
-        yield RecordSlab.of(batch) if raw[_MAGIC_AT] < 2 else _slab([_section(batch, raw)])
+    for batch, raw in _shown(parsed, is_whole=True):
+        yield RecordSlab.of(batch) if raw[_MAGIC_AT] < _FORMAT else _slab([_section(batch, raw)])
 
 
-def _shown(parsed: Any) -> Iterator[tuple[Any, memoryview]]:
+def _shown(parsed: Any, *, is_whole: bool) -> Iterator[tuple[Any, memoryview]]:
     """The batches of committed records and their bytes; the position moves behind each."""
     # aiokafka's own iterator refers to what holds it: the bytes would stay until the collector looks, which is rarely (D22).
     parsed._records_iterator = None
     while parsed._records.has_next():
         batch, raw = parsed._records.next_raw()
+        if not is_whole and raw[_MAGIC_AT] >= _FORMAT and batch.base_offset > parsed.next_fetch_offset:
+            return
         if not batch.validate_crc():
             raise CorruptRecordException(f"A record batch of {parsed._tp} is damaged.")
         if _is_shown(parsed, batch):

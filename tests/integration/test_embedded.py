@@ -22,11 +22,13 @@ from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource
 from kafka.errors import KafkaConnectionError
 
+from streams.batching import _drain, keep_raw_records
 from streams.embedded import broker as broker_module
 from streams.embedded import cache as cache_module
 from streams.embedded.broker import embedded_broker
 from streams.embedded.cache import embedded_cache
 from streams.embedded.process import Command, Server, ServerError, is_listening
+from streams.settings import Settings
 
 LONG_AGO = 1_000_000_000_000
 MEBIBYTE = 1024 * 1024
@@ -235,6 +237,32 @@ def test_two_consumers_share_the_partitions_within_the_session_timeout(address, 
         finally:
             await first.stop()
 
+    asyncio.run(scenario())
+
+
+@pytest.mark.slow
+def test_a_record_that_is_shown_early_makes_nobody_of_ours_pass_over_another(address, topic) -> None:
+    settings, count = Settings(topic_prefix="", transactions=False), 3_000
+
+    async def read(found: list[int]) -> None:
+        partition = TopicPartition(topic, 0)
+        async with AIOKafkaConsumer(bootstrap_servers=address, auto_offset_reset="earliest") as consumer:
+            consumer.assign([partition])
+            while len(found) < count:
+                with consumer._fetcher._subscriptions.fetch_context():
+                    drained = _drain(consumer._fetcher, {partition}, settings)
+                found += [record.offset for batch in drained.values() for record in batch.records]
+                await asyncio.sleep(0.001)
+
+    async def scenario() -> None:
+        found: list[int] = []
+        async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+            tasks.create_task(read(found))
+            for _ in range(10):
+                tasks.create_task(append(address, topic, 0, [1] * (count // 10)))
+        assert found == list(range(count))
+
+    keep_raw_records()
     asyncio.run(scenario())
 
 
