@@ -48,6 +48,8 @@ class Book:
         self.campaigns: dict[str, CampaignFacts] = {}
         #: Campaigns that were withdrawn; their facts still count, but they are no longer shown.
         self.archived: set[str] = set()
+        #: Campaigns that are paid in another currency than that of the reports.
+        self.foreign: set[str] = set()
         self._records: dict[str, Campaign] = {}
 
     def register(self, campaign_id: str, record: Campaign | None) -> None:
@@ -60,8 +62,11 @@ class Book:
             self.campaigns.pop(campaign_id, None)
             self._records.pop(campaign_id, None)
             self.archived.add(campaign_id)
+            self.foreign.discard(campaign_id)
             return
         self.campaigns[campaign_id] = resolve(record, self.rates)
+        is_foreign = record.currency not in (None, self.rates.reporting)
+        (self.foreign.add if is_foreign else self.foreign.discard)(campaign_id)
         self.archived.discard(campaign_id)
         self._records[campaign_id] = record
 

@@ -5,7 +5,7 @@ for follows from the retention of the tumbling window it serves (CONTRACT 3): ``
 ``1d`` 35 d; the total is kept for good.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -97,9 +97,9 @@ class Panes:
             for code, tally in zip(columns.codes.tolist(), columns.tallies(), strict=True)
         }
 
-    def codes_of(self, texts: Iterable[str]) -> Codes:
+    def codes_of(self, texts: Sequence[str]) -> Codes:
         """The codes of campaigns; new ones are made."""
-        return np.array([self.names.code(text) for text in texts], dtype=np.int32)
+        return np.array(self.names.codes(texts), dtype=np.int32)
 
     def add(self, codes: Codes, at: Integers, fields: Sequence[int], sums: Integers, limits: Horizon) -> None:
         """Add facts to every pane that still accepts them, and to the totals.
@@ -125,7 +125,7 @@ class Panes:
         """Add contributions to every pane of their time that still accepts facts, and to the totals."""
         for first in range(0, len(contributions), _FOLDED_AT_ONCE):
             part = contributions[first : first + _FOLDED_AT_ONCE]
-            codes = self.codes_of(contribution.campaign for contribution in part)
+            codes = self.codes_of([contribution.campaign for contribution in part])
             at = np.array([contribution.at for contribution in part], dtype=np.int64)
             sums, large = as_columns([contribution.tally for contribution in part], LARGEST_PART)
             fields = np.flatnonzero(sums.any(axis=1))
@@ -148,7 +148,7 @@ class Panes:
 
     def add_to(self, resolution: int, contributions: Sequence[Contribution], limits: Horizon) -> None:
         """Add small contributions to the panes of one resolution that still accept facts."""
-        codes = self.codes_of(contribution.campaign for contribution in contributions)
+        codes = self.codes_of([contribution.campaign for contribution in contributions])
         at = np.array([contribution.at for contribution in contributions], dtype=np.int64)
         starts = np.zeros_like(at) if resolution == TOTAL else at // WIDTHS[resolution] * WIDTHS[resolution]
         sums, _ = as_columns([contribution.tally for contribution in contributions], LARGEST_PART)
@@ -162,7 +162,7 @@ class Panes:
     def restore(self, resolution: int, start: int, kept: Sequence[tuple[str, Tally]]) -> Rows:
         """Put back sums of one pane read from the changelog; returns their rows, for ``mark``."""
         columns = self._open((resolution, start))
-        rows = columns.rows(self.codes_of(name for name, _ in kept))
+        rows = columns.rows(self.codes_of([name for name, _ in kept]))
         sums, large = as_columns([tally for _, tally in kept], LARGEST)
         columns.add(rows, range(len(sums)), sums)
         for index in large:

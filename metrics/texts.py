@@ -1,11 +1,14 @@
 """Different texts and their codes."""
 
+from collections.abc import Sequence
+from typing import cast
+
 
 class Texts(list[str]):
     """Different texts; the index of each is its code.
 
-    >>> names = Texts(); names.code("a"), names.code("b"), names.code("a")
-    (0, 1, 0)
+    >>> names = Texts(); names.code("a"), names.code("b"), names.code("a"), names.codes(["b", "c"])
+    (0, 1, 0, [1, 2])
     """
 
     def __init__(self) -> None:
@@ -14,10 +17,21 @@ class Texts(list[str]):
 
     def code(self, text: str) -> int:
         """The code of a text, which is given one when it is new."""
-        if len(self._codes) != len(self):  # a list may be filled at once
-            self._codes = {known: code for code, known in enumerate(self)}
+        self._catch_up()
         found = self._codes.get(text)
         if found is None:
             found = self._codes[text] = len(self)
             self.append(text)
         return found
+
+    def codes(self, texts: Sequence[str]) -> list[int]:
+        """The codes of texts, each of which is given one when it is new."""
+        self._catch_up()
+        found = list(map(self._codes.get, texts))
+        if None in found:  # rarely
+            return [self.code(text) for text in texts]
+        return cast("list[int]", found)
+
+    def _catch_up(self) -> None:
+        if len(self._codes) != len(self):  # a list may be filled at once
+            self._codes = {known: code for code, known in enumerate(self)}

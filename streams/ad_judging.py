@@ -70,15 +70,17 @@ class AdJudge:
     def _is_foreign(self, ads: AdColumns) -> Booleans:
         """Which plain rows have a cost in another than the reporting currency."""
         has_cost = ads.plain & (ads.micros >= 0)
-        if not has_cost.any():
-            return has_cost
-        reporting, currency_of = self._book.rates.reporting, self._book.currency_of
+        reporting, foreign = self._book.rates.reporting, self._book.foreign
+        are_others = [text != reporting for text in ads.texts[CURRENCY]]
+        if not foreign and not any(are_others):
+            return np.zeros_like(has_cost)
         # The last one of each is for code -1, which means none.
-        by_currency = np.array([text == reporting for text in ads.texts[CURRENCY]] + [False])
-        by_campaign = np.array([currency_of(text) == reporting for text in ads.texts[CAMPAIGN]] + [True])
+        by_currency = np.array([*are_others, False])
+        by_campaign = np.array([*(text in foreign for text in ads.texts[CAMPAIGN]), False])
         currency = ads.codes[CURRENCY]
-        at_home = np.where(currency >= 0, by_currency[currency], by_campaign[ads.codes[CAMPAIGN]])
-        found: Booleans = has_cost & ~at_home
+        found: Booleans = has_cost & np.where(
+            currency >= 0, by_currency[currency], by_campaign[ads.codes[CAMPAIGN]]
+        )
         return found
 
     def _convert(self, ads: AdColumns, row: int) -> int:

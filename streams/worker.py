@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 from metrics.campaigns import Book
 from metrics.errors import RoistreamError
@@ -54,9 +54,14 @@ def now_ms() -> int:
 def die(error: BaseException) -> NoReturn:
     """End the process at once: after an unconfirmed write nothing may be written (DESIGN 2.7)."""
     log.critical("%s The worker ends; started again it goes on from the last checkpoint.", error)
+    _leave(_EXIT_FAILED)
+
+
+def _leave(code: int) -> NoReturn:
+    """End without waiting for threads and connections."""
     logging.shutdown()
     sys.stderr.flush()
-    os._exit(_EXIT_FAILED)
+    os._exit(code)
 
 
 def run(settings: Settings, accept_dead_letters: int = 0) -> int:
@@ -105,6 +110,7 @@ class Worker:
         self.views = self._redis()
         self.board_views = self._board_redis()
         self.app: Any = None
+        self._watching: list[asyncio.Task[None]] = []
         self.failure: str | None = None
         self.processor = Processor(
             settings,
@@ -133,34 +139,43 @@ class Worker:
         """Start everything in order, wait for a signal, stop everything in reverse."""
         stop = asyncio.Event()
         with _signals(stop.set):
-            await self.http.start()
-            log.info("HTTP on http://%s:%d", self.settings.http_host, self.http.port)
-            if self.views is not None:
-                await self.views.start()
-            if self.board_views is not None:
-                await self.board_views.start()
-            await self.registry.start()
-            following = self.registry.follow()
-            following.add_done_callback(_fail_with_task)
-            self.app = make_app(self.settings, self.processor, self._take, self._take_over)
-            await self.app.start()
-            watching = [asyncio.create_task(self._look_around()), asyncio.create_task(self._ask_broker())]
-            for task in watching:
-                task.add_done_callback(_fail_with_task)
-            self.watchdog.start()
-            await self._until(stop)
+            starting, asked = asyncio.create_task(self._start()), asyncio.create_task(stop.wait())
+            await asyncio.wait([starting, asked], return_when=asyncio.FIRST_COMPLETED)
+            if not starting.done():
+                log.info("Stopping before the start is complete.")
+                await self._release_or_die()
+                _leave(0)  # what waits for a broker that does not answer cannot be ended in order
+            starting.result()
+            await self._until(asked)
             self.watchdog.stop()
             log.info("Stopping: the last checkpoint is being written.")
             await self._release_or_die()
-            for task in watching:
+            for task in self._watching:
                 task.cancel()
             await self._stop()
         return 0
 
-    async def _until(self, stop: asyncio.Event) -> None:
-        waiting = asyncio.create_task(stop.wait())
-        while not waiting.done():
-            await asyncio.wait([waiting], timeout=0.5)
+    async def _start(self) -> None:
+        """Start everything in order; waits as long as a broker does not answer."""
+        await self.http.start()
+        log.info("HTTP on http://%s:%d", self.settings.http_host, self.http.port)
+        if self.views is not None:
+            await self.views.start()
+        if self.board_views is not None:
+            await self.board_views.start()
+        await self.registry.start()
+        following = self.registry.follow()
+        following.add_done_callback(_fail_with_task)
+        self.app = make_app(self.settings, self.processor, self._take, self._take_over)
+        await self.app.start()
+        self._watching = [asyncio.create_task(self._look_around()), asyncio.create_task(self._ask_broker())]
+        for task in self._watching:
+            task.add_done_callback(_fail_with_task)
+        self.watchdog.start()
+
+    async def _until(self, asked: asyncio.Task[Literal[True]]) -> None:
+        while not asked.done():
+            await asyncio.wait([asked], timeout=0.5)
             if self.app.crashed:
                 die(self.app.crash_reason or RoistreamError("The Faust app crashed."))
 

@@ -31,3 +31,14 @@ def test_a_target_that_is_not_named_is_none():
     book.register("c-2", Campaign("c-2"))
     assert book.facts("c-1").targets_micros == {"roi": 0}
     assert book.facts("c-2").targets_micros == {}
+
+
+def test_a_campaign_is_foreign_while_it_is_paid_in_another_currency():
+    book = Book("EUR")
+    for currency, are_foreign in (("USD", {"c-1"}), ("EUR", set()), ("USD", {"c-1"}), (None, set())):
+        book.register("c-1", Campaign("c-1", currency=currency))
+        assert book.foreign == are_foreign
+    book.register("c-1", Campaign("c-1", currency="USD"))
+    book.register("c-1", None)
+    assert book.foreign == set()
+    assert book.currency_of("c-1") == "EUR"
