@@ -63,6 +63,8 @@ class Drained(NamedTuple):
     cores: float
     broker_cores: float
     peak_mb: float
+    #: Of it at most so much was no page of a file, such as a library's.
+    anonymous_mb: float
     #: From the start of the processes to partitions held: with nothing stored, and once more with all that was.
     start_s: float
     restart_s: float
@@ -109,9 +111,12 @@ def drain(broker: Broker, load: Load, workers: int = 1) -> Drained:
         _delete(settings)
     shares = {name: watch.share(name, began_at, ended_at) or 0.0 for name in watch.names}
     broker_cores = shares.pop("broker")
+    anonymous = max(watch.anonymous_mb[name] for name in names)
     seconds = ended_at - began_at
     cores = sum(shares.values())
-    return Drained(round(0.8 * (count - warm)), seconds, cores, broker_cores, peak, start_s, restart_s)
+    return Drained(
+        round(0.8 * (count - warm)), seconds, cores, broker_cores, peak, anonymous, start_s, restart_s
+    )
 
 
 def _restarted(broker: Broker, settings: Settings, port: int) -> float:

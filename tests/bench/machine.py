@@ -32,9 +32,18 @@ def load_average() -> float:
 
 def peak_memory_mb(pid: int) -> float:
     """The most memory a running process has had resident (Linux); NaN elsewhere."""
+    return _status_mb(pid, "VmHWM")
+
+
+def anonymous_memory_mb(pid: int) -> float:
+    """What a running process has resident now that is no page of a file (Linux); NaN elsewhere."""
+    return _status_mb(pid, "RssAnon")
+
+
+def _status_mb(pid: int, name: str) -> float:
     with contextlib.suppress(OSError):
         for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
+            if line.startswith(f"{name}:"):
                 return int(line.split()[1]) / 1024
     return float("nan")
 
@@ -48,11 +57,13 @@ def _processor() -> str:
 
 
 class CpuWatch:
-    """Processor seconds of processes over wall time, sampled beside them (Linux)."""
+    """Processor seconds of processes over wall time, and their most anonymous memory, sampled beside them (Linux)."""
 
     def __init__(self, pids: dict[str, int]) -> None:
         self._stats = {name: Path(f"/proc/{pid}/stat") for name, pid in pids.items()}
         self.names = list(pids)
+        self.anonymous_mb = dict.fromkeys(pids, 0.0)
+        self._pids = pids
         self._times: list[float] = []
         self._seconds: dict[str, list[float]] = {name: [] for name in pids}
 
@@ -86,6 +97,7 @@ class CpuWatch:
             self._times.append(time.time())
             for name, seconds in now.items():
                 self._seconds[name].append(seconds)
+                self.anonymous_mb[name] = max(self.anonymous_mb[name], anonymous_memory_mb(self._pids[name]))
             stop.wait(_EVERY_SECONDS)
 
 

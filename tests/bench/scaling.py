@@ -2,7 +2,7 @@
 
 Each row is a fresh deployment with its own clicks, read by workers that are warm (`tests.bench.backlog`): workers, partitions,
 campaigns, skew, and windows touched. The first row is what the others are compared with. Peak memory is the largest of a
-worker process; a start ends when partitions are held, with nothing stored or (restart) with the row's state. With several workers the machine's cores are shared by all of them and the broker, so the rate for each core
+worker process, and what of it is no page of a file; a start ends when partitions are held, with nothing stored or (restart) with the row's state. With several workers the machine's cores are shared by all of them and the broker, so the rate for each core
 second of the workers is given beside the rate.
 """
 
@@ -50,9 +50,9 @@ def main() -> None:
     rows: list[dict[str, object]] = []
     first: Drained | None = None
     print(
-        "| variant | events/s | of the first | workers' cores | broker's | events per core second | of the first | memory | start | restart |"
+        "| variant | events/s | of the first | workers' cores | broker's | events per core second | of the first | memory | anonymous | start | restart |"
     )
-    print("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
+    print("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
     with broker() as found:
         for variant in _wanted(options):
             share = options.events / _EVENTS
@@ -73,7 +73,7 @@ def main() -> None:
 def _row(name: str, found: Drained, first: Drained) -> str:
     return (
         f"| {name} | {found.rate:,.0f} | {found.rate / first.rate:.2f} | {found.cores:.2f} | {found.broker_cores:.2f} | "
-        f"{found.by_core:,.0f} | {found.by_core / first.by_core:.2f} | {found.peak_mb:,.0f} MB | {found.start_s:.1f} s | {found.restart_s:.1f} s |"
+        f"{found.by_core:,.0f} | {found.by_core / first.by_core:.2f} | {found.peak_mb:,.0f} MB | {found.anonymous_mb:,.0f} MB | {found.start_s:.1f} s | {found.restart_s:.1f} s |"
     )
 
 
