@@ -83,10 +83,25 @@ class Shelf:
         self._longest = max(self._longest, report.period_end - report.period_start)
         return report
 
+    def restore(self, report: Report, former_ends: set[int]) -> None:
+        """Put back a report, and where the periods of replaced versions ended."""
+        self.put(report)
+        if former_ends:
+            self.former_ends[report.key] = former_ends
+            self._longest = max(self._longest, max(former_ends) - report.period_start)
+
+    def versions(self, report: Report) -> Iterator[Report]:
+        """A report, and once more with each end that the period of a replaced version had."""
+        yield report
+        for end in self.former_ends.get(report.key, ()):
+            yield report._replace(period_end=end)
+
     def share(self, start: int, end: int, *, short_only: bool) -> Share:
         """What of the reports counts in the window [start, end)."""
         impressions = clicks = spend = 0
-        for report in self._near(start, end, short_only=short_only):
+        for report in self._near(start, end):
+            if short_only and not report.is_short:
+                continue
             period, window = (report.period_start, report.period_end), (start, end)
             impressions += share(report.impressions, period, window)
             clicks += share(report.clicks, period, window)
@@ -94,16 +109,19 @@ class Shelf:
         return Share(impressions, clicks, spend)
 
     def overlaps(self, start: int, end: int, *, short_only: bool) -> bool:
-        """Whether any report's period reaches into the window [start, end)."""
-        return any(report.period_end > start for report in self._near(start, end, short_only=short_only))
+        """Whether the period of any report reaches into the window [start, end), or did before it was replaced."""
+        return any(
+            version.period_end > start and (version.is_short or not short_only)
+            for report in self._near(start, end)
+            for version in self.versions(report)
+        )
 
-    def _near(self, start: int, end: int, *, short_only: bool) -> Iterator[Report]:
+    def _near(self, start: int, end: int) -> Iterator[Report]:
+        """Reports whose period may reach into a window."""
         low = bisect_left(self._starts, (start - self._longest, "", ""))
         high = bisect_left(self._starts, (end, "", ""))
         for period_start, source, ad_id in self._starts[low:high]:
-            report = self._find(source, ad_id, period_start)
-            if report.is_short or not short_only:
-                yield report
+            yield self._find(source, ad_id, period_start)
 
     def _find(self, source: str, ad_id: str, period_start: int) -> Report:
         found = self.reports.get((source, ad_id or None, period_start))

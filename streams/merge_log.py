@@ -181,10 +181,8 @@ class MergeLog:
             sequence, report, former_ends = decode_as(tuple[int, Report, set[int]], value)
             code = merge.subjects.campaign(campaign_id)
             shelf = merge.accounts.shelves.setdefault(code, Shelf())
-            shelf.put(report)
-            shelf.former_ends[report.key] = former_ends
-            for end in (report.period_end, *former_ends):
-                version = report._replace(period_end=end)
+            shelf.restore(report, former_ends)
+            for version in shelf.versions(report):
                 merge.reopen_report(code, version)
                 if sequence > meta.published:
                     merge.remark_report(code, version, sequence)

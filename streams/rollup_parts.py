@@ -18,6 +18,7 @@ from metrics.columns import Codes, Tallies
 from metrics.composing import DECLARED, baseline_length, credited, window_sums
 from metrics.panes import DAYS, MINUTES, WIDTHS, Horizon
 from metrics.reading import Dimension
+from metrics.reports import Report
 from metrics.rollups import Group, Naming, Part, part_of
 from metrics.schedule import Pacing
 from metrics.tally import Tally
@@ -272,9 +273,8 @@ class RollupParts:
             for resolution, _ in enumerate(WIDTHS):
                 found.update(window_of(resolution, start) for start in account.starts(resolution))
             for report in account.shelf.reports.values():
-                for kind in TUMBLING[1:] if report.is_short else TUMBLING[2:]:
-                    first = floor_to(report.period_start, kind.length)
-                    found.update((kind.name, at) for at in range(first, report.period_end, kind.length))
+                for version in account.shelf.versions(report):
+                    found.update(_reported(version))
         yield from (key for key in found if _is_kept(BY_NAME[key[0]], key[1], kept))
 
     # --- the sums ------------------------------------------------------------------------------------
@@ -319,6 +319,13 @@ class RollupParts:
         length = baseline_length(facts, window.span, watermark)
         rate = facts.baseline_micros_per_day
         return part_of(sums, tally.mqls_now_sql, None if rate is None or length is None else rate * length)
+
+
+def _reported(report: Report) -> Iterator[tuple[str, int]]:
+    """The tumbling windows that a report counts in."""
+    for kind in TUMBLING[1:] if report.is_short else TUMBLING[2:]:
+        first = floor_to(report.period_start, kind.length)
+        yield from ((kind.name, at) for at in range(first, report.period_end, kind.length))
 
 
 def _is_kept(kind: WindowKind, start: int, kept: Horizon) -> bool:

@@ -22,7 +22,9 @@ collect_ignore = ["fuzz/target.py"]
 
 # How long an example takes says nothing on a machine that does other things, too; speed is measured in tests/bench.
 hypothesis.settings.register_profile("roistream", deadline=None)
-hypothesis.settings.load_profile("roistream")
+# The same examples each time: a check that fails does so for what has changed.
+hypothesis.settings.register_profile("check", deadline=None, derandomize=True)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "roistream"))
 
 REPOSITORY = Path(__file__).parents[1]
 # Read here, because each test then runs without any ROISTREAM_ variable.

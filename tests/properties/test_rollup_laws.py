@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from metrics.events import Campaign
-from metrics.timeline import DAY, MINUTE
+from metrics.timeline import DAY, HOUR, MINUTE
 from streams import topics
 from tests.properties.facts import T0, Fact, book, streams_of_facts
 from tests.properties.machine import BEFORE_CONFIRM, MERGE, Machine
@@ -106,6 +106,29 @@ ZEROS = [
         is_valid=True,
     ),
 ]
+#: A report of some minutes is replaced by one of more than an hour: the hour has been told, and knows no spend any more.
+LONGER = [
+    Fact(
+        "leads", "v0", {"event_id": "e0", "occurred_at": T0, "lead_id": "l0", "stage": "lead"}, is_valid=True
+    ),
+    *(
+        Fact(
+            "ad-reports",
+            "c1",
+            {
+                "report_id": f"r{length}",
+                "source": "b",
+                "campaign_id": "c1",
+                "period_start": T0,
+                "period_end": T0 + length,
+                "clicks": 0,
+                "spend": "0",
+            },
+            is_valid=True,
+        )
+        for length in (7 * MINUTE, HOUR + 1)
+    ),
+]
 
 
 @bounded
@@ -114,6 +137,7 @@ ZEROS = [
     st.lists(st.tuples(st.lists(wild_steps, max_size=12), registrations), max_size=4),
 )
 @example(ZEROS, [])
+@example(LONGER, [])
 def test_after_any_crashes_and_registrations_a_roll_up_is_the_sum_of_its_campaigns(facts, phases):
     machine = machine_with(facts, models=MODELS)
     register(machine, "c0", "search", "spring")
