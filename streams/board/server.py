@@ -48,11 +48,12 @@ def now_ms() -> int:
 
 
 async def _serve(settings: Settings) -> int:
+    board = Board(settings, now_ms)
+    await board.start()
+    # Not before: until then a signal ends the process at once, also while it waits for a broker.
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    board = Board(settings, now_ms)
-    await board.start()
     _logger.info("The board is at http://%s:%d/", settings.board_host, board.port)
     try:
         await board.until(stop)

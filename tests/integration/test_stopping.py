@@ -1,13 +1,18 @@
-"""A worker that is asked to end does, wherever it is."""
+"""Who is asked to end does, also while it waits for a broker."""
 
 import os
 import signal
+import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 from streams.administration import ensure_topics
 from streams.embedded.broker import embedded_broker
-from tests.servers.worker import WorkerProcess, wait_for
+from tests.integration.board_serving import TOKEN
+from tests.servers.worker import WorkerProcess, variables, wait_for
 
 
 def test_a_worker_whose_broker_falls_silent_while_it_starts_ends_when_asked(
@@ -25,3 +30,20 @@ def test_a_worker_whose_broker_falls_silent_while_it_starts_ends_when_asked(
             assert worker.terminate() == 0
         finally:
             worker.kill()
+
+
+def test_a_board_whose_broker_never_answers_ends_when_asked(settings_for) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"kafka://127.0.0.1:{silent.getsockname()[1]}"
+        told = {"board_token": TOKEN, "board_port": 0, "redis_url": "redis://127.0.0.1:1"}
+        settings = settings_for(SimpleNamespace(url=url), **told)
+        board = subprocess.Popen([sys.executable, "-m", "streams", "board"], env=variables(settings))
+        try:
+            silent.settimeout(30)
+            connection, _ = silent.accept()
+            with connection:
+                board.send_signal(signal.SIGTERM)
+                assert board.wait(10) == -signal.SIGTERM
+        finally:
+            board.kill()
+            board.wait(10)
