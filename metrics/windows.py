@@ -1,9 +1,11 @@
 """Which windows there are, tumbling and rolling ones and the total, and where they lie."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from metrics.panes import DAYS, MINUTES, QUARTERS, TOTAL, WIDTHS
+from metrics.reports import Report
 from metrics.timeline import DAY, HOUR, MINUTE, floor_to, local_midnight
 
 
@@ -75,3 +77,14 @@ def window_of(resolution: int, start: int) -> tuple[str, int]:
         return TOTAL_WINDOW, 0
     kind = TUMBLING[resolution]
     return kind.name, floor_to(start, kind.length)
+
+
+def windows_of_report(report: Report) -> Iterator[tuple[WindowKind, int]]:
+    """The tumbling windows that a report counts in: days, and hours where its period is short; kinds with starts.
+
+    >>> [(kind.name, start // HOUR) for kind, start in windows_of_report(Report("s", None, 0, HOUR, (0, 0, 0), 0, 0, 0, 0))]
+    [('1h', 0), ('1d', 0)]
+    """
+    for kind in TUMBLING[QUARTERS:] if report.is_short else TUMBLING[DAYS:]:
+        first = floor_to(report.period_start, kind.length)
+        yield from ((kind, start) for start in range(first, report.period_end, kind.length))

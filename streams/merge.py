@@ -17,21 +17,20 @@ from metrics.campaigns import Book
 from metrics.columns import Codes, Integers, Tallies
 from metrics.composing import Stamp
 from metrics.open_windows import OpenWindows
-from metrics.panes import DAYS, QUARTERS, TOTAL, Dropped, Horizon, horizon
+from metrics.panes import QUARTERS, TOTAL, Dropped, Horizon, horizon
 from metrics.reading import CampaignKpi, Dimension, Stage
 from metrics.readings import Readings
 from metrics.reports import Report, ReportKey, Shelf
 from metrics.schedule import Allowance, Schedule, Waiting
 from metrics.subjects import Subjects
-from metrics.timeline import floor_to
 from metrics.watermark import CampaignClock
 from metrics.windows import (
     ROLLING_NAMES,
     TOTAL_WINDOW,
-    TUMBLING,
     Span,
     rolling_spans,
     window_of,
+    windows_of_report,
 )
 from streams.journeys import LEAD, ORDER
 from streams.latest import Latest
@@ -165,13 +164,9 @@ class Merge:
         self._limits = horizon(self.clock.reached)
 
     def _windows_of(self, code: int, report: Report) -> Iterator[tuple[str, int]]:
-        kinds = (TUMBLING[QUARTERS], TUMBLING[DAYS]) if report.is_short else (TUMBLING[DAYS],)
         account = Account(self.accounts, code)
-        for kind in kinds:
-            first = floor_to(report.period_start, kind.length)
-            for start in range(first, report.period_end, kind.length):
-                if account.is_whole(kind, start):
-                    yield kind.name, start
+        found = windows_of_report(report)
+        return ((kind.name, start) for kind, start in found if account.is_whole(kind, start))
 
     def _reopen(self, window: str, start: int, codes: Codes) -> None:
         """A window of a campaign is open in every view, also where nothing is credited in it."""

@@ -18,12 +18,10 @@ from metrics.columns import Codes, Tallies
 from metrics.composing import DECLARED, baseline_length, credited, window_sums
 from metrics.panes import DAYS, MINUTES, WIDTHS, Horizon
 from metrics.reading import Dimension
-from metrics.reports import Report
 from metrics.rollups import Group, Naming, Part, part_of
 from metrics.schedule import Pacing
 from metrics.tally import Tally
-from metrics.timeline import floor_to
-from metrics.windows import BY_NAME, ROLLING, TOTAL_WINDOW, TUMBLING, Span, WindowKind, window_of
+from metrics.windows import BY_NAME, ROLLING, TOTAL_WINDOW, Span, WindowKind, window_of, windows_of_report
 from streams.wire import RollupPartial
 
 #: All rolling windows of a roll-up, and what the name of one begins with: ``1h`` is a tumbling window's name, too.
@@ -274,7 +272,7 @@ class RollupParts:
                 found.update(window_of(resolution, start) for start in account.starts(resolution))
             for report in account.shelf.reports.values():
                 for version in account.shelf.versions(report):
-                    found.update(_reported(version))
+                    found.update((kind.name, start) for kind, start in windows_of_report(version))
         yield from (key for key in found if _is_kept(BY_NAME[key[0]], key[1], kept))
 
     # --- the sums ------------------------------------------------------------------------------------
@@ -319,13 +317,6 @@ class RollupParts:
         length = baseline_length(facts, window.span, watermark)
         rate = facts.baseline_micros_per_day
         return part_of(sums, tally.mqls_now_sql, None if rate is None or length is None else rate * length)
-
-
-def _reported(report: Report) -> Iterator[tuple[str, int]]:
-    """The tumbling windows that a report counts in."""
-    for kind in TUMBLING[1:] if report.is_short else TUMBLING[2:]:
-        first = floor_to(report.period_start, kind.length)
-        yield from ((kind.name, at) for at in range(first, report.period_end, kind.length))
 
 
 def _is_kept(kind: WindowKind, start: int, kept: Horizon) -> bool:

@@ -39,6 +39,8 @@ _COLLECT_AFTER = (100_000, 20, 20)
 #: The consumer thread needs the interpreter often and shortly while a fetch comes in; the default is 5 ms.
 _SWITCH_SECONDS = 0.0005
 _STALLED_AFTER_S = 60
+#: Who is asked to end while it starts has so long to complete the start.
+_STARTS_WITHIN_S = 10
 #: So long after a backlog its memory is given back.
 _SETTLED_AFTER_S = 10
 _BROKER_ASKED_EVERY_S = 3
@@ -141,6 +143,8 @@ class Worker:
         with _signals(stop.set):
             starting, asked = asyncio.create_task(self._start()), asyncio.create_task(stop.wait())
             await asyncio.wait([starting, asked], return_when=asyncio.FIRST_COMPLETED)
+            # With a broker that answers a start takes seconds, and then the group is left in order.
+            await asyncio.wait([starting], timeout=_STARTS_WITHIN_S)
             if not starting.done():
                 log.info("Stopping before the start is complete.")
                 await self._release_or_die()

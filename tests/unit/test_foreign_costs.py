@@ -1,0 +1,51 @@
+"""In which currency a click is paid: its own, else its campaign's, else that of the reports."""
+
+from decimal import Decimal
+
+from metrics.campaigns import Book
+from metrics.events import Campaign
+from metrics.panes import TOTAL
+from streams import topics
+from streams.intake import Intake, IntakeOptions
+from streams.slab import Record
+
+NOW = 1_800_000_000_000
+OPTIONS = IntakeOptions(1, 300_000, 86_400_000, 1_000, 86_400_000)
+
+
+def spent(book: Book, *clicks: tuple[str, str | None]) -> dict[str, int]:
+    """Millionths that one cost of 10 after the other comes to, by campaign."""
+    intake = Intake(0, OPTIONS, book)
+    records = []
+    for offset, (campaign, currency) in enumerate(clicks):
+        paid_in = "" if currency is None else f',"currency":"{currency}"'
+        text = (
+            f'{{"event_id":"{offset}","occurred_at":{NOW},"campaign_id":"{campaign}","cost":"10"{paid_in}}}'
+        )
+        records.append(Record(offset, NOW, None, text.encode()))
+    intake.process(topics.CLICKS, records, NOW)
+    return {
+        name: tally.spend_micros
+        for (name, resolution, _), tally in intake.panes.tallies.items()
+        if resolution == TOTAL
+    }
+
+
+def test_a_cost_without_a_currency_is_in_that_of_its_campaign():
+    book = Book("EUR")
+    book.set_rate("USD", 0, Decimal("0.9"))
+    book.register("abroad", Campaign("abroad", currency="USD"))
+    book.register("home", Campaign("home", currency="EUR"))
+    assert spent(book, ("abroad", None), ("home", None), ("unknown", None)) == {
+        "abroad": 9_000_000, "home": 10_000_000, "unknown": 10_000_000
+    }  # fmt: skip
+
+
+def test_the_currency_of_a_cost_goes_before_that_of_its_campaign():
+    book = Book("EUR")
+    book.set_rate("USD", 0, Decimal("0.9"))
+    assert spent(book, ("unknown", "USD"), ("home", "EUR")) == {"unknown": 9_000_000, "home": 10_000_000}
+    book.register("abroad", Campaign("abroad", currency="USD"))
+    assert spent(book, ("abroad", "EUR"), ("abroad", None), ("unknown", "USD")) == {
+        "abroad": 19_000_000, "unknown": 9_000_000
+    }  # fmt: skip
