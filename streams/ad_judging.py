@@ -1,23 +1,18 @@
 """Which clicks and impressions of a slice stand, and what those cost in the reporting currency."""
 
 from collections.abc import Callable
-from typing import Any
 
-import msgspec
 import numpy as np
 
 from metrics.ads import CAMPAIGN, CHANNEL, CURRENCY, AdColumns, Booleans
 from metrics.campaigns import Book
 from metrics.columns import LARGEST_PART
 from metrics.errors import Rejection
-from metrics.events import AdClick, AdImpression
 from metrics.hashing import VISITOR_SEED, hash_id, partitions_of
 from metrics.judging import decode, instant, not_in_future
 from metrics.keys import KeyRule
-from streams import topics
+from streams.decoding import DECODERS
 from streams.slab import ID_SEEDS, Record, RecordSlab
-
-_SHAPES: dict[str, type[Any]] = {topics.CLICKS: AdClick, topics.IMPRESSIONS: AdImpression}
 
 #: What is told of a record that does not stand.
 Refuse = Callable[[Record, Rejection], None]
@@ -36,7 +31,7 @@ class AdJudge:
     def __init__(self, topic: str, book: Book, max_future: int, rule: KeyRule) -> None:
         self._seed = ID_SEEDS[topic]
         self._topic = topic
-        self._decoder = msgspec.json.Decoder(_SHAPES[topic])
+        self._decoder = DECODERS[topic]
         self._book = book
         self._max_future = max_future
         self._rule = rule
