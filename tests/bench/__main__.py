@@ -37,16 +37,22 @@ STEPS = (
     Step("Touches of visitors", "bench_journeys"),
     Step("The page of metrics", "bench_metrics"),
     Step("Function calls and bytes an event", "costs"),
-    Step("Throughput", "throughput", "--events 1000000 --rounds 2", "--rounds 3", "throughput.json"),
-    Step("Latency", "latency", "--shares 25,50,75", "--shares 10,25,50,75", "latency-1s.json"),
+    Step("Throughput", "throughput", "--events 1500000 --rounds 3", "--rounds 5", "throughput.json"),
+    Step("Latency", "latency", "--rounds 3", "--shares 10,25,50,75 --rounds 5", "latency-1s.json"),
     Step(
         "Latency, PUBLISH_INTERVAL 100 ms",
         "latency",
-        "--shares 25 --interval 100ms",
-        "--shares 10,25,50 --interval 100ms",
+        "--shares 25 --interval 100ms --rounds 3",
+        "--shares 10,25,50 --interval 100ms --rounds 5",
         "latency-100ms.json",
     ),
-    Step("Scaling, memory, starts", "scaling", "", "--full --events 8000000 --rounds 3", "scaling.json"),
+    Step(
+        "Scaling, memory, starts",
+        "scaling",
+        "--rounds 3",
+        "--full --events 8000000 --rounds 3",
+        "scaling.json",
+    ),
     Step("The page of a live worker", "live_metrics"),
 )
 

@@ -50,9 +50,9 @@ def main() -> None:
     rows: list[dict[str, object]] = []
     first: Drained | None = None
     print(
-        "| variant | events/s | of the first | workers' cores | broker's | events per core second | of the first | memory | anonymous | start | restart |"
+        "| variant | events/s | lowest to highest | of the first | workers' cores | broker's | events per core second | of the first | memory | anonymous | start | restart |"
     )
-    print("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
+    print("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
     with broker() as found:
         for variant in _wanted(options):
             share = options.events / _EVENTS
@@ -61,7 +61,7 @@ def main() -> None:
             middle = statistics.median_low(each.rate for each in rounds)
             chosen = next(each for each in rounds if each.rate == middle)
             first = first or chosen
-            print(_row(variant.name, chosen, first), flush=True)
+            print(_row(variant.name, chosen, first, [each.rate for each in rounds]), flush=True)
             rows.append(
                 {"name": variant.name, "rounds": [each._asdict() | {"rate": each.rate} for each in rounds]}
             )
@@ -70,9 +70,9 @@ def main() -> None:
     (ROOT / ".bench" / "scaling.json").write_text(json.dumps(result, indent=2))
 
 
-def _row(name: str, found: Drained, first: Drained) -> str:
+def _row(name: str, found: Drained, first: Drained, rates: list[float]) -> str:
     return (
-        f"| {name} | {found.rate:,.0f} | {found.rate / first.rate:.2f} | {found.cores:.2f} | {found.broker_cores:.2f} | "
+        f"| {name} | {found.rate:,.0f} | {min(rates):,.0f} to {max(rates):,.0f} | {found.rate / first.rate:.2f} | {found.cores:.2f} | {found.broker_cores:.2f} | "
         f"{found.by_core:,.0f} | {found.by_core / first.by_core:.2f} | {found.peak_mb:,.0f} MB | {found.anonymous_mb:,.0f} MB | {found.start_s:.1f} s | {found.restart_s:.1f} s |"
     )
 
