@@ -17,7 +17,7 @@ ENV PATH=/opt/roistream/bin:$PATH \
 USER 10001
 WORKDIR /home/roistream
 # Compiles the kernels; on another kind of processor the first start does it again, into the same folder.
-RUN python -m streams.warming
+RUN python -m streams.runtime.kernel_warmup
 EXPOSE 6066 6067
 ENTRYPOINT ["roistream"]
 CMD ["worker"]

@@ -73,5 +73,5 @@ $(STAMP): pyproject.toml requirements.lock
 	@$(PIP) install --require-hashes -r requirements.lock
 	@$(PIP) install --no-deps --no-build-isolation -e .
 	@$(BIN)/python -m pip check >/dev/null || { echo "requirements.lock is older than pyproject.toml; run make lock." >&2; exit 1; }
-	@$(BIN)/python -m streams.warming
+	@$(BIN)/python -m streams.runtime.kernel_warmup
 	@touch $@

@@ -1,7 +1,7 @@
 """Expressions that every board uses. Sums are divided last; two workers that show one campaign count once."""
 
 from grafana.spec import Variable
-from metrics.catalogue import KpiSpec
+from metrics.kpis.catalogue import KpiSpec
 
 #: What the board's variables choose; what no campaign can claim is shown apart.
 SCOPE = 'job="$deployment",campaign_id!="(none)",campaign_id=~"$campaign",channel=~"$channel"'
@@ -60,7 +60,7 @@ def over(numerator: str, denominator: str) -> str:
 def own_labels(kpi: KpiSpec) -> str:
     """The labels that tell a KPI from others of its family, to be added to a selector.
 
-    >>> from metrics.catalogue import BY_ID
+    >>> from metrics.kpis.catalogue import BY_ID
     >>> own_labels(BY_ID["roi_incremental"]), own_labels(BY_ID["cpl"])
     (',method="incremental"', '')
     """

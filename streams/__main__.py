@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from metrics.errors import RoistreamError
+from metrics.values.errors import RoistreamError
 from streams.settings import Settings, load
 
 _EXIT_REFUSED = 2
@@ -51,8 +51,8 @@ def demo(
     picture: Annotated[Path | None, typer.Option(help="Draw the table as SVG here when it ends.")] = None,
 ) -> None:
     """Show the whole product on this machine: broker, cache, worker, seeded traffic, live table."""
-    from streams.demo.command import run  # noqa: PLC0415 - each command loads only what it needs
     from streams.demo.options import Options  # noqa: PLC0415
+    from streams.demo.run import run  # noqa: PLC0415 - each command loads only what it needs
 
     options = Options(seconds, rate, campaigns, seed, port, timelapse, picture)
     _end(lambda: run(options))
@@ -73,7 +73,7 @@ def worker(
 @app.command()
 def topics() -> None:
     """Create or check the topics; say what differs."""
-    from streams.administration import run  # noqa: PLC0415
+    from streams.transport.topic_admin import run  # noqa: PLC0415
 
     _with_settings(run)
 
@@ -101,7 +101,7 @@ def erase(
     lead: Annotated[str | None, typer.Option(help="Their lead_id.")] = None,
 ) -> None:
     """Forget a person, by all ids of theirs that you know: touches, links, paths. Figures stay."""
-    from streams.erasing import run  # noqa: PLC0415
+    from streams.commands.erase import run  # noqa: PLC0415
 
     _with_settings(lambda settings: run(settings, visitor, customer, lead))
 
@@ -114,7 +114,7 @@ def tail(
     json: Annotated[bool, typer.Option(help="One JSON record a line.")] = False,
 ) -> None:
     """Follow campaign-kpis as a readable table."""
-    from streams.tail import run  # noqa: PLC0415
+    from streams.commands.tail import run  # noqa: PLC0415
 
     _with_settings(
         lambda settings: run(
@@ -141,7 +141,7 @@ def backtest(
 ) -> None:
     """Say what a budget policy would have saved or lost over recorded hours."""
     from metrics.budget.policy import preset as policies_of  # noqa: PLC0415
-    from streams.backtest import run  # noqa: PLC0415
+    from streams.commands.backtest import run  # noqa: PLC0415
 
     def start(settings: Settings) -> int:
         policies = settings.policies if preset is None else policies_of(preset)
@@ -153,7 +153,7 @@ def backtest(
 @app.command()
 def doctor() -> None:
     """Check settings, broker, topics, Redis, clock and port; say what to do."""
-    from streams.doctor import run  # noqa: PLC0415
+    from streams.commands.doctor import run  # noqa: PLC0415
 
     _with_settings(run)
 

@@ -12,17 +12,17 @@ from zoneinfo import ZoneInfo
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from metrics.attribution.crediting import COHORT
+from metrics.attribution.conversion_credit import COHORT
 from metrics.attribution.models import MODELS, Rules
 from metrics.budget.policy import Policies
 from metrics.budget.policy import parse as parse_policies
-from metrics.composing import DECLARED
-from metrics.errors import SettingError
-from metrics.keys import KeyRule
-from metrics.panes import MINUTES, RETENTIONS
-from metrics.reading import Dimension
-from metrics.rollups import DIMENSIONS
-from metrics.timeline import parse_duration
+from metrics.kpis.compose import DECLARED
+from metrics.kpis.rollups import DIMENSIONS
+from metrics.records.kpi_reading import Dimension
+from metrics.records.partition_keys import KeyRule
+from metrics.values.errors import SettingError
+from metrics.values.time import parse_duration
+from metrics.windows.panes import MINUTES, RETENTIONS
 
 #: No variable begins with this; ``load`` refuses unknown names before it.
 _UNREAD = "ROISTREAM__UNREAD__"

@@ -12,24 +12,24 @@ from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from typing import Any, Literal, NoReturn
 
-from metrics.campaigns import Book
-from metrics.errors import RoistreamError
+from metrics.entities.campaigns import Book
 from metrics.exposition import Exposition
-from streams import loops
-from streams.administration import ensure_topics
-from streams.allocation import give_back
-from streams.app import make_app
-from streams.holding import Ports
-from streams.http import HttpServer
-from streams.processor import Processor
-from streams.publishing.board import BoardViews
-from streams.publishing.redis import RedisViews
-from streams.registry import Registry
+from metrics.values.errors import RoistreamError
+from streams.runtime import loops
+from streams.runtime.allocation import give_back
+from streams.runtime.kernel_warmup import warm_up
+from streams.runtime.partition_tasks import Ports
+from streams.runtime.registry import Registry
+from streams.runtime.task_manager import Processor
+from streams.runtime.telemetry import Telemetry
+from streams.runtime.watchdog import Watchdog
 from streams.settings import Settings
-from streams.showing import WorkerSource
-from streams.telemetry import Telemetry
-from streams.warming import warm_up
-from streams.watchdog import Watchdog
+from streams.sinks.http_server import HttpServer
+from streams.sinks.metrics_snapshot import WorkerSource
+from streams.sinks.redis_board import BoardViews
+from streams.sinks.redis_readings import RedisViews
+from streams.transport.faust_app import make_app
+from streams.transport.topic_admin import ensure_topics
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import hypothesis
 import pytest
 
-from metrics.errors import RoistreamError
+from metrics.values.errors import RoistreamError
 from streams.embedded.broker import BrokerHandle, embedded_broker
 from streams.embedded.cache import CacheHandle, embedded_cache
 from streams.settings import Settings

@@ -16,7 +16,7 @@ from grafana.promql import (
     total,
 )
 from grafana.spec import BREAK_EVEN, OVER_ONE, Board, Panel, Query, Row, Steps, Variable
-from metrics.catalogue import BY_ID, KPIS
+from metrics.kpis.catalogue import BY_ID, KPIS
 
 _STALE: Steps = ((None, "green"), (120.0, "yellow"), (600.0, "red"))
 _PACE: Steps = ((None, "yellow"), (0.8, "green"), (1.2, "red"))

@@ -3,7 +3,7 @@
 from grafana import promql
 from grafana.promql import CAC, SPEND, each, fact, kpi_of_each
 from grafana.spec import BREAK_EVEN, OVER_ONE, Board, Panel, Query, Row, Unit, Variable
-from metrics.catalogue import BY_ID
+from metrics.kpis.catalogue import BY_ID
 
 _CHANNEL = 'job="$deployment",channel=~"$channel",window="$window",model="$model"'
 

@@ -3,7 +3,7 @@
 from grafana import promql
 from grafana.promql import AGE, CAC, each, fact, kpi_of_each, own_labels
 from grafana.spec import Board, Note, Panel, Query, Row, Unit
-from metrics.catalogue import BY_ID, KPI_GAUGES, KpiSpec
+from metrics.kpis.catalogue import BY_ID, KPI_GAUGES, KpiSpec
 
 #: The gauge of the target that a KPI is held against.
 _TARGETS = {

@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from metrics.apportion import split
-from metrics.events import NO_CAMPAIGN
-from metrics.timeline import DAY
+from metrics.records.events import NO_CAMPAIGN
+from metrics.values.apportion import split
+from metrics.values.time import DAY
 
 WHOLE = 1_000_000
 #: The channel of touches that ``last_non_direct`` passes over.

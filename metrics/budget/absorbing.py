@@ -7,11 +7,11 @@ from msgspec.structs import replace
 from metrics.budget.policy import Policy
 from metrics.budget.records import AlertSignal
 from metrics.budget.state import HOURS_KEPT, CampaignState, Hour, Latest, since
-from metrics.campaigns import CampaignFacts
+from metrics.entities.campaigns import CampaignFacts
 from metrics.evidence import Arrived, OrderValues, assess
-from metrics.judging import instant
-from metrics.reading import CampaignKpi, Sums
-from metrics.timeline import HOUR
+from metrics.records.kpi_reading import CampaignKpi, Sums
+from metrics.records.validation import instant
+from metrics.values.time import HOUR
 
 #: Ids of decisions and alerts a campaign remembers, so that one that comes twice is heard once.
 _SEEN = 64

@@ -9,8 +9,8 @@ from metrics.budget.guards import Wish
 from metrics.budget.policy import Policy
 from metrics.budget.records import ActionHold, BudgetAction, Column, Mode
 from metrics.budget.state import NO_FAULT, SPENDING, CampaignState
-from metrics.money import MICROS
-from metrics.timeline import DAY, format_instant
+from metrics.values.money import MICROS
+from metrics.values.time import DAY, format_instant
 
 
 def action_of(

@@ -27,8 +27,8 @@ from metrics.budget.guards import (
 from metrics.budget.policy import Policies
 from metrics.budget.records import BudgetAction, Column, Mode
 from metrics.budget.state import NEVER, Board, CampaignState, Hold, subject_of
-from metrics.campaigns import CampaignFacts
-from metrics.timeline import MINUTE
+from metrics.entities.campaigns import CampaignFacts
+from metrics.values.time import MINUTE
 
 #: Words older than this are no longer acted on, so that reading a log anew repeats nothing; nor those so far ahead.
 MAX_WORD_AGE = 15 * MINUTE

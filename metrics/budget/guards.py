@@ -13,8 +13,8 @@ from msgspec.structs import replace
 from metrics.budget.policy import Policies, Policy
 from metrics.budget.records import ActionVerb, Column, Mode
 from metrics.budget.state import SPENDING, Board, CampaignState, Hold, Latest
-from metrics.money import MICROS
-from metrics.timeline import DAY, HOUR, MINUTE
+from metrics.values.money import MICROS
+from metrics.values.time import DAY, HOUR, MINUTE
 
 By = Literal["rule", "alert", "operator"]
 #: The rule that moves money between campaigns; its proposals do not pass by themselves.

@@ -9,7 +9,7 @@ from metrics.budget.desk import Desk
 from metrics.budget.records import BudgetDecision
 from metrics.budget.state import CampaignState, subject_of
 from metrics.budget.words import who, wish_again, wish_of
-from metrics.judging import instant
+from metrics.records.validation import instant
 
 #: Words that may wait for the registration of their campaigns.
 _EARLY = 100

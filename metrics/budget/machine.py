@@ -13,7 +13,7 @@ from metrics.budget.receiving import receive
 from metrics.budget.records import AlertSignal, BudgetAction, BudgetDecision
 from metrics.budget.reviewing import review
 from metrics.budget.state import Board
-from metrics.reading import CampaignKpi
+from metrics.records.kpi_reading import CampaignKpi
 
 __all__ = ["Context", "Inputs", "slices", "step"]
 

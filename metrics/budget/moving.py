@@ -10,7 +10,7 @@ from metrics.budget.guards import REALLOCATION, Wish
 from metrics.budget.policy import Policies
 from metrics.budget.reallocation import Place, Reallocation, reallocating
 from metrics.budget.state import Board, CampaignState
-from metrics.money import MICROS
+from metrics.values.money import MICROS
 
 
 class Moving(NamedTuple):

@@ -5,7 +5,7 @@ from math import sqrt
 from typing import Literal, NamedTuple
 
 from metrics.budget.state import Hour
-from metrics.timeline import DAY, HOUR
+from metrics.values.time import DAY, HOUR
 
 #: Half the width of the band on the first day, as a share of the budget; it closes with the square root of what is left.
 OPENING_BAND = 0.25

@@ -11,10 +11,10 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from metrics.budget.records import Column
-from metrics.errors import SettingError
 from metrics.evidence import EvidenceOptions
-from metrics.money import MICROS
-from metrics.timeline import DAY, HOUR, MINUTE, parse_duration
+from metrics.values.errors import SettingError
+from metrics.values.money import MICROS
+from metrics.values.time import DAY, HOUR, MINUTE, parse_duration
 
 Preset = Literal["careful", "standard", "bold"]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
@@ -178,7 +178,7 @@ def parse(table: Mapping[str, Any]) -> Policies:
     >>> parse({"max_step": 3})
     Traceback (most recent call last):
     ...
-    metrics.errors.SettingError: budget: max_step: Expected `float` <= 1.0; correct it in the TOML file.
+    metrics.values.errors.SettingError: budget: max_step: Expected `float` <= 1.0; correct it in the TOML file.
     """
     own = {name: value for name, value in table.items() if name != "campaigns"}
     common = _policy("budget", own, PRESETS["standard"])

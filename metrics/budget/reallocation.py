@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metrics.budget.state import Hour
-from metrics.money import MICROS
+from metrics.values.money import MICROS
 
 Floats = NDArray[np.float64]
 

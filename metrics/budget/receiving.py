@@ -8,8 +8,8 @@ from metrics.budget.absorbing import absorb_reading, absorb_signal
 from metrics.budget.desk import SLICE, Desk
 from metrics.budget.records import AlertSignal
 from metrics.evidence import pooled
-from metrics.judging import instant
-from metrics.reading import CampaignKpi
+from metrics.records.kpi_reading import CampaignKpi
+from metrics.records.validation import instant
 
 #: Alerts that may wait for the registration of their campaigns.
 _EARLY = 100

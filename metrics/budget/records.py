@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from metrics.events import Identifier, Instant, Money
-from metrics.reading import Evidence
+from metrics.records.events import Identifier, Instant, Money
+from metrics.records.kpi_reading import Evidence
 
 ACTION_SCHEMA = "budget-action/1"
 CARD_SCHEMA = "board-card/1"

@@ -7,10 +7,10 @@ from metrics.budget.guards import Wish
 from metrics.budget.pacing import Projection, catches_up, project
 from metrics.budget.policy import Policy
 from metrics.budget.state import PACE, WIP, CampaignState, Hold
-from metrics.campaigns import CampaignFacts
-from metrics.money import MICROS
-from metrics.reading import Evidence
-from metrics.timeline import DAY, HOUR, format_instant
+from metrics.entities.campaigns import CampaignFacts
+from metrics.records.kpi_reading import Evidence
+from metrics.values.money import MICROS
+from metrics.values.time import DAY, HOUR, format_instant
 
 
 class Case(NamedTuple):

@@ -17,11 +17,11 @@ from metrics.budget.machine import Context, Inputs, step
 from metrics.budget.policy import Policies, Policy
 from metrics.budget.records import BudgetAction, Column
 from metrics.budget.state import Board, CampaignState
-from metrics.campaigns import CampaignFacts
-from metrics.judging import instant
-from metrics.money import ratio
-from metrics.reading import CampaignKpi, Sums
-from metrics.timeline import HOUR, format_instant
+from metrics.entities.campaigns import CampaignFacts
+from metrics.records.kpi_reading import CampaignKpi, Sums
+from metrics.records.validation import instant
+from metrics.values.money import ratio
+from metrics.values.time import HOUR, format_instant
 
 #: Published estimates of advertising response lie below 1; a little under it favours neither growing nor stopping.
 ELASTICITY = 0.7

@@ -6,7 +6,7 @@ import msgspec
 
 from metrics.budget.records import AlertSignal, BudgetAction, BudgetDecision, Column
 from metrics.evidence import OrderValues
-from metrics.reading import Evidence, Sums
+from metrics.records.kpi_reading import Evidence, Sums
 
 #: Columns in which a campaign is meant to spend.
 SPENDING: frozenset[Column] = frozenset({"test", "scale"})

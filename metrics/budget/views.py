@@ -7,9 +7,9 @@ from metrics.budget.policy import Policies
 from metrics.budget.records import BoardCard, CardHold, CardPace, Column, ColumnView, Mode, SparkPoint
 from metrics.budget.rules import projected
 from metrics.budget.state import NEVER, Board, CampaignState
-from metrics.campaigns import CampaignFacts
-from metrics.money import ratio
-from metrics.timeline import format_instant
+from metrics.entities.campaigns import CampaignFacts
+from metrics.values.money import ratio
+from metrics.values.time import format_instant
 
 #: Hours on a card's sparkline.
 _SPARK_HOURS = 48

@@ -5,8 +5,8 @@ from datetime import datetime
 from metrics.budget.guards import Wish
 from metrics.budget.records import BudgetAction, BudgetDecision
 from metrics.budget.state import CampaignState, Hold
-from metrics.judging import instant
-from metrics.money import MICROS, to_micros
+from metrics.records.validation import instant
+from metrics.values.money import MICROS, to_micros
 
 
 def wish_of(decision: BudgetDecision, state: CampaignState) -> Wish | str:

@@ -19,8 +19,8 @@ from metrics.evidence.martingale import (
     value_floor,
 )
 from metrics.evidence.posterior import probability_below, rate_interval
-from metrics.money import MICROS
-from metrics.reading import Evidence, Sums, TargetName, Verdict
+from metrics.records.kpi_reading import Evidence, Sums, TargetName, Verdict
+from metrics.values.money import MICROS
 
 #: Below so many orders their mean value says too little to stand in for a known one.
 _MIN_ORDERS = 5

@@ -5,8 +5,8 @@ run in a thread beside the event loop.
 """
 
 from metrics.exposition.collector import RoistreamCollector
-from metrics.exposition.folding import OTHER, Folding
 from metrics.exposition.rendering import Exposition, prefers_openmetrics, render
+from metrics.exposition.series_limit import OTHER, Folding
 from metrics.exposition.snapshot import (
     BoardSnapshot,
     CampaignSnapshot,

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from metrics.exposition.folding import Folding
 from metrics.exposition.samples import worker_samples
+from metrics.exposition.series_limit import Folding
 from metrics.exposition.snapshot import Source
 
 

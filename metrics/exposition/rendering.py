@@ -9,9 +9,9 @@ cached: while events flow nearly every reading has changed by the next scrape.
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST
 
-from metrics.exposition.families import Family
-from metrics.exposition.folding import Folding
+from metrics.exposition.metric_families import Family
 from metrics.exposition.samples import Samples, number, worker_samples
+from metrics.exposition.series_limit import Folding
 from metrics.exposition.snapshot import Source, WorkerSnapshot
 
 

@@ -7,10 +7,9 @@ from typing import NamedTuple
 
 from prometheus_client.utils import floatToGoString
 
-from metrics.catalogue import COUNTERS, KPI_FAMILIES, SUM_GAUGES
-from metrics.exposition import families as table
-from metrics.exposition.families import Family
-from metrics.exposition.folding import OTHER, Folding, folded_sums
+from metrics.exposition import metric_families as table
+from metrics.exposition.metric_families import Family
+from metrics.exposition.series_limit import OTHER, Folding, folded_sums
 from metrics.exposition.snapshot import (
     BoardSnapshot,
     CampaignSnapshot,
@@ -21,8 +20,9 @@ from metrics.exposition.snapshot import (
     RollupSnapshot,
     WorkerSnapshot,
 )
-from metrics.money import MICROS
-from metrics.reading import CampaignKpi, Completeness, RollupKpi
+from metrics.kpis.catalogue import COUNTERS, KPI_FAMILIES, SUM_GAUGES
+from metrics.records.kpi_reading import CampaignKpi, Completeness, RollupKpi
+from metrics.values.money import MICROS
 
 
 class Labels:

@@ -5,8 +5,8 @@ from typing import Protocol
 
 import msgspec
 
-from metrics.reading import CampaignKpi, Evidence, RollupKpi
-from metrics.tally import Tally
+from metrics.records.kpi_reading import CampaignKpi, Evidence, RollupKpi
+from metrics.sums.tally import Tally
 
 
 class CampaignSnapshot(msgspec.Struct, frozen=True, kw_only=True):

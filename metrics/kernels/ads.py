@@ -2,7 +2,7 @@
 
 One pass over each JSON object finds the fields that the sums, the dedupe and the journeys need, and checks the others.
 A record is *plain* when it is certain to decode to the same values that a whole JSON decoder and the rules of
-``metrics.judging`` would give; every other record, right or wrong, is left to those.
+``metrics.records.validation`` would give; every other record, right or wrong, is left to those.
 """
 
 from typing import Any
@@ -219,7 +219,7 @@ def scan(
         most_bytes: longer records are not plain.
         is_click: whether ``offer`` and ``segment`` are fields.
         partitions: how many there are; 0: ``homes`` is left alone.
-        trusts_keys: as ``metrics.keys.KeyRule`` says.
+        trusts_keys: as ``metrics.records.partition_keys.KeyRule`` says.
         id_seed: of the hash of ``event_id``.
         visitor_seed: of the hash of ``visitor_id``.
         plain: bool, out.

@@ -10,17 +10,17 @@ from collections.abc import Callable
 from aiohttp import web
 from redis.asyncio import Redis
 
-from metrics.errors import RoistreamError, SettingError
-from streams.board import pages
-from streams.board.access import Access
-from streams.board.api import MAX_BODY_BYTES, Api
-from streams.board.cards import Cards
-from streams.board.feed import Feed
-from streams.board.gate import Gate, guarded, on_prepare
-from streams.board.journal import Journal
-from streams.board.mirror import Mirror, client
-from streams.board.simulating import Simulator
-from streams.board.trail import Trail
+from metrics.values.errors import RoistreamError, SettingError
+from streams.board import static_files as pages
+from streams.board.audit_trail import Trail
+from streams.board.auth import Access
+from streams.board.broadcast import Feed
+from streams.board.card_store import Cards
+from streams.board.kafka_gateway import Journal
+from streams.board.middleware import Gate, guarded, on_prepare
+from streams.board.redis_subscriber import Mirror, client
+from streams.board.routes import MAX_BODY_BYTES, Api
+from streams.board.simulation import Simulator
 from streams.settings import Settings
 
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"

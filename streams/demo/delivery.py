@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from metrics.timeline import DAY, MINUTE, SECOND
+from metrics.values.time import DAY, MINUTE, SECOND
 from streams import topics
 
 #: What the world did to a record; only ``broken`` ones are wrong.

@@ -4,10 +4,10 @@ import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from metrics.timeline import SECOND, format_instant
+from metrics.values.time import SECOND, format_instant
 from streams import topics
+from streams.demo.campaign_profiles import Profile
 from streams.demo.delivery import Fact, Record
-from streams.demo.profiles import Profile
 
 #: Share of clicks by people whom other campaigns reach as well, so that journeys cross.
 REGULARS_SHARE = 0.25

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from metrics.errors import RoistreamError
+from metrics.values.errors import RoistreamError
 
 #: With at least this many seconds, a demo that shows too few figures has failed.
 JUDGED_SECONDS = 30

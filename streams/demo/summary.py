@@ -1,7 +1,7 @@
 """What the demo says at its end. Pure."""
 
-from metrics.events import NO_CAMPAIGN
-from streams.demo.state import Row, State
+from metrics.records.events import NO_CAMPAIGN
+from streams.demo.table_state import Row, State
 
 
 def summary(state: State, first_figures_s: float | None) -> list[str]:

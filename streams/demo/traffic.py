@@ -11,12 +11,12 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from metrics.errors import RoistreamError
+from metrics.values.errors import RoistreamError
 from streams import topics
-from streams.connections import aiokafka_options
 from streams.demo.delivery import Arrival
 from streams.demo.world import World
 from streams.settings import Settings
+from streams.transport.client_options import aiokafka_options
 
 #: How long the live loop rests between two looks at the clock.
 _TICK_S = 0.05

@@ -11,15 +11,15 @@ from decimal import Decimal
 from heapq import heappop, heappush
 from itertools import count
 
-from metrics.timeline import DAY, HOUR, SECOND, floor_to, format_instant
+from metrics.values.time import DAY, HOUR, SECOND, floor_to, format_instant
 from streams import topics
+from streams.demo.ad_platform import Platform
+from streams.demo.campaign_profiles import Profile, choose
 from streams.demo.delivery import BROKEN_SHARE, Arrival, Fact, Record, deliver, spoil
 from streams.demo.funnel import Funnel
-from streams.demo.pace import Pace
-from streams.demo.platform import Platform
-from streams.demo.profiles import Profile, choose
-from streams.demo.reports import HISTORY_CADENCE_MS, LIVE_CADENCE_MS, Reporter
-from streams.demo.takings import Takings
+from streams.demo.ground_truth import Takings
+from streams.demo.platform_reports import HISTORY_CADENCE_MS, LIVE_CADENCE_MS, Reporter
+from streams.demo.simulated_clock import Pace
 
 #: Rates into EUR at the start of the history, and since one hour before going live.
 RATES: dict[str, tuple[str, str]] = {"USD": ("0.91", "0.92"), "GBP": ("1.17", "1.16")}

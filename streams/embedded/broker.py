@@ -13,8 +13,15 @@ from importlib.util import find_spec
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
-from metrics.errors import RoistreamError
-from streams.embedded.process import LOOPBACK, Command, Server, is_listening, server_folder, start_server
+from metrics.values.errors import RoistreamError
+from streams.embedded.child_process import (
+    LOOPBACK,
+    Command,
+    Server,
+    is_listening,
+    server_folder,
+    start_server,
+)
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from metrics.errors import RoistreamError
-from metrics.timeline import format_instant
+from metrics.values.errors import RoistreamError
+from metrics.values.time import format_instant
 from streams import topics
 from streams.replay.conversion import Conversion, convert
 from streams.replay.loading import load

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from metrics.timeline import to_millis
+from metrics.values.time import to_millis
 from streams import topics
 from streams.replay.mapping import IDENTITY, ORDERED_BY, RECORDS, Lookup, Mapping, MappingError, listed
 from streams.replay.reading import Row, expand, kind_of, read

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from metrics.timeline import parse_duration
+from metrics.values.time import parse_duration
 from streams.replay.mapping import RECORDS, Field, Mapping, MappingError, Output, ZoneOf, kinds, listed
 
 

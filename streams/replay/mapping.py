@@ -12,8 +12,8 @@ from typing import Any, Literal, get_args
 
 import msgspec
 
-from metrics import events
-from metrics.errors import RoistreamError
+from metrics.records import events
+from metrics.values.errors import RoistreamError
 from streams import topics
 
 #: The record of each topic that a mapping may write.

@@ -4,12 +4,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
-from metrics.errors import RoistreamError
+from metrics.values.errors import RoistreamError
 from streams import topics
-from streams.administration import wait_for_broker
-from streams.connections import kafka_python_options
 from streams.replay.transform import Record
 from streams.settings import Settings
+from streams.transport.client_options import kafka_python_options
+from streams.transport.topic_admin import wait_for_broker
 
 #: What one request may hold; 64 KiB and 20 ms make batches of some hundred records.
 _BATCH_BYTES = 65_536

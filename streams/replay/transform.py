@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
-from metrics import money
-from metrics.timeline import format_instant
+from metrics.values import money
+from metrics.values.time import format_instant
 from streams import topics
 from streams.replay.fields import FieldReader, Tables
 from streams.replay.mapping import IDENTITY, ORDERED_BY, RECORDS, Mapping, Output, Skip, kinds

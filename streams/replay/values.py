@@ -7,7 +7,7 @@ from decimal import Context, Decimal, DivisionByZero, Inexact, InvalidOperation,
 from functools import lru_cache, partial
 from zoneinfo import ZoneInfo
 
-from metrics.timeline import EPOCH, parse_duration, to_millis
+from metrics.values.time import EPOCH, parse_duration, to_millis
 from streams.replay.mapping import Condition, template_slots
 
 #: Arithmetic that raises rather than rounds; amounts never come near 200 digits.

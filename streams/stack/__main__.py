@@ -15,18 +15,18 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from metrics.errors import RoistreamError
+from metrics.values.errors import RoistreamError
 from streams import settings as settings_module
-from streams.administration import ensure_topics
 from streams.demo import traffic
 from streams.demo.options import environment
-from streams.demo.pace import Pace
+from streams.demo.simulated_clock import Pace
 from streams.demo.world import World
 from streams.embedded.broker import embedded_broker
 from streams.embedded.cache import embedded_cache
-from streams.embedded.process import Command, Server
+from streams.embedded.child_process import Command, Server
 from streams.settings import Settings
 from streams.stack import monitoring
+from streams.transport.topic_admin import ensure_topics
 
 _READY_WITHIN_S = 120
 _LOOK_EVERY_S = 1.0

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from metrics.errors import RoistreamError
-from streams.embedded.process import LOOPBACK, Command, Server, free_ports, server_folder, start_server
+from metrics.values.errors import RoistreamError
+from streams.embedded.child_process import LOOPBACK, Command, Server, free_ports, server_folder, start_server
 
 PROMETHEUS = "prometheus"
 #: Debian's name, then that of the project's own archives.

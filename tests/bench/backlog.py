@@ -19,10 +19,10 @@ import numpy as np
 from kafka import KafkaAdminClient
 
 from streams import topics
-from streams.administration import ensure_topics
-from streams.connections import kafka_python_options
-from streams.embedded.process import LOOPBACK, free_ports
+from streams.embedded.child_process import LOOPBACK, free_ports
 from streams.settings import Settings
+from streams.transport.client_options import kafka_python_options
+from streams.transport.topic_admin import ensure_topics
 from tests.bench.bulk import Appender, ClickBatch, Columns, routed_visitors
 from tests.bench.contenders import (
     BenchError,

@@ -14,14 +14,14 @@ import msgspec
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from metrics.budget.policy import parse
-from metrics.campaigns import Book
-from metrics.events import Campaign
-from metrics.money import MICROS
-from metrics.reading import CampaignKpi, OtherBasis, Sums
-from metrics.timeline import HOUR, floor_to, format_instant
+from metrics.entities.campaigns import Book
+from metrics.records.events import Campaign
+from metrics.records.kpi_reading import CampaignKpi, OtherBasis, Sums
+from metrics.values.money import MICROS
+from metrics.values.time import HOUR, floor_to, format_instant
 from streams import topics
-from streams.controller import Controller
-from streams.controller_log import ControllerLog
+from streams.stages.budget.controller_log import ControllerLog
+from streams.stages.budget.stage import Controller
 
 NOW = floor_to(1_800_000_000_000, HOUR)
 NOTHING = dict.fromkeys(Sums.__struct_fields__, 0)

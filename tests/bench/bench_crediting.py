@@ -13,12 +13,12 @@ from collections.abc import Iterator
 import msgspec
 
 from metrics.attribution.models import MODELS, Rules
-from metrics.campaigns import Book
+from metrics.entities.campaigns import Book
 from streams import topics
-from streams.intake import Intake, IntakeOptions
-from streams.intake_log import IntakeLog
-from streams.slab import Record, RecordSlab
-from streams.warming import warm_up
+from streams.messages.source_records import Record, RecordSlab
+from streams.runtime.kernel_warmup import warm_up
+from streams.stages.intake.intake_log import IntakeLog
+from streams.stages.intake.stage import Intake, IntakeOptions
 from tests.bench.clicks import Clicks, Conversions, Records, make_clicks, make_conversions
 
 _SLICE = 2_000

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from metrics.attribution.fitting import PathSteps
-from metrics.attribution.journeys import Columns, TouchStore, Watchlist
-from metrics.timeline import DAY
+from metrics.attribution.markov_fit import PathSteps
+from metrics.attribution.touch_store import Columns, TouchStore, Watchlist
+from metrics.values.time import DAY
 
 _SLICE = 2_000
 _SLICES_PER_CHECKPOINT = 10

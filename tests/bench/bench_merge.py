@@ -8,16 +8,16 @@ import gc
 import time
 from zoneinfo import ZoneInfo
 
-from metrics.campaigns import Book
-from metrics.panes import DAYS, MINUTES, QUARTERS, TOTAL
-from metrics.tally import Tally
-from metrics.timeline import DAY, MINUTE, QUARTER
-from metrics.watermark import PartitionStatus
-from streams.merge import Merge, MergeOptions, Pace
-from streams.merge_log import MergeLog
-from streams.pane_blocks import pack
-from streams.slab import Record
-from streams.wire import Bundle, encode
+from metrics.entities.campaigns import Book
+from metrics.sums.tally import Tally
+from metrics.values.time import DAY, MINUTE, QUARTER
+from metrics.windows.panes import DAYS, MINUTES, QUARTERS, TOTAL
+from metrics.windows.watermark import PartitionStatus
+from streams.messages.source_records import Record
+from streams.stages.merge.merge_log import MergeLog
+from streams.stages.merge.stage import Merge, MergeOptions, Pace
+from streams.state.codec import Bundle, encode
+from streams.state.pane_table import pack
 
 _FIRST = 1_790_000_000_000 // DAY * DAY
 _BUNDLE_CAMPAIGNS = 1_000

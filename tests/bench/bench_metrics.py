@@ -9,7 +9,6 @@ from types import SimpleNamespace
 
 from prometheus_client.openmetrics.exposition import generate_latest
 
-from metrics.catalogue import BY_ID
 from metrics.exposition import (
     CampaignSnapshot,
     Exposition,
@@ -17,8 +16,9 @@ from metrics.exposition import (
     RoistreamCollector,
     WorkerSnapshot,
 )
-from metrics.reading import CampaignKpi, OtherBasis, Sums
-from metrics.tally import Tally
+from metrics.kpis.catalogue import BY_ID
+from metrics.records.kpi_reading import CampaignKpi, OtherBasis, Sums
+from metrics.sums.tally import Tally
 
 WINDOWS = ("1h", "24h", "total")
 OPENMETRICS = "application/openmetrics-text;version=1.0.0"

@@ -14,7 +14,7 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.protocol.produce import ProduceRequest
 from aiokafka.record.util import calc_crc32c
 
-from streams.wire import partition_of
+from streams.state.codec import partition_of
 
 VISITORS = 100_000
 #: Base offset, length, leader epoch, magic, checksum; what follows is covered by the checksum: attributes, last

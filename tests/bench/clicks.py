@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import aiokafka
 import msgspec
 
-from streams.wire import MAX_BATCH_BYTES, partition_of
+from streams.state.codec import MAX_BATCH_BYTES, partition_of
 
 PARTITIONS = 4
 _VISITORS = 100_000

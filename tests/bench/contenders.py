@@ -18,12 +18,12 @@ import msgspec
 
 from metrics.attribution.models import MODELS
 from streams import topics
-from streams.administration import ensure_topics
-from streams.embedded.process import LOOPBACK, free_ports
-from streams.intake_log import META_KEY, IntakeMeta
+from streams.embedded.child_process import LOOPBACK, free_ports
 from streams.settings import Settings
+from streams.stages.intake.intake_log import META_KEY, IntakeMeta
+from streams.state.codec import decode_as
 from streams.topics import MAX_MESSAGE_BYTES
-from streams.wire import decode_as
+from streams.transport.topic_admin import ensure_topics
 from tests.bench.clicks import PARTITIONS, Clicks, Conversions, produce
 from tests.bench.machine import CpuWatch, peak_memory_mb
 

@@ -22,17 +22,17 @@ import numpy as np
 from aiokafka.record.default_records import DefaultRecordBatch
 
 from metrics.attribution.models import MODELS, Rules
-from metrics.campaigns import Book
+from metrics.entities.campaigns import Book
 from streams import topics
-from streams.feeding import slices
-from streams.intake import Intake, IntakeOptions
-from streams.intake_log import IntakeLog
-from streams.merge import Merge, MergeOptions, Pace
-from streams.merge_log import MergeLog
-from streams.record_batches import unpack
-from streams.slab import Record, RecordSlab
-from streams.warming import warm_up
-from streams.wire import Checkpoint
+from streams.messages.source_records import Record, RecordSlab
+from streams.runtime.input_slices import slices
+from streams.runtime.kernel_warmup import warm_up
+from streams.stages.intake.intake_log import IntakeLog
+from streams.stages.intake.stage import Intake, IntakeOptions
+from streams.stages.merge.merge_log import MergeLog
+from streams.stages.merge.stage import Merge, MergeOptions, Pace
+from streams.state.codec import Checkpoint
+from streams.transport.record_batches import unpack
 from tests.bench.baselines.loop import Click
 from tests.bench.bulk import ClickBatch, Columns
 from tests.bench.intake import parsed

@@ -9,13 +9,13 @@ from types import SimpleNamespace
 
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
-from metrics.campaigns import Book
+from metrics.entities.campaigns import Book
 from streams import topics
-from streams.feeding import slices
-from streams.intake import Intake, IntakeOptions
-from streams.intake_log import IntakeLog
-from streams.record_batches import RawRecords, unpack
-from streams.warming import warm_up
+from streams.runtime.input_slices import slices
+from streams.runtime.kernel_warmup import warm_up
+from streams.stages.intake.intake_log import IntakeLog
+from streams.stages.intake.stage import Intake, IntakeOptions
+from streams.transport.record_batches import RawRecords, unpack
 from tests.bench.clicks import Records, make_clicks
 
 _CLICKS, _CAMPAIGNS, _RUNS = 400_000, 200, 3

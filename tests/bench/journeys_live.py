@@ -22,12 +22,12 @@ import msgspec
 import numpy as np
 
 from metrics.attribution.models import MODELS
-from metrics.timeline import HOUR, MINUTE
+from metrics.values.time import HOUR, MINUTE
 from streams import topics
-from streams.administration import ensure_topics
-from streams.checkpoint import bounds
 from streams.settings import Settings
-from streams.wire import partition_of
+from streams.state.codec import partition_of
+from streams.transport.checkpoint_writer import bounds
+from streams.transport.topic_admin import ensure_topics
 from tests.bench.bulk import Appender, ClickBatch, Columns
 from tests.bench.clicks import PARTITIONS, Records, produce
 from tests.bench.contenders import Broker, bench_settings

@@ -25,9 +25,9 @@ import msgspec
 import numpy as np
 
 from streams import topics
-from streams.administration import ensure_topics
-from streams.embedded.process import LOOPBACK, free_ports
+from streams.embedded.child_process import LOOPBACK, free_ports
 from streams.settings import Settings
+from streams.transport.topic_admin import ensure_topics
 from tests.bench.bulk import Appender, ClickBatch, Columns, routed_visitors
 from tests.bench.clicks import PARTITIONS
 from tests.bench.contenders import (

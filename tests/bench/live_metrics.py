@@ -21,10 +21,10 @@ from typing import NamedTuple
 from kafka import KafkaProducer
 
 from streams import topics
-from streams.administration import ensure_topics
-from streams.connections import kafka_python_options
 from streams.embedded.broker import embedded_broker
 from streams.settings import Settings
+from streams.transport.client_options import kafka_python_options
+from streams.transport.topic_admin import ensure_topics
 from tests.bench.machine import cpu_seconds, load_average
 from tests.servers.worker import WorkerProcess, running_worker, wait_for
 

@@ -3,7 +3,7 @@
 import random
 from typing import Any
 
-from streams.wire import partition_of
+from streams.state.codec import partition_of
 
 Load = list[tuple[str, bytes | None, Any]]
 

@@ -16,9 +16,9 @@ from aiokafka import TopicPartition
 from kafka import KafkaProducer
 
 from streams import topics
-from streams.connections import aiokafka_options, kafka_python_options
-from streams.log_reading import read_whole
 from streams.settings import Settings
+from streams.transport.client_options import aiokafka_options, kafka_python_options
+from streams.transport.log_reader import read_whole
 from tests.contracts.oracles.cells import FIELDS, Expected, differences
 from tests.servers.worker import WorkerProcess, wait_for
 

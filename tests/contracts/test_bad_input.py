@@ -8,9 +8,9 @@ from typing import Any
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 
 from streams import topics
-from streams.administration import ensure_topics
-from streams.connections import kafka_python_options
 from streams.settings import Settings
+from streams.transport.client_options import kafka_python_options
+from streams.transport.topic_admin import ensure_topics
 from tests.conftest import Broker
 from tests.contracts.outside import last_revisions, published, read_all, write
 from tests.servers.worker import running_worker, wait_for

@@ -8,7 +8,7 @@ from typing import Any
 import redis
 
 from streams import topics
-from streams.administration import ensure_topics
+from streams.transport.topic_admin import ensure_topics
 from tests.contracts.outside import published, write
 from tests.servers.worker import running_worker, wait_for
 

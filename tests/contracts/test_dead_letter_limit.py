@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from streams import topics
-from streams.administration import ensure_topics
 from streams.settings import Settings
+from streams.transport.topic_admin import ensure_topics
 from tests.conftest import Broker
 from tests.contracts.outside import last_revisions, published, read_all, write
 from tests.servers.worker import WorkerProcess, running_worker, variables, wait_for

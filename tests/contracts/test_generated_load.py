@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from streams import topics
-from streams.administration import ensure_topics
 from streams.embedded.broker import BrokerHandle
 from streams.settings import Settings
+from streams.transport.topic_admin import ensure_topics
 from tests.conftest import Broker
 from tests.contracts.load import Load, as_oracle_input, generated, visitors
 from tests.contracts.oracles import stream

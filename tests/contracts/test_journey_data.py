@@ -9,11 +9,11 @@ from itertools import groupby, pairwise
 
 import pytest
 
-from metrics.attribution.crediting import shares
-from metrics.attribution.markov import Walk, fit
+from metrics.attribution.conversion_credit import shares
+from metrics.attribution.markov_chain import Walk, fit
 from metrics.attribution.models import UNCREDITED, Rules, Touch, credit, path_of
-from metrics.tally import Tally
-from metrics.timeline import to_millis
+from metrics.sums.tally import Tally
+from metrics.values.time import to_millis
 
 MONTH = Rules()  # clicks of 30 days
 

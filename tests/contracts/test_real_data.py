@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from streams import topics
-from streams.administration import ensure_topics
 from streams.replay.command import run as replay
 from streams.settings import Settings
+from streams.transport.topic_admin import ensure_topics
 from tests.conftest import Broker
 from tests.contracts.oracles import ad_exports, online_retail
 from tests.contracts.outside import equals, last_revisions, published

@@ -14,11 +14,11 @@ import redis
 from kafka.admin import KafkaAdminClient
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from streams.administration import ensure_topics
-from streams.connections import kafka_python_options
 from streams.embedded.broker import BrokerHandle
 from streams.embedded.cache import CacheHandle
 from streams.settings import Settings
+from streams.transport.client_options import kafka_python_options
+from streams.transport.topic_admin import ensure_topics
 from tests.conftest import Broker
 from tests.contracts.outside import read_all, write
 from tests.servers.worker import WorkerProcess, running_worker, wait_for

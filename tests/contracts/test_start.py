@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from kafka.admin import KafkaAdminClient, NewTopic
 
-from streams.administration import ensure_topics
-from streams.connections import kafka_python_options
 from streams.embedded.broker import BrokerHandle, embedded_broker
-from streams.embedded.process import free_ports
+from streams.embedded.child_process import free_ports
 from streams.settings import Settings
+from streams.transport.client_options import kafka_python_options
+from streams.transport.topic_admin import ensure_topics
 from tests.contracts.outside import last_revisions, published, write
 from tests.servers.worker import WorkerProcess, running_worker, variables, wait_for
 

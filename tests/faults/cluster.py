@@ -11,7 +11,7 @@ from pathlib import Path
 from kafka import KafkaAdminClient
 
 from streams.embedded.broker import answers_metadata
-from streams.embedded.process import LOOPBACK, Command, Server, free_ports, server_folder
+from streams.embedded.child_process import LOOPBACK, Command, Server, free_ports, server_folder
 from tests.faults.proxy import Proxy, running_proxy
 from tests.servers.kafka import _java, _write_configuration, fetch_artifacts
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from streams.embedded.process import free_ports
+from streams.embedded.child_process import free_ports
 from streams.settings import Settings
 from tests.servers.worker import WorkerProcess, variables
 

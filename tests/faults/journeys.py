@@ -4,7 +4,7 @@ import random
 from typing import Any, NamedTuple
 
 from streams import topics
-from streams.wire import partition_of
+from streams.state.codec import partition_of
 from tests.contracts.load import Load
 
 MINUTE_MS = 60_000

@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from metrics.composing import DECLARED
+from metrics.kpis.compose import DECLARED
 from streams import topics
 from streams.settings import Settings
 from tests.contracts.oracles.cells import Expected

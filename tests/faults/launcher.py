@@ -20,8 +20,8 @@ from weakref import WeakSet
 import aiokafka
 from aiokafka.errors import KafkaError
 
-import streams.checkpoint
-import streams.seat
+import streams.runtime.task
+import streams.transport.checkpoint_writer
 import streams.worker
 from streams.__main__ import main
 
@@ -114,10 +114,10 @@ def _around(owner: Any, name: str, before: Callable[[Any], Any], after: Callable
 
 def set_trap(trap: Trap) -> None:
     """Wrap what a checkpoint, a takeover and a release go through."""
-    streams.checkpoint.aiokafka = SimpleNamespace(  # type: ignore[attr-defined]
+    streams.transport.checkpoint_writer.aiokafka = SimpleNamespace(  # type: ignore[attr-defined]
         AIOKafkaProducer=_producer_of(trap), AIOKafkaConsumer=aiokafka.AIOKafkaConsumer
     )
-    read_whole = streams.seat.read_whole
+    read_whole = streams.runtime.task.read_whole
 
     async def reading(settings: Any, changelog: str, *args: Any) -> AsyncIterator[Any]:
         async for entries in read_whole(settings, changelog, *args):
@@ -125,7 +125,7 @@ def set_trap(trap: Trap) -> None:
             yield entries
         trap.passes("recovered", _stage(changelog))
 
-    streams.seat.read_whole = reading
+    streams.runtime.task.read_whole = reading
     claimed: WeakSet[Any] = WeakSet()
 
     def on_write(writer: Any) -> None:
@@ -137,11 +137,11 @@ def set_trap(trap: Trap) -> None:
             claimed.add(writer)
             trap.passes("claimed", _stage(writer._changelog))
 
-    writer = streams.checkpoint.CheckpointWriter
+    writer = streams.transport.checkpoint_writer.CheckpointWriter
     _around(writer, "start", lambda _: None, lambda each: trap.passes("fenced", _stage(each._changelog)))
     _around(writer, "write", on_write, on_written)
     _around(
-        streams.seat.Seat,
+        streams.runtime.task.Seat,
         "close",
         lambda seat: trap.passes("revoking", _stage(seat._changelog)),
         lambda seat: trap.passes("revoked", _stage(seat._changelog)),

@@ -17,10 +17,10 @@ from pathlib import Path
 from aiokafka import AIOKafkaProducer, TopicPartition
 
 from streams import topics
-from streams.administration import ensure_topics
-from streams.connections import aiokafka_options
-from streams.log_ends import log_ends
 from streams.settings import Settings
+from streams.transport.client_options import aiokafka_options
+from streams.transport.log_offsets import log_ends
+from streams.transport.topic_admin import ensure_topics
 from tests.contracts.outside import published, write
 from tests.faults import checks
 from tests.faults.cluster import Cluster, running_cluster

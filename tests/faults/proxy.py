@@ -6,7 +6,7 @@ import threading
 from collections.abc import Coroutine, Iterator, Mapping
 from typing import Any
 
-from streams.embedded.process import LOOPBACK
+from streams.embedded.child_process import LOOPBACK
 
 _CHUNK = 64 * 1024
 

@@ -11,11 +11,11 @@ from typing import Any
 import redis
 
 from metrics.attribution.models import MODELS
-from streams.administration import ensure_topics
 from streams.embedded.cache import _command as cache_command
 from streams.embedded.cache import cache_program
-from streams.embedded.process import LOOPBACK, Server, free_ports, is_listening
+from streams.embedded.child_process import LOOPBACK, Server, free_ports, is_listening
 from streams.settings import Settings
+from streams.transport.topic_admin import ensure_topics
 from tests.contracts.oracles.journeys import COHORT
 from tests.contracts.outside import write
 from tests.faults.cluster import Cluster

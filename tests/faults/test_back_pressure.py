@@ -11,11 +11,11 @@ from urllib.parse import urlsplit
 import pytest
 import redis
 
-import streams.seat
+import streams.runtime.task
 from streams import topics
-from streams.administration import ensure_topics
-from streams.batching import Batch
-from streams.embedded.process import LOOPBACK, free_ports
+from streams.embedded.child_process import LOOPBACK, free_ports
+from streams.transport.batch_consumer import Batch
+from streams.transport.topic_admin import ensure_topics
 from tests.contracts.outside import published, write
 from tests.faults.cluster import Cluster, running_cluster
 from tests.faults.proxy import running_proxy
@@ -105,19 +105,19 @@ def test_intake_stops_reading_while_its_checkpoint_is_not_confirmed(
             await asyncio.wait_for(death.is_there.wait(), 5)
             reading = asyncio.create_task(take_all(take, 10, batches=40))
             async with asyncio.timeout(10):
-                while intake.weight <= streams.seat.HEAVY_BYTES:  # noqa: ASYNC110 - nothing tells
+                while intake.weight <= streams.runtime.task.HEAVY_BYTES:  # noqa: ASYNC110 - nothing tells
                     await asyncio.sleep(0.01)
             for _ in range(1_000):
                 await asyncio.sleep(0)
             assert not reading.done()
             assert intake.offsets[topics.CLICKS] < 4_010
-            assert intake.weight < 2 * streams.seat.HEAVY_BYTES
+            assert intake.weight < 2 * streams.runtime.task.HEAVY_BYTES
             stall.set()
             await asyncio.wait_for(asyncio.gather(reading, writing), 20)
             assert intake.ledger[topics.CLICKS].applied == 4_010
             await made.processor.release()
 
-    monkeypatch.setattr(streams.seat, "HEAVY_BYTES", 50_000)
+    monkeypatch.setattr(streams.runtime.task, "HEAVY_BYTES", 50_000)
     settings = settings_for(embedded_kafka, partitions=1)
     ensure_topics(settings, create=True)
     asyncio.run(scenario())

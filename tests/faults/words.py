@@ -4,7 +4,7 @@ import random
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from metrics.timeline import format_instant
+from metrics.values.time import format_instant
 from streams import topics
 from tests.contracts.load import Load
 

@@ -14,8 +14,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from kafka import KafkaProducer
 
 from streams import topics
-from streams.connections import aiokafka_options, kafka_python_options
 from streams.settings import Settings
+from streams.transport.client_options import aiokafka_options, kafka_python_options
 from tests.contracts.load import Load, generated, visitors
 from tests.faults.journeys import Arrival, journeys, last_clicks
 from tests.faults.words import BUDGET, BUDGETED, words

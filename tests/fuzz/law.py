@@ -10,14 +10,14 @@ from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.util import calc_crc32c
 
-from metrics.campaigns import Book
-from metrics.refusals import RefusalLimit
+from metrics.entities.campaigns import Book
+from metrics.records.refusal_limit import RefusalLimit
 from streams import topics
-from streams.intake import Intake, IntakeOptions
-from streams.intake_log import IntakeLog
-from streams.record_batches import RawRecords, unpack
-from streams.slab import ADS, RecordSlab
-from streams.wire import decode_bundle
+from streams.messages.source_records import ADS, RecordSlab
+from streams.stages.intake.intake_log import IntakeLog
+from streams.stages.intake.stage import Intake, IntakeOptions
+from streams.state.codec import decode_bundle
+from streams.transport.record_batches import RawRecords, unpack
 from tests.properties.test_kernel_laws import meaning, row_of
 
 NOW = 1_795_000_000_000

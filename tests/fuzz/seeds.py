@@ -6,7 +6,7 @@ import msgspec
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from streams import topics
-from streams.asyncapi import CHANNELS
+from streams.schema_export.asyncapi import CHANNELS
 from tests.fuzz.law import written
 from tests.properties.test_decoding_laws import GOOD, NASTY
 

@@ -13,7 +13,12 @@ import atheris
 from tests.fuzz import interpreted
 
 _OUTCOMES = 512
-_KERNELS = ("metrics.kernels.ads", "metrics.kernels.ids", "metrics.kernels.sums", "streams.frames")
+_KERNELS = (
+    "metrics.kernels.ads",
+    "metrics.kernels.ids",
+    "metrics.kernels.sums",
+    "streams.transport.record_batch_kernel",
+)
 
 
 def main() -> None:

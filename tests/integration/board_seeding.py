@@ -16,8 +16,8 @@ from metrics.budget.records import (
     Mode,
     SparkPoint,
 )
-from metrics.reading import CampaignKpi, Evidence, OtherBasis, Sums
-from metrics.timeline import HOUR, format_instant
+from metrics.records.kpi_reading import CampaignKpi, Evidence, OtherBasis, Sums
+from metrics.values.time import HOUR, format_instant
 
 CARDS = CHANNEL = "roistream:board"
 COLUMNS = "roistream:board:columns"

@@ -10,8 +10,8 @@ from aiohttp import ClientSession, CookieJar
 from aiokafka import AIOKafkaConsumer
 
 from streams.board.server import Board
-from streams.connections import aiokafka_options
 from streams.settings import Settings
+from streams.transport.client_options import aiokafka_options
 from tests.integration import board_seeding as seeding
 
 ROOT = Path(__file__).parents[2]

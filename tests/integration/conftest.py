@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 import redis
 
-from streams.administration import ensure_topics
 from streams.settings import Settings
+from streams.transport.topic_admin import ensure_topics
 from tests.integration.board_serving import TOKEN
 
 

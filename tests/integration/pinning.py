@@ -6,7 +6,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer
 
-from streams.connections import aiokafka_options
+from streams.transport.client_options import aiokafka_options
 
 LIMIT_S = 60
 

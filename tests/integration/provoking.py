@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from metrics.timeline import DAY, MINUTE, SECOND
+from metrics.values.time import DAY, MINUTE, SECOND
 from streams import topics
 from streams.settings import Settings
 from tests.contracts.outside import Outgoing, write

@@ -12,21 +12,21 @@ import aiokafka
 import msgspec
 from aiokafka import TopicPartition
 
-from metrics.campaigns import Book
-from metrics.panes import DAYS, MINUTES, QUARTERS, TOTAL
+from metrics.entities.campaigns import Book
+from metrics.windows.panes import DAYS, MINUTES, QUARTERS, TOTAL
 from streams import topics
-from streams.checkpoint import CheckpointError, CheckpointWriter
-from streams.connections import aiokafka_options
-from streams.holding import Ports
-from streams.log_ends import log_ends
-from streams.log_reading import read_whole
-from streams.pane_blocks import unpack
-from streams.processor import Processor
-from streams.seat import Seat
+from streams.messages.source_records import SourceRecord
+from streams.runtime.partition_tasks import Ports
+from streams.runtime.task import Seat
+from streams.runtime.task_manager import Processor
+from streams.runtime.telemetry import Telemetry
 from streams.settings import Settings
-from streams.slab import SourceRecord
-from streams.telemetry import Telemetry
-from streams.wire import Checkpoint, Entry, PaneBlock, PanePartial, decode_bundle
+from streams.state.codec import Checkpoint, Entry, PaneBlock, PanePartial, decode_bundle
+from streams.state.pane_table import unpack
+from streams.transport.checkpoint_writer import CheckpointError, CheckpointWriter
+from streams.transport.client_options import aiokafka_options
+from streams.transport.log_offsets import log_ends
+from streams.transport.log_reader import read_whole
 
 INTAKE, MERGE = 0, 1
 CHANGELOGS = (topics.INTAKE_CHANGELOG, topics.MERGE_CHANGELOG)

@@ -14,8 +14,8 @@ from aiokafka.errors import NoOffsetForPartitionError
 from aiokafka.structs import RecordMetadata
 
 from streams import topics
-from streams.administration import ensure_topics
-from streams.connections import aiokafka_options
+from streams.transport.client_options import aiokafka_options
+from streams.transport.topic_admin import ensure_topics
 from tests.integration.pinning import LIMIT_S, append, until
 
 

@@ -9,12 +9,12 @@ import pytest
 
 from metrics.budget import simulate
 from metrics.budget.policy import PRESETS, preset
-from metrics.errors import RoistreamError
-from metrics.timeline import HOUR, floor_to
+from metrics.values.errors import RoistreamError
+from metrics.values.time import HOUR, floor_to
 from streams import topics
-from streams.administration import ensure_topics
-from streams.backtest import from_topics, run
-from streams.board.simulating import Simulator
+from streams.board.simulation import Simulator
+from streams.commands.backtest import from_topics, run
+from streams.transport.topic_admin import ensure_topics
 from tests.contracts.outside import write
 from tests.integration import board_seeding as seeding
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from streams.board.gate import COOKIE
+from streams.board.middleware import COOKIE
 from tests.integration import board_seeding as seeding
 from tests.integration.board_serving import (
     BEARER,

@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from metrics.budget.records import AlertSignal
 from streams import topics
-from streams.board import api as board_api
+from streams.board import routes as board_api
 from streams.stack.monitoring import alertmanager
 from tests.integration.board_serving import (
     BEARER,

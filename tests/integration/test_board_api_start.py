@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from metrics.errors import RoistreamError, SettingError
+from metrics.values.errors import RoistreamError, SettingError
 from streams.board.server import Board
 from tests.integration.board_serving import Clock, run, serving
 

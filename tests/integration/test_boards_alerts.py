@@ -15,15 +15,15 @@ from pathlib import Path
 
 import pytest
 
-from metrics.judging import instant
-from metrics.timeline import SECOND
+from metrics.records.validation import instant
+from metrics.values.time import SECOND
 from streams import topics
-from streams.administration import ensure_topics
 from streams.embedded.broker import BrokerHandle
 from streams.embedded.cache import CacheHandle
-from streams.embedded.process import LOOPBACK, Command, Server, free_ports
+from streams.embedded.child_process import LOOPBACK, Command, Server, free_ports
 from streams.settings import Settings
 from streams.stack.monitoring import Monitor, alertmanager, prometheus
+from streams.transport.topic_admin import ensure_topics
 from tests.conftest import REPOSITORY, fresh_settings
 from tests.contracts.alert_scenarios import SCENARIOS
 from tests.contracts.outside import published

@@ -12,12 +12,12 @@ from kafka import KafkaProducer
 from grafana.boards import BOARDS
 from grafana.spec import Board
 from streams import topics
-from streams.administration import ensure_topics
-from streams.connections import kafka_python_options
 from streams.embedded.broker import embedded_broker
 from streams.embedded.cache import CacheHandle
 from streams.settings import Settings
 from streams.stack.monitoring import prometheus
+from streams.transport.client_options import kafka_python_options
+from streams.transport.topic_admin import ensure_topics
 from tests.conftest import REPOSITORY, fresh_settings
 from tests.servers.prometheus import Prometheus, filled
 from tests.servers.traffic import demo_traffic

@@ -12,15 +12,15 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource
 
-from streams import checkpoint as checkpoint_module
 from streams import topics
-from streams.administration import ensure_topics
-from streams.checkpoint import CheckpointError
-from streams.connections import aiokafka_options, kafka_python_options
 from streams.embedded.broker import embedded_broker
-from streams.intake_log import IntakeMeta
-from streams.log_ends import log_ends
-from streams.wire import META_KEY, decode_as
+from streams.stages.intake.intake_log import IntakeMeta
+from streams.state.codec import META_KEY, decode_as
+from streams.transport import checkpoint_writer as checkpoint_module
+from streams.transport.checkpoint_writer import CheckpointError
+from streams.transport.client_options import aiokafka_options, kafka_python_options
+from streams.transport.log_offsets import log_ends
+from streams.transport.topic_admin import ensure_topics
 from tests.conftest import Broker
 from tests.contracts.load import generated, visitors
 from tests.contracts.outside import write

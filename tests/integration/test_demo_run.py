@@ -13,21 +13,21 @@ import msgspec
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from metrics.errors import RoistreamError
+from metrics.values.errors import RoistreamError
 from streams import topics
-from streams.administration import ensure_topics
-from streams.connections import aiokafka_options
 from streams.demo import traffic
-from streams.demo.pace import Pace
+from streams.demo.simulated_clock import Pace
 from streams.demo.world import World
+from streams.transport.client_options import aiokafka_options
+from streams.transport.topic_admin import ensure_topics
 
 ROOT = Path(__file__).parents[2]
 #: Runs the demo: seconds (0: without end), then the arguments of another worker than its own.
 DEMO = """
 import sys
-from streams.demo.command import run
+from streams.demo.run import run
 from streams.demo.options import Options
-from streams.demo.worker import WORKER_COMMAND
+from streams.demo.worker_process import WORKER_COMMAND
 worker = [sys.executable, *sys.argv[2:]] if sys.argv[2:] else WORKER_COMMAND
 sys.exit(run(Options(seconds=float(sys.argv[1]) or None, port=0), worker))
 """

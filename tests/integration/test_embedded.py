@@ -22,13 +22,13 @@ from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource
 from kafka.errors import KafkaConnectionError
 
-from streams.batching import _drain, keep_raw_records
 from streams.embedded import broker as broker_module
 from streams.embedded import cache as cache_module
 from streams.embedded.broker import embedded_broker
 from streams.embedded.cache import embedded_cache
-from streams.embedded.process import Command, Server, ServerError, is_listening
+from streams.embedded.child_process import Command, Server, ServerError, is_listening
 from streams.settings import Settings
+from streams.transport.batch_consumer import _drain, keep_raw_records
 
 LONG_AGO = 1_000_000_000_000
 MEBIBYTE = 1024 * 1024

@@ -3,12 +3,12 @@
 import pytest
 from kafka import KafkaConsumer, TopicPartition
 
-from metrics.errors import RoistreamError
-from metrics.events import Erasure
+from metrics.records.events import Erasure
+from metrics.values.errors import RoistreamError
 from streams import topics
-from streams.administration import ensure_topics
-from streams.decoding import DECODERS
-from streams.erasing import erasure, run
+from streams.commands.erase import erasure, run
+from streams.messages.decoding import DECODERS
+from streams.transport.topic_admin import ensure_topics
 
 
 def test_the_request_is_written_to_every_partition(broker, settings_for, capsys):

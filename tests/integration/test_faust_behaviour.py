@@ -1,6 +1,6 @@
 """What the batch transport leans on in Faust 0.15.3, so that an upgrade that breaks it says what.
 
-`streams/batching.py`, `streams/app.py` and `streams/checkpoint.py` override or read what is private there;
+`streams/transport/batch_consumer.py`, `streams/transport/faust_app.py` and `streams/transport/checkpoint_writer.py` override or read what is private there;
 what they lean on in aiokafka alone stands in `test_aiokafka_behaviour.py`.
 """
 
@@ -26,10 +26,10 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from streams import topics
-from streams.administration import ensure_topics
-from streams.app import make_app
-from streams.batching import Batch, BatchConsumer, BatchConsumerThread, BatchTransport
-from streams.connections import aiokafka_options
+from streams.transport.batch_consumer import Batch, BatchConsumer, BatchConsumerThread, BatchTransport
+from streams.transport.client_options import aiokafka_options
+from streams.transport.faust_app import make_app
+from streams.transport.topic_admin import ensure_topics
 from tests.conftest import Broker
 from tests.integration.pinning import LIMIT_S, append, until
 

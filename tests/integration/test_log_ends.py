@@ -6,9 +6,9 @@ import time
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 
-from streams.administration import ensure_topics
-from streams.connections import aiokafka_options
-from streams.log_ends import log_ends
+from streams.transport.client_options import aiokafka_options
+from streams.transport.log_offsets import log_ends
+from streams.transport.topic_admin import ensure_topics
 
 
 @pytest.mark.parametrize("sizes", [[], [1], [3, 10, 2], [5, 1], [1_000]])

@@ -10,13 +10,13 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from kafka import KafkaAdminClient, KafkaConsumer
 from kafka.admin import NewTopic
 
-from metrics.errors import StateError
+from metrics.values.errors import StateError
 from streams import topics
-from streams.administration import ensure_topics
-from streams.checkpoint import CheckpointWriter, bounds
-from streams.connections import aiokafka_options, kafka_python_options
-from streams.log_reading import read_whole
-from streams.wire import Checkpoint, Entry
+from streams.state.codec import Checkpoint, Entry
+from streams.transport.checkpoint_writer import CheckpointWriter, bounds
+from streams.transport.client_options import aiokafka_options, kafka_python_options
+from streams.transport.log_reader import read_whole
+from streams.transport.topic_admin import ensure_topics
 from tests.conftest import Broker
 from tests.contracts.outside import write
 from tests.integration.seating import INTAKE, MERGE, Deployment, deployment, entries_of

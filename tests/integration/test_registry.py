@@ -8,7 +8,7 @@ import pytest
 import redis
 
 from streams import topics
-from streams.administration import ensure_topics
+from streams.transport.topic_admin import ensure_topics
 from tests.contracts.outside import last_revisions, ledgers, published, write
 from tests.servers.worker import WorkerProcess, running_worker, wait_for
 

@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from metrics.errors import RoistreamError
-from streams import loops
-from streams.administration import ensure_topics, wait_for_broker
-from streams.connections import aiokafka_options
-from streams.embedded.process import free_ports
+from metrics.values.errors import RoistreamError
+from streams.embedded.child_process import free_ports
+from streams.runtime import loops
 from streams.settings import Settings
+from streams.transport.client_options import aiokafka_options
+from streams.transport.topic_admin import ensure_topics, wait_for_broker
 from tests.conftest import Broker
 from tests.servers.certificates import Authority
 from tests.servers.kafka import KafkaHandle, KafkaUnavailableError, Security, fetch_artifacts, start_kafka

@@ -14,10 +14,10 @@ from urllib.parse import quote
 import pytest
 import redis
 
-from metrics.errors import SettingError
-from streams.administration import ensure_topics
+from metrics.values.errors import SettingError
 from streams.embedded.broker import BrokerHandle
 from streams.settings import Settings, load
+from streams.transport.topic_admin import ensure_topics
 from tests.contracts.outside import last_revisions, published, write
 from tests.servers.cache import (
     CacheUnavailableError,

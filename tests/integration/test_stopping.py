@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
-from streams.administration import ensure_topics
 from streams.embedded.broker import embedded_broker
+from streams.transport.topic_admin import ensure_topics
 from tests.integration.board_serving import TOKEN
 from tests.servers.worker import WorkerProcess, variables, wait_for
 

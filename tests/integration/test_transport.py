@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from kafka import KafkaProducer
 
-from streams.administration import ensure_topics
-from streams.connections import kafka_python_options
 from streams.embedded.broker import embedded_broker
+from streams.transport.client_options import kafka_python_options
+from streams.transport.topic_admin import ensure_topics
 from tests.conftest import Broker
 from tests.contracts.load import Load, as_oracle_input, generated, visitors
 from tests.contracts.oracles import stream

@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
-from metrics.campaigns import Book
-from metrics.events import Campaign, FxRate
-from metrics.timeline import HOUR, MINUTE
+from metrics.entities.campaigns import Book
+from metrics.records.events import Campaign, FxRate
+from metrics.values.time import HOUR, MINUTE
 from streams import topics
 
 T0 = 1_794_960_000_000  # 2026-11-18T00:00:00Z

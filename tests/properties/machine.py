@@ -12,17 +12,17 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from metrics.attribution.models import Rules
-from metrics.campaigns import Book
-from metrics.errors import Rejection
-from metrics.keys import KeyRule
-from metrics.reading import Dimension
-from metrics.rollups import DIMENSIONS
+from metrics.entities.campaigns import Book
+from metrics.kpis.rollups import DIMENSIONS
+from metrics.records.kpi_reading import Dimension
+from metrics.records.partition_keys import KeyRule
+from metrics.values.errors import Rejection
 from streams import topics
-from streams.intake import Intake, IntakeOptions
-from streams.intake_log import IntakeLog
-from streams.merge import Merge, MergeOptions, Pace
-from streams.merge_log import MergeLog
-from streams.wire import Output, partition_of
+from streams.stages.intake.intake_log import IntakeLog
+from streams.stages.intake.stage import Intake, IntakeOptions
+from streams.stages.merge.merge_log import MergeLog
+from streams.stages.merge.stage import Merge, MergeOptions, Pace
+from streams.state.codec import Output, partition_of
 
 INTAKE, MERGE = "intake", "merge"
 #: Where a crash cuts a checkpoint: before its append, before the output of that number, before it is confirmed.

@@ -7,16 +7,25 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metrics.apportion import split
-from metrics.attribution.crediting import COHORT, Part, contributions, decisions, shares, subject
-from metrics.attribution.identity import Identities
+from metrics.attribution.batch_credit import (
+    LARGEST,
+    MOST,
+    Decided,
+    Sheet,
+    Views,
+    is_large,
+    paths_of,
+    steps_of,
+)
+from metrics.attribution.conversion_credit import COHORT, Part, contributions, decisions, shares, subject
+from metrics.attribution.identity_graph import Identities
 from metrics.attribution.models import MODELS, Rules, Touch, credit, decayed, path_of
-from metrics.attribution.places import PATH, Places
-from metrics.attribution.settling import LARGEST, MOST, Decided, Sheet, Views, is_large, paths_of, steps_of
-from metrics.columns import FIELDS
-from metrics.contribution import Contribution
-from metrics.tally import Tally
-from metrics.timeline import MINUTE, floor_to
+from metrics.attribution.touchpoints import PATH, Places
+from metrics.sums.contribution import Contribution
+from metrics.sums.tally import Tally
+from metrics.sums.tally_columns import FIELDS
+from metrics.values.apportion import split
+from metrics.values.time import MINUTE, floor_to
 
 bounded = settings(max_examples=150, deadline=None)
 VIEWS = (*MODELS, "linear" + COHORT)

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metrics.timeline import format_instant
+from metrics.values.time import format_instant
 from streams import topics
-from streams.controller_log import ControllerLog
+from streams.stages.budget.controller_log import ControllerLog
 from tests.bench.bench_controller import NOW, controller_of
 
 BUDGET = 1_000

@@ -8,10 +8,10 @@ from metrics.budget.machine import Context, Inputs, step
 from metrics.budget.policy import parse
 from metrics.budget.records import AlertSignal, BudgetDecision
 from metrics.budget.state import Board
-from metrics.campaigns import CampaignFacts
-from metrics.money import MICROS
-from metrics.reading import CampaignKpi, OtherBasis, Sums
-from metrics.timeline import HOUR, MINUTE, format_instant
+from metrics.entities.campaigns import CampaignFacts
+from metrics.records.kpi_reading import CampaignKpi, OtherBasis, Sums
+from metrics.values.money import MICROS
+from metrics.values.time import HOUR, MINUTE, format_instant
 
 SEQUENCES = 10_000
 CAMPAIGNS = ("a", "b", "c", "d")

@@ -3,7 +3,7 @@
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from metrics.timeline import DAY, HOUR, MINUTE, format_instant
+from metrics.values.time import DAY, HOUR, MINUTE, format_instant
 from streams import topics
 from tests.properties.facts import T0, book
 from tests.properties.machine import INTAKE, MERGE, Machine

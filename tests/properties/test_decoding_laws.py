@@ -5,10 +5,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from metrics.errors import Reason, Rejection
-from metrics.judging import MAX_RECORD_BYTES, decode
+from metrics.records.validation import MAX_RECORD_BYTES, decode
+from metrics.values.errors import Reason, Rejection
 from streams import topics
-from streams.decoding import DECODERS, decode_slice
+from streams.messages.decoding import DECODERS, decode_slice
 from tests.properties.machine import Machine, Record, rejection_of
 
 bounded = settings(max_examples=150, deadline=None)

@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metrics.dedupe import Block, SeenIds
-from metrics.hashing import hash_id, seed_of
+from metrics.entities.dedupe import Block, SeenIds
+from metrics.values.hashing import hash_id, seed_of
 
 bounded = settings(max_examples=60, deadline=None)
 numbers = st.integers(0, 300)

@@ -3,9 +3,9 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metrics.timeline import MINUTE, SECOND
+from metrics.values.time import MINUTE, SECOND
 from streams.demo.delivery import Arrival
-from streams.demo.pace import Pace
+from streams.demo.simulated_clock import Pace
 from streams.demo.world import World
 
 NOW = 1_795_294_803_333

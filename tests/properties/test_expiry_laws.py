@@ -5,13 +5,13 @@ from zoneinfo import ZoneInfo
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metrics.campaigns import Book
-from metrics.columns import as_tallies
-from metrics.panes import DAYS, MINUTES, QUARTERS, RESOLUTIONS, TOTAL, WIDTHS, horizon
-from metrics.reports import Report, Shelf
-from metrics.tally import Tally
-from metrics.timeline import DAY, HOUR, MINUTE, floor_to
-from streams.merge import Merge, MergeOptions, Pace
+from metrics.entities.campaigns import Book
+from metrics.entities.reports import Report, Shelf
+from metrics.sums.tally import Tally
+from metrics.sums.tally_columns import as_tallies
+from metrics.values.time import DAY, HOUR, MINUTE, floor_to
+from metrics.windows.panes import DAYS, MINUTES, QUARTERS, RESOLUTIONS, TOTAL, WIDTHS, horizon
+from streams.stages.merge.stage import Merge, MergeOptions, Pace
 
 T0 = 1_794_960_000_000
 

@@ -4,9 +4,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metrics.attribution.fitting import Fitting, PathSteps
-from metrics.attribution.journeys import Columns, TouchStore, Watchlist
-from metrics.attribution.markov import Steps, fit_steps
+from metrics.attribution.markov_chain import Steps, fit_steps
+from metrics.attribution.markov_fit import Fitting, PathSteps
+from metrics.attribution.touch_store import Columns, TouchStore, Watchlist
 
 bounded = settings(max_examples=60, deadline=None)
 PEOPLE = np.array([0, 3, 5, 1 << 63, 12], np.uint64)

@@ -7,21 +7,21 @@ import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from metrics.attribution.crediting import COHORT, shares, split_subject, subject
-from metrics.attribution.identity import visitor_hash
+from metrics.attribution.conversion_credit import COHORT, shares, split_subject, subject
+from metrics.attribution.identity_graph import visitor_hash
 from metrics.attribution.models import MODELS, Rules, Touch, credit, credited_from, path_of
-from metrics.campaigns import Book
-from metrics.events import Lead, Order
-from metrics.leads import LeadEntry
-from metrics.orders import FirstOrder, OrderEntry
-from metrics.panes import DAYS, TOTAL, Panes, horizon
-from metrics.tally import Tally
-from metrics.timeline import DAY, HOUR, floor_to
-from streams.conversions import Conversions
-from streams.journey_facts import Batch
-from streams.journeys import Journeys
-from streams.rekeying import Rekeying
-from streams.tables import EntryTable
+from metrics.entities.campaigns import Book
+from metrics.entities.leads import LeadEntry
+from metrics.entities.orders import FirstOrder, OrderEntry
+from metrics.records.events import Lead, Order
+from metrics.sums.tally import Tally
+from metrics.values.time import DAY, HOUR, floor_to
+from metrics.windows.panes import DAYS, TOTAL, Panes, horizon
+from streams.stages.intake.attribution.facts import Batch
+from streams.stages.intake.attribution.journeys import Journeys
+from streams.stages.intake.conversions import Conversions
+from streams.stages.intake.repartition import Rekeying
+from streams.state.keyed_table import EntryTable
 
 VIEWS = (*(model for model in MODELS if model != "markov"), "linear" + COHORT)
 RULES = Rules(models=VIEWS, lookback=40 * HOUR, view_lookback=10 * HOUR, half_life=8 * HOUR)

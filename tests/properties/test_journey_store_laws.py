@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metrics.attribution.identity import visitor_hash
-from metrics.attribution.journeys import Columns, TouchStore, Watchlist
+from metrics.attribution.identity_graph import visitor_hash
+from metrics.attribution.touch_store import Columns, TouchStore, Watchlist
 
 bounded = settings(max_examples=60, deadline=None)
 PEOPLE = [0, *(visitor_hash(f"v{n}") for n in range(5))]

@@ -10,19 +10,19 @@ import xxhash
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from metrics.ads import CAMPAIGN, CHANNEL, CURRENCY, read_ads
-from metrics.errors import Rejection
-from metrics.hashing import VISITOR_SEED, hash_id
-from metrics.judging import decode, instant
+from metrics.entities.ad_columns import CAMPAIGN, CHANNEL, CURRENCY, read_ads
 from metrics.kernels import ids
 from metrics.kernels.memory import PADDING
 from metrics.kernels.sums import group
-from metrics.keys import KeyRule
-from metrics.money import to_micros
+from metrics.records.partition_keys import KeyRule
+from metrics.records.validation import decode, instant
+from metrics.values.errors import Rejection
+from metrics.values.hashing import VISITOR_SEED, hash_id
+from metrics.values.money import to_micros
 from streams import topics
-from streams.intake import DECODERS
-from streams.slab import ID_SEEDS, Record, RecordSlab
-from streams.wire import partition_of
+from streams.messages.source_records import ID_SEEDS, Record, RecordSlab
+from streams.stages.intake.stage import DECODERS
+from streams.state.codec import partition_of
 from tests.properties.test_decoding_laws import GOOD, NASTY, mutated
 
 SHORT_NASTY = [value for value in NASTY if value is None or len(value) < 1_000]

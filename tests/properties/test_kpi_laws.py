@@ -5,11 +5,11 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metrics.catalogue import KPIS
-from metrics.kpis import KpiInputs, compute
-from metrics.reading import Sums
-from metrics.timeline import DAY
-from metrics.undefined import why_null
+from metrics.kpis.catalogue import KPIS
+from metrics.kpis.formulas import KpiInputs, compute
+from metrics.kpis.null_reasons import why_null
+from metrics.records.kpi_reading import Sums
+from metrics.values.time import DAY
 
 COUNTS = ("leads", "mqls", "sqls", "orders", "new_customers", "cancelled_orders")
 COST_FIGURES = ("impressions", "clicks", "spend_micros")

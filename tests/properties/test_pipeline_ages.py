@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metrics.timeline import DAY, HOUR, MINUTE
+from metrics.values.time import DAY, HOUR, MINUTE
 from streams import topics
 from tests.contracts.oracles import stream
 from tests.properties.facts import T0

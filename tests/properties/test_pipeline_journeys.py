@@ -8,9 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from metrics.attribution.identity import visitor_hash
+from metrics.attribution.identity_graph import visitor_hash
 from metrics.attribution.models import Rules
-from metrics.timeline import HOUR, MINUTE, format_instant
+from metrics.values.time import HOUR, MINUTE, format_instant
 from streams import topics
 from tests.contracts.oracles import journeys
 from tests.contracts.oracles.journeys import Reach

@@ -2,7 +2,7 @@
 
 import pytest
 
-from metrics.timeline import DAY, HOUR, MINUTE, format_instant
+from metrics.values.time import DAY, HOUR, MINUTE, format_instant
 from streams import topics
 from tests.properties.facts import T0
 from tests.properties.machine import Machine

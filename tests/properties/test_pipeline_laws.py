@@ -7,9 +7,9 @@ from datetime import datetime
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from metrics.timeline import parse_duration
+from metrics.values.time import parse_duration
 from streams import topics
-from streams.wire import partition_of
+from streams.state.codec import partition_of
 from tests.contracts.oracles import stream
 from tests.contracts.oracles.cells import FIELDS
 from tests.properties.facts import Fact, book, oracle_input, streams_of_facts

@@ -7,10 +7,10 @@ from collections import Counter
 
 import pytest
 
-from metrics import open_windows
-from metrics.events import Campaign
-from metrics.reports import Report
-from metrics.timeline import DAY, HOUR, MINUTE
+from metrics.entities.reports import Report
+from metrics.records.events import Campaign
+from metrics.values.time import DAY, HOUR, MINUTE
+from metrics.windows import open_windows
 from streams import topics
 from tests.properties.machine import BEFORE_CONFIRM, INTAKE, MERGE, Machine
 

@@ -5,13 +5,13 @@ import itertools
 import msgspec
 import pytest
 
-from metrics.keys import KeyRule
-from metrics.timeline import HOUR, MINUTE
+from metrics.records.partition_keys import KeyRule
+from metrics.values.time import HOUR, MINUTE
 from streams import topics
-from streams.intake import Intake
-from streams.intake_log import IntakeLog, IntakeMeta
-from streams.rekeying import decode_rekeyed
-from streams.wire import META_KEY, decode_as, encode, partition_of
+from streams.stages.intake.intake_log import IntakeLog, IntakeMeta
+from streams.stages.intake.repartition import decode_rekeyed
+from streams.stages.intake.stage import Intake
+from streams.state.codec import META_KEY, decode_as, encode, partition_of
 from tests.properties.facts import T0, book
 from tests.properties.machine import BEFORE_APPEND, BEFORE_CONFIRM, INTAKE, Machine
 from tests.properties.test_pipeline_journeys import click, order, visitor_hash

@@ -5,9 +5,9 @@ from collections import Counter
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from metrics.timeline import MINUTE
+from metrics.values.time import MINUTE
 from streams import topics
-from streams.wire import partition_of
+from streams.state.codec import partition_of
 from tests.properties.facts import T0, Fact, book, streams_of_facts
 from tests.properties.machine import Machine, key_of
 from tests.properties.test_pipeline_journeys import MODELS, by_window

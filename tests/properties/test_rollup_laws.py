@@ -4,8 +4,8 @@ import msgspec
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from metrics.events import Campaign
-from metrics.timeline import DAY, HOUR, MINUTE
+from metrics.records.events import Campaign
+from metrics.values.time import DAY, HOUR, MINUTE
 from streams import topics
 from tests.properties.facts import T0, Fact, book, streams_of_facts
 from tests.properties.machine import BEFORE_CONFIRM, MERGE, Machine

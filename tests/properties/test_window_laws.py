@@ -8,12 +8,10 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metrics.apportion import share
-from metrics.panes import QUARTERS, horizon
-from metrics.reports import Report, Share, Shelf
-from metrics.schedule import Allowance, Schedule
-from metrics.tally import Tally
-from metrics.timeline import (
+from metrics.entities.reports import Report, Share, Shelf
+from metrics.sums.tally import Tally
+from metrics.values.apportion import share
+from metrics.values.time import (
     DAY,
     HOUR,
     MAX_INSTANT,
@@ -25,8 +23,10 @@ from metrics.timeline import (
     local_midnight,
     to_millis,
 )
-from metrics.watermark import CampaignClock, PartitionClock, PartitionStatus
-from metrics.windows import ROLLING, TUMBLING, rolling_spans
+from metrics.windows.panes import QUARTERS, horizon
+from metrics.windows.publish_schedule import Allowance, Schedule
+from metrics.windows.watermark import CampaignClock, PartitionClock, PartitionStatus
+from metrics.windows.window_kinds import ROLLING, TUMBLING, rolling_spans
 from tests.unit.accounts import OneCampaign
 
 bounded = settings(max_examples=80, deadline=None)

@@ -10,7 +10,14 @@ from collections.abc import Iterator
 import redis
 
 from streams.embedded.cache import cache_program
-from streams.embedded.process import LOOPBACK, Command, ServerError, is_listening, server_folder, start_server
+from streams.embedded.child_process import (
+    LOOPBACK,
+    Command,
+    ServerError,
+    is_listening,
+    server_folder,
+    start_server,
+)
 from tests.servers.certificates import Certificate
 
 

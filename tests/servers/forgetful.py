@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from streams import topics
 from streams.__main__ import main
-from streams.decoding import SourceRecord
-from streams.intake import Intake
+from streams.messages.decoding import SourceRecord
+from streams.stages.intake.stage import Intake
 
 
 def forget_one() -> None:

@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 
 from streams.embedded.broker import answers_metadata
-from streams.embedded.process import LOOPBACK, Command, Server, free_ports, server_folder
+from streams.embedded.child_process import LOOPBACK, Command, Server, free_ports, server_folder
 
 _POM = Path(__file__).with_name("pom.xml")
 #: Ignored by git; the artifacts are fetched once per checkout and pom.xml.

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 
 from streams.demo import traffic
-from streams.demo.pace import Pace
+from streams.demo.simulated_clock import Pace
 from streams.demo.world import World
 from streams.settings import Settings
 

@@ -1,10 +1,10 @@
 """The account of one campaign, as tests fill and question it."""
 
-from metrics.accounts import Account, Accounts
-from metrics.columns import as_tallies
-from metrics.reports import Shelf
-from metrics.since_lead import spend_since_last_lead
-from metrics.subjects import Subjects
+from metrics.entities.reports import Shelf
+from metrics.kpis.since_lead import spend_since_last_lead
+from metrics.sums.tally_columns import as_tallies
+from metrics.windows.accounts import Account, Accounts
+from metrics.windows.campaign_codes import Subjects
 
 
 class OneCampaign(Account):

@@ -6,7 +6,6 @@ from typing import Any
 import msgspec
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 
-from metrics.catalogue import BY_ID
 from metrics.exposition import (
     BoardSnapshot,
     CampaignSnapshot,
@@ -21,9 +20,10 @@ from metrics.exposition import (
     RollupSnapshot,
     WorkerSnapshot,
 )
-from metrics.reading import CampaignKpi, Completeness, Evidence, OtherBasis, RollupKpi, Sums
-from metrics.tally import Tally
-from metrics.timeline import HOUR
+from metrics.kpis.catalogue import BY_ID
+from metrics.records.kpi_reading import CampaignKpi, Completeness, Evidence, OtherBasis, RollupKpi, Sums
+from metrics.sums.tally import Tally
+from metrics.values.time import HOUR
 
 OPENMETRICS = "application/openmetrics-text;version=1.0.0"
 PLAIN = "text/plain"

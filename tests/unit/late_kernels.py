@@ -4,9 +4,9 @@ import gc
 
 from numba.core.dispatcher import Dispatcher
 
-from metrics.timeline import DAY, MINUTE
+from metrics.values.time import DAY, MINUTE
 from streams import topics
-from streams.warming import warm_up
+from streams.runtime.kernel_warmup import warm_up
 from tests.properties.facts import T0, book
 from tests.properties.machine import INTAKE, MERGE, Machine
 

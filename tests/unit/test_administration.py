@@ -7,8 +7,12 @@ import pytest
 from kafka import KafkaAdminClient
 from rich.console import Console
 
-from metrics.errors import RoistreamError, SettingError
-from streams.administration import (
+from metrics.values.errors import RoistreamError, SettingError
+from streams.embedded.child_process import free_ports
+from streams.settings import Settings
+from streams.topics import TopicSpec, specs
+from streams.transport.client_options import aiokafka_options, kafka_python_options
+from streams.transport.topic_admin import (
     FoundTopic,
     Survey,
     TopicDifference,
@@ -18,10 +22,6 @@ from streams.administration import (
     print_survey,
     run,
 )
-from streams.connections import aiokafka_options, kafka_python_options
-from streams.embedded.process import free_ports
-from streams.settings import Settings
-from streams.topics import TopicSpec, specs
 
 SPEC = TopicSpec("x-orders", 4, {"message.timestamp.type": "LogAppendTime"})
 SETTINGS = Settings(topic_prefix="x-")

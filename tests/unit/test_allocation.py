@@ -9,7 +9,7 @@ import pytest
 _KEEPS = """
 import resource, sys
 import numpy as np
-from streams.allocation import give_back
+from streams.runtime.allocation import give_back
 kept = []
 for _ in range(3):
     columns = []

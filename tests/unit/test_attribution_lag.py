@@ -1,7 +1,7 @@
 """Completeness by age, against counts worked out by hand."""
 
-from metrics.attribution.lag import EDGES, LagCounts, arrived, completeness
-from metrics.timeline import DAY, HOUR, MINUTE
+from metrics.attribution.conversion_lag import EDGES, LagCounts, arrived, completeness
+from metrics.values.time import DAY, HOUR, MINUTE
 
 
 def lags_of(*each):

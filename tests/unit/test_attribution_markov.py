@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from metrics.attribution.markov import Walk, fit
+from metrics.attribution.markov_chain import Walk, fit
 
 
 def test_the_worked_chain():

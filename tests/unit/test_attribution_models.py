@@ -12,7 +12,7 @@ from metrics.attribution.models import (
     credited_from,
     path_of,
 )
-from metrics.timeline import DAY, HOUR
+from metrics.values.time import DAY, HOUR
 
 RULES = Rules(models=MODELS, lookback=30 * DAY, view_lookback=DAY, half_life=7 * DAY)
 DAYS = [Touch(day * DAY, True, campaign) for day, campaign in ((0, "a"), (7, "b"), (14, "c"))]

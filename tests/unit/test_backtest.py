@@ -6,9 +6,9 @@ import pytest
 
 from metrics.budget import simulate
 from metrics.budget.policy import preset
-from metrics.errors import RoistreamError
-from metrics.timeline import HOUR, format_instant
-from streams.backtest import from_file, run
+from metrics.values.errors import RoistreamError
+from metrics.values.time import HOUR, format_instant
+from streams.commands.backtest import from_file, run
 from streams.settings import Settings
 
 START = 1_800_000_000_000 // HOUR * HOUR

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.board.access import SESSION_MS, Access, Attempts
+from streams.board.auth import SESSION_MS, Access, Attempts
 
 TOKEN = "correct horse battery"  # noqa: S105 - a token of these tests
 NOW = 1_000_000

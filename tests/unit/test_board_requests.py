@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from metrics.budget.records import AlertSignal, BudgetDecision
-from metrics.errors import Rejection
-from streams.board.requests import DecisionRequest, Webhook, decision_of, read, signals_of
+from metrics.values.errors import Rejection
+from streams.board.request_models import DecisionRequest, Webhook, decision_of, read, signals_of
 
 NOW = 1_795_348_800_000
 

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from metrics.budget.records import BudgetDecision
-from metrics.timeline import format_instant
-from streams.board.cards import Cards
-from streams.board.feed import Feed, Listener
-from streams.board.trail import Trail
+from metrics.values.time import format_instant
+from streams.board.audit_trail import Trail
+from streams.board.broadcast import Feed, Listener
+from streams.board.card_store import Cards
 from tests.integration.board_seeding import NOW_MS, card, proposal
 
 

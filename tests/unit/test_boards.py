@@ -11,8 +11,8 @@ import yaml
 from grafana.boards import BOARDS, budget, campaigns_now, compare, one_campaign
 from grafana.generate import ROOT, files
 from grafana.spec import Board, Panel
-from metrics.catalogue import BY_ID, KPI_GAUGES
-from metrics.exposition.families import FAMILIES, Family
+from metrics.exposition.metric_families import FAMILIES, Family
+from metrics.kpis.catalogue import BY_ID, KPI_GAUGES
 
 RULES = Path(__file__).parents[2] / "grafana" / "prometheus" / "rules"
 NAME = re.compile(r"\b(?:campaign|roistream|channel|portfolio|rollup)[_:][a-z0-9_:]+")

@@ -9,10 +9,10 @@ from metrics.budget.pacing import project
 from metrics.budget.policy import parse
 from metrics.budget.records import AlertSignal, BudgetDecision
 from metrics.budget.state import Board, Hour
-from metrics.campaigns import CampaignFacts
-from metrics.money import MICROS
-from metrics.reading import CampaignKpi, Completeness, OtherBasis, Sums
-from metrics.timeline import DAY, HOUR, MINUTE, format_instant
+from metrics.entities.campaigns import CampaignFacts
+from metrics.records.kpi_reading import CampaignKpi, Completeness, OtherBasis, Sums
+from metrics.values.money import MICROS
+from metrics.values.time import DAY, HOUR, MINUTE, format_instant
 
 NOW = 1_800_000_000_000
 FACTS = {"c": CampaignFacts("c", budget_micros=1_000 * MICROS, targets_micros={"cpl": 2 * MICROS})}

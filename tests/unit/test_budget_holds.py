@@ -12,11 +12,11 @@ from metrics.budget.policy import parse
 from metrics.budget.records import AlertSignal, BudgetDecision
 from metrics.budget.state import Board
 from metrics.budget.views import card_of
-from metrics.campaigns import Book, CampaignFacts
-from metrics.events import Campaign
-from metrics.money import MICROS
-from metrics.reading import CampaignKpi, OtherBasis, Sums
-from metrics.timeline import DAY, HOUR, MINUTE, format_instant
+from metrics.entities.campaigns import Book, CampaignFacts
+from metrics.records.events import Campaign
+from metrics.records.kpi_reading import CampaignKpi, OtherBasis, Sums
+from metrics.values.money import MICROS
+from metrics.values.time import DAY, HOUR, MINUTE, format_instant
 
 START = 1_800_000_000_000 // DAY * DAY
 #: A flight of ten days; 100 a day is its even pace.

@@ -3,7 +3,7 @@
 import pytest
 
 from metrics.budget.policy import parse, preset
-from metrics.errors import SettingError
+from metrics.values.errors import SettingError
 
 
 @pytest.mark.parametrize(

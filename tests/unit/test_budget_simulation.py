@@ -5,10 +5,10 @@ import pytest
 
 from metrics.budget import History, simulate
 from metrics.budget.policy import parse
-from metrics.campaigns import CampaignFacts
-from metrics.money import MICROS
-from metrics.reading import CampaignKpi, OtherBasis, Sums
-from metrics.timeline import HOUR, format_instant
+from metrics.entities.campaigns import CampaignFacts
+from metrics.records.kpi_reading import CampaignKpi, OtherBasis, Sums
+from metrics.values.money import MICROS
+from metrics.values.time import HOUR, format_instant
 
 START = 1_800_000_000_000 // HOUR * HOUR
 HOURS = 7 * 24

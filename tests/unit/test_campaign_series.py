@@ -4,20 +4,20 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from metrics.attribution.crediting import subject
-from metrics.campaigns import Book
-from metrics.events import Campaign
-from metrics.reports import Report
-from metrics.tally import Tally
-from metrics.timeline import DAY, MINUTE, QUARTER
-from metrics.watermark import PartitionStatus
-from streams.campaign_series import CampaignSeries
-from streams.merge import Merge, MergeOptions, Pace
-from streams.merge_log import MergeLog
-from streams.pane_blocks import pack
+from metrics.attribution.conversion_credit import subject
+from metrics.entities.campaigns import Book
+from metrics.entities.reports import Report
+from metrics.records.events import Campaign
+from metrics.sums.tally import Tally
+from metrics.values.time import DAY, MINUTE, QUARTER
+from metrics.windows.watermark import PartitionStatus
+from streams.messages.source_records import Record
 from streams.settings import Settings
-from streams.slab import Record
-from streams.wire import Bundle, encode
+from streams.sinks.campaign_series import CampaignSeries
+from streams.stages.merge.merge_log import MergeLog
+from streams.stages.merge.stage import Merge, MergeOptions, Pace
+from streams.state.codec import Bundle, encode
+from streams.state.pane_table import pack
 
 AT = 40 * DAY
 CAMPAIGNS = 7

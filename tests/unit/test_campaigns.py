@@ -2,8 +2,8 @@
 
 from decimal import Decimal
 
-from metrics.campaigns import Book
-from metrics.events import Campaign, Targets
+from metrics.entities.campaigns import Book
+from metrics.records.events import Campaign, Targets
 
 TARGETS = Targets(cpl=Decimal(10), cac=Decimal("40.5"), roas=Decimal(3), roi=Decimal("0.25"))
 

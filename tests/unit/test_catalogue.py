@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from metrics import kpis
-from metrics.catalogue import BY_ID, COUNTERS, KPI_FAMILIES, KPI_GAUGES, KPIS, SUM_GAUGES
-from metrics.reading import Sums
-from metrics.tally import Tally
-from metrics.undefined import why_null
+from metrics.kpis import formulas as kpis
+from metrics.kpis.catalogue import BY_ID, COUNTERS, KPI_FAMILIES, KPI_GAUGES, KPIS, SUM_GAUGES
+from metrics.kpis.null_reasons import why_null
+from metrics.records.kpi_reading import Sums
+from metrics.sums.tally import Tally
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "kpis.md"
 

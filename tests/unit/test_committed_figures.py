@@ -6,10 +6,10 @@ import msgspec
 import pytest
 
 from streams import topics
-from streams.holding import Holding
+from streams.runtime.partition_tasks import Holding
+from streams.runtime.telemetry import Telemetry
 from streams.settings import Settings
-from streams.showing import WorkerSource
-from streams.telemetry import Telemetry
+from streams.sinks.metrics_snapshot import WorkerSource
 from tests.bench.bench_controller import NOW, controller_of
 from tests.properties.machine import BEFORE_APPEND, BEFORE_CONFIRM, INTAKE, MERGE, Machine
 

@@ -4,15 +4,15 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from metrics.attribution.lag import LagCounts, Lags
-from metrics.campaigns import CampaignFacts
-from metrics.composing import Stamp, baseline_length, compose, other_cost
-from metrics.money import MICROS
-from metrics.panes import DAYS, MINUTES, QUARTERS, TOTAL, horizon
-from metrics.reports import Report
-from metrics.tally import Tally
-from metrics.timeline import DAY, HOUR, MINUTE, QUARTER
-from metrics.windows import Span, rolling_spans
+from metrics.attribution.conversion_lag import LagCounts, Lags
+from metrics.entities.campaigns import CampaignFacts
+from metrics.entities.reports import Report
+from metrics.kpis.compose import Stamp, baseline_length, compose, other_cost
+from metrics.sums.tally import Tally
+from metrics.values.money import MICROS
+from metrics.values.time import DAY, HOUR, MINUTE, QUARTER
+from metrics.windows.panes import DAYS, MINUTES, QUARTERS, TOTAL, horizon
+from metrics.windows.window_kinds import Span, rolling_spans
 from tests.unit.accounts import OneCampaign
 
 UTC = ZoneInfo("UTC")

@@ -2,7 +2,7 @@
 
 from types import SimpleNamespace
 
-from metrics.timeline import MINUTE
+from metrics.values.time import MINUTE
 from streams import topics
 from tests.bench.bench_controller import NOW, controller_of, records
 

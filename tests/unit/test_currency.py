@@ -4,10 +4,10 @@ from decimal import Decimal
 
 import pytest
 
-from metrics.campaigns import Book
-from metrics.currency import Rates
-from metrics.errors import Reason, Rejection
-from metrics.events import Campaign
+from metrics.entities.campaigns import Book
+from metrics.records.events import Campaign
+from metrics.values.currency import Rates
+from metrics.values.errors import Reason, Rejection
 
 
 # rates  0.9@1000 ──────── 0.8@2000

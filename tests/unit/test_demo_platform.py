@@ -4,10 +4,10 @@ from decimal import Decimal
 
 import pytest
 
-from metrics.timeline import MINUTE, SECOND
+from metrics.values.time import MINUTE, SECOND
 from streams import topics
-from streams.demo.pace import Pace
-from streams.demo.platform import MAX_LEVEL, Platform
+from streams.demo.ad_platform import MAX_LEVEL, Platform
+from streams.demo.simulated_clock import Pace
 from streams.demo.world import World
 
 NOW = 1_795_294_803_333

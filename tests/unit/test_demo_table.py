@@ -6,14 +6,14 @@ from itertools import permutations
 import pytest
 from rich.console import Console
 
-from metrics.errors import RoistreamError
-from metrics.events import NO_CAMPAIGN
+from metrics.records.events import NO_CAMPAIGN
+from metrics.values.errors import RoistreamError
+from streams.demo.display import PLAIN_EVERY_S, display, save_picture
+from streams.demo.live_table import plain_lines, render
 from streams.demo.options import JUDGED_SECONDS, Options, environment
-from streams.demo.pace import Pace
-from streams.demo.show import PLAIN_EVERY_S, display, save_picture
-from streams.demo.state import CampaignFacts, LedgerTotals, State, facts
+from streams.demo.simulated_clock import Pace
 from streams.demo.summary import books, summary
-from streams.demo.table import plain_lines, render
+from streams.demo.table_state import CampaignFacts, LedgerTotals, State, facts
 from streams.demo.world import World
 
 NOW = 1_795_294_803_333

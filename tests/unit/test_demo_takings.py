@@ -2,8 +2,8 @@
 
 from streams import topics
 from streams.demo.delivery import Arrival
-from streams.demo.pace import Pace
-from streams.demo.takings import Takings, verdict
+from streams.demo.ground_truth import Takings, verdict
+from streams.demo.simulated_clock import Pace
 from streams.demo.world import World
 
 NOW = 1_800_000_000_000

@@ -9,16 +9,16 @@ from typing import NamedTuple
 import msgspec
 import pytest
 
-from metrics.campaigns import Book
-from metrics.events import Campaign, FxRate
-from metrics.timeline import HOUR, MINUTE, SECOND, parse_duration, to_millis
+from metrics.entities.campaigns import Book
+from metrics.records.events import Campaign, FxRate
+from metrics.values.time import HOUR, MINUTE, SECOND, parse_duration, to_millis
 from streams import topics
-from streams.decoding import DECODERS
+from streams.demo.campaign_profiles import PROFILES
 from streams.demo.delivery import MAX_DISORDER_MS, MAX_LATE_MS, Arrival
-from streams.demo.pace import HISTORY_MS, Pace
-from streams.demo.profiles import PROFILES
+from streams.demo.simulated_clock import HISTORY_MS, Pace
 from streams.demo.world import MAX_HISTORY_CLICKS, World
-from streams.intake import Intake, IntakeOptions
+from streams.messages.decoding import DECODERS
+from streams.stages.intake.stage import Intake, IntakeOptions
 
 NOW = 1_795_294_803_333
 KEEPS = IntakeOptions(1, 300_000, parse_duration("24h"), 1_000_000, parse_duration("400d"))

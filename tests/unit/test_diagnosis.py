@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from metrics.errors import RoistreamError
-from streams import diagnosis
-from streams.diagnosis import Obstacle, let_in
+from metrics.values.errors import RoistreamError
 from streams.settings import Settings
+from streams.transport import connection_check as diagnosis
+from streams.transport.connection_check import Obstacle, let_in
 
 
 def test_a_client_that_swallows_the_cancellation_does_not_make_it_endless(monkeypatch):

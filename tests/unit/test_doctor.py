@@ -7,8 +7,7 @@ import time
 import pytest
 from kafka import KafkaAdminClient
 
-from streams.administration import ensure_topics
-from streams.doctor import (
+from streams.commands.doctor import (
     Finding,
     examine,
     judge_clock,
@@ -17,8 +16,9 @@ from streams.doctor import (
     judge_transactions,
     run,
 )
-from streams.embedded.process import free_ports
+from streams.embedded.child_process import free_ports
 from streams.settings import Settings
+from streams.transport.topic_admin import ensure_topics
 
 NOON = 1_795_000_000_000
 LONG_AGO = 1_000_000_000_000

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 from faust.types import TP
 
 from streams import topics
-from streams.batching import _drain
 from streams.settings import Settings
+from streams.transport.batch_consumer import _drain
 
 
 def test_partials_are_handed_on_before_what_was_fetched_with_them():

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from metrics.evidence import EvidenceOptions, assess, log_e_above, log_e_below
 from metrics.evidence.martingale import value_interval
-from metrics.money import MICROS
-from metrics.reading import Sums
+from metrics.records.kpi_reading import Sums
+from metrics.values.money import MICROS
 from tests.bench import watching
 
 SEED, CAMPAIGNS = 20_261_122, 2_000

@@ -2,8 +2,8 @@
 
 import msgspec
 
-from metrics.reading import Completeness
-from metrics.timeline import HOUR
+from metrics.records.kpi_reading import Completeness
+from metrics.values.time import HOUR
 from tests.unit.exposed import NOW, campaign, everything, page, reading, rolled_up, samples, value, worker
 
 

@@ -16,13 +16,13 @@ from prometheus_client.openmetrics.exposition import generate_latest as openmetr
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_plain
 
-from metrics.catalogue import COUNTERS, KPI_FAMILIES, SUM_GAUGES
 from metrics.exposition import (
     Exposition,
     RoistreamCollector,
     prefers_openmetrics,
 )
-from metrics.exposition.families import BY_NAME, FAMILIES
+from metrics.exposition.metric_families import BY_NAME, FAMILIES
+from metrics.kpis.catalogue import COUNTERS, KPI_FAMILIES, SUM_GAUGES
 from tests.unit.exposed import (
     OPENMETRICS,
     PLAIN,

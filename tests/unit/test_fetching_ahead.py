@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 from faust.types import TP
 
-from streams.batching import Batch, BatchConsumer
+from streams.transport.batch_consumer import Batch, BatchConsumer
 
 CLICKS = TP("ad-clicks", 0)
 

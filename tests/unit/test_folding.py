@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 
-from metrics.catalogue import SUM_GAUGES
 from metrics.exposition import (
     OTHER,
     Exposition,
 )
-from metrics.timeline import HOUR
+from metrics.kpis.catalogue import SUM_GAUGES
+from metrics.values.time import HOUR
 from tests.bench import bench_metrics
 from tests.unit.exposed import NOW, OPENMETRICS, campaign, everything, reading, samples, value, worker
 

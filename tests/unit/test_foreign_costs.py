@@ -2,12 +2,12 @@
 
 from decimal import Decimal
 
-from metrics.campaigns import Book
-from metrics.events import Campaign
-from metrics.panes import TOTAL
+from metrics.entities.campaigns import Book
+from metrics.records.events import Campaign
+from metrics.windows.panes import TOTAL
 from streams import topics
-from streams.intake import Intake, IntakeOptions
-from streams.slab import Record
+from streams.messages.source_records import Record
+from streams.stages.intake.stage import Intake, IntakeOptions
 
 NOW = 1_800_000_000_000
 OPTIONS = IntakeOptions(1, 300_000, 86_400_000, 1_000, 86_400_000)

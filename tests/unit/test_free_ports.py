@@ -6,8 +6,8 @@ import socket
 import subprocess
 import sys
 
-from streams.embedded import process
-from streams.embedded.process import LOOPBACK, free_ports
+from streams.embedded import child_process as process
+from streams.embedded.child_process import LOOPBACK, free_ports
 
 
 def test_ports_are_free_all_different_and_not_given_twice():
@@ -27,7 +27,7 @@ def test_a_port_that_somebody_listens_on_is_passed_over(monkeypatch):
 
 
 def test_processes_that_start_at_the_same_time_choose_other_ports():
-    code = "from streams.embedded.process import free_ports; print(*free_ports(100))"
+    code = "from streams.embedded.child_process import free_ports; print(*free_ports(100))"
     started = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) for _ in range(4)]
     chosen = [port for each in started for port in each.communicate(timeout=60)[0].split()]
     assert len(set(chosen)) == 400

@@ -3,8 +3,8 @@
 import string
 from itertools import product
 
-from metrics.hashing import hash_id, hash_ids
-from streams.slab import ID_SEEDS
+from metrics.values.hashing import hash_id, hash_ids
+from streams.messages.source_records import ID_SEEDS
 from streams.topics import SOURCES
 
 

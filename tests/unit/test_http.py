@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession
 
-from metrics.errors import RoistreamError
-from streams.http import MAX_CONNECTIONS, MAX_HEADER_BYTES, HttpServer
+from metrics.values.errors import RoistreamError
 from streams.settings import Settings
+from streams.sinks.http_server import MAX_CONNECTIONS, MAX_HEADER_BYTES, HttpServer
 
 BODY = b"# a page\n" * 10_000
 

@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from metrics.errors import Reason, Rejection
-from metrics.judging import instant, not_in_future, required
-from metrics.timeline import MAX_INSTANT, MIN_INSTANT
+from metrics.records.validation import instant, not_in_future, required
+from metrics.values.errors import Reason, Rejection
+from metrics.values.time import MAX_INSTANT, MIN_INSTANT
 
 EAST, WEST = timezone(timedelta(hours=14)), timezone(timedelta(hours=-12))
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from metrics import kpis
-from metrics.kpis import KpiInputs, compute
-from metrics.reading import Sums
-from metrics.timeline import DAY, MINUTE
+from metrics.kpis import formulas as kpis
+from metrics.kpis.formulas import KpiInputs, compute
+from metrics.records.kpi_reading import Sums
+from metrics.values.time import DAY, MINUTE
 
 EUR = 1_000_000
 

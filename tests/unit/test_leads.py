@@ -5,7 +5,7 @@ from itertools import permutations
 
 import pytest
 
-from metrics.leads import Mark, observe
+from metrics.entities.leads import Mark, observe
 
 
 def counted(records):

@@ -4,12 +4,12 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from metrics.campaigns import Book
+from metrics.entities.campaigns import Book
 from streams import topics
-from streams.holding import Holding, Ports
-from streams.processor import Processor
+from streams.runtime.partition_tasks import Holding, Ports
+from streams.runtime.task_manager import Processor
+from streams.runtime.telemetry import Telemetry
 from streams.settings import Settings
-from streams.telemetry import Telemetry
 
 IDLE_AFTER_S = 30
 

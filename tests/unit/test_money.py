@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metrics.money import convert, divide_half_even, ratio, to_micros
+from metrics.values.money import convert, divide_half_even, ratio, to_micros
 
 
 @pytest.mark.parametrize(

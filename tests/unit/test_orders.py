@@ -5,7 +5,17 @@ from itertools import permutations
 
 import pytest
 
-from metrics.orders import Cancellation, OrderEntry, Placement, Refund, cancel, changes, meet, place, refund
+from metrics.entities.orders import (
+    Cancellation,
+    OrderEntry,
+    Placement,
+    Refund,
+    cancel,
+    changes,
+    meet,
+    place,
+    refund,
+)
 
 FIELDS = (
     "orders",

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metrics.errors import Reason
-from metrics.outputs import MAX_QUOTED_BYTES, Base64, DeadLetter, dead_letter
+from metrics.records.dead_letters import MAX_QUOTED_BYTES, Base64, DeadLetter, dead_letter
+from metrics.values.errors import Reason
 
 TWO_MEGABYTES = 2 * 1024 * 1024
 

@@ -2,16 +2,16 @@
 
 from zoneinfo import ZoneInfo
 
-from metrics.campaigns import Book
-from metrics.composing import Stamp
-from metrics.events import Campaign
-from metrics.reports import Report
-from metrics.tally import Tally
-from metrics.timeline import HOUR, QUARTER
-from metrics.watermark import PartitionStatus
-from streams.merge import Merge, MergeOptions, Pace
-from streams.pane_blocks import pack
-from streams.wire import Bundle
+from metrics.entities.campaigns import Book
+from metrics.entities.reports import Report
+from metrics.kpis.compose import Stamp
+from metrics.records.events import Campaign
+from metrics.sums.tally import Tally
+from metrics.values.time import HOUR, QUARTER
+from metrics.windows.watermark import PartitionStatus
+from streams.stages.merge.stage import Merge, MergeOptions, Pace
+from streams.state.codec import Bundle
+from streams.state.pane_table import pack
 
 OPTIONS = MergeOptions(1, 60_000, 1_000, ZoneInfo("UTC"), "EUR")
 STAMP = Stamp(1, None, 0, "EUR")

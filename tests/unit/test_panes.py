@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metrics.contribution import Contribution
-from metrics.panes import DAYS, MINUTES, QUARTERS, TOTAL, Panes, horizon, pane_starts
-from metrics.tally import Tally
-from metrics.timeline import DAY, HOUR, MINUTE
+from metrics.sums.contribution import Contribution
+from metrics.sums.tally import Tally
+from metrics.values.time import DAY, HOUR, MINUTE
+from metrics.windows.panes import DAYS, MINUTES, QUARTERS, TOTAL, Panes, horizon, pane_starts
 
 NOW = 100 * DAY + 30 * MINUTE
 ONE = Tally(clicks=1)

@@ -9,10 +9,10 @@ from metrics.budget.policy import parse
 from metrics.budget.reallocation import Place, fit, reallocate
 from metrics.budget.records import BudgetDecision
 from metrics.budget.state import Board, CampaignState, Hour, Latest
-from metrics.campaigns import CampaignFacts
-from metrics.money import MICROS
-from metrics.reading import Sums
-from metrics.timeline import DAY, HOUR
+from metrics.entities.campaigns import CampaignFacts
+from metrics.records.kpi_reading import Sums
+from metrics.values.money import MICROS
+from metrics.values.time import DAY, HOUR
 
 
 def hours(scale, elasticity, seed, spend=20.0, count=96):

@@ -13,8 +13,8 @@ from aiokafka.record.legacy_records import LegacyRecordBatchBuilder
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.record_batches import RawRecords, unpack
-from streams.slab import RecordSlab
+from streams.messages.source_records import RecordSlab
+from streams.transport.record_batches import RawRecords, unpack
 
 records = st.lists(
     st.tuples(

@@ -2,9 +2,9 @@
 
 import pytest
 
-from metrics.campaigns import Book
-from metrics.refusals import Acceptance, RefusalGuard, RefusalLimit, TooManyRefusedError
-from streams.intake import Intake, IntakeOptions
+from metrics.entities.campaigns import Book
+from metrics.records.refusal_limit import Acceptance, RefusalGuard, RefusalLimit, TooManyRefusedError
+from streams.stages.intake.stage import Intake, IntakeOptions
 from tests.properties.machine import Record
 
 

@@ -7,7 +7,6 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.partitioner.default import murmur2
 
 from streams import topics
-from streams.administration import ensure_topics
 from streams.replay.command import (
     EXIT_DONE,
     EXIT_FAILED,
@@ -20,6 +19,7 @@ from streams.replay.command import (
 from streams.replay.producing import Pace, produce
 from streams.replay.transform import Record
 from streams.settings import Settings
+from streams.transport.topic_admin import ensure_topics
 
 MAPPING = """
 description = "orders of a shop"

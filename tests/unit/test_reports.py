@@ -4,13 +4,13 @@ from decimal import Decimal
 
 import pytest
 
-from metrics.contribution import Contribution, difference
-from metrics.errors import Reason, Rejection
-from metrics.events import AdReport
-from metrics.reports import Report, Shelf
-from metrics.tally import Tally
-from metrics.timeline import DAY, HOUR
-from streams.reporting import judge_report
+from metrics.entities.reports import Report, Shelf
+from metrics.records.events import AdReport
+from metrics.sums.contribution import Contribution, difference
+from metrics.sums.tally import Tally
+from metrics.values.errors import Reason, Rejection
+from metrics.values.time import DAY, HOUR
+from streams.stages.intake.reports import judge_report
 
 
 def report(version, clicks, end=HOUR, start=0):

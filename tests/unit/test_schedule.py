@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from metrics.schedule import Allowance, Schedule
+from metrics.windows.publish_schedule import Allowance, Schedule
 
 ONE, TWO, BOTH = (np.array(codes, np.int32) for codes in ([0], [1], [0, 1]))
 

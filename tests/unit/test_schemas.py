@@ -8,14 +8,14 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator, FormatChecker, ValidationError
 
-from metrics.catalogue import KPIS
-from metrics.events import AdClick, AdReport, Order
-from metrics.glossary import FIELDS
-from metrics.kpis import KpiInputs, compute
-from metrics.reading import CampaignKpi
+from metrics.kpis.catalogue import KPIS
+from metrics.kpis.formulas import KpiInputs, compute
+from metrics.records.events import AdClick, AdReport, Order
+from metrics.records.glossary import FIELDS
+from metrics.records.kpi_reading import CampaignKpi
 from streams import topics
-from streams.asyncapi import CHANNELS, document, to_yaml
-from streams.schemas import (
+from streams.schema_export.asyncapi import CHANNELS, document, to_yaml
+from streams.schema_export.json_schemas import (
     KPIS_BEGIN,
     KPIS_END,
     OUTPUTS,
@@ -47,12 +47,16 @@ def validator(name):
 @pytest.mark.parametrize("name", generate())
 def test_the_disk_holds_what_the_code_generates(name):
     text = (ROOT / name).read_text(encoding="utf-8")
-    assert text == generate()[name], "run `python -m streams.schemas` and commit what it writes"
+    assert text == generate()[name], (
+        "run `python -m streams.schema_export.json_schemas` and commit what it writes"
+    )
 
 
 def test_the_readme_holds_the_table_the_code_generates():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert text == with_kpi_table(text), "run `python -m streams.schemas` and commit what it writes"
+    assert text == with_kpi_table(text), (
+        "run `python -m streams.schema_export.json_schemas` and commit what it writes"
+    )
 
 
 def test_the_table_goes_between_the_markers_and_nowhere_else():

@@ -4,9 +4,9 @@ import asyncio
 import threading
 from types import SimpleNamespace
 
-from streams.seat import Seat
+from streams.runtime.task import Seat
 from streams.settings import Settings
-from streams.wire import Checkpoint
+from streams.state.codec import Checkpoint
 
 
 def test_a_call_that_a_slice_gives_is_done_on_another_thread_before_the_next_one():

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from metrics.errors import SettingError
+from metrics.values.errors import SettingError
 from streams.settings import load
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from metrics.errors import SettingError
+from metrics.values.errors import SettingError
 from streams.settings import load
 
 

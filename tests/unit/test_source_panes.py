@@ -4,16 +4,16 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metrics.accounts import Accounts
-from metrics.columns import as_tallies
-from metrics.panes import DAYS, MINUTES, horizon
-from metrics.source_panes import SourcePane
-from metrics.subjects import Subjects
-from metrics.tally import Tally
-from metrics.timeline import DAY, MINUTE
-from metrics.windows import BY_NAME, ROLLING, Span
-from streams.pane_blocks import PackedNames, parts_entries
-from streams.wire import decode_as, read_key
+from metrics.sums.tally import Tally
+from metrics.sums.tally_columns import as_tallies
+from metrics.values.time import DAY, MINUTE
+from metrics.windows.accounts import Accounts
+from metrics.windows.campaign_codes import Subjects
+from metrics.windows.merged_panes import SourcePane
+from metrics.windows.panes import DAYS, MINUTES, horizon
+from metrics.windows.window_kinds import BY_NAME, ROLLING, Span
+from streams.state.codec import decode_as, read_key
+from streams.state.pane_table import PackedNames, parts_entries
 
 NAMES = [f"c-{number}" for number in range(20)]
 values = st.sampled_from([0, 1, -1, 2**40, 2**60, -(2**60), 2**61, 2**62, 2**63, 10**30]) | st.integers(-9, 9)

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from rich.console import Console
 from rich.live import Live
 
-from metrics.errors import RoistreamError
-from metrics.reading import CampaignKpi
+from metrics.records.kpi_reading import CampaignKpi
+from metrics.values.errors import RoistreamError
+from streams.commands.tail import JsonLines, LiveTable, Newest, PlainLines, Wanted, follow, run
+from streams.commands.tail_table import CurrentReadings, line
 from streams.settings import Settings
-from streams.tail import JsonLines, LiveTable, Newest, PlainLines, Wanted, follow, run
-from streams.tail_table import CurrentReadings, line
 
 RECORDED = (Path(__file__).parent / "recorded_kpis.jsonl").read_bytes().splitlines()
 FIRST = ("c-1", "declared", "1m", "2026-11-21T10:00:00Z")

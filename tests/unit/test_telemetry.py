@@ -1,7 +1,7 @@
 """The pipeline's own figures: what is added up is what the snapshot holds."""
 
 from metrics.exposition import LedgerRow, RecoverySnapshot, RedisSnapshot
-from streams.telemetry import RECORDS, SECONDS, Histogram, Telemetry
+from streams.runtime.telemetry import RECORDS, SECONDS, Histogram, Telemetry
 
 
 def filled() -> Telemetry:

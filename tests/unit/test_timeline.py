@@ -2,7 +2,7 @@
 
 import pytest
 
-from metrics.timeline import (
+from metrics.values.time import (
     MAX_INSTANT,
     MIN_INSTANT,
     floor_to,

@@ -2,7 +2,7 @@
 
 import threading
 
-from streams.watchdog import StalledError, Watchdog
+from streams.runtime.watchdog import StalledError, Watchdog
 
 
 class Clock:

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metrics.contribution import Contribution
-from metrics.panes import DAYS, MINUTES, QUARTERS, TOTAL, Panes, horizon
-from metrics.reports import Report
-from metrics.tally import Tally
-from metrics.timeline import DAY, HOUR, MINUTE, QUARTER
-from metrics.windows import BY_NAME, ROLLING, Span, rolling_span
+from metrics.entities.reports import Report
+from metrics.sums.contribution import Contribution
+from metrics.sums.tally import Tally
+from metrics.values.time import DAY, HOUR, MINUTE, QUARTER
+from metrics.windows.panes import DAYS, MINUTES, QUARTERS, TOTAL, Panes, horizon
+from metrics.windows.window_kinds import BY_NAME, ROLLING, Span, rolling_span
 from tests.unit.accounts import OneCampaign
 from tests.unit.test_panes import NOW
 

@@ -6,17 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metrics.columns import FIELDS
-from metrics.contribution import Contribution
-from metrics.orders import FirstOrder, OrderEntry, Placement, Refund
-from metrics.panes import Panes, horizon
-from metrics.reports import Report
-from metrics.tally import Tally
-from metrics.timeline import DAY
-from metrics.watermark import PartitionStatus
-from streams.pane_blocks import PackedNames, blocks, entries, pack, unpack
-from streams.tables import EntryTable
-from streams.wire import (
+from metrics.entities.orders import FirstOrder, OrderEntry, Placement, Refund
+from metrics.entities.reports import Report
+from metrics.sums.contribution import Contribution
+from metrics.sums.tally import Tally
+from metrics.sums.tally_columns import FIELDS
+from metrics.values.time import DAY
+from metrics.windows.panes import Panes, horizon
+from metrics.windows.watermark import PartitionStatus
+from streams.state.codec import (
     MAX_BATCH_BYTES,
     Bundle,
     bundles,
@@ -27,6 +25,8 @@ from streams.wire import (
     read_key,
     state_key,
 )
+from streams.state.keyed_table import EntryTable
+from streams.state.pane_table import PackedNames, blocks, entries, pack, unpack
 
 
 def singles(block):

@@ -9,7 +9,7 @@ import msgspec
 from playwright.sync_api import Locator, Page, expect
 
 from metrics.budget.records import BoardCard, BudgetDecision
-from streams.embedded.process import Command, Server
+from streams.embedded.child_process import Command, Server
 from streams.settings import Settings
 
 TOKEN = "a token of these tests"  # noqa: S105

@@ -9,9 +9,9 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
 
 from metrics.budget.records import BoardCard
-from streams.administration import ensure_topics
-from streams.embedded.process import free_ports
+from streams.embedded.child_process import free_ports
 from streams.settings import Settings
+from streams.transport.topic_admin import ensure_topics
 from tests.integration import board_seeding as seeding
 from tests.integration.page.acting import DESKTOP, PATIENCE_MS, TOKEN, await_board, start_board
 

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from streams.embedded.process import free_ports
+from streams.embedded.child_process import free_ports
 from tests.integration import board_seeding as seeding
 from tests.integration.page.acting import TOKEN, card, column, decided, give_reason, start_board
 

@@ -11,9 +11,9 @@ from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import Page, expect
 
 from metrics.budget.records import BoardCard, CardPace
-from metrics.timeline import HOUR
+from metrics.values.time import HOUR
 from streams import topics
-from streams.embedded.process import free_ports
+from streams.embedded.child_process import free_ports
 from streams.settings import Settings
 from tests.integration import board_seeding as seeding
 from tests.integration.page.acting import PHONE, card, decided, give_reason, start_board, until

@@ -8,8 +8,8 @@ from typing import Any
 
 import redis
 
-from metrics.reading import CampaignKpi, OtherBasis, Sums
-from streams.publishing.redis import RedisViews
+from metrics.records.kpi_reading import CampaignKpi, OtherBasis, Sums
+from streams.sinks.redis_readings import RedisViews
 
 TTL_MS = 60_000
 HASH = "roistream:kpis:declared:1h"

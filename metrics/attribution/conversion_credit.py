@@ -1,0 +1,160 @@
+"""A conversion remembered with its path, and what it counts in the sums of each view.
+
+A conversion is a lead with its stages, or an order with its refunds and its cancellation. What it counts is told as
+parts, each with its own event time; every part follows the credits of the conversion, so that refunds are taken back from
+whoever was credited. It remembers its path: a late touch joins it even when the other touches have been forgotten.
+Counts become millionths; money is split by the credits so that it adds up exactly. ``metrics.attribution.batch_credit`` does
+the same for many conversions at once.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+import msgspec
+
+from metrics.attribution.models import (
+    MARKOV,
+    WHOLE,
+    Credits,
+    Path,
+    Rules,
+    by_campaign,
+    parts_of,
+    since,
+)
+from metrics.sums.contribution import Contribution
+from metrics.sums.tally import Tally
+from metrics.values.apportion import split
+
+#: Views named so count each part at the time of the first credited touch, not at its own.
+COHORT = "_cohort"
+
+
+_SUMS = Tally.__struct_fields__
+_SEPARATOR = "\uffff"
+_NEW_CUSTOMER = Tally(new_customers=1)
+
+
+class Part(NamedTuple):
+    """Something that a conversion counts, at its own event time."""
+
+    at: int
+    tally: Tally
+
+
+class Decision(NamedTuple):
+    """Who is credited in one view, and since when: the event time of its first credited touch, if any."""
+
+    credits: Credits
+    cohort_at: int | None
+
+
+class Conversion(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """What is remembered of a conversion.
+
+    Credits are not: they follow from the path, and for the data-driven model from the shares it gave.
+
+    Attributes:
+        at: its event time; only touches strictly before it earn credit.
+        ids: hashes of the ids that its records named.
+        parts: what it counts.
+        is_first: whether it is the first order of a customer, who counts as new.
+        path: the touches it was last decided on, packed as ``places.PATH``.
+        generation: of the rules when it was decided; None while it waits for the clicks to reach its time. A view that
+            was switched on later is not decided.
+        shares: millionths that the data-driven model gave each touch, as packed int32; empty where the path has no two.
+        kept: an erased person's decisions by view, since their path is gone.
+        settled: as it was last counted, where it has changed since and waits to be settled.
+    """
+
+    at: int
+    ids: tuple[int, ...]
+    parts: tuple[Part, ...]
+    is_first: bool = False
+    path: bytes = b""
+    generation: int | None = None
+    shares: bytes = b""
+    kept: dict[str, Decision] | None = None
+    settled: "Conversion | None" = None
+
+    @property
+    def latest(self) -> int:
+        """The latest event time kept, by which the entry expires."""
+        return max([part.at for part in self.parts], default=self.at)
+
+    @property
+    def counted(self) -> tuple[Part, ...]:
+        """What it counts, a new customer included."""
+        return (*self.parts, Part(self.at, _NEW_CUSTOMER)) if self.is_first else self.parts
+
+
+def decisions(
+    path: Path,
+    views: Iterable[str],
+    rules: Rules,
+    effects: Mapping[str, float],
+    shares_: Iterable[int] | None = None,
+) -> dict[str, Decision]:
+    """Who is credited for a path in some views.
+
+    Args:
+        path: the touches that may earn credit.
+        views: models, each also with ``COHORT`` behind its name.
+        rules: what the models depend on.
+        effects: those of the data-driven model's fit.
+        shares_: what the data-driven model gives each touch, where that is decided already.
+    """
+    made = {}
+    for view in views:
+        model = view.removesuffix(COHORT)
+        is_given = model == MARKOV and shares_ is not None
+        parts = list(shares_ or ()) if is_given else parts_of(model, path, rules, effects)
+        if is_given and len(path) == 1:
+            parts = [WHOLE]
+        made[view] = Decision(by_campaign(path, parts), since(path, parts) if view != model else None)
+    return made
+
+
+def contributions(parts: Iterable[Part], decision: Decision) -> list[Contribution]:
+    """Where and when parts of a conversion count by a decision."""
+    return [
+        Contribution(campaign, part.at if decision.cohort_at is None else decision.cohort_at, share)
+        for part in parts
+        for campaign, share in shares(part.tally, decision.credits)
+    ]
+
+
+def subject(campaign: str, view: str) -> str:
+    """The name under which the sums of a campaign in a view are kept beside the declared ones, of the same campaign.
+
+    The separator is a noncharacter, which Unicode keeps out of interchange.
+
+    >>> split_subject(subject("c", "linear")), split_subject("c")
+    (('c', 'linear'), ('c', None))
+    """
+    return f"{campaign}{_SEPARATOR}{view}"
+
+
+def split_subject(name: str) -> tuple[str, str | None]:
+    """Campaign and view of a subject; no view where it is the name of a campaign."""
+    campaign, separator, view = name.partition(_SEPARATOR)
+    return campaign, view if separator else None
+
+
+def shares(tally: Tally, credits_: Credits) -> list[tuple[str, Tally]]:
+    """A tally divided by credits: counts in millionths, money in micros that add up to the whole.
+
+    >>> [(name, part.orders, part.revenue_micros) for name, part in
+    ...     shares(Tally(orders=1, revenue_micros=10), (("a", 750_000), ("b", 250_000)))]
+    [('a', 750000, 8), ('b', 250000, 2)]
+    """
+    weights = [weight for _, weight in credits_]
+    values = {name: value for name in _SUMS if (value := getattr(tally, name))}
+    columns = {
+        name: split(value, weights) if name.endswith("_micros") else [value * weight for weight in weights]
+        for name, value in values.items()
+    }
+    return [
+        (campaign, Tally(**{name: column[index] for name, column in columns.items()}))
+        for index, (campaign, _) in enumerate(credits_)
+    ]

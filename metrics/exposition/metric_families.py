@@ -1,0 +1,357 @@
+"""Every Prometheus family of a worker in one table: name, kind, labels, HELP (CONTRACT 4).
+
+Names and HELP of sums and KPIs come from ``metrics.kpis.catalogue``; all others stand here.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from metrics.kpis.catalogue import COUNTERS, KPI_FAMILIES, SUM_GAUGES
+
+Kind = Literal["gauge", "counter", "histogram"]
+
+_CAMPAIGN = ("campaign_id", "channel")
+_WINDOWED = (*_CAMPAIGN, "window", "model")
+_ROLLUP = ("dimension", "value")
+_MONEY = ("currency",)
+
+
+@dataclass(frozen=True)
+class Family:
+    """One family.
+
+    Attributes:
+        name: in OpenMetrics; the samples of a counter add ``_total``.
+        labels: label names of its samples.
+        unit: OpenMetrics unit, which ends the name; empty for plain counts and money.
+    """
+
+    name: str
+    kind: Kind
+    help: str
+    labels: tuple[str, ...] = ()
+    unit: Literal["", "seconds", "bytes", "ratio"] = ""
+
+
+def _ratio_unit(name: str) -> Literal["", "ratio"]:
+    return "ratio" if name.endswith("_ratio") else ""
+
+
+def rollup_name(name: str) -> str:
+    """The family of roll-ups that shows what a family of campaigns shows.
+
+    >>> rollup_name("campaign_window_spend")
+    'rollup_window_spend'
+    """
+    return "rollup_" + name.removeprefix("campaign_")
+
+
+def _sum_gauges() -> list[Family]:
+    return [
+        Family(row.family, "gauge", row.help, _WINDOWED + (_MONEY if row.is_money else ()))
+        for row in SUM_GAUGES
+    ]
+
+
+def _kpi_gauges() -> list[Family]:
+    table = []
+    for row in KPI_FAMILIES:
+        own = tuple(name for name, _ in row.kpis[0].labels)
+        labels = _WINDOWED + own + (_MONEY if row.is_money else ())
+        table.append(Family(row.name, "gauge", row.help, labels, _ratio_unit(row.name)))
+    return table
+
+
+def _rollup_gauges() -> list[Family]:
+    """The same of roll-ups, each under the dimension and its value."""
+    return [
+        Family(
+            rollup_name(row.name),
+            "gauge",
+            f"{row.help} Of all campaigns of a channel, target, offer or objective.",
+            (*_ROLLUP, *(label for label in row.labels if label not in _CAMPAIGN)),
+            row.unit,
+        )
+        for row in (*_sum_gauges(), *_kpi_gauges())
+    ]
+
+
+def _counters() -> list[Family]:
+    return [
+        Family(
+            row.family.removesuffix("_total"),
+            "counter",
+            row.help,
+            _CAMPAIGN + (_MONEY if row.is_money else ()),
+        )
+        for row in COUNTERS
+    ]
+
+
+INFO = Family(
+    "campaign_info",
+    "gauge",
+    "What is registered of the campaign; always 1.",
+    (*_CAMPAIGN, "name", "target", "offer", "objective", "status"),
+)
+BUDGET = Family(
+    "campaign_budget",
+    "gauge",
+    "Budget registered for the campaign, in currency units.",
+    _CAMPAIGN + _MONEY,
+)
+STARTS = Family(
+    "campaign_starts_timestamp_seconds", "gauge", "When the campaign begins to run.", _CAMPAIGN, "seconds"
+)
+ENDS = Family("campaign_ends_timestamp_seconds", "gauge", "When the campaign ends.", _CAMPAIGN, "seconds")
+#: By the name of the target in the campaign's record.
+TARGETS: dict[str, Family] = {
+    "cpl": Family(
+        "campaign_target_cost_per_lead",
+        "gauge",
+        "Highest cost per lead that the campaign is meant to have, in currency units.",
+        _CAMPAIGN + _MONEY,
+    ),
+    "cac": Family(
+        "campaign_target_acquisition_cost",
+        "gauge",
+        "Highest spend per new customer that the campaign is meant to have, in currency units.",
+        _CAMPAIGN + _MONEY,
+    ),
+    "roas": Family(
+        "campaign_target_return_on_ad_spend_ratio",
+        "gauge",
+        "Lowest return on ad spend that the campaign is meant to have.",
+        _CAMPAIGN,
+        "ratio",
+    ),
+    "roi": Family(
+        "campaign_target_roi_ratio",
+        "gauge",
+        "Lowest return on investment that the campaign is meant to have.",
+        _CAMPAIGN,
+        "ratio",
+    ),
+}
+E_VALUE = Family(
+    "campaign_evidence_e_value",
+    "gauge",
+    "Evidence that the campaign misses a target over its whole history; enough from 20 on, however often one looks.",
+    (*_CAMPAIGN, "target"),
+)
+MISSED = Family(
+    "campaign_evidence_probability_ratio",
+    "gauge",
+    "Posterior probability that the campaign misses a target over its whole history; for people, not for rules.",
+    (*_CAMPAIGN, "target"),
+    "ratio",
+)
+SPEND_SINCE_LAST_LEAD = Family(
+    "campaign_spend_since_last_lead",
+    "gauge",
+    "Spend since the last lead of the campaign, in currency units.",
+    _CAMPAIGN + _MONEY,
+)
+WATERMARK = Family(
+    "campaign_watermark_timestamp_seconds",
+    "gauge",
+    "Event time up to which the figures of the campaign are complete.",
+    _CAMPAIGN,
+    "seconds",
+)
+ROLLUP_CAMPAIGNS = Family(
+    "rollup_campaigns", "gauge", "Campaigns that count in the roll-up, over its whole history.", _ROLLUP
+)
+COMPLETENESS = Family(
+    "campaign_completeness_ratio",
+    "gauge",
+    "Share of the conversions of clicks as old as the window that has usually come by now.",
+    (*_WINDOWED, "conversion"),
+    "ratio",
+)
+
+BOARD_CAMPAIGNS = Family(
+    "roistream_board_campaigns", "gauge", "Campaigns in a column of the budget board.", ("column",)
+)
+BOARD_CARDS = Family(
+    "roistream_board_card_money",
+    "gauge",
+    "Money of the present cards in a column of the budget board, in currency units.",
+    ("column", "currency"),
+)
+BOARD_COMMITTED = Family(
+    "roistream_board_committed_money",
+    "gauge",
+    "Budgets of the campaigns that may spend and what the others have spent, in currency units.",
+    ("currency",),
+)
+BOARD_LIVE = Family(
+    "roistream_board_live", "gauge", "1 while the budget controller is at the live edge and may act, else 0."
+)
+BOARD_BREAKER = Family(
+    "roistream_board_breaker_open",
+    "gauge",
+    "1 while the circuit breaker of automatic actions is open, else 0.",
+)
+BUDGET_ACTIONS = Family(
+    "roistream_budget_actions", "counter", "Budget actions taken since the start.", ("verb", "mode")
+)
+
+CAMPAIGN_ACTIONS = Family(
+    "campaign_budget_actions",
+    "counter",
+    "Budget actions on the campaign, also those that were only said or proposed.",
+    (*_CAMPAIGN, "verb", "mode"),
+)
+CAMPAIGN_COLUMN = Family(
+    "campaign_budget_column",
+    "gauge",
+    "Column of the budget board in which the campaign stands; always 1.",
+    (*_CAMPAIGN, "column"),
+)
+CAMPAIGN_HOLD = Family(
+    "campaign_budget_hold_expires_timestamp_seconds",
+    "gauge",
+    "When the hold of the campaign ends; +Inf where someone must resume it.",
+    (*_CAMPAIGN, "owner"),
+    "seconds",
+)
+
+BUILD = Family("roistream_build_info", "gauge", "Version of the running worker; always 1.", ("version",))
+READY = Family("roistream_ready", "gauge", "1 while /readyz answers 200, else 0.")
+LEDGER = Family(
+    "roistream_ledger_events",
+    "gauge",
+    "Records read since the start of the state, by verdict.",
+    ("topic", "partition", "outcome"),
+)
+UNACCOUNTED = Family(
+    "roistream_ledger_unaccounted_records",
+    "gauge",
+    "Records read that got no verdict; anything but 0 means that the ledger does not add up.",
+    ("topic", "partition"),
+)
+CAMPAIGNS = Family("roistream_campaigns", "gauge", "Campaigns this worker exports, folded ones included.")
+FOLDED = Family(
+    "roistream_folded_campaigns", "gauge", 'Campaigns shown only in the sums of campaign_id="(other)".'
+)
+LAG = Family(
+    "roistream_consumer_lag_records",
+    "gauge",
+    "Records between the next to read and the end of the log.",
+    ("topic", "partition"),
+)
+WATERMARK_DELAY = Family(
+    "roistream_watermark_delay_seconds",
+    "gauge",
+    "How far the watermark of the partition is behind the present.",
+    ("partition",),
+    "seconds",
+)
+BATCH_RECORDS = Family("roistream_batch_records", "histogram", "Records in one batch.", ("stage",))
+BATCH_SECONDS = Family(
+    "roistream_batch_processing_seconds",
+    "histogram",
+    "Time from taking a batch to the end of its processing.",
+    ("stage",),
+    "seconds",
+)
+CHECKPOINT_SECONDS = Family(
+    "roistream_checkpoint_duration_seconds",
+    "histogram",
+    "Time from encoding a checkpoint to its confirmation.",
+    ("stage",),
+    "seconds",
+)
+CHECKPOINT_BYTES = Family(
+    "roistream_checkpoint_bytes", "counter", "Bytes appended by checkpoints.", ("stage",), "bytes"
+)
+CHECKPOINT_RECORDS = Family(
+    "roistream_checkpoint_records", "counter", "Records appended by checkpoints.", ("stage",)
+)
+RECOVERY_SECONDS = Family(
+    "roistream_recovery_duration_seconds",
+    "gauge",
+    "Time the last recovery from the changelog took.",
+    ("stage",),
+    "seconds",
+)
+RECOVERY_RECORDS = Family(
+    "roistream_recovery_records", "gauge", "Records the last recovery read from the changelog.", ("stage",)
+)
+PUBLISHED = Family("roistream_published_records", "counter", "Records the broker confirmed.", ("topic",))
+PUBLISH_ERRORS = Family(
+    "roistream_publish_errors", "counter", "Sends the broker did not confirm.", ("topic",)
+)
+DEAD_LETTERS = Family(
+    "roistream_dead_letters", "counter", "Records sent to dead-letters, by reason.", ("reason",)
+)
+REKEYED = Family(
+    "roistream_rekeyed_facts",
+    "counter",
+    "Touches and records of conversions sent on to their person's partition, since they came with another key.",
+    ("kind",),
+)
+PENDING_CANCELLATIONS = Family(
+    "roistream_pending_cancellations", "gauge", "Cancellations that wait for their order."
+)
+REGISTRY = Family("roistream_registry_entries", "gauge", "Entries known, by registry topic.", ("registry",))
+REDIS_UP = Family("roistream_redis_up", "gauge", "1 while the Redis views can be written, else 0.")
+REDIS_PENDING = Family("roistream_redis_pending_values", "gauge", "Values not yet written to Redis.")
+REDIS_WRITTEN = Family("roistream_redis_written_values", "counter", "Values written to Redis.")
+REDIS_ERRORS = Family("roistream_redis_errors", "counter", "Failed exchanges with Redis.")
+
+#: In the order of the page.
+FAMILIES: tuple[Family, ...] = (
+    *_sum_gauges(),
+    *_kpi_gauges(),
+    COMPLETENESS,
+    *_rollup_gauges(),
+    ROLLUP_CAMPAIGNS,
+    *_counters(),
+    INFO,
+    BUDGET,
+    STARTS,
+    ENDS,
+    *TARGETS.values(),
+    E_VALUE,
+    MISSED,
+    SPEND_SINCE_LAST_LEAD,
+    WATERMARK,
+    BUILD,
+    READY,
+    LEDGER,
+    UNACCOUNTED,
+    CAMPAIGNS,
+    FOLDED,
+    LAG,
+    WATERMARK_DELAY,
+    BATCH_RECORDS,
+    BATCH_SECONDS,
+    CHECKPOINT_SECONDS,
+    CHECKPOINT_BYTES,
+    CHECKPOINT_RECORDS,
+    RECOVERY_SECONDS,
+    RECOVERY_RECORDS,
+    PUBLISHED,
+    PUBLISH_ERRORS,
+    DEAD_LETTERS,
+    REKEYED,
+    PENDING_CANCELLATIONS,
+    REGISTRY,
+    BOARD_CAMPAIGNS,
+    BOARD_CARDS,
+    BOARD_COMMITTED,
+    BOARD_LIVE,
+    BOARD_BREAKER,
+    BUDGET_ACTIONS,
+    CAMPAIGN_ACTIONS,
+    CAMPAIGN_COLUMN,
+    CAMPAIGN_HOLD,
+    REDIS_UP,
+    REDIS_PENDING,
+    REDIS_WRITTEN,
+    REDIS_ERRORS,
+)
+
+BY_NAME: dict[str, Family] = {family.name: family for family in FAMILIES}

@@ -1,0 +1,1 @@
+"""What sums mean: the catalogue of KPIs, the formulas, composed readings, roll-ups."""

@@ -1,0 +1,293 @@
+"""Composing a reading: the sums of a window under the campaign's cost basis, its KPIs, its version."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import msgspec
+
+from metrics.attribution.conversion_lag import Lags
+from metrics.attribution.models import MARKOV
+from metrics.entities.campaigns import CampaignFacts
+from metrics.entities.reports import Share
+from metrics.evidence import Arrived, assess
+from metrics.kpis.formulas import KpiInputs, compute
+from metrics.records.kpi_reading import CampaignKpi, Completeness, Evidence, OtherBasis, Stage, Sums
+from metrics.sums.tally import Tally
+from metrics.sums.tally_columns import FIELDS, Tallies
+from metrics.values.apportion import share
+from metrics.values.money import MICROS
+from metrics.values.time import format_instant
+from metrics.windows.accounts import Account
+from metrics.windows.window_kinds import ROLLING, TOTAL_WINDOW, Span
+
+DECLARED = "declared"
+#: Counts of conversions, of which models give credit in parts.
+CREDITS = ("leads", "mqls", "sqls", "orders", "new_customers", "cancelled_orders")
+_EVENTS = [FIELDS.index(name) for name in ("impressions", "clicks", "spend_micros")]
+
+
+def credited(events: Tallies, conversions: Tallies) -> Tallies:
+    """Impressions, clicks and spend as they are, conversions as a model credits them.
+
+    >>> from metrics.sums.tally_columns import as_tallies
+    >>> declared, linear = as_tallies([Tally(clicks=3, leads=1)]), as_tallies([Tally(leads=500_000)])
+    >>> credited(declared, linear).as_list()  # doctest: +ELLIPSIS
+    [Tally(impressions=0, clicks=3, leads=500000, ...)]
+    """
+    values = conversions.values.copy()
+    values[_EVENTS] = events.values[_EVENTS]
+    beyond = {}
+    for place in {*events.beyond, *conversions.beyond}:
+        mine = events.tally(place)
+        beyond[place] = msgspec.structs.replace(
+            conversions.tally(place), **{FIELDS[field]: getattr(mine, FIELDS[field]) for field in _EVENTS}
+        )
+    return Tallies(values, beyond)
+
+
+def credit(events: Tally, conversions: Tally) -> None:
+    """The same of one campaign, in place."""
+    conversions.impressions, conversions.clicks = events.impressions, events.clicks
+    conversions.spend_micros = events.spend_micros
+
+
+class Stamp(NamedTuple):
+    """What a checkpoint stamps on its readings; times in epoch milliseconds.
+
+    Where journeys are kept, also the lags of conversions and the oldest fit in use of the data-driven model.
+    """
+
+    revision: int
+    watermark: int | None
+    published_at: int
+    currency: str
+    lags: Lags | None = None
+    fitted_at: int | None = None
+
+
+def compose(
+    account: Account,
+    facts: CampaignFacts,
+    window: str,
+    span: Span | None,
+    tally: Tally,
+    total: Tally,
+    stage: Stage,
+    stamp: Stamp,
+    model: str = DECLARED,
+    *,
+    is_rolling: bool = False,
+) -> CampaignKpi:
+    """The reading of one window.
+
+    Args:
+        account: everything kept of the campaign.
+        facts: what is registered of it.
+        window: its name; ``total`` has no span.
+        span: where it lies.
+        tally: sums of its events; in every model but ``declared`` as ``credited`` gives them, with counts of
+            conversions in millionths.
+        total: the same of the whole history.
+        stage: update, final or correction.
+        stamp: version and times.
+        model: who earned the conversions.
+        is_rolling: of a rolling window, whose customers are not counted.
+    """
+    sums, other = window_sums(account, facts, window, span, tally, stamp.watermark)
+    is_declared = model == DECLARED
+    whole = sums if window == TOTAL_WINDOW else _brought(total)
+    if not is_declared:
+        sums = in_units(sums)
+        whole = sums if window == TOTAL_WINDOW else in_units(whole)
+    inputs = KpiInputs(
+        sums=sums,
+        total=whole,
+        baseline_micros_per_day=facts.baseline_micros_per_day,
+        baseline_length_ms=baseline_length(facts, span, stamp.watermark),
+        cohort_mqls=tally.mqls,
+        cohort_sqls=tally.mqls_now_sql,
+        distinct_customers=tally.customers if is_declared and not is_rolling else None,
+    )
+    arrived = _completeness(span, stamp) if span else _total_completeness(account, facts, sums, stamp)
+    return CampaignKpi(
+        campaign_id=facts.campaign_id,
+        channel=facts.channel,
+        model=model,
+        window=window,
+        window_start=None if span is None else format_instant(span.start),
+        window_end=None if span is None else format_instant(span.end),
+        stage=stage,
+        revision=stamp.revision,
+        currency=stamp.currency,
+        sums=sums,
+        other_basis=other,
+        kpis=compute(inputs),
+        evidence=_evidence(sums, facts, arrived) if window == TOTAL_WINDOW and is_declared else {},
+        completeness=arrived,
+        fitted_at=_fitted_at(model, stamp),
+        watermark=None if stamp.watermark is None else format_instant(stamp.watermark),
+        published_at=format_instant(stamp.published_at),
+    )
+
+
+def baseline_length(facts: CampaignFacts, span: Span | None, watermark: int | None) -> int | None:
+    """min(end, watermark) − max(start, starts_at) in ms, 0 or more; None for ``total`` without a start.
+
+    >>> baseline_length(CampaignFacts("c", starts_at=50), Span(0, 100), watermark=80)
+    30
+    """
+    if watermark is None or (span is None and facts.starts_at is None):
+        return None
+    end = watermark if span is None else min(span.end, watermark)
+    starts = [at for at in (facts.starts_at, span.start if span else None) if at is not None]
+    return max(0, end - max(starts))
+
+
+def other_cost(facts: CampaignFacts, span: Span | None, watermark: int | None) -> int:
+    """Micros of ``other_cost`` in a window, spread by F over the campaign's dates up to the watermark.
+
+    Without both dates it cannot be spread: all of it counts in ``total`` and nothing elsewhere.
+    """
+    cost = facts.other_cost_micros
+    if not cost:
+        return 0
+    if facts.starts_at is None or facts.ends_at is None or facts.ends_at <= facts.starts_at:
+        return cost if span is None else 0
+    if watermark is None:
+        return 0
+    start, end = (facts.starts_at, watermark) if span is None else (span.start, min(span.end, watermark))
+    return share(cost, (facts.starts_at, facts.ends_at), (start, max(start, end)))
+
+
+def reported_share(account: Account, window: str, span: Span | None) -> Share | None:
+    """What reports say of a window; None where no report of the campaign can count in it."""
+    if span is None:
+        return account.shelf.total
+    if window in ("1m", "5m"):
+        return None
+    if window == "1h":  # by name: in its first hour, ``today`` is as short
+        return account.shelf.share(*span, short_only=True) if account.shelf.has_short else None
+    return account.shelf.share(*span, short_only=False)
+
+
+def window_sums(
+    account: Account,
+    facts: CampaignFacts,
+    window: str,
+    span: Span | None,
+    tally: Tally,
+    watermark: int | None,
+) -> tuple[Sums, OtherBasis]:
+    """The sums of a window under the campaign's cost basis, and the figures of the other basis."""
+    events: Share = Share(tally.impressions, tally.clicks, tally.spend_micros)
+    reported = reported_share(account, window, span)
+    used, unused = (reported, events) if facts.is_reported else (events, reported)
+    sums = Sums(
+        impressions=used.impressions if used else None,
+        clicks=used.clicks if used else None,
+        leads=tally.leads,
+        mqls=tally.mqls,
+        sqls=tally.sqls,
+        orders=tally.orders,
+        new_customers=tally.new_customers,
+        cancelled_orders=tally.cancelled_orders,
+        spend_micros=used.spend_micros if used else None,
+        other_cost_micros=other_cost(facts, span, watermark),
+        revenue_micros=tally.revenue_micros,
+        refunds_micros=tally.refunds_micros,
+        cost_of_goods_micros=tally.cost_of_goods_micros,
+    )
+    return sums, OtherBasis(
+        impressions=unused.impressions if unused else None,
+        clicks=unused.clicks if unused else None,
+        spend_micros=unused.spend_micros if unused else None,
+    )
+
+
+def _brought(whole: Tally) -> Sums:
+    """What conversions have brought in a campaign's history; what it cost plays no part in a window's KPIs."""
+    return Sums(
+        impressions=None,
+        clicks=None,
+        leads=whole.leads,
+        mqls=whole.mqls,
+        sqls=whole.sqls,
+        orders=whole.orders,
+        new_customers=whole.new_customers,
+        cancelled_orders=whole.cancelled_orders,
+        spend_micros=None,
+        other_cost_micros=0,
+        revenue_micros=whole.revenue_micros,
+        refunds_micros=whole.refunds_micros,
+        cost_of_goods_micros=whole.cost_of_goods_micros,
+    )
+
+
+def _fitted_at(model: str, stamp: Stamp) -> str | None:
+    if not model.startswith(MARKOV) or stamp.fitted_at is None:
+        return None
+    return format_instant(stamp.fitted_at)
+
+
+def _evidence(sums: Sums, facts: CampaignFacts, known: Completeness | None) -> dict[str, Evidence]:
+    if known is None:
+        return assess(sums, facts.targets_micros)
+    shares = (1.0 if share is None else share for share in (known.leads, known.orders))
+    return assess(sums, facts.targets_micros, completeness=Arrived(*shares))
+
+
+def _completeness(span: Span, stamp: Stamp) -> Completeness | None:
+    if stamp.lags is None or stamp.watermark is None:
+        return None
+    leads, orders = stamp.lags.of(span.start, span.end, stamp.watermark)
+    return Completeness(leads=leads, orders=orders)
+
+
+def _total_completeness(
+    account: Account, facts: CampaignFacts, sums: Sums, stamp: Stamp
+) -> Completeness | None:
+    """Of the whole history: the mean over its spend, which is taken to lie evenly within each band of age."""
+    if stamp.lags is None or stamp.watermark is None:
+        return None
+    parts = [
+        (spent, stamp.lags.of(span.start, span.end, stamp.watermark))
+        for span, spent in _bands(account, facts, sums.spend_micros or 0)
+    ]
+    leads = [(spent, found[0]) for spent, found in parts]
+    orders = [(spent, found[1]) for spent, found in parts]
+    return Completeness(leads=_weighted(leads), orders=_weighted(orders))
+
+
+def _bands(account: Account, facts: CampaignFacts, spent: int) -> Iterator[tuple[Span, int]]:
+    """Spend by its age: within the last hour, day and week, and before, the youngest first.
+
+    Bands begin no earlier than the first spend of the week where that is known; what is older counts as a week old.
+    """
+    first = account.first_quarter or 0
+    end = oldest = counted = 0
+    for index, kind in enumerate(ROLLING):
+        if kind.name not in ("1h", "24h", "7d"):
+            continue
+        span, tally = account.rolling(index)
+        if span.end == 0:
+            return  # restored, and not slid yet
+        reported = reported_share(account, kind.name, span) if facts.is_reported else None
+        within = (reported.spend_micros if reported else 0) if facts.is_reported else tally.spend_micros
+        end = end or span.end
+        start, oldest = min(max(span.start, first), end - 1), span.start
+        yield Span(start, end), max(0, within - counted)
+        end, counted = start, max(counted, within)
+    yield Span(oldest - 1, oldest), max(0, spent - counted)
+
+
+def _weighted(parts: list[tuple[int, float | None]]) -> float | None:
+    """The mean of what is known, by spend; what the watermark has not reached has brought nothing."""
+    total = sum(spent for spent, _ in parts)
+    if total <= 0 or all(share is None for _, share in parts):
+        return None
+    return round(sum(spent * (share or 0.0) for spent, share in parts) / total, 6)
+
+
+def in_units(sums: Sums) -> Sums:
+    """Counts of conversions from millionths to numbers with up to 6 decimals."""
+    return msgspec.structs.replace(sums, **{name: getattr(sums, name) / MICROS for name in CREDITS})

@@ -1,0 +1,1 @@
+"""Records as they travel: events, validation, published readings, dead letters."""

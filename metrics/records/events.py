@@ -1,0 +1,141 @@
+"""The records that come in, as they are on the wire (CONTRACT 2). Shapes only, no meaning.
+
+Times are RFC 3339 with an offset or integer epoch milliseconds; money is a JSON number or a decimal
+string in currency units. Unknown fields are ignored. What a field must satisfy beyond its type is
+judged in ``metrics.records.validation``.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Literal
+
+import msgspec
+
+Identifier = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+Instant = datetime | int
+Money = Decimal
+Count = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
+
+
+class AdImpression(msgspec.Struct, frozen=True, gc=False):
+    """One ad shown; topic ``ad-impressions``."""
+
+    event_id: Identifier
+    occurred_at: Instant
+    campaign_id: Identifier
+    visitor_id: Identifier | None = None
+    channel: str | None = None
+    ad_id: Identifier | None = None
+    cost: Money | None = None
+    currency: str | None = None
+
+
+class AdClick(msgspec.Struct, frozen=True, gc=False):
+    """One click on an ad; topic ``ad-clicks``."""
+
+    event_id: Identifier
+    occurred_at: Instant
+    campaign_id: Identifier
+    visitor_id: Identifier | None = None
+    channel: str | None = None
+    ad_id: Identifier | None = None
+    offer: str | None = None
+    segment: str | None = None
+    cost: Money | None = None
+    currency: str | None = None
+
+
+class AdReport(msgspec.Struct, frozen=True, gc=False):
+    """What an ad platform says about a period; topic ``ad-reports``."""
+
+    report_id: Identifier
+    source: Identifier
+    campaign_id: Identifier
+    period_start: Instant
+    period_end: Instant
+    ad_id: Identifier | None = None
+    reported_at: Instant | None = None
+    impressions: Count | None = None
+    clicks: Count | None = None
+    spend: Money | None = None
+    currency: str | None = None
+    conversions: Money | None = None
+
+
+class Lead(msgspec.Struct, frozen=True, gc=False):
+    """A lead, or a later stage of one; topic ``leads``."""
+
+    event_id: Identifier
+    occurred_at: Instant
+    lead_id: Identifier
+    visitor_id: Identifier | None = None
+    campaign_id: Identifier | None = None
+    channel: str | None = None
+    stage: Literal["lead", "mql", "sql"] = "lead"
+
+
+class Order(msgspec.Struct, frozen=True, gc=False):
+    """An order placed, refunded or cancelled; topic ``orders``."""
+
+    event_id: Identifier
+    occurred_at: Instant
+    order_id: Identifier
+    kind: Literal["placed", "refunded", "cancelled"] = "placed"
+    revenue: Money | None = None
+    currency: str | None = None
+    customer_id: Identifier | None = None
+    visitor_id: Identifier | None = None
+    lead_id: Identifier | None = None
+    campaign_id: Identifier | None = None
+    cost_of_goods: Money | None = None
+    is_new_customer: bool | None = None
+
+
+class Erasure(msgspec.Struct, frozen=True, gc=False):
+    """The request that a person be forgotten, by any of their ids; topic ``erasures``."""
+
+    requested_at: Instant
+    visitor_id: Identifier | None = None
+    customer_id: Identifier | None = None
+    lead_id: Identifier | None = None
+
+
+class Targets(msgspec.Struct, frozen=True):
+    """What a campaign is meant to reach, in units of 1 and currency units."""
+
+    cpl: Money | None = None
+    cac: Money | None = None
+    roas: Money | None = None
+    roi: Money | None = None
+
+
+class Campaign(msgspec.Struct, frozen=True):
+    """A campaign as registered; topic ``campaigns``, compacted by ``campaign_id``."""
+
+    campaign_id: Identifier
+    name: str | None = None
+    channel: str | None = None
+    target: str | None = None
+    offer: str | None = None
+    objective: str | None = None
+    starts_at: Instant | None = None
+    ends_at: Instant | None = None
+    budget: Money | None = None
+    currency: str | None = None
+    other_cost: Money | None = None
+    baseline_revenue_per_day: Money | None = None
+    cost_basis: Literal["events", "reports"] = "events"
+    status: str | None = None
+    targets: Targets | None = None
+
+
+class FxRate(msgspec.Struct, frozen=True):
+    """A rate into the reporting currency; topic ``fx-rates``, compacted by ``currency|valid_from``."""
+
+    currency: str
+    rate: Money
+    valid_from: Instant
+
+
+#: The campaign of facts that name none.
+NO_CAMPAIGN = "(none)"

@@ -1,0 +1,1 @@
+"""Additive sums of facts, one by one and in columns."""

@@ -1,0 +1,58 @@
+"""Contributions: what one fact adds to which campaign at which event time."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from metrics.sums.tally import Tally
+
+
+class Contribution(NamedTuple):
+    """Sums that count on ``campaign`` at ``at``."""
+
+    campaign: str
+    at: int
+    tally: Tally
+
+
+class Columns(NamedTuple):
+    """Many contributions.
+
+    Attributes:
+        campaigns: the different ones.
+        codes: of each contribution, the index of its campaign.
+        at: event times.
+        fields: indexes of fields of ``Tally``.
+        sums: a row per field, a column per contribution.
+    """
+
+    campaigns: Sequence[str]
+    codes: npt.NDArray[np.int64]
+    at: npt.NDArray[np.int64]
+    fields: Sequence[int]
+    sums: npt.NDArray[np.int64]
+
+
+def difference(before: list[Contribution], after: list[Contribution]) -> list[Contribution]:
+    """What must be added to sums that hold ``before`` so that they hold ``after``.
+
+    >>> a = Contribution("c", 0, Tally(leads=1)); b = Contribution("d", 0, Tally(leads=1))
+    >>> [(c.campaign, c.tally.leads) for c in difference([a], [a, b])]
+    [('d', 1)]
+    """
+    remaining = list(before)
+    added = []
+    for contribution in after:
+        if contribution in remaining:
+            remaining.remove(contribution)
+        else:
+            added.append(contribution)
+    return [_negated(old) for old in remaining] + added
+
+
+def _negated(contribution: Contribution) -> Contribution:
+    negative = Tally(*(-value for value in msgspec.structs.astuple(contribution.tally)))
+    return contribution._replace(tally=negative)

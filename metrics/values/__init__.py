@@ -1,0 +1,1 @@
+"""Values: money, time, currency, shares, hashes of texts, errors."""

@@ -1,0 +1,322 @@
+"""Everything kept of the campaigns of one merge partition: panes as columns, windows over them, reports.
+
+A pane of a campaign is the sum of what each source partition last said of it; windows are sums of panes. Rolling
+windows end at the end of the pane that holds the watermark and are kept as window += new − old, never summed anew
+(DESIGN 5).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from metrics.entities.reports import Shelf
+from metrics.sums.tally import Tally
+from metrics.sums.tally_columns import Codes, Columns, Tallies, nothing
+from metrics.windows.campaign_codes import CodeColumn, Subjects
+from metrics.windows.merged_panes import SourcePane
+from metrics.windows.panes import DAYS, QUARTERS, TOTAL, WIDTHS, Dropped, Horizon
+from metrics.windows.window_kinds import ROLLING, Span, WindowKind
+
+#: Before and after every instant.
+_EARLIEST, _LATEST = int(np.iinfo(np.int64).min), int(np.iinfo(np.int64).max)
+_NO_REPORTS = Shelf()
+
+
+class Changed(NamedTuple):
+    """Campaigns that have changed in a pane."""
+
+    resolution: int
+    start: int
+    codes: Codes
+
+
+class _Rolling:
+    """The sums of one rolling window; the row of a campaign is its code."""
+
+    __slots__ = ("columns", "span")
+
+    def __init__(self) -> None:
+        self.span = Span(0, 0)
+        self.columns = Columns()
+
+
+class Accounts(Mapping[str, "Account"]):
+    """All campaigns of a merge partition, and each of them in every view.
+
+    Args:
+        subjects: their codes.
+    """
+
+    def __init__(self, subjects: Subjects) -> None:
+        self.subjects = subjects
+        #: Reports by the code of their campaign.
+        self.shelves: dict[int, Shelf] = {}
+        self._totals = SourcePane()
+        self._panes: tuple[dict[int, SourcePane], ...] = ({}, {}, {})
+        #: How many campaigns have changed in panes.
+        self.changes = 0
+        self._changed: set[tuple[int, int]] = set()
+        self._rolling = tuple(_Rolling() for _ in ROLLING)
+        #: By resolution and code, the end of the latest pane that was dropped: windows before it are not whole.
+        self.dropped = tuple(CodeColumn(_EARLIEST) for _ in WIDTHS)
+        #: By code, the earliest quarter of an hour that is kept.
+        self.first = CodeColumn(_LATEST)
+
+    def __len__(self) -> int:
+        return len(self.subjects)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.subjects.names)
+
+    def __getitem__(self, name: str) -> "Account":
+        code = self.subjects.find(name)
+        if code is None:
+            raise KeyError(name)
+        return Account(self, code)
+
+    def pane(self, resolution: int, start: int) -> SourcePane | None:
+        """All campaigns in one pane."""
+        return self._totals if resolution == TOTAL else self._panes[resolution].get(start)
+
+    def starts(self, resolution: int) -> list[int]:
+        """The panes that are kept, in order of time."""
+        return sorted(self._panes[resolution])
+
+    # --- taking in ---------------------------------------------------------------------------------
+
+    def put(
+        self, source: int, resolution: int, start: int, codes: Codes, sums: Tallies, limits: Horizon
+    ) -> Codes:
+        """Take in a source's whole values of a pane, unless it is too late for them.
+
+        Args:
+            source: the partition that says so.
+            resolution: of the pane.
+            start: of the pane.
+            codes: campaigns that differ from each other.
+            sums: their values.
+            limits: which panes accept values.
+
+        Returns:
+            The campaigns that have changed in the pane for the first time since the last checkpoint.
+        """
+        earliest = (*limits, None)[resolution]
+        if earliest is not None and start < earliest:
+            return codes[:0]
+        pane = self.pane(resolution, start)
+        # A campaign of which a pane has only ever held zeros is not in it: it has no reading, in roll-ups neither.
+        places = np.flatnonzero(sums.are_any() | (False if pane is None else pane.has(codes)))
+        if not len(places):
+            return codes[:0]
+        if len(places) < len(codes):
+            codes, sums = codes[places], sums.part(places)
+        rolling = [
+            each
+            for kind, each in zip(ROLLING, self._rolling, strict=True)
+            if kind.resolution == resolution and each.span.start <= start < each.span.end
+        ]
+        pane = self._open(resolution, start, codes)
+        added, fresh = pane.put(source, codes, sums, with_added=bool(rolling))
+        for each in rolling:
+            each.columns.add_sums(codes, self.subjects.room, added)
+        if len(fresh):
+            self._changed.add((resolution, start))
+            self.changes += len(fresh)
+        return fresh
+
+    def restore(self, resolution: int, start: int, codes: Codes, parts: Mapping[int, Tallies]) -> None:
+        """Put back a pane, before the rolling windows have a place."""
+        self._open(resolution, start, codes).restore(codes, parts)
+
+    def take_changes(self) -> Iterator[Changed]:
+        """What has changed since the last call."""
+        changed, self._changed, self.changes = self._changed, set(), 0
+        for resolution, start in sorted(changed):
+            pane = self.pane(resolution, start)
+            if pane is not None:
+                yield Changed(resolution, start, pane.take_changes())
+
+    # --- windows -----------------------------------------------------------------------------------
+
+    def total(self, codes: Codes) -> Tallies:
+        """Sums of the whole history."""
+        return self._totals.sums(codes)
+
+    def tumbling(self, kind: WindowKind, start: int, codes: Codes) -> Tallies:
+        """Sums of the tumbling window that begins at ``start``."""
+        found = nothing(len(codes))
+        for pane in self.panes_of(kind, start):
+            found = found.plus(pane.sums(codes))
+        return found
+
+    def tumbling_tallies(self, kind: WindowKind, start: int, codes: Codes) -> list[Tally]:
+        """The same as objects: cheaper where a window holds few campaigns."""
+        panes = self.panes_of(kind, start)
+        if not panes:
+            return [Tally() for _ in codes]
+        found = panes[0].tallies(codes)
+        for pane in panes[1:]:
+            for tally, more in zip(found, pane.tallies(codes), strict=True):
+                tally.add(more)
+        return found
+
+    def rolling(self, index: int, codes: Codes) -> Tallies:
+        """Sums of the rolling window ``ROLLING[index]``."""
+        return self._rolling[index].columns.sums(codes)
+
+    def span(self, index: int) -> Span:
+        """Where the rolling window ``ROLLING[index]`` lies."""
+        return self._rolling[index].span
+
+    def panes_of(self, kind: WindowKind, start: int) -> list[SourcePane]:
+        """The panes that are kept of the tumbling window that begins at ``start``."""
+        panes, width = self._panes[kind.resolution], WIDTHS[kind.resolution]
+        return [panes[at] for at in range(start, start + kind.length, width) if at in panes]
+
+    def are_known(self, codes: Codes) -> npt.NDArray[np.bool_]:
+        """For each campaign whether anything was ever said of it."""
+        return self._totals.has(codes) | np.isin(codes, np.array(list(self.shelves), dtype=np.int32))
+
+    def have_panes(self, kind: WindowKind, start: int, codes: Codes) -> npt.NDArray[np.bool_]:
+        """For each campaign whether any pane of the tumbling window that begins at ``start`` is kept."""
+        found = np.zeros(len(codes), dtype=np.bool_)
+        for pane in self.panes_of(kind, start):
+            found |= pane.has(codes)
+        return found
+
+    def slide(self, spans: tuple[Span, ...]) -> Codes:
+        """Move the rolling windows; the campaigns whose sums in any of them have changed."""
+        everyone = self.subjects.everyone
+        have_changed = np.zeros(len(everyone), dtype=np.bool_)
+        for kind, rolling, span in zip(ROLLING, self._rolling, spans, strict=True):
+            if rolling.span != span:
+                before = rolling.columns.sums(everyone)
+                self._move(kind.resolution, rolling, span)
+                have_changed |= rolling.columns.sums(everyone).plus(before, -1).are_any()
+        return everyone[have_changed]
+
+    # --- dropping ----------------------------------------------------------------------------------
+
+    def drop_before(self, resolution: int, earliest: int) -> Iterator[Dropped]:
+        """Drop the panes that accept no more facts. Slide the rolling windows first.
+
+        Days of a campaign that has reports stay, in every view: reports do not obey the watermark, so a late one must
+        still find the day whole.
+        """
+        panes, ends = self._panes[resolution], self.dropped[resolution].of(self.subjects.room)
+        for start in [start for start in self.starts(resolution) if start < earliest]:
+            pane = panes.pop(start)
+            stay = self._staying(pane.codes) if resolution == DAYS else np.zeros(len(pane.codes), np.bool_)
+            gone, kept = pane.codes[~stay], pane.codes[stay]
+            if len(kept):
+                panes[start] = pane.only(kept)
+            if len(gone):
+                ends[gone] = np.maximum(ends[gone], start + WIDTHS[resolution])
+                yield Dropped(resolution, start, gone)
+        if resolution == QUARTERS:
+            self._find_first(earliest)
+
+    def _staying(self, codes: Codes) -> np.ndarray:
+        having = [code for code, shelf in self.shelves.items() if len(shelf)]
+        return np.isin(self.subjects.campaigns(codes), np.array(having, dtype=np.int32))
+
+    def _find_first(self, earliest: int) -> None:
+        """Where the first quarter of a campaign was dropped, the next one is its first."""
+        first = self.first.of(self.subjects.room)
+        left = np.flatnonzero(first < earliest).astype(np.int32)
+        first[left] = _LATEST
+        for start in self.starts(QUARTERS):
+            are_in = self._panes[QUARTERS][start].has(left)
+            first[left[are_in]] = start
+            left = left[~are_in]
+            if not len(left):
+                return
+
+    # --- parts -------------------------------------------------------------------------------------
+
+    def _open(self, resolution: int, start: int, codes: Codes) -> SourcePane:
+        if resolution == TOTAL:
+            return self._totals
+        if resolution == QUARTERS:
+            first = self.first.of(self.subjects.room)
+            first[codes] = np.minimum(first[codes], start)
+        return self._panes[resolution].setdefault(start, SourcePane())
+
+    def _move(self, resolution: int, rolling: _Rolling, span: Span) -> None:
+        old, rolling.span = rolling.span, span
+        if span.start >= old.end or span.start < old.start or span.end < old.end:
+            rolling.columns = Columns()
+            self._add(resolution, rolling, span, 1)
+        else:
+            self._add(resolution, rolling, Span(old.start, span.start), -1)
+            self._add(resolution, rolling, Span(old.end, span.end), 1)
+
+    def _add(self, resolution: int, rolling: _Rolling, span: Span, sign: int) -> None:
+        for start, pane in self._panes[resolution].items():
+            if span.start <= start < span.end:
+                rolling.columns.add_sums(pane.codes, self.subjects.room, pane.sums(pane.codes), sign)
+
+
+class Account:
+    """What is kept of one campaign, or of a campaign in a view.
+
+    Args:
+        accounts: of all campaigns.
+        code: its code.
+    """
+
+    __slots__ = ("_accounts", "_codes", "code")
+
+    def __init__(self, accounts: Accounts, code: int) -> None:
+        self.code = code
+        self._accounts = accounts
+        self._codes = np.array([code], dtype=np.int32)
+
+    @property
+    def shelf(self) -> Shelf:
+        """Its reports."""
+        return self._accounts.shelves.get(self.code, _NO_REPORTS)
+
+    @property
+    def total(self) -> Tally:
+        """Sums of the whole history."""
+        return self._accounts.total(self._codes).as_list()[0]
+
+    def rolling(self, index: int) -> tuple[Span, Tally]:
+        """Span and sums of the rolling window ``ROLLING[index]``."""
+        return self._accounts.span(index), self._accounts.rolling(index, self._codes).as_list()[0]
+
+    def starts(self, resolution: int) -> list[int]:
+        """The panes that are kept, in order of time."""
+        accounts = self._accounts
+        return [
+            start
+            for start in accounts.starts(resolution)
+            if (pane := accounts.pane(resolution, start)) is not None and self._is_in(pane)
+        ]
+
+    @property
+    def first_quarter(self) -> int | None:
+        """The earliest quarter of an hour that is kept."""
+        first = int(self._accounts.first.of(self.code + 1)[self.code])
+        return None if first == _LATEST else first
+
+    def is_whole(self, kind: WindowKind, start: int) -> bool:
+        """Whether every pane of the window is still kept, so that its sums may be published."""
+        return start >= int(self._accounts.dropped[kind.resolution].of(self.code + 1)[self.code])
+
+    @property
+    def dropped_before(self) -> list[int | None]:
+        """By resolution, the end of the latest pane that was dropped."""
+        ends = [int(column.of(self.code + 1)[self.code]) for column in self._accounts.dropped]
+        return [None if end == _EARLIEST else end for end in ends]
+
+    @dropped_before.setter
+    def dropped_before(self, ends: Sequence[int | None]) -> None:
+        for column, end in zip(self._accounts.dropped, ends, strict=True):
+            column.of(self.code + 1)[self.code] = _EARLIEST if end is None else end
+
+    def _is_in(self, pane: SourcePane) -> bool:
+        return bool(pane.has(self._codes)[0])

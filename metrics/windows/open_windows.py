@@ -1,0 +1,86 @@
+"""Which tumbling windows are still open, and when they become final."""
+
+from collections.abc import Iterator
+
+from metrics.sums.tally_columns import Codes, RowIndex
+from metrics.windows.publish_schedule import Waiting, stride
+from metrics.windows.window_kinds import BY_NAME, TUMBLING
+
+#: Windows that are closed at once, unless more end at the same instant: after a long silence of one topic the
+#: watermark leaps over days, and a checkpoint of all their finals would miss its deadline, again after each restart.
+MAX_CLOSED_AT_ONCE = 10_000
+
+
+def is_past(window: str, start: int, grace: int, watermark: int | None) -> bool:
+    """Whether a watermark has passed a tumbling window by the grace.
+
+    >>> is_past("1m", 0, 1_000, 60_999), is_past("1m", 0, 1_000, 61_000), is_past("1m", 0, 1_000, None)
+    (False, True, False)
+    """
+    return watermark is not None and start + BY_NAME[window].length + grace <= watermark
+
+
+class OpenWindows:
+    """Windows that have changed and are not final yet.
+
+    Args:
+        grace: milliseconds that the watermark must have passed the end of a window by.
+
+    >>> import numpy as np; windows = OpenWindows(grace=0); windows.add(np.array([4], np.int32), "1m", 0)
+    >>> windows.are_due(60_000), windows.close(60_000), windows.is_closed("1m", 0)
+    (True, [Waiting(window='1m', start=0, codes=array([4], dtype=int32))], True)
+    """
+
+    def __init__(self, grace: int) -> None:
+        #: How far windows are closed.
+        self.through: int | None = None
+        self._grace = grace
+        self._open: dict[str, dict[int, RowIndex]] = {kind.name: {} for kind in TUMBLING}
+
+    def is_closed(self, window: str, start: int) -> bool:
+        """Whether a window has become final."""
+        return is_past(window, start, self._grace, self.through)
+
+    def add(self, codes: Codes, window: str, start: int) -> None:
+        """A window that is not closed is open, for these campaigns."""
+        self._open[window].setdefault(start, RowIndex()).rows(codes)
+
+    def of(self, codes: Codes) -> Iterator[Waiting]:
+        """The open windows of some campaigns."""
+        for window, starts in self._open.items():
+            for start, index in starts.items():
+                mine = codes[index.find(codes) >= 0]
+                if len(mine):
+                    yield Waiting(window, start, mine)
+
+    def are_due(self, reached: int | None) -> bool:
+        """Whether the watermark has passed windows that are still open."""
+        if reached is None or reached == self.through:
+            return False
+        return any(
+            is_past(window, start, self._grace, reached)
+            for window, starts in self._open.items()
+            for start in starts
+        )
+
+    def close(self, reached: int | None) -> list[Waiting]:
+        """Windows that the watermark has passed by the grace, the oldest first; the one place that closes them."""
+        if reached is None or reached == self.through:
+            return []
+        self.through = self._close_through(reached)
+        return [
+            Waiting(window, start, starts.pop(start).codes)
+            for window, starts in self._open.items()
+            for start in sorted(starts)
+            if self.is_closed(window, start)
+        ]
+
+    def _close_through(self, reached: int) -> int:
+        """How far to close now, at most up to ``reached``."""
+        ending: dict[int, int] = {}
+        for kind in TUMBLING:
+            for start, index in self._open[kind.name].items():
+                passed_at = start + kind.length + self._grace
+                if passed_at <= reached:
+                    ending[passed_at] = ending.get(passed_at, 0) + index.count
+        return stride(ending, reached, MAX_CLOSED_AT_ONCE)

@@ -1,0 +1,99 @@
+"""The audit trail: every decision, alert and action, newest last, once each. Pure; knows no topic's reader."""
+
+import bisect
+from datetime import datetime
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+
+from metrics.budget.records import AlertSignal, BudgetAction, BudgetDecision
+from metrics.records.validation import instant
+from metrics.values.errors import UNREADABLE, Rejection
+from metrics.values.time import format_instant, to_millis
+
+Kind = Literal["decision", "alert", "action"]
+_DECODERS: dict[Kind, Any] = {
+    "decision": msgspec.json.Decoder(BudgetDecision),
+    "alert": msgspec.json.Decoder(AlertSignal),
+    "action": msgspec.json.Decoder(BudgetAction),
+}
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One line of the trail; ``record`` is what stands on the topic."""
+
+    kind: Kind
+    id: str
+    campaign_id: str
+    at: str
+    record: BudgetDecision | AlertSignal | BudgetAction
+
+
+class _Place(NamedTuple):
+    at_ms: int
+    entry: Entry
+
+
+def entry_of(kind: Kind, value: bytes) -> Entry:
+    """The entry of a record.
+
+    Raises:
+        Rejection: when its time is none.
+        msgspec.DecodeError: when it is no such record.
+    """
+    record = _DECODERS[kind].decode(value)
+    if isinstance(record, BudgetDecision):
+        at, name = format_instant(instant(record.occurred_at, "occurred_at")), record.decision_id
+    elif isinstance(record, AlertSignal):
+        at, name = format_instant(instant(record.received_at, "received_at")), record.alert_id
+    else:
+        at, name = record.decided_at, record.action_id
+    return Entry(kind, name, record.campaign_id, at, record)
+
+
+class Trail:
+    """The newest entries, at most ``limit``; a record that is delivered again is not told again.
+
+    Partitions are read at once, so entries come in another order than they were written in: they are
+    kept by their time.
+    """
+
+    def __init__(self, limit: int = 20_000) -> None:
+        self._limit = limit
+        self._known: set[tuple[Kind, str]] = set()
+        self._entries: list[_Place] = []
+
+    def offer(self, kind: Kind, value: bytes) -> Entry | None:
+        """Take in a record of a topic; its entry when it is news. What is no record is passed over."""
+        try:
+            entry = entry_of(kind, value)
+            at_ms = to_millis(msgspec.convert(entry.at, type=datetime))
+        except (*UNREADABLE, Rejection, TypeError):
+            return None
+        except (ArithmeticError, ValueError):  # numbers no decimal can hold
+            return None
+        if (kind, entry.id) in self._known:
+            return None
+        self._known.add((kind, entry.id))
+        self._insert(_Place(at_ms, entry))
+        return entry
+
+    def newest(self, campaign_id: str | None = None, limit: int = 200) -> list[Entry]:
+        """Entries of one campaign or of all, the newest first."""
+        found: list[Entry] = []
+        for place in reversed(self._entries):
+            if len(found) >= limit:
+                break
+            if campaign_id in {None, place.entry.campaign_id}:
+                found.append(place.entry)
+        return found
+
+    def _insert(self, place: _Place) -> None:
+        bisect.insort(self._entries, place, key=_at)
+        if len(self._entries) > self._limit:
+            forgotten = self._entries.pop(0).entry
+            self._known.discard((forgotten.kind, forgotten.id))
+
+
+def _at(place: _Place) -> int:
+    return place.at_ms

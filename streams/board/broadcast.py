@@ -1,0 +1,109 @@
+"""Who is told what: one listener per open page, each with what it still has to hear. Knows no HTTP and no Redis.
+
+A listener holds names, not values: a page that is slow hears the newest value of each card once, and costs
+no more memory than one name per campaign and a bounded list of trail entries.
+"""
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import msgspec
+
+from streams.board.audit_trail import Entry
+from streams.board.card_store import Cards
+
+#: A page shows the newest entries; older ones it asks for.
+_ENTRIES = 200
+
+Event = tuple[str, bytes]
+_encode = msgspec.json.Encoder().encode
+
+
+class Listener:
+    """What one page still has to hear."""
+
+    def __init__(self) -> None:
+        self.wake = asyncio.Event()
+        self.is_ended = False
+        self._is_new = True
+        self._changed: set[str] = set()
+        self._removed: set[str] = set()
+        self._has_columns = False
+        self._entries: deque[Entry] = deque(maxlen=_ENTRIES)
+        self._notice: dict[str, Any] | None = None
+
+    def hear(
+        self,
+        changed: Iterable[str] = (),
+        removed: Iterable[str] = (),
+        *,
+        columns: bool = False,
+        entries: Iterable[Entry] = (),
+        notice: dict[str, Any] | None = None,
+    ) -> None:
+        """Take in what is news."""
+        self._changed.update(changed)
+        self._removed.update(removed)
+        self._has_columns |= columns
+        self._entries.extend(entries)
+        self._notice = notice or self._notice
+        self.wake.set()
+
+    def take(self, cards: Cards) -> list[Event]:
+        """Everything to be told now; the first time the whole board."""
+        self.wake.clear()
+        is_new, self._is_new = self._is_new, False
+        changed, self._changed = self._changed, set()
+        removed, self._removed = self._removed, set()
+        has_columns, self._has_columns = self._has_columns or is_new, False
+        events = []
+        if is_new or changed or removed or has_columns:
+            told = cards.encoded.keys() if is_new else changed & cards.encoded.keys()
+            board: dict[str, Any] = {"cards": [cards.encoded[each] for each in told]}
+            board["removed"] = sorted(removed - cards.encoded.keys())
+            if is_new:
+                board["full"] = True
+            if has_columns:
+                board["columns"] = cards.columns
+            events.append(("board", _encode(board)))
+        if self._entries:
+            events.append(("trail", _encode(list(self._entries))))
+            self._entries.clear()
+        if self._notice is not None:
+            events.append(("health", _encode(self._notice)))
+            self._notice = None
+        return events
+
+
+class Feed:
+    """All listeners."""
+
+    def __init__(self) -> None:
+        self._listeners: set[Listener] = set()
+
+    def __len__(self) -> int:
+        return len(self._listeners)
+
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[Listener]:
+        """A listener for as long as the context lasts."""
+        listener = Listener()
+        self._listeners.add(listener)
+        try:
+            yield listener
+        finally:
+            self._listeners.discard(listener)
+
+    def tell(self, **news: Any) -> None:
+        """Every listener hears it; the words are those of ``Listener.hear``."""
+        for listener in self._listeners:
+            listener.hear(**news)
+
+    def end(self) -> None:
+        """Let every page go."""
+        for listener in self._listeners:
+            listener.is_ended = True
+            listener.wake.set()

@@ -1,0 +1,147 @@
+"""The board and Kafka: decisions and alerts go out, the trail of decisions, alerts and actions comes in."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from metrics.budget.records import AlertSignal, BudgetDecision
+from metrics.values.errors import RoistreamError
+from streams import topics
+from streams.board.audit_trail import Entry, Kind, Trail
+from streams.settings import Settings
+from streams.state.codec import partition_of
+from streams.transport.client_options import aiokafka_options
+
+_SEND_WITHIN_S = 10.0
+_RETRY_EVERY_S = 2.0
+KINDS: dict[str, Kind] = {
+    topics.BUDGET_DECISIONS: "decision",
+    topics.BUDGET_ALERTS: "alert",
+    topics.BUDGET_ACTIONS: "action",
+}
+
+_logger = logging.getLogger(__name__)
+_encode = msgspec.json.Encoder().encode
+
+
+class JournalError(RoistreamError):
+    """The broker did not confirm a record; whether it is there is not known, and to send it again is harmless."""
+
+
+class Journal:
+    """Writes to the controller's topics and follows them into the trail.
+
+    Attributes:
+        is_up: whether the last exchange with the broker went well.
+    """
+
+    def __init__(self, settings: Settings, trail: Trail, tell: Callable[..., None]) -> None:
+        """Nothing is connected before ``start``.
+
+        Args:
+            settings: broker, security, prefix and partitions.
+            trail: kept up to date.
+            tell: hears ``entries`` that are news (see ``Listener.hear``).
+        """
+        self._settings = settings
+        self._trail = trail
+        self._tell = tell
+        self._producer: AIOKafkaProducer | None = None
+        self.is_up = False
+
+    async def start(self) -> None:
+        """Connect.
+
+        Raises:
+            RoistreamError: when no broker answers; one sentence that says what to do.
+        """
+        producer = AIOKafkaProducer(**aiokafka_options(self._settings), acks="all", linger_ms=0)
+        try:
+            await asyncio.wait_for(producer.start(), self._settings.broker_wait / 1_000)
+        except (KafkaError, OSError, TimeoutError) as error:
+            await producer.stop()
+            raise RoistreamError(
+                f"No broker answers at {', '.join(self._settings.bootstrap)} ({type(error).__name__}); "
+                "start it, or correct ROISTREAM_BROKER and ROISTREAM_BROKER_SECURITY_PROTOCOL."
+            ) from error
+        self._producer = producer
+        self.is_up = True
+
+    async def stop(self) -> None:
+        """Disconnect."""
+        if self._producer is not None:
+            await asyncio.wait_for(self._producer.stop(), _SEND_WITHIN_S)
+
+    async def decide(self, decision: BudgetDecision) -> None:
+        """Put a decision on its topic.
+
+        Raises:
+            JournalError: when it is not confirmed.
+        """
+        await self._send(topics.BUDGET_DECISIONS, [decision])
+
+    async def alert(self, signals: Sequence[AlertSignal]) -> None:
+        """Put alerts on their topic.
+
+        Raises:
+            JournalError: when one is not confirmed.
+        """
+        await self._send(topics.BUDGET_ALERTS, signals)
+
+    async def _send(self, topic: str, records: Sequence[BudgetDecision | AlertSignal]) -> None:
+        try:
+            async with asyncio.timeout(_SEND_WITHIN_S):
+                sent = [await self._put(topic, record) for record in records]
+                await asyncio.gather(*sent)
+        except (KafkaError, OSError, TimeoutError) as error:
+            self.is_up = False
+            raise JournalError(
+                f"The broker did not confirm a record in {self._settings.topic(topic)} "
+                f"({type(error).__name__}); look at the broker, run roistream topics, and send it again."
+            ) from error
+        self.is_up = True
+
+    async def _put(self, topic: str, record: BudgetDecision | AlertSignal) -> "asyncio.Future[Any]":
+        assert self._producer is not None, "started"
+        campaign_id = record.campaign_id
+        sent: asyncio.Future[Any] = await self._producer.send(
+            self._settings.topic(topic),
+            _encode(record),
+            key=campaign_id.encode(),
+            partition=partition_of(campaign_id, self._settings.partitions),
+        )
+        return sent
+
+    async def follow(self) -> None:
+        """Read the topics from their beginning until cancelled; a broker that is gone is waited for."""
+        while True:
+            consumer = AIOKafkaConsumer(
+                *map(self._settings.topic, KINDS),
+                **aiokafka_options(self._settings),
+                group_id=None,
+                auto_offset_reset="earliest",
+                isolation_level="read_committed",
+            )
+            try:
+                await consumer.start()
+                while True:
+                    self._take(await consumer.getmany(timeout_ms=500, max_records=2_000))
+            except (KafkaError, OSError) as error:
+                _logger.warning("The trail is not followed (%s); trying again.", type(error).__name__)
+            finally:
+                await consumer.stop()
+            await asyncio.sleep(_RETRY_EVERY_S)
+
+    def _take(self, found: dict[Any, list[Any]]) -> None:
+        news: list[Entry] = []
+        for partition, records in found.items():
+            kind = KINDS[partition.topic.removeprefix(self._settings.topic_prefix)]
+            entries = (self._trail.offer(kind, record.value or b"") for record in records)
+            news += [entry for entry in entries if entry is not None]
+        if news:
+            self._tell(entries=news)

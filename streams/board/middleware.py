@@ -1,0 +1,168 @@
+"""Middlewares and helpers of the HTTP edge: who may in, what a browser may do with the page, how errors are told."""
+
+import math
+from collections.abc import Awaitable, Callable
+from urllib.parse import urlsplit
+
+import msgspec
+from aiohttp import web
+
+from metrics.values.errors import Rejection
+from streams.board.auth import MAX_NAME_LENGTH, Access, Attempts
+from streams.board.kafka_gateway import JournalError
+
+COOKIE = "roistream_board"
+#: Who is asking; set by the gate.
+WHO: web.RequestKey[str] = web.RequestKey("who", str)
+#: When the session ends (epoch milliseconds); 0 where a token came with the request itself.
+UNTIL: web.RequestKey[int] = web.RequestKey("until", int)
+_API_NAME = "api"
+#: Reading these needs no token (CONTRACT 8), like the worker's /metrics, which shows the same figures.
+_FIGURES = ("/api/board", "/api/campaigns")
+
+#: No inline script or style, nothing from elsewhere, no frame around it, and no text that becomes markup.
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "form-action 'none'; base-uri 'none'; frame-ancestors 'none'; "
+    "require-trusted-types-for 'script'; trusted-types 'none'"
+)
+_HEADERS = {
+    "Content-Security-Policy": _POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def answer(value: object, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+    """A JSON answer that no cache keeps."""
+    return web.Response(
+        body=msgspec.json.encode(value),
+        status=status,
+        content_type="application/json",
+        headers={"Cache-Control": "no-store", **(headers or {})},
+        zlib_executor_size=16_384,
+    )
+
+
+def refusal(status: int, sentence: str, headers: dict[str, str] | None = None) -> web.Response:
+    """A refusal: one sentence that says what to do."""
+    return answer({"error": sentence}, status, headers)
+
+
+@web.middleware
+async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Headers on every answer; errors become JSON with one sentence.
+
+    An event stream has sent its headers before it comes back here; it sets its own by ``on_prepare``.
+    """
+    try:
+        return await handler(request)
+    except Rejection as rejection:
+        return refusal(400, f"{rejection.detail}.")
+    except JournalError as error:
+        return refusal(503, str(error))
+    except web.HTTPRequestEntityTooLarge as error:
+        return refusal(413, error.text or "The body is too large.")
+    except web.HTTPException as error:
+        if not request.path.startswith("/api/"):
+            raise
+        return refusal(error.status, f"{error.reason}: {request.method} {request.path} is not of this API.")
+
+
+async def on_prepare(request: web.Request, response: web.StreamResponse) -> None:
+    """Put the headers of a careful page on whatever is sent."""
+    del request
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
+
+
+class Gate:
+    """Lets in who has the token, in the request or by a session."""
+
+    def __init__(self, access: Access, now_ms: Callable[[], int]) -> None:
+        self.access = access
+        self._attempts = Attempts()
+        self._now_ms = now_ms
+
+    def try_token(self, request: web.Request, token: str) -> web.Response | None:
+        """None when the token opens; else the refusal. Too many wrong ones make an address wait."""
+        now, address = self._now_ms(), request.remote or ""
+        wait_ms = self._attempts.wait_ms(address, now)
+        if wait_ms:
+            seconds = math.ceil(wait_ms / 1_000)
+            return refusal(
+                429, f"Too many wrong tokens; try again in {seconds} s.", {"Retry-After": str(seconds)}
+            )
+        if self.access.opens(token):
+            return None
+        self._attempts.failed(address, now)
+        return refusal(
+            401,
+            "The token is wrong; it is the value of ROISTREAM_BOARD_TOKEN where the board was started.",
+            {"WWW-Authenticate": 'Bearer realm="roistream"'},
+        )
+
+    @web.middleware
+    async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Whatever is not open needs a token."""
+        if is_open(request):
+            return await handler(request)
+        refused = self._let_in(request)
+        return refused if refused is not None else await handler(request)
+
+    def _let_in(self, request: web.Request) -> web.Response | None:
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() == "bearer":
+            request[WHO], request[UNTIL] = _API_NAME, 0
+            return self.try_token(request, token.strip())
+        session = self.access.session(request.cookies.get(COOKIE, ""), self._now_ms())
+        if session is None:
+            return refusal(
+                401,
+                "This needs the board's token: log in on the page, or send 'Authorization: Bearer <token>'.",
+                {"WWW-Authenticate": 'Bearer realm="roistream"'},
+            )
+        if request.method not in {"GET", "HEAD"} and not is_own_page(request):
+            return refusal(
+                403, "This came from another page than the board's own; open the board and log in."
+            )
+        request[WHO], request[UNTIL] = session.name, session.expires_at
+        return None
+
+    def cookie(self, response: web.Response, request: web.Request, name: str) -> None:
+        """Begin a session."""
+        value = self.access.issue(" ".join(name.split())[:MAX_NAME_LENGTH] or "operator", self._now_ms())
+        is_https = request.secure or request.headers.get("X-Forwarded-Proto") == "https"
+        response.set_cookie(COOKIE, value, httponly=True, samesite="Strict", secure=is_https, path="/")
+
+    @staticmethod
+    def end(response: web.Response) -> None:
+        """End a session in the browser that asks."""
+        response.del_cookie(COOKIE, path="/", httponly=True, samesite="Strict")
+
+
+def is_open(request: web.Request) -> bool:
+    """What the contract lets anyone read, the login, and what holds no figure; who said what is not among it."""
+    if request.path == "/api/session":
+        return request.method in {"POST", "DELETE"}
+    if request.method not in {"GET", "HEAD"}:
+        return False
+    is_figure = request.path in _FIGURES or request.path.startswith("/api/campaigns/")
+    return is_figure or not request.path.startswith(("/api/", "/alerts"))
+
+
+def is_own_page(request: web.Request) -> bool:
+    """Whether a browser says that the board's own page asks: another port of this host is another page.
+
+    SameSite=Strict keeps foreign sites out, but all ports of one host are the same site.
+    """
+    if request.headers.get("Sec-Fetch-Site", "same-origin") != "same-origin":
+        return False
+    origin = request.headers.get("Origin")
+    return origin is None or urlsplit(origin).netloc == request.host

@@ -1,0 +1,144 @@
+"""The board's view of Redis: cards and columns as the controller writes them, kept up to date (CONTRACT 5).
+
+The channel makes it quick, a look at the whole hash every few seconds makes it right: a message may be
+lost, and a card that goes is not announced. A message that is no card asks for such a look at once.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from metrics.values.errors import UNREADABLE, SettingError
+from streams.board.card_store import Cards
+
+CARDS = "roistream:board"
+COLUMNS = "roistream:board:columns"
+CHANNEL = "roistream:board"
+#: Messages handed on at once; between two such batches the event loop breathes.
+_BATCH = 200
+_POLL_S = 0.25
+_LOOK_EVERY_S = 2.5
+_RETRY_EVERY_S = 1.0
+
+_logger = logging.getLogger(__name__)
+
+
+def client(url: str) -> Redis:
+    """A client that gives up soon: waiting and trying again is done here, in one place.
+
+    Raises:
+        SettingError: when the URL is none.
+    """
+    try:
+        return Redis.from_url(url, socket_timeout=5, socket_connect_timeout=2, retry=Retry(NoBackoff(), 0))
+    except (ValueError, TypeError):
+        raise SettingError(
+            "ROISTREAM_REDIS_URL: this is no address of a Redis; write it like redis://:password@host:6379/0."
+        ) from None  # the cause may quote the password
+
+
+class Mirror:
+    """Follows Redis into ``cards`` until stopped.
+
+    Attributes:
+        is_up: whether Redis was read as it should; False before the first look.
+    """
+
+    def __init__(
+        self,
+        redis: Redis,
+        cards: Cards,
+        tell: Callable[..., None],
+        *,
+        look_every_s: float = _LOOK_EVERY_S,
+        retry_every_s: float = _RETRY_EVERY_S,
+    ) -> None:
+        """Nothing is connected before ``run``.
+
+        Args:
+            redis: a client without decoding.
+            cards: kept up to date.
+            tell: hears ``changed``, ``removed`` and ``columns`` (see ``Listener.hear``), and ``notice``.
+            look_every_s: how often the whole hash is read.
+            retry_every_s: how long to wait for a Redis that does not answer.
+        """
+        self._redis = redis
+        self._cards = cards
+        self._tell = tell
+        self._look_every_s = look_every_s
+        self._retry_every_s = retry_every_s
+        self.is_up = False
+
+    async def run(self) -> None:
+        """Follow until cancelled; a Redis that is gone is waited for."""
+        while True:
+            try:
+                async with self._redis.pubsub(ignore_subscribe_messages=True) as channel:
+                    await channel.subscribe(CHANNEL)
+                    await self._follow(channel)
+            except (RedisError, OSError) as error:
+                self._lost(error)
+            await asyncio.sleep(self._retry_every_s)
+
+    async def _follow(self, channel: Any) -> None:
+        loop = asyncio.get_running_loop()
+        looked_at = -self._look_every_s
+        while True:
+            if loop.time() - looked_at >= self._look_every_s:
+                await self._look()
+                looked_at = loop.time()
+            changed, is_more = await self._listen(channel)
+            if is_more:
+                looked_at = -self._look_every_s
+            if changed:
+                columns = self._cards.replace_columns(await self._hash(COLUMNS))
+                self._tell(changed=changed, columns=columns)
+
+    async def _listen(self, channel: Any) -> tuple[set[str], bool]:
+        """Campaigns whose cards came by the channel, and whether something else came, which asks for a look.
+
+        Waits a moment for the first message, then takes what is there.
+        """
+        changed: set[str] = set()
+        is_more = False
+        for number in range(_BATCH):
+            message = await channel.get_message(timeout=0.0 if number else _POLL_S)
+            if message is None:
+                break
+            try:
+                campaign_id = self._cards.offer(message["data"])
+            except UNREADABLE:
+                is_more = True
+                continue
+            changed |= {campaign_id} if campaign_id is not None else set()
+        return changed, is_more
+
+    async def _look(self) -> None:
+        """The whole of it. Messages that came before are older than what it says, later ones are newer."""
+        changes = self._cards.replace(await self._hash(CARDS))
+        columns = self._cards.replace_columns(await self._hash(COLUMNS))
+        if changes.changed or changes.removed or columns:
+            self._tell(changed=changes.changed, removed=changes.removed, columns=columns)
+        if not self.is_up:
+            self.is_up = True
+            _logger.info("Redis is read: %d cards.", len(self._cards.cards))
+            self._tell(notice={"redis": True})
+
+    async def _hash(self, name: str) -> dict[str, bytes]:
+        found: dict[Any, Any] = await self._redis.hgetall(name)
+        return {key.decode(errors="replace"): value for key, value in found.items()}
+
+    def _lost(self, error: Exception) -> None:
+        if self.is_up:
+            self._tell(notice={"redis": False})
+            _logger.warning(
+                "Redis does not answer (%s); the board shows what it last said. Check ROISTREAM_REDIS_URL.",
+                type(error).__name__,
+            )
+        self.is_up = False

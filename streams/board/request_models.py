@@ -1,0 +1,187 @@
+"""What comes in by POST, and the records it becomes (CONTRACT 2 and 3). Pure: shapes only, no guard of the budget.
+
+A record that is sent twice is the same record: the caller may name a decision, and an alert is named by its
+fingerprint, its start and its status, which Alertmanager repeats word for word with every notification.
+"""
+
+import hashlib
+from decimal import Decimal
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
+
+import msgspec
+
+from metrics.budget.policy import Preset
+from metrics.budget.records import AlertSignal, BudgetDecision, Column, DecisionVerb
+from metrics.records.events import NO_CAMPAIGN, Identifier, Instant, Money
+from metrics.records.validation import instant
+from metrics.values.errors import Reason, Rejection
+from metrics.values.money import to_micros
+from metrics.values.time import format_instant
+
+MAX_REASON_LENGTH = 1_000
+#: What ``/metrics`` calls the campaigns it has folded: no campaign, so nothing to pause.
+_FOLDED = "(other)"
+_WEBHOOK_VERSION = "4"
+
+T = TypeVar("T")
+
+
+class LoginRequest(msgspec.Struct, frozen=True):
+    """``POST /api/session``."""
+
+    token: str
+    name: Annotated[str, msgspec.Meta(max_length=80)] = ""
+
+
+class DecisionRequest(msgspec.Struct, frozen=True):
+    """``POST /api/decisions``: a ``budget-decisions`` record, of which the board fills in what it knows.
+
+    ``action_id`` may name the proposal that an ``approve`` or ``reject`` means.
+    """
+
+    campaign_id: Identifier
+    verb: DecisionVerb
+    reason: Annotated[str, msgspec.Meta(max_length=MAX_REASON_LENGTH)]
+    column: Column | None = None
+    budget: Money | None = None
+    by: Annotated[str, msgspec.Meta(max_length=80)] | None = None
+    decision_id: Identifier | None = None
+    occurred_at: Instant | None = None
+    action_id: str | None = None
+
+
+class SimulationRequest(msgspec.Struct, frozen=True):
+    """``POST /api/simulate``: a preset of policies by name; None: the policies as they are configured."""
+
+    preset: Preset | None = None
+
+
+class WebhookAlert(msgspec.Struct, frozen=True, rename="camel"):
+    """One alert of a webhook."""
+
+    status: Literal["firing", "resolved"]
+    labels: dict[str, str]
+    starts_at: str
+    fingerprint: str = ""
+
+
+class Webhook(msgspec.Struct, frozen=True, rename="camel"):
+    """``POST /alerts``: Alertmanager's webhook, version 4.
+
+    https://prometheus.io/docs/alerting/latest/configuration/#webhook_config
+    """
+
+    version: str
+    alerts: list[WebhookAlert]
+
+
+class Ignored(NamedTuple):
+    """An alert that says nothing about a campaign, and why."""
+
+    fingerprint: str
+    reason: str
+
+
+def read(shape: type[T], body: bytes) -> T:
+    """The body of a request as the shape it must have.
+
+    Raises:
+        Rejection: says which field is wrong.
+    """
+    try:
+        return msgspec.json.decode(body, type=shape)
+    except (msgspec.DecodeError, UnicodeDecodeError, ArithmeticError, ValueError, RecursionError) as error:
+        raise Rejection(Reason.INVALID_JSON, str(error)) from error
+
+
+def decision_of(request: DecisionRequest, who: str, now_ms: int, new_id: str) -> BudgetDecision:
+    """The decision a request asks to record.
+
+    Args:
+        request: as it came.
+        who: who says it.
+        now_ms: when it was said, where the request does not tell.
+        new_id: its id, where the request names none.
+
+    Raises:
+        Rejection: when the verb misses what it needs, or has what it cannot use.
+    """
+    reason = request.reason.strip()
+    if not reason:
+        raise Rejection(Reason.MISSING_FIELD, "reason is empty; say why, it is kept in the audit trail")
+    if (request.column is not None) != (request.verb == "move"):
+        raise Rejection(Reason.INVALID_FIELD, "column goes with the verb move, and with no other")
+    if (request.budget is not None) != (request.verb == "set_budget"):
+        raise Rejection(Reason.INVALID_FIELD, "budget goes with the verb set_budget, and with no other")
+    at = now_ms if request.occurred_at is None else instant(request.occurred_at, "occurred_at")
+    return BudgetDecision(
+        decision_id=request.decision_id or new_id,
+        campaign_id=request.campaign_id,
+        verb=request.verb,
+        column=request.column,
+        budget=_amount(request.budget),
+        by=who,
+        reason=reason,
+        occurred_at=at,
+    )
+
+
+def _amount(budget: Decimal | None) -> Decimal | None:
+    try:
+        return budget if budget is None or to_micros(budget) >= 0 else None
+    except ValueError as error:
+        raise Rejection(Reason.INVALID_FIELD, f"budget: {error}") from error
+
+
+def signals_of(webhook: Webhook, now_ms: int) -> tuple[list[AlertSignal], list[Ignored]]:
+    """The signals in a webhook, and the alerts that name no campaign.
+
+    Raises:
+        Rejection: for another version of the webhook.
+    """
+    if webhook.version != _WEBHOOK_VERSION:
+        raise Rejection(
+            Reason.INVALID_FIELD,
+            f"version {webhook.version!r} of the webhook is not known; Alertmanager 0.16 and later send '4'",
+        )
+    signals, ignored = [], []
+    for alert in webhook.alerts:
+        reason = _why_ignored(alert)
+        if reason is None:
+            signals.append(_signal(alert, now_ms))
+        else:
+            ignored.append(Ignored(_fingerprint(alert), reason))
+    return signals, ignored
+
+
+def _why_ignored(alert: WebhookAlert) -> str | None:
+    campaign_id = alert.labels.get("campaign_id", "")
+    if not 1 <= len(campaign_id) <= 128:
+        return "it has no label campaign_id; keep it in the rule's by (…) clause"
+    if campaign_id in {NO_CAMPAIGN, _FOLDED}:
+        return f"{campaign_id} is no campaign"
+    return None
+
+
+def _signal(alert: WebhookAlert, now_ms: int) -> AlertSignal:
+    try:
+        starts_at = instant(msgspec.convert(alert.starts_at, type=Instant, strict=False), "startsAt")
+    except msgspec.ValidationError as error:
+        raise Rejection(Reason.INVALID_FIELD, f"startsAt {alert.starts_at!r} is no RFC 3339 time") from error
+    return AlertSignal(
+        alert_id=f"{_fingerprint(alert)[:128]}|{format_instant(starts_at)}|{alert.status}",
+        campaign_id=alert.labels["campaign_id"],
+        rule=alert.labels.get("alertname", "alert"),
+        status=alert.status,
+        starts_at=starts_at,
+        received_at=now_ms,
+        labels=alert.labels,
+    )
+
+
+def _fingerprint(alert: WebhookAlert) -> str:
+    """Alertmanager's, or one made of the labels where a sender has none."""
+    if alert.fingerprint:
+        return alert.fingerprint
+    pairs: Any = sorted(alert.labels.items())
+    return hashlib.sha256(msgspec.json.encode(pairs)).hexdigest()[:16]

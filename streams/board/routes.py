@@ -1,0 +1,273 @@
+"""The board's HTTP API (CONTRACT 8): shapes in, shapes out. What is decided is decided by the controller."""
+
+import asyncio
+import contextlib
+import uuid
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, get_args
+
+import msgspec
+from aiohttp import web
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from metrics.budget.records import AlertSignal, BoardCard
+from metrics.records.kpi_reading import RollingWindow
+from metrics.values.errors import RoistreamError
+from streams.board.audit_trail import Trail
+from streams.board.broadcast import Feed, Listener
+from streams.board.card_store import Cards
+from streams.board.kafka_gateway import Journal
+from streams.board.middleware import UNTIL, WHO, Gate, answer, is_own_page, refusal
+from streams.board.redis_subscriber import Mirror
+from streams.board.request_models import (
+    DecisionRequest,
+    LoginRequest,
+    SimulationRequest,
+    Webhook,
+    decision_of,
+    read,
+    signals_of,
+)
+from streams.board.simulation import Simulator
+from streams.board.sse import EventStream
+
+MAX_BODY_BYTES = 1024 * 1024
+#: Pages that are open at once; each holds a connection.
+MAX_LISTENERS = 200
+_WINDOWS: Sequence[str] = get_args(RollingWindow)
+_REMEMBERED_ALERTS = 50_000
+_MAX_ENTRIES = 1_000
+#: A page hears what has gathered, at most so often; more often than the eye reads costs only power.
+_TELL_EVERY_S = 0.25
+#: A word now and then keeps proxies from closing a quiet stream.
+_BREATHE_S = 15.0
+
+
+@dataclass
+class Api:
+    """The handlers, and what they show."""
+
+    cards: Cards
+    trail: Trail
+    feed: Feed
+    mirror: Mirror
+    journal: Journal
+    redis: Redis
+    gate: Gate
+    simulator: Simulator
+    now_ms: Callable[[], int]
+    _told: OrderedDict[str, None] = field(default_factory=OrderedDict)
+
+    def routes(self) -> list[web.RouteDef]:
+        """Paths and their handlers."""
+        return [
+            web.get("/healthz", _get_healthz),
+            web.get("/readyz", self._get_readyz),
+            web.get("/api/session", self._get_session),
+            web.post("/api/session", self._post_session),
+            web.delete("/api/session", self._delete_session),
+            web.get("/api/board", self._get_board),
+            web.get("/api/campaigns", self._get_campaigns),
+            web.get("/api/campaigns/{campaign_id}", self._get_campaign),
+            web.get("/api/trail", self._get_trail),
+            web.get("/api/events", self._get_events),
+            web.post("/api/decisions", self._post_decision),
+            web.post("/api/simulate", self._post_simulate),
+            web.post("/alerts", self._post_alerts),
+        ]
+
+    @property
+    def health(self) -> dict[str, Any]:
+        """What the board can reach."""
+        return {"redis": self.mirror.is_up, "broker": self.journal.is_up}
+
+    async def _get_readyz(self, request: web.Request) -> web.Response:
+        del request
+        health = self.health
+        return answer({"ready": all(health.values()), **health}, 200 if all(health.values()) else 503)
+
+    async def _get_session(self, request: web.Request) -> web.Response:
+        return answer({"name": request[WHO]})
+
+    async def _post_session(self, request: web.Request) -> web.Response:
+        if not is_own_page(request):
+            return refusal(403, "This came from another page than the board's own; open the board itself.")
+        login = read(LoginRequest, await request.read())
+        refused = self.gate.try_token(request, login.token)
+        if refused is not None:
+            return refused
+        response = answer({"name": login.name})
+        self.gate.cookie(response, request, login.name)
+        return response
+
+    async def _delete_session(self, request: web.Request) -> web.Response:
+        if not is_own_page(request):
+            return refusal(403, "This came from another page than the board's own; open the board itself.")
+        response = answer({})
+        self.gate.end(response)
+        return response
+
+    async def _get_board(self, request: web.Request) -> web.Response:
+        del request
+        response = answer(
+            {
+                "cards": list(self.cards.encoded.values()),
+                "columns": self.cards.columns,
+                "health": self.health,
+            }
+        )
+        response.enable_compression()
+        return response
+
+    async def _get_campaigns(self, request: web.Request) -> web.Response:
+        """The readings of every campaign in one window, as the views hold them."""
+        model, window = request.query.get("model", "declared"), request.query.get("window", "24h")
+        if window not in _WINDOWS:
+            return refusal(400, f"window {window} is not known; choose {', '.join(_WINDOWS)}.")
+        try:
+            found: dict[Any, Any] = await self.redis.hgetall(f"roistream:kpis:{model}:{window}")
+        except (RedisError, OSError) as error:
+            return _no_redis(error)
+        readings = [msgspec.Raw(found[name]) for name in sorted(found)]
+        response = answer({"model": model, "window": window, "campaigns": readings})
+        response.enable_compression()
+        return response
+
+    async def _get_campaign(self, request: web.Request) -> web.Response:
+        """One campaign: its card, its readings, and what was said and done about it."""
+        campaign_id = request.match_info["campaign_id"]
+        model = request.query.get("model", "declared")
+        try:
+            readings = await self._readings(campaign_id, model)
+        except (RedisError, OSError) as error:
+            return _no_redis(error)
+        card, entries = self.cards.encoded.get(campaign_id), self.trail.newest(campaign_id)
+        if card is None and not readings and not entries:
+            return refusal(404, f"There is no campaign {campaign_id!r} on the board or in the views.")
+        return answer(
+            {
+                "campaign_id": campaign_id,
+                "card": card,
+                "model": model,
+                "readings": readings,
+                "trail": entries,
+            }
+        )
+
+    async def _readings(self, campaign_id: str, model: str) -> dict[str, msgspec.Raw]:
+        async with self.redis.pipeline(transaction=False) as pipeline:
+            for window in _WINDOWS:
+                pipeline.hget(f"roistream:kpis:{model}:{window}", campaign_id)
+            found = await pipeline.execute()
+        return {
+            window: msgspec.Raw(value)
+            for window, value in zip(_WINDOWS, found, strict=True)
+            if value is not None
+        }
+
+    async def _get_trail(self, request: web.Request) -> web.Response:
+        text = request.query.get("limit", "200")
+        limit = int(text) if text.isdecimal() else 0
+        if not 1 <= limit <= _MAX_ENTRIES:
+            return refusal(400, f"limit {text} is not between 1 and {_MAX_ENTRIES}.")
+        response = answer({"entries": self.trail.newest(request.query.get("campaign_id"), limit)})
+        response.enable_compression()
+        return response
+
+    async def _post_decision(self, request: web.Request) -> web.Response:
+        """Record an operator's word; the controller judges it, and what comes of it shows on the card."""
+        asked = read(DecisionRequest, await request.read())
+        card = self.cards.cards.get(asked.campaign_id)
+        if card is None:
+            return refusal(404, f"There is no campaign {asked.campaign_id!r} on the board.")
+        stale = _why_stale(asked, card)
+        if stale is not None:
+            return refusal(409, stale)
+        # A session speaks for who opened it; a machine may say whom it speaks for.
+        who = (asked.by or request[WHO]) if request[UNTIL] == 0 else request[WHO]
+        decision = decision_of(asked, who, self.now_ms(), str(uuid.uuid4()))
+        await self.journal.decide(decision)
+        return answer({"decision_id": decision.decision_id, "campaign_id": decision.campaign_id}, 202)
+
+    async def _post_simulate(self, request: web.Request) -> web.Response:
+        """What a policy would have done over the last 7 days."""
+        asked = read(SimulationRequest, await request.read())
+        try:
+            simulation = await self.simulator.run(asked.preset, self.now_ms())
+        except RoistreamError as error:
+            return refusal(503, str(error))
+        response = answer(simulation)
+        response.enable_compression()
+        return response
+
+    async def _post_alerts(self, request: web.Request) -> web.Response:
+        """Take in a webhook. An answer in the 200s ends Alertmanager's attempts, one in the 500s repeats them."""
+        now = self.now_ms()
+        signals, ignored = signals_of(read(Webhook, await request.read()), now)
+        fresh = [each for each in signals if each.alert_id not in self._told]
+        await self.journal.alert(fresh)
+        self._remember(fresh)
+        return answer(
+            {
+                "accepted": len(fresh),
+                "repeated": len(signals) - len(fresh),
+                "ignored": [each._asdict() for each in ignored],
+            }
+        )
+
+    def _remember(self, signals: Sequence[AlertSignal]) -> None:
+        """Spares the topic what was said; a board that starts again says it again, which changes nothing."""
+        for signal in signals:
+            self._told[signal.alert_id] = None
+        while len(self._told) > _REMEMBERED_ALERTS:
+            self._told.popitem(last=False)
+
+    async def _get_events(self, request: web.Request) -> web.StreamResponse:
+        """Server-sent events: the whole board first, then what changes (HTML standard, 9.2)."""
+        if len(self.feed) >= MAX_LISTENERS:
+            return refusal(503, f"{MAX_LISTENERS} pages are open already; close one.", {"Retry-After": "30"})
+        with self.feed.listening() as listener:
+            listener.hear(notice=self.health)
+            stream = await EventStream.open(request)
+            # Who goes away, or does not read any more, is simply no longer told.
+            with contextlib.suppress(ConnectionError, TimeoutError):
+                while not listener.is_ended and not self._is_over(request):
+                    await stream.send(listener.take(self.cards))
+                    await asyncio.sleep(_TELL_EVERY_S)
+                    await _news(listener)
+                await stream.close()
+            return stream.response
+
+    def _is_over(self, request: web.Request) -> bool:
+        return 0 < request[UNTIL] <= self.now_ms()
+
+
+def _why_stale(asked: DecisionRequest, card: BoardCard) -> str | None:
+    """Why an approval or a rejection speaks of nothing that is there; None when it may pass."""
+    if asked.verb not in {"approve", "reject"}:
+        return None
+    if card.proposal is None:
+        return "There is no proposal on this card any more; nothing was sent."
+    if asked.action_id not in {None, card.proposal.action_id}:
+        return "The proposal has changed since you looked; nothing was sent. Look again."
+    return None
+
+
+async def _news(listener: Listener) -> None:
+    try:
+        async with asyncio.timeout(_BREATHE_S):
+            await listener.wake.wait()
+    except TimeoutError:
+        return
+
+
+async def _get_healthz(request: web.Request) -> web.Response:
+    del request
+    return web.Response(text="ok\n")
+
+
+def _no_redis(error: Exception) -> web.Response:
+    return refusal(503, f"Redis does not answer ({type(error).__name__}); look at it, and try again.")

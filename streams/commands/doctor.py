@@ -1,0 +1,268 @@
+"""``roistream doctor``: what is well, what is not, and what to do about it. Changes nothing that stays.
+
+Each check returns findings; the first broken link (settings, then broker) spares the checks behind it.
+The probe of the broker's clock uses a topic of its own, so that no source counts a record of ours.
+"""
+
+import asyncio
+import contextlib
+import errno
+import logging
+import socket
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import redis
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from rich.console import Console
+
+from metrics.values.errors import RoistreamError
+from metrics.values.time import SECOND, format_duration
+from streams.settings import Settings
+from streams.transport.client_options import aiokafka_options, kafka_python_options
+from streams.transport.topic_admin import connected_admin, survey_topics
+
+#: Nobody waits a minute for a doctor.
+_BROKER_WAIT_MS = 10_000
+_PROBE_S = 15
+_LONG_AGO_MS = 1_000_000_000_000
+_MIN_REDIS = 6
+#: More than that between two clocks is worth a word.
+_NOTABLE_SKEW_MS = SECOND
+
+State = Literal["ok", "warning", "failed"]
+_COLOURS: dict[State, str] = {"ok": "green", "warning": "yellow", "failed": "red"}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report; a text that is not ``ok`` says what to do."""
+
+    subject: str
+    state: State
+    text: str
+
+
+def run(settings: Settings) -> int:
+    """Prints a line per finding as it is made; 1 when one has failed, else 0."""
+    console = Console()
+    worst = 0
+    for finding in examine(settings, _now_ms):
+        colour = _COLOURS[finding.state]
+        line = f"[{colour}]{finding.state:<8}[/{colour}] {finding.subject:<13}"
+        console.print(line, end="", highlight=False)
+        console.print(finding.text, markup=False, highlight=False, soft_wrap=True)
+        worst = max(worst, int(finding.state == "failed"))
+    return worst
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def examine(settings: Settings, now_ms: Callable[[], int]) -> Iterator[Finding]:
+    """All findings, in the order a person would look."""
+    yield (verdict := _check_settings(settings))
+    if verdict.state != "failed":
+        yield from _check_broker(settings, now_ms)
+    yield _check_redis(settings)
+    yield _check_port(settings)
+
+
+def _check_settings(settings: Settings) -> Finding:
+    try:
+        kafka_python_options(settings)
+    except RoistreamError as error:
+        return Finding("settings", "failed", str(error))
+    text = f"prefix {settings.topic_prefix!r}, {settings.partitions} partitions, group {settings.group_id}"
+    return Finding("settings", "ok", text)
+
+
+def _check_broker(settings: Settings, now_ms: Callable[[], int]) -> Iterator[Finding]:
+    try:
+        with connected_admin(settings, min(settings.broker_wait, _BROKER_WAIT_MS)) as admin:
+            brokers = admin.describe_cluster()["brokers"]
+            yield judge_replication(len(brokers), settings)
+            yield judge_transactions(has_transactions(settings), settings)
+            yield from _check_topics(admin, settings)
+            yield _check_clock(admin, settings, now_ms)
+    except RoistreamError as error:
+        yield Finding("broker", "failed", str(error))
+
+
+def judge_replication(brokers: int, settings: Settings) -> Finding:
+    """Enough brokers for the copies asked for, and more than one copy where there may be."""
+    reached = f"{brokers} reached through {', '.join(settings.bootstrap)}"
+    if settings.replication_factor > brokers:
+        text = (
+            f"{reached}; set ROISTREAM_REPLICATION_FACTOR (now {settings.replication_factor}) to {brokers}."
+        )
+        return Finding("broker", "failed", text)
+    if settings.replication_factor == 1 < brokers:
+        text = f"{reached}; one lost disk loses state: set ROISTREAM_REPLICATION_FACTOR to {min(brokers, 3)}."
+        return Finding("broker", "warning", text)
+    return Finding("broker", "ok", reached)
+
+
+def has_transactions(settings: Settings) -> bool:
+    """Whether a transactional producer can start, asked of the client that the worker uses.
+
+    A broker may list the request among its versions and fail it, so only trying it tells.
+    """
+    return asyncio.run(_starts_transactional(settings))
+
+
+async def _starts_transactional(settings: Settings) -> bool:
+    name = settings.topic("roistream-doctor")
+    producer = AIOKafkaProducer(**aiokafka_options(settings), transactional_id=name)
+    with _silenced("aiokafka"):
+        try:
+            await asyncio.wait_for(producer.start(), _PROBE_S)
+        except (KafkaError, TimeoutError):
+            return False
+        else:
+            return True
+        finally:
+            await producer.stop()
+
+
+def judge_transactions(has_them: bool, settings: Settings) -> Finding:
+    """Fencing needs both: a broker with transactions, and the setting."""
+    if settings.transactions and has_them:
+        return Finding("transactions", "ok", "two owners of one partition are fenced")
+    if settings.transactions:
+        text = (
+            "the broker has none, so no worker can start; use Apache Kafka 3 or later and grant this user "
+            "its transactional ids, or set ROISTREAM_TRANSACTIONS=false for a demonstration."
+        )
+        return Finding("transactions", "failed", text)
+    text = "switched off: exact across crashes, but not against two live owners of one partition"
+    advice = (
+        "; set ROISTREAM_TRANSACTIONS=true, this broker has them." if has_them else "; demonstration only."
+    )
+    return Finding("transactions", "warning", text + advice)
+
+
+def _check_topics(admin: Any, settings: Settings) -> Iterator[Finding]:
+    survey = survey_topics(admin, settings, create=False)
+    missing = [each.topic for each in survey.differences if each.kind == "missing"]
+    if missing:
+        names = missing[0] if len(missing) == 1 else f"{missing[0]} and {len(missing) - 1} more"
+        yield Finding("topics", "failed", f"{names} missing; create with: roistream topics")
+    elif not survey.differences:
+        yield Finding("topics", "ok", f"all {len(survey.specs)} exist with their partitions and configs")
+    for each in survey.differences:
+        if each.kind != "missing":
+            subject = "partitions" if each.kind == "partitions" else "topics"
+            yield Finding(subject, "warning" if each.kind == "replication" else "failed", each.sentence)
+
+
+def _check_clock(admin: Any, settings: Settings, now_ms: Callable[[], int]) -> Finding:
+    """Compares the clocks by one record with an old time: the broker should put its own in its place."""
+    topic = settings.topic("roistream-doctor")
+    configs = {"message.timestamp.type": "LogAppendTime", "retention.ms": "3600000"}
+    request = {topic: {"num_partitions": 1, "replication_factor": 1, "configs": configs}}
+    created = admin.create_topics(request, raise_errors=False)["topics"][0]
+    if created["error_code"]:
+        text = f"not compared: the broker does not create {topic} ({created['error_message']})."
+        return Finding("clock", "warning", text)
+    try:
+        admin.wait_for_topics([topic], timeout_ms=_PROBE_S * SECOND)
+        before = now_ms()
+        stamped = asyncio.run(_append_time(settings, topic))
+        return judge_clock(stamped, before, now_ms(), settings)
+    finally:
+        admin.delete_topics([topic], raise_errors=False)
+
+
+async def _append_time(settings: Settings, topic: str) -> int:
+    producer = AIOKafkaProducer(**aiokafka_options(settings), acks="all")
+    try:
+        await producer.start()
+        sending = producer.send_and_wait(topic, b"doctor", partition=0, timestamp_ms=_LONG_AGO_MS)
+        return int((await asyncio.wait_for(sending, _PROBE_S)).timestamp)
+    except (KafkaError, TimeoutError) as error:
+        raise RoistreamError(f"The broker takes no record in {topic}: {error!r}; see its log.") from error
+    finally:
+        await producer.stop()
+
+
+def judge_clock(stamped: int, before: int, after: int, settings: Settings) -> Finding:
+    """The broker stamped a record between two readings of our clock, if the clocks agree."""
+    if stamped == _LONG_AGO_MS:
+        text = (
+            "the broker keeps its producers' timestamps (no LogAppendTime), so a fast clock is not noticed "
+            "as future_timestamp; use Apache Kafka where that matters."
+        )
+        return Finding("clock", "warning", text)
+    skew = max(before - stamped, 0) - max(stamped - after, 0)
+    if abs(skew) <= _NOTABLE_SKEW_MS:
+        return Finding("clock", "ok", "this machine and the broker agree within a second")
+    side = "behind" if skew > 0 else "ahead of"
+    text = f"the broker's clock is {format_duration(abs(skew))} {side} this machine's; synchronise both (NTP)"
+    if skew > settings.max_future:
+        text += ". More than ROISTREAM_MAX_FUTURE behind, it turns honest events into future_timestamp."
+        return Finding("clock", "failed", text)
+    return Finding("clock", "warning", f"{text}.")
+
+
+def _check_redis(settings: Settings) -> Finding:
+    if settings.redis_url is None:
+        return Finding("redis", "ok", "not used (ROISTREAM_REDIS_URL is not set)")
+    url = settings.redis_url.get_secret_value()
+    try:
+        with contextlib.closing(redis.Redis.from_url(url, socket_timeout=5)) as client:
+            version = str(client.info("server")["redis_version"])
+    except (ValueError, TypeError):  # not told: the client's words may quote the password
+        text = "ROISTREAM_REDIS_URL is no address; write it like redis://user:password@host:6379/0."
+        return Finding("redis", "failed", text)
+    except redis.AuthenticationError as error:
+        return Finding(
+            "redis", "failed", f"refuses us ({error}); correct user and password in ROISTREAM_REDIS_URL."
+        )
+    except (redis.RedisError, OSError) as error:
+        text = f"no answer ({error}); start it, correct ROISTREAM_REDIS_URL, or unset it to do without."
+        return Finding("redis", "failed", text)
+    if int(version.split(".", maxsplit=1)[0]) < _MIN_REDIS:
+        return Finding("redis", "failed", f"version {version}; {_MIN_REDIS} or later is needed: upgrade it.")
+    return Finding("redis", "ok", f"version {version}")
+
+
+def _check_port(settings: Settings) -> Finding:
+    host, port = settings.http_host, settings.http_port
+    if port == 0:
+        return Finding("http", "ok", "any free port will be taken (ROISTREAM_HTTP_PORT is 0)")
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        return judge_port(error, host, port)
+    return Finding("http", "ok", f"{host}:{port} is free")
+
+
+def judge_port(error: OSError, host: str, port: int) -> Finding:
+    """Why the worker could not listen there."""
+    if error.errno == errno.EADDRINUSE:
+        text = f"{host}:{port} is taken; unless that is your worker, set ROISTREAM_HTTP_PORT to another."
+        return Finding("http", "warning", text)
+    if error.errno == errno.EACCES:
+        return Finding("http", "failed", f"{port} needs privileges; set ROISTREAM_HTTP_PORT above 1023.")
+    text = f"{host} is no address of this machine ({error.strerror}); correct ROISTREAM_HTTP_HOST."
+    return Finding("http", "failed", text)
+
+
+@contextlib.contextmanager
+def _silenced(name: str) -> Iterator[None]:
+    """A refusal is an answer here; the client library would log it as an error."""
+    logger = logging.getLogger(name)
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,81 @@
+"""What a world has spent and earned, from its records alone: the truth behind the demo's two arms. Pure."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from metrics.values.money import MICROS
+from streams import topics
+from streams.demo.delivery import Arrival
+
+
+class Takings:
+    """Money of one arm in micros of the reporting currency.
+
+    Args:
+        rates: into the reporting currency, by currency; absent: 1.
+    """
+
+    def __init__(self, rates: Mapping[str, float]) -> None:
+        self._rates = rates
+        self._reported: dict[tuple[str, str], int] = {}
+        self._orders: dict[str, tuple[int, int]] = {}
+        self._events = 0
+        self._kept = 0
+        self._goods = 0
+
+    @property
+    def spend(self) -> int:
+        """Spend by events and by reports."""
+        return self._events + sum(self._reported.values())
+
+    @property
+    def profit(self) -> int:
+        """Revenue less refunds, goods and spend."""
+        return self._kept - self._goods - self.spend
+
+    @property
+    def roi(self) -> float | None:
+        """Profit / spend; None before anything is spent."""
+        return self.profit / self.spend if self.spend else None
+
+    def count(self, arrival: Arrival) -> None:
+        """Count a record once; duplicates and broken ones are none."""
+        if arrival.kind in ("duplicate", "broken"):
+            return
+        record = arrival.record
+        if arrival.topic in (topics.CLICKS, topics.IMPRESSIONS):
+            self._events += self._micros(record, "cost")
+        elif arrival.topic == topics.REPORTS:
+            key = (record["campaign_id"], str(record["period_start"]))
+            self._reported[key] = max(self._reported.get(key, 0), self._micros(record, "spend"))
+        elif arrival.topic == topics.ORDERS:
+            self._order(record)
+
+    def _order(self, record: Mapping[str, Any]) -> None:
+        kind, order_id = record.get("kind", "placed"), record["order_id"]
+        revenue = self._micros(record, "revenue")
+        if kind == "placed":
+            goods = self._micros(record, "cost_of_goods")
+            self._orders[order_id] = (revenue, goods)
+            self._kept += revenue
+            self._goods += goods
+        elif kind == "refunded":
+            self._kept -= revenue
+        else:
+            revenue, goods = self._orders.get(order_id, (0, 0))
+            self._kept -= revenue
+            self._goods -= goods
+
+    def _micros(self, record: Mapping[str, Any], name: str) -> int:
+        rate = self._rates.get(str(record.get("currency")), 1.0)
+        return round(float(record.get(name) or 0) * rate * MICROS)
+
+
+def verdict(control: Takings, acted: Takings, actions: int) -> str:
+    """One line: what control has brought against the arm in which nobody acts."""
+    if control.roi is None or acted.roi is None:
+        return "Nothing was spent yet."
+    return (
+        f"Budget control: {actions} action(s) obeyed; total ROI {acted.roi:+.1%} with them, {control.roi:+.1%} without "
+        f"(same people, nobody acts); profit {(acted.profit - control.profit) / MICROS:+,.2f}."
+    )

@@ -1,0 +1,198 @@
+"""The demo's live table: what is now true, per campaign. Pure: a state goes in, something to print comes out."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from streams.demo.table_state import HOURLY, Row, State
+
+_BARS = "▁▂▃▄▅▆▇█"
+_NOTHING = "–"
+_MICROS = 1_000_000
+#: A CPL up to this share above its target is yellow, beyond it red.
+_TOLERANCE = 1.25
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its heading, the narrowest table that shows it, and the cell of a row."""
+
+    heading: str
+    min_width: int
+    cell: Callable[[Row, State], Text]
+
+
+def render(state: State, width: int) -> RenderableType:
+    """The whole display for a terminal of ``width`` characters; narrow ones get fewer columns."""
+    table = Table(expand=True, box=None, pad_edge=False, header_style="bold", show_footer=True)
+    totals = _totals(state)
+    for number, column in enumerate(c for c in COLUMNS if c.min_width <= width):
+        table.add_column(
+            column.heading.format(currency=state.currency),
+            totals.get(column.heading, ""),
+            justify="left" if number == 0 else "right",
+            no_wrap=True,
+            overflow="ellipsis",
+        )
+    for row in _ranked(state):
+        table.add_row(*(column.cell(row, state) for column in COLUMNS if column.min_width <= width))
+    return Group(*header(state), Text(), table, Text(), footer(state))
+
+
+def plain_lines(state: State) -> list[str]:
+    """The same facts as lines of text without colour, for logs."""
+    lines = [f"[{state.phase}] {footer(state).plain}"]
+    lines += [_plain_row(row, state) for row in _ranked(state) if row.readings]
+    return lines
+
+
+def header(state: State) -> list[Text]:
+    """Where everything is."""
+    title = Text.assemble(("roistream demo", "bold cyan"), "  ", (state.phase, "dim"))
+    links = Text("   ").join(Text.assemble((f"{name} ", "dim"), url) for name, url in state.links.items())
+    return [title, links]
+
+
+def footer(state: State) -> Text:
+    """What the pipeline did with what was sent to it."""
+    ledger = state.ledger
+    parts = [
+        f"sent {state.sent:,}",
+        f"read {ledger.read:,}",
+        f"duplicates {ledger.duplicate:,} (sent twice {state.sent_twice:,})",
+        f"rejected {ledger.rejected:,} (sent broken {state.sent_broken:,})",
+        f"too late {ledger.too_late:,} (sent minutes late {state.sent_late:,})",
+        f"readings {state.published:,}, corrections {state.corrections:,}",
+    ]
+    if state.behind_ms > 1_000:
+        parts.append(f"sending lags {state.behind_ms / 1_000:.1f} s: lower --rate")
+    return Text(" · ".join(parts), style="dim")
+
+
+def sparkline(values: Sequence[float], length: int = 12) -> str:
+    """The course of the last values as bars, lowest to highest.
+
+    >>> sparkline([1, 2, 3, 8])
+    '▁▂▃█'
+    >>> sparkline([5, 5])
+    '▁▁'
+    """
+    shown = list(values)[-length:]
+    if not shown:
+        return ""
+    low, span = min(shown), max(shown) - min(shown)
+    steps = len(_BARS) - 1
+    return "".join(_BARS[round((value - low) / span * steps)] if span else _BARS[0] for value in shown)
+
+
+def _ranked(state: State) -> list[Row]:
+    """Best ROI first; campaigns without one at the end, by name."""
+    return sorted(
+        state.rows.values(), key=lambda row: (_descending(row.kpi("roi_net_profit")), row.facts.name)
+    )
+
+
+def _descending(value: float | None) -> tuple[bool, float]:
+    return (value is None, -(value or 0.0))
+
+
+def _plain_row(row: Row, state: State) -> str:
+    cells = " | ".join(f"{name} {cell(row, state).plain}" for name, cell in _PLAIN)
+    return f"  {row.facts.name:<32.32} {cells}"
+
+
+def _money(micros: float | None) -> str:
+    return _NOTHING if micros is None else f"{micros / _MICROS:,.2f}"
+
+
+def _count(value: float | None) -> str:
+    return _NOTHING if value is None else f"{value:,.0f}"
+
+
+def _number(value: float | None) -> str:
+    return _NOTHING if value is None else f"{value:,.2f}"
+
+
+def _percent(value: float | None) -> str:
+    return _NOTHING if value is None else f"{value:+,.0%}"
+
+
+def _sum_cell(name: str, form: Callable[[float | None], str]) -> Callable[[Row, State], Text]:
+    return lambda row, _: Text(form(row.sums(name)))
+
+
+def _cpl(row: Row, _: State) -> Text:
+    cpl, target = row.kpi("cpl"), row.facts.target_cpl
+    shown = _number(cpl)
+    if cpl is None or not target:
+        return Text(shown)
+    style = "green" if cpl <= target else "yellow" if cpl <= target * _TOLERANCE else "red"
+    return Text.assemble((shown, style), (f" / {target:.2f}", "dim"))
+
+
+def _roi(row: Row, _: State) -> Text:
+    roi = row.kpi("roi_net_profit")
+    return Text(_percent(roi), style="" if roi is None else "green" if roi >= 0 else "red")
+
+
+def _freshness(row: Row, state: State) -> Text:
+    """Seconds since the row last changed."""
+    if row.changed_ms is None:
+        return Text(_NOTHING, "dim")
+    return Text(f"{max(0, state.now_ms - row.changed_ms) / 1_000:.0f} s", "dim")
+
+
+def _trend(row: Row, _: State) -> Text:
+    return Text(sparkline(row.trend), "cyan")
+
+
+COLUMNS: tuple[Column, ...] = (
+    Column("campaign", 0, lambda row, _: Text(row.facts.name)),
+    Column("channel", 110, lambda row, _: Text(row.facts.channel, "dim")),
+    Column("spend {currency}", 80, _sum_cell("spend_micros", _money)),
+    Column("clicks", 90, _sum_cell("clicks", _count)),
+    Column("leads", 70, _sum_cell("leads", _count)),
+    Column("CPL / target", 0, _cpl),
+    Column("CPL 1h", 150, lambda row, _: Text(_number(row.kpi("cpl", HOURLY)))),
+    Column("orders", 70, _sum_cell("orders", _count)),
+    Column("revenue", 100, _sum_cell("revenue_micros", _money)),
+    Column("ROAS", 100, lambda row, _: Text(_number(row.kpi("roas")))),
+    Column("ROI", 0, _roi),
+    Column("CPL trend", 130, _trend),
+    Column("fresh", 60, _freshness),
+)
+_PLAIN: tuple[tuple[str, Callable[[Row, State], Text]], ...] = (
+    ("spend", _sum_cell("spend_micros", _money)),
+    ("clicks", _sum_cell("clicks", _count)),
+    ("leads", _sum_cell("leads", _count)),
+    ("CPL", _cpl),
+    ("orders", _sum_cell("orders", _count)),
+    ("revenue", _sum_cell("revenue_micros", _money)),
+    ("ROAS", lambda row, _: Text(_number(row.kpi("roas")))),
+    ("ROI", _roi),
+    ("CPL trend", _trend),
+)
+
+
+def _totals(state: State) -> dict[str, Text]:
+    """The last line: sums over all campaigns, and the ratios of those sums (never means of ratios)."""
+    spend, leads = state.sum_of("spend_micros"), state.sum_of("leads")
+    revenue = state.sum_of("revenue_micros")
+    net = revenue - state.sum_of("refunds_micros")
+    cost = spend + state.sum_of("other_cost_micros")
+    roi = (net - state.sum_of("cost_of_goods_micros") - cost) / cost if cost else None
+    cells = {
+        "campaign": "all together",
+        "spend {currency}": _money(spend),
+        "clicks": _count(state.sum_of("clicks")),
+        "leads": _count(leads),
+        "CPL / target": _number(spend / leads / _MICROS if leads else None),
+        "orders": _count(state.sum_of("orders")),
+        "revenue": _money(revenue),
+        "ROAS": _number(net / spend if spend else None),
+        "ROI": _percent(roi),
+    }
+    return {heading: Text(text, "bold") for heading, text in cells.items()}

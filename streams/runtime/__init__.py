@@ -1,0 +1,1 @@
+"""Who runs the stages: tasks of partitions, registry, watchdog, process tuning."""

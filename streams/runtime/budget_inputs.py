@@ -1,0 +1,67 @@
+"""Reads the controller's topics, all partitions of them, from where its state says."""
+
+import asyncio
+import logging
+from typing import Any
+
+import aiokafka
+from aiokafka import TopicPartition
+
+from streams.settings import Settings
+from streams.stages.budget.stage import INPUTS, Controller
+from streams.transport.client_options import aiokafka_options
+from streams.transport.log_offsets import log_ends
+
+log = logging.getLogger(__name__)
+
+_POLL_MS = 200
+
+
+async def follow(settings: Settings, controller: Controller) -> None:
+    """Feed the controller until cancelled; it is live once what was there at the start is read.
+
+    A place that the log no longer holds is skipped with a warning: readings are whole values, of which the next one
+    is right again, and decisions that old would not be done anyway.
+    """
+    partitions = [
+        TopicPartition(settings.topic(name), number)
+        for name in INPUTS
+        for number in range(settings.partitions)
+    ]
+    ends = await log_ends(settings, partitions)
+    consumer = aiokafka.AIOKafkaConsumer(
+        group_id=None,
+        enable_auto_commit=False,
+        isolation_level="read_committed",
+        auto_offset_reset="earliest",
+        fetch_max_wait_ms=_POLL_MS,
+        **aiokafka_options(settings),
+    )
+    await consumer.start()
+    try:
+        consumer.assign(partitions)
+        starts = await consumer.beginning_offsets(partitions)
+        for tp in partitions:
+            consumer.seek(tp, _place(settings, controller, tp, starts[tp], ends[tp]))
+        while True:
+            found: dict[Any, list[Any]] = await consumer.getmany(timeout_ms=_POLL_MS, max_records=2_000)
+            for tp, records in found.items():
+                controller.take(tp.topic.removeprefix(settings.topic_prefix), tp.partition, records)
+            if not controller.is_live:
+                positions = [await consumer.position(tp) >= ends[tp] for tp in partitions]
+                controller.is_live = all(positions)
+            await asyncio.sleep(0)
+    finally:
+        await consumer.stop()
+
+
+def _place(settings: Settings, controller: Controller, tp: TopicPartition, start: int, end: int) -> int:
+    key = (tp.topic.removeprefix(settings.topic_prefix), tp.partition)
+    at = controller.offsets.get(key, start)
+    if start <= at <= end:
+        return at
+    log.warning(
+        "%s-%d: the board stood at %d, the log holds %d to %d.", tp.topic, tp.partition, at, start, end
+    )
+    controller.offsets[key] = start
+    return start

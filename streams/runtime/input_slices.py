@@ -1,0 +1,63 @@
+"""Batches on their way into a stage: where reading begins, that nothing is missing between, and in what parts."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from metrics.values.errors import StateError
+from streams.messages.source_records import ADS, RecordSlab, SourceRecord
+from streams.transport.batch_consumer import Batch
+
+_SLICE_RECORDS = 2_000
+#: Clicks and impressions are columns: a slice of them takes as long as one of the others.
+_SLICE_ADS = 20_000
+_SLICE_BYTES = 4 * 1024 * 1024
+
+
+def slices(topic: str, records: Sequence[SourceRecord]) -> Iterator[RecordSlab]:
+    """Parts small enough that the event loop breathes between them and a checkpoint holds them."""
+    slab = records if isinstance(records, RecordSlab) else RecordSlab.of(records)
+    ends = np.cumsum(np.maximum(slab.sizes, 0))
+    most = _SLICE_ADS if topic in ADS else _SLICE_RECORDS
+    at = 0
+    while at < len(slab):
+        before = ends[at - 1] if at else 0
+        end = int(np.searchsorted(ends, before + _SLICE_BYTES)) + 1
+        end = min(end, at + most, len(slab))
+        yield slab[at:end]
+        at = end
+
+
+def check_gap(topic: str, partition: int, offset: int, batch: Batch) -> None:
+    """A batch joins the state that goes on at ``offset``.
+
+    Raises:
+        StateError: when records between the two are missing.
+    """
+    if batch.start > offset:
+        raise StateError(
+            f"{topic}-{partition}: records {offset} to {batch.start - 1} were not read; the state goes on at "
+            f"{offset} but the broker gave {batch.start}. Restart the worker to read them."
+        )
+
+
+def first_offset(topic: str, partition: int, offset: int | None, start: int, end: int) -> int:
+    """Where reading begins: where the state goes on, else at the start of the log.
+
+    Raises:
+        StateError: when the state goes on outside of the log.
+    """
+    if offset is None:
+        return start
+    if offset < start:
+        raise StateError(
+            f"{topic}-{partition}: the log begins at {start}, the state ends at {offset}: {start - offset} "
+            f"records are lost. Lengthen the topic's retention, or start anew with another "
+            f"ROISTREAM_TOPIC_PREFIX and a replay."
+        )
+    if offset > end:
+        raise StateError(
+            f"{topic}-{partition}: the state ends at {offset}, the log already at {end}: the topic is not the "
+            f"one the state was made from. Start anew with another ROISTREAM_TOPIC_PREFIX."
+        )
+    return offset

@@ -1,0 +1,106 @@
+"""Compiling the kernels before the first record, or loading them where an earlier start has compiled them.
+
+`python -m streams.runtime.kernel_warmup` does it ahead of the first start.
+"""
+
+import logging
+import time
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from metrics.attribution.markov_fit import PathSteps
+from metrics.attribution.models import MODELS, Rules
+from metrics.attribution.touch_store import Columns, TouchStore, Watchlist
+from metrics.entities.campaigns import Book
+from metrics.kernels.memory import PADDING
+from metrics.values.hashing import partitions_of
+from metrics.values.time import DAY, MINUTE
+from streams import topics
+from streams.messages.source_records import Record
+from streams.stages.intake.intake_log import IntakeLog
+from streams.stages.intake.stage import Intake, IntakeOptions
+from streams.stages.merge.merge_log import MergeLog
+from streams.stages.merge.stage import Merge, MergeOptions, Pace
+from streams.transport.record_batch_kernel import unframe
+
+log = logging.getLogger(__name__)
+
+#: Of one person, at AT, or soon after.
+_CLICK = (
+    b'{"event_id":"AT","occurred_at":AT,"campaign_id":"c","visitor_id":"v","cost":"0.1","currency":"EUR"}'
+)
+_ORDER = b'{"event_id":"AT","occurred_at":SOON,"order_id":"AT","visitor_id":"v","revenue":"1"}'
+_RECORDS = {topics.CLICKS: _CLICK, topics.IMPRESSIONS: _CLICK, topics.ORDERS: _ORDER}
+_ERASURE = b'{"visitor_id":"v","requested_at":0}'
+_NOW = 41 * DAY
+_NOTABLE_S = 3.0
+
+
+def warm_up() -> None:
+    """Run every kernel once, on almost nothing."""
+    started = time.monotonic()
+    log.info(
+        "Loading the compiled kernels; the first time on a machine they are compiled, which takes some seconds."
+    )
+    nothing = np.frombuffer(bytes(PADDING), dtype=np.uint8)
+    column, spans = np.empty(0, dtype=np.int64), np.empty((2, 0), dtype=np.int64)
+    unframe(nothing, 0, 0, np.zeros(4, dtype=np.int64), 0, column, column, spans, spans)
+    partitions_of([b"v"], 2)
+    _warm_partition()
+    _warm_journeys()
+    if time.monotonic() - started > _NOTABLE_S:
+        log.info("Compiled in %.0f s; the next start loads them.", time.monotonic() - started)
+
+
+def _warm_journeys() -> None:
+    visitors, at = np.ones(5_000, dtype=np.uint64), np.zeros(5_000, dtype=np.int64)
+    places = np.zeros(5_000, dtype=np.int32)
+    store = TouchStore(1)
+    for _ in range(3):  # room for all of them is made, and made again
+        store.insert(Columns(visitors, at, places))
+    store.of(1, 0, 1)
+    store.visitors  # noqa: B018 - counting is a kernel too
+    PathSteps(store, places, 1).go_on(Watchlist(), len(visitors))
+    store.erase(1)
+    watched = Watchlist()
+    watched.note(visitors, at)
+    watched.earlier(visitors, at)
+    watched.forget_before(0)
+
+
+def _warm_partition() -> None:
+    """A partition as it lives: records, checkpoints, and what the next owner does with them."""
+    first, second, merged = _partition(), _partition(), _merged()
+    for at in (0, MINUTE, 40 * DAY):  # the last of them lets the others expire
+        for topic, value in _RECORDS.items():
+            record = value.replace(b"AT", str(at).encode()).replace(b"SOON", str(at + 1).encode())
+            _process(first, topic, record)
+        first.intake.set_idle(topics.EVENT_SOURCES)
+        made = first.checkpoint(_NOW)
+        second.restore(made.entries)
+        partials = [output for output in made.outputs if output.topic == topics.PARTIALS]
+        records = [Record(merged.merge.offset + n, _NOW, None, each.value) for n, each in enumerate(partials)]
+        merged.merge.process(records)
+        _merged().restore(merged.checkpoint(_NOW).entries)
+    _process(first, topics.ERASURES, _ERASURE)
+    first.checkpoint(_NOW)
+
+
+def _process(log: IntakeLog, topic: str, value: bytes) -> None:
+    log.intake.process(topic, [Record(log.intake.offsets.get(topic, 0), _NOW, None, value)], _NOW)
+
+
+def _partition() -> IntakeLog:
+    options = IntakeOptions(1, 0, DAY, 1, DAY, rules=Rules(models=MODELS))
+    return IntakeLog(Intake(0, options, Book("EUR")), 0)
+
+
+def _merged() -> MergeLog:
+    options = MergeOptions(1, 0, 1_000, ZoneInfo("UTC"), "EUR", MODELS)
+    return MergeLog(Merge(0, options, Book("EUR"), Pace.of(1_000)), 0)
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    warm_up()

@@ -1,0 +1,374 @@
+"""The topics as an AsyncAPI 3 document, and the small YAML that writes it. Talks to no broker."""
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from metrics.budget.records import ACTION_SCHEMA
+from metrics.records.kpi_reading import DEFINITIONS, ROLLUP_SCHEMA, SCHEMA
+from streams import topics
+
+Document = dict[str, Any]
+
+#: Number of the outside as documented; it changes with the contract, not with the code.
+VERSION = "1.0.0"
+_DEFAULT_PARTITIONS = 4
+_KAFKA_BINDING = "0.5.0"
+_DESCRIPTION = (
+    "roistream turns ad impressions, clicks, platform reports, leads and orders into live KPIs per campaign. "
+    "Records are JSON objects in UTF-8; unknown fields are ignored. Every topic name takes the prefix "
+    "ROISTREAM_TOPIC_PREFIX (default empty). All source topics have the same number of partitions "
+    "(ROISTREAM_PARTITIONS). Read with isolation.level=read_committed."
+)
+
+
+@dataclass(frozen=True)
+class Channel:
+    """One topic as outsiders see it.
+
+    Attributes:
+        topic: its name without prefix.
+        record: name of the schema file of its records.
+        summary: what it carries.
+        key: what its Kafka key is.
+        example: a record that is valid.
+        is_output: roistream writes it.
+    """
+
+    topic: str
+    record: str
+    summary: str
+    key: str
+    example: Document
+    is_output: bool = False
+
+
+_BY_PERSON = (
+    "The visitor_id of the person, so that one person's clicks, leads and orders meet on one partition. "
+    "Records with another key or none are still counted."
+)
+_SUMS = {
+    "impressions": 0, "clicks": 10, "leads": 2, "mqls": 0, "sqls": 0, "orders": 1, "new_customers": 1,
+    "cancelled_orders": 0, "spend_micros": 3_700_000, "other_cost_micros": 0, "revenue_micros": 50_000_000,
+    "refunds_micros": 0, "cost_of_goods_micros": 20_000_000,
+}  # fmt: skip
+_KPIS = {
+    "ctr": None, "cpc": 0.37, "cpm": None, "cpl": 1.85, "cost_per_mql": None, "cost_per_sql": None,
+    "lead_rate": 0.2, "mql_to_sql": None, "customer_rate": 0.5, "cpa": 3.7, "cac": 3.7, "cac_full": 3.7,
+    "aov": 50.0, "revenue_per_customer": None, "roas": 13.513514, "roi_net_profit": 7.108108,
+    "roi_incremental": None, "roi_lead_value": 7.108108, "roi_conversion_rate": 7.108108,
+}  # fmt: skip
+
+CHANNELS: tuple[Channel, ...] = (
+    Channel(
+        topics.IMPRESSIONS,
+        "ad-impression",
+        "Ads shown, one record each.",
+        _BY_PERSON,
+        {"event_id": "i-1", "occurred_at": "2026-11-21T10:00:00Z", "campaign_id": "c-1", "cost": "0.002"},
+    ),
+    Channel(
+        topics.CLICKS,
+        "ad-click",
+        "Clicks on ads, one record each.",
+        _BY_PERSON,
+        {
+            "event_id": "k-1",
+            "occurred_at": "2026-11-21T10:00:00.250Z",
+            "campaign_id": "c-1",
+            "visitor_id": "v-1",
+            "channel": "search",
+            "cost": 0.37,
+        },
+    ),
+    Channel(
+        topics.REPORTS,
+        "ad-report",
+        "What ad platforms say about periods: impressions, clicks, spend.",
+        "The campaign_id.",
+        {
+            "report_id": "r-1",
+            "source": "search-ads",
+            "campaign_id": "c-2",
+            "period_start": "2026-11-21T10:00:00Z",
+            "period_end": "2026-11-21T11:00:00Z",
+            "reported_at": "2026-11-21T11:10:00Z",
+            "impressions": 4000,
+            "clicks": 90,
+            "spend": "31.50",
+        },
+    ),
+    Channel(
+        topics.LEADS,
+        "lead",
+        "Leads, and the later stages of a lead.",
+        f"{_BY_PERSON} A later stage has the key of the lead it follows.",
+        {
+            "event_id": "l-1",
+            "occurred_at": 1_795_255_201_000,
+            "lead_id": "lead-1",
+            "visitor_id": "v-1",
+            "campaign_id": "c-1",
+        },
+    ),
+    Channel(
+        topics.ORDERS,
+        "order",
+        "Orders placed, refunded or cancelled.",
+        f"{_BY_PERSON} A refund or cancellation has the key of the order it follows.",
+        {
+            "event_id": "o-1",
+            "occurred_at": "2026-11-21T10:00:42Z",
+            "order_id": "order-1",
+            "revenue": "50.00",
+            "currency": "EUR",
+            "visitor_id": "v-1",
+            "campaign_id": "c-1",
+            "cost_of_goods": 20,
+        },
+    ),
+    Channel(
+        topics.ERASURES,
+        "erasure",
+        "Requests to forget a person by any of their ids. `roistream erase` writes one to every partition.",
+        f"{_BY_PERSON} A record whose person's partition is not known goes to every partition.",
+        {"visitor_id": "v-1", "requested_at": "2026-11-21T10:00:00Z"},
+    ),
+    Channel(
+        topics.CAMPAIGNS,
+        "campaign",
+        "Campaigns as registered; compacted. A null value archives the campaign.",
+        "The campaign_id.",
+        {
+            "campaign_id": "c-1",
+            "name": "Autumn search",
+            "channel": "search",
+            "starts_at": "2026-11-01T00:00:00Z",
+            "budget": "5000",
+            "currency": "EUR",
+            "targets": {"cpl": 2.5, "roas": 4},
+        },
+    ),
+    Channel(
+        topics.FX_RATES,
+        "fx-rate",
+        "Exchange rates into the reporting currency; compacted. A null value withdraws the rate.",
+        "currency|valid_from, such as USD|2026-11-21T00:00:00Z.",
+        {"currency": "USD", "rate": "0.8765432", "valid_from": "2026-11-21T00:00:00Z"},
+    ),
+    Channel(
+        topics.CAMPAIGN_KPIS,
+        "campaign-kpi",
+        "KPIs per campaign and window. Each record holds the whole value of its window, never a difference: "
+        "keep the highest revision per (campaign_id, model, window, window_start).",
+        "The campaign_id.",
+        {
+            "schema": SCHEMA,
+            "campaign_id": "c-1",
+            "channel": "search",
+            "model": "declared",
+            "window": "1m",
+            "window_start": "2026-11-21T10:00:00Z",
+            "window_end": "2026-11-21T10:01:00Z",
+            "stage": "update",
+            "revision": 3,
+            "currency": "EUR",
+            "sums": _SUMS,
+            "other_basis": {"impressions": 0, "clicks": 0, "spend_micros": 0},
+            "kpis": _KPIS,
+            "evidence": {},
+            "completeness": {"leads": 0.42, "orders": 0.17},
+            "fitted_at": None,
+            "definitions": DEFINITIONS,
+            "watermark": "2026-11-21T10:00:31Z",
+            "published_at": "2026-11-21T10:00:31.402Z",
+        },
+        is_output=True,
+    ),
+    Channel(
+        topics.ROLLUP_KPIS,
+        "rollup-kpi",
+        "The same of roll-ups: all campaigns of one channel, target, offer or objective, as sums of their sums. "
+        "Keep the highest revision per (dimension, value, model, window, window_start).",
+        "dimension|value, such as channel|search.",
+        {
+            "schema": ROLLUP_SCHEMA,
+            "dimension": "channel",
+            "value": "search",
+            "campaigns": 2,
+            "model": "declared",
+            "window": "1m",
+            "window_start": "2026-11-21T10:00:00Z",
+            "window_end": "2026-11-21T10:01:00Z",
+            "stage": "final",
+            "revision": 3,
+            "currency": "EUR",
+            "sums": _SUMS,
+            "kpis": _KPIS,
+            "definitions": DEFINITIONS,
+            "watermark": "2026-11-21T10:02:00Z",
+            "published_at": "2026-11-21T10:02:01.402Z",
+        },
+        is_output=True,
+    ),
+    Channel(
+        topics.DEAD_LETTERS,
+        "dead-letter",
+        "Records that were refused or came too late, with the reason. One may be delivered again: "
+        "dedupe by (topic, partition, offset).",
+        "The source topic.",
+        {
+            "topic": "ad-clicks",
+            "partition": 3,
+            "offset": 42,
+            "key": "v-1",
+            "value": '{"event_id": "k-2", "occurred_at": "2026-11-21T10:00:00Z"}',
+            "reason": "missing_field",
+            "detail": "Object missing required field `campaign_id`",
+            "failed_at": "2026-11-21T10:00:01.250Z",
+        },
+        is_output=True,
+    ),
+    Channel(
+        topics.BUDGET_DECISIONS,
+        "budget-decision",
+        "Operators' words on campaigns, from the board or anyone else. The controller's guards decide what is done.",
+        "The campaign_id.",
+        {
+            "decision_id": "d-1",
+            "campaign_id": "c-1",
+            "verb": "set_budget",
+            "budget": 1200,
+            "by": "ada",
+            "reason": "the fair begins",
+            "occurred_at": "2026-11-21T10:00:00Z",
+        },
+    ),
+    Channel(
+        topics.BUDGET_ACTIONS,
+        "budget-action",
+        "What ad platforms are told. Obey only those of mode `enforce`, and each action_id once.",
+        "The campaign_id.",
+        {
+            "schema": ACTION_SCHEMA,
+            "action_id": "5f0c7b1e9a3d4c2f8b6a1d0e7c9f3b25",
+            "campaign_id": "c-1",
+            "verb": "pause",
+            "column": "hold",
+            "budget_from": 1000.0,
+            "budget_to": 1000.0,
+            "currency": "EUR",
+            "mode": "enforce",
+            "rule": "evidence:cpl",
+            "reason": "cpl misses its target: e-value 31 of 20 needed",
+            "evidence": {"cpl_verdict": "bad", "cpl_e_value": 31.2, "spent": 412.5, "leads": 61},
+            "hold": {"owner": "evidence", "expires_at": "2026-11-22T10:00:00Z"},
+            "decided_at": "2026-11-21T10:00:00Z",
+        },
+        is_output=True,
+    ),
+)
+
+
+def document() -> Document:
+    """The AsyncAPI document; schemas are referred to beside it, in ``schemas/``."""
+    return {
+        "asyncapi": "3.0.0",
+        "info": {"title": "roistream", "version": VERSION, "description": _DESCRIPTION},
+        "defaultContentType": "application/json",
+        "channels": {each.topic: _channel(each) for each in CHANNELS},
+        "operations": {_operation_id(each): _operation(each) for each in CHANNELS},
+        "components": {"messages": {each.record: _message(each) for each in CHANNELS}},
+    }
+
+
+def _channel(channel: Channel) -> Document:
+    spec = next(each for each in topics.specs("", _DEFAULT_PARTITIONS) if each.name == channel.topic)
+    kafka: Document = {"topic": channel.topic, "partitions": spec.partitions}
+    configuration = _topic_configuration(spec.config)
+    if configuration:
+        kafka["topicConfiguration"] = configuration
+    return {
+        "address": channel.topic,
+        "description": channel.summary,
+        "messages": {channel.record: {"$ref": f"#/components/messages/{channel.record}"}},
+        "bindings": {"kafka": kafka | {"bindingVersion": _KAFKA_BINDING}},
+    }
+
+
+def _topic_configuration(config: dict[str, str]) -> Document:
+    """Kafka's settings with the types of the binding, which wants lists and numbers."""
+    typed: Document = {}
+    for name, value in config.items():
+        if name == "cleanup.policy":
+            typed[name] = value.split(",")
+        else:
+            typed[name] = int(value) if value.isdecimal() else value
+    return typed
+
+
+def _operation_id(channel: Channel) -> str:
+    return f"{'send' if channel.is_output else 'receive'}-{channel.topic}"
+
+
+def _operation(channel: Channel) -> Document:
+    place = f"#/channels/{channel.topic}"
+    return {
+        "action": "send" if channel.is_output else "receive",
+        "channel": {"$ref": place},
+        "messages": [{"$ref": f"{place}/messages/{channel.record}"}],
+    }
+
+
+def _message(channel: Channel) -> Document:
+    key = {"type": "string", "description": channel.key}
+    return {
+        "name": channel.record,
+        "contentType": "application/json",
+        "payload": {"$ref": f"./schemas/{channel.record}.json"},
+        "bindings": {"kafka": {"key": key, "bindingVersion": _KAFKA_BINDING}},
+        "examples": [{"name": "typical", "payload": channel.example}],
+    }
+
+
+#: Words that YAML 1.1 takes for booleans or null need quotes.
+_PLAIN_KEY = re.compile(r"(?!(?i:yes|no|on|off|true|false|null|y|n)\Z)[A-Za-z_$][A-Za-z0-9_.$-]*")
+
+
+def to_yaml(value: Document) -> str:
+    """A document of dicts, lists and scalars as YAML in block style.
+
+    Twenty lines instead of a dependency at run time: scalars are written as JSON, which YAML reads.
+
+    >>> print(to_yaml({"a": [1, {"b": "x: y"}], "c": {}}), end="")
+    a:
+      - 1
+      - b: "x: y"
+    c: {}
+    """
+    return "".join(f"{line}\n" for line in _lines(value))
+
+
+def _lines(value: Any) -> list[str]:
+    if isinstance(value, dict) and value:
+        return [line for key, item in value.items() for line in _entry(f"{_key(key)}:", item)]
+    if isinstance(value, list) and value:
+        return [line for item in value for line in _item(item)]
+    return [json.dumps(value, ensure_ascii=False)]
+
+
+def _entry(head: str, item: Any) -> list[str]:
+    lines = _lines(item)
+    if isinstance(item, (dict, list)) and item:
+        return [head, *(f"  {line}" for line in lines)]
+    return [f"{head} {lines[0]}"]
+
+
+def _item(item: Any) -> list[str]:
+    first, *rest = _lines(item)
+    return [f"- {first}", *(f"  {line}" for line in rest)]
+
+
+def _key(key: str) -> str:
+    return key if _PLAIN_KEY.fullmatch(key) else json.dumps(key)

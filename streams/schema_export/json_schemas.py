@@ -1,0 +1,178 @@
+"""The published schemas, generated from the record types: ``python -m streams.schema_export.json_schemas`` writes them.
+
+Everything under ``docs/`` that this module names is generated, and so is the KPI table of the README
+between its markers; a test compares the disk with what comes out here. Sends nothing anywhere.
+"""
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any, get_args
+
+import msgspec
+
+from metrics.budget.records import BudgetAction, BudgetDecision
+from metrics.kpis.catalogue import KPIS
+from metrics.records import events
+from metrics.records import kpi_reading as reading
+from metrics.records.dead_letters import DeadLetter
+from metrics.records.glossary import meaning
+from streams.schema_export import asyncapi
+from streams.schema_export import kpi_tables as kpi_docs
+
+Schema = dict[str, Any]
+
+#: Records that come in, and records that go out, by the name of their schema file.
+SOURCES: dict[str, type[msgspec.Struct]] = {
+    "ad-impression": events.AdImpression,
+    "ad-click": events.AdClick,
+    "ad-report": events.AdReport,
+    "lead": events.Lead,
+    "order": events.Order,
+    "erasure": events.Erasure,
+    "campaign": events.Campaign,
+    "fx-rate": events.FxRate,
+    "budget-decision": BudgetDecision,
+}
+OUTPUTS: dict[str, type[msgspec.Struct]] = {
+    "campaign-kpi": reading.CampaignKpi,
+    "rollup-kpi": reading.RollupKpi,
+    "dead-letter": DeadLetter,
+    "budget-action": BudgetAction,
+}
+
+_SCHEMA_NAMES: dict[type[msgspec.Struct], str] = {
+    reading.CampaignKpi: reading.SCHEMA,
+    reading.RollupKpi: reading.ROLLUP_SCHEMA,
+}
+KPIS_BEGIN, KPIS_END = "<!-- kpis:begin -->", "<!-- kpis:end -->"
+
+_TIMES = re.compile(r"\w+_at|valid_from|(period|window)_(start|end)|watermark")
+#: Decimals that are no amounts of money, and so have neither its range nor its six decimals.
+_PLAIN_NUMBERS = frozenset({"conversions", "rate", "roas", "roi"})
+_DECIMAL = {"type": "string", "format": "decimal"}
+_PLAIN = ({"type": "number"}, {"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]+)?$"})
+_AMOUNT = (
+    {"type": "number", "minimum": 0, "exclusiveMaximum": 10**12},
+    {"type": "string", "pattern": r"^[0-9]{1,12}(\.[0-9]{1,6}0*)?$"},
+)
+
+
+def record_schema(record: type[msgspec.Struct], *, is_output: bool) -> Schema:
+    """JSON Schema (2020-12) of a record, every field described.
+
+    Args:
+        record: a struct of ``metrics``.
+        is_output: roistream writes it, so that fields with a default are always there.
+    """
+    definitions = msgspec.json.schema(record)["$defs"]
+    refined = {name: _definition(name, body, is_output) for name, body in definitions.items()}
+    root = refined.pop(record.__name__)
+    if record in _SCHEMA_NAMES:
+        root["properties"] |= _reading_properties(root["properties"], _SCHEMA_NAMES[record])
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **root}
+    return schema | {"$defs": refined} if refined else schema
+
+
+def _definition(name: str, body: Schema, is_output: bool) -> Schema:
+    body["description"] = _prose(body.get("description", ""))
+    if "properties" in body:
+        if is_output:
+            always = {field for field, value in body["properties"].items() if "default" in value}
+            body["required"] = [each for each in body["properties"] if each in {*body["required"], *always}]
+        body["properties"] = {
+            field: _property(name, field, value, is_output) for field, value in body["properties"].items()
+        }
+    return body
+
+
+def _property(record: str, field: str, schema: Schema, is_output: bool) -> Schema:
+    default = schema.pop("default", None)
+    branches = [refined for branch in schema.get("anyOf", [schema]) for refined in _refine(field, branch)]
+    shape = branches[0] if len(branches) == 1 else {"anyOf": branches}
+    described = {"description": meaning(record, field), **shape}
+    return described if default is None or is_output else described | {"default": default}
+
+
+def _refine(field: str, branch: Schema) -> tuple[Schema, ...]:
+    """What msgspec cannot know: numbers are decimals too, and which texts are times."""
+    if branch == _DECIMAL:
+        return _PLAIN if field in _PLAIN_NUMBERS else _AMOUNT
+    if branch == {"type": "string"} and _TIMES.fullmatch(field):
+        return ({"type": "string", "format": "date-time"},)
+    return (branch,)
+
+
+def _reading_properties(properties: Schema, name: str) -> Schema:
+    """The fields of a reading that its type leaves open: its name, its windows and its KPIs by name."""
+    windows = dict.fromkeys([*get_args(reading.TumblingWindow), *get_args(reading.RollingWindow)])
+    value = {"anyOf": [{"type": "number"}, {"type": "null"}]}
+    kpis = {
+        kpi.id: {"description": f"{kpi.title}: {kpi.formula}. Null when {kpi.undefined}.", **value}
+        for kpi in KPIS
+    }
+    return {
+        "schema": properties["schema"] | {"const": name},
+        "window": properties["window"] | {"enum": list(windows)},
+        "kpis": properties["kpis"] | {"properties": kpis, "required": list(kpis)},
+    }
+
+
+def _prose(docstring: str) -> str:
+    """A docstring as text for readers: one line per paragraph, Markdown's code marks."""
+    paragraphs = (" ".join(part.split()) for part in docstring.split("\n\n"))
+    return "\n\n".join(paragraphs).replace("``", "`")
+
+
+def generate() -> dict[str, str]:
+    """Every generated file under the repository root, by relative path, except the README."""
+    schemas = {
+        f"docs/schemas/{name}.json": _json(record_schema(record, is_output=name in OUTPUTS))
+        for name, record in {**SOURCES, **OUTPUTS}.items()
+    }
+    return schemas | {
+        "docs/asyncapi.yaml": asyncapi.to_yaml(asyncapi.document()),
+        "docs/kpis.md": kpi_docs.page(),
+    }
+
+
+def with_kpi_table(readme: str) -> str:
+    """The README with the KPI table between its markers brought up to date; as it is without markers."""
+    before, begin, rest = readme.partition(KPIS_BEGIN)
+    _, end, after = rest.partition(KPIS_END)
+    if not begin or not end:
+        return readme
+    return f"{before}{begin}\n{kpi_docs.table()}{end}{after}"
+
+
+def write(root: Path) -> list[str]:
+    """Write what differs under ``root``; returns the relative paths written."""
+    wanted = generate()
+    readme = root / "README.md"
+    if readme.exists():
+        wanted["README.md"] = with_kpi_table(readme.read_text(encoding="utf-8"))
+    written = []
+    for name, text in wanted.items():
+        path = root / name
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+            written.append(name)
+    return written
+
+
+def _json(value: Schema) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+
+
+def main(arguments: list[str]) -> int:
+    """Write the generated files below the directory named, or below the repository root."""
+    root = Path(arguments[0]) if arguments else Path(__file__).resolve().parents[1]
+    for name in write(root):
+        sys.stdout.write(f"wrote {name}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

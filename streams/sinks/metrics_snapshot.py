@@ -1,0 +1,156 @@
+"""What a worker shows of itself: the snapshot behind ``/metrics`` and the answer of ``/readyz``."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, get_args
+
+from metrics.budget.records import ActionVerb, Mode
+from metrics.budget.state import CampaignState
+from metrics.budget.views import columns_of
+from metrics.exposition import (
+    BoardSnapshot,
+    CardSnapshot,
+    LedgerRow,
+    RollupSnapshot,
+    WorkerSnapshot,
+)
+from metrics.kpis.rollups import Group
+from metrics.records.kpi_reading import RollupKpi
+from streams import topics
+from streams.runtime.task_manager import Processor
+from streams.runtime.telemetry import Telemetry
+from streams.settings import Settings
+from streams.sinks.campaign_series import CampaignSeries
+from streams.sinks.redis_readings import RedisViews
+
+
+class WorkerSource:
+    """Freezes the worker's state for other threads; runs on the event loop."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        processor: Processor,
+        telemetry: Telemetry,
+        views: RedisViews | None,
+        now: Callable[[], int],
+    ) -> None:
+        self._settings = settings
+        self._processor = processor
+        self._telemetry = telemetry
+        self._views = views
+        self._now = now
+        self._series = CampaignSeries(settings, processor.book)
+        #: Told from outside, now and then.
+        self.is_broker_reachable = True
+
+    def snapshot(self) -> WorkerSnapshot:
+        """The worker at this moment; archived campaigns are left out."""
+        book = self._processor.book
+        self._telemetry.registry_sizes = {
+            topics.CAMPAIGNS: len(book.campaigns),
+            topics.FX_RATES: len(book.rates),
+        }
+        now = self._now()
+        campaigns, folded = self._series.snapshots(
+            [holding.merge for holding in self._processor.held.values()], now
+        )
+        redis = None if self._views is None else self._views.health
+        return WorkerSnapshot(
+            now_ms=now,
+            currency=self._settings.reporting_currency,
+            campaigns=campaigns,
+            folded=folded,
+            board=self._board(now),
+            rollups=list(self._rollups()),
+            pipeline=self._telemetry.snapshot(now, list(self._ledger()), redis, is_ready=self.readiness()[0]),
+        )
+
+    def readiness(self) -> tuple[bool, dict[str, Any]]:
+        """Whether the worker is ready, and what a person must know of it."""
+        processor = self._processor
+        reasons = []
+        if processor.recovering:
+            read, end = map(sum, zip(*(seat.recovery for seat in processor.recovering), strict=True))
+            share = f"{100 * read // end} %" if end else "starting"
+            reasons.append(f"the state is being read back: {share}")
+        elif not processor.is_ready:
+            reasons.append("no partitions are assigned and recovered yet")
+        if not self.is_broker_reachable:
+            reasons.append(f"the broker at {', '.join(self._settings.bootstrap)} does not answer")
+        is_redis_up = self._views is None or self._views.health.is_up
+        facts: dict[str, Any] = {
+            "ready": not reasons,
+            "reasons": reasons,
+            "partitions": sorted(processor.held),
+            "redis": "off" if self._views is None else "up" if is_redis_up else "down",
+        }
+        if self._views is not None and not is_redis_up:
+            facts["redis_error"] = self._views.last_error
+        return not reasons, facts
+
+    def _rollups(self) -> Iterator[RollupSnapshot]:
+        """The latest readings of each roll-up in the models and windows that gauges show."""
+        models, windows = self._settings.gauge_models, list[str](self._settings.gauge_windows)
+        found: dict[Group, dict[tuple[str, str], RollupKpi]] = {}
+        for holding in self._processor.held.values():
+            for (group, model), latest in holding.merge.merge.rollups.latest.items():
+                if model in models:
+                    shown = {(model, window): latest[window] for window in windows if window in latest}
+                    found.setdefault(group, {}).update(shown)
+        for group, readings in found.items():
+            yield RollupSnapshot(dimension=group.dimension, value=group.value, readings=readings)
+
+    def _board(self, now: int) -> BoardSnapshot | None:
+        held = self._processor.board
+        if held is None:
+            return None
+        controller, board = held.controller, held.stored
+        columns = columns_of(board, controller.policies)
+        return BoardSnapshot(
+            columns={str(name): (view.count, view.sum_micros) for name, view in columns.items()},
+            committed_micros=board.committed,
+            actions=dict(held.taken),
+            is_live=controller.is_live,
+            is_breaker_open=now < board.open_until,
+            cards=[
+                _card(state, controller.book.facts(state.campaign_id).channel, controller.mode)
+                for state in self._largest(list(board.campaigns.values()))
+            ],
+        )
+
+    def _largest(self, states: list[CampaignState]) -> list[CampaignState]:
+        """Campaigns of the board that have series: the largest by spend, no more than elsewhere."""
+        shown = [state for state in states if state.column != "archived"]
+        if len(shown) > self._settings.max_campaign_series:
+            shown.sort(key=lambda state: (-state.spent, state.campaign_id))
+        return shown[: self._settings.max_campaign_series]
+
+    def _ledger(self) -> Iterator[LedgerRow]:
+        for partition, holding in self._processor.held.items():
+            for topic, counts in holding.intake.ledger.items():
+                yield LedgerRow(
+                    self._settings.topic(topic),
+                    partition,
+                    counts.applied,
+                    counts.duplicate,
+                    counts.rejected,
+                    counts.too_late,
+                    holding.intake.intake.unaccounted(topic),
+                )
+
+
+def _card(state: CampaignState, channel: str | None, mode: Mode) -> CardSnapshot:
+    """A campaign on the board; counts begin at 0, so that the first action is an increase."""
+    actions = {(str(verb), str(mode)): 0 for verb in get_args(ActionVerb)}
+    for key, count in state.taken.items():
+        verb, _, how = key.partition("|")
+        actions[verb, how] = count
+    hold = state.hold
+    return CardSnapshot(
+        campaign_id=state.campaign_id,
+        channel=channel,
+        column=state.column,
+        actions=actions,
+        hold_owner=None if hold is None else hold.owner,
+        hold_expires_ms=None if hold is None else hold.expires_at,
+    )

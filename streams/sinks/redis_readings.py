@@ -1,0 +1,325 @@
+"""Redis views of the readings (CONTRACT 5): the newest value of each field, never in the caller's way.
+
+Redis is a view: losing it loses nothing. Values wait in a dict in which a newer one replaces an older,
+so a Redis that is slow or gone costs no more memory than one value per view and campaign.
+
+Those of roll-ups are ``roistream:rollups:<dimension>:<model>:<window>``, on channel ``roistream:rollups``.
+
+Beside the keys of the contract it keeps ``roistream:revisions:<model>:<window>``, which holds the
+version of each value as text, because Lua counts in doubles and revisions come near 2^53; and
+``roistream:views``, a small hash without expiry that names the views and the generation of the data:
+when the generation has changed, somebody emptied Redis. A Redis Cluster is not supported.
+"""
+
+import asyncio
+import contextlib
+import logging
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from typing import NamedTuple
+
+import msgspec
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from metrics.exposition.snapshot import RedisSnapshot
+from metrics.records.kpi_reading import CampaignKpi, RollupKpi
+from metrics.values.errors import SettingError
+from streams.sinks import redis_scripts
+
+CHANNEL, ROLLUP_CHANNEL = "roistream:kpis", "roistream:rollups"
+#: Begins the first half of the view of a roll-up: ``rollups:<dimension>:<model>``.
+_ROLLUPS = "rollups:"
+VIEWS = "roistream:views"
+#: Values per script call: about 300 KB, a few milliseconds in which Redis serves nobody else.
+CHUNK = 200
+
+_logger = logging.getLogger(__name__)
+
+View = tuple[str, str]
+
+
+class _Value(NamedTuple):
+    """A reading that waits; its version becomes text only when it is written."""
+
+    birth: int
+    field: str
+    reading: CampaignKpi | RollupKpi
+
+    @property
+    def version(self) -> str:
+        return version(self.birth, self.reading.revision)
+
+    def is_older_than(self, other: "_Value") -> bool:
+        return (self.birth, self.reading.revision) < (other.birth, other.reading.revision)
+
+
+def version(birth: int, revision: int) -> str:
+    """Text that compares like (birth, revision).
+
+    A state that was rebuilt is born later, so its small revisions win over the large ones before it.
+
+    >>> version(1, 2**63) < version(2, 1)
+    True
+    """
+    return f"{birth:020d}-{revision:020d}"
+
+
+class RedisViews:
+    """Writes readings behind the caller's back; start, offer, stop.
+
+    Attributes:
+        is_up: whether the last exchange went well.
+        last_error: what went wrong last, without secrets; None while up.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        ttl_ms: int,
+        on_refill: Callable[[], None],
+        *,
+        poll_seconds: float = 2,
+        back_off_seconds: tuple[float, float] = (0.1, 5),
+    ) -> None:
+        """Nothing is connected before ``start``.
+
+        Args:
+            url: ``redis://``, ``rediss://`` or ``unix://``.
+            ttl_ms: keys expire that long after the last write.
+            on_refill: called on the event loop after each connect and when Redis was emptied; it
+                offers every reading again.
+            poll_seconds: how often a silent Redis is looked at.
+            back_off_seconds: first and longest pause between attempts.
+
+        Raises:
+            SettingError: when the URL is none.
+        """
+        self._client = client_of(url)
+        self._secrets = _secrets(url, self._client)
+        self._ttl_ms = ttl_ms
+        self._on_refill = on_refill
+        self._poll_seconds = poll_seconds
+        self._back_off_seconds = back_off_seconds
+        self._write = self._client.register_script(redis_scripts.WRITE)
+        self._delete = self._client.register_script(redis_scripts.REMOVE)
+        self._encode = msgspec.json.Encoder().encode
+        self._pending: dict[View, dict[str, _Value]] = {}
+        self._archived: set[str] = set()
+        #: Archived campaigns still to be removed from Redis, with the versions that were waiting.
+        self._removals: dict[str, dict[View, str]] = {}
+        self._generation: str | None = None
+        self._wake = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._written = 0
+        self._errors = 0
+        self.is_up = False
+        self.last_error: str | None = "not connected yet"
+
+    @property
+    def health(self) -> RedisSnapshot:
+        """Figures for the metrics page."""
+        pending = sum(len(values) for values in self._pending.values())
+        return RedisSnapshot(self.is_up, pending, self._written, self._errors)
+
+    def offer(self, readings: Sequence[CampaignKpi], birth: int) -> None:
+        """Take readings of rolling windows and ``total``; returns at once.
+
+        Of one (model, window, campaign) the newest waits, the others are forgotten.
+
+        Args:
+            readings: whole values; they are not changed afterwards.
+            birth: creation time of the state that counts their revisions.
+        """
+        for reading in readings:
+            if reading.campaign_id not in self._archived:
+                value = _Value(birth, reading.campaign_id, reading)
+                self._wait_for_writing((reading.model, reading.window), value)
+        self._wake.set()
+
+    def offer_rollups(self, readings: Sequence[RollupKpi], birth: int) -> None:
+        """The same of roll-ups; a field is the value of their dimension."""
+        for reading in readings:
+            view = f"{_ROLLUPS}{reading.dimension}:{reading.model}", reading.window
+            self._wait_for_writing(view, _Value(birth, reading.value, reading))
+        self._wake.set()
+
+    def remove(self, campaign_id: str) -> None:
+        """Take an archived campaign out of every view; offers of it are ignored until ``restore``."""
+        self._archived.add(campaign_id)
+        dropped = self._removals.setdefault(campaign_id, {})
+        for view, values in self._pending.items():
+            value = None if _is_of_rollups(view) else values.pop(campaign_id, None)
+            if value is not None:
+                dropped[view] = value.version
+        self._wake.set()
+
+    def restore(self, campaign_id: str) -> None:
+        """Accept offers of a campaign that is registered again; it shows from its next revision on."""
+        self._archived.discard(campaign_id)
+
+    async def start(self) -> None:
+        """Begin to write; an absent Redis is no error."""
+        self._task = asyncio.create_task(self._run(), name="redis-views")
+
+    async def stop(self, deadline_seconds: float = 2) -> None:
+        """Write what waits if Redis answers within the deadline, and disconnect."""
+        self._stopping.set()
+        self._wake.set()
+        if self._task is not None:
+            await asyncio.wait([self._task], timeout=deadline_seconds)
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        await self._client.aclose()
+
+    async def _run(self) -> None:
+        pause, longest = self._back_off_seconds
+        is_last = False
+        while not is_last:
+            is_last = self._stopping.is_set()
+            try:
+                await self._round()
+            except Exception as error:  # noqa: BLE001 - whatever it is, a view must not end the worker
+                self._failed(error)
+                await _wait(self._stopping, pause)
+                pause = min(2 * pause, longest)
+            else:
+                self._succeeded()
+                pause = self._back_off_seconds[0]
+                if not is_last:
+                    await _wait(self._wake, self._poll_seconds)
+
+    async def _round(self) -> None:
+        """One exchange: look whether Redis was emptied, remove, write all that waits."""
+        self._wake.clear()
+        generation, views = await self._look()
+        if generation != self._generation:
+            self._on_refill()
+            self._generation = generation
+        await self._flush_removals(views)
+        for view in list(self._pending):
+            await self._flush(view)
+
+    async def _look(self) -> tuple[str, set[View]]:
+        """Generation of the data in Redis, which is ours where it had none, and the views it names."""
+        async with self._client.pipeline(transaction=False) as pipeline:
+            pipeline.hsetnx(VIEWS, "generation", uuid.uuid4().hex)
+            pipeline.hgetall(VIEWS)
+            _, fields = await pipeline.execute()
+        names = (field.removeprefix("view:") for field in fields if field.startswith("view:"))
+        return fields["generation"], {_view(name) for name in names}
+
+    async def _flush_removals(self, views: set[View]) -> None:
+        removals, self._removals = self._removals, {}
+        try:
+            for view in views.union(*removals.values()) if removals else ():
+                if _is_of_rollups(view):
+                    continue
+                arguments: list[str | int] = [self._ttl_ms]
+                for campaign_id, dropped in removals.items():
+                    arguments += (campaign_id, dropped.get(view, ""))
+                await self._delete(keys=_keys(view), args=arguments)
+        except BaseException:
+            self._removals = removals | self._removals
+            raise
+
+    async def _flush(self, view: View) -> None:
+        values = self._pending.pop(view, {})
+        try:
+            while values:
+                chunk = list(islice(values.values(), CHUNK))
+                channel = ROLLUP_CHANNEL if _is_of_rollups(view) else CHANNEL
+                arguments = [":".join(view), self._ttl_ms, channel, *self._triples(chunk)]
+                self._written += await self._write(keys=[*_keys(view), VIEWS], args=arguments)
+                for value in chunk:
+                    del values[value.field]
+        except BaseException:
+            self._take_back(view, values)
+            raise
+
+    def _triples(self, chunk: list[_Value]) -> Iterator[str | bytes]:
+        for value in chunk:
+            yield value.field
+            yield value.version
+            yield self._encode(value.reading)
+
+    def _take_back(self, view: View, values: dict[str, _Value]) -> None:
+        """Values of a failed call wait again, unless a newer one or a removal came meanwhile."""
+        for field, value in values.items():
+            if _is_of_rollups(view) or field not in self._archived:
+                self._wait_for_writing(view, value)
+
+    def _wait_for_writing(self, view: View, value: _Value) -> None:
+        values = self._pending.setdefault(view, {})
+        held = values.get(value.field)
+        if held is None or not value.is_older_than(held):
+            values[value.field] = value
+
+    def _succeeded(self) -> None:
+        if not self.is_up:
+            _logger.info("Redis views are written.")
+        self.is_up, self.last_error = True, None
+
+    def _failed(self, error: Exception) -> None:
+        self._errors += 1
+        self._generation = None  # it may come back with older data: fill it again
+        text = f"{type(error).__name__}: {error}"
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        if self.is_up or self._errors == 1:
+            _logger.warning(
+                "Redis views are not written, nothing is lost; check ROISTREAM_REDIS_URL. %s", text
+            )
+        if not isinstance(error, (RedisError, OSError)):
+            _logger.error("This is an error of roistream, please report it.", exc_info=error)
+        self.is_up, self.last_error = False, text
+
+
+def client_of(url: str) -> Redis:
+    """A client that gives up soon: waiting and trying again is done here, in one place."""
+    try:
+        return Redis.from_url(
+            url,
+            decode_responses=True,
+            socket_timeout=5,
+            socket_connect_timeout=2,
+            retry=Retry(NoBackoff(), 0),
+        )
+    except (ValueError, TypeError):
+        raise SettingError(
+            "ROISTREAM_REDIS_URL: this is no address of a Redis; write it like redis://:password@host:6379/0."
+        ) from None  # the cause may quote the password
+
+
+def _secrets(url: str, client: Redis) -> list[str]:
+    """Texts that no message may hold, the longest first."""
+    password = client.connection_pool.connection_kwargs.get("password")
+    return [secret for secret in (url, password) if secret]
+
+
+def _view(name: str) -> View:
+    """Model and window of a view's name; windows hold no colon."""
+    model, _, window = name.rpartition(":")
+    return model, window
+
+
+def _keys(view: View) -> list[str]:
+    name = ":".join(view)
+    values = f"roistream:{name}" if _is_of_rollups(view) else f"roistream:kpis:{name}"
+    return [values, f"roistream:revisions:{name}"]
+
+
+def _is_of_rollups(view: View) -> bool:
+    """No model is named like it."""
+    return view[0].startswith(_ROLLUPS)
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()

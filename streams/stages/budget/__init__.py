@@ -1,0 +1,1 @@
+"""Readings, operators' decisions and alerts to budget actions."""

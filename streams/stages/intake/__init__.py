@@ -1,0 +1,1 @@
+"""Sources to panes of one partition: validation, dedupe, ledger, conversions, attribution."""

@@ -1,0 +1,105 @@
+"""Which clicks and impressions of a slice stand, and what those cost in the reporting currency."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from metrics.entities.ad_columns import CAMPAIGN, CHANNEL, CURRENCY, AdColumns, Booleans
+from metrics.entities.campaigns import Book
+from metrics.records.partition_keys import KeyRule
+from metrics.records.validation import decode, instant, not_in_future
+from metrics.sums.tally_columns import LARGEST_PART
+from metrics.values.errors import Rejection
+from metrics.values.hashing import VISITOR_SEED, hash_id, partitions_of
+from streams.messages.decoding import DECODERS
+from streams.messages.source_records import ID_SEEDS, Record, RecordSlab
+
+#: What is told of a record that does not stand.
+Refuse = Callable[[Record, Rejection], None]
+
+
+class AdJudge:
+    """Judges the clicks or the impressions of one partition.
+
+    Args:
+        topic: the one or the other.
+        book: currencies of campaigns, and rates.
+        max_future: milliseconds that an event time may lie ahead of the record's Kafka timestamp.
+        rule: that of the records' keys.
+    """
+
+    def __init__(self, topic: str, book: Book, max_future: int, rule: KeyRule) -> None:
+        self._seed = ID_SEEDS[topic]
+        self._topic = topic
+        self._decoder = DECODERS[topic]
+        self._book = book
+        self._max_future = max_future
+        self._rule = rule
+
+    def judge(self, slab: RecordSlab, refuse: Refuse) -> tuple[AdColumns, dict[int, int]]:
+        """The slice with ``plain`` in the rows that stand; the others are refused, in order.
+
+        Returns:
+            The columns, with costs in micros of the reporting currency (0 for none), and the costs that are too
+            large for a column, by row; the column has 0 for them.
+        """
+        ads, large = slab.ads(self._topic, self._rule).copied(), dict[int, int]()
+        ads.plain[:] &= ads.at <= slab.timestamps + self._max_future
+        is_foreign = self._is_foreign(ads)
+        for row in np.flatnonzero(~ads.plain | is_foreign).tolist():
+            try:
+                micros = self._convert(ads, row) if is_foreign[row] else self._judge(slab[row], ads, row)
+            except Rejection as rejection:
+                ads.plain[row] = False
+                refuse(slab[row], rejection)
+                continue
+            ads.plain[row] = True
+            ads.micros[row] = micros if micros <= LARGEST_PART else 0
+            if micros > LARGEST_PART:
+                large[row] = micros
+        for row in np.flatnonzero(ads.plain & (ads.micros > LARGEST_PART)).tolist():
+            large[row], ads.micros[row] = int(ads.micros[row]), 0
+        np.maximum(ads.micros, 0, out=ads.micros)
+        return ads, large
+
+    def _is_foreign(self, ads: AdColumns) -> Booleans:
+        """Which plain rows have a cost in another than the reporting currency."""
+        has_cost = ads.plain & (ads.micros >= 0)
+        reporting, foreign = self._book.rates.reporting, self._book.foreign
+        are_others = [text != reporting for text in ads.texts[CURRENCY]]
+        if not foreign and not any(are_others):
+            return np.zeros_like(has_cost)
+        # The last one of each is for code -1, which means none.
+        by_currency = np.array([*are_others, False])
+        by_campaign = np.array([*(text in foreign for text in ads.texts[CAMPAIGN]), False])
+        currency = ads.codes[CURRENCY]
+        found: Booleans = has_cost & np.where(
+            currency >= 0, by_currency[currency], by_campaign[ads.codes[CAMPAIGN]]
+        )
+        return found
+
+    def _convert(self, ads: AdColumns, row: int) -> int:
+        code = ads.codes[CURRENCY, row]
+        campaign = ads.texts[CAMPAIGN][ads.codes[CAMPAIGN, row]]
+        currency = ads.texts[CURRENCY][code] if code >= 0 else self._book.currency_of(campaign)
+        return self._book.rates.converted(int(ads.micros[row]), currency, int(ads.at[row]))
+
+    def _judge(self, record: Record, ads: AdColumns, row: int) -> int:
+        """Judge one record and fill its row; its cost in micros."""
+        event = decode(self._decoder, record.value)
+        at = instant(event.occurred_at, "occurred_at")
+        not_in_future(at, record.timestamp, self._max_future)
+        micros = 0
+        if event.cost is not None:
+            currency = event.currency or self._book.currency_of(event.campaign_id)
+            micros = self._book.rates.micros(event.cost, currency, at)
+        ads.at[row] = at
+        ads.ids[row] = hash_id(event.event_id, self._seed)
+        ads.visitors[row] = 0 if event.visitor_id is None else hash_id(event.visitor_id, VISITOR_SEED)
+        if event.visitor_id is not None and self._rule.partitions:
+            others = event.event_id, event.campaign_id, event.ad_id
+            person = self._rule.person(record.key, event.visitor_id, others)
+            ads.homes[row] = partitions_of([person], self._rule.partitions)[0]
+        ads.codes[CAMPAIGN, row] = ads.texts[CAMPAIGN].code(event.campaign_id)
+        ads.codes[CHANNEL, row] = -1 if event.channel is None else ads.texts[CHANNEL].code(event.channel)
+        return micros

@@ -1,0 +1,1 @@
+"""Journeys of one partition: touches, identities and the credits of conversions."""

@@ -1,0 +1,41 @@
+"""What journeys are told, and what they tell."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from metrics.attribution.touch_store import Hashes
+from metrics.attribution.touchpoints import Codes, Instants
+from metrics.sums.contribution import Columns, Contribution
+from metrics.windows.panes import Horizon, Panes
+
+
+class Batch(NamedTuple):
+    """Clicks or impressions of one slice that were applied; codes are indexes into the texts, -1 is none."""
+
+    visitors: Hashes
+    at: Instants
+    campaign_codes: Codes
+    campaigns: Sequence[str]
+    channel_codes: Codes
+    channels: Sequence[str]
+
+
+class Named(NamedTuple):
+    """Hashes of the ids that a record of a conversion names: of the visitor, who may have touches, and of others."""
+
+    visitor: int | None
+    others: tuple[int, ...]
+
+
+class Settled:
+    """What has been credited, and taken back: sums of each subject, and what was told of some conversions apart."""
+
+    def __init__(self) -> None:
+        self.sums: list[Columns] = []
+        self.apart: list[Contribution] = []
+
+    def fold_into(self, panes: Panes, limits: Horizon) -> None:
+        """Add it all to the panes that still accept facts."""
+        for sums in self.sums:
+            panes.fold_columns(sums, limits)
+        panes.fold(self.apart, limits)

@@ -1,0 +1,253 @@
+"""Leads and orders against what is remembered of them: from a record to contributions."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from metrics.attribution.identity_graph import customer_hash, lead_hash, visitor_hash
+from metrics.entities.campaigns import Book
+from metrics.entities.leads import LeadEntry, Mark, observe
+from metrics.entities.leads import contributions as lead_counts
+from metrics.entities.orders import (
+    Cancellation,
+    FirstOrder,
+    OrderEntry,
+    Placement,
+    Refund,
+    cancel,
+    changes,
+    meet,
+    place,
+    refund,
+)
+from metrics.entities.orders import contributions as order_counts
+from metrics.records.events import NO_CAMPAIGN, Erasure, Lead, Order
+from metrics.records.partition_keys import KeyRule
+from metrics.records.validation import instant, required
+from metrics.sums.contribution import Contribution
+from metrics.sums.tally import Tally
+from metrics.values.errors import Reason, Rejection
+from metrics.values.hashing import partitions_of
+from metrics.windows.distinct_customers import remember
+from metrics.windows.panes import RESOLUTIONS, Horizon
+from streams import topics
+from streams.messages.source_records import SourceRecord
+from streams.stages.intake.attribution.facts import Named
+from streams.stages.intake.attribution.journeys import LEAD, ORDER
+from streams.stages.intake.repartition import Rekeying, Word
+from streams.state.keyed_table import EntryTable
+
+#: Applies a judged record; None when it is older than every window that could hold it.
+Apply = Callable[[Horizon], list[Contribution] | None]
+_A_CUSTOMER = Tally(customers=1)
+_NOBODY = Named(None, ())
+
+
+class Conversions:
+    """The leads, orders and customers of one partition."""
+
+    def __init__(
+        self,
+        leads: EntryTable[LeadEntry],
+        orders: EntryTable[OrderEntry],
+        customers: EntryTable[FirstOrder],
+        book: Book,
+        rekeying: Rekeying | None = None,
+    ) -> None:
+        self._rekeying = rekeying
+        self._leads = leads
+        self._orders = orders
+        self._customers = customers
+        self._book = book
+        self.waiting_cancellations = 0
+        #: Customers met in panes where they are new, by resolution, since this was last taken.
+        self._met: list[list[Contribution]] = [[] for _ in RESOLUTIONS]
+
+    def count_waiting(self, entry: OrderEntry) -> None:
+        """Count an entry read from the changelog."""
+        self.waiting_cancellations += entry.is_waiting
+
+    def lead(self, event: Lead, at: int, home: int | None = None) -> Apply:
+        """How a lead's record applies; ``home`` is the partition of its visitor, else of its key."""
+        mark = Mark(at, event.event_id, event.campaign_id)
+
+        def apply(limits: Horizon) -> list[Contribution] | None:
+            if _is_too_late(at, limits):
+                return None
+            entry, contributions = observe(self._leads.get(event.lead_id), event.stage, mark)
+            self._leads.put(event.lead_id, entry)
+            if self._rekeying is not None:
+                _tell_lead(self._rekeying, event, entry, at, home)
+            return contributions
+
+        return apply
+
+    def order(self, event: Order, at: int, home: int | None = None) -> Apply:
+        """How an order's record applies; ``home`` as for a lead.
+
+        Raises:
+            Rejection: when the amounts are missing or wrong.
+        """
+        if event.kind == "placed":
+            return self._placing(event, at, home)
+        if event.kind == "refunded":
+            given = Refund(at, event.campaign_id, self._micros(event, "revenue", at))
+            return lambda _limits: self._change(event, at, home, lambda entry: refund(entry, given))
+        word = Cancellation(at, event.event_id)
+        return lambda _limits: self._change(event, at, home, lambda entry: cancel(entry, word))
+
+    def erase(self, event: Erasure) -> None:
+        """Forget a person: their touches, whom their ids belong to, and that they have ordered before.
+
+        What their conversions count stays, with the credits it has. Of a person who is not known here nothing happens.
+
+        Raises:
+            Rejection: when it names nobody.
+        """
+        instant(event.requested_at, "requested_at")
+        visitor, others = _named(event)
+        if visitor is None and not others:
+            raise Rejection(Reason.MISSING_FIELD, "an erasure needs a visitor_id, a customer_id or a lead_id")
+        for kind, named in (("c", event.customer_id), ("v", event.visitor_id)):
+            if named is not None:
+                self._customers.drop(f"{kind}|{named}")
+        if self._rekeying is not None:
+            for hashed in others if visitor is None else (visitor, *others):
+                self._rekeying.journeys.forget(hashed)
+
+    def take_customers(self) -> list[list[Contribution]]:
+        """Customers met since the last call, by the resolution of the panes in which they are new."""
+        met, self._met = self._met, [[] for _ in RESOLUTIONS]
+        return met
+
+    def _count_customer(self, placed: Placement, new: Iterable[int]) -> None:
+        for resolution in new:
+            self._met[resolution].append(Contribution(placed.campaign, placed.at, _A_CUSTOMER))
+
+    def expire(self, before: int) -> None:
+        """Forget leads, orders and customers whose latest event time is before an instant."""
+        for entry in self._orders.expire(before):
+            self.waiting_cancellations -= entry.is_waiting
+        for _ in self._leads.expire(before):
+            pass
+        for _ in self._customers.expire(before):
+            pass
+        if self._rekeying is not None:
+            for _ in self._rekeying.homes.expire(before):
+                pass
+
+    def _placing(self, event: Order, at: int, home: int | None) -> Apply:
+        placed = Placement(
+            at,
+            event.event_id,
+            event.campaign_id or NO_CAMPAIGN,
+            self._micros(event, "revenue", at),
+            0 if event.cost_of_goods is None else self._micros(event, "cost_of_goods", at),
+            event.is_new_customer,
+        )
+        customer = _customer(event)
+
+        def apply(limits: Horizon) -> list[Contribution] | None:
+            if _is_too_late(at, limits):
+                return None
+            known = self._orders.get(event.order_id)
+            if known is not None and known.placed is not None:
+                return []
+            contributions = self._change(event, at, home, lambda entry: place(entry, placed))
+            if customer is not None:
+                contributions += self._meet(customer, event.order_id, placed)
+            else:  # whoever it was, somebody else than all others
+                self._count_customer(placed, RESOLUTIONS)
+            return contributions
+
+        return apply
+
+    def _meet(self, customer: str, order_id: str, placed: Placement) -> list[Contribution]:
+        known = self._customers.get(customer)
+        first, contributions = meet(known, order_id, placed)
+        bought, new = remember(first.bought, placed.campaign, placed.at)
+        self._count_customer(placed, new)
+        self._customers.put(customer, msgspec.structs.replace(first, bought=bought))
+        if self._rekeying is not None:
+            _tell_first(self._rekeying, known, first)
+        return contributions
+
+    def _change(
+        self, event: Order, at: int, home: int | None, change: Callable[[OrderEntry | None], OrderEntry]
+    ) -> list[Contribution]:
+        before = self._orders.get(event.order_id)
+        after = change(before)
+        self._orders.put(event.order_id, after)
+        self.waiting_cancellations += after.is_waiting - bool(before and before.is_waiting)
+        if self._rekeying is not None:
+            _tell_order(self._rekeying, event, after, at, home)
+        return changes(before, after)
+
+    def _micros(self, event: Order, name: str, at: int) -> int:
+        amount = required(getattr(event, name), name)
+        currency = event.currency or self._book.currency_of(event.campaign_id)
+        return self._book.rates.micros(amount, currency, at)
+
+
+def other_ids(event: Lead | Order) -> tuple[str | None, ...]:
+    """The ids of a record that are not its visitor's."""
+    if isinstance(event, Lead):
+        return event.event_id, event.lead_id, event.campaign_id
+    return event.event_id, event.order_id, event.campaign_id, event.lead_id, event.customer_id
+
+
+def _is_too_late(at: int, limits: Horizon) -> bool:
+    return limits.days_from is not None and at < limits.days_from
+
+
+def _customer(event: Order) -> str | None:
+    """Who ordered; an id of a customer and one of a visitor may be spelt alike."""
+    if event.customer_id is not None:
+        return f"c|{event.customer_id}"
+    return None if event.visitor_id is None else f"v|{event.visitor_id}"
+
+
+def _named(event: Order | Erasure) -> Named:
+    """Hashes of the ids that a record names."""
+    visitor = None if event.visitor_id is None else visitor_hash(event.visitor_id)
+    others = ((lead_hash, event.lead_id), (customer_hash, event.customer_id))
+    return Named(visitor, tuple([hashed(text) for hashed, text in others if text is not None]))
+
+
+def _tell_lead(rekeying: Rekeying, event: Lead, entry: LeadEntry, seen_at: int, home: int | None) -> None:
+    """A lead is credited as of its earliest record, whatever stage that has; later stages follow it."""
+    visitor = None if event.visitor_id is None else visitor_hash(event.visitor_id)
+    named = Named(visitor, (lead_hash(event.lead_id),))
+    at = min([mark.at for mark in entry.marks if mark is not None])
+    rekeying.convert(Word(f"{LEAD}|{event.lead_id}", at, named, lead_counts(entry), seen_at), home)
+
+
+def _tell_order(rekeying: Rekeying, event: Order, entry: OrderEntry, seen_at: int, home: int | None) -> None:
+    """An order is credited as of its placement; what comes before that is known cannot be credited."""
+    named = _NOBODY
+    if entry.placed is not None and event.kind == "placed":
+        named = _named(event)
+    at = seen_at if entry.placed is None else entry.placed.at
+    rekeying.convert(Word(f"{ORDER}|{event.order_id}", at, named, order_counts(entry), seen_at), home)
+
+
+def _tell_first(rekeying: Rekeying, known: FirstOrder | None, first: FirstOrder) -> None:
+    """Which order is a customer's first, where no record says so itself."""
+    if known is not None and known.order_id != first.order_id and not known.is_flagged:
+        rekeying.mark_first(f"{ORDER}|{known.order_id}", is_first=False)
+    if (known is None or known.order_id != first.order_id) and not first.is_flagged:
+        rekeying.mark_first(f"{ORDER}|{first.order_id}", is_first=True)
+
+
+def homes_of(
+    rule: KeyRule, topic: str, records: Sequence[SourceRecord], events: Sequence[Any]
+) -> list[int | None]:
+    """The partition of each conversion's person, by what its visitor and its key tell; None for nothing."""
+    if not rule.partitions or topic == topics.REPORTS:
+        return [None] * len(events)
+    persons = [
+        None if isinstance(event, Rejection) else rule.person(record.key, event.visitor_id, other_ids(event))
+        for record, event in zip(records, events, strict=True)
+    ]
+    return [None if home < 0 else home for home in partitions_of(persons, rule.partitions).tolist()]

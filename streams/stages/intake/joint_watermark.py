@@ -1,0 +1,96 @@
+"""What the other source partitions have said of how far they have come: the clock of journeys, which wait for all of them."""
+
+import msgspec
+
+from metrics.windows.watermark import CampaignClock, PartitionStatus
+from streams.stages.intake.repartition import Reached, Rekeyed
+
+#: After every event time.
+EVER = 1 << 62
+
+
+class Heard(msgspec.Struct, array_like=True):
+    """Of one source partition: the last message taken in, and how far it had come."""
+
+    sequence: int = -1
+    index: int = -1
+    reached: Reached | None = None
+
+
+class Neighbours:
+    """The source partitions that one partition takes in from, itself among them.
+
+    Its watermark is the least of theirs, so that no window is final before everything has arrived that counts in it.
+
+    >>> both = Neighbours(0, 2); both.turn(PartitionStatus(50, is_idle=False)); both.watermark is None
+    True
+    >>> both.hear(1, Reached(40, False, 45, 40)), both.watermark, both.clicks(50)
+    (True, 40, 45)
+    """
+
+    def __init__(self, partition: int, partitions: int) -> None:
+        self._partition = partition
+        self._clock = CampaignClock(partitions)
+        self.heard: dict[int, Heard] = {each: Heard() for each in range(partitions) if each != partition}
+
+    @property
+    def watermark(self) -> int | None:
+        """How far all have come that are not idle; it never goes back."""
+        return self._clock.reached
+
+    @property
+    def are_idle(self) -> bool:
+        """Whether all the others have said that they are."""
+        return all(each.reached is not None and each.reached.is_idle for each in self.heard.values())
+
+    def turn(self, status: PartitionStatus) -> None:
+        """The partition itself has come so far."""
+        self._clock.hear(self._partition, status)
+
+    def take(self, message: Rekeyed) -> bool:
+        """Hear a message; whether it is new: a successor sends again what may not have arrived."""
+        heard = self.heard[message.source]
+        place = message.sequence, message.index
+        if place <= (heard.sequence, heard.index):
+            return False
+        heard.sequence, heard.index = place
+        return True
+
+    def hear(self, source: int, reached: Reached) -> bool:
+        """A source partition has come so far, and everything from it until there is taken in.
+
+        Returns:
+            Whether its clicks, or all of it, fell silent or spoke again: after silence nothing more may come.
+        """
+        before, self.heard[source].reached = self.heard[source].reached, reached
+        self._clock.hear(source, PartitionStatus(reached.watermark, reached.is_idle))
+        return before is None or _silence(before) != _silence(reached)
+
+    def clicks(self, own: int | None) -> int | None:
+        """How far the clicks of all have come; None while some are unheard of."""
+        times = [
+            own,
+            *(None if each.reached is None else each.reached.clicks for each in self.heard.values()),
+        ]
+        known = [at for at in times if at is not None]
+        return min(known) if len(known) == len(times) else None
+
+    def least(self) -> dict[str, int | None]:
+        """The least stream time of each of the others that is not idle, by a name for it."""
+        times = {
+            f"from {source}": None if each.reached is None else each.reached.least
+            for source, each in self.heard.items()
+        }
+        return {source: at for source, at in times.items() if at != EVER}
+
+    def restore(self, heard: dict[int, Heard], watermark: int | None) -> None:
+        """Put back what a checkpoint says was heard, and how far all had come."""
+        self._clock.reached = watermark
+        self.heard.update(heard)
+        for source, each in heard.items():
+            if each.reached is not None:
+                self.hear(source, each.reached)
+
+
+def _silence(reached: Reached) -> tuple[bool, bool]:
+    return reached.is_idle, reached.clicks == EVER

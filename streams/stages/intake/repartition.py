@@ -1,0 +1,285 @@
+"""What journeys need of records that came on another partition than their visitor's, on its way there.
+
+The partition that a record came on counts it and keeps its entry; the visitor's partition, its home, credits it. So what
+is sent of a conversion is its whole value as the entry has it, and of touches each one. Free of I/O: a checkpoint takes
+what has gathered and sends it with itself.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+
+from metrics.attribution.conversion_credit import Part
+from metrics.attribution.touch_store import Columns
+from metrics.attribution.touchpoints import Codes, Places
+from metrics.records.events import NO_CAMPAIGN
+from metrics.sums.contribution import Contribution
+from streams.stages.intake.attribution.facts import Batch, Named
+from streams.stages.intake.attribution.journeys import LEAD, Journeys
+from streams.state.codec import decoder
+from streams.state.keyed_table import EntryTable
+
+#: Touches of one message, some 20 bytes each, so that a message stays below a broker's default limit.
+_TOUCHES_AT_ONCE = 16_000
+_CONVERSIONS_AT_ONCE = 1_000
+#: Behind the name of a conversion that another partition counts; a noncharacter, which Unicode keeps out of interchange.
+_ELSEWHERE = "\uffff"
+
+
+class Word(NamedTuple):
+    """What a record says of a conversion; see ``Journeys.convert``."""
+
+    key: str
+    at: int
+    named: Named
+    counted: Sequence[Contribution]
+    seen_at: int
+
+
+class Home(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """The partition that credits a conversion.
+
+    Attributes:
+        partition: its number.
+        is_named: whether a visitor says so; a key may be mistaken.
+        latest: event time of the latest record.
+    """
+
+    partition: int
+    is_named: bool
+    latest: int
+
+
+class RekeyedTouches(msgspec.Struct, array_like=True):
+    """Touches as packed columns: uint64, int64, and int32 indexes into ``places``, campaigns with channels."""
+
+    is_click: bool
+    visitors: bytes
+    at: bytes
+    codes: bytes
+    places: list[tuple[str, str]]
+
+
+class RekeyedConversion(msgspec.Struct, array_like=True):
+    """A conversion as its entry has it now; None is what has not changed. One that ``is_gone`` is credited elsewhere."""
+
+    key: str
+    named: tuple[Named, ...] = ()
+    seen_at: int = 0
+    at: int | None = None
+    parts: tuple[Part, ...] = ()
+    is_first: bool | None = None
+    is_gone: bool = False
+
+
+class Reached(NamedTuple):
+    """How far a source partition has come; it closes the last message of a checkpoint, after all it vouches for.
+
+    Attributes:
+        watermark: its own.
+        is_idle: whether all its topics are.
+        clicks: stream time of its clicks, ``EVER`` where they are idle.
+        least: the least stream time of the topics that are not idle, ``EVER`` where all are.
+    """
+
+    watermark: int | None
+    is_idle: bool
+    clicks: int | None
+    least: int | None
+
+
+class Rekeyed(msgspec.Struct, array_like=True):
+    """A message from a source partition to a home; ``sequence`` and ``index`` grow, so that none is taken twice."""
+
+    source: int
+    sequence: int
+    index: int
+    touches: list[RekeyedTouches]
+    conversions: list[RekeyedConversion]
+    reached: Reached | None = None
+
+
+decode_rekeyed = decoder(Rekeyed)
+
+
+class Rekeying:
+    """What leaves one source partition, and which of its conversions are credited elsewhere.
+
+    Args:
+        partition: its number.
+        journeys: those of the persons whose home it is.
+    """
+
+    def __init__(self, partition: int, journeys: Journeys) -> None:
+        self._partition = partition
+        self.journeys = journeys
+        self.homes: EntryTable[Home] = EntryTable("h", Home)
+        #: What has left, by kind, for whoever shows it.
+        self.sent: Counter[str] = Counter()
+        self._places = Places()
+        self._touches: dict[bool, list[tuple[Codes, Columns]]] = {True: [], False: []}
+        self._conversions: dict[int, dict[str, RekeyedConversion]] = {}
+        self._touch_count = 0
+
+    @property
+    def weight(self) -> int:
+        """About how many bytes the next checkpoint takes: once to be kept, once to be sent."""
+        conversions = sum(map(len, self._conversions.values()))
+        return 40 * self._touch_count + 300 * conversions + 60 * self.homes.changes
+
+    def touch(self, batch: Batch, homes: Codes, *, is_click: bool) -> None:
+        """Touches of a slice: those of this partition are remembered here, the others leave.
+
+        Args:
+            batch: the touches.
+            homes: the partition of each; -1 where the visitor is nobody or all stay.
+            is_click: whether they are clicks.
+        """
+        away = np.flatnonzero((homes >= 0) & (homes != self._partition))
+        if away.size:
+            places = self._places.encode(
+                batch.campaign_codes[away], batch.campaigns, batch.channel_codes[away], batch.channels
+            )
+            leaving = Columns(batch.visitors[away], batch.at[away], places)
+            self._touches[is_click].append((homes[away], leaving))
+            self._touch_count += len(away)
+            self.sent["touch"] += len(away)
+            staying = batch.visitors.copy()
+            staying[away] = 0
+            batch = batch._replace(visitors=staying)
+        self.journeys.touch(batch, is_click=is_click)
+
+    def convert(self, word: Word, home: int | None) -> None:
+        """A record of a conversion was applied: whoever is at home where it is credited hears of it.
+
+        The first record that names a visitor decides where that is; until then a key may.
+
+        Args:
+            word: what the record says.
+            home: the partition of its visitor, or of its key; None where there is neither.
+        """
+        names_visitor = word.named.visitor is not None
+        known = self.homes.get(word.key)
+        here = known is None and self._is_known_here(word.key)
+        if known is not None and (known.is_named or not names_visitor):
+            target, is_named = known.partition, known.is_named
+        elif here and (not names_visitor or self._has_visitor_here(word.key)):
+            target, is_named = self._partition, False
+        else:
+            target, is_named = (self._partition if home is None else home), names_visitor
+        if known is not None and known.partition != target:
+            self._send(known.partition, RekeyedConversion(word.key, is_gone=True))
+        elif here and target != self._partition:
+            self.journeys.withdraw(word.key)
+        if target == self._partition and known is None:
+            self.journeys.convert(*word)
+            return
+        latest = word.seen_at if known is None else max(known.latest, word.seen_at)
+        self.homes.put(word.key, Home(target, is_named, latest))
+        if target == self._partition:
+            self.journeys.convert(*word)
+        else:
+            parts = tuple([Part(at, tally) for _, at, tally in word.counted])
+            self._send(target, RekeyedConversion(word.key, (word.named,), word.seen_at, word.at, parts))
+
+    def mark_first(self, key: str, *, is_first: bool) -> None:
+        """An order became, or is no longer, the first of its customer."""
+        known = self.homes.get(key)
+        if known is None or known.partition == self._partition:
+            self.journeys.mark_first(key, is_first=is_first)
+        else:
+            self._send(known.partition, RekeyedConversion(key, is_first=is_first))
+
+    def receive(self, message: Rekeyed) -> None:
+        """Take in what came from another partition."""
+        for touches in message.touches:
+            places = [self.journeys.places.code(*place) for place in touches.places]
+            columns = Columns(
+                np.frombuffer(touches.visitors, np.uint64),
+                np.frombuffer(touches.at, np.int64),
+                np.array(places, np.int32)[np.frombuffer(touches.codes, np.int32)],
+            )
+            self.journeys.insert(columns, is_click=touches.is_click)
+        for conversion in message.conversions:
+            self._receive(f"{conversion.key}{_ELSEWHERE}{message.source}", conversion)
+
+    def take(self, sequence: int) -> list[tuple[int, Rekeyed]]:
+        """What has gathered since the last call, as messages with their target partitions."""
+        made: list[tuple[int, Rekeyed]] = []
+        for is_click in self._touches:
+            for target, touches in self._take_touches(is_click=is_click):
+                made.append((target, Rekeyed(self._partition, sequence, len(made), [touches], [])))
+        for target, gathered in self._conversions.items():
+            waiting = list(gathered.values())
+            for first in range(0, len(waiting), _CONVERSIONS_AT_ONCE):
+                some = waiting[first : first + _CONVERSIONS_AT_ONCE]
+                made.append((target, Rekeyed(self._partition, sequence, len(made), [], some)))
+        self._conversions = {}
+        self._touch_count = 0
+        self._places = Places()
+        return made
+
+    # --- inside ------------------------------------------------------------------------------------
+
+    def _take_touches(self, *, is_click: bool) -> Iterator[tuple[int, RekeyedTouches]]:
+        gathered, self._touches[is_click] = self._touches[is_click], []
+        if not gathered:
+            return
+        homes = np.concatenate([each for each, _ in gathered])
+        visitors, at, codes = map(np.concatenate, zip(*(columns for _, columns in gathered), strict=True))
+        order = np.argsort(homes, kind="stable")
+        targets, begins = np.unique(homes[order], return_index=True)
+        for target, rows in zip(targets.tolist(), np.split(order, begins[1:]), strict=True):
+            for first in range(0, len(rows), _TOUCHES_AT_ONCE):
+                some = rows[first : first + _TOUCHES_AT_ONCE]
+                met, own = np.unique(codes[some], return_inverse=True)
+                yield (
+                    target,
+                    RekeyedTouches(
+                        is_click,
+                        visitors[some].tobytes(),
+                        at[some].tobytes(),
+                        own.astype(np.int32).tobytes(),
+                        [self._places.names[code] for code in met.tolist()],
+                    ),
+                )
+
+    def _send(self, target: int, word: RekeyedConversion) -> None:
+        """Gather it; what was gathered of the same conversion before is part of it."""
+        self.sent["conversion"] += 1
+        gathered = self._conversions.setdefault(target, {})
+        known = gathered.get(word.key)
+        if known is None or word.is_gone:
+            gathered[word.key] = word
+        elif word.at is None:
+            known.is_first = word.is_first
+        else:
+            named = known.named if word.named[0] in known.named else known.named + word.named
+            is_first = known.is_first if word.is_first is None else word.is_first
+            seen_at = max(known.seen_at, word.seen_at)
+            gathered[word.key] = msgspec.structs.replace(
+                word, named=named, is_first=is_first, seen_at=seen_at
+            )
+
+    def _receive(self, key: str, word: RekeyedConversion) -> None:
+        if word.is_gone:
+            self.journeys.withdraw(key)
+            return
+        if word.at is not None:
+            counted = [Contribution(NO_CAMPAIGN, *part) for part in word.parts]
+            for named in word.named:
+                self.journeys.convert(key, word.at, named, counted, word.seen_at)
+        if word.is_first is not None:
+            self.journeys.mark_first(key, is_first=word.is_first)
+
+    def _is_known_here(self, key: str) -> bool:
+        return self.journeys.known(key) is not None
+
+    def _has_visitor_here(self, key: str) -> bool:
+        """Whether a record of a conversion that is credited here has named a visitor, or its person was erased."""
+        known = self.journeys.known(key)
+        # A lead always names itself; an order names somebody only when it is placed, which it is once.
+        return known is not None and (known.kept is not None or len(known.ids) > (key[0] == LEAD))

@@ -1,0 +1,333 @@
+"""What the campaigns of one merge partition add to roll-ups: which windows have changed, and their sums.
+
+A roll-up's campaigns lie on many merge partitions. Each sends what its own add, as whole values, to the partition that the
+roll-up's name hashes to (``streams.stages.merge.rollups``). Sums are taken anew from the accounts when a window is due, so nothing is
+kept here but who counts where.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from metrics.attribution.conversion_credit import subject
+from metrics.entities.campaigns import Book, CampaignFacts
+from metrics.kpis.compose import DECLARED, baseline_length, credited, window_sums
+from metrics.kpis.rollups import Group, Naming, Part, part_of
+from metrics.records.kpi_reading import Dimension
+from metrics.sums.tally import Tally
+from metrics.sums.tally_columns import Codes, Tallies
+from metrics.windows.accounts import Account, Accounts
+from metrics.windows.panes import DAYS, MINUTES, WIDTHS, Horizon
+from metrics.windows.publish_schedule import Pacing
+from metrics.windows.window_kinds import (
+    BY_NAME,
+    ROLLING,
+    TOTAL_WINDOW,
+    Span,
+    WindowKind,
+    window_of,
+    windows_of_report,
+)
+from streams.state.codec import RollupPartial
+
+#: All rolling windows of a roll-up, and what the name of one begins with: ``1h`` is a tumbling window's name, too.
+ROLLING_KEY, ROLLING_MARK = "rolling", "~"
+Flags = npt.NDArray[np.bool_]
+#: By window: sequences and the codes of the campaigns that changed.
+_Touched = dict[tuple[str, int], list[tuple[int, Codes]]]
+
+
+class RollupOptions(NamedTuple):
+    """Which roll-ups there are, and how often each window is told, in milliseconds."""
+
+    dimensions: tuple[Dimension, ...]
+    limit: int
+    views: tuple[str, ...]
+    intervals: Mapping[str, int]
+    slow_interval: int
+
+
+class Moment(NamedTuple):
+    """The state of a merge partition at a checkpoint."""
+
+    watermark: int | None
+    spans: Sequence[Span]
+    #: The panes that are still kept of every campaign.
+    kept: Horizon
+    is_closed: Callable[[str, int], bool]
+
+
+class _PartKey(NamedTuple):
+    """A window of a roll-up: as declared, or in all models."""
+
+    group: Group
+    window: str
+    start: int
+    is_credited: bool
+
+
+class _Rolling(NamedTuple):
+    """A rolling window; every campaign has readings of it."""
+
+    place: int
+    name: str
+    span: Span
+
+    def sums(self, accounts: Accounts, codes: Codes) -> Tallies:
+        return accounts.rolling(self.place, codes)
+
+    def are_in(self, accounts: Accounts, codes: Codes) -> Flags:
+        return accounts.are_known(codes)
+
+
+class _Total(NamedTuple):
+    """The whole history."""
+
+    name: str = TOTAL_WINDOW
+    span: None = None
+
+    def sums(self, accounts: Accounts, codes: Codes) -> Tallies:
+        return accounts.total(codes)
+
+    def are_in(self, accounts: Accounts, codes: Codes) -> Flags:
+        return accounts.are_known(codes)
+
+
+class _Tumbling(NamedTuple):
+    """A tumbling window; campaigns have readings of it where they have panes or reports in it."""
+
+    kind: WindowKind
+    start: int
+
+    @property
+    def name(self) -> str:
+        return self.kind.name
+
+    @property
+    def span(self) -> Span:
+        return Span(self.start, self.start + self.kind.length)
+
+    def sums(self, accounts: Accounts, codes: Codes) -> Tallies:
+        return accounts.tumbling(self.kind, self.start, codes)
+
+    def are_in(self, accounts: Accounts, codes: Codes) -> Flags:
+        are_in = accounts.have_panes(self.kind, self.start, codes)
+        if self.kind.resolution == MINUTES:
+            return are_in
+        is_short = self.kind.resolution != DAYS
+        for place in np.flatnonzero(~are_in).tolist():
+            shelf = accounts.shelves.get(int(codes[place]))
+            are_in[place] = shelf is not None and shelf.overlaps(*self.span, short_only=is_short)
+        return are_in
+
+
+_Window = _Rolling | _Total | _Tumbling
+
+
+class RollupParts:
+    """The roll-ups of the campaigns of one merge partition."""
+
+    def __init__(self, options: RollupOptions, book: Book, accounts: Accounts) -> None:
+        self.options = options
+        #: Where each campaign counts, as was told.
+        self.groups: dict[str, tuple[Group, ...]] = {}
+        #: Campaigns that have moved, with where they counted before.
+        self.moved: dict[str, tuple[Group, ...]] = {}
+        self._book = book
+        self._accounts = accounts
+        #: The codes of a group's campaigns.
+        self._members: dict[Group, dict[int, None]] = {}
+        self._naming = Naming(options.dimensions, options.limit)
+        self._is_stale = bool(options.dimensions)
+        #: Campaigns whose windows changed, with the sequence that holds the change; by whether only in models.
+        self._touched: tuple[_Touched, _Touched] = ({}, {})
+        self._pacing = Pacing(self._interval_of)
+
+    def touch(self, window: str, start: int, codes: Codes, sequence: int) -> None:
+        """A window of campaigns, or of campaigns in views, changed; what is declared of one changes the models, too."""
+        if not self.options.dimensions:
+            return
+        if not self.options.views:
+            self._touched[False].setdefault((window, start), []).append((sequence, codes))
+            return
+        are_views = self._accounts.subjects.are_views(codes)
+        for touched, mine in zip(self._touched, (codes[~are_views], codes[are_views]), strict=True):
+            if len(mine):
+                touched.setdefault((window, start), []).append((sequence, mine))
+
+    def regroup(self) -> None:
+        """Registrations changed: campaigns may count elsewhere."""
+        self._is_stale = bool(self.options.dimensions)
+
+    @property
+    def has_pending(self) -> bool:
+        """Whether anything waits to be told."""
+        return self._is_stale or any(self._touched) or len(self._pacing) > 0
+
+    def oldest(self) -> int | None:
+        """The sequence of the oldest change that waits."""
+        touched = (sequence for some in self._touched for changes in some.values() for sequence, _ in changes)
+        waiting = self._pacing.oldest()
+        return min((*touched, *(() if waiting is None else (waiting,))), default=None)
+
+    def restore(self, campaign_id: str, groups: tuple[Group, ...]) -> None:
+        """Put back where a campaign counts."""
+        self.groups[campaign_id] = groups
+        for group in groups:
+            self._members.setdefault(group, {})[self._accounts.subjects.campaign(campaign_id)] = None
+
+    def adopt(self, campaign_ids: Iterable[str], sequence: int, kept: Horizon) -> None:
+        """All is put back: what no roll-up counts yet is counted as if it had just come."""
+        if not self.options.dimensions:
+            return
+        self._naming.learn(self._book.campaigns.values())
+        for campaign_id in campaign_ids:
+            if campaign_id not in self.groups:
+                groups = self._groups_of(campaign_id)
+                self._move(campaign_id, (), groups)
+                self.remark(campaign_id, groups, sequence, kept)
+
+    def remark(self, campaign_id: str, groups: Collection[Group], sequence: int, kept: Horizon) -> None:
+        """Every window of a campaign that is still kept is told anew in some roll-ups."""
+        for window, start in self._windows_of(campaign_id, kept):
+            for group in groups:
+                self._mark(group, window, start, sequence)
+
+    def take(self, sequence: int, now: int, at: Moment) -> list[RollupPartial]:
+        """What is due, as whole values."""
+        if not self.options.dimensions:
+            return []
+        self._settle_groups(sequence, at)
+        self._expand()
+
+        def is_urgent(key: _PartKey) -> bool:
+            return key.window in BY_NAME and at.is_closed(key.window, key.start)
+
+        return [partial for key in self._pacing.take(now, is_urgent) for partial in self._told(key, at)]
+
+    # --- who counts where ----------------------------------------------------------------------------
+
+    def _settle_groups(self, sequence: int, at: Moment) -> None:
+        if not self._is_stale:
+            return
+        self._is_stale = False
+        self._naming.learn(self._book.campaigns.values())
+        for campaign_id, former in list(self.groups.items()):
+            now = self._groups_of(campaign_id)
+            if now != former:
+                self._move(campaign_id, former, now)
+                self.remark(campaign_id, set(former) ^ set(now), sequence, at.kept)
+
+    def _groups_of(self, campaign_id: str) -> tuple[Group, ...]:
+        """By what is registered; what is registered no more stays where it was."""
+        known = self._book.campaigns.get(campaign_id)
+        if known is None and self.groups.get(campaign_id):
+            return self.groups[campaign_id]
+        return self._naming.groups(known or CampaignFacts(campaign_id))
+
+    def _move(self, campaign_id: str, former: tuple[Group, ...], now: tuple[Group, ...]) -> None:
+        for group in former:
+            self._members[group].pop(self._accounts.subjects.campaign(campaign_id), None)
+        self.restore(campaign_id, now)
+        if now or former:
+            self.moved[campaign_id] = former
+
+    # --- what has changed ----------------------------------------------------------------------------
+
+    def _interval_of(self, key: _PartKey) -> int:
+        return self.options.slow_interval if key.is_credited else self.options.intervals[key.window]
+
+    def _expand(self) -> None:
+        """From windows of campaigns to those of roll-ups."""
+        subjects = self._accounts.subjects
+        for is_credited, touched in enumerate(self._touched):
+            for (window, start), changes in touched.items():
+                for sequence, codes in changes:
+                    for group in self._groups_of_all(np.unique(subjects.campaigns(codes))):
+                        self._mark(group, window, start, sequence, is_declared=not is_credited)
+            touched.clear()
+
+    def _groups_of_all(self, codes: Codes) -> set[Group]:
+        """The groups that campaigns count in; one that is new is told where it counts."""
+        found: set[tuple[Group, ...]] = set()
+        for campaign_id in map(self._accounts.subjects.names.__getitem__, codes.tolist()):
+            groups = self.groups.get(campaign_id)
+            if groups is None:
+                groups = self._groups_of(campaign_id)
+                self._move(campaign_id, (), groups)
+            found.add(groups)
+        return {group for groups in found for group in groups}
+
+    def _mark(
+        self, group: Group, window: str, start: int, sequence: int, *, is_declared: bool = True
+    ) -> None:
+        if is_declared:
+            self._pacing.mark(_PartKey(group, window, start, is_credited=False), sequence)
+        if self.options.views:
+            self._pacing.mark(_PartKey(group, window, start, is_credited=True), sequence)
+
+    def _windows_of(self, campaign_id: str, kept: Horizon) -> Iterator[tuple[str, int]]:
+        yield TOTAL_WINDOW, 0
+        yield ROLLING_KEY, 0
+        found: set[tuple[str, int]] = set()
+        for name in (campaign_id, *(subject(campaign_id, view) for view in self.options.views)):
+            account = self._accounts.get(name)
+            if account is None:
+                continue
+            for resolution, _ in enumerate(WIDTHS):
+                found.update(window_of(resolution, start) for start in account.starts(resolution))
+            for report in account.shelf.reports.values():
+                for version in account.shelf.versions(report):
+                    found.update((kind.name, start) for kind, start in windows_of_report(version))
+        yield from (key for key in found if _is_kept(BY_NAME[key[0]], key[1], kept))
+
+    # --- the sums ------------------------------------------------------------------------------------
+
+    def _told(self, key: _PartKey, at: Moment) -> Iterator[RollupPartial]:
+        """One window in one or all models; the rolling ones all at once."""
+        models = self.options.views if key.is_credited else (DECLARED,)
+        if key.window == ROLLING_KEY:
+            for place, (rolling, span) in enumerate(zip(ROLLING, at.spans, strict=False)):
+                yield from self._partials(
+                    key, models, ROLLING_MARK + rolling.name, _Rolling(place, rolling.name, span), at
+                )
+        elif key.window == TOTAL_WINDOW:
+            yield from self._partials(key, models, TOTAL_WINDOW, _Total(), at)
+        else:
+            kind = BY_NAME[key.window]
+            if _is_kept(kind, key.start, at.kept):
+                yield from self._partials(key, models, kind.name, _Tumbling(kind, key.start), at)
+
+    def _partials(
+        self, key: _PartKey, models: Sequence[str], name: str, window: _Window, at: Moment
+    ) -> Iterator[RollupPartial]:
+        codes = np.array(list(self._members.get(key.group, ())), dtype=np.int32)
+        events, are_in = window.sums(self._accounts, codes), window.are_in(self._accounts, codes)
+        for model in models:
+            sums, are_there = events, are_in
+            if model != DECLARED:
+                mine = self._accounts.subjects.in_view(codes, model)
+                sums = credited(events, window.sums(self._accounts, mine))
+                are_there = are_in | window.are_in(self._accounts, mine)
+            part = Part(span=window.span if isinstance(window, _Rolling) else None)
+            for place, tally in enumerate(sums.as_list()):
+                if are_there[place]:
+                    part.add(self._own(int(codes[place]), tally, window, at.watermark))
+            yield key.group.dimension, key.group.value, model, name, key.start, part
+
+    def _own(self, code: int, tally: Tally, window: _Window, watermark: int | None) -> Part:
+        """What one campaign adds."""
+        account = Account(self._accounts, code)
+        facts = self._book.facts(self._accounts.subjects.names[code])
+        sums, _ = window_sums(account, facts, window.name, window.span, tally, watermark)
+        length = baseline_length(facts, window.span, watermark)
+        rate = facts.baseline_micros_per_day
+        return part_of(sums, tally.mqls_now_sql, None if rate is None or length is None else rate * length)
+
+
+def _is_kept(kind: WindowKind, start: int, kept: Horizon) -> bool:
+    """Whether every campaign still has the panes of a window."""
+    earliest = kept[kind.resolution]
+    return earliest is None or start >= earliest

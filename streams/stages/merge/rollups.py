@@ -1,0 +1,212 @@
+"""Roll-ups of one merge partition: the parts of all merge partitions added up, and what of them is published.
+
+A roll-up belongs to the partition that its name hashes to. Parts are whole values, one per merge partition, so one that comes
+twice changes nothing. A window is final when it is final on every merge partition.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from metrics.kpis.compose import DECLARED, Stamp
+from metrics.kpis.rollups import Group, Part, compose_rollup
+from metrics.records.kpi_reading import RollupKpi, Stage
+from metrics.windows.open_windows import is_past
+from metrics.windows.panes import horizon
+from metrics.windows.publish_schedule import Pacing
+from metrics.windows.window_kinds import BY_NAME, TOTAL_WINDOW, Span
+from streams.stages.merge.rollup_parts import ROLLING_KEY, ROLLING_MARK, RollupOptions
+from streams.state.codec import Bundle, RollupStatus, decoder, encode, partition_of
+
+_decode_part = decoder(Part)
+
+
+class RollupKey(NamedTuple):
+    """One window of a roll-up in one model."""
+
+    dimension: str
+    value: str
+    model: str
+    window: str
+    start: int
+
+    @property
+    def is_tumbling(self) -> bool:
+        """Whether it becomes final."""
+        return self.window in BY_NAME
+
+    @property
+    def total(self) -> "RollupKey":
+        """The whole history of the same."""
+        return self._replace(window=TOTAL_WINDOW, start=0)
+
+
+def owner_of(dimension: str, value: str, partitions: int) -> int:
+    """The merge partition a roll-up belongs to."""
+    return partition_of(f"{dimension}|{value}", partitions)
+
+
+class Rollups:
+    """The roll-ups that belong to one partition.
+
+    Args:
+        partitions: of the deployment.
+        grace: milliseconds a window stays open.
+        options: which roll-ups there are.
+    """
+
+    def __init__(self, partitions: int, grace: int, options: RollupOptions) -> None:
+        #: Packed parts by merge partition, of each window that is kept.
+        self.windows: dict[RollupKey, dict[int, bytes]] = {}
+        self.heard: dict[int, tuple[int, int]] = {}
+        self.statuses: list[RollupStatus | None] = [None] * partitions
+        self.closed_through: int | None = None
+        self.changed: set[RollupKey] = set()
+        self.latest: dict[tuple[Group, str], dict[str, RollupKpi]] = {}
+        self._grace = grace
+        self._options = options
+        self._expired = horizon(None)
+        self._open: dict[RollupKey, None] = {}
+        self._pacing = Pacing(self._interval)
+
+    # --- taking in ---------------------------------------------------------------------------------
+
+    def take(self, bundle: Bundle, sequence: int) -> None:
+        """Take in what a merge partition says; ``sequence`` is that of the checkpoint that will hold it."""
+        version = (bundle.epoch, bundle.sequence)
+        if version < self.heard.get(bundle.source, (0, 0)):
+            return  # of an owner that has been succeeded
+        self.heard[bundle.source] = version
+        for dimension, value, model, window, start, part in bundle.rollups or ():
+            key = RollupKey(dimension, value, model, window, start)
+            self._put(key, bundle.source, encode(part), sequence)
+        if bundle.rollup_status is not None:
+            # What was final stays final, also where a successor has to say it again.
+            known = self.statuses[bundle.source] or RollupStatus(None, None)
+            mark, closed = bundle.rollup_status
+            self.statuses[bundle.source] = RollupStatus(
+                _later(known.watermark, mark), _later(known.closed, closed)
+            )
+
+    def is_kept(self, key: RollupKey) -> bool:
+        """Whether it is one of the roll-ups that there are."""
+        options = self._options
+        return key.dimension in options.dimensions and key.model in (DECLARED, *options.views)
+
+    def restore(self, key: RollupKey, parts: dict[int, bytes]) -> None:
+        """Put back a window."""
+        self.windows[key] = parts
+        if key.is_tumbling and not self._is_closed(key):
+            self._open[key] = None
+
+    def remark(self, key: RollupKey, sequence: int) -> None:
+        """A window may have changed since it was last published."""
+        self._pacing.mark(key, sequence)
+
+    def offer_all(self, sequence: int) -> None:
+        """What goes to views is offered again, since they may have been lost."""
+        for key in self.windows:
+            if not key.is_tumbling:
+                self._pacing.mark(key, sequence)
+
+    def _put(self, key: RollupKey, source: int, part: bytes, sequence: int) -> None:
+        if not self.is_kept(key):
+            return  # of a worker with other settings
+        earliest = horizon(self._reached)[BY_NAME[key.window].resolution] if key.is_tumbling else None
+        if earliest is not None and key.start < earliest:
+            return
+        parts = self.windows.setdefault(key, {})
+        if parts.get(source) == part:
+            return
+        parts[source] = part
+        self.changed.add(key)
+        self._pacing.mark(key, sequence)
+        if key.is_tumbling and not self._is_closed(key):
+            self._open[key] = None
+
+    # --- giving out --------------------------------------------------------------------------------
+
+    @property
+    def has_pending(self) -> bool:
+        """Whether anything waits to be published."""
+        return len(self._pacing) > 0 or self._reached != self.closed_through
+
+    def oldest(self) -> int | None:
+        """The sequence of the oldest change that waits."""
+        return self._pacing.oldest()
+
+    def readings(self, stamp: Stamp, now: int) -> tuple[list[RollupKpi], list[RollupKpi]]:
+        """What goes to ``rollup-kpis`` and what to views now; the stamp's watermark is not that of roll-ups."""
+        stamp = stamp._replace(watermark=self.watermark)
+        self.closed_through = self._reached
+        finals = sorted(filter(self._is_closed, self._open))
+        topic = []
+        for key in finals:
+            del self._open[key]
+            self._pacing.forget(key)
+            topic.append(self._reading(key, "final", stamp))
+        views = []
+        for key in self._pacing.take(now, self._is_closed):
+            is_late = key.is_tumbling and self._is_closed(key)
+            reading = self._reading(key, "correction" if is_late else "update", stamp)
+            if key.is_tumbling or key.window == TOTAL_WINDOW:
+                topic.append(reading)
+            if not key.is_tumbling:
+                views.append(reading)
+                group = Group(reading.dimension, key.value)
+                self.latest.setdefault((group, key.model), {})[reading.window] = reading
+        return topic, views
+
+    def expire(self, closed: int | None) -> Iterator[RollupKey]:
+        """Forget the windows that no fact can reach any more."""
+        limits = horizon(closed)
+        if limits == self._expired:
+            return
+        self._expired = limits
+        for key in [key for key in self.windows if key.is_tumbling]:
+            earliest = limits[BY_NAME[key.window].resolution]
+            if earliest is not None and key.start < earliest and key not in self._open:
+                del self.windows[key]
+                self._pacing.forget(key)
+                yield key
+
+    @property
+    def watermark(self) -> int | None:
+        """The least of the merge partitions' watermarks."""
+        marks = [status.watermark if status else None for status in self.statuses]
+        known = [mark for mark in marks if mark is not None]
+        return min(known) if len(known) == len(marks) else None
+
+    @property
+    def _reached(self) -> int | None:
+        """How far every merge partition's windows are final."""
+        marks = [status.closed if status else None for status in self.statuses]
+        known = [mark for mark in marks if mark is not None]
+        return min(known) if len(known) == len(marks) else self.closed_through
+
+    def _is_closed(self, key: RollupKey) -> bool:
+        return key.is_tumbling and is_past(key.window, key.start, self._grace, self.closed_through)
+
+    def _interval(self, key: RollupKey) -> int:
+        is_rolling = key.window.startswith(ROLLING_MARK)
+        fast = self._options.intervals[ROLLING_KEY if is_rolling else key.window]
+        return fast if key.model == DECLARED else self._options.slow_interval
+
+    def _reading(self, key: RollupKey, stage: Stage, stamp: Stamp) -> RollupKpi:
+        part, total = self._sum(key), self._sum(key.total)
+        span = part.span and Span(*part.span)
+        if key.is_tumbling:
+            span = Span(key.start, key.start + BY_NAME[key.window].length)
+        group = Group(key.dimension, key.value)  # type: ignore[arg-type]
+        name = key.window.removeprefix(ROLLING_MARK)
+        return compose_rollup(group, key.model, name, span, part, total, stage, stamp)
+
+    def _sum(self, key: RollupKey) -> Part:
+        parts: Mapping[int, bytes] = self.windows.get(key, {})
+        total = Part()
+        for packed in parts.values():
+            total.add(_decode_part(packed))
+        return total
+
+
+def _later(one: int | None, other: int | None) -> int | None:
+    return max((each for each in (one, other) if each is not None), default=None)

@@ -1,0 +1,1 @@
+"""Changelogged state: codec, tables, blocks of panes. Pure."""

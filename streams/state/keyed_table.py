@@ -1,0 +1,102 @@
+"""A partitioned table of our own: entries packed in memory, changes collected for the next checkpoint.
+
+Entries are kept as MessagePack bytes (a fifth of the memory of objects) and expire by their latest event
+time, a day at a time. The changelog and its recovery are ours too (``streams.transport.checkpoint_writer``).
+"""
+
+from collections.abc import Iterator
+from typing import Generic, Protocol, TypeVar
+
+from metrics.values.time import DAY
+from streams.state.codec import Entry, decoder, encode, state_key
+
+
+class Dated(Protocol):
+    """An entry that knows the latest event time it holds."""
+
+    @property
+    def latest(self) -> int:
+        """Epoch milliseconds."""
+        ...
+
+
+E = TypeVar("E", bound=Dated)
+
+
+class EntryTable(Generic[E]):
+    """Entries by id, of one kind and one partition."""
+
+    def __init__(self, kind: str, shape: type[E]) -> None:
+        self._kind = kind
+        self._decode = decoder(shape)
+        self._packed: dict[str, bytes] = {}
+        self._changed: set[str] = set()
+        self._by_day: dict[int, set[str]] = {}
+
+    def __len__(self) -> int:
+        return len(self._packed)
+
+    def __contains__(self, entry_id: str) -> bool:
+        return entry_id in self._packed
+
+    def items(self) -> Iterator[tuple[str, E]]:
+        """Every id with its entry; nothing may be put while this runs."""
+        for entry_id, packed in self._packed.items():
+            yield entry_id, self._decode(packed)
+
+    @property
+    def changes(self) -> int:
+        """Entries changed since the last checkpoint."""
+        return len(self._changed)
+
+    def get(self, entry_id: str) -> E | None:
+        """The entry of an id."""
+        packed = self._packed.get(entry_id)
+        return None if packed is None else self._decode(packed)
+
+    def put(self, entry_id: str, entry: E) -> None:
+        """Keep an entry."""
+        self._packed[entry_id] = encode(entry)
+        self._date(entry_id, entry)
+        self._changed.add(entry_id)
+
+    def restore(self, entry_id: str, packed: bytes) -> E:
+        """Put back an entry read from the changelog, and return it."""
+        entry = self._decode(packed)
+        self._packed[entry_id] = packed
+        self._date(entry_id, entry)
+        return entry
+
+    def forget(self, entry_id: str) -> None:
+        """Drop an entry whose tombstone was read from the changelog."""
+        self._packed.pop(entry_id, None)
+
+    def drop(self, entry_id: str) -> None:
+        """Forget an entry; the next checkpoint writes its tombstone."""
+        if self._packed.pop(entry_id, None) is not None:
+            self._changed.add(entry_id)
+
+    def expire(self, before: int) -> Iterator[E]:
+        """Drop the entries whose latest event time is on a day that ended by ``before``; yield them."""
+        for day in [day for day in self._by_day if (day + 1) * DAY <= before]:
+            for entry_id in self._by_day.pop(day):
+                packed = self._packed.get(entry_id)
+                if packed is None:
+                    continue
+                entry = self._decode(packed)
+                if entry.latest // DAY <= day:
+                    del self._packed[entry_id]
+                    self._changed.add(entry_id)
+                    yield entry
+
+    def take_changes(self) -> list[Entry]:
+        """Changelog records of what changed since the last call; dropped entries are tombstones."""
+        changed, self._changed = self._changed, set()
+        return [(state_key(self._kind, entry_id), self._packed.get(entry_id)) for entry_id in changed]
+
+    def _date(self, entry_id: str, entry: E) -> None:
+        day = entry.latest // DAY
+        ids = self._by_day.get(day)
+        if ids is None:
+            ids = self._by_day[day] = set()
+        ids.add(entry_id)

@@ -1,0 +1,176 @@
+"""Many sums of one pane at once: as a block of a bundle, and as records of a changelog."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import msgspec
+import numpy as np
+
+from metrics.kernels.packing import LONGEST, pack_keys, pack_parts, pack_rows
+from metrics.sums.tally import Tally
+from metrics.sums.tally_columns import FIELDS, Codes, Integers, Tallies, as_tallies
+from metrics.windows.panes import Dropped, PaneChanges
+from streams.state.codec import Entry, PaneBlock, PanePartial, encode, state_key
+
+#: A block stays below the default limit of a broker's record (1 MiB), names and all.
+MAX_BLOCK_ROWS = 1_000
+#: What a key or a row takes besides its name and its sums.
+_OVERHEAD = 16
+_NOTHING = Tally()
+#: Up to so many keys are made one by one.
+_FEW = 12
+
+
+class PackedNames:
+    """Campaigns as MessagePack, one after the other, as the kernels want them."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = names
+        self._packed = bytearray()
+        self._ends: list[int] = []
+        self._arrays = self._as_arrays()
+
+    def of(self, code: int) -> str:
+        """The name of a code."""
+        return self._names[code]
+
+    def arrays(self) -> tuple[np.ndarray, Integers]:
+        """Bytes of all names, and where each ends."""
+        if len(self._ends) < len(self._names):
+            for name in self._names[len(self._ends) :]:
+                self._packed += encode(name)
+                self._ends.append(len(self._packed))
+            self._arrays = self._as_arrays()
+        return self._arrays
+
+    def _as_arrays(self) -> tuple[np.ndarray, Integers]:
+        return np.frombuffer(bytes(self._packed), np.uint8), np.array(self._ends, np.int64)
+
+
+def entries(names: PackedNames, change: PaneChanges, sequence: int) -> Iterator[Entry]:
+    """Changelog records of what has changed in a pane."""
+    resolution, start, (codes, sums) = change
+    out = np.empty(len(codes) * (_OVERHEAD + LONGEST * len(FIELDS)), np.uint8)
+    ends = np.empty(len(codes), np.int64)
+    size = pack_rows(sequence, sums.values, out, ends)
+    values = _cut(out, size, ends)
+    for index, tally in sums.beyond.items():
+        values[index] = encode((sequence, tally))
+    return zip(_keys(names, resolution, start, codes), values, strict=True)
+
+
+def parts_entries(
+    names: PackedNames,
+    resolution: int,
+    start: int,
+    codes: Codes,
+    parts: Mapping[int, Tallies],
+    sequence: int,
+) -> Iterator[Entry]:
+    """Changelog records of what each source said of campaigns in a pane: the sums of those that said anything.
+
+    Args:
+        names: campaigns by code.
+        resolution: of the pane.
+        start: of the pane.
+        codes: the campaigns.
+        parts: sums by source, in the order of ``codes``.
+        sequence: of the checkpoint.
+    """
+    sources = np.array(list(parts), np.int64)
+    sums = np.empty((len(parts), len(FIELDS), len(codes)), np.int64)
+    for place, part in enumerate(parts.values()):
+        sums[place] = part.values
+    out = np.empty(len(codes) * (_OVERHEAD + len(parts) * (1 + len(FIELDS)) * LONGEST), np.uint8)
+    ends = np.empty(len(codes), np.int64)
+    size = pack_parts(sequence, sources, sums, out, ends)
+    values = _cut(out, size, ends)
+    for place in {place for part in parts.values() for place in part.beyond}:
+        whole = {source: part.tally(place) for source, part in parts.items()}
+        said = {source: tally for source, tally in whole.items() if tally != _NOTHING}
+        values[place] = encode((sequence, said))
+    return zip(_keys(names, resolution, start, codes), values, strict=True)
+
+
+def few_entries(
+    campaigns: Iterable[str],
+    resolution: int,
+    start: int,
+    parts: Iterable[Mapping[int, Tally]],
+    sequence: int,
+) -> Iterator[Entry]:
+    """The same of few campaigns."""
+    for campaign, said in zip(campaigns, parts, strict=True):
+        some = {source: tally for source, tally in said.items() if tally != _NOTHING}
+        yield state_key("p", campaign, resolution, start), encode((sequence, some))
+
+
+def tombstones(names: PackedNames, dropped: Dropped) -> Iterator[Entry]:
+    """Changelog records of a pane that is kept no more."""
+    if len(dropped.codes) <= _FEW:
+        where = dropped.resolution, dropped.start
+        return ((state_key("p", names.of(code), *where), None) for code in dropped.codes.tolist())
+    return ((key, None) for key in _keys(names, *dropped))
+
+
+def blocks(
+    names: Sequence[str], routes: Codes, changes: Iterable[PaneChanges], target: int
+) -> Iterator[PaneBlock]:
+    """What has changed, as blocks for one merge partition.
+
+    Args:
+        names: campaigns by code.
+        routes: the merge partition of each.
+        changes: of all panes.
+        target: the merge partition.
+    """
+    for resolution, start, rows in changes:
+        mine = np.flatnonzero(routes[rows.codes] == target)
+        for first in range(0, len(mine), MAX_BLOCK_ROWS):
+            some = mine[first : first + MAX_BLOCK_ROWS]
+            campaigns = [names[code] for code in rows.codes[some].tolist()]
+            yield _block(resolution, start, campaigns, rows.sums.part(some))
+
+
+def pack(partials: Iterable[PanePartial]) -> list[PaneBlock]:
+    """Blocks of single sums."""
+    panes: dict[tuple[int, int], list[tuple[str, Tally]]] = {}
+    for campaign, resolution, start, tally in partials:
+        panes.setdefault((resolution, start), []).append((campaign, tally))
+    found = []
+    for (resolution, start), rows in panes.items():
+        sums = as_tallies([tally for _, tally in rows])
+        found.append(_block(resolution, start, [name for name, _ in rows], sums))
+    return found
+
+
+def unpack(block: PaneBlock) -> Tallies:
+    """The sums of a block, in the order of its campaigns."""
+    values = np.zeros((len(FIELDS), len(block.campaigns)), np.int64)
+    values[block.fields] = np.frombuffer(block.sums, np.int64).reshape(
+        len(block.fields), len(block.campaigns)
+    )
+    return Tallies(values, block.beyond)
+
+
+def _block(resolution: int, start: int, campaigns: list[str], sums: Tallies) -> PaneBlock:
+    fields = np.flatnonzero(sums.values.any(axis=1))
+    return PaneBlock(
+        resolution, start, campaigns, fields.tolist(), sums.values[fields].tobytes(), sums.beyond
+    )
+
+
+def _keys(names: PackedNames, resolution: int, start: int, codes: Codes) -> list[bytes]:
+    packed, name_ends = names.arrays()
+    before = state_key("p", None, None, None)[:-3]
+    after = msgspec.msgpack.encode(resolution) + msgspec.msgpack.encode(start)
+    lengths = np.diff(name_ends, prepend=0)[codes]
+    out = np.empty(int(lengths.sum()) + len(codes) * (_OVERHEAD + len(before) + len(after)), np.uint8)
+    ends = np.empty(len(codes), np.int64)
+    parts = np.frombuffer(before, np.uint8), np.frombuffer(after, np.uint8)
+    size = pack_keys(packed, name_ends, codes, *parts, out, ends)
+    return _cut(out, size, ends)
+
+
+def _cut(out: np.ndarray, size: int, ends: Integers) -> list[bytes]:
+    data, stops = out[:size].tobytes(), ends.tolist()
+    return [data[start:stop] for start, stop in zip([0, *stops], stops, strict=False)]

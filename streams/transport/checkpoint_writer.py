@@ -1,0 +1,163 @@
+"""Checkpoints: one record batch on the changelog, then its outputs, fenced by a transaction (DESIGN 2).
+
+Kafka appends a record batch whole or not at all, so state and source offsets can never disagree. The
+outputs are whole values with a version; they follow the append. With transactions both are one
+transaction, and the producer's ``transactional.id`` fences an earlier owner of the partition.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+from itertools import groupby
+from typing import Any
+
+import aiokafka
+from aiokafka import TopicPartition
+
+from metrics.values.errors import StateError
+from streams.settings import Settings
+from streams.state.codec import MAX_BATCH_BYTES, Checkpoint, Entry, Output
+from streams.topics import MAX_MESSAGE_BYTES
+from streams.transport.client_options import aiokafka_options
+from streams.transport.log_offsets import log_ends
+
+_ENTRY_OVERHEAD = 80
+
+#: Topic without its prefix, partition, and a batch that is closed.
+_Addressed = tuple[str, int, Any]
+
+
+class CheckpointError(StateError):
+    """An append or an output was not confirmed; the process must end and recover."""
+
+
+class CheckpointWriter:
+    """Writes the checkpoints of one stage and partition through a producer of its own."""
+
+    def __init__(self, settings: Settings, changelog: str, partition: int) -> None:
+        self._settings = settings
+        self._changelog = changelog
+        self._partition = partition
+        self._deadline = settings.session_timeout / 1000
+        self._producer: aiokafka.AIOKafkaProducer | None = None
+
+    async def start(self) -> None:
+        """Start the producer; with transactions this fences the partition's old owner."""
+        options: dict[str, Any] = {}
+        if self._settings.transactions:
+            name = self._settings.topic(f"{self._changelog}-{self._partition}")
+            options = {
+                "transactional_id": name,
+                "transaction_timeout_ms": self._settings.session_timeout,
+            }
+        self._producer = aiokafka.AIOKafkaProducer(
+            acks="all",
+            max_batch_size=MAX_MESSAGE_BYTES,
+            max_request_size=MAX_MESSAGE_BYTES + 1024 * 1024,
+            request_timeout_ms=self._settings.session_timeout,
+            **options,
+            **aiokafka_options(self._settings),
+        )
+        await asyncio.wait_for(self._producer.start(), self._deadline * 2)
+
+    async def stop(self) -> None:
+        """Close the producer, within the deadline: without a broker its unconfirmed batches are tried for ever."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(producer.stop(), self._deadline)
+
+    async def write(self, checkpoint: Checkpoint) -> None:
+        """Append the checkpoint, then send its outputs, and wait until all is confirmed.
+
+        Raises:
+            CheckpointError: when anything was not confirmed in time; nothing may be written after.
+        """
+        try:
+            await asyncio.wait_for(self._write(checkpoint), self._deadline)
+        except CheckpointError:
+            raise
+        except Exception as error:
+            raise CheckpointError(
+                f"Checkpoint {checkpoint.sequence} of {self._changelog}-{self._partition} "
+                f"was not confirmed: {error!r}."
+            ) from error
+
+    async def _write(self, checkpoint: Checkpoint) -> None:
+        assert self._producer is not None, "started"
+        state = [(self._changelog, self._partition, self._filled(checkpoint.entries))]
+        outputs = [(*place, self._filled(entries)) for *place, entries in _batches(checkpoint.outputs)]
+        if self._settings.transactions:
+            await self._producer.begin_transaction()
+            self._announce(state + outputs)
+            await self._send(state + outputs)
+            await self._producer.commit_transaction()
+        else:
+            # Nothing hides an output whose state was not stored, so the state goes first (D5).
+            await self._send(state)
+            await self._send(outputs)
+
+    async def _send(self, batches: list[_Addressed]) -> None:
+        """Send all batches at once, and wait until each is confirmed."""
+        assert self._producer is not None, "started"
+        pending = []
+        for topic, partition, batch in batches:
+            name = self._settings.topic(topic)
+            pending.append(await self._producer.send_batch(batch, name, partition=partition))
+        for confirmed in await asyncio.gather(*pending):
+            _check(confirmed)
+
+    def _announce(self, batches: list[_Addressed]) -> None:
+        """Name all partitions of the transaction to its coordinator at once: a round trip, and not one for each."""
+        assert self._producer is not None, "started"
+        for topic, partition, _ in batches:
+            tp = TopicPartition(self._settings.topic(topic), partition)
+            self._producer._txn_manager.maybe_add_partition_to_txn(tp)  # noqa: SLF001 - send_batch does it too, for one
+
+    def _filled(self, entries: list[Entry]) -> Any:
+        assert self._producer is not None, "started"
+        batch = self._producer.create_batch()
+        for key, value in entries:
+            if batch.append(key=key, value=value, timestamp=None) is None:
+                raise CheckpointError(f"A batch of {len(entries)} records does not fit into 16 MB.")
+        batch.close()
+        return batch
+
+
+def _check(metadata: Any) -> None:
+    if metadata is None:
+        raise CheckpointError("The broker did not confirm a batch.")
+
+
+def _batches(outputs: list[Output]) -> Iterator[tuple[str, int, list[Entry]]]:
+    """Outputs by topic and partition, in order, cut below a broker's default batch size."""
+
+    def destination(output: Output) -> tuple[str, int]:
+        return output.topic, output.partition
+
+    for (topic, partition), group in groupby(sorted(outputs, key=destination), key=destination):
+        entries: list[Entry] = []
+        size = 0
+        for output in group:
+            length = len(output.key) + len(output.value) + _ENTRY_OVERHEAD
+            if entries and size + length > MAX_BATCH_BYTES:
+                yield topic, partition, entries
+                entries, size = [], 0
+            entries.append((output.key, output.value))
+            size += length
+        yield topic, partition, entries
+
+
+async def bounds(
+    settings: Settings, partitions: list[tuple[str, int]]
+) -> dict[tuple[str, int], tuple[int, int]]:
+    """Start and end offsets of topic partitions, by full topic name."""
+    tps = [TopicPartition(topic, partition) for topic, partition in partitions]
+    consumer = aiokafka.AIOKafkaConsumer(group_id=None, **aiokafka_options(settings))
+    try:
+        await consumer.start()  # a rebalance may cancel it, and it must be stopped then too
+        starts = await consumer.beginning_offsets(tps)
+    finally:
+        await consumer.stop()
+    ends = await log_ends(settings, tps)
+    return {(tp.topic, tp.partition): (starts[tp], ends[tp]) for tp in tps}

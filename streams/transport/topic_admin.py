@@ -1,0 +1,280 @@
+"""Topics as they should be and as they are: creates the missing, names the differences (CONTRACT 2 and 3).
+
+``differences`` is pure; everything else talks to the broker. The command is ``roistream topics``.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from kafka import KafkaAdminClient
+from kafka.admin import ConfigResource
+from kafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from rich.console import Console
+from rich.table import Table
+
+from metrics.values.errors import RoistreamError
+from streams.settings import Settings
+from streams.topics import WEEK_MS, TopicSpec, specs
+from streams.transport.client_options import kafka_python_options
+from streams.transport.connection_check import let_in
+
+#: What Apache Kafka does where a broker reports no value.
+_KAFKA_DEFAULTS = {
+    "cleanup.policy": "delete",
+    "message.timestamp.type": "CreateTime",
+    "max.message.bytes": "1048588",
+    "retention.ms": str(WEEK_MS),
+}
+_VISIBLE_WITHIN_MS = 30_000
+
+Kind = Literal["missing", "partitions", "replication", "config"]
+
+
+@dataclass(frozen=True)
+class TopicDifference:
+    """One thing about one topic that is not as it should be; the sentence says what to do."""
+
+    topic: str
+    kind: Kind
+    sentence: str
+
+
+@dataclass(frozen=True)
+class FoundTopic:
+    """A topic as the broker describes it."""
+
+    partitions: int
+    replicas: int
+    config: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What ``survey_topics`` met and did."""
+
+    specs: Sequence[TopicSpec]
+    created: Sequence[str]
+    differences: Sequence[TopicDifference]
+
+
+def differences(spec: TopicSpec, found: FoundTopic | None, settings: Settings) -> list[TopicDifference]:
+    """What differs between a topic as it should be and as it was found (None: absent)."""
+    if found is None:
+        sentence = f"{spec.name} does not exist; create it with: roistream topics"
+        return [TopicDifference(spec.name, "missing", sentence)]
+    return [
+        *_partition_difference(spec, found, settings),
+        *_replication_difference(spec, found, settings),
+        *(
+            TopicDifference(spec.name, "config", _config_sentence(spec.name, name, actual, wanted))
+            for name, wanted in spec.config.items()
+            if not _is_enough(name, actual := (_KAFKA_DEFAULTS | found.config).get(name, ""), wanted)
+        ),
+    ]
+
+
+def _partition_difference(
+    spec: TopicSpec, found: FoundTopic, settings: Settings
+) -> Iterator[TopicDifference]:
+    if found.partitions == spec.partitions:
+        return
+    sentence = (
+        f"{spec.name} has {found.partitions} partitions where {spec.partitions} are needed; "
+        f"name another ROISTREAM_TOPIC_PREFIX (now {settings.topic_prefix!r}) and replay, "
+    )
+    single = {each.name for each in specs(settings.topic_prefix, 2) if each.partitions == 1}
+    if spec.name not in single:
+        sentence += f"or set ROISTREAM_PARTITIONS to {found.partitions} if every source topic has as many."
+    else:
+        sentence += "or delete the topic, create it with roistream topics, and produce its records again."
+    yield TopicDifference(spec.name, "partitions", sentence)
+
+
+def _replication_difference(
+    spec: TopicSpec, found: FoundTopic, settings: Settings
+) -> Iterator[TopicDifference]:
+    wanted = settings.replication_factor
+    if found.replicas < wanted:
+        sentence = (
+            f"{spec.name} has {found.replicas} replicas where ROISTREAM_REPLICATION_FACTOR says {wanted}; "
+            "add some with kafka-reassign-partitions.sh, or correct the setting."
+        )
+        yield TopicDifference(spec.name, "replication", sentence)
+
+
+def _is_enough(name: str, actual: str, wanted: str) -> bool:
+    """Limits may be wider than needed; all else must be equal."""
+    if name == "retention.ms":
+        return actual == "-1" or int(actual) >= int(wanted)
+    if name == "max.message.bytes":
+        return int(actual) >= int(wanted)
+    return actual == wanted
+
+
+def _config_sentence(topic: str, name: str, actual: str, wanted: str) -> str:
+    return (
+        f"{topic} has {name}={actual} where {wanted} is needed; correct it with kafka-configs.sh --alter "
+        f"--entity-type topics --entity-name {topic} --add-config {name}={wanted}"
+    )
+
+
+def ensure_topics(settings: Settings, *, create: bool) -> list[TopicDifference]:
+    """Every topic of the deployment exists and is as it should be, or the differences.
+
+    Args:
+        settings: broker, prefix, partitions, replication factor.
+        create: whether missing topics are created (and waited for); else they are differences.
+
+    Raises:
+        RoistreamError: when the broker cannot be reached within ``broker_wait`` or refuses.
+    """
+    with connected_admin(settings, settings.broker_wait) as admin:
+        return list(survey_topics(admin, settings, create=create).differences)
+
+
+def survey_topics(admin: Any, settings: Settings, *, create: bool) -> Survey:
+    """The same with a connected ``KafkaAdminClient``, and which topics it created.
+
+    Raises:
+        RoistreamError: when the broker refuses.
+    """
+    wanted = specs(settings.topic_prefix, settings.partitions)
+    found = _find(admin, wanted)
+    missing = [spec for spec in wanted if spec.name not in found]
+    if create and missing:
+        _create(admin, missing, settings.replication_factor)
+        found = _find(admin, wanted)
+    differing = [each for spec in wanted for each in differences(spec, found.get(spec.name), settings)]
+    return Survey(wanted, [spec.name for spec in missing if spec.name in found], differing)
+
+
+def _find(admin: Any, wanted: Sequence[TopicSpec]) -> dict[str, FoundTopic]:
+    names = {spec.name for spec in wanted}
+    # All topics are asked for: naming an absent one is an error to some brokers.
+    described = {topic["name"]: topic["partitions"] for topic in admin.describe_topics()}
+    present = sorted(names & described.keys())
+    # Every config is asked for, and not the modified ones: the embedded broker calls all of its own
+    # default, and breaks the connection when named configs are asked for.
+    resources = [ConfigResource("TOPIC", name) for name in present]
+    configs = admin.describe_configs(resources, config_filter="all")["topic"] if present else {}
+    return {
+        name: FoundTopic(
+            len(described[name]),
+            min((len(partition["replica_nodes"]) for partition in described[name]), default=0),
+            {key: str(entry["value"]) for key, entry in configs.get(name, {}).items()},
+        )
+        for name in present
+    }
+
+
+def _create(admin: Any, missing: Sequence[TopicSpec], replication_factor: int) -> None:
+    requested = {
+        spec.name: {
+            "num_partitions": spec.partitions,
+            "replication_factor": replication_factor,
+            "configs": spec.config,
+        }
+        for spec in missing
+    }
+    response = admin.create_topics(requested, raise_errors=False)
+    for topic in response["topics"]:
+        # Another worker may have been faster; what it made is compared like any other topic.
+        if topic["error_code"] not in (0, TopicAlreadyExistsError.errno):
+            raise RoistreamError(_refusal(topic["name"], topic["error_code"], topic.get("error_message")))
+    admin.wait_for_topics(list(requested), timeout_ms=_VISIBLE_WITHIN_MS)
+
+
+def _refusal(topic: str, code: int, message: str | None) -> str:
+    error = for_code(code).__name__
+    advice = {
+        "InvalidReplicationFactorError": "set ROISTREAM_REPLICATION_FACTOR to at most the number of brokers",
+        "TopicAuthorizationFailedError": "grant this user CREATE on the topic or have an operator create it",
+        "ClusterAuthorizationFailedError": "grant this user CREATE on the cluster",
+        "PolicyViolationError": "create the topic by hand as the policy of this cluster wants it",
+    }.get(error, "see the broker's log")
+    return f"The broker refuses to create {topic}: {message or error}; {advice}."
+
+
+@contextlib.contextmanager
+def connected_admin(settings: Settings, within_ms: int) -> Iterator[Any]:
+    """A ``KafkaAdminClient``, connected with retries and back-off within the given time.
+
+    Raises:
+        RoistreamError: when it cannot connect, or when a call inside the context fails.
+    """
+    wait_for_broker(settings, within_ms)
+    addresses = ", ".join(settings.bootstrap)
+    options = kafka_python_options(settings)
+    try:
+        with _quiet_connection_log():
+            admin = KafkaAdminClient(
+                **options, bootstrap_timeout_ms=within_ms, reconnect_backoff_max_ms=2_000
+            )
+    except KafkaError as error:
+        raise RoistreamError(
+            f"The broker at {addresses} let us in, but the brokers it names do not; look at its "
+            f"advertised.listeners ({type(error).__name__})."
+        ) from error
+    try:
+        yield admin
+    except KafkaError as error:
+        raise RoistreamError(f"The broker at {addresses} does not do what was asked: {error}") from error
+    finally:
+        admin.close()
+
+
+def wait_for_broker(settings: Settings, within_ms: int) -> None:
+    """Return when a broker lets us in.
+
+    Raises:
+        RoistreamError: when none does in time, or at once when waiting cannot help; it names the setting.
+    """
+    with _quiet_connection_log():
+        asyncio.run(let_in(settings, within_ms))
+
+
+@contextlib.contextmanager
+def _quiet_connection_log() -> Iterator[None]:
+    """The clients log every attempt at ERROR; the error we raise says it once."""
+    loggers = [logging.getLogger(name) for name in ("kafka", "aiokafka")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+def run(settings: Settings) -> int:
+    """``roistream topics``: creates what is missing and prints each topic's state; 1 when some differ.
+
+    Raises:
+        RoistreamError: when the broker cannot be reached or refuses.
+    """
+    with connected_admin(settings, settings.broker_wait) as admin:
+        survey = survey_topics(admin, settings, create=True)
+    print_survey(survey, Console())
+    return 1 if survey.differences else 0
+
+
+def print_survey(survey: Survey, console: Console) -> None:
+    """A table of topics with ``created``, ``ok`` or ``differs``, and a sentence per difference."""
+    table = Table("topic", "partitions", "state")
+    differing = {difference.topic for difference in survey.differences}
+    for spec in survey.specs:
+        state = "ok"
+        if spec.name in differing:
+            state = "[red]differs[/red]"
+        elif spec.name in survey.created:
+            state = "[green]created[/green]"
+        table.add_row(spec.name, str(spec.partitions), state)
+    console.print(table)
+    for difference in survey.differences:
+        # Whole lines: commands in them are there to be copied.
+        console.print(difference.sentence, soft_wrap=True, markup=False)
