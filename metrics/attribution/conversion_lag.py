@@ -12,6 +12,8 @@ import msgspec
 
 from metrics.values.time import DAY, HOUR, MINUTE
 
+#: Kinds of conversions, the first letter of their keys.
+LEAD, ORDER = "l", "o"
 #: Upper ends of the buckets of lag, in milliseconds; the last bucket holds all above.
 EDGES = (
     *(n * MINUTE for n in (1, 2, 5, 10, 20, 40)),

@@ -16,7 +16,7 @@ from pathlib import Path
 from metrics.values.errors import RoistreamError
 
 LOOPBACK = "127.0.0.1"
-_LAUNCHER = Path(__file__).with_name("launcher.py")
+_LAUNCHER = Path(__file__).with_name("child_launcher.py")
 _POLL_S = 0.02
 #: Above the well-known services, below what Linux gives to outgoing connections.
 _PORTS = range(15_000, 32_000)

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
-from aiokafka.partitioner import murmur2
 
 from metrics.attribution.conversion_lag import LagCounts
 from metrics.entities.reports import Report
 from metrics.kpis.rollups import Part
 from metrics.sums.tally import Tally
+from metrics.values.hashing import partitions_of
 from metrics.windows.watermark import PartitionStatus
 
 T = TypeVar("T")
@@ -153,7 +153,7 @@ def decode_as(shape: type[T], value: bytes) -> T:
 
 def partition_of(key: str, partitions: int) -> int:
     """The partition Kafka's default partitioner gives a text key."""
-    return (int(murmur2(key.encode())) & 0x7FFFFFFF) % partitions
+    return int(partitions_of((key.encode(),), partitions)[0])
 
 
 def bundles(

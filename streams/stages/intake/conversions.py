@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from metrics.attribution.conversion_lag import LEAD, ORDER
 from metrics.attribution.identity_graph import customer_hash, lead_hash, visitor_hash
 from metrics.entities.campaigns import Book
 from metrics.entities.leads import LeadEntry, Mark, observe
@@ -34,7 +35,6 @@ from metrics.windows.panes import RESOLUTIONS, Horizon
 from streams import topics
 from streams.messages.source_records import SourceRecord
 from streams.stages.intake.attribution.facts import Named
-from streams.stages.intake.attribution.journeys import LEAD, ORDER
 from streams.stages.intake.repartition import Rekeying, Word
 from streams.state.keyed_table import EntryTable
 

@@ -13,12 +13,13 @@ import msgspec
 import numpy as np
 
 from metrics.attribution.conversion_credit import Part
+from metrics.attribution.conversion_lag import LEAD
 from metrics.attribution.touch_store import Columns
 from metrics.attribution.touchpoints import Codes, Places
 from metrics.records.events import NO_CAMPAIGN
 from metrics.sums.contribution import Contribution
 from streams.stages.intake.attribution.facts import Batch, Named
-from streams.stages.intake.attribution.journeys import LEAD, Journeys
+from streams.stages.intake.attribution.journeys import Journeys
 from streams.state.codec import decoder
 from streams.state.keyed_table import EntryTable
 

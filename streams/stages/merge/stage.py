@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import numpy as np
 
-from metrics.attribution.conversion_lag import LagCounts, Lags
+from metrics.attribution.conversion_lag import LEAD, ORDER, LagCounts, Lags
 from metrics.entities.campaigns import Book
 from metrics.entities.reports import Report, ReportKey, Shelf
 from metrics.kpis.compose import Stamp
@@ -33,8 +33,7 @@ from metrics.windows.window_kinds import (
     windows_of_report,
 )
 from streams.messages.source_records import SourceRecord
-from streams.sinks.latest import Latest
-from streams.stages.intake.attribution.journeys import LEAD, ORDER
+from streams.stages.merge.latest import Latest
 from streams.stages.merge.rollup_parts import ROLLING_KEY, Moment, RollupOptions, RollupParts
 from streams.stages.merge.rollups import Rollups
 from streams.state.codec import Bundle, PaneBlock, decode_bundle

@@ -15,7 +15,7 @@ import numpy as np
 
 from metrics.attribution.batch_credit import MOST, Sheet, is_large, paths_of
 from metrics.attribution.conversion_credit import Conversion, Decision, Part
-from metrics.attribution.conversion_lag import LagCounts
+from metrics.attribution.conversion_lag import LEAD, ORDER, LagCounts
 from metrics.attribution.identity_graph import Identities
 from metrics.attribution.models import UNCREDITED, Rules
 from metrics.attribution.rule_versions import Made, Rulings, is_apart
@@ -29,8 +29,6 @@ from streams.stages.intake.attribution.facts import Batch, Named, Settled
 from streams.stages.intake.attribution.markov_fit import DataDriven
 from streams.state.keyed_table import EntryTable
 
-#: Kinds of conversions, the first letter of their keys.
-LEAD, ORDER = "l", "o"
 #: How long touches are kept beyond their lookback, so that a conversion that comes late still finds them.
 LATE_CONVERSIONS = DAY
 _RENEWED_AT_ONCE = 5_000
