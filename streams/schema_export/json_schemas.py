@@ -168,7 +168,7 @@ def _json(value: Schema) -> str:
 
 def main(arguments: list[str]) -> int:
     """Write the generated files below the directory named, or below the repository root."""
-    root = Path(arguments[0]) if arguments else Path(__file__).resolve().parents[1]
+    root = Path(arguments[0]) if arguments else Path(__file__).resolve().parents[2]
     for name in write(root):
         sys.stdout.write(f"wrote {name}\n")
     return 0
