@@ -24,12 +24,12 @@ class OrderValues(msgspec.Struct, frozen=True, array_like=True, gc=False):
     squares: float = 0.0
 
     def then(self, orders: float, revenue: float) -> "OrderValues":
-        """With one more increment; one without orders or revenue says nothing.
+        """With one more increment; one without orders says nothing, one whose orders are worth nothing says a lot.
 
         >>> OrderValues().then(1, 10.0).then(2, 30.0)
         OrderValues(increments=2, orders=3.0, revenue=40.0, squares=550.0)
         """
-        if orders <= 0 or revenue <= 0:
+        if orders <= 0 or revenue < 0:
             return self
         return OrderValues(
             self.increments + 1,
@@ -49,7 +49,7 @@ def pooled(values: Iterable[OrderValues]) -> float | None:
     """
     freedom, scatter = 0, 0.0
     for each in values:
-        if each.increments >= 2:
+        if each.increments >= 2 and each.revenue > 0:
             mean = each.revenue / each.orders
             freedom += each.increments - 1
             scatter += max(0.0, each.squares / mean - each.revenue) / mean

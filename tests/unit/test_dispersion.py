@@ -29,6 +29,19 @@ def test_it_is_found_however_many_orders_come_at_a_time_and_whatever_campaigns_c
     assert pooled(shops) == pytest.approx(exp(sigma**2), rel=0.08)
 
 
+def test_orders_that_are_worth_nothing_are_seen():
+    rng = np.random.default_rng(SEED)
+    values = OrderValues()
+    for _ in range(4_000):
+        values = values.then(1, float(rng.random() < 0.5) * 60.0 * rng.lognormal(-0.32, 0.8))
+    # E[X²]/E[X]² of a half is twice that of the whole.
+    assert pooled([values]) == pytest.approx(2 * exp(0.64), rel=0.1)
+
+
+def test_a_campaign_whose_orders_are_all_worth_nothing_says_nothing_of_their_scatter():
+    assert pooled([OrderValues().then(1, 0.0).then(1, 0.0)]) is None
+
+
 def test_nothing_is_known_before_two_increments():
     assert pooled([OrderValues().then(3, 90.0)] * 5) is None
     assert pooled([]) is None
