@@ -168,7 +168,7 @@ def absorb_signal(
     if signal.alert_id in state.seen:
         return state
     heard = remember(state, signal.alert_id)
-    if policy.alert_rules is not None and signal.rule not in policy.alert_rules:
+    if signal.rule not in policy.alert_rules:
         return heard
     firing = dict(heard.firing)
     reason = heard.reason

@@ -69,7 +69,7 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         approve_above: a larger change of a budget waits for approval, also under ``enforce``.
         propose_for: how long a proposal waits for an answer before it lapses; a rejected one does not come back for as long.
         even_pace: whether a campaign that is ahead of its flight rests until the plan has caught up.
-        alert_rules: alerts that pause a campaign, by name; None: every alert that names one.
+        alert_rules: names of the alerts that pause a campaign; left away, alerts notify and pause nothing.
         total_ceiling: of all budgets together; None: what is registered together.
         actions_per_hour: automatic actions on the board; past it the circuit breaker opens for ``breaker_for``.
         reallocate_every: how often moving cards between campaigns is proposed; None: never.
@@ -95,7 +95,7 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     approve_above: Share = 0.25
     propose_for: Millis = DAY
     even_pace: bool = True
-    alert_rules: tuple[str, ...] | None = None
+    alert_rules: tuple[str, ...] = ()
     total_ceiling: Units | None = None
     actions_per_hour: Some = 60
     breaker_for: Millis = HOUR

@@ -13,7 +13,13 @@ from tests.contracts.outside import published, write
 from tests.servers.worker import running_worker, wait_for
 
 TARGETS = {"cpl": 2}
-POLICY = {"cooldown": "1s", "stale_after": "5m", "hold_for": "never", "mature_after": "0s"}
+POLICY = {
+    "alert_rules": ["LeadsStopped"],
+    "cooldown": "1s",
+    "stale_after": "5m",
+    "hold_for": "never",
+    "mature_after": "0s",
+}
 
 
 def now_ms() -> int:

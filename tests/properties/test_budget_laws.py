@@ -28,6 +28,7 @@ POLICIES = parse(
         "max_step": 0.3,
         "max_change_per_day": 0.5,
         "min_completeness": 0.4,
+        "alert_rules": ["LeadsStopped"],
         "stale_after": "10m",
         "mature_after": "0s",
     }

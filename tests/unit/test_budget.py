@@ -30,7 +30,7 @@ def reading(spend, leads, at=NOW, revision=1, watermark=""):
 
 
 def context(mode="enforce", *, is_live=True, completeness=1.0, **policy):
-    ripe_at_once = {"mature_after": 0} | policy
+    ripe_at_once = {"mature_after": 0, "alert_rules": ["LeadsStopped"]} | policy
     return Context(parse(ripe_at_once), mode, is_live, "EUR", FACTS, completeness={"c": completeness})
 
 
@@ -312,6 +312,16 @@ def test_an_alert_pauses_once_however_often_it_is_repeated_and_resolved_never_re
     )  # fmt: skip
     assert [[a.verb for a in actions] for actions in taken] == [[], ["pause"], [], [], []]
     assert board.campaigns["c"].column == "hold"
+
+
+def test_an_alert_that_no_policy_names_notifies_and_pauses_nothing():
+    calm = Inputs(readings=[reading(10, 5)])
+    _, taken = play(
+        (calm, context(alert_rules=[]), NOW),
+        (Inputs(signals=[alert("firing")]), context(alert_rules=[]), NOW),
+    )
+    assert taken == [[], []]
+    assert parse({}).common.alert_rules == ()
 
 
 def test_an_alert_that_comes_while_figures_are_stale_pauses_when_they_are_fresh_unless_it_resolved():

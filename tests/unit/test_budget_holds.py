@@ -55,7 +55,7 @@ class Play:
 
     def __init__(self, mode="enforce", facts=(FACTS,), **policy):
         self.context = Context(
-            parse({"mature_after": "0s"} | policy), mode, True, "EUR", {each.campaign_id: each for each in facts},
+            parse({"mature_after": "0s", "alert_rules": ["LeadsStopped"]} | policy), mode, True, "EUR", {each.campaign_id: each for each in facts},
             reached=lambda _: self.now,
         )  # fmt: skip
         self.board, self.now = Board(), START
