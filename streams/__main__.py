@@ -138,14 +138,23 @@ def backtest(
         str | None, typer.Option(help="careful, standard or bold; the configured policies when left away.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as one JSON object.")] = False,
+    worlds: Annotated[
+        bool, typer.Option("--worlds", help="Try the policy on simulated campaigns instead of a history.")
+    ] = False,
+    world: Annotated[list[str] | None, typer.Option(help="One of the worlds; all when left away.")] = None,
+    boards: Annotated[int, typer.Option(min=1, help="Simulated boards of 50 campaigns in each world.")] = 10,
 ) -> None:
-    """Say what a budget policy would have saved or lost over recorded hours."""
+    """Say what a budget policy would have saved or lost over recorded hours, or does to healthy and to bad campaigns."""
     from metrics.budget.policy import preset as policies_of  # noqa: PLC0415
-    from streams.commands.backtest import run  # noqa: PLC0415
+    from metrics.budget.worlds import Trial  # noqa: PLC0415
+    from streams.commands import backtest as history  # noqa: PLC0415
+    from streams.commands import worlds as simulated  # noqa: PLC0415
 
     def start(settings: Settings) -> int:
         policies = settings.policies if preset is None else policies_of(preset)
-        return run(settings, path, policies, as_json=as_json)
+        if worlds or world:
+            return simulated.run(policies, Trial(boards=boards), world or (), as_json=as_json)
+        return history.run(settings, path, policies, as_json=as_json)
 
     _with_settings(start)
 

@@ -1,0 +1,251 @@
+"""A policy tried in a world: boards of campaigns, some of them bad, through the controller itself under ``enforce``. Pure.
+
+A campaign is watched until it is paused by evidence or its horizon is spent. Boards are alike and independent; on each,
+every other campaign of ``bad_share`` costs ``bad_ratio`` × the target, and all others meet it exactly.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from types import MappingProxyType
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+
+from metrics.budget.machine import Context, Inputs, step
+from metrics.budget.policy import Policies
+from metrics.budget.records import BudgetAction, BudgetDecision
+from metrics.budget.state import Board
+from metrics.budget.worlds.paths import Paths, make_paths
+from metrics.budget.worlds.world import World
+from metrics.campaigns import CampaignFacts
+from metrics.money import MICROS
+from metrics.reading import CampaignKpi, OtherBasis, Sums
+from metrics.timeline import HOUR, format_instant
+
+#: Monday, 4 January 2027, 00:00 UTC.
+MONDAY = 1_799_020_800_000
+#: Money in units of the currency: what a result may cost, and what an order is worth on average.
+_COST, _VALUE = 20, 60
+#: Campaigns of a board that is not young begin over so many days.
+_STAGGER = 28
+_NOTHING = dict.fromkeys(Sums.__struct_fields__, 0)
+
+
+class Trial(NamedTuple):
+    """How a world is run.
+
+    Attributes:
+        boards: independent boards.
+        size: campaigns of each.
+        bad_share: of them, so many miss the target.
+        bad_ratio: true cost over target of these.
+        looks: a day.
+        seed: of all chance.
+    """
+
+    boards: int = 10
+    size: int = 50
+    bad_share: float = 0.2
+    bad_ratio: float = 2.0
+    looks: int = 8
+    seed: int = 20_261_129
+
+
+class Outcome(msgspec.Struct, kw_only=True):
+    """What became of the campaigns of one world; spends in targets.
+
+    Attributes:
+        world: its name.
+        healthy, bad: campaigns of each kind.
+        paused: share of the healthy that evidence ever paused.
+        praised: share of the healthy that were ever called surely better than their target.
+        boards_hit: share of the boards with any healthy campaign paused.
+        false_share: of the campaigns paused, the share that were healthy: mean over boards, 0 where none is paused.
+        caught: share of the bad that were paused.
+        median, p95: spend of the bad until their pause, from when they were bad; None where fewer were caught.
+    """
+
+    world: str
+    healthy: int
+    bad: int
+    paused: float
+    praised: float
+    boards_hit: float
+    false_share: float
+    caught: float
+    median: float | None
+    p95: float | None
+
+
+class _Fate(NamedTuple):
+    """Of one campaign: its ratio, spend in targets at its pause (None: never), and whether it was praised."""
+
+    ratio: float
+    spent: float | None
+    is_praised: bool
+
+
+def run_trial(world: World, policies: Policies, trial: Trial | None = None) -> Outcome:
+    """Run a world under a policy.
+
+    Args:
+        world: what happens.
+        policies: what the controller may do; acts under ``enforce``.
+        trial: how many campaigns, and the seed.
+    """
+    chosen = trial or Trial()
+    return _outcome(world, [_board(world, policies, chosen, number) for number in range(chosen.boards)])
+
+
+def _board(world: World, policies: Policies, trial: Trial, number: int) -> list[_Fate]:
+    rng = np.random.default_rng([trial.seed, number])
+    ratios = np.ones(trial.size)
+    ratios[: round(trial.size * trial.bad_share)] = trial.bad_ratio
+    ratios = rng.permutation(ratios)
+    starts = rng.integers(0, 1 if world.is_young_board else _STAGGER, trial.size)
+    if world.starts_weekday is not None:
+        starts = starts // 7 * 7 + world.starts_weekday
+    paths = make_paths(world, ratios, starts % 7, rng)
+    return list(_Run(world, policies, trial, ratios, starts, paths).fates())
+
+
+class _Run:
+    """One board while it runs."""
+
+    def __init__(
+        self,
+        world: World,
+        policies: Policies,
+        trial: Trial,
+        ratios: np.ndarray,
+        starts: np.ndarray,
+        paths: Paths,
+    ) -> None:
+        self._world, self._trial, self._ratios, self._paths = world, trial, ratios, paths
+        self._starts = starts * 24
+        self._names = [f"c{index:03}" for index in range(trial.size)]
+        target = _COST if world.target == "cpl" else _VALUE / _COST
+        facts = {
+            name: CampaignFacts(name, targets_micros=MappingProxyType({world.target: round(target * MICROS)}))
+            for name in self._names
+        }
+        self._context = Context(policies, "enforce", is_live=True, currency="EUR", facts=facts)
+        self._paused: dict[str, float] = {}
+        self._praised: set[str] = set()
+
+    def fates(self) -> Iterator[_Fate]:
+        """Run to the end."""
+        board, every = Board(), 24 // self._trial.looks
+        hours = self._paths.spend.shape[1]
+        for hour in range(every, int(self._starts.max()) + hours + 1, every):
+            now = MONDAY + hour * HOUR
+            readings = [self._reading(index, hour, now) for index in self._running(hour)]
+            context = self._context._replace(reached=_at(now))
+            board, actions = step(board, Inputs(readings, (), self._words(hour, now)), context, now)
+            self._note(actions, hour)
+        for name, ratio in zip(self._names, self._ratios, strict=True):
+            yield _Fate(float(ratio), self._paused.get(name), name in self._praised)
+
+    def _running(self, hour: int) -> Iterator[int]:
+        hours = self._paths.spend.shape[1]
+        for index, name in enumerate(self._names):
+            if 0 < hour - self._starts[index] <= hours and name not in self._paused:
+                yield index
+
+    def _words(self, hour: int, now: int) -> Sequence[BudgetDecision]:
+        """An operator who pauses and resumes."""
+        every = self._world.renewed_days * 24
+        found = []
+        for index in self._running(hour) if every else ():
+            age = hour - int(self._starts[index])
+            verb = {0: "pause", 24 // self._trial.looks: "resume"}.get(age % every) if age >= every else None
+            if verb is not None:
+                name = self._names[index]
+                found.append(
+                    BudgetDecision(
+                        decision_id=f"{verb}-{hour}-{name}",
+                        campaign_id=name,
+                        verb="pause" if verb == "pause" else "resume",
+                        occurred_at=now,
+                    )
+                )
+        return found
+
+    def _reading(self, index: int, hour: int, now: int) -> CampaignKpi:
+        at = hour - int(self._starts[index]) - 1
+        spend, results = self._paths.spend[index, at], int(self._paths.results[index, at])
+        given = _NOTHING | {"spend_micros": round(spend * _COST * MICROS)}
+        if self._world.target == "cpl":
+            given |= {"leads": results}
+        else:
+            revenue, refunds = self._paths.value[index, at], self._paths.refunds[index, at]
+            given |= {
+                "orders": results,
+                "revenue_micros": round(revenue * _VALUE * MICROS),
+                "refunds_micros": round(refunds * _VALUE * MICROS),
+            }
+        when = format_instant(now)
+        return CampaignKpi(
+            campaign_id=self._names[index],
+            channel=None,
+            model="declared",
+            window="total",
+            window_start=None,
+            window_end=None,
+            stage="update",
+            revision=hour,
+            currency="EUR",
+            sums=Sums(**given),
+            other_basis=OtherBasis(impressions=0, clicks=0, spend_micros=0),
+            kpis={},
+            watermark=when,
+            published_at=when,
+        )
+
+    def _note(self, actions: Sequence[BudgetAction], hour: int) -> None:
+        for action in actions:
+            index = int(action.campaign_id[1:])
+            if action.rule == "graduate":
+                self._praised.add(action.campaign_id)
+            if action.rule.startswith("evidence:") and action.campaign_id not in self._paused:
+                days = (hour - int(self._starts[index])) / 24
+                self._paused[action.campaign_id] = days * self._world.results_per_day
+
+
+def _at(now: int) -> Callable[[str], int | None]:
+    return lambda _: now
+
+
+def _outcome(world: World, boards: Sequence[Sequence[_Fate]]) -> Outcome:
+    every = [fate for board in boards for fate in board]
+    healthy = [fate for fate in every if fate.ratio <= 1]
+    bad = [fate for fate in every if fate.ratio > 1]
+    spent = np.array([np.inf if fate.spent is None else fate.spent - world.turns_after for fate in bad])
+    false_shares = []
+    for board in boards:
+        paused = [fate.ratio <= 1 for fate in board if fate.spent is not None]
+        false_shares.append(sum(paused) / max(1, len(paused)))
+    return Outcome(
+        world=world.name,
+        healthy=len(healthy),
+        bad=len(bad),
+        paused=_share(fate.spent is not None for fate in healthy),
+        praised=_share(fate.is_praised for fate in healthy),
+        boards_hit=_share(any(f.spent is not None and f.ratio <= 1 for f in board) for board in boards),
+        false_share=float(np.mean(false_shares)) if false_shares else 0.0,
+        caught=_share(fate.spent is not None for fate in bad),
+        median=_quantile(spent, 0.5),
+        p95=_quantile(spent, 0.95),
+    )
+
+
+def _share(claims: Iterator[bool]) -> float:
+    found = list(claims)
+    return sum(found) / len(found) if found else 0.0
+
+
+def _quantile(spent: np.ndarray, share: float) -> float | None:
+    if not len(spent):
+        return None
+    found = float(np.quantile(spent, share, method="higher"))
+    return found if np.isfinite(found) else None
