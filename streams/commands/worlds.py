@@ -12,7 +12,7 @@ from rich.table import Table
 
 from metrics.budget.policy import Policies
 from metrics.budget.worlds import WORLDS, Outcome, Trial, World, run_trial
-from metrics.errors import RoistreamError
+from metrics.values.errors import RoistreamError
 
 
 def run(policies: Policies, trial: Trial, names: Iterable[str] = (), *, as_json: bool = False) -> int:

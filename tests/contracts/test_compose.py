@@ -97,7 +97,9 @@ def test_nothing_is_open_beyond_this_machine():
 
 
 def test_health_is_asked_where_it_is_answered():
-    served = (ROOT / "streams/sinks/http_server.py").read_text() + (ROOT / "streams/board/routes.py").read_text()
+    served = (ROOT / "streams/sinks/http_server.py").read_text() + (
+        ROOT / "streams/board/routes.py"
+    ).read_text()
     for name, service in OURS.items():
         port = service["environment"]["ROISTREAM_HTTP_PORT" if name == "worker" else "ROISTREAM_BOARD_PORT"]
         found = re.search(r"http://127\.0\.0\.1:(\d+)(/\w+)", service["healthcheck"]["test"][-1])

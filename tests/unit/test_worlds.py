@@ -8,7 +8,7 @@ import pytest
 from metrics.budget.policy import preset
 from metrics.budget.worlds import WORLDS, Trial, World, run_trial
 from metrics.budget.worlds.paths import make_paths
-from metrics.errors import RoistreamError
+from metrics.values.errors import RoistreamError
 from streams.commands import worlds as command
 
 SEED = 20_261_129

@@ -17,10 +17,10 @@ from metrics.budget.records import BudgetAction, BudgetDecision
 from metrics.budget.state import Board
 from metrics.budget.worlds.paths import Paths, make_paths
 from metrics.budget.worlds.world import World
-from metrics.campaigns import CampaignFacts
-from metrics.money import MICROS
-from metrics.reading import CampaignKpi, OtherBasis, Sums
-from metrics.timeline import HOUR, format_instant
+from metrics.entities.campaigns import CampaignFacts
+from metrics.records.kpi_reading import CampaignKpi, OtherBasis, Sums
+from metrics.values.money import MICROS
+from metrics.values.time import HOUR, format_instant
 
 #: Monday, 4 January 2027, 00:00 UTC.
 MONDAY = 1_799_020_800_000
