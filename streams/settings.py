@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, Field, SecretStr, ValidationError, Validat
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from metrics.attribution.conversion_credit import COHORT
-from metrics.attribution.models import MODELS, Rules
+from metrics.attribution.models import MODELS, AttributionRules
 from metrics.budget.policy import Policies
 from metrics.budget.policy import parse as parse_policies
 from metrics.kpis.compose import DECLARED
@@ -217,9 +217,9 @@ class Settings(BaseSettings):
         return ZoneInfo(self.timezone)
 
     @cached_property
-    def rules(self) -> Rules:
+    def rules(self) -> AttributionRules:
         """What credits depend on besides the facts."""
-        return Rules(
+        return AttributionRules(
             tuple(self.attribution_models), self.lookback, self.view_through_lookback, self.half_life
         )
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from typing import Any, Literal, NoReturn
 
-from metrics.entities.campaigns import Book
+from metrics.entities.campaigns import CampaignRegistry
 from metrics.exposition import Exposition
 from metrics.values.errors import RoistreamError
 from streams.runtime import loops
@@ -107,7 +107,7 @@ class Worker:
 
     def __init__(self, settings: Settings, accept_dead_letters: int) -> None:
         self.settings = settings
-        self.book = Book(settings.reporting_currency)
+        self.book = CampaignRegistry(settings.reporting_currency)
         self.telemetry = Telemetry(version("roistream"))
         self.views = self._redis()
         self.board_views = self._board_redis()

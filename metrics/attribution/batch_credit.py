@@ -12,12 +12,12 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from metrics.attribution.conversion_credit import COHORT, Conversion, Part, subject
-from metrics.attribution.models import MARKOV, MAX_PATH, MODELS, ROOTS, WHOLE, Rules
-from metrics.attribution.touchpoints import PATH, Instants, Ranks
+from metrics.attribution.conversion_credit import COHORT, Conversion, ConversionPart, subject
+from metrics.attribution.models import MARKOV, MAX_PATH, MODELS, ROOTS, WHOLE, AttributionRules
+from metrics.attribution.touchpoints import PATH, Instants, TouchpointRanks
 from metrics.kernels import credits as kernels
 from metrics.kernels.sums import group
-from metrics.sums.contribution import Columns
+from metrics.sums.contribution import ContributionColumns
 from metrics.sums.tally import Tally
 from metrics.values.time import MINUTE
 
@@ -36,13 +36,13 @@ _FIELDS = [
 ]
 
 
-class Views:
+class ComputedModels:
     """The views that are computed, as the kernels know them.
 
     Args:
         since: each view with the generation in which it was switched on.
 
-    >>> Views({"linear": 0, "linear_cohort": 2}).models
+    >>> ComputedModels({"linear": 0, "linear_cohort": 2}).models
     ['linear']
     """
 
@@ -61,7 +61,7 @@ class Views:
         return self.models.index(MARKOV) if MARKOV in self.models else None
 
 
-class Paths(NamedTuple):
+class PathColumns(NamedTuple):
     """Paths one after the other: rows [starts[n], starts[n + 1]) of the touches are path n."""
 
     starts: Instants
@@ -77,9 +77,9 @@ def paths_of(
     found: tuple[Instants, Instants, Instants],
     remembered: Sequence[bytes],
     converted_at: Instants,
-    rules: Rules,
-    ranks: Ranks,
-) -> Paths:
+    rules: AttributionRules,
+    ranks: TouchpointRanks,
+) -> PathColumns:
     """The path of each conversion, of the touches found now and those it remembers.
 
     Args:
@@ -104,17 +104,17 @@ def paths_of(
     rows = order[picked]
     touches = np.empty(len(rows), PATH)
     touches["at"], touches["code"] = at[rows], codes[rows]
-    return Paths(starts, touches)
+    return PathColumns(starts, touches)
 
 
-class Decided(NamedTuple):
+class RuleVersion(NamedTuple):
     """With which rules: their generation, and the half-life they had."""
 
     generation: int
     half_life: int
 
 
-class Sheet:
+class CreditBatch:
     """Decided conversions, to be counted or taken back, with their paths."""
 
     def __init__(self) -> None:
@@ -126,7 +126,9 @@ class Sheet:
     def __len__(self) -> int:
         return len(self._paths)
 
-    def put(self, parts: Sequence[Part], path: bytes, decided: Decided, shares: bytes, sign: int) -> None:
+    def put(
+        self, parts: Sequence[ConversionPart], path: bytes, decided: RuleVersion, shares: bytes, sign: int
+    ) -> None:
         """What a conversion counts by a path.
 
         Args:
@@ -145,7 +147,9 @@ class Sheet:
         for at, tally in parts:
             self._parts.extend(_columns(at, tally))
 
-    def credit(self, views: Views, ranks: Ranks, effects: npt.NDArray[np.float64]) -> "Credited":
+    def credit(
+        self, views: ComputedModels, ranks: TouchpointRanks, effects: npt.NDArray[np.float64]
+    ) -> "CreditedBatch":
         """Divide the conversions among the touches of their paths.
 
         Args:
@@ -168,7 +172,7 @@ class Sheet:
             views.codes, at, codes, starts, _integers(self._half_lives), is_given,
             ranks.campaigns, ranks.directs, effects, _ROOTS, shares,
         )  # fmt: skip
-        return Credited(self, views, ranks, (at, codes, starts), shares)
+        return CreditedBatch(self, views, ranks, (at, codes, starts), shares)
 
     def columns(self) -> tuple[Instants, Instants, Instants, Instants]:
         """Generations, signs, starts of the parts, parts."""
@@ -177,14 +181,14 @@ class Sheet:
         return _integers(self._generations), _integers(self._signs), starts, parts
 
 
-class Credited:
+class CreditedBatch:
     """A sheet with the share of each touch in each model."""
 
     def __init__(
         self,
-        sheet: Sheet,
-        views: Views,
-        ranks: Ranks,
+        sheet: CreditBatch,
+        views: ComputedModels,
+        ranks: TouchpointRanks,
         touches: tuple[Instants, Instants, Instants],
         shares: Instants,
     ) -> None:
@@ -202,7 +206,7 @@ class Credited:
         packed = self._shares[row].astype(np.int32).tobytes()
         return [packed[4 * start : 4 * end] if end - start > 1 else b"" for start, end in pairwise(starts)]
 
-    def sums(self) -> Columns:
+    def sums(self) -> ContributionColumns:
         """What the sums of each subject change by, once per minute; those that nothing is left of are not told."""
         views, ranks = self._views, self._ranks
         width = len(ranks.names)
@@ -218,11 +222,11 @@ class Credited:
         distinct, codes = np.unique(subjects[rows], return_inverse=True)
         names = [subject(ranks.names[code % width], views.names[code // width]) for code in distinct.tolist()]
         fields = [_FIELDS[row] for row in used.tolist()]
-        return Columns(names, codes, minutes[rows] * MINUTE, fields, sums[:, rows])
+        return ContributionColumns(names, codes, minutes[rows] * MINUTE, fields, sums[:, rows])
 
 
 def steps_of(
-    paths: Sequence[bytes], signs: Sequence[int], ranks: Ranks
+    paths: Sequence[bytes], signs: Sequence[int], ranks: TouchpointRanks
 ) -> tuple[Instants, Instants, Instants]:
     """Steps of paths for a Markov chain, as ``Steps.add`` takes them: campaigns by rank, and how often.
 
@@ -242,7 +246,7 @@ def steps_of(
     )
 
 
-def is_large(parts: Sequence[Part]) -> bool:
+def is_large(parts: Sequence[ConversionPart]) -> bool:
     """Whether the money of a conversion, or the number of its parts, is too large for columns."""
     for _, tally in parts:
         if tally.revenue_micros > LARGEST or tally.refunds_micros > LARGEST:

@@ -15,9 +15,9 @@ import msgspec
 from metrics.attribution.models import (
     MARKOV,
     WHOLE,
+    AttributionRules,
     Credits,
     Path,
-    Rules,
     by_campaign,
     parts_of,
     since,
@@ -35,14 +35,14 @@ _SEPARATOR = "\uffff"
 _NEW_CUSTOMER = Tally(new_customers=1)
 
 
-class Part(NamedTuple):
+class ConversionPart(NamedTuple):
     """Something that a conversion counts, at its own event time."""
 
     at: int
     tally: Tally
 
 
-class Decision(NamedTuple):
+class CreditDecision(NamedTuple):
     """Who is credited in one view, and since when: the event time of its first credited touch, if any."""
 
     credits: Credits
@@ -69,12 +69,12 @@ class Conversion(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
     at: int
     ids: tuple[int, ...]
-    parts: tuple[Part, ...]
+    parts: tuple[ConversionPart, ...]
     is_first: bool = False
     path: bytes = b""
     generation: int | None = None
     shares: bytes = b""
-    kept: dict[str, Decision] | None = None
+    kept: dict[str, CreditDecision] | None = None
     settled: "Conversion | None" = None
 
     @property
@@ -83,18 +83,18 @@ class Conversion(msgspec.Struct, array_like=True, frozen=True, gc=False):
         return max([part.at for part in self.parts], default=self.at)
 
     @property
-    def counted(self) -> tuple[Part, ...]:
+    def counted(self) -> tuple[ConversionPart, ...]:
         """What it counts, a new customer included."""
-        return (*self.parts, Part(self.at, _NEW_CUSTOMER)) if self.is_first else self.parts
+        return (*self.parts, ConversionPart(self.at, _NEW_CUSTOMER)) if self.is_first else self.parts
 
 
 def decisions(
     path: Path,
     views: Iterable[str],
-    rules: Rules,
+    rules: AttributionRules,
     effects: Mapping[str, float],
     shares_: Iterable[int] | None = None,
-) -> dict[str, Decision]:
+) -> dict[str, CreditDecision]:
     """Who is credited for a path in some views.
 
     Args:
@@ -111,11 +111,11 @@ def decisions(
         parts = list(shares_ or ()) if is_given else parts_of(model, path, rules, effects)
         if is_given and len(path) == 1:
             parts = [WHOLE]
-        made[view] = Decision(by_campaign(path, parts), since(path, parts) if view != model else None)
+        made[view] = CreditDecision(by_campaign(path, parts), since(path, parts) if view != model else None)
     return made
 
 
-def contributions(parts: Iterable[Part], decision: Decision) -> list[Contribution]:
+def contributions(parts: Iterable[ConversionPart], decision: CreditDecision) -> list[Contribution]:
     """Where and when parts of a conversion count by a decision."""
     return [
         Contribution(campaign, part.at if decision.cohort_at is None else decision.cohort_at, share)

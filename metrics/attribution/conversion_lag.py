@@ -87,11 +87,11 @@ def completeness(lags: LagCounts, start: int, end: int, watermark: int) -> float
     return round(area / (oldest - youngest), 6)
 
 
-class Lags:
+class ConversionLags:
     """Lags of leads and of orders, as of one checkpoint; what is asked twice is computed once.
 
     >>> leads, orders = LagCounts(), LagCounts(); leads.count(30_000)
-    >>> Lags(leads, orders).of(0, 60_000, 600_000)
+    >>> ConversionLags(leads, orders).of(0, 60_000, 600_000)
     (1.0, None)
     """
 

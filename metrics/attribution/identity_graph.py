@@ -42,19 +42,19 @@ class Person(msgspec.Struct, array_like=True, frozen=True, gc=False):
     ids: tuple[int, ...]
 
 
-class Joined(NamedTuple):
+class JoinedPerson(NamedTuple):
     """A person that was joined: its root, and the persons it was made of by their roots, each with its ids."""
 
     root: int
     parts: Mapping[int, tuple[int, ...]]
 
 
-class Identities:
+class IdentityGraph:
     """The persons of one partition that have more than one id, each under one of them, its root.
 
-    >>> people = Identities()
+    >>> people = IdentityGraph()
     >>> people.link([1, 2], at=5), people.link([2, 1], at=6), people.link([3, 2], at=6)
-    (Joined(root=1, parts={1: (1,), 2: (2,)}), None, Joined(root=1, parts={3: (3,), 1: (1, 2)}))
+    (JoinedPerson(root=1, parts={1: (1,), 2: (2,)}), None, JoinedPerson(root=1, parts={3: (3,), 1: (1, 2)}))
     >>> sorted(people.ids(3))
     [1, 2, 3]
     >>> people.root(2) == people.root(3), people.root(9)
@@ -76,7 +76,7 @@ class Identities:
         person = self.persons.get(self.root(hashed))
         return (hashed,) if person is None else person.ids
 
-    def link(self, ids: Iterable[int], at: int) -> Joined | None:
+    def link(self, ids: Iterable[int], at: int) -> JoinedPerson | None:
         """Join ids that one record names at event time ``at``.
 
         Returns:
@@ -99,7 +99,7 @@ class Identities:
             self._refresh(root, at)
             return None
         self._join(root, parts, at)
-        return Joined(root, parts)
+        return JoinedPerson(root, parts)
 
     def _join(self, root: int, parts: Mapping[int, tuple[int, ...]], at: int) -> None:
         joined, latest = parts[root], at

@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from metrics.values.text_codes import Texts
+from metrics.values.text_codes import TextCodes
 
 Counts = npt.NDArray[np.int64]
 
@@ -25,7 +25,7 @@ _SHIFT, _LOWER = 32, (1 << 32) - 1
 _MOST_FRESH = 1 << 16
 
 
-class Walk(NamedTuple):
+class PathCount(NamedTuple):
     """Paths that look alike: their campaigns in order, how many converted, how many did not (yet)."""
 
     campaigns: Sequence[str]
@@ -33,7 +33,7 @@ class Walk(NamedTuple):
     nulls: int
 
 
-class Fit(msgspec.Struct, array_like=True, frozen=True):
+class MarkovFit(msgspec.Struct, array_like=True, frozen=True):
     """Removal effects as of an instant.
 
     Attributes:
@@ -47,18 +47,18 @@ class Fit(msgspec.Struct, array_like=True, frozen=True):
     effects: dict[str, float] = {}
 
 
-def fit(walks: Iterable[Walk], fitted_at: int) -> Fit:
+def fit(walks: Iterable[PathCount], fitted_at: int) -> MarkovFit:
     """Removal effects of the campaigns in observed paths.
 
     Args:
         walks: observed paths; empty ones say nothing and are passed over.
         fitted_at: the processing time that names the fit, epoch milliseconds.
 
-    >>> found = fit([Walk(["a", "b"], 1, 0), Walk(["a"], 0, 1), Walk(["b"], 1, 1)], 0)
+    >>> found = fit([PathCount(["a", "b"], 1, 0), PathCount(["a"], 0, 1), PathCount(["b"], 1, 1)], 0)
     >>> {name: round(effect, 4) for name, effect in found.effects.items()}
     {'a': 0.3333, 'b': 1.0}
     """
-    converted, others = Steps(), Steps()
+    converted, others = TransitionCounts(), TransitionCounts()
     for walk in walks:
         converted.count(walk.campaigns, walk.conversions)
         others.count(walk.campaigns, walk.nulls)
@@ -66,17 +66,17 @@ def fit(walks: Iterable[Walk], fitted_at: int) -> Fit:
     return fit_steps(names, converted, others.square(names), fitted_at)
 
 
-class Steps:
+class TransitionCounts:
     """Counted steps of paths, from campaign to campaign, from the start of a path and to its end.
 
     Kept in columns, as many as there are different steps: counting comes with every conversion, a fit once an hour.
 
-    >>> steps = Steps(); steps.count(["a", "b"], 2); steps.square(["a", "b"]).tolist()
+    >>> steps = TransitionCounts(); steps.count(["a", "b"], 2); steps.square(["a", "b"]).tolist()
     [[0, 2, 0], [0, 0, 2], [2, 0, 0]]
     """
 
     def __init__(self) -> None:
-        self._names = Texts()
+        self._names = TextCodes()
         self._names.code(_OUTSIDE)
         #: The names that were last counted by, and their codes.
         self._coded: tuple[Sequence[str], Counts] = (), np.zeros(1, np.int64)
@@ -143,26 +143,26 @@ class Steps:
         self._steps, self._counts = self._steps[is_taken], self._counts[is_taken]
 
 
-def fit_steps(names: Sequence[str], converted: Steps, others: Counts, fitted_at: int) -> Fit:
+def fit_steps(names: Sequence[str], converted: TransitionCounts, others: Counts, fitted_at: int) -> MarkovFit:
     """Removal effects from counted steps.
 
     Args:
         names: the campaigns, in the order of the rows of ``others``.
         converted: steps of the paths that converted.
-        others: steps of those that did not (yet), as ``Steps.square`` gives them.
+        others: steps of those that did not (yet), as ``TransitionCounts.square`` gives them.
         fitted_at: the processing time that names the fit, epoch milliseconds.
     """
     return fit_counts(names, converted.square(names), others, fitted_at)
 
 
-def fit_counts(names: Sequence[str], successes: Counts, others: Counts, fitted_at: int) -> Fit:
-    """The same, with the steps of both as ``Steps.square`` gives them."""
+def fit_counts(names: Sequence[str], successes: Counts, others: Counts, fitted_at: int) -> MarkovFit:
+    """The same, with the steps of both as ``TransitionCounts.square`` gives them."""
     counts = (successes + others).astype(np.float64)
     np.fill_diagonal(counts, 0)  # staying where one is changes no probability of where one goes
     touched = np.flatnonzero(counts[:-1].sum(axis=1))
     conversions = int(successes[-1].sum())
     if not conversions:
-        return Fit(fitted_at, 0, {})
+        return MarkovFit(fitted_at, 0, {})
     leaving = counts[touched].sum(axis=1)
     steps = counts[np.ix_(touched, touched)] / leaving[:, None]
     starts = counts[-1, touched] / counts[-1, touched].sum()
@@ -170,7 +170,7 @@ def fit_counts(names: Sequence[str], successes: Counts, others: Counts, fitted_a
     reaching = starts @ expected / np.diagonal(expected)
     ending = expected @ (successes[touched, -1] / leaving)
     effects = np.clip(reaching * ending / (starts @ ending), 0.0, 1.0)
-    return Fit(
+    return MarkovFit(
         fitted_at,
         conversions,
         {names[code]: effect for code, effect in zip(touched.tolist(), effects.tolist(), strict=True)},

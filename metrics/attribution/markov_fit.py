@@ -8,8 +8,8 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from metrics.attribution.markov_chain import Counts, Fit, fit_counts
-from metrics.attribution.touch_store import TouchStore, Watchlist
+from metrics.attribution.markov_chain import Counts, MarkovFit, fit_counts
+from metrics.attribution.touch_store import ConvertedVisitors, TouchStore
 from metrics.attribution.touchpoints import Codes
 
 #: Touches whose paths are counted in one part, some 10 ms if each ends one; finding those that do is lighter.
@@ -19,7 +19,7 @@ _LIGHTER = 8
 _FEW = 150
 
 
-class PathSteps:
+class PathTransitions:
     """Steps of the paths of visitors who have not converted, of the touches that a store has when this begins.
 
     Args:
@@ -38,7 +38,7 @@ class PathSteps:
         #: Rows are where a step begins (the last: the start), columns where it ends (the last: the end of the path).
         self.counts: Counts = np.zeros((size + 1, size + 1), np.int64)
 
-    def go_on(self, watched: Watchlist, most: int) -> bool:
+    def go_on(self, watched: ConvertedVisitors, most: int) -> bool:
         """Look at so many touches more, for their followers first, then for their paths; whether all is counted.
 
         Whoever is ``watched`` is left out: they convert, and their paths are counted elsewhere.
@@ -61,7 +61,7 @@ class PathSteps:
         return range(self._first + some.start, self._first + some.stop)
 
 
-class Fitting:
+class MarkovFitter:
     """Removal effects of the campaigns in the paths of a store.
 
     Args:
@@ -71,20 +71,20 @@ class Fitting:
         fitted_at: the processing time that names the fit, epoch milliseconds.
     """
 
-    def __init__(self, names: list[str], converted: Counts, others: PathSteps, fitted_at: int) -> None:
+    def __init__(self, names: list[str], converted: Counts, others: PathTransitions, fitted_at: int) -> None:
         self._names = names
         self._converted = converted
         self._others = others
         self._fitted_at = fitted_at
         self._is_counted = False
-        self._fit: Fit | None = None
+        self._fit: MarkovFit | None = None
 
     @property
     def work(self) -> Callable[[], None] | None:
         """What is better done elsewhere, on another thread; it shares nothing with whatever goes on meanwhile."""
         return self._solve if self._is_counted and self._fit is None else None
 
-    def go_on(self, watched: Watchlist) -> Fit | None:
+    def go_on(self, watched: ConvertedVisitors) -> MarkovFit | None:
         """Do a part; the fit, when it is ready. What nobody did elsewhere is done here, a part later."""
         if self._fit is None and self._is_counted:
             self._solve()

@@ -49,7 +49,7 @@ Credits = tuple[tuple[str, int], ...]
 UNCREDITED: Credits = ((NO_CAMPAIGN, WHOLE),)
 
 
-class Rules(msgspec.Struct, frozen=True):
+class AttributionRules(msgspec.Struct, frozen=True):
     """What credits depend on besides the facts; durations in milliseconds.
 
     Attributes:
@@ -69,12 +69,12 @@ class Rules(msgspec.Struct, frozen=True):
         return self.lookback if is_click else self.view_lookback
 
 
-def path_of(touches: Iterable[Touch], converted_at: int, rules: Rules) -> Path:
+def path_of(touches: Iterable[Touch], converted_at: int, rules: AttributionRules) -> Path:
     """The touches that may earn credit of a conversion, in order: strictly before it, within the lookback.
 
     A path of more than ``MAX_PATH`` keeps its first touch and its last ones.
 
-    >>> path_of([Touch(5, True, "b"), Touch(9, True, "c"), Touch(2, True, "a")], 9, Rules(lookback=4))
+    >>> path_of([Touch(5, True, "b"), Touch(9, True, "c"), Touch(2, True, "a")], 9, AttributionRules(lookback=4))
     (Touch(at=5, is_click=True, campaign='b', channel=''),)
     """
     path = sorted(
@@ -175,7 +175,7 @@ _PLAIN: Mapping[str, Callable[[Path], list[int]]] = {
 MODELS = ("last_touch", "first_touch", "linear", "position_based", "time_decay", "last_non_direct", MARKOV)
 
 
-def weights(model: str, path: Path, rules: Rules, effects: Mapping[str, float]) -> list[int]:
+def weights(model: str, path: Path, rules: AttributionRules, effects: Mapping[str, float]) -> list[int]:
     """What each touch of a path weighs in a model; ``effects`` are those of the data-driven model's fit.
 
     Raises:
@@ -186,21 +186,23 @@ def weights(model: str, path: Path, rules: Rules, effects: Mapping[str, float]) 
     return by_effect(path, effects) if model == MARKOV else _PLAIN[model](path)
 
 
-def parts_of(model: str, path: Path, rules: Rules, effects: Mapping[str, float]) -> list[int]:
+def parts_of(model: str, path: Path, rules: AttributionRules, effects: Mapping[str, float]) -> list[int]:
     """The millionths that each touch of a path earns."""
     return split(WHOLE, weights(model, path, rules, effects)) if path else []
 
 
-def credit(model: str, path: Path, rules: Rules, effects: Mapping[str, float]) -> Credits:
+def credit(model: str, path: Path, rules: AttributionRules, effects: Mapping[str, float]) -> Credits:
     """The credits of one conversion by campaign; all to ``(none)`` where the path is empty.
 
-    >>> credit("linear", (Touch(0, True, "a"), Touch(1, True, "b"), Touch(2, True, "a")), Rules(), {})
+    >>> credit("linear", (Touch(0, True, "a"), Touch(1, True, "b"), Touch(2, True, "a")), AttributionRules(), {})
     (('a', 666667), ('b', 333333))
     """
     return by_campaign(path, parts_of(model, path, rules, effects))
 
 
-def credited_from(model: str, path: Path, rules: Rules, effects: Mapping[str, float]) -> int | None:
+def credited_from(
+    model: str, path: Path, rules: AttributionRules, effects: Mapping[str, float]
+) -> int | None:
     """Event time of the first touch that earns credit: the cohort of the conversion; None where none does."""
     return since(path, parts_of(model, path, rules, effects))
 

@@ -6,14 +6,20 @@ back: the rules of each generation are remembered instead.
 
 import msgspec
 
-from metrics.attribution.batch_credit import Decided, Views, is_large, shares_of
-from metrics.attribution.conversion_credit import Conversion, Decision, contributions, decisions, subject
-from metrics.attribution.models import Rules
-from metrics.attribution.touchpoints import Places
+from metrics.attribution.batch_credit import ComputedModels, RuleVersion, is_large, shares_of
+from metrics.attribution.conversion_credit import (
+    Conversion,
+    CreditDecision,
+    contributions,
+    decisions,
+    subject,
+)
+from metrics.attribution.models import AttributionRules
+from metrics.attribution.touchpoints import Touchpoints
 from metrics.sums.contribution import Contribution
 
 
-class Made(msgspec.Struct, array_like=True, frozen=True):
+class RuleHistory(msgspec.Struct, array_like=True, frozen=True):
     """With which views and rules the state was made.
 
     Attributes:
@@ -27,25 +33,25 @@ class Made(msgspec.Struct, array_like=True, frozen=True):
     half_lives: dict[int, int]
 
     @classmethod
-    def by(cls, rules: Rules) -> "Made":
+    def by(cls, rules: AttributionRules) -> "RuleHistory":
         """A state that begins with some rules."""
         return cls(0, dict.fromkeys(rules.models, 0), {0: rules.half_life})
 
-    def changed_to(self, rules: Rules) -> "Made":
+    def changed_to(self, rules: AttributionRules) -> "RuleHistory":
         """The same for a worker of other rules.
 
-        >>> made = Made(3, {"linear": 1, "markov": 2}, {3: 7})
-        >>> made.changed_to(Rules(models=("linear", "last_touch"), half_life=8))
-        Made(generation=4, since={'linear': 1, 'last_touch': 4}, half_lives={3: 7, 4: 8})
+        >>> made = RuleHistory(3, {"linear": 1, "markov": 2}, {3: 7})
+        >>> made.changed_to(AttributionRules(models=("linear", "last_touch"), half_life=8))
+        RuleHistory(generation=4, since={'linear': 1, 'last_touch': 4}, half_lives={3: 7, 4: 8})
         """
         if set(rules.models) == set(self.since) and self.half_lives[self.generation] == rules.half_life:
             return self
         generation = self.generation + 1
         since = {view: self.since.get(view, generation) for view in rules.models}
-        return Made(generation, since, {**self.half_lives, generation: rules.half_life})
+        return RuleHistory(generation, since, {**self.half_lives, generation: rules.half_life})
 
 
-class Rulings:
+class RuleVersions:
     """The rules in force, and those of older decisions.
 
     Args:
@@ -54,17 +60,17 @@ class Rulings:
         places: codes of the touches in remembered paths.
     """
 
-    def __init__(self, made: Made, rules: Rules, places: Places) -> None:
+    def __init__(self, made: RuleHistory, rules: AttributionRules, places: Touchpoints) -> None:
         self.made = made
-        self.views = Views(made.since)
+        self.views = ComputedModels(made.since)
         self._rules = rules
         self._places = places
 
-    def decided(self, generation: int) -> Decided:
+    def decided(self, generation: int) -> RuleVersion:
         """The rules of a generation, as a sheet needs them."""
-        return Decided(generation, self.made.half_lives[generation])
+        return RuleVersion(generation, self.made.half_lives[generation])
 
-    def decisions(self, conversion: Conversion) -> dict[str, Decision]:
+    def decisions(self, conversion: Conversion) -> dict[str, CreditDecision]:
         """Who is credited for a conversion by what it remembers, in the views that were decided."""
         generation = conversion.generation
         if generation is None:

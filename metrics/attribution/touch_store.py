@@ -27,7 +27,7 @@ _LARGEST_BLOCK = 1 << 17
 MAX_WALK = 10_000
 
 
-class Columns(NamedTuple):
+class TouchColumns(NamedTuple):
     """A batch of touches: visitors (0 is nobody), event times in epoch milliseconds, and place codes."""
 
     visitors: Hashes
@@ -41,10 +41,10 @@ class TouchBlock(NamedTuple):
     sequence: int
     level: int
     latest: int
-    columns: Columns
+    columns: TouchColumns
 
 
-class BlockChange(NamedTuple):
+class TouchBlockChange(NamedTuple):
     """What a checkpoint must write: the blocks to store and the blocks to forget."""
 
     stored: list[TouchBlock]
@@ -65,7 +65,7 @@ class TouchStore:
     """The touches of one kind and one partition, kept for ``keep_ms`` of event time.
 
     >>> store = TouchStore(keep_ms=100)
-    >>> store.insert(Columns(np.array([7, 9, 7], np.uint64), np.array([1, 2, 3]), np.array([0, 0, 1], np.int32)))
+    >>> store.insert(TouchColumns(np.array([7, 9, 7], np.uint64), np.array([1, 2, 3]), np.array([0, 0, 1], np.int32)))
     >>> store.of(7, 0, 100), store.of(7, 2, 100), store.of(8, 0, 100)
     ([(3, 1), (1, 0)], [(3, 1)], [])
     """
@@ -109,7 +109,7 @@ class TouchStore:
         arrays += [] if self._wider_index is None else [self._wider_index.slots]
         return sum(array.nbytes for array in arrays)
 
-    def insert(self, columns: Columns) -> None:
+    def insert(self, columns: TouchColumns) -> None:
         """Keep a batch of touches; those of nobody are passed over."""
         self._make_room(len(columns.visitors))
         kept = kernels.insert(*columns, *self._ring, self._slots, self._marks)
@@ -167,7 +167,7 @@ class TouchStore:
         followed: npt.NDArray[np.bool_],
         campaigns: Codes,
         counts: Instants,
-        watched: "Watchlist",
+        watched: "ConvertedVisitors",
     ) -> None:
         """Count the steps of the paths that end in some touches; see ``metrics.attribution.markov_fit``."""
         columns = self._visitors, self._places, self._back, self._marks
@@ -184,7 +184,7 @@ class TouchStore:
         self._blocks.append(_Span(block.sequence, block.level, block.latest, start, end))
         self._latest = None
 
-    def checkpoint(self, sequence: int, reached: int | None) -> BlockChange:
+    def checkpoint(self, sequence: int, reached: int | None) -> TouchBlockChange:
         """Close the present block under ``sequence``, merge small blocks, forget those older than is kept."""
         forgotten = self._forget(reached)
         stored: list[_Span] = []
@@ -197,7 +197,7 @@ class TouchStore:
             stored.append(span)
         self._rewritten.difference_update(forgotten, [span.sequence for span in stored])
         stored += self._take_rewritten()
-        return BlockChange([self._packed(span) for span in stored], forgotten)
+        return TouchBlockChange([self._packed(span) for span in stored], forgotten)
 
     @property
     def has_rewritten(self) -> bool:
@@ -238,7 +238,7 @@ class TouchStore:
     def _packed(self, span: _Span) -> TouchBlock:
         numbers = np.arange(span.start, span.end) % len(self._visitors)
         numbers = numbers[self._visitors[numbers] != 0]
-        columns = Columns(self._visitors[numbers], self._at[numbers], self._places[numbers])
+        columns = TouchColumns(self._visitors[numbers], self._at[numbers], self._places[numbers])
         return TouchBlock(span.sequence, span.level, span.latest, columns)
 
     # --- room --------------------------------------------------------------------------------------
@@ -295,10 +295,10 @@ class TouchStore:
             self._wider_index = None
 
 
-class Watchlist:
+class ConvertedVisitors:
     """Visitors of whom a conversion is remembered, each with the event time of the latest.
 
-    >>> watched = Watchlist(); watched.note(np.array([7], np.uint64), np.array([50]))
+    >>> watched = ConvertedVisitors(); watched.note(np.array([7], np.uint64), np.array([50]))
     >>> watched.earlier(np.array([7, 7, 9], np.uint64), np.array([49, 50, 1])).tolist()
     [0]
     """

@@ -16,7 +16,7 @@ Codes = npt.NDArray[np.int32]
 PATH = np.dtype([("at", "<i8"), ("code", "<i4")])
 
 
-class Ranks(NamedTuple):
+class TouchpointRanks(NamedTuple):
     """What credits need to know of places, by place code.
 
     Attributes:
@@ -34,10 +34,10 @@ class Ranks(NamedTuple):
     directs: npt.NDArray[np.bool_]
 
 
-class Places:
+class Touchpoints:
     """Codes of where a touch was: a campaign and a channel. Codes are given in order and never change.
 
-    >>> places = Places(); places.code("a", "search"), places.code("a", ""), places.code("a", "search")
+    >>> places = Touchpoints(); places.code("a", "search"), places.code("a", ""), places.code("a", "search")
     (0, 1, 0)
     """
 
@@ -45,7 +45,7 @@ class Places:
         self.names: list[tuple[str, str]] = []
         self._codes: dict[tuple[str, str], int] = {}
         self._stored = 0
-        self._ranks: Ranks | None = None
+        self._ranks: TouchpointRanks | None = None
 
     def code(self, campaign: str, channel: str) -> int:
         """The code of a place."""
@@ -74,7 +74,7 @@ class Places:
         codes = {name: code for code, name in enumerate(names)}
         return names, np.array([codes[campaign] for campaign, _ in self.names], np.int32)
 
-    def ranks(self) -> Ranks:
+    def ranks(self) -> TouchpointRanks:
         """Campaigns and orders of all places; they are made anew when a place has come."""
         if self._ranks is None or len(self._ranks.campaigns) < len(self.names):
             names = sorted({NO_CAMPAIGN, *(campaign for campaign, _ in self.names)})
@@ -82,7 +82,7 @@ class Places:
             orders = np.empty(len(self.names), np.int64)
             by_name = sorted(range(len(self.names)), key=self.names.__getitem__)
             orders[by_name] = np.arange(len(self.names))
-            self._ranks = Ranks(
+            self._ranks = TouchpointRanks(
                 names,
                 codes[NO_CAMPAIGN],
                 np.array([codes[campaign] for campaign, _ in self.names], np.int32),

@@ -9,7 +9,7 @@ from metrics.kernels import ads as kernels
 from metrics.records.partition_keys import KeyRule
 from metrics.records.validation import MAX_RECORD_BYTES
 from metrics.values.hashing import VISITOR_SEED, Hashes
-from metrics.values.text_codes import Texts
+from metrics.values.text_codes import TextCodes
 
 Integers = npt.NDArray[np.int64]
 Booleans = npt.NDArray[np.bool_]
@@ -38,7 +38,7 @@ class AdColumns(NamedTuple):
     ids: Hashes
     visitors: Hashes
     codes: npt.NDArray[np.int32]
-    texts: tuple[Texts, Texts, Texts]
+    texts: tuple[TextCodes, TextCodes, TextCodes]
     homes: npt.NDArray[np.int32]
 
     def copied(self) -> "AdColumns":
@@ -84,7 +84,7 @@ def read_ads(
         np.zeros(count, dtype=np.uint64),
         np.zeros(count, dtype=np.uint64),
         np.full((3, count), -1, dtype=np.int32),
-        (Texts(), Texts(), Texts()),
+        (TextCodes(), TextCodes(), TextCodes()),
         np.full(count, -1, dtype=np.int32),
     )
     tables = (_table(count), _table(count), _table(count))

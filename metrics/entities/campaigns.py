@@ -9,7 +9,7 @@ from msgspec.structs import asdict
 
 from metrics.records.events import Campaign, Instant
 from metrics.records.validation import instant
-from metrics.values.currency import Rates
+from metrics.values.currency import ExchangeRates
 from metrics.values.errors import Reason, Rejection
 from metrics.values.money import to_micros
 
@@ -40,11 +40,11 @@ class CampaignFacts(NamedTuple):
     targets_micros: Mapping[str, int] = MappingProxyType({})
 
 
-class Book:
+class CampaignRegistry:
     """Campaigns and rates as registered now."""
 
     def __init__(self, reporting_currency: str) -> None:
-        self.rates = Rates(reporting_currency)
+        self.rates = ExchangeRates(reporting_currency)
         self.campaigns: dict[str, CampaignFacts] = {}
         #: Campaigns that were withdrawn; their facts still count, but they are no longer shown.
         self.archived: set[str] = set()
@@ -88,7 +88,7 @@ class Book:
         return (known.currency if known else None) or self.rates.reporting
 
 
-def resolve(record: Campaign, rates: Rates) -> CampaignFacts:
+def resolve(record: Campaign, rates: ExchangeRates) -> CampaignFacts:
     """Facts of a record; money at the rate valid when the campaign starts, else at the latest.
 
     Money in a currency without a rate stays unknown until the rate comes.

@@ -19,7 +19,7 @@ _MERGE = 16
 _LARGEST_BLOCK = 1 << 17
 
 
-class Block(NamedTuple):
+class IdBlock(NamedTuple):
     """Ids applied between two checkpoints: level grows as blocks are merged."""
 
     sequence: int
@@ -28,10 +28,10 @@ class Block(NamedTuple):
     hashes: Hashes
 
 
-class BlockChange(NamedTuple):
+class IdBlockChange(NamedTuple):
     """What a checkpoint must write: the block to store (if any) and the blocks to forget."""
 
-    stored: Block | None
+    stored: IdBlock | None
     forgotten: list[int]
 
 
@@ -81,7 +81,7 @@ class SeenIds:
         self._max_events = max_events
         self._window_ms = window_ms
         self._table = _HashTable()
-        self._blocks: list[Block] = []
+        self._blocks: list[IdBlock] = []
         self._fresh: list[Hashes] = []
         self._fresh_latest: int | None = None
         self._held = 0
@@ -126,22 +126,22 @@ class SeenIds:
         self._held += len(hashes)
         self._fresh_latest = latest if self._fresh_latest is None else max(latest, self._fresh_latest)
 
-    def restore(self, block: Block) -> None:
+    def restore(self, block: IdBlock) -> None:
         """Put back a block read from the changelog; call in order of sequence."""
         self._blocks.append(block)
         self._held += len(block.hashes)
         self._table.insert(block.hashes)
 
-    def checkpoint(self, sequence: int, stream_time: int | None) -> BlockChange:
+    def checkpoint(self, sequence: int, stream_time: int | None) -> IdBlockChange:
         """Close the present block under ``sequence``, merge small blocks, forget old ones."""
         forgotten = self._forget(stream_time)
         if self._fresh_latest is None:
-            return BlockChange(None, forgotten)
-        block = Block(sequence, 0, self._fresh_latest, np.concatenate(self._fresh))
+            return IdBlockChange(None, forgotten)
+        block = IdBlock(sequence, 0, self._fresh_latest, np.concatenate(self._fresh))
         self._fresh, self._fresh_latest = [], None
         block, merged = self._merge(block)
         self._blocks.append(block)
-        return BlockChange(block, forgotten + merged)
+        return IdBlockChange(block, forgotten + merged)
 
     def _forget(self, stream_time: int | None) -> list[int]:
         forgotten: list[int] = []
@@ -157,7 +157,7 @@ class SeenIds:
             forgotten.append(oldest.sequence)
         return forgotten
 
-    def _merge(self, block: Block) -> tuple[Block, list[int]]:
+    def _merge(self, block: IdBlock) -> tuple[IdBlock, list[int]]:
         merged: list[int] = []
         while True:
             peers = self._blocks[1 - _MERGE :]
@@ -169,4 +169,4 @@ class SeenIds:
             merged += [peer.sequence for peer in peers]
             latest = max(block.latest, *(peer.latest for peer in peers))
             hashes = np.concatenate([*(peer.hashes for peer in peers), block.hashes])
-            block = Block(block.sequence, block.level + 1, latest, hashes)
+            block = IdBlock(block.sequence, block.level + 1, latest, hashes)

@@ -19,7 +19,7 @@ _COUNTS = (Tally(leads=1), Tally(mqls=1), Tally(sqls=1))
 _MQL_AND_SQL = Tally(mqls=1, mqls_now_sql=1)
 
 
-class Mark(NamedTuple):
+class StageMark(NamedTuple):
     """The record that counts a stage."""
 
     at: int
@@ -30,8 +30,8 @@ class Mark(NamedTuple):
 class LeadEntry(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """What is remembered of a lead: the mark of each stage reached, and its earliest named campaign."""
 
-    marks: tuple[Mark | None, Mark | None, Mark | None]
-    named: Mark | None = None
+    marks: tuple[StageMark | None, StageMark | None, StageMark | None]
+    named: StageMark | None = None
 
     @property
     def latest(self) -> int:
@@ -39,7 +39,7 @@ class LeadEntry(msgspec.Struct, array_like=True, frozen=True, gc=False):
         return max([mark.at for mark in self.marks if mark is not None])
 
 
-def observe(entry: LeadEntry | None, stage: str, mark: Mark) -> tuple[LeadEntry, list[Contribution]]:
+def observe(entry: LeadEntry | None, stage: str, mark: StageMark) -> tuple[LeadEntry, list[Contribution]]:
     """Take in one record of a lead; return its entry now and what its sums change by."""
     reached = STAGES.index(stage)
     if entry is None:
@@ -72,5 +72,5 @@ def contributions(entry: LeadEntry | None) -> list[Contribution]:
     ]
 
 
-def _earlier(known: Mark | None, new: Mark) -> Mark:
+def _earlier(known: StageMark | None, new: StageMark) -> StageMark:
     return new if known is None or new[:2] < known[:2] else known

@@ -66,7 +66,7 @@ class OrderEntry(msgspec.Struct, array_like=True, frozen=True, gc=False):
         return self.cancelled is not None and self.placed is None
 
 
-class Bought(NamedTuple):
+class Purchase(NamedTuple):
     """A customer ordered of a campaign in a minute, given by its start in epoch ms."""
 
     campaign: str
@@ -82,7 +82,7 @@ class FirstOrder(msgspec.Struct, array_like=True, frozen=True, gc=False):
     is_flagged: bool
     latest: int
     #: When the customer has ordered of which campaign.
-    bought: tuple[Bought, ...] = ()
+    bought: tuple[Purchase, ...] = ()
 
 
 def place(entry: OrderEntry | None, placed: Placement) -> OrderEntry:

@@ -34,7 +34,7 @@ class Report(NamedTuple):
         return self.period_end - self.period_start <= HOUR
 
 
-class Share(NamedTuple):
+class ReportShare(NamedTuple):
     """The cost figures of a window that come from reports."""
 
     impressions: int = 0
@@ -42,7 +42,7 @@ class Share(NamedTuple):
     spend_micros: int = 0
 
 
-class Shelf:
+class ReportHistory:
     """All reports of a campaign."""
 
     def __init__(self) -> None:
@@ -52,7 +52,7 @@ class Shelf:
         self._starts: list[tuple[int, str, str]] = []
         self._longest = 0
         self._short = 0
-        self._total = Share()
+        self._total = ReportShare()
 
     def __len__(self) -> int:
         return len(self.reports)
@@ -63,7 +63,7 @@ class Shelf:
         return self._short > 0
 
     @property
-    def total(self) -> Share:
+    def total(self) -> ReportShare:
         """The sums of all reports."""
         return self._total
 
@@ -96,7 +96,7 @@ class Shelf:
         for end in self.former_ends.get(report.key, ()):
             yield report._replace(period_end=end)
 
-    def share(self, start: int, end: int, *, short_only: bool) -> Share:
+    def share(self, start: int, end: int, *, short_only: bool) -> ReportShare:
         """What of the reports counts in the window [start, end)."""
         impressions = clicks = spend = 0
         for report in self._near(start, end):
@@ -106,7 +106,7 @@ class Shelf:
             impressions += share(report.impressions, period, window)
             clicks += share(report.clicks, period, window)
             spend += share(report.spend_micros, period, window)
-        return Share(impressions, clicks, spend)
+        return ReportShare(impressions, clicks, spend)
 
     def overlaps(self, start: int, end: int, *, short_only: bool) -> bool:
         """Whether the period of any report reaches into the window [start, end), or did before it was replaced."""
@@ -130,7 +130,7 @@ class Shelf:
     def _count(self, report: Report, sign: int) -> None:
         self._short += sign * report.is_short
         old = self._total
-        self._total = Share(
+        self._total = ReportShare(
             old.impressions + sign * report.impressions,
             old.clicks + sign * report.clicks,
             old.spend_micros + sign * report.spend_micros,

@@ -6,7 +6,7 @@ run in a thread beside the event loop.
 
 from metrics.exposition.collector import RoistreamCollector
 from metrics.exposition.rendering import Exposition, prefers_openmetrics, render
-from metrics.exposition.series_limit import OTHER, Folding
+from metrics.exposition.series_limit import OTHER, SeriesLimit
 from metrics.exposition.snapshot import (
     BoardSnapshot,
     CampaignSnapshot,
@@ -19,7 +19,7 @@ from metrics.exposition.snapshot import (
     RecoverySnapshot,
     RedisSnapshot,
     RollupSnapshot,
-    Source,
+    SnapshotSource,
     WorkerSnapshot,
 )
 
@@ -31,7 +31,6 @@ __all__ = [
     "CheckpointSnapshot",
     "Exposition",
     "FoldedSnapshot",
-    "Folding",
     "HistogramSnapshot",
     "LedgerRow",
     "PipelineSnapshot",
@@ -39,7 +38,8 @@ __all__ = [
     "RedisSnapshot",
     "RoistreamCollector",
     "RollupSnapshot",
-    "Source",
+    "SeriesLimit",
+    "SnapshotSource",
     "WorkerSnapshot",
     "prefers_openmetrics",
     "render",

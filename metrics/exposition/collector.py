@@ -6,17 +6,17 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from metrics.exposition.samples import worker_samples
-from metrics.exposition.series_limit import Folding
-from metrics.exposition.snapshot import Source
+from metrics.exposition.series_limit import SeriesLimit
+from metrics.exposition.snapshot import SnapshotSource
 
 
 class RoistreamCollector(Collector):
     """Collects at scrape time from a source; keeps nothing but the folding."""
 
-    def __init__(self, source: Source, max_campaign_series: int) -> None:
+    def __init__(self, source: SnapshotSource, max_campaign_series: int) -> None:
         """Collect from ``source``; at most ``max_campaign_series`` campaigns have series of their own."""
         self._source = source
-        self._folding = Folding(max_campaign_series)
+        self._folding = SeriesLimit(max_campaign_series)
 
     def describe(self) -> Iterable[Metric]:
         """Nothing: a registry must not collect in order to register."""

@@ -17,7 +17,7 @@ _MONEY = ("currency",)
 
 
 @dataclass(frozen=True)
-class Family:
+class MetricFamily:
     """One family.
 
     Attributes:
@@ -46,26 +46,26 @@ def rollup_name(name: str) -> str:
     return "rollup_" + name.removeprefix("campaign_")
 
 
-def _sum_gauges() -> list[Family]:
+def _sum_gauges() -> list[MetricFamily]:
     return [
-        Family(row.family, "gauge", row.help, _WINDOWED + (_MONEY if row.is_money else ()))
+        MetricFamily(row.family, "gauge", row.help, _WINDOWED + (_MONEY if row.is_money else ()))
         for row in SUM_GAUGES
     ]
 
 
-def _kpi_gauges() -> list[Family]:
+def _kpi_gauges() -> list[MetricFamily]:
     table = []
     for row in KPI_FAMILIES:
         own = tuple(name for name, _ in row.kpis[0].labels)
         labels = _WINDOWED + own + (_MONEY if row.is_money else ())
-        table.append(Family(row.name, "gauge", row.help, labels, _ratio_unit(row.name)))
+        table.append(MetricFamily(row.name, "gauge", row.help, labels, _ratio_unit(row.name)))
     return table
 
 
-def _rollup_gauges() -> list[Family]:
+def _rollup_gauges() -> list[MetricFamily]:
     """The same of roll-ups, each under the dimension and its value."""
     return [
-        Family(
+        MetricFamily(
             rollup_name(row.name),
             "gauge",
             f"{row.help} Of all campaigns of a channel, target, offer or objective.",
@@ -76,9 +76,9 @@ def _rollup_gauges() -> list[Family]:
     ]
 
 
-def _counters() -> list[Family]:
+def _counters() -> list[MetricFamily]:
     return [
-        Family(
+        MetricFamily(
             row.family.removesuffix("_total"),
             "counter",
             row.help,
@@ -88,44 +88,46 @@ def _counters() -> list[Family]:
     ]
 
 
-INFO = Family(
+INFO = MetricFamily(
     "campaign_info",
     "gauge",
     "What is registered of the campaign; always 1.",
     (*_CAMPAIGN, "name", "target", "offer", "objective", "status"),
 )
-BUDGET = Family(
+BUDGET = MetricFamily(
     "campaign_budget",
     "gauge",
     "Budget registered for the campaign, in currency units.",
     _CAMPAIGN + _MONEY,
 )
-STARTS = Family(
+STARTS = MetricFamily(
     "campaign_starts_timestamp_seconds", "gauge", "When the campaign begins to run.", _CAMPAIGN, "seconds"
 )
-ENDS = Family("campaign_ends_timestamp_seconds", "gauge", "When the campaign ends.", _CAMPAIGN, "seconds")
+ENDS = MetricFamily(
+    "campaign_ends_timestamp_seconds", "gauge", "When the campaign ends.", _CAMPAIGN, "seconds"
+)
 #: By the name of the target in the campaign's record.
-TARGETS: dict[str, Family] = {
-    "cpl": Family(
+TARGETS: dict[str, MetricFamily] = {
+    "cpl": MetricFamily(
         "campaign_target_cost_per_lead",
         "gauge",
         "Highest cost per lead that the campaign is meant to have, in currency units.",
         _CAMPAIGN + _MONEY,
     ),
-    "cac": Family(
+    "cac": MetricFamily(
         "campaign_target_acquisition_cost",
         "gauge",
         "Highest spend per new customer that the campaign is meant to have, in currency units.",
         _CAMPAIGN + _MONEY,
     ),
-    "roas": Family(
+    "roas": MetricFamily(
         "campaign_target_return_on_ad_spend_ratio",
         "gauge",
         "Lowest return on ad spend that the campaign is meant to have.",
         _CAMPAIGN,
         "ratio",
     ),
-    "roi": Family(
+    "roi": MetricFamily(
         "campaign_target_roi_ratio",
         "gauge",
         "Lowest return on investment that the campaign is meant to have.",
@@ -133,36 +135,36 @@ TARGETS: dict[str, Family] = {
         "ratio",
     ),
 }
-E_VALUE = Family(
+E_VALUE = MetricFamily(
     "campaign_evidence_e_value",
     "gauge",
     "Evidence that the campaign misses a target over its whole history; enough from 20 on, however often one looks.",
     (*_CAMPAIGN, "target"),
 )
-MISSED = Family(
+MISSED = MetricFamily(
     "campaign_evidence_probability_ratio",
     "gauge",
     "Posterior probability that the campaign misses a target over its whole history; for people, not for rules.",
     (*_CAMPAIGN, "target"),
     "ratio",
 )
-SPEND_SINCE_LAST_LEAD = Family(
+SPEND_SINCE_LAST_LEAD = MetricFamily(
     "campaign_spend_since_last_lead",
     "gauge",
     "Spend since the last lead of the campaign, in currency units.",
     _CAMPAIGN + _MONEY,
 )
-WATERMARK = Family(
+WATERMARK = MetricFamily(
     "campaign_watermark_timestamp_seconds",
     "gauge",
     "Event time up to which the figures of the campaign are complete.",
     _CAMPAIGN,
     "seconds",
 )
-ROLLUP_CAMPAIGNS = Family(
+ROLLUP_CAMPAIGNS = MetricFamily(
     "rollup_campaigns", "gauge", "Campaigns that count in the roll-up, over its whole history.", _ROLLUP
 )
-COMPLETENESS = Family(
+COMPLETENESS = MetricFamily(
     "campaign_completeness_ratio",
     "gauge",
     "Share of the conversions of clicks as old as the window that has usually come by now.",
@@ -170,46 +172,46 @@ COMPLETENESS = Family(
     "ratio",
 )
 
-BOARD_CAMPAIGNS = Family(
+BOARD_CAMPAIGNS = MetricFamily(
     "roistream_board_campaigns", "gauge", "Campaigns in a column of the budget board.", ("column",)
 )
-BOARD_CARDS = Family(
+BOARD_CARDS = MetricFamily(
     "roistream_board_card_money",
     "gauge",
     "Money of the present cards in a column of the budget board, in currency units.",
     ("column", "currency"),
 )
-BOARD_COMMITTED = Family(
+BOARD_COMMITTED = MetricFamily(
     "roistream_board_committed_money",
     "gauge",
     "Budgets of the campaigns that may spend and what the others have spent, in currency units.",
     ("currency",),
 )
-BOARD_LIVE = Family(
+BOARD_LIVE = MetricFamily(
     "roistream_board_live", "gauge", "1 while the budget controller is at the live edge and may act, else 0."
 )
-BOARD_BREAKER = Family(
+BOARD_BREAKER = MetricFamily(
     "roistream_board_breaker_open",
     "gauge",
     "1 while the circuit breaker of automatic actions is open, else 0.",
 )
-BUDGET_ACTIONS = Family(
+BUDGET_ACTIONS = MetricFamily(
     "roistream_budget_actions", "counter", "Budget actions taken since the start.", ("verb", "mode")
 )
 
-CAMPAIGN_ACTIONS = Family(
+CAMPAIGN_ACTIONS = MetricFamily(
     "campaign_budget_actions",
     "counter",
     "Budget actions on the campaign, also those that were only said or proposed.",
     (*_CAMPAIGN, "verb", "mode"),
 )
-CAMPAIGN_COLUMN = Family(
+CAMPAIGN_COLUMN = MetricFamily(
     "campaign_budget_column",
     "gauge",
     "Column of the budget board in which the campaign stands; always 1.",
     (*_CAMPAIGN, "column"),
 )
-CAMPAIGN_HOLD = Family(
+CAMPAIGN_HOLD = MetricFamily(
     "campaign_budget_hold_expires_timestamp_seconds",
     "gauge",
     "When the hold of the campaign ends; +Inf where someone must resume it.",
@@ -217,92 +219,100 @@ CAMPAIGN_HOLD = Family(
     "seconds",
 )
 
-BUILD = Family("roistream_build_info", "gauge", "Version of the running worker; always 1.", ("version",))
-READY = Family("roistream_ready", "gauge", "1 while /readyz answers 200, else 0.")
-LEDGER = Family(
+BUILD = MetricFamily(
+    "roistream_build_info", "gauge", "Version of the running worker; always 1.", ("version",)
+)
+READY = MetricFamily("roistream_ready", "gauge", "1 while /readyz answers 200, else 0.")
+LEDGER = MetricFamily(
     "roistream_ledger_events",
     "gauge",
     "Records read since the start of the state, by verdict.",
     ("topic", "partition", "outcome"),
 )
-UNACCOUNTED = Family(
+UNACCOUNTED = MetricFamily(
     "roistream_ledger_unaccounted_records",
     "gauge",
     "Records read that got no verdict; anything but 0 means that the ledger does not add up.",
     ("topic", "partition"),
 )
-CAMPAIGNS = Family("roistream_campaigns", "gauge", "Campaigns this worker exports, folded ones included.")
-FOLDED = Family(
+CAMPAIGNS = MetricFamily(
+    "roistream_campaigns", "gauge", "Campaigns this worker exports, folded ones included."
+)
+FOLDED = MetricFamily(
     "roistream_folded_campaigns", "gauge", 'Campaigns shown only in the sums of campaign_id="(other)".'
 )
-LAG = Family(
+LAG = MetricFamily(
     "roistream_consumer_lag_records",
     "gauge",
     "Records between the next to read and the end of the log.",
     ("topic", "partition"),
 )
-WATERMARK_DELAY = Family(
+WATERMARK_DELAY = MetricFamily(
     "roistream_watermark_delay_seconds",
     "gauge",
     "How far the watermark of the partition is behind the present.",
     ("partition",),
     "seconds",
 )
-BATCH_RECORDS = Family("roistream_batch_records", "histogram", "Records in one batch.", ("stage",))
-BATCH_SECONDS = Family(
+BATCH_RECORDS = MetricFamily("roistream_batch_records", "histogram", "Records in one batch.", ("stage",))
+BATCH_SECONDS = MetricFamily(
     "roistream_batch_processing_seconds",
     "histogram",
     "Time from taking a batch to the end of its processing.",
     ("stage",),
     "seconds",
 )
-CHECKPOINT_SECONDS = Family(
+CHECKPOINT_SECONDS = MetricFamily(
     "roistream_checkpoint_duration_seconds",
     "histogram",
     "Time from encoding a checkpoint to its confirmation.",
     ("stage",),
     "seconds",
 )
-CHECKPOINT_BYTES = Family(
+CHECKPOINT_BYTES = MetricFamily(
     "roistream_checkpoint_bytes", "counter", "Bytes appended by checkpoints.", ("stage",), "bytes"
 )
-CHECKPOINT_RECORDS = Family(
+CHECKPOINT_RECORDS = MetricFamily(
     "roistream_checkpoint_records", "counter", "Records appended by checkpoints.", ("stage",)
 )
-RECOVERY_SECONDS = Family(
+RECOVERY_SECONDS = MetricFamily(
     "roistream_recovery_duration_seconds",
     "gauge",
     "Time the last recovery from the changelog took.",
     ("stage",),
     "seconds",
 )
-RECOVERY_RECORDS = Family(
+RECOVERY_RECORDS = MetricFamily(
     "roistream_recovery_records", "gauge", "Records the last recovery read from the changelog.", ("stage",)
 )
-PUBLISHED = Family("roistream_published_records", "counter", "Records the broker confirmed.", ("topic",))
-PUBLISH_ERRORS = Family(
+PUBLISHED = MetricFamily(
+    "roistream_published_records", "counter", "Records the broker confirmed.", ("topic",)
+)
+PUBLISH_ERRORS = MetricFamily(
     "roistream_publish_errors", "counter", "Sends the broker did not confirm.", ("topic",)
 )
-DEAD_LETTERS = Family(
+DEAD_LETTERS = MetricFamily(
     "roistream_dead_letters", "counter", "Records sent to dead-letters, by reason.", ("reason",)
 )
-REKEYED = Family(
+REKEYED = MetricFamily(
     "roistream_rekeyed_facts",
     "counter",
     "Touches and records of conversions sent on to their person's partition, since they came with another key.",
     ("kind",),
 )
-PENDING_CANCELLATIONS = Family(
+PENDING_CANCELLATIONS = MetricFamily(
     "roistream_pending_cancellations", "gauge", "Cancellations that wait for their order."
 )
-REGISTRY = Family("roistream_registry_entries", "gauge", "Entries known, by registry topic.", ("registry",))
-REDIS_UP = Family("roistream_redis_up", "gauge", "1 while the Redis views can be written, else 0.")
-REDIS_PENDING = Family("roistream_redis_pending_values", "gauge", "Values not yet written to Redis.")
-REDIS_WRITTEN = Family("roistream_redis_written_values", "counter", "Values written to Redis.")
-REDIS_ERRORS = Family("roistream_redis_errors", "counter", "Failed exchanges with Redis.")
+REGISTRY = MetricFamily(
+    "roistream_registry_entries", "gauge", "Entries known, by registry topic.", ("registry",)
+)
+REDIS_UP = MetricFamily("roistream_redis_up", "gauge", "1 while the Redis views can be written, else 0.")
+REDIS_PENDING = MetricFamily("roistream_redis_pending_values", "gauge", "Values not yet written to Redis.")
+REDIS_WRITTEN = MetricFamily("roistream_redis_written_values", "counter", "Values written to Redis.")
+REDIS_ERRORS = MetricFamily("roistream_redis_errors", "counter", "Failed exchanges with Redis.")
 
 #: In the order of the page.
-FAMILIES: tuple[Family, ...] = (
+FAMILIES: tuple[MetricFamily, ...] = (
     *_sum_gauges(),
     *_kpi_gauges(),
     COMPLETENESS,
@@ -354,4 +364,4 @@ FAMILIES: tuple[Family, ...] = (
     REDIS_ERRORS,
 )
 
-BY_NAME: dict[str, Family] = {family.name: family for family in FAMILIES}
+BY_NAME: dict[str, MetricFamily] = {family.name: family for family in FAMILIES}

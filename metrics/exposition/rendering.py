@@ -9,19 +9,19 @@ cached: while events flow nearly every reading has changed by the next scrape.
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST
 
-from metrics.exposition.metric_families import Family
+from metrics.exposition.metric_families import MetricFamily
 from metrics.exposition.samples import Samples, number, worker_samples
-from metrics.exposition.series_limit import Folding
-from metrics.exposition.snapshot import Source, WorkerSnapshot
+from metrics.exposition.series_limit import SeriesLimit
+from metrics.exposition.snapshot import SnapshotSource, WorkerSnapshot
 
 
 class Exposition:
     """Renders ``/metrics`` from a source; keeps nothing but the folding."""
 
-    def __init__(self, source: Source, max_campaign_series: int) -> None:
+    def __init__(self, source: SnapshotSource, max_campaign_series: int) -> None:
         """Render ``source``; at most ``max_campaign_series`` campaigns have series of their own."""
         self._source = source
-        self._folding = Folding(max_campaign_series)
+        self._folding = SeriesLimit(max_campaign_series)
 
     def render(self, accept: str) -> tuple[bytes, str]:
         """The page and its content type, in the format the Accept header prefers."""
@@ -34,7 +34,7 @@ class Exposition:
         return render(snapshot, self._folding, is_openmetrics=is_openmetrics), kind
 
 
-def render(snapshot: WorkerSnapshot, folding: Folding, *, is_openmetrics: bool) -> bytes:
+def render(snapshot: WorkerSnapshot, folding: SeriesLimit, *, is_openmetrics: bool) -> bytes:
     """The page of a snapshot as UTF-8."""
     head = _openmetrics_head if is_openmetrics else _plain_head
     lines: list[str] = []
@@ -50,13 +50,13 @@ def _lines(name: str, samples: Samples) -> list[str]:
     return [f"{name}{suffix}{labels.text} {number(value)}\n" for suffix, labels, value in samples]
 
 
-def _openmetrics_head(family: Family) -> str:
+def _openmetrics_head(family: MetricFamily) -> str:
     text = family.help.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
     unit = f"# UNIT {family.name} {family.unit}\n" if family.unit else ""
     return f"# HELP {family.name} {text}\n# TYPE {family.name} {family.kind}\n{unit}"
 
 
-def _plain_head(family: Family) -> str:
+def _plain_head(family: MetricFamily) -> str:
     """In the older format the family of a counter bears the name of its samples."""
     name = family.name + ("_total" if family.kind == "counter" else "")
     text = family.help.replace("\\", r"\\").replace("\n", r"\n")

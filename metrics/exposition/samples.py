@@ -8,8 +8,8 @@ from typing import NamedTuple
 from prometheus_client.utils import floatToGoString
 
 from metrics.exposition import metric_families as table
-from metrics.exposition.metric_families import Family
-from metrics.exposition.series_limit import OTHER, Folding, folded_sums
+from metrics.exposition.metric_families import MetricFamily
+from metrics.exposition.series_limit import OTHER, SeriesLimit, folded_sums
 from metrics.exposition.snapshot import (
     BoardSnapshot,
     CampaignSnapshot,
@@ -81,7 +81,7 @@ class _Row(NamedTuple):
     money: Labels
 
 
-def worker_samples(snapshot: WorkerSnapshot, folding: Folding) -> Iterator[tuple[Family, Samples]]:
+def worker_samples(snapshot: WorkerSnapshot, folding: SeriesLimit) -> Iterator[tuple[MetricFamily, Samples]]:
     """All families of the page in their order, each once; families without samples included."""
     kept, folded = folding.split(snapshot.campaigns, snapshot.now_ms)
     rows = [row for campaign in kept for row in _rows(campaign)]
@@ -112,7 +112,7 @@ def _identity(campaign: CampaignSnapshot) -> dict[str, str]:
 
 def _sum_gauges(
     rows: Sequence[_Row], folded: Sequence[CampaignSnapshot], others: FoldedSnapshot
-) -> Iterator[tuple[Family, Samples]]:
+) -> Iterator[tuple[MetricFamily, Samples]]:
     for spec in SUM_GAUGES:
         scale = MICROS if spec.is_money else 1
         samples = []
@@ -137,7 +137,7 @@ def _folded_samples(folded: Mapping[tuple[str, str, str], float], *, is_money: b
     return [Sample("", Labels(dict(key)), value / scale) for key, value in sums.items()]
 
 
-def _kpi_gauges(rows: Sequence[_Row]) -> Iterator[tuple[Family, Samples]]:
+def _kpi_gauges(rows: Sequence[_Row]) -> Iterator[tuple[MetricFamily, Samples]]:
     for family in KPI_FAMILIES:
         samples = []
         for kpi in family.kpis:
@@ -161,7 +161,7 @@ def _completeness(campaign: CampaignSnapshot) -> Iterator[Sample]:
                 yield Sample("", Labels({**_identity(campaign), **own}), share)
 
 
-def _rollups(rollups: Sequence[RollupSnapshot]) -> Iterator[tuple[Family, Samples]]:
+def _rollups(rollups: Sequence[RollupSnapshot]) -> Iterator[tuple[MetricFamily, Samples]]:
     """What campaigns have, of roll-ups; those without a campaign any more are left out."""
     rows, counts = [], []
     for each in rollups:
@@ -178,7 +178,7 @@ def _rollups(rollups: Sequence[RollupSnapshot]) -> Iterator[tuple[Family, Sample
     yield table.ROLLUP_CAMPAIGNS, counts
 
 
-def _counters(kept: Sequence[CampaignSnapshot], currency: str) -> Iterator[tuple[Family, Samples]]:
+def _counters(kept: Sequence[CampaignSnapshot], currency: str) -> Iterator[tuple[MetricFamily, Samples]]:
     counted = [Labels(_identity(campaign)) for campaign in kept]
     money = [Labels({**_identity(campaign), "currency": currency}) for campaign in kept]
     for spec in COUNTERS:
@@ -192,7 +192,9 @@ def _counters(kept: Sequence[CampaignSnapshot], currency: str) -> Iterator[tuple
         )
 
 
-def _campaign_gauges(kept: Sequence[CampaignSnapshot], currency: str) -> Iterator[tuple[Family, Samples]]:
+def _campaign_gauges(
+    kept: Sequence[CampaignSnapshot], currency: str
+) -> Iterator[tuple[MetricFamily, Samples]]:
     yield table.INFO, [Sample("", Labels(_info(campaign)), 1) for campaign in kept]
     yield table.BUDGET, _amounts(kept, "budget_micros", currency)
     yield table.STARTS, _instants(kept, "starts_at_ms")
@@ -238,7 +240,7 @@ def _targets(kept: Sequence[CampaignSnapshot], name: str, own: Mapping[str, str]
             yield Sample("", labels, campaign.targets_micros[name] / MICROS)
 
 
-def _scope(snapshot: WorkerSnapshot, folded: int) -> Iterator[tuple[Family, Samples]]:
+def _scope(snapshot: WorkerSnapshot, folded: int) -> Iterator[tuple[MetricFamily, Samples]]:
     yield table.BUILD, [Sample("", Labels({"version": snapshot.pipeline.version}), 1)]
     yield table.READY, [Sample("", _NO_LABELS, snapshot.pipeline.is_ready)]
     yield table.LEDGER, list(_ledger(snapshot.pipeline))
@@ -259,7 +261,7 @@ def _unaccounted(pipeline: PipelineSnapshot) -> Samples:
         yield Sample("", Labels({"topic": row.topic, "partition": str(row.partition)}), row.unaccounted)
 
 
-def _pipeline(health: PipelineSnapshot) -> Iterator[tuple[Family, Samples]]:
+def _pipeline(health: PipelineSnapshot) -> Iterator[tuple[MetricFamily, Samples]]:
     yield (
         table.LAG,
         [
@@ -302,7 +304,7 @@ def _histograms(by_stage: Mapping[str, HistogramSnapshot]) -> Samples:
         yield Sample("_sum", Labels({"stage": stage}), one.total)
 
 
-def _board(board: BoardSnapshot | None, currency: str) -> Iterator[tuple[Family, Samples]]:
+def _board(board: BoardSnapshot | None, currency: str) -> Iterator[tuple[MetricFamily, Samples]]:
     if board is None:
         return
     counts = {column: count for column, (count, _) in board.columns.items()}
@@ -348,7 +350,7 @@ def _hold(card: CardSnapshot) -> Samples:
         yield Sample("", Labels({**_place(card), "owner": card.hold_owner}), ends)
 
 
-def _redis(health: PipelineSnapshot) -> Iterator[tuple[Family, Samples]]:
+def _redis(health: PipelineSnapshot) -> Iterator[tuple[MetricFamily, Samples]]:
     redis = health.redis
     if redis is None:
         return

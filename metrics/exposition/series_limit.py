@@ -15,14 +15,16 @@ OTHER = "(other)"
 
 
 @dataclass(frozen=True)
-class Grouping:
+class SeriesGrouping:
     """The campaigns with series of their own, and the hour in which they were chosen."""
 
     hour: int
     kept: frozenset[str]
 
 
-def regroup(previous: Grouping | None, spends: Mapping[str, int], limit: int, now_ms: int) -> Grouping:
+def regroup(
+    previous: SeriesGrouping | None, spends: Mapping[str, int], limit: int, now_ms: int
+) -> SeriesGrouping:
     """Choose who keeps series: the largest by spend of 24 h, which is given by campaign, anew each hour.
 
     Within the hour nobody changes place, so that series do not come and go; a place that an
@@ -34,16 +36,16 @@ def regroup(previous: Grouping | None, spends: Mapping[str, int], limit: int, no
     if len(present) > limit:
         # Those who stay first, then by spend; equal spend by id, so that the choice repeats itself.
         present = sorted(present, key=lambda one: (one not in stays, -spends[one], one))[:limit]
-    return Grouping(hour, frozenset(present))
+    return SeriesGrouping(hour, frozenset(present))
 
 
-class Folding:
+class SeriesLimit:
     """Keeps the grouping from one scrape to the next."""
 
     def __init__(self, limit: int) -> None:
         """Give at most ``limit`` campaigns series of their own."""
         self.limit = limit
-        self._grouping: Grouping | None = None
+        self._grouping: SeriesGrouping | None = None
 
     @property
     def kept(self) -> frozenset[str]:

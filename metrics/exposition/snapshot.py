@@ -211,7 +211,7 @@ class WorkerSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     folded: FoldedSnapshot = FoldedSnapshot()
 
 
-class Source(Protocol):
+class SnapshotSource(Protocol):
     """Whoever can say how the worker stands."""
 
     def snapshot(self) -> WorkerSnapshot:

@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 import msgspec
 
-from metrics.attribution.conversion_lag import Lags
+from metrics.attribution.conversion_lag import ConversionLags
 from metrics.attribution.models import MARKOV
 from metrics.entities.campaigns import CampaignFacts
-from metrics.entities.reports import Share
+from metrics.entities.reports import ReportShare
 from metrics.evidence import Arrived, assess
 from metrics.kpis.formulas import KpiInputs, compute
 from metrics.records.kpi_reading import CampaignKpi, Completeness, Evidence, OtherBasis, Stage, Sums
@@ -17,7 +17,7 @@ from metrics.sums.tally_columns import FIELDS, Tallies
 from metrics.values.apportion import share
 from metrics.values.money import MICROS
 from metrics.values.time import format_instant
-from metrics.windows.accounts import Account
+from metrics.windows.accounts import CampaignWindows
 from metrics.windows.window_kinds import ROLLING, TOTAL_WINDOW, Span
 
 DECLARED = "declared"
@@ -51,7 +51,7 @@ def credit(events: Tally, conversions: Tally) -> None:
     conversions.spend_micros = events.spend_micros
 
 
-class Stamp(NamedTuple):
+class ReadingVersion(NamedTuple):
     """What a checkpoint stamps on its readings; times in epoch milliseconds.
 
     Where journeys are kept, also the lags of conversions and the oldest fit in use of the data-driven model.
@@ -61,19 +61,19 @@ class Stamp(NamedTuple):
     watermark: int | None
     published_at: int
     currency: str
-    lags: Lags | None = None
+    lags: ConversionLags | None = None
     fitted_at: int | None = None
 
 
 def compose(
-    account: Account,
+    account: CampaignWindows,
     facts: CampaignFacts,
     window: str,
     span: Span | None,
     tally: Tally,
     total: Tally,
     stage: Stage,
-    stamp: Stamp,
+    stamp: ReadingVersion,
     model: str = DECLARED,
     *,
     is_rolling: bool = False,
@@ -159,7 +159,7 @@ def other_cost(facts: CampaignFacts, span: Span | None, watermark: int | None) -
     return share(cost, (facts.starts_at, facts.ends_at), (start, max(start, end)))
 
 
-def reported_share(account: Account, window: str, span: Span | None) -> Share | None:
+def reported_share(account: CampaignWindows, window: str, span: Span | None) -> ReportShare | None:
     """What reports say of a window; None where no report of the campaign can count in it."""
     if span is None:
         return account.shelf.total
@@ -171,7 +171,7 @@ def reported_share(account: Account, window: str, span: Span | None) -> Share | 
 
 
 def window_sums(
-    account: Account,
+    account: CampaignWindows,
     facts: CampaignFacts,
     window: str,
     span: Span | None,
@@ -179,7 +179,7 @@ def window_sums(
     watermark: int | None,
 ) -> tuple[Sums, OtherBasis]:
     """The sums of a window under the campaign's cost basis, and the figures of the other basis."""
-    events: Share = Share(tally.impressions, tally.clicks, tally.spend_micros)
+    events: ReportShare = ReportShare(tally.impressions, tally.clicks, tally.spend_micros)
     reported = reported_share(account, window, span)
     used, unused = (reported, events) if facts.is_reported else (events, reported)
     sums = Sums(
@@ -223,7 +223,7 @@ def _brought(whole: Tally) -> Sums:
     )
 
 
-def _fitted_at(model: str, stamp: Stamp) -> str | None:
+def _fitted_at(model: str, stamp: ReadingVersion) -> str | None:
     if not model.startswith(MARKOV) or stamp.fitted_at is None:
         return None
     return format_instant(stamp.fitted_at)
@@ -236,7 +236,7 @@ def _evidence(sums: Sums, facts: CampaignFacts, known: Completeness | None) -> d
     return assess(sums, facts.targets_micros, completeness=Arrived(*shares))
 
 
-def _completeness(span: Span, stamp: Stamp) -> Completeness | None:
+def _completeness(span: Span, stamp: ReadingVersion) -> Completeness | None:
     if stamp.lags is None or stamp.watermark is None:
         return None
     leads, orders = stamp.lags.of(span.start, span.end, stamp.watermark)
@@ -244,7 +244,7 @@ def _completeness(span: Span, stamp: Stamp) -> Completeness | None:
 
 
 def _total_completeness(
-    account: Account, facts: CampaignFacts, sums: Sums, stamp: Stamp
+    account: CampaignWindows, facts: CampaignFacts, sums: Sums, stamp: ReadingVersion
 ) -> Completeness | None:
     """Of the whole history: the mean over its spend, which is taken to lie evenly within each band of age."""
     if stamp.lags is None or stamp.watermark is None:
@@ -258,7 +258,7 @@ def _total_completeness(
     return Completeness(leads=_weighted(leads), orders=_weighted(orders))
 
 
-def _bands(account: Account, facts: CampaignFacts, spent: int) -> Iterator[tuple[Span, int]]:
+def _bands(account: CampaignWindows, facts: CampaignFacts, spent: int) -> Iterator[tuple[Span, int]]:
     """Spend by its age: within the last hour, day and week, and before, the youngest first.
 
     Bands begin no earlier than the first spend of the week where that is known; what is older counts as a week old.

@@ -5,17 +5,17 @@ from functools import partial
 
 import numpy as np
 
-from metrics.entities.campaigns import Book
-from metrics.kpis.compose import DECLARED, Stamp, compose, credit
+from metrics.entities.campaigns import CampaignRegistry
+from metrics.kpis.compose import DECLARED, ReadingVersion, compose, credit
 from metrics.records.kpi_reading import CampaignKpi, Stage
 from metrics.sums.tally import Tally
 from metrics.sums.tally_columns import Codes
-from metrics.windows.accounts import Account, Accounts
-from metrics.windows.publish_schedule import Waiting
+from metrics.windows.accounts import CampaignWindows, MergedWindows
+from metrics.windows.publish_schedule import WindowCampaigns
 from metrics.windows.window_kinds import BY_NAME, ROLLING, TOTAL_WINDOW, Span
 
 
-class Readings:
+class ReadingComposer:
     """Composes what is kept of the campaigns of one merge partition.
 
     Args:
@@ -23,11 +23,13 @@ class Readings:
         book: what is registered of them.
     """
 
-    def __init__(self, accounts: Accounts, book: Book) -> None:
+    def __init__(self, accounts: MergedWindows, book: CampaignRegistry) -> None:
         self._accounts = accounts
         self._book = book
 
-    def of_windows(self, windows: Sequence[Waiting], stage: Stage, stamp: Stamp) -> Iterator[CampaignKpi]:
+    def of_windows(
+        self, windows: Sequence[WindowCampaigns], stage: Stage, stamp: ReadingVersion
+    ) -> Iterator[CampaignKpi]:
         """The readings of tumbling windows and totals."""
         if not windows:
             return
@@ -42,7 +44,7 @@ class Readings:
             yield from self._compose(window, span, codes, tallies, totals, stage, stamp)
 
     def of_views(
-        self, codes: Codes, spans: Sequence[Span], stamp: Stamp
+        self, codes: Codes, spans: Sequence[Span], stamp: ReadingVersion
     ) -> Iterator[tuple[CampaignKpi, ...]]:
         """Of each campaign the total, and the rolling windows where those have a place."""
         totals = self._totals(codes)
@@ -83,14 +85,17 @@ class Readings:
         tallies: Sequence[Tally],
         totals: Mapping[int, Tally],
         stage: Stage,
-        stamp: Stamp,
+        stamp: ReadingVersion,
         *,
         is_rolling: bool = False,
     ) -> Iterator[CampaignKpi]:
         subjects = self._accounts.subjects
         campaigns = subjects.campaigns(codes)
         for code, campaign, tally in zip(codes.tolist(), campaigns.tolist(), tallies, strict=True):
-            account, facts = Account(self._accounts, campaign), self._book.facts(subjects.names[campaign])
+            account, facts = (
+                CampaignWindows(self._accounts, campaign),
+                self._book.facts(subjects.names[campaign]),
+            )
             model = subjects.view(code) or DECLARED
             yield compose(
                 account, facts, window, span, tally, totals[code], stage, stamp, model, is_rolling=is_rolling

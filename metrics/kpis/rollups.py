@@ -12,7 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from metrics.entities.campaigns import CampaignFacts
-from metrics.kpis.compose import DECLARED, Stamp, in_units
+from metrics.kpis.compose import DECLARED, ReadingVersion, in_units
 from metrics.kpis.formulas import KpiInputs, compute
 from metrics.records.kpi_reading import Dimension, RollupKpi, Stage, Sums
 from metrics.values.time import format_instant
@@ -23,20 +23,20 @@ DIMENSIONS: tuple[Dimension, ...] = ("channel", "target", "offer", "objective")
 UNNAMED, OTHER = "(none)", "(other)"
 
 
-class Group(NamedTuple):
+class RollupGroup(NamedTuple):
     """Which campaigns count together."""
 
     dimension: Dimension
     value: str
 
 
-class Naming:
+class RollupNaming:
     """Which values of the dimensions have roll-ups of their own.
 
     A dimension that no registered campaign names has no roll-ups; of one with more values than the limit, those of the most
     campaigns have (of equally many, the first by name), and all others count as ``(other)``.
 
-    >>> naming = Naming(["channel"], limit=2)
+    >>> naming = RollupNaming(["channel"], limit=2)
     >>> naming.learn([CampaignFacts("a", channel="tv"), CampaignFacts("b", channel="web"), CampaignFacts("c")])
     >>> [naming.groups(CampaignFacts("x", channel=name))[0].value for name in ("tv", "radio", None)]
     ['tv', '(other)', '(none)']
@@ -61,12 +61,12 @@ class Naming:
                 ordered = sorted(counted, key=lambda value: (-counted[value], value))
                 self._named[dimension] = frozenset(ordered[: self._limit])
 
-    def groups(self, facts: CampaignFacts) -> tuple[Group, ...]:
+    def groups(self, facts: CampaignFacts) -> tuple[RollupGroup, ...]:
         """The roll-ups that a campaign counts in, by what is registered of it."""
         found = []
         for dimension, named in self._named.items():
             value = _value(facts, dimension)
-            found.append(Group(dimension, (value if value in named else OTHER) if value else UNNAMED))
+            found.append(RollupGroup(dimension, (value if value in named else OTHER) if value else UNNAMED))
         return tuple(found)
 
 
@@ -76,13 +76,13 @@ def _value(facts: CampaignFacts, dimension: Dimension) -> str | None:
     return None if facts.registered is None else getattr(facts.registered, dimension)
 
 
-class Part(msgspec.Struct, array_like=True, gc=False):
+class RollupPart(msgspec.Struct, array_like=True, gc=False):
     """What some campaigns add to one window of a roll-up; every field adds up, and None is contagious.
 
     Counts of conversions are in millionths in every model but ``declared``. ``baseline`` is micros a day times
     milliseconds, None where a campaign has no baseline.
 
-    >>> part = Part(clicks=None); part.add(Part(clicks=2, leads=1)); part.clicks, part.leads
+    >>> part = RollupPart(clicks=None); part.add(RollupPart(clicks=2, leads=1)); part.clicks, part.leads
     (None, 1)
     """
 
@@ -105,14 +105,14 @@ class Part(msgspec.Struct, array_like=True, gc=False):
     #: Where a rolling window lies.
     span: tuple[int, int] | None = None
 
-    def add(self, other: "Part") -> None:
+    def add(self, other: "RollupPart") -> None:
         """Add another part in place; of two places of a rolling window the later one stands."""
         for name in _ADDED:
             setattr(self, name, _sum(getattr(self, name), getattr(other, name)))
         self.span = max(filter(None, (self.span, other.span)), default=None)
 
 
-_ADDED = tuple(name for name in Part.__struct_fields__ if name != "span")
+_ADDED = tuple(name for name in RollupPart.__struct_fields__ if name != "span")
 _SUMS = Sums.__struct_fields__
 
 
@@ -120,21 +120,21 @@ def _sum(one: int | None, other: int | None) -> int | None:
     return None if one is None or other is None else one + other
 
 
-def part_of(sums: Sums, mqls_now_sql: int, baseline: int | None) -> Part:
+def part_of(sums: Sums, mqls_now_sql: int, baseline: int | None) -> RollupPart:
     """What one campaign's window adds."""
     counted = {name: getattr(sums, name) for name in _SUMS}
-    return Part(campaigns=1, mqls_now_sql=mqls_now_sql, baseline=baseline, **counted)
+    return RollupPart(campaigns=1, mqls_now_sql=mqls_now_sql, baseline=baseline, **counted)
 
 
 def compose_rollup(
-    group: Group,
+    group: RollupGroup,
     model: str,
     window: str,
     span: Span | None,
-    part: Part,
-    total: Part,
+    part: RollupPart,
+    total: RollupPart,
     stage: Stage,
-    stamp: Stamp,
+    stamp: ReadingVersion,
 ) -> RollupKpi:
     """The reading of one window of a roll-up.
 
@@ -176,6 +176,6 @@ def compose_rollup(
     )
 
 
-def _sums(part: Part, is_declared: bool) -> Sums:
+def _sums(part: RollupPart, is_declared: bool) -> Sums:
     sums = Sums(**{name: getattr(part, name) for name in _SUMS})
     return sums if is_declared else in_units(sums)

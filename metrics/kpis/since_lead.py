@@ -4,13 +4,13 @@ import numpy as np
 import numpy.typing as npt
 
 from metrics.sums.tally_columns import FIELDS, Codes, Tallies
-from metrics.windows.accounts import Accounts
+from metrics.windows.accounts import MergedWindows
 from metrics.windows.panes import DAYS, MINUTES, QUARTERS, WIDTHS
 
 _LEADS, _SPEND = FIELDS.index("leads"), FIELDS.index("spend_micros")
 
 
-def spend_since_last_lead(accounts: Accounts, codes: Codes) -> list[int]:
+def spend_since_last_lead(accounts: MergedWindows, codes: Codes) -> list[int]:
     """Micros spent in kept panes that begin after the pane of the last lead, at the finest kept.
 
     Days are scanned from the newest to the one with the last lead, then its quarters, then the minutes of that

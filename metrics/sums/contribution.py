@@ -18,7 +18,7 @@ class Contribution(NamedTuple):
     tally: Tally
 
 
-class Columns(NamedTuple):
+class ContributionColumns(NamedTuple):
     """Many contributions.
 
     Attributes:

@@ -161,10 +161,10 @@ class RowIndex:
         find_rows(self._slots, self._held, 0, codes, np.empty(len(codes), dtype=np.int32), 0)
 
 
-class Columns:
+class TallyColumns:
     """Sums by row.
 
-    >>> columns = Columns(); rows = np.array([0, 1], np.int32)
+    >>> columns = TallyColumns(); rows = np.array([0, 1], np.int32)
     >>> columns.add(rows, 8, [1], np.array([[2, 3]])); columns.add(rows[:1], 8, [1], np.array([[1]]))
     >>> [tally.clicks for tally in columns.sums(rows).as_list()]
     [3, 3]

@@ -7,10 +7,10 @@ from metrics.values.errors import Reason, Rejection
 from metrics.values.money import convert, to_micros
 
 
-class Rates:
+class ExchangeRates:
     """Rates by currency; the reporting currency has rate 1 at all times.
 
-    >>> rates = Rates("EUR"); rates.set("USD", 1000, Decimal("0.9"))
+    >>> rates = ExchangeRates("EUR"); rates.set("USD", 1000, Decimal("0.9"))
     >>> rates.micros(Decimal(10), "USD", at=1500)
     9000000
     """

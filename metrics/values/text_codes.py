@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import cast
 
 
-class Texts(list[str]):
+class TextCodes(list[str]):
     """Different texts; the index of each is its code.
 
-    >>> names = Texts(); names.code("a"), names.code("b"), names.code("a"), names.codes(["b", "c"])
+    >>> names = TextCodes(); names.code("a"), names.code("b"), names.code("a"), names.codes(["b", "c"])
     (0, 1, 0, [1, 2])
     """
 

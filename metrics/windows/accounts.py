@@ -11,20 +11,20 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from metrics.entities.reports import Shelf
+from metrics.entities.reports import ReportHistory
 from metrics.sums.tally import Tally
-from metrics.sums.tally_columns import Codes, Columns, Tallies, nothing
-from metrics.windows.campaign_codes import CodeColumn, Subjects
-from metrics.windows.merged_panes import SourcePane
-from metrics.windows.panes import DAYS, QUARTERS, TOTAL, WIDTHS, Dropped, Horizon
+from metrics.sums.tally_columns import Codes, Tallies, TallyColumns, nothing
+from metrics.windows.campaign_codes import CampaignCodes, CodeColumn
+from metrics.windows.merged_panes import MergedPane
+from metrics.windows.panes import DAYS, QUARTERS, TOTAL, WIDTHS, DroppedPane, Horizon
 from metrics.windows.window_kinds import ROLLING, Span, WindowKind
 
 #: Before and after every instant.
 _EARLIEST, _LATEST = int(np.iinfo(np.int64).min), int(np.iinfo(np.int64).max)
-_NO_REPORTS = Shelf()
+_NO_REPORTS = ReportHistory()
 
 
-class Changed(NamedTuple):
+class ChangedPane(NamedTuple):
     """Campaigns that have changed in a pane."""
 
     resolution: int
@@ -32,33 +32,33 @@ class Changed(NamedTuple):
     codes: Codes
 
 
-class _Rolling:
+class _RollingSums:
     """The sums of one rolling window; the row of a campaign is its code."""
 
     __slots__ = ("columns", "span")
 
     def __init__(self) -> None:
         self.span = Span(0, 0)
-        self.columns = Columns()
+        self.columns = TallyColumns()
 
 
-class Accounts(Mapping[str, "Account"]):
+class MergedWindows(Mapping[str, "CampaignWindows"]):
     """All campaigns of a merge partition, and each of them in every view.
 
     Args:
         subjects: their codes.
     """
 
-    def __init__(self, subjects: Subjects) -> None:
+    def __init__(self, subjects: CampaignCodes) -> None:
         self.subjects = subjects
         #: Reports by the code of their campaign.
-        self.shelves: dict[int, Shelf] = {}
-        self._totals = SourcePane()
-        self._panes: tuple[dict[int, SourcePane], ...] = ({}, {}, {})
+        self.shelves: dict[int, ReportHistory] = {}
+        self._totals = MergedPane()
+        self._panes: tuple[dict[int, MergedPane], ...] = ({}, {}, {})
         #: How many campaigns have changed in panes.
         self.changes = 0
         self._changed: set[tuple[int, int]] = set()
-        self._rolling = tuple(_Rolling() for _ in ROLLING)
+        self._rolling = tuple(_RollingSums() for _ in ROLLING)
         #: By resolution and code, the end of the latest pane that was dropped: windows before it are not whole.
         self.dropped = tuple(CodeColumn(_EARLIEST) for _ in WIDTHS)
         #: By code, the earliest quarter of an hour that is kept.
@@ -70,13 +70,13 @@ class Accounts(Mapping[str, "Account"]):
     def __iter__(self) -> Iterator[str]:
         return iter(self.subjects.names)
 
-    def __getitem__(self, name: str) -> "Account":
+    def __getitem__(self, name: str) -> "CampaignWindows":
         code = self.subjects.find(name)
         if code is None:
             raise KeyError(name)
-        return Account(self, code)
+        return CampaignWindows(self, code)
 
-    def pane(self, resolution: int, start: int) -> SourcePane | None:
+    def pane(self, resolution: int, start: int) -> MergedPane | None:
         """All campaigns in one pane."""
         return self._totals if resolution == TOTAL else self._panes[resolution].get(start)
 
@@ -130,13 +130,13 @@ class Accounts(Mapping[str, "Account"]):
         """Put back a pane, before the rolling windows have a place."""
         self._open(resolution, start, codes).restore(codes, parts)
 
-    def take_changes(self) -> Iterator[Changed]:
+    def take_changes(self) -> Iterator[ChangedPane]:
         """What has changed since the last call."""
         changed, self._changed, self.changes = self._changed, set(), 0
         for resolution, start in sorted(changed):
             pane = self.pane(resolution, start)
             if pane is not None:
-                yield Changed(resolution, start, pane.take_changes())
+                yield ChangedPane(resolution, start, pane.take_changes())
 
     # --- windows -----------------------------------------------------------------------------------
 
@@ -170,7 +170,7 @@ class Accounts(Mapping[str, "Account"]):
         """Where the rolling window ``ROLLING[index]`` lies."""
         return self._rolling[index].span
 
-    def panes_of(self, kind: WindowKind, start: int) -> list[SourcePane]:
+    def panes_of(self, kind: WindowKind, start: int) -> list[MergedPane]:
         """The panes that are kept of the tumbling window that begins at ``start``."""
         panes, width = self._panes[kind.resolution], WIDTHS[kind.resolution]
         return [panes[at] for at in range(start, start + kind.length, width) if at in panes]
@@ -199,7 +199,7 @@ class Accounts(Mapping[str, "Account"]):
 
     # --- dropping ----------------------------------------------------------------------------------
 
-    def drop_before(self, resolution: int, earliest: int) -> Iterator[Dropped]:
+    def drop_before(self, resolution: int, earliest: int) -> Iterator[DroppedPane]:
         """Drop the panes that accept no more facts. Slide the rolling windows first.
 
         Days of a campaign that has reports stay, in every view: reports do not obey the watermark, so a late one must
@@ -214,7 +214,7 @@ class Accounts(Mapping[str, "Account"]):
                 panes[start] = pane.only(kept)
             if len(gone):
                 ends[gone] = np.maximum(ends[gone], start + WIDTHS[resolution])
-                yield Dropped(resolution, start, gone)
+                yield DroppedPane(resolution, start, gone)
         if resolution == QUARTERS:
             self._find_first(earliest)
 
@@ -236,30 +236,30 @@ class Accounts(Mapping[str, "Account"]):
 
     # --- parts -------------------------------------------------------------------------------------
 
-    def _open(self, resolution: int, start: int, codes: Codes) -> SourcePane:
+    def _open(self, resolution: int, start: int, codes: Codes) -> MergedPane:
         if resolution == TOTAL:
             return self._totals
         if resolution == QUARTERS:
             first = self.first.of(self.subjects.room)
             first[codes] = np.minimum(first[codes], start)
-        return self._panes[resolution].setdefault(start, SourcePane())
+        return self._panes[resolution].setdefault(start, MergedPane())
 
-    def _move(self, resolution: int, rolling: _Rolling, span: Span) -> None:
+    def _move(self, resolution: int, rolling: _RollingSums, span: Span) -> None:
         old, rolling.span = rolling.span, span
         if span.start >= old.end or span.start < old.start or span.end < old.end:
-            rolling.columns = Columns()
+            rolling.columns = TallyColumns()
             self._add(resolution, rolling, span, 1)
         else:
             self._add(resolution, rolling, Span(old.start, span.start), -1)
             self._add(resolution, rolling, Span(old.end, span.end), 1)
 
-    def _add(self, resolution: int, rolling: _Rolling, span: Span, sign: int) -> None:
+    def _add(self, resolution: int, rolling: _RollingSums, span: Span, sign: int) -> None:
         for start, pane in self._panes[resolution].items():
             if span.start <= start < span.end:
                 rolling.columns.add_sums(pane.codes, self.subjects.room, pane.sums(pane.codes), sign)
 
 
-class Account:
+class CampaignWindows:
     """What is kept of one campaign, or of a campaign in a view.
 
     Args:
@@ -269,13 +269,13 @@ class Account:
 
     __slots__ = ("_accounts", "_codes", "code")
 
-    def __init__(self, accounts: Accounts, code: int) -> None:
+    def __init__(self, accounts: MergedWindows, code: int) -> None:
         self.code = code
         self._accounts = accounts
         self._codes = np.array([code], dtype=np.int32)
 
     @property
-    def shelf(self) -> Shelf:
+    def shelf(self) -> ReportHistory:
         """Its reports."""
         return self._accounts.shelves.get(self.code, _NO_REPORTS)
 
@@ -318,5 +318,5 @@ class Account:
         for column, end in zip(self._accounts.dropped, ends, strict=True):
             column.of(self.code + 1)[self.code] = _EARLIEST if end is None else end
 
-    def _is_in(self, pane: SourcePane) -> bool:
+    def _is_in(self, pane: MergedPane) -> bool:
         return bool(pane.has(self._codes)[0])

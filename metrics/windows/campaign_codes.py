@@ -30,13 +30,13 @@ class CodeColumn:
         return self._values
 
 
-class Subjects:
+class CampaignCodes:
     """A campaign takes a code, and its views the codes that follow.
 
     Args:
         views: the attribution models but ``declared``.
 
-    >>> subjects = Subjects(["linear"]); int(subjects.codes(["c", "d"])[1]), len(subjects.names)
+    >>> subjects = CampaignCodes(["linear"]); int(subjects.codes(["c", "d"])[1]), len(subjects.names)
     (2, 4)
     >>> subjects.with_views(np.array([2], np.int32)).tolist(), subjects.code(subject("e", "other"))
     ([2, 3], None)

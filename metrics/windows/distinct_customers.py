@@ -6,7 +6,7 @@ is the number of its customers, whatever the order of arrival. Rolling windows a
 be counted so. A customer's records meet on one partition, which is what makes partitions add up.
 """
 
-from metrics.entities.orders import Bought
+from metrics.entities.orders import Purchase
 from metrics.values.time import MINUTE
 from metrics.windows.panes import RETENTIONS, TOTAL, WINDOW_LENGTHS
 
@@ -14,7 +14,9 @@ from metrics.windows.panes import RETENTIONS, TOTAL, WINDOW_LENGTHS
 MOST = 500
 
 
-def remember(known: tuple[Bought, ...], campaign: str, at: int) -> tuple[tuple[Bought, ...], tuple[int, ...]]:
+def remember(
+    known: tuple[Purchase, ...], campaign: str, at: int
+) -> tuple[tuple[Purchase, ...], tuple[int, ...]]:
     """Take in an order of a customer.
 
     Args:
@@ -40,10 +42,10 @@ def remember(known: tuple[Bought, ...], campaign: str, at: int) -> tuple[tuple[B
         new.append(TOTAL)
     if minute in mine:
         return known, tuple(new)
-    return _tidied((*known, Bought(campaign, minute))), tuple(new)
+    return _tidied((*known, Purchase(campaign, minute))), tuple(new)
 
 
-def _tidied(known: tuple[Bought, ...]) -> tuple[Bought, ...]:
+def _tidied(known: tuple[Purchase, ...]) -> tuple[Purchase, ...]:
     """Without what no window asks for any more: older than all windows, and not the newest of its campaign."""
     newest: dict[str, int] = {}
     for each in known:

@@ -14,10 +14,10 @@ import numpy.typing as npt
 from metrics.sums.tally import Tally
 from metrics.sums.tally_columns import (
     Codes,
-    Columns,
     RowIndex,
     Rows,
     Tallies,
+    TallyColumns,
     as_tallies,
     lengthened,
     nothing,
@@ -29,7 +29,7 @@ FEW = 12
 _NOTHING = Tally()
 
 
-class Put(NamedTuple):
+class PanePut(NamedTuple):
     """What a source's whole values have changed.
 
     Attributes:
@@ -41,11 +41,11 @@ class Put(NamedTuple):
     fresh: Codes
 
 
-class SourcePane:
+class MergedPane:
     """Whole values by source, so that one that comes twice changes nothing.
 
     >>> from metrics.sums.tally_columns import as_tallies; from metrics.sums.tally import Tally
-    >>> pane, codes = SourcePane(), np.array([3], np.int32)
+    >>> pane, codes = MergedPane(), np.array([3], np.int32)
     >>> [pane.put(source, codes, as_tallies([Tally(clicks=clicks)])).fresh.tolist() for source, clicks in ((0, 2), (1, 5))]
     [[3], []]
     >>> pane.sums(np.array([3, 4], np.int32)).as_list()[0].clicks, list(pane.parts(pane.take_changes()))
@@ -63,7 +63,7 @@ class SourcePane:
         """The campaigns in the pane."""
         return self._held.codes
 
-    def put(self, source: int, codes: Codes, sums: Tallies, *, with_added: bool = True) -> Put:
+    def put(self, source: int, codes: Codes, sums: Tallies, *, with_added: bool = True) -> PanePut:
         """Take in whole values of one source, of campaigns that differ from each other.
 
         Nobody asks for what was added where ``with_added`` is False.
@@ -98,9 +98,9 @@ class SourcePane:
         """The same as objects, of each campaign by source, where the pane holds objects."""
         return None if self._few is None else [self._few.said[code] for code in codes.tolist()]
 
-    def only(self, codes: Codes) -> "SourcePane":
+    def only(self, codes: Codes) -> "MergedPane":
         """The pane with some of its campaigns, none of which counts as changed."""
-        pane = SourcePane()
+        pane = MergedPane()
         pane.restore(codes, self.parts(codes))
         return pane
 
@@ -136,7 +136,7 @@ class _Few:
     def codes(self) -> Codes:
         return np.array(list(self.said), dtype=np.int32)
 
-    def put(self, source: int, codes: Codes, sums: Tallies, *, with_added: bool) -> Put:
+    def put(self, source: int, codes: Codes, sums: Tallies, *, with_added: bool) -> PanePut:
         added, fresh = [], []
         for code, tally in zip(codes.tolist(), sums.as_list(), strict=True):
             delta = self._put(source, code, tally)
@@ -144,7 +144,7 @@ class _Few:
             if delta != _NOTHING and code not in self._changed:
                 self._changed[code] = None
                 fresh.append(code)
-        return Put(as_tallies(added if with_added else ()), np.array(fresh, dtype=np.int32))
+        return PanePut(as_tallies(added if with_added else ()), np.array(fresh, dtype=np.int32))
 
     def restore(self, codes: Codes, parts: Mapping[int, Tallies]) -> None:
         for code in codes.tolist():
@@ -203,21 +203,21 @@ class _Many:
 
     def __init__(self) -> None:
         self._index = RowIndex()
-        self._parts: dict[int, Columns] = {}
-        self._sum = Columns()
+        self._parts: dict[int, TallyColumns] = {}
+        self._sum = TallyColumns()
         self._changed = np.zeros(self._index.room, dtype=np.bool_)
 
     @property
     def codes(self) -> Codes:
         return self._index.codes
 
-    def put(self, source: int, codes: Codes, sums: Tallies, *, with_added: bool) -> Put:
+    def put(self, source: int, codes: Codes, sums: Tallies, *, with_added: bool) -> PanePut:
         del with_added  # it is known anyway
         rows = self._make_room(codes)
         added = self._put(source, codes, sums)
         are_fresh = added.are_any() & ~self._changed[rows]
         self._changed[rows[are_fresh]] = True
-        return Put(added, codes[are_fresh])
+        return PanePut(added, codes[are_fresh])
 
     def restore(self, codes: Codes, parts: Mapping[int, Tallies]) -> None:
         self._make_room(codes)
@@ -255,7 +255,7 @@ class _Many:
         rows, room = self._index.find(codes), self._index.room
         part = self._parts.get(source)
         if part is None:
-            part = self._parts[source] = Columns()
+            part = self._parts[source] = TallyColumns()
         added = part.put(rows, room, sums)
         self._sum.add_sums(rows, room, added)
         return added

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from metrics.sums.tally_columns import Codes, RowIndex
-from metrics.windows.publish_schedule import Waiting, stride
+from metrics.windows.publish_schedule import WindowCampaigns, stride
 from metrics.windows.window_kinds import BY_NAME, TUMBLING
 
 #: Windows that are closed at once, unless more end at the same instant: after a long silence of one topic the
@@ -28,7 +28,7 @@ class OpenWindows:
 
     >>> import numpy as np; windows = OpenWindows(grace=0); windows.add(np.array([4], np.int32), "1m", 0)
     >>> windows.are_due(60_000), windows.close(60_000), windows.is_closed("1m", 0)
-    (True, [Waiting(window='1m', start=0, codes=array([4], dtype=int32))], True)
+    (True, [WindowCampaigns(window='1m', start=0, codes=array([4], dtype=int32))], True)
     """
 
     def __init__(self, grace: int) -> None:
@@ -45,13 +45,13 @@ class OpenWindows:
         """A window that is not closed is open, for these campaigns."""
         self._open[window].setdefault(start, RowIndex()).rows(codes)
 
-    def of(self, codes: Codes) -> Iterator[Waiting]:
+    def of(self, codes: Codes) -> Iterator[WindowCampaigns]:
         """The open windows of some campaigns."""
         for window, starts in self._open.items():
             for start, index in starts.items():
                 mine = codes[index.find(codes) >= 0]
                 if len(mine):
-                    yield Waiting(window, start, mine)
+                    yield WindowCampaigns(window, start, mine)
 
     def are_due(self, reached: int | None) -> bool:
         """Whether the watermark has passed windows that are still open."""
@@ -63,13 +63,13 @@ class OpenWindows:
             for start in starts
         )
 
-    def close(self, reached: int | None) -> list[Waiting]:
+    def close(self, reached: int | None) -> list[WindowCampaigns]:
         """Windows that the watermark has passed by the grace, the oldest first; the one place that closes them."""
         if reached is None or reached == self.through:
             return []
         self.through = self._close_through(reached)
         return [
-            Waiting(window, start, starts.pop(start).codes)
+            WindowCampaigns(window, start, starts.pop(start).codes)
             for window, starts in self._open.items()
             for start in sorted(starts)
             if self.is_closed(window, start)

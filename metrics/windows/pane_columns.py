@@ -9,10 +9,10 @@ from typing import NamedTuple
 import numpy as np
 
 from metrics.sums.tally import Tally
-from metrics.sums.tally_columns import Codes, Columns, Integers, RowIndex, Rows, Tallies, lengthened
+from metrics.sums.tally_columns import Codes, Integers, RowIndex, Rows, Tallies, TallyColumns, lengthened
 
 
-class Changes(NamedTuple):
+class ChangedSums(NamedTuple):
     """Campaigns whose sums have changed, and their whole sums."""
 
     codes: Codes
@@ -35,7 +35,7 @@ class PaneColumns:
         #: How many rows have changed.
         self.changes = 0
         self._index = RowIndex()
-        self._columns = Columns()
+        self._columns = TallyColumns()
         self._changed = np.zeros(self._index.room, dtype=np.bool_)
 
     @property
@@ -51,7 +51,7 @@ class PaneColumns:
         return rows
 
     def add(self, rows: Rows, fields: Sequence[int], values: Integers) -> None:
-        """Add sums to rows that differ from each other, as ``Columns.add`` takes them."""
+        """Add sums to rows that differ from each other, as ``TallyColumns.add`` takes them."""
         self._columns.add(rows, self._index.room, fields, values)
 
     def add_beyond(self, row: int, tally: Tally) -> None:
@@ -65,12 +65,12 @@ class PaneColumns:
         self.changes += fresh
         return fresh
 
-    def take_changes(self) -> Changes:
+    def take_changes(self) -> ChangedSums:
         """The rows that have changed since the last call."""
         rows = np.flatnonzero(self._changed).astype(np.int32)
         self._changed[rows] = False
         self.changes = 0
-        return Changes(self.codes[rows], self._columns.sums(rows))
+        return ChangedSums(self.codes[rows], self._columns.sums(rows))
 
     def tallies(self) -> list[Tally]:
         """The sums of each row."""

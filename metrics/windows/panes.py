@@ -11,12 +11,12 @@ from typing import NamedTuple
 import numpy as np
 
 from metrics.kernels.sums import group
-from metrics.sums.contribution import Columns, Contribution
+from metrics.sums.contribution import Contribution, ContributionColumns
 from metrics.sums.tally import Tally
 from metrics.sums.tally_columns import FIELDS, LARGEST, LARGEST_PART, Codes, Integers, Rows, as_columns
-from metrics.values.text_codes import Texts
+from metrics.values.text_codes import TextCodes
 from metrics.values.time import DAY, HOUR, MINUTE, QUARTER, floor_to
-from metrics.windows.pane_columns import Changes, PaneColumns
+from metrics.windows.pane_columns import ChangedSums, PaneColumns
 
 #: Resolutions, finest first; integers because they are part of millions of keys.
 MINUTES, QUARTERS, DAYS, TOTAL = range(4)
@@ -66,10 +66,10 @@ class PaneChanges(NamedTuple):
 
     resolution: int
     start: int
-    rows: Changes
+    rows: ChangedSums
 
 
-class Dropped(NamedTuple):
+class DroppedPane(NamedTuple):
     """A pane that is kept no more, and the codes of the campaigns that were in it."""
 
     resolution: int
@@ -82,7 +82,7 @@ class Panes:
 
     def __init__(self) -> None:
         #: Every campaign ever met; its index is its code.
-        self.names = Texts()
+        self.names = TextCodes()
         #: How many sums have changed.
         self.changes = 0
         self._columns: dict[tuple[int, int], PaneColumns] = {}
@@ -133,7 +133,7 @@ class Panes:
             for index in large:
                 self._fold_beyond(int(codes[index]), int(at[index]), part[index].tally, limits)
 
-    def fold_columns(self, found: Columns, limits: Horizon) -> None:
+    def fold_columns(self, found: ContributionColumns, limits: Horizon) -> None:
         """The same of contributions in columns."""
         campaigns = self.codes_of(found.campaigns)
         for first in range(0, len(found.at), _FOLDED_AT_ONCE):
@@ -180,14 +180,14 @@ class Panes:
         self.changes = 0
         return [PaneChanges(*key, self._columns[key].take_changes()) for key in sorted(changed)]
 
-    def expire(self, limits: Horizon) -> list[Dropped]:
+    def expire(self, limits: Horizon) -> list[DroppedPane]:
         """Drop the panes that accept no more facts.
 
         One with changes since the last checkpoint stays until they have gone out (DESIGN 2.3).
         """
         bounds = (*limits, None)
         dropped = [
-            Dropped(resolution, start, columns.codes)
+            DroppedPane(resolution, start, columns.codes)
             for (resolution, start), columns in self._columns.items()
             if (earliest := bounds[resolution]) is not None and start < earliest and not columns.changes
         ]

@@ -19,7 +19,7 @@ _BURST_MS = 1_000
 _NEVER = int(np.iinfo(np.int64).max)
 
 
-class Waiting(NamedTuple):
+class WindowCampaigns(NamedTuple):
     """A window and the campaigns, or campaigns in views, that it is about."""
 
     window: str
@@ -27,12 +27,12 @@ class Waiting(NamedTuple):
     codes: Codes
 
 
-class Allowance:
+class PublishAllowance:
     """How many updates may go out: ``rate`` a second, saved up for at most one second.
 
     One is shared by all partitions of a worker.
 
-    >>> allowance = Allowance(2); allowance.refill(0)
+    >>> allowance = PublishAllowance(2); allowance.refill(0)
     >>> allowance.take(3), allowance.take(1)
     (2, 0)
     >>> allowance.refill(500); allowance.take(1)
@@ -109,7 +109,7 @@ class _Window:
         self.due_first = 0 if self.count else _NEVER
 
 
-class Schedule:
+class PublishSchedule:
     """The changed windows that wait, each with the checkpoint sequence that first held its change.
 
     Whoever publishes can ask for the next instant at which something may go out, and need not look at what waits.
@@ -118,14 +118,14 @@ class Schedule:
         interval: for a window and codes, how long each code's readings lie apart, in milliseconds.
         allowance: how many may go out.
 
-    >>> schedule, codes = Schedule(lambda window, codes: np.full(len(codes), 1000), Allowance(10)), np.array([3], np.int32)
+    >>> schedule, codes = PublishSchedule(lambda window, codes: np.full(len(codes), 1000), PublishAllowance(10)), np.array([3], np.int32)
     >>> schedule.mark("1m", 0, codes, sequence=1); schedule.due_at(), schedule.take(now=0)
-    (0, [Waiting(window='1m', start=0, codes=array([3], dtype=int32))])
+    (0, [WindowCampaigns(window='1m', start=0, codes=array([3], dtype=int32))])
     >>> schedule.mark("1m", 0, codes, sequence=2); schedule.due_at(), schedule.take(now=999), len(schedule.take(now=1000))
     (1000, [], 1)
     """
 
-    def __init__(self, interval: Callable[[str, Codes], Integers], allowance: Allowance) -> None:
+    def __init__(self, interval: Callable[[str, Codes], Integers], allowance: PublishAllowance) -> None:
         self._interval = interval
         self._allowance = allowance
         self._windows: dict[tuple[str, int], _Window] = {}
@@ -160,12 +160,12 @@ class Schedule:
         for code in codes.tolist():
             waiting[code] = min(sequence, waiting.get(code, sequence))
 
-    def take_urgent(self) -> list[Waiting]:
+    def take_urgent(self) -> list[WindowCampaigns]:
         """Everything that is exempt from intervals and rate."""
         urgent, self._urgent = self._urgent, {}
-        return [Waiting(*key, np.array(list(codes), dtype=np.int32)) for key, codes in urgent.items()]
+        return [WindowCampaigns(*key, np.array(list(codes), dtype=np.int32)) for key, codes in urgent.items()]
 
-    def take(self, now: int) -> list[Waiting]:
+    def take(self, now: int) -> list[WindowCampaigns]:
         """What is due, within the rate; the oldest changes where that does not let all of it go."""
         self._allowance.refill(now)
         if (
@@ -226,18 +226,18 @@ class Schedule:
             (key, rows[chosen]) for (key, rows), chosen in zip(ready, np.split(is_chosen, ends), strict=True)
         ]
 
-    def _give(self, key: tuple[str, int], rows: Integers, now: int) -> Waiting:
+    def _give(self, key: tuple[str, int], rows: Integers, now: int) -> WindowCampaigns:
         window = self._windows[key]
         codes = window.codes(rows)
         self._count -= len(rows)
         window.give(rows, now + self._interval(key[0], codes))
-        return Waiting(*key, codes)
+        return WindowCampaigns(*key, codes)
 
 
-class Pacing(Generic[K]):
+class KeyedSchedule(Generic[K]):
     """Changed keys, each given out at most once per interval of its own, without a rate: for what is few.
 
-    >>> pacing = Pacing[str](lambda key: 1000); pacing.mark("a", 1); pacing.take(0), pacing.oldest()
+    >>> pacing = KeyedSchedule[str](lambda key: 1000); pacing.mark("a", 1); pacing.take(0), pacing.oldest()
     (['a'], None)
     >>> pacing.mark("a", 2); pacing.take(999), pacing.oldest(), pacing.take(999, lambda key: True)
     ([], 2, ['a'])

@@ -7,7 +7,7 @@ import msgspec
 
 from metrics import budget
 from metrics.budget.policy import PRESETS, Policies, Preset
-from metrics.entities.campaigns import Book
+from metrics.entities.campaigns import CampaignRegistry
 from streams.board.hour_history import Hours
 from streams.runtime.registry import Registry
 from streams.settings import Settings
@@ -40,8 +40,8 @@ class Simulator:
             simulation = await asyncio.to_thread(budget.simulate, policies, history)
         return {"start": history.start, "end": history.end, **msgspec.structs.asdict(simulation)}
 
-    async def _registered(self) -> Book:
-        book = Book(self._settings.reporting_currency)
+    async def _registered(self) -> CampaignRegistry:
+        book = CampaignRegistry(self._settings.reporting_currency)
         registry = Registry(self._settings, book, lambda _: None)
         try:
             await registry.start()

@@ -18,7 +18,7 @@ from rich.table import Table
 
 from metrics.budget import History, Simulation, simulate
 from metrics.budget.policy import Policies
-from metrics.entities.campaigns import Book, CampaignFacts
+from metrics.entities.campaigns import CampaignFacts, CampaignRegistry
 from metrics.records.events import NO_CAMPAIGN
 from metrics.records.kpi_reading import CampaignKpi, OtherBasis, Sums
 from metrics.records.validation import instant
@@ -81,7 +81,7 @@ def _check_topics(settings: Settings) -> None:
 
 async def from_topics(settings: Settings) -> History:
     """The hours in ``campaign-kpis`` and the campaigns as registered now."""
-    book = Book(settings.reporting_currency)
+    book = CampaignRegistry(settings.reporting_currency)
     registry = Registry(settings, book, lambda _: None)
     await registry.start()
     await registry.stop()

@@ -9,10 +9,10 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from metrics.attribution.markov_fit import PathSteps
-from metrics.attribution.models import MODELS, Rules
-from metrics.attribution.touch_store import Columns, TouchStore, Watchlist
-from metrics.entities.campaigns import Book
+from metrics.attribution.markov_fit import PathTransitions
+from metrics.attribution.models import MODELS, AttributionRules
+from metrics.attribution.touch_store import ConvertedVisitors, TouchColumns, TouchStore
+from metrics.entities.campaigns import CampaignRegistry
 from metrics.kernels.memory import PADDING
 from metrics.values.hashing import partitions_of
 from metrics.values.time import DAY, MINUTE
@@ -58,12 +58,12 @@ def _warm_journeys() -> None:
     places = np.zeros(5_000, dtype=np.int32)
     store = TouchStore(1)
     for _ in range(3):  # room for all of them is made, and made again
-        store.insert(Columns(visitors, at, places))
+        store.insert(TouchColumns(visitors, at, places))
     store.of(1, 0, 1)
     store.visitors  # noqa: B018 - counting is a kernel too
-    PathSteps(store, places, 1).go_on(Watchlist(), len(visitors))
+    PathTransitions(store, places, 1).go_on(ConvertedVisitors(), len(visitors))
     store.erase(1)
-    watched = Watchlist()
+    watched = ConvertedVisitors()
     watched.note(visitors, at)
     watched.earlier(visitors, at)
     watched.forget_before(0)
@@ -92,13 +92,13 @@ def _process(log: IntakeLog, topic: str, value: bytes) -> None:
 
 
 def _partition() -> IntakeLog:
-    options = IntakeOptions(1, 0, DAY, 1, DAY, rules=Rules(models=MODELS))
-    return IntakeLog(Intake(0, options, Book("EUR")), 0)
+    options = IntakeOptions(1, 0, DAY, 1, DAY, rules=AttributionRules(models=MODELS))
+    return IntakeLog(Intake(0, options, CampaignRegistry("EUR")), 0)
 
 
 def _merged() -> MergeLog:
     options = MergeOptions(1, 0, 1_000, ZoneInfo("UTC"), "EUR", MODELS)
-    return MergeLog(Merge(0, options, Book("EUR"), Pace.of(1_000)), 0)
+    return MergeLog(Merge(0, options, CampaignRegistry("EUR"), Pace.of(1_000)), 0)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import msgspec
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
-from metrics.entities.campaigns import Book
+from metrics.entities.campaigns import CampaignRegistry
 from metrics.records.events import Campaign, FxRate
 from metrics.records.validation import decode, instant
 from metrics.values.errors import Reason, Rejection
@@ -35,7 +35,9 @@ _LEAST_RATE, _LARGEST_RATE = Decimal("1e-12"), Decimal("1e12")
 class Registry:
     """Keeps a book up to date; ``on_campaign`` hears the id of each campaign that changed."""
 
-    def __init__(self, settings: Settings, book: Book, on_campaign: Callable[[str], None]) -> None:
+    def __init__(
+        self, settings: Settings, book: CampaignRegistry, on_campaign: Callable[[str], None]
+    ) -> None:
         self.book = book
         self._settings = settings
         self._on_campaign = on_campaign

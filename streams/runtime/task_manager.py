@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 
-from metrics.entities.campaigns import Book
+from metrics.entities.campaigns import CampaignRegistry
 from metrics.records.kpi_reading import CampaignKpi
 from metrics.records.refusal_limit import Acceptance, RefusalLimit
 from streams import topics
@@ -47,7 +47,7 @@ class Processor:
     def __init__(
         self,
         settings: Settings,
-        book: Book,
+        book: CampaignRegistry,
         telemetry: Telemetry,
         ports: Ports,
         accept_dead_letters: int = 0,

@@ -11,8 +11,8 @@ import msgspec
 import numpy as np
 
 from metrics.attribution.conversion_credit import subject
-from metrics.entities.campaigns import Book
-from metrics.exposition import CampaignSnapshot, FoldedSnapshot, Folding
+from metrics.entities.campaigns import CampaignRegistry
+from metrics.exposition import CampaignSnapshot, FoldedSnapshot, SeriesLimit
 from metrics.kpis.compose import CREDITS, DECLARED, credited
 from metrics.kpis.since_lead import spend_since_last_lead
 from metrics.records.kpi_reading import CampaignKpi, Sums
@@ -50,10 +50,10 @@ class _Held(NamedTuple):
 class CampaignSeries:
     """Chooses who has series, and sums up the others."""
 
-    def __init__(self, settings: Settings, book: Book) -> None:
+    def __init__(self, settings: Settings, book: CampaignRegistry) -> None:
         self._settings = settings
         self._book = book
-        self._folding = Folding(settings.max_campaign_series)
+        self._folding = SeriesLimit(settings.max_campaign_series)
 
     def snapshots(
         self, stages: Sequence[MergeLog], now: int

@@ -13,7 +13,7 @@ from metrics.exposition import (
     RollupSnapshot,
     WorkerSnapshot,
 )
-from metrics.kpis.rollups import Group
+from metrics.kpis.rollups import RollupGroup
 from metrics.records.kpi_reading import RollupKpi
 from streams import topics
 from streams.runtime.task_manager import Processor
@@ -91,7 +91,7 @@ class WorkerSource:
     def _rollups(self) -> Iterator[RollupSnapshot]:
         """The latest readings of each roll-up in the models and windows that gauges show."""
         models, windows = self._settings.gauge_models, list[str](self._settings.gauge_windows)
-        found: dict[Group, dict[tuple[str, str], RollupKpi]] = {}
+        found: dict[RollupGroup, dict[tuple[str, str], RollupKpi]] = {}
         for holding in self._processor.held.values():
             for (group, model), latest in holding.merge.merge.rollups.latest.items():
                 if model in models:

@@ -13,7 +13,7 @@ import msgspec
 
 from metrics.attribution.conversion_lag import LagCounts
 from metrics.entities.reports import Report
-from metrics.kpis.rollups import Part
+from metrics.kpis.rollups import RollupPart
 from metrics.sums.tally import Tally
 from metrics.values.hashing import partitions_of
 from metrics.windows.watermark import PartitionStatus
@@ -28,7 +28,7 @@ _ITEMS_PER_BUNDLE = 4_000
 PanePartial = tuple[str, int, int, Tally]
 ReportPartial = tuple[str, Report]
 #: What a merge partition adds to a roll-up's window: dimension, value, model, window, start, part.
-RollupPartial = tuple[str, str, str, str, int, Part]
+RollupPartial = tuple[str, str, str, str, int, RollupPart]
 #: A changelog record, or one of an output: key and value, None for a tombstone.
 Entry = tuple[bytes, bytes | None]
 

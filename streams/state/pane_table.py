@@ -8,7 +8,7 @@ import numpy as np
 from metrics.kernels.packing import LONGEST, pack_keys, pack_parts, pack_rows
 from metrics.sums.tally import Tally
 from metrics.sums.tally_columns import FIELDS, Codes, Integers, Tallies, as_tallies
-from metrics.windows.panes import Dropped, PaneChanges
+from metrics.windows.panes import DroppedPane, PaneChanges
 from streams.state.codec import Entry, PaneBlock, PanePartial, encode, state_key
 
 #: A block stays below the default limit of a broker's record (1 MiB), names and all.
@@ -104,7 +104,7 @@ def few_entries(
         yield state_key("p", campaign, resolution, start), encode((sequence, some))
 
 
-def tombstones(names: PackedNames, dropped: Dropped) -> Iterator[Entry]:
+def tombstones(names: PackedNames, dropped: DroppedPane) -> Iterator[Entry]:
     """Changelog records of a pane that is kept no more."""
     if len(dropped.codes) <= _FEW:
         where = dropped.resolution, dropped.start

@@ -14,7 +14,7 @@ import msgspec
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from metrics.budget.policy import parse
-from metrics.entities.campaigns import Book
+from metrics.entities.campaigns import CampaignRegistry
 from metrics.records.events import Campaign
 from metrics.records.kpi_reading import CampaignKpi, OtherBasis, Sums
 from metrics.values.money import MICROS
@@ -30,7 +30,7 @@ READINGS_A_FETCH = 2_000
 
 def controller_of(campaigns, mode="enforce"):
     """A controller at the live edge, and its log."""
-    book = Book("EUR")
+    book = CampaignRegistry("EUR")
     for number in range(campaigns):
         record = {"campaign_id": f"c-{number}", "budget": 1_000, "targets": {"cpl": 2, "roas": 3}}
         book.register(record["campaign_id"], msgspec.convert(record, Campaign))

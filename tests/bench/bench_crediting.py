@@ -12,8 +12,8 @@ from collections.abc import Iterator
 
 import msgspec
 
-from metrics.attribution.models import MODELS, Rules
-from metrics.entities.campaigns import Book
+from metrics.attribution.models import MODELS, AttributionRules
+from metrics.entities.campaigns import CampaignRegistry
 from streams import topics
 from streams.messages.source_records import Record, RecordSlab
 from streams.runtime.kernel_warmup import warm_up
@@ -39,7 +39,7 @@ def run(clicks: Clicks, conversions: Conversions | None, models: tuple[str, ...]
     """Seconds of thread time that stage one of partition 0 takes for everything, with its checkpoints."""
     now = time.time_ns() // 1_000_000
     options = _OPTIONS if not models else _with(models)
-    intake = Intake(0, options, Book("EUR"))
+    intake = Intake(0, options, CampaignRegistry("EUR"))
     log = IntakeLog(intake, now)
     feeds = [(topics.CLICKS, slabs(clicks.parts[0], _SLICE, now))]
     if conversions is not None:
@@ -69,7 +69,7 @@ def run(clicks: Clicks, conversions: Conversions | None, models: tuple[str, ...]
 
 
 def _with(models: tuple[str, ...]) -> IntakeOptions:
-    return msgspec.structs.replace(_OPTIONS, rules=Rules(models=models))
+    return msgspec.structs.replace(_OPTIONS, rules=AttributionRules(models=models))
 
 
 def main() -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from metrics.attribution.markov_fit import PathSteps
-from metrics.attribution.touch_store import Columns, TouchStore, Watchlist
+from metrics.attribution.markov_fit import PathTransitions
+from metrics.attribution.touch_store import ConvertedVisitors, TouchColumns, TouchStore
 from metrics.values.time import DAY
 
 _SLICE = 2_000
@@ -32,7 +32,7 @@ def batches(visitors: int, touches: int):
     for at in range(0, count, _SLICE):
         size = min(_SLICE, count - at)
         times = 30 * DAY * (at + np.arange(size, dtype=np.int64)) // count
-        yield Columns(rng.choice(everyone, size), times, rng.integers(0, 1_000, size, dtype=np.int32))
+        yield TouchColumns(rng.choice(everyone, size), times, rng.integers(0, 1_000, size, dtype=np.int32))
 
 
 def compile_kernels() -> None:
@@ -41,7 +41,7 @@ def compile_kernels() -> None:
     for columns in batches(4_000, 5):
         store.insert(columns)
     store.of(1, 0, 1)
-    PathSteps(store, np.arange(1_000, dtype=np.int32), 1_000).go_on(Watchlist(), 1 << 40)
+    PathTransitions(store, np.arange(1_000, dtype=np.int32), 1_000).go_on(ConvertedVisitors(), 1 << 40)
 
 
 def main() -> None:
@@ -89,7 +89,7 @@ def main() -> None:
     )
 
     started = time.process_time()
-    PathSteps(store, np.arange(1_000, dtype=np.int32), 1_000).go_on(Watchlist(), 1 << 40)
+    PathTransitions(store, np.arange(1_000, dtype=np.int32), 1_000).go_on(ConvertedVisitors(), 1 << 40)
     print(f"  steps for a fit   {time.process_time() - started:.2f} s")
 
     del store

@@ -8,7 +8,7 @@ import gc
 import time
 from zoneinfo import ZoneInfo
 
-from metrics.entities.campaigns import Book
+from metrics.entities.campaigns import CampaignRegistry
 from metrics.sums.tally import Tally
 from metrics.values.time import DAY, MINUTE, QUARTER
 from metrics.windows.panes import DAYS, MINUTES, QUARTERS, TOTAL
@@ -42,7 +42,7 @@ def _bundles(campaigns: int, minute: int) -> list[Bundle]:
 def measure(campaigns: int) -> tuple[float, float, float]:
     """Microseconds per pane taken in, per reading given out, and readings per second of both kinds together."""
     options = MergeOptions(1, 60_000, 1_000, ZoneInfo("UTC"), "EUR")
-    merge = Merge(0, options, Book("EUR"), Pace.of(10**9))
+    merge = Merge(0, options, CampaignRegistry("EUR"), Pace.of(10**9))
     stage = MergeLog(merge, 0)
     offset, taken, given, panes, readings = 0, 0.0, 0.0, 0, 0
     for minute in range(1, _MINUTES + 1):

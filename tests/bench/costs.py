@@ -21,8 +21,8 @@ import msgspec
 import numpy as np
 from aiokafka.record.default_records import DefaultRecordBatch
 
-from metrics.attribution.models import MODELS, Rules
-from metrics.entities.campaigns import Book
+from metrics.attribution.models import MODELS, AttributionRules
+from metrics.entities.campaigns import CampaignRegistry
 from streams import topics
 from streams.messages.source_records import Record, RecordSlab
 from streams.runtime.input_slices import slices
@@ -80,7 +80,7 @@ def click_ratios() -> Iterator[float]:
     values = [[each.value for each in DefaultRecordBatch(bytearray(data))] for data in batches]
     ours = theirs = inf
     while True:
-        intake = Intake(0, _OPTIONS, Book("EUR"))
+        intake = Intake(0, _OPTIONS, CampaignRegistry("EUR"))
         log = IntakeLog(intake, _NOW)
         moments = [time.thread_time()]
         _take_clicks(intake, batches)
@@ -131,7 +131,7 @@ def _merge_costs(fed: Checkpoint) -> dict[str, float]:
     partials = [output for output in fed.outputs if output.topic == topics.PARTIALS]
 
     def run() -> dict[str, float]:
-        merge = Merge(0, _MERGE, Book("EUR"), Pace.of(10**9))
+        merge = Merge(0, _MERGE, CampaignRegistry("EUR"), Pace.of(10**9))
         log = MergeLog(merge, _NOW)
         records = [Record(offset, _NOW, None, each.value) for offset, each in enumerate(partials)]
         taking = calls(lambda: merge.process(records))
@@ -173,7 +173,11 @@ def _feed(models: tuple[str, ...]) -> dict[str, Any]:
     batches = _batches()
 
     def run() -> dict[str, Any]:
-        intake = Intake(0, msgspec.structs.replace(_OPTIONS, rules=Rules(models=models)), Book("EUR"))
+        intake = Intake(
+            0,
+            msgspec.structs.replace(_OPTIONS, rules=AttributionRules(models=models)),
+            CampaignRegistry("EUR"),
+        )
         log = IntakeLog(intake, _NOW)
         log.take_over()
         made: list[Checkpoint] = []

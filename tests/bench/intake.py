@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
-from metrics.entities.campaigns import Book
+from metrics.entities.campaigns import CampaignRegistry
 from streams import topics
 from streams.runtime.input_slices import slices
 from streams.runtime.kernel_warmup import warm_up
@@ -52,7 +52,7 @@ def parsed(first: int, data: bytes) -> SimpleNamespace:
 def run(found: list[tuple[int, bytes]], now: int) -> list[float]:
     """Seconds of each step for all clicks."""
     options = IntakeOptions(4, 300_000, _DAY_MS, 1_000_000, 400 * _DAY_MS)
-    intake = Intake(0, options, Book("EUR"))
+    intake = Intake(0, options, CampaignRegistry("EUR"))
     stage = IntakeLog(intake, now)
     took = [0.0] * len(STEPS)
     for number, (first, data) in enumerate(found):

@@ -10,12 +10,12 @@ from itertools import groupby, pairwise
 import pytest
 
 from metrics.attribution.conversion_credit import shares
-from metrics.attribution.markov_chain import Walk, fit
-from metrics.attribution.models import UNCREDITED, Rules, Touch, credit, path_of
+from metrics.attribution.markov_chain import PathCount, fit
+from metrics.attribution.models import UNCREDITED, AttributionRules, Touch, credit, path_of
 from metrics.sums.tally import Tally
 from metrics.values.time import to_millis
 
-MONTH = Rules()  # clicks of 30 days
+MONTH = AttributionRules()  # clicks of 30 days
 
 
 def rows(path):
@@ -86,7 +86,8 @@ def test_a_visit_at_the_instant_of_its_conversion_earns_nothing_here(fractributi
 def walks(shared):
     data = rows(shared / "data" / "journeys_pathdata" / "PathData.csv.gz")
     return [
-        Walk(row["path"].split(" > "), int(row["total_conversions"]), int(row["total_null"])) for row in data
+        PathCount(row["path"].split(" > "), int(row["total_conversions"]), int(row["total_null"]))
+        for row in data
     ]
 
 

@@ -10,7 +10,7 @@ from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.util import calc_crc32c
 
-from metrics.entities.campaigns import Book
+from metrics.entities.campaigns import CampaignRegistry
 from metrics.records.refusal_limit import RefusalLimit
 from streams import topics
 from streams.messages.source_records import ADS, RecordSlab
@@ -103,7 +103,7 @@ def _plain_is_right(topic: str, slab: RecordSlab) -> None:
 
 def _in_the_books(topic: str, slab: RecordSlab) -> str:
     """Each record has one outcome, and one dead letter where it is refused; again it changes nothing."""
-    intake = Intake(0, _OPTIONS, Book("EUR"))
+    intake = Intake(0, _OPTIONS, CampaignRegistry("EUR"))
     log = IntakeLog(intake, NOW)
     log.take_over()
     offsets = slab.offsets.tolist()
@@ -124,7 +124,7 @@ def _in_the_books(topic: str, slab: RecordSlab) -> str:
 def _is_stored(log: IntakeLog) -> None:
     """A checkpoint can be written and read back, and says the same again."""
     entries = log.checkpoint(NOW).entries
-    again = IntakeLog(Intake(0, _OPTIONS, Book("EUR")), NOW)
+    again = IntakeLog(Intake(0, _OPTIONS, CampaignRegistry("EUR")), NOW)
     again.restore(entries)
     assert again.intake.ledger == log.intake.ledger
     assert again.intake.panes.tallies == log.intake.panes.tallies

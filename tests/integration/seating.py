@@ -12,7 +12,7 @@ import aiokafka
 import msgspec
 from aiokafka import TopicPartition
 
-from metrics.entities.campaigns import Book
+from metrics.entities.campaigns import CampaignRegistry
 from metrics.windows.panes import DAYS, MINUTES, QUARTERS, TOTAL
 from streams import topics
 from streams.messages.source_records import SourceRecord
@@ -158,7 +158,7 @@ class Deployment:
         ports = Ports(
             lambda: self.now, lambda: 0.0, _nothing, _nothing, lambda _r, _b: None, on_failure or fail
         )
-        self.processor = Processor(settings, Book("EUR"), Telemetry("test"), ports)
+        self.processor = Processor(settings, CampaignRegistry("EUR"), Telemetry("test"), ports)
         self._consumer: Any = None
         self._sources: dict[TopicPartition, list[Any]] = {}
 

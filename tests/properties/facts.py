@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
-from metrics.entities.campaigns import Book
+from metrics.entities.campaigns import CampaignRegistry
 from metrics.records.events import Campaign, FxRate
 from metrics.values.time import HOUR, MINUTE
 from streams import topics
@@ -30,9 +30,9 @@ class Fact(NamedTuple):
     is_valid: bool = True
 
 
-def book() -> Book:
+def book() -> CampaignRegistry:
     """The registry that goes with the facts."""
-    made = Book("EUR")
+    made = CampaignRegistry("EUR")
     for rate in RATES:
         known = FxRate(rate["currency"], Decimal(rate["rate"]), rate["valid_from"])
         made.set_rate(known.currency, rate["valid_from"], known.rate)

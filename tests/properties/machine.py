@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from metrics.attribution.models import Rules
-from metrics.entities.campaigns import Book
+from metrics.attribution.models import AttributionRules
+from metrics.entities.campaigns import CampaignRegistry
 from metrics.kpis.rollups import DIMENSIONS
 from metrics.records.kpi_reading import Dimension
 from metrics.records.partition_keys import KeyRule
@@ -52,7 +52,7 @@ class Machine:
     def __init__(
         self,
         partitions: int = 2,
-        book: Book | None = None,
+        book: CampaignRegistry | None = None,
         *,
         now: int = 1_795_000_000_000,
         grace: int = 60_000,
@@ -66,7 +66,7 @@ class Machine:
         **intake: int,
     ) -> None:
         self.partitions = partitions
-        self.book = book or Book("EUR")
+        self.book = book or CampaignRegistry("EUR")
         self.now = now
         limits = {
             "max_future": 300_000,
@@ -98,9 +98,9 @@ class Machine:
             self.open(MERGE, p)
 
     @staticmethod
-    def rules_of(models: tuple[str, ...]) -> Rules:
+    def rules_of(models: tuple[str, ...]) -> AttributionRules:
         """Rules of a test: a lookback that is longer than all it writes."""
-        return Rules(models)
+        return AttributionRules(models)
 
     # --- sources -----------------------------------------------------------------------------------
 

@@ -10,17 +10,24 @@ from hypothesis import strategies as st
 from metrics.attribution.batch_credit import (
     LARGEST,
     MOST,
-    Decided,
-    Sheet,
-    Views,
+    ComputedModels,
+    CreditBatch,
+    RuleVersion,
     is_large,
     paths_of,
     steps_of,
 )
-from metrics.attribution.conversion_credit import COHORT, Part, contributions, decisions, shares, subject
-from metrics.attribution.identity_graph import Identities
-from metrics.attribution.models import MODELS, Rules, Touch, credit, decayed, path_of
-from metrics.attribution.touchpoints import PATH, Places
+from metrics.attribution.conversion_credit import (
+    COHORT,
+    ConversionPart,
+    contributions,
+    decisions,
+    shares,
+    subject,
+)
+from metrics.attribution.identity_graph import IdentityGraph
+from metrics.attribution.models import MODELS, AttributionRules, Touch, credit, decayed, path_of
+from metrics.attribution.touchpoints import PATH, Touchpoints
 from metrics.sums.contribution import Contribution
 from metrics.sums.tally import Tally
 from metrics.sums.tally_columns import FIELDS
@@ -29,7 +36,7 @@ from metrics.values.time import MINUTE, floor_to
 
 bounded = settings(max_examples=150, deadline=None)
 VIEWS = (*MODELS, "linear" + COHORT)
-RULES = Rules(models=VIEWS, lookback=60, view_lookback=20, half_life=15)
+RULES = AttributionRules(models=VIEWS, lookback=60, view_lookback=20, half_life=15)
 EFFECTS = {"a": 0.5, "b": 0.25}
 
 touches = st.builds(
@@ -48,8 +55,8 @@ tallies = st.builds(
     revenue_micros=st.integers(0, 10**19),
     cost_of_goods_micros=st.integers(-(10**9), 10**9),
 )
-parts = st.lists(st.builds(Part, moments, tallies), max_size=3)
-PLACES = Places()
+parts = st.lists(st.builds(ConversionPart, moments, tallies), max_size=3)
+PLACES = Touchpoints()
 for campaign in "bca":
     for channel in ("", "Direct", "search", "direct"):
         PLACES.code(campaign, channel)
@@ -78,16 +85,16 @@ def columns(journeys_):
 
 
 def sheet_of(paths, counted, shares_=None, sign=1):
-    sheet = Sheet()
+    sheet = CreditBatch()
     for n, (path, each) in enumerate(zip(paths, counted, strict=True)):
-        sheet.put(each, packed(path), Decided(0, RULES.half_life), shares_[n] if shares_ else b"", sign)
+        sheet.put(each, packed(path), RuleVersion(0, RULES.half_life), shares_[n] if shares_ else b"", sign)
     return sheet
 
 
 def credited(sheet, effects=EFFECTS):
     ranks = PLACES.ranks()
     effects = np.array([effects.get(name, 0.0) for name in ranks.names])
-    return sheet.credit(Views(dict.fromkeys(VIEWS, 0)), ranks, effects)
+    return sheet.credit(ComputedModels(dict.fromkeys(VIEWS, 0)), ranks, effects)
 
 
 def told_of(credited):
@@ -185,10 +192,10 @@ def test_touches_decay_by_half_in_a_half_life(age, half_life):
 
 
 def test_sums_of_the_largest_columns_do_not_run_over():
-    whole = Part(0, Tally(revenue_micros=LARGEST))
+    whole = ConversionPart(0, Tally(revenue_micros=LARGEST))
     assert not is_large([whole] * 20)
     assert is_large([whole] * 21)
-    assert is_large([Part(0, Tally(cost_of_goods_micros=-LARGEST - 1))])
+    assert is_large([ConversionPart(0, Tally(cost_of_goods_micros=-LARGEST - 1))])
     path = (Touch(0, True, "a"), Touch(1, True, "b"))
     told = told_of(credited(sheet_of([path] * 2 * MOST, [[whole] * 20] * 2 * MOST)))
     assert {c.tally.revenue_micros for c in told if c.campaign == subject("b", "last_touch")} == {
@@ -260,13 +267,13 @@ links = st.lists(st.lists(st.integers(1, 12), min_size=1, max_size=3), max_size=
 def test_persons_are_the_same_in_any_order_of_records_and_after_a_restart(records, rng):
     shuffled = list(records)
     rng.shuffle(shuffled)
-    one, other, stored = Identities(), Identities(), {}
+    one, other, stored = IdentityGraph(), IdentityGraph(), {}
     for n, ids in enumerate(records):
         one.link(ids, n)
     for n, ids in enumerate(shuffled):
         other.link(ids, n)
         stored |= dict(other.take_changes())
-    restored = Identities()
+    restored = IdentityGraph()
     for root, person in stored.items():
         if person is not None:
             restored.restore(root, person)

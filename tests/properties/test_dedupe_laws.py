@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metrics.entities.dedupe import Block, SeenIds
+from metrics.entities.dedupe import IdBlock, SeenIds
 from metrics.values.hashing import hash_id, seed_of
 
 bounded = settings(max_examples=60, deadline=None)
@@ -29,7 +29,7 @@ class Changelog:
     """Blocks as the changelog keeps them."""
 
     def __init__(self):
-        self.blocks: dict[int, Block] = {}
+        self.blocks: dict[int, IdBlock] = {}
 
     def write(self, change):
         for sequence in change.forgotten:

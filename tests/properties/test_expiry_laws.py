@@ -5,8 +5,8 @@ from zoneinfo import ZoneInfo
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metrics.entities.campaigns import Book
-from metrics.entities.reports import Report, Shelf
+from metrics.entities.campaigns import CampaignRegistry
+from metrics.entities.reports import Report, ReportHistory
 from metrics.sums.tally import Tally
 from metrics.sums.tally_columns import as_tallies
 from metrics.values.time import DAY, HOUR, MINUTE, floor_to
@@ -51,7 +51,7 @@ def held(merge: Merge) -> set[tuple[str, int, int]]:
 @given(steps)
 def test_panes_are_dropped_once_and_none_that_accepts_no_facts_is_left(found):
     options = MergeOptions(1, 60_000, 1_000, ZoneInfo("UTC"), "EUR")
-    merge, now = Merge(0, options, Book("EUR"), Pace.of(5_000)), T0
+    merge, now = Merge(0, options, CampaignRegistry("EUR"), Pace.of(5_000)), T0
     for step in found:
         if isinstance(step, int):
             now += step
@@ -69,5 +69,5 @@ def test_panes_are_dropped_once_and_none_that_accepts_no_facts_is_left(found):
             campaign, resolution, back, has_report = step
             put(merge, campaign, resolution, back, now)
             if has_report:
-                shelf = merge.accounts.shelves.setdefault(merge.subjects.campaign(campaign), Shelf())
+                shelf = merge.accounts.shelves.setdefault(merge.subjects.campaign(campaign), ReportHistory())
                 shelf.put(Report("s", None, 0, DAY, (0, 0, 0), 1, 1, 1, 0))

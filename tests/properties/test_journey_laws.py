@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from metrics.attribution.conversion_credit import COHORT, shares, split_subject, subject
 from metrics.attribution.identity_graph import visitor_hash
-from metrics.attribution.models import MODELS, Rules, Touch, credit, credited_from, path_of
-from metrics.entities.campaigns import Book
+from metrics.attribution.models import MODELS, AttributionRules, Touch, credit, credited_from, path_of
+from metrics.entities.campaigns import CampaignRegistry
 from metrics.entities.leads import LeadEntry
 from metrics.entities.orders import FirstOrder, OrderEntry
 from metrics.records.events import Lead, Order
@@ -24,7 +24,7 @@ from streams.stages.intake.repartition import Rekeying
 from streams.state.keyed_table import EntryTable
 
 VIEWS = (*(model for model in MODELS if model != "markov"), "linear" + COHORT)
-RULES = Rules(models=VIEWS, lookback=40 * HOUR, view_lookback=10 * HOUR, half_life=8 * HOUR)
+RULES = AttributionRules(models=VIEWS, lookback=40 * HOUR, view_lookback=10 * HOUR, half_life=8 * HOUR)
 OPEN = horizon(None)
 NEVER, ALWAYS = -(1 << 60), 1 << 60
 bounded = settings(
@@ -70,7 +70,7 @@ class Partition:
         self.journeys = Journeys(rules)
         self.panes = Panes()
         tables = EntryTable("l", LeadEntry), EntryTable("o", OrderEntry), EntryTable("c", FirstOrder)
-        self.conversions = Conversions(*tables, Book("EUR"), Rekeying(0, self.journeys))
+        self.conversions = Conversions(*tables, CampaignRegistry("EUR"), Rekeying(0, self.journeys))
 
     def take(self, number, kind, value):
         if kind == "touch":

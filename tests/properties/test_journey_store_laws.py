@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from metrics.attribution.identity_graph import visitor_hash
-from metrics.attribution.touch_store import Columns, TouchStore, Watchlist
+from metrics.attribution.touch_store import ConvertedVisitors, TouchColumns, TouchStore
 
 bounded = settings(max_examples=60, deadline=None)
 PEOPLE = [0, *(visitor_hash(f"v{n}") for n in range(5))]
@@ -18,7 +18,7 @@ batches = st.lists(st.lists(touches, max_size=25), max_size=40)
 
 def columns(batch):
     visitors, at, places = zip(*batch, strict=True) if batch else ((), (), ())
-    return Columns(np.array(visitors, np.uint64), np.array(at, np.int64), np.array(places, np.int32))
+    return TouchColumns(np.array(visitors, np.uint64), np.array(at, np.int64), np.array(places, np.int32))
 
 
 class Changelog:
@@ -109,7 +109,7 @@ def test_blocks_of_an_erased_visitor_are_stored_anew_over_several_checkpoints():
     for sequence in range(3):
         visitors = np.full(100_000, PEOPLE[2], np.uint64)
         visitors[0] = PEOPLE[1]
-        store.insert(Columns(visitors, np.zeros(100_000, np.int64), np.zeros(100_000, np.int32)))
+        store.insert(TouchColumns(visitors, np.zeros(100_000, np.int64), np.zeros(100_000, np.int32)))
         log.write(store.checkpoint(sequence, 0))
     assert store.erase(PEOPLE[1]) == 3
     sizes = []
@@ -128,7 +128,7 @@ def test_it_grows_forgets_and_finds_across_many_turns_of_the_ring():
     for sequence in range(60):
         visitors = rng.choice(everyone, 2_000)
         at = np.full(2_000, 100 * sequence) + rng.integers(0, 50, 2_000)
-        store.insert(Columns(visitors, at, np.full(2_000, sequence, np.int32)))
+        store.insert(TouchColumns(visitors, at, np.full(2_000, sequence, np.int32)))
         reference += zip(visitors.tolist(), at.tolist(), [sequence] * 2_000, strict=True)
         store.checkpoint(sequence, 100 * sequence)
     for visitor in everyone[:50].tolist():
@@ -145,7 +145,7 @@ def test_touches_are_found_while_the_room_for_them_grows_whoever_is_erased_meanw
     capacities, is_growing = set(), Counter()
     for sequence in range(1, 60_000 // size // 2 if size > 7 else 1_500):
         who = rng.choice(people, size)
-        store.insert(Columns(who, np.full(size, sequence), np.full(size, sequence, np.int32)))
+        store.insert(TouchColumns(who, np.full(size, sequence), np.full(size, sequence, np.int32)))
         reference += [(each, sequence) for each in who.tolist()]
         capacities.add((len(store._visitors), len(store._slots)))
         is_growing[store._wider_ring is not None] += 1
@@ -172,7 +172,7 @@ def test_touches_are_found_while_the_room_for_them_grows_whoever_is_erased_meanw
     st.lists(touches, max_size=20),
 )
 def test_the_watchlist_names_touches_before_the_latest_conversion_of_their_visitor(noted, batch):
-    watched, latest = Watchlist(), {}
+    watched, latest = ConvertedVisitors(), {}
     for who, at in noted:
         watched.note(np.array([who], np.uint64), np.array([at]))
         latest[who] = max(at, latest.get(who, at))
@@ -185,7 +185,7 @@ def test_the_watchlist_names_touches_before_the_latest_conversion_of_their_visit
 
 
 def test_a_watchlist_of_many_finds_each():
-    rng, watched = np.random.default_rng(2), Watchlist()
+    rng, watched = np.random.default_rng(2), ConvertedVisitors()
     keys = np.unique(rng.integers(1, 1 << 63, 20_000, dtype=np.uint64))
     for some in np.array_split(keys, 500):
         watched.note(some, np.full(len(some), 10))

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from metrics.attribution.identity_graph import visitor_hash
-from metrics.attribution.models import Rules
+from metrics.attribution.models import AttributionRules
 from metrics.values.time import HOUR, MINUTE, format_instant
 from streams import topics
 from tests.contracts.oracles import journeys
@@ -62,7 +62,9 @@ PLAIN = (*journeys.MODELS, "linear_cohort", "last_non_direct_cohort")
 @given(streams_of_facts())
 def test_the_credits_are_those_of_a_plain_recomputation(facts):
     machine = machine_with(facts, models=PLAIN)
-    rules = Rules(PLAIN, lookback=REACH.click, view_lookback=REACH.impression, half_life=REACH.half_life)
+    rules = AttributionRules(
+        PLAIN, lookback=REACH.click, view_lookback=REACH.impression, half_life=REACH.half_life
+    )
     machine.intake_options = msgspec.structs.replace(machine.intake_options, rules=rules)
     for p in range(machine.partitions):
         machine.open(INTAKE, p)

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metrics.entities.reports import Report, Share, Shelf
+from metrics.entities.reports import Report, ReportHistory, ReportShare
 from metrics.sums.tally import Tally
 from metrics.values.apportion import share
 from metrics.values.time import (
@@ -24,7 +24,7 @@ from metrics.values.time import (
     to_millis,
 )
 from metrics.windows.panes import QUARTERS, horizon
-from metrics.windows.publish_schedule import Allowance, Schedule
+from metrics.windows.publish_schedule import PublishAllowance, PublishSchedule
 from metrics.windows.watermark import CampaignClock, PartitionClock, PartitionStatus
 from metrics.windows.window_kinds import ROLLING, TUMBLING, rolling_spans
 from tests.unit.accounts import OneCampaign
@@ -171,7 +171,7 @@ def reports(ids):
 @bounded
 @given(st.lists(reports(st.sampled_from("ab")), max_size=30), st.integers(-3, 90))
 def test_shares_of_reports_equal_a_naive_loop(drawn, hour):
-    shelf, standing = Shelf(), {}
+    shelf, standing = ReportHistory(), {}
     for one in drawn:
         shelf.put(one)
         known = standing.get(one.key)
@@ -180,10 +180,10 @@ def test_shares_of_reports_equal_a_naive_loop(drawn, hour):
     for length, short_only in ((HOUR, True), (DAY, False), (7 * DAY, False)):
         window = (hour * HOUR, hour * HOUR + length)
         counting = [one for one in standing.values() if one.is_short or not short_only]
-        wanted = Share(
+        wanted = ReportShare(
             *(
                 sum(share(getattr(one, name), (one.period_start, one.period_end), window) for one in counting)
-                for name in Share._fields
+                for name in ReportShare._fields
             )
         )
         assert shelf.share(*window, short_only=short_only) == wanted
@@ -240,7 +240,9 @@ def test_the_watermark_of_campaigns_never_goes_back_and_waits_for_the_unheard(wo
 )
 def test_a_schedule_keeps_intervals_and_rate_and_publishes_the_last_change(steps, rate):
     intervals = {"1m": 1_000, "1h": 5_000}
-    schedule = Schedule(lambda window, codes: np.full(len(codes), intervals[window]), Allowance(rate))
+    schedule = PublishSchedule(
+        lambda window, codes: np.full(len(codes), intervals[window]), PublishAllowance(rate)
+    )
     now, taken, waiting = 0, {}, set()
 
     def take():

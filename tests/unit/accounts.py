@@ -1,17 +1,17 @@
 """The account of one campaign, as tests fill and question it."""
 
-from metrics.entities.reports import Shelf
+from metrics.entities.reports import ReportHistory
 from metrics.kpis.since_lead import spend_since_last_lead
 from metrics.sums.tally_columns import as_tallies
-from metrics.windows.accounts import Account, Accounts
-from metrics.windows.campaign_codes import Subjects
+from metrics.windows.accounts import CampaignWindows, MergedWindows
+from metrics.windows.campaign_codes import CampaignCodes
 
 
-class OneCampaign(Account):
+class OneCampaign(CampaignWindows):
     """A campaign alone on its merge partition."""
 
     def __init__(self):
-        self.accounts = Accounts(Subjects([]))
+        self.accounts = MergedWindows(CampaignCodes([]))
         super().__init__(self.accounts, self.accounts.subjects.campaign("c"))
 
     def put(self, source, resolution, start, tally, limits):
@@ -21,7 +21,7 @@ class OneCampaign(Account):
         return len(fresh) > 0
 
     def report(self, report):
-        self.accounts.shelves.setdefault(self.code, Shelf()).put(report)
+        self.accounts.shelves.setdefault(self.code, ReportHistory()).put(report)
 
     def slide(self, spans):
         return len(self.accounts.slide(spans)) > 0

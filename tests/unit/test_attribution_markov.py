@@ -5,30 +5,30 @@ import random
 
 import pytest
 
-from metrics.attribution.markov_chain import Walk, fit
+from metrics.attribution.markov_chain import PathCount, fit
 
 
 def test_the_worked_chain():
     # start -> a 2/3, b 1/3; a -> b 1/2, null 1/2; b -> converted 1/2, null 1/2
-    walks = [Walk(["a", "b"], 1, 0), Walk(["a"], 0, 1), Walk(["b"], 0, 1)]
+    walks = [PathCount(["a", "b"], 1, 0), PathCount(["a"], 0, 1), PathCount(["b"], 0, 1)]
     found = fit(walks, 7)
     assert found.effects == {"a": pytest.approx(0.5), "b": pytest.approx(1.0)}
     assert (found.fitted_at, found.conversions) == (7, 1)
 
 
 def test_what_never_converts_has_no_effect():
-    found = fit([Walk(["a"], 3, 1), Walk(["b"], 0, 9)], 0)
+    found = fit([PathCount(["a"], 3, 1), PathCount(["b"], 0, 9)], 0)
     assert found.effects == {"a": pytest.approx(1.0), "b": 0.0}
 
 
 def test_nothing_observed_gives_no_effects():
     assert fit([], 0).effects == {}
-    assert fit([Walk(["a"], 0, 4), Walk([], 3, 3)], 0).effects == {}
+    assert fit([PathCount(["a"], 0, 4), PathCount([], 3, 3)], 0).effects == {}
 
 
 def test_touching_the_same_campaign_again_changes_nothing():
-    once = fit([Walk(["a", "b"], 2, 1), Walk(["b"], 1, 5)], 0)
-    again = fit([Walk(["a", "a", "a", "b", "b"], 2, 1), Walk(["b", "b"], 1, 5)], 0)
+    once = fit([PathCount(["a", "b"], 2, 1), PathCount(["b"], 1, 5)], 0)
+    again = fit([PathCount(["a", "a", "a", "b", "b"], 2, 1), PathCount(["b", "b"], 1, 5)], 0)
     assert again.effects == pytest.approx(once.effects)
 
 
@@ -36,7 +36,7 @@ def test_simulated_removal_agrees():
     rng = random.Random(3)
     names = "abcd"
     walks = [
-        Walk([rng.choice(names) for _ in range(rng.randint(1, 5))], rng.randint(0, 3), rng.randint(0, 5))
+        PathCount([rng.choice(names) for _ in range(rng.randint(1, 5))], rng.randint(0, 3), rng.randint(0, 5))
         for _ in range(60)
     ]
     steps: dict[str, list[tuple[str, int]]] = {}

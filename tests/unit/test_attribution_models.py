@@ -6,7 +6,7 @@ from metrics.attribution.models import (
     MAX_PATH,
     MODELS,
     UNCREDITED,
-    Rules,
+    AttributionRules,
     Touch,
     credit,
     credited_from,
@@ -14,7 +14,7 @@ from metrics.attribution.models import (
 )
 from metrics.values.time import DAY, HOUR
 
-RULES = Rules(models=MODELS, lookback=30 * DAY, view_lookback=DAY, half_life=7 * DAY)
+RULES = AttributionRules(models=MODELS, lookback=30 * DAY, view_lookback=DAY, half_life=7 * DAY)
 DAYS = [Touch(day * DAY, True, campaign) for day, campaign in ((0, "a"), (7, "b"), (14, "c"))]
 
 
@@ -91,5 +91,5 @@ def test_the_cohort_is_the_time_of_the_first_touch_that_earns_credit():
 
 
 def test_a_half_life_of_an_hour_forgets_a_week_but_stays_whole():
-    short = Rules(models=MODELS, half_life=HOUR)
+    short = AttributionRules(models=MODELS, half_life=HOUR)
     assert credit("time_decay", tuple(DAYS), short, {}) == (("c", 1_000_000),)

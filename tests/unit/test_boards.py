@@ -11,7 +11,7 @@ import yaml
 from grafana.boards import BOARDS, budget, campaigns_now, compare, one_campaign
 from grafana.generate import ROOT, files
 from grafana.spec import Board, Panel
-from metrics.exposition.metric_families import FAMILIES, Family
+from metrics.exposition.metric_families import FAMILIES, MetricFamily
 from metrics.kpis.catalogue import BY_ID, KPI_GAUGES
 
 RULES = Path(__file__).parents[2] / "grafana" / "prometheus" / "rules"
@@ -29,7 +29,7 @@ def rules() -> list[dict[str, Any]]:
     return [rule for group in groups for rule in group["rules"]]
 
 
-def sample_names(family: Family) -> set[str]:
+def sample_names(family: MetricFamily) -> set[str]:
     if family.kind == "counter":
         return {f"{family.name}_total"}
     if family.kind == "histogram":

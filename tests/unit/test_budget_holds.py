@@ -12,7 +12,7 @@ from metrics.budget.policy import parse
 from metrics.budget.records import AlertSignal, BudgetDecision
 from metrics.budget.state import Board
 from metrics.budget.views import card_of
-from metrics.entities.campaigns import Book, CampaignFacts
+from metrics.entities.campaigns import CampaignFacts, CampaignRegistry
 from metrics.records.events import Campaign
 from metrics.records.kpi_reading import CampaignKpi, OtherBasis, Sums
 from metrics.values.money import MICROS
@@ -328,7 +328,7 @@ def test_what_an_operator_archived_stays_archived_when_it_is_registered_anew():
 
 
 def test_a_budget_in_a_currency_without_a_rate_changes_nothing_until_the_rate_comes():
-    book = Book("EUR")
+    book = CampaignRegistry("EUR")
     book.register("c", Campaign(campaign_id="c", budget=Decimal(1_000), currency="EUR"))
     play = Play(facts=[book.facts("c")])
     play.step(reading("c", START, 300))

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from metrics.attribution.conversion_credit import subject
-from metrics.entities.campaigns import Book
+from metrics.entities.campaigns import CampaignRegistry
 from metrics.entities.reports import Report
 from metrics.records.events import Campaign
 from metrics.sums.tally import Tally
@@ -42,7 +42,7 @@ def feed(log, sequence, reports=()):
 
 @pytest.fixture
 def book():
-    found = Book("EUR")
+    found = CampaignRegistry("EUR")
     found.register("c0", Campaign("c0", cost_basis="reports"))
     found.register("c1", None)
     return found

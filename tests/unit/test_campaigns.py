@@ -2,14 +2,14 @@
 
 from decimal import Decimal
 
-from metrics.entities.campaigns import Book
+from metrics.entities.campaigns import CampaignRegistry
 from metrics.records.events import Campaign, Targets
 
 TARGETS = Targets(cpl=Decimal(10), cac=Decimal("40.5"), roas=Decimal(3), roi=Decimal("0.25"))
 
 
 def test_targets_of_money_are_converted_and_ratios_are_not():
-    book = Book("EUR")
+    book = CampaignRegistry("EUR")
     book.set_rate("USD", 0, Decimal("0.9"))
     book.register("c-1", Campaign("c-1", currency="USD", targets=TARGETS))
     assert book.facts("c-1").targets_micros == {
@@ -18,7 +18,7 @@ def test_targets_of_money_are_converted_and_ratios_are_not():
 
 
 def test_a_target_without_a_rate_is_unknown_until_the_rate_comes():
-    book = Book("EUR")
+    book = CampaignRegistry("EUR")
     book.register("c-1", Campaign("c-1", currency="USD", targets=TARGETS))
     assert set(book.facts("c-1").targets_micros) == {"roas", "roi"}
     book.set_rate("USD", 0, Decimal(1))
@@ -26,7 +26,7 @@ def test_a_target_without_a_rate_is_unknown_until_the_rate_comes():
 
 
 def test_a_target_that_is_not_named_is_none():
-    book = Book("EUR")
+    book = CampaignRegistry("EUR")
     book.register("c-1", Campaign("c-1", targets=Targets(roi=Decimal(0))))
     book.register("c-2", Campaign("c-2"))
     assert book.facts("c-1").targets_micros == {"roi": 0}
@@ -34,7 +34,7 @@ def test_a_target_that_is_not_named_is_none():
 
 
 def test_a_campaign_is_foreign_while_it_is_paid_in_another_currency():
-    book = Book("EUR")
+    book = CampaignRegistry("EUR")
     for currency, are_foreign in (("USD", {"c-1"}), ("EUR", set()), ("USD", {"c-1"}), (None, set())):
         book.register("c-1", Campaign("c-1", currency=currency))
         assert book.foreign == are_foreign

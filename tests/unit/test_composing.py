@@ -4,10 +4,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from metrics.attribution.conversion_lag import LagCounts, Lags
+from metrics.attribution.conversion_lag import ConversionLags, LagCounts
 from metrics.entities.campaigns import CampaignFacts
 from metrics.entities.reports import Report
-from metrics.kpis.compose import Stamp, baseline_length, compose, other_cost
+from metrics.kpis.compose import ReadingVersion, baseline_length, compose, other_cost
 from metrics.sums.tally import Tally
 from metrics.values.money import MICROS
 from metrics.values.time import DAY, HOUR, MINUTE, QUARTER
@@ -16,7 +16,7 @@ from metrics.windows.window_kinds import Span, rolling_spans
 from tests.unit.accounts import OneCampaign
 
 UTC = ZoneInfo("UTC")
-STAMP = Stamp(1, DAY, DAY, "EUR")
+STAMP = ReadingVersion(1, DAY, DAY, "EUR")
 EVENTS = Tally(impressions=9, clicks=5, leads=2, spend_micros=50)
 SPANS = {
     "1m": Span(0, MINUTE),
@@ -79,7 +79,7 @@ def total_of(spent, watermark=10 * DAY):
     leads = LagCounts()
     leads.count(30_000)
     leads.count(DAY - 1)
-    stamp = Stamp(1, watermark, watermark, "EUR", lags=Lags(leads, LagCounts()))
+    stamp = ReadingVersion(1, watermark, watermark, "EUR", lags=ConversionLags(leads, LagCounts()))
     facts = CampaignFacts("c", targets_micros={"cpl": 2 * MICROS})
     return compose(account, facts, "total", None, account.total, account.total, "update", stamp)
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 import pytest
 
-from metrics.entities.campaigns import Book
+from metrics.entities.campaigns import CampaignRegistry
 from metrics.records.events import Campaign, FxRate
 from metrics.values.time import HOUR, MINUTE, SECOND, parse_duration, to_millis
 from streams import topics
@@ -135,7 +135,7 @@ def test_a_refund_follows_its_order_and_is_not_larger(stream) -> None:
 
 
 def test_intake_finds_exactly_what_the_world_says_it_sent(world, stream) -> None:
-    book = Book("EUR")
+    book = CampaignRegistry("EUR")
     for arrival in world.registrations():
         if arrival.topic == topics.CAMPAIGNS:
             book.register(arrival.key, msgspec.convert(arrival.record, Campaign))

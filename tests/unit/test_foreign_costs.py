@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from metrics.entities.campaigns import Book
+from metrics.entities.campaigns import CampaignRegistry
 from metrics.records.events import Campaign
 from metrics.windows.panes import TOTAL
 from streams import topics
@@ -13,7 +13,7 @@ NOW = 1_800_000_000_000
 OPTIONS = IntakeOptions(1, 300_000, 86_400_000, 1_000, 86_400_000)
 
 
-def spent(book: Book, *clicks: tuple[str, str | None]) -> dict[str, int]:
+def spent(book: CampaignRegistry, *clicks: tuple[str, str | None]) -> dict[str, int]:
     """Millionths that one cost of 10 after the other comes to, by campaign."""
     intake = Intake(0, OPTIONS, book)
     records = []
@@ -32,7 +32,7 @@ def spent(book: Book, *clicks: tuple[str, str | None]) -> dict[str, int]:
 
 
 def test_a_cost_without_a_currency_is_in_that_of_its_campaign():
-    book = Book("EUR")
+    book = CampaignRegistry("EUR")
     book.set_rate("USD", 0, Decimal("0.9"))
     book.register("abroad", Campaign("abroad", currency="USD"))
     book.register("home", Campaign("home", currency="EUR"))
@@ -42,7 +42,7 @@ def test_a_cost_without_a_currency_is_in_that_of_its_campaign():
 
 
 def test_the_currency_of_a_cost_goes_before_that_of_its_campaign():
-    book = Book("EUR")
+    book = CampaignRegistry("EUR")
     book.set_rate("USD", 0, Decimal("0.9"))
     assert spent(book, ("unknown", "USD"), ("home", "EUR")) == {"unknown": 9_000_000, "home": 10_000_000}
     book.register("abroad", Campaign("abroad", currency="USD"))

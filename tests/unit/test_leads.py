@@ -5,14 +5,14 @@ from itertools import permutations
 
 import pytest
 
-from metrics.entities.leads import Mark, observe
+from metrics.entities.leads import StageMark, observe
 
 
 def counted(records):
     """What the sums hold after records (event_id, at, stage, campaign), as {(campaign, at, stage): 1}."""
     entry, sums = None, Counter()
     for event_id, at, stage, campaign in records:
-        entry, changes = observe(entry, stage, Mark(at, event_id, campaign))
+        entry, changes = observe(entry, stage, StageMark(at, event_id, campaign))
         for change in changes:
             for name in ("leads", "mqls", "sqls"):
                 sums[change.campaign, change.at, name] += getattr(change.tally, name)
@@ -49,8 +49,8 @@ def test_any_order_of_the_same_records_ends_with_the_same_counts(records, wanted
 
 
 def test_an_mql_that_becomes_an_sql_later_is_counted_so_at_its_own_time():
-    first, _ = observe(None, "mql", Mark(1, "a", "c"))
-    _, changes = observe(first, "sql", Mark(9, "b", "d"))
+    first, _ = observe(None, "mql", StageMark(1, "a", "c"))
+    _, changes = observe(first, "sql", StageMark(9, "b", "d"))
     moved = Counter()
     for change in changes:
         for name in ("mqls", "mqls_now_sql", "sqls"):

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from metrics.entities.campaigns import Book
+from metrics.entities.campaigns import CampaignRegistry
 from streams import topics
 from streams.runtime.partition_tasks import Holding, Ports
 from streams.runtime.task_manager import Processor
@@ -38,7 +38,9 @@ def processor(world) -> Processor:
         offer=lambda _readings, _birth: None,
         fail=lambda _error: None,
     )
-    made = Processor(Settings(idle_after=IDLE_AFTER_S * 1000), Book("EUR"), Telemetry("test"), ports)
+    made = Processor(
+        Settings(idle_after=IDLE_AFTER_S * 1000), CampaignRegistry("EUR"), Telemetry("test"), ports
+    )
     made.held[0] = made._holding(0, generation=1)
     made.held[0].intake.intake.offsets = dict.fromkeys(topics.SOURCES, 0)
     return made

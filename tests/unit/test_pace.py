@@ -2,9 +2,9 @@
 
 from zoneinfo import ZoneInfo
 
-from metrics.entities.campaigns import Book
+from metrics.entities.campaigns import CampaignRegistry
 from metrics.entities.reports import Report
-from metrics.kpis.compose import Stamp
+from metrics.kpis.compose import ReadingVersion
 from metrics.records.events import Campaign
 from metrics.sums.tally import Tally
 from metrics.values.time import HOUR, QUARTER
@@ -14,7 +14,7 @@ from streams.state.codec import Bundle
 from streams.state.pane_table import pack
 
 OPTIONS = MergeOptions(1, 60_000, 1_000, ZoneInfo("UTC"), "EUR")
-STAMP = Stamp(1, None, 0, "EUR")
+STAMP = ReadingVersion(1, None, 0, "EUR")
 
 
 def take(merge: Merge, bundle: Bundle) -> None:
@@ -23,7 +23,7 @@ def take(merge: Merge, bundle: Bundle) -> None:
 
 def test_partitions_of_one_worker_share_the_publish_rate():
     pace = Pace.of(10)
-    merges = [Merge(p, OPTIONS, Book("EUR"), pace) for p in range(4)]
+    merges = [Merge(p, OPTIONS, CampaignRegistry("EUR"), pace) for p in range(4)]
     for merge in merges:
         panes = [(f"c-{n}", 3, 0, Tally(clicks=1)) for n in range(8)]
         take(merge, Bundle(0, 1, 1, pack(panes), []))
@@ -32,7 +32,7 @@ def test_partitions_of_one_worker_share_the_publish_rate():
 
 
 def test_hours_that_were_null_are_published_again_when_the_first_short_report_comes():
-    book = Book("EUR")
+    book = CampaignRegistry("EUR")
     book.register("c", Campaign("c", cost_basis="reports"))
     merge = Merge(0, OPTIONS, book, Pace.of(1_000))
     take(

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from metrics.entities.reports import Report, Shelf
+from metrics.entities.reports import Report, ReportHistory
 from metrics.records.events import AdReport
 from metrics.sums.contribution import Contribution, difference
 from metrics.sums.tally import Tally
@@ -18,7 +18,7 @@ def report(version, clicks, end=HOUR, start=0):
 
 
 def test_the_highest_reported_at_then_offset_replaces():
-    shelf = Shelf()
+    shelf = ReportHistory()
     assert shelf.put(report((2, 1, 0), 5)) is not None
     assert shelf.put(report((1, 9, 0), 6)) is None
     assert shelf.put(report((2, 1, 0), 7)) is None
@@ -27,7 +27,7 @@ def test_the_highest_reported_at_then_offset_replaces():
 
 
 def test_a_replacement_with_another_end_remembers_how_far_the_former_reached():
-    shelf = Shelf()
+    shelf = ReportHistory()
     for version, end in enumerate((3 * DAY, DAY, HOUR)):
         shelf.put(report((version, 0, 0), 5, end))
     assert shelf.former_ends == {("s", None, 0): {3 * DAY, DAY}}

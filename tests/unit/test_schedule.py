@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from metrics.windows.publish_schedule import Allowance, Schedule
+from metrics.windows.publish_schedule import PublishAllowance, PublishSchedule
 
 ONE, TWO, BOTH = (np.array(codes, np.int32) for codes in ([0], [1], [0, 1]))
 
 
 def schedule_of(rate, intervals=None):
     every = intervals or {"1m": 1_000}
-    return Schedule(lambda window, codes: np.full(len(codes), every[window]), Allowance(rate))
+    return PublishSchedule(lambda window, codes: np.full(len(codes), every[window]), PublishAllowance(rate))
 
 
 def keys(waiting):

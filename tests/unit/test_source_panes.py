@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from metrics.sums.tally import Tally
 from metrics.sums.tally_columns import as_tallies
 from metrics.values.time import DAY, MINUTE
-from metrics.windows.accounts import Accounts
-from metrics.windows.campaign_codes import Subjects
-from metrics.windows.merged_panes import SourcePane
+from metrics.windows.accounts import MergedWindows
+from metrics.windows.campaign_codes import CampaignCodes
+from metrics.windows.merged_panes import MergedPane
 from metrics.windows.panes import DAYS, MINUTES, horizon
 from metrics.windows.window_kinds import BY_NAME, ROLLING, Span
 from streams.state.codec import decode_as, read_key
@@ -36,7 +36,7 @@ def added(tallies):
 
 
 def filled(steps):
-    pane, last = SourcePane(), {}
+    pane, last = MergedPane(), {}
     for source, said in steps:
         before = {code: added(last.get(code, {}).values()) for code in said}
         changed = pane.put(source, *columns(said))
@@ -78,9 +78,9 @@ def test_what_goes_into_the_changelog_makes_the_same_pane(steps):
 
 @given(puts)
 def test_windows_over_huge_values_are_exact_and_leave_nothing_behind(steps):
-    subjects = Subjects([])
+    subjects = CampaignCodes([])
     subjects.codes(NAMES)
-    accounts, last = Accounts(subjects), {}
+    accounts, last = MergedWindows(subjects), {}
     everywhere = tuple(Span(-DAY, DAY) for _ in ROLLING)
     accounts.slide(everywhere)
     for number, (source, said) in enumerate(steps):

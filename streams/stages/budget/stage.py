@@ -16,7 +16,7 @@ from metrics.budget.policy import Policies
 from metrics.budget.records import AlertSignal, BoardCard, BudgetAction, BudgetDecision, ColumnView, Mode
 from metrics.budget.state import Board, CampaignState
 from metrics.budget.views import card_of, cards_of, columns_of
-from metrics.entities.campaigns import Book
+from metrics.entities.campaigns import CampaignRegistry
 from metrics.records.kpi_reading import CampaignKpi
 from metrics.records.validation import instant
 from metrics.values.errors import UNREADABLE, Rejection
@@ -58,7 +58,7 @@ class Controller:
         policies: Policies,
         mode: Mode,
         currency: str,
-        book: Book,
+        book: CampaignRegistry,
         partitions: int,
         local: Callable[[int], int | None] = lambda _: None,
     ) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from metrics.entities.ad_columns import CAMPAIGN, CHANNEL, CURRENCY, AdColumns, Booleans
-from metrics.entities.campaigns import Book
+from metrics.entities.campaigns import CampaignRegistry
 from metrics.records.partition_keys import KeyRule
 from metrics.records.validation import decode, instant, not_in_future
 from metrics.sums.tally_columns import LARGEST_PART
@@ -28,7 +28,7 @@ class AdJudge:
         rule: that of the records' keys.
     """
 
-    def __init__(self, topic: str, book: Book, max_future: int, rule: KeyRule) -> None:
+    def __init__(self, topic: str, book: CampaignRegistry, max_future: int, rule: KeyRule) -> None:
         self._seed = ID_SEEDS[topic]
         self._topic = topic
         self._decoder = DECODERS[topic]

@@ -7,8 +7,8 @@ import msgspec
 
 from metrics.attribution.conversion_lag import LEAD, ORDER
 from metrics.attribution.identity_graph import customer_hash, lead_hash, visitor_hash
-from metrics.entities.campaigns import Book
-from metrics.entities.leads import LeadEntry, Mark, observe
+from metrics.entities.campaigns import CampaignRegistry
+from metrics.entities.leads import LeadEntry, StageMark, observe
 from metrics.entities.leads import contributions as lead_counts
 from metrics.entities.orders import (
     Cancellation,
@@ -52,7 +52,7 @@ class Conversions:
         leads: EntryTable[LeadEntry],
         orders: EntryTable[OrderEntry],
         customers: EntryTable[FirstOrder],
-        book: Book,
+        book: CampaignRegistry,
         rekeying: Rekeying | None = None,
     ) -> None:
         self._rekeying = rekeying
@@ -70,7 +70,7 @@ class Conversions:
 
     def lead(self, event: Lead, at: int, home: int | None = None) -> Apply:
         """How a lead's record applies; ``home`` is the partition of its visitor, else of its key."""
-        mark = Mark(at, event.event_id, event.campaign_id)
+        mark = StageMark(at, event.event_id, event.campaign_id)
 
         def apply(limits: Horizon) -> list[Contribution] | None:
             if _is_too_late(at, limits):

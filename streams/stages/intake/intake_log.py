@@ -8,8 +8,8 @@ import numpy as np
 from msgspec.structs import replace
 
 from metrics.attribution.conversion_credit import split_subject
-from metrics.attribution.rule_versions import Made
-from metrics.entities.dedupe import Block
+from metrics.attribution.rule_versions import RuleHistory
+from metrics.entities.dedupe import IdBlock
 from metrics.entities.reports import Report
 from metrics.records.dead_letters import DeadLetter
 from metrics.records.events import Erasure
@@ -74,7 +74,7 @@ class Kept:
     """What of a changelog is put back many at once."""
 
     def __init__(self) -> None:
-        self.blocks: list[Block] = []
+        self.blocks: list[IdBlock] = []
         #: Sequence, campaign and sums by pane.
         self.panes: dict[tuple[int, int], list[tuple[int, str, Tally]]] = {}
 
@@ -135,7 +135,7 @@ class IntakeLog:
             return
         self._restore_meta(decode_as(IntakeMeta, meta_value))
         made_value = latest.get(MADE_KEY)
-        made = None if made_value is None else decode_as(Made, made_value)
+        made = None if made_value is None else decode_as(RuleHistory, made_value)
         views = () if made is None else set(self.intake.options.rules.models) & set(made.since)
         kept = Kept()
         journeys: list[tuple[bytes, bytes]] = []
@@ -162,7 +162,7 @@ class IntakeLog:
             is_unsent = np.array([sequence > self.confirmed for sequence, _, _ in found])
             panes.mark(*pane, rows[is_unsent])
 
-    def _restore_journeys(self, kept: list[tuple[bytes, bytes]], made: Made | None) -> None:
+    def _restore_journeys(self, kept: list[tuple[bytes, bytes]], made: RuleHistory | None) -> None:
         """What was remembered while no model was computed is not whole; it is left with the rest."""
         if self._journeys is None or made is None:
             for key, _ in sorted(
@@ -211,7 +211,7 @@ class IntakeLog:
             self._restore_home(key[1], value, raw_key)
         elif kind == "e":
             level, latest, packed = decode_as(tuple[int, int, bytes], value)
-            kept.blocks.append(Block(key[1], level, latest, np.frombuffer(packed, dtype=np.uint64).copy()))
+            kept.blocks.append(IdBlock(key[1], level, latest, np.frombuffer(packed, dtype=np.uint64).copy()))
         else:
             self._restore_outbox(kind, key[1], value, raw_key)
 

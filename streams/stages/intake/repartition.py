@@ -12,10 +12,10 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from metrics.attribution.conversion_credit import Part
+from metrics.attribution.conversion_credit import ConversionPart
 from metrics.attribution.conversion_lag import LEAD
-from metrics.attribution.touch_store import Columns
-from metrics.attribution.touchpoints import Codes, Places
+from metrics.attribution.touch_store import TouchColumns
+from metrics.attribution.touchpoints import Codes, Touchpoints
 from metrics.records.events import NO_CAMPAIGN
 from metrics.sums.contribution import Contribution
 from streams.stages.intake.attribution.facts import Batch, Named
@@ -71,7 +71,7 @@ class RekeyedConversion(msgspec.Struct, array_like=True):
     named: tuple[Named, ...] = ()
     seen_at: int = 0
     at: int | None = None
-    parts: tuple[Part, ...] = ()
+    parts: tuple[ConversionPart, ...] = ()
     is_first: bool | None = None
     is_gone: bool = False
 
@@ -120,8 +120,8 @@ class Rekeying:
         self.homes: EntryTable[Home] = EntryTable("h", Home)
         #: What has left, by kind, for whoever shows it.
         self.sent: Counter[str] = Counter()
-        self._places = Places()
-        self._touches: dict[bool, list[tuple[Codes, Columns]]] = {True: [], False: []}
+        self._places = Touchpoints()
+        self._touches: dict[bool, list[tuple[Codes, TouchColumns]]] = {True: [], False: []}
         self._conversions: dict[int, dict[str, RekeyedConversion]] = {}
         self._touch_count = 0
 
@@ -144,7 +144,7 @@ class Rekeying:
             places = self._places.encode(
                 batch.campaign_codes[away], batch.campaigns, batch.channel_codes[away], batch.channels
             )
-            leaving = Columns(batch.visitors[away], batch.at[away], places)
+            leaving = TouchColumns(batch.visitors[away], batch.at[away], places)
             self._touches[is_click].append((homes[away], leaving))
             self._touch_count += len(away)
             self.sent["touch"] += len(away)
@@ -183,7 +183,7 @@ class Rekeying:
         if target == self._partition:
             self.journeys.convert(*word)
         else:
-            parts = tuple([Part(at, tally) for _, at, tally in word.counted])
+            parts = tuple([ConversionPart(at, tally) for _, at, tally in word.counted])
             self._send(target, RekeyedConversion(word.key, (word.named,), word.seen_at, word.at, parts))
 
     def mark_first(self, key: str, *, is_first: bool) -> None:
@@ -198,7 +198,7 @@ class Rekeying:
         """Take in what came from another partition."""
         for touches in message.touches:
             places = [self.journeys.places.code(*place) for place in touches.places]
-            columns = Columns(
+            columns = TouchColumns(
                 np.frombuffer(touches.visitors, np.uint64),
                 np.frombuffer(touches.at, np.int64),
                 np.array(places, np.int32)[np.frombuffer(touches.codes, np.int32)],
@@ -220,7 +220,7 @@ class Rekeying:
                 made.append((target, Rekeyed(self._partition, sequence, len(made), [], some)))
         self._conversions = {}
         self._touch_count = 0
-        self._places = Places()
+        self._places = Touchpoints()
         return made
 
     # --- inside ------------------------------------------------------------------------------------

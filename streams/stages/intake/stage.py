@@ -13,9 +13,9 @@ import msgspec
 import numpy as np
 
 from metrics.attribution.batch_credit import MOST
-from metrics.attribution.models import Rules
+from metrics.attribution.models import AttributionRules
 from metrics.entities.ad_columns import CAMPAIGN, CHANNEL
-from metrics.entities.campaigns import Book
+from metrics.entities.campaigns import CampaignRegistry
 from metrics.entities.dedupe import SeenIds
 from metrics.entities.leads import LeadEntry
 from metrics.entities.orders import FirstOrder, OrderEntry
@@ -30,7 +30,7 @@ from metrics.values.errors import Rejection
 from metrics.values.hashing import hash_ids
 from metrics.values.time import HOUR, MINUTE
 from metrics.windows.fold import fold_ads
-from metrics.windows.panes import Dropped, Horizon, Panes, horizon
+from metrics.windows.panes import DroppedPane, Horizon, Panes, horizon
 from metrics.windows.watermark import PartitionClock, PartitionStatus
 from streams import topics
 from streams.messages.decoding import DECODERS, decode_slice
@@ -58,7 +58,7 @@ class IntakeOptions(msgspec.Struct, frozen=True):
     dedupe_max_events: int
     order_retention: int
     max_watermark_interval: int = 1_000
-    rules: Rules = Rules()
+    rules: AttributionRules = AttributionRules()
     refit_interval: int = HOUR
     credit_interval: int = 0
     topic_prefix: str = ""
@@ -74,7 +74,11 @@ class Intake:
     """The state of one source partition."""
 
     def __init__(
-        self, partition: int, options: IntakeOptions, book: Book, acceptance: Acceptance | None = None
+        self,
+        partition: int,
+        options: IntakeOptions,
+        book: CampaignRegistry,
+        acceptance: Acceptance | None = None,
     ) -> None:
         self.partition = partition
         self.options = options
@@ -202,7 +206,7 @@ class Intake:
             self._forget_passed()
         self._turn_clock()
 
-    def expire(self) -> list[Dropped]:
+    def expire(self) -> list[DroppedPane]:
         """Forget what no fact can reach any more and is sent; return the panes dropped."""
         reached = self.reached
         if reached is None:

@@ -7,13 +7,13 @@ import msgspec
 import numpy as np
 
 from metrics.attribution.conversion_lag import LagCounts
-from metrics.entities.reports import Report, ReportKey, Shelf
-from metrics.kpis.compose import Stamp
+from metrics.entities.reports import Report, ReportHistory, ReportKey
+from metrics.kpis.compose import ReadingVersion
 from metrics.records.kpi_reading import CampaignKpi, RollupKpi
 from metrics.sums.tally import Tally
-from metrics.sums.tally_columns import Codes, Columns, Tallies, as_tallies, nothing
+from metrics.sums.tally_columns import Codes, Tallies, TallyColumns, as_tallies, nothing
 from metrics.values.errors import StateError
-from metrics.windows.accounts import Account
+from metrics.windows.accounts import CampaignWindows
 from metrics.windows.panes import MINUTES, TOTAL
 from metrics.windows.watermark import PartitionStatus
 from streams import topics
@@ -78,7 +78,7 @@ class MergeLog:
         self.views: list[CampaignKpi] = []
         #: Totals by code as last confirmed. What is shown as a counter comes from here: a crash takes back what was
         #: merely taken in.
-        self._totals = Columns()
+        self._totals = TallyColumns()
         self._storing: tuple[Codes, Tallies] = _NOTHING
         self._names = PackedNames(merge.subjects.names)
         self._confirmed = 0
@@ -175,12 +175,12 @@ class MergeLog:
         if kind in ROLLUP_KINDS:
             self._rollups.restore(key, value, meta.published)
         elif kind == "a":
-            account = Account(merge.accounts, merge.subjects.codes([campaign_id])[0])
+            account = CampaignWindows(merge.accounts, merge.subjects.codes([campaign_id])[0])
             account.dropped_before = decode_as(list[int | None], value)
         elif kind == "r":
             sequence, report, former_ends = decode_as(tuple[int, Report, set[int]], value)
             code = merge.subjects.campaign(campaign_id)
-            shelf = merge.accounts.shelves.setdefault(code, Shelf())
+            shelf = merge.accounts.shelves.setdefault(code, ReportHistory())
             shelf.restore(report, former_ends)
             for version in shelf.versions(report):
                 merge.reopen_report(code, version)
@@ -250,11 +250,13 @@ class MergeLog:
     def _confirm_totals(self, codes: Codes, totals: Tallies) -> None:
         self._totals.put(codes, self.merge.subjects.room, totals)
 
-    def _stamp(self, now: int) -> Stamp:
+    def _stamp(self, now: int) -> ReadingVersion:
         revision = (self.epoch << _EPOCH_SHIFT) + self.merge.sequence
         merge = self.merge
         fitted_at = min(merge.fits.values(), default=None)
-        return Stamp(revision, merge.clock.reached, now, merge.options.currency, merge.lags_now(), fitted_at)
+        return ReadingVersion(
+            revision, merge.clock.reached, now, merge.options.currency, merge.lags_now(), fitted_at
+        )
 
     def _changed_entries(self) -> list[Entry]:
         merge, sequence = self.merge, self.merge.sequence
@@ -290,7 +292,7 @@ class MergeLog:
             if dropped.resolution != MINUTES:  # which no report counts in
                 campaigns.update(dropped.codes.tolist())
         for code in campaigns:
-            value = encode(Account(self.merge.accounts, code).dropped_before)
+            value = encode(CampaignWindows(self.merge.accounts, code).dropped_before)
             entries.append((state_key("a", self.merge.subjects.names[code]), value))
         return entries
 

@@ -12,15 +12,15 @@ import numpy as np
 import numpy.typing as npt
 
 from metrics.attribution.conversion_credit import subject
-from metrics.entities.campaigns import Book, CampaignFacts
+from metrics.entities.campaigns import CampaignFacts, CampaignRegistry
 from metrics.kpis.compose import DECLARED, baseline_length, credited, window_sums
-from metrics.kpis.rollups import Group, Naming, Part, part_of
+from metrics.kpis.rollups import RollupGroup, RollupNaming, RollupPart, part_of
 from metrics.records.kpi_reading import Dimension
 from metrics.sums.tally import Tally
 from metrics.sums.tally_columns import Codes, Tallies
-from metrics.windows.accounts import Account, Accounts
+from metrics.windows.accounts import CampaignWindows, MergedWindows
 from metrics.windows.panes import DAYS, MINUTES, WIDTHS, Horizon
-from metrics.windows.publish_schedule import Pacing
+from metrics.windows.publish_schedule import KeyedSchedule
 from metrics.windows.window_kinds import (
     BY_NAME,
     ROLLING,
@@ -62,7 +62,7 @@ class Moment(NamedTuple):
 class _PartKey(NamedTuple):
     """A window of a roll-up: as declared, or in all models."""
 
-    group: Group
+    group: RollupGroup
     window: str
     start: int
     is_credited: bool
@@ -75,10 +75,10 @@ class _Rolling(NamedTuple):
     name: str
     span: Span
 
-    def sums(self, accounts: Accounts, codes: Codes) -> Tallies:
+    def sums(self, accounts: MergedWindows, codes: Codes) -> Tallies:
         return accounts.rolling(self.place, codes)
 
-    def are_in(self, accounts: Accounts, codes: Codes) -> Flags:
+    def are_in(self, accounts: MergedWindows, codes: Codes) -> Flags:
         return accounts.are_known(codes)
 
 
@@ -88,10 +88,10 @@ class _Total(NamedTuple):
     name: str = TOTAL_WINDOW
     span: None = None
 
-    def sums(self, accounts: Accounts, codes: Codes) -> Tallies:
+    def sums(self, accounts: MergedWindows, codes: Codes) -> Tallies:
         return accounts.total(codes)
 
-    def are_in(self, accounts: Accounts, codes: Codes) -> Flags:
+    def are_in(self, accounts: MergedWindows, codes: Codes) -> Flags:
         return accounts.are_known(codes)
 
 
@@ -109,10 +109,10 @@ class _Tumbling(NamedTuple):
     def span(self) -> Span:
         return Span(self.start, self.start + self.kind.length)
 
-    def sums(self, accounts: Accounts, codes: Codes) -> Tallies:
+    def sums(self, accounts: MergedWindows, codes: Codes) -> Tallies:
         return accounts.tumbling(self.kind, self.start, codes)
 
-    def are_in(self, accounts: Accounts, codes: Codes) -> Flags:
+    def are_in(self, accounts: MergedWindows, codes: Codes) -> Flags:
         are_in = accounts.have_panes(self.kind, self.start, codes)
         if self.kind.resolution == MINUTES:
             return are_in
@@ -129,21 +129,21 @@ _Window = _Rolling | _Total | _Tumbling
 class RollupParts:
     """The roll-ups of the campaigns of one merge partition."""
 
-    def __init__(self, options: RollupOptions, book: Book, accounts: Accounts) -> None:
+    def __init__(self, options: RollupOptions, book: CampaignRegistry, accounts: MergedWindows) -> None:
         self.options = options
         #: Where each campaign counts, as was told.
-        self.groups: dict[str, tuple[Group, ...]] = {}
+        self.groups: dict[str, tuple[RollupGroup, ...]] = {}
         #: Campaigns that have moved, with where they counted before.
-        self.moved: dict[str, tuple[Group, ...]] = {}
+        self.moved: dict[str, tuple[RollupGroup, ...]] = {}
         self._book = book
         self._accounts = accounts
         #: The codes of a group's campaigns.
-        self._members: dict[Group, dict[int, None]] = {}
-        self._naming = Naming(options.dimensions, options.limit)
+        self._members: dict[RollupGroup, dict[int, None]] = {}
+        self._naming = RollupNaming(options.dimensions, options.limit)
         self._is_stale = bool(options.dimensions)
         #: Campaigns whose windows changed, with the sequence that holds the change; by whether only in models.
         self._touched: tuple[_Touched, _Touched] = ({}, {})
-        self._pacing = Pacing(self._interval_of)
+        self._pacing = KeyedSchedule(self._interval_of)
 
     def touch(self, window: str, start: int, codes: Codes, sequence: int) -> None:
         """A window of campaigns, or of campaigns in views, changed; what is declared of one changes the models, too."""
@@ -172,7 +172,7 @@ class RollupParts:
         waiting = self._pacing.oldest()
         return min((*touched, *(() if waiting is None else (waiting,))), default=None)
 
-    def restore(self, campaign_id: str, groups: tuple[Group, ...]) -> None:
+    def restore(self, campaign_id: str, groups: tuple[RollupGroup, ...]) -> None:
         """Put back where a campaign counts."""
         self.groups[campaign_id] = groups
         for group in groups:
@@ -189,7 +189,7 @@ class RollupParts:
                 self._move(campaign_id, (), groups)
                 self.remark(campaign_id, groups, sequence, kept)
 
-    def remark(self, campaign_id: str, groups: Collection[Group], sequence: int, kept: Horizon) -> None:
+    def remark(self, campaign_id: str, groups: Collection[RollupGroup], sequence: int, kept: Horizon) -> None:
         """Every window of a campaign that is still kept is told anew in some roll-ups."""
         for window, start in self._windows_of(campaign_id, kept):
             for group in groups:
@@ -220,14 +220,14 @@ class RollupParts:
                 self._move(campaign_id, former, now)
                 self.remark(campaign_id, set(former) ^ set(now), sequence, at.kept)
 
-    def _groups_of(self, campaign_id: str) -> tuple[Group, ...]:
+    def _groups_of(self, campaign_id: str) -> tuple[RollupGroup, ...]:
         """By what is registered; what is registered no more stays where it was."""
         known = self._book.campaigns.get(campaign_id)
         if known is None and self.groups.get(campaign_id):
             return self.groups[campaign_id]
         return self._naming.groups(known or CampaignFacts(campaign_id))
 
-    def _move(self, campaign_id: str, former: tuple[Group, ...], now: tuple[Group, ...]) -> None:
+    def _move(self, campaign_id: str, former: tuple[RollupGroup, ...], now: tuple[RollupGroup, ...]) -> None:
         for group in former:
             self._members[group].pop(self._accounts.subjects.campaign(campaign_id), None)
         self.restore(campaign_id, now)
@@ -249,9 +249,9 @@ class RollupParts:
                         self._mark(group, window, start, sequence, is_declared=not is_credited)
             touched.clear()
 
-    def _groups_of_all(self, codes: Codes) -> set[Group]:
+    def _groups_of_all(self, codes: Codes) -> set[RollupGroup]:
         """The groups that campaigns count in; one that is new is told where it counts."""
-        found: set[tuple[Group, ...]] = set()
+        found: set[tuple[RollupGroup, ...]] = set()
         for campaign_id in map(self._accounts.subjects.names.__getitem__, codes.tolist()):
             groups = self.groups.get(campaign_id)
             if groups is None:
@@ -261,7 +261,7 @@ class RollupParts:
         return {group for groups in found for group in groups}
 
     def _mark(
-        self, group: Group, window: str, start: int, sequence: int, *, is_declared: bool = True
+        self, group: RollupGroup, window: str, start: int, sequence: int, *, is_declared: bool = True
     ) -> None:
         if is_declared:
             self._pacing.mark(_PartKey(group, window, start, is_credited=False), sequence)
@@ -311,15 +311,15 @@ class RollupParts:
                 mine = self._accounts.subjects.in_view(codes, model)
                 sums = credited(events, window.sums(self._accounts, mine))
                 are_there = are_in | window.are_in(self._accounts, mine)
-            part = Part(span=window.span if isinstance(window, _Rolling) else None)
+            part = RollupPart(span=window.span if isinstance(window, _Rolling) else None)
             for place, tally in enumerate(sums.as_list()):
                 if are_there[place]:
                     part.add(self._own(int(codes[place]), tally, window, at.watermark))
             yield key.group.dimension, key.group.value, model, name, key.start, part
 
-    def _own(self, code: int, tally: Tally, window: _Window, watermark: int | None) -> Part:
+    def _own(self, code: int, tally: Tally, window: _Window, watermark: int | None) -> RollupPart:
         """What one campaign adds."""
-        account = Account(self._accounts, code)
+        account = CampaignWindows(self._accounts, code)
         facts = self._book.facts(self._accounts.subjects.names[code])
         sums, _ = window_sums(account, facts, window.name, window.span, tally, watermark)
         length = baseline_length(facts, window.span, watermark)

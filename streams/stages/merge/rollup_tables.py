@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 
 from metrics.attribution.conversion_credit import split_subject
-from metrics.kpis.compose import Stamp
-from metrics.kpis.rollups import Group
+from metrics.kpis.compose import ReadingVersion
+from metrics.kpis.rollups import RollupGroup
 from metrics.records.kpi_reading import RollupKpi
 from metrics.windows.panes import Horizon
 from streams import topics
@@ -31,7 +31,7 @@ KINDS = (_WINDOW, _GROUPS)
 _STATUS_INTERVAL = 1_000
 
 _decode_window = decoder(tuple[int, dict[int, bytes]])
-_decode_groups = decoder(tuple[int, tuple[Group, ...], tuple[Group, ...]])
+_decode_groups = decoder(tuple[int, tuple[RollupGroup, ...], tuple[RollupGroup, ...]])
 _encode_reading = msgspec.json.Encoder().encode
 
 
@@ -53,7 +53,7 @@ class RollupLog:
         self._rollups = rollups
         self._partition = partition
         self._partitions = partitions
-        self._moves: list[tuple[str, set[Group], int]] = []
+        self._moves: list[tuple[str, set[RollupGroup], int]] = []
         self._closing: int | None = None
         self._closed: int | None = None
         self._status: RollupStatus | None = None
@@ -97,7 +97,7 @@ class RollupLog:
     # --- writing ----------------------------------------------------------------------------------
 
     def outputs(
-        self, epoch: int, stamp: Stamp, sequence: int, at: Moment, closed: int | None
+        self, epoch: int, stamp: ReadingVersion, sequence: int, at: Moment, closed: int | None
     ) -> list[Output]:
         """Parts for other partitions, and the readings that are due.
 

@@ -7,17 +7,17 @@ twice changes nothing. A window is final when it is final on every merge partiti
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from metrics.kpis.compose import DECLARED, Stamp
-from metrics.kpis.rollups import Group, Part, compose_rollup
+from metrics.kpis.compose import DECLARED, ReadingVersion
+from metrics.kpis.rollups import RollupGroup, RollupPart, compose_rollup
 from metrics.records.kpi_reading import RollupKpi, Stage
 from metrics.windows.open_windows import is_past
 from metrics.windows.panes import horizon
-from metrics.windows.publish_schedule import Pacing
+from metrics.windows.publish_schedule import KeyedSchedule
 from metrics.windows.window_kinds import BY_NAME, TOTAL_WINDOW, Span
 from streams.stages.merge.rollup_parts import ROLLING_KEY, ROLLING_MARK, RollupOptions
 from streams.state.codec import Bundle, RollupStatus, decoder, encode, partition_of
 
-_decode_part = decoder(Part)
+_decode_part = decoder(RollupPart)
 
 
 class RollupKey(NamedTuple):
@@ -61,12 +61,12 @@ class Rollups:
         self.statuses: list[RollupStatus | None] = [None] * partitions
         self.closed_through: int | None = None
         self.changed: set[RollupKey] = set()
-        self.latest: dict[tuple[Group, str], dict[str, RollupKpi]] = {}
+        self.latest: dict[tuple[RollupGroup, str], dict[str, RollupKpi]] = {}
         self._grace = grace
         self._options = options
         self._expired = horizon(None)
         self._open: dict[RollupKey, None] = {}
-        self._pacing = Pacing(self._interval)
+        self._pacing = KeyedSchedule(self._interval)
 
     # --- taking in ---------------------------------------------------------------------------------
 
@@ -134,7 +134,7 @@ class Rollups:
         """The sequence of the oldest change that waits."""
         return self._pacing.oldest()
 
-    def readings(self, stamp: Stamp, now: int) -> tuple[list[RollupKpi], list[RollupKpi]]:
+    def readings(self, stamp: ReadingVersion, now: int) -> tuple[list[RollupKpi], list[RollupKpi]]:
         """What goes to ``rollup-kpis`` and what to views now; the stamp's watermark is not that of roll-ups."""
         stamp = stamp._replace(watermark=self.watermark)
         self.closed_through = self._reached
@@ -152,7 +152,7 @@ class Rollups:
                 topic.append(reading)
             if not key.is_tumbling:
                 views.append(reading)
-                group = Group(reading.dimension, key.value)
+                group = RollupGroup(reading.dimension, key.value)
                 self.latest.setdefault((group, key.model), {})[reading.window] = reading
         return topic, views
 
@@ -191,18 +191,18 @@ class Rollups:
         fast = self._options.intervals[ROLLING_KEY if is_rolling else key.window]
         return fast if key.model == DECLARED else self._options.slow_interval
 
-    def _reading(self, key: RollupKey, stage: Stage, stamp: Stamp) -> RollupKpi:
+    def _reading(self, key: RollupKey, stage: Stage, stamp: ReadingVersion) -> RollupKpi:
         part, total = self._sum(key), self._sum(key.total)
         span = part.span and Span(*part.span)
         if key.is_tumbling:
             span = Span(key.start, key.start + BY_NAME[key.window].length)
-        group = Group(key.dimension, key.value)  # type: ignore[arg-type]
+        group = RollupGroup(key.dimension, key.value)  # type: ignore[arg-type]
         name = key.window.removeprefix(ROLLING_MARK)
         return compose_rollup(group, key.model, name, span, part, total, stage, stamp)
 
-    def _sum(self, key: RollupKey) -> Part:
+    def _sum(self, key: RollupKey) -> RollupPart:
         parts: Mapping[int, bytes] = self.windows.get(key, {})
-        total = Part()
+        total = RollupPart()
         for packed in parts.values():
             total.add(_decode_part(packed))
         return total

@@ -11,18 +11,18 @@ from zoneinfo import ZoneInfo
 import msgspec
 import numpy as np
 
-from metrics.attribution.conversion_lag import LEAD, ORDER, LagCounts, Lags
-from metrics.entities.campaigns import Book
-from metrics.entities.reports import Report, ReportKey, Shelf
-from metrics.kpis.compose import Stamp
-from metrics.kpis.compose_many import Readings
+from metrics.attribution.conversion_lag import LEAD, ORDER, ConversionLags, LagCounts
+from metrics.entities.campaigns import CampaignRegistry
+from metrics.entities.reports import Report, ReportHistory, ReportKey
+from metrics.kpis.compose import ReadingVersion
+from metrics.kpis.compose_many import ReadingComposer
 from metrics.records.kpi_reading import CampaignKpi, Dimension, Stage
 from metrics.sums.tally_columns import Codes, Integers, Tallies
-from metrics.windows.accounts import Account, Accounts
-from metrics.windows.campaign_codes import Subjects
+from metrics.windows.accounts import CampaignWindows, MergedWindows
+from metrics.windows.campaign_codes import CampaignCodes
 from metrics.windows.open_windows import OpenWindows
-from metrics.windows.panes import QUARTERS, TOTAL, Dropped, Horizon, horizon
-from metrics.windows.publish_schedule import Allowance, Schedule, Waiting
+from metrics.windows.panes import QUARTERS, TOTAL, DroppedPane, Horizon, horizon
+from metrics.windows.publish_schedule import PublishAllowance, PublishSchedule, WindowCampaigns
 from metrics.windows.watermark import CampaignClock
 from metrics.windows.window_kinds import (
     ROLLING_NAMES,
@@ -62,27 +62,30 @@ class MergeOptions(msgspec.Struct, frozen=True):
 class Pace(NamedTuple):
     """How fast one worker publishes, all of its partitions together: updates, and campaigns' views."""
 
-    updates: Allowance
-    views: Allowance
+    updates: PublishAllowance
+    views: PublishAllowance
 
     @classmethod
     def of(cls, max_publish_rate: int) -> "Pace":
         """A campaign's views are six readings, so fewer of them go out."""
-        return cls(Allowance(max_publish_rate), Allowance(max(1, max_publish_rate // len(ROLLING_NAMES))))
+        return cls(
+            PublishAllowance(max_publish_rate),
+            PublishAllowance(max(1, max_publish_rate // len(ROLLING_NAMES))),
+        )
 
 
 class Merge:
     """The state of one merge partition: the campaigns whose ids Kafka's partitioner sends here."""
 
-    def __init__(self, partition: int, options: MergeOptions, book: Book, pace: Pace) -> None:
+    def __init__(self, partition: int, options: MergeOptions, book: CampaignRegistry, pace: Pace) -> None:
         self.partition = partition
         self.options = options
         self.book = book
         self.offset = 0
         self.sequence = 0
-        self.subjects = Subjects(options.views)
-        self.accounts = Accounts(self.subjects)
-        self._readings = Readings(self.accounts, book)
+        self.subjects = CampaignCodes(options.views)
+        self.accounts = MergedWindows(self.subjects)
+        self._readings = ReadingComposer(self.accounts, book)
         self.clock = CampaignClock(options.partitions)
         self.heard: dict[int, tuple[int, int]] = {}
         #: What each source partition last said of the lags of its conversions, by kind.
@@ -95,8 +98,8 @@ class Merge:
         self.is_touched = False
         self._intervals = {name: pace * options.publish_interval for name, pace in PACE.items()}
         self._slow_interval = SLOWEST * options.publish_interval
-        self.schedule = Schedule(self._interval, pace.updates)
-        self.views = Schedule(self._interval, pace.views)
+        self.schedule = PublishSchedule(self._interval, pace.updates)
+        self.views = PublishSchedule(self._interval, pace.views)
         self._spans: tuple[Span, ...] = ()
         self._limits = horizon(None)
         self._expired = self._limits
@@ -163,7 +166,7 @@ class Merge:
         self._limits = horizon(self.clock.reached)
 
     def _windows_of(self, code: int, report: Report) -> Iterator[tuple[str, int]]:
-        account = Account(self.accounts, code)
+        account = CampaignWindows(self.accounts, code)
         found = windows_of_report(report)
         return ((kind.name, start) for kind, start in found if account.is_whole(kind, start))
 
@@ -206,7 +209,7 @@ class Merge:
 
     def _take_report(self, campaign_id: str, report: Report) -> None:
         code = self.subjects.campaign(campaign_id)
-        shelf = self.accounts.shelves.setdefault(code, Shelf())
+        shelf = self.accounts.shelves.setdefault(code, ReportHistory())
         replaced, had_short = shelf.reports.get(report.key), shelf.has_short
         if shelf.put(report) is None:
             return
@@ -216,7 +219,7 @@ class Merge:
                 self.remark_report(code, one)
         if shelf.has_short != had_short:
             # What reports say of an hour was null and is a number now, or the other way round.
-            for start in Account(self.accounts, code).starts(QUARTERS):
+            for start in CampaignWindows(self.accounts, code).starts(QUARTERS):
                 self.remark(QUARTERS, start, _only(code))
 
     def _mark(self, window: str, start: int, codes: Codes, sequence: int | None = None) -> None:
@@ -270,10 +273,10 @@ class Merge:
         moments = [at for at in (self.schedule.due_at(), self.views.due_at()) if at is not None]
         return min(moments, default=None)
 
-    def readings(self, stamp: Stamp, now: int) -> list[CampaignKpi]:
+    def readings(self, stamp: ReadingVersion, now: int) -> list[CampaignKpi]:
         """The readings that go to ``campaign-kpis`` now: finals, corrections, updates that are due."""
         corrections, finals = self.schedule.take_urgent(), self._close()
-        stages: tuple[tuple[Stage, list[Waiting]], ...] = (
+        stages: tuple[tuple[Stage, list[WindowCampaigns]], ...] = (
             ("correction", corrections),
             ("final", finals),
             ("update", self.schedule.take(now)),
@@ -284,7 +287,7 @@ class Merge:
             for reading in self._readings.of_windows(windows, stage, stamp)
         ]
 
-    def view_readings(self, stamp: Stamp, now: int) -> list[CampaignKpi]:
+    def view_readings(self, stamp: ReadingVersion, now: int) -> list[CampaignKpi]:
         """The readings that go to Redis and the gauges now: rolling windows and totals that are due."""
         self._slide()
         found: list[CampaignKpi] = []
@@ -304,7 +307,7 @@ class Merge:
             codes = self.subjects.with_views(self.subjects.codes(missing))
             self.views.mark(ROLLING_KEY, 0, codes, self.sequence)
 
-    def expire(self, closed: int | None) -> Iterator[Dropped]:
+    def expire(self, closed: int | None) -> Iterator[DroppedPane]:
         """Drop the panes that no fact could reach at ``closed``, when their windows went out for sure."""
         limits = horizon(closed)
         for resolution, (earliest, before) in enumerate(zip(limits, self._expired, strict=True)):
@@ -319,7 +322,7 @@ class Merge:
             len(self.changed_reports) + len(self.rollups.changed)
         )
 
-    def lags_now(self) -> Lags | None:
+    def lags_now(self) -> ConversionLags | None:
         """Lags of all source partitions; None where no journeys are kept."""
         if not self.options.views:
             return None
@@ -327,14 +330,14 @@ class Merge:
         for lags in self.lags.values():
             for kind, counts in lags.items():
                 sums[kind].add(counts)
-        return Lags(sums[LEAD], sums[ORDER])
+        return ConversionLags(sums[LEAD], sums[ORDER])
 
     @property
     def limits(self) -> Horizon:
         """The panes that still accept facts."""
         return self._limits
 
-    def _close(self) -> list[Waiting]:
+    def _close(self) -> list[WindowCampaigns]:
         closed = self.windows.close(self.clock.reached)
         for window, start, _ in closed:
             self.schedule.close(window, start)

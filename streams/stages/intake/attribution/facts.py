@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from metrics.attribution.touch_store import Hashes
 from metrics.attribution.touchpoints import Codes, Instants
-from metrics.sums.contribution import Columns, Contribution
+from metrics.sums.contribution import Contribution, ContributionColumns
 from metrics.windows.panes import Horizon, Panes
 
 
@@ -31,7 +31,7 @@ class Settled:
     """What has been credited, and taken back: sums of each subject, and what was told of some conversions apart."""
 
     def __init__(self) -> None:
-        self.sums: list[Columns] = []
+        self.sums: list[ContributionColumns] = []
         self.apart: list[Contribution] = []
 
     def fold_into(self, panes: Panes, limits: Horizon) -> None:

@@ -13,15 +13,15 @@ from itertools import islice
 import msgspec
 import numpy as np
 
-from metrics.attribution.batch_credit import MOST, Sheet, is_large, paths_of
-from metrics.attribution.conversion_credit import Conversion, Decision, Part
+from metrics.attribution.batch_credit import MOST, CreditBatch, is_large, paths_of
+from metrics.attribution.conversion_credit import Conversion, ConversionPart, CreditDecision
 from metrics.attribution.conversion_lag import LEAD, ORDER, LagCounts
-from metrics.attribution.identity_graph import Identities
-from metrics.attribution.models import UNCREDITED, Rules
-from metrics.attribution.rule_versions import Made, Rulings, is_apart
-from metrics.attribution.touch_store import Columns as Touches
-from metrics.attribution.touch_store import Hashes, TouchStore, Watchlist
-from metrics.attribution.touchpoints import Instants, Places
+from metrics.attribution.identity_graph import IdentityGraph
+from metrics.attribution.models import UNCREDITED, AttributionRules
+from metrics.attribution.rule_versions import RuleHistory, RuleVersions, is_apart
+from metrics.attribution.touch_store import ConvertedVisitors, Hashes, TouchStore
+from metrics.attribution.touch_store import TouchColumns as Touches
+from metrics.attribution.touchpoints import Instants, Touchpoints
 from metrics.sums.contribution import Contribution, difference
 from metrics.values.time import DAY
 from metrics.windows.panes import RETENTIONS
@@ -50,32 +50,32 @@ Settling = tuple[str, Conversion | None, Conversion]
 class Journeys:
     """What is remembered of people on one partition, and what each view counts."""
 
-    def __init__(self, rules: Rules) -> None:
+    def __init__(self, rules: AttributionRules) -> None:
         self.rules = rules
         self.touches = {
             is_click: TouchStore(rules.reach(is_click=is_click) + LATE_CONVERSIONS)
             for is_click in (True, False)
         }
-        self.places = Places()
-        self.people = Identities()
+        self.places = Touchpoints()
+        self.people = IdentityGraph()
         self.conversions: EntryTable[Conversion] = EntryTable("jc", Conversion)
         self.lags = {LEAD: LagCounts(), ORDER: LagCounts()}
         self.lags_changed = False
         self.data_driven = DataDriven(rules, self.places)
-        self._watched = Watchlist()
+        self._watched = ConvertedVisitors()
         self._of_person: dict[int, set[str]] = {}
         self._waiting: list[tuple[int, str]] = []
         self._dirty: dict[str, _Change] = {}
         #: Those of them that the table does not have as they are now.
         self._unstored: set[str] = set()
         self._tidied_on: int | None = None
-        self._rulings = Rulings(Made.by(rules), rules, self.places)
+        self._rulings = RuleVersions(RuleHistory.by(rules), rules, self.places)
         #: Conversions whose views are not all decided, since the set of views has changed.
         self._stale: list[str] = []
-        self._undecided = {view: Decision(UNCREDITED, None) for view in rules.models}
+        self._undecided = {view: CreditDecision(UNCREDITED, None) for view in rules.models}
 
     @property
-    def made(self) -> Made:
+    def made(self) -> RuleHistory:
         """With which views and rules decisions are made now."""
         return self._rulings.made
 
@@ -107,7 +107,7 @@ class Journeys:
         change = self._open(key)
         known = change.now
         ids = named.others if named.visitor is None else (named.visitor, *named.others)
-        parts = tuple([Part(when, tally) for _, when, tally in counted])
+        parts = tuple([ConversionPart(when, tally) for _, when, tally in counted])
         if known is None:
             change.now = Conversion(at, tuple(sorted(ids)), parts)
         else:
@@ -228,9 +228,9 @@ class Journeys:
             self._tidied_on = (reached - retention) // DAY
             self._tidy(reached - retention, reached)
 
-    def catch_up(self, made: Made) -> None:
+    def catch_up(self, made: RuleHistory) -> None:
         """Everything is restored: index it; what other views were made with waits to be credited anew."""
-        self._rulings = Rulings(made.changed_to(self.rules), self.rules, self.places)
+        self._rulings = RuleVersions(made.changed_to(self.rules), self.rules, self.places)
         newest, items = max(self.made.since.values()), iter(self.conversions.items())
         while some := list(islice(items, MOST)):
             self._watch([conversion for _, conversion in some])
@@ -312,7 +312,7 @@ class Journeys:
         paths = paths_of(
             found, remembered, np.array([now.at for _, _, now in batch], np.int64), self.rules, ranks
         ).packed()
-        sheet, generation = Sheet(), self.made.generation
+        sheet, generation = CreditBatch(), self.made.generation
         for (_, _, now), path in zip(batch, paths, strict=True):
             parts = now.counted
             sheet.put(() if is_large(parts) else parts, path, self._rulings.decided(generation), b"", 1)
@@ -342,7 +342,7 @@ class Journeys:
 
     def _keep(self, key: str, before: Conversion | None, now: Conversion) -> list[Contribution]:
         """What was decided of an erased person stays, and holds for what the conversion counts now."""
-        undecided = {view: Decision(UNCREDITED, None) for view in self.rules.models}
+        undecided = {view: CreditDecision(UNCREDITED, None) for view in self.rules.models}
         kept = {**undecided, **self._rulings.decisions(now)}
         after = msgspec.structs.replace(now, kept=kept, generation=self.made.generation)
         self.conversions.put(key, after)

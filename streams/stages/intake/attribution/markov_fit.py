@@ -7,11 +7,11 @@ import numpy.typing as npt
 
 from metrics.attribution.batch_credit import steps_of
 from metrics.attribution.conversion_credit import COHORT
-from metrics.attribution.markov_chain import Fit, Steps
-from metrics.attribution.markov_fit import Fitting, PathSteps
-from metrics.attribution.models import MARKOV, Rules
-from metrics.attribution.touch_store import TouchStore, Watchlist
-from metrics.attribution.touchpoints import Places, Ranks
+from metrics.attribution.markov_chain import MarkovFit, TransitionCounts
+from metrics.attribution.markov_fit import MarkovFitter, PathTransitions
+from metrics.attribution.models import MARKOV, AttributionRules
+from metrics.attribution.touch_store import ConvertedVisitors, TouchStore
+from metrics.attribution.touchpoints import TouchpointRanks, Touchpoints
 
 
 class DataDriven:
@@ -22,15 +22,15 @@ class DataDriven:
         places: of the touches.
     """
 
-    def __init__(self, rules: Rules, places: Places) -> None:
-        self.fit = Fit()
+    def __init__(self, rules: AttributionRules, places: Touchpoints) -> None:
+        self.fit = MarkovFit()
         self.has_changed = False
         #: A fit that is being made; it is lost in a crash, and begun anew.
-        self.fitting: Fitting | None = None
+        self.fitting: MarkovFitter | None = None
         self._is_wanted = any(view.removesuffix(COHORT) == MARKOV for view in rules.models)
         self._places = places
-        self._steps = Steps()
-        self._fitted: tuple[Fit, Ranks, npt.NDArray[np.float64]] | None = None
+        self._steps = TransitionCounts()
+        self._fitted: tuple[MarkovFit, TouchpointRanks, npt.NDArray[np.float64]] | None = None
 
     def count(self, paths: Sequence[bytes], signs: Sequence[int]) -> None:
         """Count paths, each as often as its sign says."""
@@ -42,16 +42,16 @@ class DataDriven:
         """Begin to compute the effects anew; decisions follow them when that is done."""
         if self._is_wanted:
             names, codes = self._places.campaigns()
-            others = PathSteps(clicks, codes, len(names))
-            self.fitting = Fitting(names, self._steps.square(names), others, now)
+            others = PathTransitions(clicks, codes, len(names))
+            self.fitting = MarkovFitter(names, self._steps.square(names), others, now)
 
-    def go_on(self, watched: Watchlist) -> None:
+    def go_on(self, watched: ConvertedVisitors) -> None:
         """Do a part of that."""
         fit = None if self.fitting is None else self.fitting.go_on(watched)
         if fit is not None:
             self.fit, self.has_changed, self.fitting = fit, True, None
 
-    def effects(self, ranks: Ranks) -> npt.NDArray[np.float64]:
+    def effects(self, ranks: TouchpointRanks) -> npt.NDArray[np.float64]:
         """The removal effect of each campaign, by rank."""
         known = self._fitted
         if known is None or known[0] is not self.fit or known[1] is not ranks:

@@ -9,9 +9,9 @@ import numpy as np
 
 from metrics.attribution.conversion_lag import LagCounts
 from metrics.attribution.identity_graph import Person
-from metrics.attribution.markov_chain import Fit
-from metrics.attribution.rule_versions import Made
-from metrics.attribution.touch_store import Columns, TouchBlock
+from metrics.attribution.markov_chain import MarkovFit
+from metrics.attribution.rule_versions import RuleHistory
+from metrics.attribution.touch_store import TouchBlock, TouchColumns
 from streams.stages.intake.attribution.journeys import Journeys
 from streams.state.codec import Entry, decode_as, encode, read_key, state_key
 
@@ -41,7 +41,7 @@ class JourneyLog:
             or journeys.data_driven.fitting is not None
         )
 
-    def restore(self, kept: Kept, made: Made) -> None:
+    def restore(self, kept: Kept, made: RuleHistory) -> None:
         """Fill the journeys, which were made with other views or with these."""
         journeys = self.journeys
         found: dict[str, list[tuple[list[Any], bytes]]] = {}
@@ -59,7 +59,7 @@ class JourneyLog:
         for _, value in found.get("jl", []):
             journeys.lags.update(decode_as(dict[str, LagCounts], value))
         for _, value in found.get("jf", []):
-            journeys.data_driven.fit = decode_as(Fit, value)
+            journeys.data_driven.fit = decode_as(MarkovFit, value)
         journeys.catch_up(made)
         self._is_new = made != journeys.made
 
@@ -111,7 +111,7 @@ def _packed(block: TouchBlock) -> bytes:
 
 def _unpacked(sequence: int, value: bytes) -> TouchBlock:
     level, latest, visitors, at, places = decode_as(tuple[int, int, bytes, bytes, bytes], value)
-    columns = Columns(
+    columns = TouchColumns(
         np.frombuffer(visitors, np.uint64), np.frombuffer(at, np.int64), np.frombuffer(places, np.int32)
     )
     return TouchBlock(sequence, level, latest, columns)
