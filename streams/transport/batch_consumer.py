@@ -3,7 +3,7 @@
 Faust makes four tasks for each message it reads; here a message is a batch of raw records, so that cost
 is paid per fetch. Offsets live in our tables: the topics are read without acks, seeks go to the offsets of
 the state, and partitions are given up only after a checkpoint. What of Faust this leans on is pinned by
-``tests/integration/test_faust_behaviour.py``.
+``tests/streams/transport/test_faust_behaviour.py``.
 """
 
 import asyncio

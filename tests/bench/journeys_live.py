@@ -33,7 +33,7 @@ from tests.bench.clicks import PARTITIONS, Records, produce
 from tests.bench.contenders import Broker, bench_settings
 from tests.bench.machine import cpu_seconds, load_average, peak_memory_mb
 from tests.bench.throughput import broker
-from tests.servers.worker import WorkerProcess, wait_for
+from tests.support.servers.worker import WorkerProcess, wait_for
 
 _BATCH = 4_000
 _WITHIN_SECONDS = 600

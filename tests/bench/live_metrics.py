@@ -26,7 +26,7 @@ from streams.settings import Settings
 from streams.transport.client_options import kafka_python_options
 from streams.transport.topic_admin import ensure_topics
 from tests.bench.machine import cpu_seconds, load_average
-from tests.servers.worker import WorkerProcess, running_worker, wait_for
+from tests.support.servers.worker import WorkerProcess, running_worker, wait_for
 
 _OPENMETRICS = {"Accept": "application/openmetrics-text;version=1.0.0"}
 _ARCHIVED = 50

@@ -14,7 +14,7 @@ from streams.embedded.broker import embedded_broker
 from tests.bench.clicks import make_clicks, make_conversions
 from tests.bench.contenders import Broker, Round, deploy, loop_round, tutorial_round, worker_round
 from tests.bench.report import Report, print_report, write_report
-from tests.servers.kafka import KafkaUnavailableError, fetch_artifacts, start_kafka
+from tests.support.servers.kafka import KafkaUnavailableError, fetch_artifacts, start_kafka
 
 _WARM_UP_SHARE = 10
 

@@ -5,9 +5,9 @@ from datetime import datetime
 from typing import Any
 
 from streams import topics
-from tests.contracts.oracles import journeys, stream
-from tests.contracts.oracles.cells import COST_FIELDS, FIELDS, LENGTHS, Expected, differences
 from tests.faults.workload import Log, parsed
+from tests.support.oracles import journeys, stream
+from tests.support.oracles.cells import COST_FIELDS, FIELDS, LENGTHS, Expected, differences
 
 Published = list[dict[str, Any]]
 Ledger = Mapping[tuple[str, int], Mapping[str, int]]

@@ -13,7 +13,7 @@ from kafka import KafkaAdminClient
 from streams.embedded.broker import answers_metadata
 from streams.embedded.child_process import LOOPBACK, Command, Server, free_ports, server_folder
 from tests.faults.proxy import Proxy, running_proxy
-from tests.servers.kafka import _java, _write_configuration, fetch_artifacts
+from tests.support.servers.kafka import _java, _write_configuration, fetch_artifacts
 
 _HEAP = {1: "-Xmx512m", 3: "-Xmx320m"}
 _START_WITHIN_S = 90

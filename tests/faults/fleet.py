@@ -12,7 +12,7 @@ from typing import Any
 
 from streams.embedded.child_process import free_ports
 from streams.settings import Settings
-from tests.servers.worker import WorkerProcess, variables
+from tests.support.servers.worker import WorkerProcess, variables
 
 ROOT = Path(__file__).parents[2]
 _RESTART_AFTER_S = 0.5

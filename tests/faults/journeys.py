@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from streams import topics
 from streams.state.codec import partition_of
-from tests.contracts.load import Load
+from tests.support.load import Load
 
 MINUTE_MS = 60_000
 #: From the first touch to the last word, at most; and how far back touches earn credit in the settings of a sequence.

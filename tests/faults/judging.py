@@ -7,14 +7,14 @@ from typing import Any, NamedTuple
 from metrics.kpis.compose import DECLARED
 from streams import topics
 from streams.settings import Settings
-from tests.contracts.oracles.cells import Expected
-from tests.contracts.oracles.journeys import Reach
-from tests.contracts.outside import ledgers, published
 from tests.faults import checks
 from tests.faults.faults import Scene
 from tests.faults.fleet import Fleet
 from tests.faults.words import wrong_actions
 from tests.faults.workload import HOUR_MS, MINUTE_MS, gaps, latest_event, read_back, registered
+from tests.support.oracles.cells import Expected
+from tests.support.oracles.journeys import Reach
+from tests.support.outside import ledgers, published
 
 _SETTLES_WITHIN_S = 120
 

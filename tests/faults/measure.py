@@ -21,12 +21,12 @@ from streams.settings import Settings
 from streams.transport.client_options import aiokafka_options
 from streams.transport.log_offsets import log_ends
 from streams.transport.topic_admin import ensure_topics
-from tests.contracts.outside import published, write
 from tests.faults import checks
 from tests.faults.cluster import Cluster, running_cluster
 from tests.faults.fleet import Fleet, Member, running_fleet
 from tests.faults.sequence import GRACE_MS, PARTITIONS
 from tests.faults.workload import MINUTE_MS, Shape, load_of, read_back, registered
+from tests.support.outside import published, write
 
 _QUARTER_MS = 15 * MINUTE_MS
 _QUARTERS = 8 * 96

@@ -16,8 +16,6 @@ from streams.embedded.cache import cache_program
 from streams.embedded.child_process import LOOPBACK, Server, free_ports, is_listening
 from streams.settings import Settings
 from streams.transport.topic_admin import ensure_topics
-from tests.contracts.oracles.journeys import COHORT
-from tests.contracts.outside import write
 from tests.faults.cluster import Cluster
 from tests.faults.faults import CLUSTERED, COMMON, EARLY, PROXIED, Fault, Scene, cache_lost
 from tests.faults.fleet import running_fleet
@@ -32,6 +30,8 @@ from tests.faults.workload import (
     load_of,
     registered,
 )
+from tests.support.oracles.journeys import COHORT
+from tests.support.outside import write
 
 PARTITIONS = 4
 GRACE_MS = 10_000

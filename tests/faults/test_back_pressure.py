@@ -16,10 +16,10 @@ from streams import topics
 from streams.embedded.child_process import LOOPBACK, free_ports
 from streams.transport.batch_consumer import Batch
 from streams.transport.topic_admin import ensure_topics
-from tests.contracts.outside import published, write
 from tests.faults.cluster import Cluster, running_cluster
 from tests.faults.proxy import running_proxy
-from tests.integration.seating import (
+from tests.support.outside import published, write
+from tests.support.seating import (
     BEFORE_APPEND,
     INTAKE,
     Death,
@@ -28,8 +28,8 @@ from tests.integration.seating import (
     deployment,
     records_of,
 )
-from tests.servers.kafka import KafkaUnavailableError, fetch_artifacts
-from tests.servers.worker import WorkerProcess, running_worker, wait_for
+from tests.support.servers.kafka import KafkaUnavailableError, fetch_artifacts
+from tests.support.servers.worker import WorkerProcess, running_worker, wait_for
 
 CAMPAIGNS = 20
 VIEWS = 6

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from tests.contracts.oracles.journeys import Reach
 from tests.faults import checks
 from tests.faults.launcher import Trap
 from tests.faults.sequence import plan_of
 from tests.faults.words import words, wrong_actions
 from tests.faults.workload import MINUTE_MS, Log, Shape, gaps, load_of, parsed
+from tests.support.oracles.journeys import Reach
 
 START = "2026-11-21T10:00:00Z"
 START_MS = 1_795_255_200_000

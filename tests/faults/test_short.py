@@ -9,7 +9,7 @@ from tests.faults.cluster import Cluster, running_cluster
 from tests.faults.faults import Fault, added_and_removed, rolled, trapped, zombie
 from tests.faults.sequence import Plan, run_sequence
 from tests.faults.workload import MINUTE_MS, Shape
-from tests.servers.kafka import KafkaUnavailableError, fetch_artifacts
+from tests.support.servers.kafka import KafkaUnavailableError, fetch_artifacts
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 

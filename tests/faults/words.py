@@ -6,7 +6,7 @@ from typing import Any
 
 from metrics.values.time import format_instant
 from streams import topics
-from tests.contracts.load import Load
+from tests.support.load import Load
 
 #: Campaigns with a budget. Each word lowers it by one unit, which needs no figures and no room.
 BUDGETED = ("c-0", "c-1", "c-2", "c-3")

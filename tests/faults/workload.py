@@ -16,9 +16,9 @@ from kafka import KafkaProducer
 from streams import topics
 from streams.settings import Settings
 from streams.transport.client_options import aiokafka_options, kafka_python_options
-from tests.contracts.load import Load, generated, visitors
 from tests.faults.journeys import Arrival, journeys, last_clicks
 from tests.faults.words import BUDGET, BUDGETED, words
+from tests.support.load import Load, generated, visitors
 
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS

@@ -18,7 +18,7 @@ from streams.stages.intake.intake_log import IntakeLog
 from streams.stages.intake.stage import Intake, IntakeOptions
 from streams.state.codec import decode_bundle
 from streams.transport.record_batches import RawRecords, unpack
-from tests.properties.test_kernel_laws import meaning, row_of
+from tests.metrics.kernels.test_kernel_laws import meaning, row_of
 
 NOW = 1_795_000_000_000
 #: Between the records of one input.

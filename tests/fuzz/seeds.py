@@ -8,7 +8,7 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from streams import topics
 from streams.schema_export.asyncapi import CHANNELS
 from tests.fuzz.law import written
-from tests.properties.test_decoding_laws import GOOD, NASTY
+from tests.streams.messages.test_decoding_laws import GOOD, NASTY
 
 #: Parts of records that a mutation would not find soon.
 WORDS = (

@@ -1,0 +1,27 @@
+"""The law of the fuzzer, on what Hypothesis makes: whatever is in a record batch ends in the ledger, or is refused whole."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streams import topics
+from tests.fuzz.law import check, written
+from tests.fuzz.seeds import inputs
+from tests.streams.messages.test_decoding_laws import values
+
+bounded = settings(max_examples=150, deadline=None)
+
+
+@bounded
+@given(st.sampled_from(topics.SOURCES), st.integers(0, 4), st.lists(values, min_size=1, max_size=6))
+def test_records_of_any_bytes_end_in_the_ledger(topic, time, drawn):
+    assert check(written(topic, drawn, time=time)).startswith(topic)
+
+
+@bounded
+@given(st.integers(0, 4), st.integers(0, 255), st.binary(max_size=80))
+def test_a_batch_of_any_bytes_is_read_or_refused_whole(topic, second, body):
+    assert check(bytes([topic, second, 1]) + body)
+
+
+def test_the_seeds_of_the_fuzzer_hold_the_law():
+    assert {check(data) for data in inputs()}.isdisjoint({"short", "corrupt"})

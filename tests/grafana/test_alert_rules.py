@@ -1,0 +1,87 @@
+"""Every alert fires when it should, and is silent on stale, tiny, missing or paused campaigns (promtool)."""
+
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.support.alert_scenarios import HEALTHY, PROVOKED, SCENARIOS, Scenario
+
+PROMETHEUS = Path(__file__).parents[2] / "grafana" / "prometheus"
+#: Without the sums of channels, which no alert asks and which would take a third of the time.
+RULES = [PROMETHEUS / "rules" / f"{name}.yml" for name in ("recording", "campaigns", "pipeline")]
+FIRING = 'ALERTS{alertstate="firing"}'
+
+
+def alerts() -> dict[str, dict[str, Any]]:
+    groups = [group for path in RULES for group in yaml.safe_load(path.read_text())["groups"]]
+    return {rule["alert"]: rule for group in groups for rule in group["rules"] if "alert" in rule}
+
+
+def group_of(scenario: Scenario) -> dict[str, Any]:
+    """A test group of promtool; who fires is asked as a query, so that texts may change."""
+    world = {**HEALTHY, **scenario.changed}
+    expected = [{"labels": f'{{alertname="{alert}"}}', "value": 1} for alert in sorted(scenario.fires)]
+    at = f"{scenario.at}m"
+    queries = [{"expr": f"group by (alertname) ({FIRING})", "eval_time": at, "exp_samples": expected}]
+    if scenario.starts is not None:
+        began = f"sum(count_over_time(({FIRING} unless {FIRING} offset 2m)[{at}:2m]))"
+        bound = [{"labels": "{}", "value": scenario.starts}]
+        queries.append({"expr": began, "eval_time": at, "exp_samples": bound})
+    return {
+        "name": scenario.name,
+        "interval": "1m",
+        "input_series": [{"series": name, "values": values} for name, values in world.items() if values],
+        "promql_expr_test": queries,
+    }
+
+
+def run_promtool(folder: Path, scenarios: list[Scenario]) -> tuple[bool, str]:
+    """Whether all hold, and what promtool says; one process, because each start costs more than a scenario."""
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("no promtool here: apt-get install prometheus")
+    file = folder / "rules.test.yml"
+    whole = {
+        "rule_files": [str(path) for path in RULES],
+        "evaluation_interval": "2m",
+        "tests": [group_of(scenario) for scenario in scenarios],
+    }
+    file.write_text(yaml.safe_dump(whole))
+    done = subprocess.run([promtool, "test", "rules", str(file)], capture_output=True, text=True, check=False)
+    return done.returncode == 0, done.stdout + done.stderr
+
+
+def test_in_every_scenario_those_fire_that_should_and_no_others(tmp_path: Path):
+    holds, said = run_promtool(tmp_path, SCENARIOS)
+    assert holds, said
+
+
+def test_promtool_would_notice(tmp_path: Path):
+    holds, said = run_promtool(tmp_path, [Scenario("nothing is wrong", fires=("RoistreamDataStale",))])
+    assert not holds
+    assert "RoistreamDataStale" in said
+
+
+def test_every_alert_has_a_scenario_in_which_it_fires():
+    assert {alert for scenario in SCENARIOS for alert in scenario.fires} == set(alerts())
+
+
+def test_every_alert_says_what_it_is_and_where_to_read_on():
+    page = (PROMETHEUS.parents[1] / "docs" / "boards.md").read_text().lower()
+    for name, rule in alerts().items():
+        assert rule["labels"]["kind"] in {"kpi", "figures", "operations"}, name
+        assert (rule["labels"]["kind"] == "kpi") is (name in PROVOKED), name
+        assert set(rule["annotations"]) == {"summary", "description", "runbook"}, name
+        assert rule["annotations"]["runbook"] == f"docs/boards.md#{name.lower()}"
+        assert f"### {name.lower()}\n" in page
+
+
+def test_every_alert_on_a_campaign_asks_for_fresh_figures_and_names_the_campaign():
+    for name in PROVOKED:
+        rule = alerts()[name]
+        assert "campaign:fresh:info" in rule["expr"] or "campaign:spending:info" in rule["expr"], name
+        assert "$labels.campaign_id" in rule["annotations"]["summary"], name

@@ -1,0 +1,254 @@
+"""Re-keying, case by case: what is sent, what a crash does to it, and who hears of what comes after."""
+
+import itertools
+
+import msgspec
+import pytest
+
+from metrics.records.partition_keys import KeyRule
+from metrics.values.time import HOUR, MINUTE
+from streams import topics
+from streams.stages.intake.intake_log import IntakeLog, IntakeMeta
+from streams.stages.intake.repartition import decode_rekeyed
+from streams.stages.intake.stage import Intake
+from streams.state.codec import META_KEY, decode_as, encode, partition_of
+from tests.laws.facts import T0, book
+from tests.laws.machine import BEFORE_APPEND, BEFORE_CONFIRM, INTAKE, Machine
+from tests.laws.test_pipeline_journeys import click, order, visitor_hash
+from tests.laws.test_pipeline_laws import APPENDED
+
+HOME = partition_of("v", 2)
+AWAY = 1 - HOME
+#: Its partition is not that of the visitor.
+STRANGE = next(key for key in map(str, itertools.count()) if partition_of(key, 2) == AWAY)
+
+
+def machine_of(**options):
+    return Machine(2, book(), **{"models": ("linear",)} | options)
+
+
+def write(machine, topic, value, key=None, p=AWAY):
+    machine.produce_to(p, topic, key, value, APPENDED)
+
+
+def lead(n, at, visitor, **more):
+    return {"event_id": f"l{n}", "occurred_at": at, "lead_id": "l1", "visitor_id": visitor, **more}
+
+
+def totals(machine, name, model="linear"):
+    """A sum of each campaign's total."""
+    found = {key[0]: each[name] for key, each in machine.last_credits(model).items() if key[1] == "total"}
+    return {campaign: value for campaign, value in found.items() if value}
+
+
+def sent(machine):
+    """Touches and conversions of every message."""
+    messages = [decode_rekeyed(record.value) for p in (0, 1) for record in machine.sources[topics.REKEYED, p]]
+    return [each for message in messages for each in (*message.touches, *message.conversions)]
+
+
+@pytest.mark.parametrize("crash", [BEFORE_APPEND, 0, 2, 4, BEFORE_CONFIRM, None])
+@pytest.mark.parametrize("receiver", [BEFORE_APPEND, BEFORE_CONFIRM, None])
+def test_wherever_the_sender_or_the_receiver_dies_each_fact_counts_once(crash, receiver):
+    machine = machine_of()
+    write(machine, topics.CLICKS, click(1, T0, "a", "v"))
+    write(machine, topics.CLICKS, click(2, T0 + 1_000, "b", "v"), p=HOME)
+    write(machine, topics.ORDERS, order(1, T0 + MINUTE, "v"))
+    for topic in (topics.CLICKS, topics.ORDERS):
+        machine.read(topic, AWAY, 9)
+    machine.checkpoint(INTAKE, AWAY, crash)
+    machine.read(topics.REKEYED, HOME, 9)
+    machine.checkpoint(INTAKE, HOME, receiver)
+    machine.checkpoint(INTAKE, AWAY, crash)
+    machine.deliver_late()
+    machine.settle()
+    machine.check_books()
+    assert totals(machine, "orders") == {"a": 0.5, "b": 0.5}
+    assert totals(machine, "revenue_micros") == {"a": 4_500_000, "b": 4_500_000}
+    assert len(sent(machine)) >= 2
+
+
+def test_refunds_cancellations_and_late_touches_move_what_another_partition_counts():
+    machine = machine_of()
+    write(machine, topics.CLICKS, click(1, T0, "a", "v"))
+    write(machine, topics.ORDERS, order(1, T0 + MINUTE, "v"))
+    machine.settle()
+    for p in (AWAY, HOME):
+        machine.open(INTAKE, p)
+    back = order(2, T0 + 2 * MINUTE, None, order_id="o1", kind="refunded", revenue="4")
+    write(machine, topics.ORDERS, back)
+    machine.settle()
+    assert totals(machine, "refunds_micros") == {"a": 4_000_000}
+    write(machine, topics.CLICKS, click(2, T0 + 1_000, "b", "v"))
+    write(machine, topics.ORDERS, order(3, T0 + 3 * MINUTE, None, order_id="o1", kind="cancelled"))
+    machine.settle()
+    assert totals(machine, "orders") == {"a": 0.5, "b": 0.5}
+    assert totals(machine, "cancelled_orders") == {"a": 0.5, "b": 0.5}
+    assert totals(machine, "refunds_micros") == {"a": 4_500_000, "b": 4_500_000}
+    assert machine.intake(HOME).ledger[topics.ORDERS].applied == 0
+
+
+@pytest.mark.parametrize("key", [None, STRANGE])
+def test_a_lead_moves_to_its_visitor_when_a_later_stage_names_one(key):
+    machine = machine_of(trusts_keys=False)
+    write(machine, topics.CLICKS, click(1, T0, "a", "v"))
+    write(machine, topics.LEADS, lead(1, T0 + 1_000, None), key, p=HOME if key else AWAY)
+    machine.settle()
+    assert totals(machine, "leads") == {"(none)": 1}
+    write(machine, topics.LEADS, lead(2, T0 + 2_000, "v", stage="mql"), key, p=HOME if key else AWAY)
+    machine.settle()
+    assert (totals(machine, "leads"), totals(machine, "mqls")) == ({"a": 1}, {"a": 1})
+    machine.open(INTAKE, AWAY)
+    machine.open(INTAKE, HOME)
+    third = lead(3, T0 + 3_000, "w", stage="sql")  # the first who is named stays
+    write(machine, topics.LEADS, third, key, p=HOME if key else AWAY)
+    machine.settle()
+    assert (totals(machine, "leads"), totals(machine, "sqls")) == ({"a": 1}, {"a": 1})
+
+
+def test_a_refund_before_its_order_moves_with_it():
+    machine = machine_of()
+    write(machine, topics.CLICKS, click(1, T0, "a", "v"))
+    back = order(1, T0 + 2 * MINUTE, None, order_id="o2", kind="refunded", revenue="4")
+    write(machine, topics.ORDERS, back)
+    machine.settle()
+    assert totals(machine, "refunds_micros") == {"(none)": 4_000_000}
+    write(machine, topics.ORDERS, order(2, T0 + MINUTE, "v"))
+    machine.settle()
+    assert totals(machine, "refunds_micros") == {"a": 4_000_000}
+    assert totals(machine, "orders") == {"a": 1}
+
+
+def test_who_is_new_follows_the_first_order_of_a_customer_that_another_partition_counts():
+    machine = machine_of()
+    write(machine, topics.CLICKS, click(1, T0, "a", "v"))
+    write(machine, topics.CLICKS, click(2, T0 + MINUTE, "b", "v"))
+    write(machine, topics.ORDERS, order(1, T0 + 2 * MINUTE, "v", customer_id="k"))
+    machine.settle()
+    assert totals(machine, "new_customers") == {"a": 0.5, "b": 0.5}
+    write(machine, topics.ORDERS, order(2, T0 + MINUTE, "v", customer_id="k"))
+    machine.settle()
+    assert totals(machine, "new_customers") == {"a": 1}
+    assert totals(machine, "orders") == {"a": 1.5, "b": 0.5}
+
+
+def test_a_conversion_waits_for_the_clicks_of_every_partition_to_reach_its_time():
+    machine = machine_of()
+    write(machine, topics.ORDERS, order(1, T0 + MINUTE, "v"), "v", HOME)
+    write(machine, topics.CLICKS, click(1, T0 + HOUR, "z", None), p=HOME)
+    write(machine, topics.CLICKS, click(2, T0, "z", None))
+    for _ in range(3):
+        machine.run()
+        machine.tick(20_000)
+    assert totals(machine, "orders") == {}
+    write(machine, topics.CLICKS, click(3, T0 + 30_000, "a", "v"))
+    write(machine, topics.CLICKS, click(4, T0 + HOUR, "z", None))
+    for _ in range(3):
+        machine.run()
+        machine.tick(20_000)
+    assert totals(machine, "orders") == {"a": 1}
+    assert all(each["sums"]["orders"] == 0 for each in machine.credited if each["campaign_id"] == "(none)")
+
+
+def test_what_waits_for_other_partitions_is_credited_when_they_fall_silent_before_its_turn():
+    machine = machine_of(credit_interval=5_000)
+    write(machine, topics.CLICKS, click(1, T0, "z", None))
+    write(machine, topics.LEADS, lead(1, T0 + 1, None), "v", HOME)
+    machine.be_idle(lambda topic, p: not machine.sources[topic, p])
+    machine.settle()
+    assert totals(machine, "leads") == {"(none)": 1}
+
+
+def test_a_person_of_two_devices_under_one_key_is_one_where_keys_are_trusted():
+    for trusts_keys, wanted in ((True, {"a": 0.5, "b": 0.5}), (False, {"b": 1})):
+        machine = machine_of(trusts_keys=trusts_keys)
+        machine.produce(topics.CLICKS, STRANGE, click(1, T0, "a", STRANGE), APPENDED)
+        machine.produce(topics.CLICKS, STRANGE, click(2, T0 + 1_000, "b", "v"), APPENDED)
+        machine.produce(topics.LEADS, STRANGE, lead(1, T0 + 2_000, STRANGE), APPENDED)
+        bought = order(1, T0 + MINUTE, "v", lead_id="l1")
+        machine.produce(topics.ORDERS, STRANGE, bought, APPENDED)
+        machine.settle()
+        assert totals(machine, "orders") == wanted
+
+
+def test_records_with_the_right_keys_send_nothing_of_themselves():
+    machine = machine_of()
+    machine.produce(topics.CLICKS, "v", click(1, T0, "a", "v"), APPENDED)
+    machine.produce(topics.ORDERS, "v", order(1, T0 + MINUTE, "v"), APPENDED)
+    machine.settle()
+    assert totals(machine, "orders") == {"a": 1}
+    assert sent(machine) == []
+    assert not machine.intake(HOME).rekeying.sent
+    write(machine, topics.CLICKS, click(2, T0 + 1_000, "b", "v"))
+    write(machine, topics.ORDERS, order(2, T0 + MINUTE, "v", is_new_customer=False))
+    machine.settle()
+    assert machine.intake(AWAY).rekeying.sent == {"touch": 1, "conversion": 1}
+    assert machine.sources[topics.REKEYED, HOME]  # how far the other has come
+
+
+def test_without_models_nothing_is_sent():
+    machine = machine_of(models=())
+    write(machine, topics.CLICKS, click(1, T0, "a", "v"))
+    write(machine, topics.ORDERS, order(1, T0 + MINUTE, "v"))
+    machine.settle()
+    assert machine.sources[topics.REKEYED, HOME] == machine.sources[topics.REKEYED, AWAY] == []
+
+
+def test_switched_off_journeys_stay_where_records_came_and_what_was_sent_is_taken_once():
+    machine = machine_of()
+    write(machine, topics.CLICKS, click(1, T0, "a", "v"))
+    machine.read(topics.CLICKS, AWAY, 9)
+    machine.checkpoint(INTAKE, AWAY, crash=BEFORE_CONFIRM)  # its successor sends it again
+    machine.intake_options = msgspec.structs.replace(machine.intake_options, key_rule=KeyRule())
+    for p in (AWAY, HOME):
+        machine.open(INTAKE, p)
+    write(machine, topics.CLICKS, click(2, T0 + 1_000, "b", "v"))
+    write(machine, topics.ORDERS, order(1, T0 + MINUTE, "v"))
+    write(machine, topics.ORDERS, order(2, T0 + MINUTE, "v"), p=HOME)
+    machine.settle()
+    assert totals(machine, "orders") == {"a": 1, "b": 1}
+    assert len(machine.intake(HOME).journeys.touches[True]) == 1
+
+
+def traces(machine, visitor):
+    """Keys of the changelogs of both partitions that still know a visitor."""
+    hashed = visitor_hash(visitor)
+    known = hashed.to_bytes(8, "little"), hashed.to_bytes(8, "big"), f"v|{visitor}".encode()
+    entries = [entry for p in (0, 1) for entry in machine.changelogs[INTAKE, p].items()]
+    return [key for key, value in entries if value is not None and any(each in key + value for each in known)]
+
+
+@pytest.mark.parametrize("is_read_before", [False, True])
+def test_an_erasure_forgets_also_what_comes_from_another_partition_after_it(is_read_before):
+    machine = machine_of()
+    write(machine, topics.CLICKS, click(1, T0, "a", "v"))
+    write(machine, topics.ORDERS, order(1, T0 + 1_000, "v"))
+    for p in (0, 1):
+        write(machine, topics.ERASURES, {"visitor_id": "v", "requested_at": T0 + 30_000}, p=p)
+    if is_read_before:
+        machine.be_idle(lambda _topic, p: p == HOME)
+        machine.read(topics.ERASURES, HOME, 9)
+        machine.checkpoint(INTAKE, HOME)
+    machine.settle()
+    machine.settle()
+    assert traces(machine, "v") == []
+    assert sum(totals(machine, "orders").values()) == 1
+    machine.check_books()
+
+
+def test_a_state_from_before_re_keying_goes_on_at_its_own_watermark():
+    machine = machine_of()
+    for topic in topics.EVENT_SOURCES:
+        value = click(1, T0 + HOUR, "a", "v") | {"lead_id": "l", "order_id": "o", "revenue": "1"}
+        machine.produce(topic, "v", value, APPENDED)
+    machine.run()
+    kept = machine.changelogs[INTAKE, HOME]
+    meta = decode_as(IntakeMeta, kept[META_KEY])
+    assert (meta.reached, meta.joint) == (T0 + HOUR, None)  # the other has said nothing of any time
+    older = encode(msgspec.structs.astuple(meta)[:-2])
+    reached = []
+    for value in (older, kept[META_KEY]):
+        log = IntakeLog(Intake(HOME, machine.intake_options, book()), APPENDED)
+        log.restore(list({**kept, META_KEY: value}.items()))
+        reached.append(log.intake.reached)
+    assert reached == [T0 + HOUR, None]

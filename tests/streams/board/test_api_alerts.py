@@ -1,0 +1,142 @@
+"""Alertmanager's webhook: recorded once, whatever is repeated."""
+
+import asyncio
+import re
+
+import msgspec
+import pytest
+from aiohttp import ClientSession
+from prometheus_client.parser import text_string_to_metric_families
+
+from metrics.budget.records import AlertSignal
+from streams import topics
+from streams.board import routes as board_api
+from streams.stack.monitoring import alertmanager
+from tests.support.board_serving import (
+    BEARER,
+    ROOT,
+    TOKEN,
+    alert,
+    recorded,
+    run,
+    serving,
+    until,
+    webhook,
+)
+
+
+def test_a_webhook_that_is_repeated_is_recorded_once(settings):
+    async def test() -> None:
+        async with serving(settings) as (session, _):
+            answers = []
+            for body in [webhook(alert("c-1"), alert("c-2"))] * 5 + [webhook(alert("c-1", "resolved"))]:
+                async with session.post("/alerts", json=body, headers=BEARER) as answer:
+                    assert answer.status == 200
+                    answers.append(await answer.json())
+        assert [each["accepted"] for each in answers] == [2, 0, 0, 0, 0, 1]
+        assert [each["repeated"] for each in answers] == [0, 2, 2, 2, 2, 0]
+        signals = [
+            msgspec.json.decode(each.value, type=AlertSignal)
+            for each in await recorded(settings, topics.BUDGET_ALERTS, 3)
+        ]
+        assert sorted((each.campaign_id, each.status) for each in signals) == [
+            ("c-1", "firing"),
+            ("c-1", "resolved"),
+            ("c-2", "firing"),
+        ]
+
+    run(test)
+
+
+def test_alerts_of_no_campaign_are_taken_so_that_they_do_not_come_again(settings):
+    async def test() -> None:
+        nameless = {"status": "firing", "labels": {"alertname": "Lag"}, "startsAt": "2026-11-22T10:00:00Z"}
+        async with (
+            serving(settings) as (session, _),
+            session.post("/alerts", json=webhook(nameless), headers=BEARER) as answer,
+        ):
+            told = await answer.json()
+        assert (told["accepted"], told["ignored"][0]["reason"].split(";")[0]) == (
+            0,
+            "it has no label campaign_id",
+        )
+
+    run(test)
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        *(
+            (body, 400)
+            for body in (b"", b"{", b"[]", b'{"version":"4"}', b'{"version":"3","alerts":[]}', b"\xff")
+        ),
+        (b" " * (board_api.MAX_BODY_BYTES + 1), 413),
+    ],
+    ids=lambda value: repr(value[:30]) if isinstance(value, bytes) else str(value),
+)
+def test_a_body_that_is_no_webhook_or_beyond_the_limit_is_refused(settings, body, status):
+    async def test() -> None:
+        async with (
+            serving(settings) as (session, _),
+            session.post("/alerts", data=body, headers=BEARER) as answer,
+        ):
+            assert answer.status == status
+
+    run(test)
+
+
+def test_without_a_broker_an_alert_is_a_503_so_that_it_comes_again(settings):
+    async def test() -> None:
+        async with serving(settings) as (session, board):
+            await board.journal.stop()
+            async with session.post("/alerts", json=webhook(alert()), headers=BEARER) as answer:
+                assert answer.status == 503
+                assert "send it again" in (await answer.json())["error"]
+            async with session.get("/readyz") as answer:
+                assert answer.status == 503
+            async with session.post("/alerts", json=webhook(alert()), headers=BEARER) as answer:
+                assert answer.status == 503, "it was not remembered as told"
+
+    run(test)
+
+
+def often(text: str) -> str:
+    """Alertmanager's configuration with intervals of a second, so that a notification repeats at once."""
+    return re.sub(r"(group_wait|group_interval|repeat_interval): \S+", r"\1: 1s", text)
+
+
+def notifications(page: str) -> float:
+    """Webhooks that Alertmanager has sent, by its own metrics."""
+    families = text_string_to_metric_families(page)
+    samples = [each for family in families for each in family.samples]
+    names = ("alertmanager_notifications_total", "webhook")
+    return sum(each.value for each in samples if (each.name, each.labels.get("integration")) == names)
+
+
+def test_alertmanager_repeats_an_alert_and_one_is_recorded(settings, monitoring):
+    async def test() -> None:
+        async with serving(settings) as (_, board), ClientSession() as outside:
+            url = f"http://127.0.0.1:{board.port}/alerts"
+            with alertmanager(ROOT / "grafana" / "prometheus", url, TOKEN, often) as manager:
+                labels = {
+                    "alertname": "CampaignCplHigh",
+                    "campaign_id": "c-1",
+                    "kind": "kpi",
+                    "job": "roistream",
+                }
+                alerts = [{"labels": labels, "generatorURL": "http://prometheus/"}]
+                async with outside.post(f"{manager.url}/api/v2/alerts", json=alerts) as answer:
+                    assert answer.status == 200
+                async with asyncio.timeout(30):
+                    sent = 0.0
+                    while sent < 3:
+                        await asyncio.sleep(0.2)
+                        async with outside.get(f"{manager.url}/metrics") as answer:
+                            sent = notifications(await answer.text())
+            await until(board.trail.newest)
+        (record,) = await recorded(settings, topics.BUDGET_ALERTS, 1)
+        signal = msgspec.json.decode(record.value, type=AlertSignal)
+        assert (signal.campaign_id, signal.rule, signal.status) == ("c-1", "CampaignCplHigh", "firing")
+
+    run(test)

@@ -1,0 +1,70 @@
+"""Prints each kernel that a partition's life needs and ``warm_up`` has not compiled: ``python -m tests.streams.runtime.late_kernels``."""
+
+import gc
+
+from numba.core.dispatcher import Dispatcher
+
+from metrics.values.time import DAY, MINUTE
+from streams import topics
+from streams.runtime.kernel_warmup import warm_up
+from tests.laws.facts import T0, book
+from tests.laws.machine import INTAKE, MERGE, Machine
+
+
+def compiled() -> set[tuple[str, str]]:
+    """Kernels, each with the types it has been called with."""
+    kernels = [each for each in gc.get_objects() if isinstance(each, Dispatcher)]
+    return {(each.py_func.__name__, str(types)) for each in kernels for types in each.signatures}
+
+
+def live() -> None:
+    """Traffic of some people on two partitions, with a change of owners and an erasure."""
+    machine = Machine(2, book(), models=("linear", "last_touch", "markov", "time_decay"))
+    for number in range(60):
+        person, at = f"v{number % 7}", T0 + number * 30_000
+        common = {"event_id": f"{number}", "occurred_at": at, "visitor_id": person}
+        ad = common | {"campaign_id": "abc"[number % 3], "channel": "direct", "currency": "USD"}
+        machine.produce(topics.CLICKS, person, ad | {"cost": "0.5"}, T0 + DAY)
+        machine.produce(topics.IMPRESSIONS, person, ad | {"cost": "999999999999.999999"}, T0 + DAY)
+        machine.produce(topics.ORDERS, person, common | {"order_id": f"{number}", "revenue": "9"}, T0 + DAY)
+    machine.produce(topics.CLICKS, "v", b"{", T0 + DAY)
+    machine.run()
+    be_alone(machine, "nobody")
+    be_alone(machine, "one", touches=1)
+    for partition in range(2):
+        machine.open(INTAKE, partition)
+        machine.open(MERGE, partition)
+    machine.settle()
+    later = {"event_id": "later", "occurred_at": T0 + 40 * DAY, "campaign_id": "b", "visitor_id": "v1"}
+    machine.produce(topics.CLICKS, "v1", later, T0 + 40 * DAY + MINUTE)
+    machine.produce(topics.ERASURES, "v1", {"visitor_id": "v1", "requested_at": T0}, T0 + 40 * DAY)
+    machine.settle()
+
+
+def be_alone(machine: Machine, person: str, touches: int = 0) -> None:
+    """An order that no other is credited with: columns of one row, or of none, are of other types if one is careless."""
+    for number in range(touches):
+        ad = {
+            "event_id": f"{person}-{number}",
+            "occurred_at": T0 + DAY,
+            "campaign_id": "a",
+            "visitor_id": person,
+        }
+        machine.produce(topics.CLICKS, person, ad, T0 + DAY)
+    order = {
+        "event_id": person,
+        "occurred_at": T0 + DAY + 1,
+        "visitor_id": person,
+        "order_id": person,
+        "revenue": 1,
+    }
+    machine.produce(topics.ORDERS, person, order, T0 + DAY)
+    machine.settle()
+
+
+if __name__ == "__main__":
+    warm_up()
+    before = compiled()
+    live()
+    for name, types in sorted(compiled() - before):
+        print(name, types)

@@ -1,0 +1,323 @@
+"""Checkpoints on real brokers: owners killed at every point, failed appends, fencing, logs read back."""
+
+import asyncio
+import contextlib
+import time
+from typing import Any
+
+import aiokafka
+import msgspec
+import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from kafka import KafkaAdminClient
+from kafka.admin import ConfigResource
+
+from streams import topics
+from streams.embedded.broker import embedded_broker
+from streams.stages.intake.intake_log import IntakeMeta
+from streams.state.codec import META_KEY, decode_as
+from streams.transport import checkpoint_writer as checkpoint_module
+from streams.transport.checkpoint_writer import CheckpointError
+from streams.transport.client_options import aiokafka_options, kafka_python_options
+from streams.transport.log_offsets import log_ends
+from streams.transport.topic_admin import ensure_topics
+from tests.conftest import Broker
+from tests.support.load import generated, visitors
+from tests.support.outside import write
+from tests.support.seating import (
+    AMID_OUTPUTS,
+    BEFORE_APPEND,
+    BEFORE_COMMIT,
+    BEFORE_OUTPUTS,
+    INTAKE,
+    MERGE,
+    POINTS,
+    Death,
+    Deployment,
+    deployment,
+    entries_of,
+    folded_letters,
+    folded_partials,
+    records_of,
+)
+
+T0 = 1_780_000_000_000
+HOUR_MS = 3_600_000
+#: What aiokafka says of a fenced producer: at the request, or at the next call after it.
+FENCED = r"Fenced|InvalidProducerEpoch|not in transaction"
+_BROKEN = [("leads", b"v-1", b"{"), ("ad-clicks", b"v-2", b"\xff"), ("orders", b"v-3", {"event_id": "x"})]
+_baselines: dict[str, dict[str, Any]] = {}
+
+
+def loaded(settings_for: Any, broker: Any) -> Any:
+    """Settings of a fresh deployment whose sources hold the same records every time."""
+    settings = settings_for(broker, partitions=2)
+    ensure_topics(settings, create=True)
+    people = visitors(2, idle_partition=-1, count=40)
+    load = generated(7, 500, T0, HOUR_MS, people)
+    for at, record in zip((100, 200, 300), _BROKEN, strict=True):
+        load.insert(at, record)
+    write(settings, load)
+    return settings
+
+
+async def run(settings: Any, deaths: dict[tuple[int, int], list[Death]]) -> dict[str, Any]:
+    async with deployment(settings, deaths) as made:
+        await made.settle()
+        return await made.outcome()
+
+
+@pytest.fixture
+def apache(real_kafka: Any) -> Broker:
+    return Broker("apache", real_kafka.url, has_transactions=True)
+
+
+@pytest.fixture
+def baseline(broker: Any, settings_for: Any) -> dict[str, Any]:
+    """What comes out of a run in which nobody dies."""
+    if broker.kind not in _baselines:
+        found = asyncio.run(run(loaded(settings_for, broker), {}))
+        assert len(found["letters"]) >= len(_BROKEN)
+        assert len(found["kpis"]) > 300
+        _baselines[broker.kind] = found
+    return _baselines[broker.kind]
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_owners_that_die_at_a_point_change_nothing_of_what_comes_out(
+    broker, settings_for, baseline, monkeypatch, point
+) -> None:
+    # Each seat: an owner that dies in its work, one that dies while it claims the partition, one that lives.
+    monkeypatch.setattr(checkpoint_module, "MAX_BATCH_BYTES", 20_000)
+    deaths = {(stage, 0): [Death(point, at=3), Death(point, at=1)] for stage in (INTAKE, MERGE)}
+    found = asyncio.run(run(loaded(settings_for, broker), deaths))
+    assert all(death.is_there.is_set() for each in deaths.values() for death in each), "all of them died"
+    for part, expected in baseline.items():
+        assert found[part] == expected, part
+
+
+# --- appends that fail ------------------------------------------------------------------------------
+
+
+def fresh(settings_for: Any, broker: Any, **overrides: Any) -> Any:
+    """Settings of a deployment of one partition, with its topics."""
+    settings = settings_for(broker, **({"partitions": 1} | overrides))
+    ensure_topics(settings, create=True)
+    return settings
+
+
+def hear(made: Deployment, *campaigns: str) -> None:
+    """A click of each campaign comes in on partition 0, and two records that nobody can read."""
+    clicks = [{"event_id": name, "occurred_at": T0, "campaign_id": name} for name in campaigns]
+    values = [*map(msgspec.json.encode, clicks), b"{", b"}"]
+    offset = made.intake(0).offsets.get(topics.CLICKS, 0)
+    made.intake(0).process(topics.CLICKS, records_of(values, offset), made.now)
+
+
+async def refuses_what_follows(made: Deployment, seat: Any) -> None:
+    with pytest.raises(CheckpointError, match=r"earlier checkpoint is open.*was not confirmed"):
+        await seat._write()
+    before = await lengths(made.settings)
+    await seat.close()  # gives up without another attempt
+    assert await lengths(made.settings) == before
+
+
+async def lengths(settings: Any) -> dict[TopicPartition, int]:
+    """Where the logs that an intake of partition 0 writes to end, whatever was committed."""
+    return await log_ends(settings, written_by_intake(settings))
+
+
+async def visible(settings: Any) -> dict[TopicPartition, int]:
+    """Up to where readers of committed records read them."""
+    async with AIOKafkaConsumer(
+        **aiokafka_options(settings), group_id=None, isolation_level="read_committed"
+    ) as consumer:
+        found: dict[TopicPartition, int] = await consumer.end_offsets(written_by_intake(settings))
+        return found
+
+
+def written_by_intake(settings: Any) -> list[TopicPartition]:
+    names = (topics.INTAKE_CHANGELOG, topics.PARTIALS, topics.DEAD_LETTERS)
+    return [TopicPartition(settings.topic(name), 0) for name in names]
+
+
+def test_an_append_without_a_broker_fails_within_its_deadline_and_nothing_follows_it(settings_for) -> None:
+    async def scenario() -> None:
+        async with deployment(settings) as made:
+            seat = made.seats[INTAKE, 0]
+            hear(made, "c")
+            handle.stop()
+            began = time.monotonic()
+            with pytest.raises(CheckpointError, match="was not confirmed"):
+                await seat.checkpoint()
+            assert time.monotonic() - began < 2 * settings.session_timeout / 1000
+            hear(made, "d")
+            with pytest.raises(CheckpointError, match=r"earlier checkpoint is open.*was not confirmed"):
+                await seat.checkpoint()
+            await asyncio.wait_for(seat.close(), 5)
+
+    with embedded_broker() as handle:
+        settings = fresh(settings_for, handle, session_timeout="2s")
+        asyncio.run(scenario())
+
+
+@pytest.mark.kafka
+def test_of_an_append_that_its_topic_refuses_no_reader_sees_an_output(apache, settings_for) -> None:
+    async def scenario() -> None:
+        async with deployment(settings) as made:
+            limit_message_size(settings, topics.INTAKE_CHANGELOG, 500)
+            before = await visible(settings)
+            hear(made, *(f"c-{number}" for number in range(50)))
+            with pytest.raises(CheckpointError, match="MessageSizeTooLarge"):
+                await made.seats[INTAKE, 0].checkpoint()
+            assert await visible(settings) == before
+            hear(made, "d")
+            await refuses_what_follows(made, made.seats[INTAKE, 0])
+            assert await visible(settings) == before
+
+    settings = fresh(settings_for, apache)
+    asyncio.run(scenario())
+
+
+def limit_message_size(settings: Any, topic: str, size: int) -> None:
+    admin = KafkaAdminClient(**kafka_python_options(settings))
+    with contextlib.closing(admin):
+        limits = {"max.message.bytes": str(size)}
+        admin.alter_configs([ConfigResource("TOPIC", settings.topic(topic), limits)])
+
+
+# --- fencing ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.kafka
+def test_the_next_write_of_an_owner_that_was_succeeded_fails(apache, settings_for) -> None:
+    async def scenario() -> None:
+        async with deployment(settings) as made:
+            first = made.seats[INTAKE, 0]
+            hear(made, "of-the-first")
+            await succeed(made)
+            with pytest.raises(CheckpointError, match=FENCED):
+                await first.checkpoint()
+            await refuses_what_follows(made, first)
+            assert await folded_partials(settings) == {}
+
+    settings = fresh(settings_for, apache)
+    asyncio.run(scenario())
+
+
+async def succeed(made: Deployment) -> None:
+    """Seat another owner of partition 0, while the first does not know."""
+    made.buried.append(made.seats[INTAKE, 0])
+    await made.open(INTAKE, 0)
+
+
+@pytest.mark.kafka
+def test_a_release_that_cannot_write_ends_the_process_since_aiokafka_would_only_log_it(
+    apache, settings_for
+) -> None:
+    async def scenario() -> None:
+        async with deployment(settings):
+            pass
+        failures: list[BaseException] = []
+        made = Deployment(settings, on_failure=failures.append)
+        await made.processor.take_over({0}, 1)
+        made.processor.held[0].intake.intake.is_touched = True
+        async with deployment(settings):  # fences the seats of the first
+            with pytest.raises(CheckpointError):
+                await made.processor.release()
+        assert [type(failure) for failure in failures if "intake" in str(failure)] == [CheckpointError]
+
+    settings = fresh(settings_for, apache, publish_interval="1h")
+    asyncio.run(scenario())
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize("point", [BEFORE_APPEND, BEFORE_OUTPUTS, AMID_OUTPUTS, BEFORE_COMMIT])
+def test_an_owner_that_stalls_amid_a_checkpoint_and_wakes_up_succeeded_cannot_write(
+    apache, settings_for, monkeypatch, point
+) -> None:
+    # first   open ── checkpoint: stalls ────────────────── wakes up ✗
+    # second                              open ── checkpoint
+    async def scenario() -> None:
+        death = Death(point, at=2, stall=asyncio.Event())
+        async with deployment(settings, {(INTAKE, 0): [death]}) as made:
+            first = made.seats[INTAKE, 0]
+            hear(made, "torn")
+            writing = asyncio.create_task(first.checkpoint())
+            await asyncio.wait_for(death.is_there.wait(), 10)
+            await succeed(made)
+            hear(made, "whole")
+            await made.checkpoint(INTAKE, 0)
+            death.stall.set()
+            with pytest.raises(CheckpointError, match=FENCED):
+                await writing
+            assert {key[1] for key in await folded_partials(settings)} == {"whole"}
+            assert {letter["offset"] for letter in (await folded_letters(settings)).values()} == {1, 2}
+            assert await epochs(settings) == [1, 2, 2]
+
+    monkeypatch.setattr(checkpoint_module, "MAX_BATCH_BYTES", 200)
+    settings = fresh(settings_for, apache)
+    asyncio.run(scenario())
+
+
+def test_without_transactions_what_an_owner_appends_after_its_successor_is_not_read_back(
+    embedded_kafka, settings_for
+) -> None:
+    # first   open ── checkpoint: stalls ──────────────── wakes up, appends
+    # second                              open ── checkpoint
+    # third                                                                 open
+    async def scenario() -> None:
+        death = Death(BEFORE_APPEND, at=2, stall=asyncio.Event())
+        async with deployment(settings, {(INTAKE, 0): [death]}) as made:
+            first = made.seats[INTAKE, 0]
+            hear(made, "late")
+            writing = asyncio.create_task(first.checkpoint())
+            await asyncio.wait_for(death.is_there.wait(), 10)
+            await succeed(made)
+            hear(made, "whole", "more")
+            await made.checkpoint(INTAKE, 0)
+            second = made.state()
+            death.stall.set()
+            await writing
+            assert await epochs(settings) == [1, 2, 2, 1]
+            await succeed(made)
+            assert made.state() == second
+            assert {campaign for campaign, _, _ in made.intake(0).panes.tallies} == {"whole", "more"}
+
+    settings = fresh(settings_for, Broker("embedded", embedded_kafka.url, has_transactions=False))
+    asyncio.run(scenario())
+
+
+async def epochs(settings: Any) -> list[int]:
+    """Epochs of the committed checkpoints of partition 0, in order."""
+    found = await entries_of(settings, topics.INTAKE_CHANGELOG)
+    return [decode_as(IntakeMeta, value).epoch for key, value in found if key == META_KEY and value]
+
+
+@pytest.mark.kafka
+def test_what_an_owner_had_begun_is_in_the_log_and_never_read(apache, settings_for) -> None:
+    async def scenario() -> None:
+        death = Death(BEFORE_COMMIT, at=2)
+        async with deployment(settings, {(INTAKE, 0): [death]}) as made:
+            hear(made, "torn")
+            await made.checkpoint(INTAKE, 0)  # dies; its successor opens at once
+            assert death.is_there.is_set()
+            assert made.intake(0).offsets == {}
+            assert await folded_partials(settings) == {}
+            assert await uncommitted(settings, topics.PARTIALS) > 0
+
+    settings = fresh(settings_for, apache)
+    asyncio.run(scenario())
+
+
+async def uncommitted(settings: Any, topic: str) -> int:
+    """How many records a reader gets that does not care for transactions."""
+    tp = TopicPartition(settings.topic(topic), 0)
+    consumer = aiokafka.AIOKafkaConsumer(auto_offset_reset="earliest", **aiokafka_options(settings))
+    consumer.assign([tp])
+    async with consumer:
+        end, count = (await consumer.end_offsets([tp]))[tp], 0
+        async with asyncio.timeout(20):
+            while await consumer.position(tp) < end:
+                count += len((await consumer.getmany(tp, timeout_ms=500)).get(tp, []))
+        return count

@@ -1,0 +1,234 @@
+"""What the view ``declared`` must show after a stream of source records, by sorting and grouping all of it.
+
+Holds for records that are valid and not too late; a record in a currency without a rate does not count.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+from tests.support.oracles.cells import ALL_WINDOWS, COST_FIELDS, Expected, cell, count, spread, start_of
+
+Record = dict[str, Any]
+NO_CAMPAIGN = "(none)"
+STAGES = ("lead", "mql", "sql")
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Part(NamedTuple):
+    """Something that a conversion counts at its own event time, and where it is declared."""
+
+    campaign: str
+    at: int
+    sums: dict[str, int]
+
+
+class Conversion(NamedTuple):
+    """A lead with its stages, or an order with its refunds and cancellation.
+
+    Attributes:
+        at: when it came about; None of an order of which only refunds are known.
+        ids: (name of the id, id) of the person.
+        parts: what it counts.
+    """
+
+    at: int | None
+    ids: set[tuple[str, str]]
+    parts: list[Part]
+
+
+class Stream:
+    """All source records of a run, deduplicated, with the rates and campaigns that go with them."""
+
+    def __init__(self, records: list[tuple[str, Record]], reporting_currency: str) -> None:
+        self.reporting = reporting_currency
+        self.campaigns = {r["campaign_id"]: r for topic, r in records if topic == "campaigns"}
+        self.rates = [r for topic, r in records if topic == "fx-rates"]
+        self._records = records
+
+    def of(self, topic: str) -> list[Record]:
+        """Records of a topic in their order, the first of each event_id, those with an unknown currency left out."""
+        identity = "report_id" if topic == "ad-reports" else "event_id"
+        first: dict[str, Record] = {}
+        for name, record in self._records:
+            if name == topic and self.rate_of(record) is not None:
+                first.setdefault(record[identity], record)
+        return list(first.values())
+
+    def rate_of(self, record: Record) -> Fraction | None:
+        """Rate of a record's currency at its time; 1 for the reporting currency."""
+        known = self.campaigns.get(record.get("campaign_id"), {})
+        currency = record.get("currency") or known.get("currency") or self.reporting
+        if currency == self.reporting:
+            return Fraction(1)
+        at = instant(record.get("occurred_at", record.get("period_start")))
+        valid = [r for r in self.rates if r["currency"] == currency and instant(r["valid_from"]) <= at]
+        return Fraction(str(max(valid, key=lambda r: instant(r["valid_from"]))["rate"])) if valid else None
+
+    def micros(self, record: Record, field: str) -> int:
+        """An amount in micros of the reporting currency, rounded half-even once (Python's round)."""
+        amount = record.get(field)
+        rate = self.rate_of(record)
+        return (
+            0 if amount is None or rate is None else round(Fraction(Decimal(str(amount))) * 1_000_000 * rate)
+        )
+
+    def uses_reports(self, campaign: str) -> bool:
+        return self.campaigns.get(campaign, {}).get("cost_basis") == "reports"
+
+
+def expected(records: list[tuple[str, Record]], reporting_currency: str = "EUR") -> Expected:
+    """Sums of ``declared`` per campaign and window ``1m``, ``1h``, ``1d``, ``total``.
+
+    Args:
+        records: (topic, record) in the order in which they were written; ``campaigns`` and ``fx-rates`` among them.
+        reporting_currency: what amounts are in when they name none.
+    """
+    stream = Stream(records, reporting_currency)
+    cells: Expected = {}
+    _ads(cells, stream)
+    _reports(cells, stream)
+    for conversion in conversions(stream):
+        for part in conversion.parts:
+            count(cells, part.campaign, part.at, **part.sums)
+    _unknowable(cells, stream)
+    return cells
+
+
+def instant(value: Any) -> int:
+    if isinstance(value, int):
+        return value
+    return (datetime.fromisoformat(value) - EPOCH) // timedelta(milliseconds=1)
+
+
+def _moment(record: Record) -> tuple[int, str]:
+    return instant(record["occurred_at"]), record["event_id"]
+
+
+def _ads(cells: Expected, stream: Stream) -> None:
+    for topic, field in (("ad-impressions", "impressions"), ("ad-clicks", "clicks")):
+        for record in stream.of(topic):
+            if not stream.uses_reports(record["campaign_id"]):
+                sums = {field: 1, "spend_micros": stream.micros(record, "cost")}
+                count(cells, record["campaign_id"], instant(record["occurred_at"]), **sums)
+
+
+def _reports(cells: Expected, stream: Stream) -> None:
+    standing: dict[tuple[Any, ...], tuple[tuple[int, int], Record]] = {}
+    for offset, record in enumerate(stream.of("ad-reports")):
+        about = (
+            record["source"],
+            record["campaign_id"],
+            record.get("ad_id"),
+            instant(record["period_start"]),
+        )
+        reported = instant(record["reported_at"]) if record.get("reported_at") is not None else -(10**18)
+        version = (reported, offset)
+        if about not in standing or version > standing[about][0]:
+            standing[about] = (version, record)
+    for _, record in standing.values():
+        if stream.uses_reports(record["campaign_id"]):
+            period = (instant(record["period_start"]), instant(record["period_end"]))
+            sums = {field: record.get(field) or 0 for field in ("impressions", "clicks")}
+            spread(cells, record["campaign_id"], period, **sums, spend_micros=stream.micros(record, "spend"))
+
+
+def _unknowable(cells: Expected, stream: Stream) -> None:
+    """No report can count in a window of a minute: its cost figures are null there."""
+    for (campaign, window, _), sums in cells.items():
+        if window == "1m" and stream.uses_reports(campaign):
+            sums.update(dict.fromkeys(COST_FIELDS))
+
+
+def conversions(stream: Stream) -> list[Conversion]:
+    """Every lead and every order, with all they count."""
+    return [*_leads(stream), *_orders(stream)]
+
+
+def _leads(stream: Stream) -> Iterator[Conversion]:
+    of_lead: dict[str, list[Record]] = defaultdict(list)
+    for record in stream.of("leads"):
+        of_lead[record["lead_id"]].append(record)
+    for history in of_lead.values():
+        history.sort(key=_moment)
+        home = next((r["campaign_id"] for r in history if r.get("campaign_id")), NO_CAMPAIGN)
+        parts = []
+        for rank, stage in enumerate(STAGES):
+            reached = [r for r in history if STAGES.index(r.get("stage", "lead")) >= rank]
+            if reached:
+                first = reached[0]
+                at = instant(first["occurred_at"])
+                parts.append(Part(first.get("campaign_id") or home, at, {f"{stage}s": 1}))
+        yield Conversion(parts[0].at, set().union(*map(_named, history)), parts)
+
+
+def _orders(stream: Stream) -> Iterator[Conversion]:
+    by_kind: dict[str, dict[str, list[Record]]] = defaultdict(lambda: defaultdict(list))
+    for record in sorted(stream.of("orders"), key=_moment):
+        by_kind[record.get("kind", "placed")][record["order_id"]].append(record)
+    placed: dict[str, Record] = {}
+    for record in stream.of("orders"):  # the first placement in the log counts
+        if record.get("kind", "placed") == "placed":
+            placed.setdefault(record["order_id"], record)
+    firsts = _first_orders(placed)
+    refunds, cancellations = by_kind["refunded"], by_kind["cancelled"]
+    for order_id, order in placed.items():
+        parts = [_placed(stream, order, is_first=order_id in firsts)]
+        parts += [_refunded(stream, order, refund) for refund in refunds[order_id]]
+        if order_id in cancellations:
+            parts.append(_cancelled(stream, order, cancellations[order_id][0], refunds[order_id]))
+        yield Conversion(parts[0].at, _named(order), parts)
+    for order_id in refunds.keys() - placed.keys():
+        yield Conversion(None, set(), [_refunded(stream, refund, refund) for refund in refunds[order_id]])
+
+
+def _named(record: Record) -> set[tuple[str, str]]:
+    """The ids of the person that a record names."""
+    return {(name, record[name]) for name in ("visitor_id", "lead_id", "customer_id") if record.get(name)}
+
+
+def _campaign(record: Record) -> str:
+    return record.get("campaign_id") or NO_CAMPAIGN
+
+
+def _placed(stream: Stream, order: Record, *, is_first: bool) -> Part:
+    declared = order.get("is_new_customer")
+    sums = {
+        "orders": 1,
+        "new_customers": int(is_first if declared is None else declared),
+        "revenue_micros": stream.micros(order, "revenue"),
+        "cost_of_goods_micros": stream.micros(order, "cost_of_goods"),
+    }
+    return Part(_campaign(order), instant(order["occurred_at"]), sums)
+
+
+def _refunded(stream: Stream, order: Record, refund: Record) -> Part:
+    amount = stream.micros(refund, "revenue")
+    return Part(_campaign(order), instant(refund["occurred_at"]), {"refunds_micros": amount})
+
+
+def _first_orders(placed: dict[str, Record]) -> set[str]:
+    """Order ids that are the first of their customer, among all of that customer's orders."""
+    of_customer: dict[tuple[str, str], list[tuple[int, str]]] = defaultdict(list)
+    for order_id, order in placed.items():
+        for name in ("customer_id", "visitor_id"):
+            if order.get(name):
+                of_customer[name, order[name]].append((instant(order["occurred_at"]), order_id))
+                break
+    return {min(orders)[1] for orders in of_customer.values()}
+
+
+def _cancelled(stream: Stream, order: Record, cancellation: Record, refunds: list[Record]) -> Part:
+    refunded = sum(stream.micros(refund, "revenue") for refund in refunds)
+    sums = {
+        "cancelled_orders": 1,
+        "refunds_micros": max(0, stream.micros(order, "revenue") - refunded),
+        "cost_of_goods_micros": -stream.micros(order, "cost_of_goods"),
+    }
+    return Part(_campaign(order), instant(cancellation["occurred_at"]), sums)
+
+
+__all__ = ["ALL_WINDOWS", "Stream", "cell", "conversions", "expected", "instant", "start_of"]

@@ -1,0 +1,206 @@
+"""The page in a real browser: logging in and deciding, by mouse and keyboard."""
+
+import msgspec
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from streams.embedded.child_process import free_ports
+from tests.support import board_seeding as seeding
+from tests.system.page.acting import TOKEN, card, column, decided, give_reason, start_board
+
+# --- login ------------------------------------------------------------------------------------------
+
+
+def test_a_wrong_token_is_refused_and_the_right_one_opens_the_board(browser, address, store):
+    seeding.fill(store, [seeding.card("c-1")])
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.goto(address)
+        page.get_by_label("Your name").fill("Ana")
+        page.get_by_label("Token").fill("a token that is wrong")
+        page.get_by_role("button", name="Log in").click()
+        expect(page.get_by_role("alert")).to_contain_text("The token is wrong")
+        expect(page.get_by_role("article")).to_have_count(0)
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("dialog", name="Log in")).to_be_visible()
+        page.get_by_label("Token").fill(TOKEN)
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("article")).to_have_count(1)
+        assert page.evaluate("document.cookie") == ""
+        assert TOKEN not in page.evaluate("JSON.stringify(localStorage) + JSON.stringify(sessionStorage)")
+        page.get_by_role("button", name="Log out").click()
+        expect(page.get_by_role("dialog", name="Log in")).to_be_visible()
+
+
+def test_a_token_in_the_address_opens_the_board_and_leaves_the_address(opened):
+    page = opened([seeding.card("c-1")])
+    assert "token" not in page.url
+    page.reload()
+    expect(page.get_by_role("article")).to_have_count(1)
+
+
+def test_a_session_that_ends_asks_for_the_token_and_goes_on(opened, settings, store, tmp_path, complaints):
+    (port,) = free_ports(1)
+    first = start_board(settings, port, tmp_path)
+    page = opened([seeding.card("c-1")], base_url=f"http://127.0.0.1:{port}")
+    page.context.clear_cookies()
+    first.kill()  # the stream breaks; the next one is asked for without a session
+    second = start_board(settings, port, tmp_path)
+    try:
+        expect(page.get_by_role("dialog", name="Log in")).to_be_visible()
+        expect(page.get_by_label("Your name")).to_have_value("")
+        page.get_by_label("Your name").fill("Ben")
+        page.get_by_label("Token").fill(TOKEN)
+        page.keyboard.press("Enter")
+        expect(page.get_by_text("live", exact=True)).to_be_visible()
+        expect(page.get_by_role("article")).to_have_count(1)
+    finally:
+        second.stop()
+    assert all("ERR_" in each or "401" in each for each in complaints)
+    complaints.clear()
+
+
+# --- deciding ---------------------------------------------------------------------------------------
+
+
+def drag(page: Page, what: Locator, to: Locator) -> None:
+    start, end = what.bounding_box(), to.bounding_box()
+    page.mouse.move(start["x"] + 60, start["y"] + 60)
+    page.mouse.down()
+    page.mouse.move(start["x"] + 80, start["y"] + 70, steps=3)
+    page.mouse.move(end["x"] + end["width"] / 2, end["y"] + 200, steps=8)
+    page.mouse.up()
+
+
+def test_a_card_that_is_dragged_is_a_decision_and_the_controllers_answer_moves_it(opened, settings, store):
+    page = opened([seeding.card("drag-1", name="Spring sale"), seeding.card("c-2", column="scale")])
+    drag(page, card(page, "Spring sale"), column(page, "scale"))
+    dialog = page.get_by_role("dialog", name="Move Spring sale")
+    expect(dialog.get_by_label("To column")).to_have_value("scale")
+    give_reason(page, "it pays")
+    expect(card(page, "Spring sale")).to_contain_text("Waiting for the controller")
+    expect(column(page, "test").get_by_role("article")).to_have_count(
+        1
+    )  # nothing moves before the controller says so
+    said = decided(settings, "drag-1")
+    assert (said.verb, said.column, said.reason, said.by) == ("move", "scale", "it pays", "Ana")
+    seeding.say(store, seeding.card("drag-1", 2, name="Spring sale", column="scale"))
+    expect(column(page, "scale").get_by_role("article")).to_have_count(2)
+    expect(card(page, "Spring sale")).not_to_contain_text("Waiting for the controller")
+    expect(page.get_by_role("status").filter(has_text="Spring sale moved from test to scale")).to_have_count(
+        1
+    )
+
+
+def test_what_the_controller_refuses_is_told_on_the_card(opened, settings, store):
+    page = opened([seeding.card("no-1", name="Webinar")])
+    card(page, "Webinar").get_by_role("button", name="Move").click()
+    give_reason(page)
+    seeding.say(store, seeding.card("no-1", 2, name="Webinar", spent_micros=251_000_000))
+    expect(card(page, "Webinar")).to_contain_text("€251")
+    expect(card(page, "Webinar")).to_contain_text("Waiting for the controller")  # figures are no answer
+    seeding.say(store, seeding.card("no-1", 3, name="Webinar", reason="refused: cooldown until 10:40"))
+    expect(card(page, "Webinar")).to_contain_text("refused: cooldown until 10:40")
+    expect(card(page, "Webinar")).not_to_contain_text("Waiting for the controller")
+    expect(page.locator("#announcer")).to_have_text("Webinar: refused: cooldown until 10:40")
+
+
+def test_a_drag_that_ends_nowhere_or_by_escape_is_none(opened):
+    page = opened([seeding.card("c-1", name="Spring sale")])
+    box = card(page, "Spring sale").bounding_box()
+    page.mouse.move(box["x"] + 60, box["y"] + 60)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 700, box["y"] + 90, steps=5)
+    page.keyboard.press("Escape")
+    page.mouse.up()
+    drag(page, card(page, "Spring sale"), column(page, "test"))
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    ("verb", "consequence"),
+    [
+        (
+            "Approve",
+            "Ad platforms are told to stop it; money spent so far is spent. It returns to test by itself",
+        ),
+        ("Reject", "Nothing changes, and the same is not proposed again"),
+    ],
+)
+def test_a_proposal_is_approved_or_rejected_with_a_reason(opened, settings, verb, consequence):
+    campaign = f"prop-{verb.lower()}"
+    page = opened([seeding.card(campaign, name="Webinar", proposal=seeding.proposal(campaign))])
+    expect(card(page, "Webinar")).to_contain_text("Proposed: Pause. CPL 9.80 against a target of 4.00")
+    card(page, "Webinar").get_by_role("button", name=verb).click()
+    expect(page.get_by_role("dialog")).to_contain_text("CPL 9.80 against a target of 4.00")
+    expect(page.get_by_role("dialog")).to_contain_text(consequence)
+    give_reason(page)
+    said = decided(settings, campaign)
+    assert (said.verb, said.reason) == (verb.lower(), "target is not met")
+
+
+def test_what_the_board_refuses_is_said_in_the_dialog(opened, store, complaints):
+    page = opened([seeding.card("c-1", name="Webinar", proposal=seeding.proposal("c-1", "a-1"))])
+    card(page, "Webinar").get_by_role("button", name="Approve").click()
+    other = msgspec.structs.replace(seeding.proposal("c-1", "a-2"), reason="another one")
+    seeding.say(store, seeding.card("c-1", 2, name="Webinar", proposal=other))
+    expect(page.locator(".card .proposal")).to_contain_text("another one")
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_role("dialog").get_by_role("alert")).to_contain_text("has changed since you looked")
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_text("Waiting for the controller")).to_have_count(0)
+    assert "409" in complaints.pop()
+
+
+def test_everything_can_be_done_by_keyboard(opened, settings):
+    cards = [
+        seeding.card(f"key-{n}", name=f"Key {n}", column=place)
+        for n, place in enumerate(("test", "test", "scale"))
+    ]
+    page = opened(cards)
+    page.get_by_role("button", name="Log out").focus()
+    page.keyboard.press("Tab")
+    while page.evaluate("document.activeElement.closest('.card') === null"):
+        page.keyboard.press("Tab")
+    expect(card(page, "Key 0")).to_be_focused()
+    page.keyboard.press("ArrowDown")
+    expect(card(page, "Key 1")).to_be_focused()
+    page.keyboard.press("ArrowRight")
+    expect(card(page, "Key 2")).to_be_focused()
+    page.get_by_role("list", name="Cards in test").focus()
+    page.keyboard.press("ArrowDown")
+    expect(card(page, "Key 0")).to_be_focused()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("m")
+    expect(page.get_by_role("dialog", name="Move Key 2")).to_be_visible()
+    page.keyboard.type("stopped")
+    page.keyboard.press("Tab")
+    page.keyboard.type("over")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(card(page, "Key 2")).to_be_focused()
+    said = decided(settings, "key-2")
+    assert (said.verb, said.column, said.reason) == ("move", "stopped", "over")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog", name="Key 2")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(card(page, "Key 2")).to_be_focused()
+
+
+def test_a_budget_is_set_from_the_details(opened, settings):
+    page = opened([seeding.card("bud-1", name="Price guide")])
+    card(page, "Price guide").click()
+    page.get_by_role("button", name="Set budget").click()
+    field = page.get_by_label("New budget in EUR")
+    expect(field).to_have_value("1000")
+    field.fill("1250,50")
+    give_reason(page)
+    assert str(decided(settings, "bud-1").budget) == "1250.50"
+
+
+def test_under_observe_the_card_and_the_dialog_say_that_nothing_is_done(opened):
+    said = seeding.proposal("obs-1", mode="observe")
+    page = opened([seeding.card("obs-1", name="Webinar", mode="observe", proposal=said)])
+    expect(card(page, "Webinar")).to_contain_text("Would do (observe): Pause.")
+    card(page, "Webinar").get_by_role("button", name="Approve").click()
+    expect(page.get_by_role("dialog")).to_contain_text("no ad platform is told to obey it")

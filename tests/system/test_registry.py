@@ -1,0 +1,211 @@
+"""Registries of a real worker: read before the first source record, followed, archived, and wrong records left out."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import redis
+
+from streams import topics
+from streams.transport.topic_admin import ensure_topics
+from tests.support.outside import last_revisions, ledgers, published, write
+from tests.support.servers.worker import WorkerProcess, running_worker, wait_for
+
+T0 = 1_780_000_000_000
+TOTALS = "roistream:kpis:declared:total"
+
+
+def fresh(settings_for: Callable[..., Any], broker: Any, **overrides: Any) -> Any:
+    settings = settings_for(broker, **({"partitions": 2} | overrides))
+    ensure_topics(settings, create=True)
+    return settings
+
+
+def campaign(campaign_id: str, **fields: Any) -> tuple[str, bytes, Any]:
+    return topics.CAMPAIGNS, campaign_id.encode(), {"campaign_id": campaign_id, **fields}
+
+
+def archived(campaign_id: str) -> tuple[str, bytes, None]:
+    return topics.CAMPAIGNS, campaign_id.encode(), None
+
+
+def rate(currency: str, value: Any, valid_from: int = 0) -> tuple[str, bytes, Any]:
+    record = {"currency": currency, "rate": value, "valid_from": valid_from}
+    return topics.FX_RATES, f"{currency}|{valid_from}".encode(), record
+
+
+def click(event_id: str, campaign_id: str, **fields: Any) -> tuple[str, bytes, Any]:
+    record = {"event_id": event_id, "occurred_at": T0, "campaign_id": campaign_id}
+    return topics.CLICKS, b"v", record | fields
+
+
+def total(settings: Any, campaign_id: str) -> dict[str, Any] | None:
+    """The last reading of the campaign's total."""
+    return last_revisions(published(settings)).get((campaign_id, "total", None))
+
+
+def spent(settings: Any, campaign_id: str) -> tuple[int, int] | None:
+    """Clicks and micros of the campaign's total, as published last."""
+    found = total(settings, campaign_id)
+    return None if found is None else (found["sums"]["clicks"], found["sums"]["spend_micros"])
+
+
+def shown(worker: WorkerProcess) -> set[str]:
+    """Campaigns on the metrics page."""
+    return {
+        dict(labels)["campaign_id"]
+        for labels in worker.samples()["campaign_clicks_total"]
+        if "campaign_id" in dict(labels)
+    }
+
+
+def outcome(worker: WorkerProcess, name: str) -> int:
+    return sum(outcomes.get(name, 0) for outcomes in ledgers([worker]).values())
+
+
+# --- read whole, then followed ----------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_campaigns_and_rates_are_known_before_the_first_source_record(broker, settings_for, tmp_path) -> None:
+    # 3 000 rates and campaigns come before those that the clicks need; the clicks wait in their log
+    settings = fresh(settings_for, broker)
+    write(settings, [click(f"e{n}", "c", cost="1") for n in range(20)])
+    write(settings, [rate("USD", "3", valid_from) for valid_from in range(3_000)])
+    write(settings, [campaign(f"other-{n}") for n in range(3_000)])
+    write(settings, [rate("USD", "0.5", T0), campaign("c", currency="USD", channel="search")])
+    with running_worker(settings, tmp_path) as worker:
+        wait_for("all clicks count, in dollars", lambda: spent(settings, "c") == (20, 10_000_000))
+        assert outcome(worker, "rejected") == 0
+        assert total(settings, "c")["channel"] == "search"
+
+
+def test_changes_are_followed_and_a_rate_that_comes_later_reconverts_nothing(
+    broker, settings_for, tmp_path
+) -> None:
+    # clicks  USD ✗ unknown │ rate 0.5 │ USD 1 → 0.5 │ rate 0.25 │ USD 1 → 0.25
+    settings = fresh(settings_for, broker)
+    with running_worker(settings, tmp_path) as worker:
+        write(settings, [click("e1", "c", cost=1, currency="USD")])
+        wait_for("an unknown currency is refused", lambda: outcome(worker, "rejected") == 1)
+        for number, value in enumerate(("0.5", "0.25"), start=1):
+            write(settings, [rate("USD", value, valid_from=number)])
+            wait_for("the rate is known", lambda n=number: registered(worker, topics.FX_RATES) == n)
+            write(settings, [click(f"e{number + 1}", "c", cost=1, currency="USD")])
+            wait_for(
+                "the new record passes and the old ones stand",
+                lambda n=number: spent(settings, "c") == (n, (500_000, 750_000)[n - 1]),
+            )
+        write(settings, [campaign("c", channel="search")])
+        wait_for("the campaign is followed too", lambda: total(settings, "c")["channel"] == "search")
+    reasons = [letter["reason"] for letter in published(settings, topics.DEAD_LETTERS)]
+    assert set(reasons) == {"unknown_currency"}
+
+
+def registered(worker: WorkerProcess, topic: str) -> float:
+    """How many entries of a registry topic the worker knows."""
+    sizes = worker.samples()["roistream_registry_entries"]
+    return sum(value for labels, value in sizes.items() if topic in dict(labels).values())
+
+
+def test_wrong_registry_records_are_logged_and_left_out(embedded_kafka, settings_for, tmp_path) -> None:
+    settings = fresh(settings_for, embedded_kafka)
+    wrong = [
+        (topics.CAMPAIGNS, b"c", b"{"),
+        (topics.CAMPAIGNS, b"c", b"\xff\x00"),
+        (topics.CAMPAIGNS, b"c", {"campaign_id": 7}),
+        (topics.CAMPAIGNS, b"c", {"campaign_id": "c", "cost_basis": "guesses"}),
+        (topics.CAMPAIGNS, b"c", {"campaign_id": "c", "starts_at": "soon"}),
+        (topics.CAMPAIGNS, b"c", {"campaign_id": "c", "budget": -1}),
+        (topics.FX_RATES, b"USD|0", b"[]"),
+        (topics.FX_RATES, b"USD|0", {"currency": "USD", "rate": 0, "valid_from": 0}),
+        (topics.FX_RATES, b"USD|0", {"currency": "USD", "rate": "1e400", "valid_from": 0}),
+        (topics.FX_RATES, b"USD|0", {"currency": "USD", "rate": 1}),
+        (topics.FX_RATES, b"never|0", None),
+    ]
+    write(settings, [campaign("c", channel="kept"), *wrong])
+    with running_worker(settings, tmp_path) as worker:
+        write(settings, [*wrong, click("e", "c")])
+        wait_for("the worker goes on with what was right", lambda: spent(settings, "c") == (1, 0))
+        assert total(settings, "c")["channel"] == "kept"
+        for topic, refused in ((topics.CAMPAIGNS, 6), (topics.FX_RATES, 4)):
+            name = f"{settings.topic(topic)}-0 @"
+            wait_for("all are logged", lambda n=name, r=refused: worker.log.read_text().count(n) >= 2 * r)
+        assert "Traceback" not in worker.log.read_text()
+        assert outcome(worker, "rejected") == 0, "registry records are no events"
+
+
+# --- archives ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_an_archived_campaign_leaves_metrics_and_redis_and_stays_away_until_it_is_registered_again(
+    broker, settings_for, cache, tmp_path
+) -> None:
+    settings = fresh(settings_for, broker, redis_url=cache.url)
+    store = redis.Redis.from_url(cache.url, decode_responses=True)
+    store.flushall()
+
+    def fields() -> set[str]:
+        return set(store.hkeys(TOTALS))
+
+    write(settings, [campaign("gone"), campaign("stays"), click("e1", "gone"), click("e2", "stays")])
+    with running_worker(settings, tmp_path, "first") as worker:
+        wait_for(
+            "both are shown", lambda: shown(worker) >= {"gone", "stays"} and fields() >= {"gone", "stays"}
+        )
+        write(settings, [archived("gone")])
+        wait_for("it leaves the page and Redis", lambda: "gone" not in shown(worker) | fields())
+        write(settings, [click("e3", "gone"), click("e4", "stays")])
+        wait_for("later facts count", lambda: spent(settings, "gone") == (2, 0) and _clicks(store) == 2)
+        assert "gone" not in shown(worker) | fields()
+        assert worker.terminate() == 0
+    with running_worker(settings, tmp_path, "second") as worker:
+        write(settings, [click("e5", "gone"), click("e6", "stays")])
+        wait_for("later facts count", lambda: spent(settings, "gone") == (3, 0) and _clicks(store) == 3)
+        assert "gone" not in shown(worker) | fields()
+        write(settings, [campaign("gone", channel="back")])
+        wait_for("registered again, it comes back", lambda: "gone" in shown(worker) & fields())
+    store.flushall()
+    store.close()
+
+
+def _clicks(store: Any) -> int:
+    found = store.hget(TOTALS, "stays")
+    return json.loads(found)["sums"]["clicks"] if found else 0
+
+
+# --- what a change recomposes -----------------------------------------------------------------------
+
+
+def test_a_change_of_the_cost_basis_recomposes_the_open_windows(broker, settings_for, tmp_path) -> None:
+    hour = 3_600_000
+    start = T0 // hour * hour
+    report = {
+        "report_id": "r",
+        "source": "ads",
+        "campaign_id": "c",
+        "period_start": start,
+        "period_end": start + hour,
+        "clicks": 10,
+        "spend": 4,
+    }
+    settings = fresh(settings_for, broker)
+
+    def figures(window: str) -> tuple[Any, Any] | None:
+        record = last_revisions(published(settings)).get(("c", window, start if window == "1h" else None))
+        if record is None:
+            return None
+        return tuple(
+            (sums["clicks"], sums["spend_micros"]) for sums in (record["sums"], record["other_basis"])
+        )
+
+    with running_worker(settings, tmp_path):
+        write(settings, [click("e", "c", cost=1), (topics.REPORTS, b"c", report)])
+        events, reports = (1, 1_000_000), (10, 4_000_000)
+        wait_for("events by default", lambda: figures("1h") == figures("total") == (events, reports))
+        write(settings, [campaign("c", cost_basis="reports")])
+        wait_for("then reports", lambda: figures("1h") == figures("total") == (reports, events))
+        write(settings, [campaign("c", cost_basis="events")])
+        wait_for("and back", lambda: figures("1h") == figures("total") == (events, reports))
