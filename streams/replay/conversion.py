@@ -17,7 +17,7 @@ from streams import topics
 from streams.replay.mapping import IDENTITY, ORDERED_BY, RECORDS, Lookup, Mapping, MappingError, listed
 from streams.replay.reading import Row, expand, kind_of, read
 from streams.replay.transform import OutputRunner, Record, Unmapped, key_of, skipped, stable_id
-from streams.replay.values import holds
+from streams.replay.values import Version, holds, version
 
 #: Ties in event time: what must be known first goes first.
 _TOPIC_ORDER = {
@@ -187,18 +187,19 @@ def _table(mapping: Mapping, lookup: Lookup, files: list[tuple[Path, bool]]) -> 
     """A lookup's table, from the given files and those beside them; empty where there is none."""
     folders = sorted({path.parent for path, _ in files})
     beside = [item for folder in folders for item in sorted(folder.iterdir()) if _matches(item, lookup.files)]
-    latest: dict[str, tuple[str, str]] = {}
+    latest: dict[str, tuple[Version, str]] = {}
     for path in beside:
         for _, row in read(path, encoding=mapping.encoding, delimiter=mapping.delimiter):
-            _tabulate(lookup, row, latest)
+            _tabulate(lookup, mapping, row, latest)
     return {key: value for key, (_, value) in latest.items()}
 
 
-def _tabulate(lookup: Lookup, row: Row, latest: dict[str, tuple[str, str]]) -> None:
+def _tabulate(lookup: Lookup, mapping: Mapping, row: Row, latest: dict[str, tuple[Version, str]]) -> None:
     key = row.get(lookup.key, "").strip()
     value = next((cell for name in listed(lookup.value) if (cell := row.get(name, "").strip())), "")
     if not key or not value or not all(holds(condition, row) for condition in lookup.when):
         return
-    version = row.get(lookup.latest_by, "") if lookup.latest_by else ""
-    if key not in latest or version >= latest[key][0]:
-        latest[key] = (version, lookup.values.get(value, value))
+    at = row.get(lookup.latest_by, "") if lookup.latest_by else ""
+    order = version(at, tuple(mapping.date_formats), mapping.timezone)
+    if key not in latest or order >= latest[key][0]:
+        latest[key] = (order, lookup.values.get(value, value))

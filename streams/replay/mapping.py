@@ -117,8 +117,10 @@ class Field(Strict, frozen=True):
 
 
 class Lookup(Strict, frozen=True):
-    """A table from another file: ``key`` column to the first non-empty of ``value``, per key the row with the
-    greatest ``latest_by`` text (else the last row)."""  # noqa: D205, D209 - one sentence, two lines
+    """A table from another file: ``key`` column to the first non-empty of ``value``.
+
+    Per key the row with the latest ``latest_by`` (compared as numbers or times where the cells are such), else the last row.
+    """
 
     files: list[str]
     key: str

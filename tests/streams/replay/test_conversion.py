@@ -135,7 +135,7 @@ def test_every_row_is_mapped_or_counted_under_a_reason(converted):
 
 def test_the_same_row_always_has_the_same_id_and_an_equal_line_is_its_duplicate(converted):
     text = "at,ad,who,cost\n2026-01-01,1,v,10\n2026-01-01,1,v,10\n2026-01-01,1,w,10\n"
-    ads = "ad,campaign,version\n1,old,1\n1,new,2\n1,older,0\n"
+    ads = "ad,campaign,version\n1,old,1\n1,new,10\n1,older,9\n"
     first, second = (values(converted(CLICKS, name="clicks.csv", clicks=text, ads=ads)) for _ in range(2))
     assert first == second
     ids = [value["event_id"] for value in first]

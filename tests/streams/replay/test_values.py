@@ -5,7 +5,18 @@ from decimal import Decimal
 import pytest
 
 from streams.replay.mapping import Condition
-from streams.replay.values import Unusable, filled, flag, holds, in_units, instant, later, number, whole
+from streams.replay.values import (
+    Unusable,
+    filled,
+    flag,
+    holds,
+    in_units,
+    instant,
+    later,
+    number,
+    version,
+    whole,
+)
 
 HOUR = 3_600_000
 
@@ -30,6 +41,79 @@ def test_a_number_is_read_exactly(text, options, value):
 def test_what_is_no_number_is_said_to_be_none(text):
     with pytest.raises(Unusable, match="not a number"):
         number(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "options"),
+    [
+        ("12,50", {"thousands": ","}),
+        ("12.50", {"decimal_comma": True, "thousands": "."}),
+        ("1.234,56", {"thousands": ","}),
+        ("1,2345", {"thousands": ","}),
+        ("1,,234", {"thousands": ","}),
+        (",123", {"thousands": ","}),
+        ("1234,567,8", {"thousands": ","}),
+    ],
+)
+def test_a_separator_that_separates_no_thousands_refuses_the_number(text, options):
+    with pytest.raises(Unusable, match="not a number"):
+        number(text, **options)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("-1,234,567.5", "-1234567.5"), ("1,23,45,678.9", "12345678.9"), ("1234", "1234")]
+)
+def test_thousands_and_lakhs_may_be_separated_or_not(text, value):
+    assert number(text, thousands=",") == Decimal(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("0.125", "0.125"),
+        ("1.500", "1.5"),
+        ("-5.00", "-5"),
+        ("007", "7"),
+        ("12,345.678", None),
+        ("(5.00)", None),
+        ("4.05%", None),
+        ("--", None),
+        ("1_000", None),
+    ],
+)
+def test_what_other_readers_make_another_figure_of_is_exact_or_refused(text, value):
+    if value is not None:
+        assert number(text) == Decimal(value)
+        return
+    with pytest.raises(Unusable):
+        number(text)
+
+
+@pytest.mark.parametrize("text", ["2026", "2026-11", "10", "March", "12:30"])
+def test_a_time_without_its_day_is_refused_rather_than_completed(text):
+    with pytest.raises(Unusable, match="not a time"):
+        instant(text, (), "UTC")
+
+
+def test_a_day_without_hyphens_is_that_day():
+    assert instant("20261102", (), "UTC") == instant("2026-11-02", (), "UTC")
+
+
+@pytest.mark.parametrize(
+    ("earlier", "latest"),
+    [
+        ("2026-11-02T10:00:00Z", "2026-11-02T10:00:00.250Z"),
+        ("2026-11-02T10:00:00.000001Z", "2026-11-02T10:00:00.000002Z"),
+        ("2026-11-02T01:00:00+00:00", "2026-11-01T23:30:00-05:00"),
+        ("2/11/2026", "11/11/2026"),
+        ("9", "10"),
+        ("a", "b"),
+        ("", "a"),
+        ("", "2026-11-02"),
+    ],
+)
+def test_the_latest_row_is_told_by_time_or_number_before_text(earlier, latest):
+    assert version(earlier, ("%d/%m/%Y",), "UTC") < version(latest, ("%d/%m/%Y",), "UTC")
 
 
 def test_micros_and_cents_become_units_exactly():
