@@ -9,7 +9,7 @@ from grafana_foundation_sdk.models import common as common_models
 from grafana_foundation_sdk.models import dashboard as models
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
-from grafana.spec import Board, Note, Panel, Query, Steps, Variable
+from grafana.spec import AxisMark, Dashboard, Panel, Query, Steps, Variable
 
 #: Chosen at the top of the board, so that no board names a data source.
 SOURCE = models.DataSourceRef(type_val="prometheus", uid="${datasource}")
@@ -18,13 +18,13 @@ REFRESH = "15s"
 Builder = bargauge.Panel | stat.Panel | table.Panel | timeseries.Panel
 
 
-def as_json(board: Board) -> str:
+def as_json(board: Dashboard) -> str:
     """The board as Grafana's provisioning reads it; the same board gives the same text."""
     built = build(board).build()
     return json.dumps(built, cls=JSONEncoder, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
-def build(board: Board) -> dashboard.Dashboard:
+def build(board: Dashboard) -> dashboard.Dashboard:
     """The board as the SDK's builder."""
     result = (
         dashboard.Dashboard(board.title)
@@ -70,14 +70,14 @@ def _variable(variable: Variable) -> dashboard.QueryVariable:
     return result
 
 
-def _annotation(note: Note) -> dashboard.AnnotationQuery:
+def _annotation(note: AxisMark) -> dashboard.AnnotationQuery:
     return _Prometheus(note).enable(True).icon_color(note.colour)
 
 
 class _Prometheus(dashboard.AnnotationQuery):
     """An annotation by PromQL; the SDK's type does not know Prometheus' own fields."""
 
-    def __init__(self, note: Note) -> None:
+    def __init__(self, note: AxisMark) -> None:
         super().__init__()
         self._note = note
         self.name(note.name).datasource(SOURCE).expr(note.expr)

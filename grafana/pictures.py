@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from grafana.boards import budget, campaigns_now, compare, pipeline
-from grafana.spec import Board, Panel, Query, Steps, Unit
+from grafana.spec import Dashboard, Panel, Query, Steps, Unit
 
 COLUMN, LINE, GAP, HEAD = 50, 34, 6, 26
 _COLOURS = {"green": "#3a9d5d", "yellow": "#d9a400", "orange": "#e07b1a", "red": "#d43d51", "blue": "#3b78c4"}
@@ -43,7 +43,7 @@ class Series:
         return self.points[-1][1]
 
 
-class Asking(Protocol):
+class QuerySource(Protocol):
     """Whoever answers the boards' questions."""
 
     def now(self, expr: str) -> list[Series]:
@@ -55,7 +55,7 @@ class Asking(Protocol):
         ...
 
 
-class Ask:
+class PrometheusClient:
     """Questions to a Prometheus about one moment, and about the ten minutes before it."""
 
     def __init__(self, url: str, now: float) -> None:
@@ -123,7 +123,7 @@ def text(x: float, y: float, words: str, size: int = 12, fill: str = "#2b333b", 
     return f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" fill="{fill}" {more}>{escape(words)}</text>'
 
 
-def draw_stat(panel: Panel, ask: Asking, width: float, height: float) -> list[str]:
+def draw_stat(panel: Panel, ask: QuerySource, width: float, height: float) -> list[str]:
     """One large value."""
     found = ask.now(panel.queries[0].expr)
     value = found[0].last if found else None
@@ -132,7 +132,7 @@ def draw_stat(panel: Panel, ask: Asking, width: float, height: float) -> list[st
     return [text(width / 2, height / 2 + 22, words, 26, fill, 'text-anchor="middle" font-weight="600"')]
 
 
-def draw_bars(panel: Panel, ask: Asking, width: float, height: float) -> list[str]:
+def draw_bars(panel: Panel, ask: QuerySource, width: float, height: float) -> list[str]:
     """Horizontal bars."""
     rows = [(legend(query, one.labels), one.last) for query in panel.queries for one in ask.now(query.expr)]
     if not rows:
@@ -152,7 +152,7 @@ def draw_bars(panel: Panel, ask: Asking, width: float, height: float) -> list[st
     return parts
 
 
-def draw_table(panel: Panel, ask: Asking, width: float, height: float) -> list[str]:
+def draw_table(panel: Panel, ask: QuerySource, width: float, height: float) -> list[str]:
     """Rows joined by the panel's key, sorted by its column."""
     columns = [query for query in panel.queries if not query.is_info]
     answers = [{one.labels.get(panel.key, ""): one for one in ask.now(query.expr)} for query in columns]
@@ -204,7 +204,7 @@ def _cell(panel: Panel, query: Query, found: Series | None) -> tuple[str, str]:
     return shown(found.last, unit, decimals), colour_of(found.last, query.steps) if query.steps else "#2b333b"
 
 
-def draw_lines(panel: Panel, ask: Asking, width: float, height: float) -> list[str]:
+def draw_lines(panel: Panel, ask: QuerySource, width: float, height: float) -> list[str]:
     """Lines over time with their legend; where a value is absent, the line has a gap."""
     lines = [(legend(query, one.labels), one) for query in panel.queries for one in ask.over_time(query.expr)]
     if not lines:
@@ -261,7 +261,7 @@ def _path(
 _DRAW = {"stat": draw_stat, "bars": draw_bars, "table": draw_table, "lines": draw_lines}
 
 
-def draw(board: Board, ask: Asking, rows: Sequence[str]) -> str:
+def draw(board: Dashboard, ask: QuerySource, rows: Sequence[str]) -> str:
     """The named rows of a board as one SVG."""
     parts: list[str] = []
     y = 40.0
@@ -308,7 +308,7 @@ PICTURES = {
 def main(url: str, folder: Path) -> None:
     """Draw all of them."""
     folder.mkdir(parents=True, exist_ok=True)
-    ask = Ask(url, time.time())
+    ask = PrometheusClient(url, time.time())
     for name, (board, rows) in PICTURES.items():
         (folder / f"{name}.svg").write_text(draw(board, ask, rows))
 

@@ -80,7 +80,7 @@ class Variable:
 
 
 @dataclass(frozen=True)
-class Note:
+class AxisMark:
     """Marks on the time axis: where the expression has a value."""
 
     name: str
@@ -90,7 +90,7 @@ class Note:
 
 
 @dataclass(frozen=True)
-class Row:
+class DashboardRow:
     """Panels under one heading."""
 
     title: str
@@ -98,7 +98,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Board:
+class Dashboard:
     """One dashboard; ``uid`` is its address for ever."""
 
     uid: str
@@ -106,8 +106,8 @@ class Board:
     folder: str
     about: str
     variables: tuple[Variable, ...]
-    rows: tuple[Row, ...]
-    notes: tuple[Note, ...] = ()
+    rows: tuple[DashboardRow, ...]
+    notes: tuple[AxisMark, ...] = ()
     since: str = "now-3h"
 
     @property

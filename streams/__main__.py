@@ -51,10 +51,10 @@ def demo(
     picture: Annotated[Path | None, typer.Option(help="Draw the table as SVG here when it ends.")] = None,
 ) -> None:
     """Show the whole product on this machine: broker, cache, worker, seeded traffic, live table."""
-    from streams.demo.options import Options  # noqa: PLC0415
+    from streams.demo.options import DemoOptions  # noqa: PLC0415
     from streams.demo.run import run  # noqa: PLC0415 - each command loads only what it needs
 
-    options = Options(seconds, rate, campaigns, seed, port, timelapse, picture)
+    options = DemoOptions(seconds, rate, campaigns, seed, port, timelapse, picture)
     _end(lambda: run(options))
 
 

@@ -1,9 +1,9 @@
 """The five boards."""
 
 from grafana.boards import budget, campaigns_now, compare, one_campaign, pipeline
-from grafana.spec import Board
+from grafana.spec import Dashboard
 
-BOARDS: tuple[Board, ...] = (
+BOARDS: tuple[Dashboard, ...] = (
     campaigns_now.BOARD,
     one_campaign.BOARD,
     compare.BOARD,

@@ -2,7 +2,7 @@
 
 from grafana import promql
 from grafana.promql import fact
-from grafana.spec import Board, Note, Panel, Query, Row, Steps
+from grafana.spec import AxisMark, Dashboard, DashboardRow, Panel, Query, Steps
 
 _TOTAL = f'{promql.SCOPE},window="total",model="$model"'
 _SPENT = f"max by (campaign_id, channel) (campaign_window_spend{{{_TOTAL}}})"
@@ -179,7 +179,7 @@ _CONTROL = (
     ),
 )
 
-BOARD = Board(
+BOARD = Dashboard(
     uid="roistream-budget",
     title="Budget board",
     folder="Campaigns",
@@ -191,15 +191,15 @@ BOARD = Board(
         promql.MODEL,
         promql.CURRENCY,
     ),
-    rows=(Row("Money", _MONEY), Row("Control", _CONTROL)),
+    rows=(DashboardRow("Money", _MONEY), DashboardRow("Control", _CONTROL)),
     notes=(
-        Note(
+        AxisMark(
             "Budget action",
             f"sum by (verb, mode) (increase(roistream_budget_actions_total{{{_JOB}}}[1m])) > 0",
             "{{verb}} ({{mode}})",
             "purple",
         ),
-        Note(
+        AxisMark(
             "Budget changed",
             f"changes(campaign_budget{{{promql.SCOPE}}}[1m]) > 0",
             "{{campaign_id}}: another budget",

@@ -15,7 +15,7 @@ from grafana.promql import (
     over,
     total,
 )
-from grafana.spec import BREAK_EVEN, OVER_ONE, Board, Panel, Query, Row, Steps, Variable
+from grafana.spec import BREAK_EVEN, OVER_ONE, Dashboard, DashboardRow, Panel, Query, Steps, Variable
 from metrics.kpis.catalogue import BY_ID, KPIS
 
 _STALE: Steps = ((None, "green"), (120.0, "yellow"), (600.0, "red"))
@@ -225,16 +225,16 @@ VARIABLES: tuple[Variable, ...] = (
     promql.CURRENCY,
 )
 
-BOARD = Board(
+BOARD = Dashboard(
     uid="roistream-now",
     title="Campaigns now",
     folder="Campaigns",
     about="Who loses money, who could take more, and how far the figures can be trusted.",
     variables=VARIABLES,
     rows=(
-        Row("All together", _HEADLINES),
-        Row("Decide", _DECISIONS),
-        Row("Each", (_TABLE,)),
-        Row("Where it comes from", _BELOW),
+        DashboardRow("All together", _HEADLINES),
+        DashboardRow("Decide", _DECISIONS),
+        DashboardRow("Each", (_TABLE,)),
+        DashboardRow("Where it comes from", _BELOW),
     ),
 )

@@ -2,7 +2,7 @@
 
 from grafana import promql
 from grafana.promql import CAC, SPEND, each, fact, kpi_of_each
-from grafana.spec import BREAK_EVEN, OVER_ONE, Board, Panel, Query, Row, Unit, Variable
+from grafana.spec import BREAK_EVEN, OVER_ONE, Dashboard, DashboardRow, Panel, Query, Unit, Variable
 from metrics.kpis.catalogue import BY_ID
 
 _CHANNEL = 'job="$deployment",channel=~"$channel",window="$window",model="$model"'
@@ -148,7 +148,7 @@ _CAMPAIGNS = (
     ),
 )
 
-BOARD = Board(
+BOARD = Dashboard(
     uid="roistream-compare",
     title="Compare",
     folder="Campaigns",
@@ -162,5 +162,9 @@ BOARD = Board(
         promql.CURRENCY,
         _DIMENSION,
     ),
-    rows=(Row("Channels", _CHANNELS), Row("Roll-ups", _ROLL_UPS), Row("Campaigns", _CAMPAIGNS)),
+    rows=(
+        DashboardRow("Channels", _CHANNELS),
+        DashboardRow("Roll-ups", _ROLL_UPS),
+        DashboardRow("Campaigns", _CAMPAIGNS),
+    ),
 )

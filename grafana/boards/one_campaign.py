@@ -2,7 +2,7 @@
 
 from grafana import promql
 from grafana.promql import AGE, CAC, each, fact, kpi_of_each, own_labels
-from grafana.spec import Board, Note, Panel, Query, Row, Unit
+from grafana.spec import AxisMark, Dashboard, DashboardRow, Panel, Query, Unit
 from metrics.kpis.catalogue import BY_ID, KPI_GAUGES, KpiSpec
 
 #: The gauge of the target that a KPI is held against.
@@ -203,19 +203,19 @@ _CAC = Panel(
 )
 
 NOTES = (
-    Note(
+    AxisMark(
         "Budget changed",
         f"changes(campaign_budget{{{promql.SCOPE}}}[1m]) > 0",
         "The budget was changed to another amount",
         "blue",
     ),
-    Note(
+    AxisMark(
         "Budget action",
         f"max by (campaign_id, verb, mode) (increase(campaign_budget_actions_total{{{promql.SCOPE}}}[1m])) > 0",
         "{{verb}} ({{mode}})",
         "purple",
     ),
-    Note(
+    AxisMark(
         "Alert",
         f'max by (campaign_id, alertname) (ALERTS{{{promql.SCOPE},alertstate="firing"}})',
         "{{alertname}}",
@@ -223,7 +223,7 @@ NOTES = (
     ),
 )
 
-BOARD = Board(
+BOARD = Dashboard(
     uid="roistream-campaign",
     title="One campaign",
     folder="Campaigns",
@@ -237,11 +237,11 @@ BOARD = Board(
         promql.CURRENCY,
     ),
     rows=(
-        Row("What it is for", _WHAT),
-        Row("Money", _MONEY),
-        Row("On the budget board", _BOARD),
-        Row("Every KPI", (*map(_over_time, KPI_GAUGES), _CAC)),
-        Row("How far to trust it", _MATURITY),
+        DashboardRow("What it is for", _WHAT),
+        DashboardRow("Money", _MONEY),
+        DashboardRow("On the budget board", _BOARD),
+        DashboardRow("Every KPI", (*map(_over_time, KPI_GAUGES), _CAC)),
+        DashboardRow("How far to trust it", _MATURITY),
     ),
     notes=NOTES,
 )

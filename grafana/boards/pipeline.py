@@ -1,7 +1,7 @@
 """Pipeline health: is everything read, how late is it, what was refused, what would a restart cost?"""
 
 from grafana import promql
-from grafana.spec import ZERO_IS_GOOD, Board, Panel, Query, Row, Steps, Unit
+from grafana.spec import ZERO_IS_GOOD, Dashboard, DashboardRow, Panel, Query, Steps, Unit
 
 _JOB = 'job="$deployment"'
 _LATE: Steps = ((None, "green"), (120.0, "yellow"), (900.0, "red"))
@@ -201,17 +201,17 @@ _OUTPUT = (
     ),
 )
 
-BOARD = Board(
+BOARD = Dashboard(
     uid="roistream-pipeline",
     title="Pipeline health",
     folder="Pipeline",
     about="Is everything read, how late is it, what was refused, what would a restart cost?",
     variables=(promql.DEPLOYMENT,),
     rows=(
-        Row("Now", _NOW),
-        Row("Reading", _READING),
-        Row("State", _STATE),
-        Row("Output", _OUTPUT),
+        DashboardRow("Now", _NOW),
+        DashboardRow("Reading", _READING),
+        DashboardRow("State", _STATE),
+        DashboardRow("Output", _OUTPUT),
     ),
     since="now-1h",
 )

@@ -19,7 +19,7 @@ _DECODERS: dict[Kind, Any] = {
 }
 
 
-class Entry(msgspec.Struct, frozen=True):
+class AuditEntry(msgspec.Struct, frozen=True):
     """One line of the trail; ``record`` is what stands on the topic."""
 
     kind: Kind
@@ -29,12 +29,12 @@ class Entry(msgspec.Struct, frozen=True):
     record: BudgetDecision | AlertSignal | BudgetAction
 
 
-class _Place(NamedTuple):
+class _TimedEntry(NamedTuple):
     at_ms: int
-    entry: Entry
+    entry: AuditEntry
 
 
-def entry_of(kind: Kind, value: bytes) -> Entry:
+def entry_of(kind: Kind, value: bytes) -> AuditEntry:
     """The entry of a record.
 
     Raises:
@@ -48,10 +48,10 @@ def entry_of(kind: Kind, value: bytes) -> Entry:
         at, name = format_instant(instant(record.received_at, "received_at")), record.alert_id
     else:
         at, name = record.decided_at, record.action_id
-    return Entry(kind, name, record.campaign_id, at, record)
+    return AuditEntry(kind, name, record.campaign_id, at, record)
 
 
-class Trail:
+class AuditTrail:
     """The newest entries, at most ``limit``; a record that is delivered again is not told again.
 
     Partitions are read at once, so entries come in another order than they were written in: they are
@@ -61,9 +61,9 @@ class Trail:
     def __init__(self, limit: int = 20_000) -> None:
         self._limit = limit
         self._known: set[tuple[Kind, str]] = set()
-        self._entries: list[_Place] = []
+        self._entries: list[_TimedEntry] = []
 
-    def offer(self, kind: Kind, value: bytes) -> Entry | None:
+    def offer(self, kind: Kind, value: bytes) -> AuditEntry | None:
         """Take in a record of a topic; its entry when it is news. What is no record is passed over."""
         try:
             entry = entry_of(kind, value)
@@ -75,12 +75,12 @@ class Trail:
         if (kind, entry.id) in self._known:
             return None
         self._known.add((kind, entry.id))
-        self._insert(_Place(at_ms, entry))
+        self._insert(_TimedEntry(at_ms, entry))
         return entry
 
-    def newest(self, campaign_id: str | None = None, limit: int = 200) -> list[Entry]:
+    def newest(self, campaign_id: str | None = None, limit: int = 200) -> list[AuditEntry]:
         """Entries of one campaign or of all, the newest first."""
-        found: list[Entry] = []
+        found: list[AuditEntry] = []
         for place in reversed(self._entries):
             if len(found) >= limit:
                 break
@@ -88,12 +88,12 @@ class Trail:
                 found.append(place.entry)
         return found
 
-    def _insert(self, place: _Place) -> None:
+    def _insert(self, place: _TimedEntry) -> None:
         bisect.insort(self._entries, place, key=_at)
         if len(self._entries) > self._limit:
             forgotten = self._entries.pop(0).entry
             self._known.discard((forgotten.kind, forgotten.id))
 
 
-def _at(place: _Place) -> int:
+def _at(place: _TimedEntry) -> int:
     return place.at_ms

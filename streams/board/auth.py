@@ -22,10 +22,10 @@ class Session(NamedTuple):
     expires_at: int
 
 
-class Access:
+class TokenAuth:
     """Checks tokens and cookies.
 
-    >>> access = Access("0123456789abcdef")
+    >>> access = TokenAuth("0123456789abcdef")
     >>> access.opens("0123456789abcdef"), access.opens("0123456789abcdeF")
     (True, False)
     >>> access.session(access.issue("Ana", 0), 1).name
@@ -58,12 +58,12 @@ class Access:
         return _armour(hmac.digest(self._key, claim.encode(errors="replace"), "sha256"))
 
 
-class Attempts:
+class FailedAttempts:
     """Wrong tokens per address: a bucket of ``burst`` that gets one back every ``refill_ms``.
 
     Addresses heard from last are remembered, at most ``limit`` of them.
 
-    >>> attempts = Attempts(burst=2, refill_ms=1_000)
+    >>> attempts = FailedAttempts(burst=2, refill_ms=1_000)
     >>> [attempts.wait_ms("a", 0), attempts.failed("a", 0), attempts.failed("a", 0), attempts.wait_ms("a", 0)]
     [0, None, None, 1000]
     >>> attempts.wait_ms("a", 1_000), attempts.wait_ms("b", 0)

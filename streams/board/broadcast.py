@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
-from streams.board.audit_trail import Entry
-from streams.board.card_store import Cards
+from streams.board.audit_trail import AuditEntry
+from streams.board.card_store import CardStore
 
 #: A page shows the newest entries; older ones it asks for.
 _ENTRIES = 200
@@ -22,7 +22,7 @@ Event = tuple[str, bytes]
 _encode = msgspec.json.Encoder().encode
 
 
-class Listener:
+class Subscriber:
     """What one page still has to hear."""
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class Listener:
         self._changed: set[str] = set()
         self._removed: set[str] = set()
         self._has_columns = False
-        self._entries: deque[Entry] = deque(maxlen=_ENTRIES)
+        self._entries: deque[AuditEntry] = deque(maxlen=_ENTRIES)
         self._notice: dict[str, Any] | None = None
 
     def hear(
@@ -41,7 +41,7 @@ class Listener:
         removed: Iterable[str] = (),
         *,
         columns: bool = False,
-        entries: Iterable[Entry] = (),
+        entries: Iterable[AuditEntry] = (),
         notice: dict[str, Any] | None = None,
     ) -> None:
         """Take in what is news."""
@@ -52,7 +52,7 @@ class Listener:
         self._notice = notice or self._notice
         self.wake.set()
 
-    def take(self, cards: Cards) -> list[Event]:
+    def take(self, cards: CardStore) -> list[Event]:
         """Everything to be told now; the first time the whole board."""
         self.wake.clear()
         is_new, self._is_new = self._is_new, False
@@ -78,19 +78,19 @@ class Listener:
         return events
 
 
-class Feed:
+class Broadcast:
     """All listeners."""
 
     def __init__(self) -> None:
-        self._listeners: set[Listener] = set()
+        self._listeners: set[Subscriber] = set()
 
     def __len__(self) -> int:
         return len(self._listeners)
 
     @contextlib.contextmanager
-    def listening(self) -> Iterator[Listener]:
+    def listening(self) -> Iterator[Subscriber]:
         """A listener for as long as the context lasts."""
-        listener = Listener()
+        listener = Subscriber()
         self._listeners.add(listener)
         try:
             yield listener
@@ -98,7 +98,7 @@ class Feed:
             self._listeners.discard(listener)
 
     def tell(self, **news: Any) -> None:
-        """Every listener hears it; the words are those of ``Listener.hear``."""
+        """Every listener hears it; the words are those of ``Subscriber.hear``."""
         for listener in self._listeners:
             listener.hear(**news)
 

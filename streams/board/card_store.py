@@ -16,14 +16,14 @@ _decode = msgspec.json.Decoder(BoardCard).decode
 _decode_column = msgspec.json.Decoder(ColumnView).decode
 
 
-class Changes(NamedTuple):
+class CardChanges(NamedTuple):
     """Campaigns whose card is news, and campaigns whose card has gone."""
 
     changed: set[str]
     removed: set[str]
 
 
-class Cards:
+class CardStore:
     """All cards, and the columns they stand in.
 
     Attributes:
@@ -52,7 +52,7 @@ class Cards:
         self._keep(card)
         return card.campaign_id
 
-    def replace(self, values: Mapping[str, bytes]) -> Changes:
+    def replace(self, values: Mapping[str, bytes]) -> CardChanges:
         """Take in the whole hash: what it says holds, whatever revisions were known before.
 
         Redis may have been emptied and filled anew by a controller that counts from the start again. Values
@@ -73,7 +73,7 @@ class Cards:
         removed = self.cards.keys() - present
         for campaign_id in removed:
             del self.cards[campaign_id], self.encoded[campaign_id]
-        return Changes(changed, set(removed))
+        return CardChanges(changed, set(removed))
 
     def replace_columns(self, values: Mapping[str, bytes]) -> bool:
         """Take in limits and sums; whether anything changed."""

@@ -24,7 +24,7 @@ _IS_DECLARED, _IS_HOUR = b'"model":"declared"', b'"window":"1h"'
 _decode = msgspec.json.Decoder(CampaignKpi).decode
 
 
-class Hours:
+class HourHistory:
     """Readings of ``1h`` under ``declared``, of each hour and campaign the highest revision."""
 
     def __init__(self, settings: Settings) -> None:

@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaError
 from metrics.budget.records import AlertSignal, BudgetDecision
 from metrics.values.errors import RoistreamError
 from streams import topics
-from streams.board.audit_trail import Entry, Kind, Trail
+from streams.board.audit_trail import AuditEntry, AuditTrail, Kind
 from streams.settings import Settings
 from streams.state.codec import partition_of
 from streams.transport.client_options import aiokafka_options
@@ -29,18 +29,18 @@ _logger = logging.getLogger(__name__)
 _encode = msgspec.json.Encoder().encode
 
 
-class JournalError(RoistreamError):
+class KafkaGatewayError(RoistreamError):
     """The broker did not confirm a record; whether it is there is not known, and to send it again is harmless."""
 
 
-class Journal:
+class KafkaGateway:
     """Writes to the controller's topics and follows them into the trail.
 
     Attributes:
         is_up: whether the last exchange with the broker went well.
     """
 
-    def __init__(self, settings: Settings, trail: Trail, tell: Callable[..., None]) -> None:
+    def __init__(self, settings: Settings, trail: AuditTrail, tell: Callable[..., None]) -> None:
         """Nothing is connected before ``start``.
 
         Args:
@@ -81,7 +81,7 @@ class Journal:
         """Put a decision on its topic.
 
         Raises:
-            JournalError: when it is not confirmed.
+            KafkaGatewayError: when it is not confirmed.
         """
         await self._send(topics.BUDGET_DECISIONS, [decision])
 
@@ -89,7 +89,7 @@ class Journal:
         """Put alerts on their topic.
 
         Raises:
-            JournalError: when one is not confirmed.
+            KafkaGatewayError: when one is not confirmed.
         """
         await self._send(topics.BUDGET_ALERTS, signals)
 
@@ -100,7 +100,7 @@ class Journal:
                 await asyncio.gather(*sent)
         except (KafkaError, OSError, TimeoutError) as error:
             self.is_up = False
-            raise JournalError(
+            raise KafkaGatewayError(
                 f"The broker did not confirm a record in {self._settings.topic(topic)} "
                 f"({type(error).__name__}); look at the broker, run roistream topics, and send it again."
             ) from error
@@ -138,7 +138,7 @@ class Journal:
             await asyncio.sleep(_RETRY_EVERY_S)
 
     def _take(self, found: dict[Any, list[Any]]) -> None:
-        news: list[Entry] = []
+        news: list[AuditEntry] = []
         for partition, records in found.items():
             kind = KINDS[partition.topic.removeprefix(self._settings.topic_prefix)]
             entries = (self._trail.offer(kind, record.value or b"") for record in records)

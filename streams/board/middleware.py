@@ -8,8 +8,8 @@ import msgspec
 from aiohttp import web
 
 from metrics.values.errors import Rejection
-from streams.board.auth import MAX_NAME_LENGTH, Access, Attempts
-from streams.board.kafka_gateway import JournalError
+from streams.board.auth import MAX_NAME_LENGTH, FailedAttempts, TokenAuth
+from streams.board.kafka_gateway import KafkaGatewayError
 
 COOKIE = "roistream_board"
 #: Who is asking; set by the gate.
@@ -65,7 +65,7 @@ async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
         return await handler(request)
     except Rejection as rejection:
         return refusal(400, f"{rejection.detail}.")
-    except JournalError as error:
+    except KafkaGatewayError as error:
         return refusal(503, str(error))
     except web.HTTPRequestEntityTooLarge as error:
         return refusal(413, error.text or "The body is too large.")
@@ -82,12 +82,12 @@ async def on_prepare(request: web.Request, response: web.StreamResponse) -> None
         response.headers.setdefault(name, value)
 
 
-class Gate:
+class AuthMiddleware:
     """Lets in who has the token, in the request or by a session."""
 
-    def __init__(self, access: Access, now_ms: Callable[[], int]) -> None:
+    def __init__(self, access: TokenAuth, now_ms: Callable[[], int]) -> None:
         self.access = access
-        self._attempts = Attempts()
+        self._attempts = FailedAttempts()
         self._now_ms = now_ms
 
     def try_token(self, request: web.Request, token: str) -> web.Response | None:

@@ -15,7 +15,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from metrics.values.errors import UNREADABLE, SettingError
-from streams.board.card_store import Cards
+from streams.board.card_store import CardStore
 
 CARDS = "roistream:board"
 COLUMNS = "roistream:board:columns"
@@ -43,7 +43,7 @@ def client(url: str) -> Redis:
         ) from None  # the cause may quote the password
 
 
-class Mirror:
+class RedisSubscriber:
     """Follows Redis into ``cards`` until stopped.
 
     Attributes:
@@ -53,7 +53,7 @@ class Mirror:
     def __init__(
         self,
         redis: Redis,
-        cards: Cards,
+        cards: CardStore,
         tell: Callable[..., None],
         *,
         look_every_s: float = _LOOK_EVERY_S,

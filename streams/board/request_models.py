@@ -75,7 +75,7 @@ class Webhook(msgspec.Struct, frozen=True, rename="camel"):
     alerts: list[WebhookAlert]
 
 
-class Ignored(NamedTuple):
+class IgnoredAlert(NamedTuple):
     """An alert that says nothing about a campaign, and why."""
 
     fingerprint: str
@@ -133,7 +133,7 @@ def _amount(budget: Decimal | None) -> Decimal | None:
         raise Rejection(Reason.INVALID_FIELD, f"budget: {error}") from error
 
 
-def signals_of(webhook: Webhook, now_ms: int) -> tuple[list[AlertSignal], list[Ignored]]:
+def signals_of(webhook: Webhook, now_ms: int) -> tuple[list[AlertSignal], list[IgnoredAlert]]:
     """The signals in a webhook, and the alerts that name no campaign.
 
     Raises:
@@ -150,7 +150,7 @@ def signals_of(webhook: Webhook, now_ms: int) -> tuple[list[AlertSignal], list[I
         if reason is None:
             signals.append(_signal(alert, now_ms))
         else:
-            ignored.append(Ignored(_fingerprint(alert), reason))
+            ignored.append(IgnoredAlert(_fingerprint(alert), reason))
     return signals, ignored
 
 

@@ -16,12 +16,12 @@ from redis.exceptions import RedisError
 from metrics.budget.records import AlertSignal, BoardCard
 from metrics.records.kpi_reading import RollingWindow
 from metrics.values.errors import RoistreamError
-from streams.board.audit_trail import Trail
-from streams.board.broadcast import Feed, Listener
-from streams.board.card_store import Cards
-from streams.board.kafka_gateway import Journal
-from streams.board.middleware import UNTIL, WHO, Gate, answer, is_own_page, refusal
-from streams.board.redis_subscriber import Mirror
+from streams.board.audit_trail import AuditTrail
+from streams.board.broadcast import Broadcast, Subscriber
+from streams.board.card_store import CardStore
+from streams.board.kafka_gateway import KafkaGateway
+from streams.board.middleware import UNTIL, WHO, AuthMiddleware, answer, is_own_page, refusal
+from streams.board.redis_subscriber import RedisSubscriber
 from streams.board.request_models import (
     DecisionRequest,
     LoginRequest,
@@ -47,16 +47,16 @@ _BREATHE_S = 15.0
 
 
 @dataclass
-class Api:
+class BoardRoutes:
     """The handlers, and what they show."""
 
-    cards: Cards
-    trail: Trail
-    feed: Feed
-    mirror: Mirror
-    journal: Journal
+    cards: CardStore
+    trail: AuditTrail
+    feed: Broadcast
+    mirror: RedisSubscriber
+    journal: KafkaGateway
     redis: Redis
-    gate: Gate
+    gate: AuthMiddleware
     simulator: Simulator
     now_ms: Callable[[], int]
     _told: OrderedDict[str, None] = field(default_factory=OrderedDict)
@@ -256,7 +256,7 @@ def _why_stale(asked: DecisionRequest, card: BoardCard) -> str | None:
     return None
 
 
-async def _news(listener: Listener) -> None:
+async def _news(listener: Subscriber) -> None:
     try:
         async with asyncio.timeout(_BREATHE_S):
             await listener.wake.wait()

@@ -12,14 +12,14 @@ from redis.asyncio import Redis
 
 from metrics.values.errors import RoistreamError, SettingError
 from streams.board import static_files as pages
-from streams.board.audit_trail import Trail
-from streams.board.auth import Access
-from streams.board.broadcast import Feed
-from streams.board.card_store import Cards
-from streams.board.kafka_gateway import Journal
-from streams.board.middleware import Gate, guarded, on_prepare
-from streams.board.redis_subscriber import Mirror, client
-from streams.board.routes import MAX_BODY_BYTES, Api
+from streams.board.audit_trail import AuditTrail
+from streams.board.auth import TokenAuth
+from streams.board.broadcast import Broadcast
+from streams.board.card_store import CardStore
+from streams.board.kafka_gateway import KafkaGateway
+from streams.board.middleware import AuthMiddleware, guarded, on_prepare
+from streams.board.redis_subscriber import RedisSubscriber, client
+from streams.board.routes import MAX_BODY_BYTES, BoardRoutes
 from streams.board.simulation import Simulator
 from streams.settings import Settings
 
@@ -48,7 +48,7 @@ def now_ms() -> int:
 
 
 async def _serve(settings: Settings) -> int:
-    board = Board(settings, now_ms)
+    board = BoardServer(settings, now_ms)
     await board.start()
     # Not before: until then a signal ends the process at once, also while it waits for a broker.
     stop = asyncio.Event()
@@ -62,7 +62,7 @@ async def _serve(settings: Settings) -> int:
     return 0
 
 
-class Board:
+class BoardServer:
     """One board: its state, its tasks, its pages."""
 
     def __init__(self, settings: Settings, now_ms: Callable[[], int]) -> None:
@@ -77,11 +77,11 @@ class Board:
         """
         self.settings = settings
         self._redis = _redis(settings)
-        self.cards, self.trail, self.feed = Cards(), Trail(), Feed()
-        self.mirror = Mirror(self._redis, self.cards, self.feed.tell)
-        self.journal = Journal(settings, self.trail, self.feed.tell)
-        self.gate = Gate(Access(_token(settings)), now_ms)
-        self.api = Api(
+        self.cards, self.trail, self.feed = CardStore(), AuditTrail(), Broadcast()
+        self.mirror = RedisSubscriber(self._redis, self.cards, self.feed.tell)
+        self.journal = KafkaGateway(settings, self.trail, self.feed.tell)
+        self.gate = AuthMiddleware(TokenAuth(_token(settings)), now_ms)
+        self.api = BoardRoutes(
             self.cards,
             self.trail,
             self.feed,

@@ -8,7 +8,7 @@ import msgspec
 from metrics import budget
 from metrics.budget.policy import PRESETS, Policies, Preset
 from metrics.entities.campaigns import CampaignRegistry
-from streams.board.hour_history import Hours
+from streams.board.hour_history import HourHistory
 from streams.runtime.registry import Registry
 from streams.settings import Settings
 
@@ -18,7 +18,7 @@ class Simulator:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._hours = Hours(settings)
+        self._hours = HourHistory(settings)
         self._one_at_a_time = asyncio.Lock()
 
     async def run(self, preset: Preset | None, now_ms: int) -> dict[str, Any]:

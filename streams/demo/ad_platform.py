@@ -16,7 +16,7 @@ MAX_LEVEL = 20.0
 
 
 @dataclass
-class Account:
+class AdAccount:
     """The spending state of one campaign; budgets in the campaign's currency."""
 
     opening: Decimal
@@ -24,14 +24,14 @@ class Account:
     is_active: bool = True
 
 
-class Platform:
+class AdPlatform:
     """Spending states of all campaigns.
 
     Args:
         budgets: opening budget of each campaign.
         obeys: False makes a control arm: the same world, in which nobody acts.
 
-    >>> platform = Platform({"c-1": Decimal(100)})
+    >>> platform = AdPlatform({"c-1": Decimal(100)})
     >>> platform.apply({"action_id": "a", "campaign_id": "c-1", "verb": "pause", "mode": "enforce"})
     True
     >>> platform.level("c-1")
@@ -40,7 +40,7 @@ class Platform:
 
     def __init__(self, budgets: Mapping[str, Decimal], *, obeys: bool = True) -> None:
         self.obeys = obeys
-        self.accounts = {name: Account(budget, budget) for name, budget in budgets.items()}
+        self.accounts = {name: AdAccount(budget, budget) for name, budget in budgets.items()}
         self._seen: set[str] = set()
 
     def apply(self, action: Mapping[str, Any]) -> bool:
@@ -68,7 +68,7 @@ class Platform:
         return min(float(account.budget / account.opening), MAX_LEVEL)
 
 
-def _obey(account: Account, action: Mapping[str, Any]) -> None:
+def _obey(account: AdAccount, action: Mapping[str, Any]) -> None:
     verb = action.get("verb")
     if verb == "pause":
         account.is_active = False

@@ -13,7 +13,7 @@ Charge = Literal["click", "impression", "report", "free"]
 
 
 @dataclass(frozen=True)
-class Profile:
+class CampaignProfile:
     """One campaign's nature; money in the campaign's currency."""
 
     campaign_id: str
@@ -50,75 +50,75 @@ class Profile:
 _SALES = {"roas": 3.0, "roi": 0.5}
 _B2B: dict[str, Any] = {"target": "small businesses", "objective": "leads"}
 
-PROFILES: tuple[Profile, ...] = (
-    Profile(
+PROFILES: tuple[CampaignProfile, ...] = (
+    CampaignProfile(
         "spring-sale-search", "Spring sale – search", "search", 0.55, 0.14, 5.0, 74.0,
         share=1.6, impressions_per_click=4, other_cost_share=0.10, has_baseline=True, more_targets=_SALES,
     ),
-    Profile(
+    CampaignProfile(
         "spring-sale-social", "Spring sale – social", "social", 0.38, 0.075, 5.0, 62.0,
         target="families", share=1.4, impressions_per_click=8, more_targets={"cac": 18.0},
     ),
-    Profile(
+    CampaignProfile(
         "spring-sale-display", "Spring sale – display", "display", 0.30, 0.035, 5.0, 55.0,
         share=1.2, impressions_per_click=15, charge="impression", more_targets=_SALES,
     ),
-    Profile(
+    CampaignProfile(
         "brand-search", "Our brand – search", "search", 0.22, 0.22, 2.0, 68.0,
         target="returning visitors", offer="catalogue", share=1.2, impressions_per_click=3, has_baseline=True,
     ),
-    Profile(
+    CampaignProfile(
         "newsletter-spring", "Spring newsletter – email", "email", 0.04, 0.12, 1.0, 58.0,
         target="subscribers", share=0.9, impressions_per_click=5, other_cost_share=0.50,
     ),
-    Profile(
+    CampaignProfile(
         "partner-blogs", "Partner blogs – affiliate", "affiliate", 0.48, 0.09, 5.5, 60.0,
         offer="catalogue", share=0.8, more_targets={"cac": 20.0},
     ),
-    Profile(
+    CampaignProfile(
         "organic-search", "Organic search", "organic", 0.0, 0.10, 0.0, 64.0,
         offer="catalogue", charge="free", has_baseline=True,
     ),
-    Profile(
+    CampaignProfile(
         "crm-trial-search", "CRM trial – search", "search", 1.90, 0.13, 17.0, 260.0,
         offer="crm-trial", currency="USD", share=0.8, charge="report", impressions_per_click=5, **_B2B,
     ),
-    Profile(
+    CampaignProfile(
         "crm-webinar-social", "CRM webinar – social", "social", 1.10, 0.065, 11.0, 150.0,
         offer="crm-webinar", share=0.8, charge="report", impressions_per_click=9, margin=0.4, **_B2B,
     ),
-    Profile(
+    CampaignProfile(
         "uk-launch-search", "UK launch – search", "search", 0.80, 0.12, 7.0, 66.0,
         offer="uk-launch", currency="GBP", share=0.9, impressions_per_click=4, other_cost_share=0.15,
     ),
-    Profile(
+    CampaignProfile(
         "retargeting-display", "Basket reminder – display", "display", 0.42, 0.12, 4.0, 70.0,
         target="abandoned baskets", share=0.8, impressions_per_click=10, charge="impression", more_targets=_SALES,
     ),
-    Profile(
+    CampaignProfile(
         "lookalike-social", "Lookalike audience – social", "social", 0.35, 0.07, 4.5, 52.0,
         share=0.8, impressions_per_click=8, lost_tracking=0.40,
     ),
-    Profile(
+    CampaignProfile(
         "outlet-us-social", "US outlet – social", "social", 0.60, 0.08, 8.0, 80.0,
         offer="outlet", currency="USD", share=0.8, impressions_per_click=7,
     ),
-    Profile(
+    CampaignProfile(
         "loyalty-email", "Loyalty club – email", "email", 0.03, 0.15, 0.8, 49.0,
         target="customers", offer="loyalty", share=0.7, impressions_per_click=4, other_cost_share=0.40,
     ),
-    Profile(
+    CampaignProfile(
         "comparison-affiliate", "Price comparison – affiliate", "affiliate", 0.65, 0.08, 7.5, 71.0,
         offer="catalogue", share=0.7, refund_rate=0.15,
     ),
-    Profile(
+    CampaignProfile(
         "competitor-search", "Competitor names – search", "search", 1.40, 0.05, 10.0, 60.0,
         offer="catalogue", share=0.6, impressions_per_click=6, margin=0.45,
     ),
 )  # fmt: skip
 
 
-def choose(seed: int, count: int) -> list[Profile]:
+def choose(seed: int, count: int) -> list[CampaignProfile]:
     """The first ``count`` campaigns; past the written ones, seeded variants of them with their own luck.
 
     >>> [profile.campaign_id for profile in choose(1, 18)][-2:]
@@ -129,7 +129,7 @@ def choose(seed: int, count: int) -> list[Profile]:
     return [_variant(seed, index) for index in range(count)]
 
 
-def _variant(seed: int, index: int) -> Profile:
+def _variant(seed: int, index: int) -> CampaignProfile:
     profile = PROFILES[index % len(PROFILES)]
     number = index // len(PROFILES) + 1
     if number == 1:

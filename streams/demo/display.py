@@ -13,7 +13,7 @@ from rich.live import Live
 
 from metrics.values.errors import RoistreamError
 from streams.demo.live_table import plain_lines, render
-from streams.demo.table_state import State
+from streams.demo.table_state import TableState
 
 PLAIN_EVERY_S = 5.0
 PICTURE_WIDTH = 160
@@ -23,7 +23,7 @@ _FONTS = re.compile(r"@font-face \{.*?\}", re.DOTALL)
 
 @contextlib.contextmanager
 def display(
-    console: Console, state: State, clock: Callable[[], float] = time.monotonic
+    console: Console, state: TableState, clock: Callable[[], float] = time.monotonic
 ) -> Iterator[Callable[[], None]]:
     """A function that shows the state as it is now; call it as often as you like.
 
@@ -39,7 +39,7 @@ def display(
         yield lambda: live.update(render(state, console.width), refresh=True)
 
 
-def save_picture(state: State, path: Path) -> None:
+def save_picture(state: TableState, path: Path) -> None:
     """Draw the table of a wide terminal as SVG, without the links: one holds the token of the board.
 
     Raises:
@@ -58,7 +58,7 @@ def save_picture(state: State, path: Path) -> None:
         ) from error
 
 
-def _plain(console: Console, state: State, clock: Callable[[], float]) -> Callable[[], None]:
+def _plain(console: Console, state: TableState, clock: Callable[[], float]) -> Callable[[], None]:
     last: float | None = None
 
     def show() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from metrics.values.time import SECOND, format_instant
 from streams import topics
-from streams.demo.campaign_profiles import Profile
+from streams.demo.campaign_profiles import CampaignProfile
 from streams.demo.delivery import Fact, Record
 
 #: Share of clicks by people whom other campaigns reach as well, so that journeys cross.
@@ -26,7 +26,7 @@ class Funnel:
         next_id: gives ids that never repeat.
     """
 
-    def __init__(self, profile: Profile, rng: random.Random, next_id: Callable[[str], str]) -> None:
+    def __init__(self, profile: CampaignProfile, rng: random.Random, next_id: Callable[[str], str]) -> None:
         self.profile = profile
         self._rng = rng
         self._id = next_id

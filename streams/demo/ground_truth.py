@@ -8,7 +8,7 @@ from streams import topics
 from streams.demo.delivery import Arrival
 
 
-class Takings:
+class GroundTruth:
     """Money of one arm in micros of the reporting currency.
 
     Args:
@@ -71,7 +71,7 @@ class Takings:
         return round(float(record.get(name) or 0) * rate * MICROS)
 
 
-def verdict(control: Takings, acted: Takings, actions: int) -> str:
+def verdict(control: GroundTruth, acted: GroundTruth, actions: int) -> str:
     """One line: what control has brought against the arm in which nobody acts."""
     if control.roi is None or acted.roi is None:
         return "Nothing was spent yet."

@@ -10,7 +10,7 @@ import msgspec
 from prometheus_client.parser import text_string_to_metric_families
 
 from streams import topics
-from streams.demo.table_state import LedgerTotals, State
+from streams.demo.table_state import LedgerTotals, TableState
 from streams.demo.traffic import reader
 from streams.settings import Settings
 
@@ -18,7 +18,7 @@ _LEDGER = "roistream_ledger_events"
 _PATIENCE = aiohttp.ClientTimeout(total=5)
 
 
-async def follow_readings(settings: Settings, state: State, now: Callable[[], int]) -> None:
+async def follow_readings(settings: Settings, state: TableState, now: Callable[[], int]) -> None:
     """Offer every reading to the state, from the beginning of the topic, until cancelled."""
     decoder = msgspec.json.Decoder(dict[str, Any])
     async with reader(settings, topics.CAMPAIGN_KPIS, from_beginning=True) as consumer:

@@ -7,7 +7,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from streams.demo.table_state import HOURLY, Row, State
+from streams.demo.table_state import HOURLY, CampaignRow, TableState
 
 _BARS = "▁▂▃▄▅▆▇█"
 _NOTHING = "–"
@@ -17,15 +17,15 @@ _TOLERANCE = 1.25
 
 
 @dataclass(frozen=True)
-class Column:
+class TableColumn:
     """One column: its heading, the narrowest table that shows it, and the cell of a row."""
 
     heading: str
     min_width: int
-    cell: Callable[[Row, State], Text]
+    cell: Callable[[CampaignRow, TableState], Text]
 
 
-def render(state: State, width: int) -> RenderableType:
+def render(state: TableState, width: int) -> RenderableType:
     """The whole display for a terminal of ``width`` characters; narrow ones get fewer columns."""
     table = Table(expand=True, box=None, pad_edge=False, header_style="bold", show_footer=True)
     totals = _totals(state)
@@ -42,21 +42,21 @@ def render(state: State, width: int) -> RenderableType:
     return Group(*header(state), Text(), table, Text(), footer(state))
 
 
-def plain_lines(state: State) -> list[str]:
+def plain_lines(state: TableState) -> list[str]:
     """The same facts as lines of text without colour, for logs."""
     lines = [f"[{state.phase}] {footer(state).plain}"]
     lines += [_plain_row(row, state) for row in _ranked(state) if row.readings]
     return lines
 
 
-def header(state: State) -> list[Text]:
+def header(state: TableState) -> list[Text]:
     """Where everything is."""
     title = Text.assemble(("roistream demo", "bold cyan"), "  ", (state.phase, "dim"))
     links = Text("   ").join(Text.assemble((f"{name} ", "dim"), url) for name, url in state.links.items())
     return [title, links]
 
 
-def footer(state: State) -> Text:
+def footer(state: TableState) -> Text:
     """What the pipeline did with what was sent to it."""
     ledger = state.ledger
     parts = [
@@ -88,7 +88,7 @@ def sparkline(values: Sequence[float], length: int = 12) -> str:
     return "".join(_BARS[round((value - low) / span * steps)] if span else _BARS[0] for value in shown)
 
 
-def _ranked(state: State) -> list[Row]:
+def _ranked(state: TableState) -> list[CampaignRow]:
     """Best ROI first; campaigns without one at the end, by name."""
     return sorted(
         state.rows.values(), key=lambda row: (_descending(row.kpi("roi_net_profit")), row.facts.name)
@@ -99,7 +99,7 @@ def _descending(value: float | None) -> tuple[bool, float]:
     return (value is None, -(value or 0.0))
 
 
-def _plain_row(row: Row, state: State) -> str:
+def _plain_row(row: CampaignRow, state: TableState) -> str:
     cells = " | ".join(f"{name} {cell(row, state).plain}" for name, cell in _PLAIN)
     return f"  {row.facts.name:<32.32} {cells}"
 
@@ -120,11 +120,11 @@ def _percent(value: float | None) -> str:
     return _NOTHING if value is None else f"{value:+,.0%}"
 
 
-def _sum_cell(name: str, form: Callable[[float | None], str]) -> Callable[[Row, State], Text]:
+def _sum_cell(name: str, form: Callable[[float | None], str]) -> Callable[[CampaignRow, TableState], Text]:
     return lambda row, _: Text(form(row.sums(name)))
 
 
-def _cpl(row: Row, _: State) -> Text:
+def _cpl(row: CampaignRow, _: TableState) -> Text:
     cpl, target = row.kpi("cpl"), row.facts.target_cpl
     shown = _number(cpl)
     if cpl is None or not target:
@@ -133,38 +133,38 @@ def _cpl(row: Row, _: State) -> Text:
     return Text.assemble((shown, style), (f" / {target:.2f}", "dim"))
 
 
-def _roi(row: Row, _: State) -> Text:
+def _roi(row: CampaignRow, _: TableState) -> Text:
     roi = row.kpi("roi_net_profit")
     return Text(_percent(roi), style="" if roi is None else "green" if roi >= 0 else "red")
 
 
-def _freshness(row: Row, state: State) -> Text:
+def _freshness(row: CampaignRow, state: TableState) -> Text:
     """Seconds since the row last changed."""
     if row.changed_ms is None:
         return Text(_NOTHING, "dim")
     return Text(f"{max(0, state.now_ms - row.changed_ms) / 1_000:.0f} s", "dim")
 
 
-def _trend(row: Row, _: State) -> Text:
+def _trend(row: CampaignRow, _: TableState) -> Text:
     return Text(sparkline(row.trend), "cyan")
 
 
-COLUMNS: tuple[Column, ...] = (
-    Column("campaign", 0, lambda row, _: Text(row.facts.name)),
-    Column("channel", 110, lambda row, _: Text(row.facts.channel, "dim")),
-    Column("spend {currency}", 80, _sum_cell("spend_micros", _money)),
-    Column("clicks", 90, _sum_cell("clicks", _count)),
-    Column("leads", 70, _sum_cell("leads", _count)),
-    Column("CPL / target", 0, _cpl),
-    Column("CPL 1h", 150, lambda row, _: Text(_number(row.kpi("cpl", HOURLY)))),
-    Column("orders", 70, _sum_cell("orders", _count)),
-    Column("revenue", 100, _sum_cell("revenue_micros", _money)),
-    Column("ROAS", 100, lambda row, _: Text(_number(row.kpi("roas")))),
-    Column("ROI", 0, _roi),
-    Column("CPL trend", 130, _trend),
-    Column("fresh", 60, _freshness),
+COLUMNS: tuple[TableColumn, ...] = (
+    TableColumn("campaign", 0, lambda row, _: Text(row.facts.name)),
+    TableColumn("channel", 110, lambda row, _: Text(row.facts.channel, "dim")),
+    TableColumn("spend {currency}", 80, _sum_cell("spend_micros", _money)),
+    TableColumn("clicks", 90, _sum_cell("clicks", _count)),
+    TableColumn("leads", 70, _sum_cell("leads", _count)),
+    TableColumn("CPL / target", 0, _cpl),
+    TableColumn("CPL 1h", 150, lambda row, _: Text(_number(row.kpi("cpl", HOURLY)))),
+    TableColumn("orders", 70, _sum_cell("orders", _count)),
+    TableColumn("revenue", 100, _sum_cell("revenue_micros", _money)),
+    TableColumn("ROAS", 100, lambda row, _: Text(_number(row.kpi("roas")))),
+    TableColumn("ROI", 0, _roi),
+    TableColumn("CPL trend", 130, _trend),
+    TableColumn("fresh", 60, _freshness),
 )
-_PLAIN: tuple[tuple[str, Callable[[Row, State], Text]], ...] = (
+_PLAIN: tuple[tuple[str, Callable[[CampaignRow, TableState], Text]], ...] = (
     ("spend", _sum_cell("spend_micros", _money)),
     ("clicks", _sum_cell("clicks", _count)),
     ("leads", _sum_cell("leads", _count)),
@@ -177,7 +177,7 @@ _PLAIN: tuple[tuple[str, Callable[[Row, State], Text]], ...] = (
 )
 
 
-def _totals(state: State) -> dict[str, Text]:
+def _totals(state: TableState) -> dict[str, Text]:
     """The last line: sums over all campaigns, and the ratios of those sums (never means of ratios)."""
     spend, leads = state.sum_of("spend_micros"), state.sum_of("leads")
     revenue = state.sum_of("revenue_micros")

@@ -41,7 +41,7 @@ _CONTROL = {
 
 
 @dataclass(frozen=True)
-class Options:
+class DemoOptions:
     """Options of ``roistream demo``.
 
     Attributes:

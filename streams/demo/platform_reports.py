@@ -4,7 +4,7 @@ import random
 
 from metrics.values.time import HOUR, SECOND, floor_to, format_instant
 from streams import topics
-from streams.demo.campaign_profiles import Profile
+from streams.demo.campaign_profiles import CampaignProfile
 from streams.demo.delivery import Fact
 
 #: Simulated time between two statements of the same hour: while live, and in the history.
@@ -13,14 +13,14 @@ _SOURCE = "demo-ads"
 _MICROS = 1_000_000
 
 
-class Reporter:
+class PlatformReporter:
     """One campaign's hourly reports; each statement replaces the earlier ones of its hour.
 
     A statement covers the hour as far as it has gone, so that nothing is spent in the future. The
     platform counts a few more clicks than the site sees, as platforms do.
     """
 
-    def __init__(self, profile: Profile, rng: random.Random) -> None:
+    def __init__(self, profile: CampaignProfile, rng: random.Random) -> None:
         self._profile = profile
         self._rng = rng
         self._hour: int | None = None

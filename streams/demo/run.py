@@ -24,12 +24,12 @@ from streams.demo.board_process import BoardProcess, address_variables
 from streams.demo.display import display, save_picture
 from streams.demo.ground_truth import verdict
 from streams.demo.kpi_follower import follow_readings, read_ledger
-from streams.demo.options import Options, environment
-from streams.demo.simulated_clock import Pace
+from streams.demo.options import DemoOptions, environment
+from streams.demo.simulated_clock import SimulatedClock
 from streams.demo.summary import summary
-from streams.demo.table_state import State, facts
-from streams.demo.worker_process import WORKER_COMMAND, Worker, WorkerDiedError
-from streams.demo.world import World
+from streams.demo.table_state import TableState, facts
+from streams.demo.worker_process import WORKER_COMMAND, WorkerDiedError, WorkerProcess
+from streams.demo.world import DemoWorld
 from streams.embedded.broker import embedded_broker
 from streams.embedded.cache import embedded_cache
 from streams.embedded.child_process import free_ports, is_listening
@@ -41,7 +41,7 @@ _SETTLE_WITHIN_S = 8.0
 _REFRESH_S = 0.5
 
 
-def run(options: Options, worker_command: Sequence[str] = WORKER_COMMAND) -> int:
+def run(options: DemoOptions, worker_command: Sequence[str] = WORKER_COMMAND) -> int:
     """Run the demo to its end.
 
     Args:
@@ -67,7 +67,7 @@ def run(options: Options, worker_command: Sequence[str] = WORKER_COMMAND) -> int
 
 
 def _run(
-    options: Options, worker_command: Sequence[str], console: Console, stack: contextlib.ExitStack
+    options: DemoOptions, worker_command: Sequence[str], console: Console, stack: contextlib.ExitStack
 ) -> int:
     started = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix="roistream-demo-"))  # stays: it holds the worker's log
@@ -94,15 +94,15 @@ def _cause(group: BaseExceptionGroup[BaseException]) -> BaseException:
     return group
 
 
-def _world(options: Options, pace: Pace | None = None, *, obeys: bool = True) -> World:
+def _world(options: DemoOptions, pace: SimulatedClock | None = None, *, obeys: bool = True) -> DemoWorld:
     if pace is None:
-        pace = Pace.starting(
+        pace = SimulatedClock.starting(
             traffic.real_now(), lapse_seconds=options.lapse_seconds, factor=options.timelapse
         )
-    return World(options.seed, options.campaigns, options.rate, pace, obeys=obeys)
+    return DemoWorld(options.seed, options.campaigns, options.rate, pace, obeys=obeys)
 
 
-def _settings(stack: contextlib.ExitStack, options: Options, folder: Path) -> Settings:
+def _settings(stack: contextlib.ExitStack, options: DemoOptions, folder: Path) -> Settings:
     """Settings of demo and worker, with the servers they name running."""
     port = free_ports(1)[0] if options.port == 0 else options.port
     broker = None if os.environ.get("ROISTREAM_BROKER") else stack.enter_context(embedded_broker()).url
@@ -135,25 +135,25 @@ def _environment(variables: Mapping[str, str]) -> Iterator[None]:
 class Demo:
     """One run: the world, its traffic, the worker, the table."""
 
-    options: Options
+    options: DemoOptions
     settings: Settings
-    world: World
+    world: DemoWorld
     console: Console
     folder: Path
     started: float
     has_own_broker: bool
     worker_command: Sequence[str] = WORKER_COMMAND
-    worker: Worker | None = None
+    worker: WorkerProcess | None = None
     board: BoardProcess | None = None
     first_figures_s: float | None = None
     interrupts: int = 0
-    progress: traffic.Progress = field(default_factory=traffic.Progress)
+    progress: traffic.TrafficProgress = field(default_factory=traffic.TrafficProgress)
     #: The same people, in a world where nobody acts.
-    control: World | None = None
+    control: DemoWorld | None = None
 
     def __post_init__(self) -> None:
         self.control = _world(self.options, self.world.pace, obeys=False)
-        self.state = State(facts(self.world), self._links())
+        self.state = TableState(facts(self.world), self._links())
         self.state.has_own_ledger = self.has_own_broker
 
     @property
@@ -236,9 +236,11 @@ class Demo:
         for task in waiting:
             task.cancel()
 
-    async def _start_worker(self, session: aiohttp.ClientSession, stop: asyncio.Event) -> Worker | None:
+    async def _start_worker(
+        self, session: aiohttp.ClientSession, stop: asyncio.Event
+    ) -> WorkerProcess | None:
         """The worker, ready; None when the user was faster."""
-        self.worker = worker = Worker(self.folder, self._pages, self.worker_command)
+        self.worker = worker = WorkerProcess(self.folder, self._pages, self.worker_command)
         self._say(f"Starting the worker; its log: {worker.log}")
         self.board = self._start_board()
         if not await worker.until_ready(session, stop, self._say, _READY_WITHIN_S):
@@ -261,7 +263,7 @@ class Demo:
         elif not stop.is_set():
             self._say(f"The board did not start; its log: {self.board.log}")
 
-    async def _show(self, worker: Worker, stop: asyncio.Event) -> None:
+    async def _show(self, worker: WorkerProcess, stop: asyncio.Event) -> None:
         """Show the table until the time is over, or the user stops it."""
         seconds = self.options.seconds
         deadline = None if seconds is None else time.monotonic() + seconds
@@ -277,7 +279,7 @@ class Demo:
         left = "Ctrl-C ends it" if deadline is None else f"{max(0, deadline - time.monotonic()):.0f} s left"
         return f"seed {self.options.seed} · {self.options.rate:g} clicks/s · {left}"
 
-    async def _settle(self, worker: Worker) -> None:
+    async def _settle(self, worker: WorkerProcess) -> None:
         """Wait until the worker has read what was sent, so that the books can be compared.
 
         Gives up after a bound, and at a second Ctrl-C.

@@ -19,7 +19,7 @@ _STEP_MS = 10 * SECOND
 
 
 @dataclass(frozen=True)
-class Pace:
+class SimulatedClock:
     """The course of simulated time; build it with ``starting``."""
 
     begins_ms: int
@@ -30,7 +30,7 @@ class Pace:
     @classmethod
     def starting(
         cls, now_ms: int, *, lapse_seconds: float = 0.0, factor: float = 1.0, history_ms: int = HISTORY_MS
-    ) -> "Pace":
+    ) -> "SimulatedClock":
         """A world that goes live at real time ``now_ms``.
 
         Args:
@@ -46,7 +46,7 @@ class Pace:
     def simulated(self, real_ms: int) -> int:
         """Simulated time at a real time; never ahead of it.
 
-        >>> pace = Pace.starting(1_000_000, lapse_seconds=10, factor=60)
+        >>> pace = SimulatedClock.starting(1_000_000, lapse_seconds=10, factor=60)
         >>> pace.simulated(1_000_000), pace.simulated(1_005_000), pace.simulated(1_020_000)
         (410000, 710000, 1020000)
         """
@@ -62,7 +62,7 @@ class Pace:
     def density(self, at_ms: int) -> float:
         """Clicks per simulated second, as a share of the live rate, at a simulated time.
 
-        >>> pace = Pace.starting(10_000_000)
+        >>> pace = SimulatedClock.starting(10_000_000)
         >>> pace.density(10_000_000), pace.density(9_980_000), pace.density(3_000_000) == OLDEST_SHARE
         (1.0, 0.5, True)
         """

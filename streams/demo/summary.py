@@ -1,10 +1,10 @@
 """What the demo says at its end. Pure."""
 
 from metrics.records.events import NO_CAMPAIGN
-from streams.demo.table_state import Row, State
+from streams.demo.table_state import CampaignRow, TableState
 
 
-def summary(state: State, first_figures_s: float | None) -> list[str]:
+def summary(state: TableState, first_figures_s: float | None) -> list[str]:
     """Figures per campaign beside the truth they were drawn from, and whether the books agree."""
     campaigns = [row for row in state.rows.values() if row.facts.campaign_id != NO_CAMPAIGN]
     lines = ["", f"{state.campaigns_with_figures} of {len(campaigns)} campaigns show CPL and ROI:"]
@@ -13,7 +13,7 @@ def summary(state: State, first_figures_s: float | None) -> list[str]:
     return [*lines, "", f"First figures: {when}.", *books(state)]
 
 
-def books(state: State) -> list[str]:
+def books(state: TableState) -> list[str]:
     """What was sent against what the worker's ledger says, and whether they agree."""
     ledger = state.ledger
     rows = (
@@ -31,7 +31,7 @@ def _verdict(sent: int, read: int) -> str:
     return "agree" if sent == read else f"differ by {read - sent:+,}"
 
 
-def _figures(row: Row, currency: str) -> str:
+def _figures(row: CampaignRow, currency: str) -> str:
     cpl, roi = row.kpi("cpl"), row.kpi("roi_net_profit")
     shown_cpl = "no CPL yet" if cpl is None else f"CPL {cpl:8.2f} {currency}"
     shown_roi = f"no ROI ({_why(row)})" if roi is None else f"ROI {roi:+8.1%}"
@@ -40,5 +40,5 @@ def _figures(row: Row, currency: str) -> str:
     return f"{shown_cpl:<16}  {shown_roi:<12}{drawn}"
 
 
-def _why(row: Row) -> str:
+def _why(row: CampaignRow) -> str:
     return "nothing spent" if row.readings else "no reading yet"

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from metrics.records.events import NO_CAMPAIGN
-from streams.demo.campaign_profiles import Profile
-from streams.demo.world import RATES, World
+from streams.demo.campaign_profiles import CampaignProfile
+from streams.demo.world import RATES, DemoWorld
 
 #: The windows the table reads; of ``1h`` it keeps the newest.
 TOTAL, HOURLY = "total", "1h"
@@ -16,7 +16,7 @@ Reading = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class CampaignFacts:
+class KnownCampaign:
     """What is known of a campaign beforehand; amounts in the reporting currency.
 
     ``true_cpl`` is what the world draws from, so that figures can be compared with the truth.
@@ -30,10 +30,10 @@ class CampaignFacts:
 
 
 @dataclass
-class Row:
+class CampaignRow:
     """One campaign: its facts, its latest readings, the course of its CPL."""
 
-    facts: CampaignFacts
+    facts: KnownCampaign
     readings: dict[str, Reading] = field(default_factory=dict)
     trend: deque[float] = field(default_factory=lambda: deque(maxlen=_TREND_LENGTH))
     changed_ms: int | None = None
@@ -69,28 +69,28 @@ class LedgerTotals:
         return self.applied + self.duplicate + self.rejected + self.too_late
 
 
-def facts(world: World) -> list[CampaignFacts]:
+def facts(world: DemoWorld) -> list[KnownCampaign]:
     """The table's rows for a world: its campaigns, and the conversions that name none.
 
     Targets are in the campaign's currency; figures come in the reporting one, so targets are converted.
     """
     rates = {currency: float(newest) for currency, (_, newest) in RATES.items()}
 
-    def row(profile: Profile) -> CampaignFacts:
+    def row(profile: CampaignProfile) -> KnownCampaign:
         rate = rates.get(profile.currency, 1.0)
         target, truth = profile.target_cpl * rate, profile.expected_cpl * rate
-        return CampaignFacts(
+        return KnownCampaign(
             profile.campaign_id, profile.name, profile.channel, target or None, truth or None
         )
 
-    return [*map(row, world.profiles), CampaignFacts(NO_CAMPAIGN, "no campaign named", "")]
+    return [*map(row, world.profiles), KnownCampaign(NO_CAMPAIGN, "no campaign named", "")]
 
 
-class State:
+class TableState:
     """All rows, and the facts of header and footer."""
 
-    def __init__(self, campaigns: Iterable[CampaignFacts], links: Mapping[str, str] | None = None) -> None:
-        self.rows = {facts.campaign_id: Row(facts) for facts in campaigns}
+    def __init__(self, campaigns: Iterable[KnownCampaign], links: Mapping[str, str] | None = None) -> None:
+        self.rows = {facts.campaign_id: CampaignRow(facts) for facts in campaigns}
         self.links = dict(links or {})
         self.ledger = LedgerTotals()
         self.sent = self.sent_broken = self.sent_twice = self.sent_late = 0

@@ -14,7 +14,7 @@ from aiokafka.errors import KafkaError
 from metrics.values.errors import RoistreamError
 from streams import topics
 from streams.demo.delivery import Arrival
-from streams.demo.world import World
+from streams.demo.world import DemoWorld
 from streams.settings import Settings
 from streams.transport.client_options import aiokafka_options
 
@@ -33,7 +33,7 @@ def real_now() -> int:
 
 
 @dataclass
-class Progress:
+class TrafficProgress:
     """How far the traffic is; whoever shows it reads it."""
 
     registered: asyncio.Event = field(default_factory=asyncio.Event)
@@ -47,14 +47,14 @@ class Progress:
 
 async def run(
     settings: Settings,
-    world: World,
+    world: DemoWorld,
     *,
     seconds: float | None = None,
     stop: asyncio.Event,
-    progress: Progress | None = None,
+    progress: TrafficProgress | None = None,
     now: Callable[[], int] = real_now,
     obey_from_beginning: bool = True,
-) -> Progress:
+) -> TrafficProgress:
     """Send rates and campaigns, then the history at full speed, then live traffic until told to stop.
 
     Args:
@@ -70,7 +70,7 @@ async def run(
     Raises:
         RoistreamError: when a record is not confirmed, or the broker cannot be reached.
     """
-    progress = progress or Progress()
+    progress = progress or TrafficProgress()
     deadline = None if seconds is None else now() + round(seconds * 1_000)
     try:
         async with (
@@ -98,10 +98,10 @@ async def run(
     return progress
 
 
-class Sender:
+class TrafficSender:
     """Sends arrivals and remembers the first that was not confirmed."""
 
-    def __init__(self, producer: AIOKafkaProducer, settings: Settings, progress: Progress) -> None:
+    def __init__(self, producer: AIOKafkaProducer, settings: Settings, progress: TrafficProgress) -> None:
         self._producer, self._settings, self._progress = producer, settings, progress
         self._failure: BaseException | None = None
 
@@ -143,13 +143,13 @@ class Sender:
 
 
 @contextlib.asynccontextmanager
-async def _sender(settings: Settings, progress: Progress) -> AsyncIterator[Sender]:
+async def _sender(settings: Settings, progress: TrafficProgress) -> AsyncIterator[TrafficSender]:
     producer = AIOKafkaProducer(
         **aiokafka_options(settings), acks="all", linger_ms=_LINGER_MS, max_batch_size=256 * 1024
     )
     try:
         await producer.start()
-        yield Sender(producer, settings, progress)
+        yield TrafficSender(producer, settings, progress)
     finally:
         await producer.stop()
 
@@ -170,7 +170,7 @@ async def reader(settings: Settings, topic: str, *, from_beginning: bool) -> Asy
         await consumer.stop()
 
 
-async def _obey(world: World, actions: AIOKafkaConsumer, progress: Progress) -> None:
+async def _obey(world: DemoWorld, actions: AIOKafkaConsumer, progress: TrafficProgress) -> None:
     """Hand what arrived on ``budget-actions`` to the platform; never waits."""
     for records in (await actions.getmany(timeout_ms=0)).values():
         for record in records:

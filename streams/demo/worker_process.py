@@ -23,7 +23,7 @@ class WorkerDiedError(RoistreamError):
     """The worker ended while the demo ran, or was never ready; the text holds the end of its log."""
 
 
-class Worker:
+class WorkerProcess:
     """The worker's process; it sees the environment of this one.
 
     Args:

@@ -13,13 +13,13 @@ from itertools import count
 
 from metrics.values.time import DAY, HOUR, SECOND, floor_to, format_instant
 from streams import topics
-from streams.demo.ad_platform import Platform
-from streams.demo.campaign_profiles import Profile, choose
+from streams.demo.ad_platform import AdPlatform
+from streams.demo.campaign_profiles import CampaignProfile, choose
 from streams.demo.delivery import BROKEN_SHARE, Arrival, Fact, Record, deliver, spoil
 from streams.demo.funnel import Funnel
-from streams.demo.ground_truth import Takings
-from streams.demo.platform_reports import HISTORY_CADENCE_MS, LIVE_CADENCE_MS, Reporter
-from streams.demo.simulated_clock import Pace
+from streams.demo.ground_truth import GroundTruth
+from streams.demo.platform_reports import HISTORY_CADENCE_MS, LIVE_CADENCE_MS, PlatformReporter
+from streams.demo.simulated_clock import SimulatedClock
 
 #: Rates into EUR at the start of the history, and since one hour before going live.
 RATES: dict[str, tuple[str, str]] = {"USD": ("0.91", "0.92"), "GBP": ("1.17", "1.16")}
@@ -32,7 +32,7 @@ _BUSIEST = {"search": 11, "email": 8, "social": 20, "display": 17, "affiliate": 
 _HOURS = 24
 
 
-class World:
+class DemoWorld:
     """Everything that happens in the demo.
 
     Args:
@@ -43,14 +43,16 @@ class World:
         obeys: False for a control arm whose ad platform ignores budget actions.
     """
 
-    def __init__(self, seed: int, campaigns: int, rate: float, pace: Pace, *, obeys: bool = True) -> None:
+    def __init__(
+        self, seed: int, campaigns: int, rate: float, pace: SimulatedClock, *, obeys: bool = True
+    ) -> None:
         self.seed, self.rate, self.pace = seed, rate, pace
         self.profiles = choose(seed, campaigns)
-        self.platform = Platform({p.campaign_id: self._budget(p) for p in self.profiles}, obeys=obeys)
+        self.platform = AdPlatform({p.campaign_id: self._budget(p) for p in self.profiles}, obeys=obeys)
         #: What was handed out so far: ``sent``, each topic, each kind, and ``refunds``.
         self.counts: Counter[str] = Counter()
         #: What was spent and earned by the records handed out so far.
-        self.takings = Takings({currency: float(pair[1]) for currency, pair in RATES.items()})
+        self.takings = GroundTruth({currency: float(pair[1]) for currency, pair in RATES.items()})
         #: The simulated instant up to which records were asked for.
         self.reached_ms = pace.begins_ms
         self._heap: list[tuple[int, int, int, Arrival | _Source]] = []
@@ -96,21 +98,21 @@ class World:
     def _second_rate_from(self) -> int:
         return floor_to(self.pace.live_ms - HOUR, HOUR)
 
-    def _hourly_spend(self, profile: Profile) -> float:
+    def _hourly_spend(self, profile: CampaignProfile) -> float:
         """Mean spend per hour of the history, in the campaign's currency."""
         seconds = self.pace.history_seconds()
         clicks = min(self.rate * seconds, MAX_HISTORY_CLICKS) / len(self.profiles)
         hours = max(self.pace.live_ms - self.pace.begins_ms, 1) / HOUR
         return clicks * profile.click_price * profile.share / hours
 
-    def _budget(self, profile: Profile) -> Decimal:
+    def _budget(self, profile: CampaignProfile) -> Decimal:
         """About a day's spend at the live rate, in round numbers."""
         if profile.charge == "free":
             return Decimal(0)
         daily = self.rate / len(self.profiles) * profile.click_price * profile.share * DAY / SECOND
         return Decimal(max(100, round(daily, -2)))
 
-    def _campaign(self, profile: Profile) -> Record:
+    def _campaign(self, profile: CampaignProfile) -> Record:
         starts = floor_to(self.pace.begins_ms, HOUR)
         days = 14
         record: Record = {
@@ -140,13 +142,15 @@ class World:
 class _Source:
     """One campaign's clicks, reports and everything that follows from them."""
 
-    def __init__(self, world: World, index: int, profile: Profile, rates: list[float], thin: float) -> None:
+    def __init__(
+        self, world: DemoWorld, index: int, profile: CampaignProfile, rates: list[float], thin: float
+    ) -> None:
         self._world, self._profile, self._rates, self._thin = world, profile, rates, thin
         self._rng = random.Random(f"{world.seed}:{profile.campaign_id}")
         self._serial, self._ids = count(), count()
         self._tag = f"{index:02d}-{world.pace.live_ms // SECOND:x}"
         self._funnel = Funnel(profile, self._rng, self._next_id)
-        self._reporter = Reporter(profile, self._rng) if profile.charge == "report" else None
+        self._reporter = PlatformReporter(profile, self._rng) if profile.charge == "report" else None
         self._report_ms = world.pace.begins_ms
         self._click_ms: int | None = None
         self.next_ms = world.pace.begins_ms
@@ -202,7 +206,7 @@ def _next_report(at_ms: int, live_ms: int) -> int:
     return min(floor_to(at_ms, HISTORY_CADENCE_MS) + HISTORY_CADENCE_MS, live_ms)
 
 
-def _hourly_shares(profiles: list[Profile]) -> list[list[float]]:
+def _hourly_shares(profiles: list[CampaignProfile]) -> list[list[float]]:
     """Each campaign's share of all clicks by hour of the day; every hour's shares add up to 1."""
     weights = [[p.share * _busyness(p.channel, hour) for p in profiles] for hour in range(_HOURS)]
     return [[weight / sum(row) for weight in row] for row in weights]

@@ -6,7 +6,7 @@ import numpy as np
 
 from metrics.values.errors import StateError
 from streams.messages.source_records import ADS, RecordSlab, SourceRecord
-from streams.transport.batch_consumer import Batch
+from streams.transport.batch_consumer import FetchedBatch
 
 _SLICE_RECORDS = 2_000
 #: Clicks and impressions are columns: a slice of them takes as long as one of the others.
@@ -28,7 +28,7 @@ def slices(topic: str, records: Sequence[SourceRecord]) -> Iterator[RecordSlab]:
         at = end
 
 
-def check_gap(topic: str, partition: int, offset: int, batch: Batch) -> None:
+def check_gap(topic: str, partition: int, offset: int, batch: FetchedBatch) -> None:
     """A batch joins the state that goes on at ``offset``.
 
     Raises:

@@ -27,7 +27,7 @@ from streams.stages.intake.stage import Intake, IntakeOptions
 from streams.stages.merge.merge_log import MergeLog
 from streams.stages.merge.stage import Merge, MergeOptions, Pace
 from streams.state.codec import Checkpoint
-from streams.transport.batch_consumer import Batch
+from streams.transport.batch_consumer import FetchedBatch
 from streams.transport.checkpoint_writer import bounds
 
 log = logging.getLogger(__name__)
@@ -240,7 +240,7 @@ class Processor:
 
     # --- feeding -----------------------------------------------------------------------------------
 
-    async def take(self, topic: str, partition: int, generation: int, batch: Batch) -> None:
+    async def take(self, topic: str, partition: int, generation: int, batch: FetchedBatch) -> None:
         """Feed one batch; batches of an earlier assignment are dropped, they will be read again.
 
         Raises:
@@ -255,7 +255,7 @@ class Processor:
         else:
             await self._take_source(holding, name, batch)
 
-    async def _take_source(self, holding: Holding, topic: str, batch: Batch) -> None:
+    async def _take_source(self, holding: Holding, topic: str, batch: FetchedBatch) -> None:
         seat, intake = holding.seats[0], holding.intake.intake
         check_gap(topic, intake.partition, intake.offsets[topic], batch)
         telemetry, loop = self.telemetry.stages["intake"], asyncio.get_running_loop()
@@ -272,7 +272,7 @@ class Processor:
             if batch.records:
                 holding.listening[topic].heard(self._ports.monotonic())
 
-    async def _take_partials(self, holding: Holding, batch: Batch) -> None:
+    async def _take_partials(self, holding: Holding, batch: FetchedBatch) -> None:
         seat, merge = holding.seats[1], holding.merge.merge
         check_gap(topics.PARTIALS, merge.partition, merge.offset, batch)
         telemetry, loop = self.telemetry.stages["merge"], asyncio.get_running_loop()

@@ -19,8 +19,8 @@ from metrics.values.errors import RoistreamError
 from streams import settings as settings_module
 from streams.demo import traffic
 from streams.demo.options import environment
-from streams.demo.simulated_clock import Pace
-from streams.demo.world import World
+from streams.demo.simulated_clock import SimulatedClock
+from streams.demo.world import DemoWorld
 from streams.embedded.broker import embedded_broker
 from streams.embedded.cache import embedded_cache
 from streams.embedded.child_process import Command, Server
@@ -36,7 +36,7 @@ _CALM = {"ROISTREAM_PUBLISH_INTERVAL": "1s"}
 
 
 @dataclass(frozen=True)
-class Options:
+class StackOptions:
     """What is asked for."""
 
     source: Path
@@ -58,7 +58,7 @@ def main(
     """Run the product with its monitoring until Ctrl-C."""
     console = Console(highlight=False)
     try:
-        code = run(Options(source, workers, rate, campaigns, seed, seconds), console)
+        code = run(StackOptions(source, workers, rate, campaigns, seed, seconds), console)
     except RoistreamError as error:
         console.print(f"roistream: {error}", style="red", markup=False, soft_wrap=True)
         code = _EXIT_REFUSED
@@ -67,7 +67,7 @@ def main(
     raise typer.Exit(code)
 
 
-def run(options: Options, console: Console) -> int:
+def run(options: StackOptions, console: Console) -> int:
     """Start everything in order, print where it is, end it in reverse; the exit code.
 
     Raises:
@@ -150,12 +150,12 @@ def _child(name: str, command: str, folder: Path, variables: Mapping[str, str]) 
         server.stop(within_s=15)
 
 
-async def _turn(options: Options, settings: Settings, servers: list[Server], console: Console) -> int:
+async def _turn(options: StackOptions, settings: Settings, servers: list[Server], console: Console) -> int:
     """Send traffic until the time is over, a signal comes, or a part ends by itself."""
-    stop, pace = asyncio.Event(), Pace.starting(traffic.real_now())
+    stop, pace = asyncio.Event(), SimulatedClock.starting(traffic.real_now())
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    world = World(options.seed, options.campaigns, options.rate, pace)
+    world = DemoWorld(options.seed, options.campaigns, options.rate, pace)
     console.print("Traffic runs; Ctrl-C ends everything.")
     sending = asyncio.create_task(traffic.run(settings, world, seconds=options.seconds, stop=stop))
     while not sending.done():

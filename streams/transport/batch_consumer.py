@@ -45,7 +45,7 @@ _METADATA_AGE_MS = 3_000
 _NEVER_MS = 100 * 365 * 24 * 3_600 * 1_000
 
 
-class Batch(NamedTuple):
+class FetchedBatch(NamedTuple):
     """What one fetch gave for one partition.
 
     ``start`` and ``end`` bound all offsets read, control records and compacted ones included, so that
@@ -58,10 +58,10 @@ class Batch(NamedTuple):
 
 
 #: Records by partition, the partitions that were active (None: all), and the consumer group's generation.
-_Fetched = tuple[Mapping[TP, Batch], set[TP] | None, int]
+_Fetched = tuple[Mapping[TP, FetchedBatch], set[TP] | None, int]
 
 
-class Owner(Protocol):
+class PartitionOwner(Protocol):
     """Who holds the state of the partitions."""
 
     def positions(self) -> Mapping[tuple[str, int], int]:
@@ -76,7 +76,7 @@ class Owner(Protocol):
 class BatchApp(faust.App):
     """A Faust app over the batch transport."""
 
-    owner: Owner
+    owner: PartitionOwner
     settings: Settings
 
     def _create_directories(self) -> None:
@@ -144,7 +144,7 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
         active_partitions: set[TP],
         timeout: float | None = None,
         max_records: int | None = None,
-    ) -> dict[TP, Batch]:
+    ) -> dict[TP, FetchedBatch]:
         """Raw records of every active partition that has some."""
         del max_records
         if not self.consumer.flow_active:
@@ -165,10 +165,10 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
             return drained
 
 
-def _drain(fetcher: Any, active: set[TP], settings: Settings) -> dict[TP, Batch]:
+def _drain(fetcher: Any, active: set[TP], settings: Settings) -> dict[TP, FetchedBatch]:
     if fetcher._subscriptions.reassignment_in_progress:
         return {}
-    drained: dict[TP, Batch] = {}
+    drained: dict[TP, FetchedBatch] = {}
     # Partials are few and small, and no reading is fresher than they are: they do not wait behind a fetch of clicks.
     partials = settings.topic(PARTIALS)
     for tp in sorted(fetcher._records, key=lambda tp: tp.topic != partials):
@@ -197,7 +197,7 @@ def _raise(error: Any) -> None:
         return
 
 
-def _batch(result: Any, settings: Settings) -> Batch | None:
+def _batch(result: Any, settings: Settings) -> FetchedBatch | None:
     """Everything one fetch gave for a partition, so that the next fetch may begin at once."""
     parsed = result._partition_records
     if parsed is None or not result.check_assignment(result._topic_partition):
@@ -211,7 +211,9 @@ def _batch(result: Any, settings: Settings) -> Batch | None:
         records.ads(topic, settings.key_rule)
     result._update_position()
     result._partition_records = None
-    return Batch(start, parsed.next_fetch_offset, records) if parsed.next_fetch_offset > start else None
+    return (
+        FetchedBatch(start, parsed.next_fetch_offset, records) if parsed.next_fetch_offset > start else None
+    )
 
 
 class BatchConsumer(Consumer):
@@ -275,7 +277,7 @@ class BatchConsumer(Consumer):
         if known:
             await self._thread.show_offsets(known)
 
-    def _batch_message(self, tp: TP, batch: Batch) -> ConsumerMessage:
+    def _batch_message(self, tp: TP, batch: FetchedBatch) -> ConsumerMessage:
         return ConsumerMessage(
             tp.topic,
             tp.partition,

@@ -34,7 +34,7 @@ _OTHER_NAME = (62, 63, 64)
 _OTHER_TIME = (9, 10)
 
 
-class Obstacle(NamedTuple):
+class ConnectionProblem(NamedTuple):
     """Why a broker does not let us in; ``is_final`` says that waiting does not help.
 
     The text of a final one is a whole sentence that says what to do, of another a few words.
@@ -53,7 +53,7 @@ async def let_in(settings: Settings, within_ms: int) -> None:
     """
     options = aiokafka_options(settings)
     del options["bootstrap_servers"]
-    obstacle: Obstacle | None = Obstacle(_SILENT, is_final=False)
+    obstacle: ConnectionProblem | None = ConnectionProblem(_SILENT, is_final=False)
     pause, loop = _FIRST_PAUSE_S, asyncio.get_running_loop()
     ends = loop.time() + within_ms / 1000
     try:
@@ -72,7 +72,7 @@ async def let_in(settings: Settings, within_ms: int) -> None:
         raise RoistreamError(obstacle.text)
 
 
-async def _first_obstacle(addresses: list[str], options: Mapping[str, Any]) -> Obstacle | None:
+async def _first_obstacle(addresses: list[str], options: Mapping[str, Any]) -> ConnectionProblem | None:
     """None when any address lets us in; else a final obstacle before one that may heal."""
     obstacles = []
     for address in addresses:
@@ -83,7 +83,7 @@ async def _first_obstacle(addresses: list[str], options: Mapping[str, Any]) -> O
     return max(obstacles, key=lambda each: each.is_final)
 
 
-async def examine(address: str, options: Mapping[str, Any]) -> Obstacle | None:
+async def examine(address: str, options: Mapping[str, Any]) -> ConnectionProblem | None:
     """What stands between us and the broker at one address.
 
     Args:
@@ -96,7 +96,7 @@ async def examine(address: str, options: Mapping[str, Any]) -> Obstacle | None:
         certain = _certain(address, options, error)
         if certain is None and not isinstance(error, socket.gaierror | ConnectionRefusedError):
             certain = await _confirmed(address, options["security_protocol"])
-        return certain or Obstacle(_words(address, error), is_final=False)
+        return certain or ConnectionProblem(_words(address, error), is_final=False)
     return None
 
 
@@ -145,7 +145,7 @@ def _wants_certificate(address: str) -> str:
     )
 
 
-def _certain(address: str, options: Mapping[str, Any], error: Exception) -> Obstacle | None:
+def _certain(address: str, options: Mapping[str, Any], error: Exception) -> ConnectionProblem | None:
     """What an error alone proves; None when it may have several causes."""
     text = None
     if isinstance(error, ssl.SSLCertVerificationError):
@@ -168,10 +168,10 @@ def _certain(address: str, options: Mapping[str, Any], error: Exception) -> Obst
             f"The broker at {address} refuses user {options['sasl_plain_username']!r}; "
             "correct ROISTREAM_BROKER_SASL_USERNAME, _PASSWORD or _MECHANISM."
         )
-    return None if text is None else Obstacle(text, is_final=True)
+    return None if text is None else ConnectionProblem(text, is_final=True)
 
 
-async def _confirmed(address: str, protocol: str) -> Obstacle | None:
+async def _confirmed(address: str, protocol: str) -> ConnectionProblem | None:
     """The other way to speak that this listener understands, if there is one."""
     has_tls, has_sasl = protocol.endswith("SSL"), protocol.startswith("SASL")
     if await _speaks(address, has_tls=not has_tls):
@@ -179,13 +179,13 @@ async def _confirmed(address: str, protocol: str) -> Obstacle | None:
         wanted = ("SASL_" if has_sasl else "") + ("PLAINTEXT" if has_tls else "SSL")
         does = "does not speak TLS" if has_tls else "speaks TLS"
         text = f"The broker at {address} {does}; set {_PROTOCOL} to {wanted}, or correct ROISTREAM_BROKER."
-        return Obstacle(text, is_final=True)
+        return ConnectionProblem(text, is_final=True)
     if not has_sasl and await _takes_users(address, has_tls=has_tls):
         text = (
             f"The broker at {address} wants a user; set {_PROTOCOL} to SASL_{protocol}, "
             "ROISTREAM_BROKER_SASL_USERNAME and ROISTREAM_BROKER_SASL_PASSWORD."
         )
-        return Obstacle(text, is_final=True)
+        return ConnectionProblem(text, is_final=True)
     return None
 
 

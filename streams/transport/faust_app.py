@@ -8,10 +8,10 @@ from mode import CrashingSupervisor
 
 from streams import topics
 from streams.settings import Settings
-from streams.transport.batch_consumer import Batch, BatchApp, BatchSchema, Owner
+from streams.transport.batch_consumer import BatchApp, BatchSchema, FetchedBatch, PartitionOwner
 
 #: Feeds one batch: full topic name, partition, generation of the assignment, batch.
-Take = Callable[[str, int, int, Batch], Awaitable[None]]
+Take = Callable[[str, int, int, FetchedBatch], Awaitable[None]]
 #: Called when partitions are assigned, before any seek: partitions and generation.
 TakeOver = Callable[[set[int], int], Awaitable[None]]
 
@@ -19,7 +19,7 @@ TakeOver = Callable[[set[int], int], Awaitable[None]]
 _BUFFERED_BATCHES = 2
 
 
-def make_app(settings: Settings, owner: Owner, take: Take, take_over: TakeOver) -> Any:
+def make_app(settings: Settings, owner: PartitionOwner, take: Take, take_over: TakeOver) -> Any:
     """An app that hands every batch to ``take`` and every assignment to ``take_over``.
 
     Args:

@@ -33,7 +33,7 @@ _CODECS: dict[int, tuple[str, Callable[[], bool], Callable[[bytes], bytes]]] = {
 }
 
 
-class Section(NamedTuple):
+class UnpackedBatch(NamedTuple):
     """The records of one batch, unpacked, and what they count from; ``appended_at`` -1: each has its own time; ``size``: their number."""
 
     base_offset: int
@@ -89,7 +89,7 @@ def unpack(parsed: Any, *, is_whole: bool = True) -> RecordSlab:
         CorruptRecordException: when a batch is damaged.
         UnsupportedCodecError: when a batch is compressed in a way that no installed library reads.
     """
-    sections: list[Section] = []
+    sections: list[UnpackedBatch] = []
     old: list[SourceRecord] = []
     first = parsed.next_fetch_offset
     for batch, raw in _shown(parsed, is_whole=is_whole):
@@ -142,10 +142,10 @@ def _is_shown(parsed: Any, batch: Any) -> bool:
     return not (batch.is_transactional and batch.producer_id in parsed._aborted_producers)
 
 
-def _section(batch: Any, raw: memoryview) -> Section:
+def _section(batch: Any, raw: memoryview) -> UnpackedBatch:
     appended_at = batch.max_timestamp if batch.timestamp_type == _LOG_APPEND_TIME else -1
     count = _COUNT.unpack_from(raw, _COUNT_AT)[0]
-    return Section(batch.base_offset, batch.first_timestamp, appended_at, count, _unpacked(batch, raw))
+    return UnpackedBatch(batch.base_offset, batch.first_timestamp, appended_at, count, _unpacked(batch, raw))
 
 
 def _unpacked(batch: Any, raw: memoryview) -> memoryview | bytes:
@@ -158,7 +158,7 @@ def _unpacked(batch: Any, raw: memoryview) -> memoryview | bytes:
     return decode(packed.tobytes())
 
 
-def _slab(sections: list[Section]) -> RecordSlab:
+def _slab(sections: list[UnpackedBatch]) -> RecordSlab:
     data = b"".join([*(section.records for section in sections), bytes(PADDING)])
     total = sum(section.size for section in sections)
     offsets, timestamps = np.empty(total, dtype=np.int64), np.empty(total, dtype=np.int64)

@@ -53,7 +53,7 @@ class FoundTopic:
 
 
 @dataclass(frozen=True)
-class Survey:
+class TopicSurvey:
     """What ``survey_topics`` met and did."""
 
     specs: Sequence[TopicSpec]
@@ -136,7 +136,7 @@ def ensure_topics(settings: Settings, *, create: bool) -> list[TopicDifference]:
         return list(survey_topics(admin, settings, create=create).differences)
 
 
-def survey_topics(admin: Any, settings: Settings, *, create: bool) -> Survey:
+def survey_topics(admin: Any, settings: Settings, *, create: bool) -> TopicSurvey:
     """The same with a connected ``KafkaAdminClient``, and which topics it created.
 
     Raises:
@@ -149,7 +149,7 @@ def survey_topics(admin: Any, settings: Settings, *, create: bool) -> Survey:
         _create(admin, missing, settings.replication_factor)
         found = _find(admin, wanted)
     differing = [each for spec in wanted for each in differences(spec, found.get(spec.name), settings)]
-    return Survey(wanted, [spec.name for spec in missing if spec.name in found], differing)
+    return TopicSurvey(wanted, [spec.name for spec in missing if spec.name in found], differing)
 
 
 def _find(admin: Any, wanted: Sequence[TopicSpec]) -> dict[str, FoundTopic]:
@@ -263,7 +263,7 @@ def run(settings: Settings) -> int:
     return 1 if survey.differences else 0
 
 
-def print_survey(survey: Survey, console: Console) -> None:
+def print_survey(survey: TopicSurvey, console: Console) -> None:
     """A table of topics with ``created``, ``ok`` or ``differs``, and a sentence per difference."""
     table = Table("topic", "partitions", "state")
     differing = {difference.topic for difference in survey.differences}

@@ -14,7 +14,7 @@ import redis
 import streams.runtime.task
 from streams import topics
 from streams.embedded.child_process import LOOPBACK, free_ports
-from streams.transport.batch_consumer import Batch
+from streams.transport.batch_consumer import FetchedBatch
 from streams.transport.topic_admin import ensure_topics
 from tests.faults.cluster import Cluster, running_cluster
 from tests.faults.proxy import running_proxy
@@ -140,7 +140,7 @@ async def seated(made: Deployment, death: Death) -> tuple[Any, Any]:
             b'{"event_id":"%d","occurred_at":%d,"campaign_id":"c-%d"}' % (number, T0, number)
             for number in range(start, start + count)
         ]
-        batch = Batch(start, start + count, records_of(values, start, T0))
+        batch = FetchedBatch(start, start + count, records_of(values, start, T0))
         await made.processor.take(made.settings.topic(topics.CLICKS), 0, 0, batch)
 
     return take, holding.intake.intake

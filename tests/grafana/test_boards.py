@@ -10,7 +10,7 @@ import yaml
 
 from grafana.boards import BOARDS, budget, campaigns_now, compare, one_campaign
 from grafana.generate import ROOT, files
-from grafana.spec import Board, Panel
+from grafana.spec import Dashboard, Panel
 from metrics.exposition.metric_families import FAMILIES, MetricFamily
 from metrics.kpis.catalogue import BY_ID, KPI_GAUGES
 
@@ -47,7 +47,7 @@ KNOWN = {name for family in FAMILIES for name in sample_names(family)} | {
 }
 
 
-def expressions(board: Board) -> list[str]:
+def expressions(board: Dashboard) -> list[str]:
     queries = [query.expr for panel in board.panels for query in panel.queries]
     return [*queries, *(note.expr for note in board.notes), *(each.query for each in board.variables)]
 
@@ -73,7 +73,7 @@ def test_no_board_names_a_data_source():
 
 
 @pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.uid)
-def test_boards_ask_only_for_what_exists(board: Board):
+def test_boards_ask_only_for_what_exists(board: Dashboard):
     for expr in expressions(board):
         assert names_in(expr) <= KNOWN, expr
 
@@ -84,7 +84,7 @@ def test_rules_ask_only_for_what_exists():
 
 
 @pytest.mark.parametrize(("board", "panel"), PANELS)
-def test_every_panel_says_what_it_shows_and_in_which_unit(board: Board, panel: Panel):
+def test_every_panel_says_what_it_shows_and_in_which_unit(board: Dashboard, panel: Panel):
     assert panel.about.endswith("."), panel.about
     assert panel.unit
     assert panel.queries

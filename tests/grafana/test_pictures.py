@@ -6,7 +6,7 @@ import pytest
 
 from grafana.boards import BOARDS
 from grafana.pictures import Series, draw
-from grafana.spec import Board
+from grafana.spec import Dashboard
 
 
 class Answers:
@@ -26,7 +26,7 @@ class Answers:
 
 @pytest.mark.parametrize("value", [None, 0.0, -12.5, 1_234_567.0])
 @pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.uid)
-def test_every_panel_is_drawn_whatever_the_answer(board: Board, value: float | None):
+def test_every_panel_is_drawn_whatever_the_answer(board: Dashboard, value: float | None):
     drawn = draw(board, Answers(value), [row.title for row in board.rows])
     minidom.parseString(drawn)  # noqa: S318 - of our own making
     for panel in board.panels:

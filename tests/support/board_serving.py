@@ -9,7 +9,7 @@ from typing import Any
 from aiohttp import ClientSession, CookieJar
 from aiokafka import AIOKafkaConsumer
 
-from streams.board.server import Board
+from streams.board.server import BoardServer
 from streams.settings import Settings
 from streams.transport.client_options import aiokafka_options
 from tests.support import board_seeding as seeding
@@ -32,9 +32,9 @@ class Clock:
 @asynccontextmanager
 async def serving(
     settings: Settings, clock: Clock | None = None
-) -> AsyncIterator[tuple[ClientSession, Board]]:
+) -> AsyncIterator[tuple[ClientSession, BoardServer]]:
     """A board and a client of it, that has a jar for cookies and no token yet."""
-    board = Board(settings, clock or Clock())
+    board = BoardServer(settings, clock or Clock())
     await board.start()
     try:
         address = f"http://127.0.0.1:{board.port}"

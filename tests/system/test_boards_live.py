@@ -10,7 +10,7 @@ import pytest
 from kafka import KafkaProducer
 
 from grafana.boards import BOARDS
-from grafana.spec import Board
+from grafana.spec import Dashboard
 from streams import topics
 from streams.embedded.broker import embedded_broker
 from streams.embedded.cache import CacheHandle
@@ -76,7 +76,7 @@ def live(monitoring: None, cache: CacheHandle, tmp_path_factory: pytest.TempPath
 
 
 @pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.uid)
-def test_every_query_of_every_panel_has_data_or_says_why_not(live: Live, board: Board):
+def test_every_query_of_every_panel_has_data_or_says_why_not(live: Live, board: Dashboard):
     wanted = {query.expr: panel.title for panel in board.panels if not panel.empty for query in panel.queries}
     missing = dict(wanted)
 
@@ -90,7 +90,7 @@ def test_every_query_of_every_panel_has_data_or_says_why_not(live: Live, board: 
 
 
 @pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.uid)
-def test_queries_that_may_be_empty_parse_too(live: Live, board: Board):
+def test_queries_that_may_be_empty_parse_too(live: Live, board: Dashboard):
     for panel in board.panels:
         for query in panel.queries:
             live.prometheus.query(filled(query.expr))
@@ -99,7 +99,7 @@ def test_queries_that_may_be_empty_parse_too(live: Live, board: Board):
 
 
 @pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.uid)
-def test_every_variable_offers_something(live: Live, board: Board):
+def test_every_variable_offers_something(live: Live, board: Dashboard):
     for variable in board.variables:
         assert live.prometheus.choices(filled(variable.query), variable.regex), variable.name
         if variable.preferred:

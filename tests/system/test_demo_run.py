@@ -16,8 +16,8 @@ from aiokafka import AIOKafkaProducer
 from metrics.values.errors import RoistreamError
 from streams import topics
 from streams.demo import traffic
-from streams.demo.simulated_clock import Pace
-from streams.demo.world import World
+from streams.demo.simulated_clock import SimulatedClock
+from streams.demo.world import DemoWorld
 from streams.transport.client_options import aiokafka_options
 from streams.transport.topic_admin import ensure_topics
 
@@ -29,7 +29,7 @@ from streams.demo.run import run
 from streams.demo.options import Options
 from streams.demo.worker_process import WORKER_COMMAND
 worker = [sys.executable, *sys.argv[2:]] if sys.argv[2:] else WORKER_COMMAND
-sys.exit(run(Options(seconds=float(sys.argv[1]) or None, port=0), worker))
+sys.exit(run(DemoOptions(seconds=float(sys.argv[1]) or None, port=0), worker))
 """
 #: A worker that is ready, and ends at the third question.
 SHORT_LIVED = """
@@ -76,8 +76,8 @@ async def count_of(settings, topic: str, expected: int) -> int:
 
 
 @pytest.fixture
-def world() -> World:
-    return World(7, 12, 20, Pace.starting(traffic.real_now()))
+def world() -> DemoWorld:
+    return DemoWorld(7, 12, 20, SimulatedClock.starting(traffic.real_now()))
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ def test_the_platform_obeys_actions_from_the_topic_and_survives_rubbish(deployme
     pause = {"action_id": "a-1", "campaign_id": campaign, "verb": "pause", "mode": "enforce"}
 
     async def scenario() -> None:
-        stop, progress = asyncio.Event(), traffic.Progress()
+        stop, progress = asyncio.Event(), traffic.TrafficProgress()
         running = asyncio.create_task(traffic.run(deployment, world, stop=stop, progress=progress))
         await produce(deployment, topics.BUDGET_ACTIONS, campaign, {"action_id": [1]})
         await produce(deployment, topics.BUDGET_ACTIONS, campaign, pause)

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from metrics.values.errors import RoistreamError, SettingError
-from streams.board.server import Board
+from streams.board.server import BoardServer
 from tests.support.board_serving import Clock, run, serving
 
 
@@ -18,14 +18,14 @@ from tests.support.board_serving import Clock, run, serving
 def test_without_a_token_or_a_redis_it_does_not_start_and_says_what_to_set(settings, missing, named):
     without = settings.model_copy(update={missing: None})
     with pytest.raises(SettingError, match=f"^{named}: "):
-        Board(without, Clock())
+        BoardServer(without, Clock())
 
 
 def test_a_taken_port_is_one_sentence_that_names_the_setting(settings):
     async def test() -> None:
         with socket.create_server(("127.0.0.1", 0)) as holder:
             port = holder.getsockname()[1]
-            board = Board(settings.model_copy(update={"board_port": port}), Clock())
+            board = BoardServer(settings.model_copy(update={"board_port": port}), Clock())
             with pytest.raises(RoistreamError, match=rf"^Port {port} .* ROISTREAM_BOARD_PORT"):
                 await board.start()
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from metrics.budget.records import BudgetDecision
 from metrics.values.time import format_instant
-from streams.board.audit_trail import Trail
-from streams.board.broadcast import Feed, Listener
-from streams.board.card_store import Cards
+from streams.board.audit_trail import AuditTrail
+from streams.board.broadcast import Broadcast, Subscriber
+from streams.board.card_store import CardStore
 from tests.support.board_seeding import NOW_MS, card, proposal
 
 
@@ -21,7 +21,7 @@ def encoded(*args, **fields) -> bytes:
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 9)), max_size=30))
 def test_of_each_campaign_the_highest_revision_is_kept_whatever_the_order(said: list[tuple[str, int]]):
-    cards = Cards()
+    cards = CardStore()
     for campaign_id, revision in said:
         cards.offer(encoded(campaign_id, revision))
     newest = {name: max(revision for each, revision in said if each == name) for name, _ in said}
@@ -29,7 +29,7 @@ def test_of_each_campaign_the_highest_revision_is_kept_whatever_the_order(said: 
 
 
 def test_the_whole_hash_holds_even_where_its_revisions_are_lower():
-    cards = Cards()
+    cards = CardStore()
     cards.replace({"a": encoded("a", 9), "b": encoded("b", 9)})
     changes = cards.replace({"a": encoded("a", 1, column="hold"), "c": encoded("c", 1)})
     assert (changes.changed, changes.removed) == ({"a", "c"}, {"b"})
@@ -38,14 +38,14 @@ def test_the_whole_hash_holds_even_where_its_revisions_are_lower():
 
 
 def test_a_hash_that_says_the_same_is_no_news_and_rubbish_in_it_is_left_out():
-    cards = Cards()
+    cards = CardStore()
     cards.replace({"a": encoded("a")})
     changes = cards.replace({"a": encoded("a"), "b": b"rubbish", "c": b"\xff", "d": b"{}"})
     assert (changes.changed, changes.removed) == (set(), set())
 
 
 def test_what_names_no_campaign_has_no_card():
-    cards = Cards()
+    cards = CardStore()
     assert cards.offer(encoded("(none)")) is None
     assert cards.replace({"(none)": encoded("(none)")}).changed == set()
 
@@ -68,7 +68,7 @@ def test_the_trail_is_by_time_once_each_whatever_the_order():
     records += [("action", msgspec.json.encode(proposal("c-1", f"a-{number}"))) for number in range(5)]
     shuffled = records * 2
     random.Random(1).shuffle(shuffled)
-    trail = Trail()
+    trail = AuditTrail()
     told = [trail.offer(kind, value) for kind, value in shuffled]
     assert sum(each is not None for each in told) == len(records)
     times = [datetime.fromisoformat(each.at) for each in trail.newest(limit=100)]
@@ -78,7 +78,7 @@ def test_the_trail_is_by_time_once_each_whatever_the_order():
 
 
 def test_the_trail_forgets_the_oldest_and_tells_of_one_campaign():
-    trail = Trail(limit=3)
+    trail = AuditTrail(limit=3)
     for number in range(5):
         trail.offer("decision", decision(number, NOW_MS + number, f"c-{number % 2}"))
     assert [each.id for each in trail.newest()] == ["d-4", "d-3", "d-2"]
@@ -88,17 +88,17 @@ def test_the_trail_forgets_the_oldest_and_tells_of_one_campaign():
 
 @given(st.binary(max_size=100))
 def test_what_is_no_record_is_passed_over(value: bytes):
-    trail = Trail()
+    trail = AuditTrail()
     assert trail.offer("action", value) is None
     assert trail.newest() == []
 
 
-def told(listener: Listener, cards: Cards) -> dict:
+def told(listener: Subscriber, cards: CardStore) -> dict:
     return {name: msgspec.json.decode(data) for name, data in listener.take(cards)}
 
 
 def test_a_page_hears_the_whole_board_first_and_then_the_newest_of_what_changed():
-    cards, feed = Cards(), Feed()
+    cards, feed = CardStore(), Broadcast()
     cards.replace({"a": encoded("a"), "b": encoded("b")})
     with feed.listening() as listener:
         first = told(listener, cards)["board"]
@@ -117,7 +117,7 @@ def test_a_page_hears_the_whole_board_first_and_then_the_newest_of_what_changed(
 
 
 def test_a_page_that_does_not_read_holds_no_more_than_names_and_a_bounded_trail():
-    cards, feed, trail = Cards(), Feed(), Trail()
+    cards, feed, trail = CardStore(), Broadcast(), AuditTrail()
     with feed.listening() as listener:
         for number in range(1_000):
             cards.offer(encoded("a", number + 1))

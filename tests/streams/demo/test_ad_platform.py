@@ -6,9 +6,9 @@ import pytest
 
 from metrics.values.time import MINUTE, SECOND
 from streams import topics
-from streams.demo.ad_platform import MAX_LEVEL, Platform
-from streams.demo.simulated_clock import Pace
-from streams.demo.world import World
+from streams.demo.ad_platform import MAX_LEVEL, AdPlatform
+from streams.demo.simulated_clock import SimulatedClock
+from streams.demo.world import DemoWorld
 
 NOW = 1_795_294_803_333
 SOCIAL = "spring-sale-social"
@@ -19,8 +19,8 @@ def action(verb: str, number: int = 1, **fields) -> dict:
 
 
 @pytest.fixture
-def platform() -> Platform:
-    return Platform({"c-1": Decimal(100), "c-2": Decimal(50)})
+def platform() -> AdPlatform:
+    return AdPlatform({"c-1": Decimal(100), "c-2": Decimal(50)})
 
 
 def test_pause_stops_and_resume_restores(platform) -> None:
@@ -72,18 +72,18 @@ def test_what_is_not_understood_changes_nothing(platform, record) -> None:
 
 
 def test_a_control_arm_ignores_every_action() -> None:
-    control = Platform({"c-1": Decimal(100)}, obeys=False)
+    control = AdPlatform({"c-1": Decimal(100)}, obeys=False)
     assert not control.apply(action("pause"))
     assert control.level("c-1") == 1.0
 
 
 def test_an_organic_campaign_is_paused_but_not_scaled() -> None:
-    platform = Platform({"c-1": Decimal(0)})
+    platform = AdPlatform({"c-1": Decimal(0)})
     platform.apply(action("set_budget", budget_to=100))
     assert platform.level("c-1") == 1.0
 
 
-def ad_traffic(world: World, until_ms: int) -> int:
+def ad_traffic(world: DemoWorld, until_ms: int) -> int:
     """New clicks and impressions of the social campaign; late copies of old ones do not count."""
     start = world.pace.live_ms
     return sum(
@@ -95,7 +95,7 @@ def ad_traffic(world: World, until_ms: int) -> int:
 
 
 def test_a_paused_campaign_sends_no_more_ad_traffic_and_a_resumed_one_does() -> None:
-    world = World(7, 12, 100, Pace.starting(NOW))
+    world = DemoWorld(7, 12, 100, SimulatedClock.starting(NOW))
     list(world.advance(NOW))
     world.platform.apply(action("pause", 1, campaign_id=SOCIAL))
     assert ad_traffic(world, NOW + MINUTE) == 0
@@ -104,7 +104,7 @@ def test_a_paused_campaign_sends_no_more_ad_traffic_and_a_resumed_one_does() -> 
 
 
 def test_a_doubled_budget_doubles_the_clicks() -> None:
-    world = World(7, 12, 100, Pace.starting(NOW))
+    world = DemoWorld(7, 12, 100, SimulatedClock.starting(NOW))
     list(world.advance(NOW + 10 * SECOND))
     opening = world.platform.accounts[SOCIAL].opening
 

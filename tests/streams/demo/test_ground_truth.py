@@ -2,9 +2,9 @@
 
 from streams import topics
 from streams.demo.delivery import Arrival
-from streams.demo.ground_truth import Takings, verdict
-from streams.demo.simulated_clock import Pace
-from streams.demo.world import World
+from streams.demo.ground_truth import GroundTruth, verdict
+from streams.demo.simulated_clock import SimulatedClock
+from streams.demo.world import DemoWorld
 
 NOW = 1_800_000_000_000
 
@@ -14,7 +14,7 @@ def arrival(topic, record, kind="plain"):
 
 
 def test_spend_revenue_refunds_and_cancellations_are_counted_once():
-    takings = Takings({"USD": 0.5})
+    takings = GroundTruth({"USD": 0.5})
     report = {"campaign_id": "c", "period_start": NOW}
     placed = {"order_id": "o1", "revenue": "50", "cost_of_goods": "20"}
     for each in (
@@ -35,8 +35,8 @@ def test_spend_revenue_refunds_and_cancellations_are_counted_once():
 
 
 def test_without_actions_both_arms_take_the_same():
-    pace = Pace.starting(NOW)
-    arms = [World(7, 4, 20.0, pace, obeys=obeys) for obeys in (True, False)]
+    pace = SimulatedClock.starting(NOW)
+    arms = [DemoWorld(7, 4, 20.0, pace, obeys=obeys) for obeys in (True, False)]
     for world in arms:
         assert list(world.advance(NOW + 5_000))
     assert arms[0].takings.spend == arms[1].takings.spend > 0

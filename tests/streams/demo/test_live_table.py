@@ -10,11 +10,11 @@ from metrics.records.events import NO_CAMPAIGN
 from metrics.values.errors import RoistreamError
 from streams.demo.display import PLAIN_EVERY_S, display, save_picture
 from streams.demo.live_table import plain_lines, render
-from streams.demo.options import JUDGED_SECONDS, Options, environment
-from streams.demo.simulated_clock import Pace
+from streams.demo.options import JUDGED_SECONDS, DemoOptions, environment
+from streams.demo.simulated_clock import SimulatedClock
 from streams.demo.summary import books, summary
-from streams.demo.table_state import CampaignFacts, LedgerTotals, State, facts
-from streams.demo.world import World
+from streams.demo.table_state import KnownCampaign, LedgerTotals, TableState, facts
+from streams.demo.world import DemoWorld
 
 NOW = 1_795_294_803_333
 
@@ -37,13 +37,13 @@ def reading(campaign_id="c-1", *, revision=1, window="total", start=None, cpl=4.
 
 
 @pytest.fixture
-def state() -> State:
-    good = CampaignFacts("c-1", "Spring sale – search", "search", 5.0, 3.9)
-    bad = CampaignFacts("c-2", "Spring sale – display", "display", 5.0, 8.6)
-    return State([good, bad], {"metrics": "http://127.0.0.1:6066/metrics", "seed": "7"})
+def state() -> TableState:
+    good = KnownCampaign("c-1", "Spring sale – search", "search", 5.0, 3.9)
+    bad = KnownCampaign("c-2", "Spring sale – display", "display", 5.0, 8.6)
+    return TableState([good, bad], {"metrics": "http://127.0.0.1:6066/metrics", "seed": "7"})
 
 
-def shown(state: State, width: int) -> str:
+def shown(state: TableState, width: int) -> str:
     console = Console(file=io.StringIO(), width=width, force_terminal=False)
     console.print(render(state, width))
     return console.file.getvalue()
@@ -55,7 +55,7 @@ def shown(state: State, width: int) -> str:
 def test_the_highest_revision_wins_in_any_order_of_arrival() -> None:
     readings = [reading(revision=number, cpl=float(number)) for number in (1, 2, 3)]
     for order in permutations(readings):
-        state = State([CampaignFacts("c-1", "One", "search")])
+        state = TableState([KnownCampaign("c-1", "One", "search")])
         for each in order:
             state.offer(each, NOW)
         assert state.rows["c-1"].kpi("cpl") == 3.0
@@ -93,7 +93,7 @@ def test_a_campaign_counts_when_cpl_and_roi_are_both_known(state) -> None:
 
 
 def test_the_rows_of_a_world_hold_targets_in_the_reporting_currency() -> None:
-    rows = {row.campaign_id: row for row in facts(World(7, 12, 50, Pace.starting(NOW)))}
+    rows = {row.campaign_id: row for row in facts(DemoWorld(7, 12, 50, SimulatedClock.starting(NOW)))}
     assert rows["uk-launch-search"].target_cpl == pytest.approx(7.0 * 1.16)
     assert rows["organic-search"].target_cpl is None
     assert NO_CAMPAIGN in rows
@@ -232,10 +232,10 @@ def test_on_a_shared_broker_the_books_do_not_claim_to_agree_or_differ(state) -> 
 @pytest.mark.parametrize(
     ("options", "name"),
     [
-        (Options(seconds=0), "--seconds"),
-        (Options(rate=0), "--rate"),
-        (Options(campaigns=0), "--campaigns"),
-        (Options(timelapse=0.5), "--timelapse"),
+        (DemoOptions(seconds=0), "--seconds"),
+        (DemoOptions(rate=0), "--rate"),
+        (DemoOptions(campaigns=0), "--campaigns"),
+        (DemoOptions(timelapse=0.5), "--timelapse"),
     ],
 )
 def test_an_option_that_cannot_work_is_named(options, name) -> None:
@@ -244,13 +244,13 @@ def test_an_option_that_cannot_work_is_named(options, name) -> None:
 
 
 def test_half_a_minute_must_show_ten_campaigns() -> None:
-    judged, short, endless = Options(seconds=JUDGED_SECONDS), Options(seconds=10), Options()
+    judged, short, endless = DemoOptions(seconds=JUDGED_SECONDS), DemoOptions(seconds=10), DemoOptions()
     assert judged.is_success(10, interrupted=False)
     assert not judged.is_success(9, interrupted=False)
     assert judged.is_success(0, interrupted=True)
     assert short.is_success(0, interrupted=False)
     assert endless.is_success(0, interrupted=False)
-    assert Options(seconds=30, campaigns=4).is_success(2, interrupted=False)
+    assert DemoOptions(seconds=30, campaigns=4).is_success(2, interrupted=False)
 
 
 def test_the_users_variables_win_over_the_demos_usual_ones() -> None:

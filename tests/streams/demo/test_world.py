@@ -15,8 +15,8 @@ from metrics.values.time import HOUR, MINUTE, SECOND, parse_duration, to_millis
 from streams import topics
 from streams.demo.campaign_profiles import PROFILES
 from streams.demo.delivery import MAX_DISORDER_MS, MAX_LATE_MS, Arrival
-from streams.demo.simulated_clock import HISTORY_MS, Pace
-from streams.demo.world import MAX_HISTORY_CLICKS, World
+from streams.demo.simulated_clock import HISTORY_MS, SimulatedClock
+from streams.demo.world import MAX_HISTORY_CLICKS, DemoWorld
 from streams.messages.decoding import DECODERS
 from streams.stages.intake.stage import Intake, IntakeOptions
 
@@ -34,8 +34,8 @@ class Appended(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def world() -> World:
-    return World(7, len(PROFILES), 200, Pace.starting(NOW))
+def world() -> DemoWorld:
+    return DemoWorld(7, len(PROFILES), 200, SimulatedClock.starting(NOW))
 
 
 @pytest.fixture(scope="module")
@@ -180,7 +180,7 @@ def test_names_ids_and_qualities_are_told_apart() -> None:
 
 
 def test_lead_rates_come_near_to_the_profiles() -> None:
-    world = World(3, 4, 400, Pace.starting(NOW))
+    world = DemoWorld(3, 4, 400, SimulatedClock.starting(NOW))
     clicks, leads = Counter(), Counter()
     for arrival in world.advance(NOW + 60 * SECOND):
         if arrival.kind in {"broken", "duplicate"}:
@@ -227,17 +227,17 @@ def test_while_live_the_platform_speaks_every_few_seconds(stream) -> None:
 
 
 def test_a_campaign_per_number_asked_for_each_with_its_own_id() -> None:
-    world = World(1, 40, 10, Pace.starting(NOW))
+    world = DemoWorld(1, 40, 10, SimulatedClock.starting(NOW))
     assert len({p.campaign_id for p in world.profiles}) == 40
     with pytest.raises(ValueError, match="--campaigns"):
-        World(1, 0, 10, Pace.starting(NOW))
+        DemoWorld(1, 0, 10, SimulatedClock.starting(NOW))
 
 
 # --- pace -------------------------------------------------------------------------------------------
 
 
 def test_live_clicks_come_at_the_rate_asked_for() -> None:
-    world = World(5, 12, 100, Pace.starting(NOW))
+    world = DemoWorld(5, 12, 100, SimulatedClock.starting(NOW))
     clicks = lambda: world.counts[topics.CLICKS]  # noqa: E731
     list(world.advance(NOW + 10 * SECOND))
     before = clicks()
@@ -246,8 +246,8 @@ def test_live_clicks_come_at_the_rate_asked_for() -> None:
 
 
 def test_in_a_time_lapse_too_clicks_come_at_the_rate_asked_for_per_real_second() -> None:
-    pace = Pace.starting(NOW, lapse_seconds=40, factor=60)
-    world = World(5, 12, 100, pace)
+    pace = SimulatedClock.starting(NOW, lapse_seconds=40, factor=60)
+    world = DemoWorld(5, 12, 100, pace)
     list(world.advance(pace.simulated(NOW)))
     before = world.counts[topics.CLICKS]
     list(world.advance(pace.simulated(NOW + 30 * SECOND)))
@@ -255,7 +255,7 @@ def test_in_a_time_lapse_too_clicks_come_at_the_rate_asked_for_per_real_second()
 
 
 def test_the_history_is_two_hours_long_and_bounded_at_any_rate() -> None:
-    world = World(5, 12, 5_000, Pace.starting(NOW))
+    world = DemoWorld(5, 12, 5_000, SimulatedClock.starting(NOW))
     history = list(world.advance(NOW))
     assert NOW - HISTORY_MS - MINUTE < min(a.occurred_at_ms for a in history) < NOW - HISTORY_MS + 2 * MINUTE
     assert world.counts[topics.CLICKS] < MAX_HISTORY_CLICKS * 1.1

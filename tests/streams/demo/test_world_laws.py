@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 
 from metrics.values.time import MINUTE, SECOND
 from streams.demo.delivery import Arrival
-from streams.demo.simulated_clock import Pace
-from streams.demo.world import World
+from streams.demo.simulated_clock import SimulatedClock
+from streams.demo.world import DemoWorld
 
 NOW = 1_795_294_803_333
 seeds = st.integers(0, 2**32)
@@ -15,9 +15,9 @@ rates = st.sampled_from([0.5, 3.0, 20.0])
 factors = st.sampled_from([1.0, 7.5, 60.0])
 
 
-def world(seed: int, count: int, rate: float, factor: float = 1.0, *, obeys: bool = True) -> World:
-    pace = Pace.starting(NOW, lapse_seconds=20, factor=factor, history_ms=20 * MINUTE)
-    return World(seed, count, rate, pace, obeys=obeys)
+def world(seed: int, count: int, rate: float, factor: float = 1.0, *, obeys: bool = True) -> DemoWorld:
+    pace = SimulatedClock.starting(NOW, lapse_seconds=20, factor=factor, history_ms=20 * MINUTE)
+    return DemoWorld(seed, count, rate, pace, obeys=obeys)
 
 
 @settings(max_examples=25, deadline=None)
@@ -83,7 +83,7 @@ def identity(arrival: Arrival, paused: str, tag: str) -> str:
 
 @given(st.floats(1, 1_000), st.floats(0, 600), st.lists(st.integers(0, 10**7), min_size=2, max_size=20))
 def test_simulated_time_goes_forward_and_is_never_ahead_of_real_time(factor, lapse, ages) -> None:
-    pace = Pace.starting(NOW, lapse_seconds=lapse, factor=factor)
+    pace = SimulatedClock.starting(NOW, lapse_seconds=lapse, factor=factor)
     reals = [NOW + age for age in sorted(ages)]
     simulated = [pace.simulated(real) for real in reals]
     assert simulated == sorted(simulated)

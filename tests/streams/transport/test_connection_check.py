@@ -7,7 +7,7 @@ import pytest
 from metrics.values.errors import RoistreamError
 from streams.settings import Settings
 from streams.transport import connection_check as diagnosis
-from streams.transport.connection_check import Obstacle, let_in
+from streams.transport.connection_check import ConnectionProblem, let_in
 
 
 def test_a_client_that_swallows_the_cancellation_does_not_make_it_endless(monkeypatch):
@@ -15,7 +15,7 @@ def test_a_client_that_swallows_the_cancellation_does_not_make_it_endless(monkey
         try:
             await asyncio.sleep(3_600)
         except asyncio.CancelledError:
-            return Obstacle("it is cleaning up", is_final=False)
+            return ConnectionProblem("it is cleaning up", is_final=False)
 
     monkeypatch.setattr(diagnosis, "examine", examine)
     with pytest.raises(RoistreamError, match=r"No broker answers .*it is cleaning up"):

@@ -26,7 +26,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from streams import topics
-from streams.transport.batch_consumer import Batch, BatchConsumer, BatchConsumerThread, BatchTransport
+from streams.transport.batch_consumer import BatchConsumer, BatchConsumerThread, BatchTransport, FetchedBatch
 from streams.transport.client_options import aiokafka_options
 from streams.transport.faust_app import make_app
 from streams.transport.topic_admin import ensure_topics
@@ -148,7 +148,7 @@ class Recorder:
 
     def __init__(self) -> None:
         self.events: list[str] = []
-        self.taken: list[tuple[str, int, int, Batch]] = []
+        self.taken: list[tuple[str, int, int, FetchedBatch]] = []
         self.assigned: list[tuple[set[int], int]] = []
         self.offsets: dict[tuple[str, int], int] = {}
         self.gate = asyncio.Event()
@@ -165,7 +165,7 @@ class Recorder:
         self.events.append("take over")
         self.assigned.append((partitions, generation))
 
-    async def take(self, topic: str, partition: int, generation: int, batch: Batch) -> None:
+    async def take(self, topic: str, partition: int, generation: int, batch: FetchedBatch) -> None:
         self.taken.append((topic, partition, generation, batch))
         await self.gate.wait()
 

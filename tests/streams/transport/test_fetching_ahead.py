@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 from faust.types import TP
 
-from streams.transport.batch_consumer import Batch, BatchConsumer
+from streams.transport.batch_consumer import BatchConsumer, FetchedBatch
 
 CLICKS = TP("ad-clicks", 0)
 
@@ -36,7 +36,7 @@ class Consumer(BatchConsumer):
 
 
 def fetches(*ends):
-    return [Batch(end - 1, end, ()) for end in ends]
+    return [FetchedBatch(end - 1, end, ()) for end in ends]
 
 
 def run(work):

@@ -14,8 +14,8 @@ from streams.topics import TopicSpec, specs
 from streams.transport.client_options import aiokafka_options, kafka_python_options
 from streams.transport.topic_admin import (
     FoundTopic,
-    Survey,
     TopicDifference,
+    TopicSurvey,
     connected_admin,
     differences,
     ensure_topics,
@@ -101,7 +101,7 @@ def test_fewer_replicas_than_asked_for_differ() -> None:
 def test_the_table_says_created_ok_or_differs() -> None:
     names = ("a", "b", "c")
     wrong = TopicDifference("c", "partitions", "c has [8] partitions where 4 are needed; do this.")
-    survey = Survey([TopicSpec(name, 4) for name in names], ["b"], [wrong])
+    survey = TopicSurvey([TopicSpec(name, 4) for name in names], ["b"], [wrong])
     out = io.StringIO()
     print_survey(survey, Console(file=out, width=40))
     lines = out.getvalue().splitlines()

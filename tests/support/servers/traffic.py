@@ -6,15 +6,15 @@ import threading
 from collections.abc import Iterator
 
 from streams.demo import traffic
-from streams.demo.simulated_clock import Pace
-from streams.demo.world import World
+from streams.demo.simulated_clock import SimulatedClock
+from streams.demo.world import DemoWorld
 from streams.settings import Settings
 
 
 @contextlib.contextmanager
-def demo_traffic(settings: Settings, campaigns: int = 12, rate: float = 40.0) -> Iterator[World]:
+def demo_traffic(settings: Settings, campaigns: int = 12, rate: float = 40.0) -> Iterator[DemoWorld]:
     """Sends the demo's world until the context ends; an error of its own is raised then."""
-    world = World(7, campaigns, rate, Pace.starting(traffic.real_now()))
+    world = DemoWorld(7, campaigns, rate, SimulatedClock.starting(traffic.real_now()))
     loop, stop = asyncio.new_event_loop(), asyncio.Event()
     failures: list[BaseException] = []
 
