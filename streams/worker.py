@@ -20,12 +20,12 @@ from streams.runtime.allocation import give_back
 from streams.runtime.kernel_warmup import warm_up
 from streams.runtime.partition_tasks import Ports
 from streams.runtime.registry import Registry
-from streams.runtime.task_manager import Processor
+from streams.runtime.task_manager import TaskManager
 from streams.runtime.telemetry import Telemetry
 from streams.runtime.watchdog import Watchdog
 from streams.settings import Settings
 from streams.sinks.http_server import HttpServer
-from streams.sinks.metrics_snapshot import WorkerSource
+from streams.sinks.metrics_snapshot import MetricsSnapshots
 from streams.sinks.redis_board import BoardViews
 from streams.sinks.redis_readings import RedisViews
 from streams.transport.faust_app import make_app
@@ -114,7 +114,7 @@ class Worker:
         self.app: Any = None
         self._watching: list[asyncio.Task[None]] = []
         self.failure: str | None = None
-        self.processor = Processor(
+        self.processor = TaskManager(
             settings,
             self.book,
             self.telemetry,
@@ -133,7 +133,7 @@ class Worker:
         self.stall_limit_s = max(_STALLED_AFTER_S, 3 * settings.session_timeout / 1000)
         self.watchdog = Watchdog(self.stall_limit_s, time.monotonic, die)
         self.registry = Registry(settings, self.book, self._on_campaign)
-        self.source = WorkerSource(settings, self.processor, self.telemetry, self.views, now_ms)
+        self.source = MetricsSnapshots(settings, self.processor, self.telemetry, self.views, now_ms)
         self.exposition = Exposition(self.source, settings.max_campaign_series)
         self.http = HttpServer(settings.http_host, settings.http_port, self._metrics, self._readiness)
 

@@ -49,7 +49,7 @@ class Record(NamedTuple):
     value: bytes | None
 
 
-class RecordSlab(Sequence[SourceRecord]):
+class SourceRecords(Sequence[SourceRecord]):
     """Records in order of offset.
 
     Args:
@@ -78,7 +78,7 @@ class RecordSlab(Sequence[SourceRecord]):
         self._ads = ads
 
     @classmethod
-    def of(cls, records: Iterable[SourceRecord]) -> "RecordSlab":
+    def of(cls, records: Iterable[SourceRecord]) -> "SourceRecords":
         """A slab of records that are objects."""
         found = list(records)
         blobs = [record.key for record in found] + [record.value for record in found]
@@ -99,12 +99,12 @@ class RecordSlab(Sequence[SourceRecord]):
     @overload
     def __getitem__(self, index: int) -> Record: ...
     @overload
-    def __getitem__(self, index: slice) -> "RecordSlab": ...
-    def __getitem__(self, index: int | slice) -> "Record | RecordSlab":
+    def __getitem__(self, index: slice) -> "SourceRecords": ...
+    def __getitem__(self, index: int | slice) -> "Record | SourceRecords":
         if isinstance(index, slice):
             ads = None if self._ads is None else self._ads.part(index)
             rows = self.offsets[index], self.timestamps[index], self._keys[:, index], self._values[:, index]
-            return RecordSlab(self._data, *rows, ads)
+            return SourceRecords(self._data, *rows, ads)
         return Record(
             int(self.offsets[index]),
             int(self.timestamps[index]),

@@ -8,7 +8,7 @@ import aiokafka
 from aiokafka import TopicPartition
 
 from streams.settings import Settings
-from streams.stages.budget.stage import INPUTS, Controller
+from streams.stages.budget.stage import INPUTS, BudgetStage
 from streams.transport.client_options import aiokafka_options
 from streams.transport.log_offsets import log_ends
 
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 _POLL_MS = 200
 
 
-async def follow(settings: Settings, controller: Controller) -> None:
+async def follow(settings: Settings, controller: BudgetStage) -> None:
     """Feed the controller until cancelled; it is live once what was there at the start is read.
 
     A place that the log no longer holds is skipped with a warning: readings are whole values, of which the next one
@@ -55,7 +55,7 @@ async def follow(settings: Settings, controller: Controller) -> None:
         await consumer.stop()
 
 
-def _place(settings: Settings, controller: Controller, tp: TopicPartition, start: int, end: int) -> int:
+def _place(settings: Settings, controller: BudgetStage, tp: TopicPartition, start: int, end: int) -> int:
     key = (tp.topic.removeprefix(settings.topic_prefix), tp.partition)
     at = controller.offsets.get(key, start)
     if start <= at <= end:

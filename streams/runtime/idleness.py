@@ -1,7 +1,7 @@
 """How long a topic has been silent, as far as its broker vouches for that. Pure: ``now`` is an argument, in seconds."""
 
 
-class Listening:
+class Idleness:
     """One source topic of one partition.
 
     A worker that was stopped, or cut off from its broker, hears nothing either; when it wakes up, the end of
@@ -9,7 +9,7 @@ class Listening:
     on its way for as long as the stop lasted, but what was asked after the answer before it is no older than
     that: silence reaches to the last answer but one.
 
-    >>> one = Listening(now=0.0)
+    >>> one = Idleness(now=0.0)
     >>> for answer, now in ((1, 1.0), (2, 2.0), (2, 60.0), (3, 61.0)): one.answered(answer, now)
     >>> one.silence
     2.0

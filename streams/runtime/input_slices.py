@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from metrics.values.errors import StateError
-from streams.messages.source_records import ADS, RecordSlab, SourceRecord
+from streams.messages.source_records import ADS, SourceRecord, SourceRecords
 from streams.transport.batch_consumer import FetchedBatch
 
 _SLICE_RECORDS = 2_000
@@ -14,9 +14,9 @@ _SLICE_ADS = 20_000
 _SLICE_BYTES = 4 * 1024 * 1024
 
 
-def slices(topic: str, records: Sequence[SourceRecord]) -> Iterator[RecordSlab]:
+def slices(topic: str, records: Sequence[SourceRecord]) -> Iterator[SourceRecords]:
     """Parts small enough that the event loop breathes between them and a checkpoint holds them."""
-    slab = records if isinstance(records, RecordSlab) else RecordSlab.of(records)
+    slab = records if isinstance(records, SourceRecords) else SourceRecords.of(records)
     ends = np.cumsum(np.maximum(slab.sizes, 0))
     most = _SLICE_ADS if topic in ADS else _SLICE_RECORDS
     at = 0

@@ -19,9 +19,9 @@ from metrics.values.time import DAY, MINUTE
 from streams import topics
 from streams.messages.source_records import Record
 from streams.stages.intake.intake_log import IntakeLog
-from streams.stages.intake.stage import Intake, IntakeOptions
+from streams.stages.intake.stage import IntakeOptions, IntakeStage
 from streams.stages.merge.merge_log import MergeLog
-from streams.stages.merge.stage import Merge, MergeOptions, Pace
+from streams.stages.merge.stage import MergeOptions, MergeStage, Pace
 from streams.transport.record_batch_kernel import unframe
 
 log = logging.getLogger(__name__)
@@ -93,12 +93,12 @@ def _process(log: IntakeLog, topic: str, value: bytes) -> None:
 
 def _partition() -> IntakeLog:
     options = IntakeOptions(1, 0, DAY, 1, DAY, rules=AttributionRules(models=MODELS))
-    return IntakeLog(Intake(0, options, CampaignRegistry("EUR")), 0)
+    return IntakeLog(IntakeStage(0, options, CampaignRegistry("EUR")), 0)
 
 
 def _merged() -> MergeLog:
     options = MergeOptions(1, 0, 1_000, ZoneInfo("UTC"), "EUR", MODELS)
-    return MergeLog(Merge(0, options, CampaignRegistry("EUR"), Pace.of(1_000)), 0)
+    return MergeLog(MergeStage(0, options, CampaignRegistry("EUR"), Pace.of(1_000)), 0)
 
 
 if __name__ == "__main__":

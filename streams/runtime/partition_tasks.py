@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from metrics.budget.records import BoardCard, ColumnView
 from metrics.records.kpi_reading import CampaignKpi, RollupKpi
-from streams.runtime.idleness import Listening
-from streams.runtime.task import Seat
+from streams.runtime.idleness import Idleness
+from streams.runtime.task import Task
 from streams.stages.budget.controller_log import ControllerLog
 from streams.stages.intake.intake_log import IntakeLog
 from streams.stages.merge.merge_log import MergeLog
@@ -32,13 +32,13 @@ class Ports:
 
 
 @dataclass
-class Holding:
+class PartitionTasks:
     """Both stages of one partition, and the board's where that is held with it."""
 
     intake: IntakeLog
     merge: MergeLog
-    seats: tuple[Seat, ...]
+    seats: tuple[Task, ...]
     generation: int
-    listening: Mapping[str, Listening]
+    listening: Mapping[str, Idleness]
     board: ControllerLog | None = None
     tasks: list[asyncio.Task[None]] = field(default_factory=list)

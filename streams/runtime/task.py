@@ -108,7 +108,7 @@ class StageLog(Protocol):
         ...
 
 
-class Seat:
+class Task:
     """Recovers a stage's state, checkpoints it when that is due, and gives it up in order."""
 
     def __init__(

@@ -14,18 +14,18 @@ from metrics.records.kpi_reading import CampaignKpi
 from metrics.records.refusal_limit import Acceptance, RefusalLimit
 from streams import topics
 from streams.runtime.budget_inputs import follow
-from streams.runtime.idleness import Listening
+from streams.runtime.idleness import Idleness
 from streams.runtime.input_slices import check_gap, first_offset, slices
-from streams.runtime.partition_tasks import Holding, Ports
-from streams.runtime.task import Rhythm, Seat
+from streams.runtime.partition_tasks import PartitionTasks, Ports
+from streams.runtime.task import Rhythm, Task
 from streams.runtime.telemetry import Telemetry
 from streams.settings import Settings
 from streams.stages.budget.controller_log import ControllerLog
-from streams.stages.budget.stage import BOARD_PARTITION, Controller
+from streams.stages.budget.stage import BOARD_PARTITION, BudgetStage
 from streams.stages.intake.intake_log import IntakeLog
-from streams.stages.intake.stage import Intake, IntakeOptions
+from streams.stages.intake.stage import IntakeOptions, IntakeStage
 from streams.stages.merge.merge_log import MergeLog
-from streams.stages.merge.stage import Merge, MergeOptions, Pace
+from streams.stages.merge.stage import MergeOptions, MergeStage, Pace
 from streams.state.codec import Checkpoint
 from streams.transport.batch_consumer import FetchedBatch
 from streams.transport.checkpoint_writer import bounds
@@ -41,7 +41,7 @@ _RHYTHMS = (Rhythm(0.05, 0.25, 1.0), Rhythm(0.02, 0.5, 0.5), Rhythm(1.0, 1.0, 1.
 _BACKLOG_RECORDS = 100_000
 
 
-class Processor:
+class TaskManager:
     """Takes over, feeds and releases partitions."""
 
     def __init__(
@@ -55,9 +55,9 @@ class Processor:
         self.settings = settings
         self.book = book
         self.telemetry = telemetry
-        self.held: dict[int, Holding] = {}
+        self.held: dict[int, PartitionTasks] = {}
         self.is_ready = False
-        self.recovering: list[Seat] = []
+        self.recovering: list[Task] = []
         self._ports = ports
         self._offsets_moved: dict[tuple[str, int], tuple[int, float]] = {}
         self._taking: asyncio.Task[None] | None = None
@@ -150,19 +150,19 @@ class Processor:
             self._start_timers(holding)
         self.is_ready = True
 
-    def _holding(self, partition: int, generation: int) -> Holding:
+    def _holding(self, partition: int, generation: int) -> PartitionTasks:
         settings, now = self.settings, self._ports.now
-        intake = IntakeLog(Intake(partition, self._intake_options, self.book, self._acceptance), now())
+        intake = IntakeLog(IntakeStage(partition, self._intake_options, self.book, self._acceptance), now())
         intake.intake.refusing.reasons = self.telemetry.dead_letters
         if intake.intake.rekeying is not None:
             intake.intake.rekeying.sent = self.telemetry.rekeyed
-        merge = MergeLog(Merge(partition, self._merge_options, self.book, self._pace), now())
+        merge = MergeLog(MergeStage(partition, self._merge_options, self.book, self._pace), now())
         stages = self.telemetry.stages
         seats = (
-            Seat(
+            Task(
                 settings, intake, topics.INTAKE_CHANGELOG, partition, now, stages["intake"], self._count_sent
             ),
-            Seat(
+            Task(
                 settings,
                 merge,
                 topics.MERGE_CHANGELOG,
@@ -173,15 +173,15 @@ class Processor:
             ),
         )
         heard = self._ports.monotonic()
-        listening = {topic: Listening(heard) for topic in topics.INTAKE_INPUTS}
-        holding = Holding(intake, merge, seats, generation, listening)
+        listening = {topic: Idleness(heard) for topic in topics.INTAKE_INPUTS}
+        holding = PartitionTasks(intake, merge, seats, generation, listening)
         if partition == BOARD_PARTITION:
             self._add_board(holding)
         return holding
 
-    def _add_board(self, holding: Holding) -> None:
+    def _add_board(self, holding: PartitionTasks) -> None:
         settings, now = self.settings, self._ports.now
-        controller = Controller(
+        controller = BudgetStage(
             settings.policies,
             settings.budget_mode,
             settings.reporting_currency,
@@ -192,7 +192,7 @@ class Processor:
         board = holding.board = ControllerLog(
             controller, settings.partitions, now, is_atomic=settings.transactions
         )
-        seat = Seat(
+        seat = Task(
             settings,
             board,
             topics.CONTROLLER_CHANGELOG,
@@ -203,7 +203,7 @@ class Processor:
         )
         holding.seats = (*holding.seats, seat)
 
-    def _start_timers(self, holding: Holding) -> None:
+    def _start_timers(self, holding: PartitionTasks) -> None:
         interval = self.settings.publish_interval / 1000
         rhythms = [rhythm.over(interval) for rhythm in _RHYTHMS]
         running = [
@@ -224,7 +224,7 @@ class Processor:
         if not task.cancelled() and task.exception() is not None:
             self._ports.fail(task.exception())  # type: ignore[arg-type]
 
-    async def _check_offsets(self, fresh: Mapping[int, Holding]) -> None:
+    async def _check_offsets(self, fresh: Mapping[int, PartitionTasks]) -> None:
         """Start ≤ offset ≤ end for every source, or stop; an absent partition begins at the start."""
         names = (*topics.INTAKE_INPUTS, topics.PARTIALS)
         wanted = [(self.settings.topic(name), partition) for name in names for partition in fresh]
@@ -255,7 +255,7 @@ class Processor:
         else:
             await self._take_source(holding, name, batch)
 
-    async def _take_source(self, holding: Holding, topic: str, batch: FetchedBatch) -> None:
+    async def _take_source(self, holding: PartitionTasks, topic: str, batch: FetchedBatch) -> None:
         seat, intake = holding.seats[0], holding.intake.intake
         check_gap(topic, intake.partition, intake.offsets[topic], batch)
         telemetry, loop = self.telemetry.stages["intake"], asyncio.get_running_loop()
@@ -272,7 +272,7 @@ class Processor:
             if batch.records:
                 holding.listening[topic].heard(self._ports.monotonic())
 
-    async def _take_partials(self, holding: Holding, batch: FetchedBatch) -> None:
+    async def _take_partials(self, holding: PartitionTasks, batch: FetchedBatch) -> None:
         seat, merge = holding.seats[1], holding.merge.merge
         check_gap(topics.PARTIALS, merge.partition, merge.offset, batch)
         telemetry, loop = self.telemetry.stages["merge"], asyncio.get_running_loop()

@@ -21,7 +21,7 @@ from metrics.values.money import MICROS
 from metrics.windows.window_kinds import ROLLING, TOTAL_WINDOW
 from streams.settings import Settings
 from streams.stages.merge.merge_log import MergeLog
-from streams.stages.merge.stage import Merge
+from streams.stages.merge.stage import MergeStage
 
 _PLACES = {kind.name: place for place, kind in enumerate(ROLLING)}
 _SPEND = FIELDS.index("spend_micros")
@@ -148,7 +148,7 @@ class CampaignSeries:
                 evidence=latest[TOTAL_WINDOW].evidence if TOTAL_WINDOW in latest else {},
             )
 
-    def _readings(self, merge: Merge, campaign_id: str) -> Iterator[tuple[tuple[str, str], CampaignKpi]]:
+    def _readings(self, merge: MergeStage, campaign_id: str) -> Iterator[tuple[tuple[str, str], CampaignKpi]]:
         """The latest reading of a campaign in each model and window that gauges show."""
         for model in self._settings.gauge_models:
             name = campaign_id if model == DECLARED else subject(campaign_id, model)
@@ -180,7 +180,7 @@ class CampaignSeries:
                 _add(into.setdefault((model, window, currency), {}), sums)
 
 
-def _codes(merge: Merge, names: Iterable[str]) -> Codes:
+def _codes(merge: MergeStage, names: Iterable[str]) -> Codes:
     """The codes of campaigns that the partition knows."""
     found = (merge.subjects.find(name) for name in names)
     return np.array([code for code in found if code is not None], dtype=np.int32)

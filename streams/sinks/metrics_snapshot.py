@@ -16,20 +16,20 @@ from metrics.exposition import (
 from metrics.kpis.rollups import RollupGroup
 from metrics.records.kpi_reading import RollupKpi
 from streams import topics
-from streams.runtime.task_manager import Processor
+from streams.runtime.task_manager import TaskManager
 from streams.runtime.telemetry import Telemetry
 from streams.settings import Settings
 from streams.sinks.campaign_series import CampaignSeries
 from streams.sinks.redis_readings import RedisViews
 
 
-class WorkerSource:
+class MetricsSnapshots:
     """Freezes the worker's state for other threads; runs on the event loop."""
 
     def __init__(
         self,
         settings: Settings,
-        processor: Processor,
+        processor: TaskManager,
         telemetry: Telemetry,
         views: RedisViews | None,
         now: Callable[[], int],

@@ -23,7 +23,7 @@ class Dated(Protocol):
 E = TypeVar("E", bound=Dated)
 
 
-class EntryTable(Generic[E]):
+class KeyedTable(Generic[E]):
     """Entries by id, of one kind and one partition."""
 
     def __init__(self, kind: str, shape: type[E]) -> None:

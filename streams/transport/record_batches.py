@@ -15,7 +15,7 @@ from aiokafka.errors import CorruptRecordException, UnsupportedCodecError
 from aiokafka.record.memory_records import MemoryRecords
 
 from metrics.kernels.memory import PADDING
-from streams.messages.source_records import RecordSlab, SourceRecord
+from streams.messages.source_records import SourceRecord, SourceRecords
 from streams.transport.record_batch_kernel import unframe
 
 _LENGTH = struct.Struct(">i")
@@ -77,7 +77,7 @@ def keep_raw_records() -> None:
     aiokafka.consumer.fetcher.MemoryRecords = RawRecords
 
 
-def unpack(parsed: Any, *, is_whole: bool = True) -> RecordSlab:
+def unpack(parsed: Any, *, is_whole: bool = True) -> SourceRecords:
     """All committed records of a fetch, from the position asked for on; moves the position behind them.
 
     Args:
@@ -97,7 +97,7 @@ def unpack(parsed: Any, *, is_whole: bool = True) -> RecordSlab:
             old += batch
         else:
             sections.append(_section(batch, raw))
-    slab = _slab(sections) if not old else RecordSlab.of([*old, *_slab(sections)])
+    slab = _slab(sections) if not old else SourceRecords.of([*old, *_slab(sections)])
     return (
         slab
         if not len(slab) or slab.offsets[0] >= first
@@ -105,7 +105,7 @@ def unpack(parsed: Any, *, is_whole: bool = True) -> RecordSlab:
     )
 
 
-def unpack_each(parsed: Any) -> Iterator[RecordSlab]:
+def unpack_each(parsed: Any) -> Iterator[SourceRecords]:
     """As ``unpack``, from the start of a batch on, and a slab for each record batch.
 
     Raises:
@@ -113,7 +113,7 @@ def unpack_each(parsed: Any) -> Iterator[RecordSlab]:
         UnsupportedCodecError: when a batch is compressed in a way that no installed library reads.
     """
     for batch, raw in _shown(parsed, is_whole=True):
-        yield RecordSlab.of(batch) if raw[_MAGIC_AT] < _FORMAT else _slab([_section(batch, raw)])
+        yield SourceRecords.of(batch) if raw[_MAGIC_AT] < _FORMAT else _slab([_section(batch, raw)])
 
 
 def _shown(parsed: Any, *, is_whole: bool) -> Iterator[tuple[Any, memoryview]]:
@@ -158,7 +158,7 @@ def _unpacked(batch: Any, raw: memoryview) -> memoryview | bytes:
     return decode(packed.tobytes())
 
 
-def _slab(sections: list[UnpackedBatch]) -> RecordSlab:
+def _slab(sections: list[UnpackedBatch]) -> SourceRecords:
     data = b"".join([*(section.records for section in sections), bytes(PADDING)])
     total = sum(section.size for section in sections)
     offsets, timestamps = np.empty(total, dtype=np.int64), np.empty(total, dtype=np.int64)
@@ -172,4 +172,4 @@ def _slab(sections: list[UnpackedBatch]) -> RecordSlab:
         if row < 0:
             raise CorruptRecordException(f"The record batch at offset {section.base_offset} is damaged.")
         at = end
-    return RecordSlab(data, offsets, timestamps, keys, values)
+    return SourceRecords(data, offsets, timestamps, keys, values)

@@ -21,7 +21,7 @@ from metrics.values.money import MICROS
 from metrics.values.time import HOUR, floor_to, format_instant
 from streams import topics
 from streams.stages.budget.controller_log import ControllerLog
-from streams.stages.budget.stage import Controller
+from streams.stages.budget.stage import BudgetStage
 
 NOW = floor_to(1_800_000_000_000, HOUR)
 NOTHING = dict.fromkeys(Sums.__struct_fields__, 0)
@@ -34,7 +34,7 @@ def controller_of(campaigns, mode="enforce"):
     for number in range(campaigns):
         record = {"campaign_id": f"c-{number}", "budget": 1_000, "targets": {"cpl": 2, "roas": 3}}
         book.register(record["campaign_id"], msgspec.convert(record, Campaign))
-    controller = Controller(parse({"mature_after": "0s"}), mode, "EUR", book, 4)
+    controller = BudgetStage(parse({"mature_after": "0s"}), mode, "EUR", book, 4)
     log = ControllerLog(controller, 4, lambda: NOW)
     log.take_over()
     controller.is_live = True

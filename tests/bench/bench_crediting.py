@@ -15,10 +15,10 @@ import msgspec
 from metrics.attribution.models import MODELS, AttributionRules
 from metrics.entities.campaigns import CampaignRegistry
 from streams import topics
-from streams.messages.source_records import Record, RecordSlab
+from streams.messages.source_records import Record, SourceRecords
 from streams.runtime.kernel_warmup import warm_up
 from streams.stages.intake.intake_log import IntakeLog
-from streams.stages.intake.stage import Intake, IntakeOptions
+from streams.stages.intake.stage import IntakeOptions, IntakeStage
 from tests.bench.clicks import Clicks, Conversions, Records, make_clicks, make_conversions
 
 _SLICE = 2_000
@@ -28,18 +28,20 @@ _CHECKPOINT_WORK_S = 0.06
 _OPTIONS = IntakeOptions(4, 300_000, 86_400_000, 1_000_000, 400 * 86_400_000, credit_interval=2_000)
 
 
-def slabs(records: Records, size: int, now: int) -> Iterator[RecordSlab]:
+def slabs(records: Records, size: int, now: int) -> Iterator[SourceRecords]:
     """Slices of a topic's records, all appended at ``now``."""
     for start in range(0, len(records), size):
         rows = enumerate(records[start : start + size], start)
-        yield RecordSlab.of([Record(offset, now, key, value) for offset, (key, value) in rows])
+        yield SourceRecords.of([Record(offset, now, key, value) for offset, (key, value) in rows])
 
 
-def run(clicks: Clicks, conversions: Conversions | None, models: tuple[str, ...]) -> tuple[float, Intake]:
+def run(
+    clicks: Clicks, conversions: Conversions | None, models: tuple[str, ...]
+) -> tuple[float, IntakeStage]:
     """Seconds of thread time that stage one of partition 0 takes for everything, with its checkpoints."""
     now = time.time_ns() // 1_000_000
     options = _OPTIONS if not models else _with(models)
-    intake = Intake(0, options, CampaignRegistry("EUR"))
+    intake = IntakeStage(0, options, CampaignRegistry("EUR"))
     log = IntakeLog(intake, now)
     feeds = [(topics.CLICKS, slabs(clicks.parts[0], _SLICE, now))]
     if conversions is not None:

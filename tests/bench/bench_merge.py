@@ -15,7 +15,7 @@ from metrics.windows.panes import DAYS, MINUTES, QUARTERS, TOTAL
 from metrics.windows.watermark import PartitionStatus
 from streams.messages.source_records import Record
 from streams.stages.merge.merge_log import MergeLog
-from streams.stages.merge.stage import Merge, MergeOptions, Pace
+from streams.stages.merge.stage import MergeOptions, MergeStage, Pace
 from streams.state.codec import Bundle, encode
 from streams.state.pane_table import pack
 
@@ -42,7 +42,7 @@ def _bundles(campaigns: int, minute: int) -> list[Bundle]:
 def measure(campaigns: int) -> tuple[float, float, float]:
     """Microseconds per pane taken in, per reading given out, and readings per second of both kinds together."""
     options = MergeOptions(1, 60_000, 1_000, ZoneInfo("UTC"), "EUR")
-    merge = Merge(0, options, CampaignRegistry("EUR"), Pace.of(10**9))
+    merge = MergeStage(0, options, CampaignRegistry("EUR"), Pace.of(10**9))
     stage = MergeLog(merge, 0)
     offset, taken, given, panes, readings = 0, 0.0, 0.0, 0, 0
     for minute in range(1, _MINUTES + 1):

@@ -24,13 +24,13 @@ from aiokafka.record.default_records import DefaultRecordBatch
 from metrics.attribution.models import MODELS, AttributionRules
 from metrics.entities.campaigns import CampaignRegistry
 from streams import topics
-from streams.messages.source_records import Record, RecordSlab
+from streams.messages.source_records import Record, SourceRecords
 from streams.runtime.input_slices import slices
 from streams.runtime.kernel_warmup import warm_up
 from streams.stages.intake.intake_log import IntakeLog
-from streams.stages.intake.stage import Intake, IntakeOptions
+from streams.stages.intake.stage import IntakeOptions, IntakeStage
 from streams.stages.merge.merge_log import MergeLog
-from streams.stages.merge.stage import Merge, MergeOptions, Pace
+from streams.stages.merge.stage import MergeOptions, MergeStage, Pace
 from streams.state.codec import Checkpoint
 from streams.transport.record_batches import unpack
 from tests.bench.baselines.loop import Click
@@ -80,7 +80,7 @@ def click_ratios() -> Iterator[float]:
     values = [[each.value for each in DefaultRecordBatch(bytearray(data))] for data in batches]
     ours = theirs = inf
     while True:
-        intake = Intake(0, _OPTIONS, CampaignRegistry("EUR"))
+        intake = IntakeStage(0, _OPTIONS, CampaignRegistry("EUR"))
         log = IntakeLog(intake, _NOW)
         moments = [time.thread_time()]
         _take_clicks(intake, batches)
@@ -131,7 +131,7 @@ def _merge_costs(fed: Checkpoint) -> dict[str, float]:
     partials = [output for output in fed.outputs if output.topic == topics.PARTIALS]
 
     def run() -> dict[str, float]:
-        merge = Merge(0, _MERGE, CampaignRegistry("EUR"), Pace.of(10**9))
+        merge = MergeStage(0, _MERGE, CampaignRegistry("EUR"), Pace.of(10**9))
         log = MergeLog(merge, _NOW)
         records = [Record(offset, _NOW, None, each.value) for offset, each in enumerate(partials)]
         taking = calls(lambda: merge.process(records))
@@ -173,7 +173,7 @@ def _feed(models: tuple[str, ...]) -> dict[str, Any]:
     batches = _batches()
 
     def run() -> dict[str, Any]:
-        intake = Intake(
+        intake = IntakeStage(
             0,
             msgspec.structs.replace(_OPTIONS, rules=AttributionRules(models=models)),
             CampaignRegistry("EUR"),
@@ -183,7 +183,7 @@ def _feed(models: tuple[str, ...]) -> dict[str, Any]:
         made: list[Checkpoint] = []
         found: dict[str, Any] = {"clicks": calls(lambda: _take_clicks(intake, batches))}
         for topic, records in (("leads", _leads()), ("orders", _orders())):
-            slab = RecordSlab.of(records)
+            slab = SourceRecords.of(records)
             found[topic] = calls(lambda topic=topic, slab=slab: _take(intake, topic, slab))
         intake.set_idle(topics.EVENT_SOURCES)
         found["calls of the checkpoint"] = calls(lambda: made.append(log.checkpoint(_NOW)))
@@ -193,14 +193,14 @@ def _feed(models: tuple[str, ...]) -> dict[str, Any]:
     return run()
 
 
-def _take_clicks(intake: Intake, batches: list[bytes]) -> None:
+def _take_clicks(intake: IntakeStage, batches: list[bytes]) -> None:
     for number, data in enumerate(batches):
         slab = unpack(parsed(number * _BATCH, data))
         slab.ads(topics.CLICKS)
         _take(intake, topics.CLICKS, slab)
 
 
-def _take(intake: Intake, topic: str, slab: RecordSlab) -> None:
+def _take(intake: IntakeStage, topic: str, slab: SourceRecords) -> None:
     for part in slices(topic, slab):
         intake.process(topic, part, _NOW)
 

@@ -14,7 +14,7 @@ from streams import topics
 from streams.runtime.input_slices import slices
 from streams.runtime.kernel_warmup import warm_up
 from streams.stages.intake.intake_log import IntakeLog
-from streams.stages.intake.stage import Intake, IntakeOptions
+from streams.stages.intake.stage import IntakeOptions, IntakeStage
 from streams.transport.record_batches import RawRecords, unpack
 from tests.bench.clicks import Records, make_clicks
 
@@ -52,7 +52,7 @@ def parsed(first: int, data: bytes) -> SimpleNamespace:
 def run(found: list[tuple[int, bytes]], now: int) -> list[float]:
     """Seconds of each step for all clicks."""
     options = IntakeOptions(4, 300_000, _DAY_MS, 1_000_000, 400 * _DAY_MS)
-    intake = Intake(0, options, CampaignRegistry("EUR"))
+    intake = IntakeStage(0, options, CampaignRegistry("EUR"))
     stage = IntakeLog(intake, now)
     took = [0.0] * len(STEPS)
     for number, (first, data) in enumerate(found):

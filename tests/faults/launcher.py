@@ -141,7 +141,7 @@ def set_trap(trap: Trap) -> None:
     _around(writer, "start", lambda _: None, lambda each: trap.passes("fenced", _stage(each._changelog)))
     _around(writer, "write", on_write, on_written)
     _around(
-        streams.runtime.task.Seat,
+        streams.runtime.task.Task,
         "close",
         lambda seat: trap.passes("revoking", _stage(seat._changelog)),
         lambda seat: trap.passes("revoked", _stage(seat._changelog)),

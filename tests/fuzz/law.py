@@ -13,9 +13,9 @@ from aiokafka.record.util import calc_crc32c
 from metrics.entities.campaigns import CampaignRegistry
 from metrics.records.refusal_limit import RefusalLimit
 from streams import topics
-from streams.messages.source_records import ADS, RecordSlab
+from streams.messages.source_records import ADS, SourceRecords
 from streams.stages.intake.intake_log import IntakeLog
-from streams.stages.intake.stage import Intake, IntakeOptions
+from streams.stages.intake.stage import IntakeOptions, IntakeStage
 from streams.state.codec import decode_bundle
 from streams.transport.record_batches import RawRecords, unpack
 from tests.metrics.kernels.test_kernel_laws import meaning, row_of
@@ -94,16 +94,16 @@ def _parsed(data: bytes) -> Any:
     )
 
 
-def _plain_is_right(topic: str, slab: RecordSlab) -> None:
+def _plain_is_right(topic: str, slab: SourceRecords) -> None:
     """What the kernels read of a record is what the whole decoder reads."""
     ads = slab.ads(topic)
     for row in np.flatnonzero(ads.plain).tolist():
         assert row_of(ads, row) == meaning(topic, slab[row].value), slab[row]
 
 
-def _in_the_books(topic: str, slab: RecordSlab) -> str:
+def _in_the_books(topic: str, slab: SourceRecords) -> str:
     """Each record has one outcome, and one dead letter where it is refused; again it changes nothing."""
-    intake = Intake(0, _OPTIONS, CampaignRegistry("EUR"))
+    intake = IntakeStage(0, _OPTIONS, CampaignRegistry("EUR"))
     log = IntakeLog(intake, NOW)
     log.take_over()
     offsets = slab.offsets.tolist()
@@ -124,7 +124,7 @@ def _in_the_books(topic: str, slab: RecordSlab) -> str:
 def _is_stored(log: IntakeLog) -> None:
     """A checkpoint can be written and read back, and says the same again."""
     entries = log.checkpoint(NOW).entries
-    again = IntakeLog(Intake(0, _OPTIONS, CampaignRegistry("EUR")), NOW)
+    again = IntakeLog(IntakeStage(0, _OPTIONS, CampaignRegistry("EUR")), NOW)
     again.restore(entries)
     assert again.intake.ledger == log.intake.ledger
     assert again.intake.panes.tallies == log.intake.panes.tallies

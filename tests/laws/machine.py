@@ -19,9 +19,9 @@ from metrics.records.partition_keys import KeyRule
 from metrics.values.errors import Rejection
 from streams import topics
 from streams.stages.intake.intake_log import IntakeLog
-from streams.stages.intake.stage import Intake, IntakeOptions
+from streams.stages.intake.stage import IntakeOptions, IntakeStage
 from streams.stages.merge.merge_log import MergeLog
-from streams.stages.merge.stage import Merge, MergeOptions, Pace
+from streams.stages.merge.stage import MergeOptions, MergeStage, Pace
 from streams.state.codec import Output, partition_of
 
 INTAKE, MERGE = "intake", "merge"
@@ -118,10 +118,10 @@ class Machine:
 
     # --- steps -------------------------------------------------------------------------------------
 
-    def intake(self, p: int) -> Intake:
+    def intake(self, p: int) -> IntakeStage:
         return self.stages[INTAKE, p].intake
 
-    def merge(self, p: int) -> Merge:
+    def merge(self, p: int) -> MergeStage:
         return self.stages[MERGE, p].merge
 
     def read(self, topic: str, p: int, count: int) -> None:
@@ -155,9 +155,9 @@ class Machine:
         """Recover a stage from its changelog; a ``crash`` cuts the checkpoint that claims it."""
         log: Any
         if stage == INTAKE:
-            log = IntakeLog(Intake(p, self.intake_options, self.book), self.now)
+            log = IntakeLog(IntakeStage(p, self.intake_options, self.book), self.now)
         else:
-            log = MergeLog(Merge(p, self.merge_options, self.book, self.pace), self.now)
+            log = MergeLog(MergeStage(p, self.merge_options, self.book, self.pace), self.now)
         log.restore(list(self.changelogs.get((stage, p), {}).items()))
         log.take_over()
         self.stages[stage, p] = log

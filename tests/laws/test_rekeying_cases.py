@@ -10,7 +10,7 @@ from metrics.values.time import HOUR, MINUTE
 from streams import topics
 from streams.stages.intake.intake_log import IntakeLog, IntakeMeta
 from streams.stages.intake.repartition import decode_rekeyed
-from streams.stages.intake.stage import Intake
+from streams.stages.intake.stage import IntakeStage
 from streams.state.codec import META_KEY, decode_as, encode, partition_of
 from tests.laws.facts import T0, book
 from tests.laws.machine import BEFORE_APPEND, BEFORE_CONFIRM, INTAKE, Machine
@@ -248,7 +248,7 @@ def test_a_state_from_before_re_keying_goes_on_at_its_own_watermark():
     older = encode(msgspec.structs.astuple(meta)[:-2])
     reached = []
     for value in (older, kept[META_KEY]):
-        log = IntakeLog(Intake(HOME, machine.intake_options, book()), APPENDED)
+        log = IntakeLog(IntakeStage(HOME, machine.intake_options, book()), APPENDED)
         log.restore(list({**kept, META_KEY: value}.items()))
         reached.append(log.intake.reached)
     assert reached == [T0 + HOUR, None]

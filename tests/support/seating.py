@@ -17,8 +17,8 @@ from metrics.windows.panes import DAYS, MINUTES, QUARTERS, TOTAL
 from streams import topics
 from streams.messages.source_records import SourceRecord
 from streams.runtime.partition_tasks import Ports
-from streams.runtime.task import Seat
-from streams.runtime.task_manager import Processor
+from streams.runtime.task import Task
+from streams.runtime.task_manager import TaskManager
 from streams.runtime.telemetry import Telemetry
 from streams.settings import Settings
 from streams.state.codec import Checkpoint, Entry, PaneBlock, PanePartial, decode_bundle
@@ -152,13 +152,13 @@ class Deployment:
     ) -> None:
         self.settings = settings
         self.now = NOW_MS
-        self.seats: dict[tuple[int, int], Seat] = {}
+        self.seats: dict[tuple[int, int], Task] = {}
         self.deaths = {seat: list(each) for seat, each in (deaths or {}).items()}
-        self.buried: list[Seat] = []
+        self.buried: list[Task] = []
         ports = Ports(
             lambda: self.now, lambda: 0.0, _nothing, _nothing, lambda _r, _b: None, on_failure or fail
         )
-        self.processor = Processor(settings, CampaignRegistry("EUR"), Telemetry("test"), ports)
+        self.processor = TaskManager(settings, CampaignRegistry("EUR"), Telemetry("test"), ports)
         self._consumer: Any = None
         self._sources: dict[TopicPartition, list[Any]] = {}
 
@@ -187,7 +187,7 @@ class Deployment:
         with contextlib.suppress(asyncio.CancelledError):  # aiokafka raises it when its broker is gone
             await self._consumer.stop()
 
-    def seat(self, stage: int, p: int) -> Seat:
+    def seat(self, stage: int, p: int) -> Task:
         """A new owner of a seat, not yet open."""
         seat = self.processor._holding(p, 0).seats[stage]
         deaths = self.deaths.get((stage, p), [])
@@ -196,7 +196,7 @@ class Deployment:
         return seat
 
     async def open(self, stage: int, p: int) -> None:
-        """Seat the next owner; those that die while they claim the partition are succeeded."""
+        """The next owner takes it; those that die while they claim the partition are succeeded."""
         while True:
             self.seats[stage, p] = self.seat(stage, p)
             try:

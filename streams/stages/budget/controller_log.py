@@ -17,7 +17,7 @@ from metrics.budget.records import AlertSignal, BoardCard, BudgetAction, BudgetD
 from metrics.budget.state import Board, CampaignState, Hour
 from metrics.values.errors import StateError
 from streams import topics
-from streams.stages.budget.stage import Controller
+from streams.stages.budget.stage import BudgetStage
 from streams.state.codec import (
     META_KEY,
     Checkpoint,
@@ -71,7 +71,7 @@ class ControllerLog:
     """
 
     def __init__(
-        self, controller: Controller, partitions: int, now: Callable[[], int], *, is_atomic: bool = False
+        self, controller: BudgetStage, partitions: int, now: Callable[[], int], *, is_atomic: bool = False
     ) -> None:
         self.controller = controller
         self.epoch = 0

@@ -40,7 +40,7 @@ _decision = msgspec.json.Decoder(BudgetDecision)
 _signal = msgspec.json.Decoder(AlertSignal)
 
 
-class Controller:
+class BudgetStage:
     """The board with what waits for its next step.
 
     Args:

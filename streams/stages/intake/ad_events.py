@@ -12,7 +12,7 @@ from metrics.sums.tally_columns import LARGEST_PART
 from metrics.values.errors import Rejection
 from metrics.values.hashing import VISITOR_SEED, hash_id, partitions_of
 from streams.messages.decoding import DECODERS
-from streams.messages.source_records import ID_SEEDS, Record, RecordSlab
+from streams.messages.source_records import ID_SEEDS, Record, SourceRecords
 
 #: What is told of a record that does not stand.
 Refuse = Callable[[Record, Rejection], None]
@@ -36,7 +36,7 @@ class AdJudge:
         self._max_future = max_future
         self._rule = rule
 
-    def judge(self, slab: RecordSlab, refuse: Refuse) -> tuple[AdColumns, dict[int, int]]:
+    def judge(self, slab: SourceRecords, refuse: Refuse) -> tuple[AdColumns, dict[int, int]]:
         """The slice with ``plain`` in the rows that stand; the others are refused, in order.
 
         Returns:

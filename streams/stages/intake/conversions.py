@@ -34,14 +34,14 @@ from metrics.windows.distinct_customers import remember
 from metrics.windows.panes import RESOLUTIONS, Horizon
 from streams import topics
 from streams.messages.source_records import SourceRecord
-from streams.stages.intake.attribution.facts import Named
-from streams.stages.intake.repartition import Rekeying, Word
-from streams.state.keyed_table import EntryTable
+from streams.stages.intake.attribution.facts import PersonIds
+from streams.stages.intake.repartition import ConversionUpdate, Repartitioner
+from streams.state.keyed_table import KeyedTable
 
 #: Applies a judged record; None when it is older than every window that could hold it.
 Apply = Callable[[Horizon], list[Contribution] | None]
 _A_CUSTOMER = Tally(customers=1)
-_NOBODY = Named(None, ())
+_NOBODY = PersonIds(None, ())
 
 
 class Conversions:
@@ -49,11 +49,11 @@ class Conversions:
 
     def __init__(
         self,
-        leads: EntryTable[LeadEntry],
-        orders: EntryTable[OrderEntry],
-        customers: EntryTable[FirstOrder],
+        leads: KeyedTable[LeadEntry],
+        orders: KeyedTable[OrderEntry],
+        customers: KeyedTable[FirstOrder],
         book: CampaignRegistry,
-        rekeying: Rekeying | None = None,
+        rekeying: Repartitioner | None = None,
     ) -> None:
         self._rekeying = rekeying
         self._leads = leads
@@ -208,31 +208,39 @@ def _customer(event: Order) -> str | None:
     return None if event.visitor_id is None else f"v|{event.visitor_id}"
 
 
-def _named(event: Order | Erasure) -> Named:
+def _named(event: Order | Erasure) -> PersonIds:
     """Hashes of the ids that a record names."""
     visitor = None if event.visitor_id is None else visitor_hash(event.visitor_id)
     others = ((lead_hash, event.lead_id), (customer_hash, event.customer_id))
-    return Named(visitor, tuple([hashed(text) for hashed, text in others if text is not None]))
+    return PersonIds(visitor, tuple([hashed(text) for hashed, text in others if text is not None]))
 
 
-def _tell_lead(rekeying: Rekeying, event: Lead, entry: LeadEntry, seen_at: int, home: int | None) -> None:
+def _tell_lead(
+    rekeying: Repartitioner, event: Lead, entry: LeadEntry, seen_at: int, home: int | None
+) -> None:
     """A lead is credited as of its earliest record, whatever stage that has; later stages follow it."""
     visitor = None if event.visitor_id is None else visitor_hash(event.visitor_id)
-    named = Named(visitor, (lead_hash(event.lead_id),))
+    named = PersonIds(visitor, (lead_hash(event.lead_id),))
     at = min([mark.at for mark in entry.marks if mark is not None])
-    rekeying.convert(Word(f"{LEAD}|{event.lead_id}", at, named, lead_counts(entry), seen_at), home)
+    rekeying.convert(
+        ConversionUpdate(f"{LEAD}|{event.lead_id}", at, named, lead_counts(entry), seen_at), home
+    )
 
 
-def _tell_order(rekeying: Rekeying, event: Order, entry: OrderEntry, seen_at: int, home: int | None) -> None:
+def _tell_order(
+    rekeying: Repartitioner, event: Order, entry: OrderEntry, seen_at: int, home: int | None
+) -> None:
     """An order is credited as of its placement; what comes before that is known cannot be credited."""
     named = _NOBODY
     if entry.placed is not None and event.kind == "placed":
         named = _named(event)
     at = seen_at if entry.placed is None else entry.placed.at
-    rekeying.convert(Word(f"{ORDER}|{event.order_id}", at, named, order_counts(entry), seen_at), home)
+    rekeying.convert(
+        ConversionUpdate(f"{ORDER}|{event.order_id}", at, named, order_counts(entry), seen_at), home
+    )
 
 
-def _tell_first(rekeying: Rekeying, known: FirstOrder | None, first: FirstOrder) -> None:
+def _tell_first(rekeying: Repartitioner, known: FirstOrder | None, first: FirstOrder) -> None:
     """Which order is a customer's first, where no record says so itself."""
     if known is not None and known.order_id != first.order_id and not known.is_flagged:
         rekeying.mark_first(f"{ORDER}|{known.order_id}", is_first=False)

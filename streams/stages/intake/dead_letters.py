@@ -13,7 +13,7 @@ from streams.stages.intake.ledger import LedgerCounts
 _LATE = "older than the retention of the 1d window (35 days behind the watermark)"
 
 
-class Refusing:
+class DeadLetters:
     """The refused records of one source partition.
 
     Args:

@@ -13,10 +13,10 @@ from metrics.values.time import MINUTE
 _DISORDER = MINUTE
 
 
-class Forgetting:
+class PendingErasures:
     """The erasures of one partition that some topic has not passed yet.
 
-    >>> forgetting = Forgetting()
+    >>> forgetting = PendingErasures()
     >>> forgetting.note(Erasure(requested_at=0, visitor_id="v"), at=0)
     >>> forgetting.take({"ad-clicks": 59_999}, ()), len(forgetting.take({"ad-clicks": 60_000}, ()))
     ([], 1)

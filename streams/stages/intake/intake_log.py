@@ -20,11 +20,11 @@ from metrics.windows.panes import PaneChanges
 from metrics.windows.watermark import PartitionStatus
 from streams import topics
 from streams.stages.intake.attribution.tables import MADE_KEY, JourneyLog
-from streams.stages.intake.joint_watermark import Heard
+from streams.stages.intake.joint_watermark import SenderProgress
 from streams.stages.intake.ledger import LedgerCounts
 from streams.stages.intake.rekey_log import Addressed, RekeyLog
 from streams.stages.intake.repartition import Rekeyed
-from streams.stages.intake.stage import Intake
+from streams.stages.intake.stage import IntakeStage
 from streams.state.codec import (
     META_KEY,
     Bundle,
@@ -66,7 +66,7 @@ class IntakeMeta(msgspec.Struct, array_like=True):
     ledger: dict[str, LedgerCounts]
     forgetting: list[tuple[int, Erasure]] = []
     #: Of the partitions that send here, and the watermark of all of them; that of an older state is its own.
-    heard: dict[int, Heard] = {}
+    heard: dict[int, SenderProgress] = {}
     joint: int | None = _UNTOLD
 
 
@@ -82,7 +82,7 @@ class Kept:
 class IntakeLog:
     """One intake partition with its place in its changelog."""
 
-    def __init__(self, intake: Intake, now: int) -> None:
+    def __init__(self, intake: IntakeStage, now: int) -> None:
         self.intake = intake
         self.epoch = 0
         self.sequence = 0
@@ -387,7 +387,7 @@ class IntakeLog:
         return self._routes
 
 
-def _rekey_log(intake: Intake) -> RekeyLog | None:
+def _rekey_log(intake: IntakeStage) -> RekeyLog | None:
     if intake.rekeying is None:
         return None
     options = intake.options

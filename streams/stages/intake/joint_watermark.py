@@ -3,35 +3,37 @@
 import msgspec
 
 from metrics.windows.watermark import CampaignClock, PartitionStatus
-from streams.stages.intake.repartition import Reached, Rekeyed
+from streams.stages.intake.repartition import Rekeyed, SourceProgress
 
 #: After every event time.
 EVER = 1 << 62
 
 
-class Heard(msgspec.Struct, array_like=True):
+class SenderProgress(msgspec.Struct, array_like=True):
     """Of one source partition: the last message taken in, and how far it had come."""
 
     sequence: int = -1
     index: int = -1
-    reached: Reached | None = None
+    reached: SourceProgress | None = None
 
 
-class Neighbours:
+class JointWatermark:
     """The source partitions that one partition takes in from, itself among them.
 
     Its watermark is the least of theirs, so that no window is final before everything has arrived that counts in it.
 
-    >>> both = Neighbours(0, 2); both.turn(PartitionStatus(50, is_idle=False)); both.watermark is None
+    >>> both = JointWatermark(0, 2); both.turn(PartitionStatus(50, is_idle=False)); both.watermark is None
     True
-    >>> both.hear(1, Reached(40, False, 45, 40)), both.watermark, both.clicks(50)
+    >>> both.hear(1, SourceProgress(40, False, 45, 40)), both.watermark, both.clicks(50)
     (True, 40, 45)
     """
 
     def __init__(self, partition: int, partitions: int) -> None:
         self._partition = partition
         self._clock = CampaignClock(partitions)
-        self.heard: dict[int, Heard] = {each: Heard() for each in range(partitions) if each != partition}
+        self.heard: dict[int, SenderProgress] = {
+            each: SenderProgress() for each in range(partitions) if each != partition
+        }
 
     @property
     def watermark(self) -> int | None:
@@ -56,7 +58,7 @@ class Neighbours:
         heard.sequence, heard.index = place
         return True
 
-    def hear(self, source: int, reached: Reached) -> bool:
+    def hear(self, source: int, reached: SourceProgress) -> bool:
         """A source partition has come so far, and everything from it until there is taken in.
 
         Returns:
@@ -83,7 +85,7 @@ class Neighbours:
         }
         return {source: at for source, at in times.items() if at != EVER}
 
-    def restore(self, heard: dict[int, Heard], watermark: int | None) -> None:
+    def restore(self, heard: dict[int, SenderProgress], watermark: int | None) -> None:
         """Put back what a checkpoint says was heard, and how far all had come."""
         self._clock.reached = watermark
         self.heard.update(heard)
@@ -92,5 +94,5 @@ class Neighbours:
                 self.hear(source, each.reached)
 
 
-def _silence(reached: Reached) -> tuple[bool, bool]:
+def _silence(reached: SourceProgress) -> tuple[bool, bool]:
     return reached.is_idle, reached.clicks == EVER

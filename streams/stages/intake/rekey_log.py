@@ -7,7 +7,7 @@ whoever has them passes them over.
 from collections.abc import Iterable
 
 from streams import topics
-from streams.stages.intake.repartition import Reached, Rekeyed, Rekeying
+from streams.stages.intake.repartition import Rekeyed, Repartitioner, SourceProgress
 from streams.state.codec import Output, encode
 
 #: Messages with the partitions that they are for.
@@ -24,13 +24,13 @@ class RekeyLog:
         interval: milliseconds between two words of how far it has come.
     """
 
-    def __init__(self, rekeying: Rekeying, partition: int, homes: Iterable[int], interval: int) -> None:
+    def __init__(self, rekeying: Repartitioner, partition: int, homes: Iterable[int], interval: int) -> None:
         self._rekeying = rekeying
         self._partition = partition
         self._homes = [home for home in homes if home != partition]
         self._interval = interval
         self._unsent: Addressed = []
-        self._told: Reached | None = None
+        self._told: SourceProgress | None = None
         self._told_at = 0
         #: Whether it has come further than it has said.
         self.is_due = bool(self._homes)
@@ -44,7 +44,7 @@ class RekeyLog:
         unsent, self._unsent = self._unsent, []
         return unsent + self._rekeying.take(sequence)
 
-    def outputs(self, messages: Addressed, sequence: int, reached: Reached, now: int) -> list[Output]:
+    def outputs(self, messages: Addressed, sequence: int, reached: SourceProgress, now: int) -> list[Output]:
         """Those messages, and how far the partition has come: to everyone, when it has changed, once an interval."""
         sent = list(messages)
         if self._is_time(reached, now):
@@ -55,7 +55,7 @@ class RekeyLog:
         source = encode(self._partition)
         return [Output(topics.REKEYED, home, source, encode(message)) for home, message in sent]
 
-    def _is_time(self, reached: Reached, now: int) -> bool:
+    def _is_time(self, reached: SourceProgress, now: int) -> bool:
         self.is_due = bool(self._homes) and reached != self._told
         if not self.is_due or 0 <= now - self._told_at < self._interval:
             return False

@@ -18,10 +18,10 @@ from metrics.attribution.touch_store import TouchColumns
 from metrics.attribution.touchpoints import Codes, Touchpoints
 from metrics.records.events import NO_CAMPAIGN
 from metrics.sums.contribution import Contribution
-from streams.stages.intake.attribution.facts import Batch, Named
+from streams.stages.intake.attribution.facts import PersonIds, TouchBatch
 from streams.stages.intake.attribution.journeys import Journeys
 from streams.state.codec import decoder
-from streams.state.keyed_table import EntryTable
+from streams.state.keyed_table import KeyedTable
 
 #: Touches of one message, some 20 bytes each, so that a message stays below a broker's default limit.
 _TOUCHES_AT_ONCE = 16_000
@@ -30,12 +30,12 @@ _CONVERSIONS_AT_ONCE = 1_000
 _ELSEWHERE = "\uffff"
 
 
-class Word(NamedTuple):
+class ConversionUpdate(NamedTuple):
     """What a record says of a conversion; see ``Journeys.convert``."""
 
     key: str
     at: int
-    named: Named
+    named: PersonIds
     counted: Sequence[Contribution]
     seen_at: int
 
@@ -68,7 +68,7 @@ class RekeyedConversion(msgspec.Struct, array_like=True):
     """A conversion as its entry has it now; None is what has not changed. One that ``is_gone`` is credited elsewhere."""
 
     key: str
-    named: tuple[Named, ...] = ()
+    named: tuple[PersonIds, ...] = ()
     seen_at: int = 0
     at: int | None = None
     parts: tuple[ConversionPart, ...] = ()
@@ -76,7 +76,7 @@ class RekeyedConversion(msgspec.Struct, array_like=True):
     is_gone: bool = False
 
 
-class Reached(NamedTuple):
+class SourceProgress(NamedTuple):
     """How far a source partition has come; it closes the last message of a checkpoint, after all it vouches for.
 
     Attributes:
@@ -100,13 +100,13 @@ class Rekeyed(msgspec.Struct, array_like=True):
     index: int
     touches: list[RekeyedTouches]
     conversions: list[RekeyedConversion]
-    reached: Reached | None = None
+    reached: SourceProgress | None = None
 
 
 decode_rekeyed = decoder(Rekeyed)
 
 
-class Rekeying:
+class Repartitioner:
     """What leaves one source partition, and which of its conversions are credited elsewhere.
 
     Args:
@@ -117,7 +117,7 @@ class Rekeying:
     def __init__(self, partition: int, journeys: Journeys) -> None:
         self._partition = partition
         self.journeys = journeys
-        self.homes: EntryTable[Home] = EntryTable("h", Home)
+        self.homes: KeyedTable[Home] = KeyedTable("h", Home)
         #: What has left, by kind, for whoever shows it.
         self.sent: Counter[str] = Counter()
         self._places = Touchpoints()
@@ -131,7 +131,7 @@ class Rekeying:
         conversions = sum(map(len, self._conversions.values()))
         return 40 * self._touch_count + 300 * conversions + 60 * self.homes.changes
 
-    def touch(self, batch: Batch, homes: Codes, *, is_click: bool) -> None:
+    def touch(self, batch: TouchBatch, homes: Codes, *, is_click: bool) -> None:
         """Touches of a slice: those of this partition are remembered here, the others leave.
 
         Args:
@@ -153,7 +153,7 @@ class Rekeying:
             batch = batch._replace(visitors=staying)
         self.journeys.touch(batch, is_click=is_click)
 
-    def convert(self, word: Word, home: int | None) -> None:
+    def convert(self, word: ConversionUpdate, home: int | None) -> None:
         """A record of a conversion was applied: whoever is at home where it is credited hears of it.
 
         The first record that names a visitor decides where that is; until then a key may.

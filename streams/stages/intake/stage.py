@@ -34,19 +34,19 @@ from metrics.windows.panes import DroppedPane, Horizon, Panes, horizon
 from metrics.windows.watermark import PartitionClock, PartitionStatus
 from streams import topics
 from streams.messages.decoding import DECODERS, decode_slice
-from streams.messages.source_records import ADS, ID_SEEDS, RecordSlab, SourceRecord
+from streams.messages.source_records import ADS, ID_SEEDS, SourceRecord, SourceRecords
 from streams.stages.intake.ad_events import AdJudge
-from streams.stages.intake.attribution.facts import Batch
+from streams.stages.intake.attribution.facts import TouchBatch
 from streams.stages.intake.attribution.journeys import Journeys
 from streams.stages.intake.conversions import Apply, Conversions, homes_of
-from streams.stages.intake.dead_letters import Refusing
-from streams.stages.intake.erasures import Forgetting
-from streams.stages.intake.joint_watermark import EVER, Neighbours
+from streams.stages.intake.dead_letters import DeadLetters
+from streams.stages.intake.erasures import PendingErasures
+from streams.stages.intake.joint_watermark import EVER, JointWatermark
 from streams.stages.intake.ledger import LedgerCounts
-from streams.stages.intake.repartition import Reached, Rekeying, decode_rekeyed
+from streams.stages.intake.repartition import Repartitioner, SourceProgress, decode_rekeyed
 from streams.stages.intake.reports import judge_report
 from streams.state.codec import ReportPartial
-from streams.state.keyed_table import EntryTable
+from streams.state.keyed_table import KeyedTable
 
 
 class IntakeOptions(msgspec.Struct, frozen=True):
@@ -70,7 +70,7 @@ class IntakeOptions(msgspec.Struct, frozen=True):
 NEVER = -(1 << 62)
 
 
-class Intake:
+class IntakeStage:
     """The state of one source partition."""
 
     def __init__(
@@ -91,25 +91,27 @@ class Intake:
         self.idle: set[str] = set()
         self.panes = Panes()
         self.seen = SeenIds(options.dedupe_max_events, options.dedupe_window)
-        self.leads: EntryTable[LeadEntry] = EntryTable("l", LeadEntry)
-        self.orders: EntryTable[OrderEntry] = EntryTable("o", OrderEntry)
-        self.customers: EntryTable[FirstOrder] = EntryTable("c", FirstOrder)
+        self.leads: KeyedTable[LeadEntry] = KeyedTable("l", LeadEntry)
+        self.orders: KeyedTable[OrderEntry] = KeyedTable("o", OrderEntry)
+        self.customers: KeyedTable[FirstOrder] = KeyedTable("c", FirstOrder)
         #: None where no attribution model is computed.
         self.journeys = Journeys(options.rules) if options.rules.models else None
         #: What leaves for the partitions of visitors, and how far those who send here have come; None as journeys are.
-        self.rekeying = None if self.journeys is None else Rekeying(partition, self.journeys)
-        self.neighbours = None if self.journeys is None else Neighbours(partition, options.partitions)
+        self.rekeying = None if self.journeys is None else Repartitioner(partition, self.journeys)
+        self.neighbours = None if self.journeys is None else JointWatermark(partition, options.partitions)
         #: They, where credits wait for them.
         self._awaited = self.neighbours if options.key_rule.partitions else None
         self.conversions = Conversions(self.leads, self.orders, self.customers, book, self.rekeying)
-        self.forgetting = Forgetting()
+        self.forgetting = PendingErasures()
         self._ad_judges = {topic: AdJudge(topic, book, options.max_future, options.key_rule) for topic in ADS}
         self.reports: list[ReportPartial] = []
         self.is_touched = False
         self._limits = horizon(None)
         self._settled_at = 0
         granted = acceptance or Acceptance(0)
-        self.refusing = Refusing(partition, options.topic_prefix, options.refusal_limit, granted, self.ledger)
+        self.refusing = DeadLetters(
+            partition, options.topic_prefix, options.refusal_limit, granted, self.ledger
+        )
 
     def process(self, topic: str, records: Sequence[SourceRecord], now: int) -> None:
         """Take in records of one topic in order of offset; ``now`` dates dead letters.
@@ -120,7 +122,7 @@ class Intake:
             TooManyRefusedError: past the limit of refusals; the state must not be stored any more.
         """
         start = self.offsets.get(topic, 0)
-        slab = records if isinstance(records, RecordSlab) else RecordSlab.of(records)
+        slab = records if isinstance(records, SourceRecords) else SourceRecords.of(records)
         if len(slab) and slab.offsets[0] < start:
             slab = slab[int(np.searchsorted(slab.offsets, start)) :]
         if not len(slab):
@@ -155,12 +157,12 @@ class Intake:
         """Whether all event topics are, and those of all who send here."""
         return self._is_silent and (self._awaited is None or self._awaited.are_idle)
 
-    def own_reached(self) -> Reached:
+    def own_reached(self) -> SourceProgress:
         """How far the partition's own records have come."""
         active = [at for topic, at in self.clock.stream_times.items() if topic not in self.idle]
         known = [at for at in active if at is not None]
         least = min(known, default=EVER) if len(known) == len(active) else None
-        return Reached(self.clock.reached, self._is_silent, self._own_clicks, least)
+        return SourceProgress(self.clock.reached, self._is_silent, self._own_clicks, least)
 
     @property
     def _is_silent(self) -> bool:
@@ -263,7 +265,7 @@ class Intake:
             self.settle()
             self._limits = limits
 
-    def _fold_ads(self, topic: str, slab: RecordSlab, now: int) -> None:
+    def _fold_ads(self, topic: str, slab: SourceRecords, now: int) -> None:
         """Clicks and impressions: columns, folded once per campaign and pane."""
         judge = self._ad_judges[topic]
         ads, large = judge.judge(
@@ -285,7 +287,7 @@ class Intake:
         if self.rekeying is not None:
             columns = ads.visitors[fresh], ads.at[fresh]
             campaigns, channels = ads.codes[CAMPAIGN][fresh], ads.codes[CHANNEL][fresh]
-            batch = Batch(*columns, campaigns, ads.texts[CAMPAIGN], channels, ads.texts[CHANNEL])
+            batch = TouchBatch(*columns, campaigns, ads.texts[CAMPAIGN], channels, ads.texts[CHANNEL])
             self.rekeying.touch(batch, ads.homes[fresh], is_click=topic == topics.CLICKS)
         costs = [
             Contribution(ads.campaign(row), int(ads.at[row]), Tally(spend_micros=large[row]))

@@ -19,7 +19,7 @@ from metrics.windows.watermark import PartitionStatus
 from streams import topics
 from streams.stages.merge.rollup_tables import KINDS as ROLLUP_KINDS
 from streams.stages.merge.rollup_tables import RollupLog, RollupMeta
-from streams.stages.merge.stage import Merge
+from streams.stages.merge.stage import MergeStage
 from streams.state.codec import (
     META_KEY,
     Checkpoint,
@@ -71,7 +71,7 @@ class MergeMeta(msgspec.Struct, array_like=True):
 class MergeLog:
     """One merge partition with its place in its changelog."""
 
-    def __init__(self, merge: Merge, now: int) -> None:
+    def __init__(self, merge: MergeStage, now: int) -> None:
         self.merge = merge
         self.epoch = 0
         self.birth = now

@@ -74,7 +74,7 @@ class Pace(NamedTuple):
         )
 
 
-class Merge:
+class MergeStage:
     """The state of one merge partition: the campaigns whose ids Kafka's partitioner sends here."""
 
     def __init__(self, partition: int, options: MergeOptions, book: CampaignRegistry, pace: Pace) -> None:

@@ -20,7 +20,7 @@ from metrics.values.errors import Rejection
 from metrics.values.hashing import VISITOR_SEED, hash_id
 from metrics.values.money import to_micros
 from streams import topics
-from streams.messages.source_records import ID_SEEDS, Record, RecordSlab
+from streams.messages.source_records import ID_SEEDS, Record, SourceRecords
 from streams.stages.intake.stage import DECODERS
 from streams.state.codec import partition_of
 from tests.streams.messages.test_decoding_laws import GOOD, NASTY, mutated
@@ -98,7 +98,7 @@ values = st.one_of(documents(), documents(), mutated, st.sampled_from(SHORT_NAST
 
 
 def scanned(topic, found):
-    slab = RecordSlab.of([Record(n, 0, None, value) for n, value in enumerate(found)])
+    slab = SourceRecords.of([Record(n, 0, None, value) for n, value in enumerate(found)])
     return slab.ads(topic)
 
 
@@ -204,7 +204,7 @@ def test_homes_are_the_partitions_of_whom_the_rule_of_keys_names(rows, trusts_ke
         records.append(Record(n, 0, None if key is None else key.encode(), raw))
         person = rule.person(records[-1].key, visitor, (event, campaign, value.get("ad_id")))
         wanted.append(-1 if visitor is None else partition_of(person.decode(), partitions))
-    ads = RecordSlab.of(records).ads(topics.CLICKS, rule)
+    ads = SourceRecords.of(records).ads(topics.CLICKS, rule)
     assert ads.plain.all()
     assert ads.homes.tolist() == wanted
 

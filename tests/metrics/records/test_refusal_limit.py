@@ -4,7 +4,7 @@ import pytest
 
 from metrics.entities.campaigns import CampaignRegistry
 from metrics.records.refusal_limit import Acceptance, RefusalGuard, RefusalLimit, TooManyRefusedError
-from streams.stages.intake.stage import Intake, IntakeOptions
+from streams.stages.intake.stage import IntakeOptions, IntakeStage
 from tests.laws.machine import Record
 
 
@@ -47,7 +47,7 @@ def test_what_is_accepted_counts_neither_in_the_row_nor_in_the_share():
 def test_facts_that_are_too_late_do_not_count():
     limit = RefusalLimit(in_a_row=2, share=0.1, window=2)
     options = IntakeOptions(1, 300_000, 86_400_000, 1_000, 86_400_000, refusal_limit=limit)
-    intake = Intake(0, options, CampaignRegistry("EUR"))
+    intake = IntakeStage(0, options, CampaignRegistry("EUR"))
     intake.set_idle({"ad-impressions", "leads", "orders"})
     day = 86_400_000
     times = [100 * day, *range(50)]

@@ -18,7 +18,7 @@ from streams.demo.delivery import MAX_DISORDER_MS, MAX_LATE_MS, Arrival
 from streams.demo.simulated_clock import HISTORY_MS, SimulatedClock
 from streams.demo.world import MAX_HISTORY_CLICKS, DemoWorld
 from streams.messages.decoding import DECODERS
-from streams.stages.intake.stage import Intake, IntakeOptions
+from streams.stages.intake.stage import IntakeOptions, IntakeStage
 
 NOW = 1_795_294_803_333
 KEEPS = IntakeOptions(1, 300_000, parse_duration("24h"), 1_000_000, parse_duration("400d"))
@@ -142,7 +142,7 @@ def test_intake_finds_exactly_what_the_world_says_it_sent(world, stream) -> None
         else:
             rate = msgspec.convert(arrival.record, FxRate)
             book.set_rate(rate.currency, to_millis(rate.valid_from), rate.rate)
-    intake = Intake(0, KEEPS, book)
+    intake = IntakeStage(0, KEEPS, book)
     offsets: Counter[str] = Counter()
     for topic, run in groupby(stream, key=lambda a: a.topic):
         records = []

@@ -6,8 +6,8 @@ import pytest
 
 from metrics.entities.campaigns import CampaignRegistry
 from streams import topics
-from streams.runtime.partition_tasks import Holding, Ports
-from streams.runtime.task_manager import Processor
+from streams.runtime.partition_tasks import PartitionTasks, Ports
+from streams.runtime.task_manager import TaskManager
 from streams.runtime.telemetry import Telemetry
 from streams.settings import Settings
 
@@ -29,7 +29,7 @@ def world() -> World:
 
 
 @pytest.fixture
-def processor(world) -> Processor:
+def processor(world) -> TaskManager:
     ports = Ports(
         now=lambda: 0,
         monotonic=lambda: world.now,
@@ -38,7 +38,7 @@ def processor(world) -> Processor:
         offer=lambda _readings, _birth: None,
         fail=lambda _error: None,
     )
-    made = Processor(
+    made = TaskManager(
         Settings(idle_after=IDLE_AFTER_S * 1000), CampaignRegistry("EUR"), Telemetry("test"), ports
     )
     made.held[0] = made._holding(0, generation=1)
@@ -46,7 +46,7 @@ def processor(world) -> Processor:
     return made
 
 
-def look(processor: Processor, world: World, seconds: float, *, answers: bool = True) -> set[str]:
+def look(processor: TaskManager, world: World, seconds: float, *, answers: bool = True) -> set[str]:
     """Look once, so much later; what is idle then."""
     world.now += seconds
     world.answer += answers
@@ -54,7 +54,7 @@ def look(processor: Processor, world: World, seconds: float, *, answers: bool = 
     return set(holding(processor).intake.intake.idle)
 
 
-def holding(processor: Processor) -> Holding:
+def holding(processor: TaskManager) -> PartitionTasks:
     return processor.held[0]
 
 

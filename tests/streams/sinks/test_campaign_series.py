@@ -15,7 +15,7 @@ from streams.messages.source_records import Record
 from streams.settings import Settings
 from streams.sinks.campaign_series import CampaignSeries
 from streams.stages.merge.merge_log import MergeLog
-from streams.stages.merge.stage import Merge, MergeOptions, Pace
+from streams.stages.merge.stage import MergeOptions, MergeStage, Pace
 from streams.state.codec import Bundle, encode
 from streams.state.pane_table import pack
 
@@ -50,7 +50,7 @@ def book():
 
 def made(book, limit, reports=()):
     options = MergeOptions(1, 60_000, 1_000, ZoneInfo("UTC"), "EUR", ("linear",), max_series=limit)
-    log = MergeLog(Merge(0, options, book, Pace.of(10_000)), 0)
+    log = MergeLog(MergeStage(0, options, book, Pace.of(10_000)), 0)
     feed(log, 1, reports)
     settings = Settings(
         max_campaign_series=limit,

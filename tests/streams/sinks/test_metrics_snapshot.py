@@ -6,10 +6,10 @@ import msgspec
 import pytest
 
 from streams import topics
-from streams.runtime.partition_tasks import Holding
+from streams.runtime.partition_tasks import PartitionTasks
 from streams.runtime.telemetry import Telemetry
 from streams.settings import Settings
-from streams.sinks.metrics_snapshot import WorkerSource
+from streams.sinks.metrics_snapshot import MetricsSnapshots
 from tests.bench.bench_controller import NOW, controller_of
 from tests.laws.machine import BEFORE_APPEND, BEFORE_CONFIRM, INTAKE, MERGE, Machine
 
@@ -18,11 +18,11 @@ T = 1_794_990_000_000
 
 def shown(machine: Machine, board=None):
     """What the worker that holds the machine's only partition shows."""
-    holding = Holding(machine.stages[INTAKE, 0], machine.stages[MERGE, 0], (), 0, {}, board)
+    holding = PartitionTasks(machine.stages[INTAKE, 0], machine.stages[MERGE, 0], (), 0, {}, board)
     processor = SimpleNamespace(
         held={0: holding}, book=machine.book, board=board, is_ready=True, recovering=[]
     )
-    return WorkerSource(Settings(), processor, Telemetry("test"), None, lambda: machine.now).snapshot()
+    return MetricsSnapshots(Settings(), processor, Telemetry("test"), None, lambda: machine.now).snapshot()
 
 
 def click(machine: Machine, number: int) -> None:

@@ -25,7 +25,7 @@ from streams.state.codec import (
     read_key,
     state_key,
 )
-from streams.state.keyed_table import EntryTable
+from streams.state.keyed_table import KeyedTable
 from streams.state.pane_table import PackedNames, blocks, entries, pack, unpack
 
 
@@ -115,17 +115,17 @@ ORDER = OrderEntry(Placement(5 * DAY, "e", "c", 10**23, 0, is_new_customer=None)
 
 
 def test_an_entry_comes_back_from_the_table_and_from_its_changelog():
-    table = EntryTable("o", OrderEntry)
+    table = KeyedTable("o", OrderEntry)
     table.put("id", ORDER)
     ((key, packed),) = table.take_changes()
-    other = EntryTable("o", OrderEntry)
+    other = KeyedTable("o", OrderEntry)
     assert packed is not None
     assert other.restore(read_key(key)[1], packed) == other.get("id") == table.get("id") == ORDER
     assert (table.changes, table.take_changes()) == (0, [])
 
 
 def test_entries_expire_by_their_latest_day_and_leave_tombstones():
-    table = EntryTable("c", FirstOrder)
+    table = KeyedTable("c", FirstOrder)
     for name, latest in (("old", DAY), ("moved", DAY), ("new", 9 * DAY)):
         table.put(name, FirstOrder(0, "o", "c", is_flagged=False, latest=latest))
     table.put("moved", FirstOrder(0, "o", "c", is_flagged=False, latest=8 * DAY))

@@ -206,7 +206,7 @@ def test_the_next_write_of_an_owner_that_was_succeeded_fails(apache, settings_fo
 
 
 async def succeed(made: Deployment) -> None:
-    """Seat another owner of partition 0, while the first does not know."""
+    """Another owner takes partition 0, while the first does not know."""
     made.buried.append(made.seats[INTAKE, 0])
     await made.open(INTAKE, 0)
 

@@ -13,7 +13,7 @@ from aiokafka.record.legacy_records import LegacyRecordBatchBuilder
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.messages.source_records import RecordSlab
+from streams.messages.source_records import SourceRecords
 from streams.transport.record_batches import RawRecords, unpack
 
 records = st.lists(
@@ -107,9 +107,9 @@ def test_records_of_an_old_format_are_read_too():
 
 
 def test_a_slab_of_objects_gives_them_back():
-    slab = RecordSlab.of(unpack(parsed_of(batch_of([(None, b"v", []), (b"", None, [])]))))
+    slab = SourceRecords.of(unpack(parsed_of(batch_of([(None, b"v", []), (b"", None, [])]))))
     assert as_tuples(slab) == [(0, 1_000, None, b"v"), (1, 1_007, b"", None)]
-    assert len(RecordSlab.of([])) == 0
+    assert len(SourceRecords.of([])) == 0
 
 
 def test_the_bytes_of_a_fetch_are_freed_with_it_and_not_when_the_collector_looks():

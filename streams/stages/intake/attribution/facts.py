@@ -9,7 +9,7 @@ from metrics.sums.contribution import Contribution, ContributionColumns
 from metrics.windows.panes import Horizon, Panes
 
 
-class Batch(NamedTuple):
+class TouchBatch(NamedTuple):
     """Clicks or impressions of one slice that were applied; codes are indexes into the texts, -1 is none."""
 
     visitors: Hashes
@@ -20,14 +20,14 @@ class Batch(NamedTuple):
     channels: Sequence[str]
 
 
-class Named(NamedTuple):
+class PersonIds(NamedTuple):
     """Hashes of the ids that a record of a conversion names: of the visitor, who may have touches, and of others."""
 
     visitor: int | None
     others: tuple[int, ...]
 
 
-class Settled:
+class CreditChanges:
     """What has been credited, and taken back: sums of each subject, and what was told of some conversions apart."""
 
     def __init__(self) -> None:

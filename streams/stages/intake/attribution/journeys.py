@@ -25,9 +25,9 @@ from metrics.attribution.touchpoints import Instants, Touchpoints
 from metrics.sums.contribution import Contribution, difference
 from metrics.values.time import DAY
 from metrics.windows.panes import RETENTIONS
-from streams.stages.intake.attribution.facts import Batch, Named, Settled
+from streams.stages.intake.attribution.facts import CreditChanges, PersonIds, TouchBatch
 from streams.stages.intake.attribution.markov_fit import DataDriven
-from streams.state.keyed_table import EntryTable
+from streams.state.keyed_table import KeyedTable
 
 #: How long touches are kept beyond their lookback, so that a conversion that comes late still finds them.
 LATE_CONVERSIONS = DAY
@@ -58,7 +58,7 @@ class Journeys:
         }
         self.places = Touchpoints()
         self.people = IdentityGraph()
-        self.conversions: EntryTable[Conversion] = EntryTable("jc", Conversion)
+        self.conversions: KeyedTable[Conversion] = KeyedTable("jc", Conversion)
         self.lags = {LEAD: LagCounts(), ORDER: LagCounts()}
         self.lags_changed = False
         self.data_driven = DataDriven(rules, self.places)
@@ -81,7 +81,7 @@ class Journeys:
 
     # --- taking in ---------------------------------------------------------------------------------
 
-    def touch(self, batch: Batch, *, is_click: bool) -> None:
+    def touch(self, batch: TouchBatch, *, is_click: bool) -> None:
         """Remember the touches of a slice; conversions that they come before are settled anew."""
         if not batch.visitors.any():
             return
@@ -94,7 +94,9 @@ class Journeys:
         for index in self._watched.earlier(touches.visitors, touches.at).tolist():
             self._reconsider(int(touches.visitors[index]), int(touches.at[index]), is_click=is_click)
 
-    def convert(self, key: str, at: int, named: Named, counted: Iterable[Contribution], seen_at: int) -> None:
+    def convert(
+        self, key: str, at: int, named: PersonIds, counted: Iterable[Contribution], seen_at: int
+    ) -> None:
         """A record of a conversion was applied.
 
         Args:
@@ -142,7 +144,7 @@ class Journeys:
         """How many conversions wait to be settled."""
         return len(self._dirty)
 
-    def settle(self, clicks_reached: int | None) -> Settled:
+    def settle(self, clicks_reached: int | None) -> CreditChanges:
         """Decide what changed; what the sums of each subject change by.
 
         Args:
@@ -153,7 +155,7 @@ class Journeys:
         dirty, self._dirty = self._dirty, {}
         self._unstored.clear()
         decided: list[Settling] = []
-        told = Settled()
+        told = CreditChanges()
         for key, change in dirty.items():
             before, now = change.before, change.now
             if now is None:
@@ -304,7 +306,7 @@ class Journeys:
             if known.at - reach <= at < known.at:
                 self._open(key)
 
-    def _decide(self, batch: Sequence[Settling], told: Settled) -> None:
+    def _decide(self, batch: Sequence[Settling], told: CreditChanges) -> None:
         """Credit some conversions by what they remember and what is found now."""
         ranks = self.places.ranks()
         remembered = [now.path for _, _, now in batch]

@@ -7,7 +7,7 @@ from metrics.records.events import Campaign
 from metrics.windows.panes import TOTAL
 from streams import topics
 from streams.messages.source_records import Record
-from streams.stages.intake.stage import Intake, IntakeOptions
+from streams.stages.intake.stage import IntakeOptions, IntakeStage
 
 NOW = 1_800_000_000_000
 OPTIONS = IntakeOptions(1, 300_000, 86_400_000, 1_000, 86_400_000)
@@ -15,7 +15,7 @@ OPTIONS = IntakeOptions(1, 300_000, 86_400_000, 1_000, 86_400_000)
 
 def spent(book: CampaignRegistry, *clicks: tuple[str, str | None]) -> dict[str, int]:
     """Millionths that one cost of 10 after the other comes to, by campaign."""
-    intake = Intake(0, OPTIONS, book)
+    intake = IntakeStage(0, OPTIONS, book)
     records = []
     for offset, (campaign, currency) in enumerate(clicks):
         paid_in = "" if currency is None else f',"currency":"{currency}"'

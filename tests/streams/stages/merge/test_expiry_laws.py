@@ -11,7 +11,7 @@ from metrics.sums.tally import Tally
 from metrics.sums.tally_columns import as_tallies
 from metrics.values.time import DAY, HOUR, MINUTE, floor_to
 from metrics.windows.panes import DAYS, MINUTES, QUARTERS, RESOLUTIONS, TOTAL, WIDTHS, horizon
-from streams.stages.merge.stage import Merge, MergeOptions, Pace
+from streams.stages.merge.stage import MergeOptions, MergeStage, Pace
 
 T0 = 1_794_960_000_000
 
@@ -23,13 +23,13 @@ steps = st.lists(
 )
 
 
-def put(merge: Merge, campaign: str, resolution: int, back: int, now: int) -> None:
+def put(merge: MergeStage, campaign: str, resolution: int, back: int, now: int) -> None:
     start = 0 if resolution == TOTAL else floor_to(now - back, WIDTHS[resolution])
     codes = merge.subjects.codes([campaign])
     merge.accounts.put(0, resolution, start, codes, as_tallies([Tally(clicks=1)]), horizon(now))
 
 
-def reachable(merge: Merge, closed: int) -> bool:
+def reachable(merge: MergeStage, closed: int) -> bool:
     return all(
         start >= earliest or (resolution == DAYS and len(account.shelf))
         for account in merge.accounts.values()
@@ -38,7 +38,7 @@ def reachable(merge: Merge, closed: int) -> bool:
     )
 
 
-def held(merge: Merge) -> set[tuple[str, int, int]]:
+def held(merge: MergeStage) -> set[tuple[str, int, int]]:
     return {
         (campaign, resolution, start)
         for campaign, account in merge.accounts.items()
@@ -51,7 +51,7 @@ def held(merge: Merge) -> set[tuple[str, int, int]]:
 @given(steps)
 def test_panes_are_dropped_once_and_none_that_accepts_no_facts_is_left(found):
     options = MergeOptions(1, 60_000, 1_000, ZoneInfo("UTC"), "EUR")
-    merge, now = Merge(0, options, CampaignRegistry("EUR"), Pace.of(5_000)), T0
+    merge, now = MergeStage(0, options, CampaignRegistry("EUR"), Pace.of(5_000)), T0
     for step in found:
         if isinstance(step, int):
             now += step

@@ -9,7 +9,7 @@ from metrics.records.events import Campaign
 from metrics.sums.tally import Tally
 from metrics.values.time import HOUR, QUARTER
 from metrics.windows.watermark import PartitionStatus
-from streams.stages.merge.stage import Merge, MergeOptions, Pace
+from streams.stages.merge.stage import MergeOptions, MergeStage, Pace
 from streams.state.codec import Bundle
 from streams.state.pane_table import pack
 
@@ -17,13 +17,13 @@ OPTIONS = MergeOptions(1, 60_000, 1_000, ZoneInfo("UTC"), "EUR")
 STAMP = ReadingVersion(1, None, 0, "EUR")
 
 
-def take(merge: Merge, bundle: Bundle) -> None:
+def take(merge: MergeStage, bundle: Bundle) -> None:
     merge._take(bundle)
 
 
 def test_partitions_of_one_worker_share_the_publish_rate():
     pace = Pace.of(10)
-    merges = [Merge(p, OPTIONS, CampaignRegistry("EUR"), pace) for p in range(4)]
+    merges = [MergeStage(p, OPTIONS, CampaignRegistry("EUR"), pace) for p in range(4)]
     for merge in merges:
         panes = [(f"c-{n}", 3, 0, Tally(clicks=1)) for n in range(8)]
         take(merge, Bundle(0, 1, 1, pack(panes), []))
@@ -34,7 +34,7 @@ def test_partitions_of_one_worker_share_the_publish_rate():
 def test_hours_that_were_null_are_published_again_when_the_first_short_report_comes():
     book = CampaignRegistry("EUR")
     book.register("c", Campaign("c", cost_basis="reports"))
-    merge = Merge(0, OPTIONS, book, Pace.of(1_000))
+    merge = MergeStage(0, OPTIONS, book, Pace.of(1_000))
     take(
         merge,
         Bundle(0, 1, 1, pack([("c", 1, 4 * QUARTER, Tally(leads=1))]), [], PartitionStatus(9 * HOUR, False)),

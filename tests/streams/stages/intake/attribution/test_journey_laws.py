@@ -17,11 +17,11 @@ from metrics.records.events import Lead, Order
 from metrics.sums.tally import Tally
 from metrics.values.time import DAY, HOUR, floor_to
 from metrics.windows.panes import DAYS, TOTAL, Panes, horizon
-from streams.stages.intake.attribution.facts import Batch
+from streams.stages.intake.attribution.facts import TouchBatch
 from streams.stages.intake.attribution.journeys import Journeys
 from streams.stages.intake.conversions import Conversions
-from streams.stages.intake.repartition import Rekeying
-from streams.state.keyed_table import EntryTable
+from streams.stages.intake.repartition import Repartitioner
+from streams.state.keyed_table import KeyedTable
 
 VIEWS = (*(model for model in MODELS if model != "markov"), "linear" + COHORT)
 RULES = AttributionRules(models=VIEWS, lookback=40 * HOUR, view_lookback=10 * HOUR, half_life=8 * HOUR)
@@ -69,8 +69,8 @@ class Partition:
     def __init__(self, rules=RULES):
         self.journeys = Journeys(rules)
         self.panes = Panes()
-        tables = EntryTable("l", LeadEntry), EntryTable("o", OrderEntry), EntryTable("c", FirstOrder)
-        self.conversions = Conversions(*tables, CampaignRegistry("EUR"), Rekeying(0, self.journeys))
+        tables = KeyedTable("l", LeadEntry), KeyedTable("o", OrderEntry), KeyedTable("c", FirstOrder)
+        self.conversions = Conversions(*tables, CampaignRegistry("EUR"), Repartitioner(0, self.journeys))
 
     def take(self, number, kind, value):
         if kind == "touch":
@@ -85,7 +85,7 @@ class Partition:
             some = [value for value in values if value[2] == is_click]
             count = len(some)
             self.journeys.touch(
-                Batch(
+                TouchBatch(
                     np.array([visitor_hash(value[0]) for value in some], np.uint64),
                     np.array([value[1] for value in some], np.int64),
                     np.arange(count, dtype=np.int32),
