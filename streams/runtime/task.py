@@ -8,7 +8,8 @@ from typing import NamedTuple, Protocol
 
 from streams.runtime.telemetry import StageTelemetry
 from streams.settings import Settings
-from streams.state.codec import Checkpoint, Entry, epoch_of
+from streams.state.checkpoint import Checkpoint
+from streams.state.codec import Entry, epoch_of
 from streams.transport.checkpoint_writer import CheckpointError, CheckpointWriter
 from streams.transport.log_reader import read_whole
 

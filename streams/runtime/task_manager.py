@@ -26,7 +26,7 @@ from streams.stages.intake.intake_log import IntakeLog
 from streams.stages.intake.stage import IntakeOptions, IntakeStage
 from streams.stages.merge.merge_log import MergeLog
 from streams.stages.merge.stage import MergeOptions, MergeStage, Pace
-from streams.state.codec import Checkpoint
+from streams.state.checkpoint import Checkpoint
 from streams.transport.batch_consumer import FetchedBatch
 from streams.transport.checkpoint_writer import bounds
 

@@ -16,11 +16,14 @@ from aiokafka import TopicPartition
 
 from metrics.values.errors import StateError
 from streams.settings import Settings
-from streams.state.codec import MAX_BATCH_BYTES, Checkpoint, Entry, Output
+from streams.state.checkpoint import Checkpoint, Output
+from streams.state.codec import Entry
 from streams.topics import MAX_MESSAGE_BYTES
 from streams.transport.client_options import aiokafka_options
 from streams.transport.log_offsets import log_ends
 
+#: A Kafka batch stays below the default limit of a broker's topic (1 MiB).
+MAX_BATCH_BYTES = 900_000
 _ENTRY_OVERHEAD = 80
 
 #: Topic without its prefix, partition, and a batch that is closed.

@@ -13,11 +13,12 @@ from metrics.sums.tally import Tally
 from metrics.values.time import DAY, MINUTE, QUARTER
 from metrics.windows.panes import DAYS, MINUTES, QUARTERS, TOTAL
 from metrics.windows.watermark import PartitionStatus
+from streams.messages.pane_blocks import pack
+from streams.messages.partials import Bundle
 from streams.messages.source_records import Record
 from streams.stages.merge.merge_log import MergeLog
 from streams.stages.merge.stage import MergeOptions, MergeStage, Pace
-from streams.state.codec import Bundle, encode
-from streams.state.pane_table import pack
+from streams.state.codec import encode
 
 _FIRST = 1_790_000_000_000 // DAY * DAY
 _BUNDLE_CAMPAIGNS = 1_000

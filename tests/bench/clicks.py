@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import aiokafka
 import msgspec
 
-from streams.state.codec import MAX_BATCH_BYTES, partition_of
+from streams.state.codec import partition_of
+from streams.transport.checkpoint_writer import MAX_BATCH_BYTES
 
 PARTITIONS = 4
 _VISITORS = 100_000

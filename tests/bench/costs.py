@@ -31,7 +31,7 @@ from streams.stages.intake.intake_log import IntakeLog
 from streams.stages.intake.stage import IntakeOptions, IntakeStage
 from streams.stages.merge.merge_log import MergeLog
 from streams.stages.merge.stage import MergeOptions, MergeStage, Pace
-from streams.state.codec import Checkpoint
+from streams.state.checkpoint import Checkpoint
 from streams.transport.record_batches import unpack
 from tests.bench.baselines.loop import Click
 from tests.bench.bulk import ClickBatch, Columns

@@ -13,10 +13,10 @@ from aiokafka.record.util import calc_crc32c
 from metrics.entities.campaigns import CampaignRegistry
 from metrics.records.refusal_limit import RefusalLimit
 from streams import topics
+from streams.messages.partials import decode_bundle
 from streams.messages.source_records import ADS, SourceRecords
 from streams.stages.intake.intake_log import IntakeLog
 from streams.stages.intake.stage import IntakeOptions, IntakeStage
-from streams.state.codec import decode_bundle
 from streams.transport.record_batches import RawRecords, unpack
 from tests.metrics.kernels.test_kernel_laws import meaning, row_of
 

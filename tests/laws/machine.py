@@ -22,7 +22,8 @@ from streams.stages.intake.intake_log import IntakeLog
 from streams.stages.intake.stage import IntakeOptions, IntakeStage
 from streams.stages.merge.merge_log import MergeLog
 from streams.stages.merge.stage import MergeOptions, MergeStage, Pace
-from streams.state.codec import Output, partition_of
+from streams.state.checkpoint import Output
+from streams.state.codec import partition_of
 
 INTAKE, MERGE = "intake", "merge"
 #: Where a crash cuts a checkpoint: before its append, before the output of that number, before it is confirmed.

@@ -15,14 +15,16 @@ from aiokafka import TopicPartition
 from metrics.entities.campaigns import CampaignRegistry
 from metrics.windows.panes import DAYS, MINUTES, QUARTERS, TOTAL
 from streams import topics
+from streams.messages.pane_blocks import unpack
+from streams.messages.partials import PaneBlock, PanePartial, decode_bundle
 from streams.messages.source_records import SourceRecord
 from streams.runtime.partition_tasks import Ports
 from streams.runtime.task import Task
 from streams.runtime.task_manager import TaskManager
 from streams.runtime.telemetry import Telemetry
 from streams.settings import Settings
-from streams.state.codec import Checkpoint, Entry, PaneBlock, PanePartial, decode_bundle
-from streams.state.pane_table import unpack
+from streams.state.checkpoint import Checkpoint
+from streams.state.codec import Entry
 from streams.transport.checkpoint_writer import CheckpointError, CheckpointWriter
 from streams.transport.client_options import aiokafka_options
 from streams.transport.log_offsets import log_ends

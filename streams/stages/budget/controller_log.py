@@ -18,17 +18,8 @@ from metrics.budget.state import Board, CampaignState, Hour
 from metrics.values.errors import StateError
 from streams import topics
 from streams.stages.budget.stage import BudgetStage
-from streams.state.codec import (
-    META_KEY,
-    Checkpoint,
-    Entry,
-    Output,
-    decode_as,
-    encode,
-    partition_of,
-    read_key,
-    state_key,
-)
+from streams.state.checkpoint import Checkpoint, Output
+from streams.state.codec import META_KEY, Entry, decode_as, encode, partition_of, read_key, state_key
 
 _actions = msgspec.json.Encoder()
 #: Campaigns encoded between two pauses; cards take longer, for the points of their sparklines.

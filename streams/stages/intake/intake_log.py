@@ -19,29 +19,18 @@ from metrics.values.errors import StateError
 from metrics.windows.panes import PaneChanges
 from metrics.windows.watermark import PartitionStatus
 from streams import topics
+from streams.messages.pane_blocks import blocks
+from streams.messages.partials import Bundle, ReportPartial, bundles
 from streams.stages.intake.attribution.tables import MADE_KEY, JourneyLog
 from streams.stages.intake.joint_watermark import SenderProgress
 from streams.stages.intake.ledger import LedgerCounts
 from streams.stages.intake.rekey_log import Addressed, RekeyLog
 from streams.stages.intake.repartition import Rekeyed
 from streams.stages.intake.stage import IntakeStage
-from streams.state.codec import (
-    META_KEY,
-    Bundle,
-    Checkpoint,
-    Entry,
-    Output,
-    ReportPartial,
-    bundles,
-    decode_as,
-    decoder,
-    encode,
-    partition_of,
-    read_key,
-    state_key,
-)
+from streams.state.checkpoint import Checkpoint, Output
+from streams.state.codec import META_KEY, Entry, decode_as, decoder, encode, partition_of, read_key, state_key
 from streams.state.obsolete_keys import Leftovers, is_kept
-from streams.state.pane_table import PackedNames, blocks, tombstones
+from streams.state.pane_table import PackedNames, tombstones
 from streams.state.pane_table import entries as pane_entries
 
 _letters = msgspec.json.Encoder()

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 
 from streams import topics
 from streams.stages.intake.repartition import Rekeyed, Repartitioner, SourceProgress
-from streams.state.codec import Output, encode
+from streams.state.checkpoint import Output
+from streams.state.codec import encode
 
 #: Messages with the partitions that they are for.
 Addressed = list[tuple[int, Rekeyed]]

@@ -34,6 +34,7 @@ from metrics.windows.panes import DroppedPane, Horizon, Panes, horizon
 from metrics.windows.watermark import PartitionClock, PartitionStatus
 from streams import topics
 from streams.messages.decoding import DECODERS, decode_slice
+from streams.messages.partials import ReportPartial
 from streams.messages.source_records import ADS, ID_SEEDS, SourceRecord, SourceRecords
 from streams.stages.intake.ad_events import AdJudge
 from streams.stages.intake.attribution.facts import TouchBatch
@@ -45,7 +46,6 @@ from streams.stages.intake.joint_watermark import EVER, JointWatermark
 from streams.stages.intake.ledger import LedgerCounts
 from streams.stages.intake.repartition import Repartitioner, SourceProgress, decode_rekeyed
 from streams.stages.intake.reports import judge_report
-from streams.state.codec import ReportPartial
 from streams.state.keyed_table import KeyedTable
 
 

@@ -20,17 +20,8 @@ from streams import topics
 from streams.stages.merge.rollup_tables import KINDS as ROLLUP_KINDS
 from streams.stages.merge.rollup_tables import RollupLog, RollupMeta
 from streams.stages.merge.stage import MergeStage
-from streams.state.codec import (
-    META_KEY,
-    Checkpoint,
-    Entry,
-    Output,
-    decode_as,
-    decoder,
-    encode,
-    read_key,
-    state_key,
-)
+from streams.state.checkpoint import Checkpoint, Output
+from streams.state.codec import META_KEY, Entry, decode_as, decoder, encode, read_key, state_key
 from streams.state.obsolete_keys import Leftovers, is_kept
 from streams.state.pane_table import PackedNames, few_entries, parts_entries, tombstones
 

@@ -30,7 +30,7 @@ from metrics.windows.window_kinds import (
     window_of,
     windows_of_report,
 )
-from streams.state.codec import RollupPartial
+from streams.messages.partials import RollupPartial
 
 #: All rolling windows of a roll-up, and what the name of one begins with: ``1h`` is a tumbling window's name, too.
 ROLLING_KEY, ROLLING_MARK = "rolling", "~"

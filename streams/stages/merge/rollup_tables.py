@@ -11,18 +11,11 @@ from metrics.kpis.rollups import RollupGroup
 from metrics.records.kpi_reading import RollupKpi
 from metrics.windows.panes import Horizon
 from streams import topics
+from streams.messages.partials import RollupPartial, RollupStatus, rollup_bundles
 from streams.stages.merge.rollup_parts import Moment, RollupParts
 from streams.stages.merge.rollups import RollupKey, Rollups, owner_of
-from streams.state.codec import (
-    Entry,
-    Output,
-    RollupPartial,
-    RollupStatus,
-    decoder,
-    encode,
-    rollup_bundles,
-    state_key,
-)
+from streams.state.checkpoint import Output
+from streams.state.codec import Entry, decoder, encode, state_key
 
 #: Of keys: windows of roll-ups, and where campaigns count.
 _WINDOW, _GROUPS = "u", "g"

@@ -14,8 +14,9 @@ from metrics.windows.open_windows import is_past
 from metrics.windows.panes import horizon
 from metrics.windows.publish_schedule import KeyedSchedule
 from metrics.windows.window_kinds import BY_NAME, TOTAL_WINDOW, Span
+from streams.messages.partials import Bundle, RollupStatus
 from streams.stages.merge.rollup_parts import ROLLING_KEY, ROLLING_MARK, RollupOptions
-from streams.state.codec import Bundle, RollupStatus, decoder, encode, partition_of
+from streams.state.codec import decoder, encode, partition_of
 
 _decode_part = decoder(RollupPart)
 

@@ -32,12 +32,12 @@ from metrics.windows.window_kinds import (
     window_of,
     windows_of_report,
 )
+from streams.messages.pane_blocks import unpack
+from streams.messages.partials import Bundle, PaneBlock, decode_bundle
 from streams.messages.source_records import SourceRecord
 from streams.stages.merge.latest import Latest
 from streams.stages.merge.rollup_parts import ROLLING_KEY, Moment, RollupOptions, RollupParts
 from streams.stages.merge.rollups import Rollups
-from streams.state.codec import Bundle, PaneBlock, decode_bundle
-from streams.state.pane_table import unpack
 
 #: How many publish intervals lie between two updates of a window.
 PACE = {"1m": 1, "1h": 5, "1d": 10, TOTAL_WINDOW: 10, "rolling": 5}

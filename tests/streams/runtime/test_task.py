@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 from streams.runtime.task import Task
 from streams.settings import Settings
-from streams.state.codec import Checkpoint
+from streams.state.checkpoint import Checkpoint
 
 
 def test_a_call_that_a_slice_gives_is_done_on_another_thread_before_the_next_one():

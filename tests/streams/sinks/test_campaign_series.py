@@ -11,13 +11,14 @@ from metrics.records.events import Campaign
 from metrics.sums.tally import Tally
 from metrics.values.time import DAY, MINUTE, QUARTER
 from metrics.windows.watermark import PartitionStatus
+from streams.messages.pane_blocks import pack
+from streams.messages.partials import Bundle
 from streams.messages.source_records import Record
 from streams.settings import Settings
 from streams.sinks.campaign_series import CampaignSeries
 from streams.stages.merge.merge_log import MergeLog
 from streams.stages.merge.stage import MergeOptions, MergeStage, Pace
-from streams.state.codec import Bundle, encode
-from streams.state.pane_table import pack
+from streams.state.codec import encode
 
 AT = 40 * DAY
 CAMPAIGNS = 7

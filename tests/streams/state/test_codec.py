@@ -14,19 +14,12 @@ from metrics.sums.tally_columns import FIELDS
 from metrics.values.time import DAY
 from metrics.windows.panes import Panes, horizon
 from metrics.windows.watermark import PartitionStatus
-from streams.state.codec import (
-    MAX_BATCH_BYTES,
-    Bundle,
-    bundles,
-    decode_as,
-    decode_bundle,
-    encode,
-    partition_of,
-    read_key,
-    state_key,
-)
+from streams.messages.pane_blocks import blocks, pack, unpack
+from streams.messages.partials import Bundle, bundles, decode_bundle
+from streams.state.codec import decode_as, encode, partition_of, read_key, state_key
 from streams.state.keyed_table import KeyedTable
-from streams.state.pane_table import PackedNames, blocks, entries, pack, unpack
+from streams.state.pane_table import PackedNames, entries
+from streams.transport.checkpoint_writer import MAX_BATCH_BYTES
 
 
 def singles(block):

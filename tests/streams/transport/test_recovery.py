@@ -12,7 +12,8 @@ from kafka.admin import NewTopic
 
 from metrics.values.errors import StateError
 from streams import topics
-from streams.state.codec import Checkpoint, Entry
+from streams.state.checkpoint import Checkpoint
+from streams.state.codec import Entry
 from streams.transport.checkpoint_writer import CheckpointWriter, bounds
 from streams.transport.client_options import aiokafka_options, kafka_python_options
 from streams.transport.log_reader import read_whole

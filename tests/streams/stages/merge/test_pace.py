@@ -9,9 +9,9 @@ from metrics.records.events import Campaign
 from metrics.sums.tally import Tally
 from metrics.values.time import HOUR, QUARTER
 from metrics.windows.watermark import PartitionStatus
+from streams.messages.pane_blocks import pack
+from streams.messages.partials import Bundle
 from streams.stages.merge.stage import MergeOptions, MergeStage, Pace
-from streams.state.codec import Bundle
-from streams.state.pane_table import pack
 
 OPTIONS = MergeOptions(1, 60_000, 1_000, ZoneInfo("UTC"), "EUR")
 STAMP = ReadingVersion(1, None, 0, "EUR")

@@ -1,0 +1,109 @@
+"""Bundles of partials: what a source partition sends to a merge partition, and merge partitions to each other.
+
+A bundle carries whole values with the epoch and the sequence of the checkpoint that vouches for them. The status closes the
+last bundle of a checkpoint, so that a watermark never comes before what it vouches for.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import msgspec
+
+from metrics.attribution.conversion_lag import LagCounts
+from metrics.entities.reports import Report
+from metrics.kpis.rollups import RollupPart
+from metrics.sums.tally import Tally
+from metrics.windows.watermark import PartitionStatus
+from streams.state.codec import decoder
+
+MAX_BUNDLE_BYTES = 400_000
+_ITEMS_PER_BUNDLE = 4_000
+
+PanePartial = tuple[str, int, int, Tally]
+ReportPartial = tuple[str, Report]
+#: What a merge partition adds to a roll-up's window: dimension, value, model, window, start, part.
+RollupPartial = tuple[str, str, str, str, int, RollupPart]
+
+
+class PaneBlock(msgspec.Struct, array_like=True):
+    """Whole values of campaigns in one pane.
+
+    Attributes:
+        resolution: of the pane.
+        start: of the pane.
+        campaigns: whose values they are.
+        fields: fields of ``Tally`` that are not 0 everywhere.
+        sums: int64, little-endian, for each field a row of values by campaign.
+        beyond: values that do not fit, by the index of their campaign.
+    """
+
+    resolution: int
+    start: int
+    campaigns: list[str]
+    fields: list[int]
+    sums: bytes
+    beyond: dict[int, Tally] = {}
+
+
+class RollupStatus(NamedTuple):
+    """What one merge partition last said of its roll-ups: its watermark, and how far its windows are final."""
+
+    watermark: int | None
+    closed: int | None
+
+
+class Bundle(msgspec.Struct, array_like=True):
+    """Whole values of one source partition for one merge partition.
+
+    ``rollups`` are from a merge partition, which ``source`` is then; epoch and sequence are its own.
+    """
+
+    source: int
+    epoch: int
+    sequence: int
+    blocks: list[PaneBlock]
+    reports: list[ReportPartial]
+    status: PartitionStatus | None = None
+    lags: dict[str, LagCounts] | None = None
+    fitted_at: int | None = None
+    rollups: list[RollupPartial] | None = None
+    rollup_status: RollupStatus | None = None
+
+
+decode_bundle = decoder(Bundle)
+
+
+def bundles(
+    source: int, epoch: int, sequence: int, blocks: Iterable[PaneBlock], reports: list[ReportPartial]
+) -> Iterator[Bundle]:
+    """Bundles small enough for a broker's default limits; none when there is nothing to say."""
+    some: list[PaneBlock] = []
+    size = 0
+    for block in blocks:
+        if some and size + _weight(block) > MAX_BUNDLE_BYTES:
+            yield Bundle(source, epoch, sequence, some, [])
+            some, size = [], 0
+        some.append(block)
+        size += _weight(block)
+    if some:
+        yield Bundle(source, epoch, sequence, some, [])
+    for first in range(0, len(reports), _ITEMS_PER_BUNDLE):
+        yield Bundle(source, epoch, sequence, [], reports[first : first + _ITEMS_PER_BUNDLE])
+
+
+def rollup_bundles(
+    source: int, epoch: int, sequence: int, parts: list[RollupPartial], status: RollupStatus | None
+) -> list[Bundle]:
+    """The same of a merge partition's roll-ups; the status closes the last, after all that it vouches for."""
+    chunks = (parts[at : at + _ITEMS_PER_BUNDLE] for at in range(0, len(parts), _ITEMS_PER_BUNDLE))
+    made = [Bundle(source, epoch, sequence, [], [], rollups=some) for some in chunks]
+    if status is not None:
+        made = made or [Bundle(source, epoch, sequence, [], [], rollups=[])]
+        made[-1].rollup_status = status
+    return made
+
+
+def _weight(block: PaneBlock) -> int:
+    """About how many bytes a block takes."""
+    names = sum(len(name) if name.isascii() else 4 * len(name) for name in block.campaigns)
+    return names + 5 * len(block.campaigns) + len(block.sums) + 300 * len(block.beyond) + 40
