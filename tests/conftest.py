@@ -20,11 +20,13 @@ from tests.support.servers.kafka import KafkaHandle, KafkaUnavailableError, fetc
 #: The fuzzer's process imports atheris, which is an optional tool.
 collect_ignore = ["fuzz/target.py"]
 
-# How long an example takes says nothing on a machine that does other things, too; speed is measured in tests/bench.
-hypothesis.settings.register_profile("roistream", deadline=None)
-# The same examples each time: a check that fails does so for what has changed.
-hypothesis.settings.register_profile("check", deadline=None, derandomize=True)
-hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "roistream"))
+# How many examples a law gets, see ``tests.support.examples``. How long one takes says nothing on a machine that does
+# other things, too (speed is measured in tests/bench), and the machine that judges a change takes the same ones each time.
+for _profile, _count in {"quick": 15, "test": 30, "verify": 100}.items():
+    hypothesis.settings.register_profile(
+        _profile, deadline=None, max_examples=_count, derandomize=os.environ.get("CI") is not None
+    )
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "test"))
 
 REPOSITORY = Path(__file__).parents[1]
 # Read here, because each test then runs without any ROISTREAM_ variable.

@@ -1,14 +1,15 @@
 """The law of the fuzzer, on what Hypothesis makes: whatever is in a record batch ends in the ledger, or is refused whole."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from streams import topics
 from tests.fuzz.law import check, written
 from tests.fuzz.seeds import inputs
 from tests.streams.messages.test_decoding_laws import values
+from tests.support.examples import examples
 
-bounded = settings(max_examples=150, deadline=None)
+bounded = examples(1.5)
 
 
 @bounded

@@ -1,6 +1,6 @@
 """Laws of distinct customers: in any order of arrival, over any partitions, each counts once in a window."""
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from metrics.values.time import DAY, HOUR, MINUTE, format_instant
@@ -8,8 +8,9 @@ from streams import topics
 from tests.laws.facts import T0, book
 from tests.laws.machine import INTAKE, MERGE, Machine
 from tests.laws.test_pipeline_laws import APPENDED
+from tests.support.examples import examples
 
-bounded = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+bounded = examples(0.4, HealthCheck.too_slow)
 LENGTHS = {"1m": MINUTE, "1h": HOUR, "1d": DAY}
 placings = st.tuples(
     st.sampled_from(["ann", "bob", None]),

@@ -1,6 +1,6 @@
 """Weeks of event time in seconds: windows close, panes expire, owners die, and nothing is lost or counted twice."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from metrics.values.time import DAY, HOUR, MINUTE
@@ -8,9 +8,10 @@ from streams import topics
 from tests.laws.facts import T0
 from tests.laws.machine import BEFORE_APPEND, BEFORE_CONFIRM, INTAKE, MERGE, Machine
 from tests.laws.test_pipeline_laws import check_finals, given_out
+from tests.support.examples import examples
 from tests.support.oracles import stream
 
-bounded = settings(max_examples=60, deadline=None)
+bounded = examples(0.6)
 PARTITIONS = 2
 #: Two people whose records meet on different partitions.
 PEOPLE = ("v0", "v1")

@@ -5,7 +5,7 @@ from itertools import product
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from metrics.attribution.identity_graph import visitor_hash
@@ -16,12 +16,11 @@ from tests.faults.checks import wrong_credits
 from tests.laws.facts import T0, book, oracle_input, streams_of_facts
 from tests.laws.machine import INTAKE, MERGE, Machine
 from tests.laws.test_pipeline_laws import APPENDED, check_finals, drive, machine_with, wild_steps
+from tests.support.examples import examples
 from tests.support.oracles import journeys
 from tests.support.oracles.journeys import Reach
 
-bounded = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
-)
+bounded = examples(0.6, HealthCheck.too_slow, HealthCheck.data_too_large)
 MODELS = ("linear", "last_touch", "time_decay")
 COUNTED = ("leads", "mqls", "sqls", "orders", "new_customers", "cancelled_orders")
 MONEY = ("revenue_micros", "refunds_micros", "cost_of_goods_micros")
@@ -58,7 +57,7 @@ REACH = Reach(click=30 * MINUTE, impression=10 * MINUTE, half_life=7 * MINUTE)
 PLAIN = (*journeys.MODELS, "linear_cohort", "last_non_direct_cohort")
 
 
-@settings(bounded, max_examples=30)
+@examples(0.3, HealthCheck.too_slow, HealthCheck.data_too_large)
 @given(streams_of_facts())
 def test_the_credits_are_those_of_a_plain_recomputation(facts):
     machine = machine_with(facts, models=PLAIN)

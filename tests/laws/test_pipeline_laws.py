@@ -4,7 +4,7 @@ import itertools
 from collections import defaultdict
 from datetime import datetime
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from metrics.values.time import parse_duration
@@ -12,12 +12,11 @@ from streams import topics
 from streams.state.codec import partition_of
 from tests.laws.facts import Fact, book, oracle_input, streams_of_facts
 from tests.laws.machine import BEFORE_APPEND, BEFORE_CONFIRM, INTAKE, MERGE, Machine, key_of
+from tests.support.examples import examples
 from tests.support.oracles import stream
 from tests.support.oracles.cells import FIELDS
 
-bounded = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
-)
+bounded = examples(0.6, HealthCheck.too_slow, HealthCheck.data_too_large)
 #: Every record is appended after all event times, and no event time is too far ahead.
 APPENDED = 1_794_960_000_000 + 101 * 60_000
 
@@ -77,7 +76,7 @@ def given_out(machine: Machine) -> dict:
     return found
 
 
-@settings(bounded, max_examples=200)
+@examples(2, HealthCheck.too_slow, HealthCheck.data_too_large)
 @given(streams_of_facts(), st.lists(wild_steps, max_size=40))
 def test_the_last_revisions_are_the_oracles_whatever_crashes(facts, steps):
     machine = machine_with(facts)

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from metrics.values.time import MINUTE
@@ -12,10 +12,9 @@ from tests.laws.facts import T0, Fact, book, streams_of_facts
 from tests.laws.machine import Machine, key_of
 from tests.laws.test_pipeline_journeys import MODELS, by_window
 from tests.laws.test_pipeline_laws import APPENDED, check_finals, drive, machine_with, wild_steps
+from tests.support.examples import examples
 
-bounded = settings(
-    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
-)
+bounded = examples(0.5, HealthCheck.too_slow, HealthCheck.data_too_large)
 PARTITIONS = 2
 steps = st.lists(
     st.one_of(
@@ -121,7 +120,7 @@ def corrected(readings):
     return {(each["model"], key_of(each)) for each in readings if each["stage"] == "correction"}
 
 
-@settings(bounded, max_examples=20)
+@examples(0.2, HealthCheck.too_slow, HealthCheck.data_too_large)
 @given(streams_of_facts(), st.integers(1, 3), st.sampled_from([0, 1, 1_500]), st.data())
 def test_no_window_is_final_before_what_counts_in_it_has_come_from_the_other_partitions(
     facts, slice_size, interval, data

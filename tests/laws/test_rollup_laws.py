@@ -1,7 +1,7 @@
 """Laws of roll-ups: whatever happens on the way, a roll-up's window is the sum of its campaigns' readings of it."""
 
 import msgspec
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, example, given
 from hypothesis import strategies as st
 
 from metrics.records.events import Campaign
@@ -10,10 +10,9 @@ from streams import topics
 from tests.laws.facts import T0, Fact, book, streams_of_facts
 from tests.laws.machine import BEFORE_CONFIRM, MERGE, Machine
 from tests.laws.test_pipeline_laws import APPENDED, drive, machine_with, wild_steps
+from tests.support.examples import examples
 
-bounded = settings(
-    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
-)
+bounded = examples(0.5, HealthCheck.too_slow, HealthCheck.data_too_large)
 MODELS = ("linear", "last_touch")
 channels = st.sampled_from([None, "search", "social"])
 registrations = st.tuples(

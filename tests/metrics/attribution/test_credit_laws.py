@@ -4,7 +4,7 @@ from collections import Counter
 from itertools import pairwise
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from metrics.attribution.batch_credit import (
@@ -33,8 +33,9 @@ from metrics.sums.tally import Tally
 from metrics.sums.tally_columns import FIELDS
 from metrics.values.apportion import split
 from metrics.values.time import MINUTE, floor_to
+from tests.support.examples import examples
 
-bounded = settings(max_examples=150, deadline=None)
+bounded = examples(1.5)
 VIEWS = (*MODELS, "linear" + COHORT)
 RULES = AttributionRules(models=VIEWS, lookback=60, view_lookback=20, half_life=15)
 EFFECTS = {"a": 0.5, "b": 0.25}

@@ -1,14 +1,15 @@
 """Laws of a fit that is made in parts: whatever comes in between, it is that of the touches there were when it began."""
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from metrics.attribution.markov_chain import TransitionCounts, fit_steps
 from metrics.attribution.markov_fit import MarkovFitter, PathTransitions
 from metrics.attribution.touch_store import ConvertedVisitors, TouchColumns, TouchStore
+from tests.support.examples import examples
 
-bounded = settings(max_examples=60, deadline=None)
+bounded = examples(0.6)
 PEOPLE = np.array([0, 3, 5, 1 << 63, 12], np.uint64)
 SIZE = 3
 touches = st.lists(st.tuples(st.integers(0, 4), st.integers(0, SIZE - 1)), max_size=40)

@@ -4,13 +4,14 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from metrics.attribution.identity_graph import visitor_hash
 from metrics.attribution.touch_store import ConvertedVisitors, TouchColumns, TouchStore
+from tests.support.examples import examples
 
-bounded = settings(max_examples=60, deadline=None)
+bounded = examples(0.6)
 PEOPLE = [0, *(visitor_hash(f"v{n}") for n in range(5))]
 touches = st.tuples(st.sampled_from(PEOPLE), st.integers(0, 200), st.integers(0, 9))
 batches = st.lists(st.lists(touches, max_size=25), max_size=40)

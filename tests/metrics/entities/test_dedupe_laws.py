@@ -1,13 +1,14 @@
 """Remembered ids behave like a set within their window, in blocks that may be stored, merged and restored."""
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from metrics.entities.dedupe import IdBlock, SeenIds
 from metrics.values.hashing import hash_id, seed_of
+from tests.support.examples import examples
 
-bounded = settings(max_examples=60, deadline=None)
+bounded = examples(0.6)
 numbers = st.integers(0, 300)
 batches = st.lists(st.lists(numbers, max_size=30), max_size=80)
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import msgspec
 import numpy as np
 import xxhash
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from metrics.entities.ad_columns import CAMPAIGN, CHANNEL, CURRENCY, read_ads
@@ -24,9 +24,10 @@ from streams.messages.source_records import ID_SEEDS, Record, SourceRecords
 from streams.stages.intake.stage import DECODERS
 from streams.state.codec import partition_of
 from tests.streams.messages.test_decoding_laws import GOOD, NASTY, mutated
+from tests.support.examples import examples
 
 SHORT_NASTY = [value for value in NASTY if value is None or len(value) < 1_000]
-bounded = settings(max_examples=300, deadline=None)
+bounded = examples(3)
 
 texts = st.one_of(
     st.text(max_size=6),

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from metrics.entities.reports import Report, ReportHistory, ReportShare
@@ -27,9 +27,10 @@ from metrics.windows.panes import QUARTERS, horizon
 from metrics.windows.publish_schedule import PublishAllowance, PublishSchedule
 from metrics.windows.watermark import CampaignClock, PartitionClock, PartitionStatus
 from metrics.windows.window_kinds import ROLLING, TUMBLING, rolling_spans
+from tests.support.examples import examples
 from tests.support.one_campaign import OneCampaign
 
-bounded = settings(max_examples=80, deadline=None)
+bounded = examples(0.8)
 T0 = 1_794_960_000_000
 PARIS = ZoneInfo("Europe/Paris")
 WIDTHS = (MINUTE, QUARTER, DAY)

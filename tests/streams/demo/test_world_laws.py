@@ -1,12 +1,13 @@
 """Laws of the demo's world."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from metrics.values.time import MINUTE, SECOND
 from streams.demo.delivery import Arrival
 from streams.demo.simulated_clock import SimulatedClock
 from streams.demo.world import DemoWorld
+from tests.support.examples import examples
 
 NOW = 1_795_294_803_333
 seeds = st.integers(0, 2**32)
@@ -20,7 +21,7 @@ def world(seed: int, count: int, rate: float, factor: float = 1.0, *, obeys: boo
     return DemoWorld(seed, count, rate, pace, obeys=obeys)
 
 
-@settings(max_examples=25, deadline=None)
+@examples(0.25)
 @given(seeds, campaigns, rates, factors)
 def test_the_same_seed_gives_the_same_stream(seed, count, rate, factor) -> None:
     until = NOW + 20 * SECOND
@@ -30,7 +31,7 @@ def test_the_same_seed_gives_the_same_stream(seed, count, rate, factor) -> None:
     assert first.counts == second.counts
 
 
-@settings(max_examples=25, deadline=None)
+@examples(0.25)
 @given(seeds, campaigns, rates, st.lists(st.integers(-20 * MINUTE, 20 * SECOND), max_size=8))
 def test_the_stream_is_the_same_however_it_is_cut_into_steps(seed, count, rate, cuts) -> None:
     until = NOW + 20 * SECOND
@@ -42,7 +43,7 @@ def test_the_stream_is_the_same_however_it_is_cut_into_steps(seed, count, rate, 
     assert pieces == list(whole.advance(until))
 
 
-@settings(max_examples=25, deadline=None)
+@examples(0.25)
 @given(seeds, campaigns, rates, factors)
 def test_records_come_in_order_of_arrival_and_never_before_they_happened(seed, count, rate, factor) -> None:
     stream = list(world(seed, count, rate, factor).advance(NOW + 20 * SECOND))
@@ -51,14 +52,14 @@ def test_records_come_in_order_of_arrival_and_never_before_they_happened(seed, c
     assert all(a.occurred_at_ms <= a.arrives_at_ms for a in stream)
 
 
-@settings(max_examples=15, deadline=None)
+@examples(0.15)
 @given(seeds, st.integers(2, 16), rates)
 def test_different_seeds_differ(seed, count, rate) -> None:
     until = NOW + 20 * SECOND
     assert list(world(seed, count, rate).advance(until)) != list(world(seed + 1, count, rate).advance(until))
 
 
-@settings(max_examples=15, deadline=None)
+@examples(0.15)
 @given(seeds, st.integers(2, 16), rates, st.data())
 def test_pausing_a_campaign_leaves_the_streams_of_the_others_as_they_are(seed, count, rate, data) -> None:
     acting, control = world(seed, count, rate), world(seed, count, rate, obeys=False)

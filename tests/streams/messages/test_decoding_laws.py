@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from metrics.records.validation import MAX_RECORD_BYTES, decode
@@ -10,8 +10,9 @@ from metrics.values.errors import Reason, Rejection
 from streams import topics
 from streams.messages.decoding import DECODERS, decode_slice
 from tests.laws.machine import Machine, Record, rejection_of
+from tests.support.examples import examples
 
-bounded = settings(max_examples=150, deadline=None)
+bounded = examples(1.5)
 GOOD = b'{"event_id":"a","occurred_at":1,"campaign_id":"c","lead_id":"l","order_id":"o"}'
 sources = st.sampled_from(topics.SOURCES)
 #: Values whose bytes try to run into each other when they are joined.

@@ -10,11 +10,12 @@ from aiokafka.consumer.fetcher import PartitionRecords
 from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
 from aiokafka.record.legacy_records import LegacyRecordBatchBuilder
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.messages.source_records import SourceRecords
 from streams.transport.record_batches import RawRecords, unpack
+from tests.support.examples import examples
 
 records = st.lists(
     st.tuples(
@@ -55,7 +56,7 @@ def as_tuples(found):
     return [(each.offset, each.timestamp, each.key, each.value) for each in found]
 
 
-@settings(max_examples=100, deadline=None)
+@examples(1)
 @given(st.lists(records, min_size=1, max_size=3), st.sampled_from(CODECS), st.integers(0, 25))
 def test_a_slab_holds_what_aiokafka_makes_of_the_same_bytes(drawn, compression, first):
     base, batches = 0, []

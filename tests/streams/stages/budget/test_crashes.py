@@ -4,13 +4,14 @@ from types import SimpleNamespace
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from metrics.values.time import format_instant
 from streams import topics
 from streams.stages.budget.controller_log import ControllerLog
 from tests.bench.bench_controller import NOW, controller_of
+from tests.support.examples import examples
 
 BUDGET = 1_000
 #: Where the owner of a checkpoint dies: before the append, after that many actions (with transactions: after none or
@@ -57,7 +58,7 @@ class Board:
             self.log = self.opened()
 
 
-@settings(max_examples=100, deadline=None)
+@examples(1)
 @pytest.mark.parametrize("is_atomic", [True, False])
 @given(steps)
 def test_each_word_is_done_once_whatever_crashes(is_atomic, steps):

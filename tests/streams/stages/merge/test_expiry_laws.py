@@ -2,7 +2,7 @@
 
 from zoneinfo import ZoneInfo
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from metrics.entities.campaigns import CampaignRegistry
@@ -12,6 +12,7 @@ from metrics.sums.tally_columns import as_tallies
 from metrics.values.time import DAY, HOUR, MINUTE, floor_to
 from metrics.windows.panes import DAYS, MINUTES, QUARTERS, RESOLUTIONS, TOTAL, WIDTHS, horizon
 from streams.stages.merge.stage import MergeOptions, MergeStage, Pace
+from tests.support.examples import examples
 
 T0 = 1_794_960_000_000
 
@@ -47,7 +48,7 @@ def held(merge: MergeStage) -> set[tuple[str, int, int]]:
     }
 
 
-@settings(max_examples=60, deadline=None)
+@examples(0.6)
 @given(steps)
 def test_panes_are_dropped_once_and_none_that_accepts_no_facts_is_left(found):
     options = MergeOptions(1, 60_000, 1_000, ZoneInfo("UTC"), "EUR")

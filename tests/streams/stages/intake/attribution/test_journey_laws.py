@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import msgspec
 import numpy as np
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from metrics.attribution.conversion_credit import COHORT, shares, split_subject, subject
@@ -22,14 +22,13 @@ from streams.stages.intake.attribution.journeys import Journeys
 from streams.stages.intake.conversions import Conversions
 from streams.stages.intake.repartition import Repartitioner
 from streams.state.keyed_table import KeyedTable
+from tests.support.examples import examples
 
 VIEWS = (*(model for model in MODELS if model != "markov"), "linear" + COHORT)
 RULES = AttributionRules(models=VIEWS, lookback=40 * HOUR, view_lookback=10 * HOUR, half_life=8 * HOUR)
 OPEN = horizon(None)
 NEVER, ALWAYS = -(1 << 60), 1 << 60
-bounded = settings(
-    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
-)
+bounded = examples(1.2, HealthCheck.too_slow, HealthCheck.data_too_large)
 
 hours = st.integers(0, 100).map(lambda hour: hour * HOUR)
 visitors = st.sampled_from(["v0", "v1", "v2", "v3"])

@@ -1,0 +1,12 @@
+"""How many examples a law gets: the profile says how many, a law only by which factor it differs."""
+
+from hypothesis import HealthCheck, settings
+
+#: Fewer say too little of a law, whatever the profile.
+LEAST = 5
+
+
+def examples(factor: float, *suppressed: HealthCheck) -> settings:
+    """Settings of a law with ``factor`` times the examples of the profile; 1 for a law that takes milliseconds."""
+    count = max(LEAST, round(settings.default.max_examples * factor))
+    return settings(max_examples=count, suppress_health_check=suppressed)
