@@ -107,7 +107,7 @@ class Worker:
 
     def __init__(self, settings: Settings, accept_dead_letters: int) -> None:
         self.settings = settings
-        self.book = CampaignRegistry(settings.reporting_currency)
+        self.campaign_registry = CampaignRegistry(settings.reporting_currency)
         self.telemetry = Telemetry(version("roistream"))
         self.views = self._redis()
         self.board_views = self._board_redis()
@@ -116,7 +116,7 @@ class Worker:
         self.failure: str | None = None
         self.processor = TaskManager(
             settings,
-            self.book,
+            self.campaign_registry,
             self.telemetry,
             Ports(
                 now_ms,
@@ -132,7 +132,7 @@ class Worker:
         )
         self.stall_limit_s = max(_STALLED_AFTER_S, 3 * settings.session_timeout / 1000)
         self.watchdog = Watchdog(self.stall_limit_s, time.monotonic, die)
-        self.registry = Registry(settings, self.book, self._on_campaign)
+        self.registry = Registry(settings, self.campaign_registry, self._on_campaign)
         self.source = MetricsSnapshots(settings, self.processor, self.telemetry, self.views, now_ms)
         self.exposition = Exposition(self.source, settings.max_campaign_series)
         self.http = HttpServer(settings.http_host, settings.http_port, self._metrics, self._readiness)
@@ -277,7 +277,7 @@ class Worker:
     def _on_campaign(self, campaign_id: str) -> None:
         self.processor.refresh(campaign_id)
         if self.views is not None:
-            is_known = campaign_id in self.book.campaigns
+            is_known = campaign_id in self.campaign_registry.campaigns
             (self.views.restore if is_known else self.views.remove)(campaign_id)
 
     def _highwater(self, topic: str, partition: int) -> int | None:

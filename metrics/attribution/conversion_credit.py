@@ -59,7 +59,7 @@ class Conversion(msgspec.Struct, array_like=True, frozen=True, gc=False):
         ids: hashes of the ids that its records named.
         parts: what it counts.
         is_first: whether it is the first order of a customer, who counts as new.
-        path: the touches it was last decided on, packed as ``places.PATH``.
+        path: the touches it was last decided on, packed as ``touchpoints.PATH``.
         generation: of the rules when it was decided; None while it waits for the clicks to reach its time. A view that
             was switched on later is not decided.
         shares: millionths that the data-driven model gave each touch, as packed int32; empty where the path has no two.

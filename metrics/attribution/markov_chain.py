@@ -120,13 +120,13 @@ class TransitionCounts:
     def square(self, names: Sequence[str]) -> Counts:
         """Rows are where a step begins (the last: the start), columns where it ends (the last: the end)."""
         self._settle()
-        places = np.full(len(self._names), -1)
+        touchpoints = np.full(len(self._names), -1)
         for place, name in enumerate((*names, _OUTSIDE)):
             code = self._names.code(name)
-            if code < len(places):
-                places[code] = place
+            if code < len(touchpoints):
+                touchpoints[code] = place
         made = np.zeros((len(names) + 1, len(names) + 1), np.int64)
-        made[places[self._steps >> _SHIFT], places[self._steps & _LOWER]] = self._counts
+        made[touchpoints[self._steps >> _SHIFT], touchpoints[self._steps & _LOWER]] = self._counts
         return made
 
     def _settle(self) -> None:

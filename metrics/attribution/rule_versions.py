@@ -57,14 +57,14 @@ class RuleVersions:
     Args:
         made: the views, the generation, and the half-lives so far.
         rules: those in force.
-        places: codes of the touches in remembered paths.
+        touchpoints: codes of the touches in remembered paths.
     """
 
-    def __init__(self, made: RuleHistory, rules: AttributionRules, places: Touchpoints) -> None:
+    def __init__(self, made: RuleHistory, rules: AttributionRules, touchpoints: Touchpoints) -> None:
         self.made = made
         self.views = ComputedModels(made.since)
         self._rules = rules
-        self._places = places
+        self._touchpoints = touchpoints
 
     def decided(self, generation: int) -> RuleVersion:
         """The rules of a generation, as a sheet needs them."""
@@ -80,7 +80,7 @@ class RuleVersions:
             return {view: conversion.kept[view] for view in views if view in conversion.kept}
         rules = msgspec.structs.replace(self._rules, half_life=self.made.half_lives[generation])
         # Without effects: of paths that they divide, the conversion remembers the shares.
-        return decisions(self._places.path(conversion.path), views, rules, {}, shares_of(conversion))
+        return decisions(self._touchpoints.path(conversion.path), views, rules, {}, shares_of(conversion))
 
     def counted(self, conversion: Conversion) -> list[Contribution]:
         """What a decided conversion counts in every view, one at a time."""

@@ -32,7 +32,7 @@ class TouchColumns(NamedTuple):
 
     visitors: Hashes
     at: Instants
-    places: Codes
+    touchpoints: Codes
 
 
 class TouchBlock(NamedTuple):
@@ -74,7 +74,7 @@ class TouchStore:
         self._keep_ms = keep_ms
         self._visitors: Hashes = np.zeros(_MIN_CAPACITY, np.uint64)
         self._at: Instants = np.zeros(_MIN_CAPACITY, np.int64)
-        self._places: Codes = np.zeros(_MIN_CAPACITY, np.int32)
+        self._touchpoints: Codes = np.zeros(_MIN_CAPACITY, np.int32)
         self._back: npt.NDArray[np.uint32] = np.zeros(_MIN_CAPACITY, np.uint32)
         self._slots: Instants = np.full(2 * _MIN_CAPACITY, kernels.FREE, np.int64)
         self._marks: Instants = np.zeros(3, np.int64)
@@ -86,7 +86,7 @@ class TouchStore:
         self._begun = 0
         self._latest: int | None = None
         self._found_at: Instants = np.empty(MAX_WALK, np.int64)
-        self._found_places: Codes = np.empty(MAX_WALK, np.int32)
+        self._found_touchpoints: Codes = np.empty(MAX_WALK, np.int32)
 
     def __len__(self) -> int:
         return int(self._marks[kernels.NEXT] - self._marks[kernels.FIRST])
@@ -127,9 +127,11 @@ class TouchStore:
             self._slots,
             self._marks,
             self._found_at,
-            self._found_places,
+            self._found_touchpoints,
         )
-        return list(zip(self._found_at[:count].tolist(), self._found_places[:count].tolist(), strict=True))
+        return list(
+            zip(self._found_at[:count].tolist(), self._found_touchpoints[:count].tolist(), strict=True)
+        )
 
     def of_all(self, visitors: Hashes, since: Instants, until: Instants) -> tuple[Instants, Instants, Codes]:
         """The touches of many visitors, each in its own [since, until): whose, by index, event times and places."""
@@ -170,7 +172,7 @@ class TouchStore:
         watched: "ConvertedVisitors",
     ) -> None:
         """Count the steps of the paths that end in some touches; see ``metrics.attribution.markov_fit``."""
-        columns = self._visitors, self._places, self._back, self._marks
+        columns = self._visitors, self._touchpoints, self._back, self._marks
         numbers = some.start, some.stop, base
         kernels.steps(*columns, *numbers, followed, campaigns, counts, watched.keys)
 
@@ -184,9 +186,9 @@ class TouchStore:
         self._blocks.append(_Span(block.sequence, block.level, block.latest, start, end))
         self._latest = None
 
-    def checkpoint(self, sequence: int, reached: int | None) -> TouchBlockChange:
+    def checkpoint(self, sequence: int, watermark: int | None) -> TouchBlockChange:
         """Close the present block under ``sequence``, merge small blocks, forget those older than is kept."""
-        forgotten = self._forget(reached)
+        forgotten = self._forget(watermark)
         stored: list[_Span] = []
         if self._latest is not None:
             end = int(self._marks[kernels.NEXT])
@@ -215,9 +217,9 @@ class TouchStore:
         self._rewritten.difference_update(span.sequence for span in spans)
         return spans
 
-    def _forget(self, reached: int | None) -> list[int]:
+    def _forget(self, watermark: int | None) -> list[int]:
         forgotten: list[int] = []
-        while self._blocks and reached is not None and self._blocks[0].latest < reached - self._keep_ms:
+        while self._blocks and watermark is not None and self._blocks[0].latest < watermark - self._keep_ms:
             oldest = self._blocks.pop(0)
             self._marks[kernels.FIRST] = oldest.end
             forgotten.append(oldest.sequence)
@@ -238,14 +240,14 @@ class TouchStore:
     def _packed(self, span: _Span) -> TouchBlock:
         numbers = np.arange(span.start, span.end) % len(self._visitors)
         numbers = numbers[self._visitors[numbers] != 0]
-        columns = TouchColumns(self._visitors[numbers], self._at[numbers], self._places[numbers])
+        columns = TouchColumns(self._visitors[numbers], self._at[numbers], self._touchpoints[numbers])
         return TouchBlock(span.sequence, span.level, span.latest, columns)
 
     # --- room --------------------------------------------------------------------------------------
 
     @property
     def _ring(self) -> tuple[Hashes, Instants, Codes, npt.NDArray[np.uint32]]:
-        return self._visitors, self._at, self._places, self._back
+        return self._visitors, self._at, self._touchpoints, self._back
 
     def _make_room(self, count: int) -> None:
         """Room for so many touches more; where it will be short, some of what it takes to have more."""
@@ -279,7 +281,7 @@ class TouchStore:
 
     def _grow(self, wider: WiderRing, most: int) -> None:
         if wider.go_on(self._ring, self._marks, most):
-            self._visitors, self._at, self._places, self._back = wider.columns
+            self._visitors, self._at, self._touchpoints, self._back = wider.columns
             self._wider_ring = None
 
     def _index_size(self, count: int) -> int:

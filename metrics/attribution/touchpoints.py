@@ -37,7 +37,7 @@ class TouchpointRanks(NamedTuple):
 class Touchpoints:
     """Codes of where a touch was: a campaign and a channel. Codes are given in order and never change.
 
-    >>> places = Touchpoints(); places.code("a", "search"), places.code("a", ""), places.code("a", "search")
+    >>> touchpoints = Touchpoints(); touchpoints.code("a", "search"), touchpoints.code("a", ""), touchpoints.code("a", "search")
     (0, 1, 0)
     """
 

@@ -94,10 +94,10 @@ def read_ads(
     spans = np.zeros((2, 0), dtype=np.int64) if keys is None else np.ascontiguousarray(keys)
     found = *columns[:6], tables, spans, columns.homes
     kernels.scan(bits, starts, sizes, MAX_RECORD_BYTES, is_click, shared, rule.trusts_keys, *seeds, *found)
-    for texts, (_, places, lengths) in zip(columns.texts, tables, strict=True):
+    for texts, (_, found_at, lengths) in zip(columns.texts, tables, strict=True):
         met = int(lengths[-1])
-        lying = zip(places[:met].tolist(), lengths[:met].tolist(), strict=True)
-        texts += [data[place : place + length].decode() for place, length in lying]
+        lying = zip(found_at[:met].tolist(), lengths[:met].tolist(), strict=True)
+        texts += [data[at : at + length].decode() for at, length in lying]
     return columns
 
 

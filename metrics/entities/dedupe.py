@@ -40,7 +40,7 @@ class _HashTable:
 
     def __init__(self) -> None:
         self._slots: Hashes = np.zeros(_MIN_CAPACITY, dtype=np.uint64)
-        self._held = 0
+        self._count = 0
 
     def contains(self, hashes: Hashes) -> npt.NDArray[np.bool_]:
         return cast("npt.NDArray[np.bool_]", ids.contains(self._slots, hashes))
@@ -48,22 +48,22 @@ class _HashTable:
     def insert(self, hashes: Hashes) -> None:
         """Hold hashes."""
         self._make_room(len(hashes))
-        self._held += ids.insert(self._slots, hashes)
+        self._count += ids.insert(self._slots, hashes)
 
     def admit(self, hashes: Hashes, is_late: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:
         """Judge hashes in order, and hold those that are fresh."""
         self._make_room(len(hashes))
         verdicts = np.empty(len(hashes), dtype=np.uint8)
-        self._held += ids.admit(self._slots, hashes, is_late, verdicts)
+        self._count += ids.admit(self._slots, hashes, is_late, verdicts)
         return verdicts
 
     def remove(self, hashes: Hashes) -> None:
         """Hold hashes no more."""
-        self._held -= ids.remove(self._slots, hashes)
+        self._count -= ids.remove(self._slots, hashes)
 
     def _make_room(self, count: int) -> None:
         capacity = len(self._slots)
-        while 4 * (self._held + count) > 3 * capacity:
+        while 4 * (self._count + count) > 3 * capacity:
             capacity *= 2
         if capacity > len(self._slots):
             slots = np.zeros(capacity, dtype=np.uint64)
@@ -84,10 +84,10 @@ class SeenIds:
         self._blocks: list[IdBlock] = []
         self._fresh: list[Hashes] = []
         self._fresh_latest: int | None = None
-        self._held = 0
+        self._count = 0
 
     def __len__(self) -> int:
-        return self._held
+        return self._count
 
     @property
     def fresh(self) -> int:
@@ -123,13 +123,13 @@ class SeenIds:
 
     def _note(self, hashes: Hashes, latest: int) -> None:
         self._fresh.append(hashes)
-        self._held += len(hashes)
+        self._count += len(hashes)
         self._fresh_latest = latest if self._fresh_latest is None else max(latest, self._fresh_latest)
 
     def restore(self, block: IdBlock) -> None:
         """Put back a block read from the changelog; call in order of sequence."""
         self._blocks.append(block)
-        self._held += len(block.hashes)
+        self._count += len(block.hashes)
         self._table.insert(block.hashes)
 
     def checkpoint(self, sequence: int, stream_time: int | None) -> IdBlockChange:
@@ -147,12 +147,12 @@ class SeenIds:
         forgotten: list[int] = []
         while self._blocks:
             oldest = self._blocks[0]
-            crowded = self._held - len(oldest.hashes) >= self._max_events
+            crowded = self._count - len(oldest.hashes) >= self._max_events
             aged = stream_time is not None and oldest.latest < stream_time - self._window_ms
             if not (crowded or aged):
                 break
             self._blocks.pop(0)
-            self._held -= len(oldest.hashes)
+            self._count -= len(oldest.hashes)
             self._table.remove(oldest.hashes)
             forgotten.append(oldest.sequence)
         return forgotten

@@ -41,13 +41,13 @@ class LeadEntry(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 def observe(entry: LeadEntry | None, stage: str, mark: StageMark) -> tuple[LeadEntry, list[Contribution]]:
     """Take in one record of a lead; return its entry now and what its sums change by."""
-    reached = STAGES.index(stage)
+    rank = STAGES.index(stage)
     if entry is None:
-        marks = [mark if index <= reached else None for index in range(len(STAGES))]
+        marks = [mark if index <= rank else None for index in range(len(STAGES))]
         now = LeadEntry(tuple(marks), mark if mark.campaign is not None else None)  # type: ignore[arg-type]
         return now, contributions(now)
     known = entry.marks
-    lead, mql, sql = (_earlier(old, mark) if index <= reached else old for index, old in enumerate(known))
+    lead, mql, sql = (_earlier(old, mark) if index <= rank else old for index, old in enumerate(known))
     named = entry.named if entry else None
     if mark.campaign is not None:
         named = _earlier(named, mark)

@@ -75,14 +75,14 @@ def skip_literal(data: Any, at: int, end: int) -> int:
 
 
 @inlined
-def intern(data: Any, at: int, length: int, slots: Any, places: Any, lengths: Any) -> int:
+def intern(data: Any, at: int, length: int, slots: Any, text_starts: Any, lengths: Any) -> int:
     """The code of a text: how many different ones were seen before it. ``lengths[-1]`` counts them."""
     mask = len(slots) - 1
     position = np.int64(xxh64(data, at, length, np.uint64(0)) & np.uint64(mask))
     while slots[position] >= 0:
         code = slots[position]
         if lengths[code] == length:
-            known, index = places[code], 0
+            known, index = text_starts[code], 0
             while index < length and byte_at(data, known + index) == byte_at(data, at + index):
                 index += 1
             if index == length:
@@ -90,7 +90,7 @@ def intern(data: Any, at: int, length: int, slots: Any, places: Any, lengths: An
         position = (position + 1) & mask
     code = lengths[-1]
     slots[position] = code
-    places[code], lengths[code] = at, length
+    text_starts[code], lengths[code] = at, length
     lengths[-1] = code + 1
     return code
 
@@ -228,7 +228,7 @@ def scan(
         ids: uint64, out.
         visitors: uint64, out; 0 for none.
         codes: int32 of three rows, out: of campaign, currency and channel; -1 for none.
-        texts: for each row of codes (slots, places, lengths) as ``intern`` wants them.
+        texts: for each row of codes (slots, text_starts, lengths) as ``intern`` wants them.
         keys: int64 of two rows: where each record's key begins, and its length.
         homes: int32, out: where each visitor's journey is remembered.
     """
@@ -253,20 +253,20 @@ def scan(
         if froms[3] >= 0:
             visitors[index] = xxh64(memory, froms[3], ends[3] - froms[3], visitor_seed) | np.uint64(2)
             if partitions > 0:
-                place, size = froms[3], ends[3] - froms[3]
+                home_key, size = froms[3], ends[3] - froms[3]
                 key, length = keys[0, index], keys[1, index]
                 if (
                     trusts_keys
                     and length > 0
-                    and (length != size or not are_alike(memory, key, place, size))
+                    and (length != size or not are_alike(memory, key, home_key, size))
                     and not is_own_id(memory, key, length, froms, ends)
                 ):
-                    place, size = key, length
-                homes[index] = partition_at(memory, place, size, partitions)
+                    home_key, size = key, length
+                homes[index] = partition_at(memory, home_key, size, partitions)
         for row in range(3):
             field = _TEXT_FIELDS[row]
             codes[row, index] = -1
             if froms[field] >= 0:
-                slots, places, lengths = texts[row]
+                slots, text_starts, lengths = texts[row]
                 length = ends[field] - froms[field]
-                codes[row, index] = intern(memory, froms[field], length, slots, places, lengths)
+                codes[row, index] = intern(memory, froms[field], length, slots, text_starts, lengths)

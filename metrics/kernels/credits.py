@@ -175,7 +175,7 @@ def credit(
         starts: of the paths.
         half_lives: of each path.
         is_given: of each path, whether its shares by effect are in ``shares`` already.
-        campaigns: the campaign of each place.
+        campaigns: the campaign of each position.
         directs: of each place, whether its channel is ``direct``.
         effects: of each campaign, 0 where unknown.
         roots: 2^(−1/2), 2^(−1/4), …
@@ -208,15 +208,15 @@ def by_campaign(codes: Any, campaigns: Any, shares: Any, names: Any, sums: Any) 
     for index in range(len(codes)):
         if shares[index] == 0:
             continue
-        campaign, place = campaigns[codes[index] >> 1], 0
-        while place < count and names[place] < campaign:
-            place += 1
-        if place == count or names[place] != campaign:
-            for later in range(count, place, -1):
+        campaign, position = campaigns[codes[index] >> 1], 0
+        while position < count and names[position] < campaign:
+            position += 1
+        if position == count or names[position] != campaign:
+            for later in range(count, position, -1):
                 names[later], sums[later] = names[later - 1], sums[later - 1]
-            names[place], sums[place] = campaign, 0
+            names[position], sums[position] = campaign, 0
             count += 1
-        sums[place] += shares[index]
+        sums[position] += shares[index]
     return count
 
 
@@ -249,7 +249,7 @@ def spread(
         codes: of the touches.
         starts: of the paths.
         shares: millionths, as ``credit`` gives them.
-        campaigns: the campaign of each place.
+        campaigns: the campaign of each position.
         none: the campaign of what cannot be credited.
         width: how many campaigns there are.
         generations: of each path's decision.

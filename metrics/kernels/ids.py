@@ -48,9 +48,9 @@ def insert(slots: Any, hashes: Any) -> int:
     """Hold the hashes, and say how many were not held before."""
     count = 0
     for index in range(len(hashes)):
-        place = find(slots, hashes[index])
-        if place < 0:
-            slots[-1 - place] = hashes[index]
+        position = find(slots, hashes[index])
+        if position < 0:
+            slots[-1 - position] = hashes[index]
             count += 1
     return count
 
@@ -60,11 +60,11 @@ def remove(slots: Any, hashes: Any) -> int:
     """Hold the hashes no more, and say how many were held."""
     mask, count = np.uint64(len(slots) - 1), 0
     for index in range(len(hashes)):
-        place = find(slots, hashes[index])
-        if place < 0:
+        position = find(slots, hashes[index])
+        if position < 0:
             continue
         count += 1
-        gap = following = np.uint64(place)
+        gap = following = np.uint64(position)
         while True:
             following = (following + np.uint64(1)) & mask
             if slots[following] == 0:
@@ -85,13 +85,13 @@ def admit(slots: Any, hashes: Any, is_late: Any, verdicts: Any) -> int:
     """
     fresh = 0
     for index in range(len(hashes)):
-        place = find(slots, hashes[index])
-        if place >= 0:
+        position = find(slots, hashes[index])
+        if position >= 0:
             verdicts[index] = DUPLICATE
         elif is_late[index]:
             verdicts[index] = LATE
         else:
             verdicts[index] = FRESH
-            slots[-1 - place] = hashes[index]
+            slots[-1 - position] = hashes[index]
             fresh += 1
     return fresh

@@ -79,11 +79,11 @@ def read_instant(data: Any, at: int, end: int) -> int:
     millis, after = 0, at + 19
     if byte_at(data, after) == 0x2E:
         until = skip_digits(data, after + 1, end)
-        places = until - after - 1
-        if places < 1 or places > 6:
+        decimals = until - after - 1
+        if decimals < 1 or decimals > 6:
             return -1
         micros = read_integer(data, after + 1, until)
-        for _ in range(6 - places):
+        for _ in range(6 - decimals):
             micros *= 10
         millis, after = micros // 1000, until
     east = read_zone(data, after, end)

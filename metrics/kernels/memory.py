@@ -30,8 +30,8 @@ def address_of(typing_context: Any, data: Any) -> Any:
 def _load(bits: int) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         del context, signature
-        place = builder.inttoptr(builder.add(*arguments), ir.IntType(bits).as_pointer())
-        found = builder.load(place)
+        pointer = builder.inttoptr(builder.add(*arguments), ir.IntType(bits).as_pointer())
+        found = builder.load(pointer)
         found.align = 1
         return found
 

@@ -143,13 +143,13 @@ def pack_parts(sequence: Any, sources: Any, sums: Any, out: Any, row_ends: Any) 
         out[at] = _ARRAY | 2
         at = put_integer(out, at + 1, sequence)
         count = 0
-        for place in range(len(sources)):
-            if _length(sums[place], row) > 0:
+        for position in range(len(sources)):
+            if _length(sums[position], row) > 0:
                 count += 1
         at = _put(out, at, _MAP | count, 1) if count < 16 else _put_marked(out, at, _MAP16, count, 2)
-        for place in range(len(sources)):
-            if _length(sums[place], row) > 0:
-                at = put_integer(out, at, sources[place])
-                at = _put_row(out, at, sums[place], row)
+        for position in range(len(sources)):
+            if _length(sums[position], row) > 0:
+                at = put_integer(out, at, sources[position])
+                at = _put_row(out, at, sums[position], row)
         row_ends[row] = at
     return at

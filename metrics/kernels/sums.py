@@ -52,21 +52,21 @@ def group(codes: Any, periods: Any, sums: Any) -> Any:
 
 
 @inlined
-def _slot(slots: Any, held: Any, mask: Any, code: Any) -> Any:
+def _slot(slots: Any, row_codes: Any, mask: Any, code: Any) -> Any:
     """Where the row of a code stands in a hash table, or would stand."""
     position = (np.uint64(code) * _SPREAD >> np.uint64(32)) & mask
-    while slots[position] >= 0 and held[slots[position]] != code:
+    while slots[position] >= 0 and row_codes[slots[position]] != code:
         position = (position + np.uint64(1)) & mask
     return position
 
 
 @kernel
-def find_rows(slots: Any, held: Any, count: int, wanted: Any, rows: Any, done: int) -> Any:
+def find_rows(slots: Any, row_codes: Any, count: int, wanted: Any, rows: Any, done: int) -> Any:
     """The row of each code; a new code takes the next row.
 
     Args:
         slots: int32, rows by hash of their code, -1 where free; a power of two, at least twice the rows there is room for.
-        held: int32, the code of each row, as many as there is room for.
+        row_codes: int32, the code of each row, as many as there is room for.
         count: rows in use.
         wanted: int32, the codes that are looked for.
         rows: int32, filled with their rows.
@@ -77,20 +77,20 @@ def find_rows(slots: Any, held: Any, count: int, wanted: Any, rows: Any, done: i
     """
     mask = np.uint64(len(slots) - 1)
     for index in range(done, len(wanted)):
-        position = _slot(slots, held, mask, wanted[index])
+        position = _slot(slots, row_codes, mask, wanted[index])
         if slots[position] < 0:
-            if count == len(held):
+            if count == len(row_codes):
                 return index, count
             slots[position] = count
-            held[count] = wanted[index]
+            row_codes[count] = wanted[index]
             count += 1
         rows[index] = slots[position]
     return len(wanted), count
 
 
 @kernel
-def find_known(slots: Any, held: Any, wanted: Any, rows: Any) -> None:
+def find_known(slots: Any, row_codes: Any, wanted: Any, rows: Any) -> None:
     """The row of each code, -1 where it has none; arguments as of ``find_rows``."""
     mask = np.uint64(len(slots) - 1)
     for index in range(len(wanted)):
-        rows[index] = slots[_slot(slots, held, mask, wanted[index])]
+        rows[index] = slots[_slot(slots, row_codes, mask, wanted[index])]

@@ -156,10 +156,10 @@ def read_micros(data: Any, at: int, end: int) -> int:
         return micros
     if byte_at(data, after) != _POINT:
         return -1
-    places = end - after - 1
-    if places < 1 or places > 6 or skip_digits(data, after + 1, end) != end:
+    decimals = end - after - 1
+    if decimals < 1 or decimals > 6 or skip_digits(data, after + 1, end) != end:
         return -1
     fraction = read_integer(data, after + 1, end)
-    for _ in range(6 - places):
+    for _ in range(6 - decimals):
         fraction *= 10
     return micros + fraction

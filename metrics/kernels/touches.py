@@ -42,10 +42,10 @@ def find(visitor: Any, slots: Any, visitors: Any, marks: Any) -> Any:
 def insert(
     new_visitors: Any,
     new_at: Any,
-    new_places: Any,
+    new_touchpoints: Any,
     visitors: Any,
     at: Any,
-    places: Any,
+    touchpoints: Any,
     back: Any,
     slots: Any,
     marks: Any,
@@ -57,7 +57,7 @@ def insert(
         if visitor == 0:
             continue
         number = marks[NEXT]
-        place = number % capacity
+        cell = number % capacity
         slot, distance = find(visitor, slots, visitors, marks), np.int64(0)
         if slot >= 0:
             distance = number - slots[slot]
@@ -65,8 +65,8 @@ def insert(
             slot = -1 - slot
             if slots[slot] == FREE:
                 marks[USED] += 1
-        visitors[place], at[place], places[place] = visitor, new_at[index], new_places[index]
-        back[place] = distance
+        visitors[cell], at[cell], touchpoints[cell] = visitor, new_at[index], new_touchpoints[index]
+        back[cell] = distance
         slots[slot] = number
         marks[NEXT] = number + 1
     return marks[NEXT] - before
@@ -79,12 +79,12 @@ def walk(
     until: int,
     visitors: Any,
     at: Any,
-    places: Any,
+    touchpoints: Any,
     back: Any,
     slots: Any,
     marks: Any,
     found_at: Any,
-    found_places: Any,
+    found_touchpoints: Any,
 ) -> int:
     """A visitor's touches in [since, until), the newest arrival first; at most as many steps as there is room."""
     slot = find(visitor, slots, visitors, marks)
@@ -94,13 +94,13 @@ def walk(
     for _ in range(len(found_at)):
         if number < marks[FIRST]:
             break
-        place = number % capacity
-        if since <= at[place] < until:
-            found_at[count], found_places[count] = at[place], places[place]
+        cell = number % capacity
+        if since <= at[cell] < until:
+            found_at[count], found_touchpoints[count] = at[cell], touchpoints[cell]
             count += 1
-        if back[place] == 0:
+        if back[cell] == 0:
             break
-        number -= np.int64(back[place])
+        number -= np.int64(back[cell])
     return count
 
 
@@ -112,7 +112,7 @@ def walk_all(
     most: int,
     visitors: Any,
     at: Any,
-    places: Any,
+    touchpoints: Any,
     back: Any,
     slots: Any,
     marks: Any,
@@ -124,7 +124,7 @@ def walk_all(
     """
     capacity, count = len(visitors), 0
     owners, found_at = np.empty(4 * len(wanted), dtype=np.int64), np.empty(4 * len(wanted), dtype=np.int64)
-    found_places = np.empty(4 * len(wanted), dtype=np.int32)
+    found_touchpoints = np.empty(4 * len(wanted), dtype=np.int32)
     for index in range(len(wanted)):
         slot = find(wanted[index], slots, visitors, marks)
         if slot < 0:
@@ -133,18 +133,22 @@ def walk_all(
         for _ in range(most):
             if number < marks[FIRST]:
                 break
-            place = number % capacity
-            if since[index] <= at[place] < until[index]:
+            cell = number % capacity
+            if since[index] <= at[cell] < until[index]:
                 if count == len(owners):
                     owners = np.append(owners, np.empty(count, dtype=np.int64))
                     found_at = np.append(found_at, np.empty(count, dtype=np.int64))
-                    found_places = np.append(found_places, np.empty(count, dtype=np.int32))
-                owners[count], found_at[count], found_places[count] = index, at[place], places[place]
+                    found_touchpoints = np.append(found_touchpoints, np.empty(count, dtype=np.int32))
+                owners[count], found_at[count], found_touchpoints[count] = (
+                    index,
+                    at[cell],
+                    touchpoints[cell],
+                )
                 count += 1
-            if back[place] == 0:
+            if back[cell] == 0:
                 break
-            number -= np.int64(back[place])
-    return owners[:count], found_at[:count], found_places[:count]
+            number -= np.int64(back[cell])
+    return owners[:count], found_at[:count], found_touchpoints[:count]
 
 
 @kernel
@@ -162,10 +166,10 @@ def erase(visitor: Any, visitors: Any, back: Any, slots: Any, marks: Any) -> Any
         number -= np.int64(back[number % capacity])
     erased, number = np.empty(count, dtype=np.int64), slots[slot]
     for index in range(count):
-        place = number % capacity
+        cell = number % capacity
         erased[index] = number
-        visitors[place] = 0
-        number -= np.int64(back[place])
+        visitors[cell] = 0
+        number -= np.int64(back[cell])
     slots[slot] = GONE
     return erased
 
@@ -242,7 +246,7 @@ def follow(back: Any, marks: Any, first: int, last: int, base: int, followed: An
 @kernel
 def steps(
     visitors: Any,
-    places: Any,
+    touchpoints: Any,
     back: Any,
     marks: Any,
     first: int,
@@ -257,7 +261,7 @@ def steps(
 
     Args:
         visitors: and the other columns of the ring.
-        places: of the touches.
+        touchpoints: of the touches.
         back: links.
         marks: of the ring.
         first: number of the first touch.
@@ -280,13 +284,13 @@ def steps(
             continue
         number, after = tail, end
         for _ in range(100):
-            place = number % capacity
-            campaign = campaigns[places[place]]
+            cell = number % capacity
+            campaign = campaigns[touchpoints[cell]]
             counts[campaign, after] += 1
             after = campaign
-            if back[place] == 0 or number - np.int64(back[place]) < marks[FIRST]:
+            if back[cell] == 0 or number - np.int64(back[cell]) < marks[FIRST]:
                 break
-            number -= np.int64(back[place])
+            number -= np.int64(back[cell])
         counts[end, after] += 1
 
 

@@ -17,7 +17,7 @@ from metrics.sums.tally_columns import FIELDS, Tallies
 from metrics.values.apportion import share
 from metrics.values.money import MICROS
 from metrics.values.time import format_instant
-from metrics.windows.accounts import CampaignWindows
+from metrics.windows.campaign_windows import CampaignWindows
 from metrics.windows.window_kinds import ROLLING, TOTAL_WINDOW, Span
 
 DECLARED = "declared"
@@ -37,10 +37,10 @@ def credited(events: Tallies, conversions: Tallies) -> Tallies:
     values = conversions.values.copy()
     values[_EVENTS] = events.values[_EVENTS]
     beyond = {}
-    for place in {*events.beyond, *conversions.beyond}:
-        mine = events.tally(place)
-        beyond[place] = msgspec.structs.replace(
-            conversions.tally(place), **{FIELDS[field]: getattr(mine, FIELDS[field]) for field in _EVENTS}
+    for position in {*events.beyond, *conversions.beyond}:
+        mine = events.tally(position)
+        beyond[position] = msgspec.structs.replace(
+            conversions.tally(position), **{FIELDS[field]: getattr(mine, FIELDS[field]) for field in _EVENTS}
         )
     return Tallies(values, beyond)
 
@@ -66,14 +66,14 @@ class ReadingVersion(NamedTuple):
 
 
 def compose(
-    account: CampaignWindows,
+    campaign_windows: CampaignWindows,
     facts: CampaignFacts,
     window: str,
     span: Span | None,
     tally: Tally,
     total: Tally,
     stage: Stage,
-    stamp: ReadingVersion,
+    version: ReadingVersion,
     model: str = DECLARED,
     *,
     is_rolling: bool = False,
@@ -81,7 +81,7 @@ def compose(
     """The reading of one window.
 
     Args:
-        account: everything kept of the campaign.
+        campaign_windows: everything kept of the campaign.
         facts: what is registered of it.
         window: its name; ``total`` has no span.
         span: where it lies.
@@ -89,11 +89,11 @@ def compose(
             conversions in millionths.
         total: the same of the whole history.
         stage: update, final or correction.
-        stamp: version and times.
+        version: version and times.
         model: who earned the conversions.
         is_rolling: of a rolling window, whose customers are not counted.
     """
-    sums, other = window_sums(account, facts, window, span, tally, stamp.watermark)
+    sums, other = window_sums(campaign_windows, facts, window, span, tally, version.watermark)
     is_declared = model == DECLARED
     whole = sums if window == TOTAL_WINDOW else _brought(total)
     if not is_declared:
@@ -103,12 +103,14 @@ def compose(
         sums=sums,
         total=whole,
         baseline_micros_per_day=facts.baseline_micros_per_day,
-        baseline_length_ms=baseline_length(facts, span, stamp.watermark),
+        baseline_length_ms=baseline_length(facts, span, version.watermark),
         cohort_mqls=tally.mqls,
         cohort_sqls=tally.mqls_now_sql,
         distinct_customers=tally.customers if is_declared and not is_rolling else None,
     )
-    arrived = _completeness(span, stamp) if span else _total_completeness(account, facts, sums, stamp)
+    arrived = (
+        _completeness(span, version) if span else _total_completeness(campaign_windows, facts, sums, version)
+    )
     return CampaignKpi(
         campaign_id=facts.campaign_id,
         channel=facts.channel,
@@ -117,16 +119,16 @@ def compose(
         window_start=None if span is None else format_instant(span.start),
         window_end=None if span is None else format_instant(span.end),
         stage=stage,
-        revision=stamp.revision,
-        currency=stamp.currency,
+        revision=version.revision,
+        currency=version.currency,
         sums=sums,
         other_basis=other,
         kpis=compute(inputs),
         evidence=_evidence(sums, facts, arrived) if window == TOTAL_WINDOW and is_declared else {},
         completeness=arrived,
-        fitted_at=_fitted_at(model, stamp),
-        watermark=None if stamp.watermark is None else format_instant(stamp.watermark),
-        published_at=format_instant(stamp.published_at),
+        fitted_at=_fitted_at(model, version),
+        watermark=None if version.watermark is None else format_instant(version.watermark),
+        published_at=format_instant(version.published_at),
     )
 
 
@@ -159,19 +161,20 @@ def other_cost(facts: CampaignFacts, span: Span | None, watermark: int | None) -
     return share(cost, (facts.starts_at, facts.ends_at), (start, max(start, end)))
 
 
-def reported_share(account: CampaignWindows, window: str, span: Span | None) -> ReportShare | None:
+def reported_share(campaign_windows: CampaignWindows, window: str, span: Span | None) -> ReportShare | None:
     """What reports say of a window; None where no report of the campaign can count in it."""
+    reports = campaign_windows.report_history
     if span is None:
-        return account.shelf.total
+        return reports.total
     if window in ("1m", "5m"):
         return None
     if window == "1h":  # by name: in its first hour, ``today`` is as short
-        return account.shelf.share(*span, short_only=True) if account.shelf.has_short else None
-    return account.shelf.share(*span, short_only=False)
+        return reports.share(*span, short_only=True) if reports.has_short else None
+    return reports.share(*span, short_only=False)
 
 
 def window_sums(
-    account: CampaignWindows,
+    campaign_windows: CampaignWindows,
     facts: CampaignFacts,
     window: str,
     span: Span | None,
@@ -180,7 +183,7 @@ def window_sums(
 ) -> tuple[Sums, OtherBasis]:
     """The sums of a window under the campaign's cost basis, and the figures of the other basis."""
     events: ReportShare = ReportShare(tally.impressions, tally.clicks, tally.spend_micros)
-    reported = reported_share(account, window, span)
+    reported = reported_share(campaign_windows, window, span)
     used, unused = (reported, events) if facts.is_reported else (events, reported)
     sums = Sums(
         impressions=used.impressions if used else None,
@@ -223,10 +226,10 @@ def _brought(whole: Tally) -> Sums:
     )
 
 
-def _fitted_at(model: str, stamp: ReadingVersion) -> str | None:
-    if not model.startswith(MARKOV) or stamp.fitted_at is None:
+def _fitted_at(model: str, version: ReadingVersion) -> str | None:
+    if not model.startswith(MARKOV) or version.fitted_at is None:
         return None
-    return format_instant(stamp.fitted_at)
+    return format_instant(version.fitted_at)
 
 
 def _evidence(sums: Sums, facts: CampaignFacts, known: Completeness | None) -> dict[str, Evidence]:
@@ -236,42 +239,42 @@ def _evidence(sums: Sums, facts: CampaignFacts, known: Completeness | None) -> d
     return assess(sums, facts.targets_micros, completeness=Arrived(*shares))
 
 
-def _completeness(span: Span, stamp: ReadingVersion) -> Completeness | None:
-    if stamp.lags is None or stamp.watermark is None:
+def _completeness(span: Span, version: ReadingVersion) -> Completeness | None:
+    if version.lags is None or version.watermark is None:
         return None
-    leads, orders = stamp.lags.of(span.start, span.end, stamp.watermark)
+    leads, orders = version.lags.of(span.start, span.end, version.watermark)
     return Completeness(leads=leads, orders=orders)
 
 
 def _total_completeness(
-    account: CampaignWindows, facts: CampaignFacts, sums: Sums, stamp: ReadingVersion
+    campaign_windows: CampaignWindows, facts: CampaignFacts, sums: Sums, version: ReadingVersion
 ) -> Completeness | None:
     """Of the whole history: the mean over its spend, which is taken to lie evenly within each band of age."""
-    if stamp.lags is None or stamp.watermark is None:
+    if version.lags is None or version.watermark is None:
         return None
     parts = [
-        (spent, stamp.lags.of(span.start, span.end, stamp.watermark))
-        for span, spent in _bands(account, facts, sums.spend_micros or 0)
+        (spent, version.lags.of(span.start, span.end, version.watermark))
+        for span, spent in _bands(campaign_windows, facts, sums.spend_micros or 0)
     ]
     leads = [(spent, found[0]) for spent, found in parts]
     orders = [(spent, found[1]) for spent, found in parts]
     return Completeness(leads=_weighted(leads), orders=_weighted(orders))
 
 
-def _bands(account: CampaignWindows, facts: CampaignFacts, spent: int) -> Iterator[tuple[Span, int]]:
+def _bands(campaign_windows: CampaignWindows, facts: CampaignFacts, spent: int) -> Iterator[tuple[Span, int]]:
     """Spend by its age: within the last hour, day and week, and before, the youngest first.
 
     Bands begin no earlier than the first spend of the week where that is known; what is older counts as a week old.
     """
-    first = account.first_quarter or 0
+    first = campaign_windows.first_quarter or 0
     end = oldest = counted = 0
     for index, kind in enumerate(ROLLING):
         if kind.name not in ("1h", "24h", "7d"):
             continue
-        span, tally = account.rolling(index)
+        span, tally = campaign_windows.rolling(index)
         if span.end == 0:
             return  # restored, and not slid yet
-        reported = reported_share(account, kind.name, span) if facts.is_reported else None
+        reported = reported_share(campaign_windows, kind.name, span) if facts.is_reported else None
         within = (reported.spend_micros if reported else 0) if facts.is_reported else tally.spend_micros
         end = end or span.end
         start, oldest = min(max(span.start, first), end - 1), span.start

@@ -10,7 +10,7 @@ from metrics.kpis.compose import DECLARED, ReadingVersion, compose, credit
 from metrics.records.kpi_reading import CampaignKpi, Stage
 from metrics.sums.tally import Tally
 from metrics.sums.tally_columns import Codes
-from metrics.windows.accounts import CampaignWindows, MergedWindows
+from metrics.windows.campaign_windows import CampaignWindows, MergedWindows
 from metrics.windows.publish_schedule import WindowCampaigns
 from metrics.windows.window_kinds import BY_NAME, ROLLING, TOTAL_WINDOW, Span
 
@@ -19,16 +19,16 @@ class ReadingComposer:
     """Composes what is kept of the campaigns of one merge partition.
 
     Args:
-        accounts: what is kept of them.
-        book: what is registered of them.
+        merged_windows: what is kept of them.
+        campaign_registry: what is registered of them.
     """
 
-    def __init__(self, accounts: MergedWindows, book: CampaignRegistry) -> None:
-        self._accounts = accounts
-        self._book = book
+    def __init__(self, merged_windows: MergedWindows, campaign_registry: CampaignRegistry) -> None:
+        self._windows = merged_windows
+        self._campaign_registry = campaign_registry
 
     def of_windows(
-        self, windows: Sequence[WindowCampaigns], stage: Stage, stamp: ReadingVersion
+        self, windows: Sequence[WindowCampaigns], stage: Stage, version: ReadingVersion
     ) -> Iterator[CampaignKpi]:
         """The readings of tumbling windows and totals."""
         if not windows:
@@ -40,28 +40,28 @@ class ReadingComposer:
             else:
                 kind = BY_NAME[window]
                 span = Span(start, start + kind.length)
-                tallies = self._seen(codes, partial(self._accounts.tumbling_tallies, kind, start))
-            yield from self._compose(window, span, codes, tallies, totals, stage, stamp)
+                tallies = self._seen(codes, partial(self._windows.tumbling_tallies, kind, start))
+            yield from self._compose(window, span, codes, tallies, totals, stage, version)
 
-    def of_views(
-        self, codes: Codes, spans: Sequence[Span], stamp: ReadingVersion
+    def of_rolling_windows(
+        self, codes: Codes, spans: Sequence[Span], version: ReadingVersion
     ) -> Iterator[tuple[CampaignKpi, ...]]:
         """Of each campaign the total, and the rolling windows where those have a place."""
         totals = self._totals(codes)
         whole = [totals[code] for code in codes.tolist()]
-        windows = [self._compose(TOTAL_WINDOW, None, codes, whole, totals, "update", stamp)]
+        windows = [self._compose(TOTAL_WINDOW, None, codes, whole, totals, "update", version)]
         for index, (kind, span) in enumerate(zip(ROLLING, spans, strict=False)):
             tallies = self._seen(codes, partial(self._rolling, index))
             windows.append(
-                self._compose(kind.name, span, codes, tallies, totals, "update", stamp, is_rolling=True)
+                self._compose(kind.name, span, codes, tallies, totals, "update", version, is_rolling=True)
             )
         return zip(*windows, strict=True)
 
     def _rolling(self, index: int, codes: Codes) -> list[Tally]:
-        return self._accounts.rolling(index, codes).as_list()
+        return self._windows.rolling(index, codes).as_list()
 
     def _total(self, codes: Codes) -> list[Tally]:
-        return self._accounts.total(codes).as_list()
+        return self._windows.total(codes).as_list()
 
     def _totals(self, codes: Codes) -> dict[int, Tally]:
         """Sums of the whole history by code."""
@@ -69,12 +69,12 @@ class ReadingComposer:
 
     def _seen(self, codes: Codes, tallies_of: Callable[[Codes], list[Tally]]) -> list[Tally]:
         """Sums of campaigns, and of campaigns in views with what they cost."""
-        found, subjects = tallies_of(codes), self._accounts.subjects
-        places = np.flatnonzero(subjects.are_views(codes))
-        if len(places):
-            events = tallies_of(subjects.campaigns(codes[places]))
-            for place, tally in zip(places.tolist(), events, strict=True):
-                credit(tally, found[place])
+        found, campaign_codes = tallies_of(codes), self._windows.campaign_codes
+        positions = np.flatnonzero(campaign_codes.are_models(codes))
+        if len(positions):
+            events = tallies_of(campaign_codes.campaigns(codes[positions]))
+            for position, tally in zip(positions.tolist(), events, strict=True):
+                credit(tally, found[position])
         return found
 
     def _compose(
@@ -85,18 +85,25 @@ class ReadingComposer:
         tallies: Sequence[Tally],
         totals: Mapping[int, Tally],
         stage: Stage,
-        stamp: ReadingVersion,
+        version: ReadingVersion,
         *,
         is_rolling: bool = False,
     ) -> Iterator[CampaignKpi]:
-        subjects = self._accounts.subjects
-        campaigns = subjects.campaigns(codes)
+        campaign_codes = self._windows.campaign_codes
+        campaigns = campaign_codes.campaigns(codes)
         for code, campaign, tally in zip(codes.tolist(), campaigns.tolist(), tallies, strict=True):
-            account, facts = (
-                CampaignWindows(self._accounts, campaign),
-                self._book.facts(subjects.names[campaign]),
-            )
-            model = subjects.view(code) or DECLARED
+            campaign_windows = CampaignWindows(self._windows, campaign)
+            facts = self._campaign_registry.facts(campaign_codes.names[campaign])
+            model = campaign_codes.view(code) or DECLARED
             yield compose(
-                account, facts, window, span, tally, totals[code], stage, stamp, model, is_rolling=is_rolling
+                campaign_windows,
+                facts,
+                window,
+                span,
+                tally,
+                totals[code],
+                stage,
+                version,
+                model,
+                is_rolling=is_rolling,
             )

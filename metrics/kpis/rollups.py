@@ -134,7 +134,7 @@ def compose_rollup(
     part: RollupPart,
     total: RollupPart,
     stage: Stage,
-    stamp: ReadingVersion,
+    version: ReadingVersion,
 ) -> RollupKpi:
     """The reading of one window of a roll-up.
 
@@ -146,7 +146,7 @@ def compose_rollup(
         part: what all campaigns add to it.
         total: what they add to ``total``.
         stage: update, final or correction.
-        stamp: version and times.
+        version: version and times.
     """
     is_declared = model == DECLARED
     sums, history = _sums(part, is_declared), _sums(total, is_declared)
@@ -167,12 +167,12 @@ def compose_rollup(
         window_start=None if span is None else format_instant(span.start),
         window_end=None if span is None else format_instant(span.end),
         stage=stage,
-        revision=stamp.revision,
-        currency=stamp.currency,
+        revision=version.revision,
+        currency=version.currency,
         sums=sums,
         kpis=compute(inputs),
-        watermark=None if stamp.watermark is None else format_instant(stamp.watermark),
-        published_at=format_instant(stamp.published_at),
+        watermark=None if version.watermark is None else format_instant(version.watermark),
+        published_at=format_instant(version.published_at),
     )
 
 

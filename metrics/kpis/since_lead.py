@@ -4,32 +4,32 @@ import numpy as np
 import numpy.typing as npt
 
 from metrics.sums.tally_columns import FIELDS, Codes, Tallies
-from metrics.windows.accounts import MergedWindows
+from metrics.windows.campaign_windows import MergedWindows
 from metrics.windows.panes import DAYS, MINUTES, QUARTERS, WIDTHS
 
 _LEADS, _SPEND = FIELDS.index("leads"), FIELDS.index("spend_micros")
 
 
-def spend_since_last_lead(accounts: MergedWindows, codes: Codes) -> list[int]:
+def spend_since_last_lead(merged_windows: MergedWindows, codes: Codes) -> list[int]:
     """Micros spent in kept panes that begin after the pane of the last lead, at the finest kept.
 
     Days are scanned from the newest to the one with the last lead, then its quarters, then the minutes of that
     quarter, where they are still kept.
 
     Args:
-        accounts: of one merge partition.
+        merged_windows: of one merge partition.
         codes: campaigns of it.
     """
     spent = np.zeros(len(codes), dtype=object)
     #: Where the pane of the last lead lies, as far as is known.
     begins = np.full(len(codes), np.iinfo(np.int64).min)
     ends = np.full(len(codes), np.iinfo(np.int64).max)
-    places = np.arange(len(codes))
+    positions = np.arange(len(codes))
     for resolution in (DAYS, QUARTERS, MINUTES):
         found = []
-        for start in reversed(accounts.starts(resolution)):
-            are_inside = (begins[places] <= start) & (start < ends[places])
-            pane, inside = accounts.pane(resolution, start), places[are_inside]
+        for start in reversed(merged_windows.starts(resolution)):
+            are_inside = (begins[positions] <= start) & (start < ends[positions])
+            pane, inside = merged_windows.pane(resolution, start), positions[are_inside]
             if pane is None or not len(inside):
                 continue
             sums = pane.sums(codes[inside])
@@ -38,13 +38,13 @@ def spend_since_last_lead(accounts: MergedWindows, codes: Codes) -> list[int]:
             here = inside[have_leads]
             begins[here], ends[here] = start, start + WIDTHS[resolution]
             found.append(here)
-            places = np.setdiff1d(places, here, assume_unique=True)
-        places = np.concatenate(found) if found else places[:0]
+            positions = np.setdiff1d(positions, here, assume_unique=True)
+        positions = np.concatenate(found) if found else positions[:0]
     return [int(each) for each in spent]
 
 
 def _whole(sums: Tallies, field: int) -> npt.NDArray[np.object_]:
     values: npt.NDArray[np.object_] = sums.values[field].astype(object)
-    for place, tally in sums.beyond.items():
-        values[place] = getattr(tally, FIELDS[field])
+    for position, tally in sums.beyond.items():
+        values[position] = getattr(tally, FIELDS[field])
     return values

@@ -36,25 +36,27 @@ class Tallies(NamedTuple):
     values: Integers
     beyond: dict[int, Tally]
 
-    def part(self, places: Integers) -> "Tallies":
-        """Those of some campaigns; ``places`` ascend."""
+    def part(self, positions: Integers) -> "Tallies":
+        """Those of some campaigns; ``positions`` ascend."""
         beyond = {}
         if self.beyond:
             beyond = {
-                at: self.beyond[place] for at, place in enumerate(places.tolist()) if place in self.beyond
+                at: self.beyond[position]
+                for at, position in enumerate(positions.tolist())
+                if position in self.beyond
             }
-        return Tallies(self.values[:, places], beyond)
+        return Tallies(self.values[:, positions], beyond)
 
     def plus(self, other: "Tallies", sign: int = 1) -> "Tallies":
         """The sums of these and ``sign`` times others, of the same campaigns."""
         large = {*self.beyond, *other.beyond, *_large(self.values), *_large(other.values)}
-        beyond = {place: _total(self.tally(place), other.tally(place), sign) for place in large}
+        beyond = {position: _total(self.tally(position), other.tally(position), sign) for position in large}
         return Tallies(self.values + sign * other.values, beyond)
 
-    def tally(self, place: int) -> Tally:
+    def tally(self, position: int) -> Tally:
         """One as an object."""
-        found = self.beyond.get(place)
-        return Tally(*self.values[:, place].tolist()) if found is None else found
+        found = self.beyond.get(position)
+        return Tally(*self.values[:, position].tolist()) if found is None else found
 
     def total(self) -> Tally:
         """All of them added up."""
@@ -69,15 +71,15 @@ class Tallies(NamedTuple):
     def as_list(self) -> list[Tally]:
         """Each as an object."""
         found = [Tally(*values) for values in self.values.T.tolist()]
-        for place, tally in self.beyond.items():
-            found[place] = tally.copy()
+        for position, tally in self.beyond.items():
+            found[position] = tally.copy()
         return found
 
     def are_any(self) -> npt.NDArray[np.bool_]:
         """For each campaign whether any sum is not 0."""
         found = np.asarray(self.values.any(axis=0), dtype=np.bool_)
-        for place, tally in self.beyond.items():
-            found[place] = tally != _NOTHING
+        for position, tally in self.beyond.items():
+            found[position] = tally != _NOTHING
         return found
 
 
@@ -109,7 +111,7 @@ def as_columns(tallies: Sequence[Tally], largest: int) -> tuple[Integers, list[i
 def as_tallies(tallies: Sequence[Tally]) -> Tallies:
     """Columns of objects."""
     values, large = as_columns(tallies, LARGEST)
-    return Tallies(values, {place: tallies[place] for place in large})
+    return Tallies(values, {position: tallies[position] for position in large})
 
 
 class RowIndex:
@@ -121,29 +123,29 @@ class RowIndex:
     ([1, -1], [7, 5])
     """
 
-    __slots__ = ("_held", "_slots", "count")
+    __slots__ = ("_row_codes", "_slots", "count")
 
     def __init__(self) -> None:
         self.count = 0
         self._slots = np.full(2 * _LEAST_ROWS, -1, dtype=np.int32)
-        self._held = np.empty(_LEAST_ROWS, dtype=np.int32)
+        self._row_codes = np.empty(_LEAST_ROWS, dtype=np.int32)
 
     @property
     def codes(self) -> Codes:
         """The campaign of each row."""
-        return self._held[: self.count]
+        return self._row_codes[: self.count]
 
     @property
     def room(self) -> int:
         """How many rows there may be before columns must be lengthened."""
-        return len(self._held)
+        return len(self._row_codes)
 
     def rows(self, codes: Codes) -> Rows:
         """The row of each campaign; new ones are made."""
         rows = np.empty(len(codes), dtype=np.int32)
         done = 0
         while True:
-            done, self.count = find_rows(self._slots, self._held, self.count, codes, rows, done)
+            done, self.count = find_rows(self._slots, self._row_codes, self.count, codes, rows, done)
             if done == len(codes):
                 return rows
             self._grow()
@@ -151,14 +153,14 @@ class RowIndex:
     def find(self, codes: Codes) -> Rows:
         """The row of each campaign, -1 where it has none."""
         rows = np.empty(len(codes), dtype=np.int32)
-        find_known(self._slots, self._held, codes, rows)
+        find_known(self._slots, self._row_codes, codes, rows)
         return rows
 
     def _grow(self) -> None:
-        size, codes = 2 * len(self._held), self.codes
+        size, codes = 2 * len(self._row_codes), self.codes
         self._slots = np.full(2 * size, -1, dtype=np.int32)
-        self._held = np.empty(size, dtype=np.int32)
-        find_rows(self._slots, self._held, 0, codes, np.empty(len(codes), dtype=np.int32), 0)
+        self._row_codes = np.empty(size, dtype=np.int32)
+        find_rows(self._slots, self._row_codes, 0, codes, np.empty(len(codes), dtype=np.int32), 0)
 
 
 class TallyColumns:
@@ -203,8 +205,8 @@ class TallyColumns:
             values = values.copy()
             values[:, list(sums.beyond)] = 0
         self.add(rows, room, range(len(values)), values)
-        for place, tally in sums.beyond.items():
-            self._beyond.setdefault(int(rows[place]), Tally()).add(tally, sign)
+        for position, tally in sums.beyond.items():
+            self._beyond.setdefault(int(rows[position]), Tally()).add(tally, sign)
 
     def add_beyond(self, row: int, tally: Tally) -> None:
         """Add values of any size to a row."""
@@ -219,8 +221,8 @@ class TallyColumns:
             if largest or field in self._columns:
                 self._column(field, room)[rows] = part
                 self._bounds[field] = max(self._bounds[field], largest)
-        for place in large:
-            self._put_beyond(int(rows[place]), new.beyond.get(place))
+        for position in large:
+            self._put_beyond(int(rows[position]), new.beyond.get(position))
         return added
 
     def sums(self, rows: Rows) -> Tallies:
@@ -238,8 +240,8 @@ class TallyColumns:
         if not self._beyond:
             return Tallies(values, {})
         beyond = {
-            place: self._whole(values[:, place], row)
-            for place, row in enumerate(rows.tolist())
+            position: self._whole(values[:, position], row)
+            for position, row in enumerate(rows.tolist())
             if row in self._beyond
         }
         return Tallies(values, beyond)

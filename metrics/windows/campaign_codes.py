@@ -76,7 +76,7 @@ class CampaignCodes:
         found = (self.code(name) for name in names)
         return np.array([-1 if code is None else code for code in found], dtype=np.int32)
 
-    def are_views(self, codes: Codes) -> npt.NDArray[np.bool_]:
+    def are_models(self, codes: Codes) -> npt.NDArray[np.bool_]:
         """For each code whether it is of a campaign in a view."""
         found: npt.NDArray[np.bool_] = codes % self._stride != 0
         return found
@@ -85,16 +85,16 @@ class CampaignCodes:
         """The code of the campaign of each."""
         return codes - codes % self._stride
 
-    def in_view(self, codes: Codes, view: str) -> Codes:
+    def in_model(self, codes: Codes, view: str) -> Codes:
         """The codes of campaigns in a view."""
         return codes + np.int32(1 + self._views.index(view))
 
     def view(self, code: int) -> str | None:
         """The view of a subject, None of a campaign itself."""
-        place = code % self._stride
-        return self._views[place - 1] if place else None
+        position = code % self._stride
+        return self._views[position - 1] if position else None
 
-    def with_views(self, codes: Codes) -> Codes:
+    def with_models(self, codes: Codes) -> Codes:
         """Codes, and those of all views of the campaigns among them."""
         if not self._views:
             return codes

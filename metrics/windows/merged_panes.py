@@ -61,7 +61,7 @@ class MergedPane:
     @property
     def codes(self) -> Codes:
         """The campaigns in the pane."""
-        return self._held.codes
+        return self._storage.codes
 
     def put(self, source: int, codes: Codes, sums: Tallies, *, with_added: bool = True) -> PanePut:
         """Take in whole values of one source, of campaigns that differ from each other.
@@ -76,23 +76,23 @@ class MergedPane:
 
     def take_changes(self) -> Codes:
         """The campaigns that have changed since the last call."""
-        return self._held.take_changes()
+        return self._storage.take_changes()
 
     def has(self, codes: Codes) -> Flags:
         """For each campaign whether it is in the pane."""
-        return self._held.has(codes)
+        return self._storage.has(codes)
 
     def sums(self, codes: Codes) -> Tallies:
         """The sums of campaigns, 0 of those that are not in the pane."""
-        return self._held.sums(codes)
+        return self._storage.sums(codes)
 
     def tallies(self, codes: Codes) -> list[Tally]:
         """The same as objects, which are the caller's."""
-        return self._held.tallies(codes)
+        return self._storage.tallies(codes)
 
     def parts(self, codes: Codes) -> dict[int, Tallies]:
         """What each source said of campaigns."""
-        return self._held.parts(codes)
+        return self._storage.parts(codes)
 
     def few(self, codes: Codes) -> list[dict[int, Tally]] | None:
         """The same as objects, of each campaign by source, where the pane holds objects."""
@@ -105,7 +105,7 @@ class MergedPane:
         return pane
 
     @property
-    def _held(self) -> "_Few | _Many":
+    def _storage(self) -> "_Few | _Many":
         held = self._many if self._few is None else self._few
         assert held is not None, "a pane is one or the other"
         return held
@@ -119,7 +119,7 @@ class MergedPane:
             if len(few.said):
                 self._many.restore(few.codes, few.parts(few.codes))
                 self._many.mark(changed)
-        return self._held
+        return self._storage
 
 
 class _Few:
@@ -168,11 +168,11 @@ class _Few:
         if len(codes) <= FEW:
             return as_tallies(self.tallies(codes))
         mine, found = as_tallies(list(self._sums.values())), nothing(len(codes))
-        for place, code in enumerate(self._sums):
+        for position, code in enumerate(self._sums):
             for at in np.flatnonzero(codes == code).tolist():
-                found.values[:, at] = mine.values[:, place]
-                if place in mine.beyond:
-                    found.beyond[at] = mine.beyond[place]
+                found.values[:, at] = mine.values[:, position]
+                if position in mine.beyond:
+                    found.beyond[at] = mine.beyond[position]
         return found
 
     def tallies(self, codes: Codes) -> list[Tally]:

@@ -53,21 +53,21 @@ class OpenWindows:
                 if len(mine):
                     yield WindowCampaigns(window, start, mine)
 
-    def are_due(self, reached: int | None) -> bool:
+    def are_due(self, watermark: int | None) -> bool:
         """Whether the watermark has passed windows that are still open."""
-        if reached is None or reached == self.through:
+        if watermark is None or watermark == self.through:
             return False
         return any(
-            is_past(window, start, self._grace, reached)
+            is_past(window, start, self._grace, watermark)
             for window, starts in self._open.items()
             for start in starts
         )
 
-    def close(self, reached: int | None) -> list[WindowCampaigns]:
+    def close(self, watermark: int | None) -> list[WindowCampaigns]:
         """Windows that the watermark has passed by the grace, the oldest first; the one place that closes them."""
-        if reached is None or reached == self.through:
+        if watermark is None or watermark == self.through:
             return []
-        self.through = self._close_through(reached)
+        self.through = self._close_through(watermark)
         return [
             WindowCampaigns(window, start, starts.pop(start).codes)
             for window, starts in self._open.items()
@@ -75,12 +75,12 @@ class OpenWindows:
             if self.is_closed(window, start)
         ]
 
-    def _close_through(self, reached: int) -> int:
-        """How far to close now, at most up to ``reached``."""
+    def _close_through(self, watermark: int) -> int:
+        """How far to close now, at most up to ``watermark``."""
         ending: dict[int, int] = {}
         for kind in TUMBLING:
             for start, index in self._open[kind.name].items():
                 passed_at = start + kind.length + self._grace
-                if passed_at <= reached:
+                if passed_at <= watermark:
                     ending[passed_at] = ending.get(passed_at, 0) + index.count
-        return stride(ending, reached, MAX_CLOSED_AT_ONCE)
+        return stride(ending, watermark, MAX_CLOSED_AT_ONCE)

@@ -279,12 +279,12 @@ class KeyedSchedule(Generic[K]):
         return min(self._waiting.values(), default=None)
 
 
-def stride(ending: Mapping[int, int], reached: int, most: int) -> int:
-    """How far to close windows at once, at most up to ``reached``.
+def stride(ending: Mapping[int, int], watermark: int, most: int) -> int:
+    """How far to close windows at once, at most up to ``watermark``.
 
     Args:
         ending: how many windows end at an instant; all of one instant are closed together.
-        reached: how far they may be closed.
+        watermark: how far they may be closed.
         most: so many are closed at once, unless more end at the first instant.
 
     >>> stride({10: 3, 20: 3, 30: 1}, 35, most=6), stride({10: 3, 20: 3, 30: 1}, 35, most=7), stride({10: 9}, 35, most=6)
@@ -296,4 +296,4 @@ def stride(ending: Mapping[int, int], reached: int, most: int) -> int:
         if count > most and through is not None:
             return through
         through = instant
-    return reached
+    return watermark

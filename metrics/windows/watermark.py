@@ -12,15 +12,15 @@ class PartitionClock:
     """Stream times of the event topics of one partition, and the watermark over them.
 
     >>> clock = PartitionClock(["clicks", "leads"])
-    >>> clock.advance("clicks", 50); clock.watermark(idle=set()) is None   # leads not yet heard of
+    >>> clock.advance("clicks", 50); clock.advance_watermark(idle=set()) is None   # leads not yet heard of
     True
-    >>> clock.watermark(idle={"leads"})
+    >>> clock.advance_watermark(idle={"leads"})
     50
     """
 
     def __init__(self, topics: Iterable[str]) -> None:
         self.stream_times: dict[str, int | None] = dict.fromkeys(topics)
-        self.reached: int | None = None
+        self.watermark: int | None = None
 
     def advance(self, topic: str, stream_time: int) -> None:
         """Raise the stream time of one topic."""
@@ -28,7 +28,7 @@ class PartitionClock:
         if known is None or stream_time > known:
             self.stream_times[topic] = stream_time
 
-    def watermark(self, idle: Collection[str]) -> int | None:
+    def advance_watermark(self, idle: Collection[str]) -> int | None:
         """The least stream time of the topics that are not idle; of all idle, the largest.
 
         A topic that is neither idle nor heard of holds the watermark where it is.
@@ -39,8 +39,8 @@ class PartitionClock:
             candidate = min(known) if len(known) == len(active) else None
         else:
             candidate = max((t for t in self.stream_times.values() if t is not None), default=None)
-        self.reached = _later(self.reached, candidate)
-        return self.reached
+        self.watermark = _later(self.watermark, candidate)
+        return self.watermark
 
 
 class PartitionStatus(NamedTuple):
@@ -55,15 +55,15 @@ class CampaignClock:
 
     def __init__(self, partitions: int) -> None:
         self.statuses: list[PartitionStatus | None] = [None] * partitions
-        self.reached: int | None = None
+        self.watermark: int | None = None
 
-    def hear(self, partition: int, status: PartitionStatus) -> None:
+    def update(self, partition: int, status: PartitionStatus) -> None:
         """Take in what a source partition says; its own watermark never goes back."""
         before = self.statuses[partition]
         if before is not None:
             status = PartitionStatus(_later(before.watermark, status.watermark), status.is_idle)
         self.statuses[partition] = status
-        self.reached = _later(self.reached, self._candidate())
+        self.watermark = _later(self.watermark, self._candidate())
 
     def _candidate(self) -> int | None:
         if any(status is None for status in self.statuses):

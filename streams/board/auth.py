@@ -25,10 +25,10 @@ class Session(NamedTuple):
 class TokenAuth:
     """Checks tokens and cookies.
 
-    >>> access = TokenAuth("0123456789abcdef")
-    >>> access.opens("0123456789abcdef"), access.opens("0123456789abcdeF")
+    >>> token_auth = TokenAuth("0123456789abcdef")
+    >>> token_auth.opens("0123456789abcdef"), token_auth.opens("0123456789abcdeF")
     (True, False)
-    >>> access.session(access.issue("Ana", 0), 1).name
+    >>> token_auth.session(token_auth.issue("Ana", 0), 1).name
     'Ana'
     """
 

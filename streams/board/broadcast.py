@@ -35,7 +35,7 @@ class Subscriber:
         self._entries: deque[AuditEntry] = deque(maxlen=_ENTRIES)
         self._notice: dict[str, Any] | None = None
 
-    def hear(
+    def notify(
         self,
         changed: Iterable[str] = (),
         removed: Iterable[str] = (),
@@ -61,8 +61,8 @@ class Subscriber:
         has_columns, self._has_columns = self._has_columns or is_new, False
         events = []
         if is_new or changed or removed or has_columns:
-            told = cards.encoded.keys() if is_new else changed & cards.encoded.keys()
-            board: dict[str, Any] = {"cards": [cards.encoded[each] for each in told]}
+            sent = cards.encoded.keys() if is_new else changed & cards.encoded.keys()
+            board: dict[str, Any] = {"cards": [cards.encoded[each] for each in sent]}
             board["removed"] = sorted(removed - cards.encoded.keys())
             if is_new:
                 board["full"] = True
@@ -82,28 +82,28 @@ class Broadcast:
     """All listeners."""
 
     def __init__(self) -> None:
-        self._listeners: set[Subscriber] = set()
+        self._subscribers: set[Subscriber] = set()
 
     def __len__(self) -> int:
-        return len(self._listeners)
+        return len(self._subscribers)
 
     @contextlib.contextmanager
-    def listening(self) -> Iterator[Subscriber]:
+    def subscription(self) -> Iterator[Subscriber]:
         """A listener for as long as the context lasts."""
-        listener = Subscriber()
-        self._listeners.add(listener)
+        subscriber = Subscriber()
+        self._subscribers.add(subscriber)
         try:
-            yield listener
+            yield subscriber
         finally:
-            self._listeners.discard(listener)
+            self._subscribers.discard(subscriber)
 
-    def tell(self, **news: Any) -> None:
-        """Every listener hears it; the words are those of ``Subscriber.hear``."""
-        for listener in self._listeners:
-            listener.hear(**news)
+    def publish(self, **news: Any) -> None:
+        """Every listener hears it; the words are those of ``Subscriber.notify``."""
+        for subscriber in self._subscribers:
+            subscriber.notify(**news)
 
     def end(self) -> None:
         """Let every page go."""
-        for listener in self._listeners:
-            listener.is_ended = True
-            listener.wake.set()
+        for subscriber in self._subscribers:
+            subscriber.is_ended = True
+            subscriber.wake.set()

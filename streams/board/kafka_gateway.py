@@ -40,17 +40,17 @@ class KafkaGateway:
         is_up: whether the last exchange with the broker went well.
     """
 
-    def __init__(self, settings: Settings, trail: AuditTrail, tell: Callable[..., None]) -> None:
+    def __init__(self, settings: Settings, audit_trail: AuditTrail, publish: Callable[..., None]) -> None:
         """Nothing is connected before ``start``.
 
         Args:
             settings: broker, security, prefix and partitions.
-            trail: kept up to date.
-            tell: hears ``entries`` that are news (see ``Listener.hear``).
+            audit_trail: kept up to date.
+            publish: hears ``entries`` that are news (see ``Listener.notify``).
         """
         self._settings = settings
-        self._trail = trail
-        self._tell = tell
+        self._audit_trail = audit_trail
+        self._publish = publish
         self._producer: AIOKafkaProducer | None = None
         self.is_up = False
 
@@ -141,7 +141,7 @@ class KafkaGateway:
         news: list[AuditEntry] = []
         for partition, records in found.items():
             kind = KINDS[partition.topic.removeprefix(self._settings.topic_prefix)]
-            entries = (self._trail.offer(kind, record.value or b"") for record in records)
+            entries = (self._audit_trail.offer(kind, record.value or b"") for record in records)
             news += [entry for entry in entries if entry is not None]
         if news:
-            self._tell(entries=news)
+            self._publish(entries=news)

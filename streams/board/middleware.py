@@ -85,8 +85,8 @@ async def on_prepare(request: web.Request, response: web.StreamResponse) -> None
 class AuthMiddleware:
     """Lets in who has the token, in the request or by a session."""
 
-    def __init__(self, access: TokenAuth, now_ms: Callable[[], int]) -> None:
-        self.access = access
+    def __init__(self, token_auth: TokenAuth, now_ms: Callable[[], int]) -> None:
+        self.token_auth = token_auth
         self._attempts = FailedAttempts()
         self._now_ms = now_ms
 
@@ -99,7 +99,7 @@ class AuthMiddleware:
             return refusal(
                 429, f"Too many wrong tokens; try again in {seconds} s.", {"Retry-After": str(seconds)}
             )
-        if self.access.opens(token):
+        if self.token_auth.opens(token):
             return None
         self._attempts.failed(address, now)
         return refusal(
@@ -121,7 +121,7 @@ class AuthMiddleware:
         if scheme.lower() == "bearer":
             request[WHO], request[UNTIL] = _API_NAME, 0
             return self.try_token(request, token.strip())
-        session = self.access.session(request.cookies.get(COOKIE, ""), self._now_ms())
+        session = self.token_auth.session(request.cookies.get(COOKIE, ""), self._now_ms())
         if session is None:
             return refusal(
                 401,
@@ -137,7 +137,7 @@ class AuthMiddleware:
 
     def cookie(self, response: web.Response, request: web.Request, name: str) -> None:
         """Begin a session."""
-        value = self.access.issue(" ".join(name.split())[:MAX_NAME_LENGTH] or "operator", self._now_ms())
+        value = self.token_auth.issue(" ".join(name.split())[:MAX_NAME_LENGTH] or "operator", self._now_ms())
         is_https = request.secure or request.headers.get("X-Forwarded-Proto") == "https"
         response.set_cookie(COOKIE, value, httponly=True, samesite="Strict", secure=is_https, path="/")
 

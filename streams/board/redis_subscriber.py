@@ -54,7 +54,7 @@ class RedisSubscriber:
         self,
         redis: Redis,
         cards: CardStore,
-        tell: Callable[..., None],
+        publish: Callable[..., None],
         *,
         look_every_s: float = _LOOK_EVERY_S,
         retry_every_s: float = _RETRY_EVERY_S,
@@ -64,13 +64,13 @@ class RedisSubscriber:
         Args:
             redis: a client without decoding.
             cards: kept up to date.
-            tell: hears ``changed``, ``removed`` and ``columns`` (see ``Listener.hear``), and ``notice``.
+            publish: hears ``changed``, ``removed`` and ``columns`` (see ``Listener.notify``), and ``notice``.
             look_every_s: how often the whole hash is read.
             retry_every_s: how long to wait for a Redis that does not answer.
         """
         self._redis = redis
         self._cards = cards
-        self._tell = tell
+        self._publish = publish
         self._look_every_s = look_every_s
         self._retry_every_s = retry_every_s
         self.is_up = False
@@ -98,7 +98,7 @@ class RedisSubscriber:
                 looked_at = -self._look_every_s
             if changed:
                 columns = self._cards.replace_columns(await self._hash(COLUMNS))
-                self._tell(changed=changed, columns=columns)
+                self._publish(changed=changed, columns=columns)
 
     async def _listen(self, channel: Any) -> tuple[set[str], bool]:
         """Campaigns whose cards came by the channel, and whether something else came, which asks for a look.
@@ -124,11 +124,11 @@ class RedisSubscriber:
         changes = self._cards.replace(await self._hash(CARDS))
         columns = self._cards.replace_columns(await self._hash(COLUMNS))
         if changes.changed or changes.removed or columns:
-            self._tell(changed=changes.changed, removed=changes.removed, columns=columns)
+            self._publish(changed=changes.changed, removed=changes.removed, columns=columns)
         if not self.is_up:
             self.is_up = True
             _logger.info("Redis is read: %d cards.", len(self._cards.cards))
-            self._tell(notice={"redis": True})
+            self._publish(notice={"redis": True})
 
     async def _hash(self, name: str) -> dict[str, bytes]:
         found: dict[Any, Any] = await self._redis.hgetall(name)
@@ -136,7 +136,7 @@ class RedisSubscriber:
 
     def _lost(self, error: Exception) -> None:
         if self.is_up:
-            self._tell(notice={"redis": False})
+            self._publish(notice={"redis": False})
             _logger.warning(
                 "Redis does not answer (%s); the board shows what it last said. Check ROISTREAM_REDIS_URL.",
                 type(error).__name__,

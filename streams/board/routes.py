@@ -51,12 +51,12 @@ class BoardRoutes:
     """The handlers, and what they show."""
 
     cards: CardStore
-    trail: AuditTrail
-    feed: Broadcast
-    mirror: RedisSubscriber
-    journal: KafkaGateway
+    audit_trail: AuditTrail
+    broadcast: Broadcast
+    redis_subscriber: RedisSubscriber
+    kafka_gateway: KafkaGateway
     redis: Redis
-    gate: AuthMiddleware
+    auth: AuthMiddleware
     simulator: Simulator
     now_ms: Callable[[], int]
     _told: OrderedDict[str, None] = field(default_factory=OrderedDict)
@@ -82,7 +82,7 @@ class BoardRoutes:
     @property
     def health(self) -> dict[str, Any]:
         """What the board can reach."""
-        return {"redis": self.mirror.is_up, "broker": self.journal.is_up}
+        return {"redis": self.redis_subscriber.is_up, "broker": self.kafka_gateway.is_up}
 
     async def _get_readyz(self, request: web.Request) -> web.Response:
         del request
@@ -96,18 +96,18 @@ class BoardRoutes:
         if not is_own_page(request):
             return refusal(403, "This came from another page than the board's own; open the board itself.")
         login = read(LoginRequest, await request.read())
-        refused = self.gate.try_token(request, login.token)
+        refused = self.auth.try_token(request, login.token)
         if refused is not None:
             return refused
         response = answer({"name": login.name})
-        self.gate.cookie(response, request, login.name)
+        self.auth.cookie(response, request, login.name)
         return response
 
     async def _delete_session(self, request: web.Request) -> web.Response:
         if not is_own_page(request):
             return refusal(403, "This came from another page than the board's own; open the board itself.")
         response = answer({})
-        self.gate.end(response)
+        self.auth.end(response)
         return response
 
     async def _get_board(self, request: web.Request) -> web.Response:
@@ -144,7 +144,7 @@ class BoardRoutes:
             readings = await self._readings(campaign_id, model)
         except (RedisError, OSError) as error:
             return _no_redis(error)
-        card, entries = self.cards.encoded.get(campaign_id), self.trail.newest(campaign_id)
+        card, entries = self.cards.encoded.get(campaign_id), self.audit_trail.newest(campaign_id)
         if card is None and not readings and not entries:
             return refusal(404, f"There is no campaign {campaign_id!r} on the board or in the views.")
         return answer(
@@ -173,7 +173,7 @@ class BoardRoutes:
         limit = int(text) if text.isdecimal() else 0
         if not 1 <= limit <= _MAX_ENTRIES:
             return refusal(400, f"limit {text} is not between 1 and {_MAX_ENTRIES}.")
-        response = answer({"entries": self.trail.newest(request.query.get("campaign_id"), limit)})
+        response = answer({"entries": self.audit_trail.newest(request.query.get("campaign_id"), limit)})
         response.enable_compression()
         return response
 
@@ -189,7 +189,7 @@ class BoardRoutes:
         # A session speaks for who opened it; a machine may say whom it speaks for.
         who = (asked.by or request[WHO]) if request[UNTIL] == 0 else request[WHO]
         decision = decision_of(asked, who, self.now_ms(), str(uuid.uuid4()))
-        await self.journal.decide(decision)
+        await self.kafka_gateway.decide(decision)
         return answer({"decision_id": decision.decision_id, "campaign_id": decision.campaign_id}, 202)
 
     async def _post_simulate(self, request: web.Request) -> web.Response:
@@ -208,7 +208,7 @@ class BoardRoutes:
         now = self.now_ms()
         signals, ignored = signals_of(read(Webhook, await request.read()), now)
         fresh = [each for each in signals if each.alert_id not in self._told]
-        await self.journal.alert(fresh)
+        await self.kafka_gateway.alert(fresh)
         self._remember(fresh)
         return answer(
             {
@@ -227,17 +227,17 @@ class BoardRoutes:
 
     async def _get_events(self, request: web.Request) -> web.StreamResponse:
         """Server-sent events: the whole board first, then what changes (HTML standard, 9.2)."""
-        if len(self.feed) >= MAX_LISTENERS:
+        if len(self.broadcast) >= MAX_LISTENERS:
             return refusal(503, f"{MAX_LISTENERS} pages are open already; close one.", {"Retry-After": "30"})
-        with self.feed.listening() as listener:
-            listener.hear(notice=self.health)
+        with self.broadcast.subscription() as subscriber:
+            subscriber.notify(notice=self.health)
             stream = await EventStream.open(request)
             # Who goes away, or does not read any more, is simply no longer told.
             with contextlib.suppress(ConnectionError, TimeoutError):
-                while not listener.is_ended and not self._is_over(request):
-                    await stream.send(listener.take(self.cards))
+                while not subscriber.is_ended and not self._is_over(request):
+                    await stream.send(subscriber.take(self.cards))
                     await asyncio.sleep(_TELL_EVERY_S)
-                    await _news(listener)
+                    await _news(subscriber)
                 await stream.close()
             return stream.response
 
@@ -256,10 +256,10 @@ def _why_stale(asked: DecisionRequest, card: BoardCard) -> str | None:
     return None
 
 
-async def _news(listener: Subscriber) -> None:
+async def _news(subscriber: Subscriber) -> None:
     try:
         async with asyncio.timeout(_BREATHE_S):
-            await listener.wake.wait()
+            await subscriber.wake.wait()
     except TimeoutError:
         return
 

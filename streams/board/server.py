@@ -77,18 +77,18 @@ class BoardServer:
         """
         self.settings = settings
         self._redis = _redis(settings)
-        self.cards, self.trail, self.feed = CardStore(), AuditTrail(), Broadcast()
-        self.mirror = RedisSubscriber(self._redis, self.cards, self.feed.tell)
-        self.journal = KafkaGateway(settings, self.trail, self.feed.tell)
-        self.gate = AuthMiddleware(TokenAuth(_token(settings)), now_ms)
-        self.api = BoardRoutes(
+        self.cards, self.audit_trail, self.broadcast = CardStore(), AuditTrail(), Broadcast()
+        self.redis_subscriber = RedisSubscriber(self._redis, self.cards, self.broadcast.publish)
+        self.kafka_gateway = KafkaGateway(settings, self.audit_trail, self.broadcast.publish)
+        self.auth = AuthMiddleware(TokenAuth(_token(settings)), now_ms)
+        self.board_routes = BoardRoutes(
             self.cards,
-            self.trail,
-            self.feed,
-            self.mirror,
-            self.journal,
+            self.audit_trail,
+            self.broadcast,
+            self.redis_subscriber,
+            self.kafka_gateway,
             self._redis,
-            self.gate,
+            self.auth,
             Simulator(settings),
             now_ms,
         )
@@ -107,23 +107,23 @@ class BoardServer:
         Raises:
             RoistreamError: without a broker, or when the address cannot be had.
         """
-        await self.journal.start()
+        await self.kafka_gateway.start()
         try:
             await self._listen()
         except OSError as error:
             await self.stop()
             raise RoistreamError(self._refusal(error)) from error
         self._tasks = [
-            asyncio.create_task(self.mirror.run(), name="board-mirror"),
-            asyncio.create_task(self.journal.follow(), name="board-journal"),
+            asyncio.create_task(self.redis_subscriber.run(), name="board-mirror"),
+            asyncio.create_task(self.kafka_gateway.follow(), name="board-journal"),
         ]
 
     async def _listen(self) -> None:
         application = web.Application(
-            client_max_size=MAX_BODY_BYTES, middlewares=[guarded, self.gate.middleware]
+            client_max_size=MAX_BODY_BYTES, middlewares=[guarded, self.auth.middleware]
         )
         application.on_response_prepare.append(on_prepare)
-        application.add_routes([*pages.routes(), *self.api.routes()])
+        application.add_routes([*pages.routes(), *self.board_routes.routes()])
         self._runner = web.AppRunner(
             application,
             access_log=None,
@@ -162,13 +162,13 @@ class BoardServer:
 
     async def stop(self) -> None:
         """Let the pages go, stop the tasks, disconnect."""
-        self.feed.end()
+        self.broadcast.end()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._runner is not None:
             await self._runner.cleanup()
-        await self.journal.stop()
+        await self.kafka_gateway.stop()
         await self._redis.aclose()
 
 

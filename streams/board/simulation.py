@@ -34,17 +34,17 @@ class Simulator:
         """
         async with self._one_at_a_time:
             readings = await self._hours.read(now_ms)
-            book = await self._registered()
-            history = budget.History(book.campaigns, readings, self._settings.reporting_currency)
+            campaign_registry = await self._registered()
+            history = budget.History(campaign_registry.campaigns, readings, self._settings.reporting_currency)
             policies = self._settings.policies if preset is None else Policies(PRESETS[preset])
             simulation = await asyncio.to_thread(budget.simulate, policies, history)
         return {"start": history.start, "end": history.end, **msgspec.structs.asdict(simulation)}
 
     async def _registered(self) -> CampaignRegistry:
-        book = CampaignRegistry(self._settings.reporting_currency)
-        registry = Registry(self._settings, book, lambda _: None)
+        campaign_registry = CampaignRegistry(self._settings.reporting_currency)
+        registry = Registry(self._settings, campaign_registry, lambda _: None)
         try:
             await registry.start()
         finally:
             await registry.stop()
-        return book
+        return campaign_registry

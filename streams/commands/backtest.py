@@ -81,15 +81,15 @@ def _check_topics(settings: Settings) -> None:
 
 async def from_topics(settings: Settings) -> History:
     """The hours in ``campaign-kpis`` and the campaigns as registered now."""
-    book = CampaignRegistry(settings.reporting_currency)
-    registry = Registry(settings, book, lambda _: None)
+    campaign_registry = CampaignRegistry(settings.reporting_currency)
+    registry = Registry(settings, campaign_registry, lambda _: None)
     await registry.start()
     await registry.stop()
     readings: list[CampaignKpi] = []
     for partition in range(settings.partitions):
         async for entries in read_whole(settings, topics.CAMPAIGN_KPIS, partition):
             readings += [found for _, value in entries if (found := _hour_of(value)) is not None]
-    return History(book.campaigns, readings, settings.reporting_currency)
+    return History(campaign_registry.campaigns, readings, settings.reporting_currency)
 
 
 def _hour_of(value: bytes | None) -> CampaignKpi | None:

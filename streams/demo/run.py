@@ -94,12 +94,12 @@ def _cause(group: BaseExceptionGroup[BaseException]) -> BaseException:
     return group
 
 
-def _world(options: DemoOptions, pace: SimulatedClock | None = None, *, obeys: bool = True) -> DemoWorld:
-    if pace is None:
-        pace = SimulatedClock.starting(
+def _world(options: DemoOptions, clock: SimulatedClock | None = None, *, obeys: bool = True) -> DemoWorld:
+    if clock is None:
+        clock = SimulatedClock.starting(
             traffic.real_now(), lapse_seconds=options.lapse_seconds, factor=options.timelapse
         )
-    return DemoWorld(options.seed, options.campaigns, options.rate, pace, obeys=obeys)
+    return DemoWorld(options.seed, options.campaigns, options.rate, clock, obeys=obeys)
 
 
 def _settings(stack: contextlib.ExitStack, options: DemoOptions, folder: Path) -> Settings:
@@ -152,7 +152,7 @@ class Demo:
     control: DemoWorld | None = None
 
     def __post_init__(self) -> None:
-        self.control = _world(self.options, self.world.pace, obeys=False)
+        self.control = _world(self.options, self.world.clock, obeys=False)
         self.state = TableState(facts(self.world), self._links())
         self.state.has_own_ledger = self.has_own_broker
 
@@ -311,7 +311,7 @@ class Demo:
         assert self.control is not None, "made with the demo"
         for _ in self.control.advance(self.world.reached_ms):
             pass
-        return verdict(self.control.takings, self.world.takings, self.progress.actions_obeyed)
+        return verdict(self.control.ground_truth, self.world.ground_truth, self.progress.actions_obeyed)
 
     def _say(self, line: str) -> None:
         self.console.print(line, markup=False, soft_wrap=True)

@@ -46,8 +46,8 @@ class SimulatedClock:
     def simulated(self, real_ms: int) -> int:
         """Simulated time at a real time; never ahead of it.
 
-        >>> pace = SimulatedClock.starting(1_000_000, lapse_seconds=10, factor=60)
-        >>> pace.simulated(1_000_000), pace.simulated(1_005_000), pace.simulated(1_020_000)
+        >>> clock = SimulatedClock.starting(1_000_000, lapse_seconds=10, factor=60)
+        >>> clock.simulated(1_000_000), clock.simulated(1_005_000), clock.simulated(1_020_000)
         (410000, 710000, 1020000)
         """
         return min(real_ms, self.live_ms + round(self.factor * (real_ms - self.started_ms)))
@@ -62,8 +62,8 @@ class SimulatedClock:
     def density(self, at_ms: int) -> float:
         """Clicks per simulated second, as a share of the live rate, at a simulated time.
 
-        >>> pace = SimulatedClock.starting(10_000_000)
-        >>> pace.density(10_000_000), pace.density(9_980_000), pace.density(3_000_000) == OLDEST_SHARE
+        >>> clock = SimulatedClock.starting(10_000_000)
+        >>> clock.density(10_000_000), clock.density(9_980_000), clock.density(3_000_000) == OLDEST_SHARE
         (1.0, 0.5, True)
         """
         if at_ms >= self.caught_up_ms:

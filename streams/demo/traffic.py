@@ -80,13 +80,13 @@ async def run(
             await sender.send(world.registrations(), stop)
             await sender.confirm()
             progress.registered.set()
-            await sender.send(world.advance(world.pace.live_ms), stop)
+            await sender.send(world.advance(world.clock.live_ms), stop)
             await sender.confirm()
             progress.history_sent.set()
             while not stop.is_set() and (deadline is None or now() < deadline):
-                target = world.pace.simulated(now())
+                target = world.clock.simulated(now())
                 await sender.send(world.advance(target), stop)
-                progress.behind_ms = world.pace.simulated(now()) - target
+                progress.behind_ms = world.clock.simulated(now()) - target
                 await _obey(world, actions, progress)
                 await _rest(stop)
             await sender.confirm()

@@ -39,32 +39,32 @@ class DemoWorld:
         seed: decides everything but the time.
         campaigns: how many; at least 1.
         rate: clicks per second while live, all campaigns together.
-        pace: the course of simulated time.
+        clock: the course of simulated time.
         obeys: False for a control arm whose ad platform ignores budget actions.
     """
 
     def __init__(
-        self, seed: int, campaigns: int, rate: float, pace: SimulatedClock, *, obeys: bool = True
+        self, seed: int, campaigns: int, rate: float, clock: SimulatedClock, *, obeys: bool = True
     ) -> None:
-        self.seed, self.rate, self.pace = seed, rate, pace
+        self.seed, self.rate, self.clock = seed, rate, clock
         self.profiles = choose(seed, campaigns)
         self.platform = AdPlatform({p.campaign_id: self._budget(p) for p in self.profiles}, obeys=obeys)
         #: What was handed out so far: ``sent``, each topic, each kind, and ``refunds``.
         self.counts: Counter[str] = Counter()
         #: What was spent and earned by the records handed out so far.
-        self.takings = GroundTruth({currency: float(pair[1]) for currency, pair in RATES.items()})
+        self.ground_truth = GroundTruth({currency: float(pair[1]) for currency, pair in RATES.items()})
         #: The simulated instant up to which records were asked for.
-        self.reached_ms = pace.begins_ms
+        self.reached_ms = clock.begins_ms
         self._heap: list[tuple[int, int, int, Arrival | _Source]] = []
         shares = _hourly_shares(self.profiles)
-        thin = min(1.0, MAX_HISTORY_CLICKS / max(rate * pace.history_seconds(), 1e-9))
+        thin = min(1.0, MAX_HISTORY_CLICKS / max(rate * clock.history_seconds(), 1e-9))
         for index, profile in enumerate(self.profiles):
             source = _Source(self, index, profile, [rate * share[index] for share in shares], thin)
-            heappush(self._heap, (pace.begins_ms, index, source.serial(), source))
+            heappush(self._heap, (clock.begins_ms, index, source.serial(), source))
 
     def registrations(self) -> list[Arrival]:
         """Rates and campaigns, to be sent before anything else."""
-        begins = self.pace.begins_ms
+        begins = self.clock.begins_ms
         rates = [
             {"currency": currency, "rate": rate, "valid_from": format_instant(valid_from)}
             for currency, pair in RATES.items()
@@ -91,18 +91,18 @@ class DemoWorld:
 
     def _count(self, arrival: Arrival) -> None:
         self.counts.update(("sent", arrival.topic, arrival.kind))
-        self.takings.count(arrival)
+        self.ground_truth.count(arrival)
         if arrival.record.get("kind") == "refunded":
             self.counts["refunds"] += 1
 
     def _second_rate_from(self) -> int:
-        return floor_to(self.pace.live_ms - HOUR, HOUR)
+        return floor_to(self.clock.live_ms - HOUR, HOUR)
 
     def _hourly_spend(self, profile: CampaignProfile) -> float:
         """Mean spend per hour of the history, in the campaign's currency."""
-        seconds = self.pace.history_seconds()
+        seconds = self.clock.history_seconds()
         clicks = min(self.rate * seconds, MAX_HISTORY_CLICKS) / len(self.profiles)
-        hours = max(self.pace.live_ms - self.pace.begins_ms, 1) / HOUR
+        hours = max(self.clock.live_ms - self.clock.begins_ms, 1) / HOUR
         return clicks * profile.click_price * profile.share / hours
 
     def _budget(self, profile: CampaignProfile) -> Decimal:
@@ -113,7 +113,7 @@ class DemoWorld:
         return Decimal(max(100, round(daily, -2)))
 
     def _campaign(self, profile: CampaignProfile) -> Record:
-        starts = floor_to(self.pace.begins_ms, HOUR)
+        starts = floor_to(self.clock.begins_ms, HOUR)
         days = 14
         record: Record = {
             "campaign_id": profile.campaign_id,
@@ -148,12 +148,12 @@ class _Source:
         self._world, self._profile, self._rates, self._thin = world, profile, rates, thin
         self._rng = random.Random(f"{world.seed}:{profile.campaign_id}")
         self._serial, self._ids = count(), count()
-        self._tag = f"{index:02d}-{world.pace.live_ms // SECOND:x}"
+        self._tag = f"{index:02d}-{world.clock.live_ms // SECOND:x}"
         self._funnel = Funnel(profile, self._rng, self._next_id)
         self._reporter = PlatformReporter(profile, self._rng) if profile.charge == "report" else None
-        self._report_ms = world.pace.begins_ms
+        self._report_ms = world.clock.begins_ms
         self._click_ms: int | None = None
-        self.next_ms = world.pace.begins_ms
+        self.next_ms = world.clock.begins_ms
 
     def serial(self) -> int:
         """Breaks ties of the campaign's own records by the order in which they were made."""
@@ -167,7 +167,7 @@ class _Source:
         if self._click_ms == at_ms and self._world.platform.level(self._profile.campaign_id) > 0:
             yield from self._click(at_ms)
         if self._reporter is not None and at_ms >= self._report_ms:
-            self._report_ms = _next_report(at_ms, self._world.pace.live_ms)
+            self._report_ms = _next_report(at_ms, self._world.clock.live_ms)
             yield from self._delivered(self._reporter.state(at_ms), at_ms)
         self._plan(at_ms)
 
@@ -192,11 +192,11 @@ class _Source:
         self._click_ms = self.next_ms if clicks_soon else None
 
     def _intensity(self, at_ms: int) -> float:
-        pace = self._world.pace
+        clock = self._world.clock
         hour = at_ms % DAY // HOUR
         level = self._world.platform.level(self._profile.campaign_id) or 1.0
-        thin = self._thin if at_ms < pace.live_ms else 1.0
-        return self._rates[hour] * pace.density(at_ms) * thin * level
+        thin = self._thin if at_ms < clock.live_ms else 1.0
+        return self._rates[hour] * clock.density(at_ms) * thin * level
 
 
 def _next_report(at_ms: int, live_ms: int) -> int:

@@ -36,9 +36,9 @@ class Registry:
     """Keeps a book up to date; ``on_campaign`` hears the id of each campaign that changed."""
 
     def __init__(
-        self, settings: Settings, book: CampaignRegistry, on_campaign: Callable[[str], None]
+        self, settings: Settings, campaign_registry: CampaignRegistry, on_campaign: Callable[[str], None]
     ) -> None:
-        self.book = book
+        self.campaign_registry = campaign_registry
         self._settings = settings
         self._on_campaign = on_campaign
         self._consumer: aiokafka.AIOKafkaConsumer | None = None
@@ -109,11 +109,11 @@ class Registry:
     def _campaign(self, record: Any) -> None:
         if record.value is None:
             campaign_id = (record.key or b"").decode(errors="replace")
-            self.book.register(campaign_id, None)
+            self.campaign_registry.register(campaign_id, None)
         else:
             campaign = decode(_campaigns, record.value)
             campaign_id = campaign.campaign_id
-            self.book.register(campaign_id, campaign)
+            self.campaign_registry.register(campaign_id, campaign)
         self._on_campaign(campaign_id)
 
     def _rate(self, record: Any) -> None:
@@ -133,5 +133,5 @@ class Registry:
         self._set_rate(rate.currency, valid_from, rate.rate)
 
     def _set_rate(self, currency: str, valid_from: int, rate: Decimal | None) -> None:
-        for campaign_id in self.book.set_rate(currency, valid_from, rate):
+        for campaign_id in self.campaign_registry.set_rate(currency, valid_from, rate):
             self._on_campaign(campaign_id)

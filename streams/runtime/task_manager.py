@@ -47,13 +47,13 @@ class TaskManager:
     def __init__(
         self,
         settings: Settings,
-        book: CampaignRegistry,
+        campaign_registry: CampaignRegistry,
         telemetry: Telemetry,
         ports: Ports,
         accept_dead_letters: int = 0,
     ) -> None:
         self.settings = settings
-        self.book = book
+        self.campaign_registry = campaign_registry
         self.telemetry = telemetry
         self.held: dict[int, PartitionTasks] = {}
         self.is_ready = False
@@ -152,11 +152,15 @@ class TaskManager:
 
     def _holding(self, partition: int, generation: int) -> PartitionTasks:
         settings, now = self.settings, self._ports.now
-        intake = IntakeLog(IntakeStage(partition, self._intake_options, self.book, self._acceptance), now())
+        intake = IntakeLog(
+            IntakeStage(partition, self._intake_options, self.campaign_registry, self._acceptance), now()
+        )
         intake.intake.refusing.reasons = self.telemetry.dead_letters
         if intake.intake.rekeying is not None:
             intake.intake.rekeying.sent = self.telemetry.rekeyed
-        merge = MergeLog(MergeStage(partition, self._merge_options, self.book, self._pace), now())
+        merge = MergeLog(
+            MergeStage(partition, self._merge_options, self.campaign_registry, self._pace), now()
+        )
         stages = self.telemetry.stages
         seats = (
             Task(
@@ -185,7 +189,7 @@ class TaskManager:
             settings.policies,
             settings.budget_mode,
             settings.reporting_currency,
-            self.book,
+            self.campaign_registry,
             settings.partitions,
             self._merged_to,
         )
@@ -309,8 +313,8 @@ class TaskManager:
                     idle.add(topic)
             holding.seats[0].is_behind = most > _BACKLOG_RECORDS
             intake.set_idle(idle)
-            if intake.clock.reached is not None:
-                self.telemetry.watermarks_ms[partition] = intake.clock.reached
+            if intake.clock.watermark is not None:
+                self.telemetry.watermarks_ms[partition] = intake.clock.watermark
             self.telemetry.pending_cancellations[partition] = intake.conversions.waiting_cancellations
         for holding in self.held.values():
             holding.seats[1].is_behind = self.is_behind
@@ -359,7 +363,7 @@ class TaskManager:
 
     def _merged_to(self, partition: int) -> int | None:
         holding = self.held.get(partition)
-        return None if holding is None else holding.merge.merge.clock.reached
+        return None if holding is None else holding.merge.merge.clock.watermark
 
     def offer_board(self) -> None:
         """Offer every card again with the next checkpoint: Redis may have lost them."""
@@ -377,7 +381,9 @@ class TaskManager:
         self._ports.offer_rollups(merge.rollup_views, merge.birth)
 
     def _offer(self, merge: MergeLog, readings: Sequence[CampaignKpi]) -> None:
-        shown = [reading for reading in readings if reading.campaign_id not in self.book.archived]
+        shown = [
+            reading for reading in readings if reading.campaign_id not in self.campaign_registry.archived
+        ]
         self._ports.offer(shown, merge.birth)
 
     def _count_sent(self, checkpoint: Checkpoint) -> None:

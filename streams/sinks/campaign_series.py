@@ -50,9 +50,9 @@ class _Held(NamedTuple):
 class CampaignSeries:
     """Chooses who has series, and sums up the others."""
 
-    def __init__(self, settings: Settings, book: CampaignRegistry) -> None:
+    def __init__(self, settings: Settings, campaign_registry: CampaignRegistry) -> None:
         self._settings = settings
-        self._book = book
+        self._campaign_registry = campaign_registry
         self._folding = SeriesLimit(settings.max_campaign_series)
 
     def snapshots(
@@ -75,15 +75,15 @@ class CampaignSeries:
     def _hold(self, stage: MergeLog) -> _Held:
         merge = stage.merge
         subjects, everyone = merge.subjects, merge.subjects.everyone
-        codes = everyone[~subjects.are_views(everyone) & merge.accounts.are_known(everyone)]
-        codes = np.setdiff1d(codes, _codes(merge, self._book.archived))
+        codes = everyone[~subjects.are_models(everyone) & merge.accounts.are_known(everyone)]
+        codes = np.setdiff1d(codes, _codes(merge, self._campaign_registry.archived))
         own = np.intersect1d(
             codes,
             _codes(
                 merge,
                 (
                     name
-                    for name, facts in self._book.campaigns.items()
+                    for name, facts in self._campaign_registry.campaigns.items()
                     if facts.is_reported or facts.other_cost_micros
                 ),
             ),
@@ -125,7 +125,7 @@ class CampaignSeries:
         since_lead = spend_since_last_lead(merge.accounts, codes)
         for code, counters, spent in zip(codes.tolist(), stage.totals(codes), since_lead, strict=True):
             campaign_id = merge.subjects.names[code]
-            facts = self._book.facts(campaign_id)
+            facts = self._campaign_registry.facts(campaign_id)
             record = facts.registered
             latest = merge.latest.get(campaign_id, {})
             yield CampaignSnapshot(
@@ -140,7 +140,7 @@ class CampaignSeries:
                 counters=counters,
                 readings=dict(self._readings(merge, campaign_id)),
                 spend_since_last_lead_micros=spent,
-                watermark_ms=merge.clock.reached,
+                watermark_ms=merge.clock.watermark,
                 spend_24h_micros=_spent(latest),
                 targets_micros=facts.targets_micros,
                 starts_at_ms=facts.starts_at,
@@ -168,7 +168,7 @@ class CampaignSeries:
         if not len(codes):
             return
         for model in self._settings.gauge_models:
-            mine = codes if model == DECLARED else merge.subjects.in_view(codes, model)
+            mine = codes if model == DECLARED else merge.subjects.in_model(codes, model)
             for window in self._settings.gauge_windows:
                 sums_of = merge.accounts.total
                 if window != TOTAL_WINDOW:

@@ -39,16 +39,16 @@ class MetricsSnapshots:
         self._telemetry = telemetry
         self._views = views
         self._now = now
-        self._series = CampaignSeries(settings, processor.book)
+        self._series = CampaignSeries(settings, processor.campaign_registry)
         #: Told from outside, now and then.
         self.is_broker_reachable = True
 
     def snapshot(self) -> WorkerSnapshot:
         """The worker at this moment; archived campaigns are left out."""
-        book = self._processor.book
+        campaign_registry = self._processor.campaign_registry
         self._telemetry.registry_sizes = {
-            topics.CAMPAIGNS: len(book.campaigns),
-            topics.FX_RATES: len(book.rates),
+            topics.CAMPAIGNS: len(campaign_registry.campaigns),
+            topics.FX_RATES: len(campaign_registry.rates),
         }
         now = self._now()
         campaigns, folded = self._series.snapshots(
@@ -113,7 +113,7 @@ class MetricsSnapshots:
             is_live=controller.is_live,
             is_breaker_open=now < board.open_until,
             cards=[
-                _card(state, controller.book.facts(state.campaign_id).channel, controller.mode)
+                _card(state, controller.campaign_registry.facts(state.campaign_id).channel, controller.mode)
                 for state in self._largest(list(board.campaigns.values()))
             ],
         )

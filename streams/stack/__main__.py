@@ -152,10 +152,10 @@ def _child(name: str, command: str, folder: Path, variables: Mapping[str, str]) 
 
 async def _turn(options: StackOptions, settings: Settings, servers: list[Server], console: Console) -> int:
     """Send traffic until the time is over, a signal comes, or a part ends by itself."""
-    stop, pace = asyncio.Event(), SimulatedClock.starting(traffic.real_now())
+    stop, clock = asyncio.Event(), SimulatedClock.starting(traffic.real_now())
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    world = DemoWorld(options.seed, options.campaigns, options.rate, pace)
+    world = DemoWorld(options.seed, options.campaigns, options.rate, clock)
     console.print("Traffic runs; Ctrl-C ends everything.")
     sending = asyncio.create_task(traffic.run(settings, world, seconds=options.seconds, stop=stop))
     while not sending.done():

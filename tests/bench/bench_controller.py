@@ -30,11 +30,11 @@ READINGS_A_FETCH = 2_000
 
 def controller_of(campaigns, mode="enforce"):
     """A controller at the live edge, and its log."""
-    book = CampaignRegistry("EUR")
+    campaign_registry = CampaignRegistry("EUR")
     for number in range(campaigns):
         record = {"campaign_id": f"c-{number}", "budget": 1_000, "targets": {"cpl": 2, "roas": 3}}
-        book.register(record["campaign_id"], msgspec.convert(record, Campaign))
-    controller = BudgetStage(parse({"mature_after": "0s"}), mode, "EUR", book, 4)
+        campaign_registry.register(record["campaign_id"], msgspec.convert(record, Campaign))
+    controller = BudgetStage(parse({"mature_after": "0s"}), mode, "EUR", campaign_registry, 4)
     log = ControllerLog(controller, 4, lambda: NOW)
     log.take_over()
     controller.is_live = True

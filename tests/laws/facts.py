@@ -30,7 +30,7 @@ class Fact(NamedTuple):
     is_valid: bool = True
 
 
-def book() -> CampaignRegistry:
+def campaign_registry() -> CampaignRegistry:
     """The registry that goes with the facts."""
     made = CampaignRegistry("EUR")
     for rate in RATES:

@@ -53,7 +53,7 @@ class Machine:
     def __init__(
         self,
         partitions: int = 2,
-        book: CampaignRegistry | None = None,
+        campaign_registry: CampaignRegistry | None = None,
         *,
         now: int = 1_795_000_000_000,
         grace: int = 60_000,
@@ -67,7 +67,7 @@ class Machine:
         **intake: int,
     ) -> None:
         self.partitions = partitions
-        self.book = book or CampaignRegistry("EUR")
+        self.campaign_registry = campaign_registry or CampaignRegistry("EUR")
         self.now = now
         limits = {
             "max_future": 300_000,
@@ -156,9 +156,9 @@ class Machine:
         """Recover a stage from its changelog; a ``crash`` cuts the checkpoint that claims it."""
         log: Any
         if stage == INTAKE:
-            log = IntakeLog(IntakeStage(p, self.intake_options, self.book), self.now)
+            log = IntakeLog(IntakeStage(p, self.intake_options, self.campaign_registry), self.now)
         else:
-            log = MergeLog(MergeStage(p, self.merge_options, self.book, self.pace), self.now)
+            log = MergeLog(MergeStage(p, self.merge_options, self.campaign_registry, self.pace), self.now)
         log.restore(list(self.changelogs.get((stage, p), {}).items()))
         log.take_over()
         self.stages[stage, p] = log

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from metrics.values.time import DAY, HOUR, MINUTE, format_instant
 from streams import topics
-from tests.laws.facts import T0, book
+from tests.laws.facts import T0, campaign_registry
 from tests.laws.machine import INTAKE, MERGE, Machine
 from tests.laws.test_pipeline_laws import APPENDED
 from tests.support.examples import examples
@@ -45,7 +45,7 @@ def by_hand(placed):
 @bounded
 @given(st.lists(placings, max_size=12), st.integers(0, 12))
 def test_revenue_per_customer_divides_by_the_customers_of_each_window_also_after_a_crash(placed, crash_at):
-    machine = Machine(2, book(), models=("linear",))
+    machine = Machine(2, campaign_registry(), models=("linear",))
     for n, (customer, campaign, at) in enumerate(placed):
         if n == crash_at:
             machine.settle()
@@ -66,7 +66,7 @@ def test_revenue_per_customer_divides_by_the_customers_of_each_window_also_after
 
 
 def test_rolling_windows_do_not_add_customers_up():
-    machine = Machine(1, book(), models=())
+    machine = Machine(1, campaign_registry(), models=())
     order(machine, 1, "ann", "a", T0)
     machine.settle()
     views = machine.merge(0).latest["a"]

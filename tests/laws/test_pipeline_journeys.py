@@ -13,7 +13,7 @@ from metrics.attribution.models import AttributionRules
 from metrics.values.time import HOUR, MINUTE, format_instant
 from streams import topics
 from tests.faults.checks import wrong_credits
-from tests.laws.facts import T0, book, oracle_input, streams_of_facts
+from tests.laws.facts import T0, campaign_registry, oracle_input, streams_of_facts
 from tests.laws.machine import INTAKE, MERGE, Machine
 from tests.laws.test_pipeline_laws import APPENDED, check_finals, drive, machine_with, wild_steps
 from tests.support.examples import examples
@@ -126,7 +126,7 @@ def order(n, at, visitor, **more):
 
 
 def test_a_late_click_after_the_window_is_final_makes_a_correction_in_the_models_alone():
-    machine = Machine(1, book(), models=("last_touch",))
+    machine = Machine(1, campaign_registry(), models=("last_touch",))
     at = T0 + 10 * MINUTE
     machine.produce(topics.CLICKS, "v", click(1, at, "a", "v"), APPENDED)
     machine.produce(topics.ORDERS, "v", order(1, at + MINUTE, "v"), APPENDED)
@@ -166,7 +166,7 @@ def test_a_late_click_after_the_window_is_final_makes_a_correction_in_the_models
 
 
 def test_a_window_of_a_model_without_a_conversion_becomes_final_after_a_restart():
-    machine = Machine(1, book(), models=("last_touch",))
+    machine = Machine(1, campaign_registry(), models=("last_touch",))
     machine.produce(topics.CLICKS, "v", click(1, T0, "a", "v"), APPENDED)
     report = {"report_id": "r", "source": "s", "campaign_id": "c1", "clicks": 3}
     machine.produce(
@@ -186,7 +186,7 @@ def test_a_window_of_a_model_without_a_conversion_becomes_final_after_a_restart(
 
 
 def test_what_waits_to_be_credited_when_a_worker_dies_is_credited_by_the_next():
-    machine = Machine(1, book(), models=("last_touch",), credit_interval=HOUR)
+    machine = Machine(1, campaign_registry(), models=("last_touch",), credit_interval=HOUR)
     machine.produce(topics.CLICKS, "v", click(1, T0, "a", "v"), APPENDED)
     machine.produce(topics.ORDERS, "v", order(1, T0 + 20_000, "v"), APPENDED)
     machine.produce(topics.CLICKS, "w", click(2, T0 + 22_000, "a", "w"), APPENDED)
@@ -213,7 +213,7 @@ def test_what_waits_to_be_credited_when_a_worker_dies_is_credited_by_the_next():
 
 
 def test_a_changed_half_life_takes_back_what_the_old_one_has_credited():
-    machine = Machine(1, book(), models=("time_decay",))
+    machine = Machine(1, campaign_registry(), models=("time_decay",))
     for n, campaign in enumerate("ab"):
         machine.produce(topics.CLICKS, "v", click(n, T0 + n * 10 * MINUTE, campaign, "v"), APPENDED)
     machine.produce(topics.ORDERS, "v", order(1, T0 + 20 * MINUTE, "v"), APPENDED)
@@ -247,7 +247,7 @@ def traces(machine, visitor):
 
 
 def test_an_erasure_forgets_the_person_wherever_it_is_read_and_leaves_the_figures():
-    machine = Machine(1, book(), models=("last_touch", "markov"), credit_interval=HOUR)
+    machine = Machine(1, campaign_registry(), models=("last_touch", "markov"), credit_interval=HOUR)
     machine.produce(topics.CLICKS, "v", click(1, T0, "a", "v"), APPENDED)
     machine.produce(topics.CLICKS, "v", click(2, T0 + 1_000, "b", "v"), APPENDED)
     machine.produce(topics.ORDERS, "v", order(1, T0 + 2_000, "v"), APPENDED)
@@ -273,7 +273,7 @@ def test_an_erasure_forgets_the_person_wherever_it_is_read_and_leaves_the_figure
 )
 def test_what_was_written_before_an_erasure_is_forgotten_also_where_it_is_read_after(first, restarts):
     """Backlogs, and workers that begin anew, read the topics in any order."""
-    machine = Machine(1, book(), models=("last_touch",))
+    machine = Machine(1, campaign_registry(), models=("last_touch",))
     machine.produce(topics.CLICKS, "v", click(1, T0, "a", "v"), APPENDED)
     machine.produce(topics.IMPRESSIONS, "v", click(2, T0, "a", "v"), APPENDED)
     machine.produce(topics.ORDERS, "v", order(1, T0 + 1_000, "v", customer_id="k"), APPENDED)
@@ -296,7 +296,7 @@ def test_what_was_written_before_an_erasure_is_forgotten_also_where_it_is_read_a
 
 
 def test_an_erasure_forgets_nobody_whose_id_reads_like_nothing():
-    machine = Machine(1, book(), models=())
+    machine = Machine(1, campaign_registry(), models=())
     placed = [order(n, T0 + n, None, customer_id="None") for n in range(2)]
     machine.produce(topics.ORDERS, "v", placed[0], APPENDED)
     machine.produce(topics.ERASURES, "v", {"lead_id": "l", "requested_at": T0}, APPENDED)
@@ -307,7 +307,7 @@ def test_an_erasure_forgets_nobody_whose_id_reads_like_nothing():
 
 
 def test_an_erasure_that_names_nobody_is_a_dead_letter():
-    machine = Machine(1, book(), models=())
+    machine = Machine(1, campaign_registry(), models=())
     machine.produce(topics.ERASURES, "v", {"requested_at": T0}, APPENDED)
     machine.produce(topics.ERASURES, "v", {"visitor_id": "v"}, APPENDED)
     machine.produce(topics.ERASURES, "v", {"customer_id": "c", "requested_at": T0}, APPENDED)
@@ -318,7 +318,7 @@ def test_an_erasure_that_names_nobody_is_a_dead_letter():
 
 
 def test_a_reading_of_a_model_has_the_spend_of_the_campaign_and_its_share_of_the_conversions():
-    machine = Machine(1, book(), models=("linear",))
+    machine = Machine(1, campaign_registry(), models=("linear",))
     for n, campaign in enumerate("aab"):
         machine.produce(topics.CLICKS, "v", click(n, T0 + n * MINUTE, campaign, "v"), APPENDED)
     machine.produce(topics.ORDERS, "v", order(1, T0 + 5 * MINUTE, "v"), APPENDED)
@@ -336,7 +336,7 @@ def test_a_reading_of_a_model_has_the_spend_of_the_campaign_and_its_share_of_the
 
 
 def test_a_reading_of_the_data_driven_model_says_when_it_was_fitted():
-    machine = Machine(1, book(), models=("linear", "markov"))
+    machine = Machine(1, campaign_registry(), models=("linear", "markov"))
     machine.produce(topics.CLICKS, "v", click(1, T0, "a", "v"), APPENDED)
     machine.produce(topics.ORDERS, "v", order(1, T0 + MINUTE, "v"), APPENDED)
     machine.settle()
@@ -350,7 +350,7 @@ def test_a_reading_of_the_data_driven_model_says_when_it_was_fitted():
 
 
 def test_completeness_says_how_much_of_the_conversions_of_that_age_has_usually_come():
-    machine = Machine(1, book(), models=("linear",))
+    machine = Machine(1, campaign_registry(), models=("linear",))
     for n in range(4):  # three people order a minute after their click, one after an hour
         at, wait = T0 + n * MINUTE, HOUR if n == 3 else MINUTE
         machine.produce(topics.CLICKS, f"v{n}", click(n, at, "a", f"v{n}"), APPENDED)

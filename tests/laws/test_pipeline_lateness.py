@@ -79,7 +79,7 @@ def test_one_fast_clock_neither_counts_nor_makes_honest_events_late(machine):
     machine.produce(topics.CLICKS, "v", near, NOW)
     machine.settle()
     assert [letter["reason"] for letter in machine.letters] == ["future_timestamp"]
-    assert machine.intake(0).clock.reached == NOW
+    assert machine.intake(0).clock.watermark == NOW
     minute = format_instant((NOW + 300_000) // MINUTE * MINUTE)
     assert machine.last()["c", "1m", minute]["stage"] == "update"
 

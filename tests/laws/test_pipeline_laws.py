@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from metrics.values.time import parse_duration
 from streams import topics
 from streams.state.codec import partition_of
-from tests.laws.facts import Fact, book, oracle_input, streams_of_facts
+from tests.laws.facts import Fact, campaign_registry, oracle_input, streams_of_facts
 from tests.laws.machine import BEFORE_APPEND, BEFORE_CONFIRM, INTAKE, MERGE, Machine, key_of
 from tests.support.examples import examples
 from tests.support.oracles import stream
@@ -39,7 +39,7 @@ wild_steps = st.one_of(
 
 
 def machine_with(facts: list[Fact], count: int = 2, **options: int) -> Machine:
-    machine = Machine(count, book(), **options)
+    machine = Machine(count, campaign_registry(), **options)
     for fact in facts:
         machine.produce(fact.topic, fact.key, fact.value, APPENDED)
     return machine
@@ -109,7 +109,7 @@ def test_revisions_only_grow_and_updates_keep_their_intervals(facts, steps):
 def check_finals(machine: Machine, model: str = "declared") -> None:
     """Each window that the watermark has passed by the grace ends with a final or a correction."""
     for reading in machine.last(model).values():
-        reached = machine.merge(partition_of(reading["campaign_id"], machine.partitions)).clock.reached
+        reached = machine.merge(partition_of(reading["campaign_id"], machine.partitions)).clock.watermark
         if reading["window_end"] is None or reached is None:
             continue
         if _millis(reading["window_end"]) + machine.merge_options.grace <= reached:

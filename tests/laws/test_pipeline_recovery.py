@@ -153,7 +153,7 @@ def test_a_window_that_only_a_report_opened_becomes_final_after_a_restart():
 def test_a_shorter_replacement_lowers_the_days_it_left_though_its_owner_dies():
     # r1 covers two days; r2 replaces it with the first day only: append ✗ outputs
     machine = Machine(1)
-    machine.book.register("c", _reported())
+    machine.campaign_registry.register("c", _reported())
     report(machine, "r1", T0, T0 + 2 * DAY, clicks=10, reported_at=1)
     machine.settle()
     assert machine.last()["c", "1d", "2026-11-19T00:00:00Z"]["sums"]["clicks"] == 5
@@ -208,12 +208,12 @@ def test_a_campaign_first_heard_of_between_two_slides_has_its_rolling_windows_at
 
 def test_outdated_reports_change_nothing():
     machine = Machine(1)
-    machine.book.register("c", _reported())
+    machine.campaign_registry.register("c", _reported())
     report(machine, "r2", T0, T0 + DAY, clicks=7, reported_at=T0 + MINUTE)
     report(machine, "r1", T0, T0 + DAY, clicks=9, reported_at=T0)
     machine.settle()
     assert clicks_of(machine, "total", None) == 7
-    assert isinstance(next(iter(machine.merge(0).accounts["c"].shelf.reports.values())), Report)
+    assert isinstance(next(iter(machine.merge(0).accounts["c"].report_history.reports.values())), Report)
 
 
 def test_what_a_dead_owner_had_in_flight_is_ignored_when_it_arrives_late():

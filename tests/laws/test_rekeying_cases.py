@@ -12,7 +12,7 @@ from streams.stages.intake.intake_log import IntakeLog, IntakeMeta
 from streams.stages.intake.repartition import decode_rekeyed
 from streams.stages.intake.stage import IntakeStage
 from streams.state.codec import META_KEY, decode_as, encode, partition_of
-from tests.laws.facts import T0, book
+from tests.laws.facts import T0, campaign_registry
 from tests.laws.machine import BEFORE_APPEND, BEFORE_CONFIRM, INTAKE, Machine
 from tests.laws.test_pipeline_journeys import click, order, visitor_hash
 from tests.laws.test_pipeline_laws import APPENDED
@@ -24,7 +24,7 @@ STRANGE = next(key for key in map(str, itertools.count()) if partition_of(key, 2
 
 
 def machine_of(**options):
-    return Machine(2, book(), **{"models": ("linear",)} | options)
+    return Machine(2, campaign_registry(), **{"models": ("linear",)} | options)
 
 
 def write(machine, topic, value, key=None, p=AWAY):
@@ -248,7 +248,7 @@ def test_a_state_from_before_re_keying_goes_on_at_its_own_watermark():
     older = encode(msgspec.structs.astuple(meta)[:-2])
     reached = []
     for value in (older, kept[META_KEY]):
-        log = IntakeLog(IntakeStage(HOME, machine.intake_options, book()), APPENDED)
+        log = IntakeLog(IntakeStage(HOME, machine.intake_options, campaign_registry()), APPENDED)
         log.restore(list({**kept, META_KEY: value}.items()))
         reached.append(log.intake.reached)
     assert reached == [T0 + HOUR, None]

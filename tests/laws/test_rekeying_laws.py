@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from metrics.values.time import MINUTE
 from streams import topics
 from streams.state.codec import partition_of
-from tests.laws.facts import T0, Fact, book, streams_of_facts
+from tests.laws.facts import T0, Fact, campaign_registry, streams_of_facts
 from tests.laws.machine import Machine, key_of
 from tests.laws.test_pipeline_journeys import MODELS, by_window
 from tests.laws.test_pipeline_laws import APPENDED, check_finals, drive, machine_with, wild_steps
@@ -56,7 +56,7 @@ def wrongly_placed(facts, draw, *, trusts_keys):
 
 def wrongly_keyed(facts, draw, *, trusts_keys, **options):
     """A pipeline with the same facts, each chain on any partition, with any key."""
-    machine = Machine(PARTITIONS, book(), trusts_keys=trusts_keys, **options)
+    machine = Machine(PARTITIONS, campaign_registry(), trusts_keys=trusts_keys, **options)
     placed = iter(wrongly_placed(filter(is_followed, facts), draw, trusts_keys=trusts_keys))
     for fact in facts:
         if is_followed(fact):
@@ -107,7 +107,9 @@ def naming_their_visitor(facts):
 
 def read_in_order(placed, slice_size, interval):
     """A pipeline that has read facts in order of their times, each partition at its own pace."""
-    machine = Machine(PARTITIONS, book(), models=MODELS, grace=0, max_watermark_interval=interval)
+    machine = Machine(
+        PARTITIONS, campaign_registry(), models=MODELS, grace=0, max_watermark_interval=interval
+    )
     for fact, p, key in sorted(placed, key=lambda each: each[0].value["occurred_at"]):
         machine.produce_to(p, fact.topic, key, fact.value, APPENDED)
     machine.run(slice_size=slice_size)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from metrics.records.events import Campaign
 from metrics.values.time import DAY, HOUR, MINUTE
 from streams import topics
-from tests.laws.facts import T0, Fact, book, streams_of_facts
+from tests.laws.facts import T0, Fact, campaign_registry, streams_of_facts
 from tests.laws.machine import BEFORE_CONFIRM, MERGE, Machine
 from tests.laws.test_pipeline_laws import APPENDED, drive, machine_with, wild_steps
 from tests.support.examples import examples
@@ -22,7 +22,7 @@ registrations = st.tuples(
 
 def register(machine: Machine, campaign: str, channel=None, offer=None, is_archived=False) -> None:
     record = Campaign(campaign, channel=channel, offer=offer)
-    machine.book.register(campaign, None if is_archived else record)
+    machine.campaign_registry.register(campaign, None if is_archived else record)
     for p in range(machine.partitions):
         machine.merge(p).refresh(campaign)
 
@@ -167,7 +167,7 @@ def values(machine, dimension="channel", window="total"):
 
 
 def test_a_campaign_that_moves_to_another_channel_takes_all_that_is_kept_of_it_along_though_workers_die():
-    machine = Machine(2, book(), models=())
+    machine = Machine(2, campaign_registry(), models=())
     for name, channel in (("a", "search"), ("b", "search"), ("d", "social")):
         register(machine, name, channel)
     for n, campaign in enumerate(("a", "b", "b", "d")):
@@ -190,13 +190,13 @@ def test_a_campaign_that_moves_to_another_channel_takes_all_that_is_kept_of_it_a
 
 
 def test_an_archived_campaign_stays_where_it_was_also_after_a_restart():
-    machine = Machine(1, book(), models=())
+    machine = Machine(1, campaign_registry(), models=())
     register(machine, "a", "search")
     register(machine, "b", "social")
     click(machine, 1, T0, "a")
     machine.settle()
     register(machine, "a", is_archived=True)
-    machine.book.archived.clear()  # the tombstone is compacted away
+    machine.campaign_registry.archived.clear()  # the tombstone is compacted away
     machine.open(MERGE, 0)
     click(machine, 2, T0, "a")
     machine.settle()
@@ -204,7 +204,7 @@ def test_an_archived_campaign_stays_where_it_was_also_after_a_restart():
 
 
 def test_values_beyond_the_limit_count_together():
-    machine = Machine(2, book(), models=(), max_rollup_values=1)
+    machine = Machine(2, campaign_registry(), models=(), max_rollup_values=1)
     for n, channel in enumerate(("search", "search", "social", "tv", None)):
         register(machine, f"x{n}", channel)
         click(machine, n, T0, f"x{n}")
@@ -217,7 +217,7 @@ def test_values_beyond_the_limit_count_together():
 
 
 def test_a_roll_up_has_the_ratios_of_its_sums_and_becomes_final_after_its_campaigns():
-    machine = Machine(2, book(), models=())
+    machine = Machine(2, campaign_registry(), models=())
     register(machine, "a", "search")
     register(machine, "b", "search")
     for n in range(3):
@@ -235,7 +235,7 @@ def test_a_roll_up_has_the_ratios_of_its_sums_and_becomes_final_after_its_campai
 
 
 def test_views_of_a_roll_up_slide_with_its_campaigns_and_are_offered_again_after_a_restart():
-    machine = Machine(2, book(), models=())
+    machine = Machine(2, campaign_registry(), models=())
     register(machine, "a", "search")
     register(machine, "b", "search")
     click(machine, 1, T0, "a")
@@ -260,7 +260,7 @@ def test_views_of_a_roll_up_slide_with_its_campaigns_and_are_offered_again_after
 
 
 def test_windows_of_roll_ups_are_forgotten_with_those_of_their_campaigns():
-    machine = Machine(1, book(), models=())
+    machine = Machine(1, campaign_registry(), models=())
     register(machine, "a", "search")
     for day in range(40):
         click(machine, day, T0 + day * DAY, "a")
@@ -279,7 +279,7 @@ def test_windows_of_roll_ups_are_forgotten_with_those_of_their_campaigns():
 
 
 def test_a_dimension_that_is_switched_off_leaves_the_changelog_and_one_that_is_switched_on_is_whole():
-    machine = Machine(1, book(), models=(), rollups=("channel",))
+    machine = Machine(1, campaign_registry(), models=(), rollups=("channel",))
     register(machine, "a", "search", "spring")
     click(machine, 1, T0, "a")
     machine.settle()

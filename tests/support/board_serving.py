@@ -39,7 +39,7 @@ async def serving(
     try:
         address = f"http://127.0.0.1:{board.port}"
         async with ClientSession(address, cookie_jar=CookieJar(unsafe=True)) as session:
-            await until(lambda: board.mirror.is_up)
+            await until(lambda: board.redis_subscriber.is_up)
             yield session, board
     finally:
         await board.stop()

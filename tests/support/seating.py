@@ -282,7 +282,7 @@ class Deployment:
     def _intake_state(self, p: int) -> Any:
         intake = self.intake(p)
         tables = [dict(table._packed) for table in (intake.leads, intake.orders, intake.customers)]
-        clock = (intake.clock.stream_times, intake.clock.reached)
+        clock = (intake.clock.stream_times, intake.clock.watermark)
         offsets = {topic: offset for topic, offset in intake.offsets.items() if offset}
         return offsets, intake.ledger, clock, intake.panes.tallies, tables
 
@@ -296,7 +296,7 @@ class Deployment:
             for key, pane in panes.items()
             for source, part in pane.parts(pane.codes).items()
         }
-        return said, merge.clock.reached, merge.windows.through
+        return said, merge.clock.watermark, merge.windows.through
 
     async def outcome(self) -> dict[str, Any]:
         """The state and everything that readers of the output topics end up with."""

@@ -47,7 +47,7 @@ class BudgetStage:
         policies: what may be done.
         mode: observe, propose or enforce.
         currency: the reporting currency.
-        book: campaigns as registered.
+        campaign_registry: campaigns as registered.
         partitions: of the topics.
         local: the watermark of a partition that is merged in this process, None elsewhere. A campaign that rests has
             no new readings, and without it would look stale where it is alone on its partition.
@@ -58,11 +58,16 @@ class BudgetStage:
         policies: Policies,
         mode: Mode,
         currency: str,
-        book: CampaignRegistry,
+        campaign_registry: CampaignRegistry,
         partitions: int,
         local: Callable[[int], int | None] = lambda _: None,
     ) -> None:
-        self.policies, self.mode, self.currency, self.book = policies, mode, currency, book
+        self.policies, self.mode, self.currency, self.campaign_registry = (
+            policies,
+            mode,
+            currency,
+            campaign_registry,
+        )
         self._partitions, self._local = partitions, local
         self.board = Board()
         #: The next offset to read, by short topic name and partition.
@@ -132,8 +137,11 @@ class BudgetStage:
     def cards(self, states: Sequence[CampaignState] | None = None) -> list[BoardCard]:
         """Cards of some campaigns, or of all."""
         if states is None:
-            return cards_of(self.board, self.book.campaigns, self.mode, self.currency)
-        return [card_of(each, self.book.facts(each.campaign_id), self.mode, self.currency) for each in states]
+            return cards_of(self.board, self.campaign_registry.campaigns, self.mode, self.currency)
+        return [
+            card_of(each, self.campaign_registry.facts(each.campaign_id), self.mode, self.currency)
+            for each in states
+        ]
 
     def columns(self) -> dict[str, ColumnView]:
         """The columns with their limits."""
@@ -145,8 +153,8 @@ class BudgetStage:
             self.mode,
             self.is_live,
             self.currency,
-            self.book.campaigns,
-            self.book.archived,
+            self.campaign_registry.campaigns,
+            self.campaign_registry.archived,
             reached=self._reached_of,
         )
 

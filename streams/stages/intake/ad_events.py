@@ -23,16 +23,18 @@ class AdJudge:
 
     Args:
         topic: the one or the other.
-        book: currencies of campaigns, and rates.
+        campaign_registry: currencies of campaigns, and rates.
         max_future: milliseconds that an event time may lie ahead of the record's Kafka timestamp.
         rule: that of the records' keys.
     """
 
-    def __init__(self, topic: str, book: CampaignRegistry, max_future: int, rule: KeyRule) -> None:
+    def __init__(
+        self, topic: str, campaign_registry: CampaignRegistry, max_future: int, rule: KeyRule
+    ) -> None:
         self._seed = ID_SEEDS[topic]
         self._topic = topic
         self._decoder = DECODERS[topic]
-        self._book = book
+        self._campaign_registry = campaign_registry
         self._max_future = max_future
         self._rule = rule
 
@@ -65,7 +67,7 @@ class AdJudge:
     def _is_foreign(self, ads: AdColumns) -> Booleans:
         """Which plain rows have a cost in another than the reporting currency."""
         has_cost = ads.plain & (ads.micros >= 0)
-        reporting, foreign = self._book.rates.reporting, self._book.foreign
+        reporting, foreign = self._campaign_registry.rates.reporting, self._campaign_registry.foreign
         are_others = [text != reporting for text in ads.texts[CURRENCY]]
         if not foreign and not any(are_others):
             return np.zeros_like(has_cost)
@@ -81,8 +83,8 @@ class AdJudge:
     def _convert(self, ads: AdColumns, row: int) -> int:
         code = ads.codes[CURRENCY, row]
         campaign = ads.texts[CAMPAIGN][ads.codes[CAMPAIGN, row]]
-        currency = ads.texts[CURRENCY][code] if code >= 0 else self._book.currency_of(campaign)
-        return self._book.rates.converted(int(ads.micros[row]), currency, int(ads.at[row]))
+        currency = ads.texts[CURRENCY][code] if code >= 0 else self._campaign_registry.currency_of(campaign)
+        return self._campaign_registry.rates.converted(int(ads.micros[row]), currency, int(ads.at[row]))
 
     def _judge(self, record: Record, ads: AdColumns, row: int) -> int:
         """Judge one record and fill its row; its cost in micros."""
@@ -91,8 +93,8 @@ class AdJudge:
         not_in_future(at, record.timestamp, self._max_future)
         micros = 0
         if event.cost is not None:
-            currency = event.currency or self._book.currency_of(event.campaign_id)
-            micros = self._book.rates.micros(event.cost, currency, at)
+            currency = event.currency or self._campaign_registry.currency_of(event.campaign_id)
+            micros = self._campaign_registry.rates.micros(event.cost, currency, at)
         ads.at[row] = at
         ads.ids[row] = hash_id(event.event_id, self._seed)
         ads.visitors[row] = 0 if event.visitor_id is None else hash_id(event.visitor_id, VISITOR_SEED)

@@ -52,14 +52,14 @@ class Conversions:
         leads: KeyedTable[LeadEntry],
         orders: KeyedTable[OrderEntry],
         customers: KeyedTable[FirstOrder],
-        book: CampaignRegistry,
+        campaign_registry: CampaignRegistry,
         rekeying: Repartitioner | None = None,
     ) -> None:
         self._rekeying = rekeying
         self._leads = leads
         self._orders = orders
         self._customers = customers
-        self._book = book
+        self._campaign_registry = campaign_registry
         self.waiting_cancellations = 0
         #: Customers met in panes where they are new, by resolution, since this was last taken.
         self._met: list[list[Contribution]] = [[] for _ in RESOLUTIONS]
@@ -186,8 +186,8 @@ class Conversions:
 
     def _micros(self, event: Order, name: str, at: int) -> int:
         amount = required(getattr(event, name), name)
-        currency = event.currency or self._book.currency_of(event.campaign_id)
-        return self._book.rates.micros(amount, currency, at)
+        currency = event.currency or self._campaign_registry.currency_of(event.campaign_id)
+        return self._campaign_registry.rates.micros(amount, currency, at)
 
 
 def other_ids(event: Lead | Order) -> tuple[str | None, ...]:

@@ -177,7 +177,7 @@ class IntakeLog:
         self.birth = meta.birth
         intake.offsets = meta.offsets
         intake.clock.stream_times.update(meta.stream_times)
-        intake.clock.reached = meta.reached
+        intake.clock.watermark = meta.reached
         intake.ledger.update(meta.ledger)
         intake.forgetting.waiting = meta.forgetting
         if intake.neighbours is not None:
@@ -282,7 +282,7 @@ class IntakeLog:
         return reports, letters
 
     def _block_entries(self) -> list[Entry]:
-        change = self.intake.seen.checkpoint(self.sequence, self.intake.clock.reached)
+        change = self.intake.seen.checkpoint(self.sequence, self.intake.clock.watermark)
         entries: list[Entry] = [(state_key("e", sequence), None) for sequence in change.forgotten]
         if change.stored is not None:
             block = change.stored
@@ -314,7 +314,7 @@ class IntakeLog:
             self.birth,
             intake.offsets,
             intake.clock.stream_times,
-            intake.clock.reached,
+            intake.clock.watermark,
             intake.ledger,
             intake.forgetting.waiting,
             {} if intake.neighbours is None else intake.neighbours.heard,

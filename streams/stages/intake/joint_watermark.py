@@ -38,7 +38,7 @@ class JointWatermark:
     @property
     def watermark(self) -> int | None:
         """How far all have come that are not idle; it never goes back."""
-        return self._clock.reached
+        return self._clock.watermark
 
     @property
     def are_idle(self) -> bool:
@@ -47,7 +47,7 @@ class JointWatermark:
 
     def turn(self, status: PartitionStatus) -> None:
         """The partition itself has come so far."""
-        self._clock.hear(self._partition, status)
+        self._clock.update(self._partition, status)
 
     def take(self, message: Rekeyed) -> bool:
         """Hear a message; whether it is new: a successor sends again what may not have arrived."""
@@ -65,7 +65,7 @@ class JointWatermark:
             Whether its clicks, or all of it, fell silent or spoke again: after silence nothing more may come.
         """
         before, self.heard[source].reached = self.heard[source].reached, reached
-        self._clock.hear(source, PartitionStatus(reached.watermark, reached.is_idle))
+        self._clock.update(source, PartitionStatus(reached.watermark, reached.is_idle))
         return before is None or _silence(before) != _silence(reached)
 
     def clicks(self, own: int | None) -> int | None:
@@ -87,7 +87,7 @@ class JointWatermark:
 
     def restore(self, heard: dict[int, SenderProgress], watermark: int | None) -> None:
         """Put back what a checkpoint says was heard, and how far all had come."""
-        self._clock.reached = watermark
+        self._clock.watermark = watermark
         self.heard.update(heard)
         for source, each in heard.items():
             if each.reached is not None:

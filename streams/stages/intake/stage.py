@@ -77,12 +77,12 @@ class IntakeStage:
         self,
         partition: int,
         options: IntakeOptions,
-        book: CampaignRegistry,
+        campaign_registry: CampaignRegistry,
         acceptance: Acceptance | None = None,
     ) -> None:
         self.partition = partition
         self.options = options
-        self.book = book
+        self.campaign_registry = campaign_registry
         self.offsets: dict[str, int] = {}
         self.ledger = {topic: LedgerCounts() for topic in topics.SOURCES}
         #: Records taken in since the start of the state; counted apart from the verdicts.
@@ -101,9 +101,13 @@ class IntakeStage:
         self.neighbours = None if self.journeys is None else JointWatermark(partition, options.partitions)
         #: They, where credits wait for them.
         self._awaited = self.neighbours if options.key_rule.partitions else None
-        self.conversions = Conversions(self.leads, self.orders, self.customers, book, self.rekeying)
+        self.conversions = Conversions(
+            self.leads, self.orders, self.customers, campaign_registry, self.rekeying
+        )
         self.forgetting = PendingErasures()
-        self._ad_judges = {topic: AdJudge(topic, book, options.max_future, options.key_rule) for topic in ADS}
+        self._ad_judges = {
+            topic: AdJudge(topic, campaign_registry, options.max_future, options.key_rule) for topic in ADS
+        }
         self.reports: list[ReportPartial] = []
         self.is_touched = False
         self._limits = horizon(None)
@@ -150,7 +154,7 @@ class IntakeStage:
     @property
     def reached(self) -> int | None:
         """The watermark that windows follow: with re-keying, that of all who send here."""
-        return self.clock.reached if self._awaited is None else self._awaited.watermark
+        return self.clock.watermark if self._awaited is None else self._awaited.watermark
 
     @property
     def is_idle(self) -> bool:
@@ -162,7 +166,7 @@ class IntakeStage:
         active = [at for topic, at in self.clock.stream_times.items() if topic not in self.idle]
         known = [at for at in active if at is not None]
         least = min(known, default=EVER) if len(known) == len(active) else None
-        return SourceProgress(self.clock.reached, self._is_silent, self._own_clicks, least)
+        return SourceProgress(self.clock.watermark, self._is_silent, self._own_clicks, least)
 
     @property
     def _is_silent(self) -> bool:
@@ -173,9 +177,9 @@ class IntakeStage:
         return EVER if topics.CLICKS in self.idle else self.clock.stream_times[topics.CLICKS]
 
     def _turn_clock(self) -> None:
-        self.clock.watermark(self.idle)
+        self.clock.advance_watermark(self.idle)
         if self.neighbours is not None:
-            self.neighbours.turn(PartitionStatus(self.clock.reached, self._is_silent))
+            self.neighbours.turn(PartitionStatus(self.clock.watermark, self._is_silent))
 
     def unaccounted(self, topic: str) -> int:
         """Records of a topic that were taken in without a verdict; 0 while the ledger adds up."""
@@ -399,4 +403,6 @@ class IntakeStage:
         return apply
 
     def _micros(self, amount: Any, currency: str | None, campaign: str | None, at: int) -> int:
-        return self.book.rates.micros(amount, currency or self.book.currency_of(campaign), at)
+        return self.campaign_registry.rates.micros(
+            amount, currency or self.campaign_registry.currency_of(campaign), at
+        )

@@ -13,7 +13,7 @@ from metrics.records.kpi_reading import CampaignKpi, RollupKpi
 from metrics.sums.tally import Tally
 from metrics.sums.tally_columns import Codes, Tallies, TallyColumns, as_tallies, nothing
 from metrics.values.errors import StateError
-from metrics.windows.accounts import CampaignWindows
+from metrics.windows.campaign_windows import CampaignWindows
 from metrics.windows.panes import MINUTES, TOTAL
 from metrics.windows.watermark import PartitionStatus
 from streams import topics
@@ -156,7 +156,7 @@ class MergeLog:
         merge.sequence, merge.offset, merge.heard = meta.sequence, meta.offset, meta.heard
         merge.windows.through = meta.closed
         merge.clock.statuses = meta.statuses
-        merge.clock.reached = meta.reached
+        merge.clock.watermark = meta.reached
         merge.lags, merge.fits = meta.lags, meta.fits
         self._rollups.restore_meta(meta.rollups)
         merge.catch_up()
@@ -171,9 +171,9 @@ class MergeLog:
         elif kind == "r":
             sequence, report, former_ends = decode_as(tuple[int, Report, set[int]], value)
             code = merge.subjects.campaign(campaign_id)
-            shelf = merge.accounts.shelves.setdefault(code, ReportHistory())
-            shelf.restore(report, former_ends)
-            for version in shelf.versions(report):
+            report_history = merge.accounts.report_histories.setdefault(code, ReportHistory())
+            report_history.restore(report, former_ends)
+            for version in report_history.versions(report):
                 merge.reopen_report(code, version)
                 if sequence > meta.published:
                     merge.remark_report(code, version, sequence)
@@ -246,7 +246,7 @@ class MergeLog:
         merge = self.merge
         fitted_at = min(merge.fits.values(), default=None)
         return ReadingVersion(
-            revision, merge.clock.reached, now, merge.options.currency, merge.lags_now(), fitted_at
+            revision, merge.clock.watermark, now, merge.options.currency, merge.lags_now(), fitted_at
         )
 
     def _changed_entries(self) -> list[Entry]:
@@ -271,8 +271,8 @@ class MergeLog:
         return entries
 
     def _report_entry(self, campaign_id: str, key: ReportKey, sequence: int) -> Entry:
-        shelf = self.merge.accounts[campaign_id].shelf
-        value = encode((sequence, shelf.reports[key], shelf.former_ends.get(key, set())))
+        report_history = self.merge.accounts[campaign_id].report_history
+        value = encode((sequence, report_history.reports[key], report_history.former_ends.get(key, set())))
         return state_key("r", campaign_id, *key), value
 
     def _dropped_entries(self) -> list[Entry]:
@@ -299,7 +299,7 @@ class MergeLog:
             merge.offset,
             merge.heard,
             merge.clock.statuses,
-            merge.clock.reached,
+            merge.clock.watermark,
             merge.lags,
             merge.fits,
             self._rollups.meta(),

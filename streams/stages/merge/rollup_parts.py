@@ -18,7 +18,7 @@ from metrics.kpis.rollups import RollupGroup, RollupNaming, RollupPart, part_of
 from metrics.records.kpi_reading import Dimension
 from metrics.sums.tally import Tally
 from metrics.sums.tally_columns import Codes, Tallies
-from metrics.windows.accounts import CampaignWindows, MergedWindows
+from metrics.windows.campaign_windows import CampaignWindows, MergedWindows
 from metrics.windows.panes import DAYS, MINUTES, WIDTHS, Horizon
 from metrics.windows.publish_schedule import KeyedSchedule
 from metrics.windows.window_kinds import (
@@ -118,8 +118,10 @@ class _Tumbling(NamedTuple):
             return are_in
         is_short = self.kind.resolution != DAYS
         for place in np.flatnonzero(~are_in).tolist():
-            shelf = accounts.shelves.get(int(codes[place]))
-            are_in[place] = shelf is not None and shelf.overlaps(*self.span, short_only=is_short)
+            report_history = accounts.report_histories.get(int(codes[place]))
+            are_in[place] = report_history is not None and report_history.overlaps(
+                *self.span, short_only=is_short
+            )
         return are_in
 
 
@@ -129,13 +131,15 @@ _Window = _Rolling | _Total | _Tumbling
 class RollupParts:
     """The roll-ups of the campaigns of one merge partition."""
 
-    def __init__(self, options: RollupOptions, book: CampaignRegistry, accounts: MergedWindows) -> None:
+    def __init__(
+        self, options: RollupOptions, campaign_registry: CampaignRegistry, accounts: MergedWindows
+    ) -> None:
         self.options = options
         #: Where each campaign counts, as was told.
         self.groups: dict[str, tuple[RollupGroup, ...]] = {}
         #: Campaigns that have moved, with where they counted before.
         self.moved: dict[str, tuple[RollupGroup, ...]] = {}
-        self._book = book
+        self._campaign_registry = campaign_registry
         self._accounts = accounts
         #: The codes of a group's campaigns.
         self._members: dict[RollupGroup, dict[int, None]] = {}
@@ -152,8 +156,8 @@ class RollupParts:
         if not self.options.views:
             self._touched[False].setdefault((window, start), []).append((sequence, codes))
             return
-        are_views = self._accounts.subjects.are_views(codes)
-        for touched, mine in zip(self._touched, (codes[~are_views], codes[are_views]), strict=True):
+        are_models = self._accounts.campaign_codes.are_models(codes)
+        for touched, mine in zip(self._touched, (codes[~are_models], codes[are_models]), strict=True):
             if len(mine):
                 touched.setdefault((window, start), []).append((sequence, mine))
 
@@ -176,13 +180,13 @@ class RollupParts:
         """Put back where a campaign counts."""
         self.groups[campaign_id] = groups
         for group in groups:
-            self._members.setdefault(group, {})[self._accounts.subjects.campaign(campaign_id)] = None
+            self._members.setdefault(group, {})[self._accounts.campaign_codes.campaign(campaign_id)] = None
 
     def adopt(self, campaign_ids: Iterable[str], sequence: int, kept: Horizon) -> None:
         """All is put back: what no roll-up counts yet is counted as if it had just come."""
         if not self.options.dimensions:
             return
-        self._naming.learn(self._book.campaigns.values())
+        self._naming.learn(self._campaign_registry.campaigns.values())
         for campaign_id in campaign_ids:
             if campaign_id not in self.groups:
                 groups = self._groups_of(campaign_id)
@@ -213,7 +217,7 @@ class RollupParts:
         if not self._is_stale:
             return
         self._is_stale = False
-        self._naming.learn(self._book.campaigns.values())
+        self._naming.learn(self._campaign_registry.campaigns.values())
         for campaign_id, former in list(self.groups.items()):
             now = self._groups_of(campaign_id)
             if now != former:
@@ -222,14 +226,14 @@ class RollupParts:
 
     def _groups_of(self, campaign_id: str) -> tuple[RollupGroup, ...]:
         """By what is registered; what is registered no more stays where it was."""
-        known = self._book.campaigns.get(campaign_id)
+        known = self._campaign_registry.campaigns.get(campaign_id)
         if known is None and self.groups.get(campaign_id):
             return self.groups[campaign_id]
         return self._naming.groups(known or CampaignFacts(campaign_id))
 
     def _move(self, campaign_id: str, former: tuple[RollupGroup, ...], now: tuple[RollupGroup, ...]) -> None:
         for group in former:
-            self._members[group].pop(self._accounts.subjects.campaign(campaign_id), None)
+            self._members[group].pop(self._accounts.campaign_codes.campaign(campaign_id), None)
         self.restore(campaign_id, now)
         if now or former:
             self.moved[campaign_id] = former
@@ -241,7 +245,7 @@ class RollupParts:
 
     def _expand(self) -> None:
         """From windows of campaigns to those of roll-ups."""
-        subjects = self._accounts.subjects
+        subjects = self._accounts.campaign_codes
         for is_credited, touched in enumerate(self._touched):
             for (window, start), changes in touched.items():
                 for sequence, codes in changes:
@@ -252,7 +256,7 @@ class RollupParts:
     def _groups_of_all(self, codes: Codes) -> set[RollupGroup]:
         """The groups that campaigns count in; one that is new is told where it counts."""
         found: set[tuple[RollupGroup, ...]] = set()
-        for campaign_id in map(self._accounts.subjects.names.__getitem__, codes.tolist()):
+        for campaign_id in map(self._accounts.campaign_codes.names.__getitem__, codes.tolist()):
             groups = self.groups.get(campaign_id)
             if groups is None:
                 groups = self._groups_of(campaign_id)
@@ -278,8 +282,8 @@ class RollupParts:
                 continue
             for resolution, _ in enumerate(WIDTHS):
                 found.update(window_of(resolution, start) for start in account.starts(resolution))
-            for report in account.shelf.reports.values():
-                for version in account.shelf.versions(report):
+            for report in account.report_history.reports.values():
+                for version in account.report_history.versions(report):
                     found.update((kind.name, start) for kind, start in windows_of_report(version))
         yield from (key for key in found if _is_kept(BY_NAME[key[0]], key[1], kept))
 
@@ -308,7 +312,7 @@ class RollupParts:
         for model in models:
             sums, are_there = events, are_in
             if model != DECLARED:
-                mine = self._accounts.subjects.in_view(codes, model)
+                mine = self._accounts.campaign_codes.in_model(codes, model)
                 sums = credited(events, window.sums(self._accounts, mine))
                 are_there = are_in | window.are_in(self._accounts, mine)
             part = RollupPart(span=window.span if isinstance(window, _Rolling) else None)
@@ -320,7 +324,7 @@ class RollupParts:
     def _own(self, code: int, tally: Tally, window: _Window, watermark: int | None) -> RollupPart:
         """What one campaign adds."""
         account = CampaignWindows(self._accounts, code)
-        facts = self._book.facts(self._accounts.subjects.names[code])
+        facts = self._campaign_registry.facts(self._accounts.campaign_codes.names[code])
         sums, _ = window_sums(account, facts, window.name, window.span, tally, watermark)
         length = baseline_length(facts, window.span, watermark)
         rate = facts.baseline_micros_per_day

@@ -18,8 +18,8 @@ from metrics.kpis.compose import ReadingVersion
 from metrics.kpis.compose_many import ReadingComposer
 from metrics.records.kpi_reading import CampaignKpi, Dimension, Stage
 from metrics.sums.tally_columns import Codes, Integers, Tallies
-from metrics.windows.accounts import CampaignWindows, MergedWindows
 from metrics.windows.campaign_codes import CampaignCodes
+from metrics.windows.campaign_windows import CampaignWindows, MergedWindows
 from metrics.windows.open_windows import OpenWindows
 from metrics.windows.panes import QUARTERS, TOTAL, DroppedPane, Horizon, horizon
 from metrics.windows.publish_schedule import PublishAllowance, PublishSchedule, WindowCampaigns
@@ -77,15 +77,17 @@ class Pace(NamedTuple):
 class MergeStage:
     """The state of one merge partition: the campaigns whose ids Kafka's partitioner sends here."""
 
-    def __init__(self, partition: int, options: MergeOptions, book: CampaignRegistry, pace: Pace) -> None:
+    def __init__(
+        self, partition: int, options: MergeOptions, campaign_registry: CampaignRegistry, pace: Pace
+    ) -> None:
         self.partition = partition
         self.options = options
-        self.book = book
+        self.campaign_registry = campaign_registry
         self.offset = 0
         self.sequence = 0
         self.subjects = CampaignCodes(options.views)
         self.accounts = MergedWindows(self.subjects)
-        self._readings = ReadingComposer(self.accounts, book)
+        self._readings = ReadingComposer(self.accounts, campaign_registry)
         self.clock = CampaignClock(options.partitions)
         self.heard: dict[int, tuple[int, int]] = {}
         #: What each source partition last said of the lags of its conversions, by kind.
@@ -106,7 +108,7 @@ class MergeStage:
         told = RollupOptions(
             options.rollups, options.max_rollup_values, options.views, self._intervals, self._slow_interval
         )
-        self.parts = RollupParts(told, book, self.accounts)
+        self.parts = RollupParts(told, campaign_registry, self.accounts)
         self.rollups = Rollups(options.partitions, options.grace, told)
 
     # --- taking in ---------------------------------------------------------------------------------
@@ -163,7 +165,7 @@ class MergeStage:
 
     def catch_up(self) -> None:
         """Restored state accepts what it accepted when it was stored."""
-        self._limits = horizon(self.clock.reached)
+        self._limits = horizon(self.clock.watermark)
 
     def _windows_of(self, code: int, report: Report) -> Iterator[tuple[str, int]]:
         account = CampaignWindows(self.accounts, code)
@@ -173,7 +175,7 @@ class MergeStage:
     def _reopen(self, window: str, start: int, codes: Codes) -> None:
         """A window of a campaign is open in every view, also where nothing is credited in it."""
         if not self.windows.is_closed(window, start):
-            self.windows.add(self.subjects.with_views(codes), window, start)
+            self.windows.add(self.subjects.with_models(codes), window, start)
 
     def _take(self, bundle: Bundle) -> None:
         if bundle.rollups is not None:
@@ -193,8 +195,8 @@ class MergeStage:
         if bundle.fitted_at is not None:
             self.fits[bundle.source] = bundle.fitted_at
         if bundle.status is not None:
-            self.clock.hear(bundle.source, bundle.status)
-            self._limits = horizon(self.clock.reached)
+            self.clock.update(bundle.source, bundle.status)
+            self._limits = horizon(self.clock.watermark)
 
     def _take_block(self, source: int, block: PaneBlock) -> Codes:
         """Returns the campaigns that have changed for the first time since the last checkpoint."""
@@ -209,15 +211,15 @@ class MergeStage:
 
     def _take_report(self, campaign_id: str, report: Report) -> None:
         code = self.subjects.campaign(campaign_id)
-        shelf = self.accounts.shelves.setdefault(code, ReportHistory())
-        replaced, had_short = shelf.reports.get(report.key), shelf.has_short
-        if shelf.put(report) is None:
+        report_history = self.accounts.report_histories.setdefault(code, ReportHistory())
+        replaced, had_short = report_history.reports.get(report.key), report_history.has_short
+        if report_history.put(report) is None:
             return
         self.changed_reports.add((campaign_id, report.key))
         for one in (replaced, report):
             if one is not None:
                 self.remark_report(code, one)
-        if shelf.has_short != had_short:
+        if report_history.has_short != had_short:
             # What reports say of an hour was null and is a number now, or the other way round.
             for start in CampaignWindows(self.accounts, code).starts(QUARTERS):
                 self.remark(QUARTERS, start, _only(code))
@@ -229,7 +231,7 @@ class MergeStage:
         self._mark_rolling(codes, following)
 
     def _mark_window(self, window: str, start: int, codes: Codes, sequence: int) -> None:
-        everywhere = self.subjects.with_views(codes)
+        everywhere = self.subjects.with_models(codes)
         if window != TOTAL_WINDOW and self.windows.is_closed(window, start):
             self.schedule.mark_urgent(window, start, everywhere, sequence)
         else:
@@ -240,18 +242,18 @@ class MergeStage:
 
     def _mark_rolling(self, codes: Codes, sequence: int | None = None) -> None:
         following = self.sequence + 1 if sequence is None else sequence
-        self.views.mark(ROLLING_KEY, 0, self.subjects.with_views(codes), following)
+        self.views.mark(ROLLING_KEY, 0, self.subjects.with_models(codes), following)
         self.parts.touch(ROLLING_KEY, 0, codes, following)
 
     def _interval(self, window: str, codes: Codes) -> Integers:
-        return np.where(self.subjects.are_views(codes), self._slow_interval, self._intervals[window])
+        return np.where(self.subjects.are_models(codes), self._slow_interval, self._intervals[window])
 
     # --- giving out --------------------------------------------------------------------------------
 
     @property
     def has_pending(self) -> bool:
         """Whether anything waits to be written or published."""
-        is_closing = self.windows.through != self.clock.reached
+        is_closing = self.windows.through != self.clock.watermark
         waiting = len(self.schedule) > 0 or len(self.views) > 0
         return self.is_touched or is_closing or waiting or self.parts.has_pending or self.rollups.has_pending
 
@@ -263,12 +265,12 @@ class MergeStage:
     @property
     def moment(self) -> Moment:
         """The state that parts of roll-ups are made of."""
-        return Moment(self.clock.reached, self._spans, self._expired, self.windows.is_closed)
+        return Moment(self.clock.watermark, self._spans, self._expired, self.windows.is_closed)
 
     @property
     def due_at(self) -> int | None:
         """When something may be published next, in milliseconds; 0: already; None: nothing waits."""
-        if self.windows.are_due(self.clock.reached):
+        if self.windows.are_due(self.clock.watermark):
             return 0
         moments = [at for at in (self.schedule.due_at(), self.views.due_at()) if at is not None]
         return min(moments, default=None)
@@ -293,7 +295,7 @@ class MergeStage:
         found: list[CampaignKpi] = []
         for _, _, codes in self.views.take(now):
             for code, mine in zip(
-                codes.tolist(), self._readings.of_views(codes, self._spans, stamp), strict=True
+                codes.tolist(), self._readings.of_rolling_windows(codes, self._spans, stamp), strict=True
             ):
                 self.latest.put(self.subjects.names[code], mine)
                 found += mine
@@ -304,7 +306,7 @@ class MergeStage:
         self.latest.keep(campaigns)
         missing = [] if campaigns is None else [name for name in campaigns if name not in self.latest]
         if missing:
-            codes = self.subjects.with_views(self.subjects.codes(missing))
+            codes = self.subjects.with_models(self.subjects.codes(missing))
             self.views.mark(ROLLING_KEY, 0, codes, self.sequence)
 
     def expire(self, closed: int | None) -> Iterator[DroppedPane]:
@@ -338,22 +340,22 @@ class MergeStage:
         return self._limits
 
     def _close(self) -> list[WindowCampaigns]:
-        closed = self.windows.close(self.clock.reached)
+        closed = self.windows.close(self.clock.watermark)
         for window, start, _ in closed:
             self.schedule.close(window, start)
         return closed
 
     def _slide(self) -> None:
-        reached = self.clock.reached
+        reached = self.clock.watermark
         if reached is None:
             return
         spans = rolling_spans(reached, self.options.zone)
         if spans == self._spans:
             return
         self._spans = spans
-        having_reports = np.array(list(self.accounts.shelves), dtype=np.int32)
+        having_reports = np.array(list(self.accounts.report_histories), dtype=np.int32)
         changed = np.union1d(self.accounts.slide(spans), having_reports).astype(np.int32)
-        self.views.mark(ROLLING_KEY, 0, self.subjects.with_views(changed), self.sequence + 1)
+        self.views.mark(ROLLING_KEY, 0, self.subjects.with_models(changed), self.sequence + 1)
         self.parts.touch(ROLLING_KEY, 0, changed, self.sequence + 1)
 
 

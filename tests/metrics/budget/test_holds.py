@@ -328,17 +328,17 @@ def test_what_an_operator_archived_stays_archived_when_it_is_registered_anew():
 
 
 def test_a_budget_in_a_currency_without_a_rate_changes_nothing_until_the_rate_comes():
-    book = CampaignRegistry("EUR")
-    book.register("c", Campaign(campaign_id="c", budget=Decimal(1_000), currency="EUR"))
-    play = Play(facts=[book.facts("c")])
+    campaign_registry = CampaignRegistry("EUR")
+    campaign_registry.register("c", Campaign(campaign_id="c", budget=Decimal(1_000), currency="EUR"))
+    play = Play(facts=[campaign_registry.facts("c")])
     play.step(reading("c", START, 300))
     play.say("set_budget", budget=Decimal(700))
-    book.register("c", Campaign(campaign_id="c", budget=Decimal(1_000), currency="USD"))
-    play.context = play.context._replace(facts={"c": book.facts("c")})
+    campaign_registry.register("c", Campaign(campaign_id="c", budget=Decimal(1_000), currency="USD"))
+    play.context = play.context._replace(facts={"c": campaign_registry.facts("c")})
     assert play.step(reading("c", START + 1, 301), at=START + 1) == []
     assert play["c"].budget == 700 * MICROS
-    book.set_rate("USD", 0, Decimal("0.9"))
-    play.context = play.context._replace(facts={"c": book.facts("c")})
+    campaign_registry.set_rate("USD", 0, Decimal("0.9"))
+    play.context = play.context._replace(facts={"c": campaign_registry.facts("c")})
     play.step(reading("c", START + 2, 302), at=START + 2)
     assert play["c"].budget == 600 * MICROS
 

@@ -18,20 +18,20 @@ def report(version, clicks, end=HOUR, start=0):
 
 
 def test_the_highest_reported_at_then_offset_replaces():
-    shelf = ReportHistory()
-    assert shelf.put(report((2, 1, 0), 5)) is not None
-    assert shelf.put(report((1, 9, 0), 6)) is None
-    assert shelf.put(report((2, 1, 0), 7)) is None
-    assert shelf.put(report((2, 2, 0), 8)) is not None
-    assert (len(shelf), shelf.total.clicks, shelf.former_ends) == (1, 8, {})
+    report_history = ReportHistory()
+    assert report_history.put(report((2, 1, 0), 5)) is not None
+    assert report_history.put(report((1, 9, 0), 6)) is None
+    assert report_history.put(report((2, 1, 0), 7)) is None
+    assert report_history.put(report((2, 2, 0), 8)) is not None
+    assert (len(report_history), report_history.total.clicks, report_history.former_ends) == (1, 8, {})
 
 
 def test_a_replacement_with_another_end_remembers_how_far_the_former_reached():
-    shelf = ReportHistory()
+    report_history = ReportHistory()
     for version, end in enumerate((3 * DAY, DAY, HOUR)):
-        shelf.put(report((version, 0, 0), 5, end))
-    assert shelf.former_ends == {("s", None, 0): {3 * DAY, DAY}}
-    assert shelf.has_short
+        report_history.put(report((version, 0, 0), 5, end))
+    assert report_history.former_ends == {("s", None, 0): {3 * DAY, DAY}}
+    assert report_history.has_short
 
 
 def judged(**fields):

@@ -51,14 +51,24 @@ def test_conversion_rounds_half_to_even_once():
 
 
 def test_money_of_a_campaign_waits_for_its_rate():
-    book = CampaignRegistry("EUR")
-    book.register(
+    campaign_registry = CampaignRegistry("EUR")
+    campaign_registry.register(
         "c", Campaign("c", currency="USD", budget=Decimal(10), other_cost=Decimal(5), starts_at=1_500)
     )
-    assert (book.facts("c").budget_micros, book.facts("c").other_cost_micros) == (None, 0)
-    book.set_rate("USD", 1_000, Decimal("0.9"))
-    assert (book.facts("c").budget_micros, book.facts("c").other_cost_micros) == (9_000_000, 4_500_000)
-    assert (book.currency_of("c"), book.currency_of("unknown"), book.currency_of(None)) == (
+    assert (campaign_registry.facts("c").budget_micros, campaign_registry.facts("c").other_cost_micros) == (
+        None,
+        0,
+    )
+    campaign_registry.set_rate("USD", 1_000, Decimal("0.9"))
+    assert (campaign_registry.facts("c").budget_micros, campaign_registry.facts("c").other_cost_micros) == (
+        9_000_000,
+        4_500_000,
+    )
+    assert (
+        campaign_registry.currency_of("c"),
+        campaign_registry.currency_of("unknown"),
+        campaign_registry.currency_of(None),
+    ) == (
         "USD",
         "EUR",
         "EUR",
@@ -66,18 +76,18 @@ def test_money_of_a_campaign_waits_for_its_rate():
 
 
 def test_a_wrong_record_leaves_what_was_known_of_the_campaign():
-    book = CampaignRegistry("EUR")
-    book.register("c", Campaign("c", budget=Decimal(10)))
+    campaign_registry = CampaignRegistry("EUR")
+    campaign_registry.register("c", Campaign("c", budget=Decimal(10)))
     with pytest.raises(Rejection):
-        book.register("c", Campaign("c", budget=Decimal(-1)))
-    assert book.facts("c").budget_micros == 10_000_000
+        campaign_registry.register("c", Campaign("c", budget=Decimal(-1)))
+    assert campaign_registry.facts("c").budget_micros == 10_000_000
 
 
 def test_a_wrong_record_does_not_bring_an_archived_campaign_back():
-    book = CampaignRegistry("EUR")
-    book.register("c", None)
+    campaign_registry = CampaignRegistry("EUR")
+    campaign_registry.register("c", None)
     with pytest.raises(Rejection):
-        book.register("c", Campaign("c", budget=Decimal(-1)))
-    assert book.archived == {"c"}
-    book.register("c", Campaign("c"))
-    assert book.archived == set()
+        campaign_registry.register("c", Campaign("c", budget=Decimal(-1)))
+    assert campaign_registry.archived == {"c"}
+    campaign_registry.register("c", Campaign("c"))
+    assert campaign_registry.archived == set()

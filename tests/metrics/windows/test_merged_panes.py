@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from metrics.sums.tally import Tally
 from metrics.sums.tally_columns import as_tallies
 from metrics.values.time import DAY, MINUTE
-from metrics.windows.accounts import MergedWindows
 from metrics.windows.campaign_codes import CampaignCodes
+from metrics.windows.campaign_windows import MergedWindows
 from metrics.windows.merged_panes import MergedPane
 from metrics.windows.panes import DAYS, MINUTES, horizon
 from metrics.windows.window_kinds import BY_NAME, ROLLING, Span

@@ -172,9 +172,9 @@ def reports(ids):
 @bounded
 @given(st.lists(reports(st.sampled_from("ab")), max_size=30), st.integers(-3, 90))
 def test_shares_of_reports_equal_a_naive_loop(drawn, hour):
-    shelf, standing = ReportHistory(), {}
+    report_history, standing = ReportHistory(), {}
     for one in drawn:
-        shelf.put(one)
+        report_history.put(one)
         known = standing.get(one.key)
         if known is None or one.version > known.version:
             standing[one.key] = one
@@ -187,9 +187,9 @@ def test_shares_of_reports_equal_a_naive_loop(drawn, hour):
                 for name in ReportShare._fields
             )
         )
-        assert shelf.share(*window, short_only=short_only) == wanted
-    assert shelf.total.clicks == sum(one.clicks for one in standing.values())
-    assert shelf.has_short == any(one.is_short for one in standing.values())
+        assert report_history.share(*window, short_only=short_only) == wanted
+    assert report_history.total.clicks == sum(one.clicks for one in standing.values())
+    assert report_history.has_short == any(one.is_short for one in standing.values())
 
 
 TOPICS = ("a", "b", "c")
@@ -210,7 +210,7 @@ def test_the_watermark_of_a_partition_never_goes_back_and_never_passes_an_active
         active = [clock.stream_times[topic] for topic in TOPICS if topic not in idle]
         known = [at for at in clock.stream_times.values() if at is not None]
         wanted = max(known, default=None) if not active else None if None in active else min(active)
-        reached = clock.watermark(idle)
+        reached = clock.advance_watermark(idle)
         assert reached == max((at for at in (before, wanted) if at is not None), default=None)
         before = reached
 
@@ -220,15 +220,15 @@ def test_the_watermark_of_a_partition_never_goes_back_and_never_passes_an_active
 def test_the_watermark_of_campaigns_never_goes_back_and_waits_for_the_unheard(words):
     clock, before, said = CampaignClock(3), None, {}
     for partition, mark, is_idle in words:
-        clock.hear(partition, PartitionStatus(mark, is_idle))
+        clock.update(partition, PartitionStatus(mark, is_idle))
         marks = [at for at in (mark, said.get(partition, (None, False))[0]) if at is not None]
         said[partition] = (max(marks, default=None), is_idle)
-        assert clock.reached is None or before is None or clock.reached >= before
+        assert clock.watermark is None or before is None or clock.watermark >= before
         if len(said) < 3:
-            assert clock.reached is None
+            assert clock.watermark is None
         elif all(is_silent for _, is_silent in said.values()):
-            assert clock.reached == max((at for at, _ in said.values() if at is not None), default=None)
-        before = clock.reached
+            assert clock.watermark == max((at for at, _ in said.values() if at is not None), default=None)
+        before = clock.watermark
 
 
 @bounded

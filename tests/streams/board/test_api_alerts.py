@@ -89,7 +89,7 @@ def test_a_body_that_is_no_webhook_or_beyond_the_limit_is_refused(settings, body
 def test_without_a_broker_an_alert_is_a_503_so_that_it_comes_again(settings):
     async def test() -> None:
         async with serving(settings) as (session, board):
-            await board.journal.stop()
+            await board.kafka_gateway.stop()
             async with session.post("/alerts", json=webhook(alert()), headers=BEARER) as answer:
                 assert answer.status == 503
                 assert "send it again" in (await answer.json())["error"]
@@ -134,7 +134,7 @@ def test_alertmanager_repeats_an_alert_and_one_is_recorded(settings, monitoring)
                         await asyncio.sleep(0.2)
                         async with outside.get(f"{manager.url}/metrics") as answer:
                             sent = notifications(await answer.text())
-            await until(board.trail.newest)
+            await until(board.audit_trail.newest)
         (record,) = await recorded(settings, topics.BUDGET_ALERTS, 1)
         signal = msgspec.json.decode(record.value, type=AlertSignal)
         assert (signal.campaign_id, signal.rule, signal.status) == ("c-1", "CampaignCplHigh", "firing")

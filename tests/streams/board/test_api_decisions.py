@@ -36,8 +36,8 @@ def test_a_machine_says_whom_it_speaks_for(settings, store):
             for fields in ({}, {"by": "nightly job"}):
                 async with session.post("/api/decisions", json=decision(**fields), headers=BEARER) as answer:
                     assert answer.status == 202
-            await until(lambda: len(board.trail.newest()) == 2)
-            assert {each.record.by for each in board.trail.newest()} == {"api", "nightly job"}
+            await until(lambda: len(board.audit_trail.newest()) == 2)
+            assert {each.record.by for each in board.audit_trail.newest()} == {"api", "nightly job"}
 
     run(test)
 
@@ -63,7 +63,7 @@ def test_what_cannot_be_meant_is_refused_in_one_sentence_and_not_recorded(settin
             asked = decision(campaign_id="c-2", verb="approve", action_id="a-2")
             async with session.post("/api/decisions", json=asked, headers=BEARER) as answer:
                 assert answer.status == 202
-            await until(board.trail.newest)
-            assert [each.campaign_id for each in board.trail.newest()] == ["c-2"]
+            await until(board.audit_trail.newest)
+            assert [each.campaign_id for each in board.audit_trail.newest()] == ["c-2"]
 
     run(test)

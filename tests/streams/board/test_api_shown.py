@@ -128,7 +128,7 @@ def test_a_redis_that_goes_and_comes_back_is_told_and_followed(settings):
             async with serving(other) as (session, board):
                 session.headers.update(BEARER)
                 await asyncio.to_thread(first.stop)
-                await until(lambda: not board.mirror.is_up)
+                await until(lambda: not board.redis_subscriber.is_up)
                 async with session.get("/api/board") as answer:
                     told = await answer.json()
                     assert (len(told["cards"]), told["health"]["redis"]) == (1, False)

@@ -68,61 +68,61 @@ def test_the_trail_is_by_time_once_each_whatever_the_order():
     records += [("action", msgspec.json.encode(proposal("c-1", f"a-{number}"))) for number in range(5)]
     shuffled = records * 2
     random.Random(1).shuffle(shuffled)
-    trail = AuditTrail()
-    told = [trail.offer(kind, value) for kind, value in shuffled]
+    audit_trail = AuditTrail()
+    told = [audit_trail.offer(kind, value) for kind, value in shuffled]
     assert sum(each is not None for each in told) == len(records)
-    times = [datetime.fromisoformat(each.at) for each in trail.newest(limit=100)]
+    times = [datetime.fromisoformat(each.at) for each in audit_trail.newest(limit=100)]
     assert len(times) == len(records)
     assert times == sorted(times, reverse=True)
     assert times[0] == datetime.fromisoformat(format_instant(NOW_MS + 49))
 
 
 def test_the_trail_forgets_the_oldest_and_tells_of_one_campaign():
-    trail = AuditTrail(limit=3)
+    audit_trail = AuditTrail(limit=3)
     for number in range(5):
-        trail.offer("decision", decision(number, NOW_MS + number, f"c-{number % 2}"))
-    assert [each.id for each in trail.newest()] == ["d-4", "d-3", "d-2"]
-    assert [each.id for each in trail.newest("c-0")] == ["d-4", "d-2"]
-    assert [each.id for each in trail.newest(limit=1)] == ["d-4"]
+        audit_trail.offer("decision", decision(number, NOW_MS + number, f"c-{number % 2}"))
+    assert [each.id for each in audit_trail.newest()] == ["d-4", "d-3", "d-2"]
+    assert [each.id for each in audit_trail.newest("c-0")] == ["d-4", "d-2"]
+    assert [each.id for each in audit_trail.newest(limit=1)] == ["d-4"]
 
 
 @given(st.binary(max_size=100))
 def test_what_is_no_record_is_passed_over(value: bytes):
-    trail = AuditTrail()
-    assert trail.offer("action", value) is None
-    assert trail.newest() == []
+    audit_trail = AuditTrail()
+    assert audit_trail.offer("action", value) is None
+    assert audit_trail.newest() == []
 
 
-def told(listener: Subscriber, cards: CardStore) -> dict:
-    return {name: msgspec.json.decode(data) for name, data in listener.take(cards)}
+def told(subscriber: Subscriber, cards: CardStore) -> dict:
+    return {name: msgspec.json.decode(data) for name, data in subscriber.take(cards)}
 
 
 def test_a_page_hears_the_whole_board_first_and_then_the_newest_of_what_changed():
-    cards, feed = CardStore(), Broadcast()
+    cards, broadcast = CardStore(), Broadcast()
     cards.replace({"a": encoded("a"), "b": encoded("b")})
-    with feed.listening() as listener:
-        first = told(listener, cards)["board"]
+    with broadcast.subscription() as subscriber:
+        first = told(subscriber, cards)["board"]
         assert first["full"]
         assert {each["campaign_id"] for each in first["cards"]} == {"a", "b"}
-        assert told(listener, cards) == {}
+        assert told(subscriber, cards) == {}
         for revision in (2, 3):
             cards.offer(encoded("a", revision))
-            feed.tell(changed={"a"})
-        second = told(listener, cards)["board"]
+            broadcast.publish(changed={"a"})
+        second = told(subscriber, cards)["board"]
         assert [(each["campaign_id"], each["revision"]) for each in second["cards"]] == [("a", 3)]
         cards.replace({"a": encoded("a", 3)})
-        feed.tell(removed={"b"})
-        assert told(listener, cards)["board"]["removed"] == ["b"]
-    assert len(feed) == 0
+        broadcast.publish(removed={"b"})
+        assert told(subscriber, cards)["board"]["removed"] == ["b"]
+    assert len(broadcast) == 0
 
 
 def test_a_page_that_does_not_read_holds_no_more_than_names_and_a_bounded_trail():
-    cards, feed, trail = CardStore(), Broadcast(), AuditTrail()
-    with feed.listening() as listener:
+    cards, broadcast, audit_trail = CardStore(), Broadcast(), AuditTrail()
+    with broadcast.subscription() as subscriber:
         for number in range(1_000):
             cards.offer(encoded("a", number + 1))
-            entry = trail.offer("decision", decision(number))
-            feed.tell(changed={"a"}, entries=[entry])
-        events = told(listener, cards)
+            entry = audit_trail.offer("decision", decision(number))
+            broadcast.publish(changed={"a"}, entries=[entry])
+        events = told(subscriber, cards)
     assert len(events["board"]["cards"]) == 1
     assert len(events["trail"]) == 200

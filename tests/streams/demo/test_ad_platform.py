@@ -85,7 +85,7 @@ def test_an_organic_campaign_is_paused_but_not_scaled() -> None:
 
 def ad_traffic(world: DemoWorld, until_ms: int) -> int:
     """New clicks and impressions of the social campaign; late copies of old ones do not count."""
-    start = world.pace.live_ms
+    start = world.clock.live_ms
     return sum(
         a.record.get("campaign_id") == SOCIAL
         and a.topic in {topics.CLICKS, topics.IMPRESSIONS}

@@ -14,7 +14,7 @@ def arrival(topic, record, kind="plain"):
 
 
 def test_spend_revenue_refunds_and_cancellations_are_counted_once():
-    takings = GroundTruth({"USD": 0.5})
+    ground_truth = GroundTruth({"USD": 0.5})
     report = {"campaign_id": "c", "period_start": NOW}
     placed = {"order_id": "o1", "revenue": "50", "cost_of_goods": "20"}
     for each in (
@@ -28,16 +28,16 @@ def test_spend_revenue_refunds_and_cancellations_are_counted_once():
         arrival(topics.ORDERS, {"order_id": "o1", "kind": "refunded", "revenue": "10"}),
         arrival(topics.ORDERS, {"order_id": "o2", "kind": "cancelled"}),
     ):
-        takings.count(each)
-    assert takings.spend == 10_000_000
-    assert takings.profit == (50 - 10 - 20 - 10) * 1_000_000
-    assert takings.roi == 1.0
+        ground_truth.count(each)
+    assert ground_truth.spend == 10_000_000
+    assert ground_truth.profit == (50 - 10 - 20 - 10) * 1_000_000
+    assert ground_truth.roi == 1.0
 
 
 def test_without_actions_both_arms_take_the_same():
-    pace = SimulatedClock.starting(NOW)
-    arms = [DemoWorld(7, 4, 20.0, pace, obeys=obeys) for obeys in (True, False)]
+    clock = SimulatedClock.starting(NOW)
+    arms = [DemoWorld(7, 4, 20.0, clock, obeys=obeys) for obeys in (True, False)]
     for world in arms:
         assert list(world.advance(NOW + 5_000))
-    assert arms[0].takings.spend == arms[1].takings.spend > 0
-    assert "profit +0.00" in verdict(arms[1].takings, arms[0].takings, 0)
+    assert arms[0].ground_truth.spend == arms[1].ground_truth.spend > 0
+    assert "profit +0.00" in verdict(arms[1].ground_truth, arms[0].ground_truth, 0)

@@ -64,14 +64,14 @@ def test_registrations_decode_and_are_keyed_as_the_contract_says(world) -> None:
         if isinstance(record, Campaign):
             assert arrival.key == record.campaign_id
             assert record.name
-            assert to_millis(record.starts_at) <= world.pace.begins_ms < to_millis(record.ends_at)
+            assert to_millis(record.starts_at) <= world.clock.begins_ms < to_millis(record.ends_at)
         else:
             assert arrival.key == f"{record.currency}|{arrival.record['valid_from']}"
 
 
 def test_every_currency_has_a_rate_before_the_first_record(world) -> None:
     rates = [a.record for a in world.registrations() if a.topic == topics.FX_RATES]
-    valid = {r["currency"] for r in rates if instant(r["valid_from"]) < world.pace.begins_ms - MINUTE}
+    valid = {r["currency"] for r in rates if instant(r["valid_from"]) < world.clock.begins_ms - MINUTE}
     assert {p.currency for p in world.profiles} - valid == {"EUR"}
 
 
@@ -135,14 +135,14 @@ def test_a_refund_follows_its_order_and_is_not_larger(stream) -> None:
 
 
 def test_intake_finds_exactly_what_the_world_says_it_sent(world, stream) -> None:
-    book = CampaignRegistry("EUR")
+    campaign_registry = CampaignRegistry("EUR")
     for arrival in world.registrations():
         if arrival.topic == topics.CAMPAIGNS:
-            book.register(arrival.key, msgspec.convert(arrival.record, Campaign))
+            campaign_registry.register(arrival.key, msgspec.convert(arrival.record, Campaign))
         else:
             rate = msgspec.convert(arrival.record, FxRate)
-            book.set_rate(rate.currency, to_millis(rate.valid_from), rate.rate)
-    intake = IntakeStage(0, KEEPS, book)
+            campaign_registry.set_rate(rate.currency, to_millis(rate.valid_from), rate.rate)
+    intake = IntakeStage(0, KEEPS, campaign_registry)
     offsets: Counter[str] = Counter()
     for topic, run in groupby(stream, key=lambda a: a.topic):
         records = []
@@ -246,11 +246,11 @@ def test_live_clicks_come_at_the_rate_asked_for() -> None:
 
 
 def test_in_a_time_lapse_too_clicks_come_at_the_rate_asked_for_per_real_second() -> None:
-    pace = SimulatedClock.starting(NOW, lapse_seconds=40, factor=60)
-    world = DemoWorld(5, 12, 100, pace)
-    list(world.advance(pace.simulated(NOW)))
+    clock = SimulatedClock.starting(NOW, lapse_seconds=40, factor=60)
+    world = DemoWorld(5, 12, 100, clock)
+    list(world.advance(clock.simulated(NOW)))
     before = world.counts[topics.CLICKS]
-    list(world.advance(pace.simulated(NOW + 30 * SECOND)))
+    list(world.advance(clock.simulated(NOW + 30 * SECOND)))
     assert abs(world.counts[topics.CLICKS] - before - 3_000) < 6 * 3_000**0.5
 
 

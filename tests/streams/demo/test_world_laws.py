@@ -17,8 +17,8 @@ factors = st.sampled_from([1.0, 7.5, 60.0])
 
 
 def world(seed: int, count: int, rate: float, factor: float = 1.0, *, obeys: bool = True) -> DemoWorld:
-    pace = SimulatedClock.starting(NOW, lapse_seconds=20, factor=factor, history_ms=20 * MINUTE)
-    return DemoWorld(seed, count, rate, pace, obeys=obeys)
+    clock = SimulatedClock.starting(NOW, lapse_seconds=20, factor=factor, history_ms=20 * MINUTE)
+    return DemoWorld(seed, count, rate, clock, obeys=obeys)
 
 
 @examples(0.25)
@@ -84,9 +84,9 @@ def identity(arrival: Arrival, paused: str, tag: str) -> str:
 
 @given(st.floats(1, 1_000), st.floats(0, 600), st.lists(st.integers(0, 10**7), min_size=2, max_size=20))
 def test_simulated_time_goes_forward_and_is_never_ahead_of_real_time(factor, lapse, ages) -> None:
-    pace = SimulatedClock.starting(NOW, lapse_seconds=lapse, factor=factor)
+    clock = SimulatedClock.starting(NOW, lapse_seconds=lapse, factor=factor)
     reals = [NOW + age for age in sorted(ages)]
-    simulated = [pace.simulated(real) for real in reals]
+    simulated = [clock.simulated(real) for real in reals]
     assert simulated == sorted(simulated)
     assert all(sim <= real for sim, real in zip(simulated, reals, strict=True))
-    assert pace.simulated(NOW + round(lapse * 1_000) + 1) >= NOW + round(lapse * 1_000) - factor
+    assert clock.simulated(NOW + round(lapse * 1_000) + 1) >= NOW + round(lapse * 1_000) - factor

@@ -7,7 +7,7 @@ from numba.core.dispatcher import Dispatcher
 from metrics.values.time import DAY, MINUTE
 from streams import topics
 from streams.runtime.kernel_warmup import warm_up
-from tests.laws.facts import T0, book
+from tests.laws.facts import T0, campaign_registry
 from tests.laws.machine import INTAKE, MERGE, Machine
 
 
@@ -19,7 +19,7 @@ def compiled() -> set[tuple[str, str]]:
 
 def live() -> None:
     """Traffic of some people on two partitions, with a change of owners and an erasure."""
-    machine = Machine(2, book(), models=("linear", "last_touch", "markov", "time_decay"))
+    machine = Machine(2, campaign_registry(), models=("linear", "last_touch", "markov", "time_decay"))
     for number in range(60):
         person, at = f"v{number % 7}", T0 + number * 30_000
         common = {"event_id": f"{number}", "occurred_at": at, "visitor_id": person}

@@ -42,16 +42,16 @@ def feed(log, sequence, reports=()):
 
 
 @pytest.fixture
-def book():
+def campaign_registry():
     found = CampaignRegistry("EUR")
     found.register("c0", Campaign("c0", cost_basis="reports"))
     found.register("c1", None)
     return found
 
 
-def made(book, limit, reports=()):
+def made(campaign_registry, limit, reports=()):
     options = MergeOptions(1, 60_000, 1_000, ZoneInfo("UTC"), "EUR", ("linear",), max_series=limit)
-    log = MergeLog(MergeStage(0, options, book, Pace.of(10_000)), 0)
+    log = MergeLog(MergeStage(0, options, campaign_registry, Pace.of(10_000)), 0)
     feed(log, 1, reports)
     settings = Settings(
         max_campaign_series=limit,
@@ -59,7 +59,7 @@ def made(book, limit, reports=()):
         gauge_windows=["24h", "total"],
         attribution_models=["linear"],
     )
-    return log, CampaignSeries(settings, book)
+    return log, CampaignSeries(settings, campaign_registry)
 
 
 def shares(kept, folded, model, window, field):
@@ -69,8 +69,8 @@ def shares(kept, folded, model, window, field):
 
 
 @pytest.mark.parametrize("limit", [1, 2, 5, 6, 100])
-def test_series_and_sums_of_the_others_are_all_campaigns_that_are_not_archived(book, limit):
-    log, series = made(book, limit)
+def test_series_and_sums_of_the_others_are_all_campaigns_that_are_not_archived(campaign_registry, limit):
+    log, series = made(campaign_registry, limit)
     for scrape in range(3):  # what is newly shown has its readings by the next page
         kept, folded = series.snapshots([log], AT + scrape)
         log.confirm(log.checkpoint(AT + 300_000 + scrape * 60_000).sequence)
@@ -90,20 +90,20 @@ def test_series_and_sums_of_the_others_are_all_campaigns_that_are_not_archived(b
     }
 
 
-def test_what_reports_say_decides_who_is_shown_and_counts_in_the_sums(book):
+def test_what_reports_say_decides_who_is_shown_and_counts_in_the_sums(campaign_registry):
     report = Report("s", None, AT - DAY, AT, (1, 0, 0), 100, 50, 9_000_000, 0)
-    log, series = made(book, 1, [("c0", report)])
+    log, series = made(campaign_registry, 1, [("c0", report)])
     for scrape in range(2):
         kept, folded = series.snapshots([log], AT + scrape)
         log.confirm(log.checkpoint(AT + 300_000 + scrape * 60_000).sequence)
     assert [each.campaign_id for each in kept] == ["c0"]
-    log, series = made(book, 1)
+    log, series = made(campaign_registry, 1)
     kept, folded = series.snapshots([log], AT)
     assert folded.sums["declared", "total", "EUR"]["spend_micros"] == sum(range(2, 6)) * 1_000_000
 
 
-def test_readings_are_kept_of_those_who_are_shown(book):
-    log, series = made(book, 2)
+def test_readings_are_kept_of_those_who_are_shown(campaign_registry):
+    log, series = made(campaign_registry, 2)
     assert len(log.merge.latest) == 4  # campaigns and their views, whoever came first
     for scrape in range(2):
         series.snapshots([log], AT + scrape)

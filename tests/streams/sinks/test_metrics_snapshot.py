@@ -20,7 +20,11 @@ def shown(machine: Machine, board=None):
     """What the worker that holds the machine's only partition shows."""
     holding = PartitionTasks(machine.stages[INTAKE, 0], machine.stages[MERGE, 0], (), 0, {}, board)
     processor = SimpleNamespace(
-        held={0: holding}, book=machine.book, board=board, is_ready=True, recovering=[]
+        held={0: holding},
+        campaign_registry=machine.campaign_registry,
+        board=board,
+        is_ready=True,
+        recovering=[],
     )
     return MetricsSnapshots(Settings(), processor, Telemetry("test"), None, lambda: machine.now).snapshot()
 

@@ -13,9 +13,9 @@ NOW = 1_800_000_000_000
 OPTIONS = IntakeOptions(1, 300_000, 86_400_000, 1_000, 86_400_000)
 
 
-def spent(book: CampaignRegistry, *clicks: tuple[str, str | None]) -> dict[str, int]:
+def spent(campaign_registry: CampaignRegistry, *clicks: tuple[str, str | None]) -> dict[str, int]:
     """Millionths that one cost of 10 after the other comes to, by campaign."""
-    intake = IntakeStage(0, OPTIONS, book)
+    intake = IntakeStage(0, OPTIONS, campaign_registry)
     records = []
     for offset, (campaign, currency) in enumerate(clicks):
         paid_in = "" if currency is None else f',"currency":"{currency}"'
@@ -32,20 +32,23 @@ def spent(book: CampaignRegistry, *clicks: tuple[str, str | None]) -> dict[str, 
 
 
 def test_a_cost_without_a_currency_is_in_that_of_its_campaign():
-    book = CampaignRegistry("EUR")
-    book.set_rate("USD", 0, Decimal("0.9"))
-    book.register("abroad", Campaign("abroad", currency="USD"))
-    book.register("home", Campaign("home", currency="EUR"))
-    assert spent(book, ("abroad", None), ("home", None), ("unknown", None)) == {
+    campaign_registry = CampaignRegistry("EUR")
+    campaign_registry.set_rate("USD", 0, Decimal("0.9"))
+    campaign_registry.register("abroad", Campaign("abroad", currency="USD"))
+    campaign_registry.register("home", Campaign("home", currency="EUR"))
+    assert spent(campaign_registry, ("abroad", None), ("home", None), ("unknown", None)) == {
         "abroad": 9_000_000, "home": 10_000_000, "unknown": 10_000_000
     }  # fmt: skip
 
 
 def test_the_currency_of_a_cost_goes_before_that_of_its_campaign():
-    book = CampaignRegistry("EUR")
-    book.set_rate("USD", 0, Decimal("0.9"))
-    assert spent(book, ("unknown", "USD"), ("home", "EUR")) == {"unknown": 9_000_000, "home": 10_000_000}
-    book.register("abroad", Campaign("abroad", currency="USD"))
-    assert spent(book, ("abroad", "EUR"), ("abroad", None), ("unknown", "USD")) == {
+    campaign_registry = CampaignRegistry("EUR")
+    campaign_registry.set_rate("USD", 0, Decimal("0.9"))
+    assert spent(campaign_registry, ("unknown", "USD"), ("home", "EUR")) == {
+        "unknown": 9_000_000,
+        "home": 10_000_000,
+    }
+    campaign_registry.register("abroad", Campaign("abroad", currency="USD"))
+    assert spent(campaign_registry, ("abroad", "EUR"), ("abroad", None), ("unknown", "USD")) == {
         "abroad": 19_000_000, "unknown": 9_000_000
     }  # fmt: skip

@@ -32,7 +32,7 @@ def put(merge: MergeStage, campaign: str, resolution: int, back: int, now: int) 
 
 def reachable(merge: MergeStage, closed: int) -> bool:
     return all(
-        start >= earliest or (resolution == DAYS and len(account.shelf))
+        start >= earliest or (resolution == DAYS and len(account.report_history))
         for account in merge.accounts.values()
         for resolution, earliest in enumerate(horizon(closed))
         for start in account.starts(resolution)
@@ -70,5 +70,7 @@ def test_panes_are_dropped_once_and_none_that_accepts_no_facts_is_left(found):
             campaign, resolution, back, has_report = step
             put(merge, campaign, resolution, back, now)
             if has_report:
-                shelf = merge.accounts.shelves.setdefault(merge.subjects.campaign(campaign), ReportHistory())
-                shelf.put(Report("s", None, 0, DAY, (0, 0, 0), 1, 1, 1, 0))
+                report_history = merge.accounts.report_histories.setdefault(
+                    merge.subjects.campaign(campaign), ReportHistory()
+                )
+                report_history.put(Report("s", None, 0, DAY, (0, 0, 0), 1, 1, 1, 0))

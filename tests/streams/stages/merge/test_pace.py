@@ -32,9 +32,9 @@ def test_partitions_of_one_worker_share_the_publish_rate():
 
 
 def test_hours_that_were_null_are_published_again_when_the_first_short_report_comes():
-    book = CampaignRegistry("EUR")
-    book.register("c", Campaign("c", cost_basis="reports"))
-    merge = MergeStage(0, OPTIONS, book, Pace.of(1_000))
+    campaign_registry = CampaignRegistry("EUR")
+    campaign_registry.register("c", Campaign("c", cost_basis="reports"))
+    merge = MergeStage(0, OPTIONS, campaign_registry, Pace.of(1_000))
     take(
         merge,
         Bundle(0, 1, 1, pack([("c", 1, 4 * QUARTER, Tally(leads=1))]), [], PartitionStatus(9 * HOUR, False)),

@@ -46,13 +46,13 @@ class MergedWindows(Mapping[str, "CampaignWindows"]):
     """All campaigns of a merge partition, and each of them in every view.
 
     Args:
-        subjects: their codes.
+        campaign_codes: their codes.
     """
 
-    def __init__(self, subjects: CampaignCodes) -> None:
-        self.subjects = subjects
+    def __init__(self, campaign_codes: CampaignCodes) -> None:
+        self.campaign_codes = campaign_codes
         #: Reports by the code of their campaign.
-        self.shelves: dict[int, ReportHistory] = {}
+        self.report_histories: dict[int, ReportHistory] = {}
         self._totals = MergedPane()
         self._panes: tuple[dict[int, MergedPane], ...] = ({}, {}, {})
         #: How many campaigns have changed in panes.
@@ -65,13 +65,13 @@ class MergedWindows(Mapping[str, "CampaignWindows"]):
         self.first = CodeColumn(_LATEST)
 
     def __len__(self) -> int:
-        return len(self.subjects)
+        return len(self.campaign_codes)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.subjects.names)
+        return iter(self.campaign_codes.names)
 
     def __getitem__(self, name: str) -> "CampaignWindows":
-        code = self.subjects.find(name)
+        code = self.campaign_codes.find(name)
         if code is None:
             raise KeyError(name)
         return CampaignWindows(self, code)
@@ -107,11 +107,11 @@ class MergedWindows(Mapping[str, "CampaignWindows"]):
             return codes[:0]
         pane = self.pane(resolution, start)
         # A campaign of which a pane has only ever held zeros is not in it: it has no reading, in roll-ups neither.
-        places = np.flatnonzero(sums.are_any() | (False if pane is None else pane.has(codes)))
-        if not len(places):
+        positions = np.flatnonzero(sums.are_any() | (False if pane is None else pane.has(codes)))
+        if not len(positions):
             return codes[:0]
-        if len(places) < len(codes):
-            codes, sums = codes[places], sums.part(places)
+        if len(positions) < len(codes):
+            codes, sums = codes[positions], sums.part(positions)
         rolling = [
             each
             for kind, each in zip(ROLLING, self._rolling, strict=True)
@@ -120,7 +120,7 @@ class MergedWindows(Mapping[str, "CampaignWindows"]):
         pane = self._open(resolution, start, codes)
         added, fresh = pane.put(source, codes, sums, with_added=bool(rolling))
         for each in rolling:
-            each.columns.add_sums(codes, self.subjects.room, added)
+            each.columns.add_sums(codes, self.campaign_codes.room, added)
         if len(fresh):
             self._changed.add((resolution, start))
             self.changes += len(fresh)
@@ -177,7 +177,7 @@ class MergedWindows(Mapping[str, "CampaignWindows"]):
 
     def are_known(self, codes: Codes) -> npt.NDArray[np.bool_]:
         """For each campaign whether anything was ever said of it."""
-        return self._totals.has(codes) | np.isin(codes, np.array(list(self.shelves), dtype=np.int32))
+        return self._totals.has(codes) | np.isin(codes, np.array(list(self.report_histories), dtype=np.int32))
 
     def have_panes(self, kind: WindowKind, start: int, codes: Codes) -> npt.NDArray[np.bool_]:
         """For each campaign whether any pane of the tumbling window that begins at ``start`` is kept."""
@@ -188,7 +188,7 @@ class MergedWindows(Mapping[str, "CampaignWindows"]):
 
     def slide(self, spans: tuple[Span, ...]) -> Codes:
         """Move the rolling windows; the campaigns whose sums in any of them have changed."""
-        everyone = self.subjects.everyone
+        everyone = self.campaign_codes.everyone
         have_changed = np.zeros(len(everyone), dtype=np.bool_)
         for kind, rolling, span in zip(ROLLING, self._rolling, spans, strict=True):
             if rolling.span != span:
@@ -205,7 +205,7 @@ class MergedWindows(Mapping[str, "CampaignWindows"]):
         Days of a campaign that has reports stay, in every view: reports do not obey the watermark, so a late one must
         still find the day whole.
         """
-        panes, ends = self._panes[resolution], self.dropped[resolution].of(self.subjects.room)
+        panes, ends = self._panes[resolution], self.dropped[resolution].of(self.campaign_codes.room)
         for start in [start for start in self.starts(resolution) if start < earliest]:
             pane = panes.pop(start)
             stay = self._staying(pane.codes) if resolution == DAYS else np.zeros(len(pane.codes), np.bool_)
@@ -219,12 +219,12 @@ class MergedWindows(Mapping[str, "CampaignWindows"]):
             self._find_first(earliest)
 
     def _staying(self, codes: Codes) -> np.ndarray:
-        having = [code for code, shelf in self.shelves.items() if len(shelf)]
-        return np.isin(self.subjects.campaigns(codes), np.array(having, dtype=np.int32))
+        having = [code for code, report_history in self.report_histories.items() if len(report_history)]
+        return np.isin(self.campaign_codes.campaigns(codes), np.array(having, dtype=np.int32))
 
     def _find_first(self, earliest: int) -> None:
         """Where the first quarter of a campaign was dropped, the next one is its first."""
-        first = self.first.of(self.subjects.room)
+        first = self.first.of(self.campaign_codes.room)
         left = np.flatnonzero(first < earliest).astype(np.int32)
         first[left] = _LATEST
         for start in self.starts(QUARTERS):
@@ -240,7 +240,7 @@ class MergedWindows(Mapping[str, "CampaignWindows"]):
         if resolution == TOTAL:
             return self._totals
         if resolution == QUARTERS:
-            first = self.first.of(self.subjects.room)
+            first = self.first.of(self.campaign_codes.room)
             first[codes] = np.minimum(first[codes], start)
         return self._panes[resolution].setdefault(start, MergedPane())
 
@@ -256,66 +256,66 @@ class MergedWindows(Mapping[str, "CampaignWindows"]):
     def _add(self, resolution: int, rolling: _RollingSums, span: Span, sign: int) -> None:
         for start, pane in self._panes[resolution].items():
             if span.start <= start < span.end:
-                rolling.columns.add_sums(pane.codes, self.subjects.room, pane.sums(pane.codes), sign)
+                rolling.columns.add_sums(pane.codes, self.campaign_codes.room, pane.sums(pane.codes), sign)
 
 
 class CampaignWindows:
     """What is kept of one campaign, or of a campaign in a view.
 
     Args:
-        accounts: of all campaigns.
+        merged_windows: of all campaigns.
         code: its code.
     """
 
-    __slots__ = ("_accounts", "_codes", "code")
+    __slots__ = ("_codes", "_windows", "code")
 
-    def __init__(self, accounts: MergedWindows, code: int) -> None:
+    def __init__(self, merged_windows: MergedWindows, code: int) -> None:
         self.code = code
-        self._accounts = accounts
+        self._windows = merged_windows
         self._codes = np.array([code], dtype=np.int32)
 
     @property
-    def shelf(self) -> ReportHistory:
+    def report_history(self) -> ReportHistory:
         """Its reports."""
-        return self._accounts.shelves.get(self.code, _NO_REPORTS)
+        return self._windows.report_histories.get(self.code, _NO_REPORTS)
 
     @property
     def total(self) -> Tally:
         """Sums of the whole history."""
-        return self._accounts.total(self._codes).as_list()[0]
+        return self._windows.total(self._codes).as_list()[0]
 
     def rolling(self, index: int) -> tuple[Span, Tally]:
         """Span and sums of the rolling window ``ROLLING[index]``."""
-        return self._accounts.span(index), self._accounts.rolling(index, self._codes).as_list()[0]
+        return self._windows.span(index), self._windows.rolling(index, self._codes).as_list()[0]
 
     def starts(self, resolution: int) -> list[int]:
         """The panes that are kept, in order of time."""
-        accounts = self._accounts
+        merged_windows = self._windows
         return [
             start
-            for start in accounts.starts(resolution)
-            if (pane := accounts.pane(resolution, start)) is not None and self._is_in(pane)
+            for start in merged_windows.starts(resolution)
+            if (pane := merged_windows.pane(resolution, start)) is not None and self._is_in(pane)
         ]
 
     @property
     def first_quarter(self) -> int | None:
         """The earliest quarter of an hour that is kept."""
-        first = int(self._accounts.first.of(self.code + 1)[self.code])
+        first = int(self._windows.first.of(self.code + 1)[self.code])
         return None if first == _LATEST else first
 
     def is_whole(self, kind: WindowKind, start: int) -> bool:
         """Whether every pane of the window is still kept, so that its sums may be published."""
-        return start >= int(self._accounts.dropped[kind.resolution].of(self.code + 1)[self.code])
+        return start >= int(self._windows.dropped[kind.resolution].of(self.code + 1)[self.code])
 
     @property
     def dropped_before(self) -> list[int | None]:
         """By resolution, the end of the latest pane that was dropped."""
-        ends = [int(column.of(self.code + 1)[self.code]) for column in self._accounts.dropped]
+        ends = [int(column.of(self.code + 1)[self.code]) for column in self._windows.dropped]
         return [None if end == _EARLIEST else end for end in ends]
 
     @dropped_before.setter
     def dropped_before(self, ends: Sequence[int | None]) -> None:
-        for column, end in zip(self._accounts.dropped, ends, strict=True):
+        for column, end in zip(self._windows.dropped, ends, strict=True):
             column.of(self.code + 1)[self.code] = _EARLIEST if end is None else end
 
     def _is_in(self, pane: MergedPane) -> bool:
