@@ -1,4 +1,4 @@
-"""The command line: ``roistream demo | worker | topics | replay | erase | tail | board | backtest | doctor`` (CONTRACT 7)."""
+"""The command line: ``roistream demo | worker | topics | replay | erase | tail | board | backtest | doctor``."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Settings from ``ROISTREAM_*`` variables and an optional TOML file (CONTRACT 7). Reads them when asked."""
+"""Settings from ``ROISTREAM_*`` variables and an optional TOML file. Reads them when asked."""
 
 import json
 import os

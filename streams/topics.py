@@ -1,4 +1,4 @@
-"""The topics by name, partition count and configuration (CONTRACT 2 and 3). Talks to no broker."""
+"""The topics by name, partition count and configuration (docs/operations.md). Talks to no broker."""
 
 from dataclasses import dataclass, field
 

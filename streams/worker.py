@@ -54,7 +54,7 @@ def now_ms() -> int:
 
 
 def die(error: BaseException) -> NoReturn:
-    """End the process at once: after an unconfirmed write nothing may be written (DESIGN 2.7)."""
+    """End the process at once: after an unconfirmed write nothing may be written (D4)."""
     log.critical("%s The worker ends; started again it goes on from the last checkpoint.", error)
     _leave(_EXIT_FAILED)
 

@@ -1,7 +1,7 @@
 """The budget controller's records: decisions and alerts in, actions and cards of the board out. Shapes only.
 
 Money that crosses the outside in a field without ``_micros`` is in currency units; the board's own fields are
-integer micros and say so (CONTRACT 1, 2 and 3).
+integer micros and say so (docs/contract.md, Values).
 """
 
 from typing import Annotated, Literal

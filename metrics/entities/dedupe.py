@@ -1,7 +1,6 @@
 """Recent event ids, remembered as 64-bit hashes in an open-addressing table. No clock, no I/O.
 
-A Python set costs 69 bytes an id; this table costs 11 to 22 and is asked for a whole batch at once
-(DESIGN 5). Two different ids of one partition meet in one hash with probability n / 2^64 per event:
+A Python set costs 69 bytes an id; this table costs 11 to 22 and is asked for a whole batch at once (D10). Two different ids of one partition meet in one hash with probability n / 2^64 per event:
 5e-14 at a million remembered ids. Hashes are kept in blocks, each with its largest event time, so that
 they can be stored as they came, merged when small, and forgotten block by block.
 """

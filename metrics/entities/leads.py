@@ -1,4 +1,4 @@
-"""Leads and their stages: each lead counts once as lead, once as MQL, once as SQL (KPIS 4).
+"""Leads and their stages: each lead counts once as lead, once as MQL, once as SQL (D13).
 
 A stage counts at the earliest record (by ``occurred_at``, then ``event_id``) that has this stage or a
 later one; so a later stage seen first counts the earlier ones with it, going back counts nothing, and

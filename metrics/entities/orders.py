@@ -1,4 +1,4 @@
-"""Orders with refunds and cancellations, and who is a new customer (CONTRACT 2, Orders).
+"""Orders with refunds and cancellations, and who is a new customer (docs/contract.md, Orders).
 
 The first placement of an ``order_id`` in the log counts, so that ``orders`` and ``revenue`` never fall; given
 that, all rules are functions of the set of records, and any order of arrival ends with the same sums:

@@ -1,4 +1,4 @@
-"""Ad platforms' reports of one campaign, kept whole; windows take their share (CONTRACT 2, Reports)."""
+"""Ad platforms' reports of one campaign, kept whole; windows take their share (docs/contract.md, Reports)."""
 
 from bisect import bisect_left, insort
 from collections.abc import Iterator

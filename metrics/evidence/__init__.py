@@ -1,4 +1,4 @@
-"""Evidence on a campaign's targets that stays valid however often one looks (KPIS 5). Pure; knows no budget."""
+"""Evidence on a campaign's targets that stays valid however often one looks (docs/budget.md). Pure; knows no budget."""
 
 from metrics.evidence.assessing import Arrived, EvidenceOptions, assess
 from metrics.evidence.dispersion import OrderValues, pooled

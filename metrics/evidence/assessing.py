@@ -1,4 +1,4 @@
-"""From the sums of a campaign and its targets to evidence, one verdict per target (KPIS 5).
+"""From the sums of a campaign and its targets to evidence, one verdict per target (docs/budget.md).
 
 The verdict ``bad`` is the anytime-valid test at level ``alpha``; ``good`` is the same the other way round; anything
 between is ``inconclusive``, and so is a target on which nothing can be said: no spend, no target, no scale.

@@ -1,4 +1,4 @@
-"""How the numbers are seen by Prometheus (CONTRACT 4): the outermost ring of ``metrics``.
+"""How the numbers are seen by Prometheus: the outermost ring of ``metrics``.
 
 Takes an immutable snapshot and gives text; knows no clock, no network and no Faust, so that it may
 run in a thread beside the event loop.

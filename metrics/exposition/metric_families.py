@@ -1,4 +1,4 @@
-"""Every Prometheus family of a worker in one table: name, kind, labels, HELP (CONTRACT 4).
+"""Every Prometheus family of a worker in one table: name, kind, labels, HELP.
 
 Names and HELP of sums and KPIs come from ``metrics.kpis.catalogue``; all others stand here.
 """

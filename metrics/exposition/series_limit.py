@@ -1,4 +1,4 @@
-"""Which campaigns keep series of their own, and the sums of the others (CONTRACT 4).
+"""Which campaigns keep series of their own, and the sums of the others (docs/contract.md, Prometheus).
 
 Grouping is pure: the state that keeps it and ``now_ms`` are the caller's.
 """

@@ -68,7 +68,7 @@ class RollupSnapshot(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LedgerRow(msgspec.Struct, frozen=True):
-    """Verdicts on the records of one source topic-partition since the start of the state (CONTRACT 6).
+    """Verdicts on the records of one source topic-partition since the start of the state (docs/contract.md, The ledger).
 
     ``unaccounted`` are records that were read and got no verdict: 0, or the ledger does not add up.
     """

@@ -1,7 +1,7 @@
 """Every published figure by name: KPIs, sums and counters, shared by code, docs and exporter.
 
 Holds words, not formulas: ``metrics.kpis.formulas`` computes, and a test ties each row here to its function, to
-the table in the docs and to the Prometheus family of CONTRACT 4. Knows no exporter and no topic.
+the table in the docs and to the Prometheus family. Knows no exporter and no topic.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class KpiSpec:
         formula: over the sums of one window, as in the docs.
         unit: ``ratio`` in units of 1 (0.25, never 25), or ``currency`` in currency units.
         undefined: when the value is null, in words that follow "null when".
-        family: Prometheus family of CONTRACT 4; None where the KPI is on the topic only.
+        family: Prometheus family; None where the KPI is on the topic only.
         labels: labels of its own within the family, as (name, value) pairs.
         note: what a reader must know beyond the formula; may be empty.
     """

@@ -1,4 +1,4 @@
-"""One pure function per KPI: from sums to a figure, exact, rounded once (KPIS 1 and 2).
+"""One pure function per KPI: from sums to a figure, exact, rounded once (docs/kpis.md).
 
 Money comes in integer micros, counts as integers or, in the attribution models, as floats with up to
 6 decimals; both become integers here (a count in millionths), so that every value is one division of

@@ -1,4 +1,4 @@
-"""Records that roistream writes besides readings: dead letters (CONTRACT 3). Knows no producer."""
+"""Records that roistream writes besides readings: dead letters. Knows no producer."""
 
 import base64
 import hashlib

@@ -1,4 +1,4 @@
-"""The records that come in, as they are on the wire (CONTRACT 2). Shapes only, no meaning.
+"""The records that come in, as they are on the wire. Shapes only, no meaning.
 
 Times are RFC 3339 with an offset or integer epoch milliseconds; money is a JSON number or a decimal
 string in currency units. Unknown fields are ignored. What a field must satisfy beyond its type is

@@ -1,4 +1,4 @@
-"""A reading: one published value of a window, whole, versioned and self-describing (CONTRACT 3)."""
+"""A reading: one published value of a window, whole, versioned and self-describing."""
 
 from typing import Literal
 
@@ -48,7 +48,7 @@ class OtherBasis(msgspec.Struct, kw_only=True):
 
 
 class Evidence(msgspec.Struct, kw_only=True, frozen=True, gc=False):
-    """What is known of one target at this moment (KPIS 5).
+    """What is known of one target at this moment.
 
     ``e_value`` grows with the evidence that the target is missed and may be looked at as often as one likes;
     ``probability_bad`` and ``interval`` (of the figure, in its unit; None: without a bound) are for people.

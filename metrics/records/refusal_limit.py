@@ -1,4 +1,4 @@
-"""When refusing records must stop: a bad deploy at a source must not divert everything (DESIGN, arroyo).
+"""When refusing records must stop: a bad deploy at a source must not divert everything (D20).
 
 A limit is a frozen policy; a guard is its state for one source topic-partition; an acceptance is what an
 operator grants past it. Facts that are merely too late do not count.

@@ -8,7 +8,7 @@ import msgspec
 from metrics.values.errors import Reason, Rejection
 from metrics.values.time import MAX_INSTANT, MIN_INSTANT, format_instant, to_millis
 
-#: A record above this size is refused unread (CONTRACT 3).
+#: A record above this size is refused unread.
 MAX_RECORD_BYTES = 256 * 1024
 
 E = TypeVar("E")

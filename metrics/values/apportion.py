@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 
 def accrued(value: int, start: int, end: int, at: int) -> int:
-    """F(t) of CONTRACT 2: what of ``value`` has come by ``at``, for a period [start, end).
+    """F(t) of docs/contract.md, Reports: what of ``value`` has come by ``at``, for a period [start, end).
 
     ⌊value · (t − start) / (end − start)⌋, with t clamped into the period; ``value`` is 0 or more.
 

@@ -1,4 +1,4 @@
-"""Exchange rates into the reporting currency, valid from an instant on (CONTRACT 2, Currency)."""
+"""Exchange rates into the reporting currency, valid from an instant on (docs/contract.md, Currency)."""
 
 from bisect import bisect_right
 from decimal import Decimal

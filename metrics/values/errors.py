@@ -18,7 +18,7 @@ class StateError(RoistreamError):
 
 
 class Reason(StrEnum):
-    """Why a record went to ``dead-letters`` (CONTRACT 3)."""
+    """Why a record went to ``dead-letters``."""
 
     INVALID_JSON = "invalid_json"
     MISSING_FIELD = "missing_field"

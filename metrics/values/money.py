@@ -57,7 +57,7 @@ def divide_half_even(numerator: int, denominator: int) -> int:
 
 
 def convert(micros: int, rate: Decimal) -> int:
-    """Micros in the reporting currency, rounded half-even once (CONTRACT 2, Currency).
+    """Micros in the reporting currency, rounded half-even once (docs/contract.md, Currency).
 
     >>> convert(1_000_000, Decimal("0.8765432"))
     876543

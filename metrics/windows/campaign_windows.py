@@ -1,8 +1,7 @@
 """Everything kept of the campaigns of one merge partition: panes as columns, windows over them, reports.
 
 A pane of a campaign is the sum of what each source partition last said of it; windows are sums of panes. Rolling
-windows end at the end of the pane that holds the watermark and are kept as window += new − old, never summed anew
-(DESIGN 5).
+windows end at the end of the pane that holds the watermark and are kept as window += new − old, never summed anew.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,7 +1,7 @@
 """Panes: the smallest buckets kept, at four resolutions, and how late a fact may still reach each.
 
 A fact is folded into its minute, its quarter of an hour, its day and the total. What a pane is kept
-for follows from the retention of the tumbling window it serves (CONTRACT 3): ``1m`` 2 h, ``1h`` 7 d,
+for follows from the retention of the tumbling window it serves: ``1m`` 2 h, ``1h`` 7 d,
 ``1d`` 35 d; the total is kept for good.
 """
 
@@ -183,7 +183,7 @@ class Panes:
     def expire(self, limits: Horizon) -> list[DroppedPane]:
         """Drop the panes that accept no more facts.
 
-        One with changes since the last checkpoint stays until they have gone out (DESIGN 2.3).
+        One with changes since the last checkpoint stays until they have gone out (D2).
         """
         bounds = (*limits, None)
         dropped = [

@@ -1,6 +1,6 @@
 """When a changed window is published: at most once per interval, oldest change first, within a rate.
 
-Finals and corrections are exempt (CONTRACT 3). Pure: ``now`` is an argument, in milliseconds.
+Finals and corrections are exempt (docs/contract.md). Pure: ``now`` is an argument, in milliseconds.
 """
 
 from collections.abc import Callable, Hashable, Mapping

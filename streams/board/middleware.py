@@ -17,7 +17,7 @@ WHO: web.RequestKey[str] = web.RequestKey("who", str)
 #: When the session ends (epoch milliseconds); 0 where a token came with the request itself.
 UNTIL: web.RequestKey[int] = web.RequestKey("until", int)
 _API_NAME = "api"
-#: Reading these needs no token (CONTRACT 8), like the worker's /metrics, which shows the same figures.
+#: Reading these needs no token (D52), like the worker's /metrics, which shows the same figures.
 _FIGURES = ("/api/board", "/api/campaigns")
 
 #: No inline script or style, nothing from elsewhere, no frame around it, and no text that becomes markup.

@@ -1,4 +1,4 @@
-"""The board's view of Redis: cards and columns as the controller writes them, kept up to date (CONTRACT 5).
+"""The board's view of Redis: cards and columns as the controller writes them, kept up to date.
 
 The channel makes it quick, a look at the whole hash every few seconds makes it right: a message may be
 lost, and a card that goes is not announced. A message that is no card asks for such a look at once.

@@ -1,4 +1,4 @@
-"""What comes in by POST, and the records it becomes (CONTRACT 2 and 3). Pure: shapes only, no guard of the budget.
+"""What comes in by POST, and the records it becomes. Pure: shapes only, no guard of the budget.
 
 A record that is sent twice is the same record: the caller may name a decision, and an alert is named by its
 fingerprint, its start and its status, which Alertmanager repeats word for word with every notification.

@@ -1,4 +1,4 @@
-"""The board's HTTP API (CONTRACT 8): shapes in, shapes out. What is decided is decided by the controller."""
+"""The board's HTTP API (docs/board.md): shapes in, shapes out. What is decided is decided by the controller."""
 
 import asyncio
 import contextlib

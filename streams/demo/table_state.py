@@ -65,7 +65,7 @@ class LedgerTotals:
 
     @property
     def read(self) -> int:
-        """Records read: the sum of all outcomes (CONTRACT 6)."""
+        """Records read: the sum of all outcomes (docs/contract.md, The ledger)."""
         return self.applied + self.duplicate + self.rejected + self.too_late
 
 

@@ -1,4 +1,4 @@
-"""Decoding a slice of records at once; one by one only to find the bad ones (DESIGN 5).
+"""Decoding a slice of records at once; one by one only to find the bad ones.
 
 The values are joined by newlines, which JSON strings cannot hold raw; each value begins with ``{`` and
 ends with ``}``, and ``}`` newline ``{`` is valid only between two values. So no value can run into the

@@ -206,7 +206,7 @@ def _judge_money(name: str, amount: Decimal) -> None:
 
 
 def key_of(topic: str, names: list[str], body: dict[str, Any]) -> str | None:
-    """The Kafka key of a record (CONTRACT 2): fixed for registries, else the first of the named fields it has."""
+    """The Kafka key of a record (docs/contract.md, Records in): fixed for registries, else the first of the named fields it has."""
     if topic == topics.FX_RATES:
         return f"{body['currency']}|{body['valid_from']}"
     defaults = ["campaign_id"] if topic in {topics.CAMPAIGNS, topics.REPORTS} else ["visitor_id"]

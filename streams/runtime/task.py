@@ -15,7 +15,7 @@ from streams.transport.log_reader import read_whole
 
 log = logging.getLogger(__name__)
 
-#: A checkpoint is written before it grows past this (DESIGN 2.1).
+#: A checkpoint is written before it grows past this (D1).
 HEAVY_BYTES = 4 * 1024 * 1024
 
 
@@ -144,7 +144,7 @@ class Task:
         self.recovery = (0, 0)
 
     async def open(self) -> None:
-        """Take the partition over: fence, read the changelog to its end, claim a new epoch (DESIGN 2.4)."""
+        """Take the partition over: fence, read the changelog to its end, claim a new epoch (D3, D8b)."""
         loop = asyncio.get_running_loop()
         started = loop.time()
         await self._writer.start()

@@ -1,6 +1,6 @@
 """The processor: holds the seats of the partitions assigned here and feeds them batches.
 
-Order of a takeover (DESIGN 2.2, 2.4): fence, read back, claim, check the offsets against the logs; only then
+Order of a takeover (D4, D8b): fence, read back, claim, check the offsets against the logs; only then
 Faust seeks. On revocation every seat checkpoints and is given up; state is read back when it returns.
 Any failure in between ends the process: an unconfirmed write means no progress.
 """

@@ -1,4 +1,4 @@
-"""The worker's HTTP endpoints: ``/metrics``, ``/healthz``, ``/readyz`` (CONTRACT 8). Shows, never changes."""
+"""The worker's HTTP endpoints: ``/metrics``, ``/healthz``, ``/readyz`` (docs/contract.md, HTTP). Shows, never changes."""
 
 import asyncio
 import errno

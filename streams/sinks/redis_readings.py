@@ -1,4 +1,4 @@
-"""Redis views of the readings (CONTRACT 5): the newest value of each field, never in the caller's way.
+"""Redis views of the readings (docs/contract.md, Redis): the newest value of each field, never in the caller's way.
 
 Redis is a view: losing it loses nothing. Values wait in a dict in which a newer one replaces an older,
 so a Redis that is slow or gone costs no more memory than one value per view and campaign.

@@ -1,4 +1,4 @@
-"""Batch transport: Faust's consumer with one message per partition and fetch (DESIGN 4).
+"""Batch transport: Faust's consumer with one message per partition and fetch (D8).
 
 Faust makes four tasks for each message it reads; here a message is a batch of raw records, so that cost
 is paid per fetch. Offsets live in our tables: the topics are read without acks, seeks go to the offsets of

@@ -1,4 +1,4 @@
-"""Checkpoints: one record batch on the changelog, then its outputs, fenced by a transaction (DESIGN 2).
+"""Checkpoints: one record batch on the changelog, then its outputs, fenced by a transaction (D1, D3).
 
 Kafka appends a record batch whole or not at all, so state and source offsets can never disagree. The
 outputs are whole values with a version; they follow the append. With transactions both are one

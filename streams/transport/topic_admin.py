@@ -1,4 +1,4 @@
-"""Topics as they should be and as they are: creates the missing, names the differences (CONTRACT 2 and 3).
+"""Topics as they should be and as they are: creates the missing, names the differences.
 
 ``differences`` is pure; everything else talks to the broker. The command is ``roistream topics``.
 """

@@ -1,4 +1,4 @@
-"""The ledger: what became of every record read, per source topic of one partition (CONTRACT 6)."""
+"""The ledger: what became of every record read, per source topic of one partition (docs/contract.md, The ledger)."""
 
 import msgspec
 

@@ -2,7 +2,7 @@
 
 Everything here is synchronous and free of I/O: ``process`` takes records, ``checkpoint`` gives what must
 be appended and sent. Offsets advance in the same step as the state they belong to, so a checkpoint can
-never cut a slice in two (DESIGN 2.1).
+never cut a slice in two (D1).
 """
 
 from collections import Counter

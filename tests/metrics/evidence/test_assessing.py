@@ -1,4 +1,4 @@
-"""The promises of evidence (KPIS 5), by simulation with fixed seeds, and what a single assessment says."""
+"""The promises of evidence, by simulation with fixed seeds, and what a single assessment says."""
 
 from math import exp, inf, lgamma, log
 

@@ -76,7 +76,7 @@ def spread(
 
 
 def floor_share(value: int, begin: int, end: int, until: int) -> int:
-    """F(t) of CONTRACT.md 2."""
+    """F(t) of docs/contract.md, Reports."""
     return value * (until - begin) // (end - begin)
 
 
