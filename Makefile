@@ -19,10 +19,10 @@ JOBS ?= 1
 FULL ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo stack test check bench faults lock clean
+.PHONY: help demo stack test check bench faults lock lock-kafka clean
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: $(STAMP) ## The whole product on this machine; SECONDS=30 ends it by itself
 	@$(BIN)/roistream demo $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
@@ -59,6 +59,14 @@ lock: ## Pins what pyproject.toml asks for, with hashes; ARGS=--upgrade takes ne
 	  --generate-hashes --no-emit-index-url --no-emit-find-links --constraints requirements.lock \
 	  --custom-compile-command 'make lock' --output-file requirements.runtime.lock pyproject.toml -
 
+lock-kafka: ## Pins what streams/embedded/kafka.pom.xml asks for, with hashes; needs Maven
+	rm -rf $(LOCK_TOOLS)/kafka
+	mvn -q -B -f streams/embedded/kafka.pom.xml dependency:copy-dependencies \
+	  -Dmdep.useRepositoryLayout=true -DoutputDirectory=$(CURDIR)/$(LOCK_TOOLS)/kafka
+	@# Path in a Maven repository, bytes, SHA-256.
+	cd $(LOCK_TOOLS)/kafka && find * -name '*.jar' | LC_ALL=C sort | while read -r jar; do \
+	  echo "$$jar $$(wc -c <"$$jar" | tr -d ' ') $$(sha256sum "$$jar" | cut -c 1-64)"; done >$(CURDIR)/streams/embedded/kafka.lock
+
 clean: ## Removes everything that was made here
 	rm -rf .venv .lock .kafka .bench .faults .fuzz .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	rm -rf build dist roistream.egg-info
@@ -73,5 +81,6 @@ $(STAMP): pyproject.toml requirements.lock
 	@$(PIP) install --require-hashes -r requirements.lock
 	@$(PIP) install --no-deps --no-build-isolation -e .
 	@$(BIN)/python -m pip check >/dev/null || { echo "requirements.lock is older than pyproject.toml; run make lock." >&2; exit 1; }
-	@$(BIN)/python -m streams.runtime.kernel_warmup
+	@# Kernels are compiled while the embedded broker is fetched; without it there is still the user's own.
+	@$(BIN)/python -m streams.embedded.jars & $(BIN)/python -m streams.runtime.kernel_warmup; wait
 	@touch $@

@@ -49,12 +49,13 @@ def demo(
         float, typer.Option(help="Simulated seconds per real second; 1 is real time.")
     ] = 1.0,
     picture: Annotated[Path | None, typer.Option(help="Draw the table as SVG here when it ends.")] = None,
+    keep: Annotated[Path | None, typer.Option(help="A folder in which this demo goes on next time.")] = None,
 ) -> None:
     """Show the whole product on this machine: broker, cache, worker, seeded traffic, live table."""
     from streams.demo.options import DemoOptions  # noqa: PLC0415
     from streams.demo.run import run  # noqa: PLC0415 - each command loads only what it needs
 
-    options = DemoOptions(seconds, rate, campaigns, seed, port, timelapse, picture)
+    options = DemoOptions(seconds, rate, campaigns, seed, port, timelapse, picture, keep)
     _end(lambda: run(options))
 
 

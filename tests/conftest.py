@@ -1,11 +1,10 @@
-"""Fixtures that every kind of test may ask for: brokers, a cache, settings of a deployment of its own."""
+"""Fixtures that every kind of test may ask for: a broker, a cache, settings of a deployment of its own."""
 
 import os
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import hypothesis
 import pytest
@@ -15,7 +14,6 @@ from streams.embedded.broker import BrokerHandle, embedded_broker
 from streams.embedded.cache import CacheHandle, embedded_cache
 from streams.settings import Settings
 from streams.stack.monitoring import ALERTMANAGERS, PROMETHEUS, program
-from tests.support.servers.kafka import KafkaHandle, KafkaUnavailableError, fetch_artifacts, start_kafka
 
 #: The fuzzer's process imports atheris, which is an optional tool.
 collect_ignore = ["fuzz/target.py"]
@@ -30,8 +28,7 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "test"))
 
 REPOSITORY = Path(__file__).parents[1]
 # Read here, because each test then runs without any ROISTREAM_ variable.
-_REQUIRE_KAFKA = os.environ.get("ROISTREAM_REQUIRE_KAFKA") == "1"
-_REQUIRE_MONITORING = os.environ.get("ROISTREAM_REQUIRE_MONITORING") == "1"
+REQUIRE_PROGRAMS = os.environ.get("ROISTREAM_REQUIRE_PROGRAMS") == "1"
 _SHARED = Path(os.environ.get("ROISTREAM_SHARED") or REPOSITORY.parent / "shared")
 
 
@@ -48,46 +45,11 @@ def _has_module_fixture(item: pytest.Item) -> bool:
     return any(found[-1].scope == "module" for found in definitions.values() if found)
 
 
-@dataclass(frozen=True)
-class Broker:
-    """What a test may know of the broker it runs on."""
-
-    kind: Literal["embedded", "apache"]
-    url: str
-    has_transactions: bool
-
-    @property
-    def address(self) -> str:
-        """`host:port`, as client libraries want it."""
-        return self.url.removeprefix("kafka://")
-
-
 @pytest.fixture(scope="session")
-def embedded_kafka() -> Iterator[BrokerHandle]:
-    """One embedded broker for the whole session."""
-    with embedded_broker() as handle:
+def broker() -> Iterator[BrokerHandle]:
+    """One broker for the whole session; tests use topic prefixes of their own, see ``fresh_settings``."""
+    with embedded_broker(heap_mb=512) as handle:
         yield handle
-
-
-@pytest.fixture(scope="session")
-def real_kafka() -> Iterator[KafkaHandle]:
-    """One Apache Kafka for the whole session; skips where there is no JVM, unless it is required."""
-    try:
-        fetch_artifacts()
-    except KafkaUnavailableError as error:
-        if _REQUIRE_KAFKA:
-            raise
-        pytest.skip(f"no Apache Kafka here: {error}")
-    with start_kafka() as handle:
-        yield handle
-
-
-@pytest.fixture(params=["embedded", pytest.param("apache", marks=pytest.mark.kafka)])
-def broker(request: pytest.FixtureRequest) -> Broker:
-    """Both brokers in turn: what passes here holds in the demo and in production."""
-    if request.param == "embedded":
-        return Broker("embedded", request.getfixturevalue("embedded_kafka").url, has_transactions=False)
-    return Broker("apache", request.getfixturevalue("real_kafka").url, has_transactions=True)
 
 
 @pytest.fixture(scope="session")
@@ -97,12 +59,11 @@ def cache() -> Iterator[CacheHandle]:
         yield handle
 
 
-def fresh_settings(broker: Any, **overrides: Any) -> Settings:
-    """Settings of a deployment of its own: fresh topic prefix and group, short timeouts; keywords win."""
+def fresh_settings(at: Any, **overrides: Any) -> Settings:
+    """Settings of a deployment of its own on a broker: fresh topic prefix and group, short timeouts; keywords win."""
     fresh = f"t{uuid.uuid4().hex[:8]}-"
     values: dict[str, Any] = {
-        "broker": broker.url,
-        "transactions": getattr(broker, "has_transactions", False),
+        **({} if at is None else {"broker": at.url}),
         "topic_prefix": fresh,
         "group_id": f"{fresh}roistream",
         "broker_wait": "10s",
@@ -127,7 +88,7 @@ def monitoring() -> None:
         program(PROMETHEUS)
         program(*ALERTMANAGERS)
     except RoistreamError as error:
-        if _REQUIRE_MONITORING:
+        if REQUIRE_PROGRAMS:
             raise
         pytest.skip(str(error))
 

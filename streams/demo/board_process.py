@@ -41,7 +41,7 @@ class BoardProcess:
     """
 
     def __init__(self, folder: Path, host: str, variables: Mapping[str, str]) -> None:
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         self.address = f"http://{host}:{variables['ROISTREAM_BOARD_PORT']}"
         #: Opens the board without a login: what follows ``#`` is not sent to any server.
         self.link = f"{self.address}/#token={variables['ROISTREAM_BOARD_TOKEN']}"

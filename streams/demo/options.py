@@ -12,12 +12,8 @@ JUDGED_SECONDS = 30
 _ENOUGH_CAMPAIGNS = 10
 #: Campaigns that may have no ROI: one costs nothing, one may have been unlucky.
 _EXCUSED = 2
-#: The embedded broker waits half the rebalance timeout for a group, and has no transactions.
-_EMBEDDED = {
-    "ROISTREAM_SESSION_TIMEOUT": "6s",
-    "ROISTREAM_TRANSACTIONS": "false",
-    "ROISTREAM_IDLE_AFTER": "5s",
-}
+#: Beside the embedded broker nothing is far away: a worker that died is soon succeeded, a silent topic soon idle.
+_EMBEDDED = {"ROISTREAM_SESSION_TIMEOUT": "10s", "ROISTREAM_IDLE_AFTER": "5s"}
 #: ``total`` is published every tenth interval: at half a second each, it moves every five.
 _LIVELY = {"ROISTREAM_PUBLISH_INTERVAL": "500ms"}
 
@@ -53,6 +49,8 @@ class DemoOptions:
         timelapse: simulated seconds per real second, until simulated time has caught up with real time
             (after ``seconds``, or two minutes); 1 is real time.
         picture: where the table is drawn as SVG when the demo ends; None: nowhere.
+        keep: the folder of the broker's data, the logs and the world, which goes on there; None: all goes with the demo,
+            but for the logs.
     """
 
     seconds: float | None = None
@@ -62,6 +60,7 @@ class DemoOptions:
     port: int | None = None
     timelapse: float = 1.0
     picture: Path | None = None
+    keep: Path | None = None
 
     def check(self) -> None:
         """Refuse what cannot work.

@@ -18,9 +18,15 @@ class PlatformReporter:
 
     A statement covers the hour as far as it has gone, so that nothing is spent in the future. The
     platform counts a few more clicks than the site sees, as platforms do.
+
+    Args:
+        profile: the campaign.
+        rng: the luck.
+        starts_ms: no statement covers what was before; 0 where the world begins.
     """
 
-    def __init__(self, profile: CampaignProfile, rng: random.Random) -> None:
+    def __init__(self, profile: CampaignProfile, rng: random.Random, starts_ms: int) -> None:
+        self._starts_ms = starts_ms
         self._profile = profile
         self._rng = rng
         self._hour: int | None = None
@@ -38,7 +44,7 @@ class PlatformReporter:
     def state(self, at_ms: int) -> list[Fact]:
         """The statements due at ``at_ms``."""
         closed = self._turn(at_ms)
-        return [*closed, self._statement(at_ms)] if at_ms > floor_to(at_ms, HOUR) else closed
+        return [*closed, self._statement(at_ms)] if at_ms > self._period_start() else closed
 
     def _turn(self, at_ms: int) -> list[Fact]:
         hour, before = floor_to(at_ms, HOUR), self._hour
@@ -48,14 +54,18 @@ class PlatformReporter:
         self._hour, self._clicks, self._impressions, self._spend_micros = hour, 0, 0, 0
         return closed
 
+    def _period_start(self) -> int:
+        assert self._hour is not None, "it has turned"
+        return max(self._hour, self._starts_ms)
+
     def _statement(self, at_ms: int) -> Fact:
-        assert self._hour is not None
+        assert self._hour is not None, "it has turned"
         campaign_id = self._profile.campaign_id
         record = {
             "report_id": f"r-{campaign_id}-{self._hour // HOUR}-{at_ms - self._hour}",
             "source": _SOURCE,
             "campaign_id": campaign_id,
-            "period_start": format_instant(self._hour),
+            "period_start": format_instant(self._period_start()),
             "period_end": format_instant(at_ms),
             "reported_at": format_instant(at_ms),
             "impressions": self._impressions,

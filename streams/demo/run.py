@@ -23,6 +23,7 @@ from streams.demo import traffic
 from streams.demo.board_process import BoardProcess, address_variables
 from streams.demo.display import display, save_picture
 from streams.demo.ground_truth import verdict
+from streams.demo.kept import KEEP_NEEDS_EMBEDDED, Beginning, begin_or_resume, broker_folder
 from streams.demo.kpi_follower import follow_readings, read_ledger
 from streams.demo.options import DemoOptions, environment
 from streams.demo.simulated_clock import SimulatedClock
@@ -70,12 +71,30 @@ def _run(
     options: DemoOptions, worker_command: Sequence[str], console: Console, stack: contextlib.ExitStack
 ) -> int:
     started = time.monotonic()
-    folder = Path(tempfile.mkdtemp(prefix="roistream-demo-"))  # stays: it holds the worker's log
-    console.print("Starting broker and cache …")
+    # Stays: it holds the worker's log.
+    folder = (
+        Path(tempfile.mkdtemp(prefix="roistream-demo-")) if options.keep is None else options.keep.resolve()
+    )
     has_own_broker = not os.environ.get("ROISTREAM_BROKER")
+    if options.keep is not None and not has_own_broker:
+        raise RoistreamError(KEEP_NEEDS_EMBEDDED)
+    console.print("Starting broker and cache …")
     settings = _settings(stack, options, folder)
     ensure_topics(settings, create=True)
-    demo = Demo(options, settings, _world(options), console, folder, started, has_own_broker, worker_command)
+    beginning = Beginning(options.seed, options.campaigns, options.rate, _clock(options))
+    clock, resumes_ms = begin_or_resume(options.keep, beginning, traffic.real_now())
+    world = _world(options, clock, resumes_ms)
+    demo = Demo(
+        options,
+        settings,
+        world,
+        console,
+        folder,
+        started,
+        has_own_broker,
+        worker_command,
+        resumes_ms=resumes_ms,
+    )
     stack.callback(demo.stop_processes)
     try:
         return asyncio.run(demo.main())
@@ -94,18 +113,26 @@ def _cause(group: BaseExceptionGroup[BaseException]) -> BaseException:
     return group
 
 
-def _world(options: DemoOptions, clock: SimulatedClock | None = None, *, obeys: bool = True) -> DemoWorld:
-    if clock is None:
-        clock = SimulatedClock.starting(
-            traffic.real_now(), lapse_seconds=options.lapse_seconds, factor=options.timelapse
-        )
-    return DemoWorld(options.seed, options.campaigns, options.rate, clock, obeys=obeys)
+def _clock(options: DemoOptions) -> SimulatedClock:
+    return SimulatedClock.starting(
+        traffic.real_now(), lapse_seconds=options.lapse_seconds, factor=options.timelapse
+    )
+
+
+def _world(
+    options: DemoOptions, clock: SimulatedClock, resumes_ms: int | None, *, obeys: bool = True
+) -> DemoWorld:
+    return DemoWorld(options.seed, options.campaigns, options.rate, clock, obeys=obeys, resumes_ms=resumes_ms)
 
 
 def _settings(stack: contextlib.ExitStack, options: DemoOptions, folder: Path) -> Settings:
     """Settings of demo and worker, with the servers they name running."""
     port = free_ports(1)[0] if options.port == 0 else options.port
-    broker = None if os.environ.get("ROISTREAM_BROKER") else stack.enter_context(embedded_broker()).url
+    broker = (
+        None
+        if os.environ.get("ROISTREAM_BROKER")
+        else stack.enter_context(embedded_broker(broker_folder(options.keep))).url
+    )
     redis = None if os.environ.get("ROISTREAM_REDIS_URL") else stack.enter_context(embedded_cache()).url
     variables = environment(
         os.environ, broker=broker, redis=redis, port=port, state_dir=str(folder / "state")
@@ -147,14 +174,16 @@ class Demo:
     board: BoardProcess | None = None
     first_figures_s: float | None = None
     interrupts: int = 0
+    #: The simulated instant at which an earlier demo is taken up again.
+    resumes_ms: int | None = None
     progress: traffic.TrafficProgress = field(default_factory=traffic.TrafficProgress)
     #: The same people, in a world where nobody acts.
     control: DemoWorld | None = None
 
     def __post_init__(self) -> None:
-        self.control = _world(self.options, self.world.clock, obeys=False)
+        self.control = _world(self.options, self.world.clock, self.resumes_ms, obeys=False)
         self.state = TableState(facts(self.world), self._links())
-        self.state.has_own_ledger = self.has_own_broker
+        self.state.has_own_ledger = self.has_own_broker and self.resumes_ms is None
 
     @property
     def _pages(self) -> str:

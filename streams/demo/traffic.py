@@ -20,9 +20,8 @@ from streams.transport.client_options import aiokafka_options
 
 #: How long the live loop rests between two looks at the clock.
 _TICK_S = 0.05
-#: How long records wait for others of their partition: a fetch costs the embedded broker the more the more batches
-#: the partition holds (0.5 ms of a core at 200, 8 ms at 12 000), so they must be few.
-_LINGER_MS = 200
+#: How long records wait for others of their partition: those of one look at the clock travel together.
+_LINGER_MS = 20
 #: Records sent between two turns of the event loop, so that table and signals go on.
 _SLICE = 500
 

@@ -41,11 +41,20 @@ class DemoWorld:
         rate: clicks per second while live, all campaigns together.
         clock: the course of simulated time.
         obeys: False for a control arm whose ad platform ignores budget actions.
+        resumes_ms: the simulated instant at which an earlier run of this world goes on, with other people; None: it begins.
     """
 
     def __init__(
-        self, seed: int, campaigns: int, rate: float, clock: SimulatedClock, *, obeys: bool = True
+        self,
+        seed: int,
+        campaigns: int,
+        rate: float,
+        clock: SimulatedClock,
+        *,
+        obeys: bool = True,
+        resumes_ms: int | None = None,
     ) -> None:
+        starts_ms = clock.begins_ms if resumes_ms is None else resumes_ms
         self.seed, self.rate, self.clock = seed, rate, clock
         self.profiles = choose(seed, campaigns)
         self.platform = AdPlatform({p.campaign_id: self._budget(p) for p in self.profiles}, obeys=obeys)
@@ -54,13 +63,15 @@ class DemoWorld:
         #: What was spent and earned by the records handed out so far.
         self.ground_truth = GroundTruth({currency: float(pair[1]) for currency, pair in RATES.items()})
         #: The simulated instant up to which records were asked for.
-        self.reached_ms = clock.begins_ms
+        self.reached_ms = starts_ms
         self._heap: list[tuple[int, int, int, Arrival | _Source]] = []
         shares = _hourly_shares(self.profiles)
         thin = min(1.0, MAX_HISTORY_CLICKS / max(rate * clock.history_seconds(), 1e-9))
         for index, profile in enumerate(self.profiles):
-            source = _Source(self, index, profile, [rate * share[index] for share in shares], thin)
-            heappush(self._heap, (clock.begins_ms, index, source.serial(), source))
+            source = _Source(
+                self, index, profile, [rate * share[index] for share in shares], thin, resumes_ms
+            )
+            heappush(self._heap, (starts_ms, index, source.serial(), source))
 
     def registrations(self) -> list[Arrival]:
         """Rates and campaigns, to be sent before anything else."""
@@ -143,17 +154,28 @@ class _Source:
     """One campaign's clicks, reports and everything that follows from them."""
 
     def __init__(
-        self, world: DemoWorld, index: int, profile: CampaignProfile, rates: list[float], thin: float
+        self,
+        world: DemoWorld,
+        index: int,
+        profile: CampaignProfile,
+        rates: list[float],
+        thin: float,
+        resumes_ms: int | None,
     ) -> None:
         self._world, self._profile, self._rates, self._thin = world, profile, rates, thin
-        self._rng = random.Random(f"{world.seed}:{profile.campaign_id}")
+        luck = f"{world.seed}:{profile.campaign_id}"
+        self._rng = random.Random(luck if resumes_ms is None else f"{luck}:{resumes_ms}")
         self._serial, self._ids = count(), count()
-        self._tag = f"{index:02d}-{world.clock.live_ms // SECOND:x}"
+        starts_ms = world.clock.begins_ms if resumes_ms is None else resumes_ms
+        # Of a world that is resumed nothing may have an id of before.
+        self._tag = f"{index:02d}-{(world.clock.live_ms if resumes_ms is None else resumes_ms) // SECOND:x}"
         self._funnel = Funnel(profile, self._rng, self._next_id)
-        self._reporter = PlatformReporter(profile, self._rng) if profile.charge == "report" else None
-        self._report_ms = world.clock.begins_ms
+        self._reporter = (
+            PlatformReporter(profile, self._rng, resumes_ms or 0) if profile.charge == "report" else None
+        )
+        self._report_ms = starts_ms
         self._click_ms: int | None = None
-        self.next_ms = world.clock.begins_ms
+        self.next_ms = starts_ms
 
     def serial(self) -> int:
         """Breaks ties of the campaign's own records by the order in which they were made."""

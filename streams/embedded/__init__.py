@@ -1,4 +1,4 @@
-"""Servers that come with the package, for the demo and the tests: a Kafka-compatible broker and a cache.
+"""Servers that come with the package, for the demo, the stack and the tests: Apache Kafka and a cache.
 
-They live in memory and end with the process that started them. Importing starts nothing.
+They listen on loopback and end with the process that started them. Importing starts nothing.
 """

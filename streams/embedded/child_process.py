@@ -73,22 +73,36 @@ class Server:
     def __init__(self, name: str, command: Command, folder: Path) -> None:
         self.name = name
         self.log = folder / "server.log"
+        self._command, self._folder = command, folder
+        self._process = self._begun()
+
+    def _begun(self) -> "subprocess.Popen[bytes]":
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(  # noqa: S603 - fixed arguments, no shell
-                [sys.executable, "-I", "-S", str(_LAUNCHER), str(os.getpid()), *command.arguments],
+            return subprocess.Popen(  # noqa: S603 - fixed arguments, no shell
+                [sys.executable, "-I", "-S", str(_LAUNCHER), str(os.getpid()), *self._command.arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=dict(command.environment),
-                cwd=folder,
+                env=dict(self._command.environment),
+                cwd=self._folder,
                 # Ctrl-C is for us: the servers must outlive the worker's last checkpoint.
                 start_new_session=True,
             )
+
+    def start_again(self) -> None:
+        """Run the same command once more, in the same folder, after it has ended."""
+        assert not self.is_running, "ended"
+        self._process = self._begun()
 
     @property
     def pid(self) -> int:
         """Process id, also after the end."""
         return self._process.pid
+
+    @property
+    def exit_code(self) -> int | None:
+        """What it ended with: a code, or less than 0 for a signal; None while it lives."""
+        return self._process.poll()
 
     @property
     def is_running(self) -> bool:

@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+import logging
 import os
 import secrets
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -18,6 +20,7 @@ from rich.console import Console
 from metrics.values.errors import RoistreamError
 from streams import settings as settings_module
 from streams.demo import traffic
+from streams.demo.kept import KEEP_NEEDS_EMBEDDED, Beginning, begin_or_resume, broker_folder
 from streams.demo.options import environment
 from streams.demo.simulated_clock import SimulatedClock
 from streams.demo.world import DemoWorld
@@ -26,13 +29,13 @@ from streams.embedded.cache import embedded_cache
 from streams.embedded.child_process import Command, Server
 from streams.settings import Settings
 from streams.stack import monitoring
+from streams.stack.supervision import Supervised
 from streams.transport.topic_admin import ensure_topics
 
 _READY_WITHIN_S = 120
-_LOOK_EVERY_S = 1.0
+_LOOK_EVERY_S = 0.5
+_TRAFFIC_PAUSE_S = 5.0
 _EXIT_REFUSED = 2
-#: A fetch from the embedded broker costs it more the more batches its partition holds, and this runs for long.
-_CALM = {"ROISTREAM_PUBLISH_INTERVAL": "1s"}
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,7 @@ class StackOptions:
     campaigns: int
     seed: int
     seconds: float | None
+    keep: Path | None
 
 
 def main(
@@ -54,11 +58,12 @@ def main(
     campaigns: Annotated[int, typer.Option(help="How many campaigns.")] = 12,
     seed: Annotated[int, typer.Option(help="The same seed makes the same world.")] = 7,
     seconds: Annotated[float | None, typer.Option(help="Stop by itself; else at Ctrl-C.")] = None,
+    keep: Annotated[Path | None, typer.Option(help="A folder in which the stack goes on next time.")] = None,
 ) -> None:
     """Run the product with its monitoring until Ctrl-C."""
     console = Console(highlight=False)
     try:
-        code = run(StackOptions(source, workers, rate, campaigns, seed, seconds), console)
+        code = run(StackOptions(source, workers, rate, campaigns, seed, seconds, keep), console)
     except RoistreamError as error:
         console.print(f"roistream: {error}", style="red", markup=False, soft_wrap=True)
         code = _EXIT_REFUSED
@@ -79,21 +84,30 @@ def run(options: StackOptions, console: Console) -> int:
         )
     monitoring.program(monitoring.PROMETHEUS)
     monitoring.program(*monitoring.ALERTMANAGERS)
-    folder = Path(tempfile.mkdtemp(prefix="roistream-stack-"))
+    if options.keep is not None and os.environ.get("ROISTREAM_BROKER"):
+        raise RoistreamError(KEEP_NEEDS_EMBEDDED)
+    keep = None if options.keep is None else options.keep.resolve()
+    folder = Path(tempfile.mkdtemp(prefix="roistream-stack-")) if keep is None else keep
+    folder.mkdir(parents=True, exist_ok=True)
+    # What the clients of the traffic have to say, line by line, while a broker is gone.
+    logging.basicConfig(
+        filename=folder / "traffic.log", level=logging.WARNING, format="%(asctime)s %(name)s %(message)s"
+    )
     with contextlib.ExitStack() as stack:
         console.print("Starting broker and cache …")
-        variables = _variables(stack, folder)
+        servers, variables = _embedded(stack, folder, keep)
         settings = _settings(variables)
         ensure_topics(settings, create=True)
+        world = _world(options, keep)
         token, (board_at, *pages) = secrets.token_urlsafe(), monitoring.addresses(options.workers + 1)
         console.print(f"Starting {options.workers} workers, the board, Prometheus and Alertmanager …")
-        servers = [
+        workers = [
             stack.enter_context(_child(f"worker-{number}", "worker", folder, _at(variables, page)))
             for number, page in enumerate(pages, 1)
         ]
         host, port = board_at.split(":")
         own = {"ROISTREAM_BOARD_HOST": host, "ROISTREAM_BOARD_PORT": port, "ROISTREAM_BOARD_TOKEN": token}
-        servers.append(stack.enter_context(_child("board", "board", folder, {**variables, **own})))
+        board = stack.enter_context(_child("board", "board", folder, {**variables, **own}))
         alertmanager = stack.enter_context(
             monitoring.alertmanager(options.source, f"http://{board_at}/alerts", token)
         )
@@ -102,8 +116,7 @@ def run(options: StackOptions, console: Console) -> int:
                 options.source, {"roistream": pages}, alertmanager.url.removeprefix("http://")
             )
         )
-        servers += [alertmanager.server, prometheus.server]
-        for server, page in zip(servers, pages, strict=False):
+        for server, page in zip(workers, pages, strict=True):
             server.wait_until(lambda page=page: monitoring.answers(f"http://{page}/readyz"), _READY_WITHIN_S)  # type: ignore[misc]
         links = {
             "Prometheus": prometheus.url,
@@ -115,17 +128,33 @@ def run(options: StackOptions, console: Console) -> int:
         }
         for name, link in links.items():
             console.print(f"  {name:<13} {link}", markup=False, soft_wrap=True)
-        return asyncio.run(_turn(options, settings, servers, console))
+        servers += [*workers, board, alertmanager.server, prometheus.server]
+        return asyncio.run(_turn(options, settings, world, servers, console))
 
 
-def _variables(stack: contextlib.ExitStack, folder: Path) -> dict[str, str]:
-    """The environment of every part, with the servers it names running."""
-    broker = None if os.environ.get("ROISTREAM_BROKER") else stack.enter_context(embedded_broker()).url
-    redis = None if os.environ.get("ROISTREAM_REDIS_URL") else stack.enter_context(embedded_cache()).url
-    own = environment(
-        {**_CALM, **os.environ}, broker=broker, redis=redis, port=None, state_dir=str(folder / "state")
-    )
-    return {**os.environ, **own}
+def _embedded(
+    stack: contextlib.ExitStack, folder: Path, keep: Path | None
+) -> tuple[list[Server], dict[str, str]]:
+    """The servers that the user named none for, and the environment of every part."""
+    broker = redis = None
+    servers = []
+    if not os.environ.get("ROISTREAM_BROKER"):
+        handle = stack.enter_context(embedded_broker(broker_folder(keep)))
+        broker = handle.url
+        servers.append(handle.server)
+    if not os.environ.get("ROISTREAM_REDIS_URL"):
+        cache = stack.enter_context(embedded_cache())
+        redis = cache.url
+        servers.append(cache.server)
+    own = environment(os.environ, broker=broker, redis=redis, port=None, state_dir=str(folder / "state"))
+    return servers, {**os.environ, **own}
+
+
+def _world(options: StackOptions, keep: Path | None) -> DemoWorld:
+    now_ms = traffic.real_now()
+    wanted = Beginning(options.seed, options.campaigns, options.rate, SimulatedClock.starting(now_ms))
+    clock, resumes_ms = begin_or_resume(keep, wanted, now_ms)
+    return DemoWorld(options.seed, options.campaigns, options.rate, clock, resumes_ms=resumes_ms)
 
 
 def _settings(variables: Mapping[str, str]) -> Settings:
@@ -142,7 +171,7 @@ def _at(variables: Mapping[str, str], page: str) -> dict[str, str]:
 def _child(name: str, command: str, folder: Path, variables: Mapping[str, str]) -> Iterator[Server]:
     """One of our own commands as a process, with its log in a folder of its name."""
     own = folder / name
-    own.mkdir()
+    own.mkdir(exist_ok=True)
     server = Server(name, Command([sys.executable, "-m", "streams", command], variables), own)
     try:
         yield server
@@ -150,27 +179,51 @@ def _child(name: str, command: str, folder: Path, variables: Mapping[str, str]) 
         server.stop(within_s=15)
 
 
-async def _turn(options: StackOptions, settings: Settings, servers: list[Server], console: Console) -> int:
-    """Send traffic until the time is over, a signal comes, or a part ends by itself."""
-    stop, clock = asyncio.Event(), SimulatedClock.starting(traffic.real_now())
+async def _turn(
+    options: StackOptions, settings: Settings, world: DemoWorld, servers: list[Server], console: Console
+) -> int:
+    """Send traffic until the time is over or a signal comes; what ends by itself meanwhile is started again."""
+
+    def say(line: str) -> None:
+        console.print(line, style="yellow", markup=False, soft_wrap=True)
+
+    stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    world = DemoWorld(options.seed, options.campaigns, options.rate, clock)
     console.print("Traffic runs; Ctrl-C ends everything.")
-    sending = asyncio.create_task(traffic.run(settings, world, seconds=options.seconds, stop=stop))
+    parts = [Supervised(server, time.monotonic()) for server in servers]
+    progress = traffic.TrafficProgress()
+    sending = asyncio.create_task(_send(options, settings, world, stop, progress, say))
     while not sending.done():
         await asyncio.wait([sending], timeout=_LOOK_EVERY_S)
-        ended = [server for server in servers if not server.is_running]
-        if ended and not stop.is_set():
-            stop.set()
-            await sending
-            tails = "\n".join(
-                f"{each.name} ended by itself; {each.log}:\n{each.log_tail()}" for each in ended
-            )
-            console.print(tails, style="red", markup=False, soft_wrap=True)
-            return 1
-    console.print(f"{(await sending).sent:,} records sent. Stopping.")
+        for part in [] if stop.is_set() else parts:
+            if (line := part.look(time.monotonic())) is not None:
+                say(line)
+    await sending
+    console.print(f"{progress.sent:,} records sent. Stopping.")
     return 0
+
+
+async def _send(
+    options: StackOptions,
+    settings: Settings,
+    world: DemoWorld,
+    stop: asyncio.Event,
+    progress: traffic.TrafficProgress,
+    say: Callable[[str], None],
+) -> None:
+    """The world's traffic; without a broker it waits and goes on, for its world does."""
+    ends = None if options.seconds is None else time.monotonic() + options.seconds
+    while not stop.is_set():
+        left = None if ends is None else ends - time.monotonic()
+        try:
+            await traffic.run(settings, world, seconds=left, stop=stop, progress=progress)
+        except RoistreamError as error:
+            say(f"{error} It goes on in {_TRAFFIC_PAUSE_S:g} s.")
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), _TRAFFIC_PAUSE_S)
+        else:
+            return
 
 
 if __name__ == "__main__":

@@ -43,7 +43,6 @@ class Broker(NamedTuple):
     kind: str
     url: str
     pid: int
-    has_transactions: bool
 
     @property
     def address(self) -> str:
@@ -80,7 +79,6 @@ def bench_settings(broker: Broker, partitions: int = PARTITIONS) -> Settings:
         broker=broker.url,
         topic_prefix=f"bench-{uuid.uuid4().hex[:8]}-",
         partitions=partitions,
-        transactions=broker.has_transactions,
     )
 
 
@@ -185,15 +183,12 @@ def worker_round(
 
 def worker_variables(broker: Broker, settings: Settings, port: int) -> dict[str, str]:
     """The environment of a worker with the defaults of its settings."""
-    variables = {
+    return {
         "ROISTREAM_BROKER": settings.broker,
         "ROISTREAM_TOPIC_PREFIX": settings.topic_prefix,
         "ROISTREAM_PARTITIONS": str(settings.partitions),
         "ROISTREAM_HTTP_PORT": str(port),
     }
-    if not broker.has_transactions:  # its group joins wait half the timeout, too
-        variables |= {"ROISTREAM_TRANSACTIONS": "false", "ROISTREAM_SESSION_TIMEOUT": "6s"}
-    return variables
 
 
 def metric_total(url: str, family: str, label: str = "") -> float:

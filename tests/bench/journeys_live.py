@@ -133,8 +133,6 @@ def _settings(found: Broker) -> Settings:
         "gauge_windows": ["total"],
         "idle_after": 5_000,
     }
-    if not found.has_transactions:
-        more["session_timeout"] = 6_000
     return Settings(**{**bench_settings(found).model_dump(exclude_unset=True), **more})
 
 

@@ -194,7 +194,7 @@ def main() -> None:
     parser.add_argument("--pages", type=int, default=10)
     options = parser.parse_args()
     with embedded_broker() as broker, tempfile.TemporaryDirectory() as folder:
-        settings = Settings(broker=broker.url, transactions=False, broker_wait="30s", session_timeout="30s")
+        settings = Settings(broker=broker.url, broker_wait="30s", session_timeout="30s")
         figures = measure(settings, options.campaigns, options.rate, options.pages, Path(folder))
     print(f"{options.campaigns} campaigns, {options.rate} clicks/s, load average {load_average():.1f}")
     for name, value in figures.items():

@@ -11,10 +11,10 @@ import sys
 from collections.abc import Iterator
 
 from streams.embedded.broker import embedded_broker
+from streams.embedded.jars import kafka_version
 from tests.bench.clicks import make_clicks, make_conversions
 from tests.bench.contenders import Broker, Round, deploy, loop_round, tutorial_round, worker_round
 from tests.bench.report import Report, print_report, write_report
-from tests.support.servers.kafka import KafkaUnavailableError, fetch_artifacts, start_kafka
 
 _WARM_UP_SHARE = 10
 
@@ -63,16 +63,9 @@ def _add(rounds: dict[str, list[Round]], name: str, result: Round) -> None:
 
 @contextlib.contextmanager
 def broker() -> Iterator[Broker]:
-    """A fresh Apache Kafka, else the embedded broker."""
-    try:
-        fetch_artifacts()
-    except KafkaUnavailableError as error:
-        print(f"No Apache Kafka here ({error}); measuring on the embedded broker, without transactions.")
-        with embedded_broker() as handle:
-            yield Broker("embedded, without transactions", handle.url, handle.pid, has_transactions=False)
-    else:
-        with start_kafka() as handle:
-            yield Broker("Apache Kafka, with transactions", handle.url, handle.pid, has_transactions=True)
+    """A fresh embedded broker, with the heap that a throughput asks for."""
+    with embedded_broker(heap_mb=512) as handle:
+        yield Broker(f"Apache Kafka {kafka_version()}", handle.url, handle.pid)
 
 
 def _options() -> argparse.Namespace:

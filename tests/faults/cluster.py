@@ -1,21 +1,24 @@
 """Apache Kafka with one broker or three, whose brokers can be killed and whose second listener is proxied."""
 
 import contextlib
-import subprocess
-import uuid
-from base64 import urlsafe_b64encode
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from kafka import KafkaAdminClient
 
-from streams.embedded.broker import answers_metadata
+from streams.embedded.broker import (
+    COMMON_PROPERTIES,
+    answers_metadata,
+    format_storage,
+    kafka_command,
+    new_cluster_id,
+    write_configuration,
+)
 from streams.embedded.child_process import LOOPBACK, Command, Server, free_ports, server_folder
 from tests.faults.proxy import Proxy, running_proxy
-from tests.support.servers.kafka import _java, _write_configuration, fetch_artifacts
 
-_HEAP = {1: "-Xmx512m", 3: "-Xmx320m"}
+_HEAP_MB = {1: 512, 3: 320}
 _START_WITHIN_S = 90
 
 
@@ -104,9 +107,8 @@ class Cluster:
 @contextlib.contextmanager
 def running_cluster(size: int) -> Iterator[Cluster]:
     """A fresh cluster of `size` nodes in a temporary folder; enter it from the main thread."""
-    libraries = fetch_artifacts()
     with server_folder("cluster") as folder, contextlib.ExitStack() as stack:
-        nodes = _nodes(size, folder, libraries)
+        nodes = _nodes(size, folder)
         proxy = stack.enter_context(running_proxy({node.proxy_port: node.proxied_port for node in nodes}))
         for node in nodes:
             stack.callback(node.kill)
@@ -116,20 +118,18 @@ def running_cluster(size: int) -> Iterator[Cluster]:
         yield Cluster(nodes, proxy)
 
 
-def _nodes(size: int, folder: Path, libraries: Path) -> list[Node]:
+def _nodes(size: int, folder: Path) -> list[Node]:
     ports = iter(free_ports(4 * size))
-    cluster = "c" + urlsafe_b64encode(uuid.uuid4().bytes).decode()[1:22]
+    cluster = new_cluster_id()
     nodes = []
     for number in range(1, size + 1):
         home = folder / f"node-{number}"
         home.mkdir()
-        command = _java(home, libraries, "kafka.Kafka", "server.properties")
-        arguments = [_HEAP[size] if each.startswith("-Xmx") else each for each in command.arguments]
-        command = replace(command, arguments=arguments)
+        command = kafka_command(home, "kafka.Kafka", "server.properties", heap_mb=_HEAP_MB[size])
         nodes.append(Node(number, next(ports), next(ports), next(ports), next(ports), home, command))
     for node in nodes:
-        _write_configuration(node.folder, _properties(node, nodes))
-        _format_storage(node.folder, libraries, cluster)
+        write_configuration(node.folder, {**COMMON_PROPERTIES, **_properties(node, nodes)})
+        format_storage(node.folder, cluster)
     return nodes
 
 
@@ -139,7 +139,6 @@ def _properties(node: Node, nodes: list[Node]) -> dict[str, str]:
     listeners = {"PLAINTEXT": node.port, "PROXIED": node.proxied_port, "CONTROLLER": node.controller_port}
     advertised = {"PLAINTEXT": node.port, "PROXIED": node.proxy_port}
     return {
-        "process.roles": "broker,controller",
         "node.id": str(node.number),
         "controller.quorum.voters": ",".join(
             f"{each.number}@{LOOPBACK}:{each.controller_port}" for each in nodes
@@ -147,24 +146,12 @@ def _properties(node: Node, nodes: list[Node]) -> dict[str, str]:
         "listeners": _addresses(listeners),
         "advertised.listeners": _addresses(advertised),
         "listener.security.protocol.map": ",".join(f"{name}:PLAINTEXT" for name in listeners),
-        "controller.listener.names": "CONTROLLER",
-        "inter.broker.listener.name": "PLAINTEXT",
         "log.dirs": str(node.folder / "data"),
-        "auto.create.topics.enable": "false",
-        "message.max.bytes": str(16 * 1024 * 1024),
-        "replica.fetch.max.bytes": str(16 * 1024 * 1024),
-        "group.initial.rebalance.delay.ms": "0",
-        # A killed broker may register again only when its old session is over.
-        "broker.session.timeout.ms": "3000",
-        "broker.heartbeat.interval.ms": "500",
-        "offsets.topic.num.partitions": "4",
-        "transaction.state.log.num.partitions": "4",
         "offsets.topic.replication.factor": copies,
         "transaction.state.log.replication.factor": copies,
         "transaction.state.log.min.isr": least,
         "default.replication.factor": copies,
         "min.insync.replicas": least,
-        "log.cleaner.dedupe.buffer.size": str(8 * 1024 * 1024),
         # A transaction of a killed worker is aborted soon after its timeout, not up to 10 s later.
         "transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000",
     }
@@ -172,20 +159,3 @@ def _properties(node: Node, nodes: list[Node]) -> dict[str, str]:
 
 def _addresses(ports: dict[str, int]) -> str:
     return ",".join(f"{name}://{LOOPBACK}:{port}" for name, port in ports.items())
-
-
-def _format_storage(folder: Path, libraries: Path, cluster: str) -> None:
-    command = _java(
-        folder,
-        libraries,
-        "kafka.tools.StorageTool",
-        *("format", f"--cluster-id={cluster}", "--config", "server.properties"),
-    )
-    subprocess.run(
-        command.arguments,
-        cwd=folder,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        timeout=60,
-        check=True,
-    )

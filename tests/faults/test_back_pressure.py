@@ -28,7 +28,6 @@ from tests.support.seating import (
     deployment,
     records_of,
 )
-from tests.support.servers.kafka import KafkaUnavailableError, fetch_artifacts
 from tests.support.servers.worker import WorkerProcess, running_worker, wait_for
 
 CAMPAIGNS = 20
@@ -61,7 +60,7 @@ def memory_mb(worker: WorkerProcess) -> int:
 
 
 def test_kpis_flow_on_while_redis_stands_still_and_it_is_full_soon_after(
-    embedded_kafka: Any, cache: Any, settings_for: Any, tmp_path: Path
+    broker: Any, cache: Any, settings_for: Any, tmp_path: Path
 ) -> None:
     def shown() -> int:
         with redis.Redis.from_url(cache.url, decode_responses=True) as client:
@@ -71,7 +70,7 @@ def test_kpis_flow_on_while_redis_stands_still_and_it_is_full_soon_after(
     with redis.Redis.from_url(cache.url) as client:
         client.flushall()
     (port,) = free_ports(1)
-    settings = settings_for(embedded_kafka, redis_url=f"redis://{LOOPBACK}:{port}/0")
+    settings = settings_for(broker, redis_url=f"redis://{LOOPBACK}:{port}/0")
     ensure_topics(settings, create=True)
     with (
         running_proxy({port: urlsplit(cache.url).port or 0}) as proxy,
@@ -93,7 +92,7 @@ def test_kpis_flow_on_while_redis_stands_still_and_it_is_full_soon_after(
 
 
 def test_intake_stops_reading_while_its_checkpoint_is_not_confirmed(
-    embedded_kafka: Any, settings_for: Any, monkeypatch: Any
+    broker: Any, settings_for: Any, monkeypatch: Any
 ) -> None:
     async def scenario() -> None:
         stall = asyncio.Event()
@@ -118,7 +117,7 @@ def test_intake_stops_reading_while_its_checkpoint_is_not_confirmed(
             await made.processor.release()
 
     monkeypatch.setattr(streams.runtime.task, "HEAVY_BYTES", 50_000)
-    settings = settings_for(embedded_kafka, partitions=1)
+    settings = settings_for(broker, partitions=1)
     ensure_topics(settings, create=True)
     asyncio.run(scenario())
 
@@ -153,20 +152,15 @@ async def take_all(take: Any, start: int, batches: int) -> None:
 
 @pytest.fixture
 def cluster() -> Iterator[Cluster]:
-    try:
-        fetch_artifacts()
-    except KafkaUnavailableError as error:
-        pytest.skip(f"no Apache Kafka here: {error}")
     with running_cluster(1) as found:
         yield found
 
 
-@pytest.mark.kafka
 @pytest.mark.slow
 def test_a_broker_that_stands_still_costs_no_memory_and_readyz_says_so(
     cluster: Cluster, settings_for: Any, tmp_path: Path
 ) -> None:
-    settings = settings_for(cluster, transactions=True, partitions=1, session_timeout="20s")
+    settings = settings_for(cluster, partitions=1, session_timeout="20s")
     ensure_topics(settings, create=True)
     with running_worker(settings, tmp_path, ROISTREAM_BROKER=cluster.proxied_url) as worker:
         write(settings, clicks(0, 1_000))

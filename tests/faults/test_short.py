@@ -9,19 +9,14 @@ from tests.faults.cluster import Cluster, running_cluster
 from tests.faults.faults import Fault, added_and_removed, rolled, trapped, zombie
 from tests.faults.sequence import Plan, run_sequence
 from tests.faults.workload import MINUTE_MS, Shape
-from tests.support.servers.kafka import KafkaUnavailableError, fetch_artifacts
 
-pytestmark = [pytest.mark.kafka, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 _SHAPE = Shape(3_000, 20 * MINUTE_MS, 12, 3, poison=100)
 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
-    try:
-        fetch_artifacts()
-    except KafkaUnavailableError as error:
-        pytest.skip(f"no Apache Kafka here: {error}")
     with running_cluster(1) as cluster:
         yield cluster
 

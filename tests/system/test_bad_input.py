@@ -1,5 +1,6 @@
 """Bad input: each with a clear reason, nothing lost, and the good records beside it all counted."""
 
+import contextlib
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -8,10 +9,10 @@ from typing import Any
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 
 from streams import topics
+from streams.embedded.broker import BrokerHandle
 from streams.settings import Settings
 from streams.transport.client_options import kafka_python_options
 from streams.transport.topic_admin import ensure_topics
-from tests.conftest import Broker
 from tests.support.outside import last_revisions, published, read_all, write
 from tests.support.servers.worker import running_worker, wait_for
 
@@ -66,7 +67,7 @@ BAD: list[tuple[str, str, Any, str]] = [
 
 
 def test_each_bad_record_is_a_dead_letter_with_its_reason_and_good_ones_beside_it_count(
-    broker: Broker, settings_for: Callable[..., Settings], tmp_path: Path
+    broker: BrokerHandle, settings_for: Callable[..., Settings], tmp_path: Path
 ) -> None:
     settings = settings_for(broker)
     ensure_topics(settings, create=True)
@@ -113,15 +114,6 @@ def _total(settings: Settings) -> dict[str, Any] | None:
 def _allow_large(settings: Settings) -> None:
     """A source that lets 4 MB records through: refusing them is then roistream's to do."""
     admin = KafkaAdminClient(**kafka_python_options(settings))
-    try:
-        admin.alter_configs(
-            [
-                ConfigResource(
-                    ConfigResourceType.TOPIC, settings.topic(CLICKS), {"max.message.bytes": "4194304"}
-                )
-            ]
-        )
-    except Exception as error:  # noqa: BLE001 - the embedded broker has no such limit
-        print(f"not set: {error}")
-    finally:
-        admin.close()
+    with contextlib.closing(admin):
+        limits = {"max.message.bytes": "4194304"}
+        admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, settings.topic(CLICKS), limits)])

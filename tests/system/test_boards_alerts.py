@@ -97,10 +97,10 @@ class House:
 
 
 @pytest.fixture
-def house(embedded_kafka: BrokerHandle, cache: CacheHandle, tmp_path: Path) -> Iterator[House]:
+def house(broker: BrokerHandle, cache: CacheHandle, tmp_path: Path) -> Iterator[House]:
     with ExitStack() as stack:
         receiver = stack.enter_context(webhook())
-        campaigns, figures, workers = (deployment(embedded_kafka, cache, count) for count in (2, 1, 1))
+        campaigns, figures, workers = (deployment(broker, cache, count) for count in (2, 1, 1))
         processes = [
             WorkerProcess(campaigns, tmp_path, "campaigns"),
             WorkerProcess(figures, tmp_path, "figures", module="tests.support.servers.forgetful"),

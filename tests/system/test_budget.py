@@ -77,9 +77,9 @@ def alert(name: str, status: str) -> tuple[str, bytes, dict[str, Any]]:
 
 
 def test_a_bad_campaign_is_paused_once_a_good_one_scaled_and_a_crash_repeats_nothing(
-    embedded_kafka, cache, settings_for, tmp_path
+    broker, cache, settings_for, tmp_path
 ):
-    settings = settings_for(embedded_kafka, budget_mode="enforce", redis_url=cache.url, partitions=2)
+    settings = settings_for(broker, budget_mode="enforce", redis_url=cache.url, partitions=2)
     ensure_topics(settings, create=True)
     store = redis.Redis.from_url(cache.url)
     store.delete("roistream:board", "roistream:board:revisions", "roistream:board:columns")

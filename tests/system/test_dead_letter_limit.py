@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from streams import topics
+from streams.embedded.broker import BrokerHandle
 from streams.settings import Settings
 from streams.transport.topic_admin import ensure_topics
-from tests.conftest import Broker
 from tests.support.outside import last_revisions, published, read_all, write
 from tests.support.servers.worker import WorkerProcess, running_worker, variables, wait_for
 
 
 def test_past_the_limit_the_worker_ends_and_accepted_letters_let_it_go_on(
-    broker: Broker, settings_for: Callable[..., Settings], tmp_path: Path
+    broker: BrokerHandle, settings_for: Callable[..., Settings], tmp_path: Path
 ) -> None:
     settings = settings_for(broker, dead_letters_in_a_row=40)
     ensure_topics(settings, create=True)

@@ -81,8 +81,8 @@ def world() -> DemoWorld:
 
 
 @pytest.fixture
-def deployment(embedded_kafka, settings_for):
-    settings = settings_for(embedded_kafka)
+def deployment(broker, settings_for):
+    settings = settings_for(broker)
     ensure_topics(settings, create=True)
     return settings
 

@@ -13,7 +13,6 @@ from streams import topics
 from streams.embedded.broker import BrokerHandle
 from streams.settings import Settings
 from streams.transport.topic_admin import ensure_topics
-from tests.conftest import Broker
 from tests.faults.checks import uncounted
 from tests.support.load import Load, as_oracle_input, generated, visitors
 from tests.support.oracles import stream
@@ -44,7 +43,7 @@ def _outcomes(found: dict[tuple[str, int], dict[str, int]]) -> Counter[str]:
 
 @pytest.mark.slow
 def test_two_workers_with_disorder_duplicates_and_an_idle_partition_equal_the_oracle_twice(
-    broker: Broker, settings_for: SettingsFor, tmp_path: Path
+    broker: BrokerHandle, settings_for: SettingsFor, tmp_path: Path
 ) -> None:
     settings = settings_for(broker)
     ensure_topics(settings, create=True)
@@ -74,9 +73,9 @@ def _is_shared(a: WorkerProcess, b: WorkerProcess, settings: Settings) -> bool:
 
 @pytest.mark.slow
 def test_full_speed_and_live_pace_end_with_the_same_last_values(
-    embedded_kafka: BrokerHandle, settings_for: SettingsFor, tmp_path: Path
+    broker: BrokerHandle, settings_for: SettingsFor, tmp_path: Path
 ) -> None:
-    fast, slow = settings_for(embedded_kafka), settings_for(embedded_kafka)
+    fast, slow = settings_for(broker), settings_for(broker)
     load = _load(fast, seed=2, count=2_000, span_ms=30 * 60_000)
     chunks = [load[at : at + 50] for at in range(0, len(load), 50)]
     for settings in (fast, slow):
@@ -95,7 +94,7 @@ def test_full_speed_and_live_pace_end_with_the_same_last_values(
 
 @pytest.mark.slow
 def test_a_restart_goes_on_where_it_stopped(
-    broker: Broker, settings_for: SettingsFor, tmp_path: Path
+    broker: BrokerHandle, settings_for: SettingsFor, tmp_path: Path
 ) -> None:
     settings = settings_for(broker)
     ensure_topics(settings, create=True)
@@ -124,7 +123,7 @@ def _counters(worker: WorkerProcess) -> dict[Any, float]:
 
 @pytest.mark.slow
 def test_kills_in_the_middle_of_the_work_lose_and_double_nothing(
-    broker: Broker, settings_for: SettingsFor, tmp_path: Path
+    broker: BrokerHandle, settings_for: SettingsFor, tmp_path: Path
 ) -> None:
     settings = settings_for(broker, attribution_models=["linear", "last_touch"])
     ensure_topics(settings, create=True)

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from streams import topics
+from streams.embedded.broker import BrokerHandle
 from streams.replay.command import run as replay
 from streams.settings import Settings
 from streams.transport.topic_admin import ensure_topics
-from tests.conftest import Broker
 from tests.support.oracles import ad_exports, online_retail
 from tests.support.outside import equals, last_revisions, published
 from tests.support.servers.worker import running_worker, wait_for
@@ -20,7 +20,7 @@ WINDOWS = ("1d", "total")
 
 @pytest.mark.slow
 def test_online_retail_ends_equal_to_the_batch_computation_and_a_second_replay_changes_nothing(
-    broker: Broker, settings_for: Callable[..., Settings], shared: Path, tmp_path: Path
+    broker: BrokerHandle, settings_for: Callable[..., Settings], shared: Path, tmp_path: Path
 ) -> None:
     data = shared / "data" / "online_retail" / "online_retail_2010_2011.parquet"
     settings = settings_for(broker, reporting_currency="GBP", session_timeout="30s")
@@ -50,7 +50,7 @@ def test_online_retail_ends_equal_to_the_batch_computation_and_a_second_replay_c
 
 @pytest.mark.slow
 def test_ad_exports_in_their_units_and_periods_end_equal_to_the_batch_computation(
-    broker: Broker, settings_for: Callable[..., Settings], shared: Path, tmp_path: Path
+    broker: BrokerHandle, settings_for: Callable[..., Settings], shared: Path, tmp_path: Path
 ) -> None:
     data = shared / "data" / "ad_platform_exports" / "dbt_ad_reporting"
     settings = settings_for(broker, reporting_currency="USD", session_timeout="30s")

@@ -109,8 +109,8 @@ def registered(worker: WorkerProcess, topic: str) -> float:
     return sum(value for labels, value in sizes.items() if topic in dict(labels).values())
 
 
-def test_wrong_registry_records_are_logged_and_left_out(embedded_kafka, settings_for, tmp_path) -> None:
-    settings = fresh(settings_for, embedded_kafka)
+def test_wrong_registry_records_are_logged_and_left_out(broker, settings_for, tmp_path) -> None:
+    settings = fresh(settings_for, broker)
     wrong = [
         (topics.CAMPAIGNS, b"c", b"{"),
         (topics.CAMPAIGNS, b"c", b"\xff\x00"),

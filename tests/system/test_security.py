@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -16,23 +15,15 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from metrics.values.errors import RoistreamError
+from streams.embedded.broker import BrokerHandle
 from streams.embedded.child_process import free_ports
 from streams.runtime import loops
 from streams.settings import Settings
 from streams.transport.client_options import aiokafka_options
 from streams.transport.topic_admin import ensure_topics, wait_for_broker
-from tests.conftest import Broker
 from tests.support.servers.certificates import Authority
-from tests.support.servers.kafka import (
-    KafkaHandle,
-    KafkaUnavailableError,
-    Security,
-    fetch_artifacts,
-    start_kafka,
-)
+from tests.support.servers.kafka import Security, secured_broker
 from tests.support.servers.worker import running_worker, variables
-
-pytestmark = pytest.mark.kafka
 
 SettingsFor = Callable[..., Settings]
 
@@ -40,7 +31,6 @@ USER, PASSWORD = "roi", "pass'w/rd+of:kafka@7"
 WRONG = "wr0ng-and-still-secret"
 #: Far below the minute for which an absent broker is waited for.
 AT_ONCE_S = 15
-_REQUIRE_KAFKA = os.environ.get("ROISTREAM_REQUIRE_KAFKA") == "1"
 MAPPING = """
 description = "orders"
 [[output]]
@@ -67,26 +57,20 @@ def stranger(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 
 @pytest.fixture(scope="module")
-def kafka(authority: Authority) -> Iterator[KafkaHandle]:
-    try:
-        fetch_artifacts()
-    except KafkaUnavailableError as error:
-        if _REQUIRE_KAFKA:
-            raise
-        pytest.skip(f"no Apache Kafka here: {error}")
+def kafka(authority: Authority) -> Iterator[BrokerHandle]:
     certificate = authority.sign("broker", addresses=("127.0.0.1",))
-    with start_kafka(security=Security(certificate.combined, {USER: PASSWORD})) as handle:
+    with secured_broker(Security(certificate.combined, {USER: PASSWORD})) as handle:
         yield handle
 
 
 @pytest.fixture
-def secured(kafka: KafkaHandle, authority: Authority, settings_for: SettingsFor) -> Callable[..., Settings]:
+def secured(kafka: BrokerHandle, authority: Authority, settings_for: SettingsFor) -> Callable[..., Settings]:
     """Settings for one of the listeners, complete; keywords win."""
 
     def make(protocol: str, *, at: str | None = None, host: str = "127.0.0.1", **overrides: Any) -> Settings:
         port = ({"PLAINTEXT": kafka.port} | kafka.ports)[at or protocol]
-        broker = Broker("apache", f"kafka://{host}:{port}", has_transactions=True)
         values: dict[str, Any] = {
+            "broker": f"kafka://{host}:{port}",
             "broker_security_protocol": protocol,
             "broker_wait": "60s",
         }
@@ -94,7 +78,7 @@ def secured(kafka: KafkaHandle, authority: Authority, settings_for: SettingsFor)
             values["broker_ssl_cafile"] = authority.cafile
         if protocol.startswith("SASL"):
             values |= {"broker_sasl_username": USER, "broker_sasl_password": PASSWORD}
-        return settings_for(broker, **(values | overrides))
+        return settings_for(None, **(values | overrides))
 
     return make
 
@@ -268,7 +252,7 @@ def test_each_command_ends_at_once_at_a_wrong_password_and_keeps_it_for_itself(
     assert time.monotonic() - began < AT_ONCE_S
 
 
-def test_an_absent_broker_is_waited_for(kafka: KafkaHandle, secured: Callable[..., Settings]) -> None:
+def test_an_absent_broker_is_waited_for(kafka: BrokerHandle, secured: Callable[..., Settings]) -> None:
     settings = secured("SASL_SSL")
     kafka.stop()
     with subprocess.Popen(
@@ -296,7 +280,7 @@ def test_what_answers_nothing_is_given_up_in_time(settings_for: SettingsFor) -> 
             assert time.monotonic() - began < 5
 
 
-def test_one_of_several_addresses_is_enough(kafka: KafkaHandle, secured: Callable[..., Settings]) -> None:
+def test_one_of_several_addresses_is_enough(kafka: BrokerHandle, secured: Callable[..., Settings]) -> None:
     nowhere = f"127.0.0.1:{free_ports(1)[0]}"
     wait_for_broker(secured("SSL", host=f"{nowhere},127.0.0.1"), 10_000)
     with pytest.raises(RoistreamError, match=rf"{nowhere} within 1s \(connection refused\)"):
@@ -304,7 +288,7 @@ def test_one_of_several_addresses_is_enough(kafka: KafkaHandle, secured: Callabl
 
 
 def test_connections_over_tls_are_closed_within_seconds(
-    kafka: KafkaHandle, secured: Callable[..., Settings]
+    kafka: BrokerHandle, secured: Callable[..., Settings]
 ) -> None:
     # Left alone, uvloop waits half a minute for a goodbye on some of them; recovery opens and closes many.
     settings = secured("SSL")

@@ -77,9 +77,9 @@ def server(request: pytest.FixtureRequest, authority: Authority) -> Iterator[Ser
 
 
 def test_the_views_are_filled(
-    server: Server, embedded_kafka: BrokerHandle, settings_for: SettingsFor, tmp_path: Path
+    server: Server, broker: BrokerHandle, settings_for: SettingsFor, tmp_path: Path
 ) -> None:
-    settings = settings_for(embedded_kafka, redis_url=server.url(PASSWORD))
+    settings = settings_for(broker, redis_url=server.url(PASSWORD))
     ensure_topics(settings, create=True)
     with running_worker(settings, tmp_path) as worker, server.client() as client:
         write(settings, [CLICK])
@@ -90,14 +90,14 @@ def test_the_views_are_filled(
 
 
 def test_a_user_with_no_more_rights_than_the_documented_ones_is_enough(
-    embedded_kafka: BrokerHandle, settings_for: SettingsFor, tmp_path: Path
+    broker: BrokerHandle, settings_for: SettingsFor, tmp_path: Path
 ) -> None:
     assert ACL in (Path(__file__).parents[2] / "docs" / "security.md").read_text()
     with start_cache(OPERATOR) as port:
         server = Server("redis", port)
         with closing(redis.Redis.from_url(server.url(OPERATOR), decode_responses=True)) as operator:
             operator.execute_command("ACL", "SETUSER", "roistream", "on", f">{PASSWORD}", *ACL.split())
-            settings = settings_for(embedded_kafka, redis_url=server.url(PASSWORD, user="roistream"))
+            settings = settings_for(broker, redis_url=server.url(PASSWORD, user="roistream"))
             ensure_topics(settings, create=True)
             with running_worker(settings, tmp_path) as worker:
                 write(settings, [CLICK])
@@ -111,7 +111,7 @@ def test_a_user_with_no_more_rights_than_the_documented_ones_is_enough(
 
 @pytest.mark.parametrize("case", ["a wrong password", "no password", "an unknown authority", "TLS to none"])
 def test_who_is_kept_out_is_told_and_kpis_flow_on(
-    server: Server, embedded_kafka: BrokerHandle, settings_for: SettingsFor, tmp_path: Path, case: str
+    server: Server, broker: BrokerHandle, settings_for: SettingsFor, tmp_path: Path, case: str
 ) -> None:
     if (case == "an unknown authority") != (server.scheme == "rediss") and case in {
         "an unknown authority",
@@ -124,7 +124,7 @@ def test_who_is_kept_out_is_told_and_kpis_flow_on(
         "an unknown authority": server.url(WRONG, query=""),
         "TLS to none": server.url(WRONG).replace("redis://", "rediss://"),
     }[case]
-    settings = settings_for(embedded_kafka, redis_url=url)
+    settings = settings_for(broker, redis_url=url)
     ensure_topics(settings, create=True)
     with running_worker(settings, tmp_path) as worker:
         write(settings, [CLICK])

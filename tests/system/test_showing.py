@@ -9,7 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
 import redis
 from kafka.admin import KafkaAdminClient
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
@@ -19,7 +18,6 @@ from streams.embedded.cache import CacheHandle
 from streams.settings import Settings
 from streams.transport.client_options import kafka_python_options
 from streams.transport.topic_admin import ensure_topics
-from tests.conftest import Broker
 from tests.support.outside import read_all, write
 from tests.support.servers.worker import WorkerProcess, running_worker, wait_for
 
@@ -36,9 +34,9 @@ def _openmetrics(worker: WorkerProcess) -> str:
 
 
 def test_a_page_of_1000_campaigns_passes_the_strict_parser_and_promtool(
-    embedded_kafka: BrokerHandle, settings_for: SettingsFor, tmp_path: Path
+    broker: BrokerHandle, settings_for: SettingsFor, tmp_path: Path
 ) -> None:
-    settings = settings_for(embedded_kafka)
+    settings = settings_for(broker)
     ensure_topics(settings, create=True)
     clicks = [
         ("ad-clicks", f"v{n}".encode(), {"event_id": f"e{n}", "occurred_at": NOW_MS, "campaign_id": f"c-{n}", "cost": 1})
@@ -71,7 +69,7 @@ def _page_with(worker: WorkerProcess, count: int) -> str | None:
 
 
 def test_redis_holds_the_latest_of_each_window_and_is_filled_again_after_it_was_emptied(
-    broker: Broker, settings_for: SettingsFor, cache: CacheHandle, tmp_path: Path
+    broker: BrokerHandle, settings_for: SettingsFor, cache: CacheHandle, tmp_path: Path
 ) -> None:
     settings = settings_for(broker, redis_url=cache.url)
     ensure_topics(settings, create=True)
@@ -97,11 +95,10 @@ def _view(client: Any, window: str, revenue: int) -> dict[str, Any] | None:
     return found if found and found["sums"]["revenue_micros"] == revenue else None
 
 
-@pytest.mark.kafka
 def test_lag_monitors_see_the_offsets_of_the_group(
-    real_kafka: Any, settings_for: SettingsFor, tmp_path: Path
+    broker: Any, settings_for: SettingsFor, tmp_path: Path
 ) -> None:
-    settings = settings_for(Broker("apache", real_kafka.url, has_transactions=True))
+    settings = settings_for(broker)
     ensure_topics(settings, create=True)
     lead = {"event_id": "l", "occurred_at": NOW_MS, "lead_id": "l"}
     admin = KafkaAdminClient(**kafka_python_options(settings))

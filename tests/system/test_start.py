@@ -48,9 +48,9 @@ def refused(settings: Settings, **overrides: str) -> tuple[int, str]:
     ],
 )
 def test_a_wrong_setting_stops_the_start_with_one_sentence_that_names_it(
-    embedded_kafka: BrokerHandle, settings_for: SettingsFor, name: str, value: str, says: str
+    broker: BrokerHandle, settings_for: SettingsFor, name: str, value: str, says: str
 ) -> None:
-    code, error = refused(settings_for(embedded_kafka), **{name: value})
+    code, error = refused(settings_for(broker), **{name: value})
     assert code == 2
     last = error.strip().splitlines()[-1]
     assert says in last
@@ -67,9 +67,9 @@ def test_an_absent_broker_is_named_retried_and_given_up(settings_for: SettingsFo
 
 
 def test_topics_with_another_number_of_partitions_are_refused(
-    embedded_kafka: BrokerHandle, settings_for: SettingsFor
+    broker: BrokerHandle, settings_for: SettingsFor
 ) -> None:
-    settings = settings_for(embedded_kafka)
+    settings = settings_for(broker)
     admin = KafkaAdminClient(**kafka_python_options(settings))
     admin.create_topics([NewTopic(settings.topic("leads"), 7, 1)])
     admin.close()
@@ -80,9 +80,9 @@ def test_topics_with_another_number_of_partitions_are_refused(
 
 
 def test_a_state_made_with_another_number_of_partitions_is_refused(
-    embedded_kafka: BrokerHandle, settings_for: SettingsFor, tmp_path: Path
+    broker: BrokerHandle, settings_for: SettingsFor, tmp_path: Path
 ) -> None:
-    settings = settings_for(embedded_kafka, partitions=2)
+    settings = settings_for(broker, partitions=2)
     with running_worker(settings, tmp_path) as worker:
         assert worker.terminate() == 0
     more = settings.model_copy(update={"partitions": 3})
@@ -91,21 +91,21 @@ def test_a_state_made_with_another_number_of_partitions_is_refused(
     assert "ROISTREAM_TOPIC_PREFIX" in error or "partitions" in error
 
 
-def test_a_taken_port_is_named(embedded_kafka: BrokerHandle, settings_for: SettingsFor) -> None:
+def test_a_taken_port_is_named(broker: BrokerHandle, settings_for: SettingsFor) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        code, error = refused(settings_for(embedded_kafka), ROISTREAM_HTTP_PORT=str(port))
+        code, error = refused(settings_for(broker), ROISTREAM_HTTP_PORT=str(port))
     assert code == 2
     assert str(port) in error
 
 
 def test_without_redis_kpis_flow_on_and_readyz_tells(
-    embedded_kafka: BrokerHandle, settings_for: SettingsFor, tmp_path: Path
+    broker: BrokerHandle, settings_for: SettingsFor, tmp_path: Path
 ) -> None:
     port = free_ports(1)[0]
-    settings = settings_for(embedded_kafka, redis_url=f"redis://:secret@127.0.0.1:{port}/0")
+    settings = settings_for(broker, redis_url=f"redis://:secret@127.0.0.1:{port}/0")
     ensure_topics(settings, create=True)
     with running_worker(settings, tmp_path) as worker:
         write(settings, [("ad-clicks", b"v", {"event_id": "e", "occurred_at": 1, "campaign_id": "c"})])
@@ -118,7 +118,7 @@ def test_without_redis_kpis_flow_on_and_readyz_tells(
 
 
 def test_a_worker_leaves_nothing_where_it_was_started(
-    embedded_kafka: BrokerHandle,
+    broker: BrokerHandle,
     settings_for: SettingsFor,
     tmp_path: Path,
     tmp_path_factory: pytest.TempPathFactory,
@@ -127,7 +127,7 @@ def test_a_worker_leaves_nothing_where_it_was_started(
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
     started = tmp_path_factory.mktemp("started")
     monkeypatch.chdir(started)
-    with running_worker(settings_for(embedded_kafka), tmp_path) as worker:
+    with running_worker(settings_for(broker), tmp_path) as worker:
         assert worker.terminate() == 0
     assert list(started.iterdir()) == []
 

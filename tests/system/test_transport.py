@@ -13,7 +13,6 @@ from kafka import KafkaProducer
 from streams.embedded.broker import embedded_broker
 from streams.transport.client_options import kafka_python_options
 from streams.transport.topic_admin import ensure_topics
-from tests.conftest import Broker
 from tests.support.load import Load, as_oracle_input, generated, visitors
 from tests.support.oracles import stream
 from tests.support.outside import equals, last_revisions, ledgers, published, read_all, write
@@ -24,11 +23,6 @@ T0 = 1_780_000_000_000
 HOUR_MS = 3_600_000
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def apache(real_kafka: Any) -> Broker:
-    return Broker("apache", real_kafka.url, has_transactions=True)
 
 
 def fresh(settings_for: Any, broker: Any, **overrides: Any) -> Any:
@@ -76,12 +70,11 @@ def _json(value: Any) -> bytes:
     return json.dumps(value).encode()
 
 
-@pytest.mark.kafka
 def test_of_transactional_sources_every_committed_record_counts_once_and_no_aborted_one(
-    apache, settings_for, tmp_path
+    broker, settings_for, tmp_path
 ) -> None:
     # sources  c a c c a … a a │ restart │ c a
-    settings = fresh(settings_for, apache, partitions=2)
+    settings = fresh(settings_for, broker, partitions=2)
     load = load_of(11, 2_000, 2)
     last = len(load) // 40
     aborted = {*range(1, last, 3), last - 1, last}
@@ -122,11 +115,10 @@ def _total(found: dict[Any, dict[str, int]]) -> int:
     return sum(sum(outcomes.values()) for outcomes in found.values())
 
 
-@pytest.mark.kafka
 def test_a_worker_started_on_logs_that_hold_nothing_but_markers_reads_what_comes_later(
-    apache, settings_for, tmp_path
+    broker, settings_for, tmp_path
 ) -> None:
-    settings = fresh(settings_for, apache, partitions=2)
+    settings = fresh(settings_for, broker, partitions=2)
     load = load_of(13, 120, 2)
     write_in_transactions(settings, load, range(100))
     with running_worker(settings, tmp_path) as worker:

@@ -18,7 +18,7 @@ def store(cache) -> Iterator[redis.Redis]:
 
 
 @pytest.fixture
-def settings(embedded_kafka, cache, store: redis.Redis, settings_for) -> Settings:
-    made = settings_for(embedded_kafka, redis_url=cache.url, board_port=0, board_token=TOKEN)
+def settings(broker, cache, store: redis.Redis, settings_for) -> Settings:
+    made = settings_for(broker, redis_url=cache.url, board_port=0, board_token=TOKEN)
     ensure_topics(made, create=True)
     return made

@@ -23,9 +23,9 @@ HOURS = 60
 
 
 @pytest.fixture
-def recorded(embedded_kafka, settings_for):
+def recorded(broker, settings_for):
     """A broker that holds the hours of a campaign that misses its target, of one that meets it, and of nobody."""
-    settings = settings_for(embedded_kafka, partitions=2)
+    settings = settings_for(broker, partitions=2)
     ensure_topics(settings, create=True)
     campaigns = [
         {"campaign_id": name, "budget": 10_000, "targets": {"cpl": 5}} for name in ("bad", "good", "idle")
@@ -75,8 +75,8 @@ def test_the_command_reads_the_broker_when_no_file_is_given(recorded, capsys):
     assert "Against doing nothing the policy would have" in out
 
 
-def test_a_broker_without_hours_is_an_error_that_says_why(embedded_kafka, settings_for):
-    settings = settings_for(embedded_kafka, partitions=1)
+def test_a_broker_without_hours_is_an_error_that_says_why(broker, settings_for):
+    settings = settings_for(broker, partitions=1)
     ensure_topics(settings, create=True)
     with pytest.raises(RoistreamError, match="no recorded hours"):
         run(settings, None, preset("standard"))
@@ -88,6 +88,6 @@ def test_a_broker_that_is_not_there_is_one_sentence(settings_for):
         run(settings, None, preset("standard"))
 
 
-def test_topics_that_are_missing_are_named(embedded_kafka, settings_for):
+def test_topics_that_are_missing_are_named(broker, settings_for):
     with pytest.raises(RoistreamError, match="campaign"):
-        run(settings_for(embedded_kafka), None, preset("standard"))
+        run(settings_for(broker), None, preset("standard"))

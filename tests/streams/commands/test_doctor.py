@@ -1,4 +1,4 @@
-"""The doctor: judgements as tables, and whole examinations on both brokers."""
+"""The doctor: judgements as tables, and whole examinations."""
 
 import errno
 import socket
@@ -91,9 +91,8 @@ def test_a_ready_deployment_is_well(broker, cache, settings_for, capsys) -> None
     settings = settings_for(broker, redis_url=cache.url, http_port=port)
     ensure_topics(settings, create=True)
     found = states(examine(settings, now_ms))
-    demonstration = {"transactions": "warning", "clock": "warning"} if broker.kind == "embedded" else {}
     healthy = ("settings", "broker", "transactions", "topics", "clock", "redis", "http")
-    assert found == dict.fromkeys(healthy, "ok") | demonstration
+    assert found == dict.fromkeys(healthy, "ok")
     assert run(settings) == 0
     assert len(capsys.readouterr().out.splitlines()) == len(healthy)
 
@@ -119,11 +118,6 @@ def test_another_number_of_partitions_fails(broker, settings_for) -> None:
     other = settings.model_copy(update={"partitions": 3})
     found = states(examine(other, now_ms))
     assert found["partitions"] == "failed"
-
-
-def test_a_broker_without_the_transactions_asked_for_fails(embedded_kafka, settings_for) -> None:
-    settings = settings_for(embedded_kafka, transactions=True)
-    assert states(examine(settings, now_ms))["transactions"] == "failed"
 
 
 def test_an_absent_broker_fails_and_the_other_checks_go_on(capfd) -> None:

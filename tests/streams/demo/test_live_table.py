@@ -257,7 +257,7 @@ def test_the_users_variables_win_over_the_demos_usual_ones() -> None:
     inherited = {"ROISTREAM_IDLE_AFTER": "9s", "HOME": "/home/me"}
     variables = environment(inherited, broker="kafka://b:1", redis="redis://r:2/0", port=7, state_dir="s")
     assert variables["ROISTREAM_IDLE_AFTER"] == "9s"
-    assert variables["ROISTREAM_TRANSACTIONS"] == "false"
+    assert variables["ROISTREAM_SESSION_TIMEOUT"] == "10s"
     assert variables["ROISTREAM_BROKER"] == "kafka://b:1"
     assert variables["ROISTREAM_HTTP_PORT"] == "7"
     assert "HOME" not in variables
@@ -268,7 +268,7 @@ def test_a_broker_of_the_users_keeps_its_own_timeouts() -> None:
         {"ROISTREAM_BROKER": "kafka://k:9092"}, broker=None, redis=None, port=None, state_dir="s"
     )
     assert variables["ROISTREAM_BROKER"] == "kafka://k:9092"
-    assert not {"ROISTREAM_TRANSACTIONS", "ROISTREAM_SESSION_TIMEOUT", "ROISTREAM_HTTP_PORT"} & set(variables)
+    assert not {"ROISTREAM_IDLE_AFTER", "ROISTREAM_SESSION_TIMEOUT", "ROISTREAM_HTTP_PORT"} & set(variables)
 
 
 def test_the_picture_shows_the_table_and_a_wrong_path_is_told(state, tmp_path):

@@ -194,8 +194,8 @@ def test_what_cannot_be_done_is_said_in_a_sentence(shop, tmp_path, capsys):
 
 
 @pytest.fixture
-def settings(embedded_kafka, settings_for):
-    return settings_for(embedded_kafka)
+def settings(broker, settings_for):
+    return settings_for(broker)
 
 
 def consumed(settings, topic):

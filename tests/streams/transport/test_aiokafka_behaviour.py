@@ -195,12 +195,12 @@ def test_a_confirmed_batch_is_metadata_with_its_first_offset(broker, fresh) -> N
     assert [metadata.offset for metadata in confirmed] == [0, 3]
 
 
-def test_without_acks_a_batch_is_confirmed_by_none(embedded_kafka, fresh) -> None:
+def test_without_acks_a_batch_is_confirmed_by_none(broker, fresh) -> None:
     async def scenario() -> Any:
         async with AIOKafkaProducer(acks=0, **aiokafka_options(settings)) as producer:
             batch = producer.create_batch()
             batch.append(key=b"k", value=b"v", timestamp=None)
             return await (await producer.send_batch(batch, settings.topic(topics.CLICKS), partition=0))
 
-    settings = fresh(embedded_kafka)
+    settings = fresh(broker)
     assert asyncio.run(scenario()) is None

@@ -1,4 +1,4 @@
-"""Checkpoints on real brokers: owners killed at every point, failed appends, fencing, logs read back."""
+"""Checkpoints on a real broker: owners killed at every point, failed appends, fencing, logs read back."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ from streams.transport.checkpoint_writer import CheckpointError
 from streams.transport.client_options import aiokafka_options, kafka_python_options
 from streams.transport.log_offsets import log_ends
 from streams.transport.topic_admin import ensure_topics
-from tests.conftest import Broker
+from tests.conftest import fresh_settings
 from tests.support.load import generated, visitors
 from tests.support.outside import write
 from tests.support.seating import (
@@ -46,7 +46,6 @@ HOUR_MS = 3_600_000
 #: What aiokafka says of a fenced producer: at the request, or at the next call after it.
 FENCED = r"Fenced|InvalidProducerEpoch|not in transaction"
 _BROKEN = [("leads", b"v-1", b"{"), ("ad-clicks", b"v-2", b"\xff"), ("orders", b"v-3", {"event_id": "x"})]
-_baselines: dict[str, dict[str, Any]] = {}
 
 
 def loaded(settings_for: Any, broker: Any) -> Any:
@@ -67,20 +66,13 @@ async def run(settings: Any, deaths: dict[tuple[int, int], list[Death]]) -> dict
         return await made.outcome()
 
 
-@pytest.fixture
-def apache(real_kafka: Any) -> Broker:
-    return Broker("apache", real_kafka.url, has_transactions=True)
-
-
-@pytest.fixture
-def baseline(broker: Any, settings_for: Any) -> dict[str, Any]:
+@pytest.fixture(scope="module")
+def baseline(broker: Any) -> dict[str, Any]:
     """What comes out of a run in which nobody dies."""
-    if broker.kind not in _baselines:
-        found = asyncio.run(run(loaded(settings_for, broker), {}))
-        assert len(found["letters"]) >= len(_BROKEN)
-        assert len(found["kpis"]) > 300
-        _baselines[broker.kind] = found
-    return _baselines[broker.kind]
+    found = asyncio.run(run(loaded(fresh_settings, broker), {}))
+    assert len(found["letters"]) >= len(_BROKEN)
+    assert len(found["kpis"]) > 300
+    return found
 
 
 @pytest.mark.parametrize("point", POINTS)
@@ -161,8 +153,7 @@ def test_an_append_without_a_broker_fails_within_its_deadline_and_nothing_follow
         asyncio.run(scenario())
 
 
-@pytest.mark.kafka
-def test_of_an_append_that_its_topic_refuses_no_reader_sees_an_output(apache, settings_for) -> None:
+def test_of_an_append_that_its_topic_refuses_no_reader_sees_an_output(broker, settings_for) -> None:
     async def scenario() -> None:
         async with deployment(settings) as made:
             limit_message_size(settings, topics.INTAKE_CHANGELOG, 500)
@@ -175,7 +166,7 @@ def test_of_an_append_that_its_topic_refuses_no_reader_sees_an_output(apache, se
             await refuses_what_follows(made, made.seats[INTAKE, 0])
             assert await visible(settings) == before
 
-    settings = fresh(settings_for, apache)
+    settings = fresh(settings_for, broker)
     asyncio.run(scenario())
 
 
@@ -189,8 +180,7 @@ def limit_message_size(settings: Any, topic: str, size: int) -> None:
 # --- fencing ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.kafka
-def test_the_next_write_of_an_owner_that_was_succeeded_fails(apache, settings_for) -> None:
+def test_the_next_write_of_an_owner_that_was_succeeded_fails(broker, settings_for) -> None:
     async def scenario() -> None:
         async with deployment(settings) as made:
             first = made.seats[INTAKE, 0]
@@ -201,7 +191,7 @@ def test_the_next_write_of_an_owner_that_was_succeeded_fails(apache, settings_fo
             await refuses_what_follows(made, first)
             assert await folded_partials(settings) == {}
 
-    settings = fresh(settings_for, apache)
+    settings = fresh(settings_for, broker)
     asyncio.run(scenario())
 
 
@@ -211,9 +201,8 @@ async def succeed(made: Deployment) -> None:
     await made.open(INTAKE, 0)
 
 
-@pytest.mark.kafka
 def test_a_release_that_cannot_write_ends_the_process_since_aiokafka_would_only_log_it(
-    apache, settings_for
+    broker, settings_for
 ) -> None:
     async def scenario() -> None:
         async with deployment(settings):
@@ -227,14 +216,13 @@ def test_a_release_that_cannot_write_ends_the_process_since_aiokafka_would_only_
                 await made.processor.release()
         assert [type(failure) for failure in failures if "intake" in str(failure)] == [CheckpointError]
 
-    settings = fresh(settings_for, apache, publish_interval="1h")
+    settings = fresh(settings_for, broker, publish_interval="1h")
     asyncio.run(scenario())
 
 
-@pytest.mark.kafka
 @pytest.mark.parametrize("point", [BEFORE_APPEND, BEFORE_OUTPUTS, AMID_OUTPUTS, BEFORE_COMMIT])
 def test_an_owner_that_stalls_amid_a_checkpoint_and_wakes_up_succeeded_cannot_write(
-    apache, settings_for, monkeypatch, point
+    broker, settings_for, monkeypatch, point
 ) -> None:
     # first   open ── checkpoint: stalls ────────────────── wakes up ✗
     # second                              open ── checkpoint
@@ -256,12 +244,12 @@ def test_an_owner_that_stalls_amid_a_checkpoint_and_wakes_up_succeeded_cannot_wr
             assert await epochs(settings) == [1, 2, 2]
 
     monkeypatch.setattr(checkpoint_module, "MAX_BATCH_BYTES", 200)
-    settings = fresh(settings_for, apache)
+    settings = fresh(settings_for, broker)
     asyncio.run(scenario())
 
 
 def test_without_transactions_what_an_owner_appends_after_its_successor_is_not_read_back(
-    embedded_kafka, settings_for
+    broker, settings_for
 ) -> None:
     # first   open ── checkpoint: stalls ──────────────── wakes up, appends
     # second                              open ── checkpoint
@@ -284,7 +272,7 @@ def test_without_transactions_what_an_owner_appends_after_its_successor_is_not_r
             assert made.state() == second
             assert {campaign for campaign, _, _ in made.intake(0).panes.tallies} == {"whole", "more"}
 
-    settings = fresh(settings_for, Broker("embedded", embedded_kafka.url, has_transactions=False))
+    settings = fresh(settings_for, broker, transactions=False)
     asyncio.run(scenario())
 
 
@@ -294,8 +282,7 @@ async def epochs(settings: Any) -> list[int]:
     return [decode_as(IntakeMeta, value).epoch for key, value in found if key == META_KEY and value]
 
 
-@pytest.mark.kafka
-def test_what_an_owner_had_begun_is_in_the_log_and_never_read(apache, settings_for) -> None:
+def test_what_an_owner_had_begun_is_in_the_log_and_never_read(broker, settings_for) -> None:
     async def scenario() -> None:
         death = Death(BEFORE_COMMIT, at=2)
         async with deployment(settings, {(INTAKE, 0): [death]}) as made:
@@ -306,7 +293,7 @@ def test_what_an_owner_had_begun_is_in_the_log_and_never_read(apache, settings_f
             assert await folded_partials(settings) == {}
             assert await uncommitted(settings, topics.PARTIALS) > 0
 
-    settings = fresh(settings_for, apache)
+    settings = fresh(settings_for, broker)
     asyncio.run(scenario())
 
 

@@ -30,7 +30,6 @@ from streams.transport.batch_consumer import BatchConsumer, BatchConsumerThread,
 from streams.transport.client_options import aiokafka_options
 from streams.transport.faust_app import make_app
 from streams.transport.topic_admin import ensure_topics
-from tests.conftest import Broker
 from tests.support.pinning import LIMIT_S, append, until
 
 
@@ -234,7 +233,7 @@ def _are_whole_and_in_order(settings: Any, recorder: Recorder, sizes: dict[int, 
     assert {topic for topic, *_ in recorder.taken} == {settings.topic(topics.CLICKS)}
 
 
-def test_reading_begins_where_the_owner_says(embedded_kafka, fresh) -> None:
+def test_reading_begins_where_the_owner_says(broker, fresh) -> None:
     async def scenario() -> None:
         recorder = Recorder()
         recorder.begin(settings)
@@ -255,11 +254,11 @@ def test_reading_begins_where_the_owner_says(embedded_kafka, fresh) -> None:
             assert recorder.taken[0][3].start == 4
             assert app.consumer._committed_offset[TP(clicks, 0)] == 4
 
-    settings = fresh(embedded_kafka)
+    settings = fresh(broker)
     asyncio.run(scenario())
 
 
-def test_a_suspended_flow_drops_the_batches_that_are_queued(embedded_kafka, fresh) -> None:
+def test_a_suspended_flow_drops_the_batches_that_are_queued(broker, fresh) -> None:
     async def scenario() -> None:
         recorder = Recorder()
         recorder.begin(settings)
@@ -284,11 +283,11 @@ def test_a_suspended_flow_drops_the_batches_that_are_queued(embedded_kafka, fres
                 "the queued batch is gone: nothing but a seek brings it back"
             )
 
-    settings = fresh(embedded_kafka)
+    settings = fresh(broker)
     asyncio.run(scenario())
 
 
-def test_an_error_while_taking_over_crashes_the_app_before_anything_is_read(embedded_kafka, fresh) -> None:
+def test_an_error_while_taking_over_crashes_the_app_before_anything_is_read(broker, fresh) -> None:
     async def scenario() -> None:
         recorder = Recorder()
         recorder.begin(settings)
@@ -304,11 +303,11 @@ def test_an_error_while_taking_over_crashes_the_app_before_anything_is_read(embe
             assert recorder.taken == []
             assert "seek" not in recorder.events
 
-    settings = fresh(embedded_kafka)
+    settings = fresh(broker)
     asyncio.run(scenario())
 
 
-def test_the_aiokafka_consumer_is_told_what_the_design_wants(embedded_kafka, fresh) -> None:
+def test_the_aiokafka_consumer_is_told_what_the_design_wants(broker, fresh) -> None:
     async def scenario() -> None:
         recorder = Recorder()
         async with running(settings, recorder) as app:
@@ -321,13 +320,12 @@ def test_the_aiokafka_consumer_is_told_what_the_design_wants(embedded_kafka, fre
             assert consumer._coordinator._assignors == [RangePartitionAssignor]
             assert not consumer._enable_auto_commit
 
-    settings = fresh(embedded_kafka)
+    settings = fresh(broker)
     asyncio.run(scenario())
 
 
-@pytest.mark.kafka
 def test_who_was_assigned_nothing_for_want_of_metadata_gets_its_partitions_soon(
-    real_kafka, fresh, monkeypatch
+    broker, fresh, monkeypatch
 ) -> None:
     # A worker that is cut off between its first word with a broker and the list of topics leads its group all the
     # same once it gets through, and assigns from a list that is empty (found by seed 48 on one broker).
@@ -351,15 +349,12 @@ def test_who_was_assigned_nothing_for_want_of_metadata_gets_its_partitions_soon(
     whole, stock = AIOKafkaClient._metadata_update, RangePartitionAssignor.assign
     monkeypatch.setattr(AIOKafkaClient, "_metadata_update", update)
     monkeypatch.setattr(RangePartitionAssignor, "assign", assign)
-    settings = fresh(Broker("apache", real_kafka.url, has_transactions=True))
+    settings = fresh(broker)
     asyncio.run(scenario())
     assert assigned[0] == 0, "it led its group without knowing a topic"
 
 
-@pytest.mark.kafka
-def test_a_spare_worker_stays_in_its_group_however_long_it_has_nothing_to_read(
-    real_kafka, settings_for
-) -> None:
+def test_a_spare_worker_stays_in_its_group_however_long_it_has_nothing_to_read(broker, settings_for) -> None:
     # Faust does not fetch while nothing is assigned, and aiokafka leaves the group, for good, of who does not fetch
     # for max_poll_interval: after it a spare would never take over (found by seeds 48 and 67 on one broker).
     async def scenario() -> None:
@@ -391,6 +386,6 @@ def test_a_spare_worker_stays_in_its_group_however_long_it_has_nothing_to_read(
         stock, coordinator._do_heartbeat = coordinator._do_heartbeat, beat
         return beats
 
-    settings = settings_for(Broker("apache", real_kafka.url, has_transactions=True), partitions=1)
+    settings = settings_for(broker, partitions=1)
     ensure_topics(settings, create=True)
     asyncio.run(scenario())

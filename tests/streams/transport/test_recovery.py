@@ -1,4 +1,4 @@
-"""Reading state back on real brokers: whole changelogs, where logs begin and end, states that are refused."""
+"""Reading state back on a real broker: whole changelogs, where logs begin and end, states that are refused."""
 
 import asyncio
 import contextlib
@@ -12,24 +12,18 @@ from kafka.admin import NewTopic
 
 from metrics.values.errors import StateError
 from streams import topics
+from streams.embedded.broker import embedded_broker
 from streams.state.checkpoint import Checkpoint
 from streams.state.codec import Entry
 from streams.transport.checkpoint_writer import CheckpointWriter, bounds
 from streams.transport.client_options import aiokafka_options, kafka_python_options
 from streams.transport.log_reader import read_whole
 from streams.transport.topic_admin import ensure_topics
-from tests.conftest import Broker
 from tests.support.outside import write
 from tests.support.seating import INTAKE, MERGE, Deployment, deployment, entries_of
-from tests.support.servers.kafka import start_kafka
 from tests.support.servers.worker import wait_for
 
 T0 = 1_780_000_000_000
-
-
-@pytest.fixture
-def apache(real_kafka: Any) -> Broker:
-    return Broker("apache", real_kafka.url, has_transactions=True)
 
 
 def fresh(settings_for: Any, broker: Any, **overrides: Any) -> Any:
@@ -67,9 +61,8 @@ def test_every_record_of_every_checkpoint_is_read_back_in_order(broker, settings
     assert asyncio.run(scenario()) == [entry for entries in checkpoints for entry in entries]
 
 
-@pytest.mark.kafka
 def test_who_takes_over_right_after_a_commit_reads_it_though_its_marker_was_still_to_come(
-    apache, settings_for
+    broker, settings_for
 ) -> None:
     async def scenario() -> None:
         for number in range(15):
@@ -80,21 +73,20 @@ def test_who_takes_over_right_after_a_commit_reads_it_though_its_marker_was_stil
             await writer.write(Checkpoint(number, [(b"k%d" % number, b"v")]))
             await writer.stop()
 
-    settings = fresh(settings_for, apache)
+    settings = fresh(settings_for, broker)
     changelog = (topics.INTAKE_CHANGELOG, 0)
     asyncio.run(scenario())
 
 
-@pytest.mark.kafka
 @pytest.mark.parametrize("outcomes", ["c", "a", "ca", "ac", "aaa", "caacaa"])
 def test_a_changelog_that_ends_in_markers_is_read_to_its_end_without_what_was_aborted(
-    apache, settings_for, outcomes
+    broker, settings_for, outcomes
 ) -> None:
     async def scenario() -> list[bytes | None]:
         await transactions(settings, topics.INTAKE_CHANGELOG, outcomes)
         return [value for _, value in await entries_of(settings, topics.INTAKE_CHANGELOG)]
 
-    settings = fresh(settings_for, apache)
+    settings = fresh(settings_for, broker)
     kept = [b"%d" % number for number, outcome in enumerate(outcomes) if outcome == "c"]
     assert asyncio.run(asyncio.wait_for(scenario(), 20)) == [value for value in kept for _ in range(2)]
 
@@ -110,11 +102,10 @@ async def transactions(settings: Any, topic: str, outcomes: str) -> None:
             await (producer.commit_transaction if outcome == "c" else producer.abort_transaction)()
 
 
-@pytest.mark.kafka
 @pytest.mark.slow
 def test_a_compacted_changelog_gives_the_last_value_of_each_key(settings_for) -> None:
-    with start_kafka({"log.cleaner.backoff.ms": "200"}) as kafka:
-        settings = settings_for(Broker("apache", kafka.url, has_transactions=True), partitions=1)
+    with embedded_broker(properties={"log.cleaner.backoff.ms": "200"}) as own:
+        settings = settings_for(own, partitions=1)
         _create_eagerly_compacted(settings, settings.topic(topics.INTAKE_CHANGELOG))
         written = asyncio.run(_write_over_and_over(settings))
         wait_for("the log is compacted", lambda: len(_raw_offsets(settings)) < len(written) // 2, 40)
@@ -124,7 +115,7 @@ def test_a_compacted_changelog_gives_the_last_value_of_each_key(settings_for) ->
 
 
 def _create_eagerly_compacted(settings: Any, name: str) -> None:
-    eager = {"cleanup.policy": "compact", "segment.bytes": "20000", "min.cleanable.dirty.ratio": "0.01"}
+    eager = {"cleanup.policy": "compact", "segment.bytes": "1048576", "min.cleanable.dirty.ratio": "0.01"}
     admin = KafkaAdminClient(**kafka_python_options(settings))
     with contextlib.closing(admin):
         admin.create_topics([NewTopic(name, 1, 1, topic_configs=eager)])
@@ -136,7 +127,7 @@ async def _write_over_and_over(settings: Any) -> list[Entry]:
     await writer.start()
     try:
         for number in range(60):
-            entries = [(b"k%d" % (at % 20), b"%d" % number * 20) for at in range(40)]
+            entries = [(b"k%d" % (at % 20), b"%d" % number * 1_000) for at in range(40)]
             await writer.write(Checkpoint(number, entries))
             written += entries
     finally:
@@ -166,9 +157,8 @@ def test_bounds_are_the_first_record_and_one_past_the_last(broker, settings_for)
     assert found == {(orders, 0): (0, 0), (orders, 1): (0, 5)}
 
 
-@pytest.mark.kafka
-def test_bounds_of_a_log_that_was_cut_and_ends_in_a_marker(apache, settings_for) -> None:
-    settings = fresh(settings_for, apache)
+def test_bounds_of_a_log_that_was_cut_and_ends_in_a_marker(broker, settings_for) -> None:
+    settings = fresh(settings_for, broker)
     asyncio.run(transactions(settings, "orders", "ca"))
     cut(settings, "orders", 1)
     assert asyncio.run(bounds(settings, [(settings.topic("orders"), 0)])) == {
@@ -253,16 +243,15 @@ def test_an_offset_at_the_end_of_its_log_is_taken(broker, settings_for) -> None:
     assert asyncio.run(scenario())[settings.topic("leads"), 0] == 5
 
 
-@pytest.mark.kafka
 def test_an_offset_before_the_start_of_its_log_is_refused_with_the_number_of_lost_records(
-    apache, settings_for
+    broker, settings_for
 ) -> None:
     async def scenario() -> str:
         await stored(settings, lambda made: made.intake(0).advance(topics.ORDERS, 2))
         cut(settings, topics.ORDERS, 6)
         return await refusal(settings)
 
-    settings = fresh(settings_for, apache)
+    settings = fresh(settings_for, broker)
     write(settings, [("orders", b"k", {"n": number}) for number in range(9)], partition=0)
     said = asyncio.run(scenario())
     assert (
@@ -270,8 +259,7 @@ def test_an_offset_before_the_start_of_its_log_is_refused_with_the_number_of_los
     )
 
 
-@pytest.mark.kafka
-def test_a_partition_absent_from_the_state_begins_where_its_log_does(apache, settings_for) -> None:
+def test_a_partition_absent_from_the_state_begins_where_its_log_does(broker, settings_for) -> None:
     async def scenario() -> dict[tuple[str, int], int]:
         made = Deployment(settings)
         await made.processor.take_over({0}, 1)
@@ -279,7 +267,7 @@ def test_a_partition_absent_from_the_state_begins_where_its_log_does(apache, set
         await made.processor.release()
         return positions
 
-    settings = fresh(settings_for, apache)
+    settings = fresh(settings_for, broker)
     write(settings, [("orders", b"k", {"n": number}) for number in range(9)], partition=0)
     cut(settings, topics.ORDERS, 6)
     assert asyncio.run(scenario())[settings.topic("orders"), 0] == 6

@@ -139,9 +139,8 @@ def test_an_existing_topic_that_differs_is_left_alone_and_named(broker, settings
     assert "has 5 partitions where 3 are needed" in capsys.readouterr().out
 
 
-@pytest.mark.kafka
-def test_too_many_replicas_are_refused_with_the_setting_to_correct(real_kafka, settings_for) -> None:
-    settings = settings_for(real_kafka, replication_factor=3)
+def test_too_many_replicas_are_refused_with_the_setting_to_correct(broker, settings_for) -> None:
+    settings = settings_for(broker, replication_factor=3)
     with pytest.raises(RoistreamError, match=r"refuses to create .*ROISTREAM_REPLICATION_FACTOR"):
         ensure_topics(settings, create=True)
 

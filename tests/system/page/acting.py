@@ -23,7 +23,6 @@ def start_board(settings: Settings, port: int, folder: Path) -> Server:
     variables = {
         "ROISTREAM_BROKER": settings.broker,
         "ROISTREAM_REDIS_URL": settings.redis_url.get_secret_value(),
-        "ROISTREAM_TRANSACTIONS": "false",
         "ROISTREAM_TOPIC_PREFIX": settings.topic_prefix,
         "ROISTREAM_BOARD_PORT": str(port),
         "ROISTREAM_BOARD_TOKEN": TOKEN,

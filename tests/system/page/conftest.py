@@ -1,6 +1,5 @@
 """A board with its page, and a browser to look at it."""
 
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from urllib.parse import quote
@@ -13,12 +12,12 @@ from metrics.budget.records import BoardCard
 from streams.embedded.child_process import free_ports
 from streams.settings import Settings
 from streams.transport.topic_admin import ensure_topics
+from tests.conftest import REQUIRE_PROGRAMS
 from tests.support import board_seeding as seeding
 from tests.system.page.acting import DESKTOP, PATIENCE_MS, TOKEN, await_board, start_board
 
 #: Where the programs of distributions are called differently.
 _PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
-_REQUIRED = os.environ.get("ROISTREAM_REQUIRE_KAFKA") == "1"
 
 
 @pytest.fixture
@@ -29,12 +28,11 @@ def store(cache) -> Iterator[redis.Redis]:
 
 
 @pytest.fixture(scope="module")
-def settings(embedded_kafka, cache) -> Settings:
+def settings(broker, cache) -> Settings:
     (port,) = free_ports(1)
     made = Settings(
-        broker=embedded_kafka.url,
+        broker=broker.url,
         redis_url=cache.url,
-        transactions=False,
         topic_prefix=f"board-page-{port}-",
         board_port=port,
         board_token=TOKEN,
@@ -61,7 +59,7 @@ def playwright(address: str) -> Iterator[Playwright]:
 def browser(playwright: Playwright) -> Iterator[Browser]:
     program = next(filter(None, map(shutil.which, _PROGRAMS)), None)
     if program is None:
-        if _REQUIRED:
+        if REQUIRE_PROGRAMS:
             pytest.fail("no Chromium here: apt-get install chromium")
         pytest.skip("no Chromium here: apt-get install chromium")
     running = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
