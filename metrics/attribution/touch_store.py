@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from metrics.attribution.incremental_growth import WiderIndex, WiderRing
 from metrics.attribution.touchpoints import Codes, Instants
 from metrics.kernels import touches as kernels
 
@@ -19,8 +18,6 @@ Hashes = npt.NDArray[np.uint64]
 
 _MIN_CAPACITY = 1 << 12
 _GROWTH = 1.25
-#: So full, the ring and the index begin to grow; so many times faster than they fill.
-_SCARCE, _HASTE = 0.88, 16
 _MERGE = 16
 _LARGEST_BLOCK = 1 << 17
 #: A visitor's touches that are looked at: what has more is no person.
@@ -78,9 +75,6 @@ class TouchStore:
         self._back: npt.NDArray[np.uint32] = np.zeros(_MIN_CAPACITY, np.uint32)
         self._slots: Instants = np.full(2 * _MIN_CAPACITY, kernels.FREE, np.int64)
         self._marks: Instants = np.zeros(3, np.int64)
-        #: What will take their place.
-        self._wider_ring: WiderRing | None = None
-        self._wider_index: WiderIndex | None = None
         self._blocks: list[_Span] = []
         self._rewritten: set[int] = set()
         self._begun = 0
@@ -104,10 +98,7 @@ class TouchStore:
     @property
     def nbytes(self) -> int:
         """Bytes of memory that the columns and the index take."""
-        arrays: list[npt.NDArray[Any]] = [*self._ring, self._slots]
-        arrays += [] if self._wider_ring is None else self._wider_ring.columns
-        arrays += [] if self._wider_index is None else [self._wider_index.slots]
-        return sum(array.nbytes for array in arrays)
+        return sum(array.nbytes for array in (*self._ring, self._slots))
 
     def insert(self, columns: TouchColumns) -> None:
         """Keep a batch of touches; those of nobody are passed over."""
@@ -141,11 +132,7 @@ class TouchStore:
 
     def erase(self, visitor: int) -> int:
         """Forget a visitor; the blocks that held the touches are stored anew. Returns how many there were."""
-        if self._wider_index is not None:
-            self._wider_index.erase(visitor, self._visitors, self._marks)
         numbers = kernels.erase(np.uint64(visitor), self._visitors, self._back, self._slots, self._marks)
-        if self._wider_ring is not None:
-            self._wider_ring.erase(numbers)
         starts = [block.start for block in self._blocks]
         for number in numbers.tolist():
             index = bisect_right(starts, number) - 1
@@ -250,51 +237,33 @@ class TouchStore:
         return self._visitors, self._at, self._touchpoints, self._back
 
     def _make_room(self, count: int) -> None:
-        """Room for so many touches more; where it will be short, some of what it takes to have more."""
-        self._widen_ring(count)
-        while len(self) + count > len(self._visitors):
-            self._widen_ring(count)
-        self._widen_index(count)
-        while self._filled(count) > len(self._slots):
-            self._widen_index(count)
+        """Room for so many touches more. Growth is done at once: at five million touches it takes some 0.2 s (D65)."""
+        needed = len(self) + count
+        if needed > len(self._visitors):
+            self._grow_ring(int(needed * _GROWTH))
+        if 2 * (int(self._marks[kernels.USED]) + count) > len(self._slots):
+            self._rebuild_index(count)
 
-    def _widen_ring(self, count: int) -> None:
-        needed, capacity = len(self) + count, len(self._visitors)
-        if self._wider_ring is None and needed > _SCARCE * capacity:
-            wider = int(max(needed, capacity) * _GROWTH)
-            self._wider_ring = WiderRing(self._ring, wider, int(self._marks[kernels.FIRST]))
-        if self._wider_ring is not None:
-            most = len(self) if needed > capacity else _HASTE * count
-            self._grow(self._wider_ring, most)
+    def _grow_ring(self, capacity: int) -> None:
+        columns: list[npt.NDArray[Any]] = [*self._ring]
+        grown = [np.zeros(capacity, column.dtype) for column in columns]
+        start, end = self.span
+        while start < end:  # in runs, as far as neither ring turns
+            old, new = start % len(self._visitors), start % capacity
+            length = min(end - start, len(self._visitors) - old, capacity - new)
+            for before, after in zip(columns, grown, strict=True):
+                after[new : new + length] = before[old : old + length]
+            start += length
+        self._visitors, self._at, self._touchpoints, self._back = grown
 
-    def _widen_index(self, count: int) -> None:
-        needed, size = self._filled(count), len(self._slots)
-        if self._wider_index is None and needed > _SCARCE * size:
-            self._wider_index = WiderIndex(self._index_size(count), self._marks)
-        if self._wider_index is not None:
-            most = size if needed > size else _HASTE * count
-            self._reindex(self._wider_index, most)
-
-    def _filled(self, count: int) -> int:
-        """Twice the slots that will have been used."""
-        return 2 * (int(self._marks[kernels.USED]) + count)
-
-    def _grow(self, wider: WiderRing, most: int) -> None:
-        if wider.go_on(self._ring, self._marks, most):
-            self._visitors, self._at, self._touchpoints, self._back = wider.columns
-            self._wider_ring = None
-
-    def _index_size(self, count: int) -> int:
+    def _rebuild_index(self, count: int) -> None:
+        """Slots for the visitors whose touches are kept, with room for so many more."""
         size = 2 * _MIN_CAPACITY
         while size < 2.5 * (self.visitors + count):
             size *= 2
-        return size
-
-    def _reindex(self, wider: WiderIndex, most: int) -> None:
-        if wider.go_on(self._slots, self._visitors, self._marks, most):
-            self._slots = wider.slots
-            self._marks[kernels.USED] = wider.used
-            self._wider_index = None
+        slots, used = np.full(size, kernels.FREE, np.int64), np.zeros(1, np.int64)
+        kernels.move(self._slots, self._visitors, slots, self._marks, used)
+        self._slots, self._marks[kernels.USED] = slots, used[0]
 
 
 class ConvertedVisitors:

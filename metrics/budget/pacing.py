@@ -5,7 +5,7 @@ from math import sqrt
 from typing import Literal, NamedTuple
 
 from metrics.budget.state import Hour
-from metrics.values.time import DAY, HOUR
+from metrics.values.time import HOUR
 
 #: Half the width of the band on the first day, as a share of the budget; it closes with the square root of what is left.
 OPENING_BAND = 0.25
@@ -70,8 +70,3 @@ def band(left: float) -> float:
     (0.25, 0.125, 0.0)
     """
     return OPENING_BAND * sqrt(min(1.0, max(0.0, left)))
-
-
-def days_left(flight: tuple[int, int], now: int) -> float:
-    """Days until the flight ends, 0 after it."""
-    return max(0, flight[1] - now) / DAY

@@ -4,7 +4,6 @@ Takes an immutable snapshot and gives text; knows no clock, no network and no Fa
 run in a thread beside the event loop.
 """
 
-from metrics.exposition.collector import RoistreamCollector
 from metrics.exposition.rendering import Exposition, prefers_openmetrics, render
 from metrics.exposition.series_limit import OTHER, SeriesLimit
 from metrics.exposition.snapshot import (
@@ -36,7 +35,6 @@ __all__ = [
     "PipelineSnapshot",
     "RecoverySnapshot",
     "RedisSnapshot",
-    "RoistreamCollector",
     "RollupSnapshot",
     "SeriesLimit",
     "SnapshotSource",

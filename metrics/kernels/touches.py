@@ -191,30 +191,6 @@ def move(heads: Any, visitors: Any, slots: Any, marks: Any, used: Any) -> None:
 
 
 @kernel
-def renew(first: int, visitors: Any, slots: Any, marks: Any, used: Any) -> None:
-    """Put the touches from ``first`` on into new slots; the newest of each visitor stays."""
-    capacity = len(visitors)
-    for number in range(max(first, marks[FIRST]), marks[NEXT]):
-        visitor = visitors[number % capacity]
-        if visitor == 0:
-            continue
-        slot = find(visitor, slots, visitors, marks)
-        if slot < 0:
-            slot = -1 - slot
-            if slots[slot] == FREE:
-                used[0] += 1
-        slots[slot] = number
-
-
-@kernel
-def drop(visitor: Any, visitors: Any, slots: Any, marks: Any) -> None:
-    """Forget a visitor whose touches are still there."""
-    slot = find(visitor, slots, visitors, marks)
-    if slot >= 0:
-        slots[slot] = GONE
-
-
-@kernel
 def live(slots: Any, marks: Any) -> int:
     """How many visitors have a touch that is kept."""
     count = 0

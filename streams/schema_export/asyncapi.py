@@ -1,7 +1,5 @@
-"""The topics as an AsyncAPI 3 document, and the small YAML that writes it. Talks to no broker."""
+"""The topics as an AsyncAPI 3 document. Talks to no broker."""
 
-import json
-import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -330,45 +328,3 @@ def _message(channel: Channel) -> Document:
         "bindings": {"kafka": {"key": key, "bindingVersion": _KAFKA_BINDING}},
         "examples": [{"name": "typical", "payload": channel.example}],
     }
-
-
-#: Words that YAML 1.1 takes for booleans or null need quotes.
-_PLAIN_KEY = re.compile(r"(?!(?i:yes|no|on|off|true|false|null|y|n)\Z)[A-Za-z_$][A-Za-z0-9_.$-]*")
-
-
-def to_yaml(value: Document) -> str:
-    """A document of dicts, lists and scalars as YAML in block style.
-
-    Twenty lines instead of a dependency at run time: scalars are written as JSON, which YAML reads.
-
-    >>> print(to_yaml({"a": [1, {"b": "x: y"}], "c": {}}), end="")
-    a:
-      - 1
-      - b: "x: y"
-    c: {}
-    """
-    return "".join(f"{line}\n" for line in _lines(value))
-
-
-def _lines(value: Any) -> list[str]:
-    if isinstance(value, dict) and value:
-        return [line for key, item in value.items() for line in _entry(f"{_key(key)}:", item)]
-    if isinstance(value, list) and value:
-        return [line for item in value for line in _item(item)]
-    return [json.dumps(value, ensure_ascii=False)]
-
-
-def _entry(head: str, item: Any) -> list[str]:
-    lines = _lines(item)
-    if isinstance(item, (dict, list)) and item:
-        return [head, *(f"  {line}" for line in lines)]
-    return [f"{head} {lines[0]}"]
-
-
-def _item(item: Any) -> list[str]:
-    first, *rest = _lines(item)
-    return [f"- {first}", *(f"  {line}" for line in rest)]
-
-
-def _key(key: str) -> str:
-    return key if _PLAIN_KEY.fullmatch(key) else json.dumps(key)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import msgspec
+import yaml
 
 from metrics.budget.records import BudgetAction, BudgetDecision
 from metrics.kpis.catalogue import KPIS
@@ -132,7 +133,9 @@ def generate() -> dict[str, str]:
         for name, record in {**SOURCES, **OUTPUTS}.items()
     }
     return schemas | {
-        "docs/asyncapi.yaml": asyncapi.to_yaml(asyncapi.document()),
+        "docs/asyncapi.yaml": yaml.safe_dump(
+            asyncapi.document(), sort_keys=False, allow_unicode=True, width=110
+        ),
         "docs/kpis.md": kpi_docs.page(),
     }
 

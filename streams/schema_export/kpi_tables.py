@@ -12,7 +12,7 @@ divided last, so that windows and channels roll up. A ratio is in units of 1 (0.
 currency units; each value is computed exactly and rounded half-even to 6 decimals once. A KPI that is
 undefined is `null` in records, and its sample is absent in Prometheus; it is never 0, NaN or infinity.
 It is undefined, too, where a figure it needs is unknown: a campaign whose spend, impressions and clicks come
-from reports has none of them in windows that no report can count in. `metrics/kpis/null_reasons.py` says which.
+from reports has none of them in windows that no report can count in.
 Margins may be negative and returns may fall below −1: nothing is clamped.
 
 """

@@ -13,12 +13,12 @@ from metrics.exposition import (
     CampaignSnapshot,
     Exposition,
     PipelineSnapshot,
-    RoistreamCollector,
     WorkerSnapshot,
 )
 from metrics.kpis.catalogue import BY_ID
 from metrics.records.kpi_reading import CampaignKpi, OtherBasis, Sums
 from metrics.sums.tally import Tally
+from tests.support.collector import RoistreamCollector
 
 WINDOWS = ("1h", "24h", "total")
 OPENMETRICS = "application/openmetrics-text;version=1.0.0"

@@ -18,11 +18,11 @@ from prometheus_client.parser import text_string_to_metric_families as parse_pla
 
 from metrics.exposition import (
     Exposition,
-    RoistreamCollector,
     prefers_openmetrics,
 )
 from metrics.exposition.metric_families import BY_NAME, FAMILIES
 from metrics.kpis.catalogue import COUNTERS, KPI_FAMILIES, SUM_GAUGES
+from tests.support.collector import RoistreamCollector
 from tests.support.exposed import (
     OPENMETRICS,
     PLAIN,

@@ -8,7 +8,6 @@ import pytest
 
 from metrics.kpis import formulas as kpis
 from metrics.kpis.catalogue import BY_ID, COUNTERS, KPI_FAMILIES, KPI_GAUGES, KPIS, SUM_GAUGES
-from metrics.kpis.null_reasons import why_null
 from metrics.records.kpi_reading import Sums
 from metrics.sums.tally import Tally
 
@@ -51,12 +50,6 @@ def test_every_row_stands_in_the_docs(kpi):
     assert kpi.title in row
     assert kpi.undefined in row
     assert kpi.family is None or f"`{kpi.family}" in row
-
-
-@pytest.mark.parametrize("kpi", KPIS, ids=lambda kpi: kpi.id)
-def test_every_kpi_without_figures_has_a_reason(kpi):
-    nothing = Sums(**dict.fromkeys(Sums.__struct_fields__, 0))
-    assert why_null(kpi.id, kpis.KpiInputs(sums=nothing, total=nothing))
 
 
 def test_the_families_are_those_of_the_contract():

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from metrics.kpis.catalogue import KPIS
 from metrics.kpis.formulas import KpiInputs, compute
-from metrics.kpis.null_reasons import why_null
 from metrics.records.kpi_reading import Sums
 from metrics.values.time import DAY
 
@@ -151,10 +150,3 @@ def test_whole_credit_written_as_a_float_changes_nothing(window, total):
     assert compute(KpiInputs(sums=window, total=total)) == compute(
         KpiInputs(sums=as_floats(window), total=as_floats(total))
     )
-
-
-@given(inputs)
-def test_there_is_a_reason_exactly_where_a_kpi_is_null(given_inputs):
-    figures = compute(given_inputs)
-    reasons = {key: why_null(key, given_inputs) for key in figures}
-    assert {key for key in figures if figures[key] is None} == {key for key in reasons if reasons[key]}

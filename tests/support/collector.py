@@ -1,4 +1,4 @@
-"""The page as a ``prometheus_client`` collector, for whoever keeps a registry of that library."""
+"""The page as a ``prometheus_client`` collector: what our own writer is compared with."""
 
 from collections.abc import Iterable
 
