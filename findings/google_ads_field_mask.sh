@@ -5,7 +5,7 @@
 #   examples use for an update, names every field that was set.
 # Seen: the message knows that the field was set (HasField is true), yet the mask leaves out what equals the type's zero:
 #   false, 0, an empty list. Compared with the object before, the same helper names it.
-# Why it matters: a mutate call with such a mask succeeds and changes nothing. Whoever writes to the platform builds the
+# Why it matters: a mutate call with such a mask leaves the field as it is. Whoever writes to the platform builds the
 #   mask by hand or against what was read before, and reads back.
 set -euo pipefail
 folder=$(mktemp -d)

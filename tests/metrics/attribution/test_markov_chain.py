@@ -6,6 +6,7 @@ import random
 import pytest
 
 from metrics.attribution.markov_chain import PathCount, fit
+from metrics.attribution.models import MARKOV, AttributionRules, Touch, credit
 
 
 def test_the_worked_chain():
@@ -30,6 +31,29 @@ def test_touching_the_same_campaign_again_changes_nothing():
     once = fit([PathCount(["a", "b"], 2, 1), PathCount(["b"], 1, 5)], 0)
     again = fit([PathCount(["a", "a", "a", "b", "b"], 2, 1), PathCount(["b", "b"], 1, 5)], 0)
     assert again.effects == pytest.approx(once.effects)
+
+
+def test_effects_divide_each_journey_among_its_own_campaigns():
+    """Five journeys of docs/sources.md: ChannelAttribution divides all ten conversions, and gives email 0.41."""
+    journeys = [
+        PathCount(["search", "social"], 4, 6),
+        PathCount(["social"], 2, 3),
+        PathCount(["search"], 1, 9),
+        PathCount(["search", "search", "social"], 1, 2),
+        PathCount(["email", "search"], 2, 0),
+    ]
+    effects = fit(journeys, 0).effects
+    assert effects == pytest.approx({"search": 0.80556, "social": 0.7, "email": 0.06444}, abs=1e-5)
+    earned = dict.fromkeys(effects, 0.0)
+    for journey in journeys:
+        path = tuple(Touch(at, True, campaign) for at, campaign in enumerate(journey.campaigns))
+        for campaign, part in credit(MARKOV, path, AttributionRules(), effects):
+            earned[campaign] += journey.conversions * part / 1e6
+    alone = 0.06444 / (0.06444 + 0.80556)
+    both = 0.7 / (0.7 + 0.80556)
+    assert earned == pytest.approx(
+        {"email": 2 * alone, "social": 2 + 5 * both, "search": 1 + 2 * (1 - alone) + 5 * (1 - both)}, abs=1e-3
+    )
 
 
 def test_simulated_removal_agrees():
