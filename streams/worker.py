@@ -5,16 +5,15 @@ import contextlib
 import gc
 import logging
 import os
-import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from typing import Any, Literal, NoReturn
 
 from metrics.entities.campaigns import CampaignRegistry
 from metrics.exposition import Exposition
 from metrics.values.errors import RoistreamError
+from streams.process import log_to_stderr, now_ms, stop_signals
 from streams.runtime import loops
 from streams.runtime.allocation import give_back
 from streams.runtime.kernel_warmup import warm_up
@@ -45,12 +44,6 @@ _STARTS_WITHIN_S = 10
 _SETTLED_AFTER_S = 10
 _BROKER_ASKED_EVERY_S = 3
 _BROKER_ANSWERS_WITHIN_S = 5
-_LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-
-
-def now_ms() -> int:
-    """Wall clock in epoch milliseconds."""
-    return time.time_ns() // 1_000_000
 
 
 def die(error: BaseException) -> NoReturn:
@@ -76,9 +69,7 @@ def run(settings: Settings, accept_dead_letters: int = 0) -> int:
     Raises:
         RoistreamError: when it cannot start; one sentence that says what to do.
     """
-    logging.basicConfig(level=settings.log_level, format=_LOG_FORMAT, force=True)
-    for noisy in ("aiokafka", "faust", "mode", "kafka", "numba"):
-        logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLevelName(settings.log_level)))
+    log_to_stderr(settings.log_level, ("aiokafka", "faust", "mode", "kafka", "numba"))
     _prepare_topics(settings)
     warm_up()
     gc.set_threshold(*_COLLECT_AFTER)
@@ -140,7 +131,7 @@ class Worker:
     async def run(self) -> int:
         """Start everything in order, wait for a signal, stop everything in reverse."""
         stop = asyncio.Event()
-        with _signals(stop.set):
+        with stop_signals(stop.set):
             starting, asked = asyncio.create_task(self._start()), asyncio.create_task(stop.wait())
             await asyncio.wait([starting, asked], return_when=asyncio.FIRST_COMPLETED)
             # With a broker that answers a start takes seconds, and then the group is left in order.
@@ -299,15 +290,3 @@ class Worker:
 def _fail_with_task(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and task.exception() is not None:
         die(task.exception() or RoistreamError("A task ended."))
-
-
-@contextlib.contextmanager
-def _signals(stop: Callable[[], None]) -> Iterator[None]:
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop)
-    try:
-        yield
-    finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)

@@ -1,10 +1,7 @@
 """The board's server: composition of its parts, from start to stop."""
 
 import asyncio
-import errno
 import logging
-import signal
-import time
 from collections.abc import Callable
 
 from aiohttp import web
@@ -21,9 +18,9 @@ from streams.board.middleware import AuthMiddleware, guarded, on_prepare
 from streams.board.redis_subscriber import RedisSubscriber, client
 from streams.board.routes import MAX_BODY_BYTES, BoardRoutes
 from streams.board.simulation import Simulator
+from streams.process import log_to_stderr, now_ms, port_refusal, stop_signals
 from streams.settings import Settings
 
-_LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _MAX_HEADER_BYTES = 8_190
 _KEEP_S = 75.0
 _STOP_SECONDS = 2
@@ -37,14 +34,8 @@ def run(settings: Settings) -> int:
     Raises:
         RoistreamError: when it cannot start; one sentence that says what to do.
     """
-    logging.basicConfig(level=settings.log_level, format=_LOG_FORMAT, force=True)
-    logging.getLogger("aiokafka").setLevel(max(logging.WARNING, logging.getLevelName(settings.log_level)))
+    log_to_stderr(settings.log_level, ("aiokafka",))
     return asyncio.run(_serve(settings))
-
-
-def now_ms() -> int:
-    """Wall clock in epoch milliseconds."""
-    return time.time_ns() // 1_000_000
 
 
 async def _serve(settings: Settings) -> int:
@@ -52,13 +43,12 @@ async def _serve(settings: Settings) -> int:
     await board.start()
     # Not before: until then a signal ends the process at once, also while it waits for a broker.
     stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    _logger.info("The board is at http://%s:%d/", settings.board_host, board.port)
-    try:
-        await board.until(stop)
-    finally:
-        await board.stop()
+    with stop_signals(stop.set):
+        _logger.info("The board is at http://%s:%d/", settings.board_host, board.port)
+        try:
+            await board.until(stop)
+        finally:
+            await board.stop()
     return 0
 
 
@@ -112,7 +102,8 @@ class BoardServer:
             await self._listen()
         except OSError as error:
             await self.stop()
-            raise RoistreamError(self._refusal(error)) from error
+            host, port = self.settings.board_host, self.settings.board_port
+            raise RoistreamError(port_refusal(error, host, port, "ROISTREAM_BOARD")) from error
         self._tasks = [
             asyncio.create_task(self.redis_subscriber.run(), name="board-mirror"),
             asyncio.create_task(self.kafka_gateway.follow(), name="board-journal"),
@@ -135,18 +126,6 @@ class BoardServer:
         )
         await self._runner.setup()
         await web.TCPSite(self._runner, self.settings.board_host, self.settings.board_port).start()
-
-    def _refusal(self, error: OSError) -> str:
-        host, port = self.settings.board_host, self.settings.board_port
-        if error.errno == errno.EADDRINUSE:
-            return (
-                f"Port {port} on {host} is taken; stop who holds it, "
-                "or set ROISTREAM_BOARD_PORT to another (0 takes a free one)."
-            )
-        return (
-            f"{host}:{port} cannot be listened on ({error.strerror or error}); "
-            "correct ROISTREAM_BOARD_HOST or ROISTREAM_BOARD_PORT."
-        )
 
     async def until(self, stop: asyncio.Event) -> None:
         """Return when told to stop.

@@ -9,7 +9,6 @@ import contextlib
 import errno
 import logging
 import socket
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -21,6 +20,7 @@ from rich.console import Console
 
 from metrics.values.errors import RoistreamError
 from metrics.values.time import SECOND, format_duration
+from streams.process import now_ms
 from streams.settings import Settings
 from streams.transport.client_options import aiokafka_options, kafka_python_options
 from streams.transport.topic_admin import connected_admin, survey_topics
@@ -50,17 +50,13 @@ def run(settings: Settings) -> int:
     """Prints a line per finding as it is made; 1 when one has failed, else 0."""
     console = Console()
     worst = 0
-    for finding in examine(settings, _now_ms):
+    for finding in examine(settings, now_ms):
         colour = _COLOURS[finding.state]
         line = f"[{colour}]{finding.state:<8}[/{colour}] {finding.subject:<13}"
         console.print(line, end="", highlight=False)
         console.print(finding.text, markup=False, highlight=False, soft_wrap=True)
         worst = max(worst, int(finding.state == "failed"))
     return worst
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 def examine(settings: Settings, now_ms: Callable[[], int]) -> Iterator[Finding]:

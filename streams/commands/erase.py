@@ -1,7 +1,6 @@
 """``roistream erase``: a request to forget a person, for every partition."""
 
 import asyncio
-import time
 
 import msgspec
 from aiokafka import AIOKafkaProducer
@@ -12,6 +11,7 @@ from metrics.records.events import Erasure
 from metrics.values.errors import RoistreamError
 from metrics.values.time import format_instant
 from streams import topics
+from streams.process import now_ms
 from streams.settings import Settings
 from streams.transport.client_options import aiokafka_options
 from streams.transport.topic_admin import ensure_topics
@@ -25,7 +25,7 @@ def run(settings: Settings, visitor: str | None, customer: str | None, lead: str
     Raises:
         RoistreamError: when nobody is named, a topic is missing, or the broker does not confirm.
     """
-    request = erasure(visitor, customer, lead, time.time_ns() // 1_000_000)
+    request = erasure(visitor, customer, lead, now_ms())
     topic = settings.topic(topics.ERASURES)
     for difference in ensure_topics(settings, create=False):
         if difference.topic == topic:

@@ -10,9 +10,10 @@ import msgspec
 from prometheus_client.parser import text_string_to_metric_families
 
 from streams import topics
-from streams.demo.table_state import LedgerTotals, TableState
+from streams.demo.table_state import TableState
 from streams.demo.traffic import reader
 from streams.settings import Settings
+from streams.stages.intake.ledger import LedgerCounts
 
 _LEDGER = "roistream_ledger_events"
 _PATIENCE = aiohttp.ClientTimeout(total=5)
@@ -38,7 +39,7 @@ async def readiness(session: aiohttp.ClientSession, url: str) -> tuple[bool, str
         return False, f"no answer yet ({type(error).__name__})"
 
 
-async def read_ledger(session: aiohttp.ClientSession, url: str) -> LedgerTotals | None:
+async def read_ledger(session: aiohttp.ClientSession, url: str) -> LedgerCounts | None:
     """The ledger from ``/metrics``, or None when the page does not answer."""
     try:
         async with session.get(url, timeout=_PATIENCE, headers={"Accept": "text/plain"}) as response:
@@ -47,7 +48,7 @@ async def read_ledger(session: aiohttp.ClientSession, url: str) -> LedgerTotals 
         return None
 
 
-def ledger_totals(page: str) -> LedgerTotals:
+def ledger_totals(page: str) -> LedgerCounts:
     """Sums of ``roistream_ledger_events`` by outcome.
 
     >>> ledger_totals('roistream_ledger_events{topic="leads",partition="0",outcome="applied"} 3.0').read
@@ -58,4 +59,4 @@ def ledger_totals(page: str) -> LedgerTotals:
     for family in text_string_to_metric_families(lines + "\n"):
         for sample in family.samples:
             totals[sample.labels["outcome"]] += int(sample.value)
-    return LedgerTotals(**{name: totals[name] for name in ("applied", "duplicate", "rejected", "too_late")})
+    return LedgerCounts(**{name: totals[name] for name in ("applied", "duplicate", "rejected", "too_late")})

@@ -6,7 +6,6 @@ Everything here is an edge: servers, the worker's process, signals, the clock, t
 import asyncio
 import contextlib
 import os
-import signal
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -34,6 +33,7 @@ from streams.demo.world import DemoWorld
 from streams.embedded.broker import embedded_broker
 from streams.embedded.cache import embedded_cache
 from streams.embedded.child_process import free_ports, is_listening
+from streams.process import now_ms, stop_signals
 from streams.settings import Settings
 from streams.transport.topic_admin import ensure_topics
 
@@ -82,7 +82,7 @@ def _run(
     settings = _settings(stack, options, folder)
     ensure_topics(settings, create=True)
     beginning = Beginning(options.seed, options.campaigns, options.rate, _clock(options))
-    clock, resumes_ms = begin_or_resume(options.keep, beginning, traffic.real_now())
+    clock, resumes_ms = begin_or_resume(options.keep, beginning, now_ms())
     world = _world(options, clock, resumes_ms)
     demo = Demo(
         options,
@@ -114,9 +114,7 @@ def _cause(group: BaseExceptionGroup[BaseException]) -> BaseException:
 
 
 def _clock(options: DemoOptions) -> SimulatedClock:
-    return SimulatedClock.starting(
-        traffic.real_now(), lapse_seconds=options.lapse_seconds, factor=options.timelapse
-    )
+    return SimulatedClock.starting(now_ms(), lapse_seconds=options.lapse_seconds, factor=options.timelapse)
 
 
 def _world(
@@ -203,11 +201,15 @@ class Demo:
     async def main(self) -> int:
         """Traffic, worker, table, summary."""
         stop, traffic_stop = asyncio.Event(), asyncio.Event()
-        self._on_signals(stop)
+        with self._on_signals(stop):
+            await self._run(stop, traffic_stop)
+        return self._conclude()
+
+    async def _run(self, stop: asyncio.Event, traffic_stop: asyncio.Event) -> None:
         async with aiohttp.ClientSession() as session, asyncio.TaskGroup() as group:
             sending = group.create_task(self._send(traffic_stop))
             eyes = [
-                group.create_task(follow_readings(self.settings, self.state, traffic.real_now)),
+                group.create_task(follow_readings(self.settings, self.state, now_ms)),
                 group.create_task(self._read_books(session)),
             ]
             try:
@@ -222,15 +224,13 @@ class Demo:
                 await self._settle(worker)
             for task in eyes:
                 task.cancel()
-        return self._conclude()
 
-    def _on_signals(self, stop: asyncio.Event) -> None:
+    def _on_signals(self, stop: asyncio.Event) -> contextlib.AbstractContextManager[None]:
         def interrupt() -> None:
             self.interrupts += 1
             stop.set()
 
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, interrupt)
+        return stop_signals(interrupt)
 
     async def _send(self, stop: asyncio.Event) -> None:
         await traffic.run(
@@ -254,7 +254,7 @@ class Demo:
         counts, state = self.world.counts, self.state
         state.sent, state.sent_twice = counts["sent"], counts["duplicate"]
         state.sent_broken, state.sent_late = counts["broken"], counts["late"]
-        state.behind_ms, state.now_ms = self.progress.behind_ms, traffic.real_now()
+        state.behind_ms, state.now_ms = self.progress.behind_ms, now_ms()
         if self.first_figures_s is None and state.campaigns_with_figures:
             self.first_figures_s = time.monotonic() - self.started
 

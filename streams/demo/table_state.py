@@ -8,6 +8,7 @@ from typing import Any
 from metrics.records.events import NO_CAMPAIGN
 from streams.demo.campaign_profiles import CampaignProfile
 from streams.demo.world import RATES, DemoWorld
+from streams.stages.intake.ledger import LedgerCounts
 
 #: The windows the table reads; of ``1h`` it keeps the newest.
 TOTAL, HOURLY = "total", "1h"
@@ -54,21 +55,6 @@ class CampaignRow:
         return self.kpi("cpl") is not None and self.kpi("roi_net_profit") is not None
 
 
-@dataclass
-class LedgerTotals:
-    """The ledger's outcomes over all topic-partitions, as the worker last said."""
-
-    applied: int = 0
-    duplicate: int = 0
-    rejected: int = 0
-    too_late: int = 0
-
-    @property
-    def read(self) -> int:
-        """Records read: the sum of all outcomes (docs/contract.md, The ledger)."""
-        return self.applied + self.duplicate + self.rejected + self.too_late
-
-
 def facts(world: DemoWorld) -> list[KnownCampaign]:
     """The table's rows for a world: its campaigns, and the conversions that name none.
 
@@ -92,7 +78,8 @@ class TableState:
     def __init__(self, campaigns: Iterable[KnownCampaign], links: Mapping[str, str] | None = None) -> None:
         self.rows = {facts.campaign_id: CampaignRow(facts) for facts in campaigns}
         self.links = dict(links or {})
-        self.ledger = LedgerTotals()
+        #: Over all topic-partitions, as the worker last said.
+        self.ledger = LedgerCounts()
         self.sent = self.sent_broken = self.sent_twice = self.sent_late = 0
         self.corrections = self.published = self.behind_ms = 0
         self.now_ms = 0

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +14,7 @@ from metrics.values.errors import RoistreamError
 from streams import topics
 from streams.demo.delivery import Arrival
 from streams.demo.world import DemoWorld
+from streams.process import now_ms
 from streams.settings import Settings
 from streams.transport.client_options import aiokafka_options
 
@@ -24,11 +24,6 @@ _TICK_S = 0.05
 _LINGER_MS = 20
 #: Records sent between two turns of the event loop, so that table and signals go on.
 _SLICE = 500
-
-
-def real_now() -> int:
-    """The real time in milliseconds."""
-    return time.time_ns() // 1_000_000
 
 
 @dataclass
@@ -51,7 +46,7 @@ async def run(
     seconds: float | None = None,
     stop: asyncio.Event,
     progress: TrafficProgress | None = None,
-    now: Callable[[], int] = real_now,
+    now: Callable[[], int] = now_ms,
     obey_from_beginning: bool = True,
 ) -> TrafficProgress:
     """Send rates and campaigns, then the history at full speed, then live traffic until told to stop.

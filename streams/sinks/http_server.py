@@ -1,7 +1,6 @@
 """The worker's HTTP endpoints: ``/metrics``, ``/healthz``, ``/readyz`` (docs/contract.md, HTTP). Shows, never changes."""
 
 import asyncio
-import errno
 import logging
 import socket
 from collections.abc import Awaitable, Callable
@@ -10,6 +9,7 @@ from typing import Any
 from aiohttp import web
 
 from metrics.values.errors import RoistreamError
+from streams.process import port_refusal
 
 #: Given an Accept header: the page and its content type.
 Metrics = Callable[[str], Awaitable[tuple[bytes, str]]]
@@ -113,7 +113,7 @@ class HttpServer:
             self._server = await self._listen(runner)
         except OSError as error:
             await runner.cleanup()
-            raise RoistreamError(self._refusal(error)) from error
+            raise RoistreamError(port_refusal(error, self._host, self._port, "ROISTREAM_HTTP")) from error
         self._runner = runner
 
     async def _listen(self, runner: web.AppRunner) -> asyncio.Server:
@@ -141,17 +141,6 @@ class HttpServer:
             server.close()
         if runner is not None:
             await runner.cleanup()
-
-    def _refusal(self, error: OSError) -> str:
-        if error.errno == errno.EADDRINUSE:
-            return (
-                f"Port {self._port} on {self._host} is taken; stop who holds it, "
-                "or set ROISTREAM_HTTP_PORT to another (0 takes a free one)."
-            )
-        return (
-            f"{self._host}:{self._port} cannot be listened on ({error.strerror or error}); "
-            "correct ROISTREAM_HTTP_HOST or ROISTREAM_HTTP_PORT."
-        )
 
     @web.middleware
     async def _in_time(self, request: web.Request, handler: Handler) -> web.StreamResponse:

@@ -5,7 +5,6 @@ import contextlib
 import logging
 import os
 import secrets
-import signal
 import sys
 import tempfile
 import time
@@ -27,6 +26,7 @@ from streams.demo.world import DemoWorld
 from streams.embedded.broker import embedded_broker
 from streams.embedded.cache import embedded_cache
 from streams.embedded.child_process import Command, Server
+from streams.process import now_ms, stop_signals
 from streams.settings import Settings
 from streams.stack import monitoring
 from streams.stack.supervision import Supervised
@@ -151,9 +151,9 @@ def _embedded(
 
 
 def _world(options: StackOptions, keep: Path | None) -> DemoWorld:
-    now_ms = traffic.real_now()
-    wanted = Beginning(options.seed, options.campaigns, options.rate, SimulatedClock.starting(now_ms))
-    clock, resumes_ms = begin_or_resume(keep, wanted, now_ms)
+    now = now_ms()
+    wanted = Beginning(options.seed, options.campaigns, options.rate, SimulatedClock.starting(now))
+    clock, resumes_ms = begin_or_resume(keep, wanted, now)
     return DemoWorld(options.seed, options.campaigns, options.rate, clock, resumes_ms=resumes_ms)
 
 
@@ -188,18 +188,17 @@ async def _turn(
         console.print(line, style="yellow", markup=False, soft_wrap=True)
 
     stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    console.print("Traffic runs; Ctrl-C ends everything.")
-    parts = [Supervised(server, time.monotonic()) for server in servers]
     progress = traffic.TrafficProgress()
-    sending = asyncio.create_task(_send(options, settings, world, stop, progress, say))
-    while not sending.done():
-        await asyncio.wait([sending], timeout=_LOOK_EVERY_S)
-        for part in [] if stop.is_set() else parts:
-            if (line := part.look(time.monotonic())) is not None:
-                say(line)
-    await sending
+    with stop_signals(stop.set):
+        console.print("Traffic runs; Ctrl-C ends everything.")
+        parts = [Supervised(server, time.monotonic()) for server in servers]
+        sending = asyncio.create_task(_send(options, settings, world, stop, progress, say))
+        while not sending.done():
+            await asyncio.wait([sending], timeout=_LOOK_EVERY_S)
+            for part in [] if stop.is_set() else parts:
+                if (line := part.look(time.monotonic())) is not None:
+                    say(line)
+        await sending
     console.print(f"{progress.sent:,} records sent. Stopping.")
     return 0
 

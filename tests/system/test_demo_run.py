@@ -18,6 +18,7 @@ from streams import topics
 from streams.demo import traffic
 from streams.demo.simulated_clock import SimulatedClock
 from streams.demo.world import DemoWorld
+from streams.process import now_ms
 from streams.transport.client_options import aiokafka_options
 from streams.transport.topic_admin import ensure_topics
 
@@ -77,7 +78,7 @@ async def count_of(settings, topic: str, expected: int) -> int:
 
 @pytest.fixture
 def world() -> DemoWorld:
-    return DemoWorld(7, 12, 20, SimulatedClock.starting(traffic.real_now()))
+    return DemoWorld(7, 12, 20, SimulatedClock.starting(now_ms()))
 
 
 @pytest.fixture

@@ -13,8 +13,9 @@ from streams.demo.live_table import plain_lines, render
 from streams.demo.options import JUDGED_SECONDS, DemoOptions, environment
 from streams.demo.simulated_clock import SimulatedClock
 from streams.demo.summary import books, summary
-from streams.demo.table_state import KnownCampaign, LedgerTotals, TableState, facts
+from streams.demo.table_state import KnownCampaign, TableState, facts
 from streams.demo.world import DemoWorld
+from streams.stages.intake.ledger import LedgerCounts
 
 NOW = 1_795_294_803_333
 
@@ -130,7 +131,7 @@ def test_before_its_first_reading_a_campaign_shows_no_zeros(state) -> None:
 
 def test_header_and_footer_say_where_and_how_much(state) -> None:
     state.sent, state.sent_twice, state.sent_broken = 1_000, 10, 1
-    state.ledger = LedgerTotals(applied=989, duplicate=10, rejected=1)
+    state.ledger = LedgerCounts(applied=989, duplicate=10, rejected=1)
     page = shown(state, 240)
     for text in (
         "http://127.0.0.1:6066/metrics",
@@ -211,7 +212,7 @@ def test_the_summary_puts_figures_beside_the_truth(state) -> None:
 
 def test_the_books_say_what_agrees_and_what_does_not(state) -> None:
     state.sent, state.sent_twice, state.sent_broken = 100, 2, 1
-    state.ledger = LedgerTotals(applied=97, duplicate=2, rejected=0)
+    state.ledger = LedgerCounts(applied=97, duplicate=2, rejected=0)
     records, duplicates, rejected = books(state)
     assert records.endswith("differ by -1")
     assert duplicates.endswith("agree")
@@ -219,7 +220,7 @@ def test_the_books_say_what_agrees_and_what_does_not(state) -> None:
 
 
 def test_on_a_shared_broker_the_books_do_not_claim_to_agree_or_differ(state) -> None:
-    state.sent, state.ledger, state.has_own_ledger = 100, LedgerTotals(applied=300), False
+    state.sent, state.ledger, state.has_own_ledger = 100, LedgerCounts(applied=300), False
     text = "\n".join(books(state))
     assert "100 / 300" in text
     assert "differ" not in text

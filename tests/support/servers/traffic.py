@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from streams.demo import traffic
 from streams.demo.simulated_clock import SimulatedClock
 from streams.demo.world import DemoWorld
+from streams.process import now_ms
 from streams.settings import Settings
 
 
 @contextlib.contextmanager
 def demo_traffic(settings: Settings, campaigns: int = 12, rate: float = 40.0) -> Iterator[DemoWorld]:
     """Sends the demo's world until the context ends; an error of its own is raised then."""
-    world = DemoWorld(7, campaigns, rate, SimulatedClock.starting(traffic.real_now()))
+    world = DemoWorld(7, campaigns, rate, SimulatedClock.starting(now_ms()))
     loop, stop = asyncio.new_event_loop(), asyncio.Event()
     failures: list[BaseException] = []
 

@@ -1,0 +1,56 @@
+"""What every process of roistream does alike: its log, its clock, its signals, and what it says of a port it cannot have."""
+
+import asyncio
+import contextlib
+import errno
+import logging
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+_LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+def now_ms() -> int:
+    """Wall clock in epoch milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+def log_to_stderr(level: str, libraries: Sequence[str]) -> None:
+    """Log to standard error.
+
+    Args:
+        level: the lowest level that is logged.
+        libraries: names of loggers of which only warnings and worse are logged.
+    """
+    logging.basicConfig(level=level, format=_LOG_FORMAT, force=True)
+    for name in libraries:
+        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level)))
+
+
+@contextlib.contextmanager
+def stop_signals(stop: Callable[[], object]) -> Iterator[None]:
+    """Call ``stop`` in the running event loop at SIGTERM and SIGINT, as long as the context lasts."""
+    loop = asyncio.get_running_loop()
+    for number in _STOP_SIGNALS:
+        loop.add_signal_handler(number, stop)
+    try:
+        yield
+    finally:
+        for number in _STOP_SIGNALS:
+            loop.remove_signal_handler(number)
+
+
+def port_refusal(error: OSError, host: str, port: int, setting: str) -> str:
+    """Why an address cannot be listened on, and what to do.
+
+    Args:
+        error: what the system said.
+        host: of the address.
+        port: of the address.
+        setting: the prefix of the settings of host and port, such as ``ROISTREAM_HTTP``.
+    """
+    if error.errno == errno.EADDRINUSE:
+        return f"Port {port} on {host} is taken; stop who holds it, or set {setting}_PORT to another (0 takes a free one)."
+    return f"{host}:{port} cannot be listened on ({error.strerror or error}); correct {setting}_HOST or {setting}_PORT."

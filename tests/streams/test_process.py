@@ -1,0 +1,34 @@
+"""What every process does alike: a signal stops it once, and a port that it cannot have is told with what to do."""
+
+import asyncio
+import errno
+import os
+import re
+import signal
+
+import pytest
+
+from streams.process import port_refusal, stop_signals
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_the_loop_and_is_the_systems_again_afterwards(number):
+    async def run():
+        stop = asyncio.Event()
+        with stop_signals(stop.set):
+            os.kill(os.getpid(), number)
+            await asyncio.wait_for(stop.wait(), 5)
+
+    before = signal.getsignal(number)
+    asyncio.run(run())
+    assert signal.getsignal(number) == before
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [(errno.EADDRINUSE, "taken; .* set ROISTREAM_HTTP_PORT"), (errno.EACCES, "correct ROISTREAM_HTTP_HOST")],
+)
+def test_a_port_that_cannot_be_had_is_told_with_the_setting_to_change(number, said):
+    assert re.search(
+        said, port_refusal(OSError(number, os.strerror(number)), "127.0.0.1", 6066, "ROISTREAM_HTTP")
+    )
