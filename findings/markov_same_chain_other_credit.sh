@@ -5,7 +5,7 @@
 # Guess: "Markov attribution" of the same journeys gives the same credits up to the error of a simulation.
 # Seen: both find the same transitions and removal effects (e-mail 0.064, search 0.81, social 0.70). ChannelAttribution divides all ten conversions
 #   by these effects, so e-mail earns 0.41, also from journeys it was not in. marketing-attribution-models divides each journey among
-#   its own touches, so e-mail earns 0.15. ChannelAttribution simulates: without its seed the last digits differ from run to run.
+#   its own touches, so e-mail earns 0.15.
 # Why it matters: a rare channel looks three times as good in one report as in the other, and no parameter says why. roistream divides
 #   each journey among its campaigns (docs/attribution.md); expect the difference when moving.
 set -euo pipefail
