@@ -81,18 +81,52 @@ def topics() -> None:
 
 @app.command()
 def replay(
-    paths: Annotated[list[Path], typer.Argument(help="Files or folders: CSV, JSON Lines, Parquet.")],
-    mapping: Annotated[str, typer.Option(help="A TOML file, or the name of a built-in mapping.")],
+    paths: Annotated[
+        list[Path], typer.Argument(help="Files or folders: CSV, JSON, Parquet, Excel, also zipped.")
+    ],
+    mapping: Annotated[
+        str | None,
+        typer.Option(help="A TOML file, or a built-in mapping (without: the one that the header fits)."),
+    ] = None,
     speed: Annotated[float, typer.Option(help="0 = as fast as possible, 1 = as it happened.")] = 0.0,
     limit: Annotated[int | None, typer.Option(help="At most so many records.")] = None,
     print_only: Annotated[bool, typer.Option("--print", help="Write JSON lines, produce nothing.")] = False,
+    frame: Annotated[
+        list[str],
+        typer.Option(help="How files are written, where it is not found: key=value, such as decimal=,."),
+    ] = [],  # noqa: B006 - typer copies it
+    strict: Annotated[bool, typer.Option("--strict", help="Warnings stop the replay.")] = False,
+    rejects: Annotated[
+        Path | None, typer.Option(help="A CSV file for every row that gave no record, with its reason.")
+    ] = None,
 ) -> None:
     """Read files, map them to records, produce them."""
-    from streams.replay.command import run  # noqa: PLC0415
+    from streams.replay.run import run  # noqa: PLC0415
 
     _with_settings(
-        lambda settings: run(settings, paths, mapping, speed=speed, limit=limit, print_only=print_only)
+        lambda settings: run(
+            settings,
+            paths,
+            mapping,
+            speed=speed,
+            limit=limit,
+            print_only=print_only,
+            frame=frame,
+            strict=strict,
+            rejects=rejects,
+        )
     )
+
+
+@app.command()
+def mappings(
+    name: Annotated[str | None, typer.Argument(help="Show this mapping, or: suggest.")] = None,
+    file: Annotated[Path | None, typer.Argument(help="With suggest: a file to begin a mapping for.")] = None,
+) -> None:
+    """List the built-in mappings, show one, or begin one of your own: mappings suggest FILE."""
+    from streams.replay.mappings_command import run  # noqa: PLC0415
+
+    _end(lambda: run(name, file))
 
 
 @app.command()

@@ -8,7 +8,7 @@ import pytest
 
 from streams import topics
 from streams.embedded.broker import BrokerHandle
-from streams.replay.command import run as replay
+from streams.replay.run import run as replay
 from streams.settings import Settings
 from streams.transport.topic_admin import ensure_topics
 from tests.support.oracles import ad_exports, online_retail

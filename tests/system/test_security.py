@@ -33,15 +33,14 @@ WRONG = "wr0ng-and-still-secret"
 AT_ONCE_S = 15
 MAPPING = """
 description = "orders"
-[[output]]
+[columns]
+occurred_at = "time"
+revenue = "number"
+[[select]]
 topic = "orders"
 key = ["customer_id"]
-id_from = ["order_id"]
-[output.fields]
-order_id = "order_id"
-occurred_at = "occurred_at"
-revenue = "revenue"
-customer_id = "customer_id"
+id = ["order_id"]
+sql = "SELECT order_id, occurred_at, revenue, customer_id FROM rows"
 """
 
 

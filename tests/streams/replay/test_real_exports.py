@@ -1,14 +1,14 @@
 """The built-in mappings on real exports: what they produce adds up to what the oracles read in the raw files."""
 
 import json
+from collections import Counter
 from decimal import Decimal
 
 import pytest
 
-from streams.replay.conversion import convert
-from streams.replay.loading import load
 from tests.support.oracles import ad_exports, online_retail, stream
 from tests.support.oracles.cells import differences
+from tests.support.replaying import replayed
 
 
 def days_and_totals(records, currency):
@@ -26,7 +26,7 @@ def data(shared):
 
 @pytest.fixture(scope="module")
 def retail(data):
-    return convert(load("online_retail"), [data / "online_retail" / "slice_2010-12.csv"])
+    return replayed([data / "online_retail" / "slice_2010-12.csv"], "online_retail")
 
 
 def test_a_month_of_invoices_gives_the_sums_of_its_lines(retail, data):
@@ -36,13 +36,13 @@ def test_a_month_of_invoices_gives_the_sums_of_its_lines(retail, data):
 
 
 def test_every_invoice_line_is_mapped_or_left_out_for_a_reason_of_the_mapping(retail):
-    assert set(retail.unmapped.counts) == {"skipped: invoice without revenue (stock written off, samples)"}
+    assert set(retail.left) == {"skipped: invoice without revenue (stock written off, samples)"}
 
 
 @pytest.mark.slow
 def test_the_whole_year_adds_up_to_the_published_sum(data):
     path = data / "online_retail" / "online_retail_2010_2011.parquet"
-    records = convert(load("online_retail"), [path]).records
+    records = replayed([path], "online_retail").records
     amounts = {"placed": Decimal(0), "refunded": Decimal(0)}
     for record in records:
         if record.topic == "orders":
@@ -55,30 +55,30 @@ def test_the_whole_year_adds_up_to_the_published_sum(data):
 
 def test_ad_exports_give_the_sums_of_their_rows_in_the_days_of_their_accounts(data):
     folder = data / "ad_platform_exports" / "dbt_ad_reporting"
-    conversion = convert(load("ad_exports"), [folder])
+    conversion = replayed([folder], "ad_exports")
     wanted = ad_exports.expected(folder)
     assert {key[0].split("-")[0] for key in wanted} == {
         *("amazon", "apple", "facebook", "google", "linkedin", "microsoft"),
         *("pinterest", "reddit", "snapchat", "tiktok", "twitter"),
     }
     assert differences(wanted, days_and_totals(conversion.records, "USD")) == []
-    assert conversion.unmapped.counts == {}
+    assert conversion.left == {}
 
 
 @pytest.mark.parametrize(
     ("name", "folder", "records"),
     [
-        ("shopify", "dbt_shopify", {"orders": 8}),
-        ("hubspot", "dbt_hubspot", {"leads": 22}),
-        ("salesforce", "dbt_salesforce", {"leads": 2}),
-        ("google_ads", "dbt_google_ads", {"ad-reports": 16, "campaigns": 1}),
-        ("facebook_ads", "dbt_facebook_ads", {"ad-reports": 10, "campaigns": 4}),
+        ("shopify_fivetran", "dbt_shopify", {"orders": 8}),
+        ("hubspot_fivetran", "dbt_hubspot", {"leads": 22}),
+        ("salesforce_fivetran", "dbt_salesforce", {"leads": 2}),
+        ("google_ads_fivetran", "dbt_google_ads", {"ad-reports": 16, "campaigns": 1}),
+        ("facebook_ads_fivetran", "dbt_facebook_ads", {"ad-reports": 10, "campaigns": 4}),
     ],
 )
 def test_other_exports_are_read_as_they_are(data, name, folder, records):
-    conversion = convert(load(name), [data / "ad_platform_exports" / folder])
-    assert dict(conversion.by_topic) == records
-    assert all(reason.startswith("skipped: ") for reason in conversion.unmapped.counts)
+    conversion = replayed([data / "ad_platform_exports" / folder], name)
+    assert dict(Counter(record.topic for record in conversion.records)) == records
+    assert all(reason.startswith("skipped: ") for reason in conversion.left)
 
 
 SHOP_ORDERS = """id,test,created_at,cancelled_at,total_price,currency,customer_id
@@ -98,7 +98,7 @@ def test_shop_orders_refunds_and_cancellations_meet_under_the_customer(tmp_path)
     (tmp_path / "shopify_order_data.csv").write_text(SHOP_ORDERS)
     (tmp_path / "shopify_transaction_data.csv").write_text(SHOP_TRANSACTIONS)
     (tmp_path / "shopify_order_url_tag_data.csv").write_text(SHOP_TAGS)
-    conversion = convert(load("shopify"), [tmp_path])
+    conversion = replayed([tmp_path], "shopify_fivetran")
     shown = [
         (record.key, value["kind"], value["order_id"], value.get("revenue"), value.get("campaign_id"))
         for record in conversion.records
@@ -110,7 +110,7 @@ def test_shop_orders_refunds_and_cancellations_meet_under_the_customer(tmp_path)
         ("8", "cancelled", "2", None, None),
         ("7", "refunded", "1", "40", None),
     ]
-    assert sum(conversion.unmapped.counts.values()) == 3
+    assert sum(conversion.left.values()) == 3
 
 
 CONTACTS = (
@@ -121,7 +121,7 @@ CONTACTS = (
 
 def test_contacts_become_leads_with_the_stages_that_the_export_dates(tmp_path):
     (tmp_path / "contact_data.csv").write_text(CONTACTS)
-    leads = [json.loads(record.value) for record in convert(load("hubspot"), [tmp_path]).records]
+    leads = [json.loads(record.value) for record in replayed([tmp_path], "hubspot_fivetran").records]
     assert [(lead["lead_id"], lead["stage"]) for lead in leads] == [
         ("1", "lead"),
         ("2", "lead"),

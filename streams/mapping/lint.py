@@ -1,0 +1,289 @@
+"""What is wrong or doubtful in records before any of them is written. Each finding names rows or values.
+
+An error stops the replay; a warning is said, and stops it only with ``--strict``.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from streams import topics
+from streams.mapping.cells import LINE_BITS, literal, quoted
+from streams.mapping.contract import IDENTITY
+from streams.mapping.engine import SKIPPED, Engine
+
+_SHOWN = 3
+_REPORTS = (
+    "SELECT seq, value, json_extract_string(value, '$.source') AS source, json_extract_string(value, '$.campaign_id') "
+    "AS campaign, coalesce(json_extract_string(value, '$.ad_id'), '') AS ad, at_ms AS ends, "
+    "epoch_ms(CAST(json_extract_string(value, '$.period_start') AS TIMESTAMPTZ)) AS starts, "
+    "coalesce(json_extract_string(value, '$.reported_at'), '') AS reported FROM records WHERE topic = 'ad-reports'"
+)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong (``error``) or doubtful (``warning``)."""
+
+    level: Literal["error", "warning"]
+    text: str
+
+
+def findings(engine: Engine, reporting_currency: str) -> Iterator[Finding]:
+    """Everything that is found, errors first.
+
+    Args:
+        engine: with its records, after ``finish``.
+        reporting_currency: the one that needs no rate.
+    """
+    found = [
+        *_mixed(engine),
+        *_two_rows_for_one_report(engine),
+        *_overlapping(engine),
+        *_colliding_ids(engine),
+        *_colliding_campaigns(engine),
+        *_doubled_rows(engine),
+        *_unregistered(engine),
+        *_without_key(engine),
+        *_without_rate(engine, reporting_currency),
+        *_finer_than_currency(engine),
+        *_fed_by_two_files(engine),
+        *_compared_as_text(engine),
+        *_unused_currency(engine),
+    ]
+    yield from (finding for finding in found if finding.level == "error")
+    yield from (finding for finding in found if finding.level == "warning")
+
+
+def _rows(engine: Engine, sql: str) -> list[tuple[Any, ...]]:
+    rows: list[tuple[Any, ...]] = engine.database.execute(sql).fetchall()
+    return rows
+
+
+def _listed(texts: list[str], total: int | None = None) -> str:
+    more = (len(texts) if total is None else total) - _SHOWN
+    return ", ".join(texts[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def _mixed(engine: Engine) -> Iterator[Finding]:
+    for outcome in engine.outcomes:
+        skipped = f" AND {SKIPPED} IS NULL" if SKIPPED in outcome.columns else ""
+        for column, text in outcome.trace.mixed.items():
+            rows = _rows(engine, f"SELECT _rows FROM {outcome.table} WHERE {column}{skipped} LIMIT 1")
+            for (group,) in rows:
+                places = _listed([engine.place(row) for row in group], len(group))
+                yield Finding(
+                    "error",
+                    f"{outcome.where}: rows of one group have several values of {text} ({places}); group by it, or "
+                    "leave the rows out with a [[skip]].",
+                )
+
+
+def _two_rows_for_one_report(engine: Engine) -> Iterator[Finding]:
+    rows = _rows(
+        engine,
+        f"SELECT campaign, min(starts), list(seq ORDER BY seq), count(*) FROM ({_REPORTS}) "
+        "GROUP BY source, campaign, ad, starts, reported HAVING count(*) > 1 ORDER BY 3 LIMIT 4",
+    )
+    for campaign, _, group, count in rows[:_SHOWN]:
+        places = _listed([engine.place(row) for row in group], count)
+        yield Finding(
+            "error",
+            f"{count} rows are reports of one campaign ({campaign}) and period: {places}; the last would replace the "
+            "others. Add them up (sum(…) and GROUP BY ALL), or read only one of the files.",
+        )
+
+
+def _overlapping(engine: Engine) -> Iterator[Finding]:
+    rows = _rows(
+        engine,
+        "SELECT campaign, seq, before FROM (SELECT campaign, seq, starts, "
+        "max(ends) OVER earlier AS reached, arg_max(seq, ends) OVER earlier AS before, "
+        f"max(starts) OVER earlier AS began FROM ({_REPORTS}) "
+        "WINDOW earlier AS (PARTITION BY source, campaign, ad ORDER BY starts, ends "
+        "ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)) WHERE starts < reached AND starts > began "
+        "ORDER BY seq LIMIT 4",
+    )
+    if rows:
+        shown = [
+            f"{engine.place(one)} and {engine.place(other)} ({campaign})" for campaign, one, other in rows
+        ]
+        yield Finding(
+            "warning",
+            f"periods of reports overlap, so their figures count twice: {_listed(shown)}. Keep one of them.",
+        )
+
+
+def _colliding_ids(engine: Engine) -> Iterator[Finding]:
+    rows = _rows(
+        engine,
+        "SELECT topic, id, list(seq ORDER BY seq)[1:4], count(*) FROM records WHERE id IS NOT NULL "
+        "GROUP BY topic, id HAVING count(DISTINCT value) > 1 ORDER BY 3 LIMIT 4",
+    )
+    for topic, identity, group, count in rows[:_SHOWN]:
+        places = _listed([engine.place(row) for row in group], count)
+        yield Finding(
+            "error",
+            f"{count} different records of {topic} have one id ({identity}): {places}; all but one would be dropped as "
+            "duplicates. Name more columns under id.",
+        )
+
+
+def _colliding_campaigns(engine: Engine) -> Iterator[Finding]:
+    for outcome in engine.outcomes:
+        if outcome.select.topic != topics.CAMPAIGNS or "name" not in outcome.columns:
+            continue
+        rows = _rows(
+            engine,
+            f"SELECT campaign_id, list(DISTINCT name ORDER BY name)[1:4] FROM {outcome.table} WHERE name IS NOT NULL "
+            "GROUP BY campaign_id HAVING count(DISTINCT name) > 1 LIMIT 4",
+        )
+        for campaign, names in rows[:_SHOWN]:
+            shown = " and ".join(repr(name) for name in names)
+            yield Finding(
+                "warning",
+                f"{outcome.where}: the id {campaign} stands for {shown}; if these are several campaigns their figures are "
+                "added up. name_id('prefix', name) keeps names apart.",
+            )
+
+
+def _doubled_rows(engine: Engine) -> Iterator[Finding]:
+    """A join that finds several partners makes several records of one row."""
+    for outcome in engine.outcomes:
+        if outcome.trace.kind != "row" or outcome.select.topic not in IDENTITY:
+            continue
+        rows = _rows(
+            engine,
+            f"SELECT _row, count(*) FROM {outcome.table} GROUP BY _row HAVING count(*) > 1 ORDER BY 1 LIMIT 4",
+        )
+        if rows and "UNION" not in outcome.trace.sql:
+            places = _listed([engine.place(row) for row, _ in rows])
+            yield Finding(
+                "error",
+                f"{outcome.where}: one row gives several records ({places}); a join finds several partners for it.",
+            )
+
+
+def _unregistered(engine: Engine) -> Iterator[Finding]:
+    rows = _rows(
+        engine,
+        f"SELECT DISTINCT campaign FROM ({_REPORTS}) WHERE campaign NOT IN "
+        "(SELECT key FROM records WHERE topic = 'campaigns' AND key IS NOT NULL "
+        "AND json_extract_string(value, '$.cost_basis') = 'reports') ORDER BY 1 LIMIT 100",
+    )
+    if rows:
+        yield Finding(
+            "warning",
+            f"reports of campaigns that this replay does not register with cost_basis = 'reports': "
+            f"{_listed([row[0] for row in rows])}. Unless they are registered, their spend counts as 0; add a [[select]] "
+            "for the topic campaigns.",
+        )
+
+
+def _without_key(engine: Engine) -> Iterator[Finding]:
+    for topic, count, row in _rows(
+        engine, "SELECT topic, count(*), min(seq) FROM records WHERE key IS NULL GROUP BY topic ORDER BY 1"
+    ):
+        yield Finding(
+            "warning",
+            f"{count} records of {topic} have no key (first {engine.place(row)}): they land on any partition, and what "
+            "belongs to one person may be counted apart. Name columns under key.",
+        )
+
+
+def _without_rate(engine: Engine, reporting: str) -> Iterator[Finding]:
+    rows = _rows(
+        engine,
+        "SELECT currency, count(*), min(seq) FROM (SELECT seq, topic, json_extract_string(value, '$.currency') AS currency "
+        "FROM records WHERE contains(value, '\"currency\"')) WHERE topic <> 'fx-rates' AND "
+        f"currency <> {literal(reporting)} AND currency NOT IN (SELECT json_extract_string(value, '$.currency') "
+        "FROM records WHERE topic = 'fx-rates') GROUP BY currency ORDER BY currency",
+    )
+    for currency, count, row in rows:
+        yield Finding(
+            "warning",
+            f"{count} records are in {currency} (first {engine.place(row)}) and the reporting currency is {reporting}: "
+            f"without a rate for {currency} on fx-rates they become dead letters (unknown_currency). Replay rates first "
+            f"(--mapping fx_rates), or set ROISTREAM_REPORTING_CURRENCY={currency}.",
+        )
+
+
+def _finer_than_currency(engine: Engine) -> Iterator[Finding]:
+    """An amount in yen with a fraction is in the wrong unit, or in another currency."""
+    rows = _rows(
+        engine,
+        "SELECT currency, count(*), min(seq), any_value(amount) FROM (SELECT seq, "
+        "json_extract_string(value, '$.currency') AS currency, coalesce(json_extract_string(value, '$.revenue'), "
+        "json_extract_string(value, '$.budget')) AS amount FROM records WHERE contains(value, '\"currency\"')) "
+        "WHERE decimals_of(currency) = 0 AND contains(amount, '.') GROUP BY currency",
+    )
+    for currency, count, row, amount in rows:
+        yield Finding(
+            "warning",
+            f"{count} amounts in {currency}, which has no smaller unit, have decimals ({amount}, {engine.place(row)}): "
+            f"from_minor(amount, currency) knows the unit of each currency.",
+        )
+
+
+def _fed_by_two_files(engine: Engine) -> Iterator[Finding]:
+    for outcome in engine.outcomes:
+        if outcome.trace.kind != "rows" or outcome.select.topic not in IDENTITY:
+            continue
+        rows = _rows(
+            engine,
+            f"SELECT _rows[1], list_filter(_rows, lambda x: x >> {LINE_BITS} <> _rows[1] >> {LINE_BITS})[1] FROM {outcome.table} "
+            f"WHERE list_min(_rows) >> {LINE_BITS} <> list_max(_rows) >> {LINE_BITS} LIMIT 4",
+        )
+        if rows:
+            shown = [f"{engine.place(one)} and {engine.place(other)}" for one, other in rows]
+            yield Finding(
+                "warning",
+                f"{outcome.where}: rows of two files make one record ({_listed(shown)}); if the files hold the same "
+                "period twice, it counts twice.",
+            )
+
+
+def _compared_as_text(engine: Engine) -> Iterator[Finding]:
+    for outcome in engine.outcomes:
+        for name in sorted(outcome.trace.ordered):
+            for cells in engine.files:
+                place = cells.places.get(name)
+                if place is None or name in outcome.mapping.column_specs:
+                    continue
+                looks = (
+                    f"regexp_full_match({place}, '[+-]?[\\d.,]*\\d[\\d.,]*') OR "
+                    f"(TRY_CAST({place} AS TIMESTAMP) IS NULL AND regexp_full_match({place}, '\\d{{1,2}}[./-]\\d{{1,2}}[./-]\\d.*'))"
+                )
+                ((count, whole, example),) = _rows(
+                    engine,
+                    f"SELECT count(*) FILTER ({looks}), count({place}), max({place}) FROM {cells.table}",
+                )
+                if count and count == whole:
+                    yield Finding(
+                        "warning",
+                        f"{outcome.where}: {name} is compared as a text (as in {example}), where '9' is more than '10'; "
+                        f'declare it under [columns]: {name} = "number" (or date, time).',
+                    )
+
+
+def _unused_currency(engine: Engine) -> Iterator[Finding]:
+    for outcome in engine.outcomes:
+        if not {"spend", "revenue", "cost"} & outcome.columns.keys():
+            continue
+        declared = {plain for spec in outcome.mapping.column_specs.values() for plain in [str(spec.name)]}
+        for cells in outcome.files:
+            for name, place in cells.places.items():
+                if "currency" not in name.lower() or name in outcome.trace.columns or name in declared:
+                    continue
+                if "currency" in outcome.columns:
+                    continue
+                rows = _rows(
+                    engine,
+                    f"SELECT DISTINCT {place} FROM {cells.table} WHERE regexp_full_match({place}, '[A-Za-z]{{3}}') LIMIT 4",
+                )
+                if rows:
+                    yield Finding(
+                        "warning",
+                        f"{outcome.where}: the SELECT gives no currency, and {cells.label} has one: {quoted(name)} "
+                        f"({_listed([row[0] for row in rows])}). Without it amounts are in the reporting currency.",
+                    )

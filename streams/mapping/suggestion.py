@@ -1,0 +1,145 @@
+"""A first mapping for a file, from its names and cells, with its doubts as comments."""
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from streams import topics
+from streams.mapping.cells import Cells, quoted
+from streams.mapping.columns import Ambiguous, reading
+from streams.mapping.headers import plain
+from streams.mapping.model import Column, ColumnType, Frame, MappingError
+
+#: Words in a column's name, by the field they suggest; the first that fits.
+_WORDS: tuple[tuple[str, str], ...] = (
+    ("campaign", r"campaign[ _]?(id|name)|^campaigns?$|campagne|kampagne|utm[ _]campaign"),
+    ("impressions", r"impress|^impr\.?$|impressionen"),
+    ("clicks", r"click|clics|klicks"),
+    ("spend", r"spend|spent|^cost$|montant dépensé|ausgegeben"),
+    ("currency", r"currency|devise|währung"),
+    ("order_id", r"(order|opportunity|deal).*(id|number|no)|^order$|invoice|bestell"),
+    ("revenue", r"^total$|revenue|amount|order total|umsatz|net value"),
+    ("lead_id", r"(lead|contact|record).*id$"),
+    ("customer_id", r"customer.*id|client.*id|^email$|e-mail"),
+    ("at", r"created|^date$|^day$|date|^time|_at$|when|jour|tag$|datum"),
+)
+_SHAPES = {
+    topics.REPORTS: {"campaign", "spend", "impressions", "clicks", "at"},
+    topics.ORDERS: {"order_id", "revenue", "at"},
+    topics.LEADS: {"lead_id", "at"},
+}
+_TYPES: tuple[ColumnType, ...] = ("count", "number", "date", "time", "flag")
+
+
+def suggestion(database: Any, cells: Cells, found: Iterable[str], fitting: str | None) -> str:
+    """The text of a mapping file.
+
+    Args:
+        database: holds the cells.
+        cells: the file.
+        found: how it is written.
+        fitting: a built-in mapping that its header fits.
+    """
+    types, doubts = _types(database, cells)
+    fields = _fields(cells.places)
+    topic = max(_SHAPES, key=lambda name: len(_SHAPES[name] & fields.keys()) / len(_SHAPES[name]))
+    lines = [
+        f"# A first mapping for {cells.label}; check every line, then: roistream replay … --mapping … --print"
+    ]
+    if fitting is not None:
+        lines.append(f"# The built-in mapping {fitting} reads this file: roistream mappings {fitting}")
+    lines += [f"# found: {part}" for part in found]
+    lines += [
+        f'description = "{topic} from {cells.label}"',
+        "source = []  # where units and periods are documented",
+    ]
+    lines.append('timezone = "UTC"  # doubt: in which zone are the times of this file?')
+    lines += ["", "[columns]"]
+    for name in cells.places:
+        doubt = (
+            f"  # doubt: {doubts[name]}"
+            if name in doubts
+            else f"  # as in {_example(database, cells, name)!r}"
+        )
+        lines.append(f'{json.dumps(name, ensure_ascii=False)} = "{types.get(name, "text")}"{doubt}')
+    lines += ["", *_selects(topic, fields, types)]
+    return "\n".join(lines) + "\n"
+
+
+def _example(database: Any, cells: Cells, name: str) -> str:
+    place = cells.places[name]
+    row = database.execute(f"SELECT {place} FROM {cells.table} WHERE {place} IS NOT NULL LIMIT 1").fetchone()
+    return (row[0] if row else "")[:40]
+
+
+def _types(database: Any, cells: Cells) -> tuple[dict[str, ColumnType], dict[str, str]]:
+    """The first type that reads every cell of a column, and what stands against it."""
+    types: dict[str, ColumnType] = {}
+    doubts: dict[str, str] = {}
+    for name, place in cells.places.items():
+        if re.search(r"(?i:\bid\b|_id$|number|phone|zip|postal)|I[dD]$", name):
+            continue  # ids are texts, also where they look like numbers
+        for kind in _TYPES:
+            try:
+                part = reading(database, cells, place, Column(type=kind), Frame(), "UTC")
+            except Ambiguous as error:
+                doubts[name], types[name] = str(error), kind
+                break
+            except MappingError:
+                continue
+            fraction = f" OR ({part.value}) <> trunc({part.value})" if kind == "count" else ""
+            (good, bad) = database.execute(
+                f"SELECT count({part.value}), count(*) FILTER (({part.fault}){fraction}) FROM {cells.table}"
+            ).fetchone()
+            if good and not bad:
+                types[name] = kind
+                break
+    return types, doubts
+
+
+def _fields(names: Iterable[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for field, words in _WORDS:
+        for name in names:
+            if re.search(words, plain(name)) and name not in found.values():
+                found.setdefault(field, name)
+    return found
+
+
+def _selects(topic: str, fields: dict[str, str], types: dict[str, ColumnType]) -> Iterator[str]:
+    def column(field: str) -> str:
+        return quoted(fields[field]) if field in fields else f"NULL /* doubt: which column is the {field}? */"
+
+    if topic == topics.REPORTS:
+        campaign = f"name_id('source', {column('campaign')})"
+        yield from ("[[select]]", 'topic = "campaigns"', "sql = '''")
+        yield f"SELECT {campaign} AS campaign_id, any_value({column('campaign')}) AS name, 'reports' AS cost_basis"
+        yield from ("FROM rows GROUP BY ALL", "'''", "")
+        yield from ("[[select]]", 'topic = "ad-reports"', "sql = '''")
+        yield f"SELECT {campaign} AS campaign_id, 'source' AS source, {column('at')} AS period_start,"
+        yield f"  {column('at')} + INTERVAL 1 DAY AS period_end, -- doubt: is the period a day?"
+        sums = [
+            f"sum({column(name)}) AS {name}" for name in ("impressions", "clicks", "spend") if name in fields
+        ]
+        yield "  " + ", ".join([*sums, f"upper({column('currency')}) AS currency"])
+        yield from ("FROM rows GROUP BY ALL", "'''")
+        return
+    identity, extra = ("order_id", "revenue") if topic == topics.ORDERS else ("lead_id", "")
+    del types
+    keys = ["customer_id", identity] if topic == topics.ORDERS and "customer_id" in fields else [identity]
+    yield from (
+        "[[select]]",
+        f'topic = "{topic}"',
+        f"key = {json.dumps(keys)}",
+        f'id = ["{identity}"]',
+        "sql = '''",
+    )
+    yield f"SELECT {column(identity)} AS {identity}, {column('at')} AS occurred_at"
+    others = [
+        name for name in (extra, "currency", "customer_id") if name in fields and topic == topics.ORDERS
+    ]
+    yield from (f"  , {column(name)} AS {name}" for name in others)
+    if "campaign" in fields:
+        yield f"  , {column('campaign')} AS campaign_id"
+    yield from ("FROM rows", "'''")

@@ -1,0 +1,257 @@
+"""``roistream replay``: files, mapping and speed in; records and a summary out. The only place that waits."""
+
+import csv
+import json
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from metrics.values.errors import RoistreamError
+from metrics.values.time import format_instant
+from streams.mapping.database import opened
+from streams.mapping.engine import Engine, Record
+from streams.mapping.lint import findings
+from streams.mapping.loader import load
+from streams.mapping.model import Frame
+from streams.replay.pipeline import Conversion, convert
+from streams.replay.producer import KafkaSink, Pace, produce
+from streams.settings import Settings
+
+EXIT_DONE, EXIT_UNMAPPED, EXIT_FAILED = 0, 1, 2
+#: A plain line of progress at least this often, where there is no terminal.
+_LINE_EVERY_S = 5.0
+
+
+class LintError(RoistreamError):
+    """Something is wrong with the records as a whole; nothing was written."""
+
+
+def run(
+    settings: Settings,
+    paths: list[Path],
+    mapping: Path | str | None = None,
+    *,
+    speed: float = 0,
+    limit: int | None = None,
+    progress: bool = True,
+    print_only: bool = False,
+    frame: Iterable[str] = (),
+    strict: bool = False,
+    rejects: Path | None = None,
+) -> int:
+    """Read files, map them, produce the records in event-time order.
+
+    Args:
+        settings: broker, security, prefix, partitions, reporting currency.
+        paths: files, or folders whose files are taken.
+        mapping: a TOML file, the name of a built-in mapping, or None: the built-in one that fits the header.
+        speed: 0 = as fast as possible, 1 = spaced as the event times are, N = N times faster.
+        limit: at most so many source records (registries are always written).
+        progress: show progress on standard error.
+        print_only: write JSON lines to standard output and produce nothing.
+        frame: ``key=value`` of how the files are written, such as ``decimal=,``.
+        strict: warnings stop the replay as errors do.
+        rejects: a CSV file for every row that gave no record.
+
+    Returns:
+        0 when every row was mapped or left out on purpose, 1 when some row could not be mapped, 2 when the
+        replay could not be done; what is wrong is on standard error.
+    """
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    try:
+        _check(speed, limit)
+        with opened() as database:
+            engine = Engine(database)
+            mappings = None if mapping is None else load(mapping)
+            with _reading(console if progress else None) as hear:
+                conversion = convert(engine, mappings, paths, frame_of(frame), hear)
+            _say(console, found(conversion))
+            if rejects is not None:
+                _write_rejects(rejects, engine)
+            _lint(engine, settings, console, strict=strict)
+            records = engine.records(limit)
+            if print_only:
+                _print(records)
+            else:
+                _produce(settings, engine, records, limit, speed, console if progress else None)
+            _say(console, summary(conversion, limit))
+            return EXIT_UNMAPPED if has_failures(engine) else EXIT_DONE
+    except RoistreamError as error:
+        console.print(f"replay: {error}", style="red", markup=False)
+        return EXIT_FAILED
+    except BrokenPipeError:  # `--print | head` has seen enough
+        sys.stdout = None  # the interpreter would flush it once more
+        return EXIT_DONE
+
+
+def _say(console: Console, lines: Iterable[str]) -> None:
+    for line in lines:
+        console.print(line, markup=False)
+
+
+def _check(speed: float, limit: int | None) -> None:
+    if not 0 <= speed < float("inf"):
+        raise RoistreamError("--speed is 0 (as fast as possible) or more.")
+    if limit is not None and limit < 0:
+        raise RoistreamError("--limit is 0 or more.")
+
+
+def frame_of(said: Iterable[str]) -> Frame:
+    r"""What ``--frame key=value`` says; ``nulls`` are separated by ``|``, and ``\t`` is a tab.
+
+    Raises:
+        RoistreamError: for a key or value that no frame has.
+
+    >>> frame_of(["delimiter=\\t", "header=3", "nulls=-|k.A."]).nulls
+    ['-', 'k.A.']
+    """
+    values: dict[str, object] = {}
+    for part in said:
+        name, _, value = part.partition("=")
+        values[name] = value.split("|") if name == "nulls" else value.replace("\\t", "\t")
+    try:
+        return msgspec.convert(values, Frame, strict=False)
+    except msgspec.ValidationError as error:
+        known = ", ".join(Frame.__struct_fields__)
+        raise RoistreamError(f"--frame: {error}; write key=value with one of {known}.") from error
+
+
+def _lint(engine: Engine, settings: Settings, console: Console, *, strict: bool) -> None:
+    found = list(findings(engine, settings.reporting_currency))
+    for finding in found:
+        style = "red" if finding.level == "error" else "yellow"
+        console.print(f"{finding.level}: {finding.text}", style=style, markup=False)
+    errors = sum(finding.level == "error" for finding in found)
+    if errors:
+        raise LintError(f"{errors} errors; nothing was written.")
+    if strict and found:
+        raise LintError(f"{len(found)} warnings with --strict; nothing was written.")
+
+
+def _print(records: Iterable[Record]) -> None:
+    for record in records:
+        line = {"topic": record.topic, "key": record.key, "value": json.loads(record.value)}
+        sys.stdout.write(json.dumps(line, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
+def _write_rejects(path: Path, engine: Engine) -> None:
+    try:
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["file", "line", "reason", "found"])
+            writer.writerows(engine.every_left())
+    except OSError as error:
+        raise RoistreamError(f"--rejects: {path} cannot be written ({error.strerror}).") from error
+
+
+def _produce(
+    settings: Settings,
+    engine: Engine,
+    records: Iterable[Record],
+    limit: int | None,
+    speed: float,
+    console: Console | None,
+) -> None:
+    counts = counted(engine, limit)
+    sink = KafkaSink(settings, sorted(counts))
+    try:
+        with _progress(console, sum(counts.values())) as advance:
+            produce(records, sink, Pace(speed, time.monotonic, time.sleep), advance)
+    finally:
+        sink.close()
+
+
+@contextmanager
+def _reading(console: Console | None) -> Iterator[Callable[[str], None]]:
+    """What is read and mapped: a status on a terminal, a plain line now and then elsewhere."""
+    if console is None:
+        yield lambda _: None
+    elif console.is_terminal:
+        with console.status("reading") as status:
+            yield status.update
+    else:
+        said = time.monotonic()
+
+        def hear(text: str) -> None:
+            nonlocal said
+            if time.monotonic() - said >= _LINE_EVERY_S:
+                said = time.monotonic()
+                console.print(text, markup=False)
+
+        yield hear
+
+
+@contextmanager
+def _progress(console: Console | None, total: int) -> Iterator[Callable[[Record], None]]:
+    """A bar on a terminal, a plain line now and then elsewhere, nothing without a console."""
+    if console is None:
+        yield lambda _: None
+    elif console.is_terminal:
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=console) as bar:
+            task = bar.add_task("replay", total=total)
+            yield lambda record: bar.update(task, advance=1, description=_at(record))
+    else:
+        yield plain_progress(total, time.monotonic, lambda line: console.print(line, markup=False))
+
+
+def plain_progress(
+    total: int, clock: Callable[[], float], write: Callable[[str], None]
+) -> Callable[[Record], None]:
+    """A callback that writes ``replayed n of total`` at least every few seconds of records, and at the end."""
+    done, written = 0, clock()
+
+    def advance(record: Record) -> None:
+        nonlocal done, written
+        done += 1
+        if done == total or clock() - written >= _LINE_EVERY_S:
+            written = clock()
+            write(f"replayed {done} of {total} records, {_at(record)}")
+
+    return advance
+
+
+def _at(record: Record) -> str:
+    return "registries" if record.at_ms is None else format_instant(record.at_ms)
+
+
+def has_failures(engine: Engine) -> bool:
+    """Whether a row was lost for another reason than those that the mapping or the file's form gives."""
+    return any(not left.reason.startswith("skipped: ") for left in engine.left())
+
+
+def found(conversion: Conversion) -> Iterator[str]:
+    """How each file is written, where that is worth a line."""
+    for label, parts in conversion.found.items():
+        if parts:
+            yield f"{label}: {'; '.join(dict.fromkeys(parts))}"
+
+
+def counted(engine: Engine, limit: int | None) -> dict[str, int]:
+    """Records by topic; of a limited replay, those within the limit."""
+    if limit is None:
+        return engine.counts()
+    counts: dict[str, int] = {}
+    for record in engine.records(limit):
+        counts[record.topic] = counts.get(record.topic, 0) + 1
+    return counts
+
+
+def summary(conversion: Conversion, limit: int | None) -> Iterator[str]:
+    """What was read, what was produced per topic, and what was not mapped, with examples."""
+    yield f"{conversion.rows} rows of {len(conversion.files_read)} files"
+    for topic, count in sorted(counted(conversion.engine, limit).items()):
+        yield f"  {topic}: {count} records"
+    if conversion.files_left:
+        yield f"  {len(conversion.files_left)} files of the folder are not read by the mapping"
+    for left in conversion.engine.left():
+        yield f"  not mapped, {left.rows} rows: {left.reason}; for example {', '.join(left.examples)}"
+    for note in sorted(conversion.engine.notes):
+        yield f"  note: {note}"

@@ -1,0 +1,327 @@
+"""Rows become records by SQL: groups, ids, keys, order, and the reason of every row without a record."""
+
+import json
+
+import pytest
+
+from streams.mapping.model import MappingError
+from tests.support.replaying import replayed, writer
+
+INVOICES = """
+description = "invoices"
+timezone = "Europe/London"
+[columns]
+at = "time"
+quantity = "number"
+price = "number"
+[[skip]]
+reason = "adjustment"
+when = "invoice LIKE 'A%'"
+[[select]]
+topic = "orders"
+key = ["customer_id", "order_id"]
+id = ["order_id"]
+sql = '''
+SELECT invoice AS order_id, min(rows.at) AS occurred_at, sum(quantity * price) AS revenue, any_value(customer) AS customer_id,
+  CASE WHEN sum(quantity * price) = 0 THEN 'nothing sold' END AS skipped
+FROM rows WHERE regexp_matches(invoice, '^[0-9]') GROUP BY invoice
+'''
+[[select]]
+topic = "orders"
+key = ["customer_id"]
+id = ["order_id"]
+sql = '''
+SELECT invoice AS order_id, 'refunded' AS kind, min(rows.at) AS occurred_at, -sum(quantity * price) AS revenue,
+  any_value(customer) AS customer_id
+FROM rows WHERE invoice LIKE 'C%' GROUP BY invoice
+'''
+"""
+CLICKS = """
+description = "clicks"
+[columns]
+at = "time"
+cost = "number"
+[lookups.ads]
+files = ["ads.csv"]
+key = "ad"
+latest = "version"
+columns = { ad = "text", campaign = "text", version = "number" }
+[[select]]
+topic = "ad-clicks"
+files = ["clicks.csv"]
+sql = '''SELECT rows.at AS occurred_at, ads.campaign AS campaign_id, who AS visitor_id, cost * 0.01 AS cost
+FROM rows LEFT JOIN ads ON ads.ad = rows.ad'''
+"""
+HEAD = "invoice,at,quantity,price,customer\n"
+
+
+@pytest.fixture
+def run(tmp_path):
+    return writer(tmp_path)
+
+
+def test_the_lines_of_an_invoice_become_one_order_with_their_exact_sum(run):
+    lines = "1,2011-07-01 10:01:00,3,0.1,7\n1,2011-07-01 10:00:00,1,0.001,7\n1,2011-07-01 10:01:00,3,0.1,7\n"
+    (order,) = run({"data.csv": HEAD + lines}, INVOICES).values()
+    assert len(order.pop("event_id")) == 32
+    assert order == {
+        "order_id": "1",
+        "occurred_at": "2011-07-01T09:00:00Z",
+        "revenue": "0.601",
+        "customer_id": "7",
+    }
+
+
+def test_a_credit_note_is_a_refund_of_the_positive_amount(run):
+    result = run({"data.csv": HEAD + "C2,2011-01-01 10:00:00,-2,4.5,7\n"}, INVOICES)
+    (refund,) = result.values()
+    assert (refund["kind"], refund["revenue"], result.records[0].key) == ("refunded", "9", "7")
+
+
+def test_records_come_in_the_order_of_event_time(run):
+    lines = "2,2011-01-02 10:00:00,1,1,7\n3,2011-01-01 10:00:00,1,1,\nC4,2011-01-01 12:00:00,-1,1,7\n"
+    result = run({"data.csv": HEAD + lines}, INVOICES)
+    assert [value["order_id"] for value in result.values()] == ["3", "C4", "2"]
+    assert [record.key for record in result.records] == ["3", "7", "7"]
+
+
+def test_one_bad_line_refuses_its_whole_invoice_and_no_other(run):
+    lines = "1,2011-01-01 10:00:00,1,1,7\n1,2011-01-01 10:00:00,x,1,7\n2,2011-01-01 10:00:00,1,1,7\n"
+    result = run({"data.csv": HEAD + lines}, INVOICES)
+    assert [value["order_id"] for value in result.values()] == ["2"]
+    assert result.left == {"orders: quantity is not a number": 2}
+    assert result.every_left == [
+        ("data.csv", 2, "orders: quantity is not a number", "in one record with 3"),
+        ("data.csv", 3, "orders: quantity is not a number", "x"),
+    ]
+
+
+def test_every_row_is_mapped_or_counted_under_a_reason(run):
+    lines = (
+        "A1,2011-01-01 10:00:00,1,1,7\n"  # left out by the mapping
+        "5,2011-01-01 10:00:00,-3,0,7\n"  # an invoice of nothing
+        "X6,2011-01-01 10:00:00,1,1,7\n"  # nobody's
+        "7,2011-01-01 10:00:00\n"  # torn
+        "8,someday,1,1,7\n"
+        "9,2011-01-01 10:00:00,-1,5,7\n"  # negative without being a credit note
+        "10,2011-01-01 10:00:00,1,0.0000001,7\n"
+    )
+    result = run({"data.csv": HEAD + lines}, INVOICES)
+    assert result.values() == []
+    assert result.rows == 7
+    assert result.left == {
+        "skipped: adjustment": 1,
+        "skipped: nothing sold": 1,
+        "no select takes this row": 1,
+        "unreadable row": 1,
+        "orders: at is not a time in a known format": 1,
+        "orders: refused": 2,
+    }
+    assert {line for _, line, _, _ in result.every_left} == set(range(2, 9))
+
+
+def test_the_same_row_always_has_the_same_id_and_an_equal_line_is_its_duplicate(run):
+    text = "at,ad,who,cost\n2026-01-01,1,v,10\n2026-01-01,1,v,10\n2026-01-01,1,w,10\n"
+    ads = "ad,campaign,version\n1,newest,10\n1,new,9\n1,older,0\n"
+    first, second = (run({"clicks.csv": text, "ads.csv": ads}, CLICKS).values() for _ in range(2))
+    assert first == second
+    ids = [value.pop("event_id") for value in first]
+    assert ids[0] == ids[1] != ids[2]
+    assert first[0] == {
+        "occurred_at": "2026-01-01T00:00:00Z",
+        "campaign_id": "newest",
+        "visitor_id": "v",
+        "cost": "0.1",
+    }
+
+
+def test_csv_and_json_of_the_same_data_have_the_same_ids(run):
+    ads = "ad,campaign,version\n1,new,1\n"
+    csv = run({"clicks.csv": "at,ad,who,cost\n2026-01-01,1,v,10\n", "ads.csv": ads}, CLICKS).values()
+    text = CLICKS.replace('"clicks.csv"', '"clicks.jsonl"')
+    assert (
+        run(
+            {"clicks.jsonl": '{"who": "v", "ad": 1, "cost": 10, "at": "2026-01-01"}\n', "ads.csv": ads}, text
+        ).values()
+        == csv
+    )
+
+
+def test_an_id_that_no_lookup_knows_leaves_the_row_unmapped(run):
+    result = run(
+        {"clicks.csv": "at,ad,who,cost\n2026-01-01,9,v,10\n", "ads.csv": "ad,campaign,version\n1,a,1\n"},
+        CLICKS,
+    )
+    assert result.left == {"ad-clicks: refused": 1}
+    assert "campaign_id" in result.examples["ad-clicks: refused"][0]
+
+
+def test_rows_are_traced_through_subqueries_joins_windows_and_unions(run):
+    text = """
+description = "traced"
+[columns]
+n = "number"
+[[select]]
+topic = "leads"
+key = ["lead_id"]
+id = ["lead_id"]
+sql = '''
+WITH named AS (SELECT id, upper(name) AS name, n FROM rows WHERE n < 10),
+  grouped AS (SELECT name, min(id) AS id, sum(n) AS n FROM named GROUP BY ALL)
+SELECT g.id AS lead_id, DATE '2026-01-01' AS occurred_at, CASE WHEN g.n > 3 THEN 'mql' ELSE 'lead' END AS stage
+FROM (SELECT *, row_number() OVER (ORDER BY name) AS place FROM grouped) g
+UNION ALL
+SELECT id, DATE '2026-01-02', 'sql' FROM rows WHERE n >= 10
+'''
+"""
+    result = run({"a.csv": "id,name,n\n1,a,1\n2,A,2\n3,b,9\n4,c,12\n5,d,x\n"}, text)
+    assert [(value["lead_id"], value["stage"]) for value in result.values()] == [
+        ("1", "lead"),
+        ("3", "mql"),
+        ("4", "sql"),
+    ]
+    assert [line for _, line, _, _ in result.every_left] == [6]
+
+
+@pytest.mark.parametrize(
+    ("sql", "said"),
+    [
+        ("SELEC id FROM rows", "the SQL is wrong"),
+        ("SELECT 1; SELECT 2", "one SELECT"),
+        ("SELECT 'a' AS lead_id", "does not read from rows"),
+        ("SELECT DISTINCT id AS lead_id FROM rows", "GROUP BY ALL"),
+        ("SELECT id AS lead_id FROM rows LIMIT 1", "LIMIT"),
+        ("SELECT id AS lead_id, n AS occurred_at FROM rows", "declare its column as date or time"),
+        (
+            "SELECT id AS lead_id, DATE '2026-01-01' AS occurred_at, 1 AS turnover FROM rows",
+            "no such field: turnover",
+        ),
+        ("SELECT id AS lead_id FROM rows", "lacks occurred_at"),
+        ("SELECT idd AS lead_id, DATE '2026-01-01' AS occurred_at FROM rows", "has the column 'idd'"),
+        ("SELECT id AS lead_id, CAST(id AS TIMESTAMP) AS occurred_at FROM rows", "under [columns]"),
+        (
+            "SELECT id AS lead_id, max(DATE '2026-01-01') AS occurred_at FROM rows GROUP BY id",
+            "say which columns make the id",
+        ),
+    ],
+)
+def test_sql_that_cannot_be_is_refused_with_what_to_do(run, sql, said):
+    text = f"description = 'x'\n[[select]]\ntopic = 'leads'\nsql = '''{sql}'''\n"
+    with pytest.raises(MappingError, match="mapping mine") as error:
+        run({"a.csv": "id,n\na,1\n"}, text)
+    assert said in str(error.value)
+
+
+def test_an_amount_that_has_lost_its_decimals_is_refused(run):
+    text = INVOICES.replace("sum(quantity * price) AS revenue", "sum(quantity * price) / 100 AS revenue")
+    with pytest.raises(MappingError, match="DOUBLE"):
+        run({"data.csv": HEAD + "1,2011-07-01 10:01:00,3,0.1,7\n"}, text)
+
+
+REPORTS = """
+description = "reports and constants"
+[columns]
+day = "date"
+paid = "count"
+earned = "count"
+spend = "number"
+[[records]]
+topic = "campaigns"
+value = { campaign_id = "c-9", budget = 100.5, cost_basis = "reports" }
+[[records]]
+topic = "fx-rates"
+value = { currency = "USD", rate = "0.87654321", valid_from = 2026-01-01T00:00:00Z }
+[[select]]
+topic = "campaigns"
+sql = "SELECT campaign AS campaign_id FROM rows GROUP BY ALL"
+[[select]]
+topic = "ad-reports"
+sql = '''
+SELECT campaign AS campaign_id, 'x' AS source, in_zone(day, coalesce(known_zone(zone), 'UTC')) AS period_start,
+  in_zone(day + INTERVAL 1 DAY, coalesce(known_zone(zone), 'UTC')) AS period_end,
+  sum(coalesce(paid, 0) + coalesce(earned, 0)) AS clicks, sum(spend) AS spend, currency,
+  CASE WHEN known_zone(zone) IS NULL THEN 'no time zone known for ' || campaign || ', UTC taken' END AS note
+FROM rows GROUP BY ALL
+'''
+"""
+REPORT_ROWS = (
+    "campaign;day;zone;paid;earned;spend;currency\n"
+    "c-1;2026-03-29;Europe/Paris;1;2;1.000,50;USD\nc-1;2026-03-29;Europe/Paris;3;;0,25;USD\nc-2;2026-03-29;Mars;1;;1;USD\n"
+    "c-3;2026-03-29;;1;;1;usd\n"
+)
+
+
+def test_registries_come_first_and_constants_are_among_them(run):
+    result = run({"data.csv": REPORT_ROWS}, REPORTS)
+    keys = [(record.topic, record.key) for record in result.records]
+    assert keys[0] == ("fx-rates", "USD|2026-01-01T00:00:00Z")
+    assert sorted(keys[1:5]) == [("campaigns", f"c-{number}") for number in (1, 2, 3, 9)]
+    assert sorted(keys[5:]) == [("ad-reports", "c-1"), ("ad-reports", "c-2")]
+
+
+def test_reports_are_summed_over_the_day_of_their_account(run):
+    result = run({"data.csv": REPORT_ROWS}, REPORTS)
+    report = next(value for value in result.values("ad-reports") if value["campaign_id"] == "c-1")
+    assert report.pop("report_id")
+    assert report == {
+        "campaign_id": "c-1",
+        "source": "x",
+        "period_start": "2026-03-28T23:00:00Z",
+        "period_end": "2026-03-29T22:00:00Z",
+        "clicks": 6,
+        "spend": "1000.75",
+        "currency": "USD",
+    }
+    assert "no time zone known for c-2, UTC taken" in result.notes
+    # A currency that a worker would not know is refused here, with what to do.
+    assert "upper" in result.examples["ad-reports: refused"][0]
+
+
+def test_a_restated_report_has_another_id_and_an_equal_one_the_same(run):
+    def ids(text):
+        return {
+            value["campaign_id"]: value["report_id"]
+            for value in run({"data.csv": text}, REPORTS).values("ad-reports")
+        }
+
+    before, same, after = ids(REPORT_ROWS), ids(REPORT_ROWS), ids(REPORT_ROWS.replace("0,25", "0,26"))
+    assert before == same
+    assert before["c-1"] != after["c-1"]
+    assert before["c-2"] == after["c-2"]
+
+
+def test_a_wrong_constant_is_refused(run):
+    text = REPORTS.replace('campaign_id = "c-9", ', "")
+    with pytest.raises(MappingError, match="campaign_id"):
+        run({"data.csv": REPORT_ROWS}, text)
+
+
+def test_the_functions_for_mappings_say_what_they_promise(run):
+    text = """
+description = "functions"
+[[select]]
+topic = "campaigns"
+sql = '''
+SELECT id AS campaign_id, to_json([name_id('p', name), slug(name), url_param(url, 'utm_campaign'),
+  CAST(from_minor(1234, code) AS VARCHAR)]) AS name FROM rows
+'''
+"""
+    rows = (
+        "id,name,url,code\n1,Spring Sale,https://x.y/p?a=1&utm_campaign=spring%2026+x#top,JPY\n2,Côte d'Or,/p?utm_campaign=b,kwd\n"
+        "3,東京,utm_campaign=c d,EUR\n4,A/B,/p?utm_campaigns=no,EUR\n"
+    )
+    found = {value["campaign_id"]: json.loads(value["name"]) for value in run({"a.csv": rows}, text).values()}
+    assert found["1"] == ["p-spring-sale", "spring-sale", "spring 26 x", "1234.000"]
+    assert found["2"][0].startswith("p-cote-d-or-")
+    assert found["2"][1:] == ["cote-d-or", "b", "1.234"]
+    assert found["3"][0].startswith("p-")
+    assert (len(found["3"][0]), found["3"][1], found["3"][2]) == (14, "", "c")
+    assert found["4"][2:] == [None, "12.340"]
+
+
+def test_a_named_file_that_no_select_reads_is_refused(tmp_path):
+    (tmp_path / "other.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(MappingError, match="does not read"):
+        replayed([tmp_path / "other.csv"], "ad_exports")
+    with pytest.raises(MappingError, match="does not read"):
+        replayed([tmp_path], "ad_exports")
