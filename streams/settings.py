@@ -76,6 +76,8 @@ class Settings(BaseSettings):
     board_host: str = "127.0.0.1"
     board_port: Annotated[int, Field(ge=0, le=65535)] = 6067
     board_token: SecretStr | None = None
+    #: Names by which browsers reach the board, besides addresses, localhost and BOARD_HOST.
+    board_hosts: Annotated[list[str], Listed] = []
     partitions: Annotated[int, Field(ge=1, le=1024)] = 4
     replication_factor: Annotated[int, Field(ge=1, le=32767)] = 1
     topic_prefix: str = ""

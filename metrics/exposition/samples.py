@@ -24,6 +24,11 @@ from metrics.kpis.catalogue import COUNTERS, KPI_FAMILIES, SUM_GAUGES
 from metrics.records.kpi_reading import CampaignKpi, Completeness, RollupKpi
 from metrics.values.money import MICROS
 
+#: Control characters as the symbols that stand for them, so that a name cannot steer the terminal of who reads the page; a
+#: line feed is escaped by the format.
+_SHOWN = {code: 0x2400 + code for code in range(0x20) if code != 0x0A}
+_SHOWN |= {0x7F: 0x2421, **dict.fromkeys(range(0x80, 0xA0), 0xFFFD)}
+
 
 class Labels:
     """Label pairs that many samples share; their text is made once."""
@@ -47,6 +52,8 @@ class Labels:
 
 
 def _escape(value: str) -> str:
+    if not value.isprintable():
+        value = value.translate(_SHOWN)
     return value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
 
 

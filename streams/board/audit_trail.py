@@ -60,7 +60,7 @@ class AuditTrail:
 
     def __init__(self, limit: int = 20_000) -> None:
         self._limit = limit
-        self._known: set[tuple[Kind, str]] = set()
+        self._known: dict[tuple[Kind, str], AuditEntry] = {}
         self._entries: list[_TimedEntry] = []
 
     def offer(self, kind: Kind, value: bytes) -> AuditEntry | None:
@@ -74,9 +74,14 @@ class AuditTrail:
             return None
         if (kind, entry.id) in self._known:
             return None
-        self._known.add((kind, entry.id))
+        self._known[kind, entry.id] = entry
         self._insert(_TimedEntry(at_ms, entry))
         return entry
+
+    def decision(self, decision_id: str) -> BudgetDecision | None:
+        """The decision of that id, where the trail still holds it."""
+        entry = self._known.get(("decision", decision_id))
+        return entry.record if entry is not None and isinstance(entry.record, BudgetDecision) else None
 
     def newest(self, campaign_id: str | None = None, limit: int = 200) -> list[AuditEntry]:
         """Entries of one campaign or of all, the newest first."""
@@ -92,7 +97,7 @@ class AuditTrail:
         bisect.insort(self._entries, place, key=_at)
         if len(self._entries) > self._limit:
             forgotten = self._entries.pop(0).entry
-            self._known.discard((forgotten.kind, forgotten.id))
+            self._known.pop((forgotten.kind, forgotten.id), None)
 
 
 def _at(place: _TimedEntry) -> int:

@@ -1,7 +1,8 @@
-"""Who may in: one token, sessions signed with it, and patience with wrong tokens. Pure; the time is an argument.
+"""Who may in: one token, sessions signed with it, and limits on what comes too often. Pure; the time is an argument.
 
-The token itself never reaches a browser's storage: after a login the cookie holds a name, an end and a
-signature (HMAC-SHA256, RFC 2104), so a board that starts again knows its sessions and keeps no list of them.
+The token itself never reaches a browser's storage: after a login the cookie holds a name, an end, an id and a
+signature (HMAC-SHA256, RFC 2104), so a board that starts again knows its sessions. The only list is that of the sessions
+that were ended before their time.
 """
 
 import base64
@@ -9,6 +10,7 @@ import binascii
 import hashlib
 import hmac
 from collections import OrderedDict
+from collections.abc import Mapping
 from typing import NamedTuple
 
 SESSION_MS = 12 * 3_600_000
@@ -16,10 +18,11 @@ MAX_NAME_LENGTH = 80
 
 
 class Session(NamedTuple):
-    """A login: the name its owner gave, and when it ends (epoch milliseconds)."""
+    """A login: the name its owner gave, when the session ends (epoch milliseconds), and the session's id."""
 
     name: str
     expires_at: int
+    session_id: str = ""
 
 
 class TokenAuth:
@@ -28,8 +31,8 @@ class TokenAuth:
     >>> token_auth = TokenAuth("0123456789abcdef")
     >>> token_auth.opens("0123456789abcdef"), token_auth.opens("0123456789abcdeF")
     (True, False)
-    >>> token_auth.session(token_auth.issue("Ana", 0), 1).name
-    'Ana'
+    >>> token_auth.session(token_auth.issue("Ana", 0, "s-1"), 1)
+    Session(name='Ana', expires_at=43200000, session_id='s-1')
     """
 
     def __init__(self, token: str) -> None:
@@ -40,9 +43,9 @@ class TokenAuth:
         """Whether this is the token; takes the same time whatever was offered."""
         return hmac.compare_digest(hashlib.sha256(offered.encode(errors="replace")).digest(), self._digest)
 
-    def issue(self, name: str, now_ms: int) -> str:
+    def issue(self, name: str, now_ms: int, session_id: str) -> str:
         """The value of a cookie that lets its owner in for ``SESSION_MS``."""
-        claim = f"{_armour(name.encode())}.{now_ms + SESSION_MS}"
+        claim = f"{_armour(name.encode())}.{now_ms + SESSION_MS}.{session_id}"
         return f"{claim}.{self._signature(claim)}"
 
     def session(self, cookie: str, now_ms: int) -> Session | None:
@@ -50,40 +53,67 @@ class TokenAuth:
         claim, _, signature = cookie.rpartition(".")
         if not hmac.compare_digest(signature.encode(errors="replace"), self._signature(claim).encode()):
             return None
-        name, _, expires_at = claim.partition(".")  # signed by us, so it is well formed
-        session = Session(_unarmour(name), int(expires_at))
+        name, expires_at, session_id = claim.split(".", 2)  # the board signed the claim, so it is well formed
+        session = Session(_unarmour(name), int(expires_at), session_id)
         return session if now_ms < session.expires_at else None
 
     def _signature(self, claim: str) -> str:
         return _armour(hmac.digest(self._key, claim.encode(errors="replace"), "sha256"))
 
 
-class FailedAttempts:
-    """Wrong tokens per address: a bucket of ``burst`` that gets one back every ``refill_ms``.
+class EndedSessions:
+    """Sessions that were ended before their time, until that time.
 
-    Addresses heard from last are remembered, at most ``limit`` of them.
+    >>> ended = EndedSessions()
+    >>> ended.end(Session("Ana", 10, "s-1"), 0); ended.holds("s-1"), ended.holds("s-2")
+    (True, False)
+    >>> ended.end(Session("Ben", 99, "s-2"), 10); ended.holds("s-1")
+    False
+    """
 
-    >>> attempts = FailedAttempts(burst=2, refill_ms=1_000)
-    >>> [attempts.wait_ms("a", 0), attempts.failed("a", 0), attempts.failed("a", 0), attempts.wait_ms("a", 0)]
+    def __init__(self) -> None:
+        self._expires_at: dict[str, int] = {}
+
+    def end(self, session: Session, now_ms: int) -> None:
+        """End a session; sessions whose time has come are forgotten."""
+        self._expires_at[session.session_id] = session.expires_at
+        self._expires_at = {name: at for name, at in self._expires_at.items() if at > now_ms}
+
+    def holds(self, session_id: str) -> bool:
+        """Whether the session was ended."""
+        return session_id in self._expires_at
+
+    def restore(self, expires_at: Mapping[str, int]) -> None:
+        """Take in sessions that were ended at another board, or before this one began: ids and ends."""
+        self._expires_at.update(expires_at)
+
+
+class RateLimit:
+    """A bucket of ``burst`` for each key that gets one back every ``refill_ms``.
+
+    Keys that were heard from last are remembered, at most ``limit`` of them.
+
+    >>> wrong_tokens = RateLimit(burst=2, refill_ms=1_000)
+    >>> [wrong_tokens.wait_ms("a", 0), wrong_tokens.take("a", 0), wrong_tokens.take("a", 0), wrong_tokens.wait_ms("a", 0)]
     [0, None, None, 1000]
-    >>> attempts.wait_ms("a", 1_000), attempts.wait_ms("b", 0)
+    >>> wrong_tokens.wait_ms("a", 1_000), wrong_tokens.wait_ms("b", 0)
     (0, 0)
     """
 
     def __init__(self, burst: int = 10, refill_ms: int = 6_000, limit: int = 10_000) -> None:
         self._burst, self._refill_ms, self._limit = burst, refill_ms, limit
-        #: By address: the instant at which its bucket is full again.
+        #: By key: the instant at which its bucket is full again.
         self._full_at: OrderedDict[str, int] = OrderedDict()
 
-    def wait_ms(self, address: str, now_ms: int) -> int:
-        """Milliseconds until this address may try again; 0: now."""
-        owed = self._full_at.get(address, now_ms) - now_ms
+    def wait_ms(self, key: str, now_ms: int) -> int:
+        """Milliseconds until the bucket holds one; 0: now."""
+        owed = self._full_at.get(key, now_ms) - now_ms
         return max(0, owed - (self._burst - 1) * self._refill_ms)
 
-    def failed(self, address: str, now_ms: int) -> None:
-        """Take in a wrong token."""
-        full_at = max(self._full_at.pop(address, now_ms), now_ms) + self._refill_ms
-        self._full_at[address] = full_at
+    def take(self, key: str, now_ms: int) -> None:
+        """Take one out of the bucket."""
+        full_at = max(self._full_at.pop(key, now_ms), now_ms) + self._refill_ms
+        self._full_at[key] = full_at
         if len(self._full_at) > self._limit:
             self._full_at.popitem(last=False)
 

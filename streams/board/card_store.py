@@ -9,11 +9,27 @@ from typing import NamedTuple
 import msgspec
 
 from metrics.budget.records import BoardCard, ColumnView
+from metrics.budget.state import PACE, WIP
 from metrics.records.events import NO_CAMPAIGN
 from metrics.values.errors import UNREADABLE
 
 _decode = msgspec.json.Decoder(BoardCard).decode
 _decode_column = msgspec.json.Decoder(ColumnView).decode
+
+
+#: Owners of holds that are no persons; those of alerts begin with ``alert:``.
+_RULES = frozenset({"registration", "evidence", "budget", WIP, PACE})
+
+
+def _without_words(card: BoardCard) -> BoardCard:
+    hold = card.hold
+    if hold is not None:
+        is_rule = hold.owner in _RULES or hold.owner.startswith("alert:")
+        hold = msgspec.structs.replace(hold, owner=hold.owner if is_rule else "operator", reason="")
+    proposal = card.proposal
+    if proposal is not None:
+        proposal = msgspec.structs.replace(proposal, reason="")
+    return msgspec.structs.replace(card, hold=hold, proposal=proposal, reason="")
 
 
 class CardChanges(NamedTuple):
@@ -36,6 +52,11 @@ class CardStore:
         self.cards: dict[str, BoardCard] = {}
         self.encoded: dict[str, msgspec.Raw] = {}
         self.columns: dict[str, ColumnView] = {}
+
+    def public(self, campaign_id: str) -> msgspec.Raw | None:
+        """A card without what operators said and who they are; None where there is no card."""
+        card = self.cards.get(campaign_id)
+        return None if card is None else msgspec.Raw(msgspec.json.encode(_without_words(card)))
 
     def offer(self, value: bytes) -> str | None:
         """Take in one card; its campaign when it is news.

@@ -1,24 +1,29 @@
 """Middlewares and helpers of the HTTP edge: who may in, what a browser may do with the page, how errors are told."""
 
+import ipaddress
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from urllib.parse import urlsplit
 
 import msgspec
 from aiohttp import web
 
 from metrics.values.errors import Rejection
-from streams.board.auth import MAX_NAME_LENGTH, FailedAttempts, TokenAuth
+from streams.board.auth import MAX_NAME_LENGTH, EndedSessions, RateLimit, Session, TokenAuth
 from streams.board.kafka_gateway import KafkaGatewayError
 
 COOKIE = "roistream_board"
 #: Who is asking; set by the gate.
 WHO: web.RequestKey[str] = web.RequestKey("who", str)
+#: The session that asks; absent where a token came with the request itself.
+SESSION: web.RequestKey[Session] = web.RequestKey("session", Session)
 #: When the session ends (epoch milliseconds); 0 where a token came with the request itself.
 UNTIL: web.RequestKey[int] = web.RequestKey("until", int)
 _API_NAME = "api"
 #: Reading these needs no token (D52), like the worker's /metrics, which shows the same figures.
 _FIGURES = ("/api/board", "/api/campaigns")
+#: Asked by whoever starts and watches processes, under any name.
+_PROBES = ("/healthz", "/readyz")
 
 #: No inline script or style, nothing from elsewhere, no frame around it, and no text that becomes markup.
 _POLICY = (
@@ -75,6 +80,20 @@ async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
         return refusal(error.status, f"{error.reason}: {request.method} {request.path} is not of this API.")
 
 
+def too_often(wait_ms: int, what: str) -> web.Response:
+    """A refusal of what comes too often."""
+    seconds = math.ceil(wait_ms / 1_000)
+    return refusal(429, f"{what}; try again in {seconds} s.", {"Retry-After": str(seconds)})
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
 async def on_prepare(request: web.Request, response: web.StreamResponse) -> None:
     """Put the headers of a careful page on whatever is sent."""
     del request
@@ -83,25 +102,41 @@ async def on_prepare(request: web.Request, response: web.StreamResponse) -> None
 
 
 class AuthMiddleware:
-    """Lets in who has the token, in the request or by a session."""
+    """Lets in who has the token, in the request or by a session.
 
-    def __init__(self, token_auth: TokenAuth, now_ms: Callable[[], int]) -> None:
+    Args:
+        token_auth: checks tokens and cookies.
+        now_ms: wall clock in epoch milliseconds.
+        hosts: names by which the board is reached, besides addresses and localhost.
+        new_id: makes the id of a session.
+    """
+
+    def __init__(
+        self,
+        token_auth: TokenAuth,
+        now_ms: Callable[[], int],
+        hosts: Collection[str],
+        new_id: Callable[[], str],
+    ) -> None:
         self.token_auth = token_auth
-        self._attempts = FailedAttempts()
+        self.ended = EndedSessions()
+        self._wrong_tokens = RateLimit()
         self._now_ms = now_ms
+        self._hosts = frozenset(name.lower() for name in hosts)
+        self._new_id = new_id
 
     def try_token(self, request: web.Request, token: str) -> web.Response | None:
-        """None when the token opens; else the refusal. Too many wrong ones make an address wait."""
-        now, address = self._now_ms(), request.remote or ""
-        wait_ms = self._attempts.wait_ms(address, now)
-        if wait_ms:
-            seconds = math.ceil(wait_ms / 1_000)
-            return refusal(
-                429, f"Too many wrong tokens; try again in {seconds} s.", {"Retry-After": str(seconds)}
-            )
+        """None when the token opens; else the refusal. Too many wrong tokens make an address wait.
+
+        The right token always opens: whoever shares an address with somebody who guesses is not locked out.
+        """
         if self.token_auth.opens(token):
             return None
-        self._attempts.failed(address, now)
+        now, address = self._now_ms(), request.remote or ""
+        wait_ms = self._wrong_tokens.wait_ms(address, now)
+        if wait_ms:
+            return too_often(wait_ms, "Too many wrong tokens")
+        self._wrong_tokens.take(address, now)
         return refusal(
             401,
             "The token is wrong; it is the value of ROISTREAM_BOARD_TOKEN where the board was started.",
@@ -110,19 +145,34 @@ class AuthMiddleware:
 
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Whatever is not open needs a token."""
-        if is_open(request):
-            return await handler(request)
+        """Whatever is not open needs a token; what is open tells more to those who have one."""
         refused = self._let_in(request)
-        return refused if refused is not None else await handler(request)
+        if refused is not None and not is_open(request):
+            return refused
+        if WHO not in request and request.path not in _PROBES and not self._is_own_host(request):
+            return refusal(
+                421,
+                f"This board is not called {request.host!r}; open it by its address, or add the name to ROISTREAM_BOARD_HOSTS.",
+            )
+        return await handler(request)
+
+    def _is_own_host(self, request: web.Request) -> bool:
+        """Whether the name in the Host header is one of the board's.
+
+        A page of a stranger can make its own name lead to the board's address and then read what is open (DNS rebinding).
+        """
+        name = (urlsplit(f"//{request.host}").hostname or "").lower()
+        return name == "localhost" or name in self._hosts or _is_address(name)
 
     def _let_in(self, request: web.Request) -> web.Response | None:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() == "bearer":
-            request[WHO], request[UNTIL] = _API_NAME, 0
-            return self.try_token(request, token.strip())
+            refused = self.try_token(request, token.strip())
+            if refused is None:
+                request[WHO], request[UNTIL] = _API_NAME, 0
+            return refused
         session = self.token_auth.session(request.cookies.get(COOKIE, ""), self._now_ms())
-        if session is None:
+        if session is None or self.ended.holds(session.session_id):
             return refusal(
                 401,
                 "This needs the board's token: log in on the page, or send 'Authorization: Bearer <token>'.",
@@ -132,19 +182,23 @@ class AuthMiddleware:
             return refusal(
                 403, "This came from another page than the board's own; open the board and log in."
             )
-        request[WHO], request[UNTIL] = session.name, session.expires_at
+        request[WHO], request[UNTIL], request[SESSION] = session.name, session.expires_at, session
         return None
 
     def cookie(self, response: web.Response, request: web.Request, name: str) -> None:
         """Begin a session."""
-        value = self.token_auth.issue(" ".join(name.split())[:MAX_NAME_LENGTH] or "operator", self._now_ms())
+        shown = " ".join(name.split())[:MAX_NAME_LENGTH] or "operator"
+        value = self.token_auth.issue(shown, self._now_ms(), self._new_id())
         is_https = request.secure or request.headers.get("X-Forwarded-Proto") == "https"
         response.set_cookie(COOKIE, value, httponly=True, samesite="Strict", secure=is_https, path="/")
 
-    @staticmethod
-    def end(response: web.Response) -> None:
-        """End a session in the browser that asks."""
+    def end(self, response: web.Response, request: web.Request) -> Session | None:
+        """End the session of the browser that asks, here and there; None where there was none."""
         response.del_cookie(COOKIE, path="/", httponly=True, samesite="Strict")
+        session = request.get(SESSION)
+        if session is not None:
+            self.ended.end(session, self._now_ms())
+        return session
 
 
 def is_open(request: web.Request) -> bool:

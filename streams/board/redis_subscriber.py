@@ -15,11 +15,14 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from metrics.values.errors import UNREADABLE, SettingError
+from streams.board.auth import SESSION_MS, EndedSessions, Session
 from streams.board.card_store import CardStore
 
 CARDS = "roistream:board"
 COLUMNS = "roistream:board:columns"
 CHANNEL = "roistream:board"
+#: Sessions that were ended before their time: ids with the instants at which they would have ended.
+ENDED = "roistream:board:ended"
 #: Messages handed on at once; between two such batches the event loop breathes.
 _BATCH = 200
 _POLL_S = 0.25
@@ -43,6 +46,18 @@ def client(url: str) -> Redis:
         ) from None  # the cause may quote the password
 
 
+async def tell_ended(redis: Redis, session: Session) -> None:
+    """Tell other boards, and this one when it starts again, that a session has ended.
+
+    Raises:
+        RedisError, OSError: when Redis does not answer.
+    """
+    async with redis.pipeline(transaction=True) as pipeline:
+        pipeline.hset(ENDED, session.session_id, str(session.expires_at))
+        pipeline.pexpire(ENDED, SESSION_MS)
+        await pipeline.execute()
+
+
 class RedisSubscriber:
     """Follows Redis into ``cards`` until stopped.
 
@@ -54,6 +69,7 @@ class RedisSubscriber:
         self,
         redis: Redis,
         cards: CardStore,
+        ended: EndedSessions,
         publish: Callable[..., None],
         *,
         look_every_s: float = _LOOK_EVERY_S,
@@ -64,12 +80,14 @@ class RedisSubscriber:
         Args:
             redis: a client without decoding.
             cards: kept up to date.
+            ended: kept up to date with sessions that other boards have ended.
             publish: hears ``changed``, ``removed`` and ``columns`` (see ``Listener.notify``), and ``notice``.
             look_every_s: how often the whole hash is read.
             retry_every_s: how long to wait for a Redis that does not answer.
         """
         self._redis = redis
         self._cards = cards
+        self._ended = ended
         self._publish = publish
         self._look_every_s = look_every_s
         self._retry_every_s = retry_every_s
@@ -123,6 +141,8 @@ class RedisSubscriber:
         """The whole of it. Messages that came before are older than what it says, later ones are newer."""
         changes = self._cards.replace(await self._hash(CARDS))
         columns = self._cards.replace_columns(await self._hash(COLUMNS))
+        ended = await self._hash(ENDED)
+        self._ended.restore({name: int(at) for name, at in ended.items() if at.isdigit()})
         if changes.changed or changes.removed or columns:
             self._publish(changed=changes.changed, removed=changes.removed, columns=columns)
         if not self.is_up:

@@ -13,15 +13,16 @@ from aiohttp import web
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from metrics.budget.records import AlertSignal, BoardCard
+from metrics.budget.records import AlertSignal, BoardCard, BudgetDecision
 from metrics.records.kpi_reading import RollingWindow
 from metrics.values.errors import RoistreamError
 from streams.board.audit_trail import AuditTrail
+from streams.board.auth import RateLimit
 from streams.board.broadcast import Broadcast, Subscriber
 from streams.board.card_store import CardStore
 from streams.board.kafka_gateway import KafkaGateway
-from streams.board.middleware import UNTIL, WHO, AuthMiddleware, answer, is_own_page, refusal
-from streams.board.redis_subscriber import RedisSubscriber
+from streams.board.middleware import UNTIL, WHO, AuthMiddleware, answer, is_own_page, refusal, too_often
+from streams.board.redis_subscriber import RedisSubscriber, tell_ended
 from streams.board.request_models import (
     DecisionRequest,
     LoginRequest,
@@ -39,6 +40,9 @@ MAX_BODY_BYTES = 1024 * 1024
 MAX_LISTENERS = 200
 _WINDOWS: Sequence[str] = get_args(RollingWindow)
 _REMEMBERED_ALERTS = 50_000
+_REMEMBERED_DECISIONS = 10_000
+#: Decisions on one campaign: as many at once, and one more after each such time.
+_DECISIONS_AT_ONCE, _DECISION_EVERY_MS = 10, 10_000
 _MAX_ENTRIES = 1_000
 #: A page hears what has gathered, at most so often; more often than the eye reads costs only power.
 _TELL_EVERY_S = 0.25
@@ -60,6 +64,9 @@ class BoardRoutes:
     simulator: Simulator
     now_ms: Callable[[], int]
     _told: OrderedDict[str, None] = field(default_factory=OrderedDict)
+    #: Decisions that were sent, by id, until the trail holds them.
+    _sent: OrderedDict[str, BudgetDecision] = field(default_factory=OrderedDict)
+    _decisions: RateLimit = field(default_factory=lambda: RateLimit(_DECISIONS_AT_ONCE, _DECISION_EVERY_MS))
 
     def routes(self) -> list[web.RouteDef]:
         """Paths and their handlers."""
@@ -107,14 +114,20 @@ class BoardRoutes:
         if not is_own_page(request):
             return refusal(403, "This came from another page than the board's own; open the board itself.")
         response = answer({})
-        self.auth.end(response)
+        session = self.auth.end(response, request)
+        if session is not None:
+            # Where Redis does not answer, the session has ended at this board until the board starts again.
+            with contextlib.suppress(RedisError, OSError):
+                await tell_ended(self.redis, session)
         return response
 
     async def _get_board(self, request: web.Request) -> web.Response:
-        del request
+        """Cards and columns; to those without a token without what operators said."""
+        cards = self.cards
+        shown = list(cards.encoded.values()) if WHO in request else list(map(cards.public, cards.cards))
         response = answer(
             {
-                "cards": list(self.cards.encoded.values()),
+                "cards": shown,
                 "columns": self.cards.columns,
                 "health": self.health,
             }
@@ -137,14 +150,16 @@ class BoardRoutes:
         return response
 
     async def _get_campaign(self, request: web.Request) -> web.Response:
-        """One campaign: its card, its readings, and what was said and done about it."""
+        """One campaign: its card, its readings, and, for those with a token, what was said and done about it."""
         campaign_id = request.match_info["campaign_id"]
         model = request.query.get("model", "declared")
         try:
             readings = await self._readings(campaign_id, model)
         except (RedisError, OSError) as error:
             return _no_redis(error)
-        card, entries = self.cards.encoded.get(campaign_id), self.audit_trail.newest(campaign_id)
+        is_known = WHO in request
+        card = self.cards.encoded.get(campaign_id) if is_known else self.cards.public(campaign_id)
+        entries = self.audit_trail.newest(campaign_id) if is_known else None
         if card is None and not readings and not entries:
             return refusal(404, f"There is no campaign {campaign_id!r} on the board or in the views.")
         return answer(
@@ -188,9 +203,26 @@ class BoardRoutes:
             return refusal(409, stale)
         # A session speaks for who opened it; a machine may say whom it speaks for.
         who = (asked.by or request[WHO]) if request[UNTIL] == 0 else request[WHO]
-        decision = decision_of(asked, who, self.now_ms(), str(uuid.uuid4()))
+        now = self.now_ms()
+        decision = decision_of(asked, who, now, str(uuid.uuid4()))
+        accepted = answer({"decision_id": decision.decision_id, "campaign_id": decision.campaign_id}, 202)
+        known = self._sent.get(decision.decision_id) or self.audit_trail.decision(decision.decision_id)
+        if known is not None:
+            if _words(known) == _words(decision):
+                return accepted
+            return refusal(
+                409,
+                f"The decision {decision.decision_id!r} is on record with other words; a new decision needs a new decision_id.",
+            )
+        wait_ms = self._decisions.wait_ms(decision.campaign_id, now)
+        if wait_ms:
+            return too_often(wait_ms, f"Too many decisions on {decision.campaign_id!r}")
         await self.kafka_gateway.decide(decision)
-        return answer({"decision_id": decision.decision_id, "campaign_id": decision.campaign_id}, 202)
+        self._decisions.take(decision.campaign_id, now)
+        self._sent[decision.decision_id] = decision
+        if len(self._sent) > _REMEMBERED_DECISIONS:
+            self._sent.popitem(last=False)
+        return accepted
 
     async def _post_simulate(self, request: web.Request) -> web.Response:
         """What a policy would have done over the last 7 days."""
@@ -254,6 +286,11 @@ def _why_stale(asked: DecisionRequest, card: BoardCard) -> str | None:
     if asked.action_id not in {None, card.proposal.action_id}:
         return "The proposal has changed since you looked; nothing was sent. Look again."
     return None
+
+
+def _words(decision: BudgetDecision) -> BudgetDecision:
+    """A decision without the instant at which it was said, which a caller that repeats it need not repeat."""
+    return msgspec.structs.replace(decision, occurred_at=0)
 
 
 async def _news(subscriber: Subscriber) -> None:

@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
+import secrets
 from collections.abc import Callable
+from functools import partial
 
 from aiohttp import web
 from redis.asyncio import Redis
@@ -68,9 +70,13 @@ class BoardServer:
         self.settings = settings
         self._redis = _redis(settings)
         self.cards, self.audit_trail, self.broadcast = CardStore(), AuditTrail(), Broadcast()
-        self.redis_subscriber = RedisSubscriber(self._redis, self.cards, self.broadcast.publish)
+        hosts = (*settings.board_hosts, settings.board_host)
+        new_id = partial(secrets.token_urlsafe, 12)
+        self.auth = AuthMiddleware(TokenAuth(_token(settings)), now_ms, hosts, new_id)
+        self.redis_subscriber = RedisSubscriber(
+            self._redis, self.cards, self.auth.ended, self.broadcast.publish
+        )
         self.kafka_gateway = KafkaGateway(settings, self.audit_trail, self.broadcast.publish)
-        self.auth = AuthMiddleware(TokenAuth(_token(settings)), now_ms)
         self.board_routes = BoardRoutes(
             self.cards,
             self.audit_trail,

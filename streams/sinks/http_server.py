@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
 
 from metrics.values.errors import RoistreamError
 from streams.process import port_refusal
@@ -21,7 +22,8 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 #: A request here is one short line and the headers of a scraper.
 MAX_HEADER_BYTES = 8_190
 _MAX_HEADERS = 64
-#: Scrapers keep one connection each; whoever comes above this is sent away until one goes.
+#: Scrapers keep one connection each. Whoever comes above this takes the place of the connection that has waited longest
+#: without a whole request, so that half-sent requests never keep a probe out.
 MAX_CONNECTIONS = 64
 _BACKLOG = 64
 #: From a connection, or the last answer on it, to the end of the next request. No usual scrape interval is
@@ -70,6 +72,8 @@ class HttpServer:
         self._answer_seconds = answer_seconds
         self._runner: web.AppRunner | None = None
         self._server: asyncio.Server | None = None
+        #: Connections in the order in which they were opened.
+        self._opened: dict[RequestHandler, None] = {}
 
     @property
     def port(self) -> int:
@@ -121,7 +125,18 @@ class HttpServer:
         assert handlers is not None, "set up"
 
         def protocol() -> asyncio.BaseProtocol:
-            return _Full() if len(handlers.connections) >= MAX_CONNECTIONS else handlers()
+            connected = handlers.connections
+            self._opened = {each: None for each in self._opened if each in connected}
+            if len(connected) >= MAX_CONNECTIONS:
+                waiting = next((each for each in self._opened if not _is_answering(each)), None)
+                if waiting is None:
+                    return _Full()
+                waiting.force_close()
+                if waiting.transport is not None:
+                    waiting.transport.abort()
+            opened = handlers()
+            self._opened[opened] = None
+            return opened
 
         loop = asyncio.get_running_loop()
         server = await loop.create_server(
@@ -170,6 +185,11 @@ class HttpServer:
         del request
         is_ready, detail = self._ready()
         return web.json_response(detail, status=200 if is_ready else 503)
+
+
+def _is_answering(connection: RequestHandler) -> bool:
+    """Whether a whole request has come and is being answered."""
+    return bool(connection._request_in_progress)  # noqa: SLF001 - aiohttp tells it nowhere else; a test holds it
 
 
 class _Full(asyncio.Protocol):

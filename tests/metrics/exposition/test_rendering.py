@@ -73,7 +73,11 @@ def test_writer_gives_the_bytes_of_prometheus_client(limit: int):
     assert page(taken, PLAIN, limit).encode() == plain_latest(registry)
 
 
-@given(st.text(), st.floats(allow_nan=False) | st.integers(-(10**18), 10**18))
+#: A line feed is the control character that the format can write.
+writable = st.text(st.characters(exclude_categories=["Cs", "Cc"]) | st.just("\n"), max_size=128)
+
+
+@given(writable, st.floats(allow_nan=False) | st.integers(-(10**18), 10**18))
 def test_writer_and_prometheus_client_agree_on_any_label_and_value(text: str, number: float):
     taken = worker(campaign(text, reading(kpis={"ctr": number}), channel=text, name=text))
     registry = CollectorRegistry()
@@ -82,12 +86,20 @@ def test_writer_and_prometheus_client_agree_on_any_label_and_value(text: str, nu
     assert page(taken, PLAIN).encode() == plain_latest(registry)
 
 
-@given(st.text(max_size=128))
+@given(writable)
 def test_labels_come_back_as_they_went_in(text: str):
     taken = worker(campaign("c-1", channel=text))
     (info,) = (one for one in parse_openmetrics(page(taken)) if one.name == "campaign_info")
     (sample,) = info.samples
     assert sample.labels["channel"] == text
+
+
+@given(st.text(st.characters(max_codepoint=0x9F), max_size=20))
+def test_no_name_steers_the_terminal_of_who_reads_the_page(text: str):
+    shown = page(worker(campaign(f"c-{text}", channel=text, name=text)))
+    assert all(character.isprintable() or character == "\n" for character in shown)
+    (info,) = (one for one in parse_openmetrics(shown) if one.name == "campaign_info")
+    assert len(info.samples[0].labels["channel"]) == len(text)
 
 
 def test_counters_are_families_without_total_in_openmetrics_and_with_it_in_plain_text():

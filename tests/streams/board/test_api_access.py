@@ -2,6 +2,8 @@
 
 import pytest
 
+from metrics.budget.records import CardHold
+from streams import topics
 from streams.board.middleware import COOKIE
 from tests.support import board_seeding as seeding
 from tests.support.board_serving import (
@@ -11,6 +13,7 @@ from tests.support.board_serving import (
     alert,
     decision,
     login,
+    recorded,
     run,
     serving,
     webhook,
@@ -80,7 +83,7 @@ def test_a_login_gives_a_cookie_that_no_script_reads_and_no_other_site_sends(set
     run(test)
 
 
-def test_guessing_is_slowed_down_for_the_right_token_too_and_sessions_go_on(settings):
+def test_guessing_is_slowed_down_and_locks_nobody_out_who_has_the_token(settings):
     async def test() -> None:
         clock = Clock()
         async with serving(settings, clock) as (session, _):
@@ -90,13 +93,115 @@ def test_guessing_is_slowed_down_for_the_right_token_too_and_sessions_go_on(sett
                 async with session.post("/api/session", json={"token": "guess"}) as answer:
                     statuses.append(answer.status)
             assert statuses == [401] * 10 + [429] * 2
-            async with session.get("/api/trail", headers=BEARER) as answer:
+            async with session.get("/api/trail", headers={"Authorization": "Bearer guess"}) as answer:
                 assert (answer.status, answer.headers["Retry-After"]) == (429, "6")
+            async with session.get("/api/trail", headers=BEARER) as answer:
+                assert answer.status == 200
             async with session.get("/api/trail") as answer:
                 assert answer.status == 200
             clock.ms += 6_000
-            async with session.get("/api/trail", headers=BEARER) as answer:
+            async with session.get("/api/trail", headers={"Authorization": "Bearer guess"}) as answer:
+                assert answer.status == 401
+
+
+def test_a_cookie_opens_nothing_after_the_logout_also_at_a_board_that_starts_again(settings):
+    async def cookie_of(session) -> dict[str, str]:
+        async with session.post("/api/session", json={"token": TOKEN, "name": "Ana"}) as answer:
+            return {COOKIE: answer.cookies[COOKIE].value}
+
+    async def test() -> None:
+        async with serving(settings) as (session, _):
+            kept, ended = await cookie_of(session), await cookie_of(session)
+            async with session.delete("/api/session") as answer:
                 assert answer.status == 200
+            session.cookie_jar.clear()
+            assert await status_with(session, ended) == 401
+            assert await status_with(session, kept) == 200
+        async with serving(settings) as (session, _):
+            assert await status_with(session, ended) == 401
+            assert await status_with(session, kept) == 200
+
+    async def status_with(session, cookie) -> int:
+        async with session.get("/api/session", cookies=cookie) as answer:
+            session.cookie_jar.clear()
+            return answer.status
+
+    run(test)
+
+
+def test_what_operators_said_is_told_to_who_has_the_token(settings, store):
+    async def test() -> None:
+        hold = CardHold(owner="Ana", reason="too dear", expires_at=None)
+        seeding.fill(store, [seeding.card("c-1", hold=hold, reason="paused by Ana")])
+        async with serving(settings) as (session, _):
+            for path in ("/api/board", "/api/campaigns/c-1"):
+                async with session.get(path) as answer:
+                    text = await answer.text()
+                    assert "Ana" not in text
+                    assert "too dear" not in text
+                    assert "c-1" in text
+                async with session.get(path, headers=BEARER) as answer:
+                    assert "Ana" in await answer.text()
+
+    run(test)
+
+
+def test_a_page_that_gives_the_boards_address_another_name_reads_nothing(settings):
+    async def test() -> None:
+        async with serving(settings.model_copy(update={"board_hosts": ["board.example.org"]})) as (
+            session,
+            _,
+        ):
+            for host, status in (
+                ("evil.example", 421),
+                ("localhost:6067", 200),
+                ("[::1]:6067", 200),
+                ("Board.example.org", 200),
+            ):
+                async with session.get("/api/board", headers={"Host": host}) as answer:
+                    assert answer.status == status, host
+            async with session.get("/api/board", headers={"Host": "evil.example"}) as answer:
+                assert "ROISTREAM_BOARD_HOSTS" in (await answer.json())["error"]
+            for path, headers in (("/healthz", {}), ("/api/board", BEARER)):
+                async with session.get(path, headers={"Host": "board", **headers}) as answer:
+                    assert answer.status == 200
+
+    run(test)
+
+
+def test_a_decision_id_stands_for_one_decision(settings, store):
+    async def test() -> None:
+        seeding.fill(store, [seeding.card("c-1")])
+        async with serving(settings) as (session, _):
+            statuses = []
+            for fields in ({}, {}, {"verb": "resume"}, {"decision_id": "d-2"}):
+                asked = decision(**{"decision_id": "d-1", **fields})
+                async with session.post("/api/decisions", json=asked, headers=BEARER) as answer:
+                    statuses.append(answer.status)
+            assert statuses == [202, 202, 409, 202]
+            records = await recorded(settings, topics.BUDGET_DECISIONS, 2)
+            assert len(records) == 2
+
+    run(test)
+
+
+def test_decisions_on_one_campaign_are_limited(settings, store):
+    async def test() -> None:
+        clock = Clock()
+        seeding.fill(store, [seeding.card("c-1"), seeding.card("c-2")])
+        async with serving(settings, clock) as (session, _):
+
+            async def post(**fields) -> int:
+                async with session.post("/api/decisions", json=decision(**fields), headers=BEARER) as answer:
+                    return answer.status
+
+            verbs = ["pause", "resume"] * 6
+            assert [await post(verb=verb) for verb in verbs] == [202] * 10 + [429] * 2
+            assert await post(campaign_id="c-2") == 202
+            clock.ms += 10_000
+            assert await post() == 202
+
+    run(test)
 
     run(test)
 

@@ -287,14 +287,46 @@ def test_a_client_that_never_reads_its_answer_is_cut_off():
     run(test)
 
 
-def test_connections_are_bounded_and_room_comes_back():
+async def half_sent(server: HttpServer, request: bytes) -> asyncio.StreamWriter:
+    _, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    writer.write(request)
+    return writer
+
+
+def test_connections_are_bounded_and_half_sent_requests_keep_no_probe_out():
     async def test() -> None:
         async with serving() as (session, server):
-            held = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(MAX_CONNECTIONS)]
+            held = [
+                await half_sent(server, b"GET /metrics HTTP/1.1\r\nHost:") for _ in range(MAX_CONNECTIONS + 6)
+            ]
             await until(lambda: server.connections == MAX_CONNECTIONS)
+            for _ in range(3):
+                async with session.get("/healthz") as answer:
+                    assert answer.status == 200
+            assert server.connections <= MAX_CONNECTIONS
+            for writer in held:
+                writer.close()
+
+    run(test)
+
+
+def test_requests_that_are_being_answered_keep_their_places():
+    async def test() -> None:
+        may_answer = asyncio.Event()
+
+        async def slow(accept: str) -> tuple[bytes, str]:
+            await may_answer.wait()
+            return await echo_accept(accept)
+
+        async with serving(slow) as (session, server):
+            whole = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
+            asked = [await half_sent(server, whole) for _ in range(MAX_CONNECTIONS)]
+            await until(lambda: server.connections == MAX_CONNECTIONS)
+            await asyncio.sleep(0.1)
             async with session.get("/healthz") as answer:
                 assert answer.status == 503
-            for _, writer in held:
+            may_answer.set()
+            for writer in asked:
                 writer.close()
             await until(lambda: server.connections == 0)
             async with session.get("/healthz") as answer:
