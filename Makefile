@@ -13,13 +13,13 @@ on the PATH; install it and run make again." >&2; exit 1; }
 # Passed on as they are: SECONDS=30 ends the demo by itself, ARGS="-k laws" narrows a test run.
 SECONDS ?=
 ARGS ?=
-# Tests at once: most of them wait for servers. Each process has its own Kafka, half a gigabyte; beside other work some
-# miss the six seconds in which a broker must answer, so more than one is for a quiet machine.
-JOBS ?= 1
+# Tests at once; each process has a broker and a cache of its own.
+JOBS ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2)
+PYTEST = $(BIN)/python -m pytest $(if $(filter-out 1,$(JOBS)),--numprocesses $(JOBS) --dist loadgroup)
 FULL ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo stack test check bench faults lock lock-kafka clean
+.PHONY: help demo stack quick test check static rest verify fix bench faults lock lock-kafka clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -30,15 +30,29 @@ demo: $(STAMP) ## The whole product on this machine; SECONDS=30 ends it by itsel
 stack: $(STAMP) ## Workers, board, Prometheus, Alertmanager and the demo's traffic, without Docker
 	@$(BIN)/python -m streams.stack $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
 
-test: $(STAMP) ## All tests; ARGS="-k words" narrows them, JOBS=3 runs three at once
-	$(BIN)/python -m pytest $(if $(filter-out 1,$(JOBS)),--numprocesses $(JOBS) --dist loadgroup) $(ARGS)
+quick: $(STAMP) ## On each save, under a minute: all that needs no server; ARGS=tests/metrics narrows it
+	HYPOTHESIS_PROFILE=quick $(PYTEST) -m "not server and not verify" $(ARGS)
 
-check: $(STAMP) ## Format, lint, types, import contracts, and all tests
+test: $(STAMP) ## Before a commit: everything but what only verify runs; ARGS="-k words" narrows it, JOBS=1 takes one process
+	HYPOTHESIS_PROFILE=test $(PYTEST) -m "not verify" $(ARGS)
+
+static: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	@$(MAKE) --no-print-directory test
+
+check: static test ## Before a push: format, lint, types, import contracts, and make test
+
+# What make test leaves out: all examples of the laws, every kill, browsers, Prometheus, TLS, faults, costs on record.
+rest: $(STAMP)
+	HYPOTHESIS_PROFILE=verify $(PYTEST) -m "verify or law" $(ARGS)
+
+verify: check rest ## Everything there is, as .ci/run does: some 15 minutes on two cores
+
+fix: $(STAMP) ## Formats, and mends what ruff can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
 
 bench: $(STAMP) ## Every measurement, in about ten minutes; FULL=1 takes larger sizes, ARGS="--only scaling" one
 	@$(BIN)/python -m tests.bench $(if $(FULL),--full) $(ARGS)

@@ -32,11 +32,26 @@ REQUIRE_PROGRAMS = os.environ.get("ROISTREAM_REQUIRE_PROGRAMS") == "1"
 _SHARED = Path(os.environ.get("ROISTREAM_SHARED") or REPOSITORY.parent / "shared")
 
 
+#: Who asks for one of these needs another program.
+_SERVERS = frozenset({"embedded_kafka", "real_kafka", "broker", "cache", "server", "monitoring"})
+#: Tests that start processes; those among them that show a promise of the README in short are marked `smoke`.
+_PROCESSES = ("tests/system/", "tests/faults/test_short.py", "tests/faults/test_back_pressure.py")
+
+
+@pytest.hookimpl(tryfirst=True)  # before those of other tiers are left out
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that share a fixture of their module stay in one process, where several run at once."""
+    """Put each test into its tier, see CONTRIBUTING.md; and those that share a fixture of their module into one process."""
     for item in items:
         if _has_module_fixture(item):
             item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+        if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+            item.add_marker("law")
+        if _SERVERS.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker("server")
+        if item.nodeid.startswith(_PROCESSES):
+            item.add_marker("server")
+            if item.get_closest_marker("smoke") is None:
+                item.add_marker("verify")
 
 
 def _has_module_fixture(item: pytest.Item) -> bool:
