@@ -33,7 +33,7 @@ _SHARED = Path(os.environ.get("ROISTREAM_SHARED") or REPOSITORY.parent / "shared
 
 
 #: Who asks for one of these needs another program.
-_SERVERS = frozenset({"embedded_kafka", "real_kafka", "broker", "cache", "server", "monitoring"})
+_SERVERS = frozenset({"broker", "cache", "server", "monitoring"})
 #: Tests that start processes; those among them that show a promise of the README in short are marked `smoke`.
 _PROCESSES = ("tests/system/", "tests/faults/test_short.py", "tests/faults/test_back_pressure.py")
 

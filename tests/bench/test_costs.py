@@ -30,6 +30,7 @@ def test_calls_and_bytes_have_not_grown(on_record):
     assert too_dear(found, on_record) == []
 
 
+@pytest.mark.verify
 def test_a_click_takes_no_more_of_the_time_of_a_hand_written_loop(on_record):
     limit = TOLERATED_RATIO * on_record[RATIO]
     assert any(ratio <= limit for ratio in islice(click_ratios(), _MOST_RUNS))

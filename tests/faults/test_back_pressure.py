@@ -156,7 +156,6 @@ def cluster() -> Iterator[Cluster]:
         yield found
 
 
-@pytest.mark.slow
 def test_a_broker_that_stands_still_costs_no_memory_and_readyz_says_so(
     cluster: Cluster, settings_for: Any, tmp_path: Path
 ) -> None:

@@ -10,8 +10,6 @@ from tests.faults.faults import Fault, added_and_removed, rolled, trapped, zombi
 from tests.faults.sequence import Plan, run_sequence
 from tests.faults.workload import MINUTE_MS, Shape
 
-pytestmark = pytest.mark.slow
-
 _SHAPE = Shape(3_000, 20 * MINUTE_MS, 12, 3, poison=100)
 
 

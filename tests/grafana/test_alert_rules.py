@@ -55,6 +55,7 @@ def run_promtool(folder: Path, scenarios: list[Scenario]) -> tuple[bool, str]:
     return done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.verify
 def test_in_every_scenario_those_fire_that_should_and_no_others(tmp_path: Path):
     holds, said = run_promtool(tmp_path, SCENARIOS)
     assert holds, said

@@ -161,7 +161,7 @@ def children(pid: int) -> list[int]:
     return [int(child) for task in tasks for child in task.read_text().split()]
 
 
-@pytest.mark.slow
+@pytest.mark.smoke
 def test_the_demo_shows_figures_that_move_agrees_with_the_ledger_and_ends_by_itself() -> None:
     code, output = finished(start(16))
     assert code == 0, output

@@ -41,7 +41,6 @@ def _outcomes(found: dict[tuple[str, int], dict[str, int]]) -> Counter[str]:
     return total
 
 
-@pytest.mark.slow
 def test_two_workers_with_disorder_duplicates_and_an_idle_partition_equal_the_oracle_twice(
     broker: BrokerHandle, settings_for: SettingsFor, tmp_path: Path
 ) -> None:
@@ -71,7 +70,6 @@ def _is_shared(a: WorkerProcess, b: WorkerProcess, settings: Settings) -> bool:
     return bool(mine) and bool(theirs) and not mine & theirs and len(mine | theirs) == settings.partitions
 
 
-@pytest.mark.slow
 def test_full_speed_and_live_pace_end_with_the_same_last_values(
     broker: BrokerHandle, settings_for: SettingsFor, tmp_path: Path
 ) -> None:
@@ -92,7 +90,6 @@ def test_full_speed_and_live_pace_end_with_the_same_last_values(
             equals(settings, expected, WINDOWS)
 
 
-@pytest.mark.slow
 def test_a_restart_goes_on_where_it_stopped(
     broker: BrokerHandle, settings_for: SettingsFor, tmp_path: Path
 ) -> None:
@@ -121,7 +118,7 @@ def _counters(worker: WorkerProcess) -> dict[Any, float]:
     return {(name, labels): value for name in names for labels, value in samples[name].items()}
 
 
-@pytest.mark.slow
+@pytest.mark.smoke
 def test_kills_in_the_middle_of_the_work_lose_and_double_nothing(
     broker: BrokerHandle, settings_for: SettingsFor, tmp_path: Path
 ) -> None:

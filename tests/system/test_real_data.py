@@ -4,8 +4,6 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
 from streams import topics
 from streams.embedded.broker import BrokerHandle
 from streams.replay.run import run as replay
@@ -18,7 +16,6 @@ from tests.support.servers.worker import running_worker, wait_for
 WINDOWS = ("1d", "total")
 
 
-@pytest.mark.slow
 def test_online_retail_ends_equal_to_the_batch_computation_and_a_second_replay_changes_nothing(
     broker: BrokerHandle, settings_for: Callable[..., Settings], shared: Path, tmp_path: Path
 ) -> None:
@@ -48,7 +45,6 @@ def test_online_retail_ends_equal_to_the_batch_computation_and_a_second_replay_c
         }
 
 
-@pytest.mark.slow
 def test_ad_exports_in_their_units_and_periods_end_equal_to_the_batch_computation(
     broker: BrokerHandle, settings_for: Callable[..., Settings], shared: Path, tmp_path: Path
 ) -> None:

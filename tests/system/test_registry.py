@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-import pytest
 import redis
 
 from streams import topics
@@ -67,7 +66,6 @@ def outcome(worker: WorkerProcess, name: str) -> int:
 # --- read whole, then followed ----------------------------------------------------------------------
 
 
-@pytest.mark.slow
 def test_campaigns_and_rates_are_known_before_the_first_source_record(broker, settings_for, tmp_path) -> None:
     # 3 000 rates and campaigns come before those that the clicks need; the clicks wait in their log
     settings = fresh(settings_for, broker)
@@ -139,7 +137,6 @@ def test_wrong_registry_records_are_logged_and_left_out(broker, settings_for, tm
 # --- archives ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
 def test_an_archived_campaign_leaves_metrics_and_redis_and_stays_away_until_it_is_registered_again(
     broker, settings_for, cache, tmp_path
 ) -> None:

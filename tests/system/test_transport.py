@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from itertools import chain
 from typing import Any
 
-import pytest
 from kafka import KafkaProducer
 
 from streams.embedded.broker import embedded_broker
@@ -21,8 +20,6 @@ from tests.support.servers.worker import WorkerProcess, running_worker, wait_for
 WINDOWS = ("1m", "1h", "1d", "total")
 T0 = 1_780_000_000_000
 HOUR_MS = 3_600_000
-
-pytestmark = pytest.mark.slow
 
 
 def fresh(settings_for: Any, broker: Any, **overrides: Any) -> Any:

@@ -39,7 +39,7 @@ def test_every_invoice_line_is_mapped_or_left_out_for_a_reason_of_the_mapping(re
     assert set(retail.left) == {"skipped: invoice without revenue (stock written off, samples)"}
 
 
-@pytest.mark.slow
+@pytest.mark.verify
 def test_the_whole_year_adds_up_to_the_published_sum(data):
     path = data / "online_retail" / "online_retail_2010_2011.parquet"
     records = replayed([path], "online_retail").records

@@ -102,7 +102,7 @@ async def transactions(settings: Any, topic: str, outcomes: str) -> None:
             await (producer.commit_transaction if outcome == "c" else producer.abort_transaction)()
 
 
-@pytest.mark.slow
+@pytest.mark.verify
 def test_a_compacted_changelog_gives_the_last_value_of_each_key(settings_for) -> None:
     with embedded_broker(properties={"log.cleaner.backoff.ms": "200"}) as own:
         settings = settings_for(own, partitions=1)

@@ -72,6 +72,7 @@ def drag(page: Page, what: Locator, to: Locator) -> None:
     page.mouse.up()
 
 
+@pytest.mark.smoke
 def test_a_card_that_is_dragged_is_a_decision_and_the_controllers_answer_moves_it(opened, settings, store):
     page = opened([seeding.card("drag-1", name="Spring sale"), seeding.card("c-2", column="scale")])
     drag(page, card(page, "Spring sale"), column(page, "scale"))

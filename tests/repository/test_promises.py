@@ -1,0 +1,41 @@
+"""Each promise of the README has tests that show it, and `make test` runs some of them."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+_ROW = re.compile(r"^\| \*\*(?P<promise>.+?)\*\* \| (?P<test>.*?) \| (?P<verify>.*?) \|$", re.MULTILINE)
+_TEST = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
+PAGE = {row["promise"]: row for row in _ROW.finditer((ROOT / "docs" / "promises.md").read_text())}
+
+
+def marks(path: str, name: str) -> set[str] | None:
+    """The marks of a test; None where there is no such test."""
+    if not (ROOT / path).is_file():
+        return None
+    for node in ast.parse((ROOT / path).read_text()).body:
+        if isinstance(node, ast.FunctionDef) and node.name == name:
+            written = " ".join(ast.unparse(decorator) for decorator in node.decorator_list)
+            return set(re.findall(r"pytest\.mark\.(\w+)", written))
+    return None
+
+
+def test_every_promise_of_the_readme_has_a_row() -> None:
+    readme = (ROOT / "README.md").read_text()
+    section = readme.partition("\n## What it promises\n")[2].partition("\n## ")[0]
+    assert list(PAGE) == re.findall(r"^- \*\*(.+?)\*\*", section, re.MULTILINE)
+
+
+@pytest.mark.parametrize("promise", PAGE)
+def test_the_tests_that_are_named_exist_and_stand_in_their_column(promise: str) -> None:
+    in_test, in_verify = (_TEST.findall(PAGE[promise][column]) for column in ("test", "verify"))
+    assert in_test
+    for path, name in [*in_test, *in_verify]:
+        assert marks(path, name) is not None, f"{path} has no {name}"
+    for path, name in in_test:
+        found = marks(path, name) or set()
+        assert "verify" not in found, f"make test leaves {name} out"
+        assert "smoke" in found or not path.startswith(("tests/system/", "tests/faults/")), name
