@@ -38,7 +38,7 @@ class CampaignCodes:
 
     >>> subjects = CampaignCodes(["linear"]); int(subjects.codes(["c", "d"])[1]), len(subjects.names)
     (2, 4)
-    >>> subjects.with_views(np.array([2], np.int32)).tolist(), subjects.code(subject("e", "other"))
+    >>> subjects.with_models(np.array([2], np.int32)).tolist(), subjects.code(subject("e", "other"))
     ([2, 3], None)
     """
 
