@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from metrics.budget.records import ACTION_SCHEMA
-from metrics.records.kpi_reading import DEFINITIONS, ROLLUP_SCHEMA, SCHEMA
+from metrics.kpis.formulas import KpiInputs, compute
+from metrics.records.kpi_reading import DEFINITIONS, ROLLUP_SCHEMA, SCHEMA, Sums
 from streams import topics
 
 Document = dict[str, Any]
@@ -46,17 +47,14 @@ _BY_PERSON = (
     "The visitor_id of the person, so that one person's clicks, leads and orders meet on one partition. "
     "Records with another key or none are still counted."
 )
-_SUMS = {
+_SUMS: dict[str, int] = {
     "impressions": 0, "clicks": 10, "leads": 2, "mqls": 0, "sqls": 0, "orders": 1, "new_customers": 1,
     "cancelled_orders": 0, "spend_micros": 3_700_000, "other_cost_micros": 0, "revenue_micros": 50_000_000,
     "refunds_micros": 0, "cost_of_goods_micros": 20_000_000,
 }  # fmt: skip
-_KPIS = {
-    "ctr": None, "cpc": 0.37, "cpm": None, "cpl": 1.85, "cost_per_mql": None, "cost_per_sql": None,
-    "lead_rate": 0.2, "mql_to_sql": None, "customer_rate": 0.5, "cpa": 3.7, "cac": 3.7, "cac_full": 3.7,
-    "aov": 50.0, "revenue_per_customer": None, "roas": 13.513514, "roi_net_profit": 7.108108,
-    "roi_incremental": None, "roi_lead_value": 7.108108, "roi_conversion_rate": 7.108108,
-}  # fmt: skip
+_WHOLE = Sums(**_SUMS)
+#: As of a window that holds the whole history of its campaign.
+_KPIS = compute(KpiInputs(sums=_WHOLE, total=_WHOLE))
 
 CHANNELS: tuple[Channel, ...] = (
     Channel(
