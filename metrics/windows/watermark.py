@@ -12,7 +12,7 @@ class PartitionClock:
     """Stream times of the event topics of one partition, and the watermark over them.
 
     >>> clock = PartitionClock(["clicks", "leads"])
-    >>> clock.advance("clicks", 50); clock.advance_watermark(idle=set()) is None   # leads not yet heard of
+    >>> clock.advance("clicks", 50); clock.advance_watermark(idle=set()) is None   # leads not yet statuses of
     True
     >>> clock.advance_watermark(idle={"leads"})
     50
@@ -68,12 +68,12 @@ class CampaignClock:
     def _candidate(self) -> int | None:
         if any(status is None for status in self.statuses):
             return None
-        heard = [status for status in self.statuses if status is not None]
-        active = [status.watermark for status in heard if not status.is_idle]
+        statuses = [status for status in self.statuses if status is not None]
+        active = [status.watermark for status in statuses if not status.is_idle]
         if active:
             known = [mark for mark in active if mark is not None]
             return min(known) if len(known) == len(active) else None
-        return max((s.watermark for s in heard if s.watermark is not None), default=None)
+        return max((s.watermark for s in statuses if s.watermark is not None), default=None)
 
 
 def _later(one: int | None, other: int | None) -> int | None:

@@ -63,7 +63,7 @@ class BoardRoutes:
     auth: AuthMiddleware
     simulator: Simulator
     now_ms: Callable[[], int]
-    _told: OrderedDict[str, None] = field(default_factory=OrderedDict)
+    _alert_ids: OrderedDict[str, None] = field(default_factory=OrderedDict)
     #: Decisions that were sent, by id, until the trail holds them.
     _sent: OrderedDict[str, BudgetDecision] = field(default_factory=OrderedDict)
     _decisions: RateLimit = field(default_factory=lambda: RateLimit(_DECISIONS_AT_ONCE, _DECISION_EVERY_MS))
@@ -239,7 +239,7 @@ class BoardRoutes:
         """Take in a webhook. An answer in the 200s ends Alertmanager's attempts, one in the 500s repeats them."""
         now = self.now_ms()
         signals, ignored = signals_of(read(Webhook, await request.read()), now)
-        fresh = [each for each in signals if each.alert_id not in self._told]
+        fresh = [each for each in signals if each.alert_id not in self._alert_ids]
         await self.kafka_gateway.alert(fresh)
         self._remember(fresh)
         return answer(
@@ -253,9 +253,9 @@ class BoardRoutes:
     def _remember(self, signals: Sequence[AlertSignal]) -> None:
         """Spares the topic what was said; a board that starts again says it again, which changes nothing."""
         for signal in signals:
-            self._told[signal.alert_id] = None
-        while len(self._told) > _REMEMBERED_ALERTS:
-            self._told.popitem(last=False)
+            self._alert_ids[signal.alert_id] = None
+        while len(self._alert_ids) > _REMEMBERED_ALERTS:
+            self._alert_ids.popitem(last=False)
 
     async def _get_events(self, request: web.Request) -> web.StreamResponse:
         """Server-sent events: the whole board first, then what changes (HTML standard, 9.2)."""

@@ -210,7 +210,7 @@ class Demo:
             sending = group.create_task(self._send(traffic_stop))
             eyes = [
                 group.create_task(follow_readings(self.settings, self.state, now_ms)),
-                group.create_task(self._read_books(session)),
+                group.create_task(self._read_ledger(session)),
             ]
             try:
                 await self._wait(self.progress.registered, stop)
@@ -241,7 +241,7 @@ class Demo:
             obey_from_beginning=self.has_own_broker,
         )
 
-    async def _read_books(self, session: aiohttp.ClientSession) -> None:
+    async def _read_ledger(self, session: aiohttp.ClientSession) -> None:
         """Keep the ledger and the counts of what was sent up to date, until cancelled."""
         while True:
             ledger = await read_ledger(session, f"{self._pages}/metrics") if self.worker else None
@@ -309,7 +309,7 @@ class Demo:
         return f"seed {self.options.seed} · {self.options.rate:g} clicks/s · {left}"
 
     async def _settle(self, worker: WorkerProcess) -> None:
-        """Wait until the worker has read what was sent, so that the books can be compared.
+        """Wait until the worker has read what was sent, so that its ledger can be compared.
 
         Gives up after a bound, and at a second Ctrl-C.
         """

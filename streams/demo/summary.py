@@ -5,15 +5,15 @@ from streams.demo.table_state import CampaignRow, TableState
 
 
 def summary(state: TableState, first_figures_s: float | None) -> list[str]:
-    """Figures per campaign beside the truth they were drawn from, and whether the books agree."""
+    """Figures per campaign beside the truth they were drawn from, and whether the ledger agrees with what was sent."""
     campaigns = [row for row in state.rows.values() if row.facts.campaign_id != NO_CAMPAIGN]
     lines = ["", f"{state.campaigns_with_figures} of {len(campaigns)} campaigns show CPL and ROI:"]
     lines += [f"  {row.facts.name:<32.32} {_figures(row, state.currency)}" for row in state.rows.values()]
     when = "never" if first_figures_s is None else f"after {first_figures_s:.1f} s"
-    return [*lines, "", f"First figures: {when}.", *books(state)]
+    return [*lines, "", f"First figures: {when}.", *ledger_lines(state)]
 
 
-def books(state: TableState) -> list[str]:
+def ledger_lines(state: TableState) -> list[str]:
     """What was sent against what the worker's ledger says, and whether they agree."""
     ledger = state.ledger
     rows = (

@@ -32,7 +32,7 @@ NO_SELECT = "no select takes this row"
 
 
 @dataclass(frozen=True)
-class Record:
+class MappedRecord:
     """One record to produce: where, under which key, its JSON, and the time that orders it (None: first)."""
 
     topic: str
@@ -51,7 +51,7 @@ class Left:
 
 
 @dataclass
-class Outcome:
+class MappingOutcome:
     """One SELECT that has run: its table, and the types of its columns."""
 
     where: str
@@ -72,7 +72,7 @@ class Engine:
     notes: set[str] = field(default_factory=set)
     #: How columns are written, by file.
     found: dict[str, list[str]] = field(default_factory=dict)
-    outcomes: list[Outcome] = field(default_factory=list)
+    outcomes: list[MappingOutcome] = field(default_factory=list)
     #: Files that only lookups read; their rows need no record.
     lookups: set[int] = field(default_factory=set)
     _readings: dict[tuple[int, str, str], Reading] = field(default_factory=dict)
@@ -131,7 +131,7 @@ class Engine:
             "SELECT max_by(rowid, (seq, rowid)) FROM records WHERE at_ms IS NULL GROUP BY topic, key)"
         )
 
-    def records(self, limit: int | None = None) -> Iterator[Record]:
+    def records(self, limit: int | None = None) -> Iterator[MappedRecord]:
         """Registries, then at most ``limit`` records by event time."""
         for condition, most in (("IS NULL", ""), ("IS NOT NULL", "" if limit is None else f"LIMIT {limit}")):
             cursor = self.database.cursor()
@@ -141,7 +141,7 @@ class Engine:
             )
             while rows := cursor.fetchmany(_BATCH):
                 for topic, key, value, at_ms in rows:
-                    yield Record(topic, key, value.encode(), at_ms)
+                    yield MappedRecord(topic, key, value.encode(), at_ms)
 
     def counts(self) -> dict[str, int]:
         """Records by topic."""
@@ -378,7 +378,7 @@ class _MappingRun:
             raise self._explained(select.topic, error, files) from error
         described = self._database.execute(f"DESCRIBE {table}").fetchall()
         columns = {row[0]: row[1] for row in described}
-        outcome = Outcome(where, self._mapping, select, trace, table, columns, files)
+        outcome = MappingOutcome(where, self._mapping, select, trace, table, columns, files)
         self._engine.outcomes.append(outcome)
         _Finish(self._engine, outcome, number).run()
         if counts:
@@ -458,7 +458,7 @@ def _digest(*parts: str) -> str:
 class _Finish:
     """Records from the table of one SELECT: fields, id, key, checks; and why the others are none."""
 
-    def __init__(self, engine: Engine, outcome: Outcome, number: int) -> None:
+    def __init__(self, engine: Engine, outcome: MappingOutcome, number: int) -> None:
         self._engine = engine
         self._database = engine.database
         self._outcome = outcome

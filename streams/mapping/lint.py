@@ -22,14 +22,14 @@ _REPORTS = (
 
 
 @dataclass(frozen=True)
-class Finding:
+class LintFinding:
     """One thing that is wrong (``error``) or doubtful (``warning``)."""
 
     level: Literal["error", "warning"]
     text: str
 
 
-def findings(engine: Engine, reporting_currency: str) -> Iterator[Finding]:
+def findings(engine: Engine, reporting_currency: str) -> Iterator[LintFinding]:
     """Everything that is found, errors first.
 
     Args:
@@ -65,21 +65,21 @@ def _listed(texts: list[str], total: int | None = None) -> str:
     return ", ".join(texts[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
-def _mixed(engine: Engine) -> Iterator[Finding]:
+def _mixed(engine: Engine) -> Iterator[LintFinding]:
     for outcome in engine.outcomes:
         skipped = f" AND {SKIPPED} IS NULL" if SKIPPED in outcome.columns else ""
         for column, text in outcome.trace.mixed.items():
             rows = _rows(engine, f"SELECT _rows FROM {outcome.table} WHERE {column}{skipped} LIMIT 1")
             for (group,) in rows:
                 places = _listed([engine.place(row) for row in group], len(group))
-                yield Finding(
+                yield LintFinding(
                     "error",
                     f"{outcome.where}: rows of one group have several values of {text} ({places}); group by it, or "
                     "leave the rows out with a [[skip]].",
                 )
 
 
-def _two_rows_for_one_report(engine: Engine) -> Iterator[Finding]:
+def _two_rows_for_one_report(engine: Engine) -> Iterator[LintFinding]:
     rows = _rows(
         engine,
         f"SELECT campaign, min(starts), list(seq ORDER BY seq), count(*) FROM ({_REPORTS}) "
@@ -87,14 +87,14 @@ def _two_rows_for_one_report(engine: Engine) -> Iterator[Finding]:
     )
     for campaign, _, group, count in rows[:_SHOWN]:
         places = _listed([engine.place(row) for row in group], count)
-        yield Finding(
+        yield LintFinding(
             "error",
             f"{count} rows are reports of one campaign ({campaign}) and period: {places}; the last would replace the "
             "others. Add them up (sum(…) and GROUP BY ALL), or read only one of the files.",
         )
 
 
-def _overlapping(engine: Engine) -> Iterator[Finding]:
+def _overlapping(engine: Engine) -> Iterator[LintFinding]:
     rows = _rows(
         engine,
         "SELECT campaign, seq, before FROM (SELECT campaign, seq, starts, "
@@ -108,13 +108,13 @@ def _overlapping(engine: Engine) -> Iterator[Finding]:
         shown = [
             f"{engine.place(one)} and {engine.place(other)} ({campaign})" for campaign, one, other in rows
         ]
-        yield Finding(
+        yield LintFinding(
             "warning",
             f"periods of reports overlap, so their figures count twice: {_listed(shown)}. Keep one of them.",
         )
 
 
-def _colliding_ids(engine: Engine) -> Iterator[Finding]:
+def _colliding_ids(engine: Engine) -> Iterator[LintFinding]:
     rows = _rows(
         engine,
         "SELECT topic, id, list(seq ORDER BY seq)[1:4], count(*) FROM records WHERE id IS NOT NULL "
@@ -122,14 +122,14 @@ def _colliding_ids(engine: Engine) -> Iterator[Finding]:
     )
     for topic, identity, group, count in rows[:_SHOWN]:
         places = _listed([engine.place(row) for row in group], count)
-        yield Finding(
+        yield LintFinding(
             "error",
             f"{count} different records of {topic} have one id ({identity}): {places}; all but one would be dropped as "
             "duplicates. Name more columns under id.",
         )
 
 
-def _colliding_campaigns(engine: Engine) -> Iterator[Finding]:
+def _colliding_campaigns(engine: Engine) -> Iterator[LintFinding]:
     for outcome in engine.outcomes:
         if outcome.select.topic != topics.CAMPAIGNS or "name" not in outcome.columns:
             continue
@@ -140,14 +140,14 @@ def _colliding_campaigns(engine: Engine) -> Iterator[Finding]:
         )
         for campaign, names in rows[:_SHOWN]:
             shown = " and ".join(repr(name) for name in names)
-            yield Finding(
+            yield LintFinding(
                 "warning",
                 f"{outcome.where}: the id {campaign} stands for {shown}; if these are several campaigns their figures are "
                 "added up. name_id('prefix', name) keeps names apart.",
             )
 
 
-def _doubled_rows(engine: Engine) -> Iterator[Finding]:
+def _doubled_rows(engine: Engine) -> Iterator[LintFinding]:
     """A join that finds several partners makes several records of one row."""
     for outcome in engine.outcomes:
         if outcome.trace.kind != "row" or outcome.select.topic not in IDENTITY:
@@ -158,13 +158,13 @@ def _doubled_rows(engine: Engine) -> Iterator[Finding]:
         )
         if rows and "UNION" not in outcome.trace.sql:
             places = _listed([engine.place(row) for row, _ in rows])
-            yield Finding(
+            yield LintFinding(
                 "error",
                 f"{outcome.where}: one row gives several records ({places}); a join finds several partners for it.",
             )
 
 
-def _unregistered(engine: Engine) -> Iterator[Finding]:
+def _unregistered(engine: Engine) -> Iterator[LintFinding]:
     rows = _rows(
         engine,
         f"SELECT DISTINCT campaign FROM ({_REPORTS}) WHERE campaign NOT IN "
@@ -172,7 +172,7 @@ def _unregistered(engine: Engine) -> Iterator[Finding]:
         "AND json_extract_string(value, '$.cost_basis') = 'reports') ORDER BY 1 LIMIT 100",
     )
     if rows:
-        yield Finding(
+        yield LintFinding(
             "warning",
             f"reports of campaigns that this replay does not register with cost_basis = 'reports': "
             f"{_listed([row[0] for row in rows])}. Unless they are registered, their spend counts as 0; add a [[select]] "
@@ -180,18 +180,18 @@ def _unregistered(engine: Engine) -> Iterator[Finding]:
         )
 
 
-def _without_key(engine: Engine) -> Iterator[Finding]:
+def _without_key(engine: Engine) -> Iterator[LintFinding]:
     for topic, count, row in _rows(
         engine, "SELECT topic, count(*), min(seq) FROM records WHERE key IS NULL GROUP BY topic ORDER BY 1"
     ):
-        yield Finding(
+        yield LintFinding(
             "warning",
             f"{count} records of {topic} have no key (first {engine.place(row)}): they land on any partition, and what "
             "belongs to one person may be counted apart. Name columns under key.",
         )
 
 
-def _without_rate(engine: Engine, reporting: str) -> Iterator[Finding]:
+def _without_rate(engine: Engine, reporting: str) -> Iterator[LintFinding]:
     rows = _rows(
         engine,
         "SELECT currency, count(*), min(seq) FROM (SELECT seq, topic, json_extract_string(value, '$.currency') AS currency "
@@ -200,7 +200,7 @@ def _without_rate(engine: Engine, reporting: str) -> Iterator[Finding]:
         "FROM records WHERE topic = 'fx-rates') GROUP BY currency ORDER BY currency",
     )
     for currency, count, row in rows:
-        yield Finding(
+        yield LintFinding(
             "warning",
             f"{count} records are in {currency} (first {engine.place(row)}) and the reporting currency is {reporting}: "
             f"without a rate for {currency} on fx-rates they become dead letters (unknown_currency). Replay rates first "
@@ -208,7 +208,7 @@ def _without_rate(engine: Engine, reporting: str) -> Iterator[Finding]:
         )
 
 
-def _finer_than_currency(engine: Engine) -> Iterator[Finding]:
+def _finer_than_currency(engine: Engine) -> Iterator[LintFinding]:
     """An amount in yen with a fraction is in the wrong unit, or in another currency."""
     rows = _rows(
         engine,
@@ -218,14 +218,14 @@ def _finer_than_currency(engine: Engine) -> Iterator[Finding]:
         "WHERE decimals_of(currency) = 0 AND contains(amount, '.') GROUP BY currency",
     )
     for currency, count, row, amount in rows:
-        yield Finding(
+        yield LintFinding(
             "warning",
             f"{count} amounts in {currency}, which has no smaller unit, have decimals ({amount}, {engine.place(row)}): "
             f"from_minor(amount, currency) knows the unit of each currency.",
         )
 
 
-def _fed_by_two_files(engine: Engine) -> Iterator[Finding]:
+def _fed_by_two_files(engine: Engine) -> Iterator[LintFinding]:
     for outcome in engine.outcomes:
         if outcome.trace.kind != "rows" or outcome.select.topic not in IDENTITY:
             continue
@@ -236,14 +236,14 @@ def _fed_by_two_files(engine: Engine) -> Iterator[Finding]:
         )
         if rows:
             shown = [f"{engine.place(one)} and {engine.place(other)}" for one, other in rows]
-            yield Finding(
+            yield LintFinding(
                 "warning",
                 f"{outcome.where}: rows of two files make one record ({_listed(shown)}); if the files hold the same "
                 "period twice, it counts twice.",
             )
 
 
-def _compared_as_text(engine: Engine) -> Iterator[Finding]:
+def _compared_as_text(engine: Engine) -> Iterator[LintFinding]:
     for outcome in engine.outcomes:
         for name in sorted(outcome.trace.ordered):
             for cells in engine.files:
@@ -259,14 +259,14 @@ def _compared_as_text(engine: Engine) -> Iterator[Finding]:
                     f"SELECT count(*) FILTER ({looks}), count({place}), max({place}) FROM {cells.table}",
                 )
                 if count and count == whole:
-                    yield Finding(
+                    yield LintFinding(
                         "warning",
                         f"{outcome.where}: {name} is compared as a text (as in {example}), where '9' is more than '10'; "
                         f'declare it under [columns]: {name} = "number" (or date, time).',
                     )
 
 
-def _unused_currency(engine: Engine) -> Iterator[Finding]:
+def _unused_currency(engine: Engine) -> Iterator[LintFinding]:
     for outcome in engine.outcomes:
         if not {"spend", "revenue", "cost"} & outcome.columns.keys():
             continue
@@ -282,7 +282,7 @@ def _unused_currency(engine: Engine) -> Iterator[Finding]:
                     f"SELECT DISTINCT {place} FROM {cells.table} WHERE regexp_full_match({place}, '[A-Za-z]{{3}}') LIMIT 4",
                 )
                 if rows:
-                    yield Finding(
+                    yield LintFinding(
                         "warning",
                         f"{outcome.where}: the SELECT gives no currency, and {cells.label} has one: {quoted(name)} "
                         f"({_listed([row[0] for row in rows])}). Without it amounts are in the reporting currency.",

@@ -16,7 +16,7 @@ Progress = Callable[[str], None]
 
 
 @dataclass
-class Conversion:
+class ReplayPipeline:
     """What came of the files: the engine holds the records and the rows that gave none."""
 
     engine: Engine
@@ -40,7 +40,7 @@ def convert(
     paths: Iterable[Path],
     frame: Frame | None = None,
     progress: Progress = lambda _: None,
-) -> Conversion:
+) -> ReplayPipeline:
     """Records of all files, in the engine.
 
     Args:
@@ -54,13 +54,13 @@ def convert(
         ReadError: where a file cannot be read.
         MappingError: where a mapping does not fit the files, or none reads a file that was named.
     """
-    run = _Run(engine, mappings, frame or Frame(), progress)
+    run = _ReplayRun(engine, mappings, frame or Frame(), progress)
     run.read(expand(paths))
     run.map()
     return run.result
 
 
-class _Run:
+class _ReplayRun:
     def __init__(
         self, engine: Engine, mappings: list[Mapping] | None, frame: Frame, progress: Progress
     ) -> None:
@@ -78,7 +78,7 @@ class _Run:
         self._lookups: dict[tuple[str, str], list[Cells]] = {}
         self._folders: set[Path] = set()
         self._read: dict[Path, list[Cells]] = {}
-        self.result = Conversion(engine)
+        self.result = ReplayPipeline(engine)
 
     def read(self, files: list[tuple[Path, bool]]) -> None:
         """Read the files that a mapping takes."""

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from metrics.values.errors import RoistreamError
 from streams import topics
-from streams.mapping.engine import Record
+from streams.mapping.engine import MappedRecord
 from streams.settings import Settings
 from streams.transport.client_options import kafka_python_options
 from streams.transport.topic_admin import wait_for_broker
@@ -25,14 +25,14 @@ class ProduceError(RoistreamError):
 class Sink(Protocol):
     """Where records go."""
 
-    def send(self, record: Record) -> None:
+    def send(self, record: MappedRecord) -> None:
         """Hand over one record; it may be confirmed later."""
 
     def confirm(self) -> None:
         """Return when everything handed over is written; raise when something is not."""
 
 
-class Pace:
+class ReplayPace:
     """Spaces records as their event times are, ``speed`` times faster; 0 does not wait at all."""
 
     def __init__(self, speed: float, clock: Callable[[], float], sleep: Callable[[float], None]) -> None:
@@ -57,7 +57,7 @@ class Pace:
 
 
 def produce(
-    records: Iterable[Record], sink: Sink, pace: Pace, advance: Callable[[Record], None]
+    records: Iterable[MappedRecord], sink: Sink, pace: ReplayPace, advance: Callable[[MappedRecord], None]
 ) -> Counter[str]:
     """Send records in their order; registries are confirmed before the first source record.
 
@@ -136,7 +136,7 @@ class KafkaSink:
         except self._kafka_error:
             return 0
 
-    def send(self, record: Record) -> None:
+    def send(self, record: MappedRecord) -> None:
         """Hand over one record; raises when an earlier one has failed."""
         if self._failed is not None:
             self.confirm()

@@ -15,12 +15,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from metrics.values.errors import RoistreamError
 from metrics.values.time import format_instant
 from streams.mapping.database import opened
-from streams.mapping.engine import Engine, Record
+from streams.mapping.engine import Engine, MappedRecord
 from streams.mapping.lint import findings
 from streams.mapping.loader import load
 from streams.mapping.model import Frame
-from streams.replay.pipeline import Conversion, convert
-from streams.replay.producer import KafkaSink, Pace, produce
+from streams.replay.pipeline import ReplayPipeline, convert
+from streams.replay.producer import KafkaSink, ReplayPace, produce
 from streams.settings import Settings
 
 EXIT_DONE, EXIT_UNMAPPED, EXIT_FAILED = 0, 1, 2
@@ -134,7 +134,7 @@ def _lint(engine: Engine, settings: Settings, console: Console, *, strict: bool)
         raise LintError(f"{len(found)} warnings with --strict; nothing was written.")
 
 
-def _print(records: Iterable[Record]) -> None:
+def _print(records: Iterable[MappedRecord]) -> None:
     for record in records:
         line = {"topic": record.topic, "key": record.key, "value": json.loads(record.value)}
         sys.stdout.write(json.dumps(line, ensure_ascii=False) + "\n")
@@ -154,7 +154,7 @@ def _write_rejects(path: Path, engine: Engine) -> None:
 def _produce(
     settings: Settings,
     engine: Engine,
-    records: Iterable[Record],
+    records: Iterable[MappedRecord],
     limit: int | None,
     speed: float,
     console: Console | None,
@@ -163,7 +163,7 @@ def _produce(
     sink = KafkaSink(settings, sorted(counts))
     try:
         with _progress(console, sum(counts.values())) as advance:
-            produce(records, sink, Pace(speed, time.monotonic, time.sleep), advance)
+            produce(records, sink, ReplayPace(speed, time.monotonic, time.sleep), advance)
     finally:
         sink.close()
 
@@ -189,7 +189,7 @@ def _reading(console: Console | None) -> Iterator[Callable[[str], None]]:
 
 
 @contextmanager
-def _progress(console: Console | None, total: int) -> Iterator[Callable[[Record], None]]:
+def _progress(console: Console | None, total: int) -> Iterator[Callable[[MappedRecord], None]]:
     """A bar on a terminal, a plain line now and then elsewhere, nothing without a console."""
     if console is None:
         yield lambda _: None
@@ -204,11 +204,11 @@ def _progress(console: Console | None, total: int) -> Iterator[Callable[[Record]
 
 def plain_progress(
     total: int, clock: Callable[[], float], write: Callable[[str], None]
-) -> Callable[[Record], None]:
+) -> Callable[[MappedRecord], None]:
     """A callback that writes ``replayed n of total`` at least every few seconds of records, and at the end."""
     done, written = 0, clock()
 
-    def advance(record: Record) -> None:
+    def advance(record: MappedRecord) -> None:
         nonlocal done, written
         done += 1
         if done == total or clock() - written >= _LINE_EVERY_S:
@@ -218,7 +218,7 @@ def plain_progress(
     return advance
 
 
-def _at(record: Record) -> str:
+def _at(record: MappedRecord) -> str:
     return "registries" if record.at_ms is None else format_instant(record.at_ms)
 
 
@@ -227,7 +227,7 @@ def has_failures(engine: Engine) -> bool:
     return any(not left.reason.startswith("skipped: ") for left in engine.left())
 
 
-def found(conversion: Conversion) -> Iterator[str]:
+def found(conversion: ReplayPipeline) -> Iterator[str]:
     """How each file is written, where that is worth a line."""
     for label, parts in conversion.found.items():
         if parts:
@@ -244,7 +244,7 @@ def counted(engine: Engine, limit: int | None) -> dict[str, int]:
     return counts
 
 
-def summary(conversion: Conversion, limit: int | None) -> Iterator[str]:
+def summary(conversion: ReplayPipeline, limit: int | None) -> Iterator[str]:
     """What was read, what was produced per topic, and what was not mapped, with examples."""
     yield f"{conversion.rows} rows of {len(conversion.files_read)} files"
     for topic, count in sorted(counted(conversion.engine, limit).items()):

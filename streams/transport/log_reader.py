@@ -83,6 +83,6 @@ async def _fetched(consumer: Any, tp: TopicPartition) -> list[Any]:
         return []
     if not result.check_assignment(tp):
         return []
-    batches = [slab.entries() for slab in unpack_each(result._partition_records)]
+    batches = [source_records.entries() for source_records in unpack_each(result._partition_records)]
     result._update_position()
     return batches

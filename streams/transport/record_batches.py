@@ -1,4 +1,4 @@
-"""From the bytes of a fetch to a slab of its committed records.
+"""From the bytes of a fetch to its committed records.
 
 aiokafka parses record batches in C but makes an object of each record and keeps the bytes to itself. Here it still
 checks a batch's checksum and reads its header; its records are found by ``streams.transport.record_batch_kernel``.
@@ -97,23 +97,25 @@ def unpack(parsed: Any, *, is_whole: bool = True) -> SourceRecords:
             old += batch
         else:
             sections.append(_section(batch, raw))
-    slab = _slab(sections) if not old else SourceRecords.of([*old, *_slab(sections)])
+    source_records = (
+        _source_records(sections) if not old else SourceRecords.of([*old, *_source_records(sections)])
+    )
     return (
-        slab
-        if not len(slab) or slab.offsets[0] >= first
-        else slab[int(np.searchsorted(slab.offsets, first)) :]
+        source_records
+        if not len(source_records) or source_records.offsets[0] >= first
+        else source_records[int(np.searchsorted(source_records.offsets, first)) :]
     )
 
 
 def unpack_each(parsed: Any) -> Iterator[SourceRecords]:
-    """As ``unpack``, from the start of a batch on, and a slab for each record batch.
+    """As ``unpack``, from the start of a batch on, and source records for each record batch.
 
     Raises:
         CorruptRecordException: when a batch is damaged.
         UnsupportedCodecError: when a batch is compressed in a way that no installed library reads.
     """
     for batch, raw in _shown(parsed, is_whole=True):
-        yield SourceRecords.of(batch) if raw[_MAGIC_AT] < _FORMAT else _slab([_section(batch, raw)])
+        yield SourceRecords.of(batch) if raw[_MAGIC_AT] < _FORMAT else _source_records([_section(batch, raw)])
 
 
 def _shown(parsed: Any, *, is_whole: bool) -> Iterator[tuple[Any, memoryview]]:
@@ -158,7 +160,7 @@ def _unpacked(batch: Any, raw: memoryview) -> memoryview | bytes:
     return decode(packed.tobytes())
 
 
-def _slab(sections: list[UnpackedBatch]) -> SourceRecords:
+def _source_records(sections: list[UnpackedBatch]) -> SourceRecords:
     data = b"".join([*(section.records for section in sections), bytes(PADDING)])
     total = sum(section.size for section in sections)
     offsets, timestamps = np.empty(total, dtype=np.int64), np.empty(total, dtype=np.int64)

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from streams.mapping.database import opened
-from streams.mapping.engine import Engine, Record
-from streams.mapping.lint import Finding, findings
+from streams.mapping.engine import Engine, MappedRecord
+from streams.mapping.lint import LintFinding, findings
 from streams.mapping.loader import load
 from streams.mapping.model import Frame
 from streams.replay.pipeline import convert
@@ -18,14 +18,14 @@ from streams.replay.pipeline import convert
 class Replayed:
     """What came of files."""
 
-    records: list[Record]
+    records: list[MappedRecord]
     rows: int
     left: dict[str, int]
     examples: dict[str, list[str]]
     every_left: list[tuple[str, int, str, str]]
     notes: set[str]
     found: dict[str, list[str]]
-    findings: list[Finding]
+    findings: list[LintFinding]
 
     def values(self, topic: str | None = None) -> list[dict[str, Any]]:
         """Decoded records of a topic, in their order."""

@@ -12,7 +12,7 @@ from streams.demo.display import PLAIN_EVERY_S, display, save_picture
 from streams.demo.live_table import plain_lines, render
 from streams.demo.options import JUDGED_SECONDS, DemoOptions, environment
 from streams.demo.simulated_clock import SimulatedClock
-from streams.demo.summary import books, summary
+from streams.demo.summary import ledger_lines, summary
 from streams.demo.table_state import KnownCampaign, TableState, facts
 from streams.demo.world import DemoWorld
 from streams.stages.intake.ledger import LedgerCounts
@@ -213,7 +213,7 @@ def test_the_summary_puts_figures_beside_the_truth(state) -> None:
 def test_the_books_say_what_agrees_and_what_does_not(state) -> None:
     state.sent, state.sent_twice, state.sent_broken = 100, 2, 1
     state.ledger = LedgerCounts(applied=97, duplicate=2, rejected=0)
-    records, duplicates, rejected = books(state)
+    records, duplicates, rejected = ledger_lines(state)
     assert records.endswith("differ by -1")
     assert duplicates.endswith("agree")
     assert rejected.endswith("differ by -1")
@@ -221,7 +221,7 @@ def test_the_books_say_what_agrees_and_what_does_not(state) -> None:
 
 def test_on_a_shared_broker_the_books_do_not_claim_to_agree_or_differ(state) -> None:
     state.sent, state.ledger, state.has_own_ledger = 100, LedgerCounts(applied=300), False
-    text = "\n".join(books(state))
+    text = "\n".join(ledger_lines(state))
     assert "100 / 300" in text
     assert "differ" not in text
     assert "earlier demos included" in text

@@ -7,8 +7,8 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.partitioner.default import murmur2
 
 from streams import topics
-from streams.mapping.engine import Record
-from streams.replay.producer import Pace, produce
+from streams.mapping.engine import MappedRecord
+from streams.replay.producer import ReplayPace, produce
 from streams.replay.run import (
     EXIT_DONE,
     EXIT_FAILED,
@@ -70,16 +70,16 @@ class ListSink:
 
 def order(at_ms, currency=None):
     body = {"currency": currency} if currency else {}
-    return Record(topics.ORDERS, "k", json.dumps(body).encode(), at_ms)
+    return MappedRecord(topics.ORDERS, "k", json.dumps(body).encode(), at_ms)
 
 
-CAMPAIGN = Record(topics.CAMPAIGNS, "c", b"{}", None)
+CAMPAIGN = MappedRecord(topics.CAMPAIGNS, "c", b"{}", None)
 
 
 @pytest.mark.parametrize(("speed", "lasts"), [(0, 0), (1, 10), (4, 2.5)])
 def test_records_are_spaced_as_their_event_times_are_at_the_speed_asked_for(speed, lasts):
     clock = FakeClock()
-    pace = Pace(speed, clock.read, clock.sleep)
+    pace = ReplayPace(speed, clock.read, clock.sleep)
     seen = []
     produce(
         [CAMPAIGN, order(5_000), order(5_000), order(15_000)],
@@ -93,7 +93,7 @@ def test_records_are_spaced_as_their_event_times_are_at_the_speed_asked_for(spee
 
 def test_a_slow_sink_does_not_shift_the_pace():
     clock = FakeClock()
-    pace = Pace(1, clock.read, clock.sleep)
+    pace = ReplayPace(1, clock.read, clock.sleep)
     pace.wait(0)
     clock.now += 7  # the sink took seven seconds
     pace.wait(10_000)
@@ -102,7 +102,9 @@ def test_a_slow_sink_does_not_shift_the_pace():
 
 def test_registries_are_confirmed_before_the_first_source_record():
     sink = ListSink()
-    counts = produce([CAMPAIGN, order(1), order(2)], sink, Pace(0, float, lambda _: None), lambda _: None)
+    counts = produce(
+        [CAMPAIGN, order(1), order(2)], sink, ReplayPace(0, float, lambda _: None), lambda _: None
+    )
     assert sink.log == ["campaigns", "confirmed", "orders", "orders", "confirmed"]
     assert counts == {"campaigns": 1, "orders": 2}
 
