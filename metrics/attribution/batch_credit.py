@@ -1,7 +1,7 @@
-"""Many conversions credited at once, over columns: what they count, told once per view, campaign and minute.
+"""Many conversions credited at once, over columns: their sums, one for each model, campaign and minute.
 
-A sheet collects what is to be counted, and taken back, of conversions with their paths; ``credit`` turns it into
-sums by compiled kernels. What ``metrics.attribution.conversion_credit`` says of one conversion is its meaning.
+A credit batch collects conversions with their paths, to be counted or to be taken back; ``credit`` turns the batch into
+sums by compiled kernels. ``metrics.attribution.conversion_credit`` does the same for one conversion, and is the specification.
 """
 
 from array import array
@@ -26,7 +26,7 @@ LARGEST, MOST = 2 * 10**13, 4_000
 _ROOTS = np.array(ROOTS)
 _COLUMNS = 1 + kernels.COUNTS + kernels.MONEY
 _MOST_PARTS = 20
-#: The counts and the money of a part, as it stands in the columns of a sheet, by field of ``Tally``.
+#: The counts and the money of a part, as it stands in the columns of a batch, by field of ``Tally``.
 _FIELDS = [
     Tally.__struct_fields__.index(name)
     for name in (
@@ -37,28 +37,28 @@ _FIELDS = [
 
 
 class ComputedModels:
-    """The views that are computed, as the kernels know them.
+    """The models that are computed, as the kernels know them; a cohort model shares the row of its base model.
 
     Args:
-        since: each view with the generation in which it was switched on.
+        since: each model with the rule version with which it was switched on.
 
-    >>> ComputedModels({"linear": 0, "linear_cohort": 2}).models
+    >>> ComputedModels({"linear": 0, "linear_cohort": 2}).bases
     ['linear']
     """
 
     def __init__(self, since: Mapping[str, int]) -> None:
-        models = [view.removesuffix(COHORT) for view in since]
+        bases = [model.removesuffix(COHORT) for model in since]
         self.names = list(since)
-        self.models = sorted(set(models), key=MODELS.index)
-        self.codes = np.array([MODELS.index(model) for model in self.models], np.int64)
-        self.rows = np.array([self.models.index(model) for model in models], np.int64)
-        self.is_cohort = np.array([view.endswith(COHORT) for view in since], np.bool_)
+        self.bases = sorted(set(bases), key=MODELS.index)
+        self.codes = np.array([MODELS.index(model) for model in self.bases], np.int64)
+        self.rows = np.array([self.bases.index(base) for base in bases], np.int64)
+        self.is_cohort = np.array([model.endswith(COHORT) for model in since], np.bool_)
         self.since = np.array(list(since.values()), np.int64)
 
     @property
     def data_driven(self) -> int | None:
         """The row of the data-driven model."""
-        return self.models.index(MARKOV) if MARKOV in self.models else None
+        return self.bases.index(MARKOV) if MARKOV in self.bases else None
 
 
 class PathColumns(NamedTuple):
@@ -87,7 +87,7 @@ def paths_of(
         remembered: of each conversion, a packed path.
         converted_at: of each conversion.
         rules: lookbacks.
-        ranks: of the places.
+        ranks: of the touchpoints.
     """
     known = np.frombuffer(b"".join(remembered), PATH)
     sizes = [len(packed) // PATH.itemsize for packed in remembered]
@@ -108,14 +108,14 @@ def paths_of(
 
 
 class RuleVersion(NamedTuple):
-    """With which rules: their generation, and the half-life they had."""
+    """The rules with which a conversion was credited: their number, and their half-life."""
 
     generation: int
     half_life: int
 
 
 class CreditBatch:
-    """Decided conversions, to be counted or taken back, with their paths."""
+    """Conversions to be counted or taken back, with their paths."""
 
     def __init__(self) -> None:
         self._paths: list[bytes] = []
@@ -127,34 +127,34 @@ class CreditBatch:
         return len(self._paths)
 
     def put(
-        self, parts: Sequence[ConversionPart], path: bytes, decided: RuleVersion, shares: bytes, sign: int
+        self, parts: Sequence[ConversionPart], path: bytes, rules: RuleVersion, shares: bytes, sign: int
     ) -> None:
-        """What a conversion counts by a path.
+        """Add a conversion with its path.
 
         Args:
             parts: not large.
             path: packed.
-            decided: when it was, or is now.
+            rules: those that it was credited with, or is credited with now.
             shares: packed, where the data-driven model has decided; else empty.
             sign: 1 to count, -1 to take back.
         """
         self._paths.append(path)
         self._shares.append(shares)
-        self._half_lives.append(decided.half_life)
-        self._generations.append(decided.generation)
+        self._half_lives.append(rules.half_life)
+        self._generations.append(rules.generation)
         self._signs.append(sign)
         self._part_counts.append(len(parts))
         for at, tally in parts:
             self._parts.extend(_columns(at, tally))
 
     def credit(
-        self, views: ComputedModels, ranks: TouchpointRanks, effects: npt.NDArray[np.float64]
+        self, models: ComputedModels, ranks: TouchpointRanks, effects: npt.NDArray[np.float64]
     ) -> "CreditedBatch":
         """Divide the conversions among the touches of their paths.
 
         Args:
-            views: what is computed.
-            ranks: of the places.
+            models: those that are computed.
+            ranks: of the touchpoints.
             effects: of each campaign of ``ranks``, 0 where unknown.
         """
         touches = np.frombuffer(b"".join(self._paths), PATH)
@@ -162,17 +162,17 @@ class CreditBatch:
         starts = np.concatenate((np.zeros(1, np.int64), np.cumsum(sizes)))
         # Copies: a column of one row would else stay a view, of another type, and be compiled while records wait.
         at, codes = touches["at"].astype(np.int64), touches["code"].astype(np.int64)
-        shares = np.zeros((len(views.models), len(at)), np.int64)
-        row = views.data_driven
+        shares = np.zeros((len(models.bases), len(at)), np.int64)
+        row = models.data_driven
         is_given = np.array([len(share) > 0 for share in self._shares], np.bool_)
         if row is not None and is_given.any():
             given = np.frombuffer(b"".join(self._shares), np.int32)
             shares[row, np.repeat(is_given, sizes)] = given
         kernels.credit(
-            views.codes, at, codes, starts, _integers(self._half_lives), is_given,
+            models.codes, at, codes, starts, _integers(self._half_lives), is_given,
             ranks.campaigns, ranks.directs, effects, _ROOTS, shares,
         )  # fmt: skip
-        return CreditedBatch(self, views, ranks, (at, codes, starts), shares)
+        return CreditedBatch(self, models, ranks, (at, codes, starts), shares)
 
     def columns(self) -> tuple[Instants, Instants, Instants, Instants]:
         """Generations, signs, starts of the parts, parts."""
@@ -182,45 +182,47 @@ class CreditBatch:
 
 
 class CreditedBatch:
-    """A sheet with the share of each touch in each model."""
+    """A credit batch with the share of each touch in each model."""
 
     def __init__(
         self,
-        sheet: CreditBatch,
-        views: ComputedModels,
+        batch: CreditBatch,
+        models: ComputedModels,
         ranks: TouchpointRanks,
         touches: tuple[Instants, Instants, Instants],
         shares: Instants,
     ) -> None:
-        self._sheet = sheet
-        self._views = views
+        self._batch = batch
+        self._models = models
         self._ranks = ranks
         self._touches = touches
         self._shares = shares
 
     def data_driven(self) -> list[bytes]:
         """What a conversion remembers of the data-driven model; empty for paths that do not have two touches."""
-        starts, row = self._touches[2].tolist(), self._views.data_driven
+        starts, row = self._touches[2].tolist(), self._models.data_driven
         if row is None:
-            return [b""] * len(self._sheet)
+            return [b""] * len(self._batch)
         packed = self._shares[row].astype(np.int32).tobytes()
         return [packed[4 * start : 4 * end] if end - start > 1 else b"" for start, end in pairwise(starts)]
 
     def sums(self) -> ContributionColumns:
-        """What the sums of each subject change by, once per minute; those that nothing is left of are not told."""
-        views, ranks = self._views, self._ranks
+        """What the sums of each campaign in each model change by, by minute; changes that cancel out are left out."""
+        models, ranks = self._models, self._ranks
         width = len(ranks.names)
-        generations, signs, starts, parts = self._sheet.columns()
-        used = np.flatnonzero(parts[:, 1:].any(axis=0))  # few of them in most sheets
+        generations, signs, starts, parts = self._batch.columns()
+        used = np.flatnonzero(parts[:, 1:].any(axis=0))  # few of them in most batches
         columns = np.ascontiguousarray(parts[:, np.insert(used + 1, 0, 0)])
-        subjects, minutes, sums = kernels.spread(
-            views.rows, views.is_cohort, views.since, *self._touches, self._shares, ranks.campaigns,
+        in_models, minutes, sums = kernels.spread(
+            models.rows, models.is_cohort, models.since, *self._touches, self._shares, ranks.campaigns,
             ranks.none, width, generations, signs, starts, columns, used >= kernels.COUNTS, MINUTE,
         )  # fmt: skip
-        subjects, minutes, sums = group(subjects, minutes, sums)
+        in_models, minutes, sums = group(in_models, minutes, sums)
         rows = np.flatnonzero(sums.any(axis=0))
-        distinct, codes = np.unique(subjects[rows], return_inverse=True)
-        names = [subject(ranks.names[code % width], views.names[code // width]) for code in distinct.tolist()]
+        distinct, codes = np.unique(in_models[rows], return_inverse=True)
+        names = [
+            subject(ranks.names[code % width], models.names[code // width]) for code in distinct.tolist()
+        ]
         fields = [_FIELDS[row] for row in used.tolist()]
         return ContributionColumns(names, codes, minutes[rows] * MINUTE, fields, sums[:, rows])
 
@@ -233,7 +235,7 @@ def steps_of(
     Args:
         paths: packed.
         signs: 1 to count a path, -1 to take it back.
-        ranks: of the places.
+        ranks: of the touchpoints.
     """
     touches = np.frombuffer(b"".join(paths), PATH)
     sizes = np.fromiter(map(len, paths), np.int64, len(paths)) // PATH.itemsize

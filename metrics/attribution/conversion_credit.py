@@ -1,6 +1,6 @@
-"""A conversion remembered with its path, and what it counts in the sums of each view.
+"""A conversion remembered with its path, and what it counts in the sums of each model.
 
-A conversion is a lead with its stages, or an order with its refunds and its cancellation. What it counts is told as
+A conversion is a lead with its stages, or an order with its refunds and its cancellation. What it counts are
 parts, each with its own event time; every part follows the credits of the conversion, so that refunds are taken back from
 whoever was credited. It remembers its path: a late touch joins it even when the other touches have been forgotten.
 Counts become millionths; money is split by the credits so that it adds up exactly. ``metrics.attribution.batch_credit`` does
@@ -26,7 +26,7 @@ from metrics.sums.contribution import Contribution
 from metrics.sums.tally import Tally
 from metrics.values.apportion import split
 
-#: Views named so count each part at the time of the first credited touch, not at its own.
+#: Models named so count each part at the time of the first credited touch, not at its own.
 COHORT = "_cohort"
 
 
@@ -43,7 +43,7 @@ class ConversionPart(NamedTuple):
 
 
 class CreditDecision(NamedTuple):
-    """Who is credited in one view, and since when: the event time of its first credited touch, if any."""
+    """Who is credited in one model, and since when: the event time of its first credited touch, if any."""
 
     credits: Credits
     cohort_at: int | None
@@ -60,10 +60,10 @@ class Conversion(msgspec.Struct, array_like=True, frozen=True, gc=False):
         parts: what it counts.
         is_first: whether it is the first order of a customer, who counts as new.
         path: the touches it was last decided on, packed as ``touchpoints.PATH``.
-        generation: of the rules when it was decided; None while it waits for the clicks to reach its time. A view that
-            was switched on later is not decided.
+        generation: number of the rules with which it was credited; None while it waits for the clicks to reach its time. In a
+            model that was switched on later it is not credited.
         shares: millionths that the data-driven model gave each touch, as packed int32; empty where the path has no two.
-        kept: an erased person's decisions by view, since their path is gone.
+        kept: an erased person's decisions by model, since their path is gone.
         settled: as it was last counted, where it has changed since and waits to be settled.
     """
 
@@ -90,29 +90,29 @@ class Conversion(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 def decisions(
     path: Path,
-    views: Iterable[str],
+    models: Iterable[str],
     rules: AttributionRules,
     effects: Mapping[str, float],
     shares_: Iterable[int] | None = None,
 ) -> dict[str, CreditDecision]:
-    """Who is credited for a path in some views.
+    """Who is credited for a path in some models.
 
     Args:
         path: the touches that may earn credit.
-        views: models, each also with ``COHORT`` behind its name.
+        models: their names, each also with ``COHORT`` behind it.
         rules: what the models depend on.
         effects: those of the data-driven model's fit.
         shares_: what the data-driven model gives each touch, where that is decided already.
     """
-    made = {}
-    for view in views:
-        model = view.removesuffix(COHORT)
-        is_given = model == MARKOV and shares_ is not None
-        parts = list(shares_ or ()) if is_given else parts_of(model, path, rules, effects)
+    found = {}
+    for model in models:
+        base = model.removesuffix(COHORT)
+        is_given = base == MARKOV and shares_ is not None
+        parts = list(shares_ or ()) if is_given else parts_of(base, path, rules, effects)
         if is_given and len(path) == 1:
             parts = [WHOLE]
-        made[view] = CreditDecision(by_campaign(path, parts), since(path, parts) if view != model else None)
-    return made
+        found[model] = CreditDecision(by_campaign(path, parts), since(path, parts) if model != base else None)
+    return found
 
 
 def contributions(parts: Iterable[ConversionPart], decision: CreditDecision) -> list[Contribution]:

@@ -90,7 +90,7 @@ class TransitionCounts:
     @property
     def campaigns(self) -> set[str]:
         """Every campaign in the paths."""
-        self._settle()
+        self._merge_fresh()
         return {self._names[code] for code in np.unique(self._steps >> _SHIFT).tolist() if code}
 
     def count(self, campaigns: Sequence[str], times: int) -> None:
@@ -115,22 +115,22 @@ class TransitionCounts:
         self._fresh.append((codes[before] << _SHIFT | codes[after], times))
         self._fresh_size += len(times)
         if self._fresh_size > max(_MOST_FRESH, len(self._steps)):
-            self._settle()
+            self._merge_fresh()
 
     def square(self, names: Sequence[str]) -> Counts:
         """Rows are where a step begins (the last: the start), columns where it ends (the last: the end)."""
-        self._settle()
-        touchpoints = np.full(len(self._names), -1)
-        for place, name in enumerate((*names, _OUTSIDE)):
+        self._merge_fresh()
+        rows = np.full(len(self._names), -1)
+        for row, name in enumerate((*names, _OUTSIDE)):
             code = self._names.code(name)
-            if code < len(touchpoints):
-                touchpoints[code] = place
-        made = np.zeros((len(names) + 1, len(names) + 1), np.int64)
-        made[touchpoints[self._steps >> _SHIFT], touchpoints[self._steps & _LOWER]] = self._counts
-        return made
+            if code < len(rows):
+                rows[code] = row
+        counts = np.zeros((len(names) + 1, len(names) + 1), np.int64)
+        counts[rows[self._steps >> _SHIFT], rows[self._steps & _LOWER]] = self._counts
+        return counts
 
-    def _settle(self) -> None:
-        """Bring what is fresh among the rest."""
+    def _merge_fresh(self) -> None:
+        """Add the transitions that were counted since to the sorted ones."""
         if not self._fresh:
             return
         fresh = [(self._steps, self._counts), *self._fresh]

@@ -24,7 +24,7 @@ class PathTransitions:
 
     Args:
         store: where the touches are; what comes later is no part of it.
-        campaigns: the campaign code of each place, below ``size``.
+        campaigns: the campaign code of each touchpoint, below ``size``.
         size: how many campaigns there are.
     """
 

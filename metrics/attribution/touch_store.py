@@ -25,7 +25,7 @@ MAX_WALK = 10_000
 
 
 class TouchColumns(NamedTuple):
-    """A batch of touches: visitors (0 is nobody), event times in epoch milliseconds, and place codes."""
+    """A batch of touches: visitors (0 is nobody), event times in epoch milliseconds, and codes of touchpoints."""
 
     visitors: Hashes
     at: Instants
@@ -109,7 +109,7 @@ class TouchStore:
             self._latest = latest if self._latest is None else max(latest, self._latest)
 
     def of(self, visitor: int, since: int, until: int) -> list[tuple[int, int]]:
-        """Event time and place of a visitor's touches in [since, until); the last to come are the first."""
+        """Event time and touchpoint of a visitor's touches in [since, until); the last to come are the first."""
         count = kernels.walk(
             np.uint64(visitor),
             since,
@@ -125,7 +125,7 @@ class TouchStore:
         )
 
     def of_all(self, visitors: Hashes, since: Instants, until: Instants) -> tuple[Instants, Instants, Codes]:
-        """The touches of many visitors, each in its own [since, until): whose, by index, event times and places."""
+        """The touches of many visitors, each in its own [since, until): whose, by index, event times and touchpoints."""
         found: tuple[Instants, Instants, Codes]
         found = kernels.walk_all(visitors, since, until, MAX_WALK, *self._ring, self._slots, self._marks)
         return found

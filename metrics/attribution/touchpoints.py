@@ -1,4 +1,4 @@
-"""Where touches were, as codes: campaigns with channels, and paths packed by them."""
+"""Touchpoints: the campaign and the channel of touches, as codes; and paths packed with these codes."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -12,18 +12,18 @@ from metrics.records.events import NO_CAMPAIGN
 Instants = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.int32]
 
-#: A touch in a remembered path: event time, and twice its place, 1 more for a click.
+#: A touch in a remembered path: event time, and twice the code of its touchpoint, 1 more for a click.
 PATH = np.dtype([("at", "<i8"), ("code", "<i4")])
 
 
 class TouchpointRanks(NamedTuple):
-    """What credits need to know of places, by place code.
+    """What crediting needs to know of touchpoints, by code.
 
     Attributes:
         names: the campaigns in order of name, among them the one of what cannot be credited.
         none: its code.
-        campaigns: the campaign of each place.
-        orders: the order of each place, by campaign and channel.
+        campaigns: the campaign of each touchpoint.
+        orders: the order of each touchpoint, by campaign and channel.
         directs: whether the channel is ``direct``.
     """
 
@@ -35,7 +35,7 @@ class TouchpointRanks(NamedTuple):
 
 
 class Touchpoints:
-    """Codes of where a touch was: a campaign and a channel. Codes are given in order and never change.
+    """Codes of touchpoints: pairs of campaign and channel. Codes are given in order and never change.
 
     >>> touchpoints = Touchpoints(); touchpoints.code("a", "search"), touchpoints.code("a", ""), touchpoints.code("a", "search")
     (0, 1, 0)
@@ -48,7 +48,7 @@ class Touchpoints:
         self._ranks: TouchpointRanks | None = None
 
     def code(self, campaign: str, channel: str) -> int:
-        """The code of a place."""
+        """The code of a touchpoint, which is given one when it is new."""
         found = self._codes.get((campaign, channel))
         if found is None:
             found = self._codes[campaign, channel] = len(self.names)
@@ -58,7 +58,7 @@ class Touchpoints:
     def encode(
         self, campaign_codes: Codes, campaigns: Sequence[str], channel_codes: Codes, channels: Sequence[str]
     ) -> Codes:
-        """Place codes of a batch whose campaigns and channels (-1: none) are codes of its own lists."""
+        """Touchpoint codes of a batch whose campaigns and channels (-1: none) are codes of its own lists."""
         width = len(channels) + 1
         pairs = campaign_codes.astype(np.int64) * width + channel_codes + 1
         distinct, inverse = np.unique(pairs, return_inverse=True)
@@ -69,13 +69,13 @@ class Touchpoints:
         return np.array(codes, np.int32)[inverse]
 
     def campaigns(self) -> tuple[list[str], Codes]:
-        """The different campaigns, sorted, and for each place the index of its own."""
+        """The different campaigns, sorted, and for each touchpoint the index of its campaign."""
         names = sorted({campaign for campaign, _ in self.names})
         codes = {name: code for code, name in enumerate(names)}
         return names, np.array([codes[campaign] for campaign, _ in self.names], np.int32)
 
     def ranks(self) -> TouchpointRanks:
-        """Campaigns and orders of all places; they are made anew when a place has come."""
+        """Campaigns and orders of all touchpoints; made anew after a touchpoint was added."""
         if self._ranks is None or len(self._ranks.campaigns) < len(self.names):
             names = sorted({NO_CAMPAIGN, *(campaign for campaign, _ in self.names)})
             codes = {name: code for code, name in enumerate(names)}
@@ -98,18 +98,18 @@ class Touchpoints:
             for at, code in np.frombuffer(packed, PATH).tolist()
         )
 
-    def touch(self, at: int, place: int, *, is_click: bool) -> Touch:
+    def touch(self, at: int, touchpoint: int, *, is_click: bool) -> Touch:
         """A touch as the models see it."""
-        return Touch(at, is_click, *self.names[place])
+        return Touch(at, is_click, *self.names[touchpoint])
 
     def restore(self, code: int, campaign: str, channel: str) -> None:
-        """Put back a place read from the changelog; call in order of code."""
+        """Put back a touchpoint read from the changelog; call in order of code."""
         assert code == len(self.names), "codes are given in order"
         self.code(campaign, channel)
         self._stored = len(self.names)
 
     def take_changes(self) -> list[tuple[int, tuple[str, str]]]:
-        """Places that have come since the last call."""
+        """Touchpoints that were added since the last call."""
         new = list(enumerate(self.names))[self._stored :]
         self._stored = len(self.names)
         return new

@@ -175,8 +175,8 @@ def credit(
         starts: of the paths.
         half_lives: of each path.
         is_given: of each path, whether its shares by effect are in ``shares`` already.
-        campaigns: the campaign of each position.
-        directs: of each place, whether its channel is ``direct``.
+        campaigns: the campaign of each touchpoint.
+        directs: of each touchpoint, whether its channel is ``direct``.
         effects: of each campaign, 0 where unknown.
         roots: 2^(−1/2), 2^(−1/4), …
         shares: int64, out: millionths, a row per model, a column per touch.
@@ -239,20 +239,20 @@ def spread(
     is_money: Any,
     period: int,
 ) -> Any:
-    """What conversions count, by view and campaign.
+    """What conversions count, by model and campaign.
 
     Args:
-        rows: of each view, its model's row in ``shares``.
-        is_cohort: of each view, whether parts count at the time of the first credited touch.
-        since: of each view, the generation in which it was switched on; older decisions are not in it.
+        rows: of each model, the row of its base model in ``shares``.
+        is_cohort: of each model, whether parts count at the time of the first credited touch.
+        since: of each model, the rule version with which it was switched on; older decisions are not in it.
         at: event times of the touches.
         codes: of the touches.
         starts: of the paths.
         shares: millionths, as ``credit`` gives them.
-        campaigns: the campaign of each position.
+        campaigns: the campaign of each touchpoint.
         none: the campaign of what cannot be credited.
         width: how many campaigns there are.
-        generations: of each path's decision.
+        generations: of each path, the rule version of its decision.
         signs: of each path: 1 adds what it counts, -1 takes it back.
         part_starts: which rows of ``parts`` are a path's.
         parts: int64; event time, then counts and money.
@@ -260,23 +260,23 @@ def spread(
         period: milliseconds to which event times are rounded down.
 
     Returns:
-        Subjects (view · width + campaign), periods, and a row of sums per column; subjects may repeat.
+        Campaigns in models (model · width + campaign), periods, and a row of sums per column; both may repeat.
     """
     room, longest = 0, 1
     for path in range(len(starts) - 1):
         size = max(1, starts[path + 1] - starts[path])
         longest = max(longest, size)
         room += (part_starts[path + 1] - part_starts[path]) * size * len(rows)
-    subjects, periods = np.empty(room, dtype=np.int32), np.empty(room, dtype=np.int64)
+    in_models, periods = np.empty(room, dtype=np.int32), np.empty(room, dtype=np.int64)
     sums = np.zeros((len(is_money), room), dtype=np.int64)
     names, credits_ = np.empty(longest, dtype=np.int64), np.empty(longest, dtype=np.int64)
     divided, found = np.empty(longest, dtype=np.int64), 0
     for path in range(len(starts) - 1):
         start, end = starts[path], starts[path + 1]
-        for view in range(len(rows)):
-            if since[view] > generations[path]:
+        for model in range(len(rows)):
+            if since[model] > generations[path]:
                 continue
-            share = shares[rows[view], start:end]
+            share = shares[rows[model], start:end]
             count = by_campaign(codes[start:end], campaigns, share, names, credits_)
             if count == 0:
                 count, names[0], credits_[0] = 1, none, WHOLE
@@ -284,9 +284,9 @@ def spread(
             while first < end and share[first - start] == 0:
                 first += 1
             for part in range(part_starts[path], part_starts[path + 1]):
-                when = at[first] if is_cohort[view] and first < end else parts[part, 0]
+                when = at[first] if is_cohort[model] and first < end else parts[part, 0]
                 for index in range(count):
-                    subjects[found + index] = view * width + names[index]
+                    in_models[found + index] = model * width + names[index]
                     periods[found + index] = when // period
                 for column in range(len(is_money)):
                     value = parts[part, 1 + column] * signs[path]
@@ -300,4 +300,4 @@ def spread(
                     for index in range(count):
                         sums[column, found + index] = divided[index] if value > 0 else -divided[index]
                 found += count
-    return subjects[:found], periods[:found], sums[:, :found].copy()
+    return in_models[:found], periods[:found], sums[:, :found].copy()

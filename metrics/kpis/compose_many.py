@@ -1,4 +1,4 @@
-"""Composing the readings of many campaigns at once, and of campaigns in views."""
+"""Composing the readings of many campaigns at once, each also in the attribution models."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -16,7 +16,7 @@ from metrics.windows.window_kinds import BY_NAME, ROLLING, TOTAL_WINDOW, Span
 
 
 class ReadingComposer:
-    """Composes what is kept of the campaigns of one merge partition.
+    """Makes readings of what is kept of the campaigns of one merge partition.
 
     Args:
         merged_windows: what is kept of them.
@@ -46,7 +46,7 @@ class ReadingComposer:
     def of_rolling_windows(
         self, codes: Codes, spans: Sequence[Span], version: ReadingVersion
     ) -> Iterator[tuple[CampaignKpi, ...]]:
-        """Of each campaign the total, and the rolling windows where those have a place."""
+        """Of each campaign the reading of ``total``, and those of the rolling windows once there is a watermark."""
         totals = self._totals(codes)
         whole = [totals[code] for code in codes.tolist()]
         windows = [self._compose(TOTAL_WINDOW, None, codes, whole, totals, "update", version)]
@@ -68,7 +68,7 @@ class ReadingComposer:
         return dict(zip(codes.tolist(), self._seen(codes, self._total), strict=True))
 
     def _seen(self, codes: Codes, tallies_of: Callable[[Codes], list[Tally]]) -> list[Tally]:
-        """Sums of campaigns, and of campaigns in views with what they cost."""
+        """Sums of campaigns; those in models with impressions, clicks and spend of their campaign."""
         found, campaign_codes = tallies_of(codes), self._windows.campaign_codes
         positions = np.flatnonzero(campaign_codes.are_models(codes))
         if len(positions):
@@ -94,7 +94,7 @@ class ReadingComposer:
         for code, campaign, tally in zip(codes.tolist(), campaigns.tolist(), tallies, strict=True):
             campaign_windows = CampaignWindows(self._windows, campaign)
             facts = self._campaign_registry.facts(campaign_codes.names[campaign])
-            model = campaign_codes.view(code) or DECLARED
+            model = campaign_codes.model(code) or DECLARED
             yield compose(
                 campaign_windows,
                 facts,

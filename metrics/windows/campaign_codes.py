@@ -1,4 +1,4 @@
-"""Numbers for the campaigns of one merge partition, and for each of them in every view."""
+"""Codes: small numbers for the campaigns of one merge partition, and for each of them in every attribution model."""
 
 from collections.abc import Iterable, Sequence
 
@@ -21,7 +21,7 @@ class CodeColumn:
         self._values = np.empty(0, dtype=np.int64)
 
     def of(self, room: int) -> Integers:
-        """The values, at least so many; those that are set in it are kept."""
+        """The values of the codes below ``room``, as a column that can be written to."""
         known = len(self._values)
         if known < room:
             longer = np.full(max(room, 2 * known), self._default, dtype=np.int64)
@@ -31,35 +31,35 @@ class CodeColumn:
 
 
 class CampaignCodes:
-    """A campaign takes a code, and its views the codes that follow.
+    """The code of each campaign, followed by its codes in the models. A name is that of a campaign, or of a campaign in a model.
 
     Args:
-        views: the attribution models but ``declared``.
+        models: the attribution models but ``declared``.
 
-    >>> subjects = CampaignCodes(["linear"]); int(subjects.codes(["c", "d"])[1]), len(subjects.names)
+    >>> codes = CampaignCodes(["linear"]); int(codes.codes(["c", "d"])[1]), len(codes.names)
     (2, 4)
-    >>> subjects.with_models(np.array([2], np.int32)).tolist(), subjects.code(subject("e", "other"))
+    >>> codes.with_models(np.array([2], np.int32)).tolist(), codes.code(subject("e", "other"))
     ([2, 3], None)
     """
 
-    def __init__(self, views: Sequence[str]) -> None:
+    def __init__(self, models: Sequence[str]) -> None:
         #: The name of each code.
         self.names: list[str] = []
         self._codes: dict[str, int | None] = {}
-        self._views = tuple(views)
+        self._models = tuple(models)
 
     def __len__(self) -> int:
         return len(self.names)
 
     def find(self, name: str) -> int | None:
-        """The code of a subject, if it has one."""
+        """The code of a name, if it has one."""
         return self._codes.get(name)
 
     def code(self, name: str) -> int | None:
-        """The code of a subject, which is given one when it is new; None for a view that there is not."""
+        """The code of a name, which is given one when it is new; None where its model is not computed."""
         if name not in self._codes:
-            campaign, view = split_subject(name)
-            if view is None or view in self._views:
+            campaign, model = split_subject(name)
+            if model is None or model in self._models:
                 self._add(campaign)
             else:
                 self._codes[name] = None
@@ -68,16 +68,16 @@ class CampaignCodes:
     def campaign(self, campaign_id: str) -> int:
         """The code of a campaign, which is given one when it is new."""
         code = self.code(campaign_id)
-        assert code is not None, "only views are left out"
+        assert code is not None, "only models are left out"
         return code
 
     def codes(self, names: Iterable[str]) -> Codes:
-        """The code of each, -1 for a view that there is not."""
+        """The code of each name, -1 where its model is not computed."""
         found = (self.code(name) for name in names)
         return np.array([-1 if code is None else code for code in found], dtype=np.int32)
 
     def are_models(self, codes: Codes) -> npt.NDArray[np.bool_]:
-        """For each code whether it is of a campaign in a view."""
+        """For each code whether it is that of a campaign in a model."""
         found: npt.NDArray[np.bool_] = codes % self._stride != 0
         return found
 
@@ -85,22 +85,22 @@ class CampaignCodes:
         """The code of the campaign of each."""
         return codes - codes % self._stride
 
-    def in_model(self, codes: Codes, view: str) -> Codes:
-        """The codes of campaigns in a view."""
-        return codes + np.int32(1 + self._views.index(view))
+    def in_model(self, codes: Codes, model: str) -> Codes:
+        """The codes of campaigns in a model."""
+        return codes + np.int32(1 + self._models.index(model))
 
-    def view(self, code: int) -> str | None:
-        """The view of a subject, None of a campaign itself."""
+    def model(self, code: int) -> str | None:
+        """The model of a code; None where the code is that of a campaign itself."""
         position = code % self._stride
-        return self._views[position - 1] if position else None
+        return self._models[position - 1] if position else None
 
     def with_models(self, codes: Codes) -> Codes:
-        """Codes, and those of all views of the campaigns among them."""
-        if not self._views:
+        """Codes, and for the campaigns among them those in all models."""
+        if not self._models:
             return codes
         campaigns = codes[codes % self._stride == 0]
-        views = campaigns[:, None] + np.arange(1, self._stride, dtype=np.int32)
-        return np.unique(np.concatenate([codes, views.ravel()]))
+        in_models = campaigns[:, None] + np.arange(1, self._stride, dtype=np.int32)
+        return np.unique(np.concatenate([codes, in_models.ravel()]))
 
     @property
     def everyone(self) -> Codes:
@@ -114,9 +114,9 @@ class CampaignCodes:
 
     @property
     def _stride(self) -> int:
-        return 1 + len(self._views)
+        return 1 + len(self._models)
 
     def _add(self, campaign: str) -> None:
-        for name in (campaign, *(subject(campaign, view) for view in self._views)):
+        for name in (campaign, *(subject(campaign, model) for model in self._models)):
             self._codes[name] = len(self.names)
             self.names.append(name)

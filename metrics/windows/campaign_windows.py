@@ -1,4 +1,4 @@
-"""Everything kept of the campaigns of one merge partition: panes as columns, windows over them, reports.
+"""What is kept of the campaigns of one merge partition: panes as columns, windows over panes, reports.
 
 A pane of a campaign is the sum of what each source partition last said of it; windows are sums of panes. Rolling
 windows end at the end of the pane that holds the watermark and are kept as window += new − old, never summed anew.
@@ -42,10 +42,10 @@ class _RollingSums:
 
 
 class MergedWindows(Mapping[str, "CampaignWindows"]):
-    """All campaigns of a merge partition, and each of them in every view.
+    """The panes and windows of all campaigns of a merge partition, each also in every attribution model.
 
     Args:
-        campaign_codes: their codes.
+        campaign_codes: codes of the campaigns.
     """
 
     def __init__(self, campaign_codes: CampaignCodes) -> None:
@@ -201,7 +201,7 @@ class MergedWindows(Mapping[str, "CampaignWindows"]):
     def drop_before(self, resolution: int, earliest: int) -> Iterator[DroppedPane]:
         """Drop the panes that accept no more facts. Slide the rolling windows first.
 
-        Days of a campaign that has reports stay, in every view: reports do not obey the watermark, so a late one must
+        Days of a campaign that has reports stay, in every model: reports do not obey the watermark, so a late one must
         still find the day whole.
         """
         panes, ends = self._panes[resolution], self.dropped[resolution].of(self.campaign_codes.room)
@@ -259,11 +259,11 @@ class MergedWindows(Mapping[str, "CampaignWindows"]):
 
 
 class CampaignWindows:
-    """What is kept of one campaign, or of a campaign in a view.
+    """What is kept of one campaign, or of a campaign in a model.
 
     Args:
-        merged_windows: of all campaigns.
-        code: its code.
+        merged_windows: those of all campaigns of the partition.
+        code: that of the campaign.
     """
 
     __slots__ = ("_codes", "_windows", "code")
@@ -275,7 +275,7 @@ class CampaignWindows:
 
     @property
     def report_history(self) -> ReportHistory:
-        """Its reports."""
+        """The reports of the campaign."""
         return self._windows.report_histories.get(self.code, _NO_REPORTS)
 
     @property

@@ -20,7 +20,7 @@ _NEVER = int(np.iinfo(np.int64).max)
 
 
 class WindowCampaigns(NamedTuple):
-    """A window and the campaigns, or campaigns in views, that it is about."""
+    """One window of some campaigns, given by their codes."""
 
     window: str
     start: int
