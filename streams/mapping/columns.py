@@ -5,7 +5,7 @@ row are then refused. A column that can be read in two ways is an error that sho
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -68,6 +68,8 @@ class Reading:
     #: Decimal mark that the column proves, and a cell that does.
     mark: str = ""
     example: str = ""
+    #: Whether times have no offset, so that a zone decides.
+    is_local: bool = False
 
 
 def reading(database: Any, cells: Cells, place: str, spec: Column, frame: Frame, zone: str) -> Reading:
@@ -281,7 +283,8 @@ class _Column:
         if other and not self._spec.formats:
             formats = self._formats(text)
             found = f"dates as {formats[0]}" if formats else ""
-        return self._read(self._timed(text, zone, formats, epochs, has_iso=iso > 0), 0, found)
+        part = self._read(self._timed(text, zone, formats, epochs, has_iso=iso > 0), 0, found)
+        return replace(part, is_local=iso + other > offsets and not epochs)
 
     def _timed(self, text: str, zone: str, formats: list[str], epochs: list[str], *, has_iso: bool) -> str:
         """A DATE, a TIMESTAMP (local) or a TIMESTAMPTZ, as the column's type says."""

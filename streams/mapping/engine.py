@@ -61,6 +61,7 @@ class MappingOutcome:
     table: str
     columns: dict[str, str]
     files: list[Cells]
+    zone: str
 
 
 @dataclass
@@ -187,9 +188,11 @@ class _MappingRun:
         self._files = files
         self._specs = mapping.column_specs
         self._frame = merged(mapping.frame, frame)
+        self._said_zone = self._frame.timezone or mapping.timezone
+        self._zone = self._said_zone or "UTC"
 
     def run(self, lookups: dict[str, list[Cells]]) -> None:
-        self._database.execute(f"SET TimeZone = {literal(self._mapping.timezone)}")
+        self._database.execute(f"SET TimeZone = {literal(self._zone)}")
         try:
             for name, lookup in self._mapping.lookups.items():
                 self._look_up(name, lookup, lookups.get(name, []))
@@ -276,7 +279,7 @@ class _MappingRun:
         place = next((place for known, place in cells.places.items() if known.lower() == name.lower()), None)
         if place is None:
             return "CAST(NULL AS VARCHAR)"
-        return reading(self._database, cells, place, Column(), self._frame, self._mapping.timezone).value
+        return reading(self._database, cells, place, Column(), self._frame, self._zone).value
 
     def _read(self, cells: Cells, specs: dict[str, Column]) -> dict[str, Reading]:
         """The readings of the declared columns that a file has; columns that can be read in two ways by the others."""
@@ -311,8 +314,12 @@ class _MappingRun:
     def _reading(self, cells: Cells, place: str, name: str, spec: Column, frame: Frame) -> Reading:
         key = (cells.number, self._mapping.name, name)
         if key not in self._engine._readings:  # noqa: SLF001 - one object in two parts
-            part = reading(self._database, cells, place, spec, frame, self._mapping.timezone)
+            part = reading(self._database, cells, place, spec, frame, self._zone)
             self._engine._readings[key] = part  # noqa: SLF001
+            if spec.type in {"date", "time"} and self._said_zone is None and part.is_local:
+                self._engine.notes.add(
+                    f"nothing says in which zone the days of {cells.label} are: UTC is taken (--frame timezone=Europe/Paris)"
+                )
             if part.found:
                 self._engine.found.setdefault(cells.label, []).append(f"{name}: {part.found}")
         return self._engine._readings[key]  # noqa: SLF001
@@ -378,7 +385,7 @@ class _MappingRun:
             raise self._explained(select.topic, error, files) from error
         described = self._database.execute(f"DESCRIBE {table}").fetchall()
         columns = {row[0]: row[1] for row in described}
-        outcome = MappingOutcome(where, self._mapping, select, trace, table, columns, files)
+        outcome = MappingOutcome(where, self._mapping, select, trace, table, columns, files, self._zone)
         self._engine.outcomes.append(outcome)
         _Finish(self._engine, outcome, number).run()
         if counts:
@@ -505,7 +512,7 @@ class _Finish:
                     f"mapping {self._outcome.where}: key and id name {name!r}, which the SELECT lacks."
                 )
         id_field = contract.IDENTITY.get(self._topic)
-        zone = self._outcome.mapping.timezone
+        zone = self._outcome.zone
         fields = [
             field_sql(self._outcome.where, self._topic, name, declared, zone)
             for name, declared in columns.items()

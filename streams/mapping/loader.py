@@ -82,13 +82,20 @@ def _parsed(name: str, text: str) -> Mapping:
     return parsed
 
 
-def _check(mapping: Mapping) -> None:
+def check_zone(where: str, zone: str) -> None:
+    """Refuse what is no name of a time zone.
+
+    Raises:
+        MappingError: with an example.
+    """
     try:
-        ZoneInfo(mapping.timezone)
+        ZoneInfo(zone)
     except (KeyError, ValueError, OSError) as error:
-        raise MappingError(
-            f"mapping {mapping.name}: {mapping.timezone!r} is not a time zone such as Europe/Paris."
-        ) from error
+        raise MappingError(f"{where}: {zone!r} is not a time zone such as Europe/Paris.") from error
+
+
+def _check(mapping: Mapping) -> None:
+    check_zone(f"mapping {mapping.name}", mapping.timezone or "UTC")
     for topic in [
         *(constant.topic for constant in mapping.records),
         *(part.topic for part in mapping.select),

@@ -35,6 +35,8 @@ class Frame(Strict, frozen=True):
     sheet: str | None = None
     #: Dotted path to the list of rows in a JSON document.
     records: str | None = None
+    #: Time zone of days and of times without an offset, in place of the mapping's.
+    timezone: str | None = None
 
 
 class Column(Strict, frozen=True):
@@ -102,7 +104,8 @@ class Mapping(Strict, frozen=True):
     source: list[str] = []
     include: list[str] = []
     frame: Frame = Frame()
-    timezone: str = "UTC"
+    #: Of days and of times without an offset; UTC where nobody says.
+    timezone: str | None = None
     columns: dict[str, Column | ColumnType] = {}
     skip: list[Skip] = []
     lookups: dict[str, Lookup] = {}

@@ -28,12 +28,12 @@ _VALUE = re.compile(
 )
 _CHARACTERS = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 _TOTAL = re.compile(
-    r"(grand |sub ?)?totals?:?( \(.*\))?|(grand )?total: .*|grand totals? .*|gesamt(summe|ergebnis)?:?|summe:?|"
+    r"(grand |sub ?)?totals?:?( \(.*\))?|total of \d.*|(grand )?total: .*|grand totals? .*|gesamt(summe|ergebnis)?:?|summe:?|"
     r"total g[ée]n[ée]ral:?|totaux:?|totales:?|totale:?|totaal:?|合計|總計|итого:?",
     re.IGNORECASE,
 )
 _CLOSING = re.compile(
-    r"(©|\(c\)|copyright|confidential|all rights reserved|generated (by|on|at)|exported (by|on|at)|report (generated|"
+    r"(©|@\d{4} |\(c\)|copyright|confidential|all rights reserved|generated (by|on|at)|exported (by|on|at)|report (generated|"
     r"run|created)|rows?: \d|records?: \d|\d+ (rows|records)|end of (report|file)|source:|as of |filters?:|filtered by|"
     r"note:|\* )",
     re.IGNORECASE,

@@ -1,0 +1,258 @@
+"""What people download is read without a mapping, ends well, and gives the figures that its rows show.
+
+The inputs are made by hand after what the platforms write; only the names of the columns are theirs.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from streams.mapping.loader import builtin, builtin_names, load
+from streams.mapping.model import MappingError
+from tests.support.replaying import replayed, writer
+
+PAGE = Path(__file__).parents[3] / "docs" / "replay.md"
+BEGIN, END = (
+    "<!-- mappings: made by tests/streams/mapping/test_builtin_mappings.py -->",
+    "<!-- end of mappings -->",
+)
+
+DOWNLOADS = {
+    "google_ads": (
+        (
+            'Campaign report\n"July 1, 2026 - July 2, 2026"\n'
+            "Campaign status,Campaign,Currency code,Impr.,Clicks,Cost,Conversions,Day\n"
+            'Enabled,Alpha,USD,"1,200",30,"1,045.10",2.00,2026-07-01\nEnabled,Beta,USD,800, --, --, --,2026-07-01\n'
+            "Enabled,Alpha,USD,900,20,40.40,1.00,2026-07-02\n"
+            'Total: Campaigns, --,USD,"2,900",50,"1,085.50",3.00, --\nTotal: Account, --,USD,"2,900",50,"1,085.50",3.00, --\n'
+        ),
+        {
+            "google-alpha": {"spend": "1085.5", "clicks": "50", "impressions": "2100"},
+            "google-beta": {"impressions": "800"},
+        },
+    ),
+    "microsoft_ads": (
+        (
+            '"Report Name: Campaigns"\n"Report Time: 7/1/2026,7/2/2026"\n"Time Zone: (GMT-08:00) Pacific Time (US & Canada); Tijuana"\n'
+            '"Report Aggregation: Daily"\n"Report Filter: "\n"Rows: 2"\n\n'
+            '"TimePeriod","CampaignId","Impressions","Clicks","Ctr","Spend","CurrencyCode"\n'
+            '"2026-07-01","5","1,000","30","3.00%","12.34","USD"\n"2026-07-02","5","2,000","50","2.50%","23.45","USD"\n'
+            '"©2026 Microsoft Corporation. All rights reserved. "\n'
+        ),
+        {"microsoft-5": {"spend": "35.79", "clicks": "80", "impressions": "3000"}},
+    ),
+    "meta_ads": (
+        (
+            '"Reporting starts","Reporting ends","Campaign name","Age","Amount spent (USD)","Impressions","Link clicks"\n'
+            "2026-06-01,2026-06-07,Alpha,18-24,70.00,700,70\n2026-06-01,2026-06-07,Alpha,25-34,30.50,300,\n"
+            "2026-06-01,2026-06-07,,,100.50,1000,70\n"
+        ),
+        {"meta-alpha": {"spend": "100.5", "clicks": "70", "impressions": "1000"}},
+    ),
+    "meta_ads français": (
+        (
+            "Début des rapports;Fin des rapports;Nom de la campagne;Montant dépensé (USD);Impressions;Clics sur un lien\n"
+            "2026-06-01;2026-06-01;Été 26;70,25;1700;70\n"
+        ),
+        {"meta-ete-26-dd5f23": {"spend": "70.25", "clicks": "70", "impressions": "1700"}},
+    ),
+    "meta_ads deutsch": (
+        "Tag;Kampagnenname;Ausgegebener Betrag (USD);Impressionen;Link-Klicks\n2026-10-05;Winter;12,50;1.700;7\n",
+        {"meta-winter": {"spend": "12.5", "clicks": "7", "impressions": "1700"}},
+    ),
+    "meta_ads_api": (
+        (
+            '{"data": [{"campaign_id":"11","date_start":"2026-07-01","impressions":"489","clicks":"5","spend":"0.71","account_currency":"USD"},'
+            '{"campaign_id":"11","date_start":"2026-07-02","impressions":"511","clicks":"7","spend":"1.29","account_currency":"USD"}]}'
+        ),
+        {"meta-11": {"spend": "2", "clicks": "12", "impressions": "1000"}},
+    ),
+    "linkedin_ads": (
+        (
+            "Campaign Performance Report (in UTC)\nReport Start: 09/01/2026, Report End: 09/02/2026\n\n"
+            "Start Date (in UTC)\tCampaign Name\tCampaign ID\tTotal Spent\tImpressions\tClicks\tCurrency\n"
+            '9/1/2026\tLeads, B2B\t11\t"1,234.50"\t10000\t200\tUSD\n9/2/2026\tLeads, B2B\t11\t100.00\t2000\t4\tUSD\n'
+        ).encode("utf-16"),
+        {"linkedin-11": {"spend": "1334.5", "clicks": "204", "impressions": "12000"}},
+    ),
+    "tiktok_ads": (
+        (
+            "By Day,Campaign name,Ad name,Cost,Impressions,Clicks (destination)\n"
+            '2026-10-03,Winter,a,"1,234.50","120,000","1,800"\n2026-10-03,Winter,b,0.5,10,1\nTotal of 2 results,-,-,"1,235.00","120,010","1,801"\n'
+        ),
+        {"tiktok-winter": {"spend": "1235", "clicks": "1801", "impressions": "120010"}},
+    ),
+    "tiktok_ads_api": (
+        (
+            '{"dimensions":{"campaign_id":17,"stat_time_day":"2026-07-01 00:00:00"},"metrics":{"spend":"20.000","impressions":"4874","clicks":"65"}}\n'
+            '{"dimensions":{"campaign_id":17,"stat_time_day":"2026-07-02 00:00:00"},"metrics":{"spend":"10.500","impressions":"12","clicks":"0"}}\n'
+        ),
+        {"tiktok-17": {"spend": "30.5", "clicks": "65", "impressions": "4886"}},
+    ),
+}
+
+
+@pytest.fixture
+def run(tmp_path):
+    return writer(tmp_path)
+
+
+def plain(sums):
+    return {
+        key: {name: text.rstrip("0").rstrip(".") if "." in text else text for name, text in value.items()}
+        for key, value in sums.items()
+    }
+
+
+@pytest.mark.parametrize("name", DOWNLOADS)
+def test_a_report_of_an_ad_platform_is_recognised_and_adds_up(run, name):
+    content, wanted = DOWNLOADS[name]
+    result = run({"download.csv": content}, currency="USD")
+    assert f"mapping {name.split()[0]}" in result.found["download.csv"]
+    assert plain(result.sums("spend", "clicks", "impressions")) == wanted
+    assert {value["campaign_id"] for value in result.values("campaigns")} == set(wanted)
+    assert (result.exit_code, result.said()) == (0, "")
+    assert run({"download.csv": content}, currency="USD").records == result.records
+
+
+SALES = {
+    "hubspot_contacts": (
+        (
+            "Record ID,First Name,Lifecycle Stage,Create Date,Became a Marketing Qualified Lead Date\n"
+            "1,A,Lead,2026-04-01 17:32,\n2,B,Marketing Qualified Lead,2026-04-02 09:00,2026-04-03 10:00\n"
+        ),
+        [("1", "lead"), ("2", "lead"), ("2", "mql")],
+    ),
+    "hubspot_deals": (
+        "Record ID,Deal Name,Deal Stage,Close Date,Amount\n7,Big,Closed Won,2026-04-15 10:00,1200.50\n8,Small,Proposal,2026-04-16 10:00,5\n",
+        [("7", "placed", "1200.5")],
+    ),
+    "salesforce_opportunities": (
+        (
+            'Opportunity ID,Amount,Close Date,Stage\nO1,"1.200,50",31/12/2025,Closed Won\nO2,"99,00",05/01/2026,Closed Won\n\n'
+            '"Grand Totals (2 records)"\n\n"Confidential Information - Do Not Distribute"\n"Copyright (c) 2000-2026 salesforce.com"\n'
+        ),
+        [("O1", "placed", "1200.5"), ("O2", "placed", "99")],
+    ),
+    "dynamics_leads": (
+        "(Do Not Modify) Lead,(Do Not Modify) Row Checksum,Topic,Created On\n{0a},x,Talk,2026-04-01 17:32\n",
+        [("{0a}", "lead")],
+    ),
+    "dynamics_opportunities": (
+        "(Do Not Modify) Opportunity,Topic,Status,Actual Close Date,Actual Revenue\n{0b},T,Won,2026-04-01,3522.00\n{0c},T,Lost,2026-04-01,\n",
+        [("{0b}", "placed", "3522")],
+    ),
+    "zoho_deals": (
+        (
+            '"Record Id","Deal Name","Account Name","Account Name.id","Stage","Closing Date","Amount"\n'
+            '"487","Roof","Acme","9","Closed Won","2026-11-15","42,000.00"\n"488","Door","Acme","9","Proposal","2026-11-15","1,000.00"\n'
+        ),
+        [("487", "placed", "42000")],
+    ),
+    "sugar_leads": (
+        (
+            "id,date_entered,date_modified,converted,lead_source,campaign_id\na1,2026-04-01 10:00:00,2026-04-02 10:00:00,1,Web,spring\n"
+            "a2,2026-04-01 11:00:00,2026-04-01 11:00:00,0,Web,\n"
+        ),
+        [("a1", "lead"), ("a2", "lead"), ("a1", "sql")],
+    ),
+    "marketo_leads": (
+        "id,email,createdAt,updatedAt\n5,,2026-04-01T10:00:00Z,2026-04-02T10:00:00Z\n",
+        [("5", "lead")],
+    ),
+    "shopify_orders": (
+        (
+            "Name,Email,Financial Status,Currency,Total,Created at,Lineitem name,Note Attributes,Cancelled at,Refunded Amount,Landing Site\n"
+            "#1,a@x.test,paid,USD,50.00,2026-06-01 10:00:00 +0200,Mug,,,0.00,/p?utm_source=meta&utm_campaign=spring-26&x=1\n"
+            "#1,a@x.test,,,,,Cup,,,,\n"
+            '#2,b@x.test,partially_refunded,USD,20.00,2026-06-02 10:00:00 +0200,Mug,"UTM source: meta\nUTM campaign: 1202",,5.00,\n'
+            "#3,b@x.test,voided,USD,9.00,2026-06-02 10:00:00 +0200,Mug,,,0.00,\n"
+        ),
+        [("#1", "placed", "50", "spring-26"), ("#2", "placed", "20", "1202"), ("#2", "refunded", "5", None)],
+    ),
+    "woocommerce_orders": (
+        (
+            'Date,"Order #","N. Revenue (formatted)",Status,Customer,"Customer type",Product(s),"Items sold",Coupon(s),"N. Revenue"\n'
+            '"2026-06-01 10:00:00",77,$12.50,completed,"A B",new,"1× Mug",1,,12.5\n"2026-06-01 11:00:00",78,$3.00,cancelled,"A B",returning,"1× Mug",1,,3\n'
+        ),
+        [("77", "placed", "12.5")],
+    ),
+    "stripe_payments": (
+        (
+            "id,Created date (UTC),Amount,Amount Refunded,Currency,Captured,Converted Amount,Converted Amount Refunded,Converted Currency,"
+            "Refunded date (UTC),Status,Customer ID\n"
+            "ch_1,2026-06-07 02:38:54,15.00,0.00,usd,true,534.80,0.00,thb,,Paid,cus_a\n"
+            "ch_2,2026-06-07 03:00:00,9.00,4.00,usd,true,350.06,155.58,thb,2026-06-08 10:00:00,Partial Refund,cus_b\n"
+            "ch_3,2026-06-07 04:00:00,9.00,0.00,eur,false,0.00,0.00,thb,,Failed,cus_c\n"
+        ),
+        [("ch_1", "placed", "15"), ("ch_2", "placed", "9"), ("ch_2", "refunded", "4")],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SALES)
+def test_an_export_of_a_crm_or_a_shop_is_recognised_and_every_row_is_accounted_for(run, name):
+    content, wanted = SALES[name]
+    result = run({"export.csv": content}, currency="USD")
+    assert f"mapping {name}" in result.found["export.csv"]
+    shown = [
+        (value["lead_id"], value["stage"])
+        if "lead_id" in value
+        else (value["order_id"], value["kind"], value.get("revenue"), value.get("campaign_id"))[
+            : len(wanted[0])
+        ]
+        for value in result.values()
+    ]
+    assert shown == wanted
+    assert (result.exit_code, result.said("error")) == (0, "")
+    assert all(record.key for record in result.records)
+    assert run({"export.csv": content}, currency="USD").records == result.records
+
+
+def test_a_header_that_nothing_fits_says_what_is_nearest_and_what_to_do(run):
+    with pytest.raises(MappingError) as error:
+        run({"a.csv": "Campaign,Currency code,Impr.,Clicks\nA,USD,1,1\n"})
+    for part in ("Campaign, Currency code", "google_ads (lacks Cost", "mappings suggest a.csv"):
+        assert part in str(error.value)
+
+
+def test_a_folder_gives_what_its_files_are_for_and_leaves_the_rest(tmp_path):
+    for name in ("google_ads", "tiktok_ads"):
+        content = DOWNLOADS[name][0]
+        (tmp_path / f"{name}-download.csv").write_text(content)
+    (tmp_path / "other.csv").write_text("a,b\n1,2\n")
+    result = replayed([tmp_path], currency="USD")
+    assert {value["source"] for value in result.values("ad-reports")} == {"google_ads", "tiktok_ads"}
+
+
+@pytest.mark.parametrize("name", builtin_names())
+def test_every_built_in_mapping_is_sound_and_says_where_its_units_are_documented(name):
+    assert all(part.description for part in load(name))
+    mapping = builtin(name)
+    assert mapping.source or name in {"ad_exports", "fx_rates"}
+
+
+def table():
+    lines = ["| mapping | gives | what it reads, units and periods |", "|---|---|---|"]
+    for name in builtin_names():
+        mapping = builtin(name)
+        given = sorted({select.topic for part in load(name) for select in part.select})
+        lines.append(f"| `{name}` | {', '.join(given)} | {mapping.description} |")
+    return "\n".join(lines)
+
+
+def test_the_documentation_lists_every_built_in_mapping():
+    text = PAGE.read_text(encoding="utf-8")
+    assert text.partition(BEGIN)[2].partition(END)[0].strip() == table()
+
+
+def test_the_mapping_that_the_documentation_shows_is_sound_and_works(run, tmp_path):
+    text = PAGE.read_text(encoding="utf-8").split("```toml")[1].split("```")[0]
+    orders = "number;Created at;quantity;price;coupon;customer;test\n7;2026-06-01 10:00;2;1,25;SPRING;c;no\n7;2026-06-01 10:01;1;0,5;SPRING;c;no\n"
+    coupons = "code,campaign,changed_at\nSPRING,spring,2026-01-01\n"
+    (order,) = run({"orders.csv": orders, "coupons.csv": coupons}, text).values("orders")
+    assert (order["revenue"], order["campaign_id"], order["occurred_at"]) == (
+        "3",
+        "spring",
+        "2026-06-01T08:00:00Z",
+    )
