@@ -2,22 +2,21 @@
 
 import asyncio
 import contextlib
-import gc
 import logging
 import os
 import sys
 import time
 from importlib.metadata import version
+from itertools import count
 from typing import Any, Literal, NoReturn
 
 from metrics.entities.campaigns import CampaignRegistry
 from metrics.exposition import Exposition
 from metrics.values.errors import RoistreamError
 from streams.process import log_to_stderr, now_ms, stop_signals
-from streams.runtime import loops
-from streams.runtime.allocation import give_back
 from streams.runtime.kernel_warmup import warm_up
 from streams.runtime.partition_tasks import Ports
+from streams.runtime.process_tuning import give_back, tune
 from streams.runtime.registry import Registry
 from streams.runtime.task_manager import TaskManager
 from streams.runtime.telemetry import Telemetry
@@ -33,10 +32,8 @@ from streams.transport.topic_admin import ensure_topics
 log = logging.getLogger(__name__)
 
 _EXIT_FAILED = 1
-#: Records come by thousands and go without cycles; at Python's 700 the collector took a fifth of the time.
-_COLLECT_AFTER = (100_000, 20, 20)
-#: The consumer thread needs the interpreter often and shortly while a fetch comes in; the default is 5 ms.
-_SWITCH_SECONDS = 0.0005
+#: The campaigns with series are chosen every so many looks around, which are a second apart.
+_SERIES_CHOSEN_EVERY = 5
 _STALLED_AFTER_S = 60
 #: Who is asked to end while it starts has so long to complete the start.
 _STARTS_WITHIN_S = 10
@@ -72,9 +69,7 @@ def run(settings: Settings, accept_dead_letters: int = 0) -> int:
     log_to_stderr(settings.log_level, ("aiokafka", "faust", "mode", "kafka", "numba"))
     _prepare_topics(settings)
     warm_up()
-    gc.set_threshold(*_COLLECT_AFTER)
-    sys.setswitchinterval(_SWITCH_SECONDS)
-    loops.install()
+    tune()
     return asyncio.run(Worker(settings, accept_dead_letters).run())
 
 
@@ -109,22 +104,16 @@ class Worker:
             settings,
             self.campaign_registry,
             self.telemetry,
-            Ports(
-                now_ms,
-                time.monotonic,
-                self._highwater,
-                self._answered,
-                self._offer,
-                die,
-                self._offer_board,
-                self._offer_rollups,
-            ),
+            Ports(now_ms, time.monotonic, self._highwater, self._answered, die),
             accept_dead_letters,
         )
         self.stall_limit_s = max(_STALLED_AFTER_S, 3 * settings.session_timeout / 1000)
         self.watchdog = Watchdog(self.stall_limit_s, time.monotonic, die)
         self.registry = Registry(settings, self.campaign_registry, self._on_campaign)
         self.source = MetricsSnapshots(settings, self.processor, self.telemetry, self.views, now_ms)
+        self.processor.sinks += [
+            sink for sink in (self.source, self.views, self.board_views) if sink is not None
+        ]
         self.exposition = Exposition(self.source, settings.max_campaign_series)
         self.http = HttpServer(settings.http_host, settings.http_port, self._metrics, self._readiness)
 
@@ -211,9 +200,11 @@ class Worker:
 
     async def _look_around(self) -> None:
         settling_s = 0
-        while True:
+        for look in count():
             await asyncio.sleep(1)
             self.processor.look_around()
+            if look % _SERIES_CHOSEN_EVERY == 0:
+                self.source.choose_series()
             if self.processor.is_behind:
                 settling_s = _SETTLED_AFTER_S
             elif settling_s:
@@ -238,32 +229,20 @@ class Worker:
         settings = self.settings
         if settings.redis_url is None:
             return None
-        return RedisViews(settings.redis_url.get_secret_value(), settings.redis_ttl, self._offer_all)
+        return RedisViews(settings.redis_url.get_secret_value(), settings.redis_ttl, self._show_all)
 
     def _board_redis(self) -> BoardViews | None:
         settings = self.settings
         if settings.redis_url is None:
             return None
         url = settings.redis_url.get_secret_value()
-        return BoardViews(url, settings.redis_ttl, self._offer_whole_board)
+        return BoardViews(url, settings.redis_ttl, self._show_board)
 
-    def _offer_whole_board(self) -> None:
-        self.processor.offer_board()
+    def _show_all(self) -> None:
+        self.processor.show_all()
 
-    def _offer_board(self, cards: Any, columns: Any, birth: int) -> None:
-        if self.board_views is not None:
-            self.board_views.offer(cards, columns, birth)
-
-    def _offer(self, readings: Any, birth: int) -> None:
-        if self.views is not None:
-            self.views.offer(readings, birth)
-
-    def _offer_rollups(self, readings: Any, birth: int) -> None:
-        if self.views is not None:
-            self.views.offer_rollups(readings, birth)
-
-    def _offer_all(self) -> None:
-        self.processor.offer_all()
+    def _show_board(self) -> None:
+        self.processor.show_board()
 
     def _on_campaign(self, campaign_id: str) -> None:
         self.processor.refresh(campaign_id)

@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 _POLL_MS = 200
 
 
-async def follow(settings: Settings, controller: BudgetStage) -> None:
+async def follow(settings: Settings, board: BudgetStage) -> None:
     """Feed the controller until cancelled; it is live once what was there at the start is read.
 
     A place that the log no longer holds is skipped with a warning: readings are whole values, of which the next one
@@ -42,26 +42,26 @@ async def follow(settings: Settings, controller: BudgetStage) -> None:
         consumer.assign(partitions)
         starts = await consumer.beginning_offsets(partitions)
         for tp in partitions:
-            consumer.seek(tp, _place(settings, controller, tp, starts[tp], ends[tp]))
+            consumer.seek(tp, _place(settings, board, tp, starts[tp], ends[tp]))
         while True:
             found: dict[Any, list[Any]] = await consumer.getmany(timeout_ms=_POLL_MS, max_records=2_000)
             for tp, records in found.items():
-                controller.take(tp.topic.removeprefix(settings.topic_prefix), tp.partition, records)
-            if not controller.is_live:
+                board.take(tp.topic.removeprefix(settings.topic_prefix), tp.partition, records)
+            if not board.is_live:
                 positions = [await consumer.position(tp) >= ends[tp] for tp in partitions]
-                controller.is_live = all(positions)
+                board.is_live = all(positions)
             await asyncio.sleep(0)
     finally:
         await consumer.stop()
 
 
-def _place(settings: Settings, controller: BudgetStage, tp: TopicPartition, start: int, end: int) -> int:
+def _place(settings: Settings, board: BudgetStage, tp: TopicPartition, start: int, end: int) -> int:
     key = (tp.topic.removeprefix(settings.topic_prefix), tp.partition)
-    at = controller.offsets.get(key, start)
+    at = board.offsets.get(key, start)
     if start <= at <= end:
         return at
     log.warning(
         "%s-%d: the board stood at %d, the log holds %d to %d.", tp.topic, tp.partition, at, start, end
     )
-    controller.offsets[key] = start
+    board.offsets[key] = start
     return start

@@ -18,10 +18,9 @@ from metrics.values.hashing import partitions_of
 from metrics.values.time import DAY, MINUTE
 from streams import topics
 from streams.messages.source_records import Record
-from streams.stages.intake.intake_log import IntakeLog
 from streams.stages.intake.stage import IntakeOptions, IntakeStage
-from streams.stages.merge.merge_log import MergeLog
 from streams.stages.merge.stage import MergeOptions, MergeStage, Pace
+from streams.state.store import StateStore
 from streams.transport.record_batch_kernel import unframe
 
 log = logging.getLogger(__name__)
@@ -76,29 +75,29 @@ def _warm_partition() -> None:
         for topic, value in _RECORDS.items():
             record = value.replace(b"AT", str(at).encode()).replace(b"SOON", str(at + 1).encode())
             _process(first, topic, record)
-        first.intake.set_idle(topics.EVENT_SOURCES)
+        first.stage.set_idle(topics.EVENT_SOURCES)
         made = first.checkpoint(_NOW)
         second.restore(made.entries)
         partials = [output for output in made.outputs if output.topic == topics.PARTIALS]
-        records = [Record(merged.merge.offset + n, _NOW, None, each.value) for n, each in enumerate(partials)]
-        merged.merge.process(records)
+        records = [Record(merged.stage.offset + n, _NOW, None, each.value) for n, each in enumerate(partials)]
+        merged.stage.process(records)
         _merged().restore(merged.checkpoint(_NOW).entries)
     _process(first, topics.ERASURES, _ERASURE)
     first.checkpoint(_NOW)
 
 
-def _process(log: IntakeLog, topic: str, value: bytes) -> None:
-    log.intake.process(topic, [Record(log.intake.offsets.get(topic, 0), _NOW, None, value)], _NOW)
+def _process(store: StateStore[IntakeStage], topic: str, value: bytes) -> None:
+    store.stage.process(topic, [Record(store.stage.offsets.get(topic, 0), _NOW, None, value)], _NOW)
 
 
-def _partition() -> IntakeLog:
+def _partition() -> StateStore[IntakeStage]:
     options = IntakeOptions(1, 0, DAY, 1, DAY, rules=AttributionRules(models=MODELS))
-    return IntakeLog(IntakeStage(0, options, CampaignRegistry("EUR")), 0)
+    return StateStore(IntakeStage(0, options, CampaignRegistry("EUR")), 0)
 
 
-def _merged() -> MergeLog:
+def _merged() -> StateStore[MergeStage]:
     options = MergeOptions(1, 0, 1_000, ZoneInfo("UTC"), "EUR", MODELS)
-    return MergeLog(MergeStage(0, options, CampaignRegistry("EUR"), Pace.of(1_000)), 0)
+    return StateStore(MergeStage(0, options, CampaignRegistry("EUR"), Pace.of(1_000)), 0)
 
 
 if __name__ == "__main__":

@@ -1,44 +1,49 @@
-"""A partition as a worker holds it, and what the worker asks of the world."""
+"""A partition as a worker holds it, and what the task manager asks of the world."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from metrics.budget.records import BoardCard, ColumnView
-from metrics.records.kpi_reading import CampaignKpi, RollupKpi
 from streams.runtime.idleness import Idleness
 from streams.runtime.task import Task
-from streams.stages.budget.controller_log import ControllerLog
-from streams.stages.intake.intake_log import IntakeLog
-from streams.stages.merge.merge_log import MergeLog
+from streams.stages.budget.stage import BudgetStage
+from streams.stages.intake.stage import IntakeStage
+from streams.stages.merge.stage import MergeStage
+from streams.state.store import StateStore
 
 
 @dataclass(frozen=True)
 class Ports:
-    """What the processor asks of the world: clocks, ends of logs, and who hears of its readings.
+    """What the task manager asks of the world: clocks, and the ends of logs.
 
-    ``answered`` differs after each answer of the broker about a topic's partition.
+    ``answered`` differs after each answer of the broker about a topic's partition; ``fail`` ends the process.
     """
 
     now: Callable[[], int]
     monotonic: Callable[[], float]
     highwater: Callable[[str, int], int | None]
     answered: Callable[[str, int], int | None]
-    offer: Callable[[Sequence[CampaignKpi], int], None]
     fail: Callable[[BaseException], None]
-    #: Cards and columns of the board, and the creation time of its state.
-    offer_board: Callable[[Sequence[BoardCard], Mapping[str, ColumnView], int], None] = lambda *_: None
-    offer_rollups: Callable[[Sequence[RollupKpi], int], None] = lambda *_: None
 
 
 @dataclass
 class PartitionTasks:
-    """Both stages of one partition, and the board's where that is held with it."""
+    """Both stages of one partition, and the board where the board is held with it.
 
-    intake: IntakeLog
-    merge: MergeLog
-    seats: tuple[Task, ...]
+    Attributes:
+        intake: stage one.
+        merge: stage two.
+        tasks: of intake, of merge, and of the board.
+        generation: of the consumer group.
+        idleness: by input topic.
+        board: stage three.
+        running: what runs beside the feeding.
+    """
+
+    intake: StateStore[IntakeStage]
+    merge: StateStore[MergeStage]
+    tasks: tuple[Task, ...]
     generation: int
-    listening: Mapping[str, Idleness]
-    board: ControllerLog | None = None
-    tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    idleness: Mapping[str, Idleness]
+    board: StateStore[BudgetStage] | None = None
+    running: list[asyncio.Task[None]] = field(default_factory=list)

@@ -33,7 +33,7 @@ _LEAST_RATE, _LARGEST_RATE = Decimal("1e-12"), Decimal("1e12")
 
 
 class Registry:
-    """Keeps a book up to date; ``on_campaign`` hears the id of each campaign that changed."""
+    """Keeps a campaign_registry up to date; ``on_campaign`` hears the id of each campaign that changed."""
 
     def __init__(
         self, settings: Settings, campaign_registry: CampaignRegistry, on_campaign: Callable[[str], None]

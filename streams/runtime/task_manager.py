@@ -1,42 +1,41 @@
-"""The processor: holds the seats of the partitions assigned here and feeds them batches.
+"""The task manager: holds the tasks of the partitions assigned here and feeds them batches.
 
-Order of a takeover (D4, D8b): fence, read back, claim, check the offsets against the logs; only then
-Faust seeks. On revocation every seat checkpoints and is given up; state is read back when it returns.
-Any failure in between ends the process: an unconfirmed write means no progress.
+Order of a takeover (D4, D8b): fence, read back, claim, check the offsets against the logs; only then Faust seeks. On revocation
+every task checkpoints and is given up; state is read back when the partition returns. Any failure in between ends the
+process: an unconfirmed write means no progress.
 """
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from metrics.entities.campaigns import CampaignRegistry
-from metrics.records.kpi_reading import CampaignKpi
-from metrics.records.refusal_limit import Acceptance, RefusalLimit
 from streams import topics
 from streams.runtime.budget_inputs import follow
+from streams.runtime.checkpoint_pacing import CheckpointPacing
 from streams.runtime.idleness import Idleness
 from streams.runtime.input_slices import check_gap, first_offset, slices
 from streams.runtime.partition_tasks import PartitionTasks, Ports
-from streams.runtime.task import Rhythm, Task
+from streams.runtime.stage_factory import StageFactory
+from streams.runtime.task import Task
 from streams.runtime.telemetry import Telemetry
 from streams.settings import Settings
-from streams.stages.budget.controller_log import ControllerLog
 from streams.stages.budget.stage import BOARD_PARTITION, BudgetStage
-from streams.stages.intake.intake_log import IntakeLog
-from streams.stages.intake.stage import IntakeOptions, IntakeStage
-from streams.stages.merge.merge_log import MergeLog
-from streams.stages.merge.stage import MergeOptions, MergeStage, Pace
-from streams.state.checkpoint import Checkpoint
+from streams.stages.stage import Stage
+from streams.state.checkpoint import Checkpoint, Sink
+from streams.state.store import StateStore
 from streams.transport.batch_consumer import FetchedBatch
 from streams.transport.checkpoint_writer import bounds
 
 log = logging.getLogger(__name__)
 
-#: Conversions are credited together, so many publish intervals apart; readings of models go out every tenth.
-_CREDITED_EVERY = 2
 #: Least and longest rest between checkpoints, and the rest with a backlog, in publish intervals: of intake, merge, and the
 #: board. Each is a step on the way of a click to its reading, which may take an interval and little more.
-_RHYTHMS = (Rhythm(0.05, 0.25, 1.0), Rhythm(0.02, 0.5, 0.5), Rhythm(1.0, 1.0, 1.0))
+_PACINGS = (
+    CheckpointPacing(0.05, 0.25, 1.0),
+    CheckpointPacing(0.02, 0.5, 0.5),
+    CheckpointPacing(1.0, 1.0, 1.0),
+)
 #: So many unread records of a topic are a backlog: some seconds of the traffic that a partition bears.
 _BACKLOG_RECORDS = 100_000
 
@@ -55,38 +54,15 @@ class TaskManager:
         self.settings = settings
         self.campaign_registry = campaign_registry
         self.telemetry = telemetry
+        #: They hear what is confirmed, in this order.
+        self.sinks: list[Sink] = [telemetry]
         self.held: dict[int, PartitionTasks] = {}
         self.is_ready = False
         self.recovering: list[Task] = []
         self._ports = ports
+        self._stages = StageFactory(settings, campaign_registry, telemetry, ports.now, accept_dead_letters)
         self._offsets_moved: dict[tuple[str, int], tuple[int, float]] = {}
         self._taking: asyncio.Task[None] | None = None
-        self._intake_options = IntakeOptions(
-            settings.partitions,
-            settings.max_future,
-            settings.dedupe_window,
-            settings.dedupe_max_events,
-            settings.order_retention,
-            rules=settings.rules,
-            refit_interval=settings.refit_interval,
-            credit_interval=_CREDITED_EVERY * settings.publish_interval,
-            topic_prefix=settings.topic_prefix,
-            key_rule=settings.key_rule,
-            refusal_limit=RefusalLimit(settings.dead_letters_in_a_row, settings.dead_letter_share),
-        )
-        self._acceptance = Acceptance(accept_dead_letters)
-        self._pace = Pace.of(settings.max_publish_rate)
-        self._merge_options = MergeOptions(
-            settings.partitions,
-            settings.grace,
-            settings.publish_interval,
-            settings.zone,
-            settings.reporting_currency,
-            settings.rules.models,
-            tuple(settings.rollups),
-            settings.max_rollup_values,
-            settings.max_campaign_series,
-        )
 
     # --- taking over and giving up ------------------------------------------------------------------
 
@@ -111,118 +87,91 @@ class TaskManager:
         if self._taking is not None:
             self._taking.cancel()
             await asyncio.wait([self._taking])
-        held, self.held = self.held, {}
+        released, self.held = self.held, {}
         self._offsets_moved.clear()
-        self.telemetry.revoked(set(held))
         try:
-            await asyncio.gather(*(seat.close() for holding in held.values() for seat in holding.seats))
+            await asyncio.gather(*(task.close() for held in released.values() for task in held.tasks))
         except Exception as error:
             self._ports.fail(error)
             raise
         finally:  # not before: a checkpoint in flight must come to its end
-            for holding in held.values():
-                for task in holding.tasks:
-                    task.cancel()
+            self._released(released)
+            for held in released.values():
+                for running in held.running:
+                    running.cancel()
 
     def positions(self) -> Mapping[tuple[str, int], int]:
         """The next offset to apply of each partition held, by full topic name."""
         found: dict[tuple[str, int], int] = {}
-        for partition, holding in self.held.items():
-            found[self.settings.topic(topics.PARTIALS), partition] = holding.merge.merge.offset
-            for topic, offset in holding.intake.intake.offsets.items():
+        for partition, held in self.held.items():
+            found[self.settings.topic(topics.PARTIALS), partition] = held.merge.stage.offset
+            for topic, offset in held.intake.stage.offsets.items():
                 found[self.settings.topic(topic), partition] = offset
         return found
 
     async def _take_over(self, partitions: set[int], generation: int) -> None:
-        fresh = {partition: self._holding(partition, generation) for partition in partitions}
-        seats = [seat for holding in fresh.values() for seat in holding.seats]
-        self.recovering = seats
+        fresh = {partition: self._tasks_of(partition, generation) for partition in partitions}
+        tasks = [task for held in fresh.values() for task in held.tasks]
+        self.recovering = tasks
         try:
-            await asyncio.gather(*(seat.open() for seat in seats))
+            await asyncio.gather(*(task.open() for task in tasks))
             await self._check_offsets(fresh)
         except BaseException:
-            await asyncio.gather(*(seat.close() for seat in seats), return_exceptions=True)
+            await asyncio.gather(*(task.close() for task in tasks), return_exceptions=True)
+            self._released(fresh)
             raise
         finally:
             self.recovering = []
         self.held = fresh
-        for holding in fresh.values():
-            self._start_timers(holding)
+        for held in fresh.values():
+            self._start(held)
         self.is_ready = True
 
-    def _holding(self, partition: int, generation: int) -> PartitionTasks:
-        settings, now = self.settings, self._ports.now
-        intake = IntakeLog(
-            IntakeStage(partition, self._intake_options, self.campaign_registry, self._acceptance), now()
+    def _tasks_of(self, partition: int, generation: int) -> PartitionTasks:
+        intake, merge = self._stages.intake(partition), self._stages.merge(partition)
+        tasks = (
+            self._task("intake", intake, topics.INTAKE_CHANGELOG, partition),
+            self._task("merge", merge, topics.MERGE_CHANGELOG, partition),
         )
-        intake.intake.refusing.reasons = self.telemetry.dead_letters
-        if intake.intake.rekeying is not None:
-            intake.intake.rekeying.sent = self.telemetry.rekeyed
-        merge = MergeLog(
-            MergeStage(partition, self._merge_options, self.campaign_registry, self._pace), now()
-        )
-        stages = self.telemetry.stages
-        seats = (
-            Task(
-                settings, intake, topics.INTAKE_CHANGELOG, partition, now, stages["intake"], self._count_sent
-            ),
-            Task(
-                settings,
-                merge,
-                topics.MERGE_CHANGELOG,
-                partition,
-                now,
-                stages["merge"],
-                lambda checkpoint: self._publish(merge, checkpoint),
-            ),
-        )
-        heard = self._ports.monotonic()
-        listening = {topic: Idleness(heard) for topic in topics.INTAKE_INPUTS}
-        holding = PartitionTasks(intake, merge, seats, generation, listening)
+        began = self._ports.monotonic()
+        idleness = {topic: Idleness(began) for topic in topics.INTAKE_INPUTS}
+        made = PartitionTasks(intake, merge, tasks, generation, idleness)
         if partition == BOARD_PARTITION:
-            self._add_board(holding)
-        return holding
+            made.board = self._stages.board(self._merged_to)
+            task = self._task("controller", made.board, topics.CONTROLLER_CHANGELOG, partition)
+            made.tasks = (*tasks, task)
+        return made
 
-    def _add_board(self, holding: PartitionTasks) -> None:
-        settings, now = self.settings, self._ports.now
-        controller = BudgetStage(
-            settings.policies,
-            settings.budget_mode,
-            settings.reporting_currency,
-            self.campaign_registry,
-            settings.partitions,
-            self._merged_to,
+    def _task(self, name: str, store: StateStore[Stage], changelog: str, partition: int) -> Task:
+        telemetry = self.telemetry.stages[name]
+        return Task(
+            self.settings, store, changelog, partition, self._ports.now, telemetry, self._on_confirmed
         )
-        board = holding.board = ControllerLog(
-            controller, settings.partitions, now, is_atomic=settings.transactions
-        )
-        seat = Task(
-            settings,
-            board,
-            topics.CONTROLLER_CHANGELOG,
-            BOARD_PARTITION,
-            now,
-            self.telemetry.stages["controller"],
-            lambda checkpoint: self._show_board(board, checkpoint),
-        )
-        holding.seats = (*holding.seats, seat)
 
-    def _start_timers(self, holding: PartitionTasks) -> None:
+    def _on_confirmed(self, checkpoint: Checkpoint) -> None:
+        for sink in self.sinks:
+            sink.confirmed(checkpoint)
+
+    def _released(self, partitions: Iterable[int]) -> None:
+        for sink in self.sinks:
+            sink.released(partitions)
+
+    def _start(self, held: PartitionTasks) -> None:
         interval = self.settings.publish_interval / 1000
-        rhythms = [rhythm.over(interval) for rhythm in _RHYTHMS]
         running = [
-            seat.run(rhythm, self._seats_held) for seat, rhythm in zip(holding.seats, rhythms, strict=False)
+            task.run(pacing.over(interval), self._all_blocked)
+            for task, pacing in zip(held.tasks, _PACINGS, strict=False)
         ]
-        if holding.board is not None:
-            running.append(follow(self.settings, holding.board.controller))
+        if held.board is not None:
+            running.append(follow(self.settings, held.board.stage))
         for each in running:
-            task = asyncio.create_task(each)
-            task.add_done_callback(self._watch)
-            holding.tasks.append(task)
+            started = asyncio.create_task(each)
+            started.add_done_callback(self._watch)
+            held.running.append(started)
 
-    def _seats_held(self) -> float:
-        """For how long the last checkpoints of all seats have kept the event loop to themselves, in seconds."""
-        return sum(seat.held for holding in self.held.values() for seat in holding.seats)
+    def _all_blocked(self) -> float:
+        """For how long the latest checkpoints of all tasks blocked the event loop, in seconds."""
+        return sum(task.blocked for held in self.held.values() for task in held.tasks)
 
     def _watch(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and task.exception() is not None:
@@ -233,13 +182,13 @@ class TaskManager:
         names = (*topics.INTAKE_INPUTS, topics.PARTIALS)
         wanted = [(self.settings.topic(name), partition) for name in names for partition in fresh]
         for (topic, partition), (start, end) in (await bounds(self.settings, wanted)).items():
-            holding = fresh[partition]
+            held = fresh[partition]
             name = topic.removeprefix(self.settings.topic_prefix)
             if name == topics.PARTIALS:
-                merge = holding.merge.merge
+                merge = held.merge.stage
                 merge.offset = first_offset(topic, partition, merge.offset or None, start, end)
             else:
-                offsets = holding.intake.intake.offsets
+                offsets = held.intake.stage.offsets
                 offsets[name] = first_offset(topic, partition, offsets.get(name), start, end)
 
     # --- feeding -----------------------------------------------------------------------------------
@@ -250,46 +199,46 @@ class TaskManager:
         Raises:
             StateError: when records between the state and the batch are missing.
         """
-        holding = self.held.get(partition)
-        if holding is None or holding.generation != generation:
+        held = self.held.get(partition)
+        if held is None or held.generation != generation:
             return
         name = topic.removeprefix(self.settings.topic_prefix)
         if name == topics.PARTIALS:
-            await self._take_partials(holding, batch)
+            await self._take_partials(held, batch)
         else:
-            await self._take_source(holding, name, batch)
+            await self._take_source(held, name, batch)
 
-    async def _take_source(self, holding: PartitionTasks, topic: str, batch: FetchedBatch) -> None:
-        seat, intake = holding.seats[0], holding.intake.intake
+    async def _take_source(self, held: PartitionTasks, topic: str, batch: FetchedBatch) -> None:
+        task, intake = held.tasks[0], held.intake.stage
         check_gap(topic, intake.partition, intake.offsets[topic], batch)
         telemetry, loop = self.telemetry.stages["intake"], asyncio.get_running_loop()
         for records in slices(topic, batch.records):
-            if not seat.is_open:
+            if not task.is_open:
                 return
             started = loop.time()
             intake.process(topic, records, self._ports.now())
             telemetry.batch(len(records), loop.time() - started)
-            await seat.relieve()
+            await task.relieve()
             await asyncio.sleep(0)
-        if seat.is_open:
+        if task.is_open:
             intake.advance(topic, batch.end)
             if batch.records:
-                holding.listening[topic].heard(self._ports.monotonic())
+                held.idleness[topic].heard(self._ports.monotonic())
 
-    async def _take_partials(self, holding: PartitionTasks, batch: FetchedBatch) -> None:
-        seat, merge = holding.seats[1], holding.merge.merge
+    async def _take_partials(self, held: PartitionTasks, batch: FetchedBatch) -> None:
+        task, merge = held.tasks[1], held.merge.stage
         check_gap(topics.PARTIALS, merge.partition, merge.offset, batch)
         telemetry, loop = self.telemetry.stages["merge"], asyncio.get_running_loop()
         for record in batch.records:
-            if not seat.is_open:
+            if not task.is_open:
                 return
             started = loop.time()
             merge.process([record])
             telemetry.batch(1, loop.time() - started)
-            seat.wake()
-            await seat.relieve()
+            task.wake()
+            await task.relieve()
             await asyncio.sleep(0)
-        if seat.is_open:
+        if task.is_open:
             merge.advance(batch.end)
 
     def look_around(self) -> None:
@@ -298,39 +247,37 @@ class TaskManager:
         Where one partition has a backlog, all of stage two here has one: partials go from each partition to each.
         """
         now = self._ports.monotonic()
-        for partition, holding in self.held.items():
-            intake = holding.intake.intake
+        for partition, held in self.held.items():
+            intake = held.intake.stage
             idle, most = set(), 0
             for topic, offset in intake.offsets.items():
-                name, listening = self.settings.topic(topic), holding.listening[topic]
+                name, idleness = self.settings.topic(topic), held.idleness[topic]
                 end = self._ports.highwater(name, partition)
-                listening.answered(self._ports.answered(name, partition), now)
+                idleness.answered(self._ports.answered(name, partition), now)
                 lag = self.telemetry.lag[topic, partition] = max(0, (end or 0) - offset)
                 most = max(most, lag)
                 self._note_offset((topic, partition), offset, now, has_lag=lag > 0)
-                is_silent = listening.silence * 1000 >= self.settings.idle_after
+                is_silent = idleness.silence * 1000 >= self.settings.idle_after
                 if end is not None and offset >= end and is_silent and topic in topics.EVENT_SOURCES:
                     idle.add(topic)
-            holding.seats[0].is_behind = most > _BACKLOG_RECORDS
+            held.tasks[0].is_behind = most > _BACKLOG_RECORDS
             intake.set_idle(idle)
             if intake.clock.watermark is not None:
                 self.telemetry.watermarks_ms[partition] = intake.clock.watermark
             self.telemetry.pending_cancellations[partition] = intake.conversions.waiting_cancellations
-        for holding in self.held.values():
-            holding.seats[1].is_behind = self.is_behind
+        for held in self.held.values():
+            held.tasks[1].is_behind = self.is_behind
 
     @property
     def is_behind(self) -> bool:
         """Whether any partition has a backlog to read."""
-        return any(holding.seats[0].is_behind for holding in self.held.values())
+        return any(held.tasks[0].is_behind for held in self.held.values())
 
     def is_moving(self, limit_s: float) -> bool:
         """Whether all that has work to do has done some of it within the limit."""
-        moments = [
-            seat.moved_at for holding in self.held.values() for seat in holding.seats if seat.stage.is_dirty
-        ]
+        moments = [task.moved_at for held in self.held.values() for task in held.tasks if task.store.is_dirty]
         if self.recovering:
-            moments.append(max(seat.moved_at for seat in self.recovering))
+            moments.append(max(task.moved_at for task in self.recovering))
         now = asyncio.get_running_loop().time()
         stuck = any(now - at > limit_s for at in moments if at)
         behind = [at for key, (_, at) in self._offsets_moved.items() if key[1] in self.held]
@@ -345,47 +292,25 @@ class TaskManager:
 
     def refresh(self, campaign_id: str) -> None:
         """A campaign's record changed."""
-        for holding in self.held.values():
-            holding.merge.merge.refresh(campaign_id)
+        for held in self.held.values():
+            held.merge.stage.refresh(campaign_id)
 
-    def offer_all(self) -> None:
-        """Offer every view again: Redis came back empty."""
-        for holding in self.held.values():
-            holding.merge.merge.offer_views()
-            for rolled_up in holding.merge.merge.rollups.latest.values():
-                self._ports.offer_rollups(list(rolled_up.values()), holding.merge.birth)
+    def show_all(self) -> None:
+        """Let the next checkpoints have all readings for views: Redis came back empty."""
+        for held in self.held.values():
+            held.merge.stage.show_all()
 
     @property
-    def board(self) -> ControllerLog | None:
+    def board(self) -> StateStore[BudgetStage] | None:
         """The board, where this worker holds it."""
-        holding = self.held.get(BOARD_PARTITION)
-        return None if holding is None else holding.board
+        held = self.held.get(BOARD_PARTITION)
+        return None if held is None else held.board
+
+    def show_board(self) -> None:
+        """Let the next checkpoint have every card: Redis may have lost them."""
+        if self.board is not None:
+            self.board.stage.show_all()
 
     def _merged_to(self, partition: int) -> int | None:
-        holding = self.held.get(partition)
-        return None if holding is None else holding.merge.merge.clock.watermark
-
-    def offer_board(self) -> None:
-        """Offer every card again with the next checkpoint: Redis may have lost them."""
-        if self.board is not None:
-            self.board.show_all()
-
-    def _show_board(self, board: ControllerLog, checkpoint: Checkpoint) -> None:
-        self._count_sent(checkpoint)
-        if board.cards:
-            self._ports.offer_board(board.cards, board.controller.columns(), board.birth)
-
-    def _publish(self, merge: MergeLog, checkpoint: Checkpoint) -> None:
-        self._count_sent(checkpoint)
-        self._offer(merge, merge.views)
-        self._ports.offer_rollups(merge.rollup_views, merge.birth)
-
-    def _offer(self, merge: MergeLog, readings: Sequence[CampaignKpi]) -> None:
-        shown = [
-            reading for reading in readings if reading.campaign_id not in self.campaign_registry.archived
-        ]
-        self._ports.offer(shown, merge.birth)
-
-    def _count_sent(self, checkpoint: Checkpoint) -> None:
-        for output in checkpoint.outputs:
-            self.telemetry.published[output.topic] += 1
+        held = self.held.get(partition)
+        return None if held is None else held.merge.stage.clock.watermark

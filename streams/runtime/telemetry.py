@@ -5,7 +5,7 @@ Lives on the event loop's thread; ``snapshot`` freezes what the metrics page nee
 
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from metrics.exposition.snapshot import (
@@ -16,6 +16,7 @@ from metrics.exposition.snapshot import (
     RecoverySnapshot,
     RedisSnapshot,
 )
+from streams.state.checkpoint import Checkpoint
 
 #: Upper bounds in seconds: a batch takes milliseconds, a checkpoint up to the session timeout.
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -79,7 +80,7 @@ class Telemetry:
 
     Attributes:
         stages: made when first asked for, by name.
-        lag: records still to read, by (topic, partition); revoked ones are deleted by ``revoked``.
+        lag: records still to read, by (topic, partition); revoked ones are deleted by ``released``.
         watermarks_ms: watermark, by partition.
         published: records confirmed, by topic; ``publish_errors`` likewise.
         dead_letters: by reason.
@@ -100,10 +101,16 @@ class Telemetry:
     registry_sizes: dict[str, int] = field(default_factory=dict)
     pending_cancellations: dict[int, int] = field(default_factory=dict)
 
-    def revoked(self, partitions: set[int]) -> None:
+    def confirmed(self, checkpoint: Checkpoint) -> None:
+        """Count the records that are published."""
+        for output in checkpoint.outputs:
+            self.published[output.topic] += 1
+
+    def released(self, partitions: Iterable[int]) -> None:
         """Forget what is shown of partitions that another worker has now."""
-        self.lag = {key: lag for key, lag in self.lag.items() if key[1] not in partitions}
-        for partition in partitions:
+        gone = set(partitions)
+        self.lag = {key: lag for key, lag in self.lag.items() if key[1] not in gone}
+        for partition in gone:
             self.watermarks_ms.pop(partition, None)
             self.pending_cancellations.pop(partition, None)
 

@@ -1,16 +1,16 @@
 """The campaigns of a worker for ``/metrics``: the largest as they are, the others as sums.
 
-Nothing is made for each campaign that has no series of its own, so a page costs what it shows.
+Nothing is made for each campaign that has no series of its own, so a page costs what it shows. Who has series is chosen
+now and then, not by a page: a page changes nothing.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
 import msgspec
 import numpy as np
 
-from metrics.attribution.conversion_credit import subject
 from metrics.entities.campaigns import CampaignRegistry
 from metrics.exposition import CampaignSnapshot, FoldedSnapshot, SeriesLimit
 from metrics.kpis.compose import CREDITS, DECLARED, credited
@@ -20,8 +20,7 @@ from metrics.sums.tally_columns import FIELDS, Codes, Integers
 from metrics.values.money import MICROS
 from metrics.windows.window_kinds import ROLLING, TOTAL_WINDOW
 from streams.settings import Settings
-from streams.stages.merge.merge_log import MergeLog
-from streams.stages.merge.stage import MergeStage
+from streams.stages.merge.stage import MergeStage, MergeViews
 
 _PLACES = {kind.name: place for place, kind in enumerate(ROLLING)}
 _SPEND = FIELDS.index("spend_micros")
@@ -30,6 +29,43 @@ _SUMMED = tuple(name for name in Sums.__struct_fields__ if name in FIELDS)
 
 #: Sums of ``FoldedSnapshot``.
 _Sums = dict[tuple[str, str, str], dict[str, int | float]]
+
+
+class LatestReadings(dict[tuple[str, str], dict[str, CampaignKpi]]):
+    """By campaign and model, and window: of campaigns that were asked for, or else of the first ones.
+
+    A reading takes kilobytes, and there may be many campaigns.
+
+    Args:
+        limit: how many the first ones are.
+    """
+
+    def __init__(self, limit: int) -> None:
+        super().__init__()
+        self.limit = limit
+        self._kept: Collection[str] | None = None
+
+    def put(self, reading: CampaignKpi) -> None:
+        """The newest reading of one window."""
+        key = (reading.campaign_id, reading.model)
+        known = self.get(key)
+        if known is not None:
+            known[reading.window] = reading
+        elif len(self) < self.limit if self._kept is None else reading.campaign_id in self._kept:
+            self[key] = {reading.window: reading}
+
+    def keep(self, campaigns: Collection[str] | None) -> list[str]:
+        """From now on readings of these campaigns are kept, in every model; None: of the first ones.
+
+        Returns:
+            Campaigns of which there are no readings yet.
+        """
+        self._kept = campaigns
+        if campaigns is None:
+            return []
+        for key in [key for key in self if key[0] not in campaigns]:
+            del self[key]
+        return [campaign for campaign in campaigns if (campaign, DECLARED) not in self]
 
 
 class _Held(NamedTuple):
@@ -41,7 +77,7 @@ class _Held(NamedTuple):
         spent: micros that each of ``codes`` has spent in 24 h.
     """
 
-    stage: MergeLog
+    stage: MergeStage
     codes: Codes
     own: Codes
     spent: Integers
@@ -54,26 +90,52 @@ class CampaignSeries:
         self._settings = settings
         self._campaign_registry = campaign_registry
         self._folding = SeriesLimit(settings.max_campaign_series)
+        self._latest: dict[int, LatestReadings] = {}
 
-    def snapshots(
-        self, stages: Sequence[MergeLog], now: int
-    ) -> tuple[list[CampaignSnapshot], FoldedSnapshot]:
-        """The campaigns with series of their own, and all others together."""
+    def confirmed(self, partition: int, views: MergeViews) -> None:
+        """Readings were given out."""
+        latest = self.latest_of(partition)
+        for reading in views.readings:
+            latest.put(reading)
+
+    def released(self, partitions: Iterable[int]) -> None:
+        """Partitions were given up."""
+        for partition in partitions:
+            self._latest.pop(partition, None)
+
+    def latest_of(self, partition: int) -> LatestReadings:
+        """The latest readings of a merge partition."""
+        latest = self._latest.get(partition)
+        if latest is None:
+            limit = self._folding.limit * (1 + len(self._settings.rules.models))
+            latest = self._latest[partition] = LatestReadings(limit)
+        return latest
+
+    def choose(self, stages: Sequence[MergeStage], now: int) -> None:
+        """Choose who has series; of who is new to them the next checkpoints give readings."""
         held = [self._hold(stage) for stage in stages]
         chosen = self._folding.choose(self._candidates(held), now)
+        for each in held:
+            kept = self._kept(each, self._shown(each, chosen))
+            missing = self.latest_of(each.stage.partition).keep(kept)
+            if missing:
+                each.stage.show(missing)
+
+    def snapshots(self, stages: Sequence[MergeStage]) -> tuple[list[CampaignSnapshot], FoldedSnapshot]:
+        """The campaigns with series of their own, and all others together."""
+        held = [self._hold(stage) for stage in stages]
+        do_all_fit = sum(len(each.codes) for each in held) <= self._folding.limit
         kept: list[CampaignSnapshot] = []
         sums: _Sums = {}
         for each in held:
-            shown = self._shown(each, chosen)
-            each.stage.merge.keep_latest(self._kept(each, shown))
+            shown = each.codes if do_all_fit else self._shown(each, self._folding.kept)
             kept += self._snapshots(each.stage, shown)
             self._fold(sums, each, np.setdiff1d(each.codes, shown))
         return kept, FoldedSnapshot(count=sum(len(each.codes) for each in held) - len(kept), sums=sums)
 
     # --- who has series ------------------------------------------------------------------------------
 
-    def _hold(self, stage: MergeLog) -> _Held:
-        merge = stage.merge
+    def _hold(self, merge: MergeStage) -> _Held:
         subjects, everyone = merge.subjects, merge.subjects.everyone
         codes = everyone[~subjects.are_models(everyone) & merge.accounts.are_known(everyone)]
         codes = np.setdiff1d(codes, _codes(merge, self._campaign_registry.archived))
@@ -88,46 +150,47 @@ class CampaignSeries:
                 ),
             ),
         )
+        latest = self.latest_of(merge.partition)
         spent = merge.accounts.rolling(_PLACES["24h"], codes).values[_SPEND]
         for place in np.flatnonzero(np.isin(codes, own)).tolist():
-            spent[place] = _spent(merge.latest.get(subjects.names[codes[place]], {}))
-        return _Held(stage, codes, own, spent)
+            spent[place] = _spent(latest.get((subjects.names[codes[place]], DECLARED), {}))
+        return _Held(merge, codes, own, spent)
 
     def _candidates(self, held: Sequence[_Held]) -> dict[str, int]:
         """Those of each partition that have spent most, and those who have series now; what each has spent."""
         found: dict[str, int] = {}
         most = self._folding.limit
         for stage, codes, _, spent in held:
-            names = stage.merge.subjects.names
+            names = stage.subjects.names
             places = np.arange(len(codes))
             if len(codes) > most:
                 first = np.lexsort((codes, -spent))[:most]
-                staying = np.flatnonzero(np.isin(codes, _codes(stage.merge, self._folding.kept)))
+                staying = np.flatnonzero(np.isin(codes, _codes(stage, self._folding.kept)))
                 places = np.union1d(first, staying)
             found.update((names[codes[place]], int(spent[place])) for place in places.tolist())
         return found
 
     def _kept(self, held: _Held, shown: Codes) -> frozenset[str] | None:
         """Whose readings a page needs; None where there is room for all."""
-        merge = held.stage.merge
-        if len(merge.subjects) <= merge.latest.limit:
+        merge = held.stage
+        if len(merge.subjects) <= self.latest_of(merge.partition).limit:
             return None
         names = merge.subjects.names
         return frozenset(names[code] for code in np.union1d(shown, held.own).tolist())
 
     def _shown(self, held: _Held, chosen: frozenset[str]) -> Codes:
-        return np.intersect1d(held.codes, _codes(held.stage.merge, chosen))
+        return np.intersect1d(held.codes, _codes(held.stage, chosen))
 
     # --- as they are ---------------------------------------------------------------------------------
 
-    def _snapshots(self, stage: MergeLog, codes: Codes) -> Iterator[CampaignSnapshot]:
-        merge = stage.merge
+    def _snapshots(self, merge: MergeStage, codes: Codes) -> Iterator[CampaignSnapshot]:
+        readings_of = self.latest_of(merge.partition)
         since_lead = spend_since_last_lead(merge.accounts, codes)
-        for code, counters, spent in zip(codes.tolist(), stage.totals(codes), since_lead, strict=True):
+        for code, counters, spent in zip(codes.tolist(), merge.totals(codes), since_lead, strict=True):
             campaign_id = merge.subjects.names[code]
             facts = self._campaign_registry.facts(campaign_id)
             record = facts.registered
-            latest = merge.latest.get(campaign_id, {})
+            latest = readings_of.get((campaign_id, DECLARED), {})
             yield CampaignSnapshot(
                 campaign_id=campaign_id,
                 channel=facts.channel,
@@ -151,8 +214,7 @@ class CampaignSeries:
     def _readings(self, merge: MergeStage, campaign_id: str) -> Iterator[tuple[tuple[str, str], CampaignKpi]]:
         """The latest reading of a campaign in each model and window that gauges show."""
         for model in self._settings.gauge_models:
-            name = campaign_id if model == DECLARED else subject(campaign_id, model)
-            latest = merge.latest.get(name, {})
+            latest = self.latest_of(merge.partition).get((campaign_id, model), {})
             for window in self._settings.gauge_windows:
                 if window in latest:
                     yield (model, window), latest[window]
@@ -160,7 +222,7 @@ class CampaignSeries:
     # --- as sums -------------------------------------------------------------------------------------
 
     def _fold(self, into: _Sums, held: _Held, codes: Codes) -> None:
-        merge, currency = held.stage.merge, self._settings.reporting_currency
+        merge, currency = held.stage, self._settings.reporting_currency
         for code in np.intersect1d(codes, held.own).tolist():
             for (model, window), reading in self._readings(merge, merge.subjects.names[code]):
                 _add(into.setdefault((model, window, currency), {}), _fields(reading.sums))

@@ -1,10 +1,11 @@
 """What a worker shows of itself: the snapshot behind ``/metrics`` and the answer of ``/readyz``."""
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, get_args
 
 from metrics.budget.records import ActionVerb, Mode
-from metrics.budget.state import CampaignState
+from metrics.budget.state import Board, CampaignState
 from metrics.budget.views import columns_of
 from metrics.exposition import (
     BoardSnapshot,
@@ -21,6 +22,11 @@ from streams.runtime.telemetry import Telemetry
 from streams.settings import Settings
 from streams.sinks.campaign_series import CampaignSeries
 from streams.sinks.redis_readings import RedisViews
+from streams.stages.budget.stage import BOARD_PARTITION, BudgetViews
+from streams.stages.intake.ledger import LedgerCounts
+from streams.stages.intake.stage import IntakeViews
+from streams.stages.merge.stage import MergeViews
+from streams.state.checkpoint import Checkpoint
 
 
 class MetricsSnapshots:
@@ -40,8 +46,38 @@ class MetricsSnapshots:
         self._views = views
         self._now = now
         self._series = CampaignSeries(settings, processor.campaign_registry)
-        #: Told from outside, now and then.
+        #: By partition, as last confirmed: a crash takes back what was merely taken in.
+        self._ledgers: dict[int, Mapping[str, LedgerCounts]] = {}
+        self._stored_board = Board()
+        #: Actions that were confirmed since this worker holds the board, by verb and mode.
+        self._taken: Counter[tuple[str, str]] = Counter()
+        #: Set from outside, now and then.
         self.is_broker_reachable = True
+
+    def confirmed(self, checkpoint: Checkpoint) -> None:
+        """Keep what pages show of a checkpoint."""
+        views = checkpoint.views
+        if isinstance(views, IntakeViews):
+            self._ledgers[checkpoint.partition] = views.ledger
+        elif isinstance(views, MergeViews):
+            self._series.confirmed(checkpoint.partition, views)
+        elif isinstance(views, BudgetViews):
+            self._stored_board = views.board
+            self._taken.update((action.verb, action.mode) for action in views.actions)
+
+    def released(self, partitions: Iterable[int]) -> None:
+        """Forget what was kept of partitions."""
+        gone = set(partitions)
+        self._series.released(gone)
+        for partition in gone:
+            self._ledgers.pop(partition, None)
+        if BOARD_PARTITION in gone:
+            self._stored_board, self._taken = Board(), Counter()
+
+    def choose_series(self) -> None:
+        """Choose which campaigns have series; pages show the choice."""
+        stages = [held.merge.stage for held in self._processor.held.values()]
+        self._series.choose(stages, self._now())
 
     def snapshot(self) -> WorkerSnapshot:
         """The worker at this moment; archived campaigns are left out."""
@@ -52,7 +88,7 @@ class MetricsSnapshots:
         }
         now = self._now()
         campaigns, folded = self._series.snapshots(
-            [holding.merge for holding in self._processor.held.values()], now
+            [held.merge.stage for held in self._processor.held.values()]
         )
         redis = None if self._views is None else self._views.health
         return WorkerSnapshot(
@@ -70,7 +106,7 @@ class MetricsSnapshots:
         processor = self._processor
         reasons = []
         if processor.recovering:
-            read, end = map(sum, zip(*(seat.recovery for seat in processor.recovering), strict=True))
+            read, end = map(sum, zip(*(task.recovery for task in processor.recovering), strict=True))
             share = f"{100 * read // end} %" if end else "starting"
             reasons.append(f"the state is being read back: {share}")
         elif not processor.is_ready:
@@ -92,8 +128,8 @@ class MetricsSnapshots:
         """The latest readings of each roll-up in the models and windows that gauges show."""
         models, windows = self._settings.gauge_models, list[str](self._settings.gauge_windows)
         found: dict[RollupGroup, dict[tuple[str, str], RollupKpi]] = {}
-        for holding in self._processor.held.values():
-            for (group, model), latest in holding.merge.merge.rollups.latest.items():
+        for held in self._processor.held.values():
+            for (group, model), latest in held.merge.stage.rollups.latest.items():
                 if model in models:
                     shown = {(model, window): latest[window] for window in windows if window in latest}
                     found.setdefault(group, {}).update(shown)
@@ -104,12 +140,12 @@ class MetricsSnapshots:
         held = self._processor.board
         if held is None:
             return None
-        controller, board = held.controller, held.stored
+        controller, board = held.stage, self._stored_board
         columns = columns_of(board, controller.policies)
         return BoardSnapshot(
             columns={str(name): (view.count, view.sum_micros) for name, view in columns.items()},
             committed_micros=board.committed,
-            actions=dict(held.taken),
+            actions=dict(self._taken),
             is_live=controller.is_live,
             is_breaker_open=now < board.open_until,
             cards=[
@@ -126,8 +162,8 @@ class MetricsSnapshots:
         return shown[: self._settings.max_campaign_series]
 
     def _ledger(self) -> Iterator[LedgerRow]:
-        for partition, holding in self._processor.held.items():
-            for topic, counts in holding.intake.ledger.items():
+        for partition, held in self._processor.held.items():
+            for topic, counts in self._ledgers.get(partition, {}).items():
                 yield LedgerRow(
                     self._settings.topic(topic),
                     partition,
@@ -135,7 +171,7 @@ class MetricsSnapshots:
                     counts.duplicate,
                     counts.rejected,
                     counts.too_late,
-                    holding.intake.intake.unaccounted(topic),
+                    held.intake.stage.unaccounted(topic),
                 )
 
 

@@ -9,7 +9,7 @@ and then, since Redis may have been emptied without a word.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -19,6 +19,8 @@ from redis.exceptions import RedisError
 from metrics.budget.records import BoardCard, ColumnView
 from streams.sinks import redis_scripts
 from streams.sinks.redis_readings import client_of, version
+from streams.stages.budget.stage import BudgetViews
+from streams.state.checkpoint import Checkpoint
 
 CARDS, COLUMNS = "roistream:board", "roistream:board:columns"
 _KEYS = [CARDS, "roistream:board:revisions", "roistream:board:views"]
@@ -69,6 +71,15 @@ class BoardViews:
                 self._cards[card.campaign_id] = offered
         self._columns = {name: self._encode(view) for name, view in columns.items()}
         self._wake.set()
+
+    def confirmed(self, checkpoint: Checkpoint) -> None:
+        """Take the cards of a step."""
+        views = checkpoint.views
+        if isinstance(views, BudgetViews) and views.cards:
+            self.offer(views.cards, views.columns, checkpoint.birth)
+
+    def released(self, partitions: Iterable[int]) -> None:
+        """Nothing: the next owner writes newer cards over these."""
 
     async def start(self) -> None:
         """Begin to write; an absent Redis is no error."""

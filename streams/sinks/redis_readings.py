@@ -15,7 +15,7 @@ import asyncio
 import contextlib
 import logging
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
@@ -29,6 +29,8 @@ from metrics.exposition.snapshot import RedisSnapshot
 from metrics.records.kpi_reading import CampaignKpi, RollupKpi
 from metrics.values.errors import SettingError
 from streams.sinks import redis_scripts
+from streams.stages.merge.stage import MergeViews
+from streams.state.checkpoint import Checkpoint
 
 CHANNEL, ROLLUP_CHANNEL = "roistream:kpis", "roistream:rollups"
 #: Begins the first half of the view of a roll-up: ``rollups:<dimension>:<model>``.
@@ -125,6 +127,16 @@ class RedisViews:
         """Figures for the metrics page."""
         pending = sum(len(values) for values in self._pending.values())
         return RedisSnapshot(self.is_up, pending, self._written, self._errors)
+
+    def confirmed(self, checkpoint: Checkpoint) -> None:
+        """Take the readings of a checkpoint of stage two."""
+        views = checkpoint.views
+        if isinstance(views, MergeViews):
+            self.offer(views.readings, checkpoint.birth)
+            self.offer_rollups(views.rollups, checkpoint.birth)
+
+    def released(self, partitions: Iterable[int]) -> None:
+        """Nothing: the next owner writes newer readings over these."""
 
     def offer(self, readings: Sequence[CampaignKpi], birth: int) -> None:
         """Take readings of rolling windows and ``total``; returns at once.

@@ -1,6 +1,6 @@
 """Keys and values of the changelogs, and of messages between the stages: MessagePack."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import msgspec
@@ -47,17 +47,13 @@ def read_key(key: bytes) -> list[Any]:
     return found
 
 
-#: Of the record that ends each checkpoint; its value begins with the epoch of the owner that wrote it.
-META_KEY = state_key("@")
+def kind_of(key: bytes) -> str:
+    """The kind of a changelog key, which is a short array that begins with a short text.
 
-
-def epoch_of(entries: Sequence[Entry]) -> int | None:
-    """The epoch of a checkpoint; None where compaction has left no record of it."""
-    for key, value in reversed(entries):
-        if key == META_KEY and value is not None:
-            epoch: int = decode_as(list[Any], value)[0]
-            return epoch
-    return None
+    >>> kind_of(state_key("jc", "L|1"))
+    'jc'
+    """
+    return key[2 : 2 + (key[1] & 0x1F)].decode()
 
 
 def decode_as(shape: type[T], value: bytes) -> T:

@@ -4,11 +4,12 @@ Entries are kept as MessagePack bytes (a fifth of the memory of objects) and exp
 time, a day at a time. The changelog and its recovery are ours too (``streams.transport.checkpoint_writer``).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Generic, Protocol, TypeVar
 
 from metrics.values.time import DAY
-from streams.state.codec import Entry, decoder, encode, state_key
+from streams.state.codec import Entry, decoder, encode, read_key, state_key
+from streams.state.table import Restored
 
 
 class Dated(Protocol):
@@ -24,10 +25,19 @@ E = TypeVar("E", bound=Dated)
 
 
 class KeyedTable(Generic[E]):
-    """Entries by id, of one kind and one partition."""
+    """Entries by id, of one kind and one partition.
 
-    def __init__(self, kind: str, shape: type[E]) -> None:
-        self._kind = kind
+    Args:
+        kind: of the keys.
+        shape: of an entry.
+        weight: about how many bytes a changed entry adds to a checkpoint.
+    """
+
+    def __init__(self, kind: str, shape: type[E], weight: int = 300) -> None:
+        self.kind = kind
+        self._weight = weight
+        #: Called with each entry that is put back.
+        self.on_restored: Callable[[E], object] | None = None
         self._decode = decoder(shape)
         self._packed: dict[str, bytes] = {}
         self._changed: set[str] = set()
@@ -45,9 +55,9 @@ class KeyedTable(Generic[E]):
             yield entry_id, self._decode(packed)
 
     @property
-    def changes(self) -> int:
-        """Entries changed since the last checkpoint."""
-        return len(self._changed)
+    def weight(self) -> int:
+        """About how many bytes the table adds to the next checkpoint."""
+        return self._weight * len(self._changed)
 
     def get(self, entry_id: str) -> E | None:
         """The entry of an id."""
@@ -60,16 +70,16 @@ class KeyedTable(Generic[E]):
         self._date(entry_id, entry)
         self._changed.add(entry_id)
 
-    def restore(self, entry_id: str, packed: bytes) -> E:
-        """Put back an entry read from the changelog, and return it."""
-        entry = self._decode(packed)
-        self._packed[entry_id] = packed
-        self._date(entry_id, entry)
-        return entry
-
-    def forget(self, entry_id: str) -> None:
-        """Drop an entry whose tombstone was read from the changelog."""
-        self._packed.pop(entry_id, None)
+    def restore(self, entries: Sequence[Restored], confirmed: int) -> Iterable[bytes]:
+        """Put back entries read from the changelog."""
+        del confirmed
+        for key, packed in entries:
+            entry_id, entry = read_key(key)[1], self._decode(packed)
+            self._packed[entry_id] = packed
+            self._date(entry_id, entry)
+            if self.on_restored is not None:
+                self.on_restored(entry)
+        return ()
 
     def drop(self, entry_id: str) -> None:
         """Forget an entry; the next checkpoint writes its tombstone."""
@@ -89,10 +99,11 @@ class KeyedTable(Generic[E]):
                     self._changed.add(entry_id)
                     yield entry
 
-    def take_changes(self) -> list[Entry]:
+    def take_changes(self, sequence: int) -> list[Entry]:
         """Changelog records of what changed since the last call; dropped entries are tombstones."""
+        del sequence
         changed, self._changed = self._changed, set()
-        return [(state_key(self._kind, entry_id), self._packed.get(entry_id)) for entry_id in changed]
+        return [(state_key(self.kind, entry_id), self._packed.get(entry_id)) for entry_id in changed]
 
     def _date(self, entry_id: str, entry: E) -> None:
         day = entry.latest // DAY

@@ -1,10 +1,11 @@
 """Many sums of one pane at once, as records of a changelog."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 import numpy as np
 
+from metrics.attribution.conversion_credit import split_subject
 from metrics.kernels.packing import LONGEST, pack_keys, pack_parts, pack_rows
 from metrics.sums.tally import Tally
 from metrics.sums.tally_columns import FIELDS, Codes, Integers, Tallies
@@ -125,3 +126,14 @@ def _keys(names: PackedNames, resolution: int, start: int, codes: Codes) -> list
 def _cut(out: np.ndarray, size: int, ends: Integers) -> list[bytes]:
     data, stops = out[:size].tobytes(), ends.tolist()
     return [data[start:stop] for start, stop in zip([0, *stops], stops, strict=False)]
+
+
+def is_kept(name: str, models: Collection[str]) -> bool:
+    """Whether the sums of a subject, a campaign or a campaign in a model, are still computed.
+
+    >>> from metrics.attribution.conversion_credit import subject
+    >>> is_kept("c", ()), is_kept(subject("c", "linear"), ()), is_kept(subject("c", "linear"), ("linear",))
+    (True, False, True)
+    """
+    model = split_subject(name)[1]
+    return model is None or model in models

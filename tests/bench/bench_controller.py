@@ -20,25 +20,27 @@ from metrics.records.kpi_reading import CampaignKpi, OtherBasis, Sums
 from metrics.values.money import MICROS
 from metrics.values.time import HOUR, floor_to, format_instant
 from streams import topics
-from streams.stages.budget.controller_log import ControllerLog
 from streams.stages.budget.stage import BudgetStage
+from streams.state.store import StateStore
 
 NOW = floor_to(1_800_000_000_000, HOUR)
 NOTHING = dict.fromkeys(Sums.__struct_fields__, 0)
 READINGS_A_FETCH = 2_000
 
 
-def controller_of(campaigns, mode="enforce"):
-    """A controller at the live edge, and its log."""
+def board_of(campaigns, mode="enforce", *, is_atomic=False):
+    """A board at the live edge, in its store."""
     campaign_registry = CampaignRegistry("EUR")
     for number in range(campaigns):
         record = {"campaign_id": f"c-{number}", "budget": 1_000, "targets": {"cpl": 2, "roas": 3}}
         campaign_registry.register(record["campaign_id"], msgspec.convert(record, Campaign))
-    controller = BudgetStage(parse({"mature_after": "0s"}), mode, "EUR", campaign_registry, 4)
-    log = ControllerLog(controller, 4, lambda: NOW)
-    log.take_over()
-    controller.is_live = True
-    return log
+    policies = parse({"mature_after": "0s"})
+    store = StateStore(
+        BudgetStage(policies, mode, "EUR", campaign_registry, 4, lambda: NOW, is_atomic=is_atomic), NOW
+    )
+    store.take_over()
+    store.stage.is_live = True
+    return store
 
 
 def records(numbers, at, offset, spend=50, window="total"):
@@ -63,22 +65,22 @@ class Course:
     """A course of steps, with the longest stretch of each."""
 
     def __init__(self, campaigns):
-        self.log = controller_of(campaigns)
+        self.log = board_of(campaigns)
         self.offset = 0
 
     def feed(self, count, at, window="total"):
         given = records(range(count), at, self.offset, spend=50 + self.offset // 10_000, window=window)
         self.offset += count
         for first in range(0, count, READINGS_A_FETCH):
-            self.log.controller.take(topics.CAMPAIGN_KPIS, 0, given[first : first + READINGS_A_FETCH])
+            self.log.stage.take(topics.CAMPAIGN_KPIS, 0, given[first : first + READINGS_A_FETCH])
 
     def step(self, at):
         stretches, started = [], time.process_time()
-        for _ in self.log.slices(at):
+        for _ in self.log.stage.work(at):
             stretches.append(time.process_time() - started)
             started = time.process_time()
         checkpoint = self.log.checkpoint(at)
-        self.log.controller.columns()
+        self.log.stage.columns()
         stretches.append(time.process_time() - started)
         self.log.confirm(checkpoint.sequence)
         return f"{1e3 * sum(stretches):7.0f} ms, longest stretch {1e3 * max(stretches):5.1f} ms"
@@ -96,7 +98,7 @@ def main():
         at = NOW + course.offset
         course.feed(count, at)
         print(f"{campaigns} campaigns, readings of {name:12} {course.step(at)}")
-    course.log.controller.policies = parse({"reallocate_every": "1ms", "mature_after": "0s"})
+    course.log.stage.policies = parse({"reallocate_every": "1ms", "mature_after": "0s"})
     for at in (NOW + 2 * HOUR, NOW + 3 * HOUR):
         course.feed(10, at)
         print(f"{campaigns} campaigns, a reallocation        {course.step(at)}")

@@ -17,8 +17,8 @@ from metrics.entities.campaigns import CampaignRegistry
 from streams import topics
 from streams.messages.source_records import Record, SourceRecords
 from streams.runtime.kernel_warmup import warm_up
-from streams.stages.intake.intake_log import IntakeLog
 from streams.stages.intake.stage import IntakeOptions, IntakeStage
+from streams.state.store import StateStore
 from tests.bench.clicks import Clicks, Conversions, Records, make_clicks, make_conversions
 
 _SLICE = 2_000
@@ -42,7 +42,7 @@ def run(
     now = time.time_ns() // 1_000_000
     options = _OPTIONS if not models else _with(models)
     intake = IntakeStage(0, options, CampaignRegistry("EUR"))
-    log = IntakeLog(intake, now)
+    log = StateStore(intake, now)
     feeds = [(topics.CLICKS, slabs(clicks.parts[0], _SLICE, now))]
     if conversions is not None:
         feeds.append((topics.LEADS, slabs(conversions.leads[0], _SLICE // 20, now)))

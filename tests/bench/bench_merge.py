@@ -16,9 +16,9 @@ from metrics.windows.watermark import PartitionStatus
 from streams.messages.pane_blocks import pack
 from streams.messages.partials import Bundle
 from streams.messages.source_records import Record
-from streams.stages.merge.merge_log import MergeLog
 from streams.stages.merge.stage import MergeOptions, MergeStage, Pace
 from streams.state.codec import encode
+from streams.state.store import StateStore
 
 _FIRST = 1_790_000_000_000 // DAY * DAY
 _BUNDLE_CAMPAIGNS = 1_000
@@ -44,7 +44,7 @@ def measure(campaigns: int) -> tuple[float, float, float]:
     """Microseconds per pane taken in, per reading given out, and readings per second of both kinds together."""
     options = MergeOptions(1, 60_000, 1_000, ZoneInfo("UTC"), "EUR")
     merge = MergeStage(0, options, CampaignRegistry("EUR"), Pace.of(10**9))
-    stage = MergeLog(merge, 0)
+    stage = StateStore(merge, 0)
     offset, taken, given, panes, readings = 0, 0.0, 0.0, 0, 0
     for minute in range(1, _MINUTES + 1):
         records = [
@@ -59,7 +59,7 @@ def measure(campaigns: int) -> tuple[float, float, float]:
         for number in range(_CHECKPOINTS):
             checkpoint = stage.checkpoint(_FIRST + minute * MINUTE + number * 500)
             stage.confirm(checkpoint.sequence)
-            readings += len(checkpoint.outputs) + len(stage.views)
+            readings += len(checkpoint.outputs) + len(checkpoint.views.readings)
         given += time.thread_time() - started
     return taken / panes * 1e6, given / readings * 1e6, readings / (taken + given)
 

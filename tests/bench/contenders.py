@@ -20,8 +20,9 @@ from metrics.attribution.models import MODELS
 from streams import topics
 from streams.embedded.child_process import LOOPBACK, free_ports
 from streams.settings import Settings
-from streams.stages.intake.intake_log import META_KEY, IntakeMeta
+from streams.stages.intake.stage import IntakeHeader
 from streams.state.codec import decode_as
+from streams.state.store import HEADER_KEY, Header
 from streams.topics import MAX_MESSAGE_BYTES
 from streams.transport.topic_admin import ensure_topics
 from tests.bench.clicks import PARTITIONS, Clicks, Conversions, produce
@@ -247,10 +248,13 @@ async def history(settings: Settings) -> list[tuple[int, int, int]]:
                     (
                         record.timestamp,
                         part.partition,
-                        sum(each.applied for each in decode_as(IntakeMeta, record.value).ledger.values()),
+                        sum(
+                            each.applied
+                            for each in decode_as(Header[IntakeHeader], record.value).stage.ledger.values()
+                        ),
                     )
                     for record in records
-                    if record.key == META_KEY
+                    if record.key == HEADER_KEY
                 ]
     finally:
         await consumer.stop()

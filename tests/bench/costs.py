@@ -27,11 +27,10 @@ from streams import topics
 from streams.messages.source_records import Record, SourceRecords
 from streams.runtime.input_slices import slices
 from streams.runtime.kernel_warmup import warm_up
-from streams.stages.intake.intake_log import IntakeLog
 from streams.stages.intake.stage import IntakeOptions, IntakeStage
-from streams.stages.merge.merge_log import MergeLog
 from streams.stages.merge.stage import MergeOptions, MergeStage, Pace
 from streams.state.checkpoint import Checkpoint
+from streams.state.store import StateStore
 from streams.transport.record_batches import unpack
 from tests.bench.baselines.loop import Click
 from tests.bench.bulk import ClickBatch, Columns
@@ -81,7 +80,7 @@ def click_ratios() -> Iterator[float]:
     ours = theirs = inf
     while True:
         intake = IntakeStage(0, _OPTIONS, CampaignRegistry("EUR"))
-        log = IntakeLog(intake, _NOW)
+        log = StateStore(intake, _NOW)
         moments = [time.thread_time()]
         _take_clicks(intake, batches)
         log.confirm(log.checkpoint(_NOW).sequence)
@@ -132,13 +131,13 @@ def _merge_costs(fed: Checkpoint) -> dict[str, float]:
 
     def run() -> dict[str, float]:
         merge = MergeStage(0, _MERGE, CampaignRegistry("EUR"), Pace.of(10**9))
-        log = MergeLog(merge, _NOW)
+        log = StateStore(merge, _NOW)
         records = [Record(offset, _NOW, None, each.value) for offset, each in enumerate(partials)]
         taking = calls(lambda: merge.process(records))
         panes, made = merge.accounts.changes, []
         giving = calls(lambda: made.append(log.checkpoint(_NOW)))
         checkpoint: Checkpoint = made[0]
-        readings = len(checkpoint.outputs) + len(log.views)
+        readings = len(checkpoint.outputs) + len(checkpoint.views.readings)
         return {
             "calls per pane merged": taking / panes,
             "calls per reading": giving / readings,
@@ -178,7 +177,7 @@ def _feed(models: tuple[str, ...]) -> dict[str, Any]:
             msgspec.structs.replace(_OPTIONS, rules=AttributionRules(models=models)),
             CampaignRegistry("EUR"),
         )
-        log = IntakeLog(intake, _NOW)
+        log = StateStore(intake, _NOW)
         log.take_over()
         made: list[Checkpoint] = []
         found: dict[str, Any] = {"clicks": calls(lambda: _take_clicks(intake, batches))}

@@ -13,8 +13,8 @@ from metrics.entities.campaigns import CampaignRegistry
 from streams import topics
 from streams.runtime.input_slices import slices
 from streams.runtime.kernel_warmup import warm_up
-from streams.stages.intake.intake_log import IntakeLog
 from streams.stages.intake.stage import IntakeOptions, IntakeStage
+from streams.state.store import StateStore
 from streams.transport.record_batches import RawRecords, unpack
 from tests.bench.clicks import Records, make_clicks
 
@@ -53,7 +53,7 @@ def run(found: list[tuple[int, bytes]], now: int) -> list[float]:
     """Seconds of each step for all clicks."""
     options = IntakeOptions(4, 300_000, _DAY_MS, 1_000_000, 400 * _DAY_MS)
     intake = IntakeStage(0, options, CampaignRegistry("EUR"))
-    stage = IntakeLog(intake, now)
+    stage = StateStore(intake, now)
     took = [0.0] * len(STEPS)
     for number, (first, data) in enumerate(found):
         moments = [time.thread_time()]

@@ -100,7 +100,7 @@ def test_intake_stops_reading_while_its_checkpoint_is_not_confirmed(
             death = Death(BEFORE_APPEND, at=2, stall=stall)
             take, intake = await seated(made, death)
             await take(0, 10)
-            writing = asyncio.create_task(made.processor.held[0].seats[INTAKE].checkpoint())
+            writing = asyncio.create_task(made.processor.held[0].tasks[INTAKE].checkpoint())
             await asyncio.wait_for(death.is_there.wait(), 5)
             reading = asyncio.create_task(take_all(take, 10, batches=40))
             async with asyncio.timeout(10):
@@ -124,15 +124,15 @@ def test_intake_stops_reading_while_its_checkpoint_is_not_confirmed(
 
 async def seated(made: Deployment, death: Death) -> tuple[Any, Any]:
     """Partition 0 as a worker holds it, whose intake stalls; what feeds it, and its intake."""
-    for seat in made.seats.values():
-        await seat._writer.stop()
-    made.seats.clear()
-    holding = made.processor._holding(0, generation=0)
-    holding.seats[INTAKE]._writer = MortalWriter(made.settings, topics.INTAKE_CHANGELOG, 0, death)
-    for seat in holding.seats:
-        await seat.open()
+    for task in made.tasks.values():
+        await task._writer.stop()
+    made.tasks.clear()
+    holding = made.processor._tasks_of(0, generation=0)
+    holding.tasks[INTAKE]._writer = MortalWriter(made.settings, topics.INTAKE_CHANGELOG, 0, death)
+    for task in holding.tasks:
+        await task.open()
     made.processor.held[0] = holding
-    holding.intake.intake.offsets = dict.fromkeys(topics.SOURCES, 0)
+    holding.intake.stage.offsets = dict.fromkeys(topics.SOURCES, 0)
 
     async def take(start: int, count: int) -> None:
         values = [
@@ -142,7 +142,7 @@ async def seated(made: Deployment, death: Death) -> tuple[Any, Any]:
         batch = FetchedBatch(start, start + count, records_of(values, start, T0))
         await made.processor.take(made.settings.topic(topics.CLICKS), 0, 0, batch)
 
-    return take, holding.intake.intake
+    return take, holding.intake.stage
 
 
 async def take_all(take: Any, start: int, batches: int) -> None:

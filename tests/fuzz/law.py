@@ -15,8 +15,8 @@ from metrics.records.refusal_limit import RefusalLimit
 from streams import topics
 from streams.messages.partials import decode_bundle
 from streams.messages.source_records import ADS, SourceRecords
-from streams.stages.intake.intake_log import IntakeLog
 from streams.stages.intake.stage import IntakeOptions, IntakeStage
+from streams.state.store import StateStore
 from streams.transport.record_batches import RawRecords, unpack
 from tests.metrics.kernels.test_kernel_laws import meaning, row_of
 
@@ -104,12 +104,12 @@ def _plain_is_right(topic: str, slab: SourceRecords) -> None:
 def _in_the_books(topic: str, slab: SourceRecords) -> str:
     """Each record has one outcome, and one dead letter where it is refused; again it changes nothing."""
     intake = IntakeStage(0, _OPTIONS, CampaignRegistry("EUR"))
-    log = IntakeLog(intake, NOW)
+    log = StateStore(intake, NOW)
     log.take_over()
     offsets = slab.offsets.tolist()
     intake.process(topic, slab, NOW)
     intake.process(topic, slab, NOW)
-    counts, dead = intake.ledger[topic], list(intake.refusing.dead)
+    counts, dead = intake.ledger[topic], list(intake.dead_letters.dead)
     if offsets == sorted(set(offsets)) and offsets and offsets[0] >= 0:
         assert counts.read == len(slab), counts
         assert len({letter.offset for letter in dead}) == len(dead)
@@ -121,13 +121,13 @@ def _in_the_books(topic: str, slab: SourceRecords) -> str:
     return f"{topic} {counts.applied > 0} {counts.duplicate > 0} {counts.too_late > 0} {_shape_of(details)}"
 
 
-def _is_stored(log: IntakeLog) -> None:
+def _is_stored(log: StateStore[IntakeStage]) -> None:
     """A checkpoint can be written and read back, and says the same again."""
     entries = log.checkpoint(NOW).entries
-    again = IntakeLog(IntakeStage(0, _OPTIONS, CampaignRegistry("EUR")), NOW)
+    again = StateStore(IntakeStage(0, _OPTIONS, CampaignRegistry("EUR")), NOW)
     again.restore(entries)
-    assert again.intake.ledger == log.intake.ledger
-    assert again.intake.panes.tallies == log.intake.panes.tallies
+    assert again.stage.ledger == log.stage.ledger
+    assert again.stage.panes.tallies == log.stage.panes.tallies
     for output in again.checkpoint(NOW).outputs:
         if output.topic == topics.PARTIALS:
             decode_bundle(output.value)

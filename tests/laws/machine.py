@@ -2,7 +2,7 @@
 
 The real stages run; only the broker is played. A checkpoint is an append to the stage's changelog, then its
 outputs one by one, then the confirmation. A crash cuts that sequence at any point; what a dead owner had
-still in flight may arrive late. Recovery is that of a seat: restore, take over, write.
+still in flight may arrive late. Recovery is that of a task: restore, take over, write.
 """
 
 from collections.abc import Callable, Iterable
@@ -18,12 +18,11 @@ from metrics.records.kpi_reading import Dimension
 from metrics.records.partition_keys import KeyRule
 from metrics.values.errors import Rejection
 from streams import topics
-from streams.stages.intake.intake_log import IntakeLog
 from streams.stages.intake.stage import IntakeOptions, IntakeStage
-from streams.stages.merge.merge_log import MergeLog
-from streams.stages.merge.stage import MergeOptions, MergeStage, Pace
-from streams.state.checkpoint import Output
+from streams.stages.merge.stage import MergeOptions, MergeStage, MergeViews, Pace
+from streams.state.checkpoint import Checkpoint, Output, Sink
 from streams.state.codec import partition_of
+from streams.state.store import StateStore
 
 INTAKE, MERGE = "intake", "merge"
 #: Where a crash cuts a checkpoint: before its append, before the output of that number, before it is confirmed.
@@ -45,6 +44,22 @@ class Log(list[Record]):
 
     def write(self, value: bytes | None, timestamp: int = 0, key: bytes | None = None) -> None:
         self.append(Record(len(self), timestamp, key, value))
+
+
+class Views:
+    """What views show: the latest readings by campaign, of all models."""
+
+    def __init__(self) -> None:
+        self.declared: dict[str, dict[str, Any]] = {}
+
+    def confirmed(self, checkpoint: Checkpoint) -> None:
+        if isinstance(checkpoint.views, MergeViews):
+            for reading in checkpoint.views.readings:
+                if reading.model == "declared":
+                    self.declared.setdefault(reading.campaign_id, {})[reading.window] = reading
+
+    def released(self, partitions: Iterable[int]) -> None:
+        del partitions
 
 
 class Machine:
@@ -94,6 +109,11 @@ class Machine:
         self.letters: list[dict[str, Any]] = []
         self.in_flight: list[Output] = []
         self.stages: dict[tuple[str, int], Any] = {}
+        #: They hear what is confirmed.
+        self.sinks: list[Sink] = []
+        #: Declared readings that views were given last, by campaign and window.
+        self.views = Views()
+        self.sinks.append(self.views)
         for p in range(partitions):
             self.open(INTAKE, p)
             self.open(MERGE, p)
@@ -120,10 +140,10 @@ class Machine:
     # --- steps -------------------------------------------------------------------------------------
 
     def intake(self, p: int) -> IntakeStage:
-        return self.stages[INTAKE, p].intake
+        return self.stages[INTAKE, p].stage
 
     def merge(self, p: int) -> MergeStage:
-        return self.stages[MERGE, p].merge
+        return self.stages[MERGE, p].stage
 
     def read(self, topic: str, p: int, count: int) -> None:
         """Let intake process the next records of a source."""
@@ -148,6 +168,8 @@ class Machine:
             self._deliver(output)
         if crash is None:
             log.confirm(made.sequence)
+            for sink in self.sinks:
+                sink.confirmed(made)
             return
         self.in_flight += made.outputs[crash:]
         self.open(stage, p)
@@ -156,9 +178,9 @@ class Machine:
         """Recover a stage from its changelog; a ``crash`` cuts the checkpoint that claims it."""
         log: Any
         if stage == INTAKE:
-            log = IntakeLog(IntakeStage(p, self.intake_options, self.campaign_registry), self.now)
+            log = StateStore(IntakeStage(p, self.intake_options, self.campaign_registry), self.now)
         else:
-            log = MergeLog(MergeStage(p, self.merge_options, self.campaign_registry, self.pace), self.now)
+            log = StateStore(MergeStage(p, self.merge_options, self.campaign_registry, self.pace), self.now)
         log.restore(list(self.changelogs.get((stage, p), {}).items()))
         log.take_over()
         self.stages[stage, p] = log

@@ -69,7 +69,7 @@ def test_rolling_windows_do_not_add_customers_up():
     machine = Machine(1, campaign_registry(), models=())
     order(machine, 1, "ann", "a", T0)
     machine.settle()
-    views = machine.merge(0).latest["a"]
+    views = machine.views.declared["a"]
     assert {name: view.kpis["revenue_per_customer"] for name, view in views.items()} == {
         **dict.fromkeys(("5m", "1h", "24h", "7d", "today")),
         "total": 6.0,

@@ -200,7 +200,7 @@ def test_what_waits_to_be_credited_when_a_worker_dies_is_credited_by_the_next():
     machine.produce(topics.ORDERS, "v", back, APPENDED)
     machine.produce(topics.ORDERS, "w", order(3, T0 + 26_000, "w"), APPENDED)
     machine.run()
-    assert machine.intake(0).journeys.unsettled == 2
+    assert machine.intake(0).attribution.journeys.unsettled == 2
     machine.open(INTAKE, 0)
     machine.settle()
     total = {key[0]: each for key, each in machine.last_credits("last_touch").items() if key[1] == "total"}
@@ -343,7 +343,7 @@ def test_a_reading_of_the_data_driven_model_says_when_it_was_fitted():
     machine.now += MINUTE  # until there is a fit, one is tried each minute
     machine.produce(topics.CLICKS, "v", click(2, T0 + 2 * MINUTE, "a", "v"), APPENDED)
     machine.settle()
-    fitted = machine.intake(0).journeys.data_driven.fit
+    fitted = machine.intake(0).attribution.journeys.data_driven.fit
     assert fitted.effects == {"a": 1.0}
     said = {each["model"]: each["fitted_at"] for each in machine.credited if each["campaign_id"] == "a"}
     assert said == {"linear": None, "markov": format_instant(fitted.fitted_at)}

@@ -200,7 +200,7 @@ def test_a_campaign_first_heard_of_between_two_slides_has_its_rolling_windows_at
     click(machine, "b", T0 + 20_000, campaign="new")
     machine.run()
     machine.tick(10_000)
-    views = machine.merge(0).latest["new"]
+    views = machine.views.declared["new"]
     assert {name: view.sums.clicks for name, view in views.items()} == dict.fromkeys(
         ("5m", "1h", "24h", "7d", "today", "total"), 1
     )

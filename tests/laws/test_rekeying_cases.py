@@ -8,10 +8,10 @@ import pytest
 from metrics.records.partition_keys import KeyRule
 from metrics.values.time import HOUR, MINUTE
 from streams import topics
-from streams.stages.intake.intake_log import IntakeLog, IntakeMeta
 from streams.stages.intake.repartition import decode_rekeyed
-from streams.stages.intake.stage import IntakeStage
-from streams.state.codec import META_KEY, decode_as, encode, partition_of
+from streams.stages.intake.stage import IntakeHeader, IntakeStage
+from streams.state.codec import decode_as, encode, partition_of
+from streams.state.store import HEADER_KEY, Header, StateStore
 from tests.laws.facts import T0, campaign_registry
 from tests.laws.machine import BEFORE_APPEND, BEFORE_CONFIRM, INTAKE, Machine
 from tests.laws.test_pipeline_journeys import click, order, visitor_hash
@@ -178,11 +178,11 @@ def test_records_with_the_right_keys_send_nothing_of_themselves():
     machine.settle()
     assert totals(machine, "orders") == {"a": 1}
     assert sent(machine) == []
-    assert not machine.intake(HOME).rekeying.sent
+    assert not machine.intake(HOME).attribution.repartitioner.sent
     write(machine, topics.CLICKS, click(2, T0 + 1_000, "b", "v"))
     write(machine, topics.ORDERS, order(2, T0 + MINUTE, "v", is_new_customer=False))
     machine.settle()
-    assert machine.intake(AWAY).rekeying.sent == {"touch": 1, "conversion": 1}
+    assert machine.intake(AWAY).attribution.repartitioner.sent == {"touch": 1, "conversion": 1}
     assert machine.sources[topics.REKEYED, HOME]  # how far the other has come
 
 
@@ -207,7 +207,7 @@ def test_switched_off_journeys_stay_where_records_came_and_what_was_sent_is_take
     write(machine, topics.ORDERS, order(2, T0 + MINUTE, "v"), p=HOME)
     machine.settle()
     assert totals(machine, "orders") == {"a": 1, "b": 1}
-    assert len(machine.intake(HOME).journeys.touches[True]) == 1
+    assert len(machine.intake(HOME).attribution.journeys.touches[True]) == 1
 
 
 def traces(machine, visitor):
@@ -243,12 +243,14 @@ def test_a_state_from_before_re_keying_goes_on_at_its_own_watermark():
         machine.produce(topic, "v", value, APPENDED)
     machine.run()
     kept = machine.changelogs[INTAKE, HOME]
-    meta = decode_as(IntakeMeta, kept[META_KEY])
-    assert (meta.reached, meta.joint) == (T0 + HOUR, None)  # the other has said nothing of any time
-    older = encode(msgspec.structs.astuple(meta)[:-2])
-    reached = []
-    for value in (older, kept[META_KEY]):
-        log = IntakeLog(IntakeStage(HOME, machine.intake_options, campaign_registry()), APPENDED)
-        log.restore(list({**kept, META_KEY: value}.items()))
-        reached.append(log.intake.reached)
-    assert reached == [T0 + HOUR, None]
+    header = decode_as(Header[IntakeHeader], kept[HEADER_KEY])
+    stage = header.stage
+    assert (stage.watermark, stage.joint) == (T0 + HOUR, None)  # the other has said nothing of any time
+    common = header.epoch, header.sequence, header.confirmed, header.partitions, header.birth
+    older = encode((*common, *msgspec.structs.astuple(stage)[:-2]))  # a header of format 1
+    watermarks = []
+    for value in (older, kept[HEADER_KEY]):
+        store = StateStore(IntakeStage(HOME, machine.intake_options, campaign_registry()), APPENDED)
+        store.restore(list({**kept, HEADER_KEY: value}.items()))
+        watermarks.append(store.stage.watermark)
+    assert watermarks == [T0 + HOUR, None]

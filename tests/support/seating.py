@@ -1,4 +1,4 @@
-"""Every seat of a deployment in this process, on a real broker, with owners that die where a test says."""
+"""Every task of a deployment in this process, on a real broker, with owners that die where a test says."""
 
 import asyncio
 import contextlib
@@ -64,7 +64,7 @@ def records_of(
 
 
 class Killed(Exception):
-    """The owner of a seat is no more."""
+    """The owner of a task is no more."""
 
 
 @dataclass
@@ -144,7 +144,7 @@ class MortalWriter(CheckpointWriter):
 
 
 class Deployment:
-    """Both stages of all partitions; ``deaths`` are those of the owners of a seat, one after the other."""
+    """Both stages of all partitions; ``deaths`` are those of the owners of a task, one after the other."""
 
     def __init__(
         self,
@@ -154,12 +154,10 @@ class Deployment:
     ) -> None:
         self.settings = settings
         self.now = NOW_MS
-        self.seats: dict[tuple[int, int], Task] = {}
-        self.deaths = {seat: list(each) for seat, each in (deaths or {}).items()}
+        self.tasks: dict[tuple[int, int], Task] = {}
+        self.deaths = {task: list(each) for task, each in (deaths or {}).items()}
         self.buried: list[Task] = []
-        ports = Ports(
-            lambda: self.now, lambda: 0.0, _nothing, _nothing, lambda _r, _b: None, on_failure or fail
-        )
+        ports = Ports(lambda: self.now, lambda: 0.0, _nothing, _nothing, on_failure or fail)
         self.processor = TaskManager(settings, CampaignRegistry("EUR"), Telemetry("test"), ports)
         self._consumer: Any = None
         self._sources: dict[TopicPartition, list[Any]] = {}
@@ -184,31 +182,31 @@ class Deployment:
                 await self.open(stage, p)
 
     async def stop(self) -> None:
-        for seat in [*self.seats.values(), *self.buried]:
-            await seat._writer.stop()
+        for task in [*self.tasks.values(), *self.buried]:
+            await task._writer.stop()
         with contextlib.suppress(asyncio.CancelledError):  # aiokafka raises it when its broker is gone
             await self._consumer.stop()
 
-    def seat(self, stage: int, p: int) -> Task:
-        """A new owner of a seat, not yet open."""
-        seat = self.processor._holding(p, 0).seats[stage]
+    def task(self, stage: int, p: int) -> Task:
+        """A new owner of a task, not yet open."""
+        task = self.processor._tasks_of(p, 0).tasks[stage]
         deaths = self.deaths.get((stage, p), [])
         if deaths:
-            seat._writer = MortalWriter(self.settings, CHANGELOGS[stage], p, deaths.pop(0))
-        return seat
+            task._writer = MortalWriter(self.settings, CHANGELOGS[stage], p, deaths.pop(0))
+        return task
 
     async def open(self, stage: int, p: int) -> None:
         """The next owner takes it; those that die while they claim the partition are succeeded."""
         while True:
-            self.seats[stage, p] = self.seat(stage, p)
+            self.tasks[stage, p] = self.task(stage, p)
             try:
-                return await self.seats[stage, p].open()
+                return await self.tasks[stage, p].open()
             except CheckpointError as error:
                 self._bury(stage, p, error)
 
     async def checkpoint(self, stage: int, p: int) -> None:
         try:
-            await self.seats[stage, p].checkpoint()
+            await self.tasks[stage, p].checkpoint()
         except CheckpointError as error:
             self._bury(stage, p, error)
             await self.open(stage, p)
@@ -216,13 +214,13 @@ class Deployment:
     def _bury(self, stage: int, p: int, error: CheckpointError) -> None:
         if not isinstance(error.__cause__, Killed):
             raise error
-        self.buried.append(self.seats[stage, p])
+        self.buried.append(self.tasks[stage, p])
 
     def intake(self, p: int) -> Any:
-        return self.seats[INTAKE, p].stage.intake  # type: ignore[attr-defined]
+        return self.tasks[INTAKE, p].store.stage
 
     def merge(self, p: int) -> Any:
-        return self.seats[MERGE, p].stage.merge  # type: ignore[attr-defined]
+        return self.tasks[MERGE, p].store.stage
 
     async def settle(self) -> None:
         """Read everything in slices, fall silent, and write until nothing waits."""
@@ -242,7 +240,7 @@ class Deployment:
             partials = TopicPartition(self.settings.topic(topics.PARTIALS), p)
             self.merge(p).process(await self.rest(partials, self.merge(p).offset))
             await self.checkpoint(MERGE, p)
-        return is_behind or any(seat.stage.is_dirty for seat in self.seats.values())
+        return is_behind or any(task.store.is_dirty for task in self.tasks.values())
 
     def _read_sources(self, p: int) -> bool:
         is_behind = False
@@ -276,7 +274,7 @@ class Deployment:
         """What the stages hold, without epochs and sequences."""
         return {
             f"{stage}-{p}": self._intake_state(p) if stage == INTAKE else self._merge_state(p)
-            for stage, p in self.seats
+            for stage, p in self.tasks
         }
 
     def _intake_state(self, p: int) -> Any:
@@ -312,7 +310,7 @@ class Deployment:
 async def deployment(
     settings: Settings, deaths: Mapping[tuple[int, int], list[Death]] | None = None
 ) -> AsyncIterator[Deployment]:
-    """All seats taken; what is left open at the end is closed without a last checkpoint."""
+    """All tasks taken; what is left open at the end is closed without a last checkpoint."""
     made = Deployment(settings, deaths)
     try:
         await made.start()

@@ -17,7 +17,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from metrics.values.errors import RoistreamError
 from streams.embedded.broker import BrokerHandle
 from streams.embedded.child_process import free_ports
-from streams.runtime import loops
+from streams.runtime import process_tuning
 from streams.settings import Settings
 from streams.transport.client_options import aiokafka_options
 from streams.transport.topic_admin import ensure_topics, wait_for_broker
@@ -304,5 +304,5 @@ def test_connections_over_tls_are_closed_within_seconds(
     async def many() -> None:
         await asyncio.gather(*(read_and_close(number) for number in range(24)))
 
-    with asyncio.Runner(loop_factory=loops.new_event_loop) as runner:
+    with asyncio.Runner(loop_factory=process_tuning.new_event_loop) as runner:
         runner.run(many())

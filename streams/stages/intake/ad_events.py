@@ -1,4 +1,4 @@
-"""Which clicks and impressions of a slice stand, and what those cost in the reporting currency."""
+"""Clicks and impressions, as columns: which of them stand, what they cost in the reporting currency, and where they count."""
 
 from collections.abc import Callable
 
@@ -8,14 +8,69 @@ from metrics.entities.ad_columns import CAMPAIGN, CHANNEL, CURRENCY, AdColumns, 
 from metrics.entities.campaigns import CampaignRegistry
 from metrics.records.partition_keys import KeyRule
 from metrics.records.validation import decode, instant, not_in_future
+from metrics.sums.contribution import Contribution
+from metrics.sums.tally import Tally
 from metrics.sums.tally_columns import LARGEST_PART
 from metrics.values.errors import Rejection
 from metrics.values.hashing import VISITOR_SEED, hash_id, partitions_of
+from metrics.windows.fold import fold_ads
+from metrics.windows.panes import Horizon, Panes
+from metrics.windows.watermark import PartitionClock
+from streams import topics
 from streams.messages.decoding import DECODERS
 from streams.messages.source_records import ID_SEEDS, Record, SourceRecords
+from streams.stages.intake.admission import Admission
+from streams.stages.intake.attribution.attribution import NoAttribution
 
-#: What is told of a record that does not stand.
+#: Hears of a record that does not stand.
 Refuse = Callable[[Record, Rejection], None]
+
+
+class AdEvents:
+    """The handler of clicks or of impressions: columns, folded once per campaign and pane.
+
+    Args:
+        admission: verdicts.
+        judge: of the same topic.
+        clock: of the partition.
+        panes: where sums are added.
+        attribution: remembers touches.
+    """
+
+    def __init__(
+        self,
+        admission: Admission,
+        judge: "AdJudge",
+        clock: PartitionClock,
+        panes: Panes,
+        attribution: NoAttribution,
+    ) -> None:
+        self._admission = admission
+        self._judge = judge
+        self._clock = clock
+        self._panes = panes
+        self._attribution = attribution
+        self._is_click = admission.topic == topics.CLICKS
+
+    def take(self, slab: SourceRecords, limits: Horizon, now: int) -> None:
+        """Judge a slice, and add up what is new of it."""
+        ads, large = self._judge.judge(
+            slab, lambda record, rejection: self._admission.refuse(record, rejection, now)
+        )
+        rows = np.flatnonzero(ads.plain)
+        if not rows.size:
+            return
+        at, days_from = ads.at[rows], limits.days_from
+        self._clock.advance(self._admission.topic, int(np.minimum(at, slab.timestamps[rows]).max()))
+        is_late = np.zeros(len(rows), dtype=np.bool_) if days_from is None else at < days_from
+        fresh = self._admission.admit(slab, rows, ads.ids[rows], is_late, at, now)
+        fold_ads(self._panes, ads, fresh, limits, is_click=self._is_click)
+        self._attribution.touch(ads, fresh, is_click=self._is_click)
+        costs = [
+            Contribution(ads.campaign(row), int(ads.at[row]), Tally(spend_micros=large[row]))
+            for row in large.keys() & set(fresh.tolist())
+        ]
+        self._panes.fold(costs, limits)
 
 
 class AdJudge:

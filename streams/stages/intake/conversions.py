@@ -5,11 +5,8 @@ from typing import Any
 
 import msgspec
 
-from metrics.attribution.conversion_lag import LEAD, ORDER
-from metrics.attribution.identity_graph import customer_hash, lead_hash, visitor_hash
 from metrics.entities.campaigns import CampaignRegistry
 from metrics.entities.leads import LeadEntry, StageMark, observe
-from metrics.entities.leads import contributions as lead_counts
 from metrics.entities.orders import (
     Cancellation,
     FirstOrder,
@@ -22,26 +19,23 @@ from metrics.entities.orders import (
     place,
     refund,
 )
-from metrics.entities.orders import contributions as order_counts
 from metrics.records.events import NO_CAMPAIGN, Erasure, Lead, Order
 from metrics.records.partition_keys import KeyRule
-from metrics.records.validation import instant, required
+from metrics.records.validation import instant, not_in_future, required
 from metrics.sums.contribution import Contribution
 from metrics.sums.tally import Tally
 from metrics.values.errors import Reason, Rejection
 from metrics.values.hashing import partitions_of
 from metrics.windows.distinct_customers import remember
-from metrics.windows.panes import RESOLUTIONS, Horizon
+from metrics.windows.panes import RESOLUTIONS, Horizon, Panes
+from metrics.windows.watermark import PartitionClock
 from streams import topics
 from streams.messages.source_records import SourceRecord
-from streams.stages.intake.attribution.facts import PersonIds
-from streams.stages.intake.repartition import ConversionUpdate, Repartitioner
+from streams.stages.intake.attribution.attribution import NoAttribution
+from streams.stages.intake.record_by_record import Apply
 from streams.state.keyed_table import KeyedTable
 
-#: Applies a judged record; None when it is older than every window that could hold it.
-Apply = Callable[[Horizon], list[Contribution] | None]
 _A_CUSTOMER = Tally(customers=1)
-_NOBODY = PersonIds(None, ())
 
 
 class Conversions:
@@ -53,9 +47,9 @@ class Conversions:
         orders: KeyedTable[OrderEntry],
         customers: KeyedTable[FirstOrder],
         campaign_registry: CampaignRegistry,
-        rekeying: Repartitioner | None = None,
+        attribution: NoAttribution,
     ) -> None:
-        self._rekeying = rekeying
+        self._attribution = attribution
         self._leads = leads
         self._orders = orders
         self._customers = customers
@@ -77,8 +71,7 @@ class Conversions:
                 return None
             entry, contributions = observe(self._leads.get(event.lead_id), event.stage, mark)
             self._leads.put(event.lead_id, entry)
-            if self._rekeying is not None:
-                _tell_lead(self._rekeying, event, entry, at, home)
+            self._attribution.lead(event, entry, at, home)
             return contributions
 
         return apply
@@ -106,15 +99,12 @@ class Conversions:
             Rejection: when it names nobody.
         """
         instant(event.requested_at, "requested_at")
-        visitor, others = _named(event)
-        if visitor is None and not others:
+        if event.visitor_id is None and event.customer_id is None and event.lead_id is None:
             raise Rejection(Reason.MISSING_FIELD, "an erasure needs a visitor_id, a customer_id or a lead_id")
         for kind, named in (("c", event.customer_id), ("v", event.visitor_id)):
             if named is not None:
                 self._customers.drop(f"{kind}|{named}")
-        if self._rekeying is not None:
-            for hashed in others if visitor is None else (visitor, *others):
-                self._rekeying.journeys.forget(hashed)
+        self._attribution.erase(event)
 
     def take_customers(self) -> list[list[Contribution]]:
         """Customers met since the last call, by the resolution of the panes in which they are new."""
@@ -133,9 +123,6 @@ class Conversions:
             pass
         for _ in self._customers.expire(before):
             pass
-        if self._rekeying is not None:
-            for _ in self._rekeying.homes.expire(before):
-                pass
 
     def _placing(self, event: Order, at: int, home: int | None) -> Apply:
         placed = Placement(
@@ -169,8 +156,7 @@ class Conversions:
         bought, new = remember(first.bought, placed.campaign, placed.at)
         self._count_customer(placed, new)
         self._customers.put(customer, msgspec.structs.replace(first, bought=bought))
-        if self._rekeying is not None:
-            _tell_first(self._rekeying, known, first)
+        self._attribution.first_order(known, first)
         return contributions
 
     def _change(
@@ -180,8 +166,7 @@ class Conversions:
         after = change(before)
         self._orders.put(event.order_id, after)
         self.waiting_cancellations += after.is_waiting - bool(before and before.is_waiting)
-        if self._rekeying is not None:
-            _tell_order(self._rekeying, event, after, at, home)
+        self._attribution.order(event, after, at, home)
         return changes(before, after)
 
     def _micros(self, event: Order, name: str, at: int) -> int:
@@ -208,54 +193,52 @@ def _customer(event: Order) -> str | None:
     return None if event.visitor_id is None else f"v|{event.visitor_id}"
 
 
-def _named(event: Order | Erasure) -> PersonIds:
-    """Hashes of the ids that a record names."""
-    visitor = None if event.visitor_id is None else visitor_hash(event.visitor_id)
-    others = ((lead_hash, event.lead_id), (customer_hash, event.customer_id))
-    return PersonIds(visitor, tuple([hashed(text) for hashed, text in others if text is not None]))
+class ConversionSource:
+    """The handler of leads and orders.
 
+    Args:
+        conversions: where they apply.
+        clock: of the partition.
+        panes: where customers are counted.
+        max_future: milliseconds that an event time may lie ahead of the record's Kafka timestamp.
+        rule: what journeys make of keys.
+    """
 
-def _tell_lead(
-    rekeying: Repartitioner, event: Lead, entry: LeadEntry, seen_at: int, home: int | None
-) -> None:
-    """A lead is credited as of its earliest record, whatever stage that has; later stages follow it."""
-    visitor = None if event.visitor_id is None else visitor_hash(event.visitor_id)
-    named = PersonIds(visitor, (lead_hash(event.lead_id),))
-    at = min([mark.at for mark in entry.marks if mark is not None])
-    rekeying.convert(
-        ConversionUpdate(f"{LEAD}|{event.lead_id}", at, named, lead_counts(entry), seen_at), home
-    )
+    def __init__(
+        self, conversions: Conversions, clock: PartitionClock, panes: Panes, max_future: int, rule: KeyRule
+    ) -> None:
+        self._conversions = conversions
+        self._clock = clock
+        self._panes = panes
+        self._max_future = max_future
+        self._rule = rule
 
+    def homes(self, records: Sequence[SourceRecord], events: Sequence[Any]) -> list[int | None]:
+        """The partition of each conversion's person, by what its visitor and its key say; None where nothing says."""
+        if not self._rule.partitions:
+            return [None] * len(events)
+        persons = [
+            None
+            if isinstance(event, Rejection)
+            else self._rule.person(record.key, event.visitor_id, other_ids(event))
+            for record, event in zip(records, events, strict=True)
+        ]
+        found = partitions_of(persons, self._rule.partitions).tolist()
+        return [None if home < 0 else home for home in found]
 
-def _tell_order(
-    rekeying: Repartitioner, event: Order, entry: OrderEntry, seen_at: int, home: int | None
-) -> None:
-    """An order is credited as of its placement; what comes before that is known cannot be credited."""
-    named = _NOBODY
-    if entry.placed is not None and event.kind == "placed":
-        named = _named(event)
-    at = seen_at if entry.placed is None else entry.placed.at
-    rekeying.convert(
-        ConversionUpdate(f"{ORDER}|{event.order_id}", at, named, order_counts(entry), seen_at), home
-    )
+    def judge(self, record: SourceRecord, event: Lead | Order, home: int | None) -> tuple[str, Apply]:
+        """The event's id, and how the record applies."""
+        at = instant(event.occurred_at, "occurred_at")
+        not_in_future(at, record.timestamp, self._max_future)
+        if isinstance(event, Lead):
+            topic, apply = topics.LEADS, self._conversions.lead(event, at, home)
+        else:
+            topic, apply = topics.ORDERS, self._conversions.order(event, at, home)
+        self._clock.advance(topic, min(at, record.timestamp))
+        return event.event_id, apply
 
-
-def _tell_first(rekeying: Repartitioner, known: FirstOrder | None, first: FirstOrder) -> None:
-    """Which order is a customer's first, where no record says so itself."""
-    if known is not None and known.order_id != first.order_id and not known.is_flagged:
-        rekeying.mark_first(f"{ORDER}|{known.order_id}", is_first=False)
-    if (known is None or known.order_id != first.order_id) and not first.is_flagged:
-        rekeying.mark_first(f"{ORDER}|{first.order_id}", is_first=True)
-
-
-def homes_of(
-    rule: KeyRule, topic: str, records: Sequence[SourceRecord], events: Sequence[Any]
-) -> list[int | None]:
-    """The partition of each conversion's person, by what its visitor and its key tell; None for nothing."""
-    if not rule.partitions or topic == topics.REPORTS:
-        return [None] * len(events)
-    persons = [
-        None if isinstance(event, Rejection) else rule.person(record.key, event.visitor_id, other_ids(event))
-        for record, event in zip(records, events, strict=True)
-    ]
-    return [None if home < 0 else home for home in partitions_of(persons, rule.partitions).tolist()]
+    def finish(self, limits: Horizon) -> None:
+        """Count the customers of a slice."""
+        for resolution, met in enumerate(self._conversions.take_customers()):
+            if met:
+                self._panes.add_to(resolution, met, limits)

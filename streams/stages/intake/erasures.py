@@ -4,10 +4,18 @@ Each topic is read at its own pace, and after a crash or a replay in another ord
 be read after it.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from metrics.records.events import Erasure
+from metrics.records.validation import instant
+from metrics.values.errors import Rejection
 from metrics.values.time import MINUTE
+from metrics.windows.panes import Horizon
+from streams import topics
+from streams.messages.decoding import DECODERS, decode_slice
+from streams.messages.source_records import SourceRecords
+from streams.stages.intake.admission import Admission
+from streams.stages.intake.conversions import Conversions
 
 #: Out of order by no more than this.
 _DISORDER = MINUTE
@@ -40,3 +48,48 @@ class PendingErasures:
         if passed:
             self.waiting = [each for each in self.waiting if reached is not None and each[0] > reached]
         return passed
+
+
+class Erasures:
+    """The handler of erasures.
+
+    Credits that wait are settled before a person is erased, and what is left of the person after.
+
+    Args:
+        admission: verdicts.
+        conversions: forget persons.
+        settle: credits what waits.
+    """
+
+    def __init__(self, admission: Admission, conversions: Conversions, settle: Callable[[], None]) -> None:
+        self.pending = PendingErasures()
+        self._admission = admission
+        self._conversions = conversions
+        self._settle = settle
+
+    def take(self, slab: SourceRecords, limits: Horizon, now: int) -> None:
+        """Erase persons, and note who is to be erased once more."""
+        del limits
+        self._settle()
+        records = list(slab)
+        events = decode_slice(DECODERS[topics.ERASURES], records)
+        for record, event in zip(records, events, strict=True):
+            try:
+                if isinstance(event, Rejection):
+                    raise event
+                self._conversions.erase(event)
+                asked_at = instant(event.requested_at, "requested_at")
+                self.pending.note(event, min(asked_at, record.timestamp))
+            except Rejection as rejection:
+                self._admission.refuse(record, rejection, now)
+            else:
+                self._admission.counts.applied += 1
+        self._settle()
+
+    def repeat(self, passed: Sequence[Erasure]) -> None:
+        """Erase once more whom everything has been read of that was written before the request."""
+        if passed:
+            self._settle()
+            for each in passed:
+                self._conversions.erase(each)
+            self._settle()

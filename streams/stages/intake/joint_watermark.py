@@ -31,7 +31,7 @@ class JointWatermark:
     def __init__(self, partition: int, partitions: int) -> None:
         self._partition = partition
         self._clock = CampaignClock(partitions)
-        self.heard: dict[int, SenderProgress] = {
+        self.senders: dict[int, SenderProgress] = {
             each: SenderProgress() for each in range(partitions) if each != partition
         }
 
@@ -43,7 +43,7 @@ class JointWatermark:
     @property
     def are_idle(self) -> bool:
         """Whether all the others have said that they are."""
-        return all(each.reached is not None and each.reached.is_idle for each in self.heard.values())
+        return all(each.reached is not None and each.reached.is_idle for each in self.senders.values())
 
     def turn(self, status: PartitionStatus) -> None:
         """The partition itself has come so far."""
@@ -51,11 +51,11 @@ class JointWatermark:
 
     def take(self, message: Rekeyed) -> bool:
         """Hear a message; whether it is new: a successor sends again what may not have arrived."""
-        heard = self.heard[message.source]
+        sender = self.senders[message.source]
         place = message.sequence, message.index
-        if place <= (heard.sequence, heard.index):
+        if place <= (sender.sequence, sender.index):
             return False
-        heard.sequence, heard.index = place
+        sender.sequence, sender.index = place
         return True
 
     def hear(self, source: int, reached: SourceProgress) -> bool:
@@ -64,7 +64,7 @@ class JointWatermark:
         Returns:
             Whether its clicks, or all of it, fell silent or spoke again: after silence nothing more may come.
         """
-        before, self.heard[source].reached = self.heard[source].reached, reached
+        before, self.senders[source].reached = self.senders[source].reached, reached
         self._clock.update(source, PartitionStatus(reached.watermark, reached.is_idle))
         return before is None or _silence(before) != _silence(reached)
 
@@ -72,7 +72,7 @@ class JointWatermark:
         """How far the clicks of all have come; None while some are unheard of."""
         times = [
             own,
-            *(None if each.reached is None else each.reached.clicks for each in self.heard.values()),
+            *(None if each.reached is None else each.reached.clicks for each in self.senders.values()),
         ]
         known = [at for at in times if at is not None]
         return min(known) if len(known) == len(times) else None
@@ -81,15 +81,15 @@ class JointWatermark:
         """The least stream time of each of the others that is not idle, by a name for it."""
         times = {
             f"from {source}": None if each.reached is None else each.reached.least
-            for source, each in self.heard.items()
+            for source, each in self.senders.items()
         }
         return {source: at for source, at in times.items() if at != EVER}
 
-    def restore(self, heard: dict[int, SenderProgress], watermark: int | None) -> None:
+    def restore(self, senders: dict[int, SenderProgress], watermark: int | None) -> None:
         """Put back what a checkpoint says was heard, and how far all had come."""
         self._clock.watermark = watermark
-        self.heard.update(heard)
-        for source, each in heard.items():
+        self.senders.update(senders)
+        for source, each in senders.items():
             if each.reached is not None:
                 self.hear(source, each.reached)
 

@@ -6,7 +6,7 @@ what has gathered and sends it with itself.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import msgspec
@@ -18,26 +18,20 @@ from metrics.attribution.touch_store import TouchColumns
 from metrics.attribution.touchpoints import Codes, Touchpoints
 from metrics.records.events import NO_CAMPAIGN
 from metrics.sums.contribution import Contribution
-from streams.stages.intake.attribution.facts import PersonIds, TouchBatch
+from streams import topics
+from streams.stages.intake.attribution.facts import ConversionUpdate, PersonIds, TouchBatch
 from streams.stages.intake.attribution.journeys import Journeys
-from streams.state.codec import decoder
+from streams.state.announcement import Announcement
+from streams.state.checkpoint import Output
+from streams.state.codec import decoder, encode
 from streams.state.keyed_table import KeyedTable
+from streams.state.outbox import Outbox
 
 #: Touches of one message, some 20 bytes each, so that a message stays below a broker's default limit.
 _TOUCHES_AT_ONCE = 16_000
 _CONVERSIONS_AT_ONCE = 1_000
 #: Behind the name of a conversion that another partition counts; a noncharacter, which Unicode keeps out of interchange.
 _ELSEWHERE = "\uffff"
-
-
-class ConversionUpdate(NamedTuple):
-    """What a record says of a conversion; see ``Journeys.convert``."""
-
-    key: str
-    at: int
-    named: PersonIds
-    counted: Sequence[Contribution]
-    seen_at: int
 
 
 class Home(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -117,7 +111,7 @@ class Repartitioner:
     def __init__(self, partition: int, journeys: Journeys) -> None:
         self._partition = partition
         self.journeys = journeys
-        self.homes: KeyedTable[Home] = KeyedTable("h", Home)
+        self.homes: KeyedTable[Home] = KeyedTable("h", Home, weight=60)
         #: What has left, by kind, for whoever shows it.
         self.sent: Counter[str] = Counter()
         self._places = Touchpoints()
@@ -129,7 +123,7 @@ class Repartitioner:
     def weight(self) -> int:
         """About how many bytes the next checkpoint takes: once to be kept, once to be sent."""
         conversions = sum(map(len, self._conversions.values()))
-        return 40 * self._touch_count + 300 * conversions + 60 * self.homes.changes
+        return 40 * self._touch_count + 300 * conversions
 
     def touch(self, batch: TouchBatch, homes: Codes, *, is_click: bool) -> None:
         """Touches of a slice: those of this partition are remembered here, the others leave.
@@ -153,38 +147,40 @@ class Repartitioner:
             batch = batch._replace(visitors=staying)
         self.journeys.touch(batch, is_click=is_click)
 
-    def convert(self, word: ConversionUpdate, home: int | None) -> None:
+    def convert(self, update: ConversionUpdate, home: int | None) -> None:
         """A record of a conversion was applied: whoever is at home where it is credited hears of it.
 
         The first record that names a visitor decides where that is; until then a key may.
 
         Args:
-            word: what the record says.
+            update: what the record says.
             home: the partition of its visitor, or of its key; None where there is neither.
         """
-        names_visitor = word.named.visitor is not None
-        known = self.homes.get(word.key)
-        here = known is None and self._is_known_here(word.key)
+        names_visitor = update.named.visitor is not None
+        known = self.homes.get(update.key)
+        here = known is None and self._is_known_here(update.key)
         if known is not None and (known.is_named or not names_visitor):
             target, is_named = known.partition, known.is_named
-        elif here and (not names_visitor or self._has_visitor_here(word.key)):
+        elif here and (not names_visitor or self._has_visitor_here(update.key)):
             target, is_named = self._partition, False
         else:
             target, is_named = (self._partition if home is None else home), names_visitor
         if known is not None and known.partition != target:
-            self._send(known.partition, RekeyedConversion(word.key, is_gone=True))
+            self._send(known.partition, RekeyedConversion(update.key, is_gone=True))
         elif here and target != self._partition:
-            self.journeys.withdraw(word.key)
+            self.journeys.withdraw(update.key)
         if target == self._partition and known is None:
-            self.journeys.convert(*word)
+            self.journeys.convert(*update)
             return
-        latest = word.seen_at if known is None else max(known.latest, word.seen_at)
-        self.homes.put(word.key, Home(target, is_named, latest))
+        latest = update.seen_at if known is None else max(known.latest, update.seen_at)
+        self.homes.put(update.key, Home(target, is_named, latest))
         if target == self._partition:
-            self.journeys.convert(*word)
+            self.journeys.convert(*update)
         else:
-            parts = tuple([ConversionPart(at, tally) for _, at, tally in word.counted])
-            self._send(target, RekeyedConversion(word.key, (word.named,), word.seen_at, word.at, parts))
+            parts = tuple([ConversionPart(at, tally) for _, at, tally in update.counted])
+            self._send(
+                target, RekeyedConversion(update.key, (update.named,), update.seen_at, update.at, parts)
+            )
 
     def mark_first(self, key: str, *, is_first: bool) -> None:
         """An order became, or is no longer, the first of its customer."""
@@ -284,3 +280,43 @@ class Repartitioner:
         known = self.journeys.known(key)
         # A lead always names itself; an order names somebody only when it is placed, which it is once.
         return known is not None and (known.kept is not None or len(known.ids) > (key[0] == LEAD))
+
+
+class RekeyedOutput:
+    """Messages of one source partition to the homes of persons, and announcements of how far the partition has come.
+
+    Messages stay in the outbox until they are confirmed, under their own sequence: a successor sends them again, and whoever
+    has them passes them over.
+
+    Args:
+        repartitioner: gathers the messages.
+        partition: that sends.
+        homes: the partitions that journeys meet on.
+        interval: milliseconds between two announcements.
+    """
+
+    def __init__(
+        self, repartitioner: Repartitioner, partition: int, homes: Iterable[int], interval: int
+    ) -> None:
+        self._repartitioner = repartitioner
+        self._partition = partition
+        self._homes = [home for home in homes if home != partition]
+        self._progress = Announcement[SourceProgress](interval)
+        self.outbox: Outbox[tuple[int, Rekeyed]] = Outbox("x", list[tuple[int, Rekeyed]])
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether progress waits to be announced."""
+        return self._progress.is_waiting
+
+    def outputs(self, sequence: int, progress: SourceProgress, now: int) -> list[Output]:
+        """The messages of one checkpoint, and the progress that closes them, where it is to be announced now."""
+        sent = self.outbox.take(self._repartitioner.take(sequence))
+        announced = self._progress.take(progress, now) if self._homes else None
+        if announced is not None:
+            last = len(sent)
+            sent = sent + [
+                (home, Rekeyed(self._partition, sequence, last, [], [], announced)) for home in self._homes
+            ]
+        source = encode(self._partition)
+        return [Output(topics.REKEYED, home, source, encode(message)) for home, message in sent]

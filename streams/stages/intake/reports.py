@@ -1,14 +1,21 @@
-"""From an ad report as it came to the report as kept: times, counts, money. Pure."""
+"""Ad reports: from a record to the report as kept (times, counts, money), which merge partitions then hold."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
+from typing import Any
 
+from metrics.entities.campaigns import CampaignRegistry
 from metrics.entities.reports import Report
 from metrics.records.events import AdReport
 from metrics.records.validation import instant
+from metrics.sums.contribution import Contribution
 from metrics.values.errors import Reason, Rejection
 from metrics.values.money import to_micros
 from metrics.values.time import DAY
+from metrics.windows.panes import Horizon
+from streams.messages.partials import ReportPartial
+from streams.messages.source_records import SourceRecord
+from streams.stages.intake.record_by_record import Apply
 
 #: A report that does not say when it was made is older than any that does.
 _UNDATED = -(1 << 62)
@@ -16,6 +23,51 @@ _UNDATED = -(1 << 62)
 _LONGEST_PERIOD = 3_660 * DAY
 
 Micros = Callable[[Decimal, str | None, str | None, int], int]
+
+
+class ReportSource:
+    """The handler of ad reports.
+
+    Args:
+        partition: of the source.
+        campaign_registry: currencies of campaigns, and rates.
+    """
+
+    def __init__(self, partition: int, campaign_registry: CampaignRegistry) -> None:
+        self._partition = partition
+        self._campaign_registry = campaign_registry
+        #: Since the last call of ``take``.
+        self.gathered: list[ReportPartial] = []
+
+    def homes(self, records: Sequence[SourceRecord], events: Sequence[Any]) -> list[int | None]:
+        """A report is nobody's."""
+        del events
+        return [None] * len(records)
+
+    def judge(self, record: SourceRecord, event: AdReport, home: int | None) -> tuple[str, Apply]:
+        """The report's id, and how it is gathered; reports do not obey the watermark."""
+        del home
+        report = judge_report(event, record.offset, self._partition, self._micros)
+
+        def apply(limits: Horizon) -> list[Contribution]:
+            del limits
+            self.gathered.append((event.campaign_id, report))
+            return []
+
+        return event.report_id, apply
+
+    def finish(self, limits: Horizon) -> None:
+        """Nothing is left to do."""
+
+    def take(self) -> list[ReportPartial]:
+        """The reports since the last call, by campaign."""
+        gathered, self.gathered = self.gathered, []
+        return gathered
+
+    def _micros(self, amount: Decimal, currency: str | None, campaign: str | None, at: int) -> int:
+        return self._campaign_registry.rates.micros(
+            amount, currency or self._campaign_registry.currency_of(campaign), at
+        )
 
 
 def judge_report(event: AdReport, offset: int, partition: int, micros: Micros) -> Report:

@@ -1,52 +1,55 @@
-"""Stage one, one source partition: judge each record, dedupe it, fold it into panes, keep the ledger.
+"""Stage one, one source partition: each record gets a verdict, and counts in panes; what changed goes to merge partitions.
 
-Everything here is synchronous and free of I/O: ``process`` takes records, ``checkpoint`` gives what must
-be appended and sent. Offsets advance in the same step as the state they belong to, so a checkpoint can
-never cut a slice in two (D1).
+Everything here is synchronous and free of I/O. Offsets advance in the same step as the state they belong to, so a
+checkpoint can never cut a slice in two.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
-from typing import Any
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 import msgspec
 import numpy as np
+from msgspec.structs import replace
 
-from metrics.attribution.batch_credit import MOST
 from metrics.attribution.models import AttributionRules
-from metrics.entities.ad_columns import CAMPAIGN, CHANNEL
 from metrics.entities.campaigns import CampaignRegistry
 from metrics.entities.dedupe import SeenIds
 from metrics.entities.leads import LeadEntry
 from metrics.entities.orders import FirstOrder, OrderEntry
-from metrics.kernels import ids
-from metrics.records.events import AdReport, Lead, Order
+from metrics.records.dead_letters import DeadLetter
+from metrics.records.events import Erasure
 from metrics.records.partition_keys import KeyRule
 from metrics.records.refusal_limit import Acceptance, RefusalLimit
-from metrics.records.validation import instant, not_in_future
-from metrics.sums.contribution import Contribution
-from metrics.sums.tally import Tally
-from metrics.values.errors import Rejection
-from metrics.values.hashing import hash_ids
-from metrics.values.time import HOUR, MINUTE
-from metrics.windows.fold import fold_ads
+from metrics.values.time import HOUR
 from metrics.windows.panes import DroppedPane, Horizon, Panes, horizon
 from metrics.windows.watermark import PartitionClock, PartitionStatus
 from streams import topics
-from streams.messages.decoding import DECODERS, decode_slice
 from streams.messages.partials import ReportPartial
-from streams.messages.source_records import ADS, ID_SEEDS, SourceRecord, SourceRecords
-from streams.stages.intake.ad_events import AdJudge
-from streams.stages.intake.attribution.facts import TouchBatch
-from streams.stages.intake.attribution.journeys import Journeys
-from streams.stages.intake.conversions import Apply, Conversions, homes_of
+from streams.messages.source_records import ADS, SourceRecord, SourceRecords
+from streams.stages.intake.ad_events import AdEvents, AdJudge
+from streams.stages.intake.admission import Admission
+from streams.stages.intake.attribution.attribution import attribution_of
+from streams.stages.intake.conversions import Conversions, ConversionSource
 from streams.stages.intake.dead_letters import DeadLetters
-from streams.stages.intake.erasures import PendingErasures
-from streams.stages.intake.joint_watermark import EVER, JointWatermark
+from streams.stages.intake.erasures import Erasures
+from streams.stages.intake.joint_watermark import EVER, SenderProgress
 from streams.stages.intake.ledger import LedgerCounts
-from streams.stages.intake.repartition import Repartitioner, SourceProgress, decode_rekeyed
-from streams.stages.intake.reports import judge_report
+from streams.stages.intake.partial_output import PartialOutput
+from streams.stages.intake.record_by_record import RecordByRecord
+from streams.stages.intake.repartition import SourceProgress
+from streams.stages.intake.reports import ReportSource
+from streams.stages.intake.tables import PaneTable, SeenIdTable
+from streams.stages.stage import Work
+from streams.state.checkpoint import Emitted, Output, Version
 from streams.state.keyed_table import KeyedTable
+from streams.state.outbox import Outbox
+from streams.state.store import Header
+from streams.state.table import Table
+
+_encode_letter = msgspec.json.Encoder().encode
+#: No watermark, where a state does not say.
+_UNKNOWN = -1
 
 
 class IntakeOptions(msgspec.Struct, frozen=True):
@@ -66,12 +69,62 @@ class IntakeOptions(msgspec.Struct, frozen=True):
     key_rule: KeyRule = KeyRule()
 
 
-#: Before every event time.
-NEVER = -(1 << 62)
+class IntakeHeader(msgspec.Struct, array_like=True):
+    """The part of stage one in a checkpoint's header.
+
+    Attributes:
+        offsets: the next one to read, by source topic.
+        stream_times: by event topic.
+        watermark: the partition's own.
+        ledger: verdicts, by source topic.
+        erasures: those that are done once more, with the stream time up to which they hold.
+        senders: what was applied of the messages of other partitions.
+        joint: the watermark of all partitions that send here; a state from before re-keying has none, and takes its own.
+    """
+
+    offsets: dict[str, int]
+    stream_times: dict[str, int | None]
+    watermark: int | None
+    ledger: dict[str, LedgerCounts]
+    erasures: list[tuple[int, Erasure]] = []
+    senders: dict[int, SenderProgress] = {}
+    joint: int | None = _UNKNOWN
+
+
+class IntakeViews(NamedTuple):
+    """What is shown of a checkpoint: the ledger."""
+
+    ledger: Mapping[str, LedgerCounts]
+
+
+class SourceHandler(Protocol):
+    """Takes in the records of one source topic."""
+
+    def take(self, slab: SourceRecords, limits: Horizon, now: int) -> None:
+        """Give each record of a slice its verdict, and apply those that stand.
+
+        Args:
+            slab: records in order of offset.
+            limits: which panes accept facts.
+            now: dates dead letters.
+        """
+        ...
 
 
 class IntakeStage:
-    """The state of one source partition."""
+    """The state of one source partition.
+
+    Args:
+        partition: its number.
+        options: settings.
+        campaign_registry: campaigns and rates.
+        acceptance: how many more records an operator lets be refused.
+    """
+
+    header_type = IntakeHeader
+    format_1 = (0, 1, 2, 3, 4)
+    #: Always due: what waits here has not reached the second stage.
+    due_at = 0
 
     def __init__(
         self,
@@ -81,6 +134,7 @@ class IntakeStage:
         acceptance: Acceptance | None = None,
     ) -> None:
         self.partition = partition
+        self.partitions = options.partitions
         self.options = options
         self.campaign_registry = campaign_registry
         self.offsets: dict[str, int] = {}
@@ -91,31 +145,64 @@ class IntakeStage:
         self.idle: set[str] = set()
         self.panes = Panes()
         self.seen = SeenIds(options.dedupe_max_events, options.dedupe_window)
-        self.leads: KeyedTable[LeadEntry] = KeyedTable("l", LeadEntry)
-        self.orders: KeyedTable[OrderEntry] = KeyedTable("o", OrderEntry)
-        self.customers: KeyedTable[FirstOrder] = KeyedTable("c", FirstOrder)
-        #: None where no attribution model is computed.
-        self.journeys = Journeys(options.rules) if options.rules.models else None
-        #: What leaves for the partitions of visitors, and how far those who send here have come; None as journeys are.
-        self.rekeying = None if self.journeys is None else Repartitioner(partition, self.journeys)
-        self.neighbours = None if self.journeys is None else JointWatermark(partition, options.partitions)
-        #: They, where credits wait for them.
-        self._awaited = self.neighbours if options.key_rule.partitions else None
-        self.conversions = Conversions(
-            self.leads, self.orders, self.customers, campaign_registry, self.rekeying
+        self.attribution = attribution_of(
+            *(partition, options.partitions, options.rules, options.key_rule),
+            *(options.refit_interval, options.max_watermark_interval),
         )
-        self.forgetting = PendingErasures()
-        self._ad_judges = {
-            topic: AdJudge(topic, campaign_registry, options.max_future, options.key_rule) for topic in ADS
-        }
-        self.reports: list[ReportPartial] = []
+        granted = acceptance or Acceptance(0)
+        self.dead_letters = DeadLetters(
+            partition, options.topic_prefix, options.refusal_limit, granted, self.ledger
+        )
+        self.leads = KeyedTable("l", LeadEntry)
+        self.orders = KeyedTable("o", OrderEntry)
+        self.customers = KeyedTable("c", FirstOrder)
+        self.conversions = Conversions(
+            self.leads, self.orders, self.customers, campaign_registry, self.attribution
+        )
+        self.orders.on_restored = self.conversions.count_waiting
+        self._reports = ReportSource(partition, campaign_registry)
+        self._erasures = Erasures(self._admission(topics.ERASURES), self.conversions, self.settle)
+        self._handlers = self._handlers_by_topic()
+        self._panes = PaneTable(self.panes, lambda: self.attribution.whole_models)
+        self._report_outbox: Outbox[ReportPartial] = Outbox("r", list[ReportPartial])
+        self._letter_outbox: Outbox[DeadLetter] = Outbox("d", list[DeadLetter])
+        self._partials = PartialOutput(
+            partition, options.partitions, self.panes.names, options.max_watermark_interval
+        )
+        self.tables: Sequence[Table] = (
+            self.attribution.rules,
+            self._panes,
+            *(self.leads, self.orders, self.customers),
+            SeenIdTable(self.seen, lambda: self.clock.watermark),
+            *self.attribution.tables,
+            *(self._report_outbox, self._letter_outbox),
+        )
         self.is_touched = False
         self._limits = horizon(None)
         self._settled_at = 0
-        granted = acceptance or Acceptance(0)
-        self.refusing = DeadLetters(
-            partition, options.topic_prefix, options.refusal_limit, granted, self.ledger
+
+    def _handlers_by_topic(self) -> dict[str, SourceHandler]:
+        options = self.options
+        conversions = ConversionSource(
+            self.conversions, self.clock, self.panes, options.max_future, options.key_rule
         )
+        found: dict[str, SourceHandler] = {
+            topic: RecordByRecord(self._admission(topic), source, self.panes)
+            for topic, source in (
+                (topics.LEADS, conversions),
+                (topics.ORDERS, conversions),
+                (topics.REPORTS, self._reports),
+            )
+        }
+        for topic in ADS:
+            judge = AdJudge(topic, self.campaign_registry, options.max_future, options.key_rule)
+            found[topic] = AdEvents(self._admission(topic), judge, self.clock, self.panes, self.attribution)
+        return {**found, topics.ERASURES: self._erasures, topics.REKEYED: _Rekeyed(self)}
+
+    def _admission(self, topic: str) -> Admission:
+        return Admission(topic, self.seen, self.ledger[topic], self.dead_letters)
+
+    # --- taking in ---------------------------------------------------------------------------------
 
     def process(self, topic: str, records: Sequence[SourceRecord], now: int) -> None:
         """Take in records of one topic in order of offset; ``now`` dates dead letters.
@@ -132,36 +219,56 @@ class IntakeStage:
         if not len(slab):
             return
         self.is_touched = True
-        self._set_limits()
-        if topic in ADS:
-            self._fold_ads(topic, slab, now)
-        elif topic == topics.ERASURES:
-            self._erase_each(list(slab), now)
-        elif topic == topics.REKEYED:
-            self._take_rekeyed(list(slab))
-        else:
-            self._apply_each(topic, list(slab), now)
+        self._advance_horizon()
+        self._handlers[topic].take(slab, self._limits, now)
         if topic in self.ledger:
             self.received[topic] += len(slab)
-            self.refusing.read(topic, len(slab))
+            self.dead_letters.read(topic, len(slab))
         self.offsets[topic] = int(slab.offsets[-1]) + 1
         self.idle.discard(topic)
-        if self.journeys is not None and self.journeys.unsettled >= MOST:
+        if self.attribution.is_heavy:
             self.settle()
-        self._forget_passed()
+        self._repeat_erasures()
         self._turn_clock()
 
+    def advance(self, topic: str, offset: int) -> None:
+        """Everything of a topic below ``offset`` is read, control records included."""
+        self.offsets[topic] = max(offset, self.offsets.get(topic, 0))
+
+    def unaccounted(self, topic: str) -> int:
+        """Records of a topic that were taken in without a verdict; 0 while the ledger adds up."""
+        return self.received[topic] - self.ledger[topic].read
+
+    def set_idle(self, idle: Collection[str]) -> None:
+        """Take in which event topics are read to their end and silent."""
+        if set(idle) != self.idle:
+            self._advance_horizon()
+            self.idle = set(idle)
+            self.is_touched = True
+            self.settle()
+            self._repeat_erasures()
+        self._turn_clock()
+
+    def _repeat_erasures(self) -> None:
+        """Erase once more whom everything has been read of that was written before the request."""
+        pending = self._erasures.pending
+        if pending.waiting:
+            times = self.attribution.stream_times(self.clock.stream_times)
+            self._erasures.repeat(pending.take(times, self.idle))
+
+    # --- time --------------------------------------------------------------------------------------
+
     @property
-    def reached(self) -> int | None:
-        """The watermark that windows follow: with re-keying, that of all who send here."""
-        return self.clock.watermark if self._awaited is None else self._awaited.watermark
+    def watermark(self) -> int | None:
+        """The watermark that windows follow: with re-keying, that of all partitions that send here."""
+        return self.attribution.watermark(self.clock.watermark)
 
     @property
     def is_idle(self) -> bool:
-        """Whether all event topics are, and those of all who send here."""
-        return self._is_silent and (self._awaited is None or self._awaited.are_idle)
+        """Whether all event topics are idle, and with re-keying all partitions that send here."""
+        return self.attribution.is_idle(own=self._is_silent)
 
-    def own_reached(self) -> SourceProgress:
+    def progress(self) -> SourceProgress:
         """How far the partition's own records have come."""
         active = [at for topic, at in self.clock.stream_times.items() if topic not in self.idle]
         known = [at for at in active if at is not None]
@@ -178,231 +285,138 @@ class IntakeStage:
 
     def _turn_clock(self) -> None:
         self.clock.advance_watermark(self.idle)
-        if self.neighbours is not None:
-            self.neighbours.turn(PartitionStatus(self.clock.watermark, self._is_silent))
+        self.attribution.turn(PartitionStatus(self.clock.watermark, self._is_silent))
 
-    def unaccounted(self, topic: str) -> int:
-        """Records of a topic that were taken in without a verdict; 0 while the ledger adds up."""
-        return self.received[topic] - self.ledger[topic].read
-
-    def advance(self, topic: str, offset: int) -> None:
-        """Everything of a topic below ``offset`` is read, control records included."""
-        self.offsets[topic] = max(offset, self.offsets.get(topic, 0))
-
-    @property
-    def weight(self) -> int:
-        """About how many bytes the next checkpoint takes."""
-        entries = sum(table.changes for table in (self.leads, self.orders, self.customers))
-        return (
-            80 * self.panes.changes
-            + 8 * self.seen.fresh
-            + 300 * (entries + len(self.reports))
-            + self.refusing.weight
-            + (self.journeys.weight if self.journeys is not None else 0)
-            + (self.rekeying.weight if self.rekeying is not None else 0)
-        )
-
-    def set_idle(self, idle: Collection[str]) -> None:
-        """Take in which event topics are read to their end and silent."""
-        if set(idle) != self.idle:
-            self._set_limits()
-            self.idle = set(idle)
-            self.is_touched = True
-            self.settle()
-            self._forget_passed()
-        self._turn_clock()
-
-    def expire(self) -> list[DroppedPane]:
-        """Forget what no fact can reach any more and is sent; return the panes dropped."""
-        reached = self.reached
-        if reached is None:
-            return []
-        if self.journeys is not None and self.journeys.is_expiring(reached, self.options.order_retention):
-            self.settle()
-        self.conversions.expire(reached - self.options.order_retention)
-        if self.journeys is not None:
-            self.journeys.expire(reached, self.options.order_retention)
-        return self.panes.expire(horizon(reached))
-
-    def renew(self, now: int) -> None:
-        """Credit some of what waits for it; fit the data-driven model when its time has come.
-
-        That is once an interval, and oftener until it has a fit.
-        """
-        if self.journeys is None:
-            return
-        if self.journeys.has_stale:
-            self.journeys.renew()
-            self._set_limits()
-            self.settle()
-        fit, interval = self.journeys.data_driven.fit, self.options.refit_interval
-        due = interval if fit.conversions else min(interval, MINUTE)
-        is_due = fit.fitted_at is None or not 0 <= now - fit.fitted_at < due
-        if is_due and self.journeys.data_driven.fitting is None:
-            self.journeys.begin_fit(now)
-        self.journeys.go_on_fitting()
+    # --- crediting ---------------------------------------------------------------------------------
 
     def settle(self) -> None:
-        """Credit what the journeys have changed; conversions wait for the clicks to reach their time.
+        """Credit what has changed in journeys; conversions wait for the clicks to reach their time.
 
         Many at once cost a fraction of one by one; so this is put off for ``credit_interval``, but never past a change
         of the horizon: credits reach the panes that the records have reached, before the windows are final.
         """
-        if self.journeys is None:
-            return
-        reached = self._own_clicks
-        if self._awaited is not None:
-            reached = self._awaited.clicks(reached)
-        self.journeys.settle(reached).fold_into(self.panes, self._limits)
+        self.attribution.settle(self._own_clicks, self.panes, self._limits)
 
-    def settle_due(self, now: int) -> None:
-        """Settle at a checkpoint, when it is time, or when the watermark vouches for another minute."""
-        is_early = 0 <= now - self._settled_at < self.options.credit_interval
-        if not is_early or horizon(self.reached) != self._limits:
-            self.settle()
-            self._settled_at = now
-
-    def _set_limits(self) -> None:
-        """Which panes accept what comes now."""
-        limits = horizon(self.reached)
+    def _advance_horizon(self) -> None:
+        """Follow the watermark with the panes that accept facts; credits that wait are settled before."""
+        limits = horizon(self.watermark)
         if limits != self._limits:
             self.settle()
             self._limits = limits
 
-    def _fold_ads(self, topic: str, slab: SourceRecords, now: int) -> None:
-        """Clicks and impressions: columns, folded once per campaign and pane."""
-        judge = self._ad_judges[topic]
-        ads, large = judge.judge(
-            slab, lambda record, rejection: self.refusing.refuse(topic, record, rejection, now)
-        )
-        rows = np.flatnonzero(ads.plain)
-        if not rows.size:
-            return
-        at, days_from = ads.at[rows], self._limits.days_from
-        self.clock.advance(topic, int(np.minimum(at, slab.timestamps[rows]).max()))
-        is_late = np.zeros(len(rows), dtype=np.bool_) if days_from is None else at < days_from
-        verdicts = self.seen.admit(ads.ids[rows], is_late, at)
-        for row in rows[verdicts == ids.LATE].tolist():
-            self.refusing.refuse_late(topic, slab[row], now)
-        fresh = rows[verdicts == ids.FRESH]
-        self.ledger[topic].applied += len(fresh)
-        self.ledger[topic].duplicate += int((verdicts == ids.DUPLICATE).sum())
-        fold_ads(self.panes, ads, fresh, self._limits, is_click=topic == topics.CLICKS)
-        if self.rekeying is not None:
-            columns = ads.visitors[fresh], ads.at[fresh]
-            campaigns, channels = ads.codes[CAMPAIGN][fresh], ads.codes[CHANNEL][fresh]
-            batch = TouchBatch(*columns, campaigns, ads.texts[CAMPAIGN], channels, ads.texts[CHANNEL])
-            self.rekeying.touch(batch, ads.homes[fresh], is_click=topic == topics.CLICKS)
-        costs = [
-            Contribution(ads.campaign(row), int(ads.at[row]), Tally(spend_micros=large[row]))
-            for row in large.keys() & set(fresh.tolist())
-        ]
-        self.panes.fold(costs, self._limits)
-
-    def _apply_each(self, topic: str, records: Sequence[SourceRecord], now: int) -> None:
-        """Leads, orders and reports: one by one, they are few."""
-        events = decode_slice(DECODERS[topic], records)
-        judge: Callable[[SourceRecord, Any, int | None], Apply]
-        judge = self._judge_report if topic == topics.REPORTS else self._judge_conversion
-        judged: list[tuple[SourceRecord, str, Apply]] = []
-        homes = homes_of(self.options.key_rule, topic, records, events)
-        for record, event, home in zip(records, events, homes, strict=True):
-            try:
-                if isinstance(event, Rejection):
-                    raise event
-                identity = event.report_id if topic == topics.REPORTS else event.event_id
-                judged.append((record, identity, judge(record, event, home)))
-            except Rejection as rejection:
-                self.refusing.refuse(topic, record, rejection, now)
-        hashes = hash_ids([identity for _, identity, _ in judged], ID_SEEDS[topic])
-        seen = set(hashes[self.seen.contains(hashes)].tolist())
-        fresh: list[int] = []
-        found: list[Contribution] = []
-        latest = NEVER
-        for (record, _, apply), hashed in zip(judged, hashes.tolist(), strict=True):
-            if hashed in seen:
-                self.ledger[topic].duplicate += 1
-                continue
-            contributions = apply(self._limits)
-            if contributions is None:
-                self.refusing.refuse_late(topic, record, now)
-                continue
-            found += contributions
-            seen.add(hashed)
-            fresh.append(hashed)
-            latest = max(latest, record.timestamp)
-            self.ledger[topic].applied += 1
-        self.panes.fold(found, self._limits)
-        for resolution, met in enumerate(self.conversions.take_customers()):
-            if met:
-                self.panes.add_to(resolution, met, self._limits)
-        self.seen.remember(np.array(fresh, dtype=np.uint64), latest)
-
-    def _take_rekeyed(self, records: Sequence[SourceRecord]) -> None:
-        """What other partitions sent of persons whose home is here; what came before is passed over."""
-        has_changed = False
-        for record in records:
-            message = decode_rekeyed(record.value or b"")
-            if self.rekeying is None or self.neighbours is None or not self.neighbours.take(message):
-                continue
-            self.rekeying.receive(message)
-            if message.reached is not None:
-                has_changed |= self.neighbours.hear(message.source, message.reached)
-        if has_changed:  # as when topics of its own fall silent: no further word may come
+    def _settle_due(self, now: int) -> None:
+        """Settle at a checkpoint, when it is time, or when the watermark vouches for another minute."""
+        is_early = 0 <= now - self._settled_at < self.options.credit_interval
+        if not is_early or horizon(self.watermark) != self._limits:
             self.settle()
+            self._settled_at = now
 
-    def _erase_each(self, records: Sequence[SourceRecord], now: int) -> None:
-        """Erasures: what waits is credited before, and nothing of the person waits after."""
-        self.settle()
-        for record, event in zip(records, decode_slice(DECODERS[topics.ERASURES], records), strict=True):
-            try:
-                if isinstance(event, Rejection):
-                    raise event
-                self.conversions.erase(event)
-                asked_at = instant(event.requested_at, "requested_at")
-                self.forgetting.note(event, min(asked_at, record.timestamp))
-            except Rejection as rejection:
-                self.refusing.refuse(topics.ERASURES, record, rejection, now)
-            else:
-                self.ledger[topics.ERASURES].applied += 1
-        self.settle()
-
-    def _forget_passed(self) -> None:
-        """Erase once more whom everything has been read of that was written before the request."""
-        if not self.forgetting.waiting:
-            return
-        times = self.clock.stream_times
-        if self._awaited is not None:
-            times = {**times, **self._awaited.least()}
-        erasures = self.forgetting.take(times, self.idle)
-        if erasures:
-            self.settle()
-            for each in erasures:
-                self.conversions.erase(each)
-            self.settle()
-
-    def _judge_conversion(self, record: SourceRecord, event: Lead | Order, home: int | None) -> Apply:
-        at = instant(event.occurred_at, "occurred_at")
-        not_in_future(at, record.timestamp, self.options.max_future)
-        if isinstance(event, Lead):
-            topic, apply = topics.LEADS, self.conversions.lead(event, at, home)
-        else:
-            topic, apply = topics.ORDERS, self.conversions.order(event, at, home)
-        self.clock.advance(topic, min(at, record.timestamp))
-        return apply
-
-    def _judge_report(self, record: SourceRecord, event: AdReport, home: int | None) -> Apply:
-        del home
-        report = judge_report(event, record.offset, self.partition, self._micros)
-
-        def apply(limits: Horizon) -> list[Contribution]:
-            del limits  # reports do not obey the watermark
-            self.reports.append((event.campaign_id, report))
+    def _expire(self) -> list[DroppedPane]:
+        """Forget what no fact can reach any more and is sent; return the panes dropped."""
+        watermark, retention = self.watermark, self.options.order_retention
+        if watermark is None:
             return []
+        if self.attribution.is_expiring(watermark, retention):
+            self.settle()
+        self.conversions.expire(watermark - retention)
+        self.attribution.expire(watermark, retention)
+        return self.panes.expire(horizon(watermark))
 
-        return apply
+    def _renew(self, now: int) -> None:
+        """Credit some of what other rules credited, and fit the data-driven model when its time has come."""
+        if self.attribution.reopen():
+            self._advance_horizon()
+            self.settle()
+        self.attribution.fit(now)
 
-    def _micros(self, amount: Any, currency: str | None, campaign: str | None, at: int) -> int:
-        return self.campaign_registry.rates.micros(
-            amount, currency or self.campaign_registry.currency_of(campaign), at
+    # --- giving out --------------------------------------------------------------------------------
+
+    @property
+    def is_dirty(self) -> bool:
+        """Whether there is anything to write or to give out."""
+        return self.is_touched or self._partials.is_waiting or self.attribution.is_due
+
+    @property
+    def weight(self) -> int:
+        """About how many bytes the next checkpoint takes besides its tables."""
+        return 300 * len(self._reports.gathered) + self.dead_letters.weight + self.attribution.weight
+
+    def work(self, now: int) -> Iterator[Work]:
+        """What a fit leaves to another thread; the checkpoint itself is made without a pause."""
+        del now
+        work = self.attribution.work()
+        if work is not None:
+            yield work
+
+    def emit(self, version: Version, now: int) -> Emitted:
+        """Changed sums for merge partitions, dead letters, and messages for the homes of persons."""
+        self.is_touched = False
+        self._settle_due(now)
+        dropped = self._expire()
+        self._renew(now)
+        changes = self._panes.collect(dropped)
+        reports = self._report_outbox.take(self._reports.take())
+        letters = self._letter_outbox.take(self.dead_letters.take())
+        status = self._partials.due_status(PartitionStatus(self.watermark, self.is_idle), now)
+        lags = self.attribution.lags(is_due=status is not None)
+        outputs = self._partials.outputs(version, changes, reports, status, lags)
+        outputs += [
+            Output(topics.DEAD_LETTERS, self.partition, letter.topic.encode(), _encode_letter(letter))
+            for letter in letters
+        ]
+        outputs += self.attribution.outputs(version.sequence, self.progress(), now)
+        return Emitted(outputs, IntakeViews({topic: replace(each) for topic, each in self.ledger.items()}))
+
+    # --- keeping -----------------------------------------------------------------------------------
+
+    def header(self) -> IntakeHeader:
+        """Offsets, clocks and the ledger."""
+        return IntakeHeader(
+            self.offsets,
+            self.clock.stream_times,
+            self.clock.watermark,
+            self.ledger,
+            self._erasures.pending.waiting,
+            self.attribution.senders(),
+            self.watermark,
         )
+
+    def restore(self, header: Header[IntakeHeader]) -> None:
+        """Put back what the header says."""
+        kept = header.stage
+        self.offsets = kept.offsets
+        self.clock.stream_times.update(kept.stream_times)
+        self.clock.watermark = kept.watermark
+        for topic, counts in kept.ledger.items():
+            known = self.ledger[topic]
+            for name in counts.__struct_fields__:
+                setattr(known, name, getattr(counts, name))
+        self.received.update({topic: counts.read for topic, counts in kept.ledger.items()})
+        self._erasures.pending.waiting = kept.erasures
+        joint = kept.watermark if kept.joint == _UNKNOWN else kept.joint
+        self.attribution.restore(kept.senders, kept.watermark, joint)
+
+    def restored(self) -> None:
+        """All tables are put back."""
+        self.attribution.restored()
+
+    def take_over(self) -> None:
+        """What may be unsent is marked already; views are emitted with every checkpoint."""
+
+    def confirm(self) -> None:
+        """Nothing here depends on it: outboxes and panes go by the sequence."""
+
+
+class _Rekeyed:
+    """The handler of messages from other partitions."""
+
+    def __init__(self, stage: IntakeStage) -> None:
+        self._stage = stage
+
+    def take(self, slab: SourceRecords, limits: Horizon, now: int) -> None:
+        """Take in touches and conversions of persons whose home is here."""
+        del limits, now
+        if self._stage.attribution.receive(
+            list(slab)
+        ):  # as when own topics fall silent: no further message may come
+            self._stage.settle()

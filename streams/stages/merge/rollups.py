@@ -58,11 +58,12 @@ class Rollups:
     def __init__(self, partitions: int, grace: int, options: RollupOptions) -> None:
         #: Packed parts by merge partition, of each window that is kept.
         self.windows: dict[RollupKey, dict[int, bytes]] = {}
-        self.heard: dict[int, tuple[int, int]] = {}
+        self.applied_versions: dict[int, tuple[int, int]] = {}
         self.statuses: list[RollupStatus | None] = [None] * partitions
         self.closed_through: int | None = None
         self.changed: set[RollupKey] = set()
         self.latest: dict[tuple[RollupGroup, str], dict[str, RollupKpi]] = {}
+        self._shows_all = False
         self._grace = grace
         self._options = options
         self._expired = horizon(None)
@@ -74,9 +75,9 @@ class Rollups:
     def take(self, bundle: Bundle, sequence: int) -> None:
         """Take in what a merge partition says; ``sequence`` is that of the checkpoint that will hold it."""
         version = (bundle.epoch, bundle.sequence)
-        if version < self.heard.get(bundle.source, (0, 0)):
+        if version < self.applied_versions.get(bundle.source, (0, 0)):
             return  # of an owner that has been succeeded
-        self.heard[bundle.source] = version
+        self.applied_versions[bundle.source] = version
         for dimension, value, model, window, start, part in bundle.rollups or ():
             key = RollupKey(dimension, value, model, window, start)
             self._put(key, bundle.source, encode(part), sequence)
@@ -109,6 +110,10 @@ class Rollups:
             if not key.is_tumbling:
                 self._pacing.mark(key, sequence)
 
+    def show_all(self) -> None:
+        """Let the next checkpoint give the latest readings of all roll-ups to views once more."""
+        self._shows_all = len(self.latest) > 0
+
     def _put(self, key: RollupKey, source: int, part: bytes, sequence: int) -> None:
         if not self.is_kept(key):
             return  # of a worker with other settings
@@ -129,7 +134,7 @@ class Rollups:
     @property
     def has_pending(self) -> bool:
         """Whether anything waits to be published."""
-        return len(self._pacing) > 0 or self._reached != self.closed_through
+        return self._shows_all or len(self._pacing) > 0 or self._reached != self.closed_through
 
     def oldest(self) -> int | None:
         """The sequence of the oldest change that waits."""
@@ -155,6 +160,9 @@ class Rollups:
                 views.append(reading)
                 group = RollupGroup(reading.dimension, key.value)
                 self.latest.setdefault((group, key.model), {})[reading.window] = reading
+        if self._shows_all:
+            views = [reading for latest in self.latest.values() for reading in latest.values()]
+            self._shows_all = False
         return topic, views
 
     def expire(self, closed: int | None) -> Iterator[RollupKey]:

@@ -4,7 +4,7 @@ Synchronous and free of I/O, like intake. A pane is the sum of whole values, one
 a value that comes twice changes nothing; values of an epoch that has been succeeded are ignored.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -13,17 +13,18 @@ import numpy as np
 
 from metrics.attribution.conversion_lag import LEAD, ORDER, ConversionLags, LagCounts
 from metrics.entities.campaigns import CampaignRegistry
-from metrics.entities.reports import Report, ReportHistory, ReportKey
+from metrics.entities.reports import Report, ReportHistory
 from metrics.kpis.compose import ReadingVersion
 from metrics.kpis.compose_many import ReadingComposer
-from metrics.records.kpi_reading import CampaignKpi, Dimension, Stage
-from metrics.sums.tally_columns import Codes, Integers, Tallies
+from metrics.records.kpi_reading import CampaignKpi, Dimension, RollupKpi, Stage
+from metrics.sums.tally import Tally
+from metrics.sums.tally_columns import Codes, Integers, Tallies, TallyColumns
 from metrics.windows.campaign_codes import CampaignCodes
 from metrics.windows.campaign_windows import CampaignWindows, MergedWindows
 from metrics.windows.open_windows import OpenWindows
 from metrics.windows.panes import QUARTERS, TOTAL, DroppedPane, Horizon, horizon
 from metrics.windows.publish_schedule import PublishAllowance, PublishSchedule, WindowCampaigns
-from metrics.windows.watermark import CampaignClock
+from metrics.windows.watermark import CampaignClock, PartitionStatus
 from metrics.windows.window_kinds import (
     ROLLING_NAMES,
     TOTAL_WINDOW,
@@ -32,13 +33,19 @@ from metrics.windows.window_kinds import (
     window_of,
     windows_of_report,
 )
+from streams import topics
 from streams.messages.pane_blocks import unpack
 from streams.messages.partials import Bundle, PaneBlock, decode_bundle
 from streams.messages.source_records import SourceRecord
-from streams.stages.merge.latest import Latest
+from streams.stages.merge.rollup_exchange import RollupExchange, RollupHeader
 from streams.stages.merge.rollup_parts import ROLLING_KEY, Moment, RollupOptions, RollupParts
 from streams.stages.merge.rollups import Rollups
+from streams.stages.merge.tables import DroppedBeforeTable, MergedPaneTable, ReportTable
+from streams.stages.stage import Work
+from streams.state.checkpoint import Emitted, Output, Version
+from streams.state.store import Header
 
+_encode_reading = msgspec.json.Encoder().encode
 #: How many publish intervals lie between two updates of a window.
 PACE = {"1m": 1, "1h": 5, "1d": 10, TOTAL_WINDOW: 10, "rolling": 5}
 #: The same of every model but ``declared``.
@@ -56,7 +63,6 @@ class MergeOptions(msgspec.Struct, frozen=True):
     views: tuple[str, ...] = ()
     rollups: tuple[Dimension, ...] = ()
     max_rollup_values: int = 50
-    max_series: int = 1_000
 
 
 class Pace(NamedTuple):
@@ -74,13 +80,50 @@ class Pace(NamedTuple):
         )
 
 
+class MergeHeader(msgspec.Struct, array_like=True):
+    """The part of stage two in a checkpoint's header.
+
+    Attributes:
+        closed: how far windows are final, and have gone out for sure.
+        offset: the next one of the partials.
+        applied_versions: epoch and sequence of the newest bundle, by source partition.
+        statuses: what each source partition last said of its watermark.
+        watermark: the least of theirs.
+        lags: of conversions, by source partition and kind.
+        fits: when the data-driven model was last fitted, by source partition.
+        rollups: of roll-ups; None where there were none yet.
+    """
+
+    closed: int | None
+    offset: int
+    applied_versions: dict[int, tuple[int, int]]
+    statuses: list[PartitionStatus | None]
+    watermark: int | None
+    lags: dict[int, dict[str, LagCounts]] = {}
+    fits: dict[int, int] = {}
+    rollups: RollupHeader | None = None
+
+
+class MergeViews(NamedTuple):
+    """What views show of a checkpoint: readings of rolling windows and of the whole history."""
+
+    readings: Sequence[CampaignKpi]
+    rollups: Sequence[RollupKpi]
+
+
 class MergeStage:
     """The state of one merge partition: the campaigns whose ids Kafka's partitioner sends here."""
+
+    header_type = MergeHeader
+    #: All that grows is in the tables.
+    weight = 0
+    format_1 = (0, 1, 2, 4, 5)
 
     def __init__(
         self, partition: int, options: MergeOptions, campaign_registry: CampaignRegistry, pace: Pace
     ) -> None:
         self.partition = partition
+        self.partitions = options.partitions
         self.options = options
         self.campaign_registry = campaign_registry
         self.offset = 0
@@ -89,14 +132,12 @@ class MergeStage:
         self.accounts = MergedWindows(self.subjects)
         self._readings = ReadingComposer(self.accounts, campaign_registry)
         self.clock = CampaignClock(options.partitions)
-        self.heard: dict[int, tuple[int, int]] = {}
+        self.applied_versions: dict[int, tuple[int, int]] = {}
         #: What each source partition last said of the lags of its conversions, by kind.
         self.lags: dict[int, dict[str, LagCounts]] = {}
         #: When each source partition last fitted the data-driven model.
         self.fits: dict[int, int] = {}
         self.windows = OpenWindows(options.grace)
-        self.changed_reports: set[tuple[str, ReportKey]] = set()
-        self.latest = Latest(options.max_series * (1 + len(options.views)))
         self.is_touched = False
         self._intervals = {name: pace * options.publish_interval for name, pace in PACE.items()}
         self._slow_interval = SLOWEST * options.publish_interval
@@ -110,6 +151,19 @@ class MergeStage:
         )
         self.parts = RollupParts(told, campaign_registry, self.accounts)
         self.rollups = Rollups(options.partitions, options.grace, told)
+        self._exchange = RollupExchange(self.parts, self.rollups, partition, options.partitions)
+        #: How far windows are final: by the last checkpoint, and by the last confirmed one.
+        self._closing: int | None = None
+        self._closed: int | None = None
+        #: Whole histories by code as last confirmed: what is shown as a counter, since a crash takes back what was
+        #: merely taken in.
+        self._totals = TallyColumns()
+        self._panes = MergedPaneTable(
+            self, options.views, options.partitions, lambda: self.expire(self._closed)
+        )
+        self._reports = ReportTable(self)
+        dropped = DroppedBeforeTable(self, self._panes)
+        self.tables = (self._panes, dropped, self._reports, *self._exchange.tables)
 
     # --- taking in ---------------------------------------------------------------------------------
 
@@ -148,11 +202,17 @@ class MergeStage:
         for window, start in self._windows_of(code, report):
             self._mark(window, start, _only(code), sequence)
 
-    def offer_views(self) -> None:
-        """The views of all campaigns go out again, since they may have been lost."""
+    def show_all(self) -> None:
+        """Let the next checkpoints have the readings for views of all campaigns, and of roll-ups as they were last."""
         self.views.mark(ROLLING_KEY, 0, self.subjects.everyone, self.sequence)
+        self.rollups.show_all()
 
-    def restore(self, resolution: int, start: int, codes: Codes, parts: dict[int, Tallies]) -> None:
+    def show(self, campaigns: Iterable[str]) -> None:
+        """Let the next checkpoints have the readings for views of some campaigns, in every model."""
+        codes = self.subjects.with_models(self.subjects.codes(campaigns))
+        self.views.mark(ROLLING_KEY, 0, codes, self.sequence)
+
+    def put_back(self, resolution: int, start: int, codes: Codes, parts: dict[int, Tallies]) -> None:
         """Put back a pane, and its window among those that still become final."""
         self.accounts.restore(resolution, start, codes, parts)
         if resolution != TOTAL:
@@ -162,10 +222,6 @@ class MergeStage:
         """Put the windows of a restored report among those that still become final."""
         for window, start in self._windows_of(code, report):
             self._reopen(window, start, _only(code))
-
-    def catch_up(self) -> None:
-        """Restored state accepts what it accepted when it was stored."""
-        self._limits = horizon(self.clock.watermark)
 
     def _windows_of(self, code: int, report: Report) -> Iterator[tuple[str, int]]:
         account = CampaignWindows(self.accounts, code)
@@ -182,9 +238,9 @@ class MergeStage:
             self.rollups.take(bundle, self.sequence + 1)
             return
         version = (bundle.epoch, bundle.sequence)
-        if version < self.heard.get(bundle.source, (0, 0)):
+        if version < self.applied_versions.get(bundle.source, (0, 0)):
             return  # of an owner that has been succeeded
-        self.heard[bundle.source] = version
+        self.applied_versions[bundle.source] = version
         changed = [self._take_block(bundle.source, block) for block in bundle.blocks]
         if any(map(len, changed)):
             self._mark_rolling(np.unique(np.concatenate(changed)))
@@ -215,7 +271,7 @@ class MergeStage:
         replaced, had_short = report_history.reports.get(report.key), report_history.has_short
         if report_history.put(report) is None:
             return
-        self.changed_reports.add((campaign_id, report.key))
+        self._reports.changed.add((campaign_id, report.key))
         for one in (replaced, report):
             if one is not None:
                 self.remark_report(code, one)
@@ -248,14 +304,91 @@ class MergeStage:
     def _interval(self, window: str, codes: Codes) -> Integers:
         return np.where(self.subjects.are_models(codes), self._slow_interval, self._intervals[window])
 
+    # --- keeping -----------------------------------------------------------------------------------
+
+    def header(self) -> MergeHeader:
+        """Offset, clock, and what is final for sure."""
+        return MergeHeader(
+            self._closed,
+            self.offset,
+            self.applied_versions,
+            self.clock.statuses,
+            self.clock.watermark,
+            self.lags,
+            self.fits,
+            self._exchange.header(),
+        )
+
+    def restore(self, header: Header[MergeHeader]) -> None:
+        """Put back what the header says; restored state accepts what it accepted when it was stored."""
+        kept = header.stage
+        self.sequence = header.sequence
+        self._closed = self.windows.through = kept.closed
+        self.offset, self.applied_versions = kept.offset, kept.applied_versions
+        self.clock.statuses, self.clock.watermark = kept.statuses, kept.watermark
+        self.lags, self.fits = kept.lags, kept.fits
+        self._exchange.restore(kept.rollups)
+        self._limits = horizon(self.clock.watermark)
+
+    def restored(self) -> None:
+        """All panes are there: whole histories, and which campaigns count in which roll-ups."""
+        everyone = self.subjects.everyone
+        self._totals.put(everyone, self.subjects.room, self.accounts.total(everyone))
+        self._exchange.restored(self.accounts, self.sequence, self.moment.kept)
+
+    def take_over(self) -> None:
+        """All views are offered again, since they may have been lost."""
+        self.views.mark(ROLLING_KEY, 0, self.subjects.everyone, self.sequence)
+        self.rollups.offer_all(self.sequence)
+
+    def confirm(self) -> None:
+        """What the last checkpoint made final has gone out for sure, and its totals count."""
+        self._closed = self._closing
+        self._exchange.confirm()
+        codes, totals = self._panes.totals
+        self._totals.put(codes, self.subjects.room, totals)
+
+    def totals(self, codes: Codes) -> list[Tally]:
+        """The whole history of campaigns as last confirmed."""
+        return self._totals.sums(codes).as_list()
+
     # --- giving out --------------------------------------------------------------------------------
 
     @property
-    def has_pending(self) -> bool:
+    def is_dirty(self) -> bool:
         """Whether anything waits to be written or published."""
         is_closing = self.windows.through != self.clock.watermark
-        waiting = len(self.schedule) > 0 or len(self.views) > 0
+        waiting = len(self.schedule) > 0 or len(self.views) > 0 or self._exchange.is_waiting
         return self.is_touched or is_closing or waiting or self.parts.has_pending or self.rollups.has_pending
+
+    def work(self, now: int) -> Iterator[Work]:
+        """None: a checkpoint of this stage is made without a pause."""
+        del now
+        return iter(())
+
+    def emit(self, version: Version, now: int) -> Emitted:
+        """Readings that are due for topics and for views, and parts of roll-ups."""
+        pending = self.oldest()
+        self.sequence = version.sequence
+        self.is_touched = False
+        fitted_at = min(self.fits.values(), default=None)
+        stamp = ReadingVersion(
+            *(version.revision, self.clock.watermark, now, self.options.currency), self.lags_now(), fitted_at
+        )
+        readings = self.readings(stamp, now)
+        views = self.view_readings(stamp, now)
+        rollups = self._exchange.emit(version, stamp, self.moment, self.windows.through)
+        self._closing = self.windows.through
+        published = self.sequence if pending is None else pending - 1
+        return Emitted(
+            [self._published(reading) for reading in readings] + rollups.outputs,
+            MergeViews(views, rollups.views),
+            min(published, self.sequence - 1),
+        )
+
+    def _published(self, reading: CampaignKpi) -> Output:
+        key = reading.campaign_id.encode()
+        return Output(topics.CAMPAIGN_KPIS, self.partition, key, _encode_reading(reading))
 
     def oldest(self) -> int | None:
         """The sequence of the oldest change that waits to be published."""
@@ -294,20 +427,9 @@ class MergeStage:
         self._slide()
         found: list[CampaignKpi] = []
         for _, _, codes in self.views.take(now):
-            for code, mine in zip(
-                codes.tolist(), self._readings.of_rolling_windows(codes, self._spans, stamp), strict=True
-            ):
-                self.latest.put(self.subjects.names[code], mine)
-                found += mine
+            for readings in self._readings.of_rolling_windows(codes, self._spans, stamp):
+                found += readings
         return found
-
-    def keep_latest(self, campaigns: Collection[str] | None) -> None:
-        """Of which campaigns the latest readings are kept, None: of all, while they are few; others come with their next."""
-        self.latest.keep(campaigns)
-        missing = [] if campaigns is None else [name for name in campaigns if name not in self.latest]
-        if missing:
-            codes = self.subjects.with_models(self.subjects.codes(missing))
-            self.views.mark(ROLLING_KEY, 0, codes, self.sequence)
 
     def expire(self, closed: int | None) -> Iterator[DroppedPane]:
         """Drop the panes that no fact could reach at ``closed``, when their windows went out for sure."""
@@ -316,13 +438,6 @@ class MergeStage:
             if earliest is not None and earliest != before:
                 yield from self.accounts.drop_before(resolution, earliest)
         self._expired = limits
-
-    @property
-    def weight(self) -> int:
-        """About how many bytes the next checkpoint takes."""
-        return (40 + 20 * self.options.partitions) * self.accounts.changes + 200 * (
-            len(self.changed_reports) + len(self.rollups.changed)
-        )
 
     def lags_now(self) -> ConversionLags | None:
         """Lags of all source partitions; None where no journeys are kept."""

@@ -35,14 +35,13 @@ def processor(world) -> TaskManager:
         monotonic=lambda: world.now,
         highwater=lambda topic, _: world.ends.get(topic, 0),
         answered=lambda _topic, _partition: world.answer,
-        offer=lambda _readings, _birth: None,
         fail=lambda _error: None,
     )
     made = TaskManager(
         Settings(idle_after=IDLE_AFTER_S * 1000), CampaignRegistry("EUR"), Telemetry("test"), ports
     )
-    made.held[0] = made._holding(0, generation=1)
-    made.held[0].intake.intake.offsets = dict.fromkeys(topics.SOURCES, 0)
+    made.held[0] = made._tasks_of(0, generation=1)
+    made.held[0].intake.stage.offsets = dict.fromkeys(topics.SOURCES, 0)
     return made
 
 
@@ -51,7 +50,7 @@ def look(processor: TaskManager, world: World, seconds: float, *, answers: bool 
     world.now += seconds
     world.answer += answers
     processor.look_around()
-    return set(holding(processor).intake.intake.idle)
+    return set(holding(processor).intake.stage.idle)
 
 
 def holding(processor: TaskManager) -> PartitionTasks:
@@ -100,8 +99,8 @@ def test_a_backlog_makes_checkpoints_of_both_stages_rare_and_its_end_makes_them_
 ):
     world.ends[topics.LEADS] = 150_000
     look(processor, world, 1)
-    intake, merge = holding(processor).seats[:2]
+    intake, merge = holding(processor).tasks[:2]
     assert (intake.is_behind, merge.is_behind, processor.is_behind) == (True, True, True)
-    holding(processor).intake.intake.offsets[topics.LEADS] = 149_000
+    holding(processor).intake.stage.offsets[topics.LEADS] = 149_000
     look(processor, world, 1)
     assert not processor.is_behind

@@ -16,15 +16,28 @@ from streams.messages.partials import Bundle
 from streams.messages.source_records import Record
 from streams.settings import Settings
 from streams.sinks.campaign_series import CampaignSeries
-from streams.stages.merge.merge_log import MergeLog
 from streams.stages.merge.stage import MergeOptions, MergeStage, Pace
 from streams.state.codec import encode
+from streams.state.store import StateStore
 
 AT = 40 * DAY
 CAMPAIGNS = 7
 
 
-def feed(log, sequence, reports=()):
+def write(log, series, now):
+    """A checkpoint that is confirmed."""
+    made = log.checkpoint(now)
+    log.confirm(made.sequence)
+    series.confirmed(0, made.views)
+
+
+def page(log, series, now):
+    """The choice of who has series, and then a page."""
+    series.choose([log.stage], now)
+    return series.snapshots([log.stage])
+
+
+def feed(log, series, sequence, reports=()):
     """Clicks and leads of every campaign: the n-th spends n euros."""
     panes = []
     for number in range(CAMPAIGNS):
@@ -36,9 +49,9 @@ def feed(log, sequence, reports=()):
                 (subject(f"c{number}", "linear"), resolution, start, credit),
             ]
     said = Bundle(0, 1, sequence, pack(panes), list(reports), PartitionStatus(AT, is_idle=False))
-    log.merge.process([Record(log.merge.offset, 0, None, encode(said))])
+    log.stage.process([Record(log.stage.offset, 0, None, encode(said))])
     for second in range(12):
-        log.confirm(log.checkpoint(AT + second * 10_000).sequence)
+        write(log, series, AT + second * 10_000)
 
 
 @pytest.fixture
@@ -50,16 +63,17 @@ def campaign_registry():
 
 
 def made(campaign_registry, limit, reports=()):
-    options = MergeOptions(1, 60_000, 1_000, ZoneInfo("UTC"), "EUR", ("linear",), max_series=limit)
-    log = MergeLog(MergeStage(0, options, campaign_registry, Pace.of(10_000)), 0)
-    feed(log, 1, reports)
+    options = MergeOptions(1, 60_000, 1_000, ZoneInfo("UTC"), "EUR", ("linear",))
+    log = StateStore(MergeStage(0, options, campaign_registry, Pace.of(10_000)), 0)
     settings = Settings(
         max_campaign_series=limit,
         gauge_models=["declared", "linear"],
         gauge_windows=["24h", "total"],
         attribution_models=["linear"],
     )
-    return log, CampaignSeries(settings, campaign_registry)
+    series = CampaignSeries(settings, campaign_registry)
+    feed(log, series, 1, reports)
+    return log, series
 
 
 def shares(kept, folded, model, window, field):
@@ -72,8 +86,8 @@ def shares(kept, folded, model, window, field):
 def test_series_and_sums_of_the_others_are_all_campaigns_that_are_not_archived(campaign_registry, limit):
     log, series = made(campaign_registry, limit)
     for scrape in range(3):  # what is newly shown has its readings by the next page
-        kept, folded = series.snapshots([log], AT + scrape)
-        log.confirm(log.checkpoint(AT + 300_000 + scrape * 60_000).sequence)
+        kept, folded = page(log, series, AT + scrape)
+        write(log, series, AT + 300_000 + scrape * 60_000)
     assert len(kept) + folded.count == CAMPAIGNS - 1
     assert len(kept) == min(limit, CAMPAIGNS - 1)
     for window in ("24h", "total"):
@@ -94,19 +108,19 @@ def test_what_reports_say_decides_who_is_shown_and_counts_in_the_sums(campaign_r
     report = Report("s", None, AT - DAY, AT, (1, 0, 0), 100, 50, 9_000_000, 0)
     log, series = made(campaign_registry, 1, [("c0", report)])
     for scrape in range(2):
-        kept, folded = series.snapshots([log], AT + scrape)
-        log.confirm(log.checkpoint(AT + 300_000 + scrape * 60_000).sequence)
+        kept, folded = page(log, series, AT + scrape)
+        write(log, series, AT + 300_000 + scrape * 60_000)
     assert [each.campaign_id for each in kept] == ["c0"]
     log, series = made(campaign_registry, 1)
-    kept, folded = series.snapshots([log], AT)
+    kept, folded = page(log, series, AT)
     assert folded.sums["declared", "total", "EUR"]["spend_micros"] == sum(range(2, 6)) * 1_000_000
 
 
 def test_readings_are_kept_of_those_who_are_shown(campaign_registry):
     log, series = made(campaign_registry, 2)
-    assert len(log.merge.latest) == 4  # campaigns and their views, whoever came first
+    assert len(series.latest_of(0)) == 4  # campaigns and their views, whoever came first
     for scrape in range(2):
-        series.snapshots([log], AT + scrape)
-        log.confirm(log.checkpoint(AT + 300_000 + scrape * 60_000).sequence)
+        page(log, series, AT + scrape)
+        write(log, series, AT + 300_000 + scrape * 60_000)
     shown = {"c6", "c5", "c0"}  # c0 has sums of its own
-    assert set(log.merge.latest) == {name for c in shown for name in (c, subject(c, "linear"))}
+    assert set(series.latest_of(0)) == {(c, model) for c in shown for model in ("declared", "linear")}

@@ -14,8 +14,7 @@ from kafka.admin import ConfigResource
 
 from streams import topics
 from streams.embedded.broker import embedded_broker
-from streams.stages.intake.intake_log import IntakeMeta
-from streams.state.codec import META_KEY, decode_as
+from streams.state.store import epoch_of
 from streams.transport import checkpoint_writer as checkpoint_module
 from streams.transport.checkpoint_writer import CheckpointError
 from streams.transport.client_options import aiokafka_options, kafka_python_options
@@ -79,7 +78,7 @@ def baseline(broker: Any) -> dict[str, Any]:
 def test_owners_that_die_at_a_point_change_nothing_of_what_comes_out(
     broker, settings_for, baseline, monkeypatch, point
 ) -> None:
-    # Each seat: an owner that dies in its work, one that dies while it claims the partition, one that lives.
+    # Each task: an owner that dies in its work, one that dies while it claims the partition, one that lives.
     monkeypatch.setattr(checkpoint_module, "MAX_BATCH_BYTES", 20_000)
     deaths = {(stage, 0): [Death(point, at=3), Death(point, at=1)] for stage in (INTAKE, MERGE)}
     found = asyncio.run(run(loaded(settings_for, broker), deaths))
@@ -106,11 +105,11 @@ def hear(made: Deployment, *campaigns: str) -> None:
     made.intake(0).process(topics.CLICKS, records_of(values, offset), made.now)
 
 
-async def refuses_what_follows(made: Deployment, seat: Any) -> None:
+async def refuses_what_follows(made: Deployment, task: Any) -> None:
     with pytest.raises(CheckpointError, match=r"earlier checkpoint is open.*was not confirmed"):
-        await seat._write()
+        await task._write()
     before = await lengths(made.settings)
-    await seat.close()  # gives up without another attempt
+    await task.close()  # gives up without another attempt
     assert await lengths(made.settings) == before
 
 
@@ -136,17 +135,17 @@ def written_by_intake(settings: Any) -> list[TopicPartition]:
 def test_an_append_without_a_broker_fails_within_its_deadline_and_nothing_follows_it(settings_for) -> None:
     async def scenario() -> None:
         async with deployment(settings) as made:
-            seat = made.seats[INTAKE, 0]
+            task = made.tasks[INTAKE, 0]
             hear(made, "c")
             handle.stop()
             began = time.monotonic()
             with pytest.raises(CheckpointError, match="was not confirmed"):
-                await seat.checkpoint()
+                await task.checkpoint()
             assert time.monotonic() - began < 2 * settings.session_timeout / 1000
             hear(made, "d")
             with pytest.raises(CheckpointError, match=r"earlier checkpoint is open.*was not confirmed"):
-                await seat.checkpoint()
-            await asyncio.wait_for(seat.close(), 5)
+                await task.checkpoint()
+            await asyncio.wait_for(task.close(), 5)
 
     with embedded_broker() as handle:
         settings = fresh(settings_for, handle, session_timeout="2s")
@@ -160,10 +159,10 @@ def test_of_an_append_that_its_topic_refuses_no_reader_sees_an_output(broker, se
             before = await visible(settings)
             hear(made, *(f"c-{number}" for number in range(50)))
             with pytest.raises(CheckpointError, match="MessageSizeTooLarge"):
-                await made.seats[INTAKE, 0].checkpoint()
+                await made.tasks[INTAKE, 0].checkpoint()
             assert await visible(settings) == before
             hear(made, "d")
-            await refuses_what_follows(made, made.seats[INTAKE, 0])
+            await refuses_what_follows(made, made.tasks[INTAKE, 0])
             assert await visible(settings) == before
 
     settings = fresh(settings_for, broker)
@@ -183,7 +182,7 @@ def limit_message_size(settings: Any, topic: str, size: int) -> None:
 def test_the_next_write_of_an_owner_that_was_succeeded_fails(broker, settings_for) -> None:
     async def scenario() -> None:
         async with deployment(settings) as made:
-            first = made.seats[INTAKE, 0]
+            first = made.tasks[INTAKE, 0]
             hear(made, "of-the-first")
             await succeed(made)
             with pytest.raises(CheckpointError, match=FENCED):
@@ -197,7 +196,7 @@ def test_the_next_write_of_an_owner_that_was_succeeded_fails(broker, settings_fo
 
 async def succeed(made: Deployment) -> None:
     """Another owner takes partition 0, while the first does not know."""
-    made.buried.append(made.seats[INTAKE, 0])
+    made.buried.append(made.tasks[INTAKE, 0])
     await made.open(INTAKE, 0)
 
 
@@ -210,8 +209,8 @@ def test_a_release_that_cannot_write_ends_the_process_since_aiokafka_would_only_
         failures: list[BaseException] = []
         made = Deployment(settings, on_failure=failures.append)
         await made.processor.take_over({0}, 1)
-        made.processor.held[0].intake.intake.is_touched = True
-        async with deployment(settings):  # fences the seats of the first
+        made.processor.held[0].intake.stage.is_touched = True
+        async with deployment(settings):  # fences the tasks of the first
             with pytest.raises(CheckpointError):
                 await made.processor.release()
         assert [type(failure) for failure in failures if "intake" in str(failure)] == [CheckpointError]
@@ -229,7 +228,7 @@ def test_an_owner_that_stalls_amid_a_checkpoint_and_wakes_up_succeeded_cannot_wr
     async def scenario() -> None:
         death = Death(point, at=2, stall=asyncio.Event())
         async with deployment(settings, {(INTAKE, 0): [death]}) as made:
-            first = made.seats[INTAKE, 0]
+            first = made.tasks[INTAKE, 0]
             hear(made, "torn")
             writing = asyncio.create_task(first.checkpoint())
             await asyncio.wait_for(death.is_there.wait(), 10)
@@ -257,7 +256,7 @@ def test_without_transactions_what_an_owner_appends_after_its_successor_is_not_r
     async def scenario() -> None:
         death = Death(BEFORE_APPEND, at=2, stall=asyncio.Event())
         async with deployment(settings, {(INTAKE, 0): [death]}) as made:
-            first = made.seats[INTAKE, 0]
+            first = made.tasks[INTAKE, 0]
             hear(made, "late")
             writing = asyncio.create_task(first.checkpoint())
             await asyncio.wait_for(death.is_there.wait(), 10)
@@ -279,7 +278,7 @@ def test_without_transactions_what_an_owner_appends_after_its_successor_is_not_r
 async def epochs(settings: Any) -> list[int]:
     """Epochs of the committed checkpoints of partition 0, in order."""
     found = await entries_of(settings, topics.INTAKE_CHANGELOG)
-    return [decode_as(IntakeMeta, value).epoch for key, value in found if key == META_KEY and value]
+    return [epoch for entry in found if (epoch := epoch_of([entry])) is not None]
 
 
 def test_what_an_owner_had_begun_is_in_the_log_and_never_read(broker, settings_for) -> None:

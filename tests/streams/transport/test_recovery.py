@@ -181,7 +181,7 @@ async def stored(settings: Any, change: Callable[[Deployment], None]) -> None:
     async with deployment(settings) as made:
         change(made)
         for stage in (INTAKE, MERGE):
-            made.seats[stage, 0].stage._is_due = True
+            made.tasks[stage, 0].store._is_claimed = False
             await made.checkpoint(stage, 0)
 
 
@@ -201,10 +201,10 @@ def test_a_state_of_another_number_of_partitions_is_refused(broker, settings_for
         async with deployment(settings):
             pass
         more = settings.model_copy(update={"partitions": 3})
-        seat = Deployment(more).seat(stage, 0)
+        task = Deployment(more).task(stage, 0)
         with pytest.raises(StateError, match=r"made with 1 partitions.*says 3.*ROISTREAM_TOPIC_PREFIX"):
-            await seat.open()
-        await seat.close()
+            await task.open()
+        await task.close()
 
     settings = fresh(settings_for, broker)
     asyncio.run(scenario())

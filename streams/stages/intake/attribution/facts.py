@@ -27,6 +27,16 @@ class PersonIds(NamedTuple):
     others: tuple[int, ...]
 
 
+class ConversionUpdate(NamedTuple):
+    """What a record says of a conversion; see ``Journeys.convert``."""
+
+    key: str
+    at: int
+    named: PersonIds
+    counted: Sequence[Contribution]
+    seen_at: int
+
+
 class CreditChanges:
     """What has been credited, and taken back: sums of each subject, and what was told of some conversions apart."""
 

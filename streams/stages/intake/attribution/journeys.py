@@ -58,7 +58,7 @@ class Journeys:
         }
         self.places = Touchpoints()
         self.people = IdentityGraph()
-        self.conversions: KeyedTable[Conversion] = KeyedTable("jc", Conversion)
+        self.conversions: KeyedTable[Conversion] = KeyedTable("jc", Conversion, weight=200)
         self.lags = {LEAD: LagCounts(), ORDER: LagCounts()}
         self.lags_changed = False
         self.data_driven = DataDriven(rules, self.places)
@@ -204,11 +204,16 @@ class Journeys:
     # --- keeping -----------------------------------------------------------------------------------
 
     @property
-    def weight(self) -> int:
-        """About how many bytes the next checkpoint takes."""
-        touches = sum(store.fresh for store in self.touches.values())
-        conversions = self.conversions.changes + len(self._unstored)
-        return 20 * touches + 200 * conversions + 100 * self.people.changes
+    def is_due(self) -> bool:
+        """Whether something waits for the next checkpoint."""
+        rewritten = any(store.has_rewritten for store in self.touches.values())
+        is_fitting = self.data_driven.fitting is not None
+        return rewritten or self.has_stale or self.unsettled > 0 or is_fitting
+
+    @property
+    def unstored(self) -> int:
+        """How many conversions the table does not have as they are now."""
+        return len(self._unstored)
 
     def store(self) -> None:
         """Put what waits to be settled into the table, with what was counted of it, so that it waits after a restart too."""

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from metrics.values.time import format_instant
 from streams import topics
-from streams.stages.budget.controller_log import ControllerLog
-from tests.bench.bench_controller import NOW, controller_of
+from tests.bench.bench_controller import NOW, board_of
 from tests.support.examples import examples
 
 BUDGET = 1_000
@@ -31,11 +30,10 @@ class Board:
 
     def opened(self):
         """The next owner, at the live edge."""
-        controller = controller_of(1).controller
-        log = ControllerLog(controller, 4, lambda: NOW, is_atomic=self.is_atomic)
+        log = board_of(1, is_atomic=self.is_atomic)
         log.restore(list(self.changelog.items()))
         log.take_over()
-        controller.is_live = True
+        log.stage.is_live = True
         return log
 
     def say(self):
@@ -46,7 +44,7 @@ class Board:
 
     def step(self, crash):
         """Hear what was said, and write it down, up to a crash."""
-        self.log.controller.take(topics.BUDGET_DECISIONS, 0, self.words)
+        self.log.stage.take(topics.BUDGET_DECISIONS, 0, self.words)
         made = self.log.checkpoint(NOW)
         if crash != BEFORE and not (self.is_atomic and crash == 0 and made.outputs):
             self.changelog.update(made.entries)

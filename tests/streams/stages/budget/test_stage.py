@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 from metrics.values.time import MINUTE
 from streams import topics
-from tests.bench.bench_controller import NOW, controller_of, records
+from tests.bench.bench_controller import NOW, board_of, records
 
 CAMPAIGNS = 1_000
 
@@ -14,19 +14,19 @@ def drained(slices):
 
 
 def test_a_step_in_slices_is_the_step_at_once():
-    one, other = controller_of(CAMPAIGNS), controller_of(CAMPAIGNS)
+    one, other = board_of(CAMPAIGNS), board_of(CAMPAIGNS)
     for log in (one, other):
-        log.controller.take(topics.CAMPAIGN_KPIS, 0, records(range(CAMPAIGNS), NOW, 0, spend=60))
-    drained(one.slices(NOW))
+        log.stage.take(topics.CAMPAIGN_KPIS, 0, records(range(CAMPAIGNS), NOW, 0, spend=60))
+    drained(one.stage.work(NOW))
     assert one.checkpoint(NOW) == other.checkpoint(NOW)
-    assert one.controller.board == other.controller.board
+    assert one.stage.board == other.stage.board
 
 
 def test_what_comes_between_the_pauses_waits_for_the_next_step_and_so_does_its_offset():
-    log = controller_of(CAMPAIGNS)
-    controller = log.controller
+    log = board_of(CAMPAIGNS)
+    controller = log.stage
     controller.take(topics.CAMPAIGN_KPIS, 0, records(range(CAMPAIGNS), NOW, 0))
-    work = log.slices(NOW)
+    work = log.stage.work(NOW)
     next(work)
     later = records([3], NOW + MINUTE, CAMPAIGNS, spend=70)
     controller.take(topics.CAMPAIGN_KPIS, 0, later)
@@ -34,48 +34,46 @@ def test_what_comes_between_the_pauses_waits_for_the_next_step_and_so_does_its_o
     log.confirm(log.checkpoint(NOW).sequence)
     assert controller.board.campaigns["c-3"].latest.revision == 4
     assert log.is_dirty
-    restored = controller_of(CAMPAIGNS)
+    restored = board_of(CAMPAIGNS)
     # The first checkpoint wrote the others; this one what came in between.
     restored.restore(log.checkpoint(NOW + MINUTE).entries)
-    assert restored.controller.offsets[topics.CAMPAIGN_KPIS, 0] == CAMPAIGNS + 1
-    assert restored.controller.board.campaigns["c-3"].latest.revision == CAMPAIGNS + 1
+    assert restored.stage.offsets[topics.CAMPAIGN_KPIS, 0] == CAMPAIGNS + 1
+    assert restored.stage.board.campaigns["c-3"].latest.revision == CAMPAIGNS + 1
 
 
 def test_offsets_of_a_checkpoint_are_those_at_the_beginning_of_its_step():
-    log = controller_of(1)
-    log.controller.take(topics.CAMPAIGN_KPIS, 0, records([0], NOW, 0))
-    work = log.slices(NOW)
+    log = board_of(1)
+    log.stage.take(topics.CAMPAIGN_KPIS, 0, records([0], NOW, 0))
+    work = log.stage.work(NOW)
     next(work)
-    log.controller.take(topics.CAMPAIGN_KPIS, 0, records([0], NOW, 1))
+    log.stage.take(topics.CAMPAIGN_KPIS, 0, records([0], NOW, 1))
     drained(work)
     entries = log.checkpoint(NOW).entries
-    crashed = controller_of(1)
+    crashed = board_of(1)
     crashed.restore(entries)
-    assert crashed.controller.offsets[topics.CAMPAIGN_KPIS, 0] == 1
+    assert crashed.stage.offsets[topics.CAMPAIGN_KPIS, 0] == 1
 
 
 def test_thousands_of_campaigns_are_looked_at_a_hundred_at_a_time():
-    log = controller_of(CAMPAIGNS)
-    log.controller.take(topics.CAMPAIGN_KPIS, 0, records(range(CAMPAIGNS), NOW, 0))
+    log = board_of(CAMPAIGNS)
+    log.stage.take(topics.CAMPAIGN_KPIS, 0, records(range(CAMPAIGNS), NOW, 0))
     registering, absorbing, judging, encoding, showing = (
         CAMPAIGNS // size for size in (100, 100, 100, 200, 25)
     )
-    assert drained(log.slices(NOW)) >= registering + absorbing + judging + encoding + showing
+    assert drained(log.stage.work(NOW)) >= registering + absorbing + judging + encoding + showing
 
 
 def test_every_card_is_shown_again_when_asked_for_and_only_then():
-    log = controller_of(10)
+    log = board_of(10)
     log.checkpoint(NOW)
-    log.checkpoint(NOW)
-    assert log.cards == []
-    log.show_all()
+    assert log.checkpoint(NOW).views.cards == []
+    log.stage.show_all()
     assert log.is_dirty
-    log.checkpoint(NOW)
-    assert len(log.cards) == 10
+    assert len(log.checkpoint(NOW).views.cards) == 10
 
 
 def test_records_that_cannot_be_read_are_passed_over_and_what_is_among_them_is_not():
-    log = controller_of(1)
+    log = board_of(1)
     word = b'{"decision_id":"d","campaign_id":"c-0","verb":"pause","occurred_at":%d}' % NOW
     alert = (
         b'{"alert_id":"a","campaign_id":"c-0","rule":"R","status":"firing","starts_at":%d,"received_at":%d}'
@@ -87,9 +85,9 @@ def test_records_that_cannot_be_read_are_passed_over_and_what_is_among_them_is_n
     for topic, right in ((topics.BUDGET_DECISIONS, word), (topics.BUDGET_ALERTS, alert % (NOW, NOW))):
         values = [*wrong, None, right]
         records_of = [SimpleNamespace(offset=at, value=value) for at, value in enumerate(values)]
-        log.controller.take(topic, 0, records_of)
-        assert log.controller.offsets[topic, 0] == len(values)
-    drained(log.slices(NOW))
+        log.stage.take(topic, 0, records_of)
+        assert log.stage.offsets[topic, 0] == len(values)
+    drained(log.stage.work(NOW))
     actions = [output.value for output in log.checkpoint(NOW).outputs]
     assert [b'"verb":"pause"' in value for value in actions] == [True]
-    assert list(log.controller.board.campaigns) == ["c-0"]
+    assert list(log.stage.board.campaigns) == ["c-0"]

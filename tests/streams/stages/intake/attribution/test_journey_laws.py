@@ -14,13 +14,13 @@ from metrics.entities.campaigns import CampaignRegistry
 from metrics.entities.leads import LeadEntry
 from metrics.entities.orders import FirstOrder, OrderEntry
 from metrics.records.events import Lead, Order
+from metrics.records.partition_keys import KeyRule
 from metrics.sums.tally import Tally
 from metrics.values.time import DAY, HOUR, floor_to
 from metrics.windows.panes import DAYS, TOTAL, Panes, horizon
+from streams.stages.intake.attribution.attribution import Attribution
 from streams.stages.intake.attribution.facts import TouchBatch
-from streams.stages.intake.attribution.journeys import Journeys
 from streams.stages.intake.conversions import Conversions
-from streams.stages.intake.repartition import Repartitioner
 from streams.state.keyed_table import KeyedTable
 from tests.support.examples import examples
 
@@ -66,10 +66,11 @@ class Partition:
     """Conversions and journeys as intake holds them."""
 
     def __init__(self, rules=RULES):
-        self.journeys = Journeys(rules)
+        attribution = Attribution(0, 1, rules, KeyRule(), HOUR, 1_000)
+        self.journeys = attribution.journeys
         self.panes = Panes()
         tables = KeyedTable("l", LeadEntry), KeyedTable("o", OrderEntry), KeyedTable("c", FirstOrder)
-        self.conversions = Conversions(*tables, CampaignRegistry("EUR"), Repartitioner(0, self.journeys))
+        self.conversions = Conversions(*tables, CampaignRegistry("EUR"), attribution)
 
     def take(self, number, kind, value):
         if kind == "touch":

@@ -12,7 +12,7 @@ _ALL_FROM_THE_HEAP = {"MALLOC_MMAP_THRESHOLD_": "33554432", "MALLOC_TRIM_THRESHO
 _KEEPS = """
 import resource
 import numpy as np
-from streams.runtime.allocation import give_back
+from streams.runtime.process_tuning import give_back
 
 def resident_mb():
     return int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize() / 2**20

@@ -1,0 +1,366 @@
+"""Attribution as stage one sees it: journeys, what leaves for the homes of persons, and the clock of all source partitions.
+
+``NoAttribution`` is the null object where no model is computed; ``Attribution`` is the whole. Neither has I/O.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+
+from metrics.attribution.batch_credit import MOST
+from metrics.attribution.conversion_lag import LagCounts
+from metrics.attribution.models import AttributionRules
+from metrics.entities.ad_columns import CAMPAIGN, CHANNEL, AdColumns, Integers
+from metrics.entities.leads import LeadEntry
+from metrics.entities.orders import FirstOrder, OrderEntry
+from metrics.records.events import Erasure, Lead, Order
+from metrics.records.partition_keys import KeyRule
+from metrics.values.time import MINUTE
+from metrics.windows.panes import Horizon, Panes
+from metrics.windows.watermark import PartitionStatus
+from streams.messages.source_records import SourceRecord
+from streams.stages.intake.attribution.facts import TouchBatch
+from streams.stages.intake.attribution.journeys import Journeys
+from streams.stages.intake.attribution.tables import (
+    ConversionTable,
+    FitTable,
+    LagTable,
+    PersonTable,
+    RuleHistoryTable,
+    TouchpointTable,
+    TouchTable,
+)
+from streams.stages.intake.attribution.updates import first_order_marks, ids_of, lead_update, order_update
+from streams.stages.intake.joint_watermark import JointWatermark, SenderProgress
+from streams.stages.intake.repartition import (
+    RekeyedOutput,
+    Repartitioner,
+    SourceProgress,
+    decode_rekeyed,
+)
+from streams.stages.stage import Work
+from streams.state.checkpoint import Output
+from streams.state.table import Table
+
+
+class NoAttribution:
+    """No model is computed: nothing is remembered of anybody, and each partition follows its own clock."""
+
+    #: Whether something waits for the next checkpoint.
+    is_due = False
+    #: Whether so much waits to be credited that it is credited at once.
+    is_heavy = False
+    #: Models whose sums in the changelog are whole.
+    whole_models: Collection[str] = ()
+
+    def __init__(self) -> None:
+        self.rules = RuleHistoryTable(lambda: None)
+        self.tables: Sequence[Table] = ()
+
+    @property
+    def weight(self) -> int:
+        """About how many bytes messages add to the next checkpoint."""
+        return 0
+
+    def count_into(self, sent: Counter[str]) -> None:
+        """Count what leaves for other partitions, by kind."""
+
+    # --- taking in ---------------------------------------------------------------------------------
+
+    def touch(self, ads: AdColumns, rows: Integers, *, is_click: bool) -> None:
+        """Clicks or impressions were applied: those rows of the columns."""
+
+    def lead(self, event: Lead, entry: LeadEntry, seen_at: int, home: int | None) -> None:
+        """A lead's record was applied; ``home`` is the partition of its person."""
+
+    def order(self, event: Order, entry: OrderEntry, seen_at: int, home: int | None) -> None:
+        """An order's record was applied; ``home`` is the partition of its person."""
+
+    def first_order(self, known: FirstOrder | None, first: FirstOrder) -> None:
+        """Which order is a customer's first may have changed."""
+
+    def erase(self, event: Erasure) -> None:
+        """Forget a person."""
+
+    def receive(self, records: Sequence[SourceRecord]) -> bool:
+        """Take in messages of other partitions; whether one of these fell silent or spoke again."""
+        del records
+        return False
+
+    # --- time --------------------------------------------------------------------------------------
+
+    def turn(self, status: PartitionStatus) -> None:
+        """The partition itself has come so far."""
+
+    def watermark(self, own: int | None) -> int | None:
+        """The watermark that windows follow."""
+        return own
+
+    def is_idle(self, *, own: bool) -> bool:
+        """Whether everything is idle that windows wait for."""
+        return own
+
+    def stream_times(self, own: Mapping[str, int | None]) -> Mapping[str, int | None]:
+        """Stream times of everything that an erasure waits for."""
+        return own
+
+    # --- crediting ---------------------------------------------------------------------------------
+
+    def settle(self, clicks: int | None, panes: Panes, limits: Horizon) -> None:
+        """Credit what has changed; ``clicks`` is how far the clicks of the partition have come."""
+
+    def is_expiring(self, watermark: int, retention: int) -> bool:
+        """Whether a day has ended that is to be forgotten; all is credited first."""
+        del watermark, retention
+        return False
+
+    def expire(self, watermark: int, retention: int) -> None:
+        """Forget conversions and persons of the days that ended ``retention`` before the watermark."""
+
+    def reopen(self) -> bool:
+        """Let some conversions be credited anew by other rules; whether there are any."""
+        return False
+
+    def fit(self, now: int) -> None:
+        """Fit the data-driven model a bit further, when its time has come."""
+
+    def work(self) -> Work:
+        """A part of a fit for another thread; None where there is none."""
+        return None
+
+    # --- giving out and keeping --------------------------------------------------------------------
+
+    def lags(self, *, is_due: bool) -> tuple[dict[str, LagCounts], int | None] | None:
+        """Lags of conversions and when the model was fitted, where they were not sent yet as they are, and it is time.
+
+        Asked once for each checkpoint.
+        """
+        del is_due
+        return None
+
+    def outputs(self, sequence: int, progress: SourceProgress, now: int) -> list[Output]:
+        """Messages for other partitions."""
+        del sequence, progress, now
+        return []
+
+    def senders(self) -> dict[int, SenderProgress]:
+        """What was applied of the messages of other partitions."""
+        return {}
+
+    def restore(self, senders: dict[int, SenderProgress], own: int | None, joint: int | None) -> None:
+        """Put back what a checkpoint says of other partitions, and the watermarks of this one and of all."""
+
+    def restored(self) -> None:
+        """All tables are put back."""
+
+
+class Attribution(NoAttribution):
+    """What one partition remembers of persons, and their credits.
+
+    Args:
+        partition: its number.
+        partitions: of the deployment.
+        rules: which models are computed, and how.
+        key_rule: what journeys make of keys; without partitions each journey stays where its records came.
+        refit_interval: milliseconds between two fits of the data-driven model.
+        announced_every: milliseconds between two announcements of how far the partition has come.
+    """
+
+    def __init__(
+        self,
+        partition: int,
+        partitions: int,
+        rules: AttributionRules,
+        key_rule: KeyRule,
+        refit_interval: int,
+        announced_every: int,
+    ) -> None:
+        super().__init__()
+        self.journeys = Journeys(rules)
+        self.repartitioner = Repartitioner(partition, self.journeys)
+        self.joint = JointWatermark(partition, partitions)
+        #: Whether touches may come from other partitions, so that credits wait for all of them.
+        self._is_joint = key_rule.partitions > 0
+        self._own_watermark: int | None = None
+        self._refit_interval = refit_interval
+        self._rekeyed = RekeyedOutput(
+            self.repartitioner, partition, range(key_rule.partitions), announced_every
+        )
+        self._has_unsent_lags = True
+        self.rules = rules_table = RuleHistoryTable(lambda: self.journeys.made)
+        self.tables = (
+            ConversionTable(self.journeys, rules_table),
+            PersonTable(self.journeys, rules_table),
+            TouchpointTable(self.journeys, rules_table),
+            TouchTable(self.journeys, rules_table, lambda: self.watermark(self._own_watermark)),
+            LagTable(self.journeys, rules_table),
+            FitTable(self.journeys, rules_table),
+            self.repartitioner.homes,
+            self._rekeyed.outbox,
+        )
+
+    @property
+    def is_due(self) -> bool:  # type: ignore[override]
+        """Whether something waits for the next checkpoint."""
+        return self.journeys.is_due or self._rekeyed.is_waiting
+
+    @property
+    def is_heavy(self) -> bool:  # type: ignore[override]
+        """Whether so much waits to be credited that it is credited at once."""
+        return self.journeys.unsettled >= MOST
+
+    @property
+    def whole_models(self) -> Collection[str]:  # type: ignore[override]
+        """Models that were computed all the time, by the history that was read back."""
+        return (
+            () if self.rules.found is None else set(self.journeys.rules.models) & set(self.rules.found.since)
+        )
+
+    @property
+    def weight(self) -> int:
+        """About how many bytes messages add to the next checkpoint."""
+        return self.repartitioner.weight
+
+    def count_into(self, sent: Counter[str]) -> None:
+        """Count what leaves for other partitions, by kind."""
+        self.repartitioner.sent = sent
+
+    # --- taking in ---------------------------------------------------------------------------------
+
+    def touch(self, ads: AdColumns, rows: Integers, *, is_click: bool) -> None:
+        """Remember touches here, or send them to the homes of their visitors."""
+        campaigns, channels = ads.codes[CAMPAIGN][rows], ads.codes[CHANNEL][rows]
+        batch = TouchBatch(
+            *(ads.visitors[rows], ads.at[rows], campaigns, ads.texts[CAMPAIGN], channels, ads.texts[CHANNEL])
+        )
+        self.repartitioner.touch(batch, ads.homes[rows], is_click=is_click)
+
+    def lead(self, event: Lead, entry: LeadEntry, seen_at: int, home: int | None) -> None:
+        """Credit a lead at its home."""
+        self.repartitioner.convert(lead_update(event, entry, seen_at), home)
+
+    def order(self, event: Order, entry: OrderEntry, seen_at: int, home: int | None) -> None:
+        """Credit an order at its home."""
+        self.repartitioner.convert(order_update(event, entry, seen_at), home)
+
+    def first_order(self, known: FirstOrder | None, first: FirstOrder) -> None:
+        """Credit first orders apart from others."""
+        for key, is_first in first_order_marks(known, first):
+            self.repartitioner.mark_first(key, is_first=is_first)
+
+    def erase(self, event: Erasure) -> None:
+        """Forget touches of a person and whom the ids belong to; conversions keep their credits."""
+        visitor, others = ids_of(event)
+        for hashed in others if visitor is None else (visitor, *others):
+            self.journeys.forget(hashed)
+
+    def receive(self, records: Sequence[SourceRecord]) -> bool:
+        """Take in what other partitions sent of persons whose home is here; what came before is passed over."""
+        has_changed = False
+        for record in records:
+            message = decode_rekeyed(record.value or b"")
+            if not self.joint.take(message):
+                continue
+            self.repartitioner.receive(message)
+            if message.reached is not None:
+                has_changed |= self.joint.hear(message.source, message.reached)
+        return has_changed
+
+    # --- time --------------------------------------------------------------------------------------
+
+    def turn(self, status: PartitionStatus) -> None:
+        """The partition itself has come so far."""
+        self._own_watermark = status.watermark
+        self.joint.turn(status)
+
+    def watermark(self, own: int | None) -> int | None:
+        """With re-keying, the watermark of all partitions that send here."""
+        return self.joint.watermark if self._is_joint else own
+
+    def is_idle(self, *, own: bool) -> bool:
+        """With re-keying, whether all partitions are idle that send here."""
+        return own and (not self._is_joint or self.joint.are_idle)
+
+    def stream_times(self, own: Mapping[str, int | None]) -> Mapping[str, int | None]:
+        """With re-keying, also the least stream time of each other partition."""
+        return {**own, **self.joint.least()} if self._is_joint else own
+
+    # --- crediting ---------------------------------------------------------------------------------
+
+    def settle(self, clicks: int | None, panes: Panes, limits: Horizon) -> None:
+        """Credit what has changed; conversions wait for the clicks of all partitions to reach their time."""
+        reached = self.joint.clicks(clicks) if self._is_joint else clicks
+        self.journeys.settle(reached).fold_into(panes, limits)
+
+    def is_expiring(self, watermark: int, retention: int) -> bool:
+        """Whether a day has ended that is to be forgotten; all is credited first."""
+        return self.journeys.is_expiring(watermark, retention)
+
+    def expire(self, watermark: int, retention: int) -> None:
+        """Forget conversions, persons and homes of the days that ended ``retention`` before the watermark."""
+        for _ in self.repartitioner.homes.expire(watermark - retention):
+            pass
+        self.journeys.expire(watermark, retention)
+
+    def reopen(self) -> bool:
+        """Let some conversions be credited anew by other rules; whether there are any."""
+        if not self.journeys.has_stale:
+            return False
+        self.journeys.renew()
+        return True
+
+    def fit(self, now: int) -> None:
+        """Begin a fit once an interval, and oftener until there is one; go on with one that has begun."""
+        data_driven = self.journeys.data_driven
+        fit, interval = data_driven.fit, self._refit_interval
+        due = interval if fit.conversions else min(interval, MINUTE)
+        is_due = fit.fitted_at is None or not 0 <= now - fit.fitted_at < due
+        if is_due and data_driven.fitting is None:
+            self.journeys.begin_fit(now)
+        self.journeys.go_on_fitting()
+
+    def work(self) -> Work:
+        """A part of a fit for another thread; None where there is none."""
+        fitting = self.journeys.data_driven.fitting
+        return None if fitting is None else fitting.work
+
+    # --- giving out and keeping --------------------------------------------------------------------
+
+    def lags(self, *, is_due: bool) -> tuple[dict[str, LagCounts], int | None] | None:
+        """Lags of conversions and when the model was fitted, where they were not sent yet as they are, and it is time."""
+        self._has_unsent_lags |= self.journeys.lags_changed or self.journeys.data_driven.has_changed
+        if not is_due or not self._has_unsent_lags:
+            return None
+        self._has_unsent_lags = False
+        return self.journeys.lags, self.journeys.data_driven.fit.fitted_at
+
+    def outputs(self, sequence: int, progress: SourceProgress, now: int) -> list[Output]:
+        """Messages for other partitions."""
+        return self._rekeyed.outputs(sequence, progress, now)
+
+    def senders(self) -> dict[int, SenderProgress]:
+        """What was applied of the messages of other partitions."""
+        return self.joint.senders
+
+    def restore(self, senders: dict[int, SenderProgress], own: int | None, joint: int | None) -> None:
+        """Put back what a checkpoint says of other partitions, and the watermarks of this one and of all."""
+        self._own_watermark = own
+        self.joint.restore(senders, joint)
+
+    def restored(self) -> None:
+        """All tables are put back: index the journeys, and let other rules' credits be made anew."""
+        if self.rules.found is not None:
+            self.journeys.catch_up(self.rules.found)
+
+
+def attribution_of(
+    partition: int,
+    partitions: int,
+    rules: AttributionRules,
+    key_rule: KeyRule,
+    refit_interval: int,
+    announced_every: int,
+) -> NoAttribution:
+    """What the rules ask for; arguments as of ``Attribution``."""
+    if not rules.models:
+        return NoAttribution()
+    return Attribution(partition, partitions, rules, key_rule, refit_interval, announced_every)

@@ -1,0 +1,90 @@
+"""What a source partition sends to the merge partitions: changed sums, reports, and how far it has come."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from metrics.attribution.conversion_credit import split_subject
+from metrics.attribution.conversion_lag import LagCounts
+from metrics.sums.tally_columns import Codes
+from metrics.values.text_codes import TextCodes
+from metrics.windows.panes import PaneChanges
+from metrics.windows.watermark import PartitionStatus
+from streams import topics
+from streams.messages.pane_blocks import blocks
+from streams.messages.partials import Bundle, ReportPartial, bundles
+from streams.state.announcement import Announcement
+from streams.state.checkpoint import Output, Version
+from streams.state.codec import encode, partition_of
+
+
+class PartialOutput:
+    """Bundles for every merge partition.
+
+    Args:
+        partition: that sends.
+        partitions: of the deployment.
+        names: campaigns by code.
+        interval: milliseconds between two announcements of the watermark.
+    """
+
+    def __init__(self, partition: int, partitions: int, names: TextCodes, interval: int) -> None:
+        self._partition = partition
+        self._partitions = partitions
+        self._names = names
+        #: The merge partition of each campaign, by code.
+        self._routes: Codes = np.empty(0, dtype=np.int32)
+        self._status = Announcement[PartitionStatus](interval)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a status waits to be announced."""
+        return self._status.is_waiting
+
+    def due_status(self, status: PartitionStatus, now: int) -> PartitionStatus | None:
+        """The status, where it is to be announced now."""
+        return self._status.take(status, now)
+
+    def outputs(
+        self,
+        version: Version,
+        changes: Sequence[PaneChanges],
+        reports: Sequence[ReportPartial],
+        status: PartitionStatus | None,
+        lags: tuple[dict[str, LagCounts], int | None] | None,
+    ) -> list[Output]:
+        """Bundles of one checkpoint; the status closes the last one for each merge partition.
+
+        Args:
+            version: of the checkpoint.
+            changes: sums that have changed.
+            reports: by campaign.
+            status: the watermark; None where it is not announced.
+            lags: of conversions, and when the data-driven model was fitted; they go with a status.
+        """
+        count = self._partitions
+        routes = self._route()
+        reports_by: list[list[ReportPartial]] = [[] for _ in range(count)]
+        for campaign, report in reports:
+            reports_by[partition_of(campaign, count)].append((campaign, report))
+        source, outputs = encode(self._partition), []
+        for target in range(count):
+            mine = blocks(self._names, routes, changes, target)
+            made = list(bundles(self._partition, *version, mine, reports_by[target]))
+            if status is not None:
+                if not made:
+                    made.append(Bundle(self._partition, *version, [], []))
+                made[-1].status = status
+                if lags is not None:
+                    made[-1].lags, made[-1].fitted_at = lags
+            outputs += [Output(topics.PARTIALS, target, source, encode(bundle)) for bundle in made]
+        return outputs
+
+    def _route(self) -> Codes:
+        """The merge partition of every campaign met so far."""
+        fresh = [
+            partition_of(split_subject(name)[0], self._partitions)
+            for name in self._names[len(self._routes) :]
+        ]
+        self._routes = np.append(self._routes, np.array(fresh, dtype=np.int32))
+        return self._routes

@@ -1,0 +1,91 @@
+"""The way of sources whose records are few: each is judged, admitted and applied by itself."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from metrics.sums.contribution import Contribution
+from metrics.values.errors import Rejection
+from metrics.windows.panes import Horizon, Panes
+from streams.messages.decoding import DECODERS, decode_slice
+from streams.messages.source_records import SourceRecord, SourceRecords
+from streams.stages.intake.admission import Admission
+
+#: Applies a judged record; None when it is older than every window that could hold it.
+Apply = Callable[[Horizon], list[Contribution] | None]
+#: Before every event time.
+NEVER = -(1 << 62)
+
+
+class RecordSource(Protocol):
+    """What differs between such sources."""
+
+    def homes(self, records: Sequence[SourceRecord], events: Sequence[Any]) -> Sequence[int | None]:
+        """The partition of each record's person; None where nothing says."""
+        ...
+
+    def judge(self, record: SourceRecord, event: Any, home: int | None) -> tuple[str, Apply]:
+        """The id by which a record is told from its repetitions, and how it applies.
+
+        Raises:
+            Rejection: when the record is wrong.
+        """
+        ...
+
+    def finish(self, limits: Horizon) -> None:
+        """All records of a slice were applied."""
+        ...
+
+
+class RecordByRecord:
+    """The handler of one such source topic.
+
+    Args:
+        admission: verdicts.
+        source: judges and applies.
+        panes: where contributions are added.
+    """
+
+    def __init__(self, admission: Admission, source: RecordSource, panes: Panes) -> None:
+        self._admission = admission
+        self._source = source
+        self._panes = panes
+        self._decoder = DECODERS[admission.topic]
+
+    def take(self, slab: SourceRecords, limits: Horizon, now: int) -> None:
+        """Judge all records of a slice, then apply those that are new."""
+        admission, records = self._admission, list(slab)
+        events = decode_slice(self._decoder, records)
+        homes = self._source.homes(records, events)
+        judged: list[tuple[SourceRecord, Apply]] = []
+        identities: list[str] = []
+        for record, event, home in zip(records, events, homes, strict=True):
+            try:
+                if isinstance(event, Rejection):
+                    raise event
+                identity, apply = self._source.judge(record, event, home)
+            except Rejection as rejection:
+                admission.refuse(record, rejection, now)
+            else:
+                judged.append((record, apply))
+                identities.append(identity)
+        hashes = admission.hashes(identities)
+        seen = admission.seen(hashes)
+        fresh: list[int] = []
+        found: list[Contribution] = []
+        latest = NEVER
+        for (record, apply), hashed in zip(judged, hashes.tolist(), strict=True):
+            if hashed in seen:
+                admission.counts.duplicate += 1
+                continue
+            contributions = apply(limits)
+            if contributions is None:
+                admission.refuse_late(record, now)
+                continue
+            found += contributions
+            seen.add(hashed)
+            fresh.append(hashed)
+            latest = max(latest, record.timestamp)
+            admission.counts.applied += 1
+        self._panes.fold(found, limits)
+        self._source.finish(limits)
+        admission.remember(fresh, latest)

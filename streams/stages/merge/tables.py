@@ -1,0 +1,209 @@
+"""The tables of one merge partition: sums of panes by source partition, what was dropped of a campaign, reports."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from metrics.entities.reports import Report, ReportHistory, ReportKey
+from metrics.sums.tally import Tally
+from metrics.sums.tally_columns import Codes, Tallies, as_tallies, nothing
+from metrics.windows.campaign_codes import CampaignCodes
+from metrics.windows.campaign_windows import CampaignWindows, MergedWindows
+from metrics.windows.panes import MINUTES, TOTAL, DroppedPane
+from streams.state.codec import Entry, decode_as, decoder, encode, read_key, state_key
+from streams.state.pane_table import PackedNames, few_entries, is_kept, parts_entries, tombstones
+from streams.state.table import Restored
+
+#: Campaigns whose records are made at once; sums of all sources of all of them are copied for it.
+_PACKED_AT_ONCE = 1_000
+_NOTHING: tuple[Codes, Tallies] = (np.empty(0, np.int32), nothing(0))
+_decode_pane = decoder(tuple[int, dict[int, Tally]])
+
+
+class Windows(Protocol):
+    """What the tables ask of the stage."""
+
+    subjects: CampaignCodes
+    accounts: MergedWindows
+
+    def put_back(self, resolution: int, start: int, codes: Codes, parts: dict[int, Tallies]) -> None:
+        """Put back a pane, and its window among those that still become final."""
+        ...
+
+    def remark(self, resolution: int, start: int, codes: Codes, sequence: int) -> None:
+        """A pane may have changed since its windows were last published, at ``sequence``."""
+        ...
+
+    def reopen_report(self, code: int, report: Report) -> None:
+        """Put the windows of a restored report among those that still become final."""
+        ...
+
+    def remark_report(self, code: int, report: Report, sequence: int) -> None:
+        """A report may have changed since the windows it counts in were last published."""
+        ...
+
+
+class _RestoredSums(NamedTuple):
+    """A campaign in a pane as a changelog holds it: sums by source partition."""
+
+    name: str
+    sequence: int
+    parts: dict[int, Tally]
+
+
+class MergedPaneTable:
+    """Sums of campaigns in panes, by source partition.
+
+    Args:
+        windows: where the sums are put back.
+        models: those that are computed; sums of others are obsolete.
+        sources: how many source partitions there are.
+        expire: drops what is to be dropped, after the changes were taken.
+    """
+
+    kind = "p"
+
+    def __init__(
+        self,
+        windows: Windows,
+        models: Sequence[str],
+        sources: int,
+        expire: Callable[[], Iterable[DroppedPane]],
+    ) -> None:
+        #: Codes whose whole history the last checkpoint holds anew, and the history.
+        self.totals = _NOTHING
+        #: Codes of campaigns that lost panes which reports count in.
+        self.dropped: set[int] = set()
+        self._windows = windows
+        self._accounts, self._subjects = windows.accounts, windows.subjects
+        self._models = models
+        self._expire = expire
+        self._names = PackedNames(windows.subjects.names)
+        self._bytes_per_sum = 40 + 20 * sources
+
+    @property
+    def weight(self) -> int:
+        """About how many bytes the table adds to the next checkpoint."""
+        return self._bytes_per_sum * self._accounts.changes
+
+    def restore(self, entries: Sequence[Restored], confirmed: int) -> Iterable[bytes]:
+        """Put back whole panes, one after the other."""
+        obsolete = []
+        panes: dict[tuple[int, int], list[_RestoredSums]] = {}
+        for key, value in entries:
+            _, name, resolution, start = read_key(key)
+            if is_kept(name, self._models):
+                panes.setdefault((resolution, start), []).append(_RestoredSums(name, *_decode_pane(value)))
+            else:
+                obsolete.append(key)
+        for (resolution, start), sums in panes.items():
+            self._restore_pane(resolution, start, sums, confirmed)
+        return obsolete
+
+    def take_changes(self, sequence: int) -> list[Entry]:
+        """Sums that have changed, then tombstones of panes that are dropped."""
+        entries: list[Entry] = []
+        self.totals = _NOTHING
+        for resolution, start, codes in self._accounts.take_changes():
+            pane = self._accounts.pane(resolution, start)
+            assert pane is not None, "a pane that has changed is kept"
+            if resolution == TOTAL:
+                self.totals = codes, pane.sums(codes)
+            few = pane.few(codes)
+            if few is not None:
+                names = [self._subjects.names[code] for code in codes.tolist()]
+                entries += few_entries(names, resolution, start, few, sequence)
+                continue
+            for first in range(0, len(codes), _PACKED_AT_ONCE):
+                some = codes[first : first + _PACKED_AT_ONCE]
+                entries += parts_entries(self._names, resolution, start, some, pane.parts(some), sequence)
+        for dropped in self._expire():
+            entries += tombstones(self._names, dropped)
+            if dropped.resolution != MINUTES:  # which no report counts in
+                self.dropped.update(dropped.codes.tolist())
+        return entries
+
+    def _restore_pane(
+        self, resolution: int, start: int, kept: Sequence[_RestoredSums], confirmed: int
+    ) -> None:
+        codes = self._subjects.codes(each.name for each in kept)
+        sources = sorted({source for each in kept for source in each.parts})
+        parts = {
+            source: as_tallies([each.parts.get(source) or Tally() for each in kept]) for source in sources
+        }
+        self._windows.put_back(resolution, start, codes, parts)
+        sequences = np.array([each.sequence for each in kept])
+        for sequence in np.unique(sequences[sequences > confirmed]).tolist():
+            self._windows.remark(resolution, start, codes[sequences == sequence], sequence)
+
+
+class DroppedBeforeTable:
+    """Until when panes of a campaign were dropped: which windows of a report are still whole."""
+
+    kind = "a"
+    weight = 0
+
+    def __init__(self, windows: Windows, panes: MergedPaneTable) -> None:
+        self._accounts, self._subjects = windows.accounts, windows.subjects
+        self._panes = panes
+
+    def restore(self, entries: Sequence[Restored], confirmed: int) -> Iterable[bytes]:
+        """Put back when panes were dropped."""
+        del confirmed
+        for key, value in entries:
+            campaign = CampaignWindows(self._accounts, self._subjects.codes([read_key(key)[1]])[0])
+            campaign.dropped_before = decode_as(list[int | None], value)
+        return ()
+
+    def take_changes(self, sequence: int) -> list[Entry]:
+        """Campaigns that have lost panes."""
+        del sequence
+        codes, self._panes.dropped = self._panes.dropped, set()
+        return [
+            (
+                state_key(self.kind, self._subjects.names[code]),
+                encode(CampaignWindows(self._accounts, code).dropped_before),
+            )
+            for code in codes
+        ]
+
+
+class ReportTable:
+    """The report that holds, by campaign, source and period, with the ends of periods that it has replaced."""
+
+    kind = "r"
+
+    def __init__(self, windows: Windows) -> None:
+        #: By campaign: reports that have changed.
+        self.changed: set[tuple[str, ReportKey]] = set()
+        self._windows = windows
+        self._accounts, self._subjects = windows.accounts, windows.subjects
+
+    @property
+    def weight(self) -> int:
+        """About how many bytes the table adds to the next checkpoint."""
+        return 200 * len(self.changed)
+
+    def restore(self, entries: Sequence[Restored], confirmed: int) -> Iterable[bytes]:
+        """Put back reports, and the windows that they count in."""
+        for key, value in entries:
+            sequence, report, former_ends = decode_as(tuple[int, Report, set[int]], value)
+            code = self._subjects.campaign(read_key(key)[1])
+            report_history = self._accounts.report_histories.setdefault(code, ReportHistory())
+            report_history.restore(report, former_ends)
+            for version in report_history.versions(report):
+                self._windows.reopen_report(code, version)
+                if sequence > confirmed:
+                    self._windows.remark_report(code, version, sequence)
+        return ()
+
+    def take_changes(self, sequence: int) -> list[Entry]:
+        """Reports that have changed."""
+        changed, self.changed = self.changed, set()
+        return [self._entry(campaign_id, key, sequence) for campaign_id, key in changed]
+
+    def _entry(self, campaign_id: str, key: ReportKey, sequence: int) -> Entry:
+        report_history = self._accounts[campaign_id].report_history
+        value = encode((sequence, report_history.reports[key], report_history.former_ends.get(key, set())))
+        return state_key(self.kind, campaign_id, *key), value

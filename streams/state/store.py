@@ -1,0 +1,264 @@
+"""The changelogged state of one stage: reading it back, and the one order in which a checkpoint is made. Pure.
+
+A changelog holds the records of a stage's tables, by kind, and a header under a key of its own. The header ends each
+checkpoint: a checkpoint is one append, so tables, offsets and clocks can never disagree.
+
+Format 2 is what is written. Its header is a map, so that a later format may add to it. Format 1 had an array without a
+number of a format, in an order of each stage's own; it is read, and replaced by the first checkpoint.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Generic, Protocol, TypeVar
+
+import msgspec
+
+from metrics.values.errors import StateError
+from streams.state.checkpoint import Checkpoint, Emitted, Version
+from streams.state.codec import Entry, decode_as, encode, kind_of, state_key
+from streams.state.table import Restored, Table
+
+FORMAT = 2
+#: Of the record that ends each checkpoint.
+HEADER_KEY = state_key("@")
+#: Obsolete records that one checkpoint removes, so that it does not grow with what is removed.
+_REMOVED_AT_ONCE = 20_000
+
+H = TypeVar("H")
+
+
+class Header(msgspec.Struct, Generic[H]):
+    """What a checkpoint says of itself and of its stage.
+
+    Attributes:
+        format: of the state.
+        epoch: counts the owners; a checkpoint of an epoch that was succeeded is ignored.
+        sequence: counts the checkpoints.
+        confirmed: the sequence up to which every change has gone out for sure.
+        partitions: of the deployment.
+        birth: creation time of the state, in epoch ms.
+        stage: the stage's own: offsets, clocks.
+    """
+
+    format: int
+    epoch: int
+    sequence: int
+    confirmed: int
+    partitions: int
+    birth: int
+    stage: H
+
+
+class _Owner(msgspec.Struct):
+    """What any header of format 2 or later has."""
+
+    format: int
+    epoch: int
+
+
+class Stateful(Protocol):
+    """What the store asks of a stage."""
+
+    @property
+    def partition(self) -> int:
+        """The stage's own."""
+        ...
+
+    @property
+    def partitions(self) -> int:
+        """How many the deployment has."""
+        ...
+
+    @property
+    def tables(self) -> Sequence[Table]:
+        """They are restored, and written, in this order."""
+        ...
+
+    @property
+    def header_type(self) -> type[Any]:
+        """The type of the stage's part of the header."""
+        ...
+
+    @property
+    def format_1(self) -> Sequence[int | None]:
+        """Where a header of format 1 had epoch, sequence, confirmed, partitions and birth; the rest was the stage's part."""
+        ...
+
+    @property
+    def is_dirty(self) -> bool:
+        """Whether there is anything to write or to give out."""
+        ...
+
+    @property
+    def weight(self) -> int:
+        """About how many bytes the next checkpoint takes besides its tables."""
+        ...
+
+    def header(self) -> Any:
+        """The stage's part of the header."""
+        ...
+
+    def restore(self, header: Header[Any]) -> None:
+        """Put back what the header says; the tables follow."""
+        ...
+
+    def restored(self) -> None:
+        """All tables are put back."""
+        ...
+
+    def take_over(self) -> None:
+        """A new owner begins: what views show is emitted again, since it may have been lost."""
+        ...
+
+    def emit(self, version: Version, now: int) -> Emitted:
+        """What goes out with the next checkpoint; the tables give their changes afterwards."""
+        ...
+
+    def confirm(self) -> None:
+        """The append and the outputs of the last checkpoint are confirmed by the broker."""
+        ...
+
+
+S_co = TypeVar("S_co", bound=Stateful, covariant=True)
+
+
+class StateStore(Generic[S_co]):
+    """One stage with its place in its changelog.
+
+    Args:
+        stage: what is stored.
+        now: epoch ms; the birth of a state that begins.
+    """
+
+    def __init__(self, stage: S_co, now: int) -> None:
+        self.stage = stage
+        self.epoch = 0
+        self.sequence = 0
+        self.confirmed = 0
+        self.birth = now
+        self._is_claimed = False
+        #: Keys of records that no table uses, in the order of their removal.
+        self._obsolete: dict[bytes, None] = {}
+
+    @property
+    def is_dirty(self) -> bool:
+        """Whether there is anything to write or to give out."""
+        return not self._is_claimed or self.stage.is_dirty or len(self._obsolete) > 0
+
+    @property
+    def weight(self) -> int:
+        """About how many bytes the next checkpoint takes."""
+        return self.stage.weight + sum([table.weight for table in self.stage.tables])
+
+    def restore(self, entries: Iterable[Entry]) -> None:
+        """Fill the state from changelog records in order of offset.
+
+        Raises:
+            StateError: when the state has another format, or belongs to another number of partitions.
+        """
+        latest = dict(entries)
+        value = latest.pop(HEADER_KEY, None)
+        if value is None:
+            return
+        header = self._header(value)
+        self.epoch, self.sequence, self.confirmed = header.epoch, header.sequence, header.confirmed
+        self.birth = header.birth
+        self.stage.restore(header)
+        by_kind: dict[str, list[Restored]] = {}
+        for key, kept in latest.items():
+            if kept is not None:
+                by_kind.setdefault(kind_of(key), []).append((key, kept))
+        for table in self.stage.tables:
+            found = by_kind.pop(table.kind, [])
+            self._obsolete.update(dict.fromkeys(table.restore(found, self.confirmed)))
+        for found in by_kind.values():
+            self._obsolete.update(dict.fromkeys(key for key, _ in found))
+        self.stage.restored()
+
+    def take_over(self) -> None:
+        """Begin a new epoch: the next checkpoint claims the partition and sends again what may be unsent."""
+        self.epoch += 1
+        self._is_claimed = False
+        self.stage.take_over()
+
+    def checkpoint(self, now: int) -> Checkpoint:
+        """What has changed, as one append, and what goes out after it.
+
+        Everything is encoded in one go, so that nothing can change half-way.
+        """
+        self.sequence += 1
+        emitted = self.stage.emit(Version(self.epoch, self.sequence), now)
+        entries = [entry for table in self.stage.tables for entry in table.take_changes(self.sequence)]
+        entries += self._removed(entries)
+        confirmed = self.confirmed if emitted.confirmed is None else emitted.confirmed
+        header = Header(
+            *(FORMAT, self.epoch, self.sequence, confirmed, self.stage.partitions, self.birth),
+            self.stage.header(),
+        )
+        entries.append((HEADER_KEY, encode(header)))
+        self._is_claimed = True
+        return Checkpoint(
+            *(self.sequence, entries, emitted.outputs, emitted.views, self.stage.partition, self.birth)
+        )
+
+    def confirm(self, sequence: int) -> None:
+        """The append and the outputs of a checkpoint are confirmed by the broker."""
+        self.confirmed = sequence
+        self.stage.confirm()
+
+    def _header(self, value: bytes) -> Header[Any]:
+        if _is_format_1(value):
+            header = self._of_format_1(value)
+        else:
+            found = decode_as(_Owner, value).format
+            if found != FORMAT:
+                raise StateError(
+                    f"The state has format {found}, this version of roistream reads formats 1 to {FORMAT}; run the version "
+                    "that wrote the state, or start anew with another ROISTREAM_TOPIC_PREFIX and a replay."
+                )
+            header = decode_as(Header[self.stage.header_type], value)  # type: ignore[name-defined]
+        if header.partitions != self.stage.partitions:
+            raise StateError(
+                f"The state was made with {header.partitions} partitions, ROISTREAM_PARTITIONS says "
+                f"{self.stage.partitions}; a change needs a new ROISTREAM_TOPIC_PREFIX and a replay."
+            )
+        return header
+
+    def _of_format_1(self, value: bytes) -> Header[Any]:
+        values, places = decode_as(list[Any], value), self.stage.format_1
+        epoch, sequence, confirmed, partitions, birth = (
+            0 if place is None else values[place] for place in places
+        )
+        rest = [each for place, each in enumerate(values) if place not in places]
+        stage = msgspec.convert(rest, self.stage.header_type, str_keys=value[:1] == _IS_JSON)
+        return Header(1, epoch, sequence, confirmed, partitions, birth, stage)
+
+    def _removed(self, written: Iterable[Entry]) -> list[Entry]:
+        """Tombstones of some obsolete records, without those that are written anew."""
+        if not self._obsolete:
+            return []
+        for key, _ in written:
+            self._obsolete.pop(key, None)
+        some = list(self._obsolete)[:_REMOVED_AT_ONCE]
+        for key in some:
+            del self._obsolete[key]
+        return [(key, None) for key in some]
+
+
+def epoch_of(entries: Sequence[Entry]) -> int | None:
+    """The epoch of a checkpoint; None where compaction has left no header of it."""
+    for key, value in reversed(entries):
+        if key == HEADER_KEY and value is not None:
+            if _is_format_1(value):
+                epoch: int = decode_as(list[Any], value)[0]
+                return epoch
+            return decode_as(_Owner, value).epoch
+    return None
+
+
+_IS_JSON = b"\xc1"
+#: First bytes of arrays in MessagePack.
+_ARRAYS = (*range(0x90, 0xA0), 0xDC, 0xDD)
+
+
+def _is_format_1(value: bytes) -> bool:
+    return value[1:2] == b"[" if value[:1] == _IS_JSON else value[0] in _ARRAYS
