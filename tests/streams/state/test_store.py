@@ -1,0 +1,156 @@
+"""A state is read back as it was written, by its format; what is of no use any more leaves a part at a time."""
+
+import msgspec
+import pytest
+
+from metrics.attribution.models import AttributionRules
+from metrics.entities.campaigns import CampaignRegistry
+from metrics.records.events import Campaign
+from metrics.values.errors import StateError
+from metrics.values.time import HOUR, MINUTE
+from streams import topics
+from streams.stages.intake.stage import IntakeStage
+from streams.stages.kinds import KINDS
+from streams.state import store as store_module
+from streams.state.codec import encode, kind_of, state_key
+from streams.state.store import FORMAT, HEADER_KEY, StateStore, epoch_of
+from tests.bench.bench_controller import NOW, board_of, records
+from tests.laws.facts import T0
+from tests.laws.machine import INTAKE, MERGE, Machine
+
+#: Where each stage's header of format 1 had the common fields.
+COMMON = ("epoch", "sequence", "confirmed", "partitions", "birth")
+
+
+def header_of(entries):
+    return msgspec.msgpack.decode(dict(entries)[HEADER_KEY])
+
+
+def as_format_1(store, entries):
+    """The same state as it was written before its headers had a number."""
+    header, places = header_of(entries), store.stage.format_1
+    rest = iter(header["stage"])
+    common = {place: header[name] for name, place in zip(COMMON, places, strict=True) if place is not None}
+    size = len(common) + len(header["stage"])
+    older = [common[place] if place in common else next(rest) for place in range(size)]
+    return {**dict(entries), HEADER_KEY: encode(older)}
+
+
+def busy_machine(partitions=2, **options):
+    """A pipeline that has seen something of everything."""
+    machine = Machine(partitions, models=("linear", "markov"), trusts_keys=False, **options)
+    machine.campaign_registry.register("c", Campaign("c", channel="search"))
+    for p in range(partitions):
+        machine.merge(p).refresh("c")
+    for n in range(4):
+        at = T0 + n * MINUTE
+        common = {"event_id": f"e{n}", "occurred_at": at, "campaign_id": "c", "visitor_id": "v"}
+        machine.produce_to(n % partitions, topics.CLICKS, None, {**common, "cost": "1"}, at)
+        machine.produce(topics.IMPRESSIONS, "v", common, at)
+        machine.produce(topics.LEADS, "v", {**common, "lead_id": f"l{n}"}, at)
+        order = {**common, "order_id": f"o{n}", "revenue": "9", "customer_id": "k"}
+        machine.produce_to(n % partitions, topics.ORDERS, "other", order, at)
+        machine.produce(topics.CLICKS, "v", b"{", at)
+        report = {"report_id": f"r{n}", "source": "s", "campaign_id": "c", "period_start": T0 - HOUR}
+        machine.produce(topics.REPORTS, "c", {**report, "period_end": T0 + n * HOUR + 1, "clicks": n}, at)
+    return machine
+
+
+def test_the_kinds_that_are_listed_are_those_that_tables_have_and_that_are_written():
+    machine = busy_machine()
+    written = {INTAKE: set(), MERGE: set()}
+    inner = machine.checkpoint
+
+    def checkpoint(stage, p, crash=None):
+        inner(stage, p, crash)
+        written[stage] |= {kind_of(key) for key in machine.changelogs.get((stage, p), {})}
+
+    machine.checkpoint = checkpoint
+    machine.settle()
+    late = {"event_id": "late", "occurred_at": T0 + 40 * 24 * HOUR, "campaign_id": "c", "visitor_id": "v"}
+    for topic in topics.EVENT_SOURCES:
+        value = late | {"lead_id": "late", "order_id": "late", "revenue": "1"}
+        for p in range(2):
+            machine.produce_to(p, topic, None, {**value, "event_id": f"{p}"}, late["occurred_at"])
+    machine.settle()
+    board = board_of(1)
+    board.stage.take(topics.CAMPAIGN_KPIS, 0, records([0], NOW, 0, window="1h"))
+    written["controller"] = {kind_of(key) for key, _ in board.checkpoint(NOW).entries}
+    stores = {INTAKE: machine.stages[INTAKE, 0], MERGE: machine.stages[MERGE, 0], "controller": board}
+    for changelog, kinds in KINDS.items():
+        assert [table.kind for table in stores[changelog].stage.tables] == list(kinds)
+        assert written[changelog] == {*kinds, "@"}
+
+
+def test_a_header_says_its_format_and_its_epoch():
+    machine = busy_machine()
+    machine.settle()
+    for (stage, p), log in machine.changelogs.items():
+        header = header_of(log.items())
+        assert header["format"] == FORMAT
+        assert header["epoch"] == epoch_of(list(log.items())) == machine.stages[stage, p].epoch
+
+
+@pytest.mark.parametrize("stage", [INTAKE, MERGE])
+def test_a_state_of_format_1_is_read_and_goes_on_as_one_of_today(stage):
+    machine = busy_machine()
+    machine.settle()
+    log = machine.changelogs[stage, 0]
+    older = as_format_1(machine.stages[stage, 0], log.items())
+    assert epoch_of(list(older.items())) == machine.stages[stage, 0].epoch
+    found = []
+    for entries in (log, older):
+        machine.changelogs[stage, 0] = dict(entries)
+        machine.open(stage, 0)
+        found.append({key: value for key, value in machine.changelogs[stage, 0].items() if value is not None})
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("is_atomic", [True, False])
+def test_a_board_of_format_1_is_read_with_the_actions_that_may_be_unsent(is_atomic):
+    board = board_of(2, is_atomic=is_atomic)
+    board.stage.take(topics.CAMPAIGN_KPIS, 0, records([0, 1], NOW, 0))
+    entries = board.checkpoint(NOW).entries
+    found = []
+    for kept in (dict(entries), as_format_1(board, entries)):
+        again = board_of(2, is_atomic=is_atomic)
+        again.restore(kept.items())
+        again.take_over()
+        found.append(again.checkpoint(NOW))
+    assert found[0].entries == found[1].entries
+    assert found[0].outputs == found[1].outputs
+
+
+def test_a_state_of_a_newer_format_is_refused_with_what_to_do():
+    machine = busy_machine()
+    machine.settle()
+    header = header_of(machine.changelogs[INTAKE, 0].items())
+    newer = encode(header | {"format": FORMAT + 1, "stage": "of another shape"})
+    with pytest.raises(StateError, match=f"format {FORMAT + 1}.*run the version"):
+        StateStore(machine.intake(0), 0).restore([(HEADER_KEY, newer)])
+
+
+@pytest.mark.parametrize("stage", [INTAKE, MERGE])
+def test_a_state_of_another_number_of_partitions_is_refused(stage):
+    two, three = busy_machine(), busy_machine(3)
+    with pytest.raises(StateError, match="made with 2 partitions, ROISTREAM_PARTITIONS says 3"):
+        StateStore(three.stages[stage, 0].stage, 0).restore(two.changelogs[stage, 0].items())
+
+
+def test_what_is_of_no_use_leaves_a_part_at_a_time_and_first_what_gives_it_a_meaning(monkeypatch):
+    monkeypatch.setattr(store_module, "_REMOVED_AT_ONCE", 3)
+    machine = busy_machine(1)
+    machine.settle()
+    kept = {key: value for key, value in machine.changelogs[INTAKE, 0].items() if value is not None}
+    options = msgspec.structs.replace(machine.intake_options, rules=AttributionRules())
+    store = StateStore(IntakeStage(0, options, CampaignRegistry("EUR")), 0)
+    store.restore(kept.items())
+    store.take_over()
+    removed = []
+    while store.is_dirty:
+        gone = [key for key, value in store.checkpoint(machine.now).entries if value is None]
+        assert len(gone) <= 3
+        removed += gone
+    assert removed[0] == state_key("jm"), "or else models that are on again would take the rest as whole"
+    assert {kind_of(key) for key in removed} >= {"jm", "jc", "jt", "jn", "jp", "p"}
+    assert not {key for key in kept if kind_of(key).startswith("j")} - set(removed)
