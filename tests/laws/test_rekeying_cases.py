@@ -5,8 +5,9 @@ import itertools
 import msgspec
 import pytest
 
+from metrics.attribution.models import AttributionRules
 from metrics.records.partition_keys import KeyRule
-from metrics.values.time import HOUR, MINUTE
+from metrics.values.time import DAY, HOUR, MINUTE
 from streams import topics
 from streams.stages.intake.repartition import decode_rekeyed
 from streams.stages.intake.stage import IntakeHeader, IntakeStage
@@ -254,3 +255,24 @@ def test_a_state_from_before_re_keying_goes_on_at_its_own_watermark():
         store.restore(list({**kept, HEADER_KEY: value}.items()))
         watermarks.append(store.stage.watermark)
     assert watermarks == [T0 + HOUR, None]
+
+
+def test_models_are_switched_off_while_another_partition_lags_behind():
+    # HOME has come 40 days further than AWAY; without models it no longer waits, and its old panes expire at once
+    machine = machine_of()
+    for day in (0, 40):
+        for topic in topics.EVENT_SOURCES:
+            value = click(day, T0 + day * DAY, "a", "v") | {"lead_id": "l", "order_id": "o", "revenue": "1"}
+            machine.produce_to(HOME, topic, "v", value, T0 + day * DAY)
+        machine.run()
+    machine.tick()
+    assert machine.intake(HOME).watermark is None
+    rule = KeyRule(0)
+    machine.intake_options = msgspec.structs.replace(
+        machine.intake_options, rules=AttributionRules(), key_rule=rule
+    )
+    machine.open(INTAKE, HOME)
+    assert machine.intake(HOME).watermark == T0 + 40 * DAY
+    assert all(
+        start >= T0 + DAY for _, resolution, start in machine.intake(HOME).panes.tallies if resolution == 0
+    )

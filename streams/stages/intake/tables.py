@@ -51,7 +51,8 @@ class PaneTable:
         for pane, found in panes.items():
             rows = self._panes.restore(*pane, [(name, tally) for _, name, tally in found])
             is_unsent = np.array([sequence > confirmed for sequence, _, _ in found])
-            self._panes.mark(*pane, rows[is_unsent])
+            if is_unsent.any():
+                self._panes.mark(*pane, rows[is_unsent])
         return obsolete
 
     def collect(self, dropped: list[DroppedPane]) -> list[PaneChanges]:
