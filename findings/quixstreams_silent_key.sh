@@ -11,7 +11,7 @@ set -euo pipefail
 command -v java >/dev/null && command -v mvn >/dev/null || { echo "Java and Maven are needed." >&2; exit 2; }
 folder=$(mktemp -d)
 broker=
-trap '[ -z "$broker" ] || { kill "$broker"; wait "$broker" || true; }; rm -rf "$folder"' EXIT
+trap '[ -z "$broker" ] || { kill -KILL "$broker"; wait "$broker" 2>/dev/null || true; }; rm -rf "$folder"' EXIT
 "${PYTHON:-python3}" -m venv "$folder/venv" || exit 2
 "$folder/venv/bin/python" -m pip install --quiet --disable-pip-version-check quixstreams==3.28.1 confluent-kafka==2.12.2 || exit 2
 cat >"$folder/pom.xml" <<'XML'
