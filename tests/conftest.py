@@ -1,5 +1,6 @@
 """Fixtures that every kind of test may ask for: a broker, a cache, settings of a deployment of its own."""
 
+import contextlib
 import os
 import uuid
 from collections.abc import Callable, Iterator
@@ -8,6 +9,7 @@ from typing import Any
 
 import hypothesis
 import pytest
+from kafka import KafkaAdminClient
 
 from metrics.values.errors import RoistreamError
 from streams.embedded.broker import BrokerHandle, embedded_broker
@@ -90,10 +92,34 @@ def fresh_settings(at: Any, **overrides: Any) -> Settings:
     return Settings(**(values | overrides))
 
 
+#: Prefixes of deployments whose tests are over; a handful is taken away at once, since each time asks the broker twice.
+_SPENT: list[str] = []
+_HANDFUL = 8
+
+
 @pytest.fixture
-def settings_for() -> Callable[..., Settings]:
-    """Makes settings for a broker, see ``fresh_settings``."""
-    return fresh_settings
+def settings_for(request: pytest.FixtureRequest) -> Iterator[Callable[..., Settings]]:
+    """Makes settings for a broker, see ``fresh_settings``; the topics go some tests after this one."""
+
+    def make(at: Any, **overrides: Any) -> Settings:
+        made = fresh_settings(at, **overrides)
+        if at is not None and at.url == own:
+            _SPENT.append(made.topic_prefix)
+        return made
+
+    own = request.getfixturevalue("broker").url if "broker" in request.fixturenames else None
+    yield make
+    if own is not None and len(_SPENT) >= _HANDFUL:
+        delete_topics(own.removeprefix("kafka://"), tuple(filter(None, _SPENT)))
+        _SPENT.clear()
+
+
+def delete_topics(address: str, prefixes: tuple[str, ...]) -> None:
+    """Delete every topic with one of these prefixes, so that a broker does not hold those of a whole session."""
+    with contextlib.closing(KafkaAdminClient(bootstrap_servers=address)) as admin:
+        found = [topic for topic in admin.list_topics() if topic.startswith(prefixes)]
+        if found:
+            admin.delete_topics(found)
 
 
 @pytest.fixture(scope="session")
