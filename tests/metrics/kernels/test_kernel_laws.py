@@ -20,8 +20,8 @@ from metrics.values.errors import Rejection
 from metrics.values.hashing import VISITOR_SEED, hash_id
 from metrics.values.money import to_micros
 from streams import topics
+from streams.messages.decoding import DECODERS
 from streams.messages.source_records import ID_SEEDS, Record, SourceRecords
-from streams.stages.intake.stage import DECODERS
 from streams.state.codec import partition_of
 from tests.streams.messages.test_decoding_laws import GOOD, NASTY, mutated
 from tests.support.examples import examples
