@@ -6,6 +6,7 @@ by ``database``; what does not fit is on disk.
 
 import difflib
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from fnmatch import fnmatch
@@ -21,6 +22,7 @@ from streams.mapping.cells import LINE_BITS, Batch, Cells, literal, quoted
 from streams.mapping.columns import Ambiguous, Reading, reading
 from streams.mapping.fields import FieldSql, field_sql, instant_text
 from streams.mapping.headers import captured, found_name
+from streams.mapping.loader import check_zone
 from streams.mapping.model import Column, Frame, Lookup, Mapping, MappingError, Select, long_form, merged
 from streams.mapping.provenance import Traced, referred, traced
 
@@ -134,15 +136,15 @@ class Engine:
 
     def records(self, limit: int | None = None) -> Iterator[MappedRecord]:
         """Registries, then at most ``limit`` records by event time."""
-        for condition, most in (("IS NULL", ""), ("IS NOT NULL", "" if limit is None else f"LIMIT {limit}")):
-            cursor = self.database.cursor()
-            cursor.execute(
-                f"SELECT topic, key, value, at_ms FROM records WHERE at_ms {condition} "
-                f"ORDER BY at_ms, rank, seq, topic, id {most}"
-            )
+        for sql in _in_order(limit):
+            cursor = self.database.cursor()  # others may ask the database in between
+            cursor.execute(sql)
             while rows := cursor.fetchmany(_BATCH):
-                for topic, key, value, at_ms in rows:
-                    yield MappedRecord(topic, key, value.encode(), at_ms)
+                yield from map(_record, rows)
+
+    def all_records(self) -> list[MappedRecord]:
+        """As ``records``, at once; also within a transaction."""
+        return [_record(row) for sql in _in_order(None) for row in self.database.execute(sql).fetchall()]
 
     def counts(self) -> dict[str, int]:
         """Records by topic."""
@@ -178,6 +180,19 @@ class Engine:
         return f"{self.files[row >> LINE_BITS].label}:{row & ((1 << LINE_BITS) - 1)}"
 
 
+def _in_order(limit: int | None) -> Iterator[str]:
+    for condition, most in (("IS NULL", ""), ("IS NOT NULL", "" if limit is None else f"LIMIT {limit}")):
+        yield (
+            f"SELECT topic, key, value, at_ms FROM records WHERE at_ms {condition} "
+            f"ORDER BY at_ms, rank, seq, topic, id {most}"
+        )
+
+
+def _record(row: tuple[str, str | None, str, int | None]) -> MappedRecord:
+    topic, key, value, at_ms = row
+    return MappedRecord(topic, key, value.encode(), at_ms)
+
+
 class _MappingRun:
     """One mapping over its files."""
 
@@ -190,6 +205,7 @@ class _MappingRun:
         self._frame = merged(mapping.frame, frame)
         self._said_zone = self._frame.timezone or mapping.timezone
         self._zone = self._said_zone or "UTC"
+        check_zone(f"mapping {mapping.name}", self._zone)
 
     def run(self, lookups: dict[str, list[Cells]]) -> None:
         self._database.execute(f"SET TimeZone = {literal(self._zone)}")
@@ -203,7 +219,8 @@ class _MappingRun:
             for number, select in enumerate(self._mapping.select):
                 self._select(number, select, counts=only_registries or select.topic in contract.IDENTITY)
         finally:
-            self._database.execute("SET TimeZone = 'UTC'")
+            with suppress(self._error):  # an aborted transaction takes no setting; the next run makes its own
+                self._database.execute("SET TimeZone = 'UTC'")
 
     def _where(self, topic: str) -> str:
         return f"{self._mapping.name}: {topic}"
@@ -376,6 +393,7 @@ class _MappingRun:
         id_field = contract.IDENTITY.get(select.topic)
         needs_hash = select.topic != topics.REPORTS and id_field is not None and not select.id
         trace = traced(self._database, where, select.sql, with_hash=needs_hash)
+        self._check_columns(where, files, trace.columns)
         self._view("rows", files, self._specs, trace.columns)
         self._note_faults(files, trace.columns)
         table = f"out_{len(self._engine.outcomes)}"
@@ -391,6 +409,17 @@ class _MappingRun:
         if counts:
             rows = "_row" if trace.kind == "row" else "unnest(_rows)"
             self._database.execute(f"INSERT INTO taken SELECT DISTINCT {rows} FROM {table}")
+
+    def _check_columns(self, where: str, files: list[Cells], used: set[str]) -> None:
+        """Refuse files of which none has a declared column that is used."""
+        for name in sorted(used & self._specs.keys()):
+            spec = self._specs[name]
+            has = any(
+                found_name(cells.places, spec) is not None or captured(cells.places, spec) is not None
+                for cells in files
+            )
+            if not spec.optional and not has:
+                raise MappingError(f"mapping {where}: {self._absent(name, files)}")
 
     def _explained(self, topic: str, error: Exception, files: list[Cells]) -> MappingError:
         """What DuckDB found, with the names that the files have and what to do."""
@@ -620,25 +649,34 @@ class _Finish:
 
     def _judge(self, drafts: str) -> None:
         """Judge the records that are not certain as a worker would."""
-        judged = f"judged_{self._outcome.table}"
+        judged, doubtful = f"judged_{self._outcome.table}", f"doubtful_{self._outcome.table}"
         self._database.execute(f"CREATE TABLE {judged} (rid BIGINT)")
-        cursor = self._database.cursor()
-        cursor.execute(f"SELECT rid, id, {self._with_id('body')} FROM ({drafts}) WHERE NOT is_certain")
+        self._database.execute(
+            f"CREATE TABLE {doubtful} AS SELECT rid, id, {self._with_id('body')} AS value FROM ({drafts}) WHERE NOT is_certain"
+        )
+        last = -1
+        while rows := self._database.execute(
+            f"SELECT rid, id, value FROM {doubtful} WHERE rid > {last} ORDER BY rid LIMIT {_BATCH}"
+        ).fetchall():
+            last = rows[-1][0]
+            self._judge_each(judged, rows)
+        self._database.execute(f"DROP TABLE {doubtful}")
+
+    def _judge_each(self, judged: str, rows: list[tuple[int, str | None, str]]) -> None:
         id_field = contract.IDENTITY.get(self._topic)
-        while rows := cursor.fetchmany(_BATCH):
-            good, bad = [], []
-            for rid, identity, value in rows:
-                reason = contract.judge(self._topic, value.encode())
-                if reason is None and id_field and not identity:
-                    reason = f"{id_field} is empty"
-                if reason is None:
-                    good.append((rid,))
-                else:
-                    bad.append((rid, f"{self._topic}: refused", reason, None))
-            if good:
-                self._database.executemany(f"INSERT INTO {judged} VALUES (?)", good)
-            if bad:
-                self._database.executemany(f"INSERT INTO {self._refused} VALUES (?, ?, ?, ?)", bad)
+        good, bad = [], []
+        for rid, identity, value in rows:
+            reason = contract.judge(self._topic, value.encode())
+            if reason is None and id_field and not identity:
+                reason = f"{id_field} is empty"
+            if reason is None:
+                good.append((rid,))
+            else:
+                bad.append((rid, f"{self._topic}: refused", reason, None))
+        if good:
+            self._database.executemany(f"INSERT INTO {judged} VALUES (?)", good)
+        if bad:
+            self._database.executemany(f"INSERT INTO {self._refused} VALUES (?, ?, ?, ?)", bad)
 
     def _leave_refused(self) -> None:
         rows = "_row" if self._outcome.trace.kind == "row" else "unnest(_rows)"

@@ -296,6 +296,42 @@ def test_a_wrong_constant_is_refused(run):
         run({"data.csv": REPORT_ROWS}, text)
 
 
+@pytest.mark.parametrize(
+    ("name", "file", "text"),
+    [
+        (
+            "clicks",
+            "a.jsonl",
+            '{"id":"11","day":"2026-07-01","click":5}\n{"id":"12","day":"2026-07-01","click":7}\n',
+        ),
+        ("clicks", "a.csv", "id,day,click\n11,2026-07-01,5\n"),
+        ("metrics.clicks", "a.jsonl", '{"id":"11","day":"2026-07-01","metrics":{"click":5}}\n'),
+        ("clicks", "a.json", '[{"id":"11","day":"2026-07-01"},{"id":"12","day":"2026-07-01"}]'),
+    ],
+)
+def test_a_column_that_no_row_has_is_an_error_that_names_it_and_one_that_some_rows_lack_is_none(
+    run, name, file, text
+):
+    mapping = f"""
+description = "reports"
+[columns]
+clicks = {{ name = "{name}", type = "count" }}
+day = "date"
+[[select]]
+topic = "ad-reports"
+sql = "SELECT id AS campaign_id, 's' AS source, rows.day AS period_start, rows.day + 1 AS period_end, clicks FROM rows"
+"""
+    with pytest.raises(MappingError, match=rf"no row of {file} has the column"):
+        run({file: text}, mapping)
+    if "click" in text:
+        (first, *_) = run({file: text.replace("click", "clicks")}, mapping).values()
+        assert first["clicks"] == 5
+    some = (
+        '{"id":"11","day":"2026-07-01"}\n{"id":"12","day":"2026-07-01","clicks":7,"metrics":{"clicks":7}}\n'
+    )
+    assert [value.get("clicks") for value in run({"b.jsonl": some}, mapping).values()] == [None, 7]
+
+
 def test_the_functions_for_mappings_say_what_they_promise(run):
     text = """
 description = "functions"

@@ -1,0 +1,56 @@
+"""Documents through a mapping as they come: some rows in, records and refusals out. For connectors and webhooks.
+
+The same SQL as for files, in a small database that is emptied after each call; a call takes milliseconds, so callers
+hand over what has come together.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from streams.mapping.cells import LINE
+from streams.mapping.engine import Engine, MappedRecord
+from streams.mapping.model import Frame, Mapping
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A document without a record: its place among those handed over, from 0, and why."""
+
+    place: int
+    reason: str
+    found: str
+
+
+def map_documents(
+    database: Any, mapping: Mapping, documents: Sequence[dict[str, str | None]], label: str = "documents"
+) -> tuple[list[MappedRecord], list[Refusal]]:
+    """Records of some documents, by event time, and the documents that gave none.
+
+    Args:
+        database: from ``database.opened``; used for nothing else meanwhile.
+        mapping: its lookups are empty here.
+        documents: values as texts under dotted names, as ``replay.file_readers.flat`` gives them.
+        label: what errors call them.
+
+    Raises:
+        MappingError: where the mapping does not fit the documents.
+    """
+    database.execute("BEGIN")
+    try:
+        engine = Engine(database)
+        names = dict.fromkeys(name for document in documents for name in document)
+        columns = {name: [document.get(name) for document in documents] for name in names}
+        batch = (list(range(1, len(documents) + 1)), columns)
+        *_, cells = engine.read(label, [batch], is_machine=True)
+        engine.run(mapping, {label: cells}, {}, Frame())
+        engine.finish()
+        refusals = [
+            Refusal((row & LINE) - 1, reason, found)
+            for row, reason, found in database.execute(
+                "SELECT _row, reason, coalesce(found, '') FROM unmapped ORDER BY _row, reason"
+            ).fetchall()
+        ]
+        return engine.all_records(), refusals
+    finally:
+        database.execute("ROLLBACK")
