@@ -3,16 +3,18 @@
 An error stops the replay; a warning is said, and stops it only with ``--strict``.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Literal
 
+from metrics.values.time import format_instant
 from streams import topics
 from streams.mapping.cells import LINE_BITS, literal, quoted
 from streams.mapping.contract import IDENTITY
 from streams.mapping.engine import SKIPPED, Engine
 
-_SHOWN = 3
+_SHOWN, _BATCH = 3, 10_000
 _REPORTS = (
     "SELECT seq, value, json_extract_string(value, '$.source') AS source, json_extract_string(value, '$.campaign_id') "
     "AS campaign, coalesce(json_extract_string(value, '$.ad_id'), '') AS ad, at_ms AS ends, "
@@ -53,6 +55,42 @@ def findings(engine: Engine, reporting_currency: str) -> Iterator[LintFinding]:
     ]
     yield from (finding for finding in found if finding.level == "error")
     yield from (finding for finding in found if finding.level == "warning")
+
+
+def overlaps_with_earlier(
+    engine: Engine, earlier: Iterable[tuple[str, str, str, int, int]]
+) -> list[LintFinding]:
+    """Reports whose period overlaps that of one on the topic without being the same: both would count.
+
+    Args:
+        engine: with its records.
+        earlier: source, campaign, ad, start and end (epoch ms) of reports that were written before.
+    """
+    engine.database.execute(
+        "CREATE OR REPLACE TEMP TABLE earlier (source VARCHAR, campaign VARCHAR, ad VARCHAR, starts BIGINT, ends BIGINT)"
+    )
+    coming = iter(earlier)
+    while batch := list(islice(coming, _BATCH)):
+        engine.database.executemany("INSERT INTO earlier VALUES (?, ?, ?, ?, ?)", batch)
+    rows = _rows(
+        engine,
+        f"SELECT r.seq, r.campaign, any_value(e.starts), count(*) FROM ({_REPORTS}) r JOIN (SELECT DISTINCT * FROM earlier) e "
+        "ON e.source = r.source AND e.campaign = r.campaign AND e.ad = r.ad AND e.starts <> r.starts "
+        "AND e.starts < r.ends AND r.starts < e.ends GROUP BY r.seq, r.campaign ORDER BY 1 LIMIT 4",
+    )
+    if not rows:
+        return []
+    shown = [
+        f"{engine.place(row)} ({campaign}, from {format_instant(starts)})"
+        for row, campaign, starts, _ in rows
+    ]
+    return [
+        LintFinding(
+            "warning",
+            f"periods of reports overlap those of other length that are on the topic already, so their figures count twice: "
+            f"{_listed(shown)}. Replay the same periods as before; a report of the same start replaces the earlier one.",
+        )
+    ]
 
 
 def _rows(engine: Engine, sql: str) -> list[tuple[Any, ...]]:

@@ -14,11 +14,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from metrics.values.errors import RoistreamError
 from metrics.values.time import format_instant
+from streams import topics
 from streams.mapping.database import opened
 from streams.mapping.engine import Engine, MappedRecord
-from streams.mapping.lint import findings
+from streams.mapping.lint import findings, overlaps_with_earlier
 from streams.mapping.loader import load
 from streams.mapping.model import Frame
+from streams.replay.earlier_reports import earlier_reports
 from streams.replay.pipeline import ReplayPipeline, convert
 from streams.replay.producer import KafkaSink, ReplayPace, produce
 from streams.settings import Settings
@@ -74,7 +76,7 @@ def run(
             _say(console, found(conversion))
             if rejects is not None:
                 _write_rejects(rejects, engine)
-            _lint(engine, settings, console, strict=strict)
+            _lint(engine, settings, console, strict=strict, print_only=print_only)
             records = engine.records(limit)
             if print_only:
                 _print(records)
@@ -122,8 +124,10 @@ def frame_of(said: Iterable[str]) -> Frame:
         raise RoistreamError(f"--frame: {error}; write key=value with one of {known}.") from error
 
 
-def _lint(engine: Engine, settings: Settings, console: Console, *, strict: bool) -> None:
+def _lint(engine: Engine, settings: Settings, console: Console, *, strict: bool, print_only: bool) -> None:
     found = list(findings(engine, settings.reporting_currency))
+    if not print_only and topics.REPORTS in engine.counts():
+        found += overlaps_with_earlier(engine, earlier_reports(settings))
     for finding in found:
         style = "red" if finding.level == "error" else "yellow"
         console.print(f"{finding.level}: {finding.text}", style=style, markup=False)

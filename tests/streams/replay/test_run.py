@@ -223,3 +223,40 @@ def test_a_currency_without_a_rate_is_warned_of(shop, settings, capsys):
     ensure_topics(settings, create=True)
     assert run(settings, paths, mapping, progress=False) == EXIT_DONE
     assert "ROISTREAM_REPORTING_CURRENCY=GBP" in capsys.readouterr().err
+
+
+REPORTS = """
+description = "reports"
+timezone = "UTC"
+[columns]
+starts = "date"
+ends = "date"
+spend = "number"
+[[select]]
+topic = "campaigns"
+sql = "SELECT campaign AS campaign_id, 'reports' AS cost_basis FROM rows GROUP BY ALL"
+[[select]]
+topic = "ad-reports"
+sql = "SELECT campaign AS campaign_id, 's' AS source, starts AS period_start, ends AS period_end, spend FROM rows"
+"""
+
+
+def test_reports_that_overlap_those_of_a_replay_before_are_warned_of_and_restated_ones_are_not(
+    tmp_path, settings, capsys
+):
+    ensure_topics(settings, create=True)
+    (tmp_path / "reports.toml").write_text(REPORTS)
+    path = tmp_path / "reports.csv"
+
+    def replay(starts, ends, spend, **options):
+        path.write_text(f"campaign,starts,ends,spend\nA,{starts},{ends},{spend}\n")
+        code = run(settings, [path], tmp_path / "reports.toml", progress=False, **options)
+        return code, capsys.readouterr().err
+
+    assert "overlap" not in replay("2026-06-01", "2026-06-08", "70")[1]
+    assert "overlap" not in replay("2026-06-01", "2026-06-08", "71")[1]
+    assert "overlap" not in replay("2026-06-08", "2026-06-15", "70")[1]
+    code, said = replay("2026-06-03", "2026-06-04", "10", strict=True)
+    assert code == EXIT_FAILED
+    assert "reports.csv:2 (A, from 2026-06-01T00:00:00Z)" in said
+    assert len(consumed(settings, topics.REPORTS)) == 3
