@@ -132,19 +132,19 @@ class Settings(BaseSettings):
     @field_validator("attribution_models")
     @classmethod
     def _models_exist(cls, value: list[str]) -> list[str]:
-        for view in value:
-            if view.removesuffix(COHORT) not in MODELS:
+        for model in value:
+            if model.removesuffix(COHORT) not in MODELS:
                 raise ValueError(
-                    f"{view!r} is no model; there are {', '.join(MODELS)}, each also with {COHORT} behind its name"
+                    f"{model!r} is no model; there are {', '.join(MODELS)}, each also with {COHORT} behind its name"
                 )
         return list(dict.fromkeys(value))
 
     @field_validator("gauge_models")
     @classmethod
     def _gauge_models_are_computed(cls, value: list[str], info: ValidationInfo) -> list[str]:
-        for view in value:
-            if view not in (DECLARED, *info.data.get("attribution_models", ())):
-                raise ValueError(f"{view!r} is not computed; add it to ROISTREAM_ATTRIBUTION_MODELS")
+        for model in value:
+            if model not in (DECLARED, *info.data.get("attribution_models", ())):
+                raise ValueError(f"{model!r} is not computed; add it to ROISTREAM_ATTRIBUTION_MODELS")
         return value
 
     @field_validator("timezone")

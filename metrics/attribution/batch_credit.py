@@ -12,11 +12,16 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from metrics.attribution.conversion_credit import COHORT, Conversion, ConversionPart, subject
+from metrics.attribution.conversion_credit import (
+    COHORT,
+    Conversion,
+    ConversionPart,
+)
 from metrics.attribution.models import MARKOV, MAX_PATH, MODELS, ROOTS, WHOLE, AttributionRules
 from metrics.attribution.touchpoints import PATH, Instants, TouchpointRanks
 from metrics.kernels import credits as kernels
 from metrics.kernels.sums import group
+from metrics.records.campaign_model import campaign_model
 from metrics.sums.contribution import ContributionColumns
 from metrics.sums.tally import Tally
 from metrics.values.time import MINUTE
@@ -221,7 +226,8 @@ class CreditedBatch:
         rows = np.flatnonzero(sums.any(axis=0))
         distinct, codes = np.unique(in_models[rows], return_inverse=True)
         names = [
-            subject(ranks.names[code % width], models.names[code // width]) for code in distinct.tolist()
+            campaign_model(ranks.names[code % width], models.names[code // width])
+            for code in distinct.tolist()
         ]
         fields = [_FIELDS[row] for row in used.tolist()]
         return ContributionColumns(names, codes, minutes[rows] * MINUTE, fields, sums[:, rows])

@@ -31,7 +31,6 @@ COHORT = "_cohort"
 
 
 _SUMS = Tally.__struct_fields__
-_SEPARATOR = "\uffff"
 _NEW_CUSTOMER = Tally(new_customers=1)
 
 
@@ -122,23 +121,6 @@ def contributions(parts: Iterable[ConversionPart], decision: CreditDecision) -> 
         for part in parts
         for campaign, share in shares(part.tally, decision.credits)
     ]
-
-
-def subject(campaign: str, view: str) -> str:
-    """The name under which the sums of a campaign in a view are kept beside the declared ones, of the same campaign.
-
-    The separator is a noncharacter, which Unicode keeps out of interchange.
-
-    >>> split_subject(subject("c", "linear")), split_subject("c")
-    (('c', 'linear'), ('c', None))
-    """
-    return f"{campaign}{_SEPARATOR}{view}"
-
-
-def split_subject(name: str) -> tuple[str, str | None]:
-    """Campaign and view of a subject; no view where it is the name of a campaign."""
-    campaign, separator, view = name.partition(_SEPARATOR)
-    return campaign, view if separator else None
 
 
 def shares(tally: Tally, credits_: Credits) -> list[tuple[str, Tally]]:

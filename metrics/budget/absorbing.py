@@ -167,17 +167,17 @@ def absorb_signal(
     """An alert that fires is remembered until it resolves; resolving resumes nothing."""
     if signal.alert_id in state.seen:
         return state
-    heard = remember(state, signal.alert_id)
+    after = remember(state, signal.alert_id)
     if signal.rule not in policy.alert_rules:
-        return heard
-    firing = dict(heard.firing)
-    reason = heard.reason
+        return after
+    firing = dict(after.firing)
+    reason = after.reason
     if signal.status == "resolved":
-        if firing.pop(signal.rule, None) is not None and heard.may_spend:
+        if firing.pop(signal.rule, None) is not None and after.may_spend:
             reason = f"the alert {signal.rule} has resolved; nothing was paused for it"
     elif is_recent:
         firing[signal.rule] = instant(signal.starts_at, "starts_at")
-    return replace(heard, firing=firing, reason=reason)
+    return replace(after, firing=firing, reason=reason)
 
 
 def remember(state: CampaignState, word: str) -> CampaignState:

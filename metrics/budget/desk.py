@@ -26,7 +26,7 @@ from metrics.budget.guards import (
 )
 from metrics.budget.policy import Policies
 from metrics.budget.records import BudgetAction, Column, Mode
-from metrics.budget.state import NEVER, Board, CampaignState, Hold, subject_of
+from metrics.budget.state import NEVER, Board, CampaignState, Hold, proposal_key
 from metrics.entities.campaigns import CampaignFacts
 from metrics.values.time import MINUTE
 
@@ -167,7 +167,7 @@ class Desk:
         if state.said == said:
             return
         action = self._action(wish, state, mode)
-        if state.rejected.get(subject_of(action), 0) > self.now:
+        if state.rejected.get(proposal_key(action), 0) > self.now:
             return
         said_of = replace(
             state,

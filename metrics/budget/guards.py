@@ -126,9 +126,9 @@ def _bad_figures(wish: Wish, state: CampaignState, policy: Policy, scene: Scene)
 
 
 def _stale(wish: Wish, latest: Latest, policy: Policy, scene: Scene) -> str | None:
-    heard, reached = latest.watermark, max(latest.watermark, scene.reached or 0)
+    of_reading, reached = latest.watermark, max(latest.watermark, scene.reached or 0)
     # A person may vouch for a campaign that was read before its topics had been heard and has rested since.
-    if reached <= 0 or (heard <= 0 and wish.by != "operator"):
+    if reached <= 0 or (of_reading <= 0 and wish.by != "operator"):
         return "the figures have no watermark yet: not every topic has been heard"
     age = scene.now - reached
     if age > policy.stale_after:

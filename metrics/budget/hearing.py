@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from metrics.budget.absorbing import remember
 from metrics.budget.desk import Desk
 from metrics.budget.records import BudgetDecision
-from metrics.budget.state import CampaignState, subject_of
+from metrics.budget.state import CampaignState, proposal_key
 from metrics.budget.words import who, wish_again, wish_of
 from metrics.records.validation import instant
 
@@ -20,7 +20,7 @@ def collect(desk: Desk, decisions: Sequence[BudgetDecision]) -> None:
     desk.board = replace(desk.board, waiting=(*desk.board.waiting, *decisions))
 
 
-def hear_waiting(desk: Desk) -> None:
+def apply_waiting(desk: Desk) -> None:
     """Do the words that wait."""
     known: list[BudgetDecision] = []
     early: list[BudgetDecision] = []
@@ -35,7 +35,7 @@ def hear_waiting(desk: Desk) -> None:
         desk.put(state, remember(state, decision.decision_id))
         reason = _why_not(desk, decision)
         if reason is None:
-            _hear(desk, decision)
+            _apply(desk, decision)
         else:
             desk.explain(decision.campaign_id, f"{reason}: {decision.verb} by {who(decision)}")
 
@@ -49,7 +49,7 @@ def _why_not(desk: Desk, decision: BudgetDecision) -> str | None:
     return "too old to be done" if said_at < desk.now else "said in the future, by a clock that is wrong"
 
 
-def _hear(desk: Desk, decision: BudgetDecision) -> None:
+def _apply(desk: Desk, decision: BudgetDecision) -> None:
     state = desk.board.campaigns[decision.campaign_id]
     if decision.verb in ("approve", "reject"):
         _settle(desk, state, decision)
@@ -67,8 +67,8 @@ def _settle(desk: Desk, state: CampaignState, decision: BudgetDecision) -> None:
         desk.explain(state.campaign_id, "there is no proposal to approve or to reject")
     elif decision.verb == "reject":
         until = desk.now + desk.context.policies.of(state.campaign_id).propose_for
-        still = {subject: at for subject, at in state.rejected.items() if at > desk.now}
-        rejected = {**still, subject_of(proposal): until}
+        still = {key: at for key, at in state.rejected.items() if at > desk.now}
+        rejected = {**still, proposal_key(proposal): until}
         reason = f"{proposal.rule} was rejected by {who(decision)}"
         desk.put(state, replace(state, proposal=None, said="", reason=reason, rejected=rejected))
     else:

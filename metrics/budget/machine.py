@@ -8,7 +8,7 @@ from collections.abc import Generator, Sequence
 from typing import NamedTuple
 
 from metrics.budget.desk import Context, Desk
-from metrics.budget.hearing import collect, hear_waiting
+from metrics.budget.hearing import apply_waiting, collect
 from metrics.budget.receiving import receive
 from metrics.budget.records import AlertSignal, BudgetAction, BudgetDecision
 from metrics.budget.reviewing import review
@@ -58,6 +58,6 @@ def slices(
     yield from receive(desk, inputs.readings, inputs.signals)
     collect(desk, inputs.decisions)
     if context.is_live:
-        hear_waiting(desk)
+        apply_waiting(desk)
         yield from review(desk)
     return desk.board, desk.actions

@@ -158,15 +158,17 @@ class _Replay:
             self._with.setdefault(name, Arm()).add(happened)
             self._totals[name] = _added(self._totals.get(name), happened)
             self._revision += 1
-            told = replace(
+            hourly = replace(
                 reading,
                 sums=happened,
                 revision=self._revision,
                 watermark=format_instant(end),
                 published_at=format_instant(end),
             )
-            total = replace(told, sums=self._totals[name], window="total", window_start=None, window_end=None)
-            shown += [told, total]
+            total = replace(
+                hourly, sums=self._totals[name], window="total", window_start=None, window_end=None
+            )
+            shown += [hourly, total]
         context = self._context._replace(reached=lambda _: start + HOUR)
         self._board, actions = step(self._board, Inputs(shown), context, start + HOUR)
         self._actions += actions

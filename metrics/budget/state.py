@@ -70,7 +70,7 @@ class CampaignState(msgspec.Struct, frozen=True, kw_only=True):
     of them that the watermark has not reached yet, ``settled`` the last that it has. ``serial`` counts actions, ``taken``
     does by ``verb|mode``. ``order_values`` are what its readings show of
     the values of its orders. ``waits`` says that it stands in the backlog for lack of room. ``rejected`` holds what was
-    proposed and rejected, as ``subject_of``, with the instant until which it is not proposed again. ``is_withdrawn``: its
+    proposed and rejected, as ``proposal_key``, with the instant until which it is not proposed again. ``is_withdrawn``: its
     registration is gone, and ``came_from`` is where it stood.
     """
 
@@ -163,7 +163,7 @@ class Board(msgspec.Struct, frozen=True, kw_only=True):
         return sum(state.registered for state in self.campaigns.values() if state.column != "archived")
 
 
-def subject_of(action: BudgetAction) -> str:
+def proposal_key(action: BudgetAction) -> str:
     """What a proposal is about: a rejected one is known again by it, whatever its figures."""
     return f"{action.verb}|{action.rule}"
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from metrics.attribution.conversion_credit import split_subject, subject
+from metrics.records.campaign_model import campaign_model, split_campaign_model
 from metrics.sums.tally_columns import Codes, Integers
 
 
@@ -38,7 +38,7 @@ class CampaignCodes:
 
     >>> codes = CampaignCodes(["linear"]); int(codes.codes(["c", "d"])[1]), len(codes.names)
     (2, 4)
-    >>> codes.with_models(np.array([2], np.int32)).tolist(), codes.code(subject("e", "other"))
+    >>> codes.with_models(np.array([2], np.int32)).tolist(), codes.code(campaign_model("e", "other"))
     ([2, 3], None)
     """
 
@@ -58,7 +58,7 @@ class CampaignCodes:
     def code(self, name: str) -> int | None:
         """The code of a name, which is given one when it is new; None where its model is not computed."""
         if name not in self._codes:
-            campaign, model = split_subject(name)
+            campaign, model = split_campaign_model(name)
             if model is None or model in self._models:
                 self._add(campaign)
             else:
@@ -117,6 +117,6 @@ class CampaignCodes:
         return 1 + len(self._models)
 
     def _add(self, campaign: str) -> None:
-        for name in (campaign, *(subject(campaign, model) for model in self._models)):
+        for name in (campaign, *(campaign_model(campaign, model) for model in self._models)):
             self._codes[name] = len(self.names)
             self.names.append(name)

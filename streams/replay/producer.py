@@ -22,7 +22,7 @@ class ProduceError(RoistreamError):
     """Records could not be written; the text says what to do."""
 
 
-class Sink(Protocol):
+class RecordSink(Protocol):
     """Where records go."""
 
     def send(self, record: MappedRecord) -> None:
@@ -57,7 +57,10 @@ class ReplayPace:
 
 
 def produce(
-    records: Iterable[MappedRecord], sink: Sink, pace: ReplayPace, advance: Callable[[MappedRecord], None]
+    records: Iterable[MappedRecord],
+    sink: RecordSink,
+    pace: ReplayPace,
+    advance: Callable[[MappedRecord], None],
 ) -> Counter[str]:
     """Send records in their order; registries are confirmed before the first source record.
 

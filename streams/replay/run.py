@@ -71,8 +71,8 @@ def run(
         with opened() as database:
             engine = Engine(database)
             mappings = None if mapping is None else load(mapping)
-            with _reading(console if progress else None) as hear:
-                conversion = convert(engine, mappings, paths, frame_of(frame), hear)
+            with _reading(console if progress else None) as say:
+                conversion = convert(engine, mappings, paths, frame_of(frame), say)
             _say(console, found(conversion))
             if rejects is not None:
                 _write_rejects(rejects, engine)
@@ -183,13 +183,13 @@ def _reading(console: Console | None) -> Iterator[Callable[[str], None]]:
     else:
         said = time.monotonic()
 
-        def hear(text: str) -> None:
+        def say(text: str) -> None:
             nonlocal said
             if time.monotonic() - said >= _LINE_EVERY_S:
                 said = time.monotonic()
                 console.print(text, markup=False)
 
-        yield hear
+        yield say
 
 
 @contextmanager

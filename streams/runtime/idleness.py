@@ -16,14 +16,14 @@ class Idleness:
     """
 
     def __init__(self, now: float) -> None:
-        self._heard_at = now
+        self._answered_at = now
         self._answer: int | None = None
         self._seen_at = now
         self._vouched_until = now
 
-    def heard(self, now: float) -> None:
+    def read_on(self, now: float) -> None:
         """Records came."""
-        self._heard_at = now
+        self._answered_at = now
 
     def answered(self, answer: int | None, now: float) -> None:
         """Look at what tells the broker's last answer from the one before; the same again is none."""
@@ -33,4 +33,4 @@ class Idleness:
     @property
     def silence(self) -> float:
         """Seconds without a record."""
-        return max(0.0, self._vouched_until - self._heard_at)
+        return max(0.0, self._vouched_until - self._answered_at)

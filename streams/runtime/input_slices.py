@@ -16,15 +16,15 @@ _SLICE_BYTES = 4 * 1024 * 1024
 
 def slices(topic: str, records: Sequence[SourceRecord]) -> Iterator[SourceRecords]:
     """Parts small enough that the event loop breathes between them and a checkpoint holds them."""
-    slab = records if isinstance(records, SourceRecords) else SourceRecords.of(records)
-    ends = np.cumsum(np.maximum(slab.sizes, 0))
+    source_records = records if isinstance(records, SourceRecords) else SourceRecords.of(records)
+    ends = np.cumsum(np.maximum(source_records.sizes, 0))
     most = _SLICE_ADS if topic in ADS else _SLICE_RECORDS
     at = 0
-    while at < len(slab):
+    while at < len(source_records):
         before = ends[at - 1] if at else 0
         end = int(np.searchsorted(ends, before + _SLICE_BYTES)) + 1
-        end = min(end, at + most, len(slab))
-        yield slab[at:end]
+        end = min(end, at + most, len(source_records))
+        yield source_records[at:end]
         at = end
 
 

@@ -54,13 +54,13 @@ def warm_up() -> None:
 
 def _warm_journeys() -> None:
     visitors, at = np.ones(5_000, dtype=np.uint64), np.zeros(5_000, dtype=np.int64)
-    places = np.zeros(5_000, dtype=np.int32)
+    touchpoints = np.zeros(5_000, dtype=np.int32)
     store = TouchStore(1)
     for _ in range(3):  # room for all of them is made, and made again
-        store.insert(TouchColumns(visitors, at, places))
+        store.insert(TouchColumns(visitors, at, touchpoints))
     store.of(1, 0, 1)
     store.visitors  # noqa: B018 - counting is a kernel too
-    PathTransitions(store, places, 1).go_on(ConvertedVisitors(), len(visitors))
+    PathTransitions(store, touchpoints, 1).go_on(ConvertedVisitors(), len(visitors))
     store.erase(1)
     watched = ConvertedVisitors()
     watched.note(visitors, at)

@@ -223,7 +223,7 @@ class TaskManager:
         if task.is_open:
             intake.advance(topic, batch.end)
             if batch.records:
-                held.idleness[topic].heard(self._ports.monotonic())
+                held.idleness[topic].read_on(self._ports.monotonic())
 
     async def _take_partials(self, held: PartitionTasks, batch: FetchedBatch) -> None:
         task, merge = held.tasks[1], held.merge.stage

@@ -33,13 +33,13 @@ class Watchdog:
         self._look_every_s = look_every_s
         self._monotonic = monotonic
         self._fail = fail
-        self._heard = monotonic()
+        self._progress_at = monotonic()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
 
     def start(self) -> None:
         """Watch from now on."""
-        self._heard = self._monotonic()
+        self._progress_at = self._monotonic()
         self._thread.start()
 
     def stop(self) -> None:
@@ -48,20 +48,20 @@ class Watchdog:
 
     def progress(self) -> None:
         """Something moved, or nothing has to."""
-        self._heard = self._monotonic()
+        self._progress_at = self._monotonic()
 
     def _watch(self) -> None:
         looked = self._monotonic()
         while not self._stopped.wait(self._look_every_s):
             now = self._monotonic()
             if now - looked > 2 * self._look_every_s:  # the whole process was stopped, not its work
-                self._heard = now
+                self._progress_at = now
             looked = now
-            if now - self._heard > self._limit_s:
+            if now - self._progress_at > self._limit_s:
                 faulthandler.dump_traceback(file=sys.stderr)
                 self._fail(
                     StalledError(
-                        f"No checkpoint and no record for {now - self._heard:.0f} s although there is work: "
+                        f"No checkpoint and no record for {now - self._progress_at:.0f} s although there is work: "
                         "the worker is stuck; what its threads were doing is above."
                     )
                 )

@@ -22,7 +22,7 @@ from metrics.windows.window_kinds import ROLLING, TOTAL_WINDOW
 from streams.settings import Settings
 from streams.stages.merge.stage import MergeStage, MergeViews
 
-_PLACES = {kind.name: place for place, kind in enumerate(ROLLING)}
+_POSITIONS = {kind.name: position for position, kind in enumerate(ROLLING)}
 _SPEND = FIELDS.index("spend_micros")
 #: Fields of ``Sums`` that are fields of ``Tally``, too.
 _SUMMED = tuple(name for name in Sums.__struct_fields__ if name in FIELDS)
@@ -136,8 +136,8 @@ class CampaignSeries:
     # --- who has series ------------------------------------------------------------------------------
 
     def _hold(self, merge: MergeStage) -> _Held:
-        subjects, everyone = merge.subjects, merge.subjects.everyone
-        codes = everyone[~subjects.are_models(everyone) & merge.accounts.are_known(everyone)]
+        campaign_codes, everyone = merge.campaign_codes, merge.campaign_codes.everyone
+        codes = everyone[~campaign_codes.are_models(everyone) & merge.merged_windows.are_known(everyone)]
         codes = np.setdiff1d(codes, _codes(merge, self._campaign_registry.archived))
         own = np.intersect1d(
             codes,
@@ -151,9 +151,9 @@ class CampaignSeries:
             ),
         )
         latest = self.latest_of(merge.partition)
-        spent = merge.accounts.rolling(_PLACES["24h"], codes).values[_SPEND]
-        for place in np.flatnonzero(np.isin(codes, own)).tolist():
-            spent[place] = _spent(latest.get((subjects.names[codes[place]], DECLARED), {}))
+        spent = merge.merged_windows.rolling(_POSITIONS["24h"], codes).values[_SPEND]
+        for position in np.flatnonzero(np.isin(codes, own)).tolist():
+            spent[position] = _spent(latest.get((campaign_codes.names[codes[position]], DECLARED), {}))
         return _Held(merge, codes, own, spent)
 
     def _candidates(self, held: Sequence[_Held]) -> dict[str, int]:
@@ -161,21 +161,21 @@ class CampaignSeries:
         found: dict[str, int] = {}
         most = self._folding.limit
         for stage, codes, _, spent in held:
-            names = stage.subjects.names
-            places = np.arange(len(codes))
+            names = stage.campaign_codes.names
+            positions = np.arange(len(codes))
             if len(codes) > most:
                 first = np.lexsort((codes, -spent))[:most]
                 staying = np.flatnonzero(np.isin(codes, _codes(stage, self._folding.kept)))
-                places = np.union1d(first, staying)
-            found.update((names[codes[place]], int(spent[place])) for place in places.tolist())
+                positions = np.union1d(first, staying)
+            found.update((names[codes[position]], int(spent[position])) for position in positions.tolist())
         return found
 
     def _kept(self, held: _Held, shown: Codes) -> frozenset[str] | None:
         """Whose readings a page needs; None where there is room for all."""
         merge = held.stage
-        if len(merge.subjects) <= self.latest_of(merge.partition).limit:
+        if len(merge.campaign_codes) <= self.latest_of(merge.partition).limit:
             return None
-        names = merge.subjects.names
+        names = merge.campaign_codes.names
         return frozenset(names[code] for code in np.union1d(shown, held.own).tolist())
 
     def _shown(self, held: _Held, chosen: frozenset[str]) -> Codes:
@@ -185,9 +185,9 @@ class CampaignSeries:
 
     def _snapshots(self, merge: MergeStage, codes: Codes) -> Iterator[CampaignSnapshot]:
         readings_of = self.latest_of(merge.partition)
-        since_lead = spend_since_last_lead(merge.accounts, codes)
+        since_lead = spend_since_last_lead(merge.merged_windows, codes)
         for code, counters, spent in zip(codes.tolist(), merge.totals(codes), since_lead, strict=True):
-            campaign_id = merge.subjects.names[code]
+            campaign_id = merge.campaign_codes.names[code]
             facts = self._campaign_registry.facts(campaign_id)
             record = facts.registered
             latest = readings_of.get((campaign_id, DECLARED), {})
@@ -224,17 +224,17 @@ class CampaignSeries:
     def _fold(self, into: _Sums, held: _Held, codes: Codes) -> None:
         merge, currency = held.stage, self._settings.reporting_currency
         for code in np.intersect1d(codes, held.own).tolist():
-            for (model, window), reading in self._readings(merge, merge.subjects.names[code]):
+            for (model, window), reading in self._readings(merge, merge.campaign_codes.names[code]):
                 _add(into.setdefault((model, window, currency), {}), _fields(reading.sums))
         codes = np.setdiff1d(codes, held.own)
         if not len(codes):
             return
         for model in self._settings.gauge_models:
-            mine = codes if model == DECLARED else merge.subjects.in_model(codes, model)
+            mine = codes if model == DECLARED else merge.campaign_codes.in_model(codes, model)
             for window in self._settings.gauge_windows:
-                sums_of = merge.accounts.total
+                sums_of = merge.merged_windows.total
                 if window != TOTAL_WINDOW:
-                    sums_of = partial(merge.accounts.rolling, _PLACES[window])
+                    sums_of = partial(merge.merged_windows.rolling, _POSITIONS[window])
                 total = credited(sums_of(codes), sums_of(mine)).total()
                 scale = 1 if model == DECLARED else MICROS
                 sums = {name: getattr(total, name) for name in _SUMMED}
@@ -244,7 +244,7 @@ class CampaignSeries:
 
 def _codes(merge: MergeStage, names: Iterable[str]) -> Codes:
     """The codes of campaigns that the partition knows."""
-    found = (merge.subjects.find(name) for name in names)
+    found = (merge.campaign_codes.find(name) for name in names)
     return np.array([code for code in found if code is not None], dtype=np.int32)
 
 

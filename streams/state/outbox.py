@@ -28,14 +28,14 @@ class Outbox(Generic[M]):
     def __init__(self, kind: str, shape: type[list[M]]) -> None:
         self.kind = kind
         self._shape = shape
-        self._unsent: list[M] = []
+        self._unconfirmed: list[M] = []
         self._sending: list[M] = []
         #: Of what the changelog holds.
         self._keys: list[bytes] = []
 
     def take(self, fresh: Iterable[M]) -> list[M]:
         """What the next checkpoint sends: what may be unsent, and fresh messages."""
-        self._sending, self._unsent = [*self._unsent, *fresh], []
+        self._sending, self._unconfirmed = [*self._unconfirmed, *fresh], []
         return self._sending
 
     def restore(self, entries: Sequence[Restored], confirmed: int) -> Iterable[bytes]:
@@ -43,7 +43,7 @@ class Outbox(Generic[M]):
         for key, value in entries:
             self._keys.append(key)
             if read_key(key)[1] > confirmed:
-                self._unsent += decode_as(self._shape, value)
+                self._unconfirmed += decode_as(self._shape, value)
         return ()
 
     def take_changes(self, sequence: int) -> list[Entry]:

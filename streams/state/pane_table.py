@@ -5,8 +5,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 import msgspec
 import numpy as np
 
-from metrics.attribution.conversion_credit import split_subject
 from metrics.kernels.packing import LONGEST, pack_keys, pack_parts, pack_rows
+from metrics.records.campaign_model import split_campaign_model
 from metrics.sums.tally import Tally
 from metrics.sums.tally_columns import FIELDS, Codes, Integers, Tallies
 from metrics.windows.panes import DroppedPane, PaneChanges
@@ -132,8 +132,8 @@ def is_kept(name: str, models: Collection[str]) -> bool:
     """Whether the sums of a subject, a campaign or a campaign in a model, are still computed.
 
     >>> from metrics.attribution.conversion_credit import subject
-    >>> is_kept("c", ()), is_kept(subject("c", "linear"), ()), is_kept(subject("c", "linear"), ("linear",))
+    >>> is_kept("c", ()), is_kept(campaign_model("c", "linear"), ()), is_kept(campaign_model("c", "linear"), ("linear",))
     (True, False, True)
     """
-    model = split_subject(name)[1]
+    model = split_campaign_model(name)[1]
     return model is None or model in models

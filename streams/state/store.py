@@ -224,11 +224,11 @@ class StateStore(Generic[S_co]):
         return header
 
     def _of_format_1(self, value: bytes) -> Header[Any]:
-        values, places = decode_as(list[Any], value), self.stage.format_1
+        values, positions = decode_as(list[Any], value), self.stage.format_1
         epoch, sequence, confirmed, partitions, birth = (
-            0 if place is None else values[place] for place in places
+            0 if position is None else values[position] for position in positions
         )
-        rest = [each for place, each in enumerate(values) if place not in places]
+        rest = [each for position, each in enumerate(values) if position not in positions]
         stage = msgspec.convert(rest, self.stage.header_type, str_keys=value[:1] == _IS_JSON)
         return Header(1, epoch, sequence, confirmed, partitions, birth, stage)
 

@@ -134,7 +134,7 @@ def _merge_costs(fed: Checkpoint) -> dict[str, float]:
         log = StateStore(merge, _NOW)
         records = [Record(offset, _NOW, None, each.value) for offset, each in enumerate(partials)]
         taking = calls(lambda: merge.process(records))
-        panes, made = merge.accounts.changes, []
+        panes, made = merge.merged_windows.changes, []
         giving = calls(lambda: made.append(log.checkpoint(_NOW)))
         checkpoint: Checkpoint = made[0]
         readings = len(checkpoint.outputs) + len(checkpoint.views.readings)

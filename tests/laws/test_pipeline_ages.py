@@ -81,7 +81,7 @@ def test_what_is_kept_does_not_grow_with_the_time_that_passed(drawn):
         machine.checkpoint(MERGE, 0, crash)
         machine.tick()
         machine.tick()
-    kept = machine.merge(0).accounts["c0"].starts(0)
+    kept = machine.merge(0).merged_windows["c0"].starts(0)
     assert len(kept) <= 2
     assert len(machine.intake(0).panes.tallies) <= 2 + 8 * 8 * 4 + 36 + 1
     stored = [key for key, value in machine.changelogs[MERGE, 0].items() if value is not None]

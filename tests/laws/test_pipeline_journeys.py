@@ -100,7 +100,7 @@ def test_models_that_are_switched_on_and_off_are_whole_or_gone(facts, phases):
 def change_models(machine, models):
     """Every stage is opened again by a worker of other settings."""
     machine.intake_options = msgspec.structs.replace(machine.intake_options, rules=machine.rules_of(models))
-    machine.merge_options = msgspec.structs.replace(machine.merge_options, views=models)
+    machine.merge_options = msgspec.structs.replace(machine.merge_options, models=models)
     for stage, p in product((INTAKE, MERGE), range(machine.partitions)):
         machine.open(stage, p)
 

@@ -178,7 +178,7 @@ def test_a_low_publish_rate_delays_and_loses_nothing(facts, rate):
 
 
 def _campaigns_of(machine: Machine, p: int) -> set[str]:
-    return set(machine.merge(p).accounts)
+    return set(machine.merge(p).merged_windows)
 
 
 @bounded

@@ -129,7 +129,7 @@ def test_a_restored_merge_refuses_what_it_refused_before_the_crash():
     machine.open(MERGE, 0)
     merge = machine.merge(0)
     assert merge.limits.minutes_from == T0 + 7 * HOUR
-    assert ("c", 0, T0) not in {("c", r, s) for r in (0,) for s in merge.accounts["c"].starts(r)}
+    assert ("c", 0, T0) not in {("c", r, s) for r in (0,) for s in merge.merged_windows["c"].starts(r)}
 
 
 def report(machine, report_id, start, end, **fields):
@@ -213,7 +213,9 @@ def test_outdated_reports_change_nothing():
     report(machine, "r1", T0, T0 + DAY, clicks=9, reported_at=T0)
     machine.settle()
     assert clicks_of(machine, "total", None) == 7
-    assert isinstance(next(iter(machine.merge(0).accounts["c"].report_history.reports.values())), Report)
+    assert isinstance(
+        next(iter(machine.merge(0).merged_windows["c"].report_history.reports.values())), Report
+    )
 
 
 def test_what_a_dead_owner_had_in_flight_is_ignored_when_it_arrives_late():

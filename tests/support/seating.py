@@ -286,9 +286,9 @@ class Deployment:
 
     def _merge_state(self, p: int) -> Any:
         merge = self.merge(p)
-        accounts, names = merge.accounts, merge.subjects.names
-        keys = [(each, start) for each in (MINUTES, QUARTERS, DAYS) for start in accounts.starts(each)]
-        panes = {key: accounts.pane(*key) for key in [*keys, (TOTAL, 0)]}
+        merged_windows, names = merge.merged_windows, merge.campaign_codes.names
+        keys = [(each, start) for each in (MINUTES, QUARTERS, DAYS) for start in merged_windows.starts(each)]
+        panes = {key: merged_windows.pane(*key) for key in [*keys, (TOTAL, 0)]}
         said = {
             (*key, source): dict(zip([names[code] for code in pane.codes], part.as_list(), strict=True))
             for key, pane in panes.items()

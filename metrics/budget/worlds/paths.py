@@ -133,12 +133,12 @@ def _reported(world: World, spend: Floats) -> Floats:
     if world.reports == "live":
         return spend
     days = spend.reshape(len(spend), world.days, _DAY).sum(axis=2)
-    told = np.zeros_like(spend)
+    reported = np.zeros_like(spend)
     first = _RESTATED if world.reports == "restated" else 1.0
-    told[:, _DAY - 1 :: _DAY] += days * first
+    reported[:, _DAY - 1 :: _DAY] += days * first
     if world.reports == "restated":
-        told[:, 2 * _DAY - 1 :: _DAY] += days[:, :-1] * (1 - first)
-    return told
+        reported[:, 2 * _DAY - 1 :: _DAY] += days[:, :-1] * (1 - first)
+    return reported
 
 
 def _summed(

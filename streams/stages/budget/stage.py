@@ -147,7 +147,7 @@ class BudgetStage:
         self._decisions: list[BudgetDecision] = []
         self._looked_at = 0
         #: The newest watermark heard of each partition of the readings.
-        self._reached: dict[int, int] = {}
+        self._watermarks: dict[int, int] = {}
         self._step: _Step | None = None
         self._outbox: list[BudgetAction] = []
         self._stored_offsets: dict[tuple[str, int], int] = {}
@@ -182,8 +182,8 @@ class BudgetStage:
         if reading is None:
             return
         if reading.watermark is not None:
-            heard = to_millis(datetime.fromisoformat(reading.watermark))
-            self._reached[partition] = max(heard, self._reached.get(partition, 0))
+            watermark = to_millis(datetime.fromisoformat(reading.watermark))
+            self._watermarks[partition] = max(watermark, self._watermarks.get(partition, 0))
         key = (reading.campaign_id, reading.window, reading.window_start)
         held = self._readings.get(key)
         if held is None or held.revision < reading.revision:
@@ -321,13 +321,13 @@ class BudgetStage:
             self.currency,
             self.campaign_registry.campaigns,
             self.campaign_registry.archived,
-            reached=self._reached_of,
+            reached=self._watermark_of,
         )
 
-    def _reached_of(self, campaign_id: str) -> int | None:
+    def _watermark_of(self, campaign_id: str) -> int | None:
         """The watermark of the campaign's partition: a reading that has not been renewed holds up to it."""
         partition = partition_of(campaign_id, self.partitions)
-        return max(self._reached.get(partition, 0), self._local(partition) or 0) or None
+        return max(self._watermarks.get(partition, 0), self._local(partition) or 0) or None
 
 
 def _ends_of(state: CampaignState) -> Iterator[int]:

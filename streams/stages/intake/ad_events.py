@@ -52,18 +52,18 @@ class AdEvents:
         self._attribution = attribution
         self._is_click = admission.topic == topics.CLICKS
 
-    def take(self, slab: SourceRecords, limits: Horizon, now: int) -> None:
+    def take(self, source_records: SourceRecords, limits: Horizon, now: int) -> None:
         """Judge a slice, and add up what is new of it."""
         ads, large = self._judge.judge(
-            slab, lambda record, rejection: self._admission.refuse(record, rejection, now)
+            source_records, lambda record, rejection: self._admission.refuse(record, rejection, now)
         )
         rows = np.flatnonzero(ads.plain)
         if not rows.size:
             return
         at, days_from = ads.at[rows], limits.days_from
-        self._clock.advance(self._admission.topic, int(np.minimum(at, slab.timestamps[rows]).max()))
+        self._clock.advance(self._admission.topic, int(np.minimum(at, source_records.timestamps[rows]).max()))
         is_late = np.zeros(len(rows), dtype=np.bool_) if days_from is None else at < days_from
-        fresh = self._admission.admit(slab, rows, ads.ids[rows], is_late, at, now)
+        fresh = self._admission.admit(source_records, rows, ads.ids[rows], is_late, at, now)
         fold_ads(self._panes, ads, fresh, limits, is_click=self._is_click)
         self._attribution.touch(ads, fresh, is_click=self._is_click)
         costs = [
@@ -93,22 +93,24 @@ class AdJudge:
         self._max_future = max_future
         self._rule = rule
 
-    def judge(self, slab: SourceRecords, refuse: Refuse) -> tuple[AdColumns, dict[int, int]]:
+    def judge(self, source_records: SourceRecords, refuse: Refuse) -> tuple[AdColumns, dict[int, int]]:
         """The slice with ``plain`` in the rows that stand; the others are refused, in order.
 
         Returns:
             The columns, with costs in micros of the reporting currency (0 for none), and the costs that are too
             large for a column, by row; the column has 0 for them.
         """
-        ads, large = slab.ads(self._topic, self._rule).copied(), dict[int, int]()
-        ads.plain[:] &= ads.at <= slab.timestamps + self._max_future
+        ads, large = source_records.ads(self._topic, self._rule).copied(), dict[int, int]()
+        ads.plain[:] &= ads.at <= source_records.timestamps + self._max_future
         is_foreign = self._is_foreign(ads)
         for row in np.flatnonzero(~ads.plain | is_foreign).tolist():
             try:
-                micros = self._convert(ads, row) if is_foreign[row] else self._judge(slab[row], ads, row)
+                micros = (
+                    self._convert(ads, row) if is_foreign[row] else self._judge(source_records[row], ads, row)
+                )
             except Rejection as rejection:
                 ads.plain[row] = False
-                refuse(slab[row], rejection)
+                refuse(source_records[row], rejection)
                 continue
             ads.plain[row] = True
             ads.micros[row] = micros if micros <= LARGEST_PART else 0

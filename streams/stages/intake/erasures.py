@@ -40,13 +40,13 @@ class PendingErasures:
 
     def take(self, stream_times: Mapping[str, int | None], idle: Collection[str]) -> list[Erasure]:
         """The requests that every topic has passed, or been read to its end and is silent; they wait no more."""
-        reached = min(
+        least = min(
             (-1 if at is None else at for topic, at in stream_times.items() if topic not in idle),
             default=None,
         )
-        passed = [each for until, each in self.waiting if reached is None or until <= reached]
+        passed = [each for until, each in self.waiting if least is None or until <= least]
         if passed:
-            self.waiting = [each for each in self.waiting if reached is not None and each[0] > reached]
+            self.waiting = [each for each in self.waiting if least is not None and each[0] > least]
         return passed
 
 
@@ -67,11 +67,11 @@ class Erasures:
         self._conversions = conversions
         self._settle = settle
 
-    def take(self, slab: SourceRecords, limits: Horizon, now: int) -> None:
+    def take(self, source_records: SourceRecords, limits: Horizon, now: int) -> None:
         """Erase persons, and note who is to be erased once more."""
         del limits
         self._settle()
-        records = list(slab)
+        records = list(source_records)
         events = decode_slice(DECODERS[topics.ERASURES], records)
         for record, event in zip(records, events, strict=True):
             try:

@@ -14,7 +14,7 @@ class SenderProgress(msgspec.Struct, array_like=True):
 
     sequence: int = -1
     index: int = -1
-    reached: SourceProgress | None = None
+    progress: SourceProgress | None = None
 
 
 class JointWatermark:
@@ -43,7 +43,7 @@ class JointWatermark:
     @property
     def are_idle(self) -> bool:
         """Whether all the others have said that they are."""
-        return all(each.reached is not None and each.reached.is_idle for each in self.senders.values())
+        return all(each.progress is not None and each.progress.is_idle for each in self.senders.values())
 
     def turn(self, status: PartitionStatus) -> None:
         """The partition itself has come so far."""
@@ -58,21 +58,21 @@ class JointWatermark:
         sender.sequence, sender.index = place
         return True
 
-    def hear(self, source: int, reached: SourceProgress) -> bool:
+    def update_sender(self, source: int, progress: SourceProgress) -> bool:
         """A source partition has come so far, and everything from it until there is taken in.
 
         Returns:
             Whether its clicks, or all of it, fell silent or spoke again: after silence nothing more may come.
         """
-        before, self.senders[source].reached = self.senders[source].reached, reached
-        self._clock.update(source, PartitionStatus(reached.watermark, reached.is_idle))
-        return before is None or _silence(before) != _silence(reached)
+        before, self.senders[source].progress = self.senders[source].progress, progress
+        self._clock.update(source, PartitionStatus(progress.watermark, progress.is_idle))
+        return before is None or _silence(before) != _silence(progress)
 
     def clicks(self, own: int | None) -> int | None:
         """How far the clicks of all have come; None while some are unheard of."""
         times = [
             own,
-            *(None if each.reached is None else each.reached.clicks for each in self.senders.values()),
+            *(None if each.progress is None else each.progress.clicks for each in self.senders.values()),
         ]
         known = [at for at in times if at is not None]
         return min(known) if len(known) == len(times) else None
@@ -80,7 +80,7 @@ class JointWatermark:
     def least(self) -> dict[str, int | None]:
         """The least stream time of each of the others that is not idle, by a name for it."""
         times = {
-            f"from {source}": None if each.reached is None else each.reached.least
+            f"from {source}": None if each.progress is None else each.progress.least
             for source, each in self.senders.items()
         }
         return {source: at for source, at in times.items() if at != EVER}
@@ -90,9 +90,9 @@ class JointWatermark:
         self._clock.watermark = watermark
         self.senders.update(senders)
         for source, each in senders.items():
-            if each.reached is not None:
-                self.hear(source, each.reached)
+            if each.progress is not None:
+                self.update_sender(source, each.progress)
 
 
-def _silence(reached: SourceProgress) -> tuple[bool, bool]:
-    return reached.is_idle, reached.clicks == EVER
+def _silence(progress: SourceProgress) -> tuple[bool, bool]:
+    return progress.is_idle, progress.clicks == EVER

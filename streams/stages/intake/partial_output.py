@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from metrics.attribution.conversion_credit import split_subject
 from metrics.attribution.conversion_lag import LagCounts
+from metrics.records.campaign_model import split_campaign_model
 from metrics.sums.tally_columns import Codes
 from metrics.values.text_codes import TextCodes
 from metrics.windows.panes import PaneChanges
@@ -83,7 +83,7 @@ class PartialOutput:
     def _route(self) -> Codes:
         """The merge partition of every campaign met so far."""
         fresh = [
-            partition_of(split_subject(name)[0], self._partitions)
+            partition_of(split_campaign_model(name)[0], self._partitions)
             for name in self._names[len(self._routes) :]
         ]
         self._routes = np.append(self._routes, np.array(fresh, dtype=np.int32))

@@ -51,9 +51,9 @@ class RecordByRecord:
         self._panes = panes
         self._decoder = DECODERS[admission.topic]
 
-    def take(self, slab: SourceRecords, limits: Horizon, now: int) -> None:
+    def take(self, source_records: SourceRecords, limits: Horizon, now: int) -> None:
         """Judge all records of a slice, then apply those that are new."""
-        admission, records = self._admission, list(slab)
+        admission, records = self._admission, list(source_records)
         events = decode_slice(self._decoder, records)
         homes = self._source.homes(records, events)
         judged: list[tuple[SourceRecord, Apply]] = []

@@ -49,13 +49,13 @@ class Home(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 class RekeyedTouches(msgspec.Struct, array_like=True):
-    """Touches as packed columns: uint64, int64, and int32 indexes into ``places``, campaigns with channels."""
+    """Touches as packed columns: uint64, int64, and int32 indexes into ``touchpoints``, campaigns with channels."""
 
     is_click: bool
     visitors: bytes
     at: bytes
     codes: bytes
-    places: list[tuple[str, str]]
+    touchpoints: list[tuple[str, str]]
 
 
 class RekeyedConversion(msgspec.Struct, array_like=True):
@@ -94,7 +94,7 @@ class Rekeyed(msgspec.Struct, array_like=True):
     index: int
     touches: list[RekeyedTouches]
     conversions: list[RekeyedConversion]
-    reached: SourceProgress | None = None
+    progress: SourceProgress | None = None
 
 
 decode_rekeyed = decoder(Rekeyed)
@@ -114,7 +114,7 @@ class Repartitioner:
         self.homes: KeyedTable[Home] = KeyedTable("h", Home, weight=60)
         #: What has left, by kind, for whoever shows it.
         self.sent: Counter[str] = Counter()
-        self._places = Touchpoints()
+        self._touchpoints = Touchpoints()
         self._touches: dict[bool, list[tuple[Codes, TouchColumns]]] = {True: [], False: []}
         self._conversions: dict[int, dict[str, RekeyedConversion]] = {}
         self._touch_count = 0
@@ -135,10 +135,10 @@ class Repartitioner:
         """
         away = np.flatnonzero((homes >= 0) & (homes != self._partition))
         if away.size:
-            places = self._places.encode(
+            touchpoints = self._touchpoints.encode(
                 batch.campaign_codes[away], batch.campaigns, batch.channel_codes[away], batch.channels
             )
-            leaving = TouchColumns(batch.visitors[away], batch.at[away], places)
+            leaving = TouchColumns(batch.visitors[away], batch.at[away], touchpoints)
             self._touches[is_click].append((homes[away], leaving))
             self._touch_count += len(away)
             self.sent["touch"] += len(away)
@@ -193,11 +193,11 @@ class Repartitioner:
     def receive(self, message: Rekeyed) -> None:
         """Take in what came from another partition."""
         for touches in message.touches:
-            places = [self.journeys.places.code(*place) for place in touches.places]
+            touchpoints = [self.journeys.touchpoints.code(*touchpoint) for touchpoint in touches.touchpoints]
             columns = TouchColumns(
                 np.frombuffer(touches.visitors, np.uint64),
                 np.frombuffer(touches.at, np.int64),
-                np.array(places, np.int32)[np.frombuffer(touches.codes, np.int32)],
+                np.array(touchpoints, np.int32)[np.frombuffer(touches.codes, np.int32)],
             )
             self.journeys.insert(columns, is_click=touches.is_click)
         for conversion in message.conversions:
@@ -216,7 +216,7 @@ class Repartitioner:
                 made.append((target, Rekeyed(self._partition, sequence, len(made), [], some)))
         self._conversions = {}
         self._touch_count = 0
-        self._places = Touchpoints()
+        self._touchpoints = Touchpoints()
         return made
 
     # --- inside ------------------------------------------------------------------------------------
@@ -240,7 +240,7 @@ class Repartitioner:
                         visitors[some].tobytes(),
                         at[some].tobytes(),
                         own.astype(np.int32).tobytes(),
-                        [self._places.names[code] for code in met.tolist()],
+                        [self._touchpoints.names[code] for code in met.tolist()],
                     ),
                 )
 

@@ -100,11 +100,11 @@ class IntakeViews(NamedTuple):
 class SourceHandler(Protocol):
     """Takes in the records of one source topic."""
 
-    def take(self, slab: SourceRecords, limits: Horizon, now: int) -> None:
+    def take(self, source_records: SourceRecords, limits: Horizon, now: int) -> None:
         """Give each record of a slice its verdict, and apply those that stand.
 
         Args:
-            slab: records in order of offset.
+            source_records: records in order of offset.
             limits: which panes accept facts.
             now: dates dead letters.
         """
@@ -213,18 +213,18 @@ class IntakeStage:
             TooManyRefusedError: past the limit of refusals; the state must not be stored any more.
         """
         start = self.offsets.get(topic, 0)
-        slab = records if isinstance(records, SourceRecords) else SourceRecords.of(records)
-        if len(slab) and slab.offsets[0] < start:
-            slab = slab[int(np.searchsorted(slab.offsets, start)) :]
-        if not len(slab):
+        source_records = records if isinstance(records, SourceRecords) else SourceRecords.of(records)
+        if len(source_records) and source_records.offsets[0] < start:
+            source_records = source_records[int(np.searchsorted(source_records.offsets, start)) :]
+        if not len(source_records):
             return
         self.is_touched = True
         self._advance_horizon()
-        self._handlers[topic].take(slab, self._limits, now)
+        self._handlers[topic].take(source_records, self._limits, now)
         if topic in self.ledger:
-            self.received[topic] += len(slab)
-            self.dead_letters.read(topic, len(slab))
-        self.offsets[topic] = int(slab.offsets[-1]) + 1
+            self.received[topic] += len(source_records)
+            self.dead_letters.read(topic, len(source_records))
+        self.offsets[topic] = int(source_records.offsets[-1]) + 1
         self.idle.discard(topic)
         if self.attribution.is_heavy:
             self.settle()
@@ -413,10 +413,10 @@ class _Rekeyed:
     def __init__(self, stage: IntakeStage) -> None:
         self._stage = stage
 
-    def take(self, slab: SourceRecords, limits: Horizon, now: int) -> None:
+    def take(self, source_records: SourceRecords, limits: Horizon, now: int) -> None:
         """Take in touches and conversions of persons whose home is here."""
         del limits, now
         if self._stage.attribution.receive(
-            list(slab)
+            list(source_records)
         ):  # as when own topics fall silent: no further message may come
             self._stage.settle()

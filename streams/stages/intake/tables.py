@@ -50,9 +50,9 @@ class PaneTable:
                 obsolete.append(key)
         for pane, found in panes.items():
             rows = self._panes.restore(*pane, [(name, tally) for _, name, tally in found])
-            is_unsent = np.array([sequence > confirmed for sequence, _, _ in found])
-            if is_unsent.any():
-                self._panes.mark(*pane, rows[is_unsent])
+            is_unconfirmed = np.array([sequence > confirmed for sequence, _, _ in found])
+            if is_unconfirmed.any():
+                self._panes.mark(*pane, rows[is_unconfirmed])
         return obsolete
 
     def collect(self, dropped: list[DroppedPane]) -> list[PaneChanges]:

@@ -49,19 +49,21 @@ class RollupExchange:
         """Whether a status waits to be announced."""
         return self._status.is_waiting
 
-    def emit(self, version: Version, stamp: ReadingVersion, at: Moment, closed: int | None) -> Emitted:
+    def emit(
+        self, version: Version, reading_version: ReadingVersion, at: Moment, closed: int | None
+    ) -> Emitted:
         """Parts for other partitions, and the readings that are due.
 
         Args:
             version: of the checkpoint.
-            stamp: of its readings; the time of publication paces what is sent.
+            reading_version: of its readings; the time of publication paces what is sent.
             at: the state of the partition.
             closed: how far its windows are final, this checkpoint's included.
 
         Returns:
             Outputs, and as views the readings for views.
         """
-        now = stamp.published_at
+        now = reading_version.published_at
         if not self._parts.options.dimensions:
             return Emitted(views=[])
         by: list[list[RollupPartial]] = [[] for _ in range(self._partitions)]
@@ -74,7 +76,7 @@ class RollupExchange:
             for target in range(self._partitions)
             for bundle in rollup_bundles(self._partition, *version, by[target], status)
         ]
-        readings, views = self._rollups.readings(stamp, now)
+        readings, views = self._rollups.readings(reading_version, now)
         self._closing = self._rollups.closed_through
         return Emitted(outputs + [self._published(reading) for reading in readings], views)
 

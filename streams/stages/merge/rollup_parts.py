@@ -11,10 +11,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from metrics.attribution.conversion_credit import subject
 from metrics.entities.campaigns import CampaignFacts, CampaignRegistry
 from metrics.kpis.compose import DECLARED, baseline_length, credited, window_sums
 from metrics.kpis.rollups import RollupGroup, RollupNaming, RollupPart, part_of
+from metrics.records.campaign_model import campaign_model
 from metrics.records.kpi_reading import Dimension
 from metrics.sums.tally import Tally
 from metrics.sums.tally_columns import Codes, Tallies
@@ -44,7 +44,7 @@ class RollupOptions(NamedTuple):
 
     dimensions: tuple[Dimension, ...]
     limit: int
-    views: tuple[str, ...]
+    models: tuple[str, ...]
     intervals: Mapping[str, int]
     slow_interval: int
 
@@ -75,11 +75,11 @@ class _Rolling(NamedTuple):
     name: str
     span: Span
 
-    def sums(self, accounts: MergedWindows, codes: Codes) -> Tallies:
-        return accounts.rolling(self.place, codes)
+    def sums(self, merged_windows: MergedWindows, codes: Codes) -> Tallies:
+        return merged_windows.rolling(self.place, codes)
 
-    def are_in(self, accounts: MergedWindows, codes: Codes) -> Flags:
-        return accounts.are_known(codes)
+    def are_in(self, merged_windows: MergedWindows, codes: Codes) -> Flags:
+        return merged_windows.are_known(codes)
 
 
 class _Total(NamedTuple):
@@ -88,11 +88,11 @@ class _Total(NamedTuple):
     name: str = TOTAL_WINDOW
     span: None = None
 
-    def sums(self, accounts: MergedWindows, codes: Codes) -> Tallies:
-        return accounts.total(codes)
+    def sums(self, merged_windows: MergedWindows, codes: Codes) -> Tallies:
+        return merged_windows.total(codes)
 
-    def are_in(self, accounts: MergedWindows, codes: Codes) -> Flags:
-        return accounts.are_known(codes)
+    def are_in(self, merged_windows: MergedWindows, codes: Codes) -> Flags:
+        return merged_windows.are_known(codes)
 
 
 class _Tumbling(NamedTuple):
@@ -109,16 +109,16 @@ class _Tumbling(NamedTuple):
     def span(self) -> Span:
         return Span(self.start, self.start + self.kind.length)
 
-    def sums(self, accounts: MergedWindows, codes: Codes) -> Tallies:
-        return accounts.tumbling(self.kind, self.start, codes)
+    def sums(self, merged_windows: MergedWindows, codes: Codes) -> Tallies:
+        return merged_windows.tumbling(self.kind, self.start, codes)
 
-    def are_in(self, accounts: MergedWindows, codes: Codes) -> Flags:
-        are_in = accounts.have_panes(self.kind, self.start, codes)
+    def are_in(self, merged_windows: MergedWindows, codes: Codes) -> Flags:
+        are_in = merged_windows.have_panes(self.kind, self.start, codes)
         if self.kind.resolution == MINUTES:
             return are_in
         is_short = self.kind.resolution != DAYS
         for place in np.flatnonzero(~are_in).tolist():
-            report_history = accounts.report_histories.get(int(codes[place]))
+            report_history = merged_windows.report_histories.get(int(codes[place]))
             are_in[place] = report_history is not None and report_history.overlaps(
                 *self.span, short_only=is_short
             )
@@ -132,7 +132,7 @@ class RollupParts:
     """The roll-ups of the campaigns of one merge partition."""
 
     def __init__(
-        self, options: RollupOptions, campaign_registry: CampaignRegistry, accounts: MergedWindows
+        self, options: RollupOptions, campaign_registry: CampaignRegistry, merged_windows: MergedWindows
     ) -> None:
         self.options = options
         #: Where each campaign counts, as was told.
@@ -140,7 +140,7 @@ class RollupParts:
         #: Campaigns that have moved, with where they counted before.
         self.moved: dict[str, tuple[RollupGroup, ...]] = {}
         self._campaign_registry = campaign_registry
-        self._accounts = accounts
+        self._merged_windows = merged_windows
         #: The codes of a group's campaigns.
         self._members: dict[RollupGroup, dict[int, None]] = {}
         self._naming = RollupNaming(options.dimensions, options.limit)
@@ -153,10 +153,10 @@ class RollupParts:
         """A window of campaigns, or of campaigns in views, changed; what is declared of one changes the models, too."""
         if not self.options.dimensions:
             return
-        if not self.options.views:
+        if not self.options.models:
             self._touched[False].setdefault((window, start), []).append((sequence, codes))
             return
-        are_models = self._accounts.campaign_codes.are_models(codes)
+        are_models = self._merged_windows.campaign_codes.are_models(codes)
         for touched, mine in zip(self._touched, (codes[~are_models], codes[are_models]), strict=True):
             if len(mine):
                 touched.setdefault((window, start), []).append((sequence, mine))
@@ -180,7 +180,9 @@ class RollupParts:
         """Put back where a campaign counts."""
         self.groups[campaign_id] = groups
         for group in groups:
-            self._members.setdefault(group, {})[self._accounts.campaign_codes.campaign(campaign_id)] = None
+            self._members.setdefault(group, {})[self._merged_windows.campaign_codes.campaign(campaign_id)] = (
+                None
+            )
 
     def adopt(self, campaign_ids: Iterable[str], sequence: int, kept: Horizon) -> None:
         """All is put back: what no roll-up counts yet is counted as if it had just come."""
@@ -209,7 +211,9 @@ class RollupParts:
         def is_urgent(key: _PartKey) -> bool:
             return key.window in BY_NAME and at.is_closed(key.window, key.start)
 
-        return [partial for key in self._pacing.take(now, is_urgent) for partial in self._told(key, at)]
+        return [
+            partial for key in self._pacing.take(now, is_urgent) for partial in self._due_partials(key, at)
+        ]
 
     # --- who counts where ----------------------------------------------------------------------------
 
@@ -233,7 +237,7 @@ class RollupParts:
 
     def _move(self, campaign_id: str, former: tuple[RollupGroup, ...], now: tuple[RollupGroup, ...]) -> None:
         for group in former:
-            self._members[group].pop(self._accounts.campaign_codes.campaign(campaign_id), None)
+            self._members[group].pop(self._merged_windows.campaign_codes.campaign(campaign_id), None)
         self.restore(campaign_id, now)
         if now or former:
             self.moved[campaign_id] = former
@@ -245,18 +249,18 @@ class RollupParts:
 
     def _expand(self) -> None:
         """From windows of campaigns to those of roll-ups."""
-        subjects = self._accounts.campaign_codes
+        campaign_codes = self._merged_windows.campaign_codes
         for is_credited, touched in enumerate(self._touched):
             for (window, start), changes in touched.items():
                 for sequence, codes in changes:
-                    for group in self._groups_of_all(np.unique(subjects.campaigns(codes))):
+                    for group in self._groups_of_all(np.unique(campaign_codes.campaigns(codes))):
                         self._mark(group, window, start, sequence, is_declared=not is_credited)
             touched.clear()
 
     def _groups_of_all(self, codes: Codes) -> set[RollupGroup]:
         """The groups that campaigns count in; one that is new is told where it counts."""
         found: set[tuple[RollupGroup, ...]] = set()
-        for campaign_id in map(self._accounts.campaign_codes.names.__getitem__, codes.tolist()):
+        for campaign_id in map(self._merged_windows.campaign_codes.names.__getitem__, codes.tolist()):
             groups = self.groups.get(campaign_id)
             if groups is None:
                 groups = self._groups_of(campaign_id)
@@ -269,29 +273,29 @@ class RollupParts:
     ) -> None:
         if is_declared:
             self._pacing.mark(_PartKey(group, window, start, is_credited=False), sequence)
-        if self.options.views:
+        if self.options.models:
             self._pacing.mark(_PartKey(group, window, start, is_credited=True), sequence)
 
     def _windows_of(self, campaign_id: str, kept: Horizon) -> Iterator[tuple[str, int]]:
         yield TOTAL_WINDOW, 0
         yield ROLLING_KEY, 0
         found: set[tuple[str, int]] = set()
-        for name in (campaign_id, *(subject(campaign_id, view) for view in self.options.views)):
-            account = self._accounts.get(name)
-            if account is None:
+        for name in (campaign_id, *(campaign_model(campaign_id, model) for model in self.options.models)):
+            campaign_windows = self._merged_windows.get(name)
+            if campaign_windows is None:
                 continue
             for resolution, _ in enumerate(WIDTHS):
-                found.update(window_of(resolution, start) for start in account.starts(resolution))
-            for report in account.report_history.reports.values():
-                for version in account.report_history.versions(report):
+                found.update(window_of(resolution, start) for start in campaign_windows.starts(resolution))
+            for report in campaign_windows.report_history.reports.values():
+                for version in campaign_windows.report_history.versions(report):
                     found.update((kind.name, start) for kind, start in windows_of_report(version))
         yield from (key for key in found if _is_kept(BY_NAME[key[0]], key[1], kept))
 
     # --- the sums ------------------------------------------------------------------------------------
 
-    def _told(self, key: _PartKey, at: Moment) -> Iterator[RollupPartial]:
+    def _due_partials(self, key: _PartKey, at: Moment) -> Iterator[RollupPartial]:
         """One window in one or all models; the rolling ones all at once."""
-        models = self.options.views if key.is_credited else (DECLARED,)
+        models = self.options.models if key.is_credited else (DECLARED,)
         if key.window == ROLLING_KEY:
             for place, (rolling, span) in enumerate(zip(ROLLING, at.spans, strict=False)):
                 yield from self._partials(
@@ -308,13 +312,13 @@ class RollupParts:
         self, key: _PartKey, models: Sequence[str], name: str, window: _Window, at: Moment
     ) -> Iterator[RollupPartial]:
         codes = np.array(list(self._members.get(key.group, ())), dtype=np.int32)
-        events, are_in = window.sums(self._accounts, codes), window.are_in(self._accounts, codes)
+        events, are_in = window.sums(self._merged_windows, codes), window.are_in(self._merged_windows, codes)
         for model in models:
             sums, are_there = events, are_in
             if model != DECLARED:
-                mine = self._accounts.campaign_codes.in_model(codes, model)
-                sums = credited(events, window.sums(self._accounts, mine))
-                are_there = are_in | window.are_in(self._accounts, mine)
+                mine = self._merged_windows.campaign_codes.in_model(codes, model)
+                sums = credited(events, window.sums(self._merged_windows, mine))
+                are_there = are_in | window.are_in(self._merged_windows, mine)
             part = RollupPart(span=window.span if isinstance(window, _Rolling) else None)
             for place, tally in enumerate(sums.as_list()):
                 if are_there[place]:
@@ -323,9 +327,9 @@ class RollupParts:
 
     def _own(self, code: int, tally: Tally, window: _Window, watermark: int | None) -> RollupPart:
         """What one campaign adds."""
-        account = CampaignWindows(self._accounts, code)
-        facts = self._campaign_registry.facts(self._accounts.campaign_codes.names[code])
-        sums, _ = window_sums(account, facts, window.name, window.span, tally, watermark)
+        campaign_windows = CampaignWindows(self._merged_windows, code)
+        facts = self._campaign_registry.facts(self._merged_windows.campaign_codes.names[code])
+        sums, _ = window_sums(campaign_windows, facts, window.name, window.span, tally, watermark)
         length = baseline_length(facts, window.span, watermark)
         rate = facts.baseline_micros_per_day
         return part_of(sums, tally.mqls_now_sql, None if rate is None or length is None else rate * length)

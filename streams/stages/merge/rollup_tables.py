@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
-from metrics.attribution.conversion_credit import split_subject
 from metrics.kpis.rollups import RollupGroup
+from metrics.records.campaign_model import split_campaign_model
 from metrics.windows.panes import Horizon
 from streams.stages.merge.rollup_parts import RollupParts
 from streams.stages.merge.rollups import RollupKey, Rollups
@@ -87,7 +87,7 @@ class RollupGroupTable:
         for campaign_id, groups, moved_at in self._moves:
             self._parts.remark(campaign_id, groups, moved_at, kept)
         self._moves.clear()
-        self._parts.adopt(dict.fromkeys(split_subject(name)[0] for name in names), sequence, kept)
+        self._parts.adopt(dict.fromkeys(split_campaign_model(name)[0] for name in names), sequence, kept)
 
     def take_changes(self, sequence: int) -> list[Entry]:
         """Campaigns that have moved."""

@@ -92,7 +92,7 @@ class Rollups:
     def is_kept(self, key: RollupKey) -> bool:
         """Whether it is one of the roll-ups that there are."""
         options = self._options
-        return key.dimension in options.dimensions and key.model in (DECLARED, *options.views)
+        return key.dimension in options.dimensions and key.model in (DECLARED, *options.models)
 
     def restore(self, key: RollupKey, parts: dict[int, bytes]) -> None:
         """Put back a window."""
@@ -117,7 +117,7 @@ class Rollups:
     def _put(self, key: RollupKey, source: int, part: bytes, sequence: int) -> None:
         if not self.is_kept(key):
             return  # of a worker with other settings
-        earliest = horizon(self._reached)[BY_NAME[key.window].resolution] if key.is_tumbling else None
+        earliest = horizon(self._watermark)[BY_NAME[key.window].resolution] if key.is_tumbling else None
         if earliest is not None and key.start < earliest:
             return
         parts = self.windows.setdefault(key, {})
@@ -134,26 +134,26 @@ class Rollups:
     @property
     def has_pending(self) -> bool:
         """Whether anything waits to be published."""
-        return self._shows_all or len(self._pacing) > 0 or self._reached != self.closed_through
+        return self._shows_all or len(self._pacing) > 0 or self._watermark != self.closed_through
 
     def oldest(self) -> int | None:
         """The sequence of the oldest change that waits."""
         return self._pacing.oldest()
 
-    def readings(self, stamp: ReadingVersion, now: int) -> tuple[list[RollupKpi], list[RollupKpi]]:
+    def readings(self, reading_version: ReadingVersion, now: int) -> tuple[list[RollupKpi], list[RollupKpi]]:
         """What goes to ``rollup-kpis`` and what to views now; the stamp's watermark is not that of roll-ups."""
-        stamp = stamp._replace(watermark=self.watermark)
-        self.closed_through = self._reached
+        reading_version = reading_version._replace(watermark=self.watermark)
+        self.closed_through = self._watermark
         finals = sorted(filter(self._is_closed, self._open))
         topic = []
         for key in finals:
             del self._open[key]
             self._pacing.forget(key)
-            topic.append(self._reading(key, "final", stamp))
+            topic.append(self._reading(key, "final", reading_version))
         views = []
         for key in self._pacing.take(now, self._is_closed):
             is_late = key.is_tumbling and self._is_closed(key)
-            reading = self._reading(key, "correction" if is_late else "update", stamp)
+            reading = self._reading(key, "correction" if is_late else "update", reading_version)
             if key.is_tumbling or key.window == TOTAL_WINDOW:
                 topic.append(reading)
             if not key.is_tumbling:
@@ -186,7 +186,7 @@ class Rollups:
         return min(known) if len(known) == len(marks) else None
 
     @property
-    def _reached(self) -> int | None:
+    def _watermark(self) -> int | None:
         """How far every merge partition's windows are final."""
         marks = [status.closed if status else None for status in self.statuses]
         known = [mark for mark in marks if mark is not None]
@@ -200,14 +200,14 @@ class Rollups:
         fast = self._options.intervals[ROLLING_KEY if is_rolling else key.window]
         return fast if key.model == DECLARED else self._options.slow_interval
 
-    def _reading(self, key: RollupKey, stage: Stage, stamp: ReadingVersion) -> RollupKpi:
+    def _reading(self, key: RollupKey, stage: Stage, reading_version: ReadingVersion) -> RollupKpi:
         part, total = self._sum(key), self._sum(key.total)
         span = part.span and Span(*part.span)
         if key.is_tumbling:
             span = Span(key.start, key.start + BY_NAME[key.window].length)
         group = RollupGroup(key.dimension, key.value)  # type: ignore[arg-type]
         name = key.window.removeprefix(ROLLING_MARK)
-        return compose_rollup(group, key.model, name, span, part, total, stage, stamp)
+        return compose_rollup(group, key.model, name, span, part, total, stage, reading_version)
 
     def _sum(self, key: RollupKey) -> RollupPart:
         parts: Mapping[int, bytes] = self.windows.get(key, {})

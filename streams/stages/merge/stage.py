@@ -60,7 +60,7 @@ class MergeOptions(msgspec.Struct, frozen=True):
     publish_interval: int
     zone: ZoneInfo
     currency: str
-    views: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
     rollups: tuple[Dimension, ...] = ()
     max_rollup_values: int = 50
 
@@ -69,7 +69,7 @@ class Pace(NamedTuple):
     """How fast one worker publishes, all of its partitions together: updates, and campaigns' views."""
 
     updates: PublishAllowance
-    views: PublishAllowance
+    rolling: PublishAllowance
 
     @classmethod
     def of(cls, max_publish_rate: int) -> "Pace":
@@ -128,9 +128,9 @@ class MergeStage:
         self.campaign_registry = campaign_registry
         self.offset = 0
         self.sequence = 0
-        self.subjects = CampaignCodes(options.views)
-        self.accounts = MergedWindows(self.subjects)
-        self._readings = ReadingComposer(self.accounts, campaign_registry)
+        self.campaign_codes = CampaignCodes(options.models)
+        self.merged_windows = MergedWindows(self.campaign_codes)
+        self._readings = ReadingComposer(self.merged_windows, campaign_registry)
         self.clock = CampaignClock(options.partitions)
         self.applied_versions: dict[int, tuple[int, int]] = {}
         #: What each source partition last said of the lags of its conversions, by kind.
@@ -142,15 +142,15 @@ class MergeStage:
         self._intervals = {name: pace * options.publish_interval for name, pace in PACE.items()}
         self._slow_interval = SLOWEST * options.publish_interval
         self.schedule = PublishSchedule(self._interval, pace.updates)
-        self.views = PublishSchedule(self._interval, pace.views)
+        self.rolling_schedule = PublishSchedule(self._interval, pace.rolling)
         self._spans: tuple[Span, ...] = ()
         self._limits = horizon(None)
         self._expired = self._limits
-        told = RollupOptions(
-            options.rollups, options.max_rollup_values, options.views, self._intervals, self._slow_interval
+        rollup_options = RollupOptions(
+            options.rollups, options.max_rollup_values, options.models, self._intervals, self._slow_interval
         )
-        self.parts = RollupParts(told, campaign_registry, self.accounts)
-        self.rollups = Rollups(options.partitions, options.grace, told)
+        self.parts = RollupParts(rollup_options, campaign_registry, self.merged_windows)
+        self.rollups = Rollups(options.partitions, options.grace, rollup_options)
         self._exchange = RollupExchange(self.parts, self.rollups, partition, options.partitions)
         #: How far windows are final: by the last checkpoint, and by the last confirmed one.
         self._closing: int | None = None
@@ -159,7 +159,7 @@ class MergeStage:
         #: merely taken in.
         self._totals = TallyColumns()
         self._panes = MergedPaneTable(
-            self, options.views, options.partitions, lambda: self.expire(self._closed)
+            self, options.models, options.partitions, lambda: self.expire(self._closed)
         )
         self._reports = ReportTable(self)
         dropped = DroppedBeforeTable(self, self._panes)
@@ -184,7 +184,7 @@ class MergeStage:
     def refresh(self, campaign_id: str) -> None:
         """A campaign's record changed: its open windows and its views are composed anew."""
         self.parts.regroup()
-        code = self.subjects.find(campaign_id)
+        code = self.campaign_codes.find(campaign_id)
         if code is None:
             return
         codes = _only(code)
@@ -204,17 +204,17 @@ class MergeStage:
 
     def show_all(self) -> None:
         """Let the next checkpoints have the readings for views of all campaigns, and of roll-ups as they were last."""
-        self.views.mark(ROLLING_KEY, 0, self.subjects.everyone, self.sequence)
+        self.rolling_schedule.mark(ROLLING_KEY, 0, self.campaign_codes.everyone, self.sequence)
         self.rollups.show_all()
 
     def show(self, campaigns: Iterable[str]) -> None:
         """Let the next checkpoints have the readings for views of some campaigns, in every model."""
-        codes = self.subjects.with_models(self.subjects.codes(campaigns))
-        self.views.mark(ROLLING_KEY, 0, codes, self.sequence)
+        codes = self.campaign_codes.with_models(self.campaign_codes.codes(campaigns))
+        self.rolling_schedule.mark(ROLLING_KEY, 0, codes, self.sequence)
 
     def put_back(self, resolution: int, start: int, codes: Codes, parts: dict[int, Tallies]) -> None:
         """Put back a pane, and its window among those that still become final."""
-        self.accounts.restore(resolution, start, codes, parts)
+        self.merged_windows.restore(resolution, start, codes, parts)
         if resolution != TOTAL:
             self._reopen(*window_of(resolution, start), codes)
 
@@ -224,14 +224,14 @@ class MergeStage:
             self._reopen(window, start, _only(code))
 
     def _windows_of(self, code: int, report: Report) -> Iterator[tuple[str, int]]:
-        account = CampaignWindows(self.accounts, code)
+        campaign_windows = CampaignWindows(self.merged_windows, code)
         found = windows_of_report(report)
-        return ((kind.name, start) for kind, start in found if account.is_whole(kind, start))
+        return ((kind.name, start) for kind, start in found if campaign_windows.is_whole(kind, start))
 
     def _reopen(self, window: str, start: int, codes: Codes) -> None:
         """A window of a campaign is open in every view, also where nothing is credited in it."""
         if not self.windows.is_closed(window, start):
-            self.windows.add(self.subjects.with_models(codes), window, start)
+            self.windows.add(self.campaign_codes.with_models(codes), window, start)
 
     def _take(self, bundle: Bundle) -> None:
         if bundle.rollups is not None:
@@ -256,18 +256,18 @@ class MergeStage:
 
     def _take_block(self, source: int, block: PaneBlock) -> Codes:
         """Returns the campaigns that have changed for the first time since the last checkpoint."""
-        codes, sums = self.subjects.codes(block.campaigns), unpack(block)
+        codes, sums = self.campaign_codes.codes(block.campaigns), unpack(block)
         if codes.min(initial=0) < 0:  # of a worker that computes other models
             kept = np.flatnonzero(codes >= 0)
             codes, sums = codes[kept], sums.part(kept)
-        fresh = self.accounts.put(source, block.resolution, block.start, codes, sums, self._limits)
+        fresh = self.merged_windows.put(source, block.resolution, block.start, codes, sums, self._limits)
         if len(fresh):  # the windows of the others are marked, up to the next checkpoint
             self._mark_window(*window_of(block.resolution, block.start), fresh, self.sequence + 1)
         return fresh
 
     def _take_report(self, campaign_id: str, report: Report) -> None:
-        code = self.subjects.campaign(campaign_id)
-        report_history = self.accounts.report_histories.setdefault(code, ReportHistory())
+        code = self.campaign_codes.campaign(campaign_id)
+        report_history = self.merged_windows.report_histories.setdefault(code, ReportHistory())
         replaced, had_short = report_history.reports.get(report.key), report_history.has_short
         if report_history.put(report) is None:
             return
@@ -277,7 +277,7 @@ class MergeStage:
                 self.remark_report(code, one)
         if report_history.has_short != had_short:
             # What reports say of an hour was null and is a number now, or the other way round.
-            for start in CampaignWindows(self.accounts, code).starts(QUARTERS):
+            for start in CampaignWindows(self.merged_windows, code).starts(QUARTERS):
                 self.remark(QUARTERS, start, _only(code))
 
     def _mark(self, window: str, start: int, codes: Codes, sequence: int | None = None) -> None:
@@ -287,7 +287,7 @@ class MergeStage:
         self._mark_rolling(codes, following)
 
     def _mark_window(self, window: str, start: int, codes: Codes, sequence: int) -> None:
-        everywhere = self.subjects.with_models(codes)
+        everywhere = self.campaign_codes.with_models(codes)
         if window != TOTAL_WINDOW and self.windows.is_closed(window, start):
             self.schedule.mark_urgent(window, start, everywhere, sequence)
         else:
@@ -298,11 +298,11 @@ class MergeStage:
 
     def _mark_rolling(self, codes: Codes, sequence: int | None = None) -> None:
         following = self.sequence + 1 if sequence is None else sequence
-        self.views.mark(ROLLING_KEY, 0, self.subjects.with_models(codes), following)
+        self.rolling_schedule.mark(ROLLING_KEY, 0, self.campaign_codes.with_models(codes), following)
         self.parts.touch(ROLLING_KEY, 0, codes, following)
 
     def _interval(self, window: str, codes: Codes) -> Integers:
-        return np.where(self.subjects.are_models(codes), self._slow_interval, self._intervals[window])
+        return np.where(self.campaign_codes.are_models(codes), self._slow_interval, self._intervals[window])
 
     # --- keeping -----------------------------------------------------------------------------------
 
@@ -332,13 +332,13 @@ class MergeStage:
 
     def restored(self) -> None:
         """All panes are there: whole histories, and which campaigns count in which roll-ups."""
-        everyone = self.subjects.everyone
-        self._totals.put(everyone, self.subjects.room, self.accounts.total(everyone))
-        self._exchange.restored(self.accounts, self.sequence, self.moment.kept)
+        everyone = self.campaign_codes.everyone
+        self._totals.put(everyone, self.campaign_codes.room, self.merged_windows.total(everyone))
+        self._exchange.restored(self.merged_windows, self.sequence, self.moment.kept)
 
     def take_over(self) -> None:
         """All views are offered again, since they may have been lost."""
-        self.views.mark(ROLLING_KEY, 0, self.subjects.everyone, self.sequence)
+        self.rolling_schedule.mark(ROLLING_KEY, 0, self.campaign_codes.everyone, self.sequence)
         self.rollups.offer_all(self.sequence)
 
     def confirm(self) -> None:
@@ -346,7 +346,7 @@ class MergeStage:
         self._closed = self._closing
         self._exchange.confirm()
         codes, totals = self._panes.totals
-        self._totals.put(codes, self.subjects.room, totals)
+        self._totals.put(codes, self.campaign_codes.room, totals)
 
     def totals(self, codes: Codes) -> list[Tally]:
         """The whole history of campaigns as last confirmed."""
@@ -358,7 +358,7 @@ class MergeStage:
     def is_dirty(self) -> bool:
         """Whether anything waits to be written or published."""
         is_closing = self.windows.through != self.clock.watermark
-        waiting = len(self.schedule) > 0 or len(self.views) > 0 or self._exchange.is_waiting
+        waiting = len(self.schedule) > 0 or len(self.rolling_schedule) > 0 or self._exchange.is_waiting
         return self.is_touched or is_closing or waiting or self.parts.has_pending or self.rollups.has_pending
 
     def work(self, now: int) -> Iterator[Work]:
@@ -372,12 +372,12 @@ class MergeStage:
         self.sequence = version.sequence
         self.is_touched = False
         fitted_at = min(self.fits.values(), default=None)
-        stamp = ReadingVersion(
+        reading_version = ReadingVersion(
             *(version.revision, self.clock.watermark, now, self.options.currency), self.lags_now(), fitted_at
         )
-        readings = self.readings(stamp, now)
-        views = self.view_readings(stamp, now)
-        rollups = self._exchange.emit(version, stamp, self.moment, self.windows.through)
+        readings = self.readings(reading_version, now)
+        views = self.rolling_readings(reading_version, now)
+        rollups = self._exchange.emit(version, reading_version, self.moment, self.windows.through)
         self._closing = self.windows.through
         published = self.sequence if pending is None else pending - 1
         return Emitted(
@@ -405,10 +405,10 @@ class MergeStage:
         """When something may be published next, in milliseconds; 0: already; None: nothing waits."""
         if self.windows.are_due(self.clock.watermark):
             return 0
-        moments = [at for at in (self.schedule.due_at(), self.views.due_at()) if at is not None]
+        moments = [at for at in (self.schedule.due_at(), self.rolling_schedule.due_at()) if at is not None]
         return min(moments, default=None)
 
-    def readings(self, stamp: ReadingVersion, now: int) -> list[CampaignKpi]:
+    def readings(self, reading_version: ReadingVersion, now: int) -> list[CampaignKpi]:
         """The readings that go to ``campaign-kpis`` now: finals, corrections, updates that are due."""
         corrections, finals = self.schedule.take_urgent(), self._close()
         stages: tuple[tuple[Stage, list[WindowCampaigns]], ...] = (
@@ -419,15 +419,15 @@ class MergeStage:
         return [
             reading
             for stage, windows in stages
-            for reading in self._readings.of_windows(windows, stage, stamp)
+            for reading in self._readings.of_windows(windows, stage, reading_version)
         ]
 
-    def view_readings(self, stamp: ReadingVersion, now: int) -> list[CampaignKpi]:
+    def rolling_readings(self, reading_version: ReadingVersion, now: int) -> list[CampaignKpi]:
         """The readings that go to Redis and the gauges now: rolling windows and totals that are due."""
         self._slide()
         found: list[CampaignKpi] = []
-        for _, _, codes in self.views.take(now):
-            for readings in self._readings.of_rolling_windows(codes, self._spans, stamp):
+        for _, _, codes in self.rolling_schedule.take(now):
+            for readings in self._readings.of_rolling_windows(codes, self._spans, reading_version):
                 found += readings
         return found
 
@@ -436,12 +436,12 @@ class MergeStage:
         limits = horizon(closed)
         for resolution, (earliest, before) in enumerate(zip(limits, self._expired, strict=True)):
             if earliest is not None and earliest != before:
-                yield from self.accounts.drop_before(resolution, earliest)
+                yield from self.merged_windows.drop_before(resolution, earliest)
         self._expired = limits
 
     def lags_now(self) -> ConversionLags | None:
         """Lags of all source partitions; None where no journeys are kept."""
-        if not self.options.views:
+        if not self.options.models:
             return None
         sums = {LEAD: LagCounts(), ORDER: LagCounts()}
         for lags in self.lags.values():
@@ -461,16 +461,18 @@ class MergeStage:
         return closed
 
     def _slide(self) -> None:
-        reached = self.clock.watermark
-        if reached is None:
+        watermark = self.clock.watermark
+        if watermark is None:
             return
-        spans = rolling_spans(reached, self.options.zone)
+        spans = rolling_spans(watermark, self.options.zone)
         if spans == self._spans:
             return
         self._spans = spans
-        having_reports = np.array(list(self.accounts.report_histories), dtype=np.int32)
-        changed = np.union1d(self.accounts.slide(spans), having_reports).astype(np.int32)
-        self.views.mark(ROLLING_KEY, 0, self.subjects.with_models(changed), self.sequence + 1)
+        having_reports = np.array(list(self.merged_windows.report_histories), dtype=np.int32)
+        changed = np.union1d(self.merged_windows.slide(spans), having_reports).astype(np.int32)
+        self.rolling_schedule.mark(
+            ROLLING_KEY, 0, self.campaign_codes.with_models(changed), self.sequence + 1
+        )
         self.parts.touch(ROLLING_KEY, 0, changed, self.sequence + 1)
 
 

@@ -24,8 +24,8 @@ _decode_pane = decoder(tuple[int, dict[int, Tally]])
 class Windows(Protocol):
     """What the tables ask of the stage."""
 
-    subjects: CampaignCodes
-    accounts: MergedWindows
+    campaign_codes: CampaignCodes
+    merged_windows: MergedWindows
 
     def put_back(self, resolution: int, start: int, codes: Codes, parts: dict[int, Tallies]) -> None:
         """Put back a pane, and its window among those that still become final."""
@@ -76,16 +76,16 @@ class MergedPaneTable:
         #: Codes of campaigns that lost panes which reports count in.
         self.dropped: set[int] = set()
         self._windows = windows
-        self._accounts, self._subjects = windows.accounts, windows.subjects
+        self._merged_windows, self._campaign_codes = windows.merged_windows, windows.campaign_codes
         self._models = models
         self._expire = expire
-        self._names = PackedNames(windows.subjects.names)
+        self._names = PackedNames(windows.campaign_codes.names)
         self._bytes_per_sum = 40 + 20 * sources
 
     @property
     def weight(self) -> int:
         """About how many bytes the table adds to the next checkpoint."""
-        return self._bytes_per_sum * self._accounts.changes
+        return self._bytes_per_sum * self._merged_windows.changes
 
     def restore(self, entries: Sequence[Restored], confirmed: int) -> Iterable[bytes]:
         """Put back whole panes, one after the other."""
@@ -105,14 +105,14 @@ class MergedPaneTable:
         """Sums that have changed, then tombstones of panes that are dropped."""
         entries: list[Entry] = []
         self.totals = _NOTHING
-        for resolution, start, codes in self._accounts.take_changes():
-            pane = self._accounts.pane(resolution, start)
+        for resolution, start, codes in self._merged_windows.take_changes():
+            pane = self._merged_windows.pane(resolution, start)
             assert pane is not None, "a pane that has changed is kept"
             if resolution == TOTAL:
                 self.totals = codes, pane.sums(codes)
             few = pane.few(codes)
             if few is not None:
-                names = [self._subjects.names[code] for code in codes.tolist()]
+                names = [self._campaign_codes.names[code] for code in codes.tolist()]
                 entries += few_entries(names, resolution, start, few, sequence)
                 continue
             for first in range(0, len(codes), _PACKED_AT_ONCE):
@@ -127,7 +127,7 @@ class MergedPaneTable:
     def _restore_pane(
         self, resolution: int, start: int, kept: Sequence[_RestoredSums], confirmed: int
     ) -> None:
-        codes = self._subjects.codes(each.name for each in kept)
+        codes = self._campaign_codes.codes(each.name for each in kept)
         sources = sorted({source for each in kept for source in each.parts})
         parts = {
             source: as_tallies([each.parts.get(source) or Tally() for each in kept]) for source in sources
@@ -145,14 +145,16 @@ class DroppedBeforeTable:
     weight = 0
 
     def __init__(self, windows: Windows, panes: MergedPaneTable) -> None:
-        self._accounts, self._subjects = windows.accounts, windows.subjects
+        self._merged_windows, self._campaign_codes = windows.merged_windows, windows.campaign_codes
         self._panes = panes
 
     def restore(self, entries: Sequence[Restored], confirmed: int) -> Iterable[bytes]:
         """Put back when panes were dropped."""
         del confirmed
         for key, value in entries:
-            campaign = CampaignWindows(self._accounts, self._subjects.codes([read_key(key)[1]])[0])
+            campaign = CampaignWindows(
+                self._merged_windows, self._campaign_codes.codes([read_key(key)[1]])[0]
+            )
             campaign.dropped_before = decode_as(list[int | None], value)
         return ()
 
@@ -162,8 +164,8 @@ class DroppedBeforeTable:
         codes, self._panes.dropped = self._panes.dropped, set()
         return [
             (
-                state_key(self.kind, self._subjects.names[code]),
-                encode(CampaignWindows(self._accounts, code).dropped_before),
+                state_key(self.kind, self._campaign_codes.names[code]),
+                encode(CampaignWindows(self._merged_windows, code).dropped_before),
             )
             for code in codes
         ]
@@ -178,7 +180,7 @@ class ReportTable:
         #: By campaign: reports that have changed.
         self.changed: set[tuple[str, ReportKey]] = set()
         self._windows = windows
-        self._accounts, self._subjects = windows.accounts, windows.subjects
+        self._merged_windows, self._campaign_codes = windows.merged_windows, windows.campaign_codes
 
     @property
     def weight(self) -> int:
@@ -189,8 +191,8 @@ class ReportTable:
         """Put back reports, and the windows that they count in."""
         for key, value in entries:
             sequence, report, former_ends = decode_as(tuple[int, Report, set[int]], value)
-            code = self._subjects.campaign(read_key(key)[1])
-            report_history = self._accounts.report_histories.setdefault(code, ReportHistory())
+            code = self._campaign_codes.campaign(read_key(key)[1])
+            report_history = self._merged_windows.report_histories.setdefault(code, ReportHistory())
             report_history.restore(report, former_ends)
             for version in report_history.versions(report):
                 self._windows.reopen_report(code, version)
@@ -204,6 +206,6 @@ class ReportTable:
         return [self._entry(campaign_id, key, sequence) for campaign_id, key in changed]
 
     def _entry(self, campaign_id: str, key: ReportKey, sequence: int) -> Entry:
-        report_history = self._accounts[campaign_id].report_history
+        report_history = self._merged_windows[campaign_id].report_history
         value = encode((sequence, report_history.reports[key], report_history.former_ends.get(key, set())))
         return state_key(self.kind, campaign_id, *key), value

@@ -23,11 +23,11 @@ from metrics.attribution.conversion_credit import (
     contributions,
     decisions,
     shares,
-    subject,
 )
 from metrics.attribution.identity_graph import IdentityGraph
 from metrics.attribution.models import MODELS, AttributionRules, Touch, credit, decayed, path_of
 from metrics.attribution.touchpoints import PATH, Touchpoints
+from metrics.records.campaign_model import campaign_model
 from metrics.sums.contribution import Contribution
 from metrics.sums.tally import Tally
 from metrics.sums.tally_columns import FIELDS
@@ -169,7 +169,7 @@ def test_many_at_once_are_credited_as_each_by_itself(facts):
     for path, each in facts:
         for view, decision in decisions(path, VIEWS, RULES, EFFECTS).items():
             for change in contributions(each, decision):
-                key = subject(change.campaign, view), floor_to(change.at, MINUTE)
+                key = campaign_model(change.campaign, view), floor_to(change.at, MINUTE)
                 expected.setdefault(key, Tally()).add(change.tally)
     sheet = sheet_of([path for path, _ in facts], [each for _, each in facts])
     told = told_of(credited(sheet))
@@ -199,7 +199,7 @@ def test_sums_of_the_largest_columns_do_not_run_over():
     assert is_large([ConversionPart(0, Tally(cost_of_goods_micros=-LARGEST - 1))])
     path = (Touch(0, True, "a"), Touch(1, True, "b"))
     told = told_of(credited(sheet_of([path] * 2 * MOST, [[whole] * 20] * 2 * MOST)))
-    assert {c.tally.revenue_micros for c in told if c.campaign == subject("b", "last_touch")} == {
+    assert {c.tally.revenue_micros for c in told if c.campaign == campaign_model("b", "last_touch")} == {
         40 * MOST * LARGEST
     }
 

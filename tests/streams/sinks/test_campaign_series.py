@@ -4,9 +4,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from metrics.attribution.conversion_credit import subject
 from metrics.entities.campaigns import CampaignRegistry
 from metrics.entities.reports import Report
+from metrics.records.campaign_model import campaign_model
 from metrics.records.events import Campaign
 from metrics.sums.tally import Tally
 from metrics.values.time import DAY, MINUTE, QUARTER
@@ -46,7 +46,7 @@ def feed(log, series, sequence, reports=()):
         for resolution, start in enumerate((AT // MINUTE * MINUTE, AT // QUARTER * QUARTER, AT, 0)):
             panes += [
                 (f"c{number}", resolution, start, tally),
-                (subject(f"c{number}", "linear"), resolution, start, credit),
+                (campaign_model(f"c{number}", "linear"), resolution, start, credit),
             ]
     said = Bundle(0, 1, sequence, pack(panes), list(reports), PartitionStatus(AT, is_idle=False))
     log.stage.process([Record(log.stage.offset, 0, None, encode(said))])

@@ -185,8 +185,8 @@ class Attribution(NoAttribution):
         self._rekeyed = RekeyedOutput(
             self.repartitioner, partition, range(key_rule.partitions), announced_every
         )
-        self._has_unsent_lags = True
-        self.rules = rules_table = RuleHistoryTable(lambda: self.journeys.made)
+        self._has_unannounced_lags = True
+        self.rules = rules_table = RuleHistoryTable(lambda: self.journeys.rule_history)
         self.tables = (
             ConversionTable(self.journeys, rules_table),
             PersonTable(self.journeys, rules_table),
@@ -261,8 +261,8 @@ class Attribution(NoAttribution):
             if not self.joint.take(message):
                 continue
             self.repartitioner.receive(message)
-            if message.reached is not None:
-                has_changed |= self.joint.hear(message.source, message.reached)
+            if message.progress is not None:
+                has_changed |= self.joint.update_sender(message.source, message.progress)
         return has_changed
 
     # --- time --------------------------------------------------------------------------------------
@@ -288,8 +288,8 @@ class Attribution(NoAttribution):
 
     def settle(self, clicks: int | None, panes: Panes, limits: Horizon) -> None:
         """Credit what has changed; conversions wait for the clicks of all partitions to reach their time."""
-        reached = self.joint.clicks(clicks) if self._is_joint else clicks
-        self.journeys.settle(reached).fold_into(panes, limits)
+        clicks_through = self.joint.clicks(clicks) if self._is_joint else clicks
+        self.journeys.settle(clicks_through).fold_into(panes, limits)
 
     def is_expiring(self, watermark: int, retention: int) -> bool:
         """Whether a day has ended that is to be forgotten; all is credited first."""
@@ -327,10 +327,10 @@ class Attribution(NoAttribution):
 
     def lags(self, *, is_due: bool) -> tuple[dict[str, LagCounts], int | None] | None:
         """Lags of conversions and when the model was fitted, where they were not sent yet as they are, and it is time."""
-        self._has_unsent_lags |= self.journeys.lags_changed or self.journeys.data_driven.has_changed
-        if not is_due or not self._has_unsent_lags:
+        self._has_unannounced_lags |= self.journeys.lags_changed or self.journeys.data_driven.has_changed
+        if not is_due or not self._has_unannounced_lags:
             return None
-        self._has_unsent_lags = False
+        self._has_unannounced_lags = False
         return self.journeys.lags, self.journeys.data_driven.fit.fitted_at
 
     def outputs(self, sequence: int, progress: SourceProgress, now: int) -> list[Output]:

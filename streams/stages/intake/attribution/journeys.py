@@ -56,12 +56,12 @@ class Journeys:
             is_click: TouchStore(rules.reach(is_click=is_click) + LATE_CONVERSIONS)
             for is_click in (True, False)
         }
-        self.places = Touchpoints()
+        self.touchpoints = Touchpoints()
         self.people = IdentityGraph()
         self.conversions: KeyedTable[Conversion] = KeyedTable("jc", Conversion, weight=200)
         self.lags = {LEAD: LagCounts(), ORDER: LagCounts()}
         self.lags_changed = False
-        self.data_driven = DataDriven(rules, self.places)
+        self.data_driven = DataDriven(rules, self.touchpoints)
         self._watched = ConvertedVisitors()
         self._of_person: dict[int, set[str]] = {}
         self._waiting: list[tuple[int, str]] = []
@@ -69,15 +69,15 @@ class Journeys:
         #: Those of them that the table does not have as they are now.
         self._unstored: set[str] = set()
         self._tidied_on: int | None = None
-        self._rulings = RuleVersions(RuleHistory.by(rules), rules, self.places)
+        self._rule_versions = RuleVersions(RuleHistory.by(rules), rules, self.touchpoints)
         #: Conversions whose views are not all decided, since the set of views has changed.
         self._stale: list[str] = []
-        self._undecided = {view: CreditDecision(UNCREDITED, None) for view in rules.models}
+        self._undecided = {model: CreditDecision(UNCREDITED, None) for model in rules.models}
 
     @property
-    def made(self) -> RuleHistory:
+    def rule_history(self) -> RuleHistory:
         """With which views and rules decisions are made now."""
-        return self._rulings.made
+        return self._rule_versions.rule_history
 
     # --- taking in ---------------------------------------------------------------------------------
 
@@ -85,11 +85,11 @@ class Journeys:
         """Remember the touches of a slice; conversions that they come before are settled anew."""
         if not batch.visitors.any():
             return
-        places = self.places.encode(*batch[2:])
-        self.insert(Touches(batch.visitors, batch.at, places), is_click=is_click)
+        touchpoints = self.touchpoints.encode(*batch[2:])
+        self.insert(Touches(batch.visitors, batch.at, touchpoints), is_click=is_click)
 
     def insert(self, touches: Touches, *, is_click: bool) -> None:
-        """Remember touches whose places are codes of ``places``; conversions that they come before are settled anew."""
+        """Remember touches whose places are codes of ``touchpoints``; conversions that they come before are settled anew."""
         self.touches[is_click].insert(touches)
         for index in self._watched.earlier(touches.visitors, touches.at).tolist():
             self._reconsider(int(touches.visitors[index]), int(touches.at[index]), is_click=is_click)
@@ -144,34 +144,34 @@ class Journeys:
         """How many conversions wait to be settled."""
         return len(self._dirty)
 
-    def settle(self, clicks_reached: int | None) -> CreditChanges:
+    def settle(self, clicks_through: int | None) -> CreditChanges:
         """Decide what changed; what the sums of each subject change by.
 
         Args:
-            clicks_reached: how far the clicks of the partition have come; None holds every new conversion back.
+            clicks_through: how far the clicks of the partition have come; None holds every new conversion back.
         """
-        while self._waiting and clicks_reached is not None and self._waiting[0][0] <= clicks_reached:
+        while self._waiting and clicks_through is not None and self._waiting[0][0] <= clicks_through:
             self._open(heappop(self._waiting)[1])
         dirty, self._dirty = self._dirty, {}
         self._unstored.clear()
         decided: list[Settling] = []
-        told = CreditChanges()
+        changes = CreditChanges()
         for key, change in dirty.items():
             before, now = change.before, change.now
             if now is None:
                 continue
             is_new = now.generation is None
-            if is_new and now.ids and (clicks_reached is None or clicks_reached < now.at):
+            if is_new and now.ids and (clicks_through is None or clicks_through < now.at):
                 heappush(self._waiting, (now.at, key))
                 if now is not before:
                     self.conversions.put(key, now)
             elif now.kept is not None and not now.ids:
-                told.apart += self._keep(key, before, now)
+                changes.apart += self._keep(key, before, now)
             else:
                 decided.append((key, before, now))
         for start in range(0, len(decided), MOST):
-            self._decide(decided[start : start + MOST], told)
-        return told
+            self._decide(decided[start : start + MOST], changes)
+        return changes
 
     def begin_fit(self, now: int) -> None:
         """Begin to compute the effects of the data-driven model anew; decisions follow them when it is done."""
@@ -197,7 +197,7 @@ class Journeys:
         for key in keys:
             change = self._open(key)
             if change.now is not None:
-                kept = None if change.now.generation is None else self._rulings.decisions(change.now)
+                kept = None if change.now.generation is None else self._rule_versions.decisions(change.now)
                 change.now = msgspec.structs.replace(change.now, ids=(), path=b"", shares=b"", kept=kept)
         return sum(store.erase(each) for store in self.touches.values() for each in ids)
 
@@ -225,20 +225,20 @@ class Journeys:
                 self.conversions.put(key, now)
         self._unstored.clear()
 
-    def is_expiring(self, reached: int, retention: int) -> bool:
+    def is_expiring(self, watermark: int, retention: int) -> bool:
         """Whether a day has ended that is to be forgotten; all is settled first."""
-        return self._tidied_on != (reached - retention) // DAY
+        return self._tidied_on != (watermark - retention) // DAY
 
-    def expire(self, reached: int, retention: int) -> None:
+    def expire(self, watermark: int, retention: int) -> None:
         """Forget the conversions and persons of the days that ended ``retention`` before the watermark."""
-        if self.is_expiring(reached, retention):
-            self._tidied_on = (reached - retention) // DAY
-            self._tidy(reached - retention, reached)
+        if self.is_expiring(watermark, retention):
+            self._tidied_on = (watermark - retention) // DAY
+            self._tidy(watermark - retention, watermark)
 
-    def catch_up(self, made: RuleHistory) -> None:
+    def catch_up(self, rule_history: RuleHistory) -> None:
         """Everything is restored: index it; what other views were made with waits to be credited anew."""
-        self._rulings = RuleVersions(made.changed_to(self.rules), self.rules, self.places)
-        newest, items = max(self.made.since.values()), iter(self.conversions.items())
+        self._rule_versions = RuleVersions(rule_history.changed_to(self.rules), self.rules, self.touchpoints)
+        newest, items = max(self.rule_history.since.values()), iter(self.conversions.items())
         while some := list(islice(items, MOST)):
             self._watch([conversion for _, conversion in some])
             counted = [(conversion.settled or conversion).path for _, conversion in some]
@@ -311,27 +311,29 @@ class Journeys:
             if known.at - reach <= at < known.at:
                 self._open(key)
 
-    def _decide(self, batch: Sequence[Settling], told: CreditChanges) -> None:
+    def _decide(self, batch: Sequence[Settling], changes: CreditChanges) -> None:
         """Credit some conversions by what they remember and what is found now."""
-        ranks = self.places.ranks()
+        ranks = self.touchpoints.ranks()
         remembered = [now.path for _, _, now in batch]
         found = self._find([now for _, _, now in batch])
         paths = paths_of(
             found, remembered, np.array([now.at for _, _, now in batch], np.int64), self.rules, ranks
         ).packed()
-        sheet, generation = CreditBatch(), self.made.generation
+        credit_batch, generation = CreditBatch(), self.rule_history.generation
         for (_, _, now), path in zip(batch, paths, strict=True):
             parts = now.counted
-            sheet.put(() if is_large(parts) else parts, path, self._rulings.decided(generation), b"", 1)
+            credit_batch.put(
+                () if is_large(parts) else parts, path, self._rule_versions.version_of(generation), b"", 1
+            )
         for _, before, _ in batch:
             if before is not None and before.generation is not None and not is_apart(before):
-                decided = self._rulings.decided(before.generation)
-                sheet.put(before.counted, before.path, decided, before.shares, -1)
-        credited = sheet.credit(self._rulings.views, ranks, self.data_driven.effects(ranks))
-        told.sums.append(credited.sums())
+                decided = self._rule_versions.version_of(before.generation)
+                credit_batch.put(before.counted, before.path, decided, before.shares, -1)
+        credited = credit_batch.credit(self._rule_versions.models, ranks, self.data_driven.effects(ranks))
+        changes.sums.append(credited.sums())
         for (key, before, now), path, shares in zip(batch, paths, credited.data_driven(), strict=False):
             after = Conversion(now.at, now.ids, now.parts, now.is_first, path, generation, shares)
-            told.apart += self._put(key, before, after)
+            changes.apart += self._put(key, before, after)
         self.data_driven.count(
             [*paths, *(before.path for _, before, _ in batch if before is not None)],
             [1] * len(paths) + [-1] * sum(before is not None for _, before, _ in batch),
@@ -343,21 +345,21 @@ class Journeys:
         if before is not None:
             self._count_lag(key, before, -1)
         self._count_lag(key, after, 1)
-        told = self._rulings.counted(before) if before is not None and is_apart(before) else []
-        added = self._rulings.counted(after) if is_apart(after) else []
-        return difference(told, added) if told or added else []
+        changes = self._rule_versions.counted(before) if before is not None and is_apart(before) else []
+        added = self._rule_versions.counted(after) if is_apart(after) else []
+        return difference(changes, added) if changes or added else []
 
     def _keep(self, key: str, before: Conversion | None, now: Conversion) -> list[Contribution]:
         """What was decided of an erased person stays, and holds for what the conversion counts now."""
-        undecided = {view: CreditDecision(UNCREDITED, None) for view in self.rules.models}
-        kept = {**undecided, **self._rulings.decisions(now)}
-        after = msgspec.structs.replace(now, kept=kept, generation=self.made.generation)
+        undecided = {model: CreditDecision(UNCREDITED, None) for model in self.rules.models}
+        kept = {**undecided, **self._rule_versions.decisions(now)}
+        after = msgspec.structs.replace(now, kept=kept, generation=self.rule_history.generation)
         self.conversions.put(key, after)
         if before is None:
-            return self._rulings.counted(after)
+            return self._rule_versions.counted(after)
         self._count_lag(key, before, -1)
         self.data_driven.count([before.path], [-1])
-        return difference(self._rulings.counted(before), self._rulings.counted(after))
+        return difference(self._rule_versions.counted(before), self._rule_versions.counted(after))
 
     def _count_lag(self, key: str, conversion: Conversion, sign: int) -> None:
         """Count how long after the first touch of its path it came."""
@@ -383,17 +385,17 @@ class Journeys:
         owners, visitors, at = self._watch(conversions)
         columns = []
         for is_click, store in self.touches.items():
-            rows, when, places = store.of_all(visitors, at - self.rules.reach(is_click=is_click), at)
-            columns.append((owners[rows], when, 2 * places.astype(np.int64) + is_click))
+            rows, when, touchpoints = store.of_all(visitors, at - self.rules.reach(is_click=is_click), at)
+            columns.append((owners[rows], when, 2 * touchpoints.astype(np.int64) + is_click))
         whose, when, codes = (np.concatenate(column) for column in zip(*columns, strict=True))
         return whose, when, codes
 
-    def _tidy(self, before: int, reached: int) -> None:
+    def _tidy(self, before: int, watermark: int) -> None:
         gone = [conversion.path for conversion in self.conversions.expire(before)]
         self.data_driven.count(gone, [-1] * len(gone))
         for _ in self.people.expire(before):
             pass
-        self._watched.forget_before(reached - RETENTIONS[-1] - DAY)
+        self._watched.forget_before(watermark - RETENTIONS[-1] - DAY)
         for root, keys in list(self._of_person.items()):
             keys.intersection_update([key for key in keys if key in self.conversions])
             if not keys:

@@ -19,29 +19,29 @@ class DataDriven:
 
     Args:
         rules: which models are computed; without this one nothing is counted.
-        places: of the touches.
+        touchpoints: of the touches.
     """
 
-    def __init__(self, rules: AttributionRules, places: Touchpoints) -> None:
+    def __init__(self, rules: AttributionRules, touchpoints: Touchpoints) -> None:
         self.fit = MarkovFit()
         self.has_changed = False
         #: A fit that is being made; it is lost in a crash, and begun anew.
         self.fitting: MarkovFitter | None = None
-        self._is_wanted = any(view.removesuffix(COHORT) == MARKOV for view in rules.models)
-        self._places = places
+        self._is_wanted = any(model.removesuffix(COHORT) == MARKOV for model in rules.models)
+        self._touchpoints = touchpoints
         self._steps = TransitionCounts()
         self._fitted: tuple[MarkovFit, TouchpointRanks, npt.NDArray[np.float64]] | None = None
 
     def count(self, paths: Sequence[bytes], signs: Sequence[int]) -> None:
         """Count paths, each as often as its sign says."""
         if self._is_wanted and any(paths):
-            ranks = self._places.ranks()
+            ranks = self._touchpoints.ranks()
             self._steps.add(ranks.names, *steps_of(paths, signs, ranks))
 
     def begin(self, clicks: TouchStore, now: int) -> None:
         """Begin to compute the effects anew; decisions follow them when that is done."""
         if self._is_wanted:
-            names, codes = self._places.campaigns()
+            names, codes = self._touchpoints.campaigns()
             others = PathTransitions(clicks, codes, len(names))
             self.fitting = MarkovFitter(names, self._steps.square(names), others, now)
 

@@ -123,12 +123,12 @@ class TouchpointTable(_JourneyTable):
 
     def _put_back(self, entries: Sequence[Restored]) -> None:
         for code, value in sorted((read_key(key)[1], value) for key, value in entries):
-            self._journeys.places.restore(code, *decode_as(tuple[str, str], value))
+            self._journeys.touchpoints.restore(code, *decode_as(tuple[str, str], value))
 
     def take_changes(self, sequence: int) -> list[Entry]:
         """Touchpoints that are new."""
         del sequence
-        changes = self._journeys.places.take_changes()
+        changes = self._journeys.touchpoints.take_changes()
         return [(state_key(self.kind, code), encode(names)) for code, names in changes]
 
 
@@ -212,8 +212,8 @@ def _packed(block: TouchBlock) -> bytes:
 
 
 def _unpacked(sequence: int, value: bytes) -> TouchBlock:
-    level, latest, visitors, at, places = decode_as(tuple[int, int, bytes, bytes, bytes], value)
+    level, latest, visitors, at, touchpoints = decode_as(tuple[int, int, bytes, bytes, bytes], value)
     columns = TouchColumns(
-        np.frombuffer(visitors, np.uint64), np.frombuffer(at, np.int64), np.frombuffer(places, np.int32)
+        np.frombuffer(visitors, np.uint64), np.frombuffer(at, np.int64), np.frombuffer(touchpoints, np.int32)
     )
     return TouchBlock(sequence, level, latest, columns)

@@ -26,14 +26,14 @@ steps = st.lists(
 
 def put(merge: MergeStage, campaign: str, resolution: int, back: int, now: int) -> None:
     start = 0 if resolution == TOTAL else floor_to(now - back, WIDTHS[resolution])
-    codes = merge.subjects.codes([campaign])
-    merge.accounts.put(0, resolution, start, codes, as_tallies([Tally(clicks=1)]), horizon(now))
+    codes = merge.campaign_codes.codes([campaign])
+    merge.merged_windows.put(0, resolution, start, codes, as_tallies([Tally(clicks=1)]), horizon(now))
 
 
 def reachable(merge: MergeStage, closed: int) -> bool:
     return all(
         start >= earliest or (resolution == DAYS and len(account.report_history))
-        for account in merge.accounts.values()
+        for account in merge.merged_windows.values()
         for resolution, earliest in enumerate(horizon(closed))
         for start in account.starts(resolution)
     )
@@ -42,7 +42,7 @@ def reachable(merge: MergeStage, closed: int) -> bool:
 def held(merge: MergeStage) -> set[tuple[str, int, int]]:
     return {
         (campaign, resolution, start)
-        for campaign, account in merge.accounts.items()
+        for campaign, account in merge.merged_windows.items()
         for resolution in (MINUTES, QUARTERS, DAYS)
         for start in account.starts(resolution)
     }
@@ -58,7 +58,7 @@ def test_panes_are_dropped_once_and_none_that_accepts_no_facts_is_left(found):
             now += step
             before = held(merge)
             dropped = [
-                (merge.subjects.names[code], resolution, start)
+                (merge.campaign_codes.names[code], resolution, start)
                 for resolution, start, codes in merge.expire(now)
                 for code in codes.tolist()
             ]
@@ -70,7 +70,7 @@ def test_panes_are_dropped_once_and_none_that_accepts_no_facts_is_left(found):
             campaign, resolution, back, has_report = step
             put(merge, campaign, resolution, back, now)
             if has_report:
-                report_history = merge.accounts.report_histories.setdefault(
-                    merge.subjects.campaign(campaign), ReportHistory()
+                report_history = merge.merged_windows.report_histories.setdefault(
+                    merge.campaign_codes.campaign(campaign), ReportHistory()
                 )
                 report_history.put(Report("s", None, 0, DAY, (0, 0, 0), 1, 1, 1, 0))

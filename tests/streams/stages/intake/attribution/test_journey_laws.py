@@ -7,12 +7,16 @@ import numpy as np
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
-from metrics.attribution.conversion_credit import COHORT, shares, split_subject, subject
+from metrics.attribution.conversion_credit import (
+    COHORT,
+    shares,
+)
 from metrics.attribution.identity_graph import visitor_hash
 from metrics.attribution.models import MODELS, AttributionRules, Touch, credit, credited_from, path_of
 from metrics.entities.campaigns import CampaignRegistry
 from metrics.entities.leads import LeadEntry
 from metrics.entities.orders import FirstOrder, OrderEntry
+from metrics.records.campaign_model import campaign_model, split_campaign_model
 from metrics.records.events import Lead, Order
 from metrics.records.partition_keys import KeyRule
 from metrics.sums.tally import Tally
@@ -96,12 +100,12 @@ class Partition:
                 is_click=is_click,
             )
 
-    def settle(self, reached=ALWAYS):
-        self.journeys.settle(reached).fold_into(self.panes, OPEN)
+    def settle(self, progress=ALWAYS):
+        self.journeys.settle(progress).fold_into(self.panes, OPEN)
 
     def sums(self):
         return {
-            (*reversed(split_subject(name)), resolution, start): msgspec.structs.astuple(tally)
+            (*reversed(split_campaign_model(name)), resolution, start): msgspec.structs.astuple(tally)
             for (name, resolution, start), tally in self.panes.tallies.items()
             if tally != Tally()
         }
@@ -155,8 +159,8 @@ def leads_of(facts):
     for lead_id, records in marks.items():
         parts = []
         for index, name in enumerate(("leads", "mqls", "sqls")):
-            reached = [at for at, stage in records if stage >= index]
-            parts += [(min(reached), Tally(**{name: 1}))] if reached else []
+            progress = [at for at, stage in records if stage >= index]
+            parts += [(min(progress), Tally(**{name: 1}))] if progress else []
         if len(parts) == 3:
             parts.append((parts[1][0], Tally(mqls_now_sql=1)))
         found.append((min(at for at, _ in records), {("l", lead_id)}, parts))
@@ -239,13 +243,13 @@ def test_a_conversion_counts_nowhere_until_the_clicks_have_reached_its_time(fact
     for number, (kind, value) in enumerate(facts):
         partition.take(number, kind, value)
     partition.settle(NEVER)
-    named = [key for key, made in partition.journeys.conversions.items() if made.ids]
+    named = [key for key, rule_history in partition.journeys.conversions.items() if rule_history.ids]
     assert all(partition.journeys.conversions.get(key).generation is None for key in named)
     for at in range(-1, 101):
         partition.settle(at * HOUR)
         for key in named:
-            made = partition.journeys.conversions.get(key)
-            assert (made.generation is not None) == (made.at <= at * HOUR)
+            rule_history = partition.journeys.conversions.get(key)
+            assert (rule_history.generation is not None) == (rule_history.at <= at * HOUR)
     partition.settle()
     assert coarse(partition.sums()) == oracle(facts)
 
@@ -267,7 +271,7 @@ def test_a_late_click_moves_the_credit_and_a_refund_is_taken_from_whoever_has_it
 
 
 def refunds_of(partition, campaign, view):
-    return partition.panes.tallies[subject(campaign, view), TOTAL, 0].refunds_micros
+    return partition.panes.tallies[campaign_model(campaign, view), TOTAL, 0].refunds_micros
 
 
 def test_only_an_id_that_may_have_touches_settles_anew_what_its_person_converted():
@@ -315,5 +319,5 @@ def test_the_data_driven_model_follows_what_converts():
     partition.touch([("x", HOUR, True, "good", ""), ("x", 2 * HOUR, True, "bad", "")])
     partition.take(99, "order", (3 * HOUR, "x", None, None, 0))
     partition.settle()
-    assert partition.panes.tallies[subject("good", "markov"), TOTAL, 0].orders == 21_000_000
-    assert (subject("bad", "markov"), TOTAL, 0) not in partition.panes.tallies
+    assert partition.panes.tallies[campaign_model("good", "markov"), TOTAL, 0].orders == 21_000_000
+    assert (campaign_model("bad", "markov"), TOTAL, 0) not in partition.panes.tallies
