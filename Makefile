@@ -19,7 +19,7 @@ PYTEST = $(BIN)/python -m pytest $(if $(filter-out 1,$(JOBS)),--numprocesses $(J
 FULL ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo stack quick test check static rest verify fix bench faults lock lock-kafka clean
+.PHONY: help demo stack quick test check static rest verify fix schemas bench faults lock lock-kafka clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -53,6 +53,10 @@ verify: check rest ## Everything there is, as .ci/run does: some 15 minutes on t
 fix: $(STAMP) ## Formats, and mends what ruff can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+schemas: $(STAMP) ## Write what is generated: schemas, AsyncAPI, the KPI tables, the dashboards
+	$(BIN)/python -m streams.schema_export.json_schemas
+	$(BIN)/python -m grafana.generate
 
 bench: $(STAMP) ## Every measurement, in about ten minutes; FULL=1 takes larger sizes, ARGS="--only scaling" one
 	@$(BIN)/python -m tests.bench $(if $(FULL),--full) $(ARGS)

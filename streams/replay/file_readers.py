@@ -451,9 +451,10 @@ def _sheet(label: str, opener: Callable[[], BinaryIO], frame: Frame, wanted: Wan
 
     try:
         with opener() as file:
-            book = python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(file.read()))
+            workbook = python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(file.read()))
         tables = {
-            name: book.get_sheet_by_name(name).to_python(skip_empty_area=False) for name in book.sheet_names
+            name: workbook.get_sheet_by_name(name).to_python(skip_empty_area=False)
+            for name in workbook.sheet_names
         }
     except (python_calamine.CalamineError, OSError) as error:
         raise ReadError(f"{label} is a spreadsheet that cannot be read ({error}); save it as CSV.") from error
