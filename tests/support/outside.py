@@ -20,7 +20,7 @@ from streams.settings import Settings
 from streams.transport.client_options import aiokafka_options, kafka_python_options
 from streams.transport.log_reader import read_whole
 from tests.support.oracles.cells import FIELDS, Expected, differences
-from tests.support.servers.worker import WorkerProcess, wait_for
+from tests.support.servers.worker import LIMIT_S, WorkerProcess, wait_for
 
 Outgoing = tuple[str, bytes | None, Any]
 
@@ -87,7 +87,7 @@ def read_all(
     workers: list[WorkerProcess],
     settings: Settings,
     counts: Counter[tuple[str, int]],
-    limit_s: float = 120,
+    limit_s: float = LIMIT_S,
 ) -> dict[tuple[str, int], dict[str, int]]:
     """Wait until the ledger of every source partition adds up to the records written there."""
     last: dict[tuple[str, int], dict[str, int]] = {}
@@ -104,7 +104,7 @@ def read_all(
     return last
 
 
-def equals(settings: Settings, expected: Expected, windows: Iterable[str], limit_s: float = 120) -> None:
+def equals(settings: Settings, expected: Expected, windows: Iterable[str], limit_s: float = LIMIT_S) -> None:
     """Wait until the last revisions equal the oracle's cells; fail with the first differences."""
     names = set(windows)
     wanted = {key: cell for key, cell in expected.items() if key[1] in names}

@@ -21,7 +21,7 @@ from streams.embedded.child_process import free_ports
 from streams.settings import Settings
 
 #: Generous, so that only what never comes fails; several tests run at once.
-LIMIT_S = 120
+LIMIT_S = 300
 
 
 def wait_for(what: str, condition: Callable[[], Any], limit_s: float = LIMIT_S) -> Any:
