@@ -1,6 +1,6 @@
-"""Who is told what: one listener per open page, each with what it still has to hear. Knows no HTTP and no Redis.
+"""News for open pages: one subscriber per page, each with what it has not been sent yet. Knows no HTTP and no Redis.
 
-A listener holds names, not values: a page that is slow hears the newest value of each card once, and costs
+A subscriber holds names, not values: a page that is slow gets the newest value of each card once, and costs
 no more memory than one name per campaign and a bounded list of trail entries.
 """
 
@@ -23,7 +23,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Subscriber:
-    """What one page still has to hear."""
+    """What one page has not been sent yet."""
 
     def __init__(self) -> None:
         self.wake = asyncio.Event()

@@ -41,7 +41,7 @@ class SourceRecord(Protocol):
 
 
 class Record(NamedTuple):
-    """One record of a slab."""
+    """One of the records."""
 
     offset: int
     timestamp: int
@@ -79,7 +79,7 @@ class SourceRecords(Sequence[SourceRecord]):
 
     @classmethod
     def of(cls, records: Iterable[SourceRecord]) -> "SourceRecords":
-        """A slab of records that are objects."""
+        """Source records of records that are objects."""
         found = list(records)
         blobs = [record.key for record in found] + [record.value for record in found]
         sizes = np.array([-1 if blob is None else len(blob) for blob in blobs], dtype=np.int64)

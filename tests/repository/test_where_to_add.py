@@ -249,3 +249,111 @@ def test_a_mapping_of_files_to_records(copied: Path):
     )
     assert done.returncode == 2
     assert re.search(r"\btill\b", done.stdout + done.stderr)  # among the mappings that there are
+
+
+def test_a_source_topic(copied: Path):
+    """Calls, each of which is a lead of the campaign that it names."""
+    follow(
+        copied,
+        "A source topic",
+        {
+            "streams/topics.py": lambda old: after('ORDERS = "orders"\n', 'CALLS = "calls"\n')(
+                after("SOURCES = (IMPRESSIONS, CLICKS, REPORTS, LEADS, ORDERS, ERASURES", ", CALLS")(
+                    after("EVENT_SOURCES = (IMPRESSIONS, CLICKS, LEADS, ORDERS", ", CALLS")(old)
+                )
+            ),
+            "metrics/records/events.py": lambda old: (
+                (old or "")
+                + "\n\nclass Call(msgspec.Struct, frozen=True):\n"
+                + "    event_id: Identifier\n    occurred_at: Instant\n    campaign_id: Identifier\n"
+            ),
+            "streams/messages/decoding.py": lambda old: after(
+                "    topics.ORDERS: Order,\n", "    topics.CALLS: Call,\n"
+            )(after("import AdClick, AdImpression, AdReport,", " Call,")(old)),
+            "streams/stages/intake/calls.py": file(
+                "from metrics.records.validation import instant\n"
+                "from metrics.sums.contribution import Contribution\n"
+                "from metrics.sums.tally import Tally\n\n\n"
+                "class CallSource:\n"
+                "    def __init__(self, clock):\n        self._clock = clock\n\n"
+                "    def homes(self, records, events):\n        return [None] * len(records)\n\n"
+                "    def judge(self, record, event, home):\n"
+                '        at = instant(event.occurred_at, "occurred_at")\n'
+                '        self._clock.advance("calls", min(at, record.timestamp))\n'
+                "        return event.event_id, lambda _: [Contribution(event.campaign_id, at, Tally(leads=1))]\n\n"
+                "    def finish(self, limits):\n        pass\n"
+            ),
+            "streams/stages/intake/stage.py": lambda old: after(
+                "                (topics.ORDERS, conversions),\n",
+                "                (topics.CALLS, CallSource(self.clock)),\n",
+            )(
+                before(
+                    "from streams.stages.intake.conversions",
+                    "from streams.stages.intake.calls import CallSource\n",
+                )(old)
+            ),
+            "streams/schema_export/asyncapi.py": after(
+                "CHANNELS: tuple[Channel, ...] = (\n",
+                '    Channel(topics.CALLS, "call", "Phone calls.", _BY_PERSON,\n'
+                '            {"event_id": "t-1", "occurred_at": "2026-11-21T10:00:00Z", "campaign_id": "c-1"}),\n',
+            ),
+            "streams/schema_export/json_schemas.py": after(
+                '    "order": events.Order,\n', '    "call": events.Call,\n'
+            ),
+        },
+    )
+    run(copied, "-m", "streams.schema_export.json_schemas", ".")
+    assert "calls" in (copied / "docs/asyncapi.yaml").read_text()
+    assert (copied / "docs/schemas/call.json").exists()
+    said = run(
+        copied,
+        "-c",
+        "from metrics.entities.campaigns import CampaignRegistry\n"
+        "from streams.messages.source_records import Record\n"
+        "from streams.stages.intake.stage import IntakeOptions, IntakeStage\n"
+        "day = 86_400_000\n"
+        "stage = IntakeStage(0, IntakeOptions(1, 300_000, day, 1_000, day), CampaignRegistry('EUR'))\n"
+        'value = b\'{"event_id": "t-1", "occurred_at": 1700000000000, "campaign_id": "c-1"}\'\n'
+        "records = [Record(offset, 1_700_000_000_000, b'', value) for offset in range(2)]\n"
+        "stage.process('calls', records, 1_700_000_000_000)\n"
+        "print(stage.ledger['calls'], stage.offsets, stage.clock.stream_times['calls'])\n"
+        "print({tally.leads for tally in stage.panes.tallies.values()})",
+    )
+    ledger, leads = said.splitlines()
+    assert ledger == (
+        "LedgerCounts(applied=1, duplicate=1, rejected=0, too_late=0) {'calls': 2} 1700000000000"
+    )
+    assert leads == "{1}"
+
+
+def test_a_sink(copied: Path):
+    follow(
+        copied,
+        "A sink",
+        {
+            "streams/sinks/sequences.py": file(
+                "class Sequences:\n"
+                "    def confirmed(self, checkpoint):\n        print(checkpoint.partition, checkpoint.sequence)\n\n"
+                "    def released(self, partitions):\n        print(sorted(partitions))\n"
+            ),
+            "streams/worker.py": lambda old: after(
+                "for sink in (self.source, self.views, self.board_views", ", Sequences()"
+            )(
+                before("from streams.sinks.redis_board", "from streams.sinks.sequences import Sequences\n")(
+                    old
+                )
+            ),
+        },
+    )
+    said = run(
+        copied,
+        "-c",
+        "from streams.settings import Settings\n"
+        "from streams.state.checkpoint import Checkpoint\n"
+        "from streams.worker import Worker\n"
+        "for sink in Worker(Settings(), 0).processor.sinks:\n"
+        "    if type(sink).__name__ == 'Sequences':\n"
+        "        sink.confirmed(Checkpoint(7, [], partition=3))\n"
+        "        sink.released([3])",
+    )
+    assert said.splitlines() == ["3 7", "[3]"]

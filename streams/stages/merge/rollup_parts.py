@@ -150,7 +150,7 @@ class RollupParts:
         self._pacing = KeyedSchedule(self._interval_of)
 
     def touch(self, window: str, start: int, codes: Codes, sequence: int) -> None:
-        """A window of campaigns, or of campaigns in views, changed; what is declared of one changes the models, too."""
+        """A window of campaigns, or of campaigns in models, changed; what is declared of one changes the models, too."""
         if not self.options.dimensions:
             return
         if not self.options.models:

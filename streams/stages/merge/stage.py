@@ -66,14 +66,14 @@ class MergeOptions(msgspec.Struct, frozen=True):
 
 
 class Pace(NamedTuple):
-    """How fast one worker publishes, all of its partitions together: updates, and campaigns' views."""
+    """How fast one worker publishes, all of its partitions together: updates, and readings of rolling windows."""
 
     updates: PublishAllowance
     rolling: PublishAllowance
 
     @classmethod
     def of(cls, max_publish_rate: int) -> "Pace":
-        """A campaign's views are six readings, so fewer of them go out."""
+        """A campaign has six readings of rolling windows, so fewer campaigns go out."""
         return cls(
             PublishAllowance(max_publish_rate),
             PublishAllowance(max(1, max_publish_rate // len(ROLLING_NAMES))),
@@ -229,7 +229,7 @@ class MergeStage:
         return ((kind.name, start) for kind, start in found if campaign_windows.is_whole(kind, start))
 
     def _reopen(self, window: str, start: int, codes: Codes) -> None:
-        """A window of a campaign is open in every view, also where nothing is credited in it."""
+        """A window of a campaign is open in every model, also where nothing is credited in it."""
         if not self.windows.is_closed(window, start):
             self.windows.add(self.campaign_codes.with_models(codes), window, start)
 
@@ -281,7 +281,7 @@ class MergeStage:
                 self.remark(QUARTERS, start, _only(code))
 
     def _mark(self, window: str, start: int, codes: Codes, sequence: int | None = None) -> None:
-        """A window changed; what its campaign spends counts in every view."""
+        """A window changed; what its campaign spends counts in every model."""
         following = self.sequence + 1 if sequence is None else sequence
         self._mark_window(window, start, codes, following)
         self._mark_rolling(codes, following)

@@ -1,4 +1,4 @@
-"""What journeys are told, and what they tell."""
+"""What attribution takes in, and the changes of credit that come out."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -38,7 +38,7 @@ class ConversionUpdate(NamedTuple):
 
 
 class CreditChanges:
-    """What has been credited, and taken back: sums of each subject, and what was told of some conversions apart."""
+    """What has been credited, and taken back: sums of each campaign in each model, and the contributions of conversions that are counted apart."""
 
     def __init__(self) -> None:
         self.sums: list[ContributionColumns] = []

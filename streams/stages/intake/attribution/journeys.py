@@ -48,7 +48,7 @@ Settling = tuple[str, Conversion | None, Conversion]
 
 
 class Journeys:
-    """What is remembered of people on one partition, and what each view counts."""
+    """What is remembered of people on one partition, and what each model counts."""
 
     def __init__(self, rules: AttributionRules) -> None:
         self.rules = rules
@@ -70,13 +70,13 @@ class Journeys:
         self._unstored: set[str] = set()
         self._tidied_on: int | None = None
         self._rule_versions = RuleVersions(RuleHistory.by(rules), rules, self.touchpoints)
-        #: Conversions whose views are not all decided, since the set of views has changed.
+        #: Conversions that are not credited in all models, since the set of models has changed.
         self._stale: list[str] = []
         self._undecided = {model: CreditDecision(UNCREDITED, None) for model in rules.models}
 
     @property
     def rule_history(self) -> RuleHistory:
-        """With which views and rules decisions are made now."""
+        """The rules with which conversions are credited now."""
         return self._rule_versions.rule_history
 
     # --- taking in ---------------------------------------------------------------------------------
@@ -236,7 +236,7 @@ class Journeys:
             self._tidy(watermark - retention, watermark)
 
     def catch_up(self, rule_history: RuleHistory) -> None:
-        """Everything is restored: index it; what other views were made with waits to be credited anew."""
+        """Everything is restored: index it; what was credited with other models waits to be credited anew."""
         self._rule_versions = RuleVersions(rule_history.changed_to(self.rules), self.rules, self.touchpoints)
         newest, items = max(self.rule_history.since.values()), iter(self.conversions.items())
         while some := list(islice(items, MOST)):
@@ -248,7 +248,7 @@ class Journeys:
 
     @property
     def has_stale(self) -> bool:
-        """Whether conversions wait to be credited in views that were switched on."""
+        """Whether conversions wait to be credited in models that were switched on."""
         return bool(self._stale)
 
     def renew(self) -> None:
@@ -340,7 +340,7 @@ class Journeys:
         )
 
     def _put(self, key: str, before: Conversion | None, after: Conversion) -> list[Contribution]:
-        """Remember a decided conversion; what has to be told of it apart from the sheet."""
+        """Remember a decided conversion; what has to be told of it apart from the credit batch."""
         self.conversions.put(key, after)
         if before is not None:
             self._count_lag(key, before, -1)
