@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from fnmatch import fnmatch
+from hashlib import md5
 from itertools import chain
 from typing import Any
 
@@ -216,8 +217,8 @@ class _MappingRun:
                 self._constant(constant.topic, constant.value)
             self._leave_skipped()
             only_registries = all(part.topic not in contract.IDENTITY for part in self._mapping.select)
-            for number, select in enumerate(self._mapping.select):
-                self._select(number, select, counts=only_registries or select.topic in contract.IDENTITY)
+            for select in self._mapping.select:
+                self._select(select, counts=only_registries or select.topic in contract.IDENTITY)
         finally:
             with suppress(self._error):  # an aborted transaction takes no setting; the next run makes its own
                 self._database.execute("SET TimeZone = 'UTC'")
@@ -385,7 +386,7 @@ class _MappingRun:
         found: type[Exception] = duckdb.Error
         return found
 
-    def _select(self, number: int, select: Select, *, counts: bool) -> None:
+    def _select(self, select: Select, *, counts: bool) -> None:
         files = self._files_of(select.files)
         if not files:
             return
@@ -405,7 +406,7 @@ class _MappingRun:
         columns = {row[0]: row[1] for row in described}
         outcome = MappingOutcome(where, self._mapping, select, trace, table, columns, files, self._zone)
         self._engine.outcomes.append(outcome)
-        _Finish(self._engine, outcome, number).run()
+        _Finish(self._engine, outcome).run()
         if counts:
             rows = "_row" if trace.kind == "row" else "unnest(_rows)"
             self._database.execute(f"INSERT INTO taken SELECT DISTINCT {rows} FROM {table}")
@@ -486,20 +487,17 @@ def _sql_of(part: Reading | None, spec: Column, scale: int) -> str:
 
 
 def _digest(*parts: str) -> str:
-    from hashlib import md5  # noqa: PLC0415
-
     return md5("\x1f".join(parts).encode(), usedforsecurity=False).hexdigest()
 
 
 class _Finish:
     """Records from the table of one SELECT: fields, id, key, checks; and why the others are none."""
 
-    def __init__(self, engine: Engine, outcome: MappingOutcome, number: int) -> None:
+    def __init__(self, engine: Engine, outcome: MappingOutcome) -> None:
         self._engine = engine
         self._database = engine.database
         self._outcome = outcome
         self._topic = outcome.select.topic
-        self._number = number
         self._row = "_row" if outcome.trace.kind == "row" else "_rows[1]"
         self._refused = f"refused_{outcome.table}"
 

@@ -63,7 +63,7 @@ def suggestion(database: Any, cells: Cells, found: Iterable[str], fitting: str |
             else f"  # as in {_example(database, cells, name)!r}"
         )
         lines.append(f'{json.dumps(name, ensure_ascii=False)} = "{types.get(name, "text")}"{doubt}')
-    lines += ["", *_selects(topic, fields, types)]
+    lines += ["", *_selects(topic, fields)]
     return "\n".join(lines) + "\n"
 
 
@@ -107,7 +107,7 @@ def _fields(names: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def _selects(topic: str, fields: dict[str, str], types: dict[str, ColumnType]) -> Iterator[str]:
+def _selects(topic: str, fields: dict[str, str]) -> Iterator[str]:
     def column(field: str) -> str:
         return quoted(fields[field]) if field in fields else f"NULL /* doubt: which column is the {field}? */"
 
@@ -126,7 +126,6 @@ def _selects(topic: str, fields: dict[str, str], types: dict[str, ColumnType]) -
         yield from ("FROM rows GROUP BY ALL", "'''")
         return
     identity, extra = ("order_id", "revenue") if topic == topics.ORDERS else ("lead_id", "")
-    del types
     keys = ["customer_id", identity] if topic == topics.ORDERS and "customer_id" in fields else [identity]
     yield from (
         "[[select]]",

@@ -195,11 +195,6 @@ def _score(
     return _matches(cells, wanted), same, width
 
 
-def is_value(text: str) -> bool:
-    """Whether a text looks like a number or a date rather than a name."""
-    return _VALUE.fullmatch(text) is not None
-
-
 def closing_reason(cells: list[str], width: int, *, after_blank: bool) -> str | None:
     """Why one of the last rows of a file is no record: a totals row or a footer; None for any other.
 

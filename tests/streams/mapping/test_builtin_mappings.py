@@ -190,6 +190,16 @@ SALES = {
 }
 
 
+def test_an_order_without_a_person_or_articles_keeps_the_campaign_of_its_link(run):
+    text = (
+        "Name,Total,Currency,Created at,Landing Site,Note Attributes\n"
+        '#1,50.00,EUR,2026-06-01 10:00:00 +0200,/p?utm_source=meta&utm_campaign=spring-26&x=1,"UTM source: meta\nUTM campaign: 1202"\n'
+    )
+    result = run({"orders.csv": text})
+    assert [(value["order_id"], value["campaign_id"]) for value in result.values()] == [("#1", "spring-26")]
+    assert result.records[0].key == "#1"
+
+
 @pytest.mark.parametrize("name", SALES)
 def test_an_export_of_a_crm_or_a_shop_is_recognised_and_every_row_is_accounted_for(run, name):
     content, wanted = SALES[name]
