@@ -47,13 +47,13 @@ def test_a_snapshot_does_not_change_afterwards():
     telemetry.stages["merge"].checkpoint(seconds=1, written_bytes=1, records=1)
     telemetry.lag["ad-clicks", 0] = 99
     telemetry.published["campaign-kpis"] += 1
-    telemetry.revoked({0, 1})
+    telemetry.released({0, 1})
     assert repr(taken) == before
 
 
 def test_what_belongs_to_a_revoked_partition_is_shown_no_more():
     telemetry = filled()
-    telemetry.revoked({0, 7})
+    telemetry.released({0, 7})
     seen = telemetry.snapshot(10_000, [])
     assert seen.lag == {("ad-clicks", 1): 8}
     assert list(seen.watermark_delays_ms) == [1]
