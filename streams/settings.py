@@ -66,8 +66,6 @@ class Settings(BaseSettings):
     broker_ssl_cafile: Path | None = None
     broker_wait: Millis = 60_000
     session_timeout: Millis = 30_000
-    #: Fencing by transactions; False only for brokers that have none (the embedded one).
-    transactions: bool = True
     #: Secret, because it may hold a password.
     redis_url: SecretStr | None = None
     redis_ttl: Millis = 2 * 86_400_000

@@ -28,6 +28,7 @@ from streams.sinks.redis_board import BoardViews
 from streams.sinks.redis_readings import RedisViews
 from streams.transport.faust_app import make_app
 from streams.transport.topic_admin import ensure_topics
+from streams.transport.transactions import why_no_transactions
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +69,9 @@ def run(settings: Settings, accept_dead_letters: int = 0) -> int:
     """
     log_to_stderr(settings.log_level, ("aiokafka", "faust", "mode", "kafka", "numba"))
     _prepare_topics(settings)
+    refusal = asyncio.run(why_no_transactions(settings, settings.broker_wait))
+    if refusal is not None:
+        raise RoistreamError(refusal)
     warm_up()
     tune()
     return asyncio.run(Worker(settings, accept_dead_letters).run())
@@ -81,11 +85,6 @@ def _prepare_topics(settings: Settings) -> None:
         raise RoistreamError(" ".join(fatal))
     for difference in differences:
         log.warning("%s", difference.sentence)
-    if not settings.transactions:
-        log.warning(
-            "ROISTREAM_TRANSACTIONS is off: figures are exact across crashes, but two live owners of one "
-            "partition are not fenced off; use several workers only with a broker that has transactions."
-        )
 
 
 class Worker:

@@ -15,7 +15,6 @@ from metrics.values.time import DAY, to_millis
 from streams import topics
 from streams.settings import Settings
 from streams.transport.client_options import aiokafka_options
-from streams.transport.log_offsets import log_ends
 
 KEPT_MS = 7 * DAY
 _READ_WITHIN_S = 120.0
@@ -52,7 +51,6 @@ class HourHistory:
     async def _read(self, now_ms: int) -> None:
         topic = self._settings.topic(topics.CAMPAIGN_KPIS)
         partitions = [TopicPartition(topic, number) for number in range(self._settings.partitions)]
-        ends = await log_ends(self._settings, partitions)
         consumer = AIOKafkaConsumer(
             **aiokafka_options(self._settings),
             group_id=None,
@@ -62,6 +60,7 @@ class HourHistory:
         try:
             await consumer.start()
             consumer.assign(partitions)
+            ends = await consumer.end_offsets(partitions)
             await self._place(consumer, partitions, now_ms)
             while [tp for tp in partitions if self._positions[tp] < ends[tp]]:
                 found: dict[Any, list[Any]] = await consumer.getmany(timeout_ms=200, max_records=5_000)

@@ -7,7 +7,6 @@ The probe of the broker's clock uses a topic of its own, so that no source count
 import asyncio
 import contextlib
 import errno
-import logging
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from streams.process import now_ms
 from streams.settings import Settings
 from streams.transport.client_options import aiokafka_options, kafka_python_options
 from streams.transport.topic_admin import connected_admin, survey_topics
+from streams.transport.transactions import why_no_transactions
 
 #: Nobody waits a minute for a doctor.
 _BROKER_WAIT_MS = 10_000
@@ -82,7 +82,7 @@ def _check_broker(settings: Settings, now_ms: Callable[[], int]) -> Iterator[Fin
         with connected_admin(settings, min(settings.broker_wait, _BROKER_WAIT_MS)) as admin:
             brokers = admin.describe_cluster()["brokers"]
             yield judge_replication(len(brokers), settings)
-            yield judge_transactions(has_transactions(settings), settings)
+            yield _check_transactions(settings)
             yield from _check_topics(admin, settings)
             yield _check_clock(admin, settings, now_ms)
     except RoistreamError as error:
@@ -103,43 +103,11 @@ def judge_replication(brokers: int, settings: Settings) -> Finding:
     return Finding("broker", "ok", reached)
 
 
-def has_transactions(settings: Settings) -> bool:
-    """Whether a transactional producer can start, asked of the client that the worker uses.
-
-    A broker may list the request among its versions and fail it, so only trying it tells.
-    """
-    return asyncio.run(_starts_transactional(settings))
-
-
-async def _starts_transactional(settings: Settings) -> bool:
-    name = settings.topic("roistream-doctor")
-    producer = AIOKafkaProducer(**aiokafka_options(settings), transactional_id=name)
-    with _silenced("aiokafka"):
-        try:
-            await asyncio.wait_for(producer.start(), _PROBE_S)
-        except (KafkaError, TimeoutError):
-            return False
-        else:
-            return True
-        finally:
-            await producer.stop()
-
-
-def judge_transactions(has_them: bool, settings: Settings) -> Finding:
-    """Fencing needs both: a broker with transactions, and the setting."""
-    if settings.transactions and has_them:
-        return Finding("transactions", "ok", "two owners of one partition are fenced")
-    if settings.transactions:
-        text = (
-            "the broker has none, so no worker can start; use Apache Kafka 3 or later and grant this user "
-            "its transactional ids, or set ROISTREAM_TRANSACTIONS=false for a demonstration."
-        )
-        return Finding("transactions", "failed", text)
-    text = "switched off: exact across crashes, but not against two live owners of one partition"
-    advice = (
-        "; set ROISTREAM_TRANSACTIONS=true, this broker has them." if has_them else "; demonstration only."
-    )
-    return Finding("transactions", "warning", text + advice)
+def _check_transactions(settings: Settings) -> Finding:
+    refusal = asyncio.run(why_no_transactions(settings, _PROBE_S * SECOND))
+    if refusal is not None:
+        return Finding("transactions", "failed", refusal)
+    return Finding("transactions", "ok", "two owners of one partition are fenced")
 
 
 def _check_topics(admin: Any, settings: Settings) -> Iterator[Finding]:
@@ -250,15 +218,3 @@ def judge_port(error: OSError, host: str, port: int) -> Finding:
         return Finding("http", "failed", f"{port} needs privileges; set ROISTREAM_HTTP_PORT above 1023.")
     text = f"{host} is no address of this machine ({error.strerror}); correct ROISTREAM_HTTP_HOST."
     return Finding("http", "failed", text)
-
-
-@contextlib.contextmanager
-def _silenced(name: str) -> Iterator[None]:
-    """A refusal is an answer here; the client library would log it as an error."""
-    logger = logging.getLogger(name)
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)

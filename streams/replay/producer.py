@@ -105,9 +105,7 @@ class KafkaSink:
             self._producer: Any = KafkaProducer(
                 **kafka_python_options(settings),
                 acks="all",
-                # Without it a retry may overtake its successor, so one request is in flight then.
-                enable_idempotence=settings.transactions,
-                max_in_flight_requests_per_connection=5 if settings.transactions else 1,
+                enable_idempotence=True,  # a retry may not overtake its successor
                 batch_size=_BATCH_BYTES,
                 linger_ms=_LINGER_MS,
                 allow_auto_create_topics=False,

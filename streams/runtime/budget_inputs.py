@@ -10,7 +10,6 @@ from aiokafka import TopicPartition
 from streams.settings import Settings
 from streams.stages.budget.stage import INPUTS, BudgetStage
 from streams.transport.client_options import aiokafka_options
-from streams.transport.log_offsets import log_ends
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +27,6 @@ async def follow(settings: Settings, board: BudgetStage) -> None:
         for name in INPUTS
         for number in range(settings.partitions)
     ]
-    ends = await log_ends(settings, partitions)
     consumer = aiokafka.AIOKafkaConsumer(
         group_id=None,
         enable_auto_commit=False,
@@ -40,7 +38,7 @@ async def follow(settings: Settings, board: BudgetStage) -> None:
     await consumer.start()
     try:
         consumer.assign(partitions)
-        starts = await consumer.beginning_offsets(partitions)
+        starts, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
         for tp in partitions:
             consumer.seek(tp, _place(settings, board, tp, starts[tp], ends[tp]))
         while True:

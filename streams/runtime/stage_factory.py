@@ -88,6 +88,6 @@ class StageFactory:
             settings.partitions,
             self._now,
             local,
-            is_atomic=settings.transactions,
+            is_atomic=True,
         )
         return StateStore(stage, self._now())

@@ -25,7 +25,7 @@ from streams.stages.stage import Stage
 from streams.state.checkpoint import Checkpoint, Sink
 from streams.state.store import StateStore
 from streams.transport.batch_consumer import FetchedBatch
-from streams.transport.checkpoint_writer import bounds
+from streams.transport.log_offsets import bounds
 
 log = logging.getLogger(__name__)
 

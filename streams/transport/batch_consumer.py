@@ -203,8 +203,7 @@ def _batch(result: Any, settings: Settings) -> FetchedBatch | None:
     if parsed is None or not result.check_assignment(result._topic_partition):
         return None
     start = parsed.next_fetch_offset
-    # A broker without transactions is the embedded one: it may show a record before one below it is there (D8h).
-    records = unpack(parsed, is_whole=settings.transactions)
+    records = unpack(parsed)
     topic = result._topic_partition.topic.removeprefix(settings.topic_prefix)
     if topic in ADS:
         # Here, on the consumer's thread: the kernel leaves the interpreter to the others.

@@ -1,8 +1,8 @@
-"""Checkpoints: one record batch on the changelog, then its outputs, fenced by a transaction (D1, D3).
+"""Checkpoints: one record batch on the changelog and its outputs, fenced by a transaction (D1, D3).
 
 Kafka appends a record batch whole or not at all, so state and source offsets can never disagree. The
-outputs are whole values with a version; they follow the append. With transactions both are one
-transaction, and the producer's ``transactional.id`` fences an earlier owner of the partition.
+outputs are whole values with a version. Both are one transaction, and the producer's ``transactional.id``
+fences an earlier owner of the partition.
 """
 
 import asyncio
@@ -20,7 +20,6 @@ from streams.state.checkpoint import Checkpoint, Output
 from streams.state.codec import Entry
 from streams.topics import MAX_MESSAGE_BYTES
 from streams.transport.client_options import aiokafka_options
-from streams.transport.log_offsets import log_ends
 
 #: A Kafka batch stays below the default limit of a broker's topic (1 MiB).
 MAX_BATCH_BYTES = 900_000
@@ -45,20 +44,14 @@ class CheckpointWriter:
         self._producer: aiokafka.AIOKafkaProducer | None = None
 
     async def start(self) -> None:
-        """Start the producer; with transactions this fences the partition's old owner."""
-        options: dict[str, Any] = {}
-        if self._settings.transactions:
-            name = self._settings.topic(f"{self._changelog}-{self._partition}")
-            options = {
-                "transactional_id": name,
-                "transaction_timeout_ms": self._settings.session_timeout,
-            }
+        """Start the producer, which fences the partition's old owner."""
         self._producer = aiokafka.AIOKafkaProducer(
             acks="all",
             max_batch_size=MAX_MESSAGE_BYTES,
             max_request_size=MAX_MESSAGE_BYTES + 1024 * 1024,
             request_timeout_ms=self._settings.session_timeout,
-            **options,
+            transactional_id=self._settings.topic(f"{self._changelog}-{self._partition}"),
+            transaction_timeout_ms=self._settings.session_timeout,
             **aiokafka_options(self._settings),
         )
         await asyncio.wait_for(self._producer.start(), self._deadline * 2)
@@ -71,7 +64,7 @@ class CheckpointWriter:
                 await asyncio.wait_for(producer.stop(), self._deadline)
 
     async def write(self, checkpoint: Checkpoint) -> None:
-        """Append the checkpoint, then send its outputs, and wait until all is confirmed.
+        """Append the checkpoint and send its outputs, and wait until all is committed.
 
         Raises:
             CheckpointError: when anything was not confirmed in time; nothing may be written after.
@@ -88,17 +81,12 @@ class CheckpointWriter:
 
     async def _write(self, checkpoint: Checkpoint) -> None:
         assert self._producer is not None, "started"
-        state = [(self._changelog, self._partition, self._filled(checkpoint.entries))]
-        outputs = [(*place, self._filled(entries)) for *place, entries in _batches(checkpoint.outputs)]
-        if self._settings.transactions:
-            await self._producer.begin_transaction()
-            self._announce(state + outputs)
-            await self._send(state + outputs)
-            await self._producer.commit_transaction()
-        else:
-            # Nothing hides an output whose state was not stored, so the state goes first (D5).
-            await self._send(state)
-            await self._send(outputs)
+        batches: list[_Addressed] = [(self._changelog, self._partition, self._filled(checkpoint.entries))]
+        batches += [(*place, self._filled(entries)) for *place, entries in _batches(checkpoint.outputs)]
+        await self._producer.begin_transaction()
+        self._announce(batches)
+        await self._send(batches)
+        await self._producer.commit_transaction()
 
     async def _send(self, batches: list[_Addressed]) -> None:
         """Send all batches at once, and wait until each is confirmed."""
@@ -149,18 +137,3 @@ def _batches(outputs: list[Output]) -> Iterator[tuple[str, int, list[Entry]]]:
             entries.append((output.key, output.value))
             size += length
         yield topic, partition, entries
-
-
-async def bounds(
-    settings: Settings, partitions: list[tuple[str, int]]
-) -> dict[tuple[str, int], tuple[int, int]]:
-    """Start and end offsets of topic partitions, by full topic name."""
-    tps = [TopicPartition(topic, partition) for topic, partition in partitions]
-    consumer = aiokafka.AIOKafkaConsumer(group_id=None, **aiokafka_options(settings))
-    try:
-        await consumer.start()  # a rebalance may cancel it, and it must be stopped then too
-        starts = await consumer.beginning_offsets(tps)
-    finally:
-        await consumer.stop()
-    ends = await log_ends(settings, tps)
-    return {(tp.topic, tp.partition): (starts[tp], ends[tp]) for tp in tps}

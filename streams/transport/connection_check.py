@@ -6,10 +6,12 @@ A guess is never final: TLS or SASL missing on one side is confirmed by a second
 """
 
 import asyncio
+import contextlib
+import logging
 import os
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from aiokafka import errors
@@ -42,6 +44,20 @@ class ConnectionProblem(NamedTuple):
 
     text: str
     is_final: bool
+
+
+@contextlib.contextmanager
+def quiet_clients() -> Iterator[None]:
+    """The clients log every attempt at ERROR; the error we raise says it once."""
+    loggers = [logging.getLogger(name) for name in ("kafka", "aiokafka")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 async def let_in(settings: Settings, within_ms: int) -> None:

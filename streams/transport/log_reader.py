@@ -44,8 +44,6 @@ async def read_whole(
     consumer.assign([tp])
     try:
         await consumer.start()  # a rebalance may cancel it, and it must be stopped then too
-        # Where a broker lists the end as one past the first record of the last batch (the embedded one
-        # does), that batch is still read whole: a fetch holds whole batches and all of them are given.
         end = (await consumer.end_offsets([tp]))[tp]
         await consumer.seek_to_beginning(tp)
         loop = asyncio.get_running_loop()

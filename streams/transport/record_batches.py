@@ -77,13 +77,11 @@ def keep_raw_records() -> None:
     aiokafka.consumer.fetcher.MemoryRecords = RawRecords
 
 
-def unpack(parsed: Any, *, is_whole: bool = True) -> SourceRecords:
+def unpack(parsed: Any) -> SourceRecords:
     """All committed records of a fetch, from the position asked for on; moves the position behind them.
 
     Args:
         parsed: a fetch of one partition, as aiokafka holds it.
-        is_whole: whether every record below the last one is there. Where that is not sure, what comes after a gap is left
-            to the next fetch.
 
     Raises:
         CorruptRecordException: when a batch is damaged.
@@ -92,7 +90,7 @@ def unpack(parsed: Any, *, is_whole: bool = True) -> SourceRecords:
     sections: list[UnpackedBatch] = []
     old: list[SourceRecord] = []
     first = parsed.next_fetch_offset
-    for batch, raw in _shown(parsed, is_whole=is_whole):
+    for batch, raw in _shown(parsed):
         if raw[_MAGIC_AT] < _FORMAT:
             old += batch
         else:
@@ -114,18 +112,16 @@ def unpack_each(parsed: Any) -> Iterator[SourceRecords]:
         CorruptRecordException: when a batch is damaged.
         UnsupportedCodecError: when a batch is compressed in a way that no installed library reads.
     """
-    for batch, raw in _shown(parsed, is_whole=True):
+    for batch, raw in _shown(parsed):
         yield SourceRecords.of(batch) if raw[_MAGIC_AT] < _FORMAT else _source_records([_section(batch, raw)])
 
 
-def _shown(parsed: Any, *, is_whole: bool) -> Iterator[tuple[Any, memoryview]]:
+def _shown(parsed: Any) -> Iterator[tuple[Any, memoryview]]:
     """The batches of committed records and their bytes; the position moves behind each."""
     # aiokafka's own iterator refers to what holds it: the bytes would stay until the collector looks, which is rarely (D22).
     parsed._records_iterator = None
     while parsed._records.has_next():
         batch, raw = parsed._records.next_raw()
-        if not is_whole and raw[_MAGIC_AT] >= _FORMAT and batch.base_offset > parsed.next_fetch_offset:
-            return
         if not batch.validate_crc():
             raise CorruptRecordException(f"A record batch of {parsed._tp} is damaged.")
         if _is_shown(parsed, batch):

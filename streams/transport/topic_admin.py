@@ -5,7 +5,6 @@
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -20,7 +19,7 @@ from metrics.values.errors import RoistreamError
 from streams.settings import Settings
 from streams.topics import WEEK_MS, TopicSpec, specs
 from streams.transport.client_options import kafka_python_options
-from streams.transport.connection_check import let_in
+from streams.transport.connection_check import let_in, quiet_clients
 
 #: What Apache Kafka does where a broker reports no value.
 _KAFKA_DEFAULTS = {
@@ -157,8 +156,7 @@ def _find(admin: Any, wanted: Sequence[TopicSpec]) -> dict[str, FoundTopic]:
     # All topics are asked for: naming an absent one is an error to some brokers.
     described = {topic["name"]: topic["partitions"] for topic in admin.describe_topics()}
     present = sorted(names & described.keys())
-    # Every config is asked for, and not the modified ones: the embedded broker calls all of its own
-    # default, and breaks the connection when named configs are asked for.
+    # Every config is asked for, and not the modified ones: what a cluster has as its default counts, too.
     resources = [ConfigResource("TOPIC", name) for name in present]
     configs = admin.describe_configs(resources, config_filter="all")["topic"] if present else {}
     return {
@@ -210,7 +208,7 @@ def connected_admin(settings: Settings, within_ms: int) -> Iterator[Any]:
     addresses = ", ".join(settings.bootstrap)
     options = kafka_python_options(settings)
     try:
-        with _quiet_connection_log():
+        with quiet_clients():
             admin = KafkaAdminClient(
                 **options, bootstrap_timeout_ms=within_ms, reconnect_backoff_max_ms=2_000
             )
@@ -233,22 +231,8 @@ def wait_for_broker(settings: Settings, within_ms: int) -> None:
     Raises:
         RoistreamError: when none does in time, or at once when waiting cannot help; it names the setting.
     """
-    with _quiet_connection_log():
+    with quiet_clients():
         asyncio.run(let_in(settings, within_ms))
-
-
-@contextlib.contextmanager
-def _quiet_connection_log() -> Iterator[None]:
-    """The clients log every attempt at ERROR; the error we raise says it once."""
-    loggers = [logging.getLogger(name) for name in ("kafka", "aiokafka")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
 
 
 def run(settings: Settings) -> int:

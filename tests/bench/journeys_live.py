@@ -26,7 +26,7 @@ from metrics.values.time import HOUR, MINUTE
 from streams import topics
 from streams.settings import Settings
 from streams.state.codec import partition_of
-from streams.transport.checkpoint_writer import bounds
+from streams.transport.log_offsets import bounds
 from streams.transport.topic_admin import ensure_topics
 from tests.bench.bulk import Appender, ClickBatch, Columns
 from tests.bench.clicks import PARTITIONS, Records, produce

@@ -14,12 +14,12 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer
 
 from streams import topics
 from streams.settings import Settings
 from streams.transport.client_options import aiokafka_options
-from streams.transport.log_offsets import log_ends
+from streams.transport.log_offsets import bounds
 from streams.transport.topic_admin import ensure_topics
 from tests.faults import checks
 from tests.faults.cluster import Cluster, running_cluster
@@ -113,9 +113,8 @@ def _is_idle(fleet: Fleet, worker: Member, count: int) -> bool:
 
 async def _changelog_sizes(settings: Settings) -> dict[str, int]:
     names = (topics.INTAKE_CHANGELOG, topics.MERGE_CHANGELOG)
-    tps = {name: TopicPartition(settings.topic(name), 0) for name in names}
-    ends = await log_ends(settings, list(tps.values()))
-    return {name: ends[tp] for name, tp in tps.items()}
+    found = await bounds(settings, [(settings.topic(name), 0) for name in names])
+    return {topic: end for (topic, _), (_, end) in found.items()}
 
 
 async def _write_clicks(settings: Settings, campaigns: int, every: int) -> int:

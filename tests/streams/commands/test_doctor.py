@@ -13,7 +13,6 @@ from streams.commands.doctor import (
     judge_clock,
     judge_port,
     judge_replication,
-    judge_transactions,
     run,
 )
 from streams.embedded.child_process import free_ports
@@ -46,21 +45,6 @@ def states(findings) -> dict[str, str]:
 )
 def test_the_brokers_stamp_is_judged_against_both_readings_of_our_clock(stamped, state, words) -> None:
     finding = judge_clock(stamped, NOON, NOON + 10, Settings(max_future="5m"))
-    assert finding.state == state
-    assert words in finding.text
-
-
-@pytest.mark.parametrize(
-    ("wanted", "has_them", "state", "words"),
-    [
-        (True, True, "ok", "fenced"),
-        (True, False, "failed", "ROISTREAM_TRANSACTIONS=false"),
-        (False, True, "warning", "ROISTREAM_TRANSACTIONS=true"),
-        (False, False, "warning", "demonstration only"),
-    ],
-)
-def test_transactions_need_the_broker_and_the_setting(wanted, has_them, state, words) -> None:
-    finding = judge_transactions(has_them, Settings(transactions=wanted))
     assert finding.state == state
     assert words in finding.text
 

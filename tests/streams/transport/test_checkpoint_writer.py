@@ -18,7 +18,7 @@ from streams.state.store import epoch_of
 from streams.transport import checkpoint_writer as checkpoint_module
 from streams.transport.checkpoint_writer import CheckpointError
 from streams.transport.client_options import aiokafka_options, kafka_python_options
-from streams.transport.log_offsets import log_ends
+from streams.transport.log_offsets import bounds
 from streams.transport.topic_admin import ensure_topics
 from tests.conftest import fresh_settings
 from tests.support.load import generated, visitors
@@ -115,7 +115,8 @@ async def refuses_what_follows(made: Deployment, task: Any) -> None:
 
 async def lengths(settings: Any) -> dict[TopicPartition, int]:
     """Where the logs that an intake of partition 0 writes to end, whatever was committed."""
-    return await log_ends(settings, written_by_intake(settings))
+    found = await bounds(settings, [(tp.topic, tp.partition) for tp in written_by_intake(settings)])
+    return {TopicPartition(*place): end for place, (_, end) in found.items()}
 
 
 async def visible(settings: Any) -> dict[TopicPartition, int]:
@@ -244,34 +245,6 @@ def test_an_owner_that_stalls_amid_a_checkpoint_and_wakes_up_succeeded_cannot_wr
 
     monkeypatch.setattr(checkpoint_module, "MAX_BATCH_BYTES", 200)
     settings = fresh(settings_for, broker)
-    asyncio.run(scenario())
-
-
-def test_without_transactions_what_an_owner_appends_after_its_successor_is_not_read_back(
-    broker, settings_for
-) -> None:
-    # first   open ── checkpoint: stalls ──────────────── wakes up, appends
-    # second                              open ── checkpoint
-    # third                                                                 open
-    async def scenario() -> None:
-        death = Death(BEFORE_APPEND, at=2, stall=asyncio.Event())
-        async with deployment(settings, {(INTAKE, 0): [death]}) as made:
-            first = made.tasks[INTAKE, 0]
-            hear(made, "late")
-            writing = asyncio.create_task(first.checkpoint())
-            await asyncio.wait_for(death.is_there.wait(), 10)
-            await succeed(made)
-            hear(made, "whole", "more")
-            await made.checkpoint(INTAKE, 0)
-            second = made.state()
-            death.stall.set()
-            await writing
-            assert await epochs(settings) == [1, 2, 2, 1]
-            await succeed(made)
-            assert made.state() == second
-            assert {campaign for campaign, _, _ in made.intake(0).panes.tallies} == {"whole", "more"}
-
-    settings = fresh(settings_for, broker, transactions=False)
     asyncio.run(scenario())
 
 

@@ -15,8 +15,9 @@ from streams import topics
 from streams.embedded.broker import embedded_broker
 from streams.state.checkpoint import Checkpoint
 from streams.state.codec import Entry
-from streams.transport.checkpoint_writer import CheckpointWriter, bounds
+from streams.transport.checkpoint_writer import CheckpointWriter
 from streams.transport.client_options import aiokafka_options, kafka_python_options
+from streams.transport.log_offsets import bounds
 from streams.transport.log_reader import read_whole
 from streams.transport.topic_admin import ensure_topics
 from tests.support.outside import write
