@@ -67,7 +67,7 @@ class Conversions:
         mark = StageMark(at, event.event_id, event.campaign_id)
 
         def apply(limits: Horizon) -> list[Contribution] | None:
-            if _is_too_late(at, limits):
+            if limits.days_from is not None and at < limits.days_from:
                 return None
             entry, contributions = observe(self._leads.get(event.lead_id), event.stage, mark)
             self._leads.put(event.lead_id, entry)
@@ -136,7 +136,7 @@ class Conversions:
         customer = _customer(event)
 
         def apply(limits: Horizon) -> list[Contribution] | None:
-            if _is_too_late(at, limits):
+            if limits.days_from is not None and at < limits.days_from:
                 return None
             known = self._orders.get(event.order_id)
             if known is not None and known.placed is not None:
@@ -180,10 +180,6 @@ def other_ids(event: Lead | Order) -> tuple[str | None, ...]:
     if isinstance(event, Lead):
         return event.event_id, event.lead_id, event.campaign_id
     return event.event_id, event.order_id, event.campaign_id, event.lead_id, event.customer_id
-
-
-def _is_too_late(at: int, limits: Horizon) -> bool:
-    return limits.days_from is not None and at < limits.days_from
 
 
 def _customer(event: Order) -> str | None:

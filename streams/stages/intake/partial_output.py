@@ -7,6 +7,7 @@ import numpy as np
 from metrics.attribution.conversion_lag import LagCounts
 from metrics.records.campaign_model import split_campaign_model
 from metrics.sums.tally_columns import Codes
+from metrics.values.hashing import partitions_of
 from metrics.values.text_codes import TextCodes
 from metrics.windows.panes import PaneChanges
 from metrics.windows.watermark import PartitionStatus
@@ -82,9 +83,8 @@ class PartialOutput:
 
     def _route(self) -> Codes:
         """The merge partition of every campaign met so far."""
-        fresh = [
-            partition_of(split_campaign_model(name)[0], self._partitions)
-            for name in self._names[len(self._routes) :]
-        ]
-        self._routes = np.append(self._routes, np.array(fresh, dtype=np.int32))
+        fresh = [split_campaign_model(name)[0].encode() for name in self._names[len(self._routes) :]]
+        if fresh:
+            routes = partitions_of(fresh, self._partitions).astype(np.int32)
+            self._routes = np.append(self._routes, routes)
         return self._routes

@@ -56,24 +56,20 @@ class RecordByRecord:
         admission, records = self._admission, list(source_records)
         events = decode_slice(self._decoder, records)
         homes = self._source.homes(records, events)
-        judged: list[tuple[SourceRecord, Apply]] = []
-        identities: list[str] = []
+        judged: list[tuple[SourceRecord, str, Apply]] = []
         for record, event, home in zip(records, events, homes, strict=True):
             try:
                 if isinstance(event, Rejection):
                     raise event
-                identity, apply = self._source.judge(record, event, home)
+                judged.append((record, *self._source.judge(record, event, home)))
             except Rejection as rejection:
                 admission.refuse(record, rejection, now)
-            else:
-                judged.append((record, apply))
-                identities.append(identity)
-        hashes = admission.hashes(identities)
+        hashes = admission.hashes([identity for _, identity, _ in judged])
         seen = admission.seen(hashes)
         fresh: list[int] = []
         found: list[Contribution] = []
         latest = NEVER
-        for (record, apply), hashed in zip(judged, hashes.tolist(), strict=True):
+        for (record, _, apply), hashed in zip(judged, hashes.tolist(), strict=True):
             if hashed in seen:
                 admission.counts.duplicate += 1
                 continue
