@@ -27,3 +27,9 @@ def test_the_table_of_changelog_kinds_is_the_list_in_code():
     table = PAGE.partition("<!-- kinds:begin -->")[2].partition("<!-- kinds:end -->")[0]
     rows = re.findall(r"^\| (\w+) \| `(\w+)` \| (.+) \|$", table, flags=re.MULTILINE)
     assert rows == [(log, kind, holds) for log, kinds in KINDS.items() for kind, holds in kinds.items()]
+
+
+def test_the_rooms_of_the_readme_are_the_folders_that_there_are():
+    readme = (ROOT / "README.md").read_text()
+    folders = [path.parent for path in (ROOT / "streams").glob("*/__init__.py")]
+    assert [each.name for each in folders if f"(streams/{each.name})" not in readme] == []
