@@ -1,6 +1,9 @@
 """Taking in what comes, without doing anything about it: registrations, readings, alerts, seen ids. Pure."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from itertools import pairwise
+from typing import NamedTuple, cast
 
 from msgspec.structs import replace
 
@@ -8,15 +11,17 @@ from metrics.budget.policy import Policy
 from metrics.budget.records import AlertSignal
 from metrics.budget.state import HOURS_KEPT, CampaignState, Hour, Latest, since
 from metrics.entities.campaigns import CampaignFacts
-from metrics.evidence import Arrived, OrderValues, assess
-from metrics.records.kpi_reading import CampaignKpi, Sums
+from metrics.evidence import Arrived, Course, Shape, assess_course, course_of
+from metrics.records.kpi_reading import CampaignKpi, Sums, TargetName
 from metrics.records.validation import instant
-from metrics.values.time import HOUR
+from metrics.values.time import HOUR, MINUTE
 
 #: Ids of decisions and alerts a campaign remembers, so that one that comes twice is heard once.
 _SEEN = 64
 #: Points of the trail; while the watermark stands, every other one is given up when it grows longer.
 _TRAIL = 32
+#: Readings further apart than this are rare.
+_RARE = 10 * MINUTE
 
 
 def register(state: CampaignState, facts: CampaignFacts, policy: Policy) -> CampaignState:
@@ -34,18 +39,24 @@ def register(state: CampaignState, facts: CampaignFacts, policy: Policy) -> Camp
     return replace(state, registered=registered, budget=budget, card=card)
 
 
-def absorb_reading(
-    state: CampaignState,
-    reading: CampaignKpi,
-    facts: CampaignFacts,
-    policy: Policy,
-    completeness: float,
-    dispersion: float = 0.0,
-) -> CampaignState:
-    """A reading of ``total`` renews figures, evidence and cards; one of ``1h`` the hours. Others change nothing.
+class Known(NamedTuple):
+    """What is known besides a reading: of results that have come, of the board, of the error that may be made.
 
-    ``dispersion`` is that of the order values seen on the whole board; the wider of it and the policy's counts.
+    Attributes:
+        completeness: share of the results of the campaign's spend that have come by now at most.
+        learned: by target, what the campaigns of the board show together.
+        bars: e-values from which on a target counts as surely missed, and as surely exceeded.
     """
+
+    completeness: float = 1.0
+    learned: Mapping[str, Shape] = {}
+    bars: tuple[float, float] = (20.0, 20.0)
+
+
+def absorb_reading(
+    state: CampaignState, reading: CampaignKpi, facts: CampaignFacts, policy: Policy, known: Known
+) -> CampaignState:
+    """A reading of ``total`` renews figures, evidence and cards; one of ``1h`` the hours. Others change nothing."""
     if reading.model != "declared":
         return state
     if reading.window == "1h" and reading.window_start is not None:
@@ -55,38 +66,50 @@ def absorb_reading(
     if state.latest is not None and reading.revision <= state.latest.revision:
         return state
     watermark = 0 if reading.watermark is None else _millis(reading.watermark)
-    own = since(reading.sums, state.baseline)
     published, ripe_at = _millis(reading.published_at), watermark - policy.mature_after
     trail = _trailed(state.trail, (published, reading.sums.spend_micros or 0), ripe_at, policy.mature_after)
-    share = min(completeness, _matured(trail, ripe_at, own, state.baseline))
+    share = _matured(trail, ripe_at, policy.mature_after, reading.sums)
     awaiting, settled = _settling(state, (published, reading.sums), watermark)
-    given = policy.evidence
-    wider = max(given.order_value_dispersion, dispersion)
-    options = replace(given, order_value_dispersion=wider)
-    evidence = {}
-    if settled is not None:
-        before = since(settled, state.baseline)
-        arrived = _arrived(reading, share)
-        evidence = assess(own, facts.targets_micros, options, arrived, settled=before)
-    known = min((each.completeness for each in evidence.values()), default=share)
     renewed = replace(
         state,
-        latest=Latest(reading.revision, watermark, reading.sums, known, wider),
-        order_values=_with_orders(state, reading.sums),
+        latest=Latest(reading.revision, watermark, reading.sums, min(share, known.completeness)),
         trail=trail,
         awaiting=awaiting,
         settled=settled,
-        evidence=evidence,
+        evidence={},
         kpis={**state.kpis, "total": reading.kpis},
     )
+    if settled is not None and watermark > 0:
+        renewed = _judged(renewed, reading, facts, policy, known, (share, ripe_at))
     return _with_cards(renewed, policy)
 
 
-def _with_orders(state: CampaignState, sums: Sums) -> OrderValues:
-    """What has come since the last reading tells of the values of orders."""
-    before = None if state.latest is None else state.latest.sums
-    orders, revenue = (0, 0) if before is None else (before.orders, before.revenue_micros)
-    return state.order_values.then(sums.orders - orders, sums.revenue_micros - revenue)
+def _judged(
+    state: CampaignState,
+    reading: CampaignKpi,
+    facts: CampaignFacts,
+    policy: Policy,
+    known: Known,
+    ripe: tuple[float, int],
+) -> CampaignState:
+    """The campaign with its ledgers led on and its evidence renewed; ``ripe`` is a share of the spend and its instant."""
+    assert state.latest is not None, "of this reading"
+    ledgers, evidence, scatter = {}, {}, {}
+    own, settled = since(reading.sums, state.baseline), since(state.settled or reading.sums, state.baseline)
+    arrived = _arrived(reading, known.completeness)
+    for name, target in facts.targets_micros.items():
+        shape = known.learned.get(name) or Shape()
+        ledger = course_of(name, target, reading.sums, ripe, state.ledgers.get(name), shape, facts.starts_at)
+        if ledger is None:
+            continue
+        ledgers[name] = ledger
+        course = Course(own, settled, arrived.of(name), *known.bars)
+        found = assess_course(cast("TargetName", name), target, ledger, course, shape, policy.evidence)
+        if found is not None:
+            evidence[name], scatter[name] = found
+    share = min((each.completeness for each in evidence.values()), default=state.latest.completeness)
+    latest = replace(state.latest, completeness=share, scatter=scatter, needed=known.bars[0])
+    return replace(state, ledgers=ledgers, evidence=evidence, latest=latest)
 
 
 # ``total`` holds clicks before their leads when topics are read at different pace. What a reading had spent when it was
@@ -106,12 +129,16 @@ def _trailed(
     return kept if len(kept) <= _TRAIL else kept[::2]
 
 
-def _matured(trail: tuple[tuple[int, int], ...], ripe_at: int, own: Sums, baseline: Sums | None) -> float:
-    """Share of the spend since the baseline that is ripe: older than ``mature_after`` at the watermark."""
-    old = [spent for when, spent in trail if when <= ripe_at]
-    before = 0 if baseline is None else baseline.spend_micros or 0
-    ripe = max(0, max(old, default=0) - before)
-    return min(1.0, ripe / own.spend_micros) if own.spend_micros else 1.0
+def _matured(trail: tuple[tuple[int, int], ...], ripe_at: int, mature_after: int, sums: Sums) -> float:
+    """Share of all the spend that is ripe: older than ``mature_after`` at the watermark.
+
+    Where readings are rare, spend between two of them accrues evenly.
+    """
+    ripe = max((spent for when, spent in trail if when <= ripe_at), default=0)
+    for (began, before), (ended, after) in pairwise(trail):
+        if began <= ripe_at < ended and ended - began > max(mature_after, _RARE):
+            ripe = before + round((after - before) * (ripe_at - began) / (ended - began))
+    return min(1.0, max(0, ripe) / sums.spend_micros) if sums.spend_micros else 1.0
 
 
 def _settling(
@@ -126,11 +153,11 @@ def _settling(
 
 def _arrived(reading: CampaignKpi, share: float) -> Arrived:
     """What has come of leads and of orders, by the age of the spend and by the lags of conversions seen so far."""
-    known = reading.completeness
-    if known is None:
+    seen = reading.completeness
+    if seen is None:
         return Arrived(share, share)
-    leads = share if known.leads is None else min(share, known.leads)
-    return Arrived(leads, share if known.orders is None else min(share, known.orders))
+    leads = share if seen.leads is None else min(share, seen.leads)
+    return Arrived(leads, share if seen.orders is None else min(share, seen.orders))
 
 
 def _with_cards(state: CampaignState, policy: Policy) -> CampaignState:

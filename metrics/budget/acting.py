@@ -9,6 +9,7 @@ from metrics.budget.guards import Wish
 from metrics.budget.policy import Policy
 from metrics.budget.records import ActionHold, BudgetAction, Column, Mode
 from metrics.budget.state import NO_FAULT, SPENDING, CampaignState
+from metrics.evidence import Ledger, renewed
 from metrics.values.money import MICROS
 from metrics.values.time import DAY, format_instant
 
@@ -30,7 +31,8 @@ def action_of(
         mode=mode,
         rule=wish.rule,
         reason=wish.reason,
-        evidence=_figures(state) | {"policy": digest_of(policy)},
+        evidence=_figures(state)
+        | {"alpha": policy.alpha, "alpha_of": policy.alpha_of, "policy": digest_of(policy)},
         hold=None if hold is None else ActionHold(owner=hold.owner, expires_at=_text(hold.expires_at)),
         decided_at=format_instant(now),
     )
@@ -82,8 +84,15 @@ def done(wish: Wish, state: CampaignState, now: int) -> CampaignState:
     if not state.may_spend and column in SPENDING and not is_blameless:
         # What was known of the campaign led to the hold; judged by it again, it would be held at once.
         sums = None if state.latest is None else state.latest.sums
-        return replace(changed, baseline=sums, evidence={}, entered_with=state.pulled)
+        return replace(
+            changed, baseline=sums, evidence={}, ledgers=begun_anew(state), entered_with=state.pulled
+        )
     return changed
+
+
+def begun_anew(state: CampaignState) -> dict[str, Ledger]:
+    """The ledgers of a campaign whose evidence begins anew."""
+    return {name: renewed(ledger) for name, ledger in state.ledgers.items()}
 
 
 def _figures(state: CampaignState) -> dict[str, float | str | bool | None]:
@@ -99,8 +108,8 @@ def _figures(state: CampaignState) -> dict[str, float | str | bool | None]:
             "orders": sums.orders,
             "revenue": (sums.revenue_micros - sums.refunds_micros) / MICROS,
         }
-        if {"roas", "roi"} & state.evidence.keys():
-            found["order_value_dispersion"] = round(state.latest.dispersion, 3)
+        found["e_value_needed"] = round(state.latest.needed, 3)
+        found |= {f"{name}_scatter": round(each, 3) for name, each in sorted(state.latest.scatter.items())}
     for name, each in sorted(state.evidence.items()):
         found[f"{name}_verdict"] = each.verdict
         found[f"{name}_e_value"] = each.e_value

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from metrics.budget.absorbing import register
 from metrics.budget.acting import action_of, counted, done
+from metrics.budget.error_budget import Chances
 from metrics.budget.guards import (
     REALLOCATION,
     Admitted,
@@ -69,6 +70,7 @@ class Desk:
         context, now: of the step.
         actions: taken so far, in their order.
         brief: alerts that fired and resolved within this step, by campaign.
+        chances: e-values that are judged together.
     """
 
     def __init__(self, board: Board, context: Context, now: int) -> None:
@@ -78,6 +80,7 @@ class Desk:
         self.now = now
         self.actions: list[BudgetAction] = []
         self.brief: dict[str, set[str]] = {}
+        self.chances = Chances()
         #: Money the total still allows; None: some campaign's has changed since it was computed.
         self._room: int | None = None
 

@@ -6,6 +6,7 @@ or as texts like ``90s``, ``6h``, ``7d``. What concerns the board as a whole (co
 """
 
 from collections.abc import Mapping
+from math import inf
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -24,9 +25,20 @@ Units = Annotated[float, msgspec.Meta(ge=0, lt=1e12)]
 Some = Annotated[int, msgspec.Meta(ge=0)]
 
 _DURATIONS = frozenset(
-    {"cooldown", "stale_after", "hold_for", "breaker_for", "reallocate_every", "mature_after", "propose_for"}
+    {
+        "cooldown",
+        "stale_after",
+        "hold_for",
+        "breaker_for",
+        "reallocate_every",
+        "mature_after",
+        "longest_lag",
+        "propose_for",
+    }
 )
-_OF_THE_BOARD = frozenset({"columns", "total_ceiling", "actions_per_hour", "breaker_for", "reallocate_every"})
+_OF_THE_BOARD = frozenset(
+    {"columns", "total_ceiling", "actions_per_hour", "breaker_for", "reallocate_every", "alpha_of"}
+)
 #: Nobody is kept from stopping: the other columns take every campaign.
 _LIMITED = frozenset({"test", "scale"})
 
@@ -47,7 +59,10 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """What may be done with one campaign, and with the board.
 
     Attributes:
-        alpha: chance that a campaign which meets a target is ever paused for it.
+        alpha: share of errors that evidence may make, as ``alpha_of`` says.
+        alpha_of: ``board``: of the campaigns that evidence pauses, at most ``alpha`` meet their targets, on average;
+            ``campaign``: each campaign that meets its targets has a chance of at most ``alpha`` to be paused, however many
+            there are, and bad ones are caught sooner.
         order_value_dispersion: bound on E[X²]/E[X]² of an order's value; where the orders of all campaigns scatter wider,
             what they show counts. Below the truth, more than ``alpha`` of the campaigns on target are paused for
             ROAS or ROI (docs/budget.md).
@@ -56,6 +71,8 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         mature_after: results of spend younger than this have not come yet; such spend counts for nothing. An hour is
             what most leads of a landing page need and few orders; where attribution models are on, the lags of
             conversions seen so far count besides.
+        longest_lag: results come within this time on average at most; laws of lag that are slower are not weighed. None: the
+            controller finds out, which takes some days of a board that is new. Below the truth, healthy campaigns are paused.
         card_share: part of the budget that one card is; ``card`` fixes it in money instead.
         pull_at: part of the present card that must be spent before the next is pulled.
         max_step: largest change of a budget in one step.
@@ -75,11 +92,13 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         reallocate_every: how often moving cards between campaigns is proposed; None: never.
     """
 
-    alpha: Annotated[float, msgspec.Meta(gt=0, lt=0.5)] = 0.05
+    alpha: Annotated[float, msgspec.Meta(gt=0, lt=0.5)] = 0.1
+    alpha_of: Literal["board", "campaign"] = "board"
     order_value_dispersion: Annotated[float, msgspec.Meta(ge=1, le=100)] = 1.5
     order_value: Positive | None = None
     min_completeness: Share = 0.5
     mature_after: Millis = HOUR
+    longest_lag: Millis | None = None
     card_share: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.1
     card: Positive | None = None
     pull_at: Share = 0.9
@@ -106,7 +125,8 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     def evidence(self) -> EvidenceOptions:
         """What the tests of evidence assume under this policy."""
         value = None if self.order_value is None else max(1, round(self.order_value * MICROS))
-        return EvidenceOptions(self.alpha, self.order_value_dispersion, value)
+        longest = inf if self.longest_lag is None else self.longest_lag / DAY
+        return EvidenceOptions(self.alpha, self.order_value_dispersion, value, longest)
 
     def card_micros(self, budget_micros: int) -> int:
         """The money of one card of a budget, at least one micro; 0 without a budget."""
@@ -124,7 +144,7 @@ _UNLIMITED = ColumnLimit()
 
 PRESETS: dict[str, Policy] = {
     "careful": Policy(
-        alpha=0.02,
+        alpha=0.05,
         order_value_dispersion=2.0,
         max_step=0.15,
         max_change_per_day=0.2,
@@ -139,6 +159,8 @@ PRESETS: dict[str, Policy] = {
     ),
     "standard": Policy(columns={"scale": ColumnLimit(limit_campaigns=20)}, reallocate_every=DAY),
     "bold": Policy(
+        alpha=0.05,
+        alpha_of="campaign",
         card_share=0.2,
         max_step=0.5,
         max_change_per_day=1.0,

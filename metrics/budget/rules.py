@@ -55,7 +55,8 @@ def _missed(case: Case) -> Wish | None:
     found = worst(state.evidence)
     if found is None or not state.may_spend:
         return None
-    chance = f"{found.target.upper()} misses its target: e-value {found.e_value:,.0f}, {1 / policy.alpha:,.0f} needed"
+    needed = 1 / policy.alpha if state.latest is None else state.latest.needed
+    chance = f"{found.target.upper()} misses its target: e-value {found.e_value:,.0f}, {needed:,.0f} needed"
     rule = f"evidence:{found.target}"
     if state.bad_times >= policy.max_holds:
         reason = f"{chance}, after {state.bad_times} earlier hold(s)"

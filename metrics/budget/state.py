@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from metrics.budget.records import AlertSignal, BudgetAction, BudgetDecision, Column
-from metrics.evidence import OrderValues
+from metrics.evidence import Ledger, Shape
 from metrics.records.kpi_reading import Evidence, Sums
 
 #: Columns in which a campaign is meant to spend.
@@ -34,8 +34,10 @@ class Latest(msgspec.Struct, frozen=True, gc=False):
     watermark: int
     sums: Sums
     completeness: float = 1.0
-    #: Of order values, as its evidence was found with; 0 before one was known.
-    dispersion: float = 0.0
+    #: By target: variance over mean of a day's results, as the evidence was found with.
+    scatter: dict[str, float] = {}
+    #: E-value from which on a target counted as surely missed.
+    needed: float = 0.0
 
     @property
     def spent_micros(self) -> int:
@@ -68,8 +70,8 @@ class CampaignState(msgspec.Struct, frozen=True, kw_only=True):
     the cards in or past work. ``baseline`` is what came before the evidence began anew,
     ``trail`` the spend as earlier readings had it, by the instant they were published, oldest first; ``awaiting`` one
     of them that the watermark has not reached yet, ``settled`` the last that it has. ``serial`` counts actions, ``taken``
-    does by ``verb|mode``. ``order_values`` are what its readings show of
-    the values of its orders. ``waits`` says that it stands in the backlog for lack of room. ``rejected`` holds what was
+    does by ``verb|mode``. ``ledgers`` say by target
+    what its spend was to bring and what came. ``waits`` says that it stands in the backlog for lack of room. ``rejected`` holds what was
     proposed and rejected, as ``proposal_key``, with the instant until which it is not proposed again. ``is_withdrawn``: its
     registration is gone, and ``came_from`` is where it stood.
     """
@@ -100,7 +102,7 @@ class CampaignState(msgspec.Struct, frozen=True, kw_only=True):
     awaiting: tuple[int, Sums] | None = None
     settled: Sums | None = None
     latest: Latest | None = None
-    order_values: OrderValues = OrderValues()
+    ledgers: dict[str, Ledger] = {}
     evidence: dict[str, Evidence] = {}
     hours: tuple[Hour, ...] = ()
     kpis: dict[str, dict[str, float | None]] = {}
@@ -139,6 +141,7 @@ class Board(msgspec.Struct, frozen=True, kw_only=True):
 
     ``acted`` are the instants of automatic actions of the last hour, ``open_until`` the end of a tripped circuit
     breaker, ``waiting`` decisions that came while nothing may be done, ``early`` alerts whose campaigns are not registered yet.
+    ``learned`` is what its campaigns show together of results under each target, as of ``learned_at``.
     """
 
     campaigns: Mapping[str, CampaignState] = {}
@@ -147,6 +150,8 @@ class Board(msgspec.Struct, frozen=True, kw_only=True):
     reallocated_at: int | None = None
     waiting: tuple[BudgetDecision, ...] = ()
     early: tuple[AlertSignal, ...] = ()
+    learned: dict[str, Shape] = {}
+    learned_at: int = 0
 
     def within(self, column: Column) -> Iterator[CampaignState]:
         """The campaigns of a column."""

@@ -1,15 +1,21 @@
 """Evidence on a campaign's targets that stays valid however often one looks (docs/budget.md). Pure; knows no budget."""
 
-from metrics.evidence.assessing import Arrived, EvidenceOptions, assess
-from metrics.evidence.dispersion import OrderValues, pooled
+from metrics.evidence.assessing import Arrived, Course, EvidenceOptions, assess, assess_course, course_of
+from metrics.evidence.ledger import Ledger, renewed
 from metrics.evidence.martingale import log_e_above, log_e_below
+from metrics.evidence.shape import Shape, learn
 
 __all__ = [
     "Arrived",
+    "Course",
     "EvidenceOptions",
-    "OrderValues",
+    "Ledger",
+    "Shape",
     "assess",
+    "assess_course",
+    "course_of",
+    "learn",
     "log_e_above",
     "log_e_below",
-    "pooled",
+    "renewed",
 ]

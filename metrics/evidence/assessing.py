@@ -9,8 +9,11 @@ from math import exp, inf, log
 from typing import NamedTuple
 
 import msgspec
+import numpy as np
 
+from metrics.evidence.ledger import ORDER_SCATTER, SCATTER, Ledger, Seen, advanced, begin, due_by_law
 from metrics.evidence.martingale import (
+    MODERATE_PRIOR,
     PRIOR,
     VALUE_PRIOR,
     log_e_above,
@@ -19,6 +22,8 @@ from metrics.evidence.martingale import (
     value_floor,
 )
 from metrics.evidence.posterior import probability_below, rate_interval
+from metrics.evidence.shape import Shape, own_scatter
+from metrics.evidence.verdicts import log_e_exceeded, log_e_missed
 from metrics.records.kpi_reading import Evidence, Sums, TargetName, Verdict
 from metrics.values.money import MICROS
 
@@ -47,6 +52,7 @@ class EvidenceOptions(msgspec.Struct, frozen=True):
     alpha: float = 0.05
     order_value_dispersion: float = 1.5
     order_value_micros: int | None = None
+    longest_lag_days: float = inf
 
 
 class Arrived(NamedTuple):
@@ -241,3 +247,147 @@ def _figure(case: _Case, low: float, high: float) -> tuple[float | None, float |
 
 def _inverse(rate: float) -> float | None:
     return round(1 / rate, 6) if rate > 0 else None
+
+
+class Course(NamedTuple):
+    """Where a campaign stands on one target, since the evidence began, besides its ledger.
+
+    Attributes:
+        sums: everything since then.
+        settled: sums whose results surely belong to the spend of ``sums``.
+        most: share of the results of the spend that have come by now at most.
+        bar: the e-value from which on a target counts as surely missed.
+        praise_bar: the same for surely exceeded.
+    """
+
+    sums: Sums
+    settled: Sums
+    most: float
+    bar: float
+    praise_bar: float
+
+
+def course_of(
+    name: str,
+    target: int,
+    total: Sums,
+    ripe: tuple[float, int],
+    before: Ledger | None,
+    shape: Shape,
+    born: int | None = None,
+) -> Ledger | None:
+    """The ledger of a target after one more reading; None for a target that says nothing.
+
+    Args:
+        name: of the target.
+        target: in millionths.
+        total: everything since the campaign began.
+        ripe: share of the spend in ``total`` that may count by now, and the epoch ms up to which that reaches.
+        before: the ledger so far.
+        shape: what the board has learned.
+        born: epoch ms at which the campaign began; None: long ago.
+    """
+    per_cost = _due_per_micro(name, target)
+    if per_cost is None or total.spend_micros is None:
+        return None
+    share, at = ripe
+    cost = (total.spend_micros + (total.other_cost_micros if name == "roi" else 0)) * share
+    if before is None and cost <= 0:
+        return None
+    paid = 0.0 if before is None else before.cost
+    seen = Seen(at, cost, (cost - paid) * per_cost, _brought(name, total), float(total.orders))
+    return begin(seen, born) if before is None else advanced(before, seen, shape)
+
+
+def _due_per_micro(name: str, target: int) -> float | None:
+    """Results (or currency units) that a micro of cost is to bring."""
+    if name in _COUNTED:
+        return None if target <= 0 else 1 / target
+    ratio = target / MICROS + (name == "roi")
+    return None if ratio <= 0 or name not in ("roas", "roi") else ratio / MICROS
+
+
+_COUNTED = {"cpl": "leads", "cpa": "orders", "cac": "new_customers"}
+
+
+def _brought(name: str, sums: Sums) -> float:
+    """Results, or currency units kept."""
+    if name in _COUNTED:
+        return float(getattr(sums, _COUNTED[name]))
+    goods = sums.cost_of_goods_micros if name == "roi" else 0
+    return (sums.revenue_micros - sums.refunds_micros - goods) / MICROS
+
+
+def assess_course(
+    name: TargetName, target: int, ledger: Ledger, course: Course, shape: Shape, options: EvidenceOptions
+) -> tuple[Evidence, float] | None:
+    """Evidence on one target from its ledger, and the scatter it was found with; None while nothing can be said.
+
+    Args:
+        name: of the target.
+        target: in millionths.
+        ledger: what was due and what came, up to this reading.
+        course: where the campaign stands.
+        shape: what the board has learned of such targets.
+        options: what the operator says of orders.
+    """
+    sums, is_money = course.sums, name not in _COUNTED
+    unit = _unit_of(name, sums, options, shape) if is_money else 1.0
+    per_cost = _due_per_micro(name, target)
+    if unit is None or per_cost is None or sums.spend_micros is None or sums.spend_micros < 1:
+        return None
+    numbers = ledger.sums
+    least = options.order_value_dispersion if is_money else 1.0
+    shape = shape.within(options.longest_lag_days)
+    scatter = own_scatter(max(shape.scatter, least), numbers[SCATTER], unit)
+    scale = unit * scatter
+    came = max(0.0, _brought(name, sums))
+    whole = (sums.spend_micros + (sums.other_cost_micros if name == "roi" else 0)) * per_cost
+    prior = VALUE_PRIOR if is_money else MODERATE_PRIOR
+    log_e, due = log_e_missed(ledger, came, scale, shape, prior, course.most * whole)
+    if is_money and options.order_value_micros is not None:
+        log_e = _with_orders(
+            log_e, ledger, sums, options.order_value_micros / MICROS, course.most * whole, shape
+        )
+    praise = log_e_exceeded(max(0.0, _brought(name, course.settled)), whole, scale)
+    spoken = max(due, 1e-9) / per_cost / MICROS  # cost whose results have come, in currency units
+    low, high = rate_interval(came / scale, spoken / scale)
+    offset = 1.0 if name == "roi" else 0.0
+    verdict: Verdict = "inconclusive"
+    if log_e >= log(course.bar):
+        verdict = "bad"
+    elif praise >= log(course.praise_bar):
+        verdict = "good"
+    evidence = Evidence(
+        target=name,
+        verdict=verdict,
+        e_value=round(min(_MAX_E_VALUE, exp(min(log_e, 50.0))), 6),
+        probability_bad=round(probability_below(came / scale, due / scale), 6),
+        interval=(round(low - offset, 6), round(high - offset, 6))
+        if is_money
+        else (_inverse(high), _inverse(low)),
+        completeness=round(min(1.0, due / whole) if whole > 0 else 1.0, 6),
+    )
+    return evidence, scatter
+
+
+def _unit_of(name: str, sums: Sums, options: EvidenceOptions, shape: Shape) -> float | None:
+    """Mean value of an order, in currency units, as it is to be reckoned with; None while it is not known."""
+    gross = sums.revenue_micros - (sums.cost_of_goods_micros if name == "roi" else 0)
+    own = None
+    if sums.orders >= _MIN_ORDERS and gross > 0:
+        own = gross / sums.orders / MICROS * (1 + _UNSURE * (shape.scatter - 1) / sums.orders)
+    if options.order_value_micros is None:
+        return own
+    share = gross / sums.revenue_micros if 0 < gross <= sums.revenue_micros else 1.0
+    given = options.order_value_micros * share / MICROS
+    return given if own is None else min(given, own)
+
+
+def _with_orders(log_e: float, ledger: Ledger, sums: Sums, value: float, most: float, shape: Shape) -> float:
+    """The mean of the e-value and of that of the orders, where the mean value of one is known."""
+    due, _ = due_by_law(ledger, shape)
+    expected = float(shape.chances @ np.minimum(due, most)) / value
+    scale = own_scatter(shape.order_scatter, ledger.sums[ORDER_SCATTER], 1.0)
+    counted = float(log_e_below(sums.orders / scale, expected / scale))
+    return float(np.logaddexp(log_e, counted)) - log(2)

@@ -36,6 +36,8 @@ Floats = NDArray[np.float64]
 
 #: Of the mixture over r; the mean of the prior, ½, is a campaign that costs twice its target.
 PRIOR = (2.0, 2.0)
+#: The same, sharpest between 1.25 and 2 × the target: the bad campaigns that are hard to tell.
+MODERATE_PRIOR = (6.0, 4.0)
 #: Of the mixture for values. Narrower, because the money of a few orders says little of any other ratio.
 VALUE_PRIOR = (8.0, 8.0)
 _NODES = 48
@@ -53,7 +55,12 @@ def _mixture(prior: tuple[float, float]) -> tuple[Floats, Floats]:
     return ratios, np.log(mass / mass.sum())
 
 
-_MIXTURES = {prior: _mixture(prior) for prior in (PRIOR, VALUE_PRIOR)}
+_MIXTURES = {prior: _mixture(prior) for prior in (PRIOR, MODERATE_PRIOR, VALUE_PRIOR)}
+
+
+def mixture_of(prior: tuple[float, float]) -> tuple[Floats, Floats]:
+    """Nodes of a mixture over ratios below 1, and the logarithms of their weights."""
+    return _MIXTURES[prior]
 
 
 def log_e_below(results: ArrayLike, expected: ArrayLike, prior: tuple[float, float] = PRIOR) -> Floats:

@@ -26,6 +26,7 @@ _CONTROL = {
             "preset": "bold",
             "card_share": 1 / 1440,
             "mature_after": "15s",
+            "longest_lag": "1m",
             "min_completeness": 0.3,
             "cooldown": "20s",
             "hold_for": "90s",

@@ -45,8 +45,6 @@ def misjudged():
             ("its own mean", watching.by_own_values),
         ):
             yield f"ROAS, σ {sigma}, said to be 0.64: {name}", rule(on, ASSUMED), rule(bad, ASSUMED)
-            wider = watching.shown(SEED, CAMPAIGNS, sigma, ASSUMED)
-            yield f"ROAS, σ {sigma}, 300 orders seen: {name}", rule(on, wider), rule(bad, wider)
 
 
 def main():

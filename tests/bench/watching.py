@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from metrics.evidence import OrderValues, pooled
 from metrics.evidence.assessing import own_dispersion
 from metrics.evidence.martingale import PRIOR, VALUE_PRIOR, log_e_below, log_e_either
 
@@ -75,20 +74,6 @@ def _own_scale(paths, dispersion, least=5):
     count = np.maximum(paths.results, 1)
     scale = own_dispersion(dispersion, count) * paths.value / count
     return np.where(paths.results >= least, scale, np.inf)
-
-
-def shown(seed, campaigns, sigma, assumed=1.5, by=3, orders=100):
-    """The dispersion that counts for each campaign of boards of ten, where ``by`` others have shown ``orders`` each."""
-    rng = np.random.default_rng(seed)
-
-    def one():
-        values = OrderValues()
-        for value in rng.lognormal(0, sigma, orders):
-            values = values.then(1, float(value))
-        return values
-
-    boards = [pooled([one() for _ in range(by)]) for _ in range(campaigns // 10)]
-    return np.maximum(assumed, np.repeat(boards, 10))[:, None]
 
 
 def by_threshold(paths, factor=1.5, after=3.0):

@@ -19,6 +19,7 @@ POLICY = {
     "stale_after": "5m",
     "hold_for": "never",
     "mature_after": "0s",
+    "longest_lag": "0s",
 }
 
 

@@ -20,7 +20,7 @@ from metrics.budget.worlds.world import World
 from metrics.entities.campaigns import CampaignFacts
 from metrics.records.kpi_reading import CampaignKpi, OtherBasis, Sums
 from metrics.values.money import MICROS
-from metrics.values.time import HOUR, format_instant
+from metrics.values.time import DAY, HOUR, format_instant
 
 #: Monday, 4 January 2027, 00:00 UTC.
 MONDAY = 1_799_020_800_000
@@ -39,7 +39,7 @@ class Trial(NamedTuple):
         size: campaigns of each.
         bad_share: of them, so many miss the target.
         bad_ratio: true cost over target of these.
-        looks: a day.
+        looks: a day; None: about as many as make a look of each result that is due, 24 at most.
         seed: of all chance.
     """
 
@@ -47,7 +47,7 @@ class Trial(NamedTuple):
     size: int = 50
     bad_share: float = 0.2
     bad_ratio: float = 2.0
-    looks: int = 8
+    looks: int | None = None
     seed: int = 20_261_129
 
 
@@ -123,11 +123,16 @@ class _Run:
     ) -> None:
         self._world, self._trial, self._ratios, self._paths = world, trial, ratios, paths
         self._starts = starts * 24
+        self._every = 24 // (trial.looks or _looks_of(world))
         self._names = [f"c{index:03}" for index in range(trial.size)]
         target = _COST if world.target == "cpl" else _VALUE / _COST
         facts = {
-            name: CampaignFacts(name, targets_micros=MappingProxyType({world.target: round(target * MICROS)}))
-            for name in self._names
+            name: CampaignFacts(
+                name,
+                starts_at=MONDAY + int(start) * DAY,
+                targets_micros=MappingProxyType({world.target: round(target * MICROS)}),
+            )
+            for name, start in zip(self._names, starts, strict=True)
         }
         self._context = Context(policies, "enforce", is_live=True, currency="EUR", facts=facts)
         self._paused: dict[str, float] = {}
@@ -135,7 +140,7 @@ class _Run:
 
     def fates(self) -> Iterator[_Fate]:
         """Run to the end."""
-        board, every = Board(), 24 // self._trial.looks
+        board, every = Board(), self._every
         hours = self._paths.spend.shape[1]
         for hour in range(every, int(self._starts.max()) + hours + 1, every):
             now = MONDAY + hour * HOUR
@@ -158,7 +163,7 @@ class _Run:
         found = []
         for index in self._running(hour) if every else ():
             age = hour - int(self._starts[index])
-            verb = {0: "pause", 24 // self._trial.looks: "resume"}.get(age % every) if age >= every else None
+            verb = {0: "pause", self._every: "resume"}.get(age % every) if age >= every else None
             if verb is not None:
                 name = self._names[index]
                 found.append(
@@ -210,6 +215,10 @@ class _Run:
             if action.rule.startswith("evidence:") and action.campaign_id not in self._paused:
                 days = (hour - int(self._starts[index])) / 24
                 self._paused[action.campaign_id] = days * self._world.results_per_day
+
+
+def _looks_of(world: World) -> int:
+    return next(looks for looks in (1, 2, 4, 8, 24) if looks >= min(24, world.results_per_day))
 
 
 def _at(now: int) -> Callable[[str], int | None]:

@@ -23,6 +23,7 @@ from metrics.budget.records import AlertSignal, BoardCard, BudgetAction, BudgetD
 from metrics.budget.state import Board, CampaignState
 from metrics.budget.views import card_of, cards_of, columns_of
 from metrics.entities.campaigns import CampaignRegistry
+from metrics.evidence import Shape
 from metrics.records.kpi_reading import CampaignKpi
 from metrics.records.validation import instant
 from metrics.values.errors import UNREADABLE, Rejection
@@ -64,6 +65,8 @@ class BudgetHeader(msgspec.Struct, array_like=True):
         waiting: decisions that wait.
         outbox: actions whose sending the checkpoint began, where that may be cut off.
         early: alerts of campaigns that were not known yet.
+        learned: by target, what the campaigns show together.
+        learned_at: when that was taken.
     """
 
     offsets: list[tuple[str, int, int]]
@@ -73,6 +76,8 @@ class BudgetHeader(msgspec.Struct, array_like=True):
     waiting: tuple[BudgetDecision, ...]
     outbox: list[BudgetAction]
     early: tuple[AlertSignal, ...] = ()
+    learned: dict[str, Shape] = {}
+    learned_at: int = 0
 
 
 class BudgetViews(NamedTuple):
@@ -270,6 +275,8 @@ class BudgetStage:
             board.waiting,
             [] if self._is_atomic else self._outbox,
             board.early,
+            dict(board.learned),
+            board.learned_at,
         )
 
     def restore(self, header: Header[BudgetHeader]) -> None:
@@ -283,6 +290,8 @@ class BudgetStage:
             reallocated_at=kept.reallocated_at,
             waiting=kept.waiting,
             early=kept.early,
+            learned=kept.learned,
+            learned_at=kept.learned_at,
         )
 
     def restored(self) -> None:

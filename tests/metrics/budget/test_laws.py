@@ -201,7 +201,7 @@ def test_ten_thousand_histories_keep_every_cap():
         "pull",
         "wip",
     ):
-        assert sum(count for key, count in seen.items() if key[2] == rule) > HISTORIES // 500, rule
+        assert sum(count for key, count in seen.items() if key[2] == rule) > HISTORIES // 2_000, rule
     assert sum(count for key, count in seen.items() if key[1] == "propose") > HISTORIES // 100
 
 

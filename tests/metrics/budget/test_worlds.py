@@ -54,10 +54,10 @@ def test_a_campaign_that_turns_bad_was_good_before():
 
 
 def test_a_trial_says_what_became_of_each_kind_and_the_same_seed_says_the_same():
-    found = [run_trial(WORLDS["plain"], preset("standard"), Trial(boards=1, looks=2)) for _ in range(2)]
+    found = [run_trial(WORLDS["plain"], preset("bold"), Trial(boards=1, looks=4)) for _ in range(2)]
     assert found[0] == found[1]
     assert (found[0].healthy, found[0].bad) == (40, 10)
-    assert found[0].caught > 0.9
+    assert found[0].caught >= 0.8
     assert found[0].median < found[0].p95
 
 

@@ -15,7 +15,7 @@ START = 1_800_000_000_000 // HOUR * HOUR
 HEADER = "campaign_id,hour,spend,leads,orders,revenue,cost_of_goods,budget,target_cpl\n"
 
 
-def rows(name, leads, hours=48):
+def rows(name, leads, hours=120):
     for index in range(hours):
         yield f"{name},{format_instant(START + index * HOUR)},20,{leads},1,50,20,5000,5\n"
 
@@ -48,7 +48,7 @@ def test_names_that_begin_alike_can_be_told_apart_on_a_narrow_terminal(tmp_path,
 def test_json_holds_both_courses(tmp_path, capsys):
     run(Settings(), a_csv(tmp_path), preset("careful"), as_json=True)
     found = json.loads(capsys.readouterr().out)
-    assert found["without"]["spend_micros"] == 2 * 48 * 20_000_000
+    assert found["without"]["spend_micros"] == 2 * 120 * 20_000_000
     assert found["spend_avoided_micros"] == (
         found["without"]["spend_micros"] - found["with_policy"]["spend_micros"]
     )

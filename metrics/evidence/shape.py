@@ -1,0 +1,193 @@
+"""What the campaigns of a board show together of lag, rhythm and scatter; each borrows it until it has shown its own. Pure.
+
+Everything is a sum over ledgers, so it can be taken anew from them at any time. Until enough is seen, cautious priors hold.
+"""
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import msgspec
+import numpy as np
+
+from metrics.evidence.ledger import (
+    AGE_DUE,
+    AGE_RESULTS,
+    AGES,
+    LAG_DUE,
+    LAG_FITS,
+    LAG_RESULTS,
+    LAGS,
+    ORDER_SCATTER,
+    PART_DUE,
+    PART_RESULTS,
+    PARTS,
+    SCATTER,
+    WEEKDAY_DUE,
+    WEEKDAY_RESULTS,
+    Floats,
+    Ledger,
+)
+
+#: Prior of the laws of lag; results at once are likely, long lags are not ruled out.
+_LAG_PRIOR = np.array([0.28] + [0.09] * (len(LAGS) - 1))
+#: How much of what campaigns show together counts for one of them, and how far it may speak against a law in all (nats).
+_LAG_TRUST, _LAG_FLOOR = 0.5, 8.0
+#: Logarithm of the weight of a law that is not weighed.
+_NEVER = -1e6
+#: Results by which weekdays and parts of days are drawn to the mean.
+_CALM = 30.0
+#: Scatter that is assumed before any is seen, and how many days of the board it is worth.
+_FIRST_SCATTER, _FIRST_DAYS = 1.5, 10.0
+#: How many days of its own scatter that of the board is worth to a campaign.
+_OWN_DAYS = 12.0
+#: Few orders rarely show the tail they come from: their scatter is taken to be (1 + this / orders) times as wide.
+_UNSEEN_TAIL = 75.0
+
+
+class Shape(msgspec.Struct, frozen=True, array_like=True, dict=True):
+    """What is known of results under one kind of target.
+
+    Attributes:
+        lags: logarithms of the weights of ``LAGS``.
+        weekday: results per spend by weekday, Monday first, around 1.
+        parts: of a day, around 1.
+        ages: by the day since a campaign began, at most 1: a campaign that still learns brings less.
+        scatter: variance over mean of the results of a day; for money in units of the mean value of an order.
+        order_scatter: of the orders of a day, where results are money.
+        orders: seen so far.
+    """
+
+    lags: tuple[float, ...] = tuple(float(x) for x in np.log(_LAG_PRIOR))
+    weekday: tuple[float, ...] = (1.0,) * 7
+    parts: tuple[float, ...] = (1.0,) * PARTS
+    ages: tuple[float, ...] = (1.0,) * AGES
+    scatter: float = _FIRST_SCATTER
+    order_scatter: float = _FIRST_SCATTER
+
+    @cached_property
+    def log_chances(self) -> Floats:
+        """Logarithms of the weights of the laws of lag."""
+        return np.array(self.lags)
+
+    @cached_property
+    def chances(self) -> Floats:
+        """Weights of the laws of lag."""
+        found: Floats = np.exp(self.log_chances - self.log_chances.max())
+        found /= found.sum()
+        return found
+
+    @cached_property
+    def weekdays(self) -> Floats:
+        """The factors of the weekdays."""
+        return np.array(self.weekday)
+
+    def within(self, days: float) -> "Shape":
+        """The same without the laws of lag whose mean is longer."""
+        if days >= LAGS[-1]:
+            return self
+        kept = (weight if lag <= days else _NEVER for lag, weight in zip(LAGS, self.lags, strict=True))
+        return msgspec.structs.replace(self, lags=tuple(kept))
+
+    def of_age(self, days: int) -> float:
+        """The factor of a day of a campaign's life."""
+        return self.ages[min(max(days, 0), AGES - 1)]
+
+    def of_part(self, share: float) -> float:
+        """Mean factor of a day up to ``share`` of it."""
+        whole = int(share * PARTS)
+        rest = share * PARTS - whole
+        total = sum(self.parts[:whole]) + (rest * self.parts[whole] if whole < PARTS else 0.0)
+        return total / (share * PARTS) if share > 0 else 1.0
+
+
+def learn(ledgers: Sequence[Ledger], *, is_money: bool, least_scatter: float = 1.0) -> Shape:
+    """What ledgers of one kind of target show together.
+
+    Args:
+        ledgers: of all campaigns of the board that have the target.
+        is_money: whether results are money.
+        least_scatter: below which the scatter is not taken to be.
+    """
+    if not ledgers:
+        return Shape(scatter=max(_FIRST_SCATTER, least_scatter))
+    numbers = np.frombuffer(b"".join(each.numbers for each in ledgers)).reshape(len(ledgers), -1)
+    unit = _units(numbers) if is_money else np.ones(len(ledgers))
+    scatter, order_scatter = (
+        _pooled(numbers[:, part], size) for part, size in ((SCATTER, unit), (ORDER_SCATTER, None))
+    )
+    if is_money:
+        scatter *= 1 + _UNSEEN_TAIL / max(1.0, float(numbers[:, ORDER_SCATTER.start + 2].sum()))
+    lags = _lags(numbers, unit * scatter)
+    chances = np.exp(lags - lags.max())
+    rates = numbers[:, LAG_RESULTS] / np.maximum(1e-9, numbers[:, LAG_DUE] @ (chances / chances.sum()))
+    return Shape(
+        tuple(float(x) for x in lags),
+        _rhythm(numbers[:, WEEKDAY_RESULTS], numbers[:, WEEKDAY_DUE] * rates[:, None], unit * scatter),
+        _parts(numbers[:, PART_RESULTS], numbers[:, PART_DUE], unit * scatter),
+        _ages(numbers, unit * scatter),
+        max(scatter, least_scatter),
+        max(1.0, order_scatter),
+    )
+
+
+def _units(numbers: Floats) -> Floats:
+    """Mean value of an order of each campaign; 1 where none is known, which then counts for nothing much."""
+    orders, value = numbers[:, ORDER_SCATTER.start + 2], numbers[:, SCATTER.start + 2]
+    return np.where((orders > 0) & (value > 0), value / np.maximum(orders, 1e-9), 1.0)
+
+
+def scatter_of(sums: Floats, unit: float) -> tuple[float, float]:
+    """Σ(R - kμ)²/(kμ) in units, and its degrees of freedom."""
+    days, due, results, squares = (float(x) for x in sums)
+    if days < 2 or due <= 0 or results <= 0:
+        return 0.0, 0.0
+    return max(0.0, squares * due / results - results) / unit, days - 1
+
+
+def _pooled(sums: Floats, unit: Floats | None) -> float:
+    days, due, results, squares = sums.T
+    is_known = (days >= 2) & (due > 0) & (results > 0)
+    spread = squares[is_known] * due[is_known] / results[is_known] - results[is_known]
+    if unit is not None:
+        spread = spread / unit[is_known]
+    freedom = float((days[is_known] - 1).sum())
+    total = _FIRST_SCATTER * _FIRST_DAYS + float(np.maximum(0.0, spread).sum())
+    return max(1.0, total / (_FIRST_DAYS + freedom))
+
+
+def own_scatter(board: float, sums: Floats, unit: float) -> float:
+    """The wider of the board's scatter and a campaign's own, drawn to it."""
+    spread, freedom = scatter_of(sums, unit)
+    return max(board, (_OWN_DAYS * board + spread) / (_OWN_DAYS + freedom))
+
+
+def _lags(numbers: Floats, scale: Floats) -> Floats:
+    """Likelihood of each law with a rate of its own for each campaign, on logarithms."""
+    due = np.maximum(numbers[:, LAG_DUE], 1e-9)
+    fits = (numbers[:, LAG_FITS] - numbers[:, LAG_RESULTS, None] * np.log(due)) / scale[:, None]
+    total = fits.sum(axis=0)
+    found: Floats = np.log(_LAG_PRIOR) + np.maximum(_LAG_TRUST * (total - total.max()), -_LAG_FLOOR)
+    return found
+
+
+def _rhythm(results: Floats, due: Floats, scale: Floats) -> tuple[float, ...]:
+    came, owed = (results / scale[:, None]).sum(axis=0) + _CALM, (due / scale[:, None]).sum(axis=0) + _CALM
+    factors = came / owed
+    return tuple(float(x) for x in factors / factors.mean())
+
+
+def _ages(numbers: Floats, scale: Floats) -> tuple[float, ...]:
+    """Against what a campaign brings later: its last days where it is old enough, all of them where not."""
+    results, due = numbers[:, AGE_RESULTS], numbers[:, AGE_DUE]
+    later = slice(AGES // 2, AGES)
+    rates = results[:, later].sum(axis=1) / np.maximum(1e-9, due[:, later].sum(axis=1))
+    is_old = due[:, later].sum(axis=1) > 2 * due[:, :1].sum(axis=1)
+    weights = (is_old / scale)[:, None]
+    came = (results * weights).sum(axis=0) + _CALM
+    owed = (due * rates[:, None] * weights).sum(axis=0) + _CALM
+    return tuple(float(x) for x in np.minimum(1.0, came / owed))
+
+
+def _parts(results: Floats, due: Floats, scale: Floats) -> tuple[float, ...]:
+    rates = results.sum(axis=1) / np.maximum(1e-9, due.sum(axis=1))
+    return _rhythm(results, due * rates[:, None], scale)

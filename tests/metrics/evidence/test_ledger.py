@@ -1,0 +1,175 @@
+"""What was due and what came, day by day: right whatever the lag, the rhythm and the pace of the readings."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from metrics.budget.error_budget import Chances
+from metrics.evidence.ledger import LAGS, Seen, advanced, begin, due_by_law, renewed
+from metrics.evidence.martingale import MODERATE_PRIOR
+from metrics.evidence.shape import Shape, learn
+from metrics.evidence.verdicts import log_e_exceeded, log_e_missed
+from metrics.values.time import DAY, HOUR
+
+START = 1_800_000_000_000 // DAY * DAY
+SEED = 20_261_129
+CALM = Shape()
+
+
+def led(per_hour, results, shape=CALM, every=1, start=START):
+    """A ledger of a campaign that spends evenly, with cumulative results by the hour."""
+    ledger = begin(Seen(start, 0.0, 0.0, 0.0, 0.0), start)
+    for hour in range(every, len(results) + 1, every):
+        seen = Seen(
+            start + hour * HOUR, hour * per_hour, every * per_hour, results[hour - 1], results[hour - 1]
+        )
+        ledger = advanced(ledger, seen, shape)
+    return ledger
+
+
+def poisson(rng, hours, rate, lag_days=0.0):
+    """Cumulative results by the hour, each late by an exponential lag."""
+    counts = rng.poisson(rate, hours)
+    come = np.arange(hours).repeat(counts) + rng.exponential(lag_days * 24 or 1e-9, counts.sum())
+    return np.bincount(np.floor(come[come < hours]).astype(int), minlength=hours).cumsum()
+
+
+def test_what_is_due_under_each_law_is_the_integral_of_spend_times_the_share_that_has_come():
+    days, per_hour = 6, 2.0
+    ledger = led(per_hour, np.zeros(days * 24))
+    due, _ = due_by_law(ledger, CALM)
+    for law, found in zip(LAGS, due, strict=True):
+        still = law * (1 - np.exp(-days / law)) if law else 0.0
+        assert found == pytest.approx(per_hour * 24 * (days - still), rel=1e-9)
+
+
+@given(st.lists(st.tuples(st.integers(0, 40), st.floats(0, 50), st.integers(0, 9)), min_size=1, max_size=30))
+def test_the_longer_the_lag_the_less_is_due_and_never_more_than_was_spent_for(moments):
+    ledger, at, results, spent = begin(Seen(START, 0.0, 0.0, 0.0, 0.0), START), START, 0.0, 0.0
+    for hours, due, came in moments:
+        at, results, spent = at + hours * HOUR, results + came, spent + due
+        ledger = advanced(ledger, Seen(at, spent, due, results, results), CALM)
+    due, fits = due_by_law(ledger, CALM)
+    assert np.isfinite(fits).all()
+    assert (np.diff(due) <= 1e-6 * (1 + spent)).all()
+    assert due[0] == pytest.approx(spent, abs=1e-6 * (1 + spent))
+
+
+def test_readings_that_are_rare_tell_the_same_as_frequent_ones():
+    results = np.arange(1, 10 * 24 + 1) / 4
+    often, seldom = (due_by_law(led(0.25, results, every=every), CALM)[0] for every in (1, 8))
+    assert seldom == pytest.approx(often, rel=0.01)
+
+
+def test_a_gap_of_years_is_taken_in_as_fast_as_one_of_weeks():
+    ledger = led(1.0, np.arange(1, 25))
+    much_later = START + 20_000 * DAY
+    found = advanced(ledger, Seen(much_later, 500.0, 476.0, 500.0, 500.0), CALM)
+    assert found.at == much_later
+    assert due_by_law(found, CALM)[0][0] == pytest.approx(500, rel=1e-6)
+
+
+@pytest.mark.parametrize(("lag", "low", "high"), [(0.0, 0.0, 0.13), (0.5, 0.2, 1.0), (3.0, 1.9, 5.1)])
+def test_a_board_learns_how_late_results_come_from_counts_alone(lag, low, high):
+    rng = np.random.default_rng(SEED)
+    shape = learn(
+        [led(0.2, poisson(rng, 21 * 24, 0.2 * rate, lag)) for rate in (1, 1, 0.5, 2) * 10], is_money=False
+    )
+    mean = float(shape.chances @ np.array(LAGS))
+    assert low <= mean <= high
+
+
+def test_a_board_learns_weekdays_parts_of_the_day_and_the_first_days_of_a_campaign():
+    rng = np.random.default_rng(SEED)
+    hours = np.arange(28 * 24)
+    weekend = np.where((hours // 24 + START // DAY + 3) % 7 >= 5, 0.5, 1.2)
+    night = np.where(hours % 24 < 6, 0.4, 1.2)
+    first = np.minimum(1, 0.3 + hours / (5 * 24))
+    ledgers = [led(0.5, rng.poisson(0.5 * weekend * night * first).cumsum()) for _ in range(80)]
+    shape = learn(ledgers, is_money=False)
+    assert shape.weekday[5] / shape.weekday[1] == pytest.approx(0.5 / 1.2, rel=0.15)
+    assert shape.parts[0] / shape.parts[4] == pytest.approx(0.4 / 1.2, rel=0.15)
+    # A ramp is told as lag, as youth, or as some of both; no more is due in the first two days than comes in them.
+    due, _ = due_by_law(led(0.5, np.zeros(48), shape), shape)
+    assert float(shape.chances @ due) / 24 <= float((first * weekend * night)[:48].mean()) + 0.1
+
+
+@pytest.mark.parametrize("dispersion", [1.0, 2.0, 4.0])
+def test_the_scatter_of_days_is_seen_however_well_campaigns_do(dispersion):
+    rng = np.random.default_rng(SEED)
+    ledgers = []
+    for rate in (0.5, 1.0, 2.0) * 20:
+        daily = 5.0 * rate
+        factor = (
+            rng.gamma(daily / (dispersion - 1), (dispersion - 1) / daily, 40)
+            if dispersion > 1
+            else np.ones(40)
+        )
+        ledgers.append(led(5 / 24, rng.poisson(daily / 24 * factor.repeat(24)).cumsum()))
+    assert learn(ledgers, is_money=False).scatter == pytest.approx(dispersion, rel=0.2)
+
+
+def test_orders_that_are_worth_nothing_widen_the_scatter_of_money():
+    rng = np.random.default_rng(SEED)
+    seen = []
+    for zero in (0.0, 0.5):
+        ledgers = []
+        for _ in range(40):
+            orders = rng.poisson(0.4, 30 * 24)
+            money = np.array([rng.lognormal(0, 0.6, n)[rng.random(n) >= zero].sum() for n in orders])
+            ledger = begin(Seen(START, 0.0, 0.0, 0.0, 0.0), START)
+            for day in range(1, 31):
+                at = START + day * DAY
+                seen_now = Seen(at, day, 10.0, money[: day * 24].sum(), float(orders[: day * 24].sum()))
+                ledger = advanced(ledger, seen_now, CALM)
+            ledgers.append(ledger)
+        seen.append(learn(ledgers, is_money=True).scatter)
+    assert seen[1] / seen[0] == pytest.approx(2, rel=0.2)
+
+
+def test_an_e_value_has_mean_1_at_most_while_the_target_is_met_late_or_not():
+    rng = np.random.default_rng(SEED)
+    means = []
+    for lag in (0.0, 1.0, 3.0):
+        found = []
+        for _ in range(400):
+            results = poisson(rng, 6 * 24, 0.2, lag)
+            ledger = led(0.2, results, every=6)
+            found.append(np.exp(log_e_missed(ledger, results[-1], 1.0, CALM, MODERATE_PRIOR, np.inf)[0]))
+        means.append(np.mean(found))
+    assert np.mean(means) < 1.1  # a law of lag that is likely by the prior pays for one that is not
+    assert max(means) < 2
+
+
+def test_results_that_are_late_are_no_results_that_are_missing_and_missing_ones_are_found():
+    rng = np.random.default_rng(SEED)
+    late, missing = poisson(rng, 72, 1.0, 2.0), poisson(rng, 72, 0.5)
+    shape = learn([led(0.5, poisson(rng, 480, 0.5, 2.0)) for _ in range(20)], is_money=False)
+    assert log_e_missed(led(1.0, late), late[-1], 1.0, shape, MODERATE_PRIOR, np.inf)[0] < 1
+    prompt = learn([led(0.5, poisson(rng, 480, 0.5)) for _ in range(20)], is_money=False)
+    assert log_e_missed(led(1.0, missing), missing[-1], 1.0, prompt, MODERATE_PRIOR, np.inf)[0] > np.log(20)
+
+
+def test_evidence_that_begins_anew_forgets_what_was_due_and_keeps_what_was_learned():
+    rng = np.random.default_rng(SEED)
+    ledger = led(0.5, poisson(rng, 480, 0.5, 2.0))
+    again = renewed(ledger)
+    assert due_by_law(again, CALM)[0].max() == 0
+    assert learn([again], is_money=False) == learn([ledger], is_money=False)
+
+
+def test_exactly_at_target_hardly_any_campaign_is_ever_praised():
+    rng = np.random.default_rng(SEED)
+    praised = 0
+    for _ in range(500):
+        total = rng.poisson(1.0, 200).cumsum()
+        praised += any(log_e_exceeded(float(n), m, 1.0) >= np.log(20) for m, n in enumerate(total, 1))
+    assert praised / 500 <= 0.05
+
+
+def test_the_more_campaigns_are_paused_the_less_evidence_the_next_one_needs():
+    alone, many = Chances(50), Chances(50, tuple([1e6] * 9))
+    assert alone.bar(0.1) == pytest.approx(500)
+    assert many.bar(0.1) == pytest.approx(50)
+    assert Chances(3, tuple([1e6] * 3)).bar(0.1) == pytest.approx(10)
