@@ -16,6 +16,7 @@ from metrics.attribution.conversion_credit import COHORT
 from metrics.attribution.models import MODELS, AttributionRules
 from metrics.budget.policy import Policies
 from metrics.budget.policy import parse as parse_policies
+from metrics.entities.report_overlaps import GrainRule, ReportRules
 from metrics.kpis.compose import DECLARED
 from metrics.kpis.rollups import DIMENSIONS
 from metrics.records.kpi_reading import Dimension
@@ -87,6 +88,12 @@ class Settings(BaseSettings):
     dedupe_max_events: Annotated[int, Field(ge=1)] = 1_000_000
     order_retention: Millis = 400 * 86_400_000
     report_retention: Millis | None = None
+    #: Which of several grains of one source's reports counts, where they overlap.
+    report_grain: GrainRule = "finest"
+    #: Sources that read one account, the preferred one first: ``airbyte-google>singer-google``.
+    report_sources: Annotated[list[str], Listed] = []
+    #: How long a source's figures take to be complete: ``google_ads=3h``.
+    report_delays: Annotated[list[str], Listed] = []
     publish_interval: Millis = 1_000
     max_publish_rate: Annotated[int, Field(ge=1)] = 5_000
     #: Past these the worker stops rather than diverting a source: refused in a row, and share of the last 2 000.
@@ -118,6 +125,26 @@ class Settings(BaseSettings):
     def _grace_is_kept(cls, value: int) -> int:
         if value > RETENTIONS[MINUTES]:
             raise ValueError("at most 2h, since the windows of a minute are kept that long")
+        return value
+
+    @field_validator("report_sources")
+    @classmethod
+    def _sources_are_grouped(cls, value: list[str]) -> list[str]:
+        groups = [each.split(">") for each in value]
+        names = [name.strip() for group in groups for name in group]
+        if any(len(group) < 2 for group in groups) or not all(names):
+            raise ValueError(
+                "write the sources of one account as preferred>other, several accounts separated by commas"
+            )
+        if len(set(names)) < len(names):
+            raise ValueError("a source may be named once")
+        return value
+
+    @field_validator("report_delays")
+    @classmethod
+    def _delays_are_durations(cls, value: list[str]) -> list[str]:
+        for each in value:
+            _delay_of(each)
         return value
 
     @field_validator("board_token")
@@ -223,6 +250,17 @@ class Settings(BaseSettings):
             tuple(self.attribution_models), self.lookback, self.view_through_lookback, self.half_life
         )
 
+    @cached_property
+    def report_rules(self) -> ReportRules:
+        """Which of several reports about one instant counts."""
+        groups = tuple(tuple(name.strip() for name in each.split(">")) for each in self.report_sources)
+        return ReportRules(self.report_grain, groups)
+
+    @property
+    def delays_by_source(self) -> dict[str, int]:
+        """How long the figures of sources take to be complete, in milliseconds."""
+        return dict(map(_delay_of, self.report_delays))
+
     @property
     def key_rule(self) -> KeyRule:
         """What journeys make of keys."""
@@ -232,6 +270,13 @@ class Settings(BaseSettings):
     def topic(self, name: str) -> str:
         """Full name of a topic."""
         return self.topic_prefix + name
+
+
+def _delay_of(text: str) -> tuple[str, int]:
+    source, _, duration = text.rpartition("=")
+    if not source.strip():
+        raise ValueError(f"{text!r} is not like google_ads=3h")
+    return source.strip(), parse_duration(duration.strip())
 
 
 def load(overrides: dict[str, Any] | None = None) -> Settings:

@@ -192,6 +192,29 @@ _MATURITY = (
         width=12,
         empty="while no attribution model is computed.",
     ),
+    Panel(
+        "lines",
+        "Estimates and disagreements of reports",
+        "Estimate: share of the window's spend that reports give for a longer time, taken to lie evenly in that time. "
+        "Disagreement: how far finer reports (hours, ads) differ from the coarser ones (days, the campaign) over the same "
+        "time; a large one says that a connector leaves something out.",
+        (
+            Query(each("campaign_spend_spread_ratio"), "estimate"),
+            Query(fact("campaign_report_disagreement_ratio"), "disagreement"),
+        ),
+        unit="percentunit",
+        width=12,
+        empty="where the spend comes from clicks.",
+    ),
+    Panel(
+        "lines",
+        "Reports that do not count",
+        "Reports that count nowhere or in part of their time, since other reports about the same time count.",
+        (Query(fact("campaign_covered_reports"), "reports"),),
+        width=12,
+        decimals=0,
+        empty="where the spend comes from clicks.",
+    ),
 )
 
 _CAC = Panel(

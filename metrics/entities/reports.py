@@ -1,137 +1,170 @@
-"""Ad platforms' reports of one campaign, kept whole; windows take their share (docs/contract.md, Reports)."""
+"""Ad platforms' reports, and the share of a report that counts in a window.
 
-from bisect import bisect_left, insort
-from collections.abc import Iterator
+A report of a period that goes on is no rate over the whole period: the report covers what its platform has seen, up to
+``covered_end``. The earlier versions of such a report say when the money was spent, so what they have seen stays where it
+was seen.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
-from metrics.values.apportion import share
-from metrics.values.time import HOUR
+from metrics.values.apportion import accrued
+from metrics.values.intervals import Interval
+from metrics.values.time import DAY, HOUR, MINUTE
 
-ReportKey = tuple[str, str | None, int]
+_SPEND = 2
+#: Source, ad, start of the period, grain.
+ReportKey = tuple[str, str | None, int, int]
+Version = tuple[int, int, int]
+#: The longest periods that are taken for hours, for days and for weeks; what is longer is taken for months.
+_GRAINS = (HOUR, 3 * DAY, 10 * DAY)
+#: Of versions that end within the same part of a period only the highest is remembered; by grain.
+_PARTS = (5 * MINUTE, 30 * MINUTE, 4 * HOUR, DAY)
 
 
 class Report(NamedTuple):
-    """One report as kept; ``version`` is (reported_at, offset, partition), the highest replaces."""
+    """One report as kept; ``version`` is (reported_at, offset, partition), the highest replaces.
+
+    ``covered_end`` is the instant up to which the platform had seen the period; None: all of the period.
+    """
 
     source: str
     ad_id: str | None
     period_start: int
     period_end: int
-    version: tuple[int, int, int]
+    version: Version
     impressions: int
     clicks: int
     spend_micros: int
     conversions_micros: int
+    covered_end: int | None = None
 
     @property
     def key(self) -> ReportKey:
-        """What the report is about; a later one about the same replaces it."""
-        return self.source, self.ad_id, self.period_start
+        """What the report is about; a later one about the same replaces the report."""
+        return self.source, self.ad_id, self.period_start, self.grain
+
+    @property
+    def grain(self) -> int:
+        """0 for hours, then days, weeks and months. A later report of one start and grain replaces the report, whatever its end."""
+        return bisect_left(_GRAINS, self.period_end - self.period_start)
+
+    @property
+    def end(self) -> int:
+        """The end of what the report covers."""
+        return self.period_end if self.covered_end is None else self.covered_end
 
     @property
     def is_short(self) -> bool:
-        """Whether its period is up to an hour, so that it counts in ``1h`` windows too."""
-        return self.period_end - self.period_start <= HOUR
+        """Whether the period is up to an hour, so that the report counts in ``1h`` windows too."""
+        return self.grain == 0
+
+
+def covered_end(start: int, end: int, seen_until: int | None) -> int | None:
+    """The instant up to which a report of [start, end) covers its period; None: all of the period.
+
+    Args:
+        start: of the period.
+        end: of the period.
+        seen_until: what the platform can have seen when it made the report; None where that is not known.
+
+    >>> covered_end(0, 24, 8), covered_end(0, 24, 30), covered_end(0, 24, None)
+    (8, None, None)
+    >>> covered_end(0, 24, 0)  # a figure before its period has begun: a plan, spread over all of it
+    """
+    return seen_until if seen_until is not None and start < seen_until < end else None
 
 
 class ReportShare(NamedTuple):
-    """The cost figures of a window that come from reports."""
+    """The cost figures of a window that come from reports.
+
+    ``spread_micros`` is the part of the spend that is an estimate: money of a longer time than the window shows, taken to lie
+    evenly in that time.
+    """
 
     impressions: int = 0
     clicks: int = 0
     spend_micros: int = 0
+    spread_micros: int = 0
 
 
-class ReportHistory:
-    """All reports of a campaign."""
+class Snapshot(NamedTuple):
+    """What an earlier version of a report said of [period_start, at)."""
 
-    def __init__(self) -> None:
-        self.reports: dict[ReportKey, Report] = {}
-        #: Ends of the periods of replaced versions, where they differ: windows up to there have changed.
-        self.former_ends: dict[ReportKey, set[int]] = {}
-        self._starts: list[tuple[int, str, str]] = []
-        self._longest = 0
-        self._short = 0
-        self._total = ReportShare()
+    version: Version
+    at: int
+    impressions: int
+    clicks: int
+    spend_micros: int
 
-    def __len__(self) -> int:
-        return len(self.reports)
 
-    @property
-    def has_short(self) -> bool:
-        """Whether any report's period is up to an hour."""
-        return self._short > 0
+def part_of_period(report: Report, at: int) -> int:
+    """The part of a report's period that ends with an instant, or holds the instant's last millisecond."""
+    return (at - 1 - report.period_start) // _PARTS[report.grain]
 
-    @property
-    def total(self) -> ReportShare:
-        """The sums of all reports."""
-        return self._total
 
-    def put(self, report: Report) -> Report | None:
-        """Take in a report; return it when it replaces what was known, None when it is outdated."""
-        known = self.reports.get(report.key)
-        if known is not None and known.version >= report.version:
-            return None
-        if known is not None:
-            self._count(known, -1)
-            if known.period_end != report.period_end:
-                self.former_ends.setdefault(report.key, set()).add(known.period_end)
-        else:
-            insort(self._starts, (report.period_start, report.source, report.ad_id or ""))
-        self.reports[report.key] = report
-        self._count(report, 1)
-        self._longest = max(self._longest, report.period_end - report.period_start)
-        return report
+def snapshot_of(report: Report) -> Snapshot:
+    """What is remembered of a report when a later version replaces the report."""
+    return Snapshot(report.version, report.end, report.impressions, report.clicks, report.spend_micros)
 
-    def restore(self, report: Report, former_ends: set[int]) -> None:
-        """Put back a report, and where the periods of replaced versions ended."""
-        self.put(report)
-        if former_ends:
-            self.former_ends[report.key] = former_ends
-            self._longest = max(self._longest, max(former_ends) - report.period_start)
 
-    def versions(self, report: Report) -> Iterator[Report]:
-        """A report, and once more with each end that the period of a replaced version had."""
-        yield report
-        for end in self.former_ends.get(report.key, ()):
-            yield report._replace(period_end=end)
+def share_of(report: Report, snapshots: Sequence[Snapshot], clip: Interval, window: Interval) -> ReportShare:
+    """What of a report counts in a window.
 
-    def share(self, start: int, end: int, *, short_only: bool) -> ReportShare:
-        """What of the reports counts in the window [start, end)."""
-        impressions = clicks = spend = 0
-        for report in self._near(start, end):
-            if short_only and not report.is_short:
-                continue
-            period, window = (report.period_start, report.period_end), (start, end)
-            impressions += share(report.impressions, period, window)
-            clicks += share(report.clicks, period, window)
-            spend += share(report.spend_micros, period, window)
-        return ReportShare(impressions, clicks, spend)
+    Between two instants of which a version of the report is known, money is taken to lie evenly:
+    F(t) = ⌊v · (t − start) / (end − start)⌋ for each of these pieces, so the shares of adjoining windows add up exactly.
 
-    def overlaps(self, start: int, end: int, *, short_only: bool) -> bool:
-        """Whether the period of any report reaches into the window [start, end), or did before it was replaced."""
-        return any(
-            version.period_end > start and (version.is_short or not short_only)
-            for report in self._near(start, end)
-            for version in self.versions(report)
-        )
+    Args:
+        report: the newest version.
+        snapshots: earlier versions, in order of time.
+        clip: the instants at which the report counts.
+        window: the window, [start, end).
+    """
+    low, high = max(clip[0], window[0], report.period_start), min(clip[1], window[1], report.end)
+    if low >= high:
+        return ReportShare()
+    if (low, high) == (report.period_start, report.end):
+        return ReportShare(report.impressions, report.clicks, report.spend_micros)
+    found = [0, 0, 0]
+    spread = 0
+    for (since, before), (until, after) in pairwise(_curve(report, snapshots)):
+        if until <= low or since >= high:
+            continue
+        start, end = max(since, low), min(until, high)
+        for place in range(3):
+            added = after[place] - before[place]
+            part = accrued(added, since, until, end) - accrued(added, since, until, start)
+            found[place] += part
+            if place == _SPEND and (start, end) != (since, until):
+                spread += part
+    impressions, clicks, spend = found
+    return ReportShare(impressions, clicks, spend, spread)
 
-    def _near(self, start: int, end: int) -> Iterator[Report]:
-        """Reports whose period may reach into a window."""
-        low = bisect_left(self._starts, (start - self._longest, "", ""))
-        high = bisect_left(self._starts, (end, "", ""))
-        for period_start, source, ad_id in self._starts[low:high]:
-            yield self._find(source, ad_id, period_start)
 
-    def _find(self, source: str, ad_id: str, period_start: int) -> Report:
-        found = self.reports.get((source, ad_id or None, period_start))
-        return found if found is not None else self.reports[source, ad_id, period_start]
+def add_up(shares: Iterable[ReportShare]) -> ReportShare:
+    """The sum of shares."""
+    impressions = clicks = spend = spread = 0
+    for each in shares:
+        impressions += each.impressions
+        clicks += each.clicks
+        spend += each.spend_micros
+        spread += each.spread_micros
+    return ReportShare(impressions, clicks, spend, spread)
 
-    def _count(self, report: Report, sign: int) -> None:
-        self._short += sign * report.is_short
-        old = self._total
-        self._total = ReportShare(
-            old.impressions + sign * report.impressions,
-            old.clicks + sign * report.clicks,
-            old.spend_micros + sign * report.spend_micros,
-        )
+
+def _curve(report: Report, snapshots: Sequence[Snapshot]) -> list[tuple[int, tuple[int, int, int]]]:
+    """Instants in order, and the impressions, clicks and spend that had come by each of them.
+
+    What a later version has taken back is taken from the latest money first, so that a curve never falls.
+    """
+    points = [(report.end, (report.impressions, report.clicks, report.spend_micros))]
+    for each in reversed(snapshots):
+        at, least = points[-1]
+        if report.period_start < each.at < at:
+            spend = min(each.spend_micros, least[2])
+            values = min(each.impressions, least[0]), min(each.clicks, least[1]), spend
+            points.append((each.at, values))
+    points.append((report.period_start, (0, 0, 0)))
+    return points[::-1]

@@ -171,6 +171,26 @@ COMPLETENESS = MetricFamily(
     (*_WINDOWED, "conversion"),
     "ratio",
 )
+SPREAD = MetricFamily(
+    "campaign_spend_spread_ratio",
+    "gauge",
+    "Share of the spend that is an estimate: money of reports on a longer time than the window, taken to lie evenly.",
+    _WINDOWED,
+    "ratio",
+)
+COVERED_REPORTS = MetricFamily(
+    "campaign_covered_reports",
+    "gauge",
+    "Reports that count nowhere or in part, since other reports on the same time count.",
+    _CAMPAIGN,
+)
+DISAGREEMENT = MetricFamily(
+    "campaign_report_disagreement_ratio",
+    "gauge",
+    "How far finer reports differ from the coarser ones over the same time, as a share of the coarser ones' spend.",
+    _CAMPAIGN,
+    "ratio",
+)
 
 BOARD_CAMPAIGNS = MetricFamily(
     "roistream_board_campaigns", "gauge", "Campaigns in a column of the budget board.", ("column",)
@@ -316,6 +336,7 @@ FAMILIES: tuple[MetricFamily, ...] = (
     *_sum_gauges(),
     *_kpi_gauges(),
     COMPLETENESS,
+    SPREAD,
     *_rollup_gauges(),
     ROLLUP_CAMPAIGNS,
     *_counters(),
@@ -327,6 +348,8 @@ FAMILIES: tuple[MetricFamily, ...] = (
     E_VALUE,
     MISSED,
     SPEND_SINCE_LAST_LEAD,
+    COVERED_REPORTS,
+    DISAGREEMENT,
     WATERMARK,
     BUILD,
     READY,

@@ -95,6 +95,7 @@ def worker_samples(snapshot: WorkerSnapshot, folding: SeriesLimit) -> Iterator[t
     yield from _sum_gauges(rows, folded, snapshot.folded)
     yield from _kpi_gauges(rows)
     yield table.COMPLETENESS, [sample for campaign in kept for sample in _completeness(campaign)]
+    yield table.SPREAD, [sample for row in rows for sample in _spread(row)]
     yield from _rollups(snapshot.rollups)
     yield from _counters(kept, snapshot.currency)
     yield from _campaign_gauges(kept, snapshot.currency)
@@ -168,6 +169,12 @@ def _completeness(campaign: CampaignSnapshot) -> Iterator[Sample]:
                 yield Sample("", Labels({**_identity(campaign), **own}), share)
 
 
+def _spread(row: _Row) -> Iterator[Sample]:
+    reading = row.reading
+    if isinstance(reading, CampaignKpi) and reading.spread_ratio is not None:
+        yield Sample("", row.counted, reading.spread_ratio)
+
+
 def _rollups(rollups: Sequence[RollupSnapshot]) -> Iterator[tuple[MetricFamily, Samples]]:
     """What campaigns have, of roll-ups; those without a campaign any more are left out."""
     rows, counts = [], []
@@ -211,6 +218,19 @@ def _campaign_gauges(
     yield table.E_VALUE, _evidence(kept, "e_value")
     yield table.MISSED, _evidence(kept, "probability_bad")
     yield table.SPEND_SINCE_LAST_LEAD, _amounts(kept, "spend_since_last_lead_micros", currency)
+    reported = [(campaign, campaign.overlap) for campaign in kept if campaign.overlap is not None]
+    yield (
+        table.COVERED_REPORTS,
+        [Sample("", Labels(_identity(campaign)), overlap.covered) for campaign, overlap in reported],
+    )
+    yield (
+        table.DISAGREEMENT,
+        [
+            Sample("", Labels(_identity(campaign)), overlap.difference_micros / overlap.compared_micros)
+            for campaign, overlap in reported
+            if overlap.compared_micros
+        ],
+    )
     yield table.WATERMARK, _instants(kept, "watermark_ms")
 
 

@@ -5,6 +5,7 @@ from typing import Protocol
 
 import msgspec
 
+from metrics.entities.report_history import Overlap
 from metrics.records.kpi_reading import CampaignKpi, Evidence, RollupKpi
 from metrics.sums.tally import Tally
 
@@ -22,6 +23,7 @@ class CampaignSnapshot(msgspec.Struct, frozen=True, kw_only=True):
         targets_micros: by name, in millionths of the reporting currency or of 1.
         starts_at_ms: when the campaign begins to run; ``ends_at_ms`` when it ends.
         evidence: on its targets, over the whole history.
+        overlap: how reports about the same time agree; None where the campaign has no reports.
     """
 
     campaign_id: str
@@ -41,6 +43,7 @@ class CampaignSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     starts_at_ms: int | None = None
     ends_at_ms: int | None = None
     evidence: Mapping[str, Evidence] = {}
+    overlap: Overlap | None = None
 
 
 class FoldedSnapshot(msgspec.Struct, frozen=True, kw_only=True):

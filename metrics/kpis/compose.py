@@ -15,7 +15,7 @@ from metrics.records.kpi_reading import CampaignKpi, Completeness, Evidence, Oth
 from metrics.sums.tally import Tally
 from metrics.sums.tally_columns import FIELDS, Tallies
 from metrics.values.apportion import share
-from metrics.values.money import MICROS
+from metrics.values.money import MICROS, ratio
 from metrics.values.time import format_instant
 from metrics.windows.campaign_windows import CampaignWindows
 from metrics.windows.window_kinds import ROLLING, TOTAL_WINDOW, Span
@@ -93,7 +93,7 @@ def compose(
         model: who earned the conversions.
         is_rolling: of a rolling window, whose customers are not counted.
     """
-    sums, other = window_sums(campaign_windows, facts, window, span, tally, version.watermark)
+    sums, other, spread_ratio = window_sums(campaign_windows, facts, window, span, tally, version.watermark)
     is_declared = model == DECLARED
     whole = sums if window == TOTAL_WINDOW else _brought(total)
     if not is_declared:
@@ -123,6 +123,7 @@ def compose(
         currency=version.currency,
         sums=sums,
         other_basis=other,
+        spread_ratio=spread_ratio,
         kpis=compute(inputs),
         evidence=_evidence(sums, facts, arrived) if window == TOTAL_WINDOW and is_declared else {},
         completeness=arrived,
@@ -161,6 +162,18 @@ def other_cost(facts: CampaignFacts, span: Span | None, watermark: int | None) -
     return share(cost, (facts.starts_at, facts.ends_at), (start, max(start, end)))
 
 
+class WindowSums(NamedTuple):
+    """The sums of a window.
+
+    ``spread_ratio`` is the share of the spend that is spread evenly over a longer time than the window; None where the spend
+    is no report's, or 0.
+    """
+
+    sums: Sums
+    other_basis: OtherBasis
+    spread_ratio: float | None
+
+
 def reported_share(campaign_windows: CampaignWindows, window: str, span: Span | None) -> ReportShare | None:
     """What reports say of a window; None where no report of the campaign can count in it."""
     reports = campaign_windows.report_history
@@ -180,7 +193,7 @@ def window_sums(
     span: Span | None,
     tally: Tally,
     watermark: int | None,
-) -> tuple[Sums, OtherBasis]:
+) -> WindowSums:
     """The sums of a window under the campaign's cost basis, and the figures of the other basis."""
     events: ReportShare = ReportShare(tally.impressions, tally.clicks, tally.spend_micros)
     reported = reported_share(campaign_windows, window, span)
@@ -200,11 +213,13 @@ def window_sums(
         refunds_micros=tally.refunds_micros,
         cost_of_goods_micros=tally.cost_of_goods_micros,
     )
-    return sums, OtherBasis(
+    spread = ratio(used.spread_micros, used.spend_micros) if facts.is_reported and used else None
+    other = OtherBasis(
         impressions=unused.impressions if unused else None,
         clicks=unused.clicks if unused else None,
         spend_micros=unused.spend_micros if unused else None,
     )
+    return WindowSums(sums, other, spread)
 
 
 def _brought(whole: Tally) -> Sums:

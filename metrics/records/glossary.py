@@ -77,6 +77,7 @@ FIELDS: dict[str, str] = {
     "RollupKpi.revision": "Keep the highest per (dimension, value, model, window, window_start); may skip and repeat.",
     "RollupKpi.watermark": "Event time up to which every campaign is complete; null before the first event of each partition.",
     "sums": "What the KPIs are divided from; add these up, never the ratios.",
+    "spread_ratio": "Share of the spend that is an estimate, 0 to 1: money that a report gives for a longer time than the window, taken to lie evenly in it; null where the spend is no report's, or 0",
     "other_basis": "The cost figures of the basis the campaign does not use; for comparison only.",
     "evidence": "On `total` under `declared`: evidence on each target of the campaign, by its name; empty elsewhere.",
     "Evidence.target": "The figure that has a target.",

@@ -84,6 +84,8 @@ class CampaignKpi(msgspec.Struct, kw_only=True):
     currency: str
     sums: Sums
     other_basis: OtherBasis
+    #: Share of the spend that is an estimate: a report's money of a longer time than the window, taken to lie evenly in it.
+    spread_ratio: float | None = None
     kpis: dict[str, float | None]
     evidence: dict[str, Evidence] = {}
     completeness: Completeness | None = None

@@ -10,7 +10,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from metrics.entities.reports import ReportHistory
+from metrics.entities.report_history import ReportHistory
+from metrics.entities.report_overlaps import ReportRules
 from metrics.sums.tally import Tally
 from metrics.sums.tally_columns import Codes, Tallies, TallyColumns, nothing
 from metrics.windows.campaign_codes import CampaignCodes, CodeColumn
@@ -20,6 +21,7 @@ from metrics.windows.window_kinds import ROLLING, Span, WindowKind
 
 #: Before and after every instant.
 _EARLIEST, _LATEST = int(np.iinfo(np.int64).min), int(np.iinfo(np.int64).max)
+_REPORT_RULES = ReportRules()
 _NO_REPORTS = ReportHistory()
 
 
@@ -46,12 +48,14 @@ class MergedWindows(Mapping[str, "CampaignWindows"]):
 
     Args:
         campaign_codes: codes of the campaigns.
+        report_rules: which of several reports about one instant counts.
     """
 
-    def __init__(self, campaign_codes: CampaignCodes) -> None:
+    def __init__(self, campaign_codes: CampaignCodes, report_rules: ReportRules = _REPORT_RULES) -> None:
         self.campaign_codes = campaign_codes
         #: Reports by the code of their campaign.
         self.report_histories: dict[int, ReportHistory] = {}
+        self._report_rules = report_rules
         self._totals = MergedPane()
         self._panes: tuple[dict[int, MergedPane], ...] = ({}, {}, {})
         #: How many campaigns have changed in panes.
@@ -82,6 +86,13 @@ class MergedWindows(Mapping[str, "CampaignWindows"]):
     def starts(self, resolution: int) -> list[int]:
         """The panes that are kept, in order of time."""
         return sorted(self._panes[resolution])
+
+    def reports_of(self, code: int) -> ReportHistory:
+        """The reports of a campaign, to which more can be put."""
+        found = self.report_histories.get(code)
+        if found is None:
+            found = self.report_histories[code] = ReportHistory(self._report_rules)
+        return found
 
     # --- taking in ---------------------------------------------------------------------------------
 
@@ -218,7 +229,7 @@ class MergedWindows(Mapping[str, "CampaignWindows"]):
             self._find_first(earliest)
 
     def _staying(self, codes: Codes) -> np.ndarray:
-        having = [code for code, report_history in self.report_histories.items() if len(report_history)]
+        having = [code for code, history in self.report_histories.items() if len(history)]
         return np.isin(self.campaign_codes.campaigns(codes), np.array(having, dtype=np.int32))
 
     def _find_first(self, earliest: int) -> None:

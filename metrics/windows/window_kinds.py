@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from metrics.entities.report_history import ReportHistory
 from metrics.entities.reports import Report
 from metrics.values.time import DAY, HOUR, MINUTE, floor_to, local_midnight
 from metrics.windows.panes import DAYS, MINUTES, QUARTERS, TOTAL, WIDTHS
@@ -79,12 +80,19 @@ def window_of(resolution: int, start: int) -> tuple[str, int]:
     return kind.name, floor_to(start, kind.length)
 
 
-def windows_of_report(report: Report) -> Iterator[tuple[WindowKind, int]]:
-    """The tumbling windows that a report counts in: days, and hours where its period is short; kinds with starts.
+def windows_of_report(history: ReportHistory, report: Report) -> Iterator[tuple[WindowKind, int]]:
+    """The tumbling windows whose figures may have changed when a report came: kinds with starts.
 
-    >>> [(kind.name, start // HOUR) for kind, start in windows_of_report(Report("s", None, 0, HOUR, (0, 0, 0), 0, 0, 0, 0))]
-    [('1h', 0), ('1d', 0)]
+    Days, and hours where the report's period is short.
+
+    >>> history, report = ReportHistory(), Report("s", None, 0, HOUR, (0, 0, 0), 0, 0, 0, 0)
+    >>> history.put(report), [(kind.name, start // HOUR) for kind, start in windows_of_report(history, report)]
+    (True, [('1h', 0), ('1d', 0)])
     """
-    for kind in TUMBLING[QUARTERS:] if report.is_short else TUMBLING[DAYS:]:
-        first = floor_to(report.period_start, kind.length)
-        yield from ((kind, start) for start in range(first, report.period_end, kind.length))
+    if report.is_short:
+        yield from _tumbling(TUMBLING[QUARTERS], *history.span_of(report))
+    yield from _tumbling(TUMBLING[DAYS], *history.touched_by(report))
+
+
+def _tumbling(kind: WindowKind, start: int, end: int) -> Iterator[tuple[WindowKind, int]]:
+    return ((kind, at) for at in range(floor_to(start, kind.length), end, kind.length))

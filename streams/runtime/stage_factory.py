@@ -52,6 +52,7 @@ class StageFactory:
             topic_prefix=settings.topic_prefix,
             key_rule=settings.key_rule,
             refusal_limit=RefusalLimit(settings.dead_letters_in_a_row, settings.dead_letter_share),
+            report_delays=settings.delays_by_source,
         )
         self._merge_options = MergeOptions(
             settings.partitions,
@@ -62,6 +63,7 @@ class StageFactory:
             settings.rules.models,
             tuple(settings.rollups),
             settings.max_rollup_values,
+            settings.report_rules,
         )
 
     def intake(self, partition: int) -> StateStore[IntakeStage]:

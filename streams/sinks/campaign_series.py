@@ -18,6 +18,7 @@ from metrics.kpis.since_lead import spend_since_last_lead
 from metrics.records.kpi_reading import CampaignKpi, Sums
 from metrics.sums.tally_columns import FIELDS, Codes, Integers
 from metrics.values.money import MICROS
+from metrics.windows.campaign_windows import CampaignWindows
 from metrics.windows.window_kinds import ROLLING, TOTAL_WINDOW
 from streams.settings import Settings
 from streams.stages.merge.stage import MergeStage, MergeViews
@@ -190,6 +191,7 @@ class CampaignSeries:
             campaign_id = merge.campaign_codes.names[code]
             facts = self._campaign_registry.facts(campaign_id)
             record = facts.registered
+            reports = CampaignWindows(merge.merged_windows, code).report_history
             latest = readings_of.get((campaign_id, DECLARED), {})
             yield CampaignSnapshot(
                 campaign_id=campaign_id,
@@ -209,6 +211,7 @@ class CampaignSeries:
                 starts_at_ms=facts.starts_at,
                 ends_at_ms=facts.ends_at,
                 evidence=latest[TOTAL_WINDOW].evidence if TOTAL_WINDOW in latest else {},
+                overlap=reports.overlap if len(reports) else None,
             )
 
     def _readings(self, merge: MergeStage, campaign_id: str) -> Iterator[tuple[tuple[str, str], CampaignKpi]]:

@@ -23,7 +23,7 @@ KINDS: dict[str, dict[str, str]] = {
     "merge": {
         "p": "sums of a campaign, or of a campaign in a model, in a pane, by source partition",
         "a": "until when panes of a campaign were dropped",
-        "r": "a report, with the ends of periods that it has replaced",
+        "r": "a report, with what its earlier versions had seen",
         "u": "a window of a roll-up: what each merge partition adds",
         "g": "the roll-ups that a campaign counts in, and counted in before",
     },

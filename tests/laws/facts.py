@@ -120,7 +120,8 @@ def reports(draw: st.DrawFn) -> Fact:
         "campaign_id": campaign,
         "period_start": start,
         "period_end": start + draw(st.sampled_from([7 * MINUTE, HOUR, HOUR + 1, 24 * HOUR, 60 * HOUR])),
-        "reported_at": draw(st.sampled_from([None, T0, T0 + 1])),
+        # A report that does not say when it was made covers its period up to its arrival, which the oracle does not know.
+        "reported_at": T0 + draw(st.sampled_from([0, 1, 25 * MINUTE, 2 * HOUR, 30 * HOUR, 90 * HOUR])),
         "clicks": draw(st.integers(0, 100)),
         "spend": draw(amounts),
         "currency": draw(currencies),

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 
+from metrics.entities.report_history import Overlap
 from metrics.exposition import (
     BoardSnapshot,
     CampaignSnapshot,
@@ -97,6 +98,7 @@ def everything() -> WorkerSnapshot:
         msgspec.structs.replace(
             reading("1h", kpis, clicks=10, leads=0.333333, spend_micros=3_700_000),
             completeness=Completeness(leads=0.5, orders=0.25),
+            spread_ratio=0.125,
         ),
         channel="search",
         name='He said "50 % \\ off"\nnow',
@@ -108,6 +110,7 @@ def everything() -> WorkerSnapshot:
         targets_micros={"cpl": 5_000_000, "cac": 18_500_000, "roas": 3_000_000, "roi": 500_000},
         starts_at_ms=NOW - HOUR,
         ends_at_ms=NOW + HOUR,
+        overlap=Overlap(2, 100, 5),
         evidence={
             "cpl": Evidence(
                 target="cpl",

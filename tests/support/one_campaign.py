@@ -1,6 +1,5 @@
 """The account of one campaign, as tests fill and question it."""
 
-from metrics.entities.reports import ReportHistory
 from metrics.kpis.since_lead import spend_since_last_lead
 from metrics.sums.tally_columns import as_tallies
 from metrics.windows.campaign_codes import CampaignCodes
@@ -21,7 +20,7 @@ class OneCampaign(CampaignWindows):
         return len(fresh) > 0
 
     def report(self, report):
-        self.merged_windows.report_histories.setdefault(self.code, ReportHistory()).put(report)
+        self.merged_windows.reports_of(self.code).put(report)
 
     def slide(self, spans):
         return len(self.merged_windows.slide(spans)) > 0

@@ -5,7 +5,8 @@ from itertools import pairwise
 
 import pytest
 
-from tests.support.oracles.cells import differences, floor_share, micros
+from tests.support.oracles.cells import differences, micros
+from tests.support.oracles.reports import Standing, Version
 from tests.support.oracles.stream import expected
 
 DAY = 86_400_000
@@ -141,7 +142,7 @@ def test_a_report_is_replaced_by_the_one_reported_later_and_a_tie_by_the_next_in
         report("3", reported_at=9, spend=3),
         report("4", reported_at=7, spend=4),
         report("3", reported_at=99, spend=99),  # a duplicate
-        report("5", ad_id="x", spend=10),  # about something else
+        report("5", source="t", spend=10),  # of another platform
     ]
     assert total(records, "c", "spend_micros") == (13_000_000,)
 
@@ -186,7 +187,9 @@ def test_amounts_are_converted_at_the_rate_of_their_time_rounded_half_even_once(
 @pytest.mark.parametrize("value", [0, 1, 7, 1_000_003])
 def test_shares_of_a_period_add_up_whatever_the_cuts(value):
     cuts = sorted({0, 1000, *random.Random(value).sample(range(1000), 10)})
-    shares = [floor_share(value, 0, 1000, b) - floor_share(value, 0, 1000, a) for a, b in pairwise(cuts)]
+    versions = [Version("s", 0, 1000, (at,), at, {"clicks": value * at // 2000}) for at in (300, 700)]
+    report = Standing([*versions, Version("s", 0, 1000, (1000,), 1000, {"clicks": value})])
+    shares = [report.by("clicks", b) - report.by("clicks", a) for a, b in pairwise(cuts)]
     assert sum(shares) == value
 
 

@@ -1,11 +1,11 @@
 """Ad reports: from a record to the report as kept (times, counts, money), which merge partitions then hold."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 from metrics.entities.campaigns import CampaignRegistry
-from metrics.entities.reports import Report
+from metrics.entities.reports import Report, covered_end
 from metrics.records.events import AdReport
 from metrics.records.validation import instant
 from metrics.sums.contribution import Contribution
@@ -31,10 +31,14 @@ class ReportSource:
     Args:
         partition: of the source.
         campaign_registry: currencies of campaigns, and rates.
+        delays: by source of reports, how long its figures take to be complete, in milliseconds.
     """
 
-    def __init__(self, partition: int, campaign_registry: CampaignRegistry) -> None:
+    def __init__(
+        self, partition: int, campaign_registry: CampaignRegistry, delays: Mapping[str, int]
+    ) -> None:
         self._partition = partition
+        self._delays = delays
         self._campaign_registry = campaign_registry
         #: Since the last call of ``take``.
         self.gathered: list[ReportPartial] = []
@@ -47,7 +51,8 @@ class ReportSource:
     def judge(self, record: SourceRecord, event: AdReport, home: int | None) -> tuple[str, Apply]:
         """The report's id, and how it is gathered; reports do not obey the watermark."""
         del home
-        report = judge_report(event, record.offset, self._partition, self._micros)
+        delay = self._delays.get(event.source, 0)
+        report = judge_report(event, record, self._partition, self._micros, delay)
 
         def apply(limits: Horizon) -> list[Contribution]:
             del limits
@@ -70,8 +75,20 @@ class ReportSource:
         )
 
 
-def judge_report(event: AdReport, offset: int, partition: int, micros: Micros) -> Report:
+def judge_report(
+    event: AdReport, record: SourceRecord, partition: int, micros: Micros, delay: int = 0
+) -> Report:
     """The report to keep; money is converted at the rate valid when the period starts.
+
+    A report covers its period up to when the report was made, less the delay of its platform. A report that does not say when
+    it was made, was made before Kafka appended it.
+
+    Args:
+        event: the report as it came.
+        record: the record that it came in.
+        partition: of the record.
+        micros: converts an amount of a currency and campaign at an instant.
+        delay: how long the platform's figures take to be complete, in milliseconds.
 
     Raises:
         Rejection: when the period is empty, or a time, count or amount is wrong.
@@ -82,23 +99,22 @@ def judge_report(event: AdReport, offset: int, partition: int, micros: Micros) -
         raise Rejection(Reason.INVALID_FIELD, "period_end is not after period_start")
     if end - start > _LONGEST_PERIOD:
         raise Rejection(Reason.INVALID_FIELD, "the period is longer than 10 years; report it in parts")
-    reported_at = event.reported_at
+    reported_at = None if event.reported_at is None else instant(event.reported_at, "reported_at")
+    made_at = record.timestamp if reported_at is None else reported_at
+    seen_until = made_at - delay if made_at - delay > start else made_at
     return Report(
         source=event.source,
         ad_id=event.ad_id,
         period_start=start,
         period_end=end,
-        version=(
-            _UNDATED if reported_at is None else instant(reported_at, "reported_at"),
-            offset,
-            partition,
-        ),
+        version=(_UNDATED if reported_at is None else reported_at, record.offset, partition),
         impressions=event.impressions or 0,
         clicks=event.clicks or 0,
         spend_micros=0
         if event.spend is None
         else micros(event.spend, event.currency, event.campaign_id, start),
         conversions_micros=0 if event.conversions is None else _millionths(event.conversions),
+        covered_end=covered_end(start, end, seen_until),
     )
 
 

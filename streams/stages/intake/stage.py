@@ -67,6 +67,8 @@ class IntakeOptions(msgspec.Struct, frozen=True):
     topic_prefix: str = ""
     refusal_limit: RefusalLimit = RefusalLimit(in_a_row=1_000, share=0.5)
     key_rule: KeyRule = KeyRule()
+    #: By source of reports, how long its figures take to be complete.
+    report_delays: dict[str, int] = {}
 
 
 class IntakeHeader(msgspec.Struct, array_like=True):
@@ -160,7 +162,7 @@ class IntakeStage:
             self.leads, self.orders, self.customers, campaign_registry, self.attribution
         )
         self.orders.on_restored = self.conversions.count_waiting
-        self._reports = ReportSource(partition, campaign_registry)
+        self._reports = ReportSource(partition, campaign_registry, options.report_delays)
         self._erasures = Erasures(self._admission(topics.ERASURES), self.conversions, self.settle)
         self._handlers = self._handlers_by_topic()
         self._panes = PaneTable(self.panes, lambda: self.attribution.whole_models)

@@ -118,10 +118,8 @@ class _Tumbling(NamedTuple):
             return are_in
         is_short = self.kind.resolution != DAYS
         for place in np.flatnonzero(~are_in).tolist():
-            report_history = merged_windows.report_histories.get(int(codes[place]))
-            are_in[place] = report_history is not None and report_history.overlaps(
-                *self.span, short_only=is_short
-            )
+            history = merged_windows.report_histories.get(int(codes[place]))
+            are_in[place] = history is not None and history.overlaps(*self.span, short_only=is_short)
         return are_in
 
 
@@ -286,9 +284,9 @@ class RollupParts:
                 continue
             for resolution, _ in enumerate(WIDTHS):
                 found.update(window_of(resolution, start) for start in campaign_windows.starts(resolution))
-            for report in campaign_windows.report_history.reports.values():
-                for version in campaign_windows.report_history.versions(report):
-                    found.update((kind.name, start) for kind, start in windows_of_report(version))
+            history = campaign_windows.report_history
+            for report in history.reports.values():
+                found.update((kind.name, start) for kind, start in windows_of_report(history, report))
         yield from (key for key in found if _is_kept(BY_NAME[key[0]], key[1], kept))
 
     # --- the sums ------------------------------------------------------------------------------------
@@ -329,7 +327,7 @@ class RollupParts:
         """What one campaign adds."""
         campaign_windows = CampaignWindows(self._merged_windows, code)
         facts = self._campaign_registry.facts(self._merged_windows.campaign_codes.names[code])
-        sums, _ = window_sums(campaign_windows, facts, window.name, window.span, tally, watermark)
+        sums = window_sums(campaign_windows, facts, window.name, window.span, tally, watermark).sums
         length = baseline_length(facts, window.span, watermark)
         rate = facts.baseline_micros_per_day
         return part_of(sums, tally.mqls_now_sql, None if rate is None or length is None else rate * length)

@@ -13,7 +13,8 @@ import numpy as np
 
 from metrics.attribution.conversion_lag import LEAD, ORDER, ConversionLags, LagCounts
 from metrics.entities.campaigns import CampaignRegistry
-from metrics.entities.reports import Report, ReportHistory
+from metrics.entities.report_overlaps import ReportRules
+from metrics.entities.reports import Report
 from metrics.kpis.compose import ReadingVersion
 from metrics.kpis.compose_many import ReadingComposer
 from metrics.records.kpi_reading import CampaignKpi, Dimension, RollupKpi, Stage
@@ -63,6 +64,7 @@ class MergeOptions(msgspec.Struct, frozen=True):
     models: tuple[str, ...] = ()
     rollups: tuple[Dimension, ...] = ()
     max_rollup_values: int = 50
+    report_rules: ReportRules = ReportRules()
 
 
 class Pace(NamedTuple):
@@ -129,7 +131,7 @@ class MergeStage:
         self.offset = 0
         self.sequence = 0
         self.campaign_codes = CampaignCodes(options.models)
-        self.merged_windows = MergedWindows(self.campaign_codes)
+        self.merged_windows = MergedWindows(self.campaign_codes, options.report_rules)
         self._readings = ReadingComposer(self.merged_windows, campaign_registry)
         self.clock = CampaignClock(options.partitions)
         self.applied_versions: dict[int, tuple[int, int]] = {}
@@ -225,8 +227,11 @@ class MergeStage:
 
     def _windows_of(self, code: int, report: Report) -> Iterator[tuple[str, int]]:
         campaign_windows = CampaignWindows(self.merged_windows, code)
-        found = windows_of_report(report)
-        return ((kind.name, start) for kind, start in found if campaign_windows.is_whole(kind, start))
+        return (
+            (kind.name, start)
+            for kind, start in windows_of_report(campaign_windows.report_history, report)
+            if campaign_windows.is_whole(kind, start)
+        )
 
     def _reopen(self, window: str, start: int, codes: Codes) -> None:
         """A window of a campaign is open in every model, also where nothing is credited in it."""
@@ -267,15 +272,13 @@ class MergeStage:
 
     def _take_report(self, campaign_id: str, report: Report) -> None:
         code = self.campaign_codes.campaign(campaign_id)
-        report_history = self.merged_windows.report_histories.setdefault(code, ReportHistory())
-        replaced, had_short = report_history.reports.get(report.key), report_history.has_short
-        if report_history.put(report) is None:
+        history = self.merged_windows.reports_of(code)
+        had_short = history.has_short
+        if not history.put(report):
             return
         self._reports.changed.add((campaign_id, report.key))
-        for one in (replaced, report):
-            if one is not None:
-                self.remark_report(code, one)
-        if report_history.has_short != had_short:
+        self.remark_report(code, report)
+        if history.has_short != had_short:
             # What reports say of an hour was null and is a number now, or the other way round.
             for start in CampaignWindows(self.merged_windows, code).starts(QUARTERS):
                 self.remark(QUARTERS, start, _only(code))

@@ -5,7 +5,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from metrics.entities.reports import Report, ReportHistory, ReportKey
+from metrics.entities.reports import Report, ReportKey, Snapshot
 from metrics.sums.tally import Tally
 from metrics.sums.tally_columns import Codes, Tallies, as_tallies, nothing
 from metrics.windows.campaign_codes import CampaignCodes
@@ -172,7 +172,7 @@ class DroppedBeforeTable:
 
 
 class ReportTable:
-    """The report that holds, by campaign, source and period, with the ends of periods that it has replaced."""
+    """The report that holds, by campaign, source, period and grain, with what its earlier versions had seen."""
 
     kind = "r"
 
@@ -188,17 +188,24 @@ class ReportTable:
         return 200 * len(self.changed)
 
     def restore(self, entries: Sequence[Restored], confirmed: int) -> Iterable[bytes]:
-        """Put back reports, and the windows that they count in."""
+        """Put back reports, and the windows that they count in.
+
+        Records from before keys told the grain come under another key, with a list of ends; they are written anew.
+        """
+        obsolete = []
         for key, value in entries:
-            sequence, report, former_ends = decode_as(tuple[int, Report, set[int]], value)
-            code = self._campaign_codes.campaign(read_key(key)[1])
-            report_history = self._merged_windows.report_histories.setdefault(code, ReportHistory())
-            report_history.restore(report, former_ends)
-            for version in report_history.versions(report):
-                self._windows.reopen_report(code, version)
-                if sequence > confirmed:
-                    self._windows.remark_report(code, version, sequence)
-        return ()
+            sequence, report, earlier = decode_as(tuple[int, Report, list[int | Snapshot]], value)
+            campaign_id = read_key(key)[1]
+            code = self._campaign_codes.campaign(campaign_id)
+            snapshots = [each for each in earlier if isinstance(each, Snapshot)]
+            self._merged_windows.reports_of(code).restore(report, snapshots)
+            if key != state_key(self.kind, campaign_id, *report.key):
+                obsolete.append(key)
+                self.changed.add((campaign_id, report.key))
+            self._windows.reopen_report(code, report)
+            if sequence > confirmed:
+                self._windows.remark_report(code, report, sequence)
+        return obsolete
 
     def take_changes(self, sequence: int) -> list[Entry]:
         """Reports that have changed."""
@@ -207,5 +214,5 @@ class ReportTable:
 
     def _entry(self, campaign_id: str, key: ReportKey, sequence: int) -> Entry:
         report_history = self._merged_windows[campaign_id].report_history
-        value = encode((sequence, report_history.reports[key], report_history.former_ends.get(key, set())))
+        value = encode((sequence, report_history.reports[key], report_history.snapshots(key)))
         return state_key(self.kind, campaign_id, *key), value

@@ -4,12 +4,14 @@ from decimal import Decimal
 
 import pytest
 
-from metrics.entities.reports import Report, ReportHistory
+from metrics.entities.report_history import ReportHistory
+from metrics.entities.reports import Report
 from metrics.records.events import AdReport
 from metrics.sums.contribution import Contribution, difference
 from metrics.sums.tally import Tally
 from metrics.values.errors import Reason, Rejection
 from metrics.values.time import DAY, HOUR
+from streams.messages.source_records import Record
 from streams.stages.intake.reports import judge_report
 
 
@@ -18,25 +20,22 @@ def report(version, clicks, end=HOUR, start=0):
 
 
 def test_the_highest_reported_at_then_offset_replaces():
-    report_history = ReportHistory()
-    assert report_history.put(report((2, 1, 0), 5)) is not None
-    assert report_history.put(report((1, 9, 0), 6)) is None
-    assert report_history.put(report((2, 1, 0), 7)) is None
-    assert report_history.put(report((2, 2, 0), 8)) is not None
-    assert (len(report_history), report_history.total.clicks, report_history.former_ends) == (1, 8, {})
-
-
-def test_a_replacement_with_another_end_remembers_how_far_the_former_reached():
-    report_history = ReportHistory()
-    for version, end in enumerate((3 * DAY, DAY, HOUR)):
-        report_history.put(report((version, 0, 0), 5, end))
-    assert report_history.former_ends == {("s", None, 0): {3 * DAY, DAY}}
-    assert report_history.has_short
+    history = ReportHistory()
+    puts = [
+        history.put(report(*each))
+        for each in (((2, 1, 0), 5), ((1, 9, 0), 6), ((2, 1, 0), 7), ((2, 2, 0), 8))
+    ]
+    assert puts == [True, False, False, True]
+    assert (len(history), history.total.clicks) == (1, 8)
 
 
 def judged(**fields):
     event = AdReport("r", "s", "c", 0, HOUR, **fields)
-    return judge_report(event, 7, 3, lambda amount, *_: int(amount * 1_000_000))
+    return judge_report(event, record(), 3, lambda amount, *_: int(amount * 1_000_000))
+
+
+def record(at=2 * HOUR):
+    return Record(7, at, None, b"{}")
 
 
 def test_an_undated_report_is_older_than_any_dated_one():
@@ -44,10 +43,27 @@ def test_an_undated_report_is_older_than_any_dated_one():
     assert judged(reported_at=5).version == (5, 7, 3)
 
 
+@pytest.mark.parametrize(
+    ("reported_at", "appended_at", "delay", "covered"),
+    [
+        (8 * HOUR, 9 * HOUR, 0, 8 * HOUR),
+        (8 * HOUR, 9 * HOUR, 3 * HOUR, 5 * HOUR),
+        (HOUR, 9 * HOUR, 3 * HOUR, HOUR),
+        (DAY, DAY, 0, None),
+        (None, 9 * HOUR, 0, 9 * HOUR),
+        (None, 2 * DAY, 0, None),
+        (-HOUR, 0, 0, None),
+    ],
+)
+def test_a_report_covers_what_its_platform_can_have_seen(reported_at, appended_at, delay, covered):
+    event = AdReport("r", "s", "c", 0, DAY, reported_at=reported_at)
+    assert judge_report(event, record(appended_at), 0, lambda *_: 0, delay).covered_end == covered
+
+
 @pytest.mark.parametrize(("start", "end"), [(0, 0), (1, 0), (0, 3_660 * DAY + 1)])
 def test_an_empty_or_endless_period_is_refused(start, end):
     with pytest.raises(Rejection, match="period") as refused:
-        judge_report(AdReport("r", "s", "c", start, end), 0, 0, lambda *_: 0)
+        judge_report(AdReport("r", "s", "c", start, end), record(), 0, lambda *_: 0)
     assert refused.value.reason is Reason.INVALID_FIELD
 
 

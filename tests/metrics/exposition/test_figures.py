@@ -2,6 +2,7 @@
 
 import msgspec
 
+from metrics.entities.report_history import Overlap
 from metrics.records.kpi_reading import Completeness
 from metrics.values.time import HOUR
 from tests.support.exposed import NOW, campaign, everything, page, reading, rolled_up, samples, value, worker
@@ -16,6 +17,22 @@ def test_completeness_is_shown_for_each_kind_of_conversion_that_was_seen():
     assert len(lines) == 1
     assert 'conversion="lead"' in lines[0]
     assert lines[0].endswith(" 0.25")
+
+
+def test_estimates_and_overlaps_of_reports_are_shown_where_a_campaign_has_reports():
+    spread = msgspec.structs.replace(reading("24h", clicks=1), spread_ratio=0.25)
+    reported = msgspec.structs.replace(campaign("c-1", spread), overlap=Overlap(3, 200, 10))
+    found = samples(worker(reported, campaign("c-2", reading("24h", clicks=1))))
+    own = {"campaign_id": "c-1", "channel": ""}
+    assert value(found, "campaign_spend_spread_ratio", **own, window="24h", model="declared") == 0.25
+    assert value(found, "campaign_covered_reports", **own) == 3
+    assert value(found, "campaign_report_disagreement_ratio", **own) == 0.05
+    for family in (
+        "campaign_spend_spread_ratio",
+        "campaign_covered_reports",
+        "campaign_report_disagreement_ratio",
+    ):
+        assert [dict(labels)["campaign_id"] for name, labels in found if name == family] == ["c-1"]
 
 
 def test_money_is_in_currency_units_and_names_its_currency():

@@ -8,7 +8,6 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metrics.entities.reports import Report, ReportHistory, ReportShare
 from metrics.sums.tally import Tally
 from metrics.values.apportion import share
 from metrics.values.time import (
@@ -145,51 +144,6 @@ def test_parts_of_a_value_over_adjoining_windows_add_up_exactly(value, start, le
     parts = [share(value, (start, start + length), pair) for pair in itertools.pairwise(edges)]
     assert sum(parts) == value
     assert min(parts) >= 0
-
-
-def reports(ids):
-    return st.builds(
-        lambda source, start, length, version, clicks, spend: Report(
-            source,
-            None,
-            start * 7 * MINUTE,
-            start * 7 * MINUTE + length,
-            (version, 0, 0),
-            3 * clicks,
-            clicks,
-            spend,
-            0,
-        ),
-        ids,
-        st.integers(0, 40),
-        st.sampled_from([1, MINUTE, HOUR, HOUR + 1, DAY, 3 * DAY]),
-        st.integers(0, 5),
-        st.integers(0, 100),
-        st.integers(0, 10**18),
-    )
-
-
-@bounded
-@given(st.lists(reports(st.sampled_from("ab")), max_size=30), st.integers(-3, 90))
-def test_shares_of_reports_equal_a_naive_loop(drawn, hour):
-    report_history, standing = ReportHistory(), {}
-    for one in drawn:
-        report_history.put(one)
-        known = standing.get(one.key)
-        if known is None or one.version > known.version:
-            standing[one.key] = one
-    for length, short_only in ((HOUR, True), (DAY, False), (7 * DAY, False)):
-        window = (hour * HOUR, hour * HOUR + length)
-        counting = [one for one in standing.values() if one.is_short or not short_only]
-        wanted = ReportShare(
-            *(
-                sum(share(getattr(one, name), (one.period_start, one.period_end), window) for one in counting)
-                for name in ReportShare._fields
-            )
-        )
-        assert report_history.share(*window, short_only=short_only) == wanted
-    assert report_history.total.clicks == sum(one.clicks for one in standing.values())
-    assert report_history.has_short == any(one.is_short for one in standing.values())
 
 
 TOPICS = ("a", "b", "c")

@@ -13,7 +13,8 @@ from decimal import Decimal
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from tests.support.oracles.cells import Expected, spread
+from tests.support.oracles.cells import COST_FIELDS, Expected, spread
+from tests.support.oracles.reports import Standing, Version
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 WINDOWS = ("1d", "total")
@@ -206,10 +207,16 @@ def expected(folder: Path) -> Expected:
     cells: Expected = {}
     for platform in PLATFORMS:
         for (campaign, period), sums in _platform(folder, platform).items():
-            spread(cells, campaign, period, WINDOWS, **sums)
+            spread(cells, campaign, _whole(period, sums), WINDOWS)
     for (campaign, period), sums in _facebook(folder).items():
-        spread(cells, campaign, period, WINDOWS, **sums)
+        spread(cells, campaign, _whole(period, sums), WINDOWS)
     return cells
+
+
+def _whole(period: tuple[int, int], sums: dict[str, int]) -> tuple[Standing, int, int]:
+    """A report of a period that is over."""
+    values = dict.fromkeys(COST_FIELDS, 0) | sums
+    return Standing([Version("ads", *period, (0,), period[1], values)]), *period
 
 
 def _platform(folder: Path, platform: Platform) -> dict[tuple[str, tuple[int, int]], dict[str, int]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from decimal import Decimal
+from typing import Any
 
 Key = tuple[str, str, int | None]
 Sums = dict[str, int | None]
@@ -53,31 +54,18 @@ def count(
             held[field] = (held[field] or 0) + value
 
 
-def spread(
-    cells: Expected, campaign: str, period: tuple[int, int], windows: Iterable[str] = ALL_WINDOWS, **sums: int
-) -> None:
-    """Add a report's sums: windows take F(min(end, period_end)) - F(max(start, period_start))."""
-    begin, end = period
-    fits = {"1h": end - begin <= LENGTHS["1h"], "1d": True, "total": True}
+def spread(cells: Expected, campaign: str, piece: tuple[Any, int, int], windows: Iterable[str]) -> None:
+    """Add a piece of a report's time: windows take what had come by their end less what had come by their start."""
+    report, begin, end = piece
     for window in windows:
-        if not fits.get(window, False):
-            continue
         length = LENGTHS.get(window, end - begin)
         low = begin if window == "total" else begin // length * length
         while low < end:
-            high = low + length
             held = cell(cells, campaign, window, low)
-            for field, value in sums.items():
-                part = floor_share(value, begin, end, min(high, end)) - floor_share(
-                    value, begin, end, max(low, begin)
-                )
+            for field in COST_FIELDS:
+                part = report.by(field, min(low + length, end)) - report.by(field, max(low, begin))
                 held[field] = (held[field] or 0) + part
-            low = high
-
-
-def floor_share(value: int, begin: int, end: int, until: int) -> int:
-    """F(t) of docs/contract.md, Reports."""
-    return value * (until - begin) // (end - begin)
+            low += length
 
 
 def differences(expected: Expected, actual: Expected, fields: Iterable[str] = FIELDS) -> list[str]:

@@ -10,7 +10,17 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-from tests.support.oracles.cells import ALL_WINDOWS, COST_FIELDS, Expected, cell, count, spread, start_of
+from tests.support.oracles.cells import (
+    ALL_WINDOWS,
+    COST_FIELDS,
+    LENGTHS,
+    Expected,
+    cell,
+    count,
+    spread,
+    start_of,
+)
+from tests.support.oracles.reports import Version, pieces
 
 Record = dict[str, Any]
 NO_CAMPAIGN = "(none)"
@@ -117,23 +127,27 @@ def _ads(cells: Expected, stream: Stream) -> None:
 
 
 def _reports(cells: Expected, stream: Stream) -> None:
-    standing: dict[tuple[Any, ...], tuple[tuple[int, int], Record]] = {}
+    by_campaign: dict[str, list[Version]] = defaultdict(list)
     for offset, record in enumerate(stream.of("ad-reports")):
-        about = (
+        campaign = record["campaign_id"]
+        if not stream.uses_reports(campaign):
+            continue
+        reported = instant(record["reported_at"]) if record.get("reported_at") is not None else None
+        version = Version(
             record["source"],
-            record["campaign_id"],
-            record.get("ad_id"),
             instant(record["period_start"]),
+            instant(record["period_end"]),
+            (-(10**18) if reported is None else reported, offset),
+            10**18 if reported is None else reported,
+            {field: record.get(field) or 0 for field in ("impressions", "clicks")}
+            | {"spend_micros": stream.micros(record, "spend")},
         )
-        reported = instant(record["reported_at"]) if record.get("reported_at") is not None else -(10**18)
-        version = (reported, offset)
-        if about not in standing or version > standing[about][0]:
-            standing[about] = (version, record)
-    for _, record in standing.values():
-        if stream.uses_reports(record["campaign_id"]):
-            period = (instant(record["period_start"]), instant(record["period_end"]))
-            sums = {field: record.get(field) or 0 for field in ("impressions", "clicks")}
-            spread(cells, record["campaign_id"], period, **sums, spend_micros=stream.micros(record, "spend"))
+        by_campaign[campaign].append(version)
+    for campaign, versions in by_campaign.items():
+        for piece in pieces(versions):
+            spread(cells, campaign, piece, ("1d", "total"))
+        for piece in pieces([each for each in versions if each.length <= LENGTHS["1h"]]):
+            spread(cells, campaign, piece, ("1h",))
 
 
 def _unknowable(cells: Expected, stream: Stream) -> None:

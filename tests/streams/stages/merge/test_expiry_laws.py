@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from metrics.entities.campaigns import CampaignRegistry
-from metrics.entities.reports import Report, ReportHistory
+from metrics.entities.reports import Report
 from metrics.sums.tally import Tally
 from metrics.sums.tally_columns import as_tallies
 from metrics.values.time import DAY, HOUR, MINUTE, floor_to
@@ -70,7 +70,6 @@ def test_panes_are_dropped_once_and_none_that_accepts_no_facts_is_left(found):
             campaign, resolution, back, has_report = step
             put(merge, campaign, resolution, back, now)
             if has_report:
-                report_history = merge.merged_windows.report_histories.setdefault(
-                    merge.campaign_codes.campaign(campaign), ReportHistory()
+                merge.merged_windows.reports_of(merge.campaign_codes.campaign(campaign)).put(
+                    Report("s", None, 0, DAY, (0, 0, 0), 1, 1, 1, 0)
                 )
-                report_history.put(Report("s", None, 0, DAY, (0, 0, 0), 1, 1, 1, 0))

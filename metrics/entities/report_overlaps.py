@@ -1,0 +1,187 @@
+"""Which of several reports about one instant counts, so that the same money counts once.
+
+Reports overlap where hours are reported and then the day over them, ads and then their campaign, days and then the week,
+or where two connectors read one account. Of each source one grain counts at each instant. The others are kept, so that
+their figures can be compared, and count nowhere.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Literal, NamedTuple
+
+from metrics.entities.reports import Report, ReportKey
+from metrics.values.intervals import Interval, IntervalSet
+
+#: The finest grain that leaves no gap in the coarser report, or the coarsest grain there is.
+GrainRule = Literal["finest", "coarsest"]
+Spend = Callable[[Report, Interval], int]
+
+
+class ReportRules(NamedTuple):
+    """Which of several reports about one instant counts.
+
+    Attributes:
+        grain: the grain that counts, of several grains of one source.
+        same_account: groups of sources that read one account, the preferred source first. Sources that share no group
+            add up: they are different platforms.
+    """
+
+    grain: GrainRule = "finest"
+    same_account: tuple[tuple[str, ...], ...] = ()
+
+    def are_of_one_account(self, one: str, other: str) -> bool:
+        """Whether two sources read the same account."""
+        return one == other or any(one in group and other in group for group in self.same_account)
+
+
+class Comparison(NamedTuple):
+    """The spend of a report, and of the finer reports that cover all of its time; in micros."""
+
+    coarse_micros: int
+    fine_micros: int
+
+
+class Chosen(NamedTuple):
+    """Where reports count.
+
+    Attributes:
+        clips: by key, the instants at which a report counts; a report that is not named counts in all of its time.
+        compared: by key, the comparison of a report with the finer ones that cover all of its time.
+    """
+
+    clips: dict[ReportKey, Sequence[Interval]]
+    compared: dict[ReportKey, Comparison]
+
+
+def choose(reports: Iterable[Report], rules: ReportRules, spend: Spend) -> Chosen:
+    """Say where each of some reports counts. The answer does not depend on their order.
+
+    Args:
+        reports: of one campaign; every report that overlaps one of them is among them.
+        rules: which grain and which source is preferred.
+        spend: the spend of a report in an interval, in micros.
+    """
+    chosen = Chosen({}, {})
+    series: dict[str, dict[str | None, list[Report]]] = {}
+    for report in reports:
+        series.setdefault(report.source, {}).setdefault(report.ad_id, []).append(report)
+    for source in series.values():
+        for each in source.values():
+            _choose_grain(each, rules, spend, chosen)
+        _choose_level(source, rules, spend, chosen)
+    _choose_source(series, rules, chosen)
+    return chosen
+
+
+def _choose_grain(reports: list[Report], rules: ReportRules, spend: Spend, chosen: Chosen) -> None:
+    """Hours and the day over them, days and the week over them: reports of one ad, or of the campaign as a whole."""
+    if len(reports) == 1:
+        return
+    reports.sort(key=lambda each: (each.period_end - each.period_start, each.version))
+    counting: list[tuple[Report, int]] = []
+    finer, waiting = IntervalSet(), list[Report]()
+    for place, report in enumerate(reports):
+        length = report.period_end - report.period_start
+        if waiting and waiting[0].period_end - waiting[0].period_start != length:
+            for each in waiting:
+                finer.add(each.period_start, each.end)
+            waiting.clear()
+        waiting.append(report)
+        reached = finer.reaches(report.period_start)
+        is_tiled = reached >= report.end
+        if is_tiled:
+            fine = _finest_spend(reports[:place], report, spend)
+            chosen.compared[report.key] = Comparison(report.spend_micros, fine)
+        if rules.grain == "coarsest":
+            counting.append((report, report.period_start))
+        elif is_tiled:
+            chosen.clips[report.key] = ()
+        elif report.covered_end is not None and _goes_on_below(reports[:place], report, reached):
+            # Both go on. The finer ones have no gap; the coarser one counts behind their end.
+            counting.append((report, reached))
+        else:
+            counting.append((report, report.period_start))
+    taken = IntervalSet()
+    for report, since in reversed(counting):
+        _clip(report, taken.outside(since, report.end), chosen)
+        taken.add(since, report.end)
+
+
+def _goes_on_below(finer: Sequence[Report], report: Report, reached: int) -> bool:
+    """Whether finer reports without a gap end less than one of their periods before an unfinished report does."""
+    return any(
+        report.end - reached <= each.period_end - each.period_start < report.period_end - report.period_start
+        for each in finer
+        if each.period_start < report.end and each.end > report.period_start
+    )
+
+
+def _finest_spend(finer: Sequence[Report], report: Report, spend: Spend) -> int:
+    """The spend that the finest of other reports give for the time of a report."""
+    seen, found = IntervalSet(), 0
+    for each in finer:
+        start, end = max(each.period_start, report.period_start), min(each.end, report.end)
+        found += sum(spend(each, part) for part in seen.outside(start, end))
+        seen.add(start, end)
+    return found
+
+
+def _choose_level(
+    series: dict[str | None, list[Report]], rules: ReportRules, spend: Spend, chosen: Chosen
+) -> None:
+    """Ads, and the campaign over them: the ads count where they cover the time and the money of the campaign's report.
+
+    Whether every ad has a report cannot be seen otherwise: platforms leave out ads that were deleted.
+    """
+    ads = [report for ad_id, each in series.items() if ad_id is not None for report in each]
+    whole = series.get(None, [])
+    if not ads or not whole:
+        return
+    time = IntervalSet()
+    for each in ads:
+        time.add(each.period_start, each.end)
+    taken = IntervalSet()
+    for report in whole:
+        clips = chosen.clips.get(report.key, ((report.period_start, report.end),))
+        if clips and all(time.covers(*clip) for clip in clips):
+            fine = sum(
+                spend(each, (max(start, low), min(end, high)))
+                for each in ads
+                for start, end in chosen.clips.get(each.key, ((each.period_start, each.end),))
+                for low, high in clips
+                if start < high and end > low
+            )
+            coarse = sum(spend(report, clip) for clip in clips)
+            chosen.compared[report.key] = Comparison(coarse, fine)
+            if rules.grain == "finest" and fine >= coarse:
+                chosen.clips[report.key] = ()
+                continue
+        for clip in clips:
+            taken.add(*clip)
+    _leave(ads, taken, chosen)
+
+
+def _choose_source(
+    series: dict[str, dict[str | None, list[Report]]], rules: ReportRules, chosen: Chosen
+) -> None:
+    """Two connectors of one account: the preferred one counts wherever it has a report."""
+    for group in rules.same_account:
+        taken = IntervalSet()
+        for source in group:
+            reports = [report for each in series.get(source, {}).values() for report in each]
+            _leave(reports, taken, chosen)
+            for report in reports:
+                taken.add(report.period_start, report.end)
+
+
+def _leave(reports: Iterable[Report], taken: IntervalSet, chosen: Chosen) -> None:
+    """Reports count only at instants that are not taken."""
+    if not taken:
+        return
+    for report in reports:
+        clips = chosen.clips.get(report.key, ((report.period_start, report.end),))
+        _clip(report, [part for clip in clips for part in taken.outside(*clip)], chosen)
+
+
+def _clip(report: Report, clips: Sequence[Interval], chosen: Chosen) -> None:
+    if list(clips) != [(report.period_start, report.end)]:
+        chosen.clips[report.key] = tuple(clips)

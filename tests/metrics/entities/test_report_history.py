@@ -1,0 +1,200 @@
+"""Reports of one campaign: unfinished periods, and several reports about the same money."""
+
+from itertools import permutations
+
+import pytest
+
+from metrics.entities.report_history import ReportHistory
+from metrics.entities.report_overlaps import ReportRules
+from metrics.entities.reports import Report, covered_end
+from metrics.values.time import DAY, HOUR, MINUTE
+
+MICROS = 1_000_000
+
+
+def report(start, end, spend, at=None, *, source="ads", ad=None, clicks=0):
+    """A report of [start, end) that was made at ``at``, by default when the period was over."""
+    made = end if at is None else at
+    return Report(source, ad, start, end, (made, 0, 0), 0, clicks, spend, 0, covered_end(start, end, made))
+
+
+def hours(first, last, spend=10, **more):
+    return [report(hour * HOUR, (hour + 1) * HOUR, spend, **more) for hour in range(first, last)]
+
+
+def history(*reports, rules=None):
+    kept = ReportHistory(rules or ReportRules())
+    for each in reports:
+        kept.put(each)
+    return kept
+
+
+def spend(kept, start, end, *, short_only=False):
+    return kept.share(start, end, short_only=short_only).spend_micros
+
+
+# --- unfinished periods -----------------------------------------------------------------------------
+
+
+def test_a_day_that_goes_on_counts_up_to_when_it_was_reported():
+    kept = history(report(0, DAY, 100, at=8 * HOUR))
+    assert spend(kept, 0, DAY) == spend(kept, 0, 8 * HOUR) == kept.total.spend_micros == 100
+    assert spend(kept, 8 * HOUR, DAY) == 0
+    assert spend(kept, 0, 2 * HOUR) == 25
+
+
+def test_money_that_was_seen_stays_where_it_was_seen():
+    kept = history(report(0, DAY, 100, at=8 * HOUR), report(0, DAY, 130, at=10 * HOUR))
+    assert spend(kept, 0, 8 * HOUR) == 100
+    assert spend(kept, 8 * HOUR, 10 * HOUR) == 30
+    kept.put(report(0, DAY, 200))
+    assert [spend(kept, *each) for each in ((0, 8 * HOUR), (8 * HOUR, 10 * HOUR), (10 * HOUR, DAY))] == [
+        100,
+        30,
+        70,
+    ]
+
+
+def test_what_is_taken_back_is_taken_from_the_latest_money_first():
+    kept = history(
+        report(0, DAY, 100, at=8 * HOUR), report(0, DAY, 130, at=10 * HOUR), report(0, DAY, 110, at=12 * HOUR)
+    )
+    assert [spend(kept, *each) for each in ((0, 8 * HOUR), (8 * HOUR, 10 * HOUR), (10 * HOUR, DAY))] == [
+        100,
+        10,
+        0,
+    ]
+
+
+def test_a_period_whose_end_moves_with_its_reports_is_one_period():
+    kept = history(report(0, 8 * HOUR, 100), report(0, 10 * HOUR, 130))
+    assert kept.total.spend_micros == 130
+    assert spend(kept, 0, 8 * HOUR) == 100
+
+
+@pytest.mark.parametrize("order", list(permutations(range(4))))
+def test_versions_in_any_order_give_the_same_curve(order):
+    versions = [report(0, DAY, value, at=at * HOUR) for at, value in ((3, 40), (8, 100), (20, 90), (24, 200))]
+    kept = history(*(versions[each] for each in order))
+    windows = [(hour * HOUR, (hour + 1) * HOUR) for hour in range(24)]
+    expected = history(*versions)
+    assert [spend(kept, *each) for each in windows] == [spend(expected, *each) for each in windows]
+    assert sum(spend(kept, *each) for each in windows) == 200
+
+
+def test_a_share_says_how_much_of_it_is_an_estimate():
+    kept = history(report(0, DAY, 240), report(DAY, 2 * DAY, 100, at=DAY + 4 * HOUR))
+    assert kept.share(0, 2 * DAY, short_only=False).spread_micros == 0
+    rolling = kept.share(4 * HOUR, DAY + 4 * HOUR, short_only=False)
+    assert (rolling.spend_micros, rolling.spread_micros) == (300, 200)
+
+
+def test_a_figure_from_before_its_period_is_spread_over_all_of_it():
+    assert spend(history(report(DAY, 2 * DAY, 240, at=0)), DAY, DAY + HOUR) == 10
+
+
+# --- grains -----------------------------------------------------------------------------------------
+
+
+def test_hours_count_where_they_leave_no_gap_in_the_day():
+    kept = history(*hours(0, 24), report(0, DAY, 250))
+    assert kept.total.spend_micros == spend(kept, 0, DAY) == 240
+    assert kept.overlap == (1, 250, 10)
+
+
+def test_the_day_counts_where_an_hour_is_missing():
+    kept = history(*hours(0, 5), *hours(6, 24), report(0, DAY, 250))
+    assert kept.total.spend_micros == spend(kept, 0, DAY) == 250
+    assert kept.overlap == (23, 0, 0)
+    assert spend(kept, HOUR, 2 * HOUR, short_only=True) == 10
+    kept.put(report(5 * HOUR, 6 * HOUR, 10))
+    assert kept.total.spend_micros == 240
+
+
+def test_an_hour_and_the_day_that_begin_together_are_two_reports():
+    kept = history(report(0, HOUR, 10), report(0, DAY, 250))
+    assert len(kept) == 2
+    assert kept.total.spend_micros == 250
+
+
+def test_days_count_under_their_week_and_the_week_where_a_day_is_missing():
+    days = [report(day * DAY, (day + 1) * DAY, 10) for day in range(7)]
+    week = report(0, 7 * DAY, 75)
+    assert history(week, *days).total.spend_micros == 70
+    partly = history(week, *days[:3], *days[4:])
+    assert (
+        partly.total.spend_micros == sum(spend(partly, day * DAY, (day + 1) * DAY) for day in range(7)) == 75
+    )
+
+
+def test_a_week_over_two_months_leaves_the_rest_of_each_month():
+    month, week = report(0, 30 * DAY, 300), report(28 * DAY, 35 * DAY, 70)
+    kept = history(month, week)
+    assert spend(kept, 0, 30 * DAY) == 300
+    assert kept.total.spend_micros == 350
+
+
+def test_hours_and_a_day_that_both_go_on_are_not_counted_twice():
+    kept = history(*hours(0, 10), report(0, DAY, 103, at=10 * HOUR + 30 * MINUTE))
+    assert spend(kept, 0, 10 * HOUR) == 100
+    assert 0 < spend(kept, 10 * HOUR, DAY) < 10
+
+
+def test_the_coarsest_grain_counts_where_it_is_asked_for():
+    kept = history(*hours(0, 24), report(0, DAY, 250), rules=ReportRules("coarsest"))
+    assert kept.total.spend_micros == 250
+
+
+# --- ads, and connectors ----------------------------------------------------------------------------
+
+
+def test_ads_of_one_period_add_up():
+    kept = history(report(0, DAY, 60, ad="a"), report(0, DAY, 40, ad="b"))
+    assert (kept.total.spend_micros, kept.overlap.covered) == (100, 0)
+
+
+def test_ads_in_their_own_days_add_up():
+    kept = history(report(0, DAY, 60, ad="a"), report(HOUR, DAY + HOUR, 40, ad="b"), *hours(0, 24, ad="c"))
+    assert kept.total.spend_micros == 340
+
+
+@pytest.mark.parametrize("campaign", [100, 99])
+def test_ads_count_where_they_hold_all_money_of_the_campaign(campaign):
+    kept = history(report(0, DAY, 60, ad="a"), report(0, DAY, 40, ad="b"), report(0, DAY, campaign))
+    assert (kept.total.spend_micros, kept.overlap.covered) == (100, 1)
+
+
+def test_the_campaign_counts_where_its_ads_hold_less():
+    kept = history(report(0, DAY, 60, ad="a"), report(0, DAY, 100))
+    assert (kept.total.spend_micros, kept.overlap) == (100, (1, 100, 40))
+
+
+def test_hours_of_ads_under_days_of_their_campaign():
+    kept = history(*hours(0, 24, 5, ad="a"), *hours(0, 24, 5, ad="b"), report(0, DAY, 240))
+    assert kept.total.spend_micros == 240
+    assert spend(kept, 0, HOUR, short_only=True) == 10
+
+
+def test_sources_are_platforms_of_their_own_unless_they_read_one_account():
+    one, other = report(0, DAY, 100, source="airbyte"), report(0, DAY, 101, source="singer")
+    assert history(one, other).total.spend_micros == 201
+    rules = ReportRules(same_account=(("singer", "airbyte"),))
+    kept = history(one, other, report(DAY, 2 * DAY, 7, source="airbyte"), rules=rules)
+    assert kept.total.spend_micros == 108
+
+
+# --- what changes where ------------------------------------------------------------------------------
+
+
+def test_the_last_day_of_a_week_changes_the_whole_week():
+    days = [report(day * DAY, (day + 1) * DAY, 10) for day in range(7)]
+    kept = history(report(0, 7 * DAY, 75), *days[:6])
+    kept.put(days[6])
+    assert kept.touched_by(days[6]) == (0, 7 * DAY)
+
+
+def test_a_shorter_replacement_still_reaches_where_the_former_did():
+    kept = history(report(0, 20 * HOUR, 5, at=20 * HOUR), report(0, 10 * HOUR, 5, at=21 * HOUR))
+    assert [each.end for each in kept.versions(report(0, 10 * HOUR, 5))] == [10 * HOUR, 20 * HOUR]
+    assert kept.overlaps(15 * HOUR, 16 * HOUR, short_only=False)
+    assert spend(kept, 0, DAY) == 5
