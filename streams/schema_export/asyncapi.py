@@ -172,6 +172,7 @@ CHANNELS: tuple[Channel, ...] = (
             "currency": "EUR",
             "sums": _SUMS,
             "other_basis": {"impressions": 0, "clicks": 0, "spend_micros": 0},
+            "spread_ratio": None,
             "kpis": _KPIS,
             "evidence": {},
             "completeness": {"leads": 0.42, "orders": 0.17},

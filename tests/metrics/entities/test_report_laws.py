@@ -1,15 +1,16 @@
 """Laws of reports: the same money counts once, whatever reports speak of it and in whatever order they come."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from metrics.entities.report_history import ReportHistory
 from metrics.entities.report_overlaps import ReportRules
 from metrics.entities.reports import Report, covered_end
 from metrics.values.time import DAY, HOUR, MINUTE
+from tests.support.examples import examples
 
 CELL = 30 * MINUTE
-bounded = settings(max_examples=150)
+bounded = examples(3)
 lengths = st.sampled_from([1, 1, 2, 2, 4, 48, 48, 96, 7 * 48])
 
 
