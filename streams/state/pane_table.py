@@ -131,7 +131,7 @@ def _cut(out: np.ndarray, size: int, ends: Integers) -> list[bytes]:
 def is_kept(name: str, models: Collection[str]) -> bool:
     """Whether the sums of a subject, a campaign or a campaign in a model, are still computed.
 
-    >>> from metrics.attribution.conversion_credit import subject
+    >>> from metrics.records.campaign_model import campaign_model
     >>> is_kept("c", ()), is_kept(campaign_model("c", "linear"), ()), is_kept(campaign_model("c", "linear"), ("linear",))
     (True, False, True)
     """

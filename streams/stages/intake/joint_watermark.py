@@ -24,7 +24,7 @@ class JointWatermark:
 
     >>> both = JointWatermark(0, 2); both.turn(PartitionStatus(50, is_idle=False)); both.watermark is None
     True
-    >>> both.hear(1, SourceProgress(40, False, 45, 40)), both.watermark, both.clicks(50)
+    >>> both.update_sender(1, SourceProgress(40, False, 45, 40)), both.watermark, both.clicks(50)
     (True, 40, 45)
     """
 

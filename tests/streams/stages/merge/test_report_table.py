@@ -23,7 +23,7 @@ def test_a_record_from_before_keys_told_the_grain_is_read_and_written_anew():
     key = state_key("r", "c", "ads", None, 0)
     value = encode((4, tuple(report)[:9], {2 * DAY}))
     assert reports.restore([(key, value)], 4) == [key]
-    assert stage.accounts["c"].report_history.total.spend_micros == 3
+    assert stage.merged_windows["c"].report_history.total.spend_micros == 3
     ((written, _),) = reports.take_changes(5)
     assert written == state_key("r", "c", *report.key)
 
@@ -32,13 +32,13 @@ def test_what_is_written_is_read_back_with_what_earlier_versions_had_seen():
     stage, reports = table()
     early = Report("ads", None, 0, DAY, (8 * HOUR, 1, 0), 0, 0, 100, 0, 8 * HOUR)
     late = Report("ads", None, 0, DAY, (2 * DAY, 2, 0), 0, 0, 220, 0)
-    history = stage.accounts.reports_of(stage.subjects.campaign("c"))
+    history = stage.merged_windows.reports_of(stage.campaign_codes.campaign("c"))
     for each in (early, late):
         history.put(each)
     reports.changed.add(("c", late.key))
     entries = reports.take_changes(1)
     other, restored = table()
     assert restored.restore(entries, 1) == []
-    found = other.accounts["c"].report_history
+    found = other.merged_windows["c"].report_history
     assert found.share(0, 8 * HOUR, short_only=False).spend_micros == 100
     assert found.total == history.total
