@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 DEMO = """
 import sys
 from streams.demo.run import run
-from streams.demo.options import Options
+from streams.demo.options import DemoOptions
 from streams.demo.worker_process import WORKER_COMMAND
 worker = [sys.executable, *sys.argv[2:]] if sys.argv[2:] else WORKER_COMMAND
 sys.exit(run(DemoOptions(seconds=float(sys.argv[1]) or None, port=0), worker))
