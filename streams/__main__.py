@@ -1,12 +1,14 @@
 """The command line: ``roistream demo | worker | topics | replay | erase | tail | board | backtest | doctor``."""
 
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from metrics.values.errors import RoistreamError
+from streams.process import quiet_clients
 from streams.settings import Settings, load
 
 _EXIT_REFUSED = 2
@@ -17,7 +19,25 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _show_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"roistream {version('roistream')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    shows_version: Annotated[
+        bool,
+        typer.Option("--version", help="Say which version this is.", callback=_show_version, is_eager=True),
+    ] = False,
+) -> None:
+    """Options before the command."""
+    del shows_version
 
 
 def _end(command: Callable[[], int]) -> None:
@@ -204,6 +224,7 @@ def doctor() -> None:
 
 def main() -> None:
     """Entry point of ``roistream``."""
+    quiet_clients()
     app(prog_name="roistream")
 
 

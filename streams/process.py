@@ -29,6 +29,16 @@ def log_to_stderr(level: str, libraries: Sequence[str]) -> None:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level)))
 
 
+def quiet_clients() -> None:
+    """Let the Kafka clients say nothing: a command says what is wrong in a sentence of its own.
+
+    Clients warn of every attempt that they repeat, as in the first seconds of a topic. Processes with a log call
+    ``log_to_stderr`` afterwards.
+    """
+    for name in ("aiokafka", "kafka"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
 @contextlib.contextmanager
 def stop_signals(stop: Callable[[], object]) -> Iterator[None]:
     """Call ``stop`` in the running event loop at SIGTERM and SIGINT, as long as the context lasts."""

@@ -5,6 +5,8 @@ import errno
 import os
 import re
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -32,3 +34,16 @@ def test_a_port_that_cannot_be_had_is_told_with_the_setting_to_change(number, sa
     assert re.search(
         said, port_refusal(OSError(number, os.strerror(number)), "127.0.0.1", 6066, "ROISTREAM_HTTP")
     )
+
+
+def test_commands_leave_it_to_their_own_sentence_what_a_client_warns_of():
+    code = (
+        "import logging, sys; sys.argv = ['roistream', '--version']\n"
+        "from streams.__main__ import main\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "logging.getLogger('aiokafka.producer').warning('retrying')\n"
+        "logging.getLogger('kafka.conn').error('no')\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert re.fullmatch(r"roistream \d+\.\d+\.\d+\n", run.stdout)
+    assert run.stderr == ""
