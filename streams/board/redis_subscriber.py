@@ -52,7 +52,7 @@ async def tell_ended(redis: Redis, session: Session) -> None:
     Raises:
         RedisError, OSError: when Redis does not answer.
     """
-    async with redis.pipeline(transaction=True) as pipeline:
+    async with redis.pipeline(transaction=False) as pipeline:
         pipeline.hset(ENDED, session.session_id, str(session.expires_at))
         pipeline.pexpire(ENDED, SESSION_MS)
         await pipeline.execute()

@@ -1,5 +1,6 @@
 """Redis with users, passwords and TLS: the views are filled; who is kept out is told and holds up nothing."""
 
+import asyncio
 import base64
 import json
 import subprocess
@@ -15,6 +16,9 @@ import pytest
 import redis
 
 from metrics.values.errors import SettingError
+from streams.board.auth import EndedSessions, Session
+from streams.board.card_store import CardStore
+from streams.board.redis_subscriber import RedisSubscriber, client, tell_ended
 from streams.embedded.broker import BrokerHandle
 from streams.settings import Settings, load
 from streams.transport.topic_admin import ensure_topics
@@ -32,7 +36,8 @@ SettingsFor = Callable[..., Settings]
 
 PASSWORD, WRONG, OPERATOR = "p@ss/word:of redis", "wr0ng-but-secret", "operators-password"
 VIEW = "roistream:kpis:declared:total"
-ACL = "~roistream:* resetchannels &roistream:kpis -@all +@hash +@scripting +publish +pexpire +pttl +info"
+ACL = "~roistream:* resetchannels &roistream:* -@all +@hash +@scripting +publish +pexpire +pttl +info"
+BOARD_ACL = "~roistream:* resetchannels &roistream:* -@all +@hash +@pubsub +pexpire"
 CLICK = ("ad-clicks", b"v", {"event_id": "e", "occurred_at": 1, "campaign_id": "c"})
 
 
@@ -92,18 +97,27 @@ def test_the_views_are_filled(
 def test_a_user_with_no_more_rights_than_the_documented_ones_is_enough(
     broker: BrokerHandle, settings_for: SettingsFor, tmp_path: Path
 ) -> None:
-    assert ACL in (Path(__file__).parents[2] / "docs" / "security.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "security.md").read_text()
+    assert ACL in page
+    assert BOARD_ACL in page
     with start_cache(OPERATOR) as port:
         server = Server("redis", port)
         with closing(redis.Redis.from_url(server.url(OPERATOR), decode_responses=True)) as operator:
-            operator.execute_command("ACL", "SETUSER", "roistream", "on", f">{PASSWORD}", *ACL.split())
+            for user, rights in (("roistream", ACL), ("board", BOARD_ACL)):
+                operator.execute_command("ACL", "SETUSER", user, "on", f">{PASSWORD}", *rights.split())
             settings = settings_for(broker, redis_url=server.url(PASSWORD, user="roistream"))
             ensure_topics(settings, create=True)
             with running_worker(settings, tmp_path) as worker:
-                write(settings, [CLICK])
+                campaign = {"campaign_id": "c", "channel": "search"}
+                write(settings, [("campaigns", b"c", campaign), CLICK])
                 wait_for("the view is filled", lambda: operator.hget(VIEW, "c"))
-                campaign = {"campaign_id": "c"}
-                write(settings, [("campaigns", b"c", campaign), ("campaigns", b"c", None)])
+                wait_for("roll-ups are filled", lambda: operator.keys("roistream:rollups:*"))
+                wait_for("the board has the card", lambda: operator.hexists("roistream:board", "c"))
+                assert sum(worker.samples()["roistream_redis_errors_total"].values()) == 0
+                with closing(redis.Redis.from_url(server.url(PASSWORD, user="board"))) as board:
+                    asyncio.run(_read_and_log_out(server.url(PASSWORD, user="board")))
+                    assert board.hget("roistream:board:ended", "s-1") == b"9"
+                write(settings, [("campaigns", b"c", None)])
                 wait_for("the field is removed", lambda: not operator.hexists(VIEW, "c"))
                 assert worker.facts()["redis"] == "up"
                 assert "version" in doctor(settings)
@@ -139,6 +153,19 @@ def test_who_is_kept_out_is_told_and_kpis_flow_on(
         told = everything_told(worker, settings)
         assert "ROISTREAM_REDIS_URL" in told
         assert_untold(told, WRONG, settings)
+
+
+async def _read_and_log_out(url: str) -> None:
+    """What the board asks of Redis: cards, messages, sessions that have ended."""
+    cards, ended = CardStore(), EndedSessions()
+    async with client(url) as asked:
+        subscriber = RedisSubscriber(asked, cards, ended, lambda **_: None)
+        following = asyncio.create_task(subscriber.run())
+        async with asyncio.timeout(30):
+            while "c" not in cards.cards:  # noqa: ASYNC110 - Redis tells it nobody else
+                await asyncio.sleep(0.05)
+        await tell_ended(asked, Session("Ana", 9, "s-1"))
+        following.cancel()
 
 
 def _down(worker: WorkerProcess) -> dict[str, Any] | None:
