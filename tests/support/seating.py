@@ -265,7 +265,7 @@ class Deployment:
         end = (await self._consumer.end_offsets([tp]))[tp]
         self._consumer.seek(tp, offset)
         found: list[Any] = []
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while await self._consumer.position(tp) < end:
                 found += (await self._consumer.getmany(tp, timeout_ms=500)).get(tp, [])
         return found
@@ -336,7 +336,7 @@ async def entries_of(settings: Settings, topic: str, partition: int = 0) -> list
 async def _markers_written(settings: Settings, tp: TopicPartition) -> None:
     """A commit returns before its markers are in the logs; only taking over waits for them."""
     consumer = aiokafka.AIOKafkaConsumer(isolation_level="read_committed", **aiokafka_options(settings))
-    async with asyncio.timeout(20), consumer:
+    async with asyncio.timeout(60), consumer:
         ((_, end),) = (await bounds(settings, [(tp.topic, tp.partition)])).values()
         while (await consumer.end_offsets([tp]))[tp] < end:  # noqa: ASYNC110
             await asyncio.sleep(0.02)  # nothing tells when a marker comes

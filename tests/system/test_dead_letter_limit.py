@@ -24,7 +24,7 @@ def test_past_the_limit_the_worker_ends_and_accepted_letters_let_it_go_on(
     bad: list[Any] = [("ad-clicks", b"v", b'{"broken":') for _ in range(60)]
     counts = write(settings, [*good[:10], *bad, *good[10:]])
     stopped = WorkerProcess(settings, tmp_path, "stopped")
-    wait_for("the worker ends", lambda: stopped.process.poll() is not None, 60)
+    wait_for("the worker ends", lambda: stopped.process.poll() is not None)
     assert stopped.process.returncode == 1
     log = stopped.log.read_text()
     assert "40 records in a row were refused" in log

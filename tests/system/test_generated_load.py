@@ -49,7 +49,7 @@ def test_two_workers_with_disorder_duplicates_and_an_idle_partition_equal_the_or
     load = _load(settings, seed=1, count=20_000)
     expected = stream.expected(as_oracle_input(load))
     with running_worker(settings, tmp_path, "a") as a, running_worker(settings, tmp_path, "b") as b:
-        wait_for("each worker has its share", lambda: _is_shared(a, b, settings), 90)
+        wait_for("each worker has its share", lambda: _is_shared(a, b, settings))
         counts = write(settings, load)
         first = _outcomes(read_all([a, b], settings, counts))
         equals(settings, expected, WINDOWS)

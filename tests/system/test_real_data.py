@@ -26,7 +26,7 @@ def test_online_retail_ends_equal_to_the_batch_computation_and_a_second_replay_c
     assert len(expected) > 1_000
     with running_worker(settings, tmp_path) as worker:
         assert replay(settings, [data], "online_retail", progress=False) in (0, 1)
-        equals(settings, expected, WINDOWS, 90)
+        equals(settings, expected, WINDOWS)
         once = last_revisions(published(settings))
         read = worker.ledger()[settings.topic(topics.ORDERS)]
         assert read["rejected"] == read["too_late"] == 0
@@ -37,7 +37,7 @@ def test_online_retail_ends_equal_to_the_batch_computation_and_a_second_replay_c
         )
         again = worker.ledger()[settings.topic(topics.ORDERS)]
         assert Counter(again) - Counter(read) == Counter(duplicate=sum(read.values()))
-        equals(settings, expected, WINDOWS, 90)
+        equals(settings, expected, WINDOWS)
         twice = last_revisions(published(settings))
         # Small windows may still be given out for the first time; what they count is in the days and totals above.
         assert {key: twice[key]["sums"] for key in once} == {
@@ -54,4 +54,4 @@ def test_ad_exports_in_their_units_and_periods_end_equal_to_the_batch_computatio
     expected = ad_exports.expected(data)
     with running_worker(settings, tmp_path):
         assert replay(settings, [data], "ad_exports", progress=False) in (0, 1)
-        equals(settings, expected, WINDOWS, 90)
+        equals(settings, expected, WINDOWS)

@@ -83,7 +83,7 @@ def test_redis_holds_the_latest_of_each_window_and_is_filled_again_after_it_was_
         assert held["window"] == "24h"
         assert held["window_end"] > held["window_start"]
         for window in ("5m", "1h", "7d", "today", "total"):
-            assert wait_for(window, lambda w=window: _view(client, w, revenue=7_000_000), 10)["revision"] > 0
+            assert wait_for(window, lambda w=window: _view(client, w, revenue=7_000_000))["revision"] > 0
         client.flushall()
         wait_for("the view is filled again", lambda: _view(client, "total", revenue=7_000_000))
         assert 0 < client.pttl("roistream:kpis:declared:total") <= settings.redis_ttl

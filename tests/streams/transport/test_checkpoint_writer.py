@@ -232,7 +232,7 @@ def test_an_owner_that_stalls_amid_a_checkpoint_and_wakes_up_succeeded_cannot_wr
             first = made.tasks[INTAKE, 0]
             hear(made, "torn")
             writing = asyncio.create_task(first.checkpoint())
-            await asyncio.wait_for(death.is_there.wait(), 10)
+            await asyncio.wait_for(death.is_there.wait(), 60)
             await succeed(made)
             hear(made, "whole")
             await made.checkpoint(INTAKE, 0)
