@@ -100,19 +100,20 @@ def test_intake_stops_reading_while_its_checkpoint_is_not_confirmed(
             death = Death(BEFORE_APPEND, at=2, stall=stall)
             take, intake = await seated(made, death)
             await take(0, 10)
-            writing = asyncio.create_task(made.processor.held[0].tasks[INTAKE].checkpoint())
-            await asyncio.wait_for(death.is_there.wait(), 5)
+            task = made.processor.held[0].tasks[INTAKE]
+            writing = asyncio.create_task(task.checkpoint())
+            await asyncio.wait_for(death.is_there.wait(), 60)
             reading = asyncio.create_task(take_all(take, 10, batches=40))
-            async with asyncio.timeout(10):
-                while intake.weight <= streams.runtime.task.HEAVY_BYTES:  # noqa: ASYNC110 - nothing tells
+            async with asyncio.timeout(60):
+                while task.store.weight <= streams.runtime.task.HEAVY_BYTES:  # noqa: ASYNC110 - nothing tells
                     await asyncio.sleep(0.01)
             for _ in range(1_000):
                 await asyncio.sleep(0)
             assert not reading.done()
             assert intake.offsets[topics.CLICKS] < 4_010
-            assert intake.weight < 2 * streams.runtime.task.HEAVY_BYTES
+            assert task.store.weight < 2 * streams.runtime.task.HEAVY_BYTES
             stall.set()
-            await asyncio.wait_for(asyncio.gather(reading, writing), 20)
+            await asyncio.wait_for(asyncio.gather(reading, writing), 60)
             assert intake.ledger[topics.CLICKS].applied == 4_010
             await made.processor.release()
 

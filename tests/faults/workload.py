@@ -25,6 +25,8 @@ HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS
 #: Their costs come from reports.
 REPORTED = ("c-10", "c-11")
+#: Of these a day is reported, too, and at each instant one grain counts: their sums fall when another takes its place.
+TWO_GRAINS = frozenset({"c-11"})
 _POISON: list[Any] = [b"{", b"\xff\xfe", b"", {"event_id": 1, "occurred_at": 2}, b"[]"]
 _JOURNEYS = 40
 _ACKNOWLEDGED_WITHIN_S = 90
@@ -106,13 +108,13 @@ def _repeated(dice: random.Random, load: Load) -> Load:
 
 
 def _reports(dice: random.Random, start: int, span_ms: int) -> Load:
-    """Quarters of an hour and a day of two campaigns, each twice, the later word being the higher."""
+    """Quarters of an hour of two campaigns and a day of one, each twice, the later word being the higher."""
     found: Load = []
     length = max(15 * MINUTE_MS, span_ms // 24)
-    periods = [(at, at + 15 * MINUTE_MS) for at in range(start, start + span_ms, length)]
-    periods.append((start // DAY_MS * DAY_MS, start // DAY_MS * DAY_MS + DAY_MS))
+    quarters = [(at, at + 15 * MINUTE_MS) for at in range(start, start + span_ms, length)]
+    day = (start // DAY_MS * DAY_MS, start // DAY_MS * DAY_MS + DAY_MS)
     for campaign in REPORTED:
-        for begin, end in periods:
+        for begin, end in [*quarters, day] if campaign in TWO_GRAINS else quarters:
             clicks = dice.randrange(1_000)
             for word in (1, 2):
                 found.append(_report(campaign, begin, end, word, clicks * word))
