@@ -122,7 +122,7 @@ def learn(ledgers: Sequence[Ledger], *, is_money: bool, least_scatter: float = 1
     rates = numbers[:, LAG_RESULTS] / np.maximum(1e-9, numbers[:, LAG_DUE] @ (chances / chances.sum()))
     return Shape(
         tuple(float(x) for x in lags),
-        _rhythm(numbers[:, WEEKDAY_RESULTS], numbers[:, WEEKDAY_DUE] * rates[:, None], unit * scatter),
+        _weekly_shape(numbers[:, WEEKDAY_RESULTS], numbers[:, WEEKDAY_DUE] * rates[:, None], unit * scatter),
         _parts(numbers[:, PART_RESULTS], numbers[:, PART_DUE], unit * scatter),
         _ages(numbers, unit * scatter),
         max(scatter, least_scatter),
@@ -170,7 +170,7 @@ def _lags(numbers: Floats, scale: Floats) -> Floats:
     return found
 
 
-def _rhythm(results: Floats, due: Floats, scale: Floats) -> tuple[float, ...]:
+def _weekly_shape(results: Floats, due: Floats, scale: Floats) -> tuple[float, ...]:
     came, owed = (results / scale[:, None]).sum(axis=0) + _CALM, (due / scale[:, None]).sum(axis=0) + _CALM
     factors = came / owed
     return tuple(float(x) for x in factors / factors.mean())
@@ -190,4 +190,4 @@ def _ages(numbers: Floats, scale: Floats) -> tuple[float, ...]:
 
 def _parts(results: Floats, due: Floats, scale: Floats) -> tuple[float, ...]:
     rates = results.sum(axis=1) / np.maximum(1e-9, due.sum(axis=1))
-    return _rhythm(results, due * rates[:, None], scale)
+    return _weekly_shape(results, due * rates[:, None], scale)
