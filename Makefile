@@ -30,8 +30,8 @@ demo: $(STAMP) ## The whole product on this machine; SECONDS=30 ends it by itsel
 stack: $(STAMP) ## Workers, board, Prometheus, Alertmanager and the demo's traffic, without Docker
 	@$(BIN)/python -m streams.stack $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
 
-quick: $(STAMP) ## On each save, under a minute: all that needs no server; ARGS=tests/metrics narrows it
-	HYPOTHESIS_PROFILE=quick $(PYTEST) -m "not server and not verify" $(ARGS)
+quick: $(STAMP) ## On each save, under a minute: what is fast and needs no server; ARGS=tests/metrics narrows it
+	HYPOTHESIS_PROFILE=quick $(PYTEST) -m "not slow and not server and not verify" $(ARGS)
 
 test: $(STAMP) ## Before a commit: everything but what only verify runs; ARGS="-k words" narrows it, JOBS=1 takes one process
 	HYPOTHESIS_PROFILE=test $(PYTEST) -m "not verify" $(ARGS)

@@ -50,6 +50,7 @@ def world(seed):
     return History(facts, readings)
 
 
+@pytest.mark.slow
 def test_control_beats_the_arm_that_does_nothing_over_twenty_seeds():
     gains, differences = [], []
     for seed in SEEDS:

@@ -21,6 +21,7 @@ def sums(**more):
     return Sums(**(nothing | more))
 
 
+@pytest.mark.slow
 def test_at_most_6_percent_of_campaigns_on_target_are_ever_paused_and_the_usual_rule_pauses_half():
     paths = watching.watch(SEED, CAMPAIGNS, cost_ratio=1.0)
     assert 0.01 < watching.by_counts(paths).ever <= 0.06
@@ -33,6 +34,7 @@ def test_at_twice_the_target_the_median_pause_comes_by_25_times_and_95_percent_b
     assert caught.p95 <= 60
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sigma", [0.4, 0.8, 1.2])
 def test_the_same_holds_for_roas_with_log_normal_order_values_of_known_mean(sigma):
     on = watching.watch(SEED, CAMPAIGNS, cost_ratio=1.0, sigma=sigma)
@@ -71,6 +73,7 @@ def test_a_known_order_value_lets_missing_orders_speak():
     assert assess(few, {"roas": 3 * MICROS}, known)["roas"].verdict == "bad"
 
 
+@pytest.mark.slow
 def test_values_that_scatter_wider_than_they_are_said_to_break_the_promise_as_the_documentation_says():
     on = watching.watch(SEED, CAMPAIGNS, cost_ratio=1.0, sigma=1.0)
     assert 0.1 < watching.by_values(on, 1.5).ever < 0.25

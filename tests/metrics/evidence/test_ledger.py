@@ -80,6 +80,7 @@ def test_a_board_learns_how_late_results_come_from_counts_alone(lag, low, high):
     assert low <= mean <= high
 
 
+@pytest.mark.slow
 def test_a_board_learns_weekdays_parts_of_the_day_and_the_first_days_of_a_campaign():
     rng = np.random.default_rng(SEED)
     hours = np.arange(28 * 24)
@@ -95,6 +96,7 @@ def test_a_board_learns_weekdays_parts_of_the_day_and_the_first_days_of_a_campai
     assert float(shape.chances @ due) / 24 <= float((first * weekend * night)[:48].mean()) + 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dispersion", [1.0, 2.0, 4.0])
 def test_the_scatter_of_days_is_seen_however_well_campaigns_do(dispersion):
     rng = np.random.default_rng(SEED)
@@ -128,6 +130,7 @@ def test_orders_that_are_worth_nothing_widen_the_scatter_of_money():
     assert seen[1] / seen[0] == pytest.approx(2, rel=0.2)
 
 
+@pytest.mark.slow
 def test_an_e_value_has_mean_1_at_most_while_the_target_is_met_late_or_not():
     rng = np.random.default_rng(SEED)
     means = []

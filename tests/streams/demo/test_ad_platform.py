@@ -94,6 +94,7 @@ def ad_traffic(world: DemoWorld, until_ms: int) -> int:
     )
 
 
+@pytest.mark.slow
 def test_a_paused_campaign_sends_no_more_ad_traffic_and_a_resumed_one_does() -> None:
     world = DemoWorld(7, 12, 100, SimulatedClock.starting(NOW))
     list(world.advance(NOW))
@@ -103,6 +104,7 @@ def test_a_paused_campaign_sends_no_more_ad_traffic_and_a_resumed_one_does() -> 
     assert ad_traffic(world, NOW + 2 * MINUTE) > 100
 
 
+@pytest.mark.slow
 def test_a_doubled_budget_doubles_the_clicks() -> None:
     world = DemoWorld(7, 12, 100, SimulatedClock.starting(NOW))
     list(world.advance(NOW + 10 * SECOND))

@@ -51,6 +51,7 @@ def test_a_file_that_is_none_of_ours_is_named(tmp_path: Path) -> None:
         begin_or_resume(tmp_path, wanted(), NOW)
 
 
+@pytest.mark.slow
 def test_a_resumed_world_has_the_same_campaigns_and_no_id_of_before() -> None:
     clock = SimulatedClock.starting(NOW)
     before, after = DemoWorld(7, 8, 20.0, clock), DemoWorld(7, 8, 20.0, clock, resumes_ms=NOW + HOUR)
@@ -63,6 +64,7 @@ def test_a_resumed_world_has_the_same_campaigns_and_no_id_of_before() -> None:
         assert not _values(first, name) & _values(second, name), name
 
 
+@pytest.mark.slow
 def test_reports_of_a_resumed_world_cover_nothing_of_before() -> None:
     clock = SimulatedClock.starting(NOW)
     resumes = NOW + HOUR + HOUR // 3

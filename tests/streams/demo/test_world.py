@@ -134,6 +134,7 @@ def test_a_refund_follows_its_order_and_is_not_larger(stream) -> None:
         assert refund.key == order.key
 
 
+@pytest.mark.slow
 def test_intake_finds_exactly_what_the_world_says_it_sent(world, stream) -> None:
     campaign_registry = CampaignRegistry("EUR")
     for arrival in world.registrations():

@@ -28,6 +28,7 @@ from tests.support.servers.worker import wait_for
 # --- life and death ---------------------------------------------------------------------------------
 
 
+@pytest.mark.server
 def test_the_broker_and_the_cache_end_with_their_context_and_leave_nothing() -> None:
     with embedded_broker() as broker, embedded_cache() as cache:
         servers = [broker.server, cache.server]
@@ -37,6 +38,7 @@ def test_the_broker_and_the_cache_end_with_their_context_and_leave_nothing() -> 
     assert not any(server.log.parent.exists() for server in servers)
 
 
+@pytest.mark.server
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells children of their parent's death")
 @pytest.mark.parametrize("name", ["broker", "cache"])
 def test_the_servers_die_with_a_killed_parent(name: str) -> None:
@@ -58,6 +60,7 @@ def test_the_servers_die_with_a_killed_parent(name: str) -> None:
     wait_for("nobody listens there", lambda: not is_listening(port), 10)
 
 
+@pytest.mark.server
 def test_records_survive_a_killed_broker_that_is_started_again() -> None:
     with embedded_broker() as broker:
         _create(broker, "kept")
@@ -67,6 +70,7 @@ def test_records_survive_a_killed_broker_that_is_started_again() -> None:
         assert _read(broker, "kept") == [b"a"]
 
 
+@pytest.mark.server
 def test_a_broker_with_a_folder_of_the_users_goes_on_where_it_stopped(tmp_path: Path) -> None:
     with embedded_broker(keep=tmp_path / "kept") as broker:
         _create(broker, "kept")
@@ -76,6 +80,7 @@ def test_a_broker_with_a_folder_of_the_users_goes_on_where_it_stopped(tmp_path: 
         assert _read(broker, "kept") == [b"a", b"b"]
 
 
+@pytest.mark.server
 def test_a_folder_that_another_broker_has_is_refused(tmp_path: Path) -> None:
     with (
         embedded_broker(keep=tmp_path),
@@ -163,6 +168,7 @@ def test_without_any_java_the_text_says_what_to_install(fresh_java, tmp_path, mo
         java_program()
 
 
+@pytest.mark.server
 def test_the_broker_runs_on_the_java_of_the_wheel(fresh_java, tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with embedded_broker() as broker:

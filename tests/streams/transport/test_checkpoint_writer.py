@@ -133,6 +133,7 @@ def written_by_intake(settings: Any) -> list[TopicPartition]:
     return [TopicPartition(settings.topic(name), 0) for name in names]
 
 
+@pytest.mark.server
 def test_an_append_without_a_broker_fails_within_its_deadline_and_nothing_follows_it(settings_for) -> None:
     async def scenario() -> None:
         async with deployment(settings) as made:
