@@ -44,7 +44,11 @@ def test_what_is_due_under_each_law_is_the_integral_of_spend_times_the_share_tha
         assert found == pytest.approx(per_hour * 24 * (days - still), rel=1e-9)
 
 
-@given(st.lists(st.tuples(st.integers(0, 40), st.floats(0, 50), st.integers(0, 9)), min_size=1, max_size=30))
+#: What is due, in millionths: spend comes in whole micros.
+millionths = st.integers(0, 50_000_000).map(lambda number: number / 1_000_000)
+
+
+@given(st.lists(st.tuples(st.integers(0, 40), millionths, st.integers(0, 9)), min_size=1, max_size=30))
 def test_the_longer_the_lag_the_less_is_due_and_never_more_than_was_spent_for(moments):
     ledger, at, results, spent = begin(Seen(START, 0.0, 0.0, 0.0, 0.0), START), START, 0.0, 0.0
     for hours, due, came in moments:
