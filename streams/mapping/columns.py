@@ -341,19 +341,20 @@ class _Column:
         order = self._frame.dates
         days = [*(_DAYS[order] if order else (*_DAYS["day-first"], *_DAYS["month-first"])), *_DAYS[""]]
         tried = [day + clock for day in days for clock in _CLOCKS]
-        reads = {form: self._readable(sample, form) for form in tried}
+        reads = self._readable(sample, tried)
         most = max(reads.values(), default=0)
         if not most:
             return []
         best = [form for form, count in reads.items() if count == most]
         return self._sole(text, best)
 
-    def _readable(self, sample: list[str], form: str) -> int:
-        (count,) = self._database.execute(
-            "SELECT count(*) FROM (SELECT try_strptime(unnest(?), ?) AS t) WHERE year(t) >= 1000",
-            [sample, form],
+    def _readable(self, sample: list[str], forms: list[str]) -> dict[str, int]:
+        """How many cells each format reads; one question for all of them, since a question takes 3 ms."""
+        counts = [f"count(*) FILTER (WHERE year(try_strptime(v, {literal(form)})) >= 1000)" for form in forms]
+        found = self._database.execute(
+            f"SELECT {', '.join(counts)} FROM (SELECT unnest(?) AS v)", [sample]
         ).fetchone()
-        return int(count)
+        return dict(zip(forms, found, strict=True))
 
     def _sole(self, text: str, best: list[str]) -> list[str]:
         if len(best) == 1:
