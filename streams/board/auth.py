@@ -15,6 +15,8 @@ from typing import NamedTuple
 
 SESSION_MS = 12 * 3_600_000
 MAX_NAME_LENGTH = 80
+#: Parts of a signed claim: name, end, id.
+_CLAIMED = 3
 
 
 class Session(NamedTuple):
@@ -53,7 +55,10 @@ class TokenAuth:
         claim, _, signature = cookie.rpartition(".")
         if not hmac.compare_digest(signature.encode(errors="replace"), self._signature(claim).encode()):
             return None
-        name, expires_at, session_id = claim.split(".", 2)  # the board signed the claim, so it is well formed
+        parts = claim.split(".")
+        if len(parts) != _CLAIMED:  # of a version whose sessions had no id
+            return None
+        name, expires_at, session_id = parts
         session = Session(_unarmour(name), int(expires_at), session_id)
         return session if now_ms < session.expires_at else None
 

@@ -52,11 +52,17 @@ class CardStore:
         self.cards: dict[str, BoardCard] = {}
         self.encoded: dict[str, msgspec.Raw] = {}
         self.columns: dict[str, ColumnView] = {}
+        #: Cards without words, made when somebody without a token first asks.
+        self._public: dict[str, msgspec.Raw] = {}
 
     def public(self, campaign_id: str) -> msgspec.Raw | None:
         """A card without what operators said and who they are; None where there is no card."""
         card = self.cards.get(campaign_id)
-        return None if card is None else msgspec.Raw(msgspec.json.encode(_without_words(card)))
+        if card is None:
+            return None
+        if campaign_id not in self._public:
+            self._public[campaign_id] = msgspec.Raw(msgspec.json.encode(_without_words(card)))
+        return self._public[campaign_id]
 
     def offer(self, value: bytes) -> str | None:
         """Take in one card; its campaign when it is news.
@@ -94,6 +100,7 @@ class CardStore:
         removed = self.cards.keys() - present
         for campaign_id in removed:
             del self.cards[campaign_id], self.encoded[campaign_id]
+            self._public.pop(campaign_id, None)
         return CardChanges(changed, set(removed))
 
     def replace_columns(self, values: Mapping[str, bytes]) -> bool:
@@ -110,4 +117,5 @@ class CardStore:
 
     def _keep(self, card: BoardCard) -> None:
         self.cards[card.campaign_id] = card
+        self._public.pop(card.campaign_id, None)
         self.encoded[card.campaign_id] = msgspec.Raw(msgspec.json.encode(card))

@@ -161,7 +161,10 @@ class AuthMiddleware:
 
         A page of a stranger can make its own name lead to the board's address and then read what is open (DNS rebinding).
         """
-        name = (urlsplit(f"//{request.host}").hostname or "").lower()
+        try:
+            name = (urlsplit(f"//{request.host}").hostname or "").lower()
+        except ValueError:  # a bracket without its other half
+            return False
         return name == "localhost" or name in self._hosts or _is_address(name)
 
     def _let_in(self, request: web.Request) -> web.Response | None:

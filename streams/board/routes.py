@@ -21,7 +21,16 @@ from streams.board.auth import RateLimit
 from streams.board.broadcast import Broadcast, Subscriber
 from streams.board.card_store import CardStore
 from streams.board.kafka_gateway import KafkaGateway
-from streams.board.middleware import UNTIL, WHO, AuthMiddleware, answer, is_own_page, refusal, too_often
+from streams.board.middleware import (
+    SESSION,
+    UNTIL,
+    WHO,
+    AuthMiddleware,
+    answer,
+    is_own_page,
+    refusal,
+    too_often,
+)
 from streams.board.redis_subscriber import RedisSubscriber, tell_ended
 from streams.board.request_models import (
     DecisionRequest,
@@ -66,6 +75,7 @@ class BoardRoutes:
     _alert_ids: OrderedDict[str, None] = field(default_factory=OrderedDict)
     #: Decisions that were sent, by id, until the trail holds them.
     _sent: OrderedDict[str, BudgetDecision] = field(default_factory=OrderedDict)
+    _deciding: asyncio.Lock = field(default_factory=asyncio.Lock)
     _decisions: RateLimit = field(default_factory=lambda: RateLimit(_DECISIONS_AT_ONCE, _DECISION_EVERY_MS))
 
     def routes(self) -> list[web.RouteDef]:
@@ -203,8 +213,13 @@ class BoardRoutes:
             return refusal(409, stale)
         # A session speaks for who opened it; a machine may say whom it speaks for.
         who = (asked.by or request[WHO]) if request[UNTIL] == 0 else request[WHO]
+        decision = decision_of(asked, who, self.now_ms(), str(uuid.uuid4()))
+        # One at a time: of two decisions of one id the second is compared with what became of the first.
+        async with self._deciding:
+            return await self._record(decision)
+
+    async def _record(self, decision: BudgetDecision) -> web.Response:
         now = self.now_ms()
-        decision = decision_of(asked, who, now, str(uuid.uuid4()))
         accepted = answer({"decision_id": decision.decision_id, "campaign_id": decision.campaign_id}, 202)
         known = self._sent.get(decision.decision_id) or self.audit_trail.decision(decision.decision_id)
         if known is not None:
@@ -274,7 +289,9 @@ class BoardRoutes:
             return stream.response
 
     def _is_over(self, request: web.Request) -> bool:
-        return 0 < request[UNTIL] <= self.now_ms()
+        session = request.get(SESSION)
+        has_ended = session is not None and self.auth.ended.holds(session.session_id)
+        return has_ended or 0 < request[UNTIL] <= self.now_ms()
 
 
 def _why_stale(asked: DecisionRequest, card: BoardCard) -> str | None:

@@ -1,5 +1,7 @@
 """Who may talk to the board: tokens, sessions, guesses, other pages."""
 
+import asyncio
+
 import pytest
 
 from metrics.budget.records import CardHold
@@ -117,9 +119,15 @@ def test_a_cookie_opens_nothing_after_the_logout_also_at_a_board_that_starts_aga
             session.cookie_jar.clear()
             assert await status_with(session, ended) == 401
             assert await status_with(session, kept) == 200
+            async with session.get("/api/events", cookies=kept) as stream:
+                session.cookie_jar.clear()
+                async with session.delete("/api/session", cookies=kept) as answer:
+                    assert answer.status == 200
+                await asyncio.wait_for(stream.read(), 30)
+            session.cookie_jar.clear()
         async with serving(settings) as (session, _):
             assert await status_with(session, ended) == 401
-            assert await status_with(session, kept) == 200
+            assert await status_with(session, kept) == 401
 
     async def status_with(session, cookie) -> int:
         async with session.get("/api/session", cookies=cookie) as answer:
@@ -154,6 +162,7 @@ def test_a_page_that_gives_the_boards_address_another_name_reads_nothing(setting
         ):
             for host, status in (
                 ("evil.example", 421),
+                ("[::1", 421),
                 ("localhost:6067", 200),
                 ("[::1]:6067", 200),
                 ("Board.example.org", 200),

@@ -75,3 +75,9 @@ def test_however_often_it_is_tried_the_rate_is_bounded(times: int):
         attempts.take("a", now)
         tried += 1
     assert tried <= 5 + (now - NOW) / 1_000
+
+
+def test_a_cookie_of_a_version_whose_sessions_had_no_id_opens_nothing():
+    access = TokenAuth(TOKEN)
+    claim = f"QW5h.{NOW + SESSION_MS}"
+    assert access.session(f"{claim}.{access._signature(claim)}", NOW) is None

@@ -126,3 +126,14 @@ def test_a_page_that_does_not_read_holds_no_more_than_names_and_a_bounded_trail(
         events = told(subscriber, cards)
     assert len(events["board"]["cards"]) == 1
     assert len(events["trail"]) == 200
+
+
+def test_what_is_told_without_a_token_is_the_newest_card_without_words():
+    store = CardStore()
+    for revision, budget in ((1, 5), (2, 7)):
+        newest = card("c-1", revision=revision, reason=f"paused by Ana {revision}", budget_micros=budget)
+        store.offer(msgspec.json.encode(newest))
+        told = msgspec.json.decode(bytes(store.public("c-1")))
+        assert (told["reason"], told["budget_micros"]) == ("", budget)
+    store.replace({})
+    assert store.public("c-1") is None
