@@ -1,6 +1,6 @@
 """What must hold after any sequence of faults: pure functions from what was read to what is wrong."""
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -106,13 +106,11 @@ def falling_revisions(published: Published) -> list[str]:
     return found
 
 
-def falling_totals(
-    published: Published, fields: Iterable[str] = GROWING, but: Container[str] = ()
-) -> list[str]:
+def falling_totals(published: Published, fields: Iterable[str] = GROWING) -> list[str]:
     """Who follows the highest revision of one model never sees a total's counts, spend or revenue go down.
 
     Conversions of an attribution model may: a late touch corrects who is credited. What happened to the campaign itself,
-    ``HAPPENED``, may not, unless it is one of those ``but``: reports of several grains take one another's place.
+    ``HAPPENED``, may not.
     """
     last: dict[str, dict[str, Any]] = {}
     found = []
@@ -123,8 +121,7 @@ def falling_totals(
             continue
         for field in fields:
             before, after = (known or record)["sums"][field], record["sums"][field]
-            may_fall = campaign in but and field in HAPPENED
-            if before is not None and (after is None or after < before) and not may_fall:
+            if before is not None and (after is None or after < before):
                 found.append(f"total of {campaign}: {field} fell from {before} to {after}")
         last[campaign] = record
     return found

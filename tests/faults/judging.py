@@ -11,7 +11,7 @@ from tests.faults import checks
 from tests.faults.faults import Scene
 from tests.faults.fleet import Fleet
 from tests.faults.words import wrong_actions
-from tests.faults.workload import HOUR_MS, MINUTE_MS, TWO_GRAINS, gaps, latest_event, read_back, registered
+from tests.faults.workload import HOUR_MS, MINUTE_MS, gaps, latest_event, read_back, registered
 from tests.support.oracles.cells import Expected
 from tests.support.oracles.journeys import Reach
 from tests.support.outside import ledgers, published
@@ -62,8 +62,7 @@ def judge(scene: Scene, settings: Settings, verdict: Verdict, load: Any) -> None
     problems = [] if is_exact else list(last)
     for model, mine in records.items():
         fields = checks.GROWING if model == DECLARED else checks.HAPPENED
-        found = checks.falling_revisions(mine) + checks.reopened(mine)
-        found += checks.falling_totals(mine, fields, TWO_GRAINS)
+        found = checks.falling_revisions(mine) + checks.falling_totals(mine, fields) + checks.reopened(mine)
         problems += [f"{model}: {each}" for each in found]
     problems += gaps(log, load) + _wrong_views(scene, settings, wanted.declared)
     verdict.problems = problems[:30]

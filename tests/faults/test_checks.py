@@ -37,15 +37,11 @@ def test_a_revision_that_falls_is_found() -> None:
     assert checks.falling_revisions([reading(2), reading(1)])
 
 
-def test_a_total_that_falls_is_found_unless_its_revision_is_old_or_reports_of_it_overlap() -> None:
+def test_a_total_that_falls_is_found_unless_its_revision_is_old() -> None:
     fallen = reading(3, window="total", sums=reading(1)["sums"])
     assert checks.falling_totals([reading(1, window="total"), reading(2, window="total")]) == []
     assert checks.falling_totals([reading(2, window="total"), reading(1, window="total")]) == []
     assert checks.falling_totals([reading(2, window="total"), fallen])
-    assert checks.falling_totals([reading(2, window="total"), fallen], but={"c"}) == []
-    no_orders = reading(3, window="total")
-    orders = reading(2, window="total", sums=no_orders["sums"] | {"orders": 1})
-    assert checks.falling_totals([orders, no_orders], but={"c"})
 
 
 def test_an_update_after_the_final_is_found() -> None:

@@ -25,8 +25,6 @@ HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS
 #: Their costs come from reports.
 REPORTED = ("c-10", "c-11")
-#: Of these a day is reported, too, and at each instant one grain counts: their sums fall when another takes its place.
-TWO_GRAINS = frozenset({"c-11"})
 _POISON: list[Any] = [b"{", b"\xff\xfe", b"", {"event_id": 1, "occurred_at": 2}, b"[]"]
 _JOURNEYS = 40
 _ACKNOWLEDGED_WITHIN_S = 90
@@ -108,16 +106,23 @@ def _repeated(dice: random.Random, load: Load) -> Load:
 
 
 def _reports(dice: random.Random, start: int, span_ms: int) -> Load:
-    """Quarters of an hour of two campaigns and a day of one, each twice, the later word being the higher."""
+    """Quarters of an hour and a day of two campaigns, each twice, the later version being the higher.
+
+    A day holds more than its quarters, as it does on a platform: where the day takes their place, a total rises.
+    """
     found: Load = []
     length = max(15 * MINUTE_MS, span_ms // 24)
-    quarters = [(at, at + 15 * MINUTE_MS) for at in range(start, start + span_ms, length)]
-    day = (start // DAY_MS * DAY_MS, start // DAY_MS * DAY_MS + DAY_MS)
+    day = start // DAY_MS * DAY_MS
     for campaign in REPORTED:
-        for begin, end in [*quarters, day] if campaign in TWO_GRAINS else quarters:
+        whole = 0
+        for begin in range(start, start + span_ms, length):
             clicks = dice.randrange(1_000)
-            for word in (1, 2):
-                found.append(_report(campaign, begin, end, word, clicks * word))
+            whole += 2 * clicks
+            found += [
+                _report(campaign, begin, begin + 15 * MINUTE_MS, word, clicks * word) for word in (1, 2)
+            ]
+        more = dice.randrange(1_000)
+        found += [_report(campaign, day, day + DAY_MS, word, whole + more * word) for word in (1, 2)]
     return found
 
 
