@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from fnmatch import fnmatch
 from hashlib import md5
 from itertools import chain
 from typing import Any
@@ -22,7 +21,7 @@ from streams.mapping import contract
 from streams.mapping.cells import LINE_BITS, Batch, Cells, literal, quoted
 from streams.mapping.columns import Ambiguous, Reading, reading
 from streams.mapping.fields import FieldSql, field_sql, instant_text
-from streams.mapping.headers import captured, found_name
+from streams.mapping.headers import captured, found_name, matches
 from streams.mapping.loader import check_zone
 from streams.mapping.model import Column, Frame, Lookup, Mapping, MappingError, Select, long_form, merged
 from streams.mapping.provenance import Traced, referred, traced
@@ -79,7 +78,7 @@ class Engine:
     outcomes: list[MappingOutcome] = field(default_factory=list)
     #: Files that only lookups read; their rows need no record.
     lookups: set[int] = field(default_factory=set)
-    _readings: dict[tuple[int, str, str], Reading] = field(default_factory=dict)
+    _readings: dict[tuple[int, str, str, str, str], Reading] = field(default_factory=dict)
     _checked: set[tuple[int, str, str]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -227,11 +226,7 @@ class _MappingRun:
         return f"{self._mapping.name}: {topic}"
 
     def _files_of(self, patterns: list[str]) -> list[Cells]:
-        matching = [
-            cells
-            for name, cells in self._files.items()
-            if not patterns or any(fnmatch(name, pattern) for pattern in patterns)
-        ]
+        matching = [cells for name, cells in self._files.items() if not patterns or matches(name, patterns)]
         kinds = {tuple(part.files) for part in self._mapping.select}
         # A mapping for one kind of file takes a file whatever it is called.
         return list(self._files.values()) if len(kinds) == 1 else matching
@@ -239,6 +234,7 @@ class _MappingRun:
     def _look_up(self, name: str, lookup: Lookup, files: list[Cells]) -> None:
         specs = long_form(lookup.columns)
         self._view("lookup_rows", files, specs, None)
+        self._refuse_unreadable(name, lookup, files, specs)
         key = quoted(lookup.key)
         version = quoted(lookup.latest) if lookup.latest else "NULL"
         # Of each column the latest value that is not empty.
@@ -251,6 +247,23 @@ class _MappingRun:
             f"CREATE OR REPLACE TEMP TABLE {quoted(name)} AS SELECT {', '.join([key, *values])} FROM lookup_rows "
             f"WHERE {key} IS NOT NULL AND ({lookup.where}) GROUP BY {key}"
         )
+
+    def _refuse_unreadable(
+        self, name: str, lookup: Lookup, files: list[Cells], specs: dict[str, Column]
+    ) -> None:
+        """A cell that cannot be read would give records an older value or none, and no record knows its lookup rows."""
+        rows = f"FROM lookup_rows WHERE {quoted(lookup.key)} IS NOT NULL AND ({lookup.where}) IS NOT FALSE"
+        for cells in files:
+            for column, part in self._read(cells, specs).items():
+                found = self._database.execute(
+                    f"SELECT _row, {part.text} FROM {cells.table} WHERE ({part.fault}) "
+                    f"AND _row IN (SELECT _row {rows}) ORDER BY _row LIMIT 1"
+                ).fetchone()
+                if found:
+                    raise MappingError(
+                        f"mapping {self._mapping.name}: lookup {name}: {column} is not {_kind(specs[column])}: {found[1]!r} "
+                        f"({self._engine.place(found[0])}). Correct the cell, or leave its row out with the lookup's where."
+                    )
 
     def _view(self, name: str, files: list[Cells], specs: dict[str, Column], used: set[str] | None) -> None:
         """A view over files: the declared columns as their types, and the others that are ``used`` as texts."""
@@ -330,7 +343,8 @@ class _MappingRun:
         return found
 
     def _reading(self, cells: Cells, place: str, name: str, spec: Column, frame: Frame) -> Reading:
-        key = (cells.number, self._mapping.name, name)
+        # A lookup may read the same file, with another column of the same name.
+        key = (cells.number, self._mapping.name, place, name, repr(spec))
         if key not in self._engine._readings:  # noqa: SLF001 - one object in two parts
             part = reading(self._database, cells, place, spec, frame, self._zone)
             self._engine._readings[key] = part  # noqa: SLF001
@@ -349,12 +363,9 @@ class _MappingRun:
                 if name not in used or part.fault == "false" or key in self._engine._checked:  # noqa: SLF001
                     continue
                 self._engine._checked.add(key)  # noqa: SLF001
-                kind = {"number": "a number", "count": "a number", "flag": "true or false"}.get(
-                    self._specs[name].type, "a time in a known format"
-                )
                 self._database.execute(
                     f"INSERT INTO faults SELECT ?, ?, _row, ?, {part.text} FROM {cells.table} WHERE {part.fault}",
-                    [self._mapping.name, name, f"{name} is not {kind}"],
+                    [self._mapping.name, name, f"{name} is not {_kind(self._specs[name])}"],
                 )
 
     def _leave_skipped(self) -> None:
@@ -472,6 +483,12 @@ def _hash(cells: Cells) -> str:
     """SQL of a hash over a row's texts, in the order of their names: the same whatever the file's format."""
     parts = ", ".join(f"coalesce({cells.places[name]}, '')" for name in sorted(cells.places))
     return f"md5(concat_ws(chr(31), {parts}))" if parts else "''"
+
+
+def _kind(spec: Column) -> str:
+    """What a cell of a column has to be, for people."""
+    kinds = {"number": "a number", "count": "a number", "flag": "true or false"}
+    return kinds.get(spec.type, "a time in a known format")
 
 
 def _sql_of(part: Reading | None, spec: Column, scale: int) -> str:

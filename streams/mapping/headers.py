@@ -1,7 +1,8 @@
-"""Names of columns: which of a file's names a declared column means, and which mapping a header fits."""
+"""Names: which of a file's names a declared column means, and whether a file has a name that a mapping reads."""
 
 import re
 from collections.abc import Iterable
+from fnmatch import fnmatch
 from functools import lru_cache
 
 from streams.mapping.model import Column, listed
@@ -45,3 +46,13 @@ def captured(names: Iterable[str], spec: Column) -> str | None:
             if match:
                 return match[1]
     return None
+
+
+def matches(name: str, patterns: Iterable[str]) -> bool:
+    """Whether a file's name is one of a mapping's; ``.gz`` does not count.
+
+    >>> matches("orders_2026.csv.gz", ["orders*.csv"])
+    True
+    """
+    bare = name.removesuffix(".gz")
+    return any(fnmatch(name, pattern) or fnmatch(bare, pattern) for pattern in patterns)

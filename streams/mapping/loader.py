@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from streams.mapping.contract import RECORDS
-from streams.mapping.model import Mapping, MappingError
+from streams.mapping.model import Mapping, MappingError, long_form
 
 _OLD = (
     "mapping {name} is written in the language before SQL ([[output]] and field tables). Declare its columns under "
@@ -107,3 +107,8 @@ def _check(mapping: Mapping) -> None:
         for column in filter(None, [lookup.key, lookup.latest]):
             if column not in lookup.columns:
                 raise MappingError(f"mapping {mapping.name}: lookup {name} has no column {column!r}.")
+        if lookup.latest and long_form(lookup.columns)[lookup.latest].type in {"text", "flag"}:
+            raise MappingError(
+                f"mapping {mapping.name}: lookup {name} cannot tell the latest by {lookup.latest!r}, which is a text: '9' "
+                'would be later than \'10\'. Declare it as "time", "date" or "number".'
+            )

@@ -1,9 +1,8 @@
 """Which built-in mapping a file is for, by the names of its columns and its own."""
 
 from collections.abc import Iterable, Sequence
-from fnmatch import fnmatch
 
-from streams.mapping.headers import found_name
+from streams.mapping.headers import found_name, matches
 from streams.mapping.loader import builtin, builtin_names
 from streams.mapping.model import Mapping, MappingError, listed
 
@@ -36,7 +35,7 @@ def recognised(name: str, header: Sequence[str], known: Iterable[Mapping]) -> Ma
 def _score(mapping: Mapping, name: str, header: Sequence[str]) -> int:
     """How many columns a mapping finds; 0 where one that it needs is absent, or the file's name is another's."""
     patterns = [pattern for select in mapping.select for pattern in select.files]
-    if patterns and not any(fnmatch(name, pattern) for pattern in patterns):
+    if patterns and not matches(name, patterns):
         return 0
     if absent(mapping, header):
         return 0

@@ -15,7 +15,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from fnmatch import fnmatch
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -543,9 +542,3 @@ def _float_text(value: float) -> str | None:
         return None  # NaN is what tables use for nothing
     # Tables turn integer ids into floats where one is missing; 17850.0 is the customer 17850.
     return format(Decimal(int(value) if value.is_integer() else repr(value)), "f")
-
-
-def matches(name: str, patterns: Iterable[str]) -> bool:
-    """Whether a file's name is one of a mapping's; ``.gz`` does not count."""
-    bare = name.removesuffix(".gz")
-    return any(fnmatch(name, pattern) or fnmatch(bare, pattern) for pattern in patterns)

@@ -7,10 +7,11 @@ from pathlib import Path
 from metrics.values.errors import RoistreamError
 from streams.mapping.cells import Cells
 from streams.mapping.engine import Engine
+from streams.mapping.headers import matches
 from streams.mapping.model import Frame, Mapping, MappingError, merged
 from streams.mapping.provenance import mentioned
 from streams.mapping.recognition import candidates, recognised, unknown_header, wanted_names
-from streams.replay.file_readers import Source, expand, is_data, matches, sources
+from streams.replay.file_readers import Source, expand, is_data, sources
 
 Progress = Callable[[str], None]
 
@@ -75,7 +76,6 @@ class _ReplayRun:
         lookups = [lookup for mapping in self._known for lookup in mapping.lookups.values()]
         self._lookup_names = [list(lookup.columns) for lookup in lookups]
         self._taken: dict[str, dict[str, Cells]] = {}
-        self._lookups: dict[tuple[str, str], list[Cells]] = {}
         self._folders: set[Path] = set()
         self._read: dict[Path, list[Cells]] = {}
         self.result = ReplayPipeline(engine)

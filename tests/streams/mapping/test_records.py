@@ -1,5 +1,6 @@
 """Rows become records by SQL: groups, ids, keys, order, and the reason of every row without a record."""
 
+import gzip
 import json
 
 import pytest
@@ -154,6 +155,59 @@ def test_an_id_that_no_lookup_knows_leaves_the_row_unmapped(run):
     )
     assert result.left == {"ad-clicks: refused": 1}
     assert "campaign_id" in result.examples["ad-clicks: refused"][0]
+
+
+ADS = "ad,campaign,version\n1,newer,10\n1,older,9\n"
+CLICK = "at,ad,cost,who\n2026-06-01,1,12,v\n"
+
+
+def test_the_latest_row_of_a_lookup_is_the_greatest_number_and_not_the_greatest_text(run):
+    (click,) = run({"clicks.csv": CLICK, "ads.csv": ADS}, CLICKS).values()
+    assert click["campaign_id"] == "newer"
+
+
+@pytest.mark.parametrize("kind", ["text", "flag"])
+def test_a_lookup_whose_latest_is_compared_as_a_text_is_refused(run, kind):
+    with pytest.raises(MappingError, match="lookup ads cannot tell the latest by 'version'"):
+        run(
+            {"clicks.csv": CLICK, "ads.csv": ADS},
+            CLICKS.replace('version = "number"', f'version = "{kind}"'),
+        )
+
+
+def test_a_cell_of_a_lookup_that_cannot_be_read_is_an_error_and_not_an_older_value(run):
+    files = {"clicks.csv": CLICK, "ads.csv": ADS + "1,newest,11x\n"}
+    with pytest.raises(MappingError, match=r"lookup ads: version is not a number: '11x' \(ads.csv:4\)"):
+        run(files, CLICKS)
+    (click,) = run(
+        files, CLICKS.replace('latest = "version"', 'latest = "version"\nwhere = "campaign <> \'newest\'"')
+    ).values()
+    assert click["campaign_id"] == "newer"
+
+
+def test_a_lookup_and_the_rows_may_read_a_file_with_different_columns_of_one_name(run):
+    mapping = """
+description = "steps with the time of their order"
+[columns]
+at = { name = "step_at", type = "time" }
+total = "number"
+[lookups.orders]
+files = ["steps.csv"]
+key = "order"
+columns = { order = "text", at = { name = "order_at", type = "time" } }
+[[select]]
+topic = "orders"
+files = ["steps.csv"]
+key = ["order_id"]
+id = ["order_id"]
+sql = '''SELECT rows."order" AS order_id, rows.at AS occurred_at, total AS revenue, CAST(orders.at AS VARCHAR) AS campaign_id
+FROM rows LEFT JOIN orders ON orders."order" = rows."order"'''
+"""
+    (order,) = run(
+        {"steps.csv": "order,order_at,step_at,total\n1,2026-05-01,2026-06-01,5\n"}, mapping
+    ).values()
+    assert order["occurred_at"] == "2026-06-01T00:00:00Z"
+    assert order["campaign_id"].startswith("2026-05-01")
 
 
 def test_rows_are_traced_through_subqueries_joins_windows_and_unions(run):
@@ -361,3 +415,18 @@ def test_a_named_file_that_no_select_reads_is_refused(tmp_path):
         replayed([tmp_path / "other.csv"], "ad_exports")
     with pytest.raises(MappingError, match="does not read"):
         replayed([tmp_path], "ad_exports")
+
+
+def test_a_packed_file_is_read_by_the_select_that_its_name_is_for(run):
+    mapping = CLICKS.replace("sql = '''SELECT rows.at", "key = [\"visitor_id\"]\nsql = '''SELECT rows.at")
+    mapping += """
+[[select]]
+topic = "leads"
+files = ["leads.csv"]
+key = ["lead_id"]
+id = ["lead_id"]
+sql = "SELECT who AS lead_id, 'lead' AS stage, rows.at AS occurred_at FROM rows"
+"""
+    result = run({"clicks.csv.gz": gzip.compress(CLICK.encode()), "ads.csv": ADS}, mapping)
+    assert [value["visitor_id"] for value in result.values("ad-clicks")] == ["v"]
+    assert result.left == {}
