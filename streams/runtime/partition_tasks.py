@@ -31,12 +31,12 @@ class PartitionTasks:
     """Both stages of one partition, and the board where the board is held with it.
 
     Attributes:
-        intake: stage one.
-        merge: stage two.
+        intake: of the source partition.
+        merge: of the merge partition.
         tasks: of intake, of merge, and of the board.
         generation: of the consumer group.
         idleness: by input topic.
-        board: stage three.
+        board: the budget stage.
         running: what runs beside the feeding.
     """
 

@@ -67,20 +67,20 @@ class StageFactory:
         )
 
     def intake(self, partition: int) -> StateStore[IntakeStage]:
-        """Stage one of a partition."""
+        """Intake of a partition."""
         stage = IntakeStage(partition, self._intake_options, self._campaign_registry, self._acceptance)
         stage.dead_letters.reasons = self._telemetry.dead_letters
         stage.attribution.count_into(self._telemetry.rekeyed)
         return StateStore(stage, self._now())
 
     def merge(self, partition: int) -> StateStore[MergeStage]:
-        """Stage two of a partition."""
+        """Merge of a partition."""
         return StateStore(
             MergeStage(partition, self._merge_options, self._campaign_registry, self._pace), self._now()
         )
 
     def board(self, local: Callable[[int], int | None]) -> StateStore[BudgetStage]:
-        """Stage three; ``local`` is the watermark of a partition that is merged in this process."""
+        """The budget stage; ``local`` is the watermark of a partition that is merged in this process."""
         settings = self._settings
         stage = BudgetStage(
             settings.policies,

@@ -244,7 +244,7 @@ class TaskManager:
     def look_around(self) -> None:
         """Once a second: which topics are idle, how far behind each is.
 
-        Where one partition has a backlog, all of stage two here has one: partials go from each partition to each.
+        Where one partition has a backlog, all of merge here has one: partials go from each partition to each.
         """
         now = self._ports.monotonic()
         for partition, held in self.held.items():

@@ -129,7 +129,7 @@ class RedisViews:
         return RedisSnapshot(self.is_up, pending, self._written, self._errors)
 
     def confirmed(self, checkpoint: Checkpoint) -> None:
-        """Take the readings of a checkpoint of stage two."""
+        """Take the readings of a checkpoint of merge."""
         views = checkpoint.views
         if isinstance(views, MergeViews):
             self.offer(views.readings, checkpoint.birth)

@@ -31,8 +31,8 @@ class Step(NamedTuple):
 
 
 STEPS = (
-    Step("Stage one alone", "intake"),
-    Step("Stage two alone", "bench_merge"),
+    Step("Intake alone", "intake"),
+    Step("Merge alone", "bench_merge"),
     Step("Crediting conversions", "bench_crediting"),
     Step("Touches of visitors", "bench_journeys"),
     Step("The page of metrics", "bench_metrics"),

@@ -1,4 +1,4 @@
-"""CPU time of a conversion: stage one with every model, fed as in the benchmark, without a broker.
+"""CPU time of a conversion: intake with every model, fed as in the benchmark, without a broker.
 
 Run as ``python -m tests.bench.bench_crediting [--clicks N] [--profile FILE]``.
 """
@@ -38,7 +38,7 @@ def slabs(records: Records, size: int, now: int) -> Iterator[SourceRecords]:
 def run(
     clicks: Clicks, conversions: Conversions | None, models: tuple[str, ...]
 ) -> tuple[float, IntakeStage]:
-    """Seconds of thread time that stage one of partition 0 takes for everything, with its checkpoints."""
+    """Seconds of thread time that intake of partition 0 takes for everything, with its checkpoints."""
     now = time.time_ns() // 1_000_000
     options = _OPTIONS if not models else _with(models)
     intake = IntakeStage(0, options, CampaignRegistry("EUR"))

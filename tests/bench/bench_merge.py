@@ -1,4 +1,4 @@
-"""Stage two alone, without a broker: `python tests/bench/bench_merge.py`.
+"""Merge alone, without a broker: `python tests/bench/bench_merge.py`.
 
 Bundles with one minute of every campaign come from one source partition; panes taken in and readings given out, in
 microseconds each, as thread time of one core.

@@ -1,4 +1,4 @@
-"""Stage one alone, without a broker: `python -m tests.bench.intake`.
+"""Intake alone, without a broker: `python -m tests.bench.intake`.
 
 One partition's clicks, as record batches of 3 000 in fetches of so many bytes; thread time of one core per click and step,
 the least of several runs.

@@ -89,7 +89,7 @@ def test_a_leap_of_the_watermark_closes_its_windows_over_several_checkpoints(mon
 
 
 def _with_fresh_merge(machine):
-    """The same logs before stage two ever read them."""
+    """The same logs before merge ever read them."""
     machine.changelogs.pop((MERGE, 0))
     machine.kpis.clear()
     machine.open(MERGE, 0)

@@ -1,4 +1,4 @@
-"""Stage three: the budget controller's board, its inputs, and where they are read to. Synchronous, free of I/O.
+"""The budget stage: the budget controller's board, its inputs, and where they are read to. Synchronous, free of I/O.
 
 There is one board, since limits of columns and totals hold over all campaigns: whoever has partition 0 has it. The stage
 reads every partition of its topics by itself; its place in them is stored with the board.

@@ -1,4 +1,4 @@
-"""Stage one, one source partition: each record gets a verdict, and counts in panes; what changed goes to merge partitions.
+"""Intake, of one source partition: each record gets a verdict, and counts in panes; what changed goes to merge partitions.
 
 Everything here is synchronous and free of I/O. Offsets advance in the same step as the state they belong to, so a
 checkpoint can never cut a slice in two.
@@ -72,7 +72,7 @@ class IntakeOptions(msgspec.Struct, frozen=True):
 
 
 class IntakeHeader(msgspec.Struct, array_like=True):
-    """The part of stage one in a checkpoint's header.
+    """The part of intake in a checkpoint's header.
 
     Attributes:
         offsets: the next one to read, by source topic.
@@ -125,7 +125,7 @@ class IntakeStage:
 
     header_type = IntakeHeader
     format_1 = (0, 1, 2, 3, 4)
-    #: Always due: what waits here has not reached the second stage.
+    #: Always due: what waits here has not reached merge.
     due_at = 0
 
     def __init__(

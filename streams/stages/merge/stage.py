@@ -1,4 +1,4 @@
-"""Stage two, one merge partition: sum the partitions' partials, keep windows, decide what is published.
+"""Merge, of one merge partition: sum the partitions' partials, keep windows, decide what is published.
 
 Synchronous and free of I/O, like intake. A pane is the sum of whole values, one per source partition, so
 a value that comes twice changes nothing; values of an epoch that has been succeeded are ignored.
@@ -83,7 +83,7 @@ class Pace(NamedTuple):
 
 
 class MergeHeader(msgspec.Struct, array_like=True):
-    """The part of stage two in a checkpoint's header.
+    """The part of merge in a checkpoint's header.
 
     Attributes:
         closed: how far windows are final, and have gone out for sure.

@@ -145,6 +145,6 @@ def test_a_page_changes_nothing_however_many_campaigns_there_are():
 
 
 def state_of(machine: Machine):
-    """All that stage two waits to write or to give out."""
+    """All that merge waits to write or to give out."""
     stage = machine.merge(0)
     return len(stage.rolling_schedule), len(stage.schedule), stage.sequence, machine.stages[MERGE, 0].is_dirty

@@ -1,4 +1,4 @@
-"""Attribution as stage one sees it: journeys, what leaves for the homes of persons, and the clock of all source partitions.
+"""Attribution as intake sees it: journeys, what leaves for the homes of persons, and the clock of all source partitions.
 
 ``NoAttribution`` is the null object where no model is computed; ``Attribution`` is the whole. Neither has I/O.
 """
