@@ -1,9 +1,9 @@
 """All reports of one campaign: which counts where, and what windows take of them."""
 
-from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from metrics.entities.report_index import ReportIndex
 from metrics.entities.report_overlaps import Comparison, ReportRules, choose
 from metrics.entities.reports import (
     Report,
@@ -11,14 +11,14 @@ from metrics.entities.reports import (
     ReportShare,
     Snapshot,
     add_up,
-    part_of_period,
+    end_of_part,
+    part_of,
     share_of,
     snapshot_of,
 )
 from metrics.values.intervals import Interval, IntervalSet
 
 _DEFAULT_RULES = ReportRules()
-_Place = tuple[int, str, bool, str, int]
 
 
 class Overlap(NamedTuple):
@@ -47,9 +47,9 @@ class ReportHistory:
         self.reports: dict[ReportKey, Report] = {}
         #: Earlier versions in order of time, the highest of each part of the period.
         self._snapshots: dict[ReportKey, tuple[Snapshot, ...]] = {}
-        self._places: list[_Place] = []
-        self._series: dict[str, dict[str | None, list[tuple[int, int]]]] = {}
-        self._longest = 0
+        self._by_time = ReportIndex[ReportKey]()
+        #: The same by source and ad.
+        self._series: dict[str, dict[str | None, ReportIndex[ReportKey]]] = {}
         self._short = 0
         #: Where reports count that do not count in all of their time: among all, and among the short ones only.
         self._clips: tuple[dict[ReportKey, Sequence[Interval]], dict[ReportKey, Sequence[Interval]]] = (
@@ -100,21 +100,19 @@ class ReportHistory:
         known = self.reports.get(key)
         if known is not None and known.version >= report.version:
             has_changed = known.version > report.version and self._keep(known, report)
-            if has_changed and key in self._clips[0]:
-                self._unresolved.add(known.period_start, known.end)
+            if has_changed:
+                self._choose_later(known, known.end)
             return has_changed
         if known is None:
-            insort(self._places, _place(report))
-            series = self._series.setdefault(report.source, {}).setdefault(report.ad_id, [])
-            insort(series, (report.period_start, report.grain))
             self._short += report.is_short
+            for index in self._indexes(report):
+                index.add(key, report.grain, (report.period_start, report.period_end))
         else:
             self._keep(report, known)
+            self._stretch(report, report.period_end)
         self._count(report, known)
         self.reports[key] = report
-        self._longest = max(self._longest, report.period_end - report.period_start)
-        if key in self._clips[0] or key in self._clips[1] or self._meets_another(report):
-            self._unresolved.add(report.period_start, max(report.end, known.end if known else 0))
+        self._choose_later(report, max(report.end, known.end if known else 0))
         return True
 
     def restore(self, report: Report, snapshots: Iterable[Snapshot]) -> None:
@@ -123,7 +121,7 @@ class ReportHistory:
         found = sorted(snapshots, key=lambda each: each.at)
         if found:
             self._snapshots[report.key] = tuple(found)
-            self._longest = max(self._longest, found[-1].at - report.period_start)
+            self._stretch(report, found[-1].at)
 
     def versions(self, report: Report) -> Iterator[Report]:
         """A report, and once more with each later end that an earlier version had."""
@@ -132,24 +130,29 @@ class ReportHistory:
             if snapshot.at > report.end:
                 yield report._replace(period_end=snapshot.at, covered_end=None)
 
-    def touched_by(self, report: Report) -> Interval:
-        """Where figures may have changed when a report came.
+    def touched_by(self, report: Report, *, short_only: bool = False) -> Interval:
+        """Where figures may have changed when a report came, in all windows or in those of short reports only.
 
-        In its own time, and in that of the coarser reports over it, which count or do not count by what lies below them.
+        In its own time; in that of the reports over it, which count or do not count by what lies below them; and in that of
+        the campaign's reports over all of this, which count or do not count by what their ads hold.
         """
-        start, end = self.span_of(report)
-        for other in self._near(report.period_start, end):
-            if (
-                other.end > report.period_start
-                and other.grain >= report.grain
-                and self._may_be_one(report, other)
-            ):
+        levels = self._series[report.source]
+        touched = self._widened(levels[report.ad_id], self._span_of(report), short_only=short_only)
+        if None in levels and len(levels) > 1:
+            touched = self._widened(levels[None], touched, short_only=short_only)
+        return touched
+
+    def _widened(self, index: ReportIndex[ReportKey], span: Interval, *, short_only: bool) -> Interval:
+        """An interval and the time of all reports that reach into it."""
+        start, end = span
+        for other in self._near(*span, index):
+            if other.end > span[0] and (other.is_short or not short_only):
                 start, end = min(start, other.period_start), max(end, other.end)
         return start, end
 
-    def span_of(self, report: Report) -> Interval:
-        """The time that a report covers, or covered in an earlier version."""
-        return report.period_start, max(each.end for each in self.versions(report))
+    def _span_of(self, report: Report) -> Interval:
+        """The time that a report covers, or covered in any earlier version; up to a part of a period longer."""
+        return report.period_start, max(end_of_part(report, each.end) for each in self.versions(report))
 
     def share(self, start: int, end: int, *, short_only: bool) -> ReportShare:
         """What of the reports counts in the window [start, end)."""
@@ -168,8 +171,9 @@ class ReportHistory:
     def overlaps(self, start: int, end: int, *, short_only: bool) -> bool:
         """Whether any report covers a part of the window [start, end), or did before it was replaced."""
         return any(
-            version.end > start and (version.is_short or not short_only)
+            version.end > start
             for report in self._near(start, end)
+            if report.is_short or not short_only
             for version in self.versions(report)
         )
 
@@ -177,8 +181,8 @@ class ReportHistory:
 
     def _keep(self, newest: Report, report: Report) -> bool:
         """Remember an earlier version, unless a higher one ends in the same part of the period."""
-        part, last = part_of_period(newest, report.end), part_of_period(newest, newest.end)
-        kept = {part_of_period(newest, each.at): each for each in self.snapshots(newest.key)}
+        part, last = part_of(newest, report.end), part_of(newest, newest.end)
+        kept = {part_of(newest, each.at): each for each in self.snapshots(newest.key)}
         kept.pop(last, None)
         if part != last and (part not in kept or kept[part].version < report.version):
             kept[part] = snapshot_of(report)
@@ -195,25 +199,33 @@ class ReportHistory:
         before = self._counted.pop(report.key, None) or (_whole(known) if known else ReportShare())
         self._total = add_up((self._total, _whole(report), _negative(before)))
 
-    def _meets_another(self, report: Report) -> bool:
-        """Whether another report may mean money of this one."""
-        own = self._series[report.source][report.ad_id]
-        low = bisect_left(own, (report.period_start - self._longest, 0))
-        high = bisect_left(own, (report.end, 0))
-        for start, grain in own[low:high]:
-            other = self.reports[report.source, report.ad_id, start, grain]
-            if other.key != report.key and other.end > report.period_start:
-                return True
-        levels = self._series[report.source]
-        has_levels = len(levels) > 1 and None in levels
-        has_twins = any(
+    def _choose_later(self, report: Report, end: int) -> None:
+        """Have it chosen anew where a report counts, and what overlaps it up to ``end``, if there is anything to choose."""
+        if (
+            report.key in self._clips[0]
+            or report.key in self._clips[1]
+            or any(
+                other.key != report.key and other.end > report.period_start
+                for other in self._about_the_same(report, end)
+            )
+        ):
+            self._unresolved.add(report.period_start, end)
+
+    def _about_the_same(self, report: Report, end: int) -> Iterator[Report]:
+        """Reports near the time of a report, up to ``end``, that may mean money of it."""
+        levels, start = self._series[report.source], report.period_start
+        has_ads = report.ad_id is None and len(levels) > 1
+        if has_ads or any(
             source != report.source and self.rules.are_of_one_account(source, report.source)
             for source in self._series
-        )
-        return (has_levels or has_twins) and any(
-            other.key != report.key and other.end > report.period_start and self._may_be_one(report, other)
-            for other in self._near(report.period_start, report.end)
-        )
+        ):
+            for other in self._near(start, end):
+                if self._may_be_one(report, other):
+                    yield other
+            return
+        yield from self._near(start, end, levels[report.ad_id])
+        if report.ad_id is not None and None in levels:
+            yield from self._near(start, end, levels[None])
 
     def _may_be_one(self, one: Report, other: Report) -> bool:
         if one.source != other.source:
@@ -249,15 +261,16 @@ class ReportHistory:
                     self._total = add_up((self._total, counted, _negative(_whole(report))))
 
     def _component(self, start: int, end: int) -> tuple[list[Report], Interval]:
-        while True:
-            reports = [each for each in self._near(start, end) if each.end > start]
-            span = (
-                min((each.period_start for each in reports), default=start),
-                max((each.end for each in reports), default=end),
-            )
-            if span[0] >= start and span[1] <= end:
-                return reports, (start, end)
-            start, end = min(start, span[0]), max(end, span[1])
+        """All reports that overlap an interval, directly or through others, and the time of all of them."""
+        while (first := min((each.period_start for each in self._across(start)), default=start)) < start:
+            start = first
+        while (last := max((each.end for each in self._across(end)), default=end)) > end:
+            end = last
+        return [each for each in self._near(start, end) if each.end > start], (start, end)
+
+    def _across(self, at: int) -> Iterator[Report]:
+        """Reports of the time before an instant and behind it."""
+        return (each for each in self._near(at, at) if each.end > at)
 
     def _spend(self, report: Report, part: Interval) -> int:
         return self._share(report, part, part).spend_micros
@@ -265,16 +278,18 @@ class ReportHistory:
     def _share(self, report: Report, clip: Interval, window: Interval) -> ReportShare:
         return share_of(report, self.snapshots(report.key), clip, window)
 
-    def _near(self, start: int, end: int) -> Iterator[Report]:
-        """Reports whose period may reach into a window."""
-        low = bisect_left(self._places, (start - self._longest,))
-        high = bisect_left(self._places, (end,))
-        for period_start, source, has_ad, ad_id, grain in self._places[low:high]:
-            yield self.reports[source, ad_id if has_ad else None, period_start, grain]
+    def _near(self, start: int, end: int, index: ReportIndex[ReportKey] | None = None) -> Iterator[Report]:
+        """Reports whose period may reach into a window, of all or of those in an index."""
+        return (self.reports[key] for key in (index or self._by_time).near(start, end))
 
+    def _indexes(self, report: Report) -> tuple[ReportIndex[ReportKey], ReportIndex[ReportKey]]:
+        ads = self._series.setdefault(report.source, {})
+        return self._by_time, ads.setdefault(report.ad_id, ReportIndex())
 
-def _place(report: Report) -> _Place:
-    return report.period_start, report.source, report.ad_id is not None, report.ad_id or "", report.grain
+    def _stretch(self, report: Report, end: int) -> None:
+        """A report may reach to an instant that its first version did not reach."""
+        for index in self._indexes(report):
+            index.stretch(report.grain, end - report.period_start)
 
 
 def _whole(report: Report) -> ReportShare:

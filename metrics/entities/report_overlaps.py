@@ -8,6 +8,7 @@ their figures can be compared, and count nowhere.
 from collections.abc import Callable, Iterable, Sequence
 from typing import Literal, NamedTuple
 
+from metrics.entities.report_index import ReportIndex
 from metrics.entities.reports import Report, ReportKey
 from metrics.values.intervals import Interval, IntervalSet
 
@@ -78,8 +79,8 @@ def _choose_grain(reports: list[Report], rules: ReportRules, spend: Spend, chose
         return
     reports.sort(key=lambda each: (each.period_end - each.period_start, each.version))
     counting: list[tuple[Report, int]] = []
-    finer, waiting = IntervalSet(), list[Report]()
-    for place, report in enumerate(reports):
+    below, finer, waiting = ReportIndex[Report](), IntervalSet(), list[Report]()
+    for report in reports:
         length = report.period_end - report.period_start
         if waiting and waiting[0].period_end - waiting[0].period_start != length:
             for each in waiting:
@@ -89,36 +90,37 @@ def _choose_grain(reports: list[Report], rules: ReportRules, spend: Spend, chose
         reached = finer.reaches(report.period_start)
         is_tiled = reached >= report.end
         if is_tiled:
-            fine = _finest_spend(reports[:place], report, spend)
+            fine = _finest_spend(below, report, spend)
             chosen.compared[report.key] = Comparison(report.spend_micros, fine)
         if rules.grain == "coarsest":
             counting.append((report, report.period_start))
         elif is_tiled:
             chosen.clips[report.key] = ()
-        elif report.covered_end is not None and _goes_on_below(reports[:place], report, reached):
+        elif report.covered_end is not None and _goes_on_below(below, report, reached):
             # Both go on. The finer ones have no gap; the coarser one counts behind their end.
             counting.append((report, reached))
         else:
             counting.append((report, report.period_start))
+        _add(below, report)
     taken = IntervalSet()
     for report, since in reversed(counting):
         _clip(report, taken.outside(since, report.end), chosen)
         taken.add(since, report.end)
 
 
-def _goes_on_below(finer: Sequence[Report], report: Report, reached: int) -> bool:
+def _goes_on_below(finer: ReportIndex[Report], report: Report, reached: int) -> bool:
     """Whether finer reports without a gap end less than one of their periods before an unfinished report does."""
     return any(
         report.end - reached <= each.period_end - each.period_start < report.period_end - report.period_start
-        for each in finer
-        if each.period_start < report.end and each.end > report.period_start
+        for each in finer.near(report.period_start, report.end)
+        if each.end > report.period_start
     )
 
 
-def _finest_spend(finer: Sequence[Report], report: Report, spend: Spend) -> int:
-    """The spend that the finest of other reports give for the time of a report."""
+def _finest_spend(finer: ReportIndex[Report], report: Report, spend: Spend) -> int:
+    """The spend that the finest of other reports, which were added first, give for the time of a report."""
     seen, found = IntervalSet(), 0
-    for each in finer:
+    for each in finer.near_in_order(report.period_start, report.end):
         start, end = max(each.period_start, report.period_start), min(each.end, report.end)
         found += sum(spend(each, part) for part in seen.outside(start, end))
         seen.add(start, end)
@@ -136,18 +138,19 @@ def _choose_level(
     whole = series.get(None, [])
     if not ads or not whole:
         return
-    time = IntervalSet()
+    time, by_time = IntervalSet(), ReportIndex[Report]()
     for each in ads:
         time.add(each.period_start, each.end)
+        _add(by_time, each)
     taken = IntervalSet()
     for report in whole:
         clips = chosen.clips.get(report.key, ((report.period_start, report.end),))
         if clips and all(time.covers(*clip) for clip in clips):
             fine = sum(
                 spend(each, (max(start, low), min(end, high)))
-                for each in ads
-                for start, end in chosen.clips.get(each.key, ((each.period_start, each.end),))
                 for low, high in clips
+                for each in by_time.near(low, high)
+                for start, end in chosen.clips.get(each.key, ((each.period_start, each.end),))
                 if start < high and end > low
             )
             coarse = sum(spend(report, clip) for clip in clips)
@@ -171,6 +174,10 @@ def _choose_source(
             _leave(reports, taken, chosen)
             for report in reports:
                 taken.add(report.period_start, report.end)
+
+
+def _add(index: ReportIndex[Report], report: Report) -> None:
+    index.add(report, report.grain, (report.period_start, report.period_end))
 
 
 def _leave(reports: Iterable[Report], taken: IntervalSet, chosen: Chosen) -> None:

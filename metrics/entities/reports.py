@@ -20,7 +20,7 @@ ReportKey = tuple[str, str | None, int, int]
 Version = tuple[int, int, int]
 #: The longest periods that are taken for hours, for days and for weeks; what is longer is taken for months.
 _GRAINS = (HOUR, 3 * DAY, 10 * DAY)
-#: Of versions that end within the same part of a period only the highest is remembered; by grain.
+#: Of versions that end within the same part of a period only the highest is remembered; by grain, in UTC.
 _PARTS = (5 * MINUTE, 30 * MINUTE, 4 * HOUR, DAY)
 
 
@@ -100,9 +100,17 @@ class Snapshot(NamedTuple):
     spend_micros: int
 
 
-def part_of_period(report: Report, at: int) -> int:
-    """The part of a report's period that ends with an instant, or holds the instant's last millisecond."""
-    return (at - 1 - report.period_start) // _PARTS[report.grain]
+def part_of(report: Report, at: int) -> int:
+    """The part of a report's period that ends with an instant, or holds the instant's last millisecond.
+
+    Parts divide the windows that a report of the grain counts in: what ends in one part has ended in one window.
+    """
+    return (at - 1) // _PARTS[report.grain]
+
+
+def end_of_part(report: Report, at: int) -> int:
+    """The end of that part."""
+    return (part_of(report, at) + 1) * _PARTS[report.grain]
 
 
 def snapshot_of(report: Report) -> Snapshot:

@@ -90,7 +90,7 @@ def windows_of_report(history: ReportHistory, report: Report) -> Iterator[tuple[
     (True, [('1h', 0), ('1d', 0)])
     """
     if report.is_short:
-        yield from _tumbling(TUMBLING[QUARTERS], *history.span_of(report))
+        yield from _tumbling(TUMBLING[QUARTERS], *history.touched_by(report, short_only=True))
     yield from _tumbling(TUMBLING[DAYS], *history.touched_by(report))
 
 

@@ -193,6 +193,7 @@ class ReportTable:
         Records from before keys told the grain come under another key, with a list of ends; they are written anew.
         """
         obsolete = []
+        restored: list[tuple[int, int, Report]] = []
         for key, value in entries:
             sequence, report, earlier = decode_as(tuple[int, Report, list[int | Snapshot]], value)
             campaign_id = read_key(key)[1]
@@ -202,6 +203,8 @@ class ReportTable:
             if key != state_key(self.kind, campaign_id, *report.key):
                 obsolete.append(key)
                 self.changed.add((campaign_id, report.key))
+            restored.append((sequence, code, report))
+        for sequence, code, report in restored:  # when all reports are there that one of them may decide of
             self._windows.reopen_report(code, report)
             if sequence > confirmed:
                 self._windows.remark_report(code, report, sequence)

@@ -198,3 +198,59 @@ def test_a_shorter_replacement_still_reaches_where_the_former_did():
     assert [each.end for each in kept.versions(report(0, 10 * HOUR, 5))] == [10 * HOUR, 20 * HOUR]
     assert kept.overlaps(15 * HOUR, 16 * HOUR, short_only=False)
     assert spend(kept, 0, DAY) == 5
+
+
+# --- what is asked between two reports ----------------------------------------------------------------
+
+
+def test_a_period_that_becomes_shorter_gives_its_neighbour_back_what_it_took():
+    kept = history(report(0, 25 * HOUR, 250), report(DAY, 2 * DAY, 240))
+    assert kept.total.spend_micros == 480
+    kept.put(report(0, DAY, 240, at=3 * DAY))
+    assert spend(kept, DAY, 2 * DAY) == 240
+    assert kept.total.spend_micros == 480
+
+
+def test_an_earlier_version_that_comes_late_is_heard_where_ads_are_compared_with_their_campaign():
+    early, late = report(0, 4 * DAY, 30, at=2 * DAY, ad="x"), report(0, 4 * DAY, 40, ad="x")
+    campaign = report(2 * DAY, 3 * DAY, 10)
+    kept = history(late, campaign)
+    assert spend(kept, 2 * DAY, 3 * DAY) == 10
+    kept.put(early)
+    whole = history(early, late, campaign)
+    assert (kept.total, kept.overlap) == (whole.total, whole.overlap)
+
+
+def test_a_report_of_an_ad_touches_the_campaigns_report_that_it_decides_of():
+    noon, end = 4 * DAY + 12 * HOUR, 5 * DAY + 12 * HOUR
+    kept = history(report(noon, end, 20), report(5 * DAY, end, 15, ad="x"))
+    assert spend(kept, 5 * DAY, 6 * DAY) == 10
+    last = report(0, 5 * DAY, 100, ad="y")
+    kept.put(last)
+    assert spend(kept, 5 * DAY, 6 * DAY) == 15
+    assert kept.touched_by(last) == (0, end)
+
+
+def test_hours_that_begin_at_half_past_touch_both_hours_they_lie_in():
+    half = 30 * MINUTE
+    kept = history(report(half, 3 * half, 20), report(half, 2 * half, 15, ad="x"))
+    assert spend(kept, 0, HOUR, short_only=True) == 10
+    last = report(2 * half, 3 * half, 5, ad="x")
+    kept.put(last)
+    assert spend(kept, 0, HOUR, short_only=True) == 15
+    assert kept.touched_by(last, short_only=True) == (half, 3 * half)
+
+
+def test_a_version_that_ended_in_the_next_day_is_remembered_there():
+    start = 45 * MINUTE
+    long, short = report(start, DAY + 10 * MINUTE, 10), report(start, DAY - 5 * MINUTE, 10, at=2 * DAY)
+    kept = history(long, short)
+    assert kept.overlaps(DAY, 2 * DAY, short_only=False)
+    assert kept.touched_by(short)[1] > DAY
+
+
+def test_a_day_of_which_an_earlier_version_had_seen_minutes_is_no_short_report():
+    day = report(0, DAY, 10, at=50 * MINUTE)
+    kept = history(day, day._replace(version=(70 * MINUTE, 0, 0), covered_end=10 * MINUTE))
+    assert kept.overlaps(0, HOUR, short_only=False)
+    assert not kept.overlaps(30 * MINUTE, HOUR, short_only=True)

@@ -30,6 +30,19 @@ def reports(draw, sources=("a",), ads=(None,), rates=(1,)):
     return Report(source, ad, start * CELL, (start + length) * CELL, version, 0, 0, spend, 0, covered)
 
 
+@st.composite
+def loose_reports(draw):
+    """The same without any order in where periods begin, and with versions that end earlier or later than those before."""
+    start = draw(st.sampled_from([0, 1, 3, 47, 48, 50, 95]))
+    length = draw(st.sampled_from([1, 2, 2, 3, 30, 48, 48, 50, 96, 200, 7 * 48]))
+    seen = draw(st.one_of(st.none(), st.integers(1, length)))
+    version = (draw(st.integers(0, 3)), draw(st.integers(0, 10**6)), 0)
+    begin, end = start * CELL, (start + length) * CELL
+    covered = covered_end(begin, end, None if seen is None else begin + seen * CELL)
+    source, ad = draw(st.sampled_from("aab")), draw(st.sampled_from([None, None, "x", "y"]))
+    return Report(source, ad, begin, end, version, 0, 0, draw(st.integers(0, 300)), 0, covered)
+
+
 def unlike(drawn):
     """One report of each version number, so that versions are ordered, and one of each key."""
     return list({each.key: each for each in {each.version: each for each in drawn}.values()}.values())
@@ -129,6 +142,42 @@ def test_the_days_add_up_to_the_total_and_the_hours_to_the_day(drawn, rules):
     hours = [kept.share(hour * HOUR, (hour + 1) * HOUR, short_only=False) for hour in range(24)]
     assert sum(each.spend_micros for each in hours) == days[0].spend_micros
     assert all(0 <= each.spread_micros <= each.spend_micros for each in (*days, *hours))
+
+
+loose = st.lists(loose_reports(), max_size=10).map(
+    lambda drawn: list({each.version: each for each in drawn}.values())
+)
+
+
+def figures(kept):
+    """All that windows take: days, hours as short reports have them, the total, and what overlaps."""
+    days = [kept.share(day * DAY, (day + 1) * DAY, short_only=False) for day in range(10)]
+    hours = [kept.share(hour * HOUR, (hour + 1) * HOUR, short_only=True) for hour in range(54)]
+    return days, hours, kept.total, kept.overlap
+
+
+@bounded
+@given(loose, rules_of_all)
+def test_asked_after_each_report_a_history_says_what_one_says_that_was_asked_once(drawn, rules):
+    kept = ReportHistory(rules)
+    for place, each in enumerate(drawn, 1):
+        kept.put(each)
+        assert figures(kept) == figures(history(drawn[:place], rules))
+
+
+@bounded
+@given(loose, rules_of_all)
+def test_whatever_changes_lies_where_a_report_is_said_to_touch_though_periods_begin_anywhere(drawn, rules):
+    kept = ReportHistory(rules)
+    before = figures(kept)
+    for each in drawn:
+        has_changed, after = kept.put(each), figures(kept)
+        for short_only, width in ((False, DAY), (True, HOUR)):
+            start, end = kept.touched_by(each, short_only=short_only)
+            for place, (old, new) in enumerate(zip(before[short_only], after[short_only], strict=True)):
+                touched = start < (place + 1) * width and end > place * width
+                assert old == new or (has_changed and touched)
+        before = after
 
 
 @bounded

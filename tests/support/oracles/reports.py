@@ -41,7 +41,7 @@ class Standing:
         ordered = sorted(versions, key=lambda each: each.version)
         self.newest = ordered[-1]
         width = PARTS[self.newest.grain]
-        by_part = {(each.covered - 1 - each.start) // width: each for each in ordered}  # the highest stays
+        by_part = {(each.covered - 1) // width: each for each in ordered}  # the highest stays
         points = sorted((each for each in by_part.values()), key=lambda each: each.covered)
         self.points = [each for each in points if each.covered < self.newest.covered] + [self.newest]
 

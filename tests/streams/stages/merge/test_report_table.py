@@ -42,3 +42,16 @@ def test_what_is_written_is_read_back_with_what_earlier_versions_had_seen():
     found = other.merged_windows["c"].report_history
     assert found.share(0, 8 * HOUR, short_only=False).spend_micros == 100
     assert found.total == history.total
+
+
+def test_what_an_unpublished_report_decides_of_is_published_after_a_restart_whatever_is_read_back_first():
+    days = [Report("ads", None, day * DAY, (day + 1) * DAY, (9, day, 0), 0, 0, 10, 0) for day in range(7)]
+    week = Report("ads", None, 0, 7 * DAY, (9, 9, 0), 0, 0, 140, 0)
+    entries = [
+        (state_key("r", "c", *each.key), encode((sequence, each, ())))
+        for sequence, each in ((5, days[6]), *((1, day) for day in days[:6]), (1, week))
+    ]
+    stage, reports = table()
+    reports.restore(entries, 4)
+    waiting = {(window, start) for window, start, _ in stage.schedule.take(1 << 60)}
+    assert waiting >= {("1d", day * DAY) for day in range(7)}
