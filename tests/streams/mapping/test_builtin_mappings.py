@@ -164,7 +164,7 @@ SALES = {
         (
             "Name,Email,Financial Status,Currency,Total,Created at,Lineitem name,Note Attributes,Cancelled at,Refunded Amount,Landing Site\n"
             "#1,a@x.test,paid,USD,50.00,2026-06-01 10:00:00 +0200,Mug,,,0.00,/p?utm_source=meta&utm_campaign=spring-26&x=1\n"
-            "#1,a@x.test,,,,,Cup,,,,\n"
+            "#1,a@x.test,,,,2026-06-01 10:00:00 +0200,Cup,,,,\n"
             '#2,b@x.test,partially_refunded,USD,20.00,2026-06-02 10:00:00 +0200,Mug,"UTM source: meta\nUTM campaign: 1202",,5.00,\n'
             "#3,b@x.test,voided,USD,9.00,2026-06-02 10:00:00 +0200,Mug,,,0.00,\n"
         ),
@@ -188,6 +188,22 @@ SALES = {
         [("ch_1", "placed", "15"), ("ch_2", "placed", "9"), ("ch_2", "refunded", "4")],
     ),
 }
+
+
+def test_an_order_that_lacks_its_total_is_no_further_article_of_another(run):
+    head = "Name,Email,Financial Status,Currency,Total,Created at\n"
+    text = (
+        head
+        + "#1,a@x.test,paid,USD,5.00,2026-06-01 10:00:00 +0200\n#2,a@x.test,paid,USD,,2026-06-01 10:00:00 +0200\n"
+    )
+    result = run({"orders.csv": text}, currency="USD")
+    assert [value["order_id"] for value in result.values()] == ["#1"]
+    assert result.left == {"orders: refused": 1}
+
+
+def test_a_conversion_that_the_export_does_not_date_is_said(run):
+    content, _ = SALES["sugar_leads"]
+    assert any("conversions are not dated" in note for note in run({"export.csv": content}).notes)
 
 
 def test_an_order_without_a_person_or_articles_keeps_the_campaign_of_its_link(run):
