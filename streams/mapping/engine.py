@@ -24,7 +24,7 @@ from streams.mapping.fields import FieldSql, field_sql, instant_text
 from streams.mapping.headers import captured, found_name, matches
 from streams.mapping.loader import check_zone
 from streams.mapping.model import Column, Frame, Lookup, Mapping, MappingError, Select, long_form, merged
-from streams.mapping.provenance import Traced, referred, traced
+from streams.mapping.provenance import Traced, read_condition, traced
 
 _BATCH = 10_000
 _EXAMPLES = 3
@@ -76,6 +76,8 @@ class Engine:
     #: How columns are written, by file.
     found: dict[str, list[str]] = field(default_factory=dict)
     outcomes: list[MappingOutcome] = field(default_factory=list)
+    #: Columns that SQL compares by order as the texts that they are: where, the name, the file.
+    compared: list[tuple[str, str, Cells]] = field(default_factory=list)
     #: Files that only lookups read; their rows need no record.
     lookups: set[int] = field(default_factory=set)
     _readings: dict[tuple[int, str, str, str, str], Reading] = field(default_factory=dict)
@@ -368,13 +370,24 @@ class _MappingRun:
                     [self._mapping.name, name, f"{name} is not {_kind(self._specs[name])}"],
                 )
 
+    def _compared(self, where: str, ordered: set[str], files: list[Cells]) -> None:
+        """Remember what is compared by order and stays a text, since nothing declares it."""
+        self._engine.compared += [
+            (where, name, cells)
+            for name in sorted(ordered - self._specs.keys())
+            for cells in files
+            if name in cells.places
+        ]
+
     def _leave_skipped(self) -> None:
         """Rows that a ``[[skip]]`` leaves out, under the first reason that holds."""
         if not self._mapping.skip:
             return
         cases, used = [], set()
         for skip in self._mapping.skip:
-            used |= referred(self._database, self._where("skip"), skip.when)
+            read = read_condition(self._database, self._where("skip"), skip.when)
+            used |= read.columns
+            self._compared(self._where("skip"), read.ordered, list(self._files.values()))
             cases.append(f"WHEN ({skip.when}) THEN {literal('skipped: ' + skip.reason)}")
         for cells in self._files.values():
             self._view("rows", [cells], self._specs, used)
@@ -405,6 +418,7 @@ class _MappingRun:
         id_field = contract.IDENTITY.get(select.topic)
         needs_hash = select.topic != topics.REPORTS and id_field is not None and not select.id
         trace = traced(self._database, where, select.sql, with_hash=needs_hash)
+        self._compared(where, trace.ordered, files)
         self._check_columns(where, files, trace.columns)
         self._view("rows", files, self._specs, trace.columns)
         self._note_faults(files, trace.columns)

@@ -120,10 +120,10 @@ def _mixed(engine: Engine) -> Iterator[LintFinding]:
 def _two_rows_for_one_report(engine: Engine) -> Iterator[LintFinding]:
     rows = _rows(
         engine,
-        f"SELECT campaign, min(starts), list(seq ORDER BY seq), count(*) FROM ({_REPORTS}) "
-        "GROUP BY source, campaign, ad, starts, reported HAVING count(*) > 1 ORDER BY 3 LIMIT 4",
+        f"SELECT campaign, list(seq ORDER BY seq), count(*) FROM ({_REPORTS}) "
+        "GROUP BY source, campaign, ad, starts, reported HAVING count(*) > 1 ORDER BY 2 LIMIT 4",
     )
-    for campaign, _, group, count in rows[:_SHOWN]:
+    for campaign, group, count in rows[:_SHOWN]:
         places = _listed([engine.place(row) for row in group], count)
         yield LintFinding(
             "error",
@@ -282,26 +282,21 @@ def _fed_by_two_files(engine: Engine) -> Iterator[LintFinding]:
 
 
 def _compared_as_text(engine: Engine) -> Iterator[LintFinding]:
-    for outcome in engine.outcomes:
-        for name in sorted(outcome.trace.ordered):
-            for cells in engine.files:
-                place = cells.places.get(name)
-                if place is None or name in outcome.mapping.column_specs:
-                    continue
-                looks = (
-                    f"regexp_full_match({place}, '[+-]?[\\d.,]*\\d[\\d.,]*') OR "
-                    f"(TRY_CAST({place} AS TIMESTAMP) IS NULL AND regexp_full_match({place}, '\\d{{1,2}}[./-]\\d{{1,2}}[./-]\\d.*'))"
-                )
-                ((count, whole, example),) = _rows(
-                    engine,
-                    f"SELECT count(*) FILTER ({looks}), count({place}), max({place}) FROM {cells.table}",
-                )
-                if count and count == whole:
-                    yield LintFinding(
-                        "warning",
-                        f"{outcome.where}: {name} is compared as a text (as in {example}), where '9' is more than '10'; "
-                        f'declare it under [columns]: {name} = "number" (or date, time).',
-                    )
+    for where, name, cells in engine.compared:
+        place = cells.places[name]
+        looks = (
+            f"regexp_full_match({place}, '[+-]?[\\d.,]*\\d[\\d.,]*') OR "
+            f"(TRY_CAST({place} AS TIMESTAMP) IS NULL AND regexp_full_match({place}, '\\d{{1,2}}[./-]\\d{{1,2}}[./-]\\d.*'))"
+        )
+        ((count, whole, example),) = _rows(
+            engine, f"SELECT count(*) FILTER ({looks}), count({place}), max({place}) FROM {cells.table}"
+        )
+        if count and count == whole:
+            yield LintFinding(
+                "warning",
+                f"{where}: {name} is compared as a text (as in {example}), where '9' is more than '10'; "
+                f'declare it under [columns]: {name} = "number" (or date, time).',
+            )
 
 
 def _unused_currency(engine: Engine) -> Iterator[LintFinding]:

@@ -71,18 +71,25 @@ def traced(database: Any, where: str, sql: str, *, with_hash: bool) -> Traced:
     return Traced(text, kind, _columns(top), _ordered(top), mixed)
 
 
-def referred(database: Any, where: str, condition: str) -> set[str]:
-    """Column names of a condition.
+@dataclass(frozen=True)
+class Condition:
+    """What a reader of a condition can tell: the columns that it mentions, and those that it compares by order."""
+
+    columns: set[str]
+    ordered: set[str]
+
+
+def read_condition(database: Any, where: str, sql: str) -> Condition:
+    """A condition as DuckDB reads it.
 
     Raises:
         MappingError: where it is no expression.
     """
-    tree = json.loads(
-        database.execute("SELECT json_serialize_sql(?)", [f"SELECT ({condition})"]).fetchone()[0]
-    )
+    tree = json.loads(database.execute("SELECT json_serialize_sql(?)", [f"SELECT ({sql})"]).fetchone()[0])
     if tree["error"]:
-        raise MappingError(f"mapping {where}: {condition!r} is no condition: {tree['error_message']}.")
-    return _columns(tree["statements"][0]["node"])
+        raise MappingError(f"mapping {where}: {sql!r} is no condition: {tree['error_message']}.")
+    node = tree["statements"][0]["node"]
+    return Condition(_columns(node), _ordered(node))
 
 
 def mentioned(database: Any, mapping: Mapping) -> set[str]:
@@ -247,27 +254,20 @@ def _inner(query: Node) -> Node:
     return node
 
 
-def _walk(tree: Any) -> Iterator[Node]:
-    if isinstance(tree, dict):
+def _walk(tree: Any, closed: frozenset[str] = frozenset()) -> Iterator[Node]:
+    """Every node of a tree, but those of the ``closed`` classes and what is in them."""
+    if isinstance(tree, list):
+        for part in tree:
+            yield from _walk(part, closed)
+    elif isinstance(tree, dict) and tree.get("class") not in closed:
         yield tree
         for part in tree.values():
-            yield from _walk(part)
-    elif isinstance(tree, list):
-        for part in tree:
-            yield from _walk(part)
+            yield from _walk(part, closed)
 
 
 def _outside_queries(tree: Any) -> Iterator[Node]:
     """Parts of an expression, not those of a query or a window in it."""
-    if isinstance(tree, dict):
-        if tree.get("class") in {"SUBQUERY", "WINDOW"}:
-            return
-        yield tree
-        for part in tree.values():
-            yield from _outside_queries(part)
-    elif isinstance(tree, list):
-        for part in tree:
-            yield from _outside_queries(part)
+    return _walk(tree, frozenset({"SUBQUERY", "WINDOW"}))
 
 
 def _columns(tree: Any) -> set[str]:

@@ -183,6 +183,15 @@ def test_numbers_and_dates_that_are_compared_as_texts_are_warned_of(run, conditi
     assert ("compared as a text" in run({"a.csv": rows}, text).said("warning")) is is_doubtful
 
 
+@pytest.mark.parametrize(("when", "is_doubtful"), [("total2 < '9'", True), ("total2 = '9'", False)])
+def test_a_skip_that_compares_numbers_as_texts_is_warned_of(run, when, is_doubtful):
+    text = ORDERS.replace("[[select]]", f'[[skip]]\nreason = "small"\nwhen = "{when}"\n[[select]]')
+    rows = "number,day,total,currency,customer,total2\ns-1,2026-06-01,50,EUR,c,10\n"
+    assert (
+        "mine: skip: total2 is compared as a text" in run({"a.csv": rows}, text).said("warning")
+    ) is is_doubtful
+
+
 def test_a_currency_column_that_the_select_leaves_out_is_warned_of(run):
     text = ORDERS.replace("currency, ", "")
     assert "has one" in run({"a.csv": HEAD + "s-1,2026-06-01,5,USD,c\n"}, text).said("warning")
