@@ -107,7 +107,8 @@ def test_kafkas_console_consumer_reads(broker, topic, tmp_path) -> None:
     printed = _tool(
         tmp_path,
         "consumer.ConsoleConsumer",
-        *("--bootstrap-server", broker.address, "--topic", topic, "--from-beginning", "--max-messages", "1"),
+        *("--bootstrap-server", broker.address, "--isolation-level", "read_committed", "--topic", topic),
+        *("--from-beginning", "--max-messages", "1"),
     )
     assert printed.splitlines()[0] == "from python"
 
