@@ -2,6 +2,8 @@
 
 VENV ?= .venv
 BIN := $(VENV)/bin
+# What runs the product, and what tests and checks need besides.
+DEMO_STAMP := $(VENV)/.installed-demo
 STAMP := $(VENV)/.installed
 LOCK_TOOLS := .lock
 UV_VERSION := 0.13.9
@@ -24,10 +26,10 @@ FULL ?=
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-demo: $(STAMP) ## The whole product on this machine; SECONDS=30 ends it by itself
+demo: $(DEMO_STAMP) ## The whole product on this machine; SECONDS=30 ends it by itself
 	@$(BIN)/roistream demo $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
 
-stack: $(STAMP) ## Workers, board, Prometheus, Alertmanager and the demo's traffic, without Docker
+stack: $(DEMO_STAMP) ## Workers, board, Prometheus, Alertmanager and the demo's traffic, without Docker
 	@$(BIN)/python -m streams.stack $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
 
 quick: $(STAMP) ## On each save, under a minute: what is fast and needs no server; ARGS=tests/metrics narrows it
@@ -72,7 +74,11 @@ lock: ## Pins what pyproject.toml asks for, with hashes; ARGS=--upgrade takes ne
 	echo 'setuptools>=77' | $(LOCK_TOOLS)/bin/uv pip compile --quiet --universal --python-version 3.11 \
 	  --generate-hashes --extra embedded --extra dev --no-emit-index-url --no-emit-find-links \
 	  --custom-compile-command 'make lock' $(ARGS) --output-file requirements.lock pyproject.toml -
-	@# What the image holds: the same versions, without tests and embedded servers.
+	@# What the demo needs: the same versions, without what tests and checks need.
+	echo 'setuptools>=77' | $(LOCK_TOOLS)/bin/uv pip compile --quiet --universal --python-version 3.11 \
+	  --generate-hashes --extra embedded --no-emit-index-url --no-emit-find-links --constraints requirements.lock \
+	  --custom-compile-command 'make lock' --output-file requirements.demo.lock pyproject.toml -
+	@# What the image holds: the same versions, without embedded servers too.
 	echo 'setuptools>=77' | $(LOCK_TOOLS)/bin/uv pip compile --quiet --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-emit-find-links --constraints requirements.lock \
 	  --custom-compile-command 'make lock' --output-file requirements.runtime.lock pyproject.toml -
@@ -91,14 +97,20 @@ clean: ## Removes everything that was made here
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Made anew only when the dependencies change; the package itself is installed editable. Every file that is
-# fetched must have a hash of the lock, so a package that was changed on its way or on its index is refused.
-$(STAMP): pyproject.toml requirements.lock
+# fetched must have a hash of a lock, so a package that was changed on its way or on its index is refused.
+$(DEMO_STAMP): pyproject.toml requirements.demo.lock
 	@$(NEEDS_PYTHON)
 	@echo "Installing into $(VENV) with $(PYTHON) (once) ..."
 	@$(PYTHON) -m venv $(VENV) || { echo "Making $(VENV) failed; on Debian and Ubuntu install python3-venv." >&2; exit 1; }
-	@$(PIP) install --require-hashes -r requirements.lock
+	@$(PIP) install --require-hashes -r requirements.demo.lock
 	@$(PIP) install --no-deps --no-build-isolation -e .
-	@$(BIN)/python -m pip check >/dev/null || { echo "requirements.lock is older than pyproject.toml; run make lock." >&2; exit 1; }
+	@$(BIN)/python -m pip check >/dev/null || { echo "requirements.demo.lock is older than pyproject.toml; run make lock." >&2; exit 1; }
 	@# Kernels are compiled while the embedded broker is fetched; without it there is still the user's own.
 	@$(BIN)/python -m streams.embedded.jars & $(BIN)/python -m streams.runtime.kernel_warmup; wait
+	@touch $@
+
+$(STAMP): $(DEMO_STAMP) requirements.lock
+	@echo "Installing what tests and checks need (once) ..."
+	@$(PIP) install --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip check >/dev/null || { echo "requirements.lock is older than pyproject.toml; run make lock." >&2; exit 1; }
 	@touch $@

@@ -9,9 +9,16 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
-LOCK = (ROOT / "requirements.lock").read_text()
+LOCKS = {path.name: path.read_text() for path in sorted(ROOT.glob("requirements*.lock"))}
 PINNED = re.compile(r"^([A-Za-z0-9._-]+)==([^ ;\\]+)((?:[^\n]*\\\n)*[^\n]*)", re.MULTILINE)
-PINS = {canonicalize_name(name): (version, rest) for name, version, rest in PINNED.findall(LOCK)}
+
+
+def pins(lock: str) -> dict[str, tuple[str, str]]:
+    found = PINNED.findall(LOCKS[lock])
+    return {canonicalize_name(name): (version, rest) for name, version, rest in found}
+
+
+PINS = pins("requirements.lock")
 
 
 def wanted() -> list[Requirement]:
@@ -27,15 +34,24 @@ def test_what_the_project_asks_for_is_pinned_as_it_asks(requirement: Requirement
     assert requirement.specifier.contains(version), f"{requirement} but {version}: run make lock"
 
 
-def test_every_pin_has_hashes_and_nothing_else_is_written() -> None:
-    assert len(PINS) > len(wanted())
-    for name, (_, rest) in PINS.items():
+def test_the_demo_and_the_image_run_what_the_tests_run() -> None:
+    for lock in ("requirements.demo.lock", "requirements.runtime.lock"):
+        assert 40 < len(pins(lock)) < len(PINS)
+        assert pins(lock).keys() <= PINS.keys()
+        assert all(version == PINS[name][0] for name, (version, _) in pins(lock).items())
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_every_pin_has_hashes_and_nothing_else_is_written(lock: str) -> None:
+    assert len(pins(lock)) > 40
+    for name, (_, rest) in pins(lock).items():
         assert re.search(r"--hash=sha256:[0-9a-f]{64}", rest), name
-    lines = [line for line in LOCK.splitlines() if not line.lstrip().startswith("#")]
+    lines = [line for line in LOCKS[lock].splitlines() if not line.lstrip().startswith("#")]
     odd = [line for line in lines if not re.match(r"^(    --hash=sha256:|[A-Za-z0-9._-]+==)", line)]
     assert odd == []
 
 
-def test_no_address_of_an_index_is_written() -> None:
-    for line in LOCK.splitlines():
+@pytest.mark.parametrize("lock", LOCKS)
+def test_no_address_of_an_index_is_written(lock: str) -> None:
+    for line in LOCKS[lock].splitlines():
         assert not re.search(r"https?:|://|@ |^--?[a-z]", line), line
