@@ -1,4 +1,4 @@
-"""Budget board: money and its pace, and what the budget controller decided."""
+"""Budgets: money and its pace, and what the budget controller decided."""
 
 from grafana import promql
 from grafana.promql import fact
@@ -181,7 +181,7 @@ _CONTROL = (
 
 BOARD = Dashboard(
     uid="roistream-budget",
-    title="Budget board",
+    title="Budgets",
     folder="Campaigns",
     about="Budgets and their pace. Approving and moving is done on the page of `roistream board`.",
     variables=(
