@@ -11,7 +11,7 @@ from metrics.budget.policy import Policy
 from metrics.budget.records import AlertSignal
 from metrics.budget.state import HOURS_KEPT, CampaignState, Hour, Latest, since
 from metrics.entities.campaigns import CampaignFacts
-from metrics.evidence import Arrived, Course, Shape, assess_course, course_of
+from metrics.evidence import UNLEARNED, Arrived, Course, Shape, assess_course, course_of
 from metrics.records.kpi_reading import CampaignKpi, Sums, TargetName
 from metrics.records.validation import instant
 from metrics.values.time import HOUR, MINUTE
@@ -98,7 +98,7 @@ def _judged(
     own, settled = since(reading.sums, state.baseline), since(state.settled or reading.sums, state.baseline)
     arrived = _arrived(reading, known.completeness)
     for name, target in facts.targets_micros.items():
-        shape = known.learned.get(name) or Shape()
+        shape = known.learned.get(name) or UNLEARNED
         ledger = course_of(name, target, reading.sums, ripe, state.ledgers.get(name), shape, facts.starts_at)
         if ledger is None:
             continue

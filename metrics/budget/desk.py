@@ -81,8 +81,16 @@ class Desk:
         self.actions: list[BudgetAction] = []
         self.brief: dict[str, set[str]] = {}
         self.chances = Chances()
+        #: By ``alpha``: each takes a look at all of ``chances``.
+        self._bars: dict[float, float] = {}
         #: Money the total still allows; None: some campaign's has changed since it was computed.
         self._room: int | None = None
+
+    def bar(self, alpha: float) -> float:
+        """The e-value from which on a campaign of this step is paused."""
+        if alpha not in self._bars:
+            self._bars[alpha] = self.chances.bar(alpha)
+        return self._bars[alpha]
 
     def facts(self, campaign_id: str) -> CampaignFacts:
         """The campaign as registered."""

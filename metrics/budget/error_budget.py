@@ -19,6 +19,8 @@ from metrics.entities.campaigns import CampaignFacts
 
 #: Share of the first test of a campaign, and of each later one in what is left.
 _FIRST = 0.9
+#: Less is not told from 0.
+_LEAST = 1e-300
 
 
 class Chances(NamedTuple):
@@ -52,11 +54,18 @@ def share_of(state: CampaignState) -> float:
     return best / max(1, len(state.ledgers)) * _share(state.bad_times)
 
 
-def bars(state: CampaignState, facts: CampaignFacts, policy: Policy, chances: Chances) -> tuple[float, float]:
-    """E-values from which on one of its targets counts as surely missed, and as surely exceeded."""
+def bars(state: CampaignState, facts: CampaignFacts, policy: Policy, bar: float) -> tuple[float, float]:
+    """E-values from which on one of its targets counts as surely missed, and as surely exceeded.
+
+    Args:
+        state: of the campaign.
+        facts: its targets.
+        policy: what it is judged by.
+        bar: ``Chances.bar`` of what is judged together with it.
+    """
     targets = max(1, len(facts.targets_micros))
-    return chances.bar(policy.alpha) * targets / _share(state.bad_times), targets / policy.alpha
+    return bar * targets / _share(state.bad_times), targets / policy.alpha
 
 
 def _share(restarts: int) -> float:
-    return _FIRST * (1 - _FIRST) ** restarts
+    return max(_LEAST, _FIRST * (1 - _FIRST) ** restarts)

@@ -41,7 +41,9 @@ def _reading(desk: Desk, reading: CampaignKpi) -> None:
     campaign_id = reading.campaign_id
     state, policy = desk.registered(campaign_id), desk.context.policies.of(campaign_id)
     share = desk.context.completeness.get(campaign_id, 1.0)
-    known = Known(share, desk.board.learned, bars(state, desk.facts(campaign_id), policy, desk.chances))
+    known = Known(
+        share, desk.board.learned, bars(state, desk.facts(campaign_id), policy, desk.bar(policy.alpha))
+    )
     after = absorb_reading(state, reading, desk.facts(campaign_id), policy, known)
     has_begun = state.spent == 0 and after.spent > 0
     if has_begun and state.column == "backlog" and state.serial == 0:

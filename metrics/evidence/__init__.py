@@ -3,9 +3,10 @@
 from metrics.evidence.assessing import Arrived, Course, EvidenceOptions, assess, assess_course, course_of
 from metrics.evidence.ledger import Ledger, renewed
 from metrics.evidence.martingale import log_e_above, log_e_below
-from metrics.evidence.shape import Shape, learn
+from metrics.evidence.shape import UNLEARNED, Shape, learn
 
 __all__ = [
+    "UNLEARNED",
     "Arrived",
     "Course",
     "EvidenceOptions",

@@ -117,11 +117,10 @@ def begin(seen: Seen, born: int | None) -> Ledger:
     """
     numbers = np.zeros(SIZE)
     days = _LONG_AGO if born is None else max(0.0, (seen.at - born) / DAY)
-    _feed(numbers, days, seen.due, seen.at)
+    _feed(numbers, days, seen.due)
     since = seen.at - round(days * DAY)
-    return Ledger(
-        since, seen.at, seen.cost, seen.results, seen.orders, 0.0, 0.0, seen.results, numbers.tobytes()
-    )
+    # What came before and what was due before belong to the same part of a day: the first one.
+    return Ledger(since, seen.at, seen.cost, seen.results, seen.orders, 0.0, 0.0, 0.0, numbers.tobytes())
 
 
 def renewed(ledger: Ledger) -> Ledger:
@@ -155,7 +154,7 @@ def advanced(ledger: Ledger, seen: Seen, shape: "Shape") -> Ledger:
     done = 0.0
     for end in _ends(ledger.at, ledger.at + span):
         share = 1.0 if span == 0 else (end - ledger.at) / span
-        _feed(numbers, (share - done) * span / DAY, (share - done) * seen.due, ledger.at + round(done * span))
+        _feed(numbers, (share - done) * span / DAY, (share - done) * seen.due)
         done = share
         results, orders = ledger.results + share * came, ledger.orders + share * ordered
         if end % (DAY // PARTS) == 0:
@@ -186,7 +185,7 @@ def _ends(start: int, end: int) -> Iterator[int]:
     yield end
 
 
-def _feed(numbers: Floats, days: float, due: float, at: int) -> None:
+def _feed(numbers: Floats, days: float, due: float) -> None:
     """Spend that was to bring ``due`` lies evenly over ``days``; what comes of it, and of before, by each law."""
     pending = numbers[_PENDING]
     if days > 0:
@@ -201,7 +200,6 @@ def _feed(numbers: Floats, days: float, due: float, at: int) -> None:
     pending[1:] = pending[1:] * fades + fresh
     numbers[_NOW][0] += due
     numbers[_NOW][1:] += came
-    numbers[PART_DUE.start + at % DAY * PARTS // DAY] += due
 
 
 def _close_part(numbers: Floats, end: int, came: float, shape: "Shape", *, is_whole: bool) -> None:
@@ -211,9 +209,11 @@ def _close_part(numbers: Floats, end: int, came: float, shape: "Shape", *, is_wh
     numbers[LAG_FITS] += fits
     numbers[LAG_DUE] += numbers[_NOW] * shape.weekdays[weekday_of((end - 1) // DAY)]
     numbers[LAG_RESULTS] += came
-    numbers[_NOW] = 0
     if is_whole:
-        numbers[PART_RESULTS.start + (end - 1) % DAY * PARTS // DAY] += came
+        part = (end - 1) % DAY * PARTS // DAY
+        numbers[PART_RESULTS.start + part] += came
+        numbers[PART_DUE.start + part] += numbers[_NOW][0]
+    numbers[_NOW] = 0
 
 
 def _fits(due: Floats, came: float) -> Floats | float:

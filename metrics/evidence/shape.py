@@ -4,7 +4,7 @@ Everything is a sum over ledgers, so it can be taken anew from them at any time.
 """
 
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import msgspec
 import numpy as np
@@ -83,10 +83,7 @@ class Shape(msgspec.Struct, frozen=True, array_like=True, dict=True):
 
     def within(self, days: float) -> "Shape":
         """The same without the laws of lag whose mean is longer."""
-        if days >= LAGS[-1]:
-            return self
-        kept = (weight if lag <= days else _NEVER for lag, weight in zip(LAGS, self.lags, strict=True))
-        return msgspec.structs.replace(self, lags=tuple(kept))
+        return self if days >= LAGS[-1] else _within(self, days)
 
     def of_age(self, days: int) -> float:
         """The factor of a day of a campaign's life."""
@@ -100,6 +97,17 @@ class Shape(msgspec.Struct, frozen=True, array_like=True, dict=True):
         return total / (share * PARTS) if share > 0 else 1.0
 
 
+#: Of a campaign that knows nothing of others.
+UNLEARNED = Shape()
+
+
+@lru_cache(maxsize=64)
+def _within(shape: Shape, days: float) -> Shape:
+    """One object for one shape, so that its arrays are made once."""
+    kept = (weight if lag <= days else _NEVER for lag, weight in zip(LAGS, shape.lags, strict=True))
+    return msgspec.structs.replace(shape, lags=tuple(kept))
+
+
 def learn(ledgers: Sequence[Ledger], *, is_money: bool, least_scatter: float = 1.0) -> Shape:
     """What ledgers of one kind of target show together.
 
@@ -110,7 +118,9 @@ def learn(ledgers: Sequence[Ledger], *, is_money: bool, least_scatter: float = 1
     """
     if not ledgers:
         return Shape(scatter=max(_FIRST_SCATTER, least_scatter))
-    numbers = np.frombuffer(b"".join(each.numbers for each in ledgers)).reshape(len(ledgers), -1)
+    numbers = np.frombuffer(b"".join(each.numbers for each in ledgers)).reshape(len(ledgers), -1).copy()
+    # Where a report takes spend back, a part of a day may owe less than nothing; nothing is learned from that.
+    np.maximum(numbers[:, LAG_DUE.start :], 0.0, out=numbers[:, LAG_DUE.start :])
     unit = _units(numbers) if is_money else np.ones(len(ledgers))
     scatter, order_scatter = (
         _pooled(numbers[:, part], size) for part, size in ((SCATTER, unit), (ORDER_SCATTER, None))

@@ -25,13 +25,14 @@ from metrics.evidence.martingale import MODERATE_PRIOR, VALUE_PRIOR, mixture_of
 from metrics.evidence.shape import Shape
 
 _MIXTURES = {
-    prior: (ratios, np.log(ratios), log_mass)
+    prior: (ratios[:, None], np.log(ratios), log_mass)
     for prior in (MODERATE_PRIOR, VALUE_PRIOR)
     for ratios, log_mass in (mixture_of(prior),)
 }
 #: A campaign that meets its target may also exceed it, by these factors: a law of lag that is too slow then fits.
 _BETTER = np.array([1.0, 1.1, 1.25, 1.5])
 _LOG_BETTER = np.log(_BETTER)
+_BETTER_ROWS = _BETTER[:, None]
 #: Variance, in units of scale, at which the test for "exceeded" is sharpest.
 _SHARPEST = 30.0
 
@@ -50,17 +51,15 @@ def log_e_missed(
         most: no more than this was due by now, whatever the laws say.
     """
     due, fits = due_by_law(ledger, shape)
-    due = np.clip(due, 0.0, most)
+    due = np.minimum(np.maximum(due, 0.0), most)
     if not due.max() > 0:
         return 0.0, 0.0
     ratios, log_ratios, log_mass = _MIXTURES[prior]
-    base = fits / scale + shape.log_chances
-    met = (results / scale * _LOG_BETTER)[:, None] - np.multiply.outer(_BETTER, due / scale) + base
-    missed = (
-        (results / scale * log_ratios + log_mass)[:, None] - np.multiply.outer(ratios, due / scale) + base
-    )
-    found = _log_sum(missed) - max(_log_sum(each) for each in met)
-    weights = base - results / scale * np.log(np.maximum(due, 1e-12))
+    base, scaled, count = fits / scale + shape.log_chances, due / scale, results / scale
+    met = (count * _LOG_BETTER)[:, None] - _BETTER_ROWS * scaled + base
+    missed = (count * log_ratios + log_mass)[:, None] - ratios * scaled + base
+    found = _log_sum(missed) - _largest_log_sum(met)
+    weights = base - count * np.log(np.maximum(due, 1e-12))
     chances = np.exp(weights - weights.max())
     return found, float(chances @ due / chances.sum())
 
@@ -80,3 +79,10 @@ def log_e_exceeded(results: float, due: float, scale: float) -> float:
 def _log_sum(terms: Floats) -> float:
     top = float(terms.max())
     return top + log(float(np.exp(terms - top).sum()))
+
+
+def _largest_log_sum(rows: Floats) -> float:
+    tops = rows.max(axis=1)
+    sums = np.exp(rows - tops[:, None]).sum(axis=1)
+    pairs: zip[tuple[float, float]] = zip(tops.tolist(), sums.tolist(), strict=True)
+    return max(top + log(total) for top, total in pairs)

@@ -100,6 +100,42 @@ def test_a_board_learns_weekdays_parts_of_the_day_and_the_first_days_of_a_campai
     assert float(shape.chances @ due) / 24 <= float((first * weekend * night)[:48].mean()) + 0.1
 
 
+def begun_late(days, hours, rate):
+    """A ledger that begins after ``days`` of a campaign with 24 results due a day, of which ``rate`` come, at once."""
+    at, before = START + days * DAY, days * 24.0
+    ledger = begin(Seen(at, before, before, rate * before, 0.0), START)
+    for hour in range(1, hours + 1):
+        cost = before + hour
+        ledger = advanced(ledger, Seen(at + hour * HOUR, cost, 1.0, rate * cost, 0.0), CALM)
+    return ledger
+
+
+@pytest.mark.parametrize("rate", [1.0, 0.5])
+def test_what_came_before_a_ledger_began_belongs_to_what_was_due_before(rate):
+    ledger = begun_late(5, 72, rate)
+    shape = learn([ledger] * 20, is_money=False)
+    assert float(shape.chances @ np.array(LAGS)) < 1
+    assert min(shape.parts) > 0.9
+    _, due = log_e_missed(ledger, rate * 192, 1.0, CALM, MODERATE_PRIOR, 192.0)
+    assert due > 0.9 * 192
+
+
+def test_days_of_a_long_gap_say_nothing_of_parts_of_a_day():
+    ledger = begun_late(0, 240, 1.0)
+    gap = advanced(ledger, Seen(START + 20 * DAY, 480.0, 240.0, 480.0, 0.0), CALM)
+    assert learn([gap] * 20, is_money=False).parts == learn([ledger] * 20, is_money=False).parts
+
+
+def test_spend_that_is_taken_back_at_another_hour_leaves_factors_that_are_factors():
+    taken_back = begun_late(0, 6, 1.0)
+    after = advanced(taken_back, Seen(START + 9 * HOUR, 1000.0, 994.0, 12.0, 0.0), CALM)
+    after = advanced(after, Seen(START + 15 * HOUR, 20.0, -980.0, 20.0, 0.0), CALM)
+    after = advanced(after, Seen(START + 27 * HOUR, 30.0, 10.0, 30.0, 0.0), CALM)
+    shape = learn([after] * 20, is_money=False)
+    for factors in (shape.weekday, shape.parts, shape.ages):
+        assert all(0 < factor < np.inf for factor in factors)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("dispersion", [1.0, 2.0, 4.0])
 def test_the_scatter_of_days_is_seen_however_well_campaigns_do(dispersion):
