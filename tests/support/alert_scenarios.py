@@ -44,6 +44,8 @@ SINCE_LEAD = own("campaign_spend_since_last_lead", EURO)
 BUDGET = own("campaign_budget", EURO)
 STARTS = own("campaign_starts_timestamp_seconds")
 ENDS = own("campaign_ends_timestamp_seconds")
+SPREAD_HOUR = windowed("campaign_spend_spread_ratio", "1h")
+SPREAD_DAY = windowed("campaign_spend_spread_ratio", "24h")
 CLICKS = own("campaign_clicks_total")
 SPENT = own("campaign_spend_total", EURO)
 
@@ -150,6 +152,13 @@ _TINY: dict[str, dict[str, str | None]] = {
     "CampaignEventsWithoutSpend": {CLICKS: growing(0.7, 10_000), **_UNPAID},
 }
 
+#: Those that judge the spend of a window, and how much of it is an estimate.
+_SPREAD: dict[str, str] = {
+    "CampaignCostPerLeadOverTarget": SPREAD_DAY,
+    "CampaignRoiUnderFloor": SPREAD_DAY,
+    "CampaignSpendWithoutEvents": SPREAD_HOUR,
+}
+
 SCENARIOS: list[Scenario] = [
     Scenario("a healthy world is silent"),
     Scenario("no campaign at all is silent", {**_GONE}),
@@ -166,6 +175,14 @@ SCENARIOS: list[Scenario] = [
     *(
         Scenario(f"{alert}: silent when everything but its cause is missing", {**_GONE, **changed})
         for alert, changed in PROVOKED.items()
+    ),
+    *(
+        Scenario(f"{alert}: silent where its spend is mostly spread", {**PROVOKED[alert], spread: flat(0.6)})
+        for alert, spread in _SPREAD.items()
+    ),
+    *(
+        Scenario(f"{alert}: fires where some of its spend is spread", {**PROVOKED[alert], spread: flat(0.4)}, (alert,))
+        for alert, spread in _SPREAD.items()
     ),
     # Every third look is just under the bound; a rule without hysteresis would begin 30 times.
     Scenario(
