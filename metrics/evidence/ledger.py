@@ -62,6 +62,8 @@ _MEANS = np.array(LAGS[1:])
 _FLOOR = 0.02
 #: Less than this was not due.
 _NOTHING = 1e-9
+#: Days after which a campaign is no longer young.
+_GROWN = 14
 #: Days.
 _LONG_AGO = 10_000.0
 #: Of gaps that are longer, in ms, only whole days are told apart.
@@ -119,8 +121,9 @@ def begin(seen: Seen, born: int | None) -> Ledger:
     days = _LONG_AGO if born is None else max(0.0, (seen.at - born) / DAY)
     _feed(numbers, days, seen.due)
     since = seen.at - round(days * DAY)
-    # What came before and what was due before belong to the same part of a day: the first one.
-    return Ledger(since, seen.at, seen.cost, seen.results, seen.orders, 0.0, 0.0, 0.0, numbers.tobytes())
+    # What came before belongs to what was due before. Not of young campaigns: what they lack yet would pass for lag.
+    first = 0.0 if days >= _GROWN else seen.results
+    return Ledger(since, seen.at, seen.cost, seen.results, seen.orders, 0.0, 0.0, first, numbers.tobytes())
 
 
 def renewed(ledger: Ledger) -> Ledger:

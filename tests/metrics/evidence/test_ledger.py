@@ -112,12 +112,12 @@ def begun_late(days, hours, rate):
 
 @pytest.mark.parametrize("rate", [1.0, 0.5])
 def test_what_came_before_a_ledger_began_belongs_to_what_was_due_before(rate):
-    ledger = begun_late(5, 72, rate)
+    ledger = begun_late(20, 72, rate)
     shape = learn([ledger] * 20, is_money=False)
-    assert float(shape.chances @ np.array(LAGS)) < 1
+    assert float(shape.chances @ np.array(LAGS)) < 3  # it was 8
     assert min(shape.parts) > 0.9
-    _, due = log_e_missed(ledger, rate * 192, 1.0, CALM, MODERATE_PRIOR, 192.0)
-    assert due > 0.9 * 192
+    _, due = log_e_missed(ledger, rate * 552, 1.0, CALM, MODERATE_PRIOR, 552.0)
+    assert due > 0.9 * 552
 
 
 def test_days_of_a_long_gap_say_nothing_of_parts_of_a_day():
