@@ -90,6 +90,5 @@ class StageFactory:
             settings.partitions,
             self._now,
             local,
-            is_atomic=True,
         )
         return StateStore(stage, self._now())

@@ -73,8 +73,8 @@ class Task:
     async def _read_back(self) -> tuple[dict[bytes, bytes | None], int]:
         """The newest value of each key, and how many records were read.
 
-        A checkpoint of an epoch that had been succeeded when it was appended is left out: without transactions
-        nothing keeps an owner that was stopped for long from one more append (D23).
+        A checkpoint of an epoch that had been succeeded when it was appended is left out. Transactions let none
+        happen; states of builds that did without them may hold some (D23).
         """
         latest: dict[bytes, bytes | None] = {}
         newest = count = 0

@@ -28,16 +28,14 @@ NOTHING = dict.fromkeys(Sums.__struct_fields__, 0)
 READINGS_A_FETCH = 2_000
 
 
-def board_of(campaigns, mode="enforce", *, is_atomic=False):
+def board_of(campaigns, mode="enforce"):
     """A board at the live edge, in its store."""
     campaign_registry = CampaignRegistry("EUR")
     for number in range(campaigns):
         record = {"campaign_id": f"c-{number}", "budget": 1_000, "targets": {"cpl": 2, "roas": 3}}
         campaign_registry.register(record["campaign_id"], msgspec.convert(record, Campaign))
     policies = parse({"mature_after": "0s"})
-    store = StateStore(
-        BudgetStage(policies, mode, "EUR", campaign_registry, 4, lambda: NOW, is_atomic=is_atomic), NOW
-    )
+    store = StateStore(BudgetStage(policies, mode, "EUR", campaign_registry, 4, lambda: NOW), NOW)
     store.take_over()
     store.stage.is_live = True
     return store

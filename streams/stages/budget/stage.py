@@ -63,7 +63,7 @@ class BudgetHeader(msgspec.Struct, array_like=True):
         open_until: until when the breaker is open.
         reallocated_at: when budgets were last moved between campaigns.
         waiting: decisions that wait.
-        outbox: actions whose sending the checkpoint began, where that may be cut off.
+        unsent: actions that a build without transactions wrote down, and may not have sent; none since then.
         early: alerts of campaigns that were not known yet.
         learned: by target, what the campaigns show together.
         learned_at: when that was taken.
@@ -74,7 +74,7 @@ class BudgetHeader(msgspec.Struct, array_like=True):
     open_until: int
     reallocated_at: int | None
     waiting: tuple[BudgetDecision, ...]
-    outbox: list[BudgetAction]
+    unsent: list[BudgetAction]
     early: tuple[AlertSignal, ...] = ()
     learned: dict[str, Shape] = {}
     learned_at: int = 0
@@ -107,7 +107,6 @@ class BudgetStage:
         campaign_registry: campaigns as registered.
         partitions: of the topics.
         now: the wall clock, in epoch ms.
-        is_atomic: whether a checkpoint is one transaction with its outputs: who reads it back knows that they are there.
         local: the watermark of a partition that is merged in this process, None elsewhere. A campaign that rests has
             no new readings, and without it would look stale where it is alone on its partition.
     """
@@ -129,8 +128,6 @@ class BudgetStage:
         partitions: int,
         now: Callable[[], int],
         local: Callable[[int], int | None] = lambda _: None,
-        *,
-        is_atomic: bool = False,
     ) -> None:
         self.partitions = partitions
         self.policies, self.mode, self.currency, self.campaign_registry = (
@@ -139,7 +136,7 @@ class BudgetStage:
             currency,
             campaign_registry,
         )
-        self._now, self._local, self._is_atomic = now, local, is_atomic
+        self._now, self._local = now, local
         self._campaigns, self._hours = CampaignTable(), HourTable()
         self.tables = (self._campaigns, self._hours)
         self.board = Board()
@@ -154,9 +151,9 @@ class BudgetStage:
         #: The newest watermark heard of each partition of the readings.
         self._watermarks: dict[int, int] = {}
         self._step: _Step | None = None
-        self._outbox: list[BudgetAction] = []
+        self._unsent: list[BudgetAction] = []
         self._stored_offsets: dict[tuple[str, int], int] = {}
-        self._is_new = self._shows_all = True
+        self._shows_all = True
 
     # --- taking in ---------------------------------------------------------------------------------
 
@@ -226,21 +223,19 @@ class BudgetStage:
         self._step = _Step(actions, cards, offsets)
 
     def emit(self, version: Version, now: int) -> Emitted:
-        """The actions of the step, and after a takeover those that may be unsent."""
+        """The actions of the step."""
         del version
         if self._step is None:
             deque(self.work(now), maxlen=0)
         assert self._step is not None, "the work is done"
         (actions, cards, self._stored_offsets), self._step = self._step, None
-        self._outbox = [*(self._outbox if self._is_new else []), *actions]
-        self._is_new = False
+        unsent, self._unsent = self._unsent, []
         columns = self.columns() if cards else {}
-        outputs = [self._output(action) for action in self._outbox]
+        outputs = [self._output(action) for action in (*unsent, *actions)]
         return Emitted(outputs, BudgetViews(self.board, actions, cards, columns))
 
     def confirm(self) -> None:
-        """What was sent is sent."""
-        self._outbox = []
+        """Nothing waited for it."""
 
     def show_all(self) -> None:
         """Let the next checkpoint have the cards of all campaigns."""
@@ -273,7 +268,7 @@ class BudgetStage:
             board.open_until,
             board.reallocated_at,
             board.waiting,
-            [] if self._is_atomic else self._outbox,
+            [],
             board.early,
             dict(board.learned),
             board.learned_at,
@@ -282,7 +277,7 @@ class BudgetStage:
     def restore(self, header: Header[BudgetHeader]) -> None:
         """Put back the board without its campaigns."""
         kept = header.stage
-        self._outbox = kept.outbox
+        self._unsent = kept.unsent
         self.offsets = {(topic, partition): at for topic, partition, at in kept.offsets}
         self.board = Board(
             acted=kept.acted,
@@ -304,7 +299,7 @@ class BudgetStage:
 
     def take_over(self) -> None:
         """Nothing is done before the topics are read to their end again."""
-        self._is_new = self._shows_all = True
+        self._shows_all = True
         self.is_live = False
 
     # --- showing -----------------------------------------------------------------------------------

@@ -1,5 +1,7 @@
 """A state is read back as it was written, by its format; what is of no use any more leaves a part at a time."""
 
+from types import SimpleNamespace
+
 import msgspec
 import pytest
 
@@ -7,8 +9,9 @@ from metrics.attribution.models import AttributionRules
 from metrics.entities.campaigns import CampaignRegistry
 from metrics.records.events import Campaign
 from metrics.values.errors import StateError
-from metrics.values.time import HOUR, MINUTE
+from metrics.values.time import HOUR, MINUTE, format_instant
 from streams import topics
+from streams.stages.budget.stage import BudgetHeader
 from streams.stages.intake.stage import IntakeStage
 from streams.stages.kinds import KINDS
 from streams.state import store as store_module
@@ -34,6 +37,12 @@ def as_format_1(store, entries):
     size = len(common) + len(header["stage"])
     older = [common[place] if place in common else next(rest) for place in range(size)]
     return {**dict(entries), HEADER_KEY: encode(older)}
+
+
+def decision():
+    """A word of an operator as it lies on its topic."""
+    word = {"decision_id": "d", "campaign_id": "c-0", "verb": "set_budget", "budget": 900}
+    return SimpleNamespace(offset=0, value=msgspec.json.encode(word | {"occurred_at": format_instant(NOW)}))
 
 
 def busy_machine(partitions=2, **options):
@@ -106,19 +115,41 @@ def test_a_state_of_format_1_is_read_and_goes_on_as_one_of_today(stage):
     assert found[0] == found[1]
 
 
-@pytest.mark.parametrize("is_atomic", [True, False])
-def test_a_board_of_format_1_is_read_with_the_actions_that_may_be_unsent(is_atomic):
-    board = board_of(2, is_atomic=is_atomic)
+def test_a_board_of_format_1_is_read_and_goes_on_as_one_of_today():
+    board = board_of(2)
     board.stage.take(topics.CAMPAIGN_KPIS, 0, records([0, 1], NOW, 0))
     entries = board.checkpoint(NOW).entries
     found = []
     for kept in (dict(entries), as_format_1(board, entries)):
-        again = board_of(2, is_atomic=is_atomic)
+        again = board_of(2)
         again.restore(kept.items())
         again.take_over()
         found.append(again.checkpoint(NOW))
     assert found[0].entries == found[1].entries
-    assert found[0].outputs == found[1].outputs
+    assert found[0].outputs == found[1].outputs == []
+
+
+def test_actions_that_a_build_without_transactions_may_not_have_sent_are_sent_once():
+    board = board_of(1)
+    board.stage.take(topics.BUDGET_DECISIONS, 0, [decision()])
+    made = board.checkpoint(NOW)
+    (sent,) = made.outputs
+    header = header_of(made.entries)
+    place = BudgetHeader.__struct_fields__.index("unsent")
+    assert header["stage"][place] == []
+    header["stage"][place] = [msgspec.json.decode(sent.value)]
+    older = {**dict(made.entries), HEADER_KEY: encode(header)}
+    older |= as_format_1(board, older.items())
+    again = board_of(1)
+    again.restore(older.items())
+    again.take_over()
+    following = again.checkpoint(NOW)
+    assert following.outputs == [sent]
+    assert again.checkpoint(NOW).outputs == []
+    later = board_of(1)
+    later.restore([*older.items(), *following.entries])
+    later.take_over()
+    assert later.checkpoint(NOW).outputs == []
 
 
 def test_a_state_of_a_newer_format_is_refused_with_what_to_do():

@@ -3,7 +3,6 @@
 from types import SimpleNamespace
 
 import msgspec
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,24 +12,22 @@ from tests.bench.bench_controller import NOW, board_of
 from tests.support.examples import examples
 
 BUDGET = 1_000
-#: Where the owner of a checkpoint dies: before the append, after that many actions (with transactions: after none or
-#: all of them), or before it knows that all is confirmed.
-BEFORE, CONFIRMED = -1, None
-crashes = st.sampled_from([CONFIRMED, CONFIRMED, BEFORE, 0, 1, 1_000])
+#: Where the owner of a checkpoint dies: before the transaction, or before it knows that the transaction is committed.
+BEFORE, UNKNOWN, CONFIRMED = range(3)
+crashes = st.sampled_from([CONFIRMED, CONFIRMED, BEFORE, UNKNOWN])
 steps = st.lists(st.tuples(st.integers(0, 2), crashes), max_size=12)
 
 
 class Board:
     """A controller with its changelog, its words and its actions."""
 
-    def __init__(self, *, is_atomic):
-        self.is_atomic = is_atomic
+    def __init__(self):
         self.changelog, self.words, self.sent = {}, [], []
         self.log = self.opened()
 
     def opened(self):
         """The next owner, at the live edge."""
-        log = board_of(1, is_atomic=self.is_atomic)
+        log = board_of(1)
         log.restore(list(self.changelog.items()))
         log.take_over()
         log.stage.is_live = True
@@ -46,38 +43,25 @@ class Board:
         """Hear what was said, and write it down, up to a crash."""
         self.log.stage.take(topics.BUDGET_DECISIONS, 0, self.words)
         made = self.log.checkpoint(NOW)
-        if crash != BEFORE and not (self.is_atomic and crash == 0 and made.outputs):
+        if crash != BEFORE:
             self.changelog.update(made.entries)
-            count = crash if crash and not self.is_atomic else len(made.outputs) if crash != 0 else 0
-            self.sent += [msgspec.json.decode(output.value) for output in made.outputs[:count]]
-        if crash is CONFIRMED:
+            self.sent += [msgspec.json.decode(output.value) for output in made.outputs]
+        if crash == CONFIRMED:
             self.log.confirm(made.sequence)
         else:
             self.log = self.opened()
 
 
 @examples(1)
-@pytest.mark.parametrize("is_atomic", [True, False])
 @given(steps)
-def test_each_word_is_done_once_whatever_crashes(is_atomic, steps):
-    board = Board(is_atomic=is_atomic)
+def test_each_word_is_done_once_whatever_crashes(steps):
+    board = Board()
     for count, crash in steps:
         for _ in range(count):
             board.say()
         board.step(crash)
     board.step(CONFIRMED)
-    if is_atomic:
-        assert len({each["action_id"] for each in board.sent}) == len(board.sent)
-    done = {each["action_id"]: each["budget_to"] for each in board.sent}
-    assert list(done.values()) == [BUDGET - 1 - number for number in range(len(board.words))]
-    for each in board.sent:
-        assert done[each["action_id"]] == each["budget_to"]
-
-
-def test_without_transactions_the_action_of_a_lost_confirmation_comes_again_under_its_id():
-    board = Board(is_atomic=False)
-    board.say()
-    board.step(1_000)
-    board.step(CONFIRMED)
-    first, again = board.sent
-    assert first == again
+    assert len({each["action_id"] for each in board.sent}) == len(board.sent)
+    assert [each["budget_to"] for each in board.sent] == [
+        BUDGET - 1 - number for number in range(len(board.words))
+    ]
