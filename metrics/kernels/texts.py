@@ -54,7 +54,7 @@ def is_continued(data: Any, at: int, end: int, count: int) -> bool:
 
 @inlined
 def skip_character(data: Any, at: int, end: int) -> int:
-    """Past one character of two to four bytes, as RFC 3629 allows it; -1 where it is wrong."""
+    """Past one character of two to four bytes, as RFC 3629 allows it; -1 where it is wrong, or U+FFFF."""
     lead = byte_at(data, at)
     if lead < 0xC2 or lead > 0xF4 or at + 1 >= end:
         return -1
@@ -67,6 +67,7 @@ def skip_character(data: Any, at: int, end: int) -> int:
         or (lead == 0xED and second > 0x9F)  # a surrogate
         or (lead == 0xF0 and second < 0x90)  # overlong
         or (lead == 0xF4 and second > 0x8F)  # above U+10FFFF
+        or (lead == 0xEF and second == 0xBF and byte_at(data, at + 2) == 0xBF)  # U+FFFF, which no id may hold
     )
     return -1 if is_wrong else at + 1 + count
 

@@ -11,7 +11,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
-Identifier = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+#: Ids hold no U+FFFF, the noncharacter that parts names in the state (``campaign_model``).
+Identifier = Annotated[str, msgspec.Meta(min_length=1, max_length=128, pattern="^[^\uffff]*$")]
 Instant = datetime | int
 Money = Decimal
 Count = Annotated[int, msgspec.Meta(ge=0, le=10**12)]

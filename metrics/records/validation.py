@@ -13,6 +13,9 @@ MAX_RECORD_BYTES = 256 * 1024
 
 E = TypeVar("E")
 
+#: What the decoder says of an id that its pattern refuses.
+_NONCHARACTER = "matching regex"
+
 
 def decode(decoder: msgspec.json.Decoder[E], value: bytes | None) -> E:
     """The event in a record's value.
@@ -28,8 +31,12 @@ def decode(decoder: msgspec.json.Decoder[E], value: bytes | None) -> E:
         return decoder.decode(value)
     except msgspec.ValidationError as error:
         _is_json(value)  # the decoder stops at the first wrong field; what follows may not even be JSON
-        missing = "missing required field" in str(error)
-        raise Rejection(Reason.MISSING_FIELD if missing else Reason.INVALID_FIELD, str(error)) from error
+        text = str(error)
+        if _NONCHARACTER in text:
+            where = text.rpartition("$.")[2].rstrip("`") or "an id"
+            text = f"{where} holds U+FFFF, which Unicode keeps out of interchange; send the id without it"
+        missing = "missing required field" in text
+        raise Rejection(Reason.MISSING_FIELD if missing else Reason.INVALID_FIELD, text) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Rejection(Reason.INVALID_JSON, str(error)) from error
     except (ArithmeticError, ValueError) as error:  # numbers no decimal can hold
