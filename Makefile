@@ -50,7 +50,7 @@ check: static test ## Before a push: format, lint, types, import contracts, and 
 rest: $(STAMP)
 	HYPOTHESIS_PROFILE=verify $(PYTEST) -m "verify or law" $(ARGS)
 
-verify: check rest ## Everything there is, as .ci/run does: some 15 minutes on two cores
+verify: check rest ## Everything there is, as .ci/run does
 
 fix: $(STAMP) ## Formats, and mends what ruff can mend
 	$(BIN)/ruff check --fix .
