@@ -34,13 +34,15 @@ _DAYS = {
     "month-first": ("%m/%d/%Y", "%m-%d-%Y", "%m/%d/%y", "%m-%d-%y"),
     "": (
         *("%Y/%m/%d", "%Y.%m.%d", "%Y%m%d", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y"),
-        *("%d-%b-%Y", "%d-%b-%y", "%b %d %Y", "%a, %b %d, %Y", "%a %b %d %Y", "%d %b, %Y", "%Y-%m"),
+        *("%d-%b-%Y", "%d-%b-%y", "%b %d %Y", "%a, %b %d, %Y", "%a %b %d %Y", "%d %b, %Y"),
     ),
 }
 _CLOCKS = (
     *("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p", ", %H:%M:%S", ", %H:%M", ", %I:%M %p"),
     *(", %I:%M:%S %p", " %H:%M:%S.%f", " %H:%M:%S %z", "T%H:%M:%S", ":%H", " %H"),
 )
+#: A month is its first day where every cell of a column of days is a month; beside days it is a day that was cut off.
+_MONTH = "%Y-%m"
 _EPOCHS = {"epoch_s": 1_000, "epoch_ms": 1}
 _SAMPLE = 2_000
 
@@ -281,7 +283,7 @@ class _Column:
             )
         found = ""
         if other and not self._spec.formats:
-            formats = self._formats(text)
+            formats = self._formats(text, has_days=iso > 0)
             found = f"dates as {formats[0]}" if formats else ""
         part = self._read(self._timed(text, zone, formats, epochs, has_iso=iso > 0), 0, found)
         return replace(part, is_local=iso + other > offsets and not epochs)
@@ -325,7 +327,7 @@ class _Column:
         dated = f"CASE WHEN year({parsed}) >= 1000 THEN {parsed} END"  # %Y takes 26 for the year 26
         return _instant(dated, zone) if self._spec.type == "time" else dated
 
-    def _formats(self, text: str) -> list[str]:
+    def _formats(self, text: str, *, has_days: bool) -> list[str]:
         """The format that reads the whole column.
 
         Raises:
@@ -341,6 +343,7 @@ class _Column:
         order = self._frame.dates
         days = [*(_DAYS[order] if order else (*_DAYS["day-first"], *_DAYS["month-first"])), *_DAYS[""]]
         tried = [day + clock for day in days for clock in _CLOCKS]
+        tried += [_MONTH] if self._spec.type == "date" and not has_days else []
         reads = self._readable(sample, tried)
         most = max(reads.values(), default=0)
         if not most:

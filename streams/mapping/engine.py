@@ -469,7 +469,7 @@ class _MappingRun:
         labels = ", ".join(cells.label for cells in files[:3])
         called = wanted if names == [wanted] else f"{wanted} ({' or '.join(map(str, names))})"
         return (
-            f"no row of {labels} has the column {called!r}; it has {', '.join(near)}. Correct the name, or declare the "
+            f"no row of {labels} has the column {called!r}; it has {', '.join(near) or 'none'}. Correct the name, or declare the "
             "column under [columns] with optional = true."
         )
 

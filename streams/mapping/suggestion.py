@@ -41,8 +41,8 @@ def suggestion(database: Any, cells: Cells, found: Iterable[str], fitting: str |
         found: how it is written.
         fitting: a built-in mapping that its header fits.
     """
-    types, doubts = _types(database, cells)
     fields = _fields(cells.places)
+    types, doubts = _types(database, cells, {fields.get("spend"), fields.get("revenue")})
     topic = max(_SHAPES, key=lambda name: len(_SHAPES[name] & fields.keys()) / len(_SHAPES[name]))
     lines = [
         f"# A first mapping for {cells.label}; check every line, then: roistream replay … --mapping … --print"
@@ -73,14 +73,16 @@ def _example(database: Any, cells: Cells, name: str) -> str:
     return (row[0] if row else "")[:40]
 
 
-def _types(database: Any, cells: Cells) -> tuple[dict[str, ColumnType], dict[str, str]]:
-    """The first type that reads every cell of a column, and what stands against it."""
+def _types(
+    database: Any, cells: Cells, amounts: set[str | None]
+) -> tuple[dict[str, ColumnType], dict[str, str]]:
+    """The first type that reads every cell of a column, and what stands against it; ``amounts`` are no counts."""
     types: dict[str, ColumnType] = {}
     doubts: dict[str, str] = {}
     for name, place in cells.places.items():
         if re.search(r"(?i:\bid\b|_id$|number|phone|zip|postal)|I[dD]$", name):
             continue  # ids are texts, also where they look like numbers
-        for kind in _TYPES:
+        for kind in _TYPES[1:] if name in amounts else _TYPES:
             try:
                 part = reading(database, cells, place, Column(type=kind), Frame(), "UTC")
             except Ambiguous as error:
@@ -88,11 +90,10 @@ def _types(database: Any, cells: Cells) -> tuple[dict[str, ColumnType], dict[str
                 break
             except MappingError:
                 continue
-            fraction = f" OR ({part.value}) <> trunc({part.value})" if kind == "count" else ""
             (good, bad) = database.execute(
-                f"SELECT count({part.value}), count(*) FILTER (({part.fault}){fraction}) FROM {cells.table}"
+                f"SELECT count({part.value}), count(*) FILTER ({part.fault}) FROM {cells.table}"
             ).fetchone()
-            if good and not bad:
+            if good and not bad and not (kind == "count" and part.scale):
                 types[name] = kind
                 break
     return types, doubts

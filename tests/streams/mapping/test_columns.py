@@ -250,6 +250,11 @@ def test_what_is_no_time_is_a_fault_of_its_row(run, cell):
     assert times(run, [cell, "2021-01-01"]) == [None, "2021-01-01T00:00:00Z"]
 
 
+@pytest.mark.parametrize("cells", [["2026-11"], ["2026-11", "2026-12-03"]])
+def test_a_month_is_no_instant(run, cells):
+    assert times(run, cells)[0] is None
+
+
 PERIODS = """
 description = "by month or week"
 timezone = "Europe/Paris"
@@ -279,6 +284,16 @@ def test_periods_are_as_long_as_the_calendar_of_their_zone_says(run, step, start
         {"a.csv": f"Campaign,Starts,Cost\nA,{start},310.00\n"}, PERIODS.format(step=step)
     ).values()
     assert report["period_end"] == end
+
+
+def test_a_month_is_its_first_day_where_all_of_a_column_is_months_and_else_a_day_that_was_cut_off(run):
+    rows = "Campaign,Starts,Cost\nA,2026-01,1\n"
+    months = PERIODS.format(step="MONTH")
+    (report,) = run({"a.csv": rows}, months).values()
+    assert (report["period_start"], report["period_end"]) == ("2025-12-31T23:00:00Z", "2026-01-31T23:00:00Z")
+    result = run({"a.csv": rows + "B,2026-01-02,1\n"}, months)
+    assert [value["campaign_id"] for value in result.values()] == ["B"]
+    assert result.left == {"ad-reports: Starts is not a time in a known format": 1}
 
 
 def test_a_date_with_a_time_of_day_is_a_date_only_at_midnight(run):

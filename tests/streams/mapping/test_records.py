@@ -430,3 +430,8 @@ sql = "SELECT who AS lead_id, 'lead' AS stage, rows.at AS occurred_at FROM rows"
     result = run({"clicks.csv.gz": gzip.compress(CLICK.encode()), "ads.csv": ADS}, mapping)
     assert [value["visitor_id"] for value in result.values("ad-clicks")] == ["v"]
     assert result.left == {}
+
+
+def test_an_empty_file_has_no_column(run):
+    with pytest.raises(MappingError, match=r"no row of clicks.csv has the column '.+'; it has none\."):
+        run({"clicks.csv": "", "ads.csv": ADS}, CLICKS)
