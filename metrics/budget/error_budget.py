@@ -23,16 +23,16 @@ _FIRST = 0.9
 _LEAST = 1e-300
 
 
-class Chances(NamedTuple):
+class JointEvidence(NamedTuple):
     """What is judged together: campaigns, and their e-values, the largest first."""
 
     campaigns: int = 1
     e_values: tuple[float, ...] = ()
 
-    def bar(self, alpha: float) -> float:
+    def threshold(self, alpha: float) -> float:
         """The e-value from which on one more campaign is paused.
 
-        >>> Chances(50, (1200.0, 520.0)).bar(0.05), Chances(1).bar(0.05)
+        >>> JointEvidence(50, (1200.0, 520.0)).threshold(0.05), JointEvidence(1).threshold(0.05)
         (333.3333333333333, 20.0)
         """
         paused = 0
@@ -42,10 +42,12 @@ class Chances(NamedTuple):
         return max(1.0, self.campaigns / (paused + 1)) / alpha
 
 
-def chances_on(states: Iterable[CampaignState]) -> Chances:
+def joint_evidence(states: Iterable[CampaignState]) -> JointEvidence:
     """The campaigns of a board that evidence judges."""
     found = [share_of(state) for state in states if state.ledgers and state.column != "archived"]
-    return Chances(max(1, len(found)), tuple(sorted((each for each in found if each > 1), reverse=True)))
+    return JointEvidence(
+        max(1, len(found)), tuple(sorted((each for each in found if each > 1), reverse=True))
+    )
 
 
 def share_of(state: CampaignState) -> float:
@@ -54,17 +56,19 @@ def share_of(state: CampaignState) -> float:
     return best / max(1, len(state.ledgers)) * _share(state.bad_times)
 
 
-def bars(state: CampaignState, facts: CampaignFacts, policy: Policy, bar: float) -> tuple[float, float]:
+def thresholds(
+    state: CampaignState, facts: CampaignFacts, policy: Policy, threshold: float
+) -> tuple[float, float]:
     """E-values from which on one of its targets counts as surely missed, and as surely exceeded.
 
     Args:
         state: of the campaign.
         facts: its targets.
         policy: what it is judged by.
-        bar: ``Chances.bar`` of what is judged together with it.
+        threshold: ``JointEvidence.threshold`` of what is judged together with it.
     """
     targets = max(1, len(facts.targets_micros))
-    return bar * targets / _share(state.bad_times), targets / policy.alpha
+    return threshold * targets / _share(state.bad_times), targets / policy.alpha
 
 
 def _share(restarts: int) -> float:

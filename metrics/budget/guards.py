@@ -1,7 +1,7 @@
-"""The one gate that every action passes, whoever wishes it: rules, alerts, reallocation, operators. Pure.
+"""The one gate that every action passes, whoever requests it: rules, alerts, reallocation, operators. Pure.
 
-An automatic wish is admitted only at the live edge, on fresh and mature figures, after the campaign's rest and while
-the circuit breaker is closed. An operator's word needs the live edge too; what lets money flow also needs fresh
+An automatic request is admitted only at the live edge, on fresh and mature figures, after the campaign's rest and while
+the circuit breaker is closed. An operator's decision needs the live edge too; what lets money flow also needs fresh
 figures, while stopping needs none: when the data fails, a person must be able to stop the spend. The caps (step, day,
 floor, ceiling, total, room in the column) hold for everyone.
 """
@@ -28,7 +28,7 @@ _ASKS_ALWAYS = frozenset({REALLOCATION, "wip"})
 MIN_CHANGE = 0.01
 
 
-class Wish(NamedTuple):
+class ActionRequest(NamedTuple):
     """An action someone wants; ``budget`` in micros."""
 
     campaign_id: str
@@ -44,9 +44,9 @@ class Wish(NamedTuple):
 
 
 class Admitted(NamedTuple):
-    """The wish as it may be done, and whether a person must approve it first."""
+    """The request as it may be done, and whether a person must approve it first."""
 
-    wish: Wish
+    request: ActionRequest
     needs_approval: bool
 
 
@@ -56,8 +56,8 @@ class Refused(NamedTuple):
     reason: str
 
 
-class Scene(NamedTuple):
-    """What the gate looks at besides the wish."""
+class GuardContext(NamedTuple):
+    """What the gate looks at besides the request."""
 
     board: Board
     policies: Policies
@@ -70,67 +70,69 @@ class Scene(NamedTuple):
     room: int | None = None
 
 
-def admit(wish: Wish, state: CampaignState, scene: Scene) -> Admitted | Refused:
-    """Admit, clip or refuse a wish.
+def admit(request: ActionRequest, state: CampaignState, guard_context: GuardContext) -> Admitted | Refused:
+    """Admit, clip or refuse a request.
 
     Args:
-        wish: the action wanted.
-        state: the campaign it is about, as it stands on ``scene.board``.
-        scene: board, policies and moment.
+        request: the action wanted.
+        state: the campaign it is about, as it stands on ``guard_context.board``.
+        guard_context: board, policies and moment.
     """
-    policy = scene.policies.of(wish.campaign_id)
+    policy = guard_context.policies.of(request.campaign_id)
     reason = (
-        _not_live(scene)
-        or _bad_figures(wish, state, policy, scene)
-        or _resting(wish, state, policy, scene)
-        or _pointless(wish, state)
+        _not_live(guard_context)
+        or _bad_figures(request, state, policy, guard_context)
+        or _resting(request, state, policy, guard_context)
+        or _pointless(request, state)
     )
     if reason is not None:
         return Refused(reason)
-    budget = _clipped(wish, state, scene)
+    budget = _clipped(request, state, guard_context)
     if isinstance(budget, Refused):
         return budget
-    fitted = wish._replace(budget=budget)
-    reason = _no_room(fitted, state, scene)
+    fitted = request._replace(budget=budget)
+    reason = _no_room(fitted, state, guard_context)
     return Refused(reason) if reason else Admitted(fitted, _is_large(fitted, state, policy))
 
 
-def releases_money(wish: Wish, state: CampaignState) -> bool:
-    """Whether more may be spent after the wish than before."""
-    grows = wish.budget is not None and wish.budget > state.budget
-    opens = not state.is_spending and _target_column(wish, state) in SPENDING
+def releases_money(request: ActionRequest, state: CampaignState) -> bool:
+    """Whether more may be spent after the request than before."""
+    grows = request.budget is not None and request.budget > state.budget
+    opens = not state.is_spending and _target_column(request, state) in SPENDING
     return grows or opens
 
 
-def _target_column(wish: Wish, state: CampaignState) -> Column:
-    if wish.verb == "pause":
+def _target_column(request: ActionRequest, state: CampaignState) -> Column:
+    if request.verb == "pause":
         return "hold"
-    return wish.column or ("test" if wish.verb == "resume" else state.column)
+    return request.column or ("test" if request.verb == "resume" else state.column)
 
 
-def _not_live(scene: Scene) -> str | None:
-    return None if scene.is_live else "the log is still being read: nothing is done before its end"
+def _not_live(guard_context: GuardContext) -> str | None:
+    return None if guard_context.is_live else "the log is still being read: nothing is done before its end"
 
 
-def _bad_figures(wish: Wish, state: CampaignState, policy: Policy, scene: Scene) -> str | None:
-    if wish.by == "operator" and not releases_money(wish, state):
+def _bad_figures(
+    request: ActionRequest, state: CampaignState, policy: Policy, guard_context: GuardContext
+) -> str | None:
+    if request.by == "operator" and not releases_money(request, state):
         return None
     if state.latest is None:
-        if wish.by == "operator" and state.column == "backlog":
+        if request.by == "operator" and state.column == "backlog":
             return None  # a campaign that begins has no figures yet
         return "there are no figures yet"
-    reason = _stale(wish, state.latest, policy, scene)
-    if reason is None and wish.by == "rule" and wish.rule not in _NOT_ON_RESULTS:
+    reason = _stale(request, state.latest, policy, guard_context)
+    if reason is None and request.by == "rule" and request.rule not in _NOT_ON_RESULTS:
         reason = _immature(state.latest, policy)
     return reason
 
 
-def _stale(wish: Wish, latest: Latest, policy: Policy, scene: Scene) -> str | None:
-    of_reading, reached = latest.watermark, max(latest.watermark, scene.reached or 0)
+def _stale(request: ActionRequest, latest: Latest, policy: Policy, guard_context: GuardContext) -> str | None:
+    of_reading, reached = latest.watermark, max(latest.watermark, guard_context.reached or 0)
     # A person may vouch for a campaign that was read before its topics had been heard and has rested since.
-    if reached <= 0 or (of_reading <= 0 and wish.by != "operator"):
+    if reached <= 0 or (of_reading <= 0 and request.by != "operator"):
         return "the figures have no watermark yet: not every topic has been heard"
-    age = scene.now - reached
+    age = guard_context.now - reached
     if age > policy.stale_after:
         return f"the figures are stale: their watermark is {max(1, age // MINUTE)} min old"
     return None
@@ -142,72 +144,84 @@ def _immature(latest: Latest, policy: Policy) -> str | None:
     return f"the figures are immature: {latest.completeness:.0%} of the results have usually come by now"
 
 
-def _resting(wish: Wish, state: CampaignState, policy: Policy, scene: Scene) -> str | None:
-    if wish.by == "operator":
+def _resting(
+    request: ActionRequest, state: CampaignState, policy: Policy, guard_context: GuardContext
+) -> str | None:
+    if request.by == "operator":
         return None
-    lately = sum(0 <= scene.now - at < HOUR for at in scene.board.acted)
-    common, left = scene.policies.common, scene.board.open_until - scene.now
+    lately = sum(0 <= guard_context.now - at < HOUR for at in guard_context.board.acted)
+    common, left = guard_context.policies.common, guard_context.board.open_until - guard_context.now
     # A breaker that stays open for longer was opened by a clock that was ahead.
     if 0 < left <= common.breaker_for or lately >= common.actions_per_hour:
         return "the circuit breaker is open: too many actions in an hour"
-    if state.changed_at is not None and 0 <= scene.now - state.changed_at < policy.cooldown:
+    if state.changed_at is not None and 0 <= guard_context.now - state.changed_at < policy.cooldown:
         return "the campaign rests after its last action"
     return None
 
 
-def _pointless(wish: Wish, state: CampaignState) -> str | None:
-    if state.column == "archived" and (wish.by != "operator" or wish.verb != "move"):
+def _pointless(request: ActionRequest, state: CampaignState) -> str | None:
+    if state.column == "archived" and (request.by != "operator" or request.verb != "move"):
         return "the campaign is archived"
-    if wish.verb == "pause" and not state.may_spend:
+    if request.verb == "pause" and not state.may_spend:
         return "the campaign does not spend already"
-    if wish.verb == "resume" and state.column not in ("hold", "stopped"):
+    if request.verb == "resume" and state.column not in ("hold", "stopped"):
         return "the campaign is not held"
-    if wish.verb == "move" and wish.column in (None, state.column) and wish.budget is None:
+    if request.verb == "move" and request.column in (None, state.column) and request.budget is None:
         return "the campaign stands there already"
     return None
 
 
-def _clipped(wish: Wish, state: CampaignState, scene: Scene) -> int | Refused | None:
-    """The budget within every cap: an automatic wish is cut down to them, an operator's is refused beyond."""
-    if wish.budget is None:
-        return _fitting_return(wish, state, scene)
-    policy = scene.policies.of(wish.campaign_id)
-    low, high = _bounds(state, policy, scene)
-    if wish.by == "operator" and not low <= wish.budget <= high:
+def _clipped(
+    request: ActionRequest, state: CampaignState, guard_context: GuardContext
+) -> int | Refused | None:
+    """The budget within every cap: an automatic request is cut down to them, an operator's is refused beyond."""
+    if request.budget is None:
+        return _fitting_return(request, state, guard_context)
+    policy = guard_context.policies.of(request.campaign_id)
+    low, high = _bounds(state, policy, guard_context)
+    if request.by == "operator" and not low <= request.budget <= high:
         return Refused(f"the budget may now be between {low / MICROS:,.2f} and {high / MICROS:,.2f}")
-    found = min(max(wish.budget, low), high)
+    found = min(max(request.budget, low), high)
     is_small = abs(found - state.budget) < state.budget * MIN_CHANGE
-    if wish.by != "operator" and is_small and wish.verb == "set_budget":
+    if request.by != "operator" and is_small and request.verb == "set_budget":
         return Refused("the caps leave no change worth an action")
     return found
 
 
-def _bounds(state: CampaignState, policy: Policy, scene: Scene) -> tuple[int, int]:
+def _bounds(state: CampaignState, policy: Policy, guard_context: GuardContext) -> tuple[int, int]:
     """The least and the most the budget may be now; the present one is always among them."""
-    now, present = scene.now, state.budget
+    now, present = guard_context.now, state.budget
     base = state.day[1] if state.day[0] == now // DAY else present
     low = max(present - _share(present, policy.max_step), base - _share(base, policy.max_change_per_day))
     high = min(present + _share(present, policy.max_step), base + _share(base, policy.max_change_per_day))
     low = max(low, round(policy.floor * MICROS), state.spent)
     if policy.ceiling is not None:
         high = min(high, round(policy.ceiling * MICROS))
-    high = min(high, state.committed + _room_in_total(scene))
+    high = min(high, state.committed + _room_in_total(guard_context))
     return min(low, present), max(high, present)
 
 
-def _fitting_return(wish: Wish, state: CampaignState, scene: Scene) -> int | Refused | None:
+def _fitting_return(
+    request: ActionRequest, state: CampaignState, guard_context: GuardContext
+) -> int | Refused | None:
     """A campaign that comes back brings its budget, cut to what is left under the total."""
-    if state.is_spending or _target_column(wish, state) not in SPENDING:
+    if state.is_spending or _target_column(request, state) not in SPENDING:
         return None
-    room = _room_in_total(scene) + state.committed
+    room = _room_in_total(guard_context) + state.committed
     if state.budget <= room:
         return None
-    least = max(round(scene.policies.of(wish.campaign_id).floor * MICROS), state.spent + state.card)
+    least = max(
+        round(guard_context.policies.of(request.campaign_id).floor * MICROS), state.spent + state.card
+    )
     return room if room >= least else Refused("no money is left under the total of the board")
 
 
-def _room_in_total(scene: Scene) -> int:
-    return room_in_total(scene.board, scene.policies) if scene.room is None else scene.room
+def _room_in_total(guard_context: GuardContext) -> int:
+    return (
+        room_in_total(guard_context.board, guard_context.policies)
+        if guard_context.room is None
+        else guard_context.room
+    )
 
 
 def room_in_total(board: Board, policies: Policies) -> int:
@@ -217,9 +231,13 @@ def room_in_total(board: Board, policies: Policies) -> int:
     return max(0, total - board.committed)
 
 
-def _no_room(wish: Wish, state: CampaignState, scene: Scene) -> str | None:
-    column = _target_column(wish, state)
-    return None if column == state.column else room_reason(column, state.card, scene.board, scene.policies)
+def _no_room(request: ActionRequest, state: CampaignState, guard_context: GuardContext) -> str | None:
+    column = _target_column(request, state)
+    return (
+        None
+        if column == state.column
+        else room_reason(column, state.card, guard_context.board, guard_context.policies)
+    )
 
 
 def room_reason(
@@ -238,12 +256,12 @@ def room_reason(
     return None
 
 
-def _is_large(wish: Wish, state: CampaignState, policy: Policy) -> bool:
-    if wish.by == "operator" or wish.is_approved:
+def _is_large(request: ActionRequest, state: CampaignState, policy: Policy) -> bool:
+    if request.by == "operator" or request.is_approved:
         return False
-    if wish.rule in _ASKS_ALWAYS:
+    if request.rule in _ASKS_ALWAYS:
         return True
-    return wish.budget is not None and abs(wish.budget - state.budget) > _share(
+    return request.budget is not None and abs(request.budget - state.budget) > _share(
         state.budget, policy.approve_above
     )
 

@@ -1,17 +1,17 @@
 """The controller as a pure state machine: (board, inputs, context, now) → (board, actions).
 
-Everything that comes is received first: registrations, readings, alerts, decisions. Then, at the live edge only, operators'
-words are done, and the rules look at every campaign. Each wish passes the gate (``metrics.budget.desk``).
+Everything that comes is applied to the board first: registrations, readings, alerts, decisions. Then, at the live edge only, operators'
+decisions are applied, and the rules look at every campaign. Each request passes the gate (``metrics.budget.board_step``).
 """
 
 from collections.abc import Generator, Sequence
 from typing import NamedTuple
 
-from metrics.budget.desk import Context, Desk
-from metrics.budget.hearing import apply_waiting, collect
-from metrics.budget.receiving import receive
+from metrics.budget.board_step import BoardStep, Context
+from metrics.budget.input_updates import apply_inputs
+from metrics.budget.operator_decisions import apply_decisions, queue_decisions
 from metrics.budget.records import AlertSignal, BudgetAction, BudgetDecision
-from metrics.budget.reviewing import review
+from metrics.budget.rule_evaluation import evaluate_rules
 from metrics.budget.state import Board
 from metrics.records.kpi_reading import CampaignKpi
 
@@ -54,10 +54,10 @@ def slices(
 
     ``board`` stays as it is until the end.
     """
-    desk = Desk(board, context, now)
-    yield from receive(desk, inputs.readings, inputs.signals)
-    collect(desk, inputs.decisions)
+    board_step = BoardStep(board, context, now)
+    yield from apply_inputs(board_step, inputs.readings, inputs.signals)
+    queue_decisions(board_step, inputs.decisions)
     if context.is_live:
-        apply_waiting(desk)
-        yield from review(desk)
-    return desk.board, desk.actions
+        apply_decisions(board_step)
+        yield from evaluate_rules(board_step)
+    return board_step.board, board_step.actions

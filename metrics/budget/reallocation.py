@@ -31,7 +31,7 @@ _DRAWS = 400
 _SLICE = 25
 
 
-class Place(NamedTuple):
+class ReallocationCandidate(NamedTuple):
     """A campaign as money can be moved to and from it; micros, bounds as the guards would have them."""
 
     budget: int
@@ -95,17 +95,19 @@ def fit(hours: Sequence[Hour]) -> Response | None:
     return Response(mean, covariance, float(spend[-4:].mean()))
 
 
-def reallocate(places: Mapping[str, Place], rng: np.random.Generator) -> Reallocation | None:
+def reallocate(
+    candidates: Mapping[str, ReallocationCandidate], rng: np.random.Generator
+) -> Reallocation | None:
     """The move of one step from the least to the most paying campaign; None where no draw finds one.
 
     Args:
-        places: campaigns that may be touched, with what is known of them.
+        candidates: campaigns that may be touched, with what is known of them.
         rng: decides what is explored; the same generator gives the same move.
 
     Returns:
         A move within every floor, ceiling and step; the sum of the budgets stays.
     """
-    work = reallocating(places, rng)
+    work = reallocating(candidates, rng)
     while True:
         try:
             next(work)
@@ -115,13 +117,13 @@ def reallocate(places: Mapping[str, Place], rng: np.random.Generator) -> Realloc
 
 
 def reallocating(
-    places: Mapping[str, Place], rng: np.random.Generator
+    candidates: Mapping[str, ReallocationCandidate], rng: np.random.Generator
 ) -> Generator[None, None, Reallocation | None]:
     """The same with a pause after each few campaigns: a fit takes some tenths of a millisecond."""
     fitted: dict[str, Response] = {}
     returns: dict[str, float] = {}
-    for count, name in enumerate(sorted(places), 1):
-        response = fit(places[name].hours)
+    for count, name in enumerate(sorted(candidates), 1):
+        response = fit(candidates[name].hours)
         if response is not None:
             fitted[name] = response
             draw = rng.multivariate_normal(response.mean, response.covariance)
@@ -130,17 +132,17 @@ def reallocating(
             yield
     if len(fitted) < 2:
         return None
-    receivers = [name for name in fitted if _room_above(places[name]) > 0]
-    donors = [name for name in fitted if _room_below(places[name]) > 0]
+    receivers = [name for name in fitted if _room_above(candidates[name]) > 0]
+    donors = [name for name in fitted if _room_below(candidates[name]) > 0]
     if not receivers or not donors:
         return None
     best, worst = max(receivers, key=returns.__getitem__), min(donors, key=returns.__getitem__)
-    amount = min(_room_above(places[best]), _room_below(places[worst]))
+    amount = min(_room_above(candidates[best]), _room_below(candidates[worst]))
     if best == worst or returns[best] <= returns[worst] or amount <= 0:
         return None
     moves = (
-        Move(worst, places[worst].budget, places[worst].budget - amount),
-        Move(best, places[best].budget, places[best].budget + amount),
+        Move(worst, candidates[worst].budget, candidates[worst].budget - amount),
+        Move(best, candidates[best].budget, candidates[best].budget + amount),
     )
     gains = sum(_gain(fitted[move.campaign_id], move, rng) for move in moves)
     gains_array: Floats = np.asarray(gains) * MICROS
@@ -166,9 +168,9 @@ def _gain(response: Response, move: Move, rng: np.random.Generator) -> Floats:
     return found
 
 
-def _room_above(place: Place) -> int:
-    return min(place.step, place.ceiling - place.budget)
+def _room_above(candidate: ReallocationCandidate) -> int:
+    return min(candidate.step, candidate.ceiling - candidate.budget)
 
 
-def _room_below(place: Place) -> int:
-    return min(place.step, place.budget - place.floor, place.budget - 1)
+def _room_below(candidate: ReallocationCandidate) -> int:
+    return min(candidate.step, candidate.budget - candidate.floor, candidate.budget - 1)

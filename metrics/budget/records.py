@@ -22,7 +22,7 @@ Text = Annotated[str, msgspec.Meta(max_length=2_000)]
 
 
 class BudgetDecision(msgspec.Struct, kw_only=True, frozen=True):
-    """An operator's word on a campaign; topic ``budget-decisions``, keyed by ``campaign_id``.
+    """An operator's decision on a campaign; topic ``budget-decisions``, keyed by ``campaign_id``.
 
     ``column`` goes with ``move``, ``budget`` (currency units) with ``set_budget``. ``approve`` and ``reject``
     speak of the proposal on the campaign's card.

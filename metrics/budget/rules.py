@@ -1,9 +1,9 @@
-"""What the policy wishes for one campaign, the most urgent first. Wishes only: the gate decides. Pure."""
+"""What the policy requests for one campaign, the most urgent first. Requests only: the gate decides. Pure."""
 
 from collections.abc import Callable
 from typing import NamedTuple
 
-from metrics.budget.guards import Wish
+from metrics.budget.guards import ActionRequest
 from metrics.budget.pacing import Projection, catches_up, project
 from metrics.budget.policy import Policy
 from metrics.budget.state import PACE, WIP, CampaignState, Hold
@@ -13,7 +13,7 @@ from metrics.values.money import MICROS
 from metrics.values.time import DAY, HOUR, format_instant
 
 
-class Case(NamedTuple):
+class RuleContext(NamedTuple):
     """One campaign before its policy; ``full`` says why ``test`` has no room, where it waits for some."""
 
     state: CampaignState
@@ -23,9 +23,9 @@ class Case(NamedTuple):
     full: str | None = None
 
 
-def wish_for(case: Case) -> Wish | None:
-    """The most urgent wish; None when all is well."""
-    return next((wish for rule in _RULES if (wish := rule(case)) is not None), None)
+def requested_action(context: RuleContext) -> ActionRequest | None:
+    """The most urgent request; None when all is well."""
+    return next((request for rule in _RULES if (request := rule(context)) is not None), None)
 
 
 def worst(evidence: dict[str, Evidence]) -> Evidence | None:
@@ -40,18 +40,18 @@ def is_good(evidence: dict[str, Evidence]) -> bool:
     return "good" in verdicts and "bad" not in verdicts
 
 
-def _alarmed(case: Case) -> Wish | None:
-    state = case.state
+def _alarmed(context: RuleContext) -> ActionRequest | None:
+    state = context.state
     if not state.firing or not state.may_spend:
         return None
     rule = min(state.firing)
     reason = f"the alert {rule} fires"
-    hold = Hold(f"alert:{rule}", reason, _expiry(case))
-    return Wish(state.campaign_id, "pause", "alert", f"alert:{rule}", reason, hold=hold)
+    hold = Hold(f"alert:{rule}", reason, _expiry(context))
+    return ActionRequest(state.campaign_id, "pause", "alert", f"alert:{rule}", reason, hold=hold)
 
 
-def _missed(case: Case) -> Wish | None:
-    state, policy = case.state, case.policy
+def _missed(context: RuleContext) -> ActionRequest | None:
+    state, policy = context.state, context.policy
     found = worst(state.evidence)
     if found is None or not state.may_spend:
         return None
@@ -60,80 +60,88 @@ def _missed(case: Case) -> Wish | None:
     rule = f"evidence:{found.target}"
     if state.bad_times >= policy.max_holds:
         reason = f"{chance}, after {state.bad_times} earlier hold(s)"
-        return Wish(state.campaign_id, "move", "rule", rule, reason, column="stopped")
-    hold = Hold("evidence", chance, _expiry(case))
-    return Wish(state.campaign_id, "pause", "rule", rule, chance, hold=hold)
+        return ActionRequest(state.campaign_id, "move", "rule", rule, reason, column="stopped")
+    hold = Hold("evidence", chance, _expiry(context))
+    return ActionRequest(state.campaign_id, "pause", "rule", rule, chance, hold=hold)
 
 
-def _used_up(case: Case) -> Wish | None:
-    state = case.state
+def _used_up(context: RuleContext) -> ActionRequest | None:
+    state = context.state
     if not state.may_spend or state.budget <= 0 or state.spent < state.budget:
         return None
     reason = f"the budget of {state.budget / MICROS:,.2f} is spent"
-    return Wish(
+    return ActionRequest(
         state.campaign_id, "pause", "rule", "budget", reason, hold=Hold("budget", reason, expires_at=None)
     )
 
 
-def _returning(case: Case) -> Wish | None:
-    hold, name = case.state.hold, case.state.campaign_id
-    if case.state.column != "hold" or hold is None:
+def _returning(context: RuleContext) -> ActionRequest | None:
+    hold, name = context.state.hold, context.state.campaign_id
+    if context.state.column != "hold" or hold is None:
         return None
-    if hold.owner == WIP and case.full is None:
-        return Wish(name, "resume", "rule", "pull", "there is room in test again", column="test")
-    if hold.expires_at is None or case.now < hold.expires_at:
+    if hold.owner == WIP and context.full is None:
+        return ActionRequest(name, "resume", "rule", "pull", "there is room in test again", column="test")
+    if hold.expires_at is None or context.now < hold.expires_at:
         return None
     reason = f"the hold by {hold.owner} has expired; the evidence begins anew"
     if hold.owner == PACE:
         reason = "the plan has caught up with what was spent"
-    return Wish(name, "resume", "rule", "hold expired", reason, column="test")
+    return ActionRequest(name, "resume", "rule", "hold expired", reason, column="test")
 
 
-def _waiting(case: Case) -> Wish | None:
+def _waiting(context: RuleContext) -> ActionRequest | None:
     """One that began while its column was full comes in when there is room, and spends no more than its card till then."""
-    state = case.state
+    state = context.state
     if not state.waits:
         return None
-    if case.full is None:
-        return Wish(state.campaign_id, "move", "rule", "pull", "there is room in test", column="test")
+    if context.full is None:
+        return ActionRequest(
+            state.campaign_id, "move", "rule", "pull", "there is room in test", column="test"
+        )
     if state.card <= 0 or state.spent < state.pulled * state.card:
         return None
-    reason = f"its card of {state.card / MICROS:,.2f} is spent and {case.full}; it returns when there is room"
-    return Wish(state.campaign_id, "pause", "rule", "wip", reason, hold=Hold(WIP, reason, expires_at=None))
-
-
-def _graduating(case: Case) -> Wish | None:
-    state = case.state
-    if state.column != "test" or not is_good(state.evidence):
-        return None
-    return Wish(
-        state.campaign_id, "move", "rule", "graduate", _praise(state), column="scale", budget=_grown(case)
+    reason = (
+        f"its card of {state.card / MICROS:,.2f} is spent and {context.full}; it returns when there is room"
+    )
+    return ActionRequest(
+        state.campaign_id, "pause", "rule", "wip", reason, hold=Hold(WIP, reason, expires_at=None)
     )
 
 
-def _growing(case: Case) -> Wish | None:
-    state = case.state
+def _graduating(context: RuleContext) -> ActionRequest | None:
+    state = context.state
+    if state.column != "test" or not is_good(state.evidence):
+        return None
+    return ActionRequest(
+        state.campaign_id, "move", "rule", "graduate", _praise(state), column="scale", budget=_grown(context)
+    )
+
+
+def _growing(context: RuleContext) -> ActionRequest | None:
+    state = context.state
     has_new_card = state.pulled > state.grown_with
     if state.column != "scale" or not is_good(state.evidence) or not has_new_card or not state.budget:
         return None
-    if _is_behind(case):
+    if _is_behind(context):
         return None  # a campaign that does not use its budget needs no more of it
-    return Wish(state.campaign_id, "set_budget", "rule", "grow", _praise(state), budget=_grown(case))
+    return ActionRequest(
+        state.campaign_id, "set_budget", "rule", "grow", _praise(state), budget=_grown(context)
+    )
 
 
-def _is_behind(case: Case) -> bool:
-    flight, state = _flight(case.facts), case.state
-    found = None if flight is None else project(state.budget, state.spent, state.hours, flight, case.now)
+def _is_behind(context: RuleContext) -> bool:
+    flight, state = _flight(context.facts), context.state
+    found = None if flight is None else project(state.budget, state.spent, state.hours, flight, context.now)
     return found is not None and found.pace == "behind"
 
 
-def _ahead(case: Case) -> Wish | None:
+def _ahead(context: RuleContext) -> ActionRequest | None:
     """A campaign whose budget would be gone well before its flight ends rests until the plan has caught up (D57).
 
     One that surely pays does not: what it lacks is budget, not patience.
     """
-    state, facts, now = case.state, case.facts, case.now
-    if not case.policy.even_pace or not state.is_spending or is_good(state.evidence):
+    state, facts, now = context.state, context.facts, context.now
+    if not context.policy.even_pace or not state.is_spending or is_good(state.evidence):
         return None
     flight, found = _flight(facts), projected(state, facts, now)
     if flight is None or found is None or found.pace != "ahead":
@@ -145,7 +153,7 @@ def _ahead(case: Case) -> Wish | None:
         f"ahead of its pace: {found.total / MICROS:,.2f} of {state.budget / MICROS:,.2f} by the end of its flight as "
         f"projected (band to {found.high / MICROS:,.2f}); it rests until {format_instant(until)}"
     )
-    return Wish(state.campaign_id, "pause", "rule", "pace", reason, hold=Hold(PACE, reason, until))
+    return ActionRequest(state.campaign_id, "pause", "rule", "pace", reason, hold=Hold(PACE, reason, until))
 
 
 def projected(state: CampaignState, facts: CampaignFacts, now: int) -> Projection | None:
@@ -167,9 +175,9 @@ def _flight(facts: CampaignFacts) -> tuple[int, int] | None:
     return None if facts.starts_at is None or facts.ends_at is None else (facts.starts_at, facts.ends_at)
 
 
-def _grown(case: Case) -> int | None:
-    budget = case.state.budget
-    return None if budget <= 0 else budget + int(budget * case.policy.grow_by)
+def _grown(context: RuleContext) -> int | None:
+    budget = context.state.budget
+    return None if budget <= 0 else budget + int(budget * context.policy.grow_by)
 
 
 def _praise(state: CampaignState) -> str:
@@ -177,11 +185,11 @@ def _praise(state: CampaignState) -> str:
     return f"{' and '.join(good)} surely better than target"
 
 
-def _expiry(case: Case) -> int | None:
-    return None if case.policy.hold_for is None else case.now + case.policy.hold_for
+def _expiry(context: RuleContext) -> int | None:
+    return None if context.policy.hold_for is None else context.now + context.policy.hold_for
 
 
-_RULES: tuple[Callable[[Case], Wish | None], ...] = (
+_RULES: tuple[Callable[[RuleContext], ActionRequest | None], ...] = (
     _alarmed,
     _missed,
     _used_up,

@@ -146,7 +146,7 @@ class _Run:
             now = MONDAY + hour * HOUR
             readings = [self._reading(index, hour, now) for index in self._running(hour)]
             context = self._context._replace(reached=_at(now))
-            board, actions = step(board, Inputs(readings, (), self._words(hour, now)), context, now)
+            board, actions = step(board, Inputs(readings, (), self._decisions(hour, now)), context, now)
             self._note(actions, hour)
         for name, ratio in zip(self._names, self._ratios, strict=True):
             yield _Fate(float(ratio), self._paused.get(name), name in self._praised)
@@ -157,7 +157,7 @@ class _Run:
             if 0 < hour - self._starts[index] <= hours and name not in self._paused:
                 yield index
 
-    def _words(self, hour: int, now: int) -> Sequence[BudgetDecision]:
+    def _decisions(self, hour: int, now: int) -> Sequence[BudgetDecision]:
         """An operator who pauses and resumes."""
         every = self._world.renewed_days * 24
         found = []

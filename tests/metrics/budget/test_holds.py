@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from metrics.budget.acting import digest_of
+from metrics.budget.action_records import digest_of
 from metrics.budget.machine import Context, Inputs, step
 from metrics.budget.policy import parse
 from metrics.budget.records import AlertSignal, BudgetDecision

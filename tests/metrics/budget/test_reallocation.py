@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from metrics.budget.machine import Context, Inputs, step
 from metrics.budget.policy import parse
-from metrics.budget.reallocation import Place, fit, reallocate
+from metrics.budget.reallocation import ReallocationCandidate, fit, reallocate
 from metrics.budget.records import BudgetDecision
 from metrics.budget.state import Board, CampaignState, Hour, Latest
 from metrics.entities.campaigns import CampaignFacts
@@ -26,8 +26,8 @@ def hours(scale, elasticity, seed, spend=20.0, count=96):
     return tuple(found)
 
 
-def place(history, budget=1_000, floor=100, ceiling=2_000, step=200):
-    return Place(*(round(each * MICROS) for each in (budget, floor, ceiling, step)), history)
+def candidate(history, budget=1_000, floor=100, ceiling=2_000, step=200):
+    return ReallocationCandidate(*(round(each * MICROS) for each in (budget, floor, ceiling, step)), history)
 
 
 def test_the_fit_finds_the_marginal_return():
@@ -39,12 +39,12 @@ def test_the_fit_finds_the_marginal_return():
 
 
 def test_money_goes_from_what_does_not_pay_to_what_does():
-    places = {
-        "good": place(hours(8.0, 0.8, 1)),
-        "fair": place(hours(4.0, 0.7, 2)),
-        "poor": place(hours(1.0, 0.5, 3)),
+    candidates = {
+        "good": candidate(hours(8.0, 0.8, 1)),
+        "fair": candidate(hours(4.0, 0.7, 2)),
+        "poor": candidate(hours(1.0, 0.5, 3)),
     }
-    found = reallocate(places, np.random.default_rng(7))
+    found = reallocate(candidates, np.random.default_rng(7))
     assert [(move.campaign_id, move.after - move.before) for move in found.moves] == [
         ("poor", -200 * MICROS),
         ("good", 200 * MICROS),
@@ -56,8 +56,8 @@ def test_money_goes_from_what_does_not_pay_to_what_does():
 
 
 def test_where_campaigns_are_alike_chance_explores_both_ways():
-    places = {"one": place(hours(3.0, 0.7, 1)), "other": place(hours(3.0, 0.7, 2))}
-    found = [reallocate(places, np.random.default_rng(seed)) for seed in range(40)]
+    candidates = {"one": candidate(hours(3.0, 0.7, 1)), "other": candidate(hours(3.0, 0.7, 2))}
+    found = [reallocate(candidates, np.random.default_rng(seed)) for seed in range(40)]
     winners = {each.moves[1].campaign_id for each in found if each is not None}
     assert winners == {"one", "other"}
 
@@ -65,7 +65,7 @@ def test_where_campaigns_are_alike_chance_explores_both_ways():
 def test_too_little_history_moves_nothing():
     short = hours(3.0, 0.7, 1, count=5)
     assert fit(short) is None
-    assert reallocate({"a": place(short), "b": place(short)}, np.random.default_rng(1)) is None
+    assert reallocate({"a": candidate(short), "b": candidate(short)}, np.random.default_rng(1)) is None
 
 
 def test_the_board_proposes_a_move_and_waits_for_both_approvals():
@@ -109,18 +109,18 @@ def test_the_board_proposes_a_move_and_waits_for_both_approvals():
     st.integers(0, 1_000),
 )
 def test_every_move_keeps_the_sum_the_floors_the_ceilings_and_the_steps(bounds, seed):
-    places = {
-        f"c{number}": place(
+    candidates = {
+        f"c{number}": candidate(
             hours(1.0 + number, 0.6, number, count=24), budget, min(floor, budget), ceiling, step
         )
         for number, (budget, floor, ceiling, step) in enumerate(bounds)
     }
-    found = reallocate(places, np.random.default_rng(seed))
+    found = reallocate(candidates, np.random.default_rng(seed))
     if found is None:
         return
     assert sum(move.after - move.before for move in found.moves) == 0
     for move in found.moves:
-        known = places[move.campaign_id]
+        known = candidates[move.campaign_id]
         assert abs(move.after - move.before) <= known.step
         assert move.after >= min(known.floor, known.budget)
         assert move.after <= max(known.ceiling, known.budget)

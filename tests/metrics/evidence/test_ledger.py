@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metrics.budget.error_budget import Chances
+from metrics.budget.error_budget import JointEvidence
 from metrics.evidence.ledger import LAGS, Seen, advanced, begin, due_by_law, renewed
 from metrics.evidence.martingale import MODERATE_PRIOR
 from metrics.evidence.shape import Shape, learn
@@ -212,7 +212,7 @@ def test_exactly_at_target_hardly_any_campaign_is_ever_praised():
 
 
 def test_the_more_campaigns_are_paused_the_less_evidence_the_next_one_needs():
-    alone, many = Chances(50), Chances(50, tuple([1e6] * 9))
-    assert alone.bar(0.1) == pytest.approx(500)
-    assert many.bar(0.1) == pytest.approx(50)
-    assert Chances(3, tuple([1e6] * 3)).bar(0.1) == pytest.approx(10)
+    alone, many = JointEvidence(50), JointEvidence(50, tuple([1e6] * 9))
+    assert alone.threshold(0.1) == pytest.approx(500)
+    assert many.threshold(0.1) == pytest.approx(50)
+    assert JointEvidence(3, tuple([1e6] * 3)).threshold(0.1) == pytest.approx(10)

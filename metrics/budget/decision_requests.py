@@ -1,49 +1,51 @@
-"""What an operator's decision wishes. The gate decides whether it may be. Pure."""
+"""What an operator's decision requests. The gate decides whether it may be. Pure."""
 
 from datetime import datetime
 
-from metrics.budget.guards import Wish
+from metrics.budget.guards import ActionRequest
 from metrics.budget.records import BudgetAction, BudgetDecision
 from metrics.budget.state import CampaignState, Hold
 from metrics.records.validation import instant
 from metrics.values.money import MICROS, to_micros
 
 
-def wish_of(decision: BudgetDecision, state: CampaignState) -> Wish | str:
-    """The wish, or why there is none."""
+def request_of(decision: BudgetDecision, state: CampaignState) -> ActionRequest | str:
+    """The request, or why there is none."""
     speaker = who(decision)
     reason = decision.reason or f"{decision.verb} by {speaker}"
-    wish = Wish(state.campaign_id, "move", "operator", f"operator:{decision.verb}", reason)
+    request = ActionRequest(state.campaign_id, "move", "operator", f"operator:{decision.verb}", reason)
     hold = Hold(speaker, reason, expires_at=None)
     if decision.verb == "pause":
-        return wish._replace(verb="pause", hold=hold)
+        return request._replace(verb="pause", hold=hold)
     if decision.verb == "resume":
-        return wish._replace(verb="resume", column="test")
+        return request._replace(verb="resume", column="test")
     if decision.verb == "set_budget":
-        return _with_budget(wish, decision)
+        return _with_budget(request, decision)
     if decision.column is None:
         return "a move needs a column"
-    return wish._replace(column=decision.column, hold=hold if decision.column == "hold" else None)
+    return request._replace(column=decision.column, hold=hold if decision.column == "hold" else None)
 
 
-def _with_budget(wish: Wish, decision: BudgetDecision) -> Wish | str:
+def _with_budget(request: ActionRequest, decision: BudgetDecision) -> ActionRequest | str:
     if decision.budget is None:
         return "set_budget needs a budget"
     try:
-        return wish._replace(verb="set_budget", budget=to_micros(decision.budget))
+        return request._replace(verb="set_budget", budget=to_micros(decision.budget))
     except ValueError as error:
         return f"the budget cannot be set: {error}"
 
 
-def wish_again(proposal: BudgetAction, state: CampaignState, decision: BudgetDecision, now: int) -> Wish:
-    """The wish behind a proposal, now with an operator's approval."""
+def approved_request(
+    proposal: BudgetAction, state: CampaignState, decision: BudgetDecision, now: int
+) -> ActionRequest:
+    """The request behind a proposal, now with an operator's approval."""
     budget = None if proposal.budget_to is None else round(proposal.budget_to * MICROS)
     hold = None
     if proposal.verb == "pause":
         owner = proposal.hold.owner if proposal.hold else who(decision)
         expires = proposal.hold.expires_at if proposal.hold else None
         hold = Hold(owner, proposal.reason, None if expires is None else now + _length(proposal))
-    return Wish(
+    return ActionRequest(
         state.campaign_id,
         proposal.verb,
         "operator",

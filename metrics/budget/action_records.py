@@ -5,7 +5,7 @@ import hashlib
 import msgspec
 from msgspec.structs import replace
 
-from metrics.budget.guards import Wish
+from metrics.budget.guards import ActionRequest
 from metrics.budget.policy import Policy
 from metrics.budget.records import ActionHold, BudgetAction, Column, Mode
 from metrics.budget.state import NO_FAULT, SPENDING, CampaignState
@@ -15,22 +15,22 @@ from metrics.values.time import DAY, format_instant
 
 
 def action_of(
-    wish: Wish, state: CampaignState, mode: Mode, currency: str, policy: Policy, now: int
+    request: ActionRequest, state: CampaignState, mode: Mode, currency: str, policy: Policy, now: int
 ) -> BudgetAction:
     """The record of an action, with the figures it is taken on."""
-    budget = state.budget if wish.budget is None else wish.budget
-    hold = wish.hold
+    budget = state.budget if request.budget is None else request.budget
+    hold = request.hold
     return BudgetAction(
-        action_id=action_id(wish, state),
-        campaign_id=wish.campaign_id,
-        verb=wish.verb,
-        column="hold" if wish.verb == "pause" else wish.column,
+        action_id=action_id(request, state),
+        campaign_id=request.campaign_id,
+        verb=request.verb,
+        column="hold" if request.verb == "pause" else request.column,
         budget_from=state.budget / MICROS if state.budget else None,
         budget_to=budget / MICROS if budget else None,
         currency=currency,
         mode=mode,
-        rule=wish.rule,
-        reason=wish.reason,
+        rule=request.rule,
+        reason=request.reason,
         evidence=_figures(state)
         | {"alpha": policy.alpha, "alpha_of": policy.alpha_of, "policy": digest_of(policy)},
         hold=None if hold is None else ActionHold(owner=hold.owner, expires_at=_text(hold.expires_at)),
@@ -43,12 +43,12 @@ def digest_of(policy: Policy) -> str:
     return hashlib.sha256(msgspec.json.encode(policy, order="deterministic")).hexdigest()[:12]
 
 
-def action_id(wish: Wish, state: CampaignState) -> str:
+def action_id(request: ActionRequest, state: CampaignState) -> str:
     """The same for the same decision on the same state, however often a restart takes it again.
 
     The time is left out on purpose: after a restart it is another.
     """
-    parts = (wish.campaign_id, state.serial, wish.verb, wish.rule, wish.column, wish.budget)
+    parts = (request.campaign_id, state.serial, request.verb, request.rule, request.column, request.budget)
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
 
 
@@ -58,17 +58,17 @@ def counted(state: CampaignState, action: BudgetAction) -> dict[str, int]:
     return {**state.taken, key: state.taken.get(key, 0) + 1}
 
 
-def done(wish: Wish, state: CampaignState, now: int) -> CampaignState:
+def done(request: ActionRequest, state: CampaignState, now: int) -> CampaignState:
     """The campaign after an action on it."""
-    column: Column = "hold" if wish.verb == "pause" else wish.column or state.column
+    column: Column = "hold" if request.verb == "pause" else request.column or state.column
     is_new_day = state.day[0] != now // DAY
     changed = replace(
         state,
         column=column,
         came_from=state.came_from if column == state.column else state.column,
-        budget=state.budget if wish.budget is None else wish.budget,
-        hold=wish.hold if column == "hold" else None,
-        bad_times=state.bad_times + wish.rule.startswith("evidence:"),
+        budget=state.budget if request.budget is None else request.budget,
+        hold=request.hold if column == "hold" else None,
+        bad_times=state.bad_times + request.rule.startswith("evidence:"),
         proposal=None,
         said="",
         serial=state.serial + 1,
@@ -76,7 +76,7 @@ def done(wish: Wish, state: CampaignState, now: int) -> CampaignState:
         day=(now // DAY, state.budget) if is_new_day else state.day,
         grown_with=state.pulled,
         waits=state.waits and column == state.column,
-        reason=wish.reason,
+        reason=request.reason,
     )
     if not changed.may_spend:
         changed = replace(changed, firing={})

@@ -16,7 +16,7 @@ from metrics.records.kpi_reading import CampaignKpi, Sums, TargetName
 from metrics.records.validation import instant
 from metrics.values.time import HOUR, MINUTE
 
-#: Ids of decisions and alerts a campaign remembers, so that one that comes twice is heard once.
+#: Ids of decisions and alerts a campaign remembers, so that one that comes twice is applied once.
 _SEEN = 64
 #: Points of the trail; while the watermark stands, every other one is given up when it grows longer.
 _TRAIL = 32
@@ -39,22 +39,22 @@ def register(state: CampaignState, facts: CampaignFacts, policy: Policy) -> Camp
     return replace(state, registered=registered, budget=budget, card=card)
 
 
-class Known(NamedTuple):
+class EvidenceContext(NamedTuple):
     """What is known besides a reading: of results that have come, of the board, of the error that may be made.
 
     Attributes:
         completeness: share of the results of the campaign's spend that have come by now at most.
         learned: by target, what the campaigns of the board show together.
-        bars: e-values from which on a target counts as surely missed, and as surely exceeded.
+        thresholds: e-values from which on a target counts as surely missed, and as surely exceeded.
     """
 
     completeness: float = 1.0
     learned: Mapping[str, Shape] = {}
-    bars: tuple[float, float] = (20.0, 20.0)
+    thresholds: tuple[float, float] = (20.0, 20.0)
 
 
-def absorb_reading(
-    state: CampaignState, reading: CampaignKpi, facts: CampaignFacts, policy: Policy, known: Known
+def apply_reading(
+    state: CampaignState, reading: CampaignKpi, facts: CampaignFacts, policy: Policy, context: EvidenceContext
 ) -> CampaignState:
     """A reading of ``total`` renews figures, evidence and cards; one of ``1h`` the hours. Others change nothing."""
     if reading.model != "declared":
@@ -72,7 +72,7 @@ def absorb_reading(
     awaiting, settled = _settling(state, (published, reading.sums), watermark)
     renewed = replace(
         state,
-        latest=Latest(reading.revision, watermark, reading.sums, min(share, known.completeness)),
+        latest=Latest(reading.revision, watermark, reading.sums, min(share, context.completeness)),
         trail=trail,
         awaiting=awaiting,
         settled=settled,
@@ -80,7 +80,7 @@ def absorb_reading(
         kpis={**state.kpis, "total": reading.kpis},
     )
     if settled is not None and watermark > 0:
-        renewed = _judged(renewed, reading, facts, policy, known, (share, ripe_at))
+        renewed = _judged(renewed, reading, facts, policy, context, (share, ripe_at))
     return _with_cards(renewed, policy)
 
 
@@ -89,26 +89,26 @@ def _judged(
     reading: CampaignKpi,
     facts: CampaignFacts,
     policy: Policy,
-    known: Known,
+    context: EvidenceContext,
     ripe: tuple[float, int],
 ) -> CampaignState:
     """The campaign with its ledgers led on and its evidence renewed; ``ripe`` is a share of the spend and its instant."""
     assert state.latest is not None, "of this reading"
     ledgers, evidence, scatter = {}, {}, {}
     own, settled = since(reading.sums, state.baseline), since(state.settled or reading.sums, state.baseline)
-    arrived = _arrived(reading, known.completeness)
+    arrived = _arrived(reading, context.completeness)
     for name, target in facts.targets_micros.items():
-        shape = known.learned.get(name) or UNLEARNED
+        shape = context.learned.get(name) or UNLEARNED
         ledger = course_of(name, target, reading.sums, ripe, state.ledgers.get(name), shape, facts.starts_at)
         if ledger is None:
             continue
         ledgers[name] = ledger
-        course = Course(own, settled, arrived.of(name), *known.bars)
+        course = Course(own, settled, arrived.of(name), *context.thresholds)
         found = assess_course(cast("TargetName", name), target, ledger, course, shape, policy.evidence)
         if found is not None:
             evidence[name], scatter[name] = found
     share = min((each.completeness for each in evidence.values()), default=state.latest.completeness)
-    latest = replace(state.latest, completeness=share, scatter=scatter, needed=known.bars[0])
+    latest = replace(state.latest, completeness=share, scatter=scatter, needed=context.thresholds[0])
     return replace(state, ledgers=ledgers, evidence=evidence, latest=latest)
 
 
@@ -188,7 +188,7 @@ def _with_hour(state: CampaignState, reading: CampaignKpi) -> CampaignState:
     return replace(state, hours=kept, kpis=kpis)
 
 
-def absorb_signal(
+def apply_alert(
     state: CampaignState, signal: AlertSignal, policy: Policy, *, is_recent: bool
 ) -> CampaignState:
     """An alert that fires is remembered until it resolves; resolving resumes nothing."""
@@ -207,9 +207,9 @@ def absorb_signal(
     return replace(after, firing=firing, reason=reason)
 
 
-def remember(state: CampaignState, word: str) -> CampaignState:
-    """The campaign with one more id among those it has heard."""
-    return replace(state, seen=(*state.seen, word)[-_SEEN:])
+def remember(state: CampaignState, seen_id: str) -> CampaignState:
+    """The campaign with one more id among those it has seen."""
+    return replace(state, seen=(*state.seen, seen_id)[-_SEEN:])
 
 
 def _millis(text: str) -> int:

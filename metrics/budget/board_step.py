@@ -1,8 +1,8 @@
-"""The board while one step works on it: what it looks like now, and how a wish becomes an action. Pure.
+"""The board while one step works on it: what it looks like now, and how a request becomes an action. Pure.
 
-Each wish passes the gate. Under ``observe`` rules change nothing and say once what they would do; under ``propose`` they
+Each request passes the gate. Under ``observe`` rules change nothing and say once what they would do; under ``propose`` they
 put a proposal on the card; under ``enforce`` they act, except for what a person must approve first, which is proposed. An
-operator's word is an order except under ``observe``.
+operator's decision is an order except under ``observe``.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,15 +11,15 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from metrics.budget.absorbing import register
-from metrics.budget.acting import action_of, counted, done
-from metrics.budget.error_budget import Chances
+from metrics.budget.action_records import action_of, counted, done
+from metrics.budget.campaign_updates import register
+from metrics.budget.error_budget import JointEvidence
 from metrics.budget.guards import (
     REALLOCATION,
+    ActionRequest,
     Admitted,
+    GuardContext,
     Refused,
-    Scene,
-    Wish,
     admit,
     breaker,
     room_in_total,
@@ -31,8 +31,8 @@ from metrics.budget.state import NEVER, Board, CampaignState, Hold, proposal_key
 from metrics.entities.campaigns import CampaignFacts
 from metrics.values.time import MINUTE
 
-#: Words older than this are no longer acted on, so that reading a log anew repeats nothing; nor those so far ahead.
-MAX_WORD_AGE = 15 * MINUTE
+#: Decisions and alerts older than this are no longer acted on, so that reading a log anew repeats nothing; nor those so far ahead.
+MAX_DECISION_AGE = 15 * MINUTE
 #: Campaigns looked at between two pauses of a step: some milliseconds of work.
 SLICE = 100
 
@@ -61,7 +61,7 @@ class Context(NamedTuple):
     reached: Callable[[str], int | None] = lambda _: None
 
 
-class Desk:
+class BoardStep:
     """The board while one step works on it.
 
     Attributes:
@@ -69,8 +69,8 @@ class Desk:
         before: the campaigns as the step found them.
         context, now: of the step.
         actions: taken so far, in their order.
-        brief: alerts that fired and resolved within this step, by campaign.
-        chances: e-values that are judged together.
+        resolved: alerts that fired and resolved within this step, by campaign.
+        joint_evidence: e-values that are judged together.
     """
 
     def __init__(self, board: Board, context: Context, now: int) -> None:
@@ -79,18 +79,18 @@ class Desk:
         self.context = context
         self.now = now
         self.actions: list[BudgetAction] = []
-        self.brief: dict[str, set[str]] = {}
-        self.chances = Chances()
-        #: By ``alpha``: each takes a look at all of ``chances``.
-        self._bars: dict[float, float] = {}
+        self.resolved: dict[str, set[str]] = {}
+        self.joint_evidence = JointEvidence()
+        #: By ``alpha``: each takes a look at all of ``joint_evidence``.
+        self._thresholds: dict[float, float] = {}
         #: Money the total still allows; None: some campaign's has changed since it was computed.
         self._room: int | None = None
 
-    def bar(self, alpha: float) -> float:
+    def threshold(self, alpha: float) -> float:
         """The e-value from which on a campaign of this step is paused."""
-        if alpha not in self._bars:
-            self._bars[alpha] = self.chances.bar(alpha)
-        return self._bars[alpha]
+        if alpha not in self._thresholds:
+            self._thresholds[alpha] = self.joint_evidence.threshold(alpha)
+        return self._thresholds[alpha]
 
     def facts(self, campaign_id: str) -> CampaignFacts:
         """The campaign as registered."""
@@ -124,8 +124,8 @@ class Desk:
         return replace(state, column="backlog", waits=True, reason=f"{full}; it spends as it did")
 
     def is_recent(self, at: int) -> bool:
-        """Whether a word of that instant may still be acted on."""
-        return abs(self.now - at) <= MAX_WORD_AGE
+        """Whether a decision or an alert of that instant may still be acted on."""
+        return abs(self.now - at) <= MAX_DECISION_AGE
 
     def put(self, before: CampaignState | None, after: CampaignState) -> None:
         """Replace a campaign, with its next revision; one that is as it was stays."""
@@ -142,12 +142,12 @@ class Desk:
             self._room = room_in_total(self.board, self.context.policies)
         return self._room
 
-    def attempt(self, wish: Wish, judged_on: Board | None = None) -> None:
-        """Do a wish, propose it, or say on the card why not; ``judged_on`` is another board for the gate to look at."""
-        state = self.board.campaigns[wish.campaign_id]
+    def attempt(self, request: ActionRequest, judged_on: Board | None = None) -> None:
+        """Do a request, propose it, or say on the card why not; ``judged_on`` is another board for the gate to look at."""
+        state = self.board.campaigns[request.campaign_id]
         context = self.context
-        reached = context.reached(wish.campaign_id)
-        scene = Scene(
+        reached = context.reached(request.campaign_id)
+        guard_context = GuardContext(
             judged_on or self.board,
             context.policies,
             context.mode,
@@ -156,54 +156,54 @@ class Desk:
             reached,
             None if judged_on is not None else self._room_in_total(),
         )
-        found = admit(wish, state, scene)
+        found = admit(request, state, guard_context)
         if isinstance(found, Refused):
-            self.explain(wish.campaign_id, f"{wish.rule}: {found.reason}")
+            self.explain(request.campaign_id, f"{request.rule}: {found.reason}")
             return
         mode = _mode_of(found, context.mode)
-        if mode == "enforce" or wish.by == "operator":
-            self._do(found.wish, state, mode)
+        if mode == "enforce" or request.by == "operator":
+            self._execute(found.request, state, mode)
         else:
-            self._say(found.wish, state, mode)
+            self._propose(found.request, state, mode)
 
-    def _do(self, wish: Wish, state: CampaignState, mode: Mode) -> None:
-        action = self._action(wish, state, mode)
-        self.put(state, replace(done(wish, state, self.now), taken=counted(state, action)))
-        self._emit(action, wish)
+    def _execute(self, request: ActionRequest, state: CampaignState, mode: Mode) -> None:
+        action = self._action(request, state, mode)
+        self.put(state, replace(done(request, state, self.now), taken=counted(state, action)))
+        self._emit(action, request)
 
-    def _say(self, wish: Wish, state: CampaignState, mode: Mode) -> None:
+    def _propose(self, request: ActionRequest, state: CampaignState, mode: Mode) -> None:
         """Say what would be done, once; again only when something else would be."""
-        said = f"{mode}|{wish.verb}|{wish.rule}|{wish.column}"
-        said += f"|{wish.budget}" if wish.rule == REALLOCATION else ""  # each one is weighed anew
+        said = f"{mode}|{request.verb}|{request.rule}|{request.column}"
+        said += f"|{request.budget}" if request.rule == REALLOCATION else ""  # each one is weighed anew
         if state.said == said:
             return
-        action = self._action(wish, state, mode)
+        action = self._action(request, state, mode)
         if state.rejected.get(proposal_key(action), 0) > self.now:
             return
         said_of = replace(
             state,
             said=said,
             proposal=action,
-            proposed_until=self._until(wish, mode),
+            proposed_until=self._until(request, mode),
             serial=state.serial + 1,
-            reason=wish.reason,
+            reason=request.reason,
         )
         self.put(state, replace(said_of, taken=counted(state, action)))
-        self._emit(action, wish)
+        self._emit(action, request)
 
-    def _until(self, wish: Wish, mode: Mode) -> int:
+    def _until(self, request: ActionRequest, mode: Mode) -> int:
         """When a proposal lapses; what is only observed stands as long as it is true."""
-        if mode == "observe" and wish.rule != REALLOCATION:
+        if mode == "observe" and request.rule != REALLOCATION:
             return NEVER
-        return self.now + self.context.policies.of(wish.campaign_id).propose_for
+        return self.now + self.context.policies.of(request.campaign_id).propose_for
 
-    def _action(self, wish: Wish, state: CampaignState, mode: Mode) -> BudgetAction:
-        policy = self.context.policies.of(wish.campaign_id)
-        return action_of(wish, state, mode, self.context.currency, policy, self.now)
+    def _action(self, request: ActionRequest, state: CampaignState, mode: Mode) -> BudgetAction:
+        policy = self.context.policies.of(request.campaign_id)
+        return action_of(request, state, mode, self.context.currency, policy, self.now)
 
-    def _emit(self, action: BudgetAction, wish: Wish) -> None:
+    def _emit(self, action: BudgetAction, request: ActionRequest) -> None:
         self.actions.append(action)
-        if wish.by != "operator" and action.mode == "enforce":
+        if request.by != "operator" and action.mode == "enforce":
             self.board = breaker(self.board, self.context.policies.common, self.now)
 
     def explain(self, campaign_id: str, reason: str) -> None:
@@ -215,7 +215,7 @@ class Desk:
 def _mode_of(found: Admitted, mode: Mode) -> Mode:
     if mode == "observe":
         return "observe"
-    if found.wish.by == "operator":
+    if found.request.by == "operator":
         return "enforce"
     return "propose" if found.needs_approval else mode
 
