@@ -181,7 +181,7 @@ class Demo:
     def __post_init__(self) -> None:
         self.control = _world(self.options, self.world.clock, self.resumes_ms, obeys=False)
         self.state = TableState(facts(self.world), self._links())
-        self.state.has_own_ledger = self.has_own_broker and self.resumes_ms is None
+        self.state.has_own_ledger = self.has_own_broker
 
     @property
     def _pages(self) -> str:
@@ -233,6 +233,8 @@ class Demo:
         return stop_signals(interrupt)
 
     async def _send(self, stop: asyncio.Event) -> None:
+        if self.resumes_ms is not None:
+            self.state.sent_before = await traffic.records_in_sources(self.settings)
         await traffic.run(
             self.settings,
             self.world,
@@ -314,7 +316,8 @@ class Demo:
         Gives up after a bound, and at a second Ctrl-C.
         """
         deadline = time.monotonic() + _SETTLE_WITHIN_S
-        while self.state.ledger.read < self.world.counts["sent"] and time.monotonic() < deadline:
+        sent = self.state.sent_before + self.world.counts["sent"]
+        while self.state.ledger.read < sent and time.monotonic() < deadline:
             worker.check()
             if self.interrupts > 1:
                 return

@@ -14,17 +14,29 @@ def summary(state: TableState, first_figures_s: float | None) -> list[str]:
 
 
 def ledger_lines(state: TableState) -> list[str]:
-    """What was sent against what the worker's ledger says, and whether they agree."""
-    ledger = state.ledger
-    rows = (
-        ("records sent / read", state.sent, ledger.read),
-        ("sent twice / duplicates", state.sent_twice, ledger.duplicate),
-        ("sent broken / rejected", state.sent_broken, ledger.rejected),
-    )
-    if not state.has_own_ledger:
-        lines = [f"  {name:<26} {sent:>10,} / {read:<10,}".rstrip() for name, sent, read in rows]
-        return [*lines, "  (the ledger counts from the start of its state, earlier demos included)"]
-    return [f"  {name:<26} {sent:>10,} / {read:<10,} {_verdict(sent, read)}" for name, sent, read in rows]
+    """What was sent against what the worker's ledger says, and whether they agree.
+
+    Of earlier runs of a kept world the number of records is known, and neither repeats nor broken ones are.
+    """
+    ledger, before = state.ledger, state.sent_before
+    has_all, is_young = state.has_own_ledger, state.has_own_ledger and not before
+    lines = [
+        _line("records sent / read", before + state.sent, ledger.read, is_compared=has_all),
+        _line("sent twice / duplicates", state.sent_twice, ledger.duplicate, is_compared=is_young),
+        _line("sent broken / rejected", state.sent_broken, ledger.rejected, is_compared=is_young),
+    ]
+    if before:
+        lines.append(
+            f"  ({before:,} records were sent by earlier demos; the ledger counts from the start of its state)"
+        )
+    elif not has_all:
+        lines.append("  (the ledger counts from the start of its state, earlier demos included)")
+    return lines
+
+
+def _line(name: str, sent: int, read: int, *, is_compared: bool) -> str:
+    verdict = _verdict(sent, read) if is_compared else ""
+    return f"  {name:<26} {sent:>10,} / {read:<10,} {verdict}".rstrip()
 
 
 def _verdict(sent: int, read: int) -> str:

@@ -81,6 +81,8 @@ class TableState:
         #: Over all topic-partitions, as the worker last said.
         self.ledger = LedgerCounts()
         self.sent = self.sent_broken = self.sent_twice = self.sent_late = 0
+        #: Records of sources that earlier runs of a kept world sent.
+        self.sent_before = 0
         self.corrections = self.published = self.behind_ms = 0
         self.now_ms = 0
         #: False on a broker of the user's: its ledger may hold more than this demo sent.

@@ -17,6 +17,7 @@ from streams.demo.world import DemoWorld
 from streams.process import now_ms
 from streams.settings import Settings
 from streams.transport.client_options import aiokafka_options
+from streams.transport.log_offsets import bounds
 
 #: How long the live loop rests between two looks at the clock.
 _TICK_S = 0.05
@@ -90,6 +91,24 @@ async def run(
             f"Is the broker at {settings.broker} alive and are its topics there (roistream topics)?"
         ) from error
     return progress
+
+
+async def records_in_sources(settings: Settings) -> int:
+    """How many records the source topics have held so far.
+
+    Raises:
+        RoistreamError: when the broker cannot be reached.
+    """
+    sources = [
+        (settings.topic(name), number) for name in topics.SOURCES for number in range(settings.partitions)
+    ]
+    try:
+        ends = await bounds(settings, sources)
+    except (KafkaError, OSError) as error:
+        raise RoistreamError(
+            f"The broker at {settings.broker} does not say how long its topics are: {error}."
+        ) from error
+    return sum(end for _, end in ends.values())
 
 
 class TrafficSender:

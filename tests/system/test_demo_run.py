@@ -32,6 +32,14 @@ from streams.demo.worker_process import WORKER_COMMAND
 worker = [sys.executable, *sys.argv[2:]] if sys.argv[2:] else WORKER_COMMAND
 sys.exit(run(DemoOptions(seconds=float(sys.argv[1]) or None, port=0), worker))
 """
+#: Runs the demo in a folder that is kept: seconds, folder.
+KEPT_DEMO = """
+import sys
+from pathlib import Path
+from streams.demo.run import run
+from streams.demo.options import DemoOptions
+sys.exit(run(DemoOptions(seconds=float(sys.argv[1]), port=0, keep=Path(sys.argv[2]))))
+"""
 #: A worker that is ready, and ends at the third question.
 SHORT_LIVED = """
 import http.server, os
@@ -128,10 +136,10 @@ def test_without_a_broker_the_traffic_says_which_it_missed(settings_for, world) 
 # --- the command ------------------------------------------------------------------------------------
 
 
-def start(seconds: float, *worker: object) -> subprocess.Popen:
+def start(seconds: float, *arguments: object, program: str = DEMO) -> subprocess.Popen:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ROISTREAM_")}
     return subprocess.Popen(
-        [sys.executable, "-c", DEMO, str(seconds), *map(str, worker)],
+        [sys.executable, "-c", program, str(seconds), *map(str, arguments)],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -173,6 +181,20 @@ def test_the_demo_shows_figures_that_move_agrees_with_the_ledger_and_ends_by_its
     assert re.search(r"board +http://127\.0\.0\.1:\d+/#token=\S{20,}", output)
     for line in ("records sent / read", "sent twice / duplicates", "sent broken / rejected"):
         assert re.search(rf"{line} .* agree", output)
+
+
+def test_a_kept_demo_goes_on_with_its_figures_and_reads_every_record_of_both_runs_once(tmp_path) -> None:
+    def totals(output: str) -> tuple[int, int]:
+        sent, read = re.search(r"records sent / read +(\S+) / (\S+) +agree", output).groups()
+        return int(sent.replace(",", "")), int(read.replace(",", ""))
+
+    folder = tmp_path / "kept"
+    runs = [finished(start(6, folder, program=KEPT_DEMO)) for _ in range(2)]
+    assert [code for code, _ in runs] == [0, 0], runs
+    (first, _), (second, read) = (totals(output) for _, output in runs)
+    assert second == read > first
+    assert f"({first:,} records were sent by earlier demos" in runs[1][1]
+    assert "11 of 12 campaigns show CPL and ROI" in runs[1][1]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
