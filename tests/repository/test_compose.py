@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from streams.__main__ import app
+from streams.embedded.jars import kafka_version
 from streams.settings import Settings, load
 from tests.repository.test_supply import PINNED
 
@@ -146,6 +147,10 @@ def test_no_secret_is_in_the_files():
     assert all(set(secret) == {"environment"} for secret in COMPOSE["secrets"].values())
     used = {secret for service in SERVICES.values() for secret in service.get("secrets", [])}
     assert used == set(COMPOSE["secrets"])
+
+
+def test_the_broker_has_the_version_of_the_embedded_one_which_every_test_runs_on():
+    assert SERVICES["kafka"]["image"] == f"apache/kafka:{kafka_version()}"
 
 
 def test_the_image_runs_our_command_as_nobody_in_particular_on_a_pinned_python():
