@@ -12,9 +12,12 @@ from metrics.values.money import MICROS, to_micros
 def request_of(decision: BudgetDecision, state: CampaignState) -> ActionRequest | str:
     """The request, or why there is none."""
     speaker = who(decision)
+    until = None if decision.until is None else instant(decision.until, "until")
+    if until is not None and until <= instant(decision.occurred_at, "occurred_at"):
+        return "the hold would end before it begins"
     reason = decision.reason or f"{decision.verb} by {speaker}"
     request = ActionRequest(state.campaign_id, "move", "operator", f"operator:{decision.verb}", reason)
-    hold = Hold(speaker, reason, expires_at=None)
+    hold = Hold(speaker, reason, until)
     if decision.verb == "pause":
         return request._replace(verb="pause", hold=hold)
     if decision.verb == "resume":

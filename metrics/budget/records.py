@@ -25,7 +25,8 @@ class BudgetDecision(msgspec.Struct, kw_only=True, frozen=True):
     """An operator's decision on a campaign; topic ``budget-decisions``, keyed by ``campaign_id``.
 
     ``column`` goes with ``move``, ``budget`` (currency units) with ``set_budget``. ``approve`` and ``reject``
-    speak of the proposal on the campaign's card.
+    speak of the proposal on the campaign's card. ``until`` ends the hold of a ``pause``, or of a ``move`` to
+    ``hold``; without it the hold lasts until someone resumes the campaign.
     """
 
     decision_id: Identifier
@@ -35,6 +36,7 @@ class BudgetDecision(msgspec.Struct, kw_only=True, frozen=True):
     budget: Money | None = None
     by: Text | None = None
     reason: Text | None = None
+    until: Instant | None = None
     occurred_at: Instant
 
 

@@ -147,7 +147,10 @@ class AuthMiddleware:
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Whatever is not open needs a token; what is open tells more to those who have one."""
         refused = self._let_in(request)
-        if refused is not None and not is_open(request):
+        is_known = (
+            request.match_info.http_exception is None
+        )  # what is not of this API needs no token to be told so
+        if refused is not None and is_known and not is_open(request):
             return refused
         if WHO not in request and request.path not in _PROBES and not self._is_own_host(request):
             return refusal(

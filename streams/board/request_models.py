@@ -26,17 +26,18 @@ _WEBHOOK_VERSION = "4"
 T = TypeVar("T")
 
 
-class LoginRequest(msgspec.Struct, frozen=True):
+class LoginRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``POST /api/session``."""
 
     token: str
     name: Annotated[str, msgspec.Meta(max_length=80)] = ""
 
 
-class DecisionRequest(msgspec.Struct, frozen=True):
+class DecisionRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``POST /api/decisions``: a ``budget-decisions`` record, of which the board fills in what it knows.
 
-    ``action_id`` may name the proposal that an ``approve`` or ``reject`` means.
+    ``action_id`` may name the proposal that an ``approve`` or ``reject`` means. A field that is not known is refused: what the caller
+    meant by it would be lost without a word.
     """
 
     campaign_id: Identifier
@@ -48,9 +49,10 @@ class DecisionRequest(msgspec.Struct, frozen=True):
     decision_id: Identifier | None = None
     occurred_at: Instant | None = None
     action_id: str | None = None
+    until: Instant | None = None
 
 
-class SimulationRequest(msgspec.Struct, frozen=True):
+class SimulationRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``POST /api/simulate``: a preset of policies by name; None: the policies as they are configured."""
 
     preset: Preset | None = None
@@ -113,6 +115,13 @@ def decision_of(request: DecisionRequest, who: str, now_ms: int, new_id: str) ->
         raise Rejection(Reason.INVALID_FIELD, "column goes with the verb move, and with no other")
     if (request.budget is not None) != (request.verb == "set_budget"):
         raise Rejection(Reason.INVALID_FIELD, "budget goes with the verb set_budget, and with no other")
+    is_hold = request.verb == "pause" or request.column == "hold"
+    if request.until is not None and not is_hold:
+        raise Rejection(
+            Reason.INVALID_FIELD, "until goes with the verb pause or a move to hold, and with no other"
+        )
+    if request.until is not None and instant(request.until, "until") <= now_ms:
+        raise Rejection(Reason.INVALID_FIELD, "until has passed already")
     at = now_ms if request.occurred_at is None else instant(request.occurred_at, "occurred_at")
     return BudgetDecision(
         decision_id=request.decision_id or new_id,
@@ -122,6 +131,7 @@ def decision_of(request: DecisionRequest, who: str, now_ms: int, new_id: str) ->
         budget=_amount(request.budget),
         by=who,
         reason=reason,
+        until=request.until,
         occurred_at=at,
     )
 

@@ -171,7 +171,7 @@ class BudgetStage:
         if topic == topics.CAMPAIGN_KPIS:
             self._take_reading(partition, value)
         elif topic == topics.BUDGET_DECISIONS:
-            decision = _decoded(_decision, value, "occurred_at")
+            decision = _decoded(_decision, value, "occurred_at", "until")
             self._decisions += [] if decision is None else [decision]
         else:
             signal = _decoded(_signal, value, "starts_at", "received_at")
@@ -346,7 +346,8 @@ def _decoded(decoder: "msgspec.json.Decoder[R]", value: bytes, *times: str) -> R
     try:
         record = decoder.decode(value)
         for name in times:
-            instant(getattr(record, name), name)
+            if (at := getattr(record, name)) is not None:
+                instant(at, name)
     except (*UNREADABLE, Rejection) as error:
         log.warning("A record for the budget controller was left out: %s", error)
         return None

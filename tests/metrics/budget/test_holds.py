@@ -381,3 +381,26 @@ def test_a_card_shows_targets_pace_and_how_long_its_proposal_waits():
     assert shown.proposed_until == format_instant(START + DAY + 6 * HOUR)
     over = FACTS._replace(ends_at=START + DAY)
     assert card_of(play["c"], over, "propose", "EUR").pace is None
+
+
+# --- holds of a person --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("words", [{"verb": "pause"}, {"verb": "move", "column": "hold"}])
+def test_a_hold_of_a_person_ends_when_the_person_said(words):
+    play = Play()
+    play.step(reading("c", START, 1))
+    until = START + 3 * HOUR
+    said = play.say(until=until, reason="the shop is closed", **words)
+    assert [verb for verb, *_ in said] == [words["verb"]]
+    card = card_of(play.board.campaigns["c"], FACTS, "enforce", "EUR")
+    assert card.hold.expires_at == format_instant(until)
+    assert play.step(reading("c", until - 1, 1), at=until - 1) == []
+    assert [verb for verb, *_ in play.step(reading("c", until, 1), at=until)] == ["resume"]
+
+
+def test_a_hold_that_would_end_before_it_begins_is_refused_with_the_reason():
+    play = Play()
+    play.step(reading("c", START, 1))
+    assert play.say("pause", until=START) == []
+    assert "before it begins" in play.board.campaigns["c"].reason

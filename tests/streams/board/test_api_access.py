@@ -27,7 +27,6 @@ GUARDED = [
     ("GET", "/api/events"),
     ("POST", "/api/decisions"),
     ("POST", "/alerts"),
-    ("GET", "/api/no-such-path"),
 ]
 
 
@@ -44,6 +43,21 @@ def test_nothing_is_told_or_taken_without_a_token_or_with_a_wrong_one(settings):
                 assert "ROISTREAM_BOARD_TOKEN" in (await answer.json())["error"]
             async with session.get("/api/trail", cookies={COOKIE: "QW5h.99999999999999.forged"}) as answer:
                 assert answer.status == 401
+
+    run(test)
+
+
+def test_a_path_or_method_that_is_not_of_the_api_is_said_to_be_none_whoever_asks(settings):
+    async def test() -> None:
+        async with serving(settings) as (session, _):
+            for method, path, status in (
+                ("GET", "/api/no-such-path", 404),
+                ("DELETE", "/api/decisions", 405),
+            ):
+                for headers in ({}, BEARER):
+                    async with session.request(method, path, headers=headers) as answer:
+                        assert answer.status == status
+                        assert f"{method} {path} is not of this API" in (await answer.json())["error"]
 
     run(test)
 

@@ -35,6 +35,13 @@ def test_a_decision_may_bring_its_own_id_and_time():
     assert (decision.decision_id, decision.occurred_at) == ("d-1", 1_795_341_600_000)
 
 
+@pytest.mark.parametrize("fields", [{}, {"verb": "move", "column": "hold"}])
+def test_a_hold_may_have_an_end(fields: dict[str, Any]):
+    decision = decided(until="2026-11-23T12:00:00Z", **fields)
+    assert msgspec.json.decode(msgspec.json.encode(decision), type=BudgetDecision) == decision
+    assert msgspec.to_builtins(decision)["until"] == "2026-11-23T12:00:00Z"
+
+
 def test_a_budget_stays_exact():
     decision = decided(verb="set_budget", budget="1234.567891")
     assert decision.budget == Decimal("1234.567891")
@@ -60,6 +67,12 @@ def test_a_budget_stays_exact():
         ({"campaign_id": "x" * 129}, "campaign_id"),
         ({"reason": "x" * 1_001}, "reason"),
         ({"occurred_at": "yesterday"}, "occurred_at"),
+        ({"until": "2026-11-22T11:59:59Z"}, "until has passed"),
+        ({"until": "tomorrow"}, "until"),
+        ({"until": 10**18}, "until"),
+        ({"verb": "resume", "until": "2026-11-23T12:00:00Z"}, "until goes with"),
+        ({"verb": "move", "column": "scale", "until": "2026-11-23T12:00:00Z"}, "until goes with"),
+        ({"untill": "2026-11-23T12:00:00Z"}, "untill"),
     ],
 )
 def test_a_wrong_field_is_named(fields: dict[str, Any], named: str):
