@@ -24,6 +24,7 @@ from metrics.records.partition_keys import KeyRule
 from metrics.values.errors import SettingError
 from metrics.values.time import parse_duration
 from metrics.windows.panes import MINUTES, RETENTIONS
+from streams.setting_changes import SETTING_CHANGES
 
 #: No variable begins with this; ``load`` refuses unknown names before it.
 _UNREAD = "ROISTREAM__UNREAD__"
@@ -266,6 +267,12 @@ class Settings(BaseSettings):
         """What journeys make of keys."""
         is_on = self.rekey != "off" and self.attribution_models and self.partitions > 1
         return KeyRule(self.partitions if is_on else 0, trusts_keys=self.rekey == "auto")
+
+    @property
+    def kept_values(self) -> dict[str, Any]:
+        """The settings that what is kept depends on, as JSON would have them."""
+        names = {name for name, change in SETTING_CHANGES.items() if change.kind != "free"}
+        return self.model_dump(mode="json", include=names)
 
     def topic(self, name: str) -> str:
         """Full name of a topic."""

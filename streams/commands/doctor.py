@@ -19,9 +19,12 @@ from rich.console import Console
 
 from metrics.values.errors import RoistreamError
 from metrics.values.time import SECOND, format_duration
+from streams import topics
 from streams.process import now_ms
 from streams.settings import Settings
+from streams.state.settings_table import History, json_text, read_history, refusal
 from streams.transport.client_options import aiokafka_options, kafka_python_options
+from streams.transport.log_reader import read_whole
 from streams.transport.topic_admin import connected_admin, survey_topics
 from streams.transport.transactions import why_no_transactions
 
@@ -83,7 +86,10 @@ def _check_broker(settings: Settings, now_ms: Callable[[], int]) -> Iterator[Fin
             brokers = admin.describe_cluster()["brokers"]
             yield judge_replication(len(brokers), settings)
             yield _check_transactions(settings)
-            yield from _check_topics(admin, settings)
+            found = list(_check_topics(admin, settings))
+            yield from found
+            if not any(each.state == "failed" for each in found):
+                yield _check_kept_settings(settings)
             yield _check_clock(admin, settings, now_ms)
     except RoistreamError as error:
         yield Finding("broker", "failed", str(error))
@@ -122,6 +128,42 @@ def _check_topics(admin: Any, settings: Settings) -> Iterator[Finding]:
         if each.kind != "missing":
             subject = "partitions" if each.kind == "partitions" else "topics"
             yield Finding(subject, "warning" if each.kind == "replication" else "failed", each.sentence)
+
+
+def _check_kept_settings(settings: Settings) -> Finding:
+    """Compares the settings with those that the state was made with."""
+    try:
+        history = asyncio.run(asyncio.wait_for(_kept_settings(settings), _PROBE_S))
+    except TimeoutError:
+        text = f"not compared with those of the state, which is not read in {_PROBE_S} s; a worker compares them at its start."
+        return Finding("kept settings", "warning", text)
+    return judge_kept_settings(history, settings)
+
+
+async def _kept_settings(settings: Settings) -> History:
+    found: History = {}
+    async for entries in read_whole(settings, topics.INTAKE_CHANGELOG, 0):
+        found = read_history(entries) or found
+    return found
+
+
+def judge_kept_settings(history: History, settings: Settings) -> Finding:
+    """Whether a worker with these settings may go on with the state, and what holds from its start on."""
+    values = {name: json_text(value) for name, value in settings.kept_values.items()}
+    refused = refusal(history, values)
+    if refused is not None:
+        return Finding("kept settings", "failed", refused)
+    changed = [
+        f"{name.upper()} {history[name][-1].text} -> {text}"
+        for name, text in values.items()
+        if name in history and history[name][-1].text != text
+    ]
+    if changed:
+        text = f"hold from the next start on: {', '.join(changed)} (docs/operations.md, Settings that change)"
+        return Finding("kept settings", "warning", text)
+    return Finding(
+        "kept settings", "ok", "as the state was made with" if history else "there is no state yet"
+    )
 
 
 def _check_clock(admin: Any, settings: Settings, now_ms: Callable[[], int]) -> Finding:

@@ -9,6 +9,7 @@ from streams.settings import Settings
 from streams.stages.budget.stage import BudgetStage
 from streams.stages.intake.stage import IntakeOptions, IntakeStage
 from streams.stages.merge.stage import MergeOptions, MergeStage, Pace
+from streams.state.settings_table import SettingsTable
 from streams.state.store import StateStore
 
 #: Conversions are credited together, so many publish intervals apart; readings of models go out every tenth.
@@ -71,13 +72,12 @@ class StageFactory:
         stage = IntakeStage(partition, self._intake_options, self._campaign_registry, self._acceptance)
         stage.dead_letters.reasons = self._telemetry.dead_letters
         stage.attribution.count_into(self._telemetry.rekeyed)
-        return StateStore(stage, self._now())
+        return StateStore(stage, self._now(), self._settings_table())
 
     def merge(self, partition: int) -> StateStore[MergeStage]:
         """Merge of a partition."""
-        return StateStore(
-            MergeStage(partition, self._merge_options, self._campaign_registry, self._pace), self._now()
-        )
+        stage = MergeStage(partition, self._merge_options, self._campaign_registry, self._pace)
+        return StateStore(stage, self._now(), self._settings_table())
 
     def board(self, local: Callable[[int], int | None]) -> StateStore[BudgetStage]:
         """The budget stage; ``local`` is the watermark of a partition that is merged in this process."""
@@ -91,4 +91,7 @@ class StageFactory:
             self._now,
             local,
         )
-        return StateStore(stage, self._now())
+        return StateStore(stage, self._now(), self._settings_table())
+
+    def _settings_table(self) -> SettingsTable:
+        return SettingsTable(self._settings.kept_values, self._now())

@@ -1,7 +1,7 @@
 """The published schemas, generated from the record types: ``python -m streams.schema_export.json_schemas`` writes them.
 
-Everything under ``docs/`` that this module names is generated, and so is the KPI table of the README
-between its markers; a test compares the disk with what comes out here. Sends nothing anywhere.
+Everything under ``docs/`` that this module names is generated, and so are the KPI table of the README
+and the table of settings in docs/operations.md, between their markers; a test compares the disk with what comes out here. Sends nothing anywhere.
 """
 
 import json
@@ -19,6 +19,7 @@ from metrics.records import events
 from metrics.records import kpi_reading as reading
 from metrics.records.dead_letters import DeadLetter
 from metrics.records.glossary import meaning
+from streams import setting_changes
 from streams.schema_export import asyncapi
 from streams.schema_export import kpi_tables as kpi_docs
 
@@ -47,7 +48,6 @@ _SCHEMA_NAMES: dict[type[msgspec.Struct], str] = {
     reading.CampaignKpi: reading.SCHEMA,
     reading.RollupKpi: reading.ROLLUP_SCHEMA,
 }
-KPIS_BEGIN, KPIS_END = "<!-- kpis:begin -->", "<!-- kpis:end -->"
 
 _TIMES = re.compile(r"\w+_at|valid_from|(period|window)_(start|end)|watermark")
 #: Decimals that are no amounts of money, and so have neither its range nor its six decimals.
@@ -140,21 +140,24 @@ def generate() -> dict[str, str]:
     }
 
 
-def with_kpi_table(readme: str) -> str:
-    """The README with the KPI table between its markers brought up to date; as it is without markers."""
-    before, begin, rest = readme.partition(KPIS_BEGIN)
-    _, end, after = rest.partition(KPIS_END)
+def with_table(page: str, name: str, table: str) -> str:
+    """A page with the table between the markers of a name brought up to date; as it is without markers."""
+    before, begin, rest = page.partition(f"<!-- {name}:begin -->")
+    _, end, after = rest.partition(f"<!-- {name}:end -->")
     if not begin or not end:
-        return readme
-    return f"{before}{begin}\n{kpi_docs.table()}{end}{after}"
+        return page
+    return f"{before}{begin}\n{table}{end}{after}"
 
 
 def write(root: Path) -> list[str]:
     """Write what differs under ``root``; returns the relative paths written."""
     wanted = generate()
-    readme = root / "README.md"
-    if readme.exists():
-        wanted["README.md"] = with_kpi_table(readme.read_text(encoding="utf-8"))
+    for page, name, table in (
+        ("README.md", "kpis", kpi_docs.table()),
+        ("docs/operations.md", "settings", setting_changes.table()),
+    ):
+        if (root / page).exists():
+            wanted[page] = with_table((root / page).read_text(encoding="utf-8"), name, table)
     written = []
     for name, text in wanted.items():
         path = root / name

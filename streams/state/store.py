@@ -127,10 +127,12 @@ class StateStore(Generic[S_co]):
     Args:
         stage: what is stored.
         now: epoch ms; the birth of a state that begins.
+        settings: the table of the settings that the state is made with.
     """
 
-    def __init__(self, stage: S_co, now: int) -> None:
+    def __init__(self, stage: S_co, now: int, settings: Table | None = None) -> None:
         self.stage = stage
+        self._tables: tuple[Table, ...] = (*(() if settings is None else (settings,)), *stage.tables)
         self.epoch = 0
         self.sequence = 0
         self.confirmed = 0
@@ -147,7 +149,7 @@ class StateStore(Generic[S_co]):
     @property
     def weight(self) -> int:
         """About how many bytes the next checkpoint takes."""
-        return self.stage.weight + sum([table.weight for table in self.stage.tables])
+        return self.stage.weight + sum([table.weight for table in self._tables])
 
     def restore(self, entries: Iterable[Entry]) -> None:
         """Fill the state from changelog records in order of offset.
@@ -167,7 +169,7 @@ class StateStore(Generic[S_co]):
         for key, kept in latest.items():
             if kept is not None:
                 by_kind.setdefault(kind_of(key), []).append((key, kept))
-        for table in self.stage.tables:
+        for table in self._tables:
             found = by_kind.pop(table.kind, [])
             self._obsolete.update(dict.fromkeys(table.restore(found, self.confirmed)))
         for found in by_kind.values():
@@ -187,7 +189,7 @@ class StateStore(Generic[S_co]):
         """
         self.sequence += 1
         emitted = self.stage.emit(Version(self.epoch, self.sequence), now)
-        entries = [entry for table in self.stage.tables for entry in table.take_changes(self.sequence)]
+        entries = [entry for table in self._tables for entry in table.take_changes(self.sequence)]
         entries += self._removed(entries)
         confirmed = self.confirmed if emitted.confirmed is None else emitted.confirmed
         header = Header(

@@ -13,16 +13,15 @@ from metrics.kpis.formulas import KpiInputs, compute
 from metrics.records.events import AdClick, AdReport, Order
 from metrics.records.glossary import FIELDS
 from metrics.records.kpi_reading import CampaignKpi
-from streams import topics
+from streams import setting_changes, topics
+from streams.schema_export import kpi_tables
 from streams.schema_export.asyncapi import CHANNELS, document
 from streams.schema_export.json_schemas import (
-    KPIS_BEGIN,
-    KPIS_END,
     OUTPUTS,
     SOURCES,
     generate,
     record_schema,
-    with_kpi_table,
+    with_table,
     write,
 )
 
@@ -52,25 +51,31 @@ def test_the_disk_holds_what_the_code_generates(name):
     )
 
 
-def test_the_readme_holds_the_table_the_code_generates():
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert text == with_kpi_table(text), (
+@pytest.mark.parametrize(
+    ("page", "name", "table"),
+    [
+        ("README.md", "kpis", kpi_tables.table()),
+        ("docs/operations.md", "settings", setting_changes.table()),
+    ],
+)
+def test_a_page_holds_the_table_the_code_generates(page, name, table):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    assert f"<!-- {name}:begin -->" in text
+    assert text == with_table(text, name, table), (
         "run `python -m streams.schema_export.json_schemas` and commit what it writes"
     )
 
 
 def test_the_table_goes_between_the_markers_and_nowhere_else():
-    readme = f"# Title\n\n{KPIS_BEGIN}\nold\n{KPIS_END}\n\nThe end.\n"
-    once = with_kpi_table(readme)
-    assert once.startswith(f"# Title\n\n{KPIS_BEGIN}\n| id |")
-    assert once.endswith(f"|\n{KPIS_END}\n\nThe end.\n")
-    assert "old" not in once
-    assert with_kpi_table(once) == once
-    assert with_kpi_table("no markers") == "no markers"
+    begin, end = "<!-- t:begin -->", "<!-- t:end -->"
+    once = with_table(f"# Title\n\n{begin}\nold\n{end}\n\nThe end.\n", "t", "| id |\n")
+    assert once == f"# Title\n\n{begin}\n| id |\n{end}\n\nThe end.\n"
+    assert with_table(once, "t", "| id |\n") == once
+    assert with_table("no markers", "t", "| id |\n") == "no markers"
 
 
 def test_writing_twice_writes_once(tmp_path):
-    (tmp_path / "README.md").write_text(f"{KPIS_BEGIN}\n{KPIS_END}\n", encoding="utf-8")
+    (tmp_path / "README.md").write_text("<!-- kpis:begin -->\n<!-- kpis:end -->\n", encoding="utf-8")
     assert set(write(tmp_path)) == {*generate(), "README.md"}
     assert write(tmp_path) == []
 

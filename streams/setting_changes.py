@@ -1,0 +1,92 @@
+"""What happens to what is kept when a setting changes between two starts; each setting is of one of three classes.
+
+Pure. The state keeps the values of the settings that it depends on (``streams.state.settings_table``).
+"""
+
+from typing import Literal, NamedTuple
+
+#: ``free``: nothing that is kept depends on it. ``from now on``: what is kept stays as it was made, and the state says since when
+#: the new value holds. ``refused``: figures before and after could not be added up, so a worker does not start.
+SettingClass = Literal["free", "from now on", "refused"]
+
+
+class SettingChange(NamedTuple):
+    """The class of a setting, and what a change of it does."""
+
+    kind: SettingClass
+    effect: str
+
+
+_FREE_CONNECTION = SettingChange("free", "how a process reaches others, or is reached")
+_FREE_VIEW = SettingChange("free", "what is shown; it is made anew of what is kept")
+_NEW_PREFIX = "a change needs a new `ROISTREAM_TOPIC_PREFIX` and a replay"
+
+#: By field of ``Settings``; a test holds that none is missing.
+SETTING_CHANGES: dict[str, SettingChange] = {
+    "broker": _FREE_CONNECTION,
+    "broker_security_protocol": _FREE_CONNECTION,
+    "broker_sasl_mechanism": _FREE_CONNECTION,
+    "broker_sasl_username": _FREE_CONNECTION,
+    "broker_sasl_password": _FREE_CONNECTION,
+    "broker_ssl_cafile": _FREE_CONNECTION,
+    "broker_wait": _FREE_CONNECTION,
+    "session_timeout": SettingChange("free", "the next rebalance goes by it"),
+    "redis_url": SettingChange("free", "another Redis is filled from the state"),
+    "redis_ttl": _FREE_VIEW,
+    "http_host": _FREE_CONNECTION,
+    "http_port": _FREE_CONNECTION,
+    "board_host": _FREE_CONNECTION,
+    "board_port": _FREE_CONNECTION,
+    "board_token": _FREE_CONNECTION,
+    "board_hosts": _FREE_CONNECTION,
+    "partitions": SettingChange("refused", f"records would be looked for where they are not; {_NEW_PREFIX}"),
+    "replication_factor": SettingChange("free", "of topics that are created from then on"),
+    "topic_prefix": SettingChange("free", "another prefix is another deployment, with a state of its own"),
+    "group_id": SettingChange("free", "offsets are in the state, not in the group"),
+    "grace": SettingChange("from now on", "when windows become final; what is final stays final"),
+    "idle_after": SettingChange("from now on", "when a silent partition no longer keeps windows open"),
+    "max_future": SettingChange("from now on", "which records are refused; verdicts that were given stand"),
+    "dedupe_window": SettingChange("from now on", "how long ids are remembered; those that were forgotten stay so"),
+    "dedupe_max_events": SettingChange("from now on", "how many ids are remembered; those that were forgotten stay so"),
+    "order_retention": SettingChange("from now on", "how long orders wait; those that were forgotten stay so"),
+    "report_retention": SettingChange("free", "reports are kept without a limit"),
+    "report_grain": SettingChange("from now on", "reports are chosen anew; windows that are final stay as they were published"),
+    "report_sources": SettingChange(
+        "from now on", "reports are chosen anew; windows that are final stay as they were published"
+    ),
+    "report_delays": SettingChange("from now on", "what reports cover that are read from then on"),
+    "publish_interval": SettingChange("free", "how often readings are sent"),
+    "max_publish_rate": SettingChange("free", "how often readings are sent"),
+    "dead_letters_in_a_row": SettingChange("free", "when a worker stops because of refused records"),
+    "dead_letter_share": SettingChange("free", "when a worker stops because of refused records"),
+    "timezone": SettingChange("free", "`today` is added up anew of quarters of an hour"),
+    "reporting_currency": SettingChange("refused", f"sums of two currencies cannot be added; {_NEW_PREFIX}"),
+    "attribution_models": SettingChange(
+        "from now on", "a model that is added begins with the conversions that are kept: docs/attribution.md"
+    ),
+    "lookback": SettingChange("from now on", "conversions that are kept are credited anew, a part at a time"),
+    "view_through_lookback": SettingChange(
+        "from now on", "conversions that are kept are credited anew, a part at a time"
+    ),
+    "half_life": SettingChange("from now on", "conversions that are kept are credited anew, a part at a time"),
+    "refit_interval": SettingChange("free", "when the data-driven model is fitted next"),
+    "rekey": SettingChange("from now on", "where journeys are remembered of records that are read from then on"),
+    "rollups": SettingChange("from now on", "a roll-up that is added begins with the windows that are kept"),
+    "max_rollup_values": SettingChange("from now on", "which values of a roll-up stand apart"),
+    "gauge_windows": _FREE_VIEW,
+    "gauge_models": _FREE_VIEW,
+    "max_campaign_series": _FREE_VIEW,
+    "state_dir": SettingChange("free", "nothing is kept there"),
+    "budget_mode": SettingChange("from now on", "what the controller may do; actions that were sent stand"),
+    "budget": SettingChange("from now on", "how the controller decides; actions that were sent stand"),
+    "log_level": _FREE_VIEW,
+}  # fmt: skip
+
+
+def table() -> str:
+    """The classes of all settings in Markdown, for docs/operations.md."""
+    rows = (
+        f"| `{name.upper()}` | {change.kind} | {change.effect} |\n"
+        for name, change in SETTING_CHANGES.items()
+    )
+    return "| setting | a change is | what it does |\n|---|---|---|\n" + "".join(rows)
