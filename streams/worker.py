@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 import time
+from collections.abc import Iterable
 from importlib.metadata import version
 from itertools import count
 from typing import Any, Literal, NoReturn
@@ -26,6 +27,7 @@ from streams.sinks.http_server import HttpServer
 from streams.sinks.metrics_snapshot import MetricsSnapshots
 from streams.sinks.redis_board import BoardViews
 from streams.sinks.redis_readings import RedisViews
+from streams.stages.budget.stage import RefusedRecord
 from streams.transport.faust_app import make_app
 from streams.transport.topic_admin import ensure_topics
 from streams.transport.transactions import why_no_transactions
@@ -103,12 +105,12 @@ class Worker:
             settings,
             self.campaign_registry,
             self.telemetry,
-            Ports(now_ms, time.monotonic, self._highwater, self._answered, die),
+            Ports(now_ms, time.monotonic, self._highwater, self._answered, die, self._refused),
             accept_dead_letters,
         )
         self.stall_limit_s = max(_STALLED_AFTER_S, 3 * settings.session_timeout / 1000)
         self.watchdog = Watchdog(self.stall_limit_s, time.monotonic, die)
-        self.registry = Registry(settings, self.campaign_registry, self._on_campaign)
+        self.registry = Registry(settings, self.campaign_registry, self._on_campaign, self.processor.refuse)
         self.source = MetricsSnapshots(settings, self.processor, self.telemetry, self.views, now_ms)
         self.processor.sinks += [
             sink for sink in (self.source, self.views, self.board_views) if sink is not None
@@ -248,6 +250,9 @@ class Worker:
         if self.views is not None:
             is_known = campaign_id in self.campaign_registry.campaigns
             (self.views.restore if is_known else self.views.remove)(campaign_id)
+
+    def _refused(self) -> Iterable[RefusedRecord]:
+        return self.registry.refused
 
     def _highwater(self, topic: str, partition: int) -> int | None:
         end: int | None = self.app.consumer.highwater_of(topic, partition)

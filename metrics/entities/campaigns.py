@@ -91,14 +91,24 @@ class CampaignRegistry:
 def resolve(record: Campaign, rates: ExchangeRates) -> CampaignFacts:
     """Facts of a record; money at the rate valid when the campaign starts, else at the latest.
 
-    Money in a currency without a rate stays unknown until the rate comes.
+    Money in a currency without a rate stays unknown until the rate comes, and so does money that a rate makes larger
+    than any amount may be: whether a record is taken depends on the record alone, not on what came before it.
+
+    Raises:
+        Rejection: ``invalid_field`` when a time or an amount of the record is wrong.
     """
     starts_at = _optional(record.starts_at, "starts_at")
     at = _LATEST if starts_at is None else starts_at
     currency = record.currency or rates.reporting
 
-    def money(amount: Decimal | None) -> int | None:
-        return None if amount is None else _known(lambda: rates.micros(amount, currency, at))
+    def money(amount: Decimal | None, name: str) -> int | None:
+        if amount is None:
+            return None
+        micros = _micros(amount, name)
+        try:
+            return rates.converted(micros, currency, at)
+        except Rejection:
+            return None
 
     return CampaignFacts(
         campaign_id=record.campaign_id,
@@ -107,19 +117,19 @@ def resolve(record: Campaign, rates: ExchangeRates) -> CampaignFacts:
         currency=record.currency,
         starts_at=starts_at,
         ends_at=_optional(record.ends_at, "ends_at"),
-        budget_micros=money(record.budget),
-        other_cost_micros=money(record.other_cost) or 0,
-        baseline_micros_per_day=money(record.baseline_revenue_per_day),
+        budget_micros=money(record.budget, "budget"),
+        other_cost_micros=money(record.other_cost, "other_cost") or 0,
+        baseline_micros_per_day=money(record.baseline_revenue_per_day, "baseline_revenue_per_day"),
         is_reported=record.cost_basis == "reports",
         targets_micros=MappingProxyType(_targets(record, money)),
     )
 
 
-def _targets(record: Campaign, money: Callable[[Decimal | None], int | None]) -> dict[str, int]:
+def _targets(record: Campaign, money: Callable[[Decimal | None, str], int | None]) -> dict[str, int]:
     """Targets that are named and known; a null target is none."""
     named = {} if record.targets is None else asdict(record.targets)
     resolved = {
-        name: money(value) if name in _MONEY_TARGETS else to_micros(value)
+        name: money(value, f"targets.{name}") if name in _MONEY_TARGETS else _micros(value, f"targets.{name}")
         for name, value in named.items()
         if value is not None
     }
@@ -130,10 +140,8 @@ def _optional(value: Instant | None, name: str) -> int | None:
     return None if value is None else instant(value, name)
 
 
-def _known(amount: Callable[[], int]) -> int | None:
+def _micros(amount: Decimal, name: str) -> int:
     try:
-        return amount()
-    except Rejection as rejection:
-        if rejection.reason is Reason.UNKNOWN_CURRENCY:
-            return None
-        raise
+        return to_micros(amount)
+    except ValueError as error:
+        raise Rejection(Reason.INVALID_FIELD, f"{name}: {error}") from error

@@ -4,7 +4,10 @@ from bisect import bisect_right
 from decimal import Decimal
 
 from metrics.values.errors import Reason, Rejection
-from metrics.values.money import convert, to_micros
+from metrics.values.money import MAX_UNITS, MICROS, convert, to_micros
+
+#: As of amounts that need no conversion: larger ones would not fit columns of 64 bits.
+_LARGEST_MICROS = MAX_UNITS * MICROS
 
 
 class ExchangeRates:
@@ -48,7 +51,8 @@ class ExchangeRates:
         """Micros in the reporting currency of micros in another one.
 
         Raises:
-            Rejection: ``unknown_currency`` without a rate that is valid at ``at``.
+            Rejection: ``unknown_currency`` without a rate that is valid at ``at``, ``invalid_field`` where the result
+                is no amount any more.
         """
         if currency == self.reporting:
             return micros
@@ -59,4 +63,10 @@ class ExchangeRates:
                 Reason.UNKNOWN_CURRENCY,
                 f"no rate from {currency!r} into {self.reporting} is valid then; add one to fx-rates",
             )
-        return convert(micros, self._by_currency[currency][order[index - 1]])
+        found = convert(micros, self._by_currency[currency][order[index - 1]])
+        if found >= _LARGEST_MICROS:
+            raise Rejection(
+                Reason.INVALID_FIELD,
+                f"the amount is not below 10^12 {self.reporting} at the rate from {currency!r} that is valid then",
+            )
+        return found

@@ -1,12 +1,12 @@
 """A partition as a worker holds it, and what the task manager asks of the world."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from streams.runtime.idleness import Idleness
 from streams.runtime.task import Task
-from streams.stages.budget.stage import BudgetStage
+from streams.stages.budget.stage import BudgetStage, RefusedRecord
 from streams.stages.intake.stage import IntakeStage
 from streams.stages.merge.stage import MergeStage
 from streams.state.store import StateStore
@@ -16,7 +16,8 @@ from streams.state.store import StateStore
 class Ports:
     """What the task manager asks of the world: clocks, and the ends of logs.
 
-    ``answered`` differs after each answer of the broker about a topic's partition; ``fail`` ends the process.
+    ``answered`` differs after each answer of the broker about a topic's partition; ``fail`` ends the process; ``refused``
+    are the records of the registries that were refused.
     """
 
     now: Callable[[], int]
@@ -24,6 +25,7 @@ class Ports:
     highwater: Callable[[str, int], int | None]
     answered: Callable[[str, int], int | None]
     fail: Callable[[BaseException], None]
+    refused: Callable[[], Iterable[RefusedRecord]] = tuple
 
 
 @dataclass

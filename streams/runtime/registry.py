@@ -1,12 +1,14 @@
 """The registries: ``campaigns`` and ``fx-rates`` read whole on every worker, then followed.
 
-A registry record that is wrong is logged and left out; it counts in no ledger, since it is no event.
+A registry record that is wrong is refused: what was known under its key stays in force, a line of the log and a dead
+letter say where it lies and why. It counts in no ledger, since it is no event: a compacted topic does not keep its count.
 """
 
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -16,11 +18,14 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from metrics.entities.campaigns import CampaignRegistry
+from metrics.records.dead_letters import dead_letter
 from metrics.records.events import Campaign, FxRate
 from metrics.records.validation import decode, instant
 from metrics.values.errors import Reason, Rejection
 from streams import topics
+from streams.process import now_ms
 from streams.settings import Settings
+from streams.stages.budget.stage import RefusedRecord
 from streams.transport.client_options import aiokafka_options
 
 log = logging.getLogger(__name__)
@@ -30,17 +35,35 @@ _rates = msgspec.json.Decoder(FxRate)
 
 #: Exact conversion at rates beyond these would take arithmetic on numbers of any length.
 _LEAST_RATE, _LARGEST_RATE = Decimal("1e-12"), Decimal("1e12")
+_MOST_DIGITS = 30
+#: Refused records that are kept for their dead letters; more than that in a registry is a broken source.
+_REFUSED_KEPT = 1_000
 
 
 class Registry:
-    """Keeps a campaign_registry up to date; ``on_campaign`` hears the id of each campaign that changed."""
+    """Keeps a campaign_registry up to date.
+
+    Args:
+        settings: broker and topics.
+        campaign_registry: what is kept.
+        on_campaign: hears the id of each campaign that changed.
+        on_refused: hears of each record that was refused while the topics are followed; ``refused`` has those before.
+    """
 
     def __init__(
-        self, settings: Settings, campaign_registry: CampaignRegistry, on_campaign: Callable[[str], None]
+        self,
+        settings: Settings,
+        campaign_registry: CampaignRegistry,
+        on_campaign: Callable[[str], None],
+        on_refused: Callable[[RefusedRecord], None] = lambda _: None,
     ) -> None:
         self.campaign_registry = campaign_registry
+        #: The newest records that were refused.
+        self.refused: deque[RefusedRecord] = deque(maxlen=_REFUSED_KEPT)
+        self._refused_keys: dict[str, set[bytes]] = {topic: set() for topic in topics.REGISTRIES}
         self._settings = settings
         self._on_campaign = on_campaign
+        self._on_refused = on_refused
         self._consumer: aiokafka.AIOKafkaConsumer | None = None
         self._following: asyncio.Task[None] | None = None
         self._rate_keys: dict[bytes, tuple[str, int]] = {}
@@ -99,12 +122,37 @@ class Registry:
         # Rates first, so that campaigns read in the same fetch find theirs.
         order = sorted(found, key=lambda tp: tp.topic != self._settings.topic(topics.FX_RATES))
         for tp in order:
-            apply = self._rate if tp.topic == self._settings.topic(topics.FX_RATES) else self._campaign
+            is_rate = tp.topic == self._settings.topic(topics.FX_RATES)
+            apply = self._rate if is_rate else self._campaign
+            refused_keys = self._refused_keys[topics.FX_RATES if is_rate else topics.CAMPAIGNS]
             for record in found[tp]:
+                key = record.key or b""
                 try:
                     apply(record)
                 except Rejection as rejection:
-                    log.warning("%s-%s @%s: %s", tp.topic, tp.partition, record.offset, rejection)
+                    refused_keys.add(key)
+                    self._refuse(record, rejection)
+                else:
+                    refused_keys.discard(key)
+
+    @property
+    def refused_entries(self) -> Mapping[str, int]:
+        """Keys whose newest record was refused, by registry topic: an earlier value may still be in force."""
+        return {topic: len(keys) for topic, keys in self._refused_keys.items()}
+
+    def _refuse(self, record: Any, rejection: Rejection) -> None:
+        log.warning(
+            "%s-%s @%s was refused, what was known before stays in force: %s",
+            *(record.topic, record.partition, record.offset, rejection),
+        )
+        letter = dead_letter(
+            *(record.topic, record.partition, record.offset, record.key, record.value),
+            *(rejection.reason, rejection.detail, now_ms()),
+        )
+        name = record.topic.removeprefix(self._settings.topic_prefix)
+        refused = RefusedRecord(name, record.partition, record.offset, letter)
+        self.refused.append(refused)
+        self._on_refused(refused)
 
     def _campaign(self, record: Any) -> None:
         if record.value is None:
@@ -128,6 +176,8 @@ class Registry:
             raise Rejection(
                 Reason.INVALID_FIELD, f"rate {rate.rate} is not between {_LEAST_RATE} and {_LARGEST_RATE}"
             )
+        if len(rate.rate.as_tuple().digits) > _MOST_DIGITS:
+            raise Rejection(Reason.INVALID_FIELD, f"the rate has more than {_MOST_DIGITS} digits")
         valid_from = instant(rate.valid_from, "valid_from")
         self._rate_keys[key] = (rate.currency, valid_from)
         self._set_rate(rate.currency, valid_from, rate.rate)

@@ -90,6 +90,8 @@ class StageFactory:
             settings.partitions,
             self._now,
             local,
+            settings.topic_prefix,
+            self._telemetry.dead_letters,
         )
         return StateStore(stage, self._now(), self._settings_table())
 

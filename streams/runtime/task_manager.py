@@ -20,7 +20,7 @@ from streams.runtime.stage_factory import StageFactory
 from streams.runtime.task import Task
 from streams.runtime.telemetry import Telemetry
 from streams.settings import Settings
-from streams.stages.budget.stage import BOARD_PARTITION, BudgetStage
+from streams.stages.budget.stage import BOARD_PARTITION, BudgetStage, RefusedRecord
 from streams.stages.stage import Stage
 from streams.state.checkpoint import Checkpoint, Sink
 from streams.state.store import StateStore
@@ -163,6 +163,8 @@ class TaskManager:
             for task, pacing in zip(held.tasks, _PACINGS, strict=False)
         ]
         if held.board is not None:
+            for refused in self._ports.refused():
+                held.board.stage.refuse(refused)
             running.append(follow(self.settings, held.board.stage))
         for each in running:
             started = asyncio.create_task(each)
@@ -305,6 +307,11 @@ class TaskManager:
         """The board, where this worker holds it."""
         held = self.held.get(BOARD_PARTITION)
         return None if held is None else held.board
+
+    def refuse(self, refused: RefusedRecord) -> None:
+        """A record of a registry was refused; whoever has the board says so."""
+        if self.board is not None:
+            self.board.stage.refuse(refused)
 
     def show_board(self) -> None:
         """Let the next checkpoint have every card: Redis may have lost them."""

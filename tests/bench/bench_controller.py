@@ -55,7 +55,7 @@ def records(numbers, at, offset, spend=50, window="total"):
             other_basis=OtherBasis(impressions=0, clicks=0, spend_micros=0), kpis={},
             watermark=format_instant(at), published_at=format_instant(at),
         )  # fmt: skip
-        found.append(SimpleNamespace(offset=place, value=msgspec.json.encode(reading)))
+        found.append(SimpleNamespace(offset=place, key=None, value=msgspec.json.encode(reading)))
     return found
 
 

@@ -107,7 +107,9 @@ def registered(worker: WorkerProcess, topic: str) -> float:
     return sum(value for labels, value in sizes.items() if topic in dict(labels).values())
 
 
-def test_wrong_registry_records_are_logged_and_left_out(broker, settings_for, tmp_path) -> None:
+def test_wrong_registry_records_are_dead_letters_and_what_was_known_stays(
+    broker, settings_for, tmp_path
+) -> None:
     settings = fresh(settings_for, broker)
     wrong = [
         (topics.CAMPAIGNS, b"c", b"{"),
@@ -116,6 +118,10 @@ def test_wrong_registry_records_are_logged_and_left_out(broker, settings_for, tm
         (topics.CAMPAIGNS, b"c", {"campaign_id": "c", "cost_basis": "guesses"}),
         (topics.CAMPAIGNS, b"c", {"campaign_id": "c", "starts_at": "soon"}),
         (topics.CAMPAIGNS, b"c", {"campaign_id": "c", "budget": -1}),
+        (topics.CAMPAIGNS, b"c", {"campaign_id": "c", "targets": {"cpl": "1.1234567"}}),
+        (topics.CAMPAIGNS, b"c", {"campaign_id": "c", "targets": {"roi": -1}}),
+        (topics.CAMPAIGNS, b"c", {"campaign_id": "c", "targets": {"roas": "NaN"}}),
+        (topics.CAMPAIGNS, b"c", {"campaign_id": "c", "targets": {"cac": 10**13}}),
         (topics.FX_RATES, b"USD|0", b"[]"),
         (topics.FX_RATES, b"USD|0", {"currency": "USD", "rate": 0, "valid_from": 0}),
         (topics.FX_RATES, b"USD|0", {"currency": "USD", "rate": "1e400", "valid_from": 0}),
@@ -127,11 +133,23 @@ def test_wrong_registry_records_are_logged_and_left_out(broker, settings_for, tm
         write(settings, [*wrong, click("e", "c")])
         wait_for("the worker goes on with what was right", lambda: spent(settings, "c") == (1, 0))
         assert total(settings, "c")["channel"] == "kept"
-        for topic, refused in ((topics.CAMPAIGNS, 6), (topics.FX_RATES, 4)):
+        for topic, count in ((topics.CAMPAIGNS, 10), (topics.FX_RATES, 4)):
             name = f"{settings.topic(topic)}-0 @"
-            wait_for("all are logged", lambda n=name, r=refused: worker.log.read_text().count(n) >= 2 * r)
+            wait_for("all are logged", lambda n=name, r=count: worker.log.read_text().count(n) >= 2 * r)
         assert "Traceback" not in worker.log.read_text()
         assert outcome(worker, "rejected") == 0, "registry records are no events"
+        wait_for("each has its dead letter", lambda: len(refused(settings)) == 28)
+        write(settings, [campaign("c", channel="mended")])
+        wait_for("a corrected record helps", lambda: total(settings, "c")["channel"] == "mended")
+        assert worker.terminate() == 0
+    with running_worker(settings, tmp_path, "second"):
+        write(settings, [(topics.CAMPAIGNS, b"d", b"{")])
+        wait_for("after a restart only the new one is said", lambda: len(refused(settings)) == 29)
+
+
+def refused(settings: Any) -> list[tuple[str, int]]:
+    """Topic and offset of each dead letter of a registry."""
+    return [(letter["topic"], letter["offset"]) for letter in published(settings, topics.DEAD_LETTERS)]
 
 
 # --- archives ---------------------------------------------------------------------------------------

@@ -3,13 +3,16 @@
 There is one board, since limits of columns and totals hold over all campaigns: whoever has partition 0 has it. The stage
 reads every partition of its topics by itself; its place in them is stored with the board.
 
+A record that cannot be read, or that a step cannot take in, is a dead letter: nobody's budget may hang on it, and no worker
+either. So are the records of the registries that were refused: every worker reads those, and the one with the board says so.
+
 A step is the stage's work before a checkpoint. Board, offsets and actions of the step are then one append. With transactions
 the actions are a part of that append: they are sent once. Without, they stay in the header until the next checkpoint: after a
 crash between the append and the outputs they are sent again, with the same ``action_id``.
 """
 
 import logging
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
@@ -17,17 +20,18 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 from msgspec.structs import replace
 
-from metrics.budget.machine import Context, Inputs, slices
+from metrics.budget.board_step import MAX_DECISION_AGE
+from metrics.budget.machine import Context, Inputs, slices, step
 from metrics.budget.policy import Policies
 from metrics.budget.records import AlertSignal, BoardCard, BudgetAction, BudgetDecision, ColumnView, Mode
 from metrics.budget.state import Board, CampaignState
 from metrics.budget.views import card_of, cards_of, columns_of
 from metrics.entities.campaigns import CampaignRegistry
 from metrics.evidence import Shape
+from metrics.records.dead_letters import DeadLetter, dead_letter
 from metrics.records.kpi_reading import CampaignKpi
-from metrics.records.validation import instant
-from metrics.values.errors import UNREADABLE, Rejection
-from metrics.values.time import to_millis
+from metrics.records.validation import decode, instant
+from metrics.values.errors import Reason, Rejection
 from streams import topics
 from streams.stages.budget.tables import CampaignTable, HourTable
 from streams.stages.stage import Work
@@ -45,11 +49,16 @@ INPUTS = (topics.CAMPAIGN_KPIS, topics.BUDGET_DECISIONS, topics.BUDGET_ALERTS)
 _IS_DECLARED = b'"model":"declared"'
 _IS_WANTED = (b'"window":"total"', b'"window":"1h"')
 
+#: Decisions and alerts may wait in the header of a checkpoint, which has to stay one record.
+_LARGEST_WORD = 16 * 1024
+#: Decisions that may wait; fewer that are too old to be done, and are only said to be.
+_WAITING, _OLD_WAITING = 800, 500
+
 R = TypeVar("R", bound=msgspec.Struct)
 _reading = msgspec.json.Decoder(CampaignKpi)
 _decision = msgspec.json.Decoder(BudgetDecision)
 _signal = msgspec.json.Decoder(AlertSignal)
-_actions = msgspec.json.Encoder()
+_json = msgspec.json.Encoder()
 #: Campaigns encoded between two pauses; cards take longer, for the points of their sparklines.
 _STATES_AT_ONCE, _CARDS_AT_ONCE = 200, 25
 
@@ -89,12 +98,55 @@ class BudgetViews(NamedTuple):
     columns: Mapping[str, ColumnView]
 
 
+class RefusedRecord(NamedTuple):
+    """A record that counts nowhere.
+
+    Attributes:
+        topic: short name.
+        partition: of the topic.
+        offset: of the record.
+        letter: its dead letter.
+    """
+
+    topic: str
+    partition: int
+    offset: int
+    letter: DeadLetter
+
+
+class _Heard(NamedTuple):
+    """A record as it was read, to say which one a step could not take in. The topic by its short name."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes
+
+
+class _Told(NamedTuple):
+    """What has come since the last step, each with the record that it was read from."""
+
+    readings: list[tuple[CampaignKpi, _Heard]]
+    signals: list[tuple[AlertSignal, _Heard]]
+    decisions: list[tuple[BudgetDecision, _Heard]]
+
+    @property
+    def inputs(self) -> Inputs:
+        """The same for the controller."""
+        readings, signals, decisions = self
+        return Inputs(
+            [each for each, _ in readings], [each for each, _ in signals], [each for each, _ in decisions]
+        )
+
+
 class _Step(NamedTuple):
     """A step that was made and waits for its checkpoint."""
 
     actions: list[BudgetAction]
     cards: list[BoardCard]
     offsets: dict[tuple[str, int], int]
+    refused: list[RefusedRecord]
 
 
 class BudgetStage:
@@ -109,6 +161,8 @@ class BudgetStage:
         now: the wall clock, in epoch ms.
         local: the watermark of a partition that is merged in this process, None elsewhere. A campaign that rests has
             no new readings, and without it would look stale where it is alone on its partition.
+        topic_prefix: of topic names, in dead letters.
+        reasons: counts dead letters by reason.
     """
 
     partition = BOARD_PARTITION
@@ -128,8 +182,12 @@ class BudgetStage:
         partitions: int,
         now: Callable[[], int],
         local: Callable[[int], int | None] = lambda _: None,
+        topic_prefix: str = "",
+        reasons: Counter[str] | None = None,
     ) -> None:
         self.partitions = partitions
+        self._prefix = topic_prefix
+        self._reasons = Counter[str]() if reasons is None else reasons
         self.policies, self.mode, self.currency, self.campaign_registry = (
             policies,
             mode,
@@ -144,9 +202,10 @@ class BudgetStage:
         self.offsets: dict[tuple[str, int], int] = {}
         #: Whether everything that was there at the start has been read.
         self.is_live = False
-        self._readings: dict[tuple[str, str, str | None], CampaignKpi] = {}
-        self._signals: list[AlertSignal] = []
-        self._decisions: list[BudgetDecision] = []
+        self._readings: dict[tuple[str, str, str | None], tuple[CampaignKpi, _Heard]] = {}
+        self._signals: list[tuple[AlertSignal, _Heard]] = []
+        self._decisions: list[tuple[BudgetDecision, _Heard]] = []
+        self._refused: list[RefusedRecord] = []
         self._looked_at = 0
         #: The newest watermark heard of each partition of the readings.
         self._watermarks: dict[int, int] = {}
@@ -162,34 +221,67 @@ class BudgetStage:
         for record in records:
             if record.offset < self.offsets.get((topic, partition), 0):
                 continue
-            self._take(topic, partition, record.value)
+            if record.value is not None:
+                heard = _Heard(topic, partition, record.offset, record.key, record.value)
+                try:
+                    self._take(heard)
+                except Rejection as rejection:
+                    self._refuse(heard, rejection)
             self.offsets[topic, partition] = record.offset + 1
 
-    def _take(self, topic: str, partition: int, value: bytes | None) -> None:
-        if value is None:
-            return
-        if topic == topics.CAMPAIGN_KPIS:
-            self._take_reading(partition, value)
-        elif topic == topics.BUDGET_DECISIONS:
-            decision = _decoded(_decision, value, "occurred_at", "until")
-            self._decisions += [] if decision is None else [decision]
-        else:
-            signal = _decoded(_signal, value, "starts_at", "received_at")
-            self._signals += [] if signal is None else [signal]
+    def refuse(self, refused: RefusedRecord) -> None:
+        """A record that every worker reads was refused; it is said once, also when it is read again after a restart."""
+        key = refused.topic, refused.partition
+        if refused.offset >= self.offsets.get(key, 0):
+            self._refused.append(refused)
+            self._reasons[refused.letter.reason.value] += 1
+            self.offsets[key] = refused.offset + 1
 
-    def _take_reading(self, partition: int, value: bytes) -> None:
+    def _refuse(self, heard: _Heard, rejection: Rejection) -> None:
+        where = f"{self._prefix}{heard.topic}-{heard.partition} @{heard.offset}"
+        log.warning("%s: a record for the budget controller was refused: %s", where, rejection)
+        topic, partition, offset, key, value = heard
+        letter = dead_letter(
+            *(self._prefix + topic, partition, offset, key, value),
+            *(rejection.reason, rejection.detail, self._now()),
+        )
+        self._refused.append(RefusedRecord(topic, partition, offset, letter))
+        self._reasons[rejection.reason.value] += 1
+
+    def _take(self, heard: _Heard) -> None:
+        if heard.topic == topics.CAMPAIGN_KPIS:
+            self._take_reading(heard)
+        elif len(heard.value) > _LARGEST_WORD:
+            raise Rejection(Reason.OVERSIZED, f"{len(heard.value)} bytes; at most {_LARGEST_WORD} are read")
+        elif heard.topic == topics.BUDGET_DECISIONS:
+            self._take_decision(heard)
+        else:
+            self._signals.append((_decoded(_signal, heard.value, "starts_at", "received_at"), heard))
+
+    def _take_decision(self, heard: _Heard) -> None:
+        decision = _decoded(_decision, heard.value, "occurred_at", "until")
+        is_old = instant(decision.occurred_at, "occurred_at") + MAX_DECISION_AGE < self._now()
+        waiting = len(self._decisions) + len(self.board.waiting)
+        if waiting >= (_OLD_WAITING if is_old else _WAITING):
+            raise Rejection(
+                Reason.INVALID_FIELD,
+                f"{waiting} decisions wait to be done already; say it again when they are",
+            )
+        self._decisions.append((decision, heard))
+
+    def _take_reading(self, heard: _Heard) -> None:
+        value = heard.value
         if _IS_DECLARED not in value or not any(part in value for part in _IS_WANTED):
             return
         reading = _decoded(_reading, value)
-        if reading is None:
-            return
-        if reading.watermark is not None:
-            watermark = to_millis(datetime.fromisoformat(reading.watermark))
-            self._watermarks[partition] = max(watermark, self._watermarks.get(partition, 0))
+        moments = {name: _moment(reading, name) for name in ("watermark", "window_start", "published_at")}
+        if moments["watermark"] is not None:
+            partition = heard.partition
+            self._watermarks[partition] = max(moments["watermark"], self._watermarks.get(partition, 0))
         key = (reading.campaign_id, reading.window, reading.window_start)
         held = self._readings.get(key)
-        if held is None or held.revision < reading.revision:
-            self._readings[key] = reading
+        if held is None or held[0].revision < reading.revision:
+            self._readings[key] = (reading, heard)
 
     def has_work(self, now: int) -> bool:
         """Whether a step would find anything: input, or a hold or a proposal that ends."""
@@ -208,7 +300,10 @@ class BudgetStage:
     def work(self, now: int) -> Iterator[Work]:
         """One step, and what it changed encoded, with pauses; records taken in meanwhile wait for the next step."""
         offsets = dict(self.offsets)
+        refused, self._refused = self._refused, []
         changed, actions = yield from self._run(now)
+        refused += self._refused  # by the step itself
+        self._refused = []
         for first in range(0, len(changed), _STATES_AT_ONCE):
             for state in changed[first : first + _STATES_AT_ONCE]:
                 self._campaigns.put(state)
@@ -220,7 +315,7 @@ class BudgetStage:
         for first in range(0, len(shown), _CARDS_AT_ONCE):
             cards += self.cards(shown[first : first + _CARDS_AT_ONCE])
             yield None
-        self._step = _Step(actions, cards, offsets)
+        self._step = _Step(actions, cards, offsets, refused)
 
     def emit(self, version: Version, now: int) -> Emitted:
         """The actions of the step."""
@@ -228,10 +323,11 @@ class BudgetStage:
         if self._step is None:
             deque(self.work(now), maxlen=0)
         assert self._step is not None, "the work is done"
-        (actions, cards, self._stored_offsets), self._step = self._step, None
+        (actions, cards, self._stored_offsets, refused), self._step = self._step, None
         unsent, self._unsent = self._unsent, []
         columns = self.columns() if cards else {}
         outputs = [self._output(action) for action in (*unsent, *actions)]
+        outputs += [self._letter(each) for each in refused]
         return Emitted(outputs, BudgetViews(self.board, actions, cards, columns))
 
     def confirm(self) -> None:
@@ -246,16 +342,47 @@ class BudgetStage:
 
         The board changes at the end.
         """
-        inputs = Inputs(list(self._readings.values()), self._signals, self._decisions)
+        told = _Told(list(self._readings.values()), self._signals, self._decisions)
         self._readings, self._signals, self._decisions = {}, [], []
         before, self._looked_at = self.board.campaigns, now
-        self.board, actions = yield from slices(self.board, inputs, self._context(), now)
+        try:
+            self.board, actions = yield from slices(self.board, told.inputs, self._context(), now)
+        except Exception:
+            if not any(told):
+                raise
+            log.exception("A step of the budget controller failed; the records it cannot take in are sought.")
+            told = _Told(
+                self._able("readings", told.readings, now),
+                self._able("signals", told.signals, now),
+                self._able("decisions", told.decisions, now),
+            )
+            self.board, actions = yield from slices(self.board, told.inputs, self._context(), now)
         changed = [state for name, state in self.board.campaigns.items() if before.get(name) is not state]
         return changed, actions
 
+    def _able(self, kind: str, records: list[Any], now: int) -> list[Any]:
+        """Those of the records of one kind that a step can take in; the others are refused, found by halving."""
+        told = _Told([], [], [])._replace(**{kind: records})
+        try:
+            step(self.board, told.inputs, self._context(), now)
+        except Exception as error:  # noqa: BLE001 - whatever it was, it must not end every worker at every start
+            if len(records) > 1:
+                half = len(records) // 2
+                return [*self._able(kind, records[:half], now), *self._able(kind, records[half:], now)]
+            if not records:
+                return []
+            detail = f"the budget controller cannot take it in ({type(error).__name__}: {error})"
+            self._refuse(records[0][1], Rejection(Reason.INVALID_FIELD, detail))
+            return []
+        return records
+
+    def _letter(self, refused: RefusedRecord) -> Output:
+        letter, partition = refused.letter, refused.partition % self.partitions
+        return Output(topics.DEAD_LETTERS, partition, letter.topic.encode(), _json.encode(letter))
+
     def _output(self, action: BudgetAction) -> Output:
         partition = partition_of(action.campaign_id, self.partitions)
-        return Output(topics.BUDGET_ACTIONS, partition, action.campaign_id.encode(), _actions.encode(action))
+        return Output(topics.BUDGET_ACTIONS, partition, action.campaign_id.encode(), _json.encode(action))
 
     # --- keeping -----------------------------------------------------------------------------------
 
@@ -341,14 +468,29 @@ def _ends_of(state: CampaignState) -> Iterator[int]:
         yield state.proposed_until
 
 
-def _decoded(decoder: "msgspec.json.Decoder[R]", value: bytes, *times: str) -> R | None:
-    """A record, or None where it is none: nobody's budget may hang on a record that cannot be read."""
-    try:
-        record = decoder.decode(value)
-        for name in times:
-            if (at := getattr(record, name)) is not None:
-                instant(at, name)
-    except (*UNREADABLE, Rejection) as error:
-        log.warning("A record for the budget controller was left out: %s", error)
-        return None
+def _decoded(decoder: "msgspec.json.Decoder[R]", value: bytes, *times: str) -> R:
+    """A record of the controller's topics.
+
+    Raises:
+        Rejection: when it is none, or one of its times is no instant.
+    """
+    record = decode(decoder, value)
+    for name in times:
+        if (at := getattr(record, name)) is not None:
+            instant(at, name)
     return record
+
+
+def _moment(reading: CampaignKpi, name: str) -> int | None:
+    """Epoch milliseconds of a time of a reading.
+
+    Raises:
+        Rejection: when it is no instant.
+    """
+    text = getattr(reading, name)
+    if text is None:
+        return None
+    try:
+        return instant(datetime.fromisoformat(text), name)
+    except ValueError as error:
+        raise Rejection(Reason.INVALID_FIELD, f"{name}: {error}") from error

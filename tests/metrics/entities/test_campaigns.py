@@ -2,8 +2,11 @@
 
 from decimal import Decimal
 
+import pytest
+
 from metrics.entities.campaigns import CampaignRegistry
 from metrics.records.events import Campaign, Targets
+from metrics.values.errors import Rejection
 
 TARGETS = Targets(cpl=Decimal(10), cac=Decimal("40.5"), roas=Decimal(3), roi=Decimal("0.25"))
 
@@ -42,3 +45,39 @@ def test_a_campaign_is_foreign_while_it_is_paid_in_another_currency():
     campaign_registry.register("c-1", None)
     assert campaign_registry.foreign == set()
     assert campaign_registry.currency_of("c-1") == "EUR"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("cpl", "1.0000001"),
+        ("cac", "NaN"),
+        ("roas", "1e13"),
+        ("roi", "-0.1"),
+        ("roas", "Infinity"),
+        ("roi", "1e-400"),
+    ],
+)
+def test_a_wrong_target_is_refused_by_name_and_what_was_known_stays(name, value):
+    campaign_registry = CampaignRegistry("EUR")
+    campaign_registry.register("c", Campaign("c", channel="kept", targets=TARGETS))
+    with pytest.raises(Rejection, match=f"targets.{name}"):
+        campaign_registry.register("c", Campaign("c", targets=Targets(**{name: Decimal(value)})))
+    assert campaign_registry.facts("c").channel == "kept"
+    campaign_registry.register("c", Campaign("c", targets=Targets(roi=Decimal(0))))
+    assert campaign_registry.facts("c").targets_micros == {"roi": 0}
+
+
+def test_a_rate_that_makes_money_too_large_leaves_it_unknown_in_whatever_order_both_come():
+    found = []
+    for is_rate_first in (True, False):
+        campaign_registry = CampaignRegistry("EUR")
+        record = Campaign("c", currency="USD", budget=Decimal(10**11))
+        steps = [
+            lambda each=campaign_registry: each.set_rate("USD", 0, Decimal(10**6)),
+            lambda each=campaign_registry, record=record: each.register("c", record),
+        ]
+        for step in steps if is_rate_first else reversed(steps):
+            step()
+        found.append(campaign_registry.facts("c").budget_micros)
+    assert found == [None, None]

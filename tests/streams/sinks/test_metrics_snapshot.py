@@ -114,7 +114,9 @@ def test_actions_count_and_the_board_moves_when_they_are_stored():
 
     confirm(board.checkpoint(NOW))
     word = {"decision_id": "d", "campaign_id": "c-0", "verb": "pause", "occurred_at": NOW}
-    board.stage.take(topics.BUDGET_DECISIONS, 0, [SimpleNamespace(offset=0, value=msgspec.json.encode(word))])
+    board.stage.take(
+        topics.BUDGET_DECISIONS, 0, [SimpleNamespace(offset=0, key=None, value=msgspec.json.encode(word))]
+    )
     made = board.checkpoint(NOW)
     assert len(made.outputs) == 1
     before = page.snapshot().board

@@ -42,7 +42,9 @@ def as_format_1(store, entries):
 def decision():
     """A word of an operator as it lies on its topic."""
     word = {"decision_id": "d", "campaign_id": "c-0", "verb": "set_budget", "budget": 900}
-    return SimpleNamespace(offset=0, value=msgspec.json.encode(word | {"occurred_at": format_instant(NOW)}))
+    return SimpleNamespace(
+        offset=0, key=None, value=msgspec.json.encode(word | {"occurred_at": format_instant(NOW)})
+    )
 
 
 def busy_machine(partitions=2, **options):

@@ -37,7 +37,7 @@ class Board:
         """One more word: the budget falls by 1."""
         record = {"decision_id": f"d{len(self.words)}", "campaign_id": "c-0", "verb": "set_budget"}
         word = {**record, "budget": BUDGET - 1 - len(self.words), "occurred_at": format_instant(NOW)}
-        self.words.append(SimpleNamespace(offset=len(self.words), value=msgspec.json.encode(word)))
+        self.words.append(SimpleNamespace(offset=len(self.words), key=None, value=msgspec.json.encode(word)))
 
     def step(self, crash):
         """Hear what was said, and write it down, up to a crash."""

@@ -72,7 +72,7 @@ def test_every_card_is_shown_again_when_asked_for_and_only_then():
     assert len(log.checkpoint(NOW).views.cards) == 10
 
 
-def test_records_that_cannot_be_read_are_passed_over_and_what_is_among_them_is_not():
+def test_records_that_cannot_be_read_are_dead_letters_and_what_is_among_them_is_not():
     log = board_of(1)
     word = b'{"decision_id":"d","campaign_id":"c-0","verb":"pause","occurred_at":%d}' % NOW
     alert = (
@@ -84,10 +84,12 @@ def test_records_that_cannot_be_read_are_passed_over_and_what_is_among_them_is_n
     ]  # fmt: skip
     for topic, right in ((topics.BUDGET_DECISIONS, word), (topics.BUDGET_ALERTS, alert % (NOW, NOW))):
         values = [*wrong, None, right]
-        records_of = [SimpleNamespace(offset=at, value=value) for at, value in enumerate(values)]
+        records_of = [SimpleNamespace(offset=at, key=None, value=value) for at, value in enumerate(values)]
         log.stage.take(topic, 0, records_of)
         assert log.stage.offsets[topic, 0] == len(values)
     drained(log.stage.work(NOW))
-    actions = [output.value for output in log.checkpoint(NOW).outputs]
+    outputs = log.checkpoint(NOW).outputs
+    actions = [output.value for output in outputs if output.topic == topics.BUDGET_ACTIONS]
     assert [b'"verb":"pause"' in value for value in actions] == [True]
+    assert sum(output.topic == topics.DEAD_LETTERS for output in outputs) == 23
     assert list(log.stage.board.campaigns) == ["c-0"]
