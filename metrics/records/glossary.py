@@ -114,6 +114,7 @@ FIELDS: dict[str, str] = {
     "BudgetDecision.budget": f"The new budget, with `set_budget`, {_AMOUNT}.",
     "by": "Who says so.",
     "BudgetDecision.reason": "Why, for those who read it later.",
+    "BudgetDecision.until": f"When the hold of `pause`, or of `move` to `hold`, ends by itself: {_TIME}; absent: when someone resumes the campaign.",
     "action_id": "Id of this action; the same when the same decision is taken again after a restart.",
     "budget_from": "Budget of the campaign before, in currency units; null: none.",
     "budget_to": "Budget of the campaign after, in currency units; null: none.",
