@@ -92,8 +92,8 @@ PROFILES: tuple[CampaignProfile, ...] = (
         offer="uk-launch", currency="GBP", share=0.9, impressions_per_click=4, other_cost_share=0.15,
     ),
     CampaignProfile(
-        "retargeting-display", "Basket reminder – display", "display", 0.42, 0.12, 4.0, 70.0,
-        target="abandoned baskets", share=0.8, impressions_per_click=10, charge="impression", more_targets=_SALES,
+        "competitor-search", "Competitor names – search", "search", 1.40, 0.05, 10.0, 60.0,
+        offer="catalogue", share=0.6, impressions_per_click=6, margin=0.45,
     ),
     CampaignProfile(
         "lookalike-social", "Lookalike audience – social", "social", 0.35, 0.07, 4.5, 52.0,
@@ -112,8 +112,8 @@ PROFILES: tuple[CampaignProfile, ...] = (
         offer="catalogue", share=0.7, refund_rate=0.15,
     ),
     CampaignProfile(
-        "competitor-search", "Competitor names – search", "search", 1.40, 0.05, 10.0, 60.0,
-        offer="catalogue", share=0.6, impressions_per_click=6, margin=0.45,
+        "retargeting-display", "Basket reminder – display", "display", 0.42, 0.12, 4.0, 70.0,
+        target="abandoned baskets", share=0.8, impressions_per_click=10, charge="impression", more_targets=_SALES,
     ),
 )  # fmt: skip
 

@@ -34,6 +34,7 @@ POLICIES = parse(
         "alert_rules": ["LeadsStopped"],
         "stale_after": "10m",
         "mature_after": "0s",
+        "longest_lag": "0s",
     }
 )
 FACTS = {
