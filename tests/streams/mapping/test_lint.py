@@ -57,6 +57,17 @@ def test_reports_without_their_campaign_are_warned_of(run):
     assert run({"a.csv": "Campaign,Day,Spend\nAlpha,2026-06-01,70.00\n"}, REPORTS).said() == ""
 
 
+def test_a_report_in_a_currency_without_a_smaller_unit_that_has_one_is_warned_of(run):
+    yen = REPORTS.replace("'EUR'", "'JPY'")
+    head = "Campaign,Day,Spend\n"
+    fine = run({"a.csv": head + "Alpha,2026-06-01,70.00\n"}, yen, currency="JPY")
+    assert "no smaller unit" not in fine.said()
+    odd = run({"a.csv": head + "Alpha,2026-06-01,70\nAlpha,2026-06-02,70.25\n"}, yen, currency="JPY")
+    assert "1 amounts in JPY, which has no smaller unit, have decimals (70.25, a.csv:3)" in odd.said(
+        "warning"
+    )
+
+
 def test_periods_that_overlap_are_warned_of_and_those_that_meet_are_not(run):
     text = REPORTS.replace('Day = "date"', 'Day = "date"\nEnd = "date"').replace("Day + 1", '"End" + 1')
     head = "Campaign,Day,End,Spend\n"
