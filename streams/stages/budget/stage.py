@@ -114,7 +114,7 @@ class RefusedRecord(NamedTuple):
     letter: DeadLetter
 
 
-class _Heard(NamedTuple):
+class _InputRecord(NamedTuple):
     """A record as it was read, to say which one a step could not take in. The topic by its short name."""
 
     topic: str
@@ -124,12 +124,12 @@ class _Heard(NamedTuple):
     value: bytes
 
 
-class _Told(NamedTuple):
+class _InputRecords(NamedTuple):
     """What has come since the last step, each with the record that it was read from."""
 
-    readings: list[tuple[CampaignKpi, _Heard]]
-    signals: list[tuple[AlertSignal, _Heard]]
-    decisions: list[tuple[BudgetDecision, _Heard]]
+    readings: list[tuple[CampaignKpi, _InputRecord]]
+    signals: list[tuple[AlertSignal, _InputRecord]]
+    decisions: list[tuple[BudgetDecision, _InputRecord]]
 
     @property
     def inputs(self) -> Inputs:
@@ -202,9 +202,9 @@ class BudgetStage:
         self.offsets: dict[tuple[str, int], int] = {}
         #: Whether everything that was there at the start has been read.
         self.is_live = False
-        self._readings: dict[tuple[str, str, str | None], tuple[CampaignKpi, _Heard]] = {}
-        self._signals: list[tuple[AlertSignal, _Heard]] = []
-        self._decisions: list[tuple[BudgetDecision, _Heard]] = []
+        self._readings: dict[tuple[str, str, str | None], tuple[CampaignKpi, _InputRecord]] = {}
+        self._signals: list[tuple[AlertSignal, _InputRecord]] = []
+        self._decisions: list[tuple[BudgetDecision, _InputRecord]] = []
         self._refused: list[RefusedRecord] = []
         self._looked_at = 0
         #: The newest watermark heard of each partition of the readings.
@@ -222,11 +222,11 @@ class BudgetStage:
             if record.offset < self.offsets.get((topic, partition), 0):
                 continue
             if record.value is not None:
-                heard = _Heard(topic, partition, record.offset, record.key, record.value)
+                found = _InputRecord(topic, partition, record.offset, record.key, record.value)
                 try:
-                    self._take(heard)
+                    self._take(found)
                 except Rejection as rejection:
-                    self._refuse(heard, rejection)
+                    self._refuse(found, rejection)
             self.offsets[topic, partition] = record.offset + 1
 
     def refuse(self, refused: RefusedRecord) -> None:
@@ -237,10 +237,10 @@ class BudgetStage:
             self._reasons[refused.letter.reason.value] += 1
             self.offsets[key] = refused.offset + 1
 
-    def _refuse(self, heard: _Heard, rejection: Rejection) -> None:
-        where = f"{self._prefix}{heard.topic}-{heard.partition} @{heard.offset}"
+    def _refuse(self, record: _InputRecord, rejection: Rejection) -> None:
+        where = f"{self._prefix}{record.topic}-{record.partition} @{record.offset}"
         log.warning("%s: a record for the budget controller was refused: %s", where, rejection)
-        topic, partition, offset, key, value = heard
+        topic, partition, offset, key, value = record
         letter = dead_letter(
             *(self._prefix + topic, partition, offset, key, value),
             *(rejection.reason, rejection.detail, self._now()),
@@ -248,18 +248,18 @@ class BudgetStage:
         self._refused.append(RefusedRecord(topic, partition, offset, letter))
         self._reasons[rejection.reason.value] += 1
 
-    def _take(self, heard: _Heard) -> None:
-        if heard.topic == topics.CAMPAIGN_KPIS:
-            self._take_reading(heard)
-        elif len(heard.value) > _LARGEST_WORD:
-            raise Rejection(Reason.OVERSIZED, f"{len(heard.value)} bytes; at most {_LARGEST_WORD} are read")
-        elif heard.topic == topics.BUDGET_DECISIONS:
-            self._take_decision(heard)
+    def _take(self, record: _InputRecord) -> None:
+        if record.topic == topics.CAMPAIGN_KPIS:
+            self._take_reading(record)
+        elif len(record.value) > _LARGEST_WORD:
+            raise Rejection(Reason.OVERSIZED, f"{len(record.value)} bytes; at most {_LARGEST_WORD} are read")
+        elif record.topic == topics.BUDGET_DECISIONS:
+            self._take_decision(record)
         else:
-            self._signals.append((_decoded(_signal, heard.value, "starts_at", "received_at"), heard))
+            self._signals.append((_decoded(_signal, record.value, "starts_at", "received_at"), record))
 
-    def _take_decision(self, heard: _Heard) -> None:
-        decision = _decoded(_decision, heard.value, "occurred_at", "until")
+    def _take_decision(self, record: _InputRecord) -> None:
+        decision = _decoded(_decision, record.value, "occurred_at", "until")
         is_old = instant(decision.occurred_at, "occurred_at") + MAX_DECISION_AGE < self._now()
         waiting = len(self._decisions) + len(self.board.waiting)
         if waiting >= (_OLD_WAITING if is_old else _WAITING):
@@ -267,21 +267,21 @@ class BudgetStage:
                 Reason.INVALID_FIELD,
                 f"{waiting} decisions wait to be done already; say it again when they are",
             )
-        self._decisions.append((decision, heard))
+        self._decisions.append((decision, record))
 
-    def _take_reading(self, heard: _Heard) -> None:
-        value = heard.value
+    def _take_reading(self, record: _InputRecord) -> None:
+        value = record.value
         if _IS_DECLARED not in value or not any(part in value for part in _IS_WANTED):
             return
         reading = _decoded(_reading, value)
         moments = {name: _moment(reading, name) for name in ("watermark", "window_start", "published_at")}
         if moments["watermark"] is not None:
-            partition = heard.partition
+            partition = record.partition
             self._watermarks[partition] = max(moments["watermark"], self._watermarks.get(partition, 0))
         key = (reading.campaign_id, reading.window, reading.window_start)
         held = self._readings.get(key)
         if held is None or held[0].revision < reading.revision:
-            self._readings[key] = (reading, heard)
+            self._readings[key] = (reading, record)
 
     def has_work(self, now: int) -> bool:
         """Whether a step would find anything: input, or a hold or a proposal that ends."""
@@ -342,29 +342,29 @@ class BudgetStage:
 
         The board changes at the end.
         """
-        told = _Told(list(self._readings.values()), self._signals, self._decisions)
+        waiting = _InputRecords(list(self._readings.values()), self._signals, self._decisions)
         self._readings, self._signals, self._decisions = {}, [], []
         before, self._looked_at = self.board.campaigns, now
         try:
-            self.board, actions = yield from slices(self.board, told.inputs, self._context(), now)
+            self.board, actions = yield from slices(self.board, waiting.inputs, self._context(), now)
         except Exception:
-            if not any(told):
+            if not any(waiting):
                 raise
             log.exception("A step of the budget controller failed; the records it cannot take in are sought.")
-            told = _Told(
-                self._able("readings", told.readings, now),
-                self._able("signals", told.signals, now),
-                self._able("decisions", told.decisions, now),
+            waiting = _InputRecords(
+                self._able("readings", waiting.readings, now),
+                self._able("signals", waiting.signals, now),
+                self._able("decisions", waiting.decisions, now),
             )
-            self.board, actions = yield from slices(self.board, told.inputs, self._context(), now)
+            self.board, actions = yield from slices(self.board, waiting.inputs, self._context(), now)
         changed = [state for name, state in self.board.campaigns.items() if before.get(name) is not state]
         return changed, actions
 
     def _able(self, kind: str, records: list[Any], now: int) -> list[Any]:
         """Those of the records of one kind that a step can take in; the others are refused, found by halving."""
-        told = _Told([], [], [])._replace(**{kind: records})
+        waiting = _InputRecords([], [], [])._replace(**{kind: records})
         try:
-            step(self.board, told.inputs, self._context(), now)
+            step(self.board, waiting.inputs, self._context(), now)
         except Exception as error:  # noqa: BLE001 - whatever it was, it must not end every worker at every start
             if len(records) > 1:
                 half = len(records) // 2
