@@ -296,7 +296,7 @@ def course_of(
         return None
     paid = 0.0 if before is None else before.cost
     seen = Seen(at, cost, (cost - paid) * per_cost, _brought(name, total), float(total.orders))
-    return begin(seen, born) if before is None else advanced(before, seen, shape)
+    return begin(seen, born, shape) if before is None else advanced(before, seen, shape)
 
 
 def _due_per_micro(name: str, target: int) -> float | None:

@@ -112,17 +112,21 @@ class Seen(NamedTuple):
     orders: float
 
 
-def begin(seen: Seen, born: int | None) -> Ledger:
+def begin(seen: Seen, born: int | None, shape: "Shape") -> Ledger:
     """A ledger from the first moment on.
 
     What was spent before it lies evenly since ``born`` (epoch ms); None: it is taken to be old, and its results to have come.
     """
-    numbers = np.zeros(SIZE)
     days = _LONG_AGO if born is None else max(0.0, (seen.at - born) / DAY)
+    if days * DAY <= _LONG:
+        start = seen.at - round(days * DAY)
+        return advanced(Ledger(start, start, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, bytes(SIZE * 8)), seen, shape)
+    numbers = np.zeros(SIZE)
     _feed(numbers, days, seen.due)
-    since = seen.at - round(days * DAY)
-    # What came before belongs to what was due before. Not of young campaigns: what they lack yet would pass for lag.
-    first = 0.0 if days >= _GROWN else seen.results
+    since, first = seen.at - round(days * DAY), 0.0
+    if days < _GROWN:
+        # What a young campaign lacks yet would pass for lag: neither its results nor what was due speak of that.
+        first, numbers[_NOW] = seen.results, 0.0
     return Ledger(since, seen.at, seen.cost, seen.results, seen.orders, 0.0, 0.0, first, numbers.tobytes())
 
 

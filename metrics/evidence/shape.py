@@ -195,7 +195,23 @@ def _ages(numbers: Floats, scale: Floats) -> tuple[float, ...]:
     weights = (is_old / scale)[:, None]
     came = (results * weights).sum(axis=0) + _CALM
     owed = (due * rates[:, None] * weights).sum(axis=0) + _CALM
-    return tuple(float(x) for x in np.minimum(1.0, came / owed))
+    return tuple(float(x) for x in np.minimum(1.0, _rising(came / owed, owed)))
+
+
+def _rising(values: Floats, weights: Floats) -> Floats:
+    """The nearest values that never fall: a campaign learns, and does not unlearn (pool adjacent violators).
+
+    >>> _rising(np.array([1.0, 3.0, 2.0]), np.ones(3)).tolist()
+    [1.0, 2.5, 2.5]
+    """
+    blocks: list[tuple[float, float, int]] = []
+    for value, weight in zip(values.tolist(), weights.tolist(), strict=True):
+        blocks.append((value, weight, 1))
+        while len(blocks) > 1 and blocks[-2][0] > blocks[-1][0]:
+            (before, heavy, many), (after, light, few) = blocks[-2:]
+            total = heavy + light
+            blocks[-2:] = [((before * heavy + after * light) / total, total, many + few)]
+    return np.repeat([value for value, _, _ in blocks], [count for _, _, count in blocks])
 
 
 def _parts(results: Floats, due: Floats, scale: Floats) -> tuple[float, ...]:

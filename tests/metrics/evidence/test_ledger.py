@@ -19,7 +19,7 @@ CALM = Shape()
 
 def led(per_hour, results, shape=CALM, every=1, start=START):
     """A ledger of a campaign that spends evenly, with cumulative results by the hour."""
-    ledger = begin(Seen(start, 0.0, 0.0, 0.0, 0.0), start)
+    ledger = begin(Seen(start, 0.0, 0.0, 0.0, 0.0), start, CALM)
     for hour in range(every, len(results) + 1, every):
         seen = Seen(
             start + hour * HOUR, hour * per_hour, every * per_hour, results[hour - 1], results[hour - 1]
@@ -50,7 +50,7 @@ millionths = st.integers(0, 50_000_000).map(lambda number: number / 1_000_000)
 
 @given(st.lists(st.tuples(st.integers(0, 40), millionths, st.integers(0, 9)), min_size=1, max_size=30))
 def test_the_longer_the_lag_the_less_is_due_and_never_more_than_was_spent_for(moments):
-    ledger, at, results, spent = begin(Seen(START, 0.0, 0.0, 0.0, 0.0), START), START, 0.0, 0.0
+    ledger, at, results, spent = begin(Seen(START, 0.0, 0.0, 0.0, 0.0), START, CALM), START, 0.0, 0.0
     for hours, due, came in moments:
         at, results, spent = at + hours * HOUR, results + came, spent + due
         ledger = advanced(ledger, Seen(at, spent, due, results, results), CALM)
@@ -84,6 +84,27 @@ def test_a_board_learns_how_late_results_come_from_counts_alone(lag, low, high):
     assert low <= mean <= high
 
 
+def test_campaigns_whose_first_reading_comes_hours_after_they_began_do_not_pass_for_late_ones():
+    rng = np.random.default_rng(SEED)
+    ledgers = []
+    for _ in range(40):
+        results = poisson(rng, 240, 0.2)
+        ledger = begin(Seen(START + 3 * HOUR, 3.0, 0.6, float(results[2]), 0.0), START, CALM)
+        for hour in range(6, 241, 3):
+            ledger = advanced(
+                ledger, Seen(START + hour * HOUR, hour, 0.6, float(results[hour - 1]), 0.0), CALM
+            )
+        ledgers.append(ledger)
+    assert learn(ledgers, is_money=False).chances[0] > 0.9  # it was 0.02
+
+
+def test_a_campaign_learns_and_does_not_unlearn():
+    rng = np.random.default_rng(SEED)
+    ages = learn([led(0.2, poisson(rng, 480, 0.2)) for _ in range(20)], is_money=False).ages
+    assert list(ages) == sorted(ages)
+    assert min(ages) > 0.9
+
+
 @pytest.mark.slow
 def test_a_board_learns_weekdays_parts_of_the_day_and_the_first_days_of_a_campaign():
     rng = np.random.default_rng(SEED)
@@ -103,7 +124,7 @@ def test_a_board_learns_weekdays_parts_of_the_day_and_the_first_days_of_a_campai
 def begun_late(days, hours, rate):
     """A ledger that begins after ``days`` of a campaign with 24 results due a day, of which ``rate`` come, at once."""
     at, before = START + days * DAY, days * 24.0
-    ledger = begin(Seen(at, before, before, rate * before, 0.0), START)
+    ledger = begin(Seen(at, before, before, rate * before, 0.0), START, CALM)
     for hour in range(1, hours + 1):
         cost = before + hour
         ledger = advanced(ledger, Seen(at + hour * HOUR, cost, 1.0, rate * cost, 0.0), CALM)
@@ -160,7 +181,7 @@ def test_orders_that_are_worth_nothing_widen_the_scatter_of_money():
         for _ in range(40):
             orders = rng.poisson(0.4, 30 * 24)
             money = np.array([rng.lognormal(0, 0.6, n)[rng.random(n) >= zero].sum() for n in orders])
-            ledger = begin(Seen(START, 0.0, 0.0, 0.0, 0.0), START)
+            ledger = begin(Seen(START, 0.0, 0.0, 0.0, 0.0), START, CALM)
             for day in range(1, 31):
                 at = START + day * DAY
                 seen_now = Seen(at, day, 10.0, money[: day * 24].sum(), float(orders[: day * 24].sum()))
