@@ -18,6 +18,7 @@ from streams.process import log_to_stderr, now_ms, stop_signals
 from streams.runtime.kernel_warmup import warm_up
 from streams.runtime.partition_tasks import Ports
 from streams.runtime.process_tuning import give_back, tune
+from streams.runtime.progress import Work
 from streams.runtime.registry import Registry
 from streams.runtime.task_manager import TaskManager
 from streams.runtime.telemetry import Telemetry
@@ -29,6 +30,7 @@ from streams.sinks.redis_board import BoardViews
 from streams.sinks.redis_readings import RedisViews
 from streams.stages.budget.stage import RefusedRecord
 from streams.transport.faust_app import make_app
+from streams.transport.log_offsets import LogEnds
 from streams.transport.topic_admin import ensure_topics
 from streams.transport.transactions import why_no_transactions
 
@@ -105,11 +107,12 @@ class Worker:
             settings,
             self.campaign_registry,
             self.telemetry,
-            Ports(now_ms, time.monotonic, self._highwater, self._answered, die, self._refused),
+            Ports(now_ms, time.monotonic, self._highwater, self._readable, self._answered, die, self._refused),
             accept_dead_letters,
         )
         self.stall_limit_s = max(_STALLED_AFTER_S, 3 * settings.session_timeout / 1000)
-        self.watchdog = Watchdog(self.stall_limit_s, time.monotonic, die)
+        self.watchdog = Watchdog(self.stall_limit_s, time.monotonic, die, log.warning)
+        self.log_ends = LogEnds(settings)
         self.registry = Registry(settings, self.campaign_registry, self._on_campaign, self.processor.refuse)
         self.source = MetricsSnapshots(settings, self.processor, self.telemetry, self.views, now_ms)
         self.processor.sinks += [
@@ -151,6 +154,7 @@ class Worker:
         await self.registry.start()
         following = self.registry.follow()
         following.add_done_callback(_fail_with_task)
+        await self.log_ends.start()
         self.app = make_app(self.settings, self.processor, self._take, self._take_over)
         await self.app.start()
         self._watching = [asyncio.create_task(self._look_around()), asyncio.create_task(self._ask_broker())]
@@ -166,7 +170,7 @@ class Worker:
 
     async def _stop(self) -> None:
         """Everything durable is written; what is left is courtesy and may not take long."""
-        for part in (self.registry.stop, self.app.stop, self.http.stop):
+        for part in (self.registry.stop, self.log_ends.stop, self.app.stop, self.http.stop):
             # aiokafka's consumer ends a stop without its broker with a CancelledError.
             with contextlib.suppress(Exception, asyncio.CancelledError):
                 await asyncio.wait_for(part(), 10)
@@ -201,6 +205,7 @@ class Worker:
 
     async def _look_around(self) -> None:
         settling_s = 0
+        stuck: set[Work] = set()
         for look in count():
             await asyncio.sleep(1)
             self.processor.look_around()
@@ -212,13 +217,30 @@ class Worker:
                 settling_s -= 1
                 if not settling_s:
                     await asyncio.to_thread(give_back)
-            if self.processor.is_moving(self.stall_limit_s / 2):
-                self.watchdog.progress()
+            stuck = self._say_what_is_stuck(stuck)
+            self.watchdog.turned(self.processor.stuck())
+
+    def _say_what_is_stuck(self, said: set[Work]) -> set[Work]:
+        """Log what has come to a standstill since the last look, and what moves again."""
+        found = {each.work: each for each in self.processor.progress.standstills()}
+        for work in found.keys() - said:
+            log.warning("%s. The worker ends when that lasts.", _capitalized(found[work].sentence))
+        for work in said - found.keys():
+            log.info(
+                "Stage %s of partition %d gets on with %s.",
+                work.stage,
+                work.partition,
+                work.log or "its checkpoints",
+            )
+        return set(found)
 
     async def _ask_broker(self) -> None:
         showing: asyncio.Task[None] | None = None
         while True:
-            is_reachable = await self.registry.is_reachable(_BROKER_ANSWERS_WITHIN_S)
+            registry = await self.registry.positions()
+            logs = self.processor.logs() | registry.keys()
+            is_reachable = await self.log_ends.ask(logs, _BROKER_ANSWERS_WITHIN_S)
+            self.processor.registry_positions = registry
             self.source.is_broker_reachable = is_reachable
             if is_reachable and self.processor.is_ready and (showing is None or showing.done()):
                 # Not awaited: a broker that falls silent now would keep this loop from saying so.
@@ -258,6 +280,9 @@ class Worker:
         end: int | None = self.app.consumer.highwater_of(topic, partition)
         return end
 
+    def _readable(self, topic: str, partition: int) -> int | None:
+        return self.log_ends.known.get((topic, partition))
+
     def _answered(self, topic: str, partition: int) -> int | None:
         moment: int | None = self.app.consumer.answered_at(topic, partition)
         return moment
@@ -268,6 +293,10 @@ class Worker:
 
     def _readiness(self) -> tuple[bool, dict[str, Any]]:
         return self.source.readiness()
+
+
+def _capitalized(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]
 
 
 def _fail_with_task(task: asyncio.Task[None]) -> None:

@@ -274,6 +274,20 @@ WATERMARK_DELAY = MetricFamily(
     ("partition",),
     "seconds",
 )
+FIGURES_DELAY = MetricFamily(
+    "roistream_figures_delay_seconds",
+    "gauge",
+    "How far the watermark of the campaigns of the partition, as last published, is behind the present.",
+    ("partition",),
+    "seconds",
+)
+STANDSTILL = MetricFamily(
+    "roistream_stage_standstill_seconds",
+    "gauge",
+    "For how long work of the stage has waited without any of it being done; 0 while the stage gets on.",
+    ("stage", "partition"),
+    "seconds",
+)
 BATCH_RECORDS = MetricFamily("roistream_batch_records", "histogram", "Records in one batch.", ("stage",))
 BATCH_SECONDS = MetricFamily(
     "roistream_batch_processing_seconds",
@@ -359,6 +373,8 @@ FAMILIES: tuple[MetricFamily, ...] = (
     FOLDED,
     LAG,
     WATERMARK_DELAY,
+    FIGURES_DELAY,
+    STANDSTILL,
     BATCH_RECORDS,
     BATCH_SECONDS,
     CHECKPOINT_SECONDS,

@@ -298,6 +298,15 @@ def _pipeline(health: PipelineSnapshot) -> Iterator[tuple[MetricFamily, Samples]
     )
     delays = {str(partition): delay / 1_000 for partition, delay in health.watermark_delays_ms.items()}
     yield table.WATERMARK_DELAY, _keyed("partition", delays)
+    figures = {str(partition): delay / 1_000 for partition, delay in health.figures_delays_ms.items()}
+    yield table.FIGURES_DELAY, _keyed("partition", figures)
+    yield (
+        table.STANDSTILL,
+        [
+            Sample("", Labels({"stage": stage, "partition": str(partition)}), seconds)
+            for (stage, partition), seconds in health.standstills.items()
+        ],
+    )
     yield table.BATCH_RECORDS, _histograms(health.batch_records)
     yield table.BATCH_SECONDS, _histograms(health.batch_seconds)
     checkpoints = health.checkpoints

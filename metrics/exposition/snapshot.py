@@ -129,6 +129,8 @@ class PipelineSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         lag: records between the next to read and the end of the log, by (topic, partition).
         watermark_delays_ms: how far the watermark is behind the present, by partition.
+        figures_delays_ms: how far the watermark of the campaigns is behind the present, by merge partition.
+        standstills: seconds that work has waited without moving, by stage and its partition.
         batch_records: records per batch, by stage.
         batch_seconds: processing time per batch, by stage.
         published: records confirmed, by topic; ``publish_errors`` likewise.
@@ -144,6 +146,8 @@ class PipelineSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     ledger: Sequence[LedgerRow] = ()
     lag: Mapping[tuple[str, int], int] = {}
     watermark_delays_ms: Mapping[int, int] = {}
+    figures_delays_ms: Mapping[int, int] = {}
+    standstills: Mapping[tuple[str, int], float] = {}
     batch_records: Mapping[str, HistogramSnapshot] = {}
     batch_seconds: Mapping[str, HistogramSnapshot] = {}
     checkpoints: Mapping[str, CheckpointSnapshot] = {}

@@ -14,10 +14,14 @@ from streams.transport.client_options import aiokafka_options
 log = logging.getLogger(__name__)
 
 _POLL_MS = 200
+_NOTED_EVERY_S = 1.0
 
 
-async def follow(settings: Settings, board: BudgetStage) -> None:
+async def follow(settings: Settings, board: BudgetStage, positions: dict[tuple[str, int], int]) -> None:
     """Feed the controller until cancelled; it is live once what was there at the start is read.
+
+    ``positions`` is kept up to date with the next offset to read, by full topic name and partition: behind the last record of
+    a log there are markers of transactions, which are no records of the stage.
 
     A place that the log no longer holds is skipped with a warning: readings are whole values, of which the next one
     is right again, and decisions that old would not be done anyway.
@@ -41,13 +45,17 @@ async def follow(settings: Settings, board: BudgetStage) -> None:
         starts, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
         for tp in partitions:
             consumer.seek(tp, _place(settings, board, tp, starts[tp], ends[tp]))
+        loop = asyncio.get_running_loop()
+        noted_at = loop.time() - _NOTED_EVERY_S
         while True:
+            if loop.time() - noted_at >= _NOTED_EVERY_S:
+                positions |= {(tp.topic, tp.partition): await consumer.position(tp) for tp in partitions}
+                noted_at = loop.time()
             found: dict[Any, list[Any]] = await consumer.getmany(timeout_ms=_POLL_MS, max_records=2_000)
             for tp, records in found.items():
                 board.take(tp.topic.removeprefix(settings.topic_prefix), tp.partition, records)
             if not board.is_live:
-                positions = [await consumer.position(tp) >= ends[tp] for tp in partitions]
-                board.is_live = all(positions)
+                board.is_live = all([await consumer.position(tp) >= ends[tp] for tp in partitions])
             await asyncio.sleep(0)
     finally:
         await consumer.stop()

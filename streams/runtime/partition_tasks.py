@@ -16,13 +16,15 @@ from streams.state.store import StateStore
 class Ports:
     """What the task manager asks of the world: clocks, and the ends of logs.
 
-    ``answered`` differs after each answer of the broker about a topic's partition; ``fail`` ends the process; ``refused``
-    are the records of the registries that were refused.
+    ``highwater`` is the end of a log by the last fetch of it, ``readable`` the end of its committed records as asked for
+    beside all fetching; None: not known yet. ``answered`` differs after each answer of the broker about a topic's partition;
+    ``fail`` ends the process; ``refused`` are the records of the registries that were refused.
     """
 
     now: Callable[[], int]
     monotonic: Callable[[], float]
     highwater: Callable[[str, int], int | None]
+    readable: Callable[[str, int], int | None]
     answered: Callable[[str, int], int | None]
     fail: Callable[[BaseException], None]
     refused: Callable[[], Iterable[RefusedRecord]] = tuple
@@ -39,6 +41,7 @@ class PartitionTasks:
         generation: of the consumer group.
         idleness: by input topic.
         board: the budget stage.
+        board_positions: the next offset that the budget stage reads, by full topic name and partition.
         running: what runs beside the feeding.
     """
 
@@ -48,4 +51,5 @@ class PartitionTasks:
     generation: int
     idleness: Mapping[str, Idleness]
     board: StateStore[BudgetStage] | None = None
+    board_positions: dict[tuple[str, int], int] = field(default_factory=dict)
     running: list[asyncio.Task[None]] = field(default_factory=list)

@@ -15,7 +15,6 @@ from typing import Any
 import aiokafka
 import msgspec
 from aiokafka import TopicPartition
-from aiokafka.errors import KafkaError
 
 from metrics.entities.campaigns import CampaignRegistry
 from metrics.records.dead_letters import dead_letter
@@ -89,15 +88,12 @@ class Registry:
         self._following = asyncio.create_task(self._follow())
         return self._following
 
-    async def is_reachable(self, within_seconds: float) -> bool:
-        """Whether a broker answers; asks for where the registries end."""
+    async def positions(self) -> dict[tuple[str, int], int]:
+        """The next offset to read, by full topic name and partition."""
         assert self._consumer is not None, "started"
-        partitions = list(self._consumer.assignment())
-        try:
-            await asyncio.wait_for(self._consumer.end_offsets(partitions), within_seconds)
-        except (TimeoutError, KafkaError):
-            return False
-        return True
+        return {
+            (tp.topic, tp.partition): await self._consumer.position(tp) for tp in self._consumer.assignment()
+        }
 
     async def stop(self) -> None:
         """Stop following."""

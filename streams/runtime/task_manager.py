@@ -16,6 +16,7 @@ from streams.runtime.checkpoint_pacing import CheckpointPacing
 from streams.runtime.idleness import Idleness
 from streams.runtime.input_slices import check_gap, first_offset, slices
 from streams.runtime.partition_tasks import PartitionTasks, Ports
+from streams.runtime.progress import Progress, Work
 from streams.runtime.stage_factory import StageFactory
 from streams.runtime.task import Task
 from streams.runtime.telemetry import Telemetry
@@ -36,6 +37,10 @@ _PACINGS = (
     CheckpointPacing(0.02, 0.5, 0.5),
     CheckpointPacing(1.0, 1.0, 1.0),
 )
+#: The tasks of a partition by name, in their order.
+_STAGES = ("intake", "merge", "controller")
+#: Of a state that is read back, something comes within so many seconds; putting a large one together takes some, too.
+_RECOVERY_MOVES_WITHIN_S = 45
 #: So many unread records of a topic are a backlog: some seconds of the traffic that a partition bears.
 _BACKLOG_RECORDS = 100_000
 
@@ -61,7 +66,10 @@ class TaskManager:
         self.recovering: list[Task] = []
         self._ports = ports
         self._stages = StageFactory(settings, campaign_registry, telemetry, ports.now, accept_dead_letters)
-        self._offsets_moved: dict[tuple[str, int], tuple[int, float]] = {}
+        #: What each stage has to do, and for how long that has not moved.
+        self.progress = Progress()
+        #: The next offset of the registries to read, by full topic name and partition; set from outside, now and then.
+        self.registry_positions: Mapping[tuple[str, int], int] = {}
         self._taking: asyncio.Task[None] | None = None
 
     # --- taking over and giving up ------------------------------------------------------------------
@@ -88,7 +96,7 @@ class TaskManager:
             self._taking.cancel()
             await asyncio.wait([self._taking])
         released, self.held = self.held, {}
-        self._offsets_moved.clear()
+        self.progress.forget()
         try:
             await asyncio.gather(*(task.close() for held in released.values() for task in held.tasks))
         except Exception as error:
@@ -130,15 +138,15 @@ class TaskManager:
     def _tasks_of(self, partition: int, generation: int) -> PartitionTasks:
         intake, merge = self._stages.intake(partition), self._stages.merge(partition)
         tasks = (
-            self._task("intake", intake, topics.INTAKE_CHANGELOG, partition),
-            self._task("merge", merge, topics.MERGE_CHANGELOG, partition),
+            self._task(_STAGES[0], intake, topics.INTAKE_CHANGELOG, partition),
+            self._task(_STAGES[1], merge, topics.MERGE_CHANGELOG, partition),
         )
         began = self._ports.monotonic()
         idleness = {topic: Idleness(began) for topic in topics.INTAKE_INPUTS}
         made = PartitionTasks(intake, merge, tasks, generation, idleness)
         if partition == BOARD_PARTITION:
             made.board = self._stages.board(self._merged_to)
-            task = self._task("controller", made.board, topics.CONTROLLER_CHANGELOG, partition)
+            task = self._task(_STAGES[2], made.board, topics.CONTROLLER_CHANGELOG, partition)
             made.tasks = (*tasks, task)
         return made
 
@@ -165,7 +173,7 @@ class TaskManager:
         if held.board is not None:
             for refused in self._ports.refused():
                 held.board.stage.refuse(refused)
-            running.append(follow(self.settings, held.board.stage))
+            running.append(follow(self.settings, held.board.stage, held.board_positions))
         for each in running:
             started = asyncio.create_task(each)
             started.add_done_callback(self._watch)
@@ -244,51 +252,92 @@ class TaskManager:
             merge.advance(batch.end)
 
     def look_around(self) -> None:
-        """Once a second: which topics are idle, how far behind each is.
+        """Once a second: which topics are idle, how far behind each is, what waits and does not move.
 
         Where one partition has a backlog, all of merge here has one: partials go from each partition to each.
         """
         now = self._ports.monotonic()
+        found: dict[Work, tuple[int, int]] = {}
         for partition, held in self.held.items():
-            intake = held.intake.stage
-            idle, most = set(), 0
-            for topic, offset in intake.offsets.items():
-                name, idleness = self.settings.topic(topic), held.idleness[topic]
-                end = self._ports.highwater(name, partition)
-                idleness.answered(self._ports.answered(name, partition), now)
-                lag = self.telemetry.lag[topic, partition] = max(0, (end or 0) - offset)
-                most = max(most, lag)
-                self._note_offset((topic, partition), offset, now, has_lag=lag > 0)
-                is_silent = idleness.silence * 1000 >= self.settings.idle_after
-                if end is not None and offset >= end and is_silent and topic in topics.EVENT_SOURCES:
-                    idle.add(topic)
-            held.tasks[0].is_behind = most > _BACKLOG_RECORDS
-            intake.set_idle(idle)
-            if intake.clock.watermark is not None:
-                self.telemetry.watermarks_ms[partition] = intake.clock.watermark
-            self.telemetry.pending_cancellations[partition] = intake.conversions.waiting_cancellations
+            self._look_at_sources(partition, held, now)
+            for task, name in zip(held.tasks, _STAGES, strict=False):
+                found[Work(name, partition, None)] = (
+                    task.store.sequence,
+                    int(task.is_open and task.store.is_dirty),
+                )
+            for name, positions in self._read_by(partition, held):
+                found |= self._waiting(name, partition, positions)
+                self._show_lag(positions)
+        if self.held:
+            found |= self._waiting("registry", 0, self.registry_positions)
         for held in self.held.values():
             held.tasks[1].is_behind = self.is_behind
+        self.progress.look(found, now)
+        self.telemetry.standstills = {key: self.progress.seconds(*key) for key in self.progress.stages()}
+
+    def logs(self) -> set[tuple[str, int]]:
+        """All logs that a stage here reads, by full topic name and partition."""
+        read = [self._read_by(partition, held) for partition, held in self.held.items()]
+        return {log for each in read for _, positions in each for log in positions}
+
+    def _look_at_sources(self, partition: int, held: PartitionTasks, now: float) -> None:
+        intake = held.intake.stage
+        idle, most = set(), 0
+        for topic, offset in intake.offsets.items():
+            name, idleness = self.settings.topic(topic), held.idleness[topic]
+            end = self._ports.highwater(name, partition)
+            idleness.answered(self._ports.answered(name, partition), now)
+            most = max(most, (end or 0) - offset)
+            is_silent = idleness.silence * 1000 >= self.settings.idle_after
+            if end is not None and offset >= end and is_silent and topic in topics.EVENT_SOURCES:
+                idle.add(topic)
+        held.tasks[0].is_behind = most > _BACKLOG_RECORDS
+        intake.set_idle(idle)
+        if intake.clock.watermark is not None:
+            self.telemetry.watermarks_ms[partition] = intake.clock.watermark
+        self.telemetry.pending_cancellations[partition] = intake.conversions.waiting_cancellations
+
+    def _waiting(
+        self, stage: str, partition: int, positions: Mapping[tuple[str, int], int]
+    ) -> dict[Work, tuple[int, int]]:
+        """The place in each log that a stage reads, and how many records wait behind it."""
+        ends = {log: self._ports.readable(*log) or 0 for log in positions}
+        return {
+            Work(stage, partition, f"{topic}-{number}"): (offset, max(0, ends[topic, number] - offset))
+            for (topic, number), offset in positions.items()
+        }
+
+    def _show_lag(self, positions: Mapping[tuple[str, int], int]) -> None:
+        for (name, number), offset in positions.items():
+            ends = self._ports.highwater(name, number), self._ports.readable(name, number)
+            topic = name.removeprefix(self.settings.topic_prefix)
+            self.telemetry.lag[topic, number] = max(0, *((end or 0) - offset for end in ends))
+
+    def _read_by(
+        self, partition: int, held: PartitionTasks
+    ) -> list[tuple[str, Mapping[tuple[str, int], int]]]:
+        """The next offset of each log that a stage reads, by the name of the stage."""
+        offsets = held.intake.stage.offsets.items()
+        read: list[tuple[str, Mapping[tuple[str, int], int]]] = [
+            (_STAGES[0], {(self.settings.topic(topic), partition): offset for topic, offset in offsets}),
+            (_STAGES[1], {(self.settings.topic(topics.PARTIALS), partition): held.merge.stage.offset}),
+        ]
+        return read if held.board is None else [*read, (_STAGES[2], held.board_positions)]
 
     @property
     def is_behind(self) -> bool:
         """Whether any partition has a backlog to read."""
         return any(held.tasks[0].is_behind for held in self.held.values())
 
-    def is_moving(self, limit_s: float) -> bool:
-        """Whether all that has work to do has done some of it within the limit."""
-        moments = [task.moved_at for held in self.held.values() for task in held.tasks if task.store.is_dirty]
+    def stuck(self) -> list[str]:
+        """What has had work for a while and done none of it, in sentences."""
+        found = [each.sentence for each in self.progress.standstills()]
         if self.recovering:
-            moments.append(max(task.moved_at for task in self.recovering))
-        now = asyncio.get_running_loop().time()
-        stuck = any(now - at > limit_s for at in moments if at)
-        behind = [at for key, (_, at) in self._offsets_moved.items() if key[1] in self.held]
-        return not stuck and all(self._ports.monotonic() - at <= limit_s for at in behind)
-
-    def _note_offset(self, key: tuple[str, int], offset: int, now: float, *, has_lag: bool) -> None:
-        known = self._offsets_moved.get(key)
-        if known is None or known[0] != offset or not has_lag:
-            self._offsets_moved[key] = (offset, now)
+            moved_at = max(task.moved_at for task in self.recovering)
+            still = asyncio.get_running_loop().time() - moved_at
+            if moved_at and still > _RECOVERY_MOVES_WITHIN_S:
+                found.append(f"reading the state back stands still: nothing came for {still:.0f} s")
+        return found
 
     # --- giving out --------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from metrics.exposition.snapshot import (
     RecoverySnapshot,
     RedisSnapshot,
 )
+from streams.stages.merge.stage import MergeViews
 from streams.state.checkpoint import Checkpoint
 
 #: Upper bounds in seconds: a batch takes milliseconds, a checkpoint up to the session timeout.
@@ -81,7 +82,9 @@ class Telemetry:
     Attributes:
         stages: made when first asked for, by name.
         lag: records still to read, by (topic, partition); revoked ones are deleted by ``released``.
-        watermarks_ms: watermark, by partition.
+        standstills: seconds that work has waited without moving, by stage and partition of the stage.
+        watermarks_ms: watermark of the sources, by partition.
+        figures_ms: watermark of the campaigns as last published, by merge partition.
         published: records confirmed, by topic; ``publish_errors`` likewise.
         dead_letters: by reason.
         rekeyed: what was sent on to its person's partition, by kind.
@@ -92,7 +95,9 @@ class Telemetry:
     version: str
     stages: defaultdict[str, StageTelemetry] = field(default_factory=lambda: defaultdict(StageTelemetry))
     lag: dict[tuple[str, int], int] = field(default_factory=dict)
+    standstills: dict[tuple[str, int], float] = field(default_factory=dict)
     watermarks_ms: dict[int, int] = field(default_factory=dict)
+    figures_ms: dict[int, int] = field(default_factory=dict)
     published: Counter[str] = field(default_factory=Counter)
     publish_errors: Counter[str] = field(default_factory=Counter)
     dead_letters: Counter[str] = field(default_factory=Counter)
@@ -102,7 +107,10 @@ class Telemetry:
     pending_cancellations: dict[int, int] = field(default_factory=dict)
 
     def confirmed(self, checkpoint: Checkpoint) -> None:
-        """Count the records that are published."""
+        """Count the records that are published, and keep how far figures are complete."""
+        views = checkpoint.views
+        if isinstance(views, MergeViews) and views.watermark is not None:
+            self.figures_ms[checkpoint.partition] = views.watermark
         for output in checkpoint.outputs:
             self.published[output.topic] += 1
 
@@ -110,7 +118,9 @@ class Telemetry:
         """Forget what is shown of partitions that another worker has now."""
         gone = set(partitions)
         self.lag = {key: lag for key, lag in self.lag.items() if key[1] not in gone}
+        self.standstills = {key: each for key, each in self.standstills.items() if key[1] not in gone}
         for partition in gone:
+            self.figures_ms.pop(partition, None)
             self.watermarks_ms.pop(partition, None)
             self.pending_cancellations.pop(partition, None)
 
@@ -135,7 +145,9 @@ class Telemetry:
             version=self.version,
             ledger=tuple(ledger),
             lag=dict(self.lag),
-            watermark_delays_ms=self._delays(now_ms),
+            standstills=dict(self.standstills),
+            watermark_delays_ms=_delays(self.watermarks_ms, now_ms),
+            figures_delays_ms=_delays(self.figures_ms, now_ms),
             batch_records={name: stage.batch_records.snapshot() for name, stage in stages.items()},
             batch_seconds={name: stage.batch_seconds.snapshot() for name, stage in stages.items()},
             checkpoints={name: _checkpoints(stage) for name, stage in stages.items()},
@@ -150,9 +162,10 @@ class Telemetry:
             is_ready=is_ready,
         )
 
-    def _delays(self, now_ms: int) -> Mapping[int, int]:
-        """Milliseconds behind the present; a source whose clock is ahead is not behind at all."""
-        return {partition: max(0, now_ms - at_ms) for partition, at_ms in self.watermarks_ms.items()}
+
+def _delays(watermarks_ms: Mapping[int, int], now_ms: int) -> Mapping[int, int]:
+    """Milliseconds behind the present; a source whose clock is ahead is not behind at all."""
+    return {partition: max(0, now_ms - at_ms) for partition, at_ms in watermarks_ms.items()}
 
 
 def _checkpoints(stage: StageTelemetry) -> CheckpointSnapshot:

@@ -3,9 +3,10 @@
 import faulthandler
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from metrics.values.errors import RoistreamError
+from streams.runtime.progress import SAID_AFTER_S
 
 
 class StalledError(RoistreamError):
@@ -13,12 +14,13 @@ class StalledError(RoistreamError):
 
 
 class Watchdog:
-    """A thread that must hear ``progress`` now and then.
+    """A thread that must hear of progress now and then.
 
     Args:
         limit_s: how long without progress is too long.
         monotonic: the clock.
         fail: ends the process.
+        say: hears, once, that the event loop has not turned for a while.
         look_every_s: how often the thread looks.
     """
 
@@ -27,42 +29,61 @@ class Watchdog:
         limit_s: float,
         monotonic: Callable[[], float],
         fail: Callable[[BaseException], None],
+        say: Callable[[str], None],
         look_every_s: float = 1.0,
     ) -> None:
         self._limit_s = limit_s
         self._look_every_s = look_every_s
         self._monotonic = monotonic
-        self._fail = fail
-        self._progress_at = monotonic()
+        self._fail, self._say = fail, say
+        self._progress_at = self._turned_at = self._looked_at = monotonic()
+        self._stuck: tuple[str, ...] = ()
+        self._has_said = False
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
 
     def start(self) -> None:
         """Watch from now on."""
-        self._progress_at = self._monotonic()
+        self._progress_at = self._turned_at = self._looked_at = self._monotonic()
         self._thread.start()
 
     def stop(self) -> None:
         """Watch no longer."""
         self._stopped.set()
 
-    def progress(self) -> None:
-        """Something moved, or nothing has to."""
-        self._progress_at = self._monotonic()
+    def turned(self, stuck: Sequence[str]) -> None:
+        """The event loop has turned.
+
+        Args:
+            stuck: what waits and does not move, in sentences; none is progress.
+        """
+        self._turned_at, self._has_said, self._stuck = self._monotonic(), False, tuple(stuck)
+        if not stuck:
+            self._progress_at = self._turned_at
+
+    def look(self) -> bool:
+        """Look once; whether the process was told to end."""
+        now = self._monotonic()
+        if now - self._looked_at > 2 * self._look_every_s:  # the whole process was stopped, not its work
+            self._progress_at = self._turned_at = now
+        self._looked_at = now
+        still = now - self._turned_at
+        if still > SAID_AFTER_S and not self._has_said:
+            self._has_said = True
+            self._say(f"The event loop has not turned for {still:.0f} s: all stages stand still.")
+        without = now - self._progress_at
+        if without <= self._limit_s:
+            return False
+        faulthandler.dump_traceback(file=sys.stderr)
+        what = "; ".join(self._stuck) or "the event loop does not turn"
+        self._fail(
+            StalledError(
+                f"There was work and no progress for {without:.0f} s: {what}. What the threads were doing is above."
+            )
+        )
+        return True
 
     def _watch(self) -> None:
-        looked = self._monotonic()
         while not self._stopped.wait(self._look_every_s):
-            now = self._monotonic()
-            if now - looked > 2 * self._look_every_s:  # the whole process was stopped, not its work
-                self._progress_at = now
-            looked = now
-            if now - self._progress_at > self._limit_s:
-                faulthandler.dump_traceback(file=sys.stderr)
-                self._fail(
-                    StalledError(
-                        f"No checkpoint and no record for {now - self._progress_at:.0f} s although there is work: "
-                        "the worker is stuck; what its threads were doing is above."
-                    )
-                )
+            if self.look():
                 return

@@ -111,6 +111,7 @@ class MetricsSnapshots:
             reasons.append(f"the state is being read back: {share}")
         elif not processor.is_ready:
             reasons.append("no partitions are assigned and recovered yet")
+        reasons += [each.sentence for each in processor.progress.standstills()]
         if not self.is_broker_reachable:
             reasons.append(f"the broker at {', '.join(self._settings.bootstrap)} does not answer")
         is_redis_up = self._views is None or self._views.health.is_up

@@ -259,8 +259,10 @@ class BatchConsumer(Consumer):
         await super().on_stop()
 
     def highwater_of(self, topic: str, partition: int) -> int | None:
-        """End of the log as last told by the broker, None before the first fetch."""
-        return cast("int | None", self.highwater(TP(topic, partition)))
+        """End of a log as its last fetch told, None before the first fetch and of logs that are read elsewhere."""
+        tp = TP(topic, partition)
+        is_mine = tp in self._thread._ensure_consumer().assignment()
+        return cast("int | None", self.highwater(tp)) if is_mine else None
 
     def answered_at(self, topic: str, partition: int) -> int | None:
         """When the broker last answered a fetch of a partition, in milliseconds of the wall clock; None before."""

@@ -1,8 +1,10 @@
 """Where logs begin and end."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Collection, Sequence
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
 
 from streams.settings import Settings
 from streams.transport.client_options import aiokafka_options
@@ -20,3 +22,48 @@ async def bounds(
     finally:
         await consumer.stop()
     return {(tp.topic, tp.partition): (starts[tp], ends[tp]) for tp in tps}
+
+
+class LogEnds:
+    """Up to where logs can be read, asked of the broker beside all fetching.
+
+    A consumer knows the end of a log from the answers to its own fetches, so a fetch that is never answered hides what waits.
+    Asked is where the last committed record ends: nobody can read what a transaction holds open (KIP-98, last stable offset).
+
+    Attributes:
+        known: the next offset after the last readable record, by full topic name and partition, as last answered.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        """Nothing is connected before ``start``."""
+        self._settings = settings
+        self._consumer: AIOKafkaConsumer | None = None
+        self.known: dict[tuple[str, int], int] = {}
+
+    async def start(self) -> None:
+        """Connect."""
+        self._consumer = AIOKafkaConsumer(
+            group_id=None, isolation_level="read_committed", **aiokafka_options(self._settings)
+        )
+        await self._consumer.start()
+
+    async def ask(self, partitions: Collection[tuple[str, int]], within_s: float) -> bool:
+        """Ask for the ends of logs; whether the broker answered. Without an answer the last one stays known.
+
+        Args:
+            partitions: full topic names and partitions.
+            within_s: how long the broker may take.
+        """
+        assert self._consumer is not None, "started"
+        tps = [TopicPartition(topic, partition) for topic, partition in partitions]
+        try:
+            ends = await asyncio.wait_for(self._consumer.end_offsets(tps), within_s)
+        except (TimeoutError, KafkaError):
+            return False
+        self.known = {(tp.topic, tp.partition): end for tp, end in ends.items()}
+        return True
+
+    async def stop(self) -> None:
+        """Disconnect."""
+        if self._consumer is not None:
+            await self._consumer.stop()

@@ -149,6 +149,8 @@ def everything() -> WorkerSnapshot:
         is_ready=True,
         lag={("ad-clicks", 0): 7},
         watermark_delays_ms={0: 1_500},
+        figures_delays_ms={0: 2_500},
+        standstills={("merge", 0): 12.5},
         batch_records={"intake": histogram},
         batch_seconds={"intake": histogram},
         checkpoints={"merge": CheckpointSnapshot(histogram, 4_096, 12)},

@@ -157,7 +157,7 @@ class Deployment:
         self.tasks: dict[tuple[int, int], Task] = {}
         self.deaths = {task: list(each) for task, each in (deaths or {}).items()}
         self.buried: list[Task] = []
-        ports = Ports(lambda: self.now, lambda: 0.0, _nothing, _nothing, on_failure or fail)
+        ports = Ports(lambda: self.now, lambda: 0.0, _nothing, _nothing, _nothing, on_failure or fail)
         self.processor = TaskManager(settings, CampaignRegistry("EUR"), Telemetry("test"), ports)
         self._consumer: Any = None
         self._sources: dict[TopicPartition, list[Any]] = {}

@@ -107,10 +107,14 @@ class MergeHeader(msgspec.Struct, array_like=True):
 
 
 class MergeViews(NamedTuple):
-    """What views show of a checkpoint: readings of rolling windows and of the whole history."""
+    """What views show of a checkpoint: readings of rolling windows and of the whole history, and how far they are complete.
+
+    ``watermark`` is that of the campaigns of the partition, in epoch ms; None before the first.
+    """
 
     readings: Sequence[CampaignKpi]
     rollups: Sequence[RollupKpi]
+    watermark: int | None
 
 
 class MergeStage:
@@ -385,7 +389,7 @@ class MergeStage:
         published = self.sequence if pending is None else pending - 1
         return Emitted(
             [self._published(reading) for reading in readings] + rollups.outputs,
-            MergeViews(views, rollups.views),
+            MergeViews(views, rollups.views, self.clock.watermark),
             min(published, self.sequence - 1),
         )
 

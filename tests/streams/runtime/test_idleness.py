@@ -34,6 +34,7 @@ def processor(world) -> TaskManager:
         now=lambda: 0,
         monotonic=lambda: world.now,
         highwater=lambda topic, _: world.ends.get(topic, 0),
+        readable=lambda topic, _: world.ends.get(topic, 0),
         answered=lambda _topic, _partition: world.answer,
         fail=lambda _error: None,
     )

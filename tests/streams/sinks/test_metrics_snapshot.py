@@ -7,6 +7,7 @@ import pytest
 
 from streams import topics
 from streams.runtime.partition_tasks import PartitionTasks
+from streams.runtime.progress import Progress
 from streams.runtime.telemetry import Telemetry
 from streams.settings import Settings
 from streams.sinks.metrics_snapshot import MetricsSnapshots
@@ -23,7 +24,12 @@ class Page:
     def __init__(self, machine: Machine, board=None) -> None:
         self.machine, self.board = machine, board
         self.processor = SimpleNamespace(
-            held={}, campaign_registry=machine.campaign_registry, board=board, is_ready=True, recovering=[]
+            held={},
+            campaign_registry=machine.campaign_registry,
+            board=board,
+            is_ready=True,
+            recovering=[],
+            progress=Progress(),
         )
         self.source = MetricsSnapshots(
             Settings(), self.processor, Telemetry("test"), None, lambda: machine.now
