@@ -107,7 +107,9 @@ class Worker:
             settings,
             self.campaign_registry,
             self.telemetry,
-            Ports(now_ms, time.monotonic, self._highwater, self._readable, self._answered, die, self._refused),
+            Ports(
+                now_ms, time.monotonic, self._highwater, self._readable, self._answered, die, self._refused
+            ),
             accept_dead_letters,
         )
         self.stall_limit_s = max(_STALLED_AFTER_S, 3 * settings.session_timeout / 1000)
