@@ -91,6 +91,18 @@ _READING = (
         unit="s",
     ),
     _lines(
+        "Figures delay, by partition",
+        "How far the watermark of the campaigns, as last published, is behind the present: through all stages.",
+        Query(f"max by (partition) (roistream_figures_delay_seconds{{{_JOB}}})", "partition {{partition}}"),
+        unit="s",
+    ),
+    _lines(
+        "Standstill, by stage",
+        "For how long work of a stage has waited without any of it being done; /readyz names it after 10 s.",
+        Query(f"max by (stage) (roistream_stage_standstill_seconds{{{_JOB}}})", "{{stage}}"),
+        unit="s",
+    ),
+    _lines(
         "Verdicts that are not applied, since the start of the state",
         "Duplicate, rejected and too late records of the ledger. Rejected and too late ones are in dead-letters.",
         Query(
