@@ -21,6 +21,7 @@ from metrics.kpis.compose import DECLARED
 from metrics.kpis.rollups import DIMENSIONS
 from metrics.records.kpi_reading import Dimension
 from metrics.records.partition_keys import KeyRule
+from metrics.records.reserved_names import ReservedNames
 from metrics.values.errors import SettingError
 from metrics.values.time import parse_duration
 from metrics.windows.panes import MINUTES, RETENTIONS
@@ -95,6 +96,9 @@ class Settings(BaseSettings):
     report_sources: Annotated[list[str], Listed] = []
     #: How long a source's figures take to be complete: ``google_ads=3h``.
     report_delays: Annotated[list[str], Listed] = []
+    #: More spellings of the direct channel, and of a missing name; one with ! before it is taken out of the known ones.
+    direct_names: Annotated[list[str], Listed] = []
+    absent_names: Annotated[list[str], Listed] = []
     publish_interval: Millis = 1_000
     max_publish_rate: Annotated[int, Field(ge=1)] = 5_000
     #: Past these the worker stops rather than diverting a source: refused in a row, and share of the last 2 000.
@@ -256,6 +260,11 @@ class Settings(BaseSettings):
         """Which of several reports about one instant counts."""
         groups = tuple(tuple(name.strip() for name in each.split(">")) for each in self.report_sources)
         return ReportRules(self.report_grain, groups)
+
+    @cached_property
+    def reserved_names(self) -> ReservedNames:
+        """Texts that stand for missing names, and spellings of the direct channel."""
+        return ReservedNames(tuple(self.direct_names), tuple(self.absent_names))
 
     @property
     def delays_by_source(self) -> dict[str, int]:

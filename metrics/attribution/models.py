@@ -12,13 +12,11 @@ from typing import NamedTuple
 
 import msgspec
 
-from metrics.records.events import NO_CAMPAIGN
+from metrics.records.events import DIRECT, NO_CAMPAIGN
 from metrics.values.apportion import split
 from metrics.values.time import DAY
 
 WHOLE = 1_000_000
-#: The channel of touches that ``last_non_direct`` passes over.
-DIRECT = "direct"
 MARKOV = "markov"
 #: A path remembers its first touch and its last ones; only machines make longer ones.
 MAX_PATH = 100

@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from metrics.attribution.models import DIRECT, Path, Touch
-from metrics.records.events import NO_CAMPAIGN
+from metrics.attribution.models import Path, Touch
+from metrics.records.events import DIRECT, NO_CAMPAIGN
 
 Instants = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.int32]

@@ -140,3 +140,5 @@ class FxRate(msgspec.Struct, frozen=True):
 
 #: The campaign of facts that name none.
 NO_CAMPAIGN = "(none)"
+#: The channel of visits that nothing led to; ``last_non_direct`` passes over it.
+DIRECT = "direct"

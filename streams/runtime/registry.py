@@ -155,7 +155,7 @@ class Registry:
             campaign_id = (record.key or b"").decode(errors="replace")
             self.campaign_registry.register(campaign_id, None)
         else:
-            campaign = decode(_campaigns, record.value)
+            campaign = self._settings.reserved_names.registered(decode(_campaigns, record.value))
             campaign_id = campaign.campaign_id
             self.campaign_registry.register(campaign_id, campaign)
         self._on_campaign(campaign_id)

@@ -54,6 +54,7 @@ class StageFactory:
             key_rule=settings.key_rule,
             refusal_limit=RefusalLimit(settings.dead_letters_in_a_row, settings.dead_letter_share),
             report_delays=settings.delays_by_source,
+            names=settings.reserved_names,
         )
         self._merge_options = MergeOptions(
             settings.partitions,

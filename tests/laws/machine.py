@@ -79,7 +79,7 @@ class Machine:
         rollups: tuple[Dimension, ...] = DIMENSIONS,
         max_rollup_values: int = 50,
         trusts_keys: bool = True,
-        **intake: int,
+        **intake: Any,
     ) -> None:
         self.partitions = partitions
         self.campaign_registry = campaign_registry or CampaignRegistry("EUR")

@@ -1,18 +1,22 @@
 """Clicks and impressions, as columns: which of them stand, what they cost in the reporting currency, and where they count."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import cast
 
 import numpy as np
 
 from metrics.entities.ad_columns import CAMPAIGN, CHANNEL, CURRENCY, AdColumns, Booleans
 from metrics.entities.campaigns import CampaignRegistry
+from metrics.kernels import ids as kernels
 from metrics.records.partition_keys import KeyRule
+from metrics.records.reserved_names import ReservedNames
 from metrics.records.validation import decode, instant, not_in_future
 from metrics.sums.contribution import Contribution
 from metrics.sums.tally import Tally
 from metrics.sums.tally_columns import LARGEST_PART
 from metrics.values.errors import Rejection
-from metrics.values.hashing import VISITOR_SEED, hash_id, partitions_of
+from metrics.values.hashing import VISITOR_SEED, Hashes, hash_id, hash_ids, partitions_of
+from metrics.values.text_codes import TextCodes
 from metrics.windows.fold import fold_ads
 from metrics.windows.panes import Horizon, Panes
 from metrics.windows.watermark import PartitionClock
@@ -81,10 +85,16 @@ class AdJudge:
         campaign_registry: currencies of campaigns, and rates.
         max_future: milliseconds that an event time may lie ahead of the record's Kafka timestamp.
         rule: that of the records' keys.
+        names: texts that stand for missing names.
     """
 
     def __init__(
-        self, topic: str, campaign_registry: CampaignRegistry, max_future: int, rule: KeyRule
+        self,
+        topic: str,
+        campaign_registry: CampaignRegistry,
+        max_future: int,
+        rule: KeyRule,
+        names: ReservedNames,
     ) -> None:
         self._seed = ID_SEEDS[topic]
         self._topic = topic
@@ -92,6 +102,9 @@ class AdJudge:
         self._campaign_registry = campaign_registry
         self._max_future = max_future
         self._rule = rule
+        self._names = names
+        spellings = names.usual_spellings()
+        self._absent_ids, self._nobody = _HashSet(spellings, self._seed), _HashSet(spellings, VISITOR_SEED)
 
     def judge(self, source_records: SourceRecords, refuse: Refuse) -> tuple[AdColumns, dict[int, int]]:
         """The slice with ``plain`` in the rows that stand; the others are refused, in order.
@@ -100,7 +113,7 @@ class AdJudge:
             The columns, with costs in micros of the reporting currency (0 for none), and the costs that are too
             large for a column, by row; the column has 0 for them.
         """
-        ads, large = source_records.ads(self._topic, self._rule).copied(), dict[int, int]()
+        ads, large = self._named(source_records.ads(self._topic, self._rule).copied()), dict[int, int]()
         ads.plain[:] &= ads.at <= source_records.timestamps + self._max_future
         is_foreign = self._is_foreign(ads)
         for row in np.flatnonzero(~ads.plain | is_foreign).tolist():
@@ -120,6 +133,23 @@ class AdJudge:
             large[row], ads.micros[row] = int(ads.micros[row]), 0
         np.maximum(ads.micros, 0, out=ads.micros)
         return ads, large
+
+    def _named(self, ads: AdColumns) -> AdColumns:
+        """The columns without texts that stand for missing names; rows without a campaign are left to be judged."""
+        are_absent = [self._names.is_no_campaign(text) for text in ads.texts[CAMPAIGN]]
+        if any(are_absent):
+            ads.plain[:] &= ~np.array(are_absent)[ads.codes[CAMPAIGN]]
+        ads.plain[:] &= ~self._absent_ids.contains(ads.ids)
+        is_nobody = self._nobody.contains(ads.visitors)
+        ads.visitors[is_nobody], ads.homes[is_nobody] = 0, -1
+        met = ads.texts[CHANNEL]
+        channels = [self._names.channel(text) for text in met]
+        if channels == met:
+            return ads
+        texts = TextCodes()
+        codes = np.array([*(-1 if each is None else texts.code(each) for each in channels), -1], np.int32)
+        ads.codes[CHANNEL] = codes[ads.codes[CHANNEL]]
+        return ads._replace(texts=(ads.texts[CAMPAIGN], ads.texts[CURRENCY], texts))
 
     def _is_foreign(self, ads: AdColumns) -> Booleans:
         """Which plain rows have a cost in another than the reporting currency."""
@@ -145,7 +175,7 @@ class AdJudge:
 
     def _judge(self, record: Record, ads: AdColumns, row: int) -> int:
         """Judge one record and fill its row; its cost in micros."""
-        event = decode(self._decoder, record.value)
+        event = self._names.cleared(decode(self._decoder, record.value))
         at = instant(event.occurred_at, "occurred_at")
         not_in_future(at, record.timestamp, self._max_future)
         micros = 0
@@ -162,3 +192,16 @@ class AdJudge:
         ads.codes[CAMPAIGN, row] = ads.texts[CAMPAIGN].code(event.campaign_id)
         ads.codes[CHANNEL, row] = -1 if event.channel is None else ads.texts[CHANNEL].code(event.channel)
         return micros
+
+
+class _HashSet:
+    """Hashes of some ids, asked for a column at once."""
+
+    def __init__(self, ids: Sequence[str], seed: int) -> None:
+        hashes = hash_ids(ids, seed)
+        self._slots = np.zeros(1 << (4 * len(hashes)).bit_length(), dtype=np.uint64)
+        kernels.insert(self._slots, hashes)
+
+    def contains(self, hashes: Hashes) -> Booleans:
+        """For each hash, whether it is one of them."""
+        return cast("Booleans", kernels.contains(self._slots, hashes))

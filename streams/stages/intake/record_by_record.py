@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+from metrics.records.reserved_names import ReservedNames
 from metrics.sums.contribution import Contribution
 from metrics.values.errors import Rejection
 from metrics.windows.panes import Horizon, Panes
@@ -43,18 +44,22 @@ class RecordByRecord:
         admission: verdicts.
         source: judges and applies.
         panes: where contributions are added.
+        names: texts that stand for missing names.
     """
 
-    def __init__(self, admission: Admission, source: RecordSource, panes: Panes) -> None:
+    def __init__(
+        self, admission: Admission, source: RecordSource, panes: Panes, names: ReservedNames
+    ) -> None:
         self._admission = admission
         self._source = source
         self._panes = panes
+        self._names = names
         self._decoder = DECODERS[admission.topic]
 
     def take(self, source_records: SourceRecords, limits: Horizon, now: int) -> None:
         """Judge all records of a slice, then apply those that are new."""
         admission, records = self._admission, list(source_records)
-        events = decode_slice(self._decoder, records)
+        events = list(map(self._cleared, decode_slice(self._decoder, records)))
         homes = self._source.homes(records, events)
         judged: list[tuple[SourceRecord, str, Apply]] = []
         for record, event, home in zip(records, events, homes, strict=True):
@@ -85,3 +90,11 @@ class RecordByRecord:
         self._panes.fold(found, limits)
         self._source.finish(limits)
         admission.remember(fresh, latest)
+
+    def _cleared(self, event: Any) -> Any:
+        if isinstance(event, Rejection):
+            return event
+        try:
+            return self._names.cleared(event)
+        except Rejection as rejection:
+            return rejection

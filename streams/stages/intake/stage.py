@@ -21,6 +21,7 @@ from metrics.records.dead_letters import DeadLetter
 from metrics.records.events import Erasure
 from metrics.records.partition_keys import KeyRule
 from metrics.records.refusal_limit import Acceptance, RefusalLimit
+from metrics.records.reserved_names import ReservedNames
 from metrics.values.time import HOUR
 from metrics.windows.panes import DroppedPane, Horizon, Panes, horizon
 from metrics.windows.watermark import PartitionClock, PartitionStatus
@@ -69,6 +70,7 @@ class IntakeOptions(msgspec.Struct, frozen=True):
     key_rule: KeyRule = KeyRule()
     #: By source of reports, how long its figures take to be complete.
     report_delays: dict[str, int] = {}
+    names: ReservedNames = ReservedNames()
 
 
 class IntakeHeader(msgspec.Struct, array_like=True):
@@ -189,7 +191,7 @@ class IntakeStage:
             self.conversions, self.clock, self.panes, options.max_future, options.key_rule
         )
         found: dict[str, SourceHandler] = {
-            topic: RecordByRecord(self._admission(topic), source, self.panes)
+            topic: RecordByRecord(self._admission(topic), source, self.panes, options.names)
             for topic, source in (
                 (topics.LEADS, conversions),
                 (topics.ORDERS, conversions),
@@ -197,7 +199,9 @@ class IntakeStage:
             )
         }
         for topic in ADS:
-            judge = AdJudge(topic, self.campaign_registry, options.max_future, options.key_rule)
+            judge = AdJudge(
+                topic, self.campaign_registry, options.max_future, options.key_rule, options.names
+            )
             found[topic] = AdEvents(self._admission(topic), judge, self.clock, self.panes, self.attribution)
         return {**found, topics.ERASURES: self._erasures, topics.REKEYED: _Rekeyed(self)}
 
