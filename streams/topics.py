@@ -25,6 +25,7 @@ REKEYED = "roistream-rekeyed"
 INTAKE_CHANGELOG = "roistream-intake-changelog"
 MERGE_CHANGELOG = "roistream-merge-changelog"
 CONTROLLER_CHANGELOG = "roistream-controller-changelog"
+CHANGELOGS = (INTAKE_CHANGELOG, MERGE_CHANGELOG, CONTROLLER_CHANGELOG)
 
 #: Topics whose records are counted in the ledger.
 SOURCES = (IMPRESSIONS, CLICKS, REPORTS, LEADS, ORDERS, ERASURES)
@@ -40,11 +41,19 @@ MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 
 @dataclass(frozen=True)
 class TopicSpec:
-    """What a topic must look like: full name (with prefix), partitions, configuration."""
+    """What a topic must look like.
+
+    Attributes:
+        name: with prefix.
+        partitions: how many.
+        config: configuration.
+        is_read_back: whether figures are wrong after the wrong cleanup of its log: a state is made of it, or read back from it.
+    """
 
     name: str
     partitions: int
     config: dict[str, str] = field(default_factory=dict)
+    is_read_back: bool = False
 
 
 def specs(prefix: str, partitions: int) -> list[TopicSpec]:
@@ -52,9 +61,10 @@ def specs(prefix: str, partitions: int) -> list[TopicSpec]:
     large = {"max.message.bytes": str(MAX_MESSAGE_BYTES)}
     appended = {"message.timestamp.type": "LogAppendTime"}
     compacted = {"cleanup.policy": "compact"}
-    week = {"cleanup.policy": "delete", "retention.ms": str(WEEK_MS)}
+    kept = {"cleanup.policy": "delete"}
+    week = {**kept, "retention.ms": str(WEEK_MS)}
     table: list[tuple[str, int, dict[str, str]]] = [
-        *((name, partitions, appended) for name in SOURCES if name != ERASURES),
+        *((name, partitions, {**appended, **kept}) for name in SOURCES if name != ERASURES),
         # They name whom they erase, so they do not stay either.
         (ERASURES, partitions, {**appended, **week}),
         *((name, 1, compacted) for name in REGISTRIES),
@@ -70,4 +80,9 @@ def specs(prefix: str, partitions: int) -> list[TopicSpec]:
         (MERGE_CHANGELOG, partitions, {**compacted, **large}),
         (CONTROLLER_CHANGELOG, partitions, {**compacted, **large}),
     ]
-    return [TopicSpec(prefix + name, count, dict(config)) for name, count, config in table]
+    return [
+        TopicSpec(
+            prefix + name, count, dict(config), name in (*INTAKE_INPUTS, *REGISTRIES, PARTIALS, *CHANGELOGS)
+        )
+        for name, count, config in table
+    ]

@@ -31,7 +31,7 @@ from streams.sinks.redis_readings import RedisViews
 from streams.stages.budget.stage import RefusedRecord
 from streams.transport.faust_app import make_app
 from streams.transport.log_offsets import LogEnds
-from streams.transport.topic_admin import ensure_topics
+from streams.transport.topic_admin import FATAL, ensure_topics
 from streams.transport.transactions import why_no_transactions
 
 log = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ def run(settings: Settings, accept_dead_letters: int = 0) -> int:
         RoistreamError: when it cannot start; one sentence that says what to do.
     """
     log_to_stderr(settings.log_level, ("aiokafka", "faust", "mode", "kafka", "numba"))
-    _prepare_topics(settings)
+    prepare_topics(settings)
     refusal = asyncio.run(why_no_transactions(settings, settings.broker_wait))
     if refusal is not None:
         raise RoistreamError(refusal)
@@ -81,10 +81,14 @@ def run(settings: Settings, accept_dead_letters: int = 0) -> int:
     return asyncio.run(Worker(settings, accept_dead_letters).run())
 
 
-def _prepare_topics(settings: Settings) -> None:
-    """Create missing topics; refuse those that cannot work, warn of those that could be better."""
+def prepare_topics(settings: Settings) -> None:
+    """Create missing topics, and warn of those that could be better.
+
+    Raises:
+        RoistreamError: when a topic is so that figures would be wrong, or no worker could run.
+    """
     differences = ensure_topics(settings, create=True)
-    fatal = [one.sentence for one in differences if one.kind in ("missing", "partitions")]
+    fatal = [one.sentence for one in differences if one.kind in FATAL]
     if fatal:
         raise RoistreamError(" ".join(fatal))
     for difference in differences:

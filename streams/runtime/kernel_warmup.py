@@ -20,6 +20,7 @@ from streams import topics
 from streams.messages.source_records import Record
 from streams.stages.intake.stage import IntakeOptions, IntakeStage
 from streams.stages.merge.stage import MergeOptions, MergeStage, Pace
+from streams.state.codec import Entry
 from streams.state.store import StateStore
 from streams.transport.record_batch_kernel import unframe
 
@@ -70,18 +71,21 @@ def _warm_journeys() -> None:
 
 def _warm_partition() -> None:
     """A partition as it lives: records, checkpoints, and what the next owner does with them."""
-    first, second, merged = _partition(), _partition(), _merged()
+    first, merged = _partition(), _merged()
+    logs: tuple[list[Entry], list[Entry]] = ([], [])
     for at in (0, MINUTE, 40 * DAY):  # the last of them lets the others expire
         for topic, value in _RECORDS.items():
             record = value.replace(b"AT", str(at).encode()).replace(b"SOON", str(at + 1).encode())
             _process(first, topic, record)
         first.stage.set_idle(topics.EVENT_SOURCES)
         made = first.checkpoint(_NOW)
-        second.restore(made.entries)
+        logs[0].extend(made.entries)
+        _partition().restore(logs[0])
         partials = [output for output in made.outputs if output.topic == topics.PARTIALS]
         records = [Record(merged.stage.offset + n, _NOW, None, each.value) for n, each in enumerate(partials)]
         merged.stage.process(records)
-        _merged().restore(merged.checkpoint(_NOW).entries)
+        logs[1].extend(merged.checkpoint(_NOW).entries)
+        _merged().restore(logs[1])
     _process(first, topics.ERASURES, _ERASURE)
     first.checkpoint(_NOW)
 

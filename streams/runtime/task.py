@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from metrics.values.errors import StateError
 from streams.runtime.checkpoint_pacing import CheckpointPacing
 from streams.runtime.telemetry import StageTelemetry
 from streams.settings import Settings
@@ -60,7 +61,10 @@ class Task:
         started = loop.time()
         await self._writer.start()
         latest, count = await self._read_back()
-        self.store.restore(list(latest.items()))
+        try:
+            self.store.restore(latest.items())
+        except StateError as error:
+            raise StateError(f"{self._settings.topic(self._changelog)}-{self._partition}: {error}") from error
         self.store.take_over()
         await self._write()
         self._telemetry.recovered(loop.time() - started, count)

@@ -5,6 +5,8 @@ checkpoint: a checkpoint is one append, so tables, offsets and clocks can never 
 
 Format 2 is what is written. Its header is a map, so that a later format may add to it. Format 1 had an array without a
 number of a format, in an order of each stage's own; it is read, and replaced by the first checkpoint.
+
+A header counts the records of its state and holds their checksum, so that a log that has lost some of them is refused.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,9 +17,12 @@ import msgspec
 from metrics.values.errors import StateError
 from streams.state.checkpoint import Checkpoint, Emitted, Version
 from streams.state.codec import Entry, decode_as, encode, kind_of, state_key
+from streams.state.digest import StateDigest
 from streams.state.table import Restored, Table
 
 FORMAT = 2
+#: What to do about a state that is not whole.
+ANEW = "Figures made of it would be wrong: start anew with another ROISTREAM_TOPIC_PREFIX and a replay."
 #: Of the record that ends each checkpoint.
 HEADER_KEY = state_key("@")
 #: Obsolete records that one checkpoint removes, so that it does not grow with what is removed.
@@ -37,6 +42,8 @@ class Header(msgspec.Struct, Generic[H]):
         partitions: of the deployment.
         birth: creation time of the state, in epoch ms.
         stage: the stage's own: offsets, clocks.
+        records: how many records the state has, headers apart; None in a header of a build that did not count.
+        checksum: of these records.
     """
 
     format: int
@@ -46,6 +53,8 @@ class Header(msgspec.Struct, Generic[H]):
     partitions: int
     birth: int
     stage: H
+    records: int | None = None
+    checksum: int = 0
 
 
 class _Owner(msgspec.Struct):
@@ -138,6 +147,7 @@ class StateStore(Generic[S_co]):
         self.confirmed = 0
         self.birth = now
         self._is_claimed = False
+        self._digest = StateDigest()
         #: Keys of records that no table uses, in the order of their removal.
         self._obsolete: dict[bytes, None] = {}
 
@@ -155,13 +165,19 @@ class StateStore(Generic[S_co]):
         """Fill the state from changelog records in order of offset.
 
         Raises:
-            StateError: when the state has another format, or belongs to another number of partitions.
+            StateError: when the state has another format, belongs to another number of partitions, or is not whole.
         """
         latest = dict(entries)
         value = latest.pop(HEADER_KEY, None)
         if value is None:
+            if any(kept is not None for kept in latest.values()):
+                raise StateError(
+                    f"The changelog has records and no header: it has lost its newest ones. {ANEW}"
+                )
             return
         header = self._header(value)
+        self._digest.change(list(latest.items()))
+        self._check_whole(header)
         self.epoch, self.sequence, self.confirmed = header.epoch, header.sequence, header.confirmed
         self.birth = header.birth
         self.stage.restore(header)
@@ -191,10 +207,12 @@ class StateStore(Generic[S_co]):
         emitted = self.stage.emit(Version(self.epoch, self.sequence), now)
         entries = [entry for table in self._tables for entry in table.take_changes(self.sequence)]
         entries += self._removed(entries)
+        self._digest.change(entries)
         confirmed = self.confirmed if emitted.confirmed is None else emitted.confirmed
         header = Header(
             *(FORMAT, self.epoch, self.sequence, confirmed, self.stage.partitions, self.birth),
             self.stage.header(),
+            *(self._digest.count, self._digest.checksum),
         )
         entries.append((HEADER_KEY, encode(header)))
         self._is_claimed = True
@@ -224,6 +242,20 @@ class StateStore(Generic[S_co]):
                 f"{self.stage.partitions}; a change needs a new ROISTREAM_TOPIC_PREFIX and a replay."
             )
         return header
+
+    def _check_whole(self, header: Header[Any]) -> None:
+        if header.records is None:
+            return
+        found = self._digest.count
+        if found != header.records:
+            raise StateError(
+                f"The changelog holds {found} records where its last checkpoint counts {header.records}: it has lost some, as "
+                f"by a cleanup policy of delete or by records that were deleted. {ANEW}"
+            )
+        if self._digest.checksum != header.checksum:
+            raise StateError(
+                f"The {found} records of the changelog are not those of its last checkpoint: newer ones of them are lost. {ANEW}"
+            )
 
     def _of_format_1(self, value: bytes) -> Header[Any]:
         values, positions = decode_as(list[Any], value), self.stage.format_1

@@ -30,7 +30,9 @@ _KAFKA_DEFAULTS = {
 }
 _VISIBLE_WITHIN_MS = 30_000
 
-Kind = Literal["missing", "partitions", "replication", "config"]
+Kind = Literal["missing", "partitions", "replication", "config", "cleanup"]
+#: With these no worker starts: it would wait for what is not there, or lose records that figures are made of.
+FATAL: tuple[Kind, ...] = ("missing", "partitions", "cleanup")
 
 
 @dataclass(frozen=True)
@@ -69,11 +71,15 @@ def differences(spec: TopicSpec, found: FoundTopic | None, settings: Settings) -
         *_partition_difference(spec, found, settings),
         *_replication_difference(spec, found, settings),
         *(
-            TopicDifference(spec.name, "config", _config_sentence(spec.name, name, actual, wanted))
+            TopicDifference(spec.name, _kind(spec, name), _config_sentence(spec.name, name, actual, wanted))
             for name, wanted in spec.config.items()
             if not _is_enough(name, actual := (_KAFKA_DEFAULTS | found.config).get(name, ""), wanted)
         ),
     ]
+
+
+def _kind(spec: TopicSpec, config: str) -> Kind:
+    return "cleanup" if config == "cleanup.policy" and spec.is_read_back else "config"
 
 
 def _partition_difference(
