@@ -180,6 +180,14 @@ _OUTPUT = (
         unit="reqps",
     ),
     _lines(
+        "Whose keys records have",
+        "Records per second by what their key is: the visitor's, another id of the record, or something else.",
+        Query(
+            f"sum by (topic, key) (rate(roistream_record_keys_total{{{_JOB}}}{_RATE}))", "{{topic}} {{key}}"
+        ),
+        unit="reqps",
+    ),
+    _lines(
         "Publish errors per minute",
         "Sends that the broker did not confirm; each ends its worker.",
         Query(f"60 * sum by (topic) (rate(roistream_publish_errors_total{{{_JOB}}}{_RATE}))", "{{topic}}"),

@@ -30,6 +30,7 @@ class AdColumns(NamedTuple):
         codes: for CAMPAIGN, CURRENCY and CHANNEL a row of indexes into ``texts``; -1 for none.
         texts: the different campaigns, currencies and channels.
         homes: the partition where the visitor's journey is remembered; -1 for none, or where it was not asked.
+        kinds: what the key is to the record, as an index into ``partition_keys.KEY_KINDS``, where homes were asked.
     """
 
     plain: Booleans
@@ -40,10 +41,13 @@ class AdColumns(NamedTuple):
     codes: npt.NDArray[np.int32]
     texts: tuple[TextCodes, TextCodes, TextCodes]
     homes: npt.NDArray[np.int32]
+    kinds: npt.NDArray[np.uint8]
 
     def copied(self) -> "AdColumns":
         """Columns that can be changed alone; the texts stay common."""
-        return AdColumns._make([*(column.copy() for column in self[:6]), self.texts, self.homes.copy()])
+        return AdColumns._make(
+            [*(column.copy() for column in self[:6]), self.texts, self.homes.copy(), self.kinds.copy()]
+        )
 
     def campaign(self, row: int) -> str:
         """The campaign of a row."""
@@ -51,8 +55,8 @@ class AdColumns(NamedTuple):
 
     def part(self, rows: slice) -> "AdColumns":
         """Some of the rows, which are not copied."""
-        codes, homes = self.codes[:, rows], self.homes[rows]
-        return AdColumns._make([*(column[rows] for column in self[:5]), codes, self.texts, homes])
+        codes, homes, kinds = self.codes[:, rows], self.homes[rows], self.kinds[rows]
+        return AdColumns._make([*(column[rows] for column in self[:5]), codes, self.texts, homes, kinds])
 
 
 def read_ads(
@@ -86,13 +90,14 @@ def read_ads(
         np.full((3, count), -1, dtype=np.int32),
         (TextCodes(), TextCodes(), TextCodes()),
         np.full(count, -1, dtype=np.int32),
+        np.zeros(count, dtype=np.uint8),
     )
     tables = (_table(count), _table(count), _table(count))
     bits = np.frombuffer(data, dtype=np.uint8)
     seeds = np.uint64(id_seed), np.uint64(VISITOR_SEED)
     shared = rule.partitions if keys is not None else 0
     spans = np.zeros((2, 0), dtype=np.int64) if keys is None else np.ascontiguousarray(keys)
-    found = *columns[:6], tables, spans, columns.homes
+    found = *columns[:6], tables, spans, columns.homes, columns.kinds
     kernels.scan(bits, starts, sizes, MAX_RECORD_BYTES, is_click, shared, rule.trusts_keys, *seeds, *found)
     for texts, (_, found_at, lengths) in zip(columns.texts, tables, strict=True):
         met = int(lengths[-1])

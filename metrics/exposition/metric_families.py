@@ -334,6 +334,12 @@ REKEYED = MetricFamily(
     "Touches and records of conversions sent on to their person's partition, since they came with another key.",
     ("kind",),
 )
+KEYS = MetricFamily(
+    "roistream_record_keys",
+    "counter",
+    "Records with a visitor and a key, by what the key is: the visitor's, another id of the record, or something else.",
+    ("topic", "key"),
+)
 PENDING_CANCELLATIONS = MetricFamily(
     "roistream_pending_cancellations", "gauge", "Cancellations that wait for their order."
 )
@@ -386,6 +392,7 @@ FAMILIES: tuple[MetricFamily, ...] = (
     PUBLISH_ERRORS,
     DEAD_LETTERS,
     REKEYED,
+    KEYS,
     PENDING_CANCELLATIONS,
     REGISTRY,
     BOARD_CAMPAIGNS,

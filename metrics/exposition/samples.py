@@ -323,6 +323,13 @@ def _pipeline(health: PipelineSnapshot) -> Iterator[tuple[MetricFamily, Samples]
     yield table.PUBLISH_ERRORS, _keyed("topic", health.publish_errors, "_total")
     yield table.DEAD_LETTERS, _keyed("reason", health.dead_letters, "_total")
     yield table.REKEYED, _keyed("kind", health.rekeyed, "_total")
+    yield (
+        table.KEYS,
+        [
+            Sample("_total", Labels({"topic": topic, "key": key}), count)
+            for (topic, key), count in health.keys.items()
+        ],
+    )
     yield table.PENDING_CANCELLATIONS, [Sample("", _NO_LABELS, health.pending_cancellations)]
     yield table.REGISTRY, _keyed("registry", health.registry_sizes)
 

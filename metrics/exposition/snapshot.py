@@ -136,6 +136,7 @@ class PipelineSnapshot(msgspec.Struct, frozen=True, kw_only=True):
         published: records confirmed, by topic; ``publish_errors`` likewise.
         dead_letters: by reason.
         rekeyed: what was sent on to its person's partition, by kind.
+        keys: records with a visitor, by source topic and by what their key is.
         pending_cancellations: cancellations that wait for their order.
         registry_sizes: entries known, by registry topic.
         redis: None where no Redis is configured.
@@ -156,6 +157,7 @@ class PipelineSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     publish_errors: Mapping[str, int] = {}
     dead_letters: Mapping[str, int] = {}
     rekeyed: Mapping[str, int] = {}
+    keys: Mapping[tuple[str, str], int] = {}
     registry_sizes: Mapping[str, int] = {}
     pending_cancellations: int = 0
     redis: RedisSnapshot | None = None

@@ -33,6 +33,8 @@ _NULL, _TRUE, _FALSE = _name("null"), _name("true"), _name("false")
 
 #: Fields by number: the first three must be there; the last two are fields of clicks only.
 _UNKNOWN, _REQUIRED, _CLICKS_ONLY, _COUNT = -1, 3, 8, 10
+#: What a key is to its record.
+_VISITORS, _OWN_ID, _OTHER = 1, 2, 3
 #: The fields whose texts get codes: campaign, currency, channel.
 _TEXT_FIELDS = (2, 7, 4)
 
@@ -189,6 +191,35 @@ def is_own_id(memory: int, at: int, size: int, froms: Any, ends: Any) -> bool:
     return False
 
 
+@inlined
+def is_framed_visitor(memory: int, key: int, length: int, visitor: int, size: int) -> bool:
+    """Whether a key is the visitor's id as a JSON string, or behind the header of a schema registry."""
+    ahead = length - size
+    if ahead == 2:
+        quotes = byte_at(memory, key) == _QUOTE and byte_at(memory, key + length - 1) == _QUOTE
+        return quotes and are_alike(memory, key + 1, visitor, size)
+    if (ahead != 5 and ahead != 6 and ahead != 9 and ahead != 10) or byte_at(memory, key) != 0:
+        return False
+    header = ahead if ahead == 5 or ahead == 9 else ahead - 1
+    is_numbered = False
+    for index in range(1, header):
+        is_numbered |= byte_at(memory, key + index) != 0
+    if not is_numbered or (header < ahead and (size >= 64 or byte_at(memory, key + header) != 2 * size)):
+        return False
+    return are_alike(memory, key + ahead, visitor, size)
+
+
+@inlined
+def may_be_framed(memory: int, key: int, length: int, visitor: int) -> bool:
+    """Whether a key may say something else than its bytes: JSON, a schema registry's header, an integer."""
+    first = byte_at(memory, key)
+    if first == _QUOTE or first < 0x20:
+        return True
+    if first == _OPEN:
+        return True
+    return (length == 4 or length == 8) and byte_at(memory, visitor) <= _NINE
+
+
 @kernel
 def scan(
     data: Any,
@@ -209,6 +240,7 @@ def scan(
     texts: Any,
     keys: Any,
     homes: Any,
+    kinds: Any,
 ) -> None:
     """Fill the columns of every record; ``plain`` says of which they are right.
 
@@ -231,6 +263,7 @@ def scan(
         texts: for each row of codes (slots, text_starts, lengths) as ``intern`` wants them.
         keys: int64 of two rows: where each record's key begins, and its length.
         homes: int32, out: where each visitor's journey is remembered.
+        kinds: uint8, out: what each key is to its record, as an index into ``partition_keys.KEY_KINDS``.
     """
     memory = address_of(data)
     froms, ends = np.empty(_COUNT, dtype=np.int64), np.empty(_COUNT, dtype=np.int64)
@@ -255,13 +288,18 @@ def scan(
             if partitions > 0:
                 home_key, size = froms[3], ends[3] - froms[3]
                 key, length = keys[0, index], keys[1, index]
-                if (
-                    trusts_keys
-                    and length > 0
-                    and (length != size or not are_alike(memory, key, home_key, size))
-                    and not is_own_id(memory, key, length, froms, ends)
-                ):
-                    home_key, size = key, length
+                if length > 0:
+                    kinds[index] = _VISITORS
+                    if length != size or not are_alike(memory, key, home_key, size):
+                        if is_own_id(memory, key, length, froms, ends):
+                            kinds[index] = _OWN_ID
+                        elif not is_framed_visitor(memory, key, length, home_key, size):
+                            if may_be_framed(memory, key, length, home_key):
+                                plain[index] = False
+                                continue
+                            kinds[index] = _OTHER
+                            if trusts_keys:
+                                home_key, size = key, length
                 homes[index] = partition_at(memory, home_key, size, partitions)
         for row in range(3):
             field = _TEXT_FIELDS[row]

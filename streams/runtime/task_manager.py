@@ -15,6 +15,7 @@ from streams.runtime.budget_inputs import follow
 from streams.runtime.checkpoint_pacing import CheckpointPacing
 from streams.runtime.idleness import Idleness
 from streams.runtime.input_slices import check_gap, first_offset, slices
+from streams.runtime.key_watch import KeyWatch
 from streams.runtime.partition_tasks import PartitionTasks, Ports
 from streams.runtime.progress import Progress, Work
 from streams.runtime.stage_factory import StageFactory
@@ -70,6 +71,7 @@ class TaskManager:
         self.progress = Progress()
         #: The next offset of the registries to read, by full topic name and partition; set from outside, now and then.
         self.registry_positions: Mapping[tuple[str, int], int] = {}
+        self._key_watch = KeyWatch()
         self._taking: asyncio.Task[None] | None = None
 
     # --- taking over and giving up ------------------------------------------------------------------
@@ -273,6 +275,9 @@ class TaskManager:
         for held in self.held.values():
             held.tasks[1].is_behind = self.is_behind
         self.progress.look(found, now)
+        if self.settings.key_rule.trusts_keys:
+            for sentence in self._key_watch.look(self.telemetry.keys):
+                log.warning("%s", sentence)
         self.telemetry.standstills = {key: self.progress.seconds(*key) for key in self.progress.stages()}
 
     def logs(self) -> set[tuple[str, int]]:

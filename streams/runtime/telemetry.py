@@ -88,6 +88,7 @@ class Telemetry:
         published: records confirmed, by topic; ``publish_errors`` likewise.
         dead_letters: by reason.
         rekeyed: what was sent on to its person's partition, by kind.
+        keys: records with a visitor, by source topic and by what their key is.
         registry_sizes: entries known, by registry topic.
         pending_cancellations: cancellations that wait for their order, by partition.
     """
@@ -103,6 +104,7 @@ class Telemetry:
     dead_letters: Counter[str] = field(default_factory=Counter)
     #: From 0 on, so that the first one is an increase, and a panel has a line.
     rekeyed: Counter[str] = field(default_factory=lambda: Counter(touch=0, conversion=0))
+    keys: Counter[tuple[str, str]] = field(default_factory=Counter)
     registry_sizes: dict[str, int] = field(default_factory=dict)
     pending_cancellations: dict[int, int] = field(default_factory=dict)
 
@@ -156,6 +158,7 @@ class Telemetry:
             publish_errors=dict(self.publish_errors),
             dead_letters=dict(self.dead_letters),
             rekeyed=dict(self.rekeyed),
+            keys=dict(self.keys),
             registry_sizes=dict(self.registry_sizes),
             pending_cancellations=sum(self.pending_cancellations.values()),
             redis=redis,

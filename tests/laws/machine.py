@@ -17,11 +17,11 @@ from metrics.kpis.rollups import DIMENSIONS
 from metrics.records.kpi_reading import Dimension
 from metrics.records.partition_keys import KeyRule
 from metrics.values.errors import Rejection
+from metrics.values.hashing import partitions_of
 from streams import topics
 from streams.stages.intake.stage import IntakeOptions, IntakeStage
 from streams.stages.merge.stage import MergeOptions, MergeStage, MergeViews, Pace
 from streams.state.checkpoint import Checkpoint, Output, Sink
-from streams.state.codec import partition_of
 from streams.state.store import StateStore
 
 INTAKE, MERGE = "intake", "merge"
@@ -125,16 +125,17 @@ class Machine:
 
     # --- sources -----------------------------------------------------------------------------------
 
-    def produce(self, topic: str, key: str, value: Any, timestamp: int | None = None) -> None:
+    def produce(self, topic: str, key: str | bytes, value: Any, timestamp: int | None = None) -> None:
         """Write a record to the partition of its key."""
-        self.produce_to(partition_of(key, self.partitions), topic, key, value, timestamp)
+        written = key.encode() if isinstance(key, str) else key
+        self.produce_to(int(partitions_of([written], self.partitions)[0]), topic, key, value, timestamp)
 
     def produce_to(
-        self, p: int, topic: str, key: str | None, value: Any, timestamp: int | None = None
+        self, p: int, topic: str, key: str | bytes | None, value: Any, timestamp: int | None = None
     ) -> None:
         """Write a record to a partition, whatever its key says."""
         raw = value if isinstance(value, bytes) or value is None else msgspec.json.encode(value)
-        written = None if key is None else key.encode()
+        written = key.encode() if isinstance(key, str) else key
         self.sources[topic, p].write(raw, self.now if timestamp is None else timestamp, written)
 
     # --- steps -------------------------------------------------------------------------------------

@@ -159,6 +159,7 @@ def everything() -> WorkerSnapshot:
         publish_errors={"campaign-kpis": 1},
         dead_letters={"too_late": 2},
         rekeyed={"touch": 3},
+        keys={("ad-clicks", "visitor"): 3},
         registry_sizes={"campaigns": 3},
         pending_cancellations=1,
         redis=RedisSnapshot(is_up=True, pending=2, written=9, errors=1),

@@ -8,7 +8,7 @@ import numpy as np
 from metrics.entities.ad_columns import CAMPAIGN, CHANNEL, CURRENCY, AdColumns, Booleans
 from metrics.entities.campaigns import CampaignRegistry
 from metrics.kernels import ids as kernels
-from metrics.records.partition_keys import KeyRule
+from metrics.records.partition_keys import KEY_KINDS, KeyRule
 from metrics.records.reserved_names import ReservedNames
 from metrics.records.validation import decode, instant, not_in_future
 from metrics.sums.contribution import Contribution
@@ -25,6 +25,7 @@ from streams.messages.decoding import DECODERS
 from streams.messages.source_records import ID_SEEDS, Record, SourceRecords
 from streams.stages.intake.admission import Admission
 from streams.stages.intake.attribution.attribution import NoAttribution
+from streams.stages.intake.key_counts import KeyCounts
 
 #: Hears of a record that does not stand.
 Refuse = Callable[[Record, Rejection], None]
@@ -39,6 +40,7 @@ class AdEvents:
         clock: of the partition.
         panes: where sums are added.
         attribution: remembers touches.
+        keys: counts what the keys of the topic are to their records.
     """
 
     def __init__(
@@ -48,12 +50,14 @@ class AdEvents:
         clock: PartitionClock,
         panes: Panes,
         attribution: NoAttribution,
+        keys: KeyCounts,
     ) -> None:
         self._admission = admission
         self._judge = judge
         self._clock = clock
         self._panes = panes
         self._attribution = attribution
+        self._keys = keys
         self._is_click = admission.topic == topics.CLICKS
 
     def take(self, source_records: SourceRecords, limits: Horizon, now: int) -> None:
@@ -70,6 +74,7 @@ class AdEvents:
         fresh = self._admission.admit(source_records, rows, ads.ids[rows], is_late, at, now)
         fold_ads(self._panes, ads, fresh, limits, is_click=self._is_click)
         self._attribution.touch(ads, fresh, is_click=self._is_click)
+        self._keys.count(self._admission.topic, ads.kinds)
         costs = [
             Contribution(ads.campaign(row), int(ads.at[row]), Tally(spend_micros=large[row]))
             for row in large.keys() & set(fresh.tolist())
@@ -188,6 +193,7 @@ class AdJudge:
         if event.visitor_id is not None and self._rule.partitions:
             others = event.event_id, event.campaign_id, event.ad_id
             person = self._rule.person(record.key, event.visitor_id, others)
+            ads.kinds[row] = KEY_KINDS.index(self._rule.kind(record.key, event.visitor_id, others))
             ads.homes[row] = partitions_of([person], self._rule.partitions)[0]
         ads.codes[CAMPAIGN, row] = ads.texts[CAMPAIGN].code(event.campaign_id)
         ads.codes[CHANNEL, row] = -1 if event.channel is None else ads.texts[CHANNEL].code(event.channel)

@@ -32,6 +32,7 @@ from metrics.windows.watermark import PartitionClock
 from streams import topics
 from streams.messages.source_records import SourceRecord
 from streams.stages.intake.attribution.attribution import NoAttribution
+from streams.stages.intake.key_counts import KeyCounts
 from streams.stages.intake.record_by_record import Apply
 from streams.state.keyed_table import KeyedTable
 
@@ -198,27 +199,39 @@ class ConversionSource:
         panes: where customers are counted.
         max_future: milliseconds that an event time may lie ahead of the record's Kafka timestamp.
         rule: what journeys make of keys.
+        keys: counts what keys are to their records.
     """
 
     def __init__(
-        self, conversions: Conversions, clock: PartitionClock, panes: Panes, max_future: int, rule: KeyRule
+        self,
+        conversions: Conversions,
+        clock: PartitionClock,
+        panes: Panes,
+        max_future: int,
+        rule: KeyRule,
+        keys: KeyCounts,
     ) -> None:
         self._conversions = conversions
         self._clock = clock
         self._panes = panes
         self._max_future = max_future
         self._rule = rule
+        self._keys = keys
 
     def homes(self, records: Sequence[SourceRecord], events: Sequence[Any]) -> list[int | None]:
         """The partition of each conversion's person, by what its visitor and its key say; None where nothing says."""
         if not self._rule.partitions:
             return [None] * len(events)
-        persons = [
-            None
-            if isinstance(event, Rejection)
-            else self._rule.person(record.key, event.visitor_id, other_ids(event))
-            for record, event in zip(records, events, strict=True)
-        ]
+        persons: list[bytes | None] = []
+        for record, event in zip(records, events, strict=True):
+            if isinstance(event, Rejection):
+                persons.append(None)
+                continue
+            others = other_ids(event)
+            persons.append(self._rule.person(record.key, event.visitor_id, others))
+            if event.visitor_id is not None:
+                topic = topics.LEADS if isinstance(event, Lead) else topics.ORDERS
+                self._keys.add(topic, self._rule.kind(record.key, event.visitor_id, others))
         found = partitions_of(persons, self._rule.partitions).tolist()
         return [None if home < 0 else home for home in found]
 

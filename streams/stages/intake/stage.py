@@ -35,6 +35,7 @@ from streams.stages.intake.conversions import Conversions, ConversionSource
 from streams.stages.intake.dead_letters import DeadLetters
 from streams.stages.intake.erasures import Erasures
 from streams.stages.intake.joint_watermark import EVER, SenderProgress
+from streams.stages.intake.key_counts import KeyCounts
 from streams.stages.intake.ledger import LedgerCounts
 from streams.stages.intake.partial_output import PartialOutput
 from streams.stages.intake.record_by_record import RecordByRecord
@@ -164,6 +165,7 @@ class IntakeStage:
             self.leads, self.orders, self.customers, campaign_registry, self.attribution
         )
         self.orders.on_restored = self.conversions.count_waiting
+        self.keys = KeyCounts()
         self._reports = ReportSource(partition, campaign_registry, options.report_delays)
         self._erasures = Erasures(self._admission(topics.ERASURES), self.conversions, self.settle)
         self._handlers = self._handlers_by_topic()
@@ -188,7 +190,7 @@ class IntakeStage:
     def _handlers_by_topic(self) -> dict[str, SourceHandler]:
         options = self.options
         conversions = ConversionSource(
-            self.conversions, self.clock, self.panes, options.max_future, options.key_rule
+            self.conversions, self.clock, self.panes, options.max_future, options.key_rule, self.keys
         )
         found: dict[str, SourceHandler] = {
             topic: RecordByRecord(self._admission(topic), source, self.panes, options.names)
@@ -202,7 +204,9 @@ class IntakeStage:
             judge = AdJudge(
                 topic, self.campaign_registry, options.max_future, options.key_rule, options.names
             )
-            found[topic] = AdEvents(self._admission(topic), judge, self.clock, self.panes, self.attribution)
+            found[topic] = AdEvents(
+                self._admission(topic), judge, self.clock, self.panes, self.attribution, self.keys
+            )
         return {**found, topics.ERASURES: self._erasures, topics.REKEYED: _Rekeyed(self)}
 
     def _admission(self, topic: str) -> Admission:

@@ -14,15 +14,16 @@ from metrics.entities.ad_columns import CAMPAIGN, CHANNEL, CURRENCY, read_ads
 from metrics.kernels import ids
 from metrics.kernels.memory import PADDING
 from metrics.kernels.sums import group
-from metrics.records.partition_keys import KeyRule
+from metrics.records.partition_keys import KEY_KINDS, KeyRule
 from metrics.records.validation import decode, instant
 from metrics.values.errors import Rejection
-from metrics.values.hashing import VISITOR_SEED, hash_id
+from metrics.values.hashing import VISITOR_SEED, hash_id, partitions_of
 from metrics.values.money import to_micros
 from streams import topics
 from streams.messages.decoding import DECODERS
 from streams.messages.source_records import ID_SEEDS, Record, SourceRecords
 from streams.state.codec import partition_of
+from tests.metrics.records.test_partition_keys import encodings
 from tests.streams.messages.test_decoding_laws import GOOD, NASTY, mutated
 from tests.support.examples import examples
 
@@ -208,6 +209,34 @@ def test_homes_are_the_partitions_of_whom_the_rule_of_keys_names(rows, trusts_ke
     ads = SourceRecords.of(records).ads(topics.CLICKS, rule)
     assert ads.plain.all()
     assert ads.homes.tolist() == wanted
+
+
+@bounded
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["v-1", "40", "e-1", "ü", "x" * 70]),
+            some_ids,
+            st.integers(0, 20),
+            st.integers(1, 300),
+        ),
+        max_size=9,
+    ),
+    st.integers(1, 64),
+)
+def test_a_plain_record_with_a_framed_key_has_the_home_and_the_kind_that_the_rule_says(rows, partitions):
+    rule, records = KeyRule(partitions), []
+    for n, (said, visitor, encoding, schema) in enumerate(rows):
+        value = {"event_id": "e-1", "occurred_at": n, "campaign_id": "c-1", "visitor_id": visitor}
+        keys = [*encodings(said, schema), *encodings(visitor, schema), (40).to_bytes(8, "big"), b"\0\1v-1"]
+        raw = json.dumps(value, ensure_ascii=False).encode()
+        records.append(Record(n, 0, keys[encoding % len(keys)], raw))
+    ads = SourceRecords.of(records).ads(topics.CLICKS, rule)
+    for row in np.flatnonzero(ads.plain).tolist():
+        key, visitor = records[row].key, rows[row][1]
+        person = rule.person(key, visitor, ("e-1", "c-1"))
+        assert ads.homes[row] == partitions_of([person], partitions)[0]
+        assert KEY_KINDS[ads.kinds[row]] == rule.kind(key, visitor, ("e-1", "c-1"))
 
 
 @bounded
