@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import socket
 import sys
 import time
 from collections.abc import Iterable
@@ -28,6 +29,7 @@ from streams.sinks.http_server import HttpServer
 from streams.sinks.metrics_snapshot import MetricsSnapshots
 from streams.sinks.redis_board import BoardViews
 from streams.sinks.redis_readings import RedisViews
+from streams.sinks.redis_status import WorkerStatus, WorkerStatusViews
 from streams.stages.budget.stage import RefusedRecord
 from streams.transport.faust_app import make_app
 from streams.transport.log_offsets import LogEnds
@@ -104,6 +106,7 @@ class Worker:
         self.telemetry = Telemetry(version("roistream"))
         self.views = self._redis()
         self.board_views = self._board_redis()
+        self.status_views = self._status_redis()
         self.app: Any = None
         self._watching: list[asyncio.Task[None]] = []
         self.failure: str | None = None
@@ -157,6 +160,8 @@ class Worker:
             await self.views.start()
         if self.board_views is not None:
             await self.board_views.start()
+        if self.status_views is not None:
+            await self.status_views.start()
         await self.registry.start()
         following = self.registry.follow()
         following.add_done_callback(_fail_with_task)
@@ -184,6 +189,8 @@ class Worker:
             await self.views.stop()
         if self.board_views is not None:
             await self.board_views.stop()
+        if self.status_views is not None:
+            await self.status_views.stop()
 
     async def _take(self, topic: str, partition: int, generation: int, batch: Any) -> None:
         try:
@@ -266,6 +273,17 @@ class Worker:
             return None
         url = settings.redis_url.get_secret_value()
         return BoardViews(url, settings.redis_ttl, self._show_board)
+
+    def _status_redis(self) -> WorkerStatusViews | None:
+        settings = self.settings
+        if settings.redis_url is None:
+            return None
+        return WorkerStatusViews(settings.redis_url.get_secret_value(), self._status)
+
+    def _status(self) -> WorkerStatus:
+        _, facts = self.source.readiness()
+        name = f"{socket.gethostname()}:{self.http.port}"
+        return WorkerStatus(name, facts["partitions"], dict(self.telemetry.figures_ms), facts["reasons"])
 
     def _show_all(self) -> None:
         self.processor.show_all()

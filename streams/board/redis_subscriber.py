@@ -5,6 +5,7 @@ lost, and a card that goes is not announced. A message that is no card asks for 
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -17,6 +18,8 @@ from redis.exceptions import RedisError
 from metrics.values.errors import UNREADABLE, SettingError
 from streams.board.auth import SESSION_MS, EndedSessions, Session
 from streams.board.card_store import CardStore
+from streams.board.worker_watch import WorkerWatch
+from streams.sinks.redis_status import CHANNEL as WORKERS
 
 CARDS = "roistream:board"
 COLUMNS = "roistream:board:columns"
@@ -70,6 +73,7 @@ class RedisSubscriber:
         redis: Redis,
         cards: CardStore,
         ended: EndedSessions,
+        workers: WorkerWatch,
         publish: Callable[..., None],
         *,
         look_every_s: float = _LOOK_EVERY_S,
@@ -81,6 +85,7 @@ class RedisSubscriber:
             redis: a client without decoding.
             cards: kept up to date.
             ended: kept up to date with sessions that other boards have ended.
+            workers: kept up to date with what workers say of themselves.
             publish: hears ``changed``, ``removed`` and ``columns`` (see ``Listener.notify``), and ``notice``.
             look_every_s: how often the whole hash is read.
             retry_every_s: how long to wait for a Redis that does not answer.
@@ -88,6 +93,7 @@ class RedisSubscriber:
         self._redis = redis
         self._cards = cards
         self._ended = ended
+        self._workers = workers
         self._publish = publish
         self._look_every_s = look_every_s
         self._retry_every_s = retry_every_s
@@ -98,7 +104,8 @@ class RedisSubscriber:
         while True:
             try:
                 async with self._redis.pubsub(ignore_subscribe_messages=True) as channel:
-                    await channel.subscribe(CHANNEL)
+                    await channel.subscribe(CHANNEL, WORKERS)
+                    self._workers.not_listening(asyncio.get_running_loop().time())
                     await self._follow(channel)
             except (RedisError, OSError) as error:
                 self._lost(error)
@@ -129,6 +136,10 @@ class RedisSubscriber:
             message = await channel.get_message(timeout=0.0 if number else _POLL_S)
             if message is None:
                 break
+            if message["channel"] == WORKERS.encode():
+                with contextlib.suppress(*UNREADABLE):
+                    self._workers.take(message["data"], asyncio.get_running_loop().time())
+                continue
             try:
                 campaign_id = self._cards.offer(message["data"])
             except UNREADABLE:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -43,6 +44,7 @@ from streams.board.request_models import (
 )
 from streams.board.simulation import Simulator
 from streams.board.sse import EventStream
+from streams.board.worker_watch import FiguresHealth, WorkerWatch
 
 MAX_BODY_BYTES = 1024 * 1024
 #: Pages that are open at once; each holds a connection.
@@ -55,8 +57,9 @@ _DECISIONS_AT_ONCE, _DECISION_EVERY_MS = 10, 10_000
 _MAX_ENTRIES = 1_000
 #: A page hears what has gathered, at most so often; more often than the eye reads costs only power.
 _TELL_EVERY_S = 0.25
-#: A word now and then keeps proxies from closing a quiet stream.
-_BREATHE_S = 15.0
+#: How old figures are is told so often, also where nothing else is new: a page that hears nothing knows that its connection
+#: is dead, and no proxy closes a quiet stream.
+_BEAT_S = 2.0
 
 
 @dataclass
@@ -68,6 +71,7 @@ class BoardRoutes:
     broadcast: Broadcast
     redis_subscriber: RedisSubscriber
     kafka_gateway: KafkaGateway
+    workers: WorkerWatch
     redis: Redis
     auth: AuthMiddleware
     simulator: Simulator
@@ -101,10 +105,16 @@ class BoardRoutes:
         """What the board can reach."""
         return {"redis": self.redis_subscriber.is_up, "broker": self.kafka_gateway.is_up}
 
+    @property
+    def figures(self) -> FiguresHealth:
+        """How old figures are, and what holds them up."""
+        return self.workers.health(time.monotonic(), self.now_ms())
+
     async def _get_readyz(self, request: web.Request) -> web.Response:
         del request
         health = self.health
-        return answer({"ready": all(health.values()), **health}, 200 if all(health.values()) else 503)
+        state = {"ready": all(health.values()), **health, "figures": self.figures}
+        return answer(state, 200 if all(health.values()) else 503)
 
     async def _get_session(self, request: web.Request) -> web.Response:
         return answer({"name": request[WHO]})
@@ -140,6 +150,7 @@ class BoardRoutes:
                 "cards": shown,
                 "columns": self.cards.columns,
                 "health": self.health,
+                "figures": self.figures,
             }
         )
         response.enable_compression()
@@ -282,7 +293,8 @@ class BoardRoutes:
             # Who goes away, or does not read any more, is simply no longer told.
             with contextlib.suppress(ConnectionError, TimeoutError):
                 while not subscriber.is_ended and not self._is_over(request):
-                    await stream.send(subscriber.take(self.cards))
+                    figures = msgspec.json.encode(self.figures)
+                    await stream.send([*subscriber.take(self.cards), ("figures", figures)])
                     await asyncio.sleep(_TELL_EVERY_S)
                     await _news(subscriber)
                 await stream.close()
@@ -312,7 +324,7 @@ def _words(decision: BudgetDecision) -> BudgetDecision:
 
 async def _news(subscriber: Subscriber) -> None:
     try:
-        async with asyncio.timeout(_BREATHE_S):
+        async with asyncio.timeout(_BEAT_S):
             await subscriber.wake.wait()
     except TimeoutError:
         return

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import secrets
+import time
 from collections.abc import Callable
 from functools import partial
 
@@ -20,6 +21,7 @@ from streams.board.middleware import AuthMiddleware, guarded, on_prepare
 from streams.board.redis_subscriber import RedisSubscriber, client
 from streams.board.routes import MAX_BODY_BYTES, BoardRoutes
 from streams.board.simulation import Simulator
+from streams.board.worker_watch import WorkerWatch
 from streams.process import log_to_stderr, now_ms, port_refusal, stop_signals
 from streams.settings import Settings
 
@@ -73,8 +75,9 @@ class BoardServer:
         hosts = (*settings.board_hosts, settings.board_host)
         new_id = partial(secrets.token_urlsafe, 12)
         self.auth = AuthMiddleware(TokenAuth(_token(settings)), now_ms, hosts, new_id)
+        self.workers = WorkerWatch(settings.partitions, time.monotonic())
         self.redis_subscriber = RedisSubscriber(
-            self._redis, self.cards, self.auth.ended, self.broadcast.publish
+            self._redis, self.cards, self.auth.ended, self.workers, self.broadcast.publish
         )
         self.kafka_gateway = KafkaGateway(settings, self.audit_trail, self.broadcast.publish)
         self.board_routes = BoardRoutes(
@@ -83,6 +86,7 @@ class BoardServer:
             self.broadcast,
             self.redis_subscriber,
             self.kafka_gateway,
+            self.workers,
             self._redis,
             self.auth,
             Simulator(settings),

@@ -36,13 +36,13 @@ class EventStream:
         return cls(response, is_packed=is_packed)
 
     async def send(self, events: Sequence[Event]) -> None:
-        """Write events, or a word that is none where there are none.
+        """Write events.
 
         Raises:
             TimeoutError: when the client does not read for half a minute.
         """
         text = b"".join(b"event: %s\ndata: %s\n\n" % (name.encode(), data) for name, data in events)
-        await self._write(text or b": still here\n\n")
+        await self._write(text)
 
     async def close(self) -> None:
         """The last byte."""

@@ -52,6 +52,15 @@ SPENT = own("campaign_spend_total", EURO)
 READY = 'roistream_ready{job="roistream",instance="w-1"}'
 UP = 'up{job="roistream",instance="w-1"}'
 DELAY = 'roistream_watermark_delay_seconds{job="roistream",instance="w-1",partition="0"}'
+FIGURES = 'roistream_figures_delay_seconds{job="roistream",instance="w-1",partition="0"}'
+
+
+def standstill(stage: str) -> str:
+    return (
+        f'roistream_stage_standstill_seconds{{job="roistream",instance="w-1",stage="{stage}",partition="0"}}'
+    )
+
+
 LAG = 'roistream_consumer_lag_records{job="roistream",instance="w-1",topic="ad-clicks",partition="0"}'
 
 
@@ -86,6 +95,9 @@ HEALTHY: dict[str, str] = {
     READY: flat(1),
     UP: flat(1),
     DELAY: flat(2),
+    FIGURES: flat(3),
+    standstill("intake"): flat(0),
+    standstill("merge"): flat(0),
     LAG: flat(0),
     ledger("ad-clicks", "applied"): growing(100, 5_000),
     ledger("ad-clicks", "rejected"): growing(1),
@@ -164,7 +176,11 @@ SCENARIOS: list[Scenario] = [
     Scenario("no campaign at all is silent", {**_GONE}),
     Scenario("a campaign without figures is silent", _NOTHING),
     *(Scenario(f"{alert}: fires", changed, (alert,)) for alert, changed in PROVOKED.items()),
-    *(Scenario(f"{alert}: silent when stale", {**changed, **_STALE}) for alert, changed in PROVOKED.items()),
+    # Silence by staleness is heard of itself.
+    *(
+        Scenario(f"{alert}: silent when stale", {**changed, **_STALE}, ("RoistreamCampaignAlertsSilenced",))
+        for alert, changed in PROVOKED.items()
+    ),
     *(Scenario(f"{alert}: silent when paused", {**changed, **_PAUSED}) for alert, changed in PROVOKED.items()),
     *(
         Scenario(f"{alert}: silent when it no longer spends", {**changed, **_STOPPED})
@@ -213,6 +229,18 @@ Scenario("CampaignSpendWithoutEvents: a campaign that has just appeared is silen
     Scenario("CampaignEventsWithoutSpend: a day without spend fires where the hour has no figure",
              {SPEND_HOUR: None, SPEND_DAY: flat(0)}, ("CampaignEventsWithoutSpend",)),
     Scenario("RoistreamDataStale: fires", {DELAY: flat(1_000), **_GONE}, ("RoistreamDataStale",)),
+    Scenario("RoistreamDataStale: fires where a later stage is behind, though sources are read",
+             {FIGURES: flat(1_000), **_GONE}, ("RoistreamDataStale", "RoistreamFiguresLate")),
+    Scenario("RoistreamFiguresLate: fires", {FIGURES: flat(400), **_GONE}, ("RoistreamFiguresLate",)),
+    Scenario("RoistreamFiguresLate: sources that are late themselves are another matter",
+             {FIGURES: flat(400), DELAY: flat(400), **_GONE}),
+    Scenario("RoistreamStageStandsStill: fires at once", {standstill("merge"): f"0x{MINUTES - 2} 11 71"},
+             ("RoistreamStageStandsStill",), at=MINUTES),
+    Scenario("RoistreamStageStandsStill: work of a few seconds is none", {standstill("merge"): flat(9)}),
+    Scenario("RoistreamCampaignAlertsSilenced: a campaign without any watermark is silenced", {WATERMARK: None},
+             ("RoistreamCampaignAlertsSilenced",)),
+    Scenario("RoistreamCampaignAlertsSilenced: a campaign that is paused is not", {**_STALE, **_PAUSED}),
+    Scenario("RoistreamCampaignAlertsSilenced: a lag of some minutes is not", {WATERMARK: growing(60, -500)}),
     Scenario("RoistreamDataStale: one partition behind is not stale",
              {DELAY.replace('partition="0"', 'partition="1"'): flat(5_000)}),
     Scenario("RoistreamDataStale: no partition yet is silent", {DELAY: None}),

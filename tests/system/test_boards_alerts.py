@@ -37,8 +37,15 @@ TOKEN = "a token of the test"  # noqa: S105 - of no use elsewhere
 LIMIT_S = 120
 FIGURES = {
     (f"Roistream{name}", "roistream-figures")
-    for name in ("DataStale", "WatermarkStuck", "DeadLetterShare", "SourceSilent", "LedgerDoesNotAddUp")
-}
+    for name in (
+        "DataStale",
+        "WatermarkStuck",
+        "DeadLetterShare",
+        "SourceSilent",
+        "LedgerDoesNotAddUp",
+        "CampaignAlertsSilenced",
+    )
+} | {(f"Roistream{name}", "roistream-held") for name in ("StageStandsStill", "FiguresLate")}
 pytestmark = pytest.mark.usefixtures("monitoring")
 
 
@@ -87,10 +94,12 @@ def deployment(broker: BrokerHandle, cache: CacheHandle, partitions: int) -> Set
 
 @dataclass(frozen=True)
 class House:
-    """Three deployments under one Prometheus: one for campaigns, one with wrong figures, one that loses its workers."""
+    """Deployments under one Prometheus: for campaigns, with wrong figures, whose stage two is held, that loses its workers."""
 
     campaigns: Settings
     figures: Settings
+    held: Settings
+    hold: Path
     leaving: list[WorkerProcess]
     prometheus: Prometheus
     receiver: Received
@@ -100,11 +109,15 @@ class House:
 def house(broker: BrokerHandle, cache: CacheHandle, tmp_path: Path) -> Iterator[House]:
     with ExitStack() as stack:
         receiver = stack.enter_context(webhook())
-        campaigns, figures, workers = (deployment(broker, cache, count) for count in (2, 1, 1))
+        campaigns, figures, workers, held = (deployment(broker, cache, count) for count in (2, 1, 1, 1))
+        hold = tmp_path / "hold"
         processes = [
             WorkerProcess(campaigns, tmp_path, "campaigns"),
             WorkerProcess(figures, tmp_path, "figures", module="tests.support.servers.forgetful"),
             WorkerProcess(workers, tmp_path, "first"),
+            WorkerProcess(
+                held, tmp_path, "held", module="tests.support.servers.standing_still", STANDSTILL=str(hold)
+            ),
         ]
         for each in processes:
             stack.callback(ended, each)
@@ -120,10 +133,12 @@ def house(broker: BrokerHandle, cache: CacheHandle, tmp_path: Path) -> Iterator[
             "roistream-campaigns": processes[:1],
             "roistream-figures": processes[1:2],
             "roistream-workers": [processes[2], surplus],
+            "roistream-held": processes[3:],
         }
         pages = {job: [f"{LOOPBACK}:{each.port}" for each in those] for job, those in jobs.items()}
         monitor = stack.enter_context(prometheus(SOURCE, pages, manager.url.removeprefix("http://"), hurried))
-        yield House(campaigns, figures, jobs["roistream-workers"], Prometheus(monitor.url), receiver)
+        leaving = jobs["roistream-workers"]
+        yield House(campaigns, figures, held, hold, leaving, Prometheus(monitor.url), receiver)
 
 
 def ended(worker: WorkerProcess) -> None:
@@ -134,7 +149,7 @@ def ended(worker: WorkerProcess) -> None:
 def test_an_alert_of_each_kind_arrives(house: House):
     ask, receiver = house.prometheus, house.receiver
     wait_for("the ledgers are seen at 0", lambda: len(ask.query("roistream:ledger_records:sum")) >= 15)
-    provoker, bad = Provoker(house.campaigns), Provoker(house.figures)
+    provoker, bad, held = Provoker(house.campaigns), Provoker(house.figures), Provoker(house.held)
     provoker.register()
     provoker.write(provoker.conversions())
     known = "campaign_window_leads > 0 or campaign_window_orders > 0"
@@ -143,6 +158,9 @@ def test_an_alert_of_each_kind_arrives(house: House):
     provoker.write(provoker.spend())
     old = now_ms() - 1_000 * SECOND
     bad.write([*bad.clicks("old", 150, 0.1, at=old), *bad.broken(60), *bad.leads("old", 150, at=old)])
+    held.write(held.clicks("old", 10, 0.1, at=old))
+    wait_for("old figures", lambda: ask.query('roistream_figures_delay_seconds{job="roistream-held"} > 900'))
+    house.hold.write_text("consumer")
     seen = 'campaign_clicks_total{campaign_id="unpaid"} == 1'
     wait_for("the click without cost is seen", lambda: ask.query(seen))
     provoker.write(provoker.clicks("unpaid", 120))
@@ -150,6 +168,7 @@ def test_an_alert_of_each_kind_arrives(house: House):
     def everything_arrived() -> dict[tuple[str, str], int]:
         """While old clicks go on to come: event time stands still, the leads are silent; and the campaigns live."""
         bad.write([*bad.clicks("old", 20, 0.1, at=old), *bad.broken(4)])
+        held.write(held.clicks("old", 1, 0.1))
         provoker.write(provoker.sign_of_life())
         arrived = arrived_at_board(house.campaigns)
         missing.clear()
@@ -177,7 +196,8 @@ def workers_leave(house: House) -> dict[str, float]:
     wait_for("one is not ready", lambda: ("RoistreamWorkerNotReady", "roistream-workers") in firing, LIMIT_S)
     # While the surplus worker started and joined, it did not listen, then neither was ready for a moment.
     gone = ("RoistreamWorkerDown", "RoistreamNoWorker")
-    wait_for("one is ready again", lambda: not ask.query(f'ALERTS{{alertname=~"{"|".join(gone)}"}}'))
+    is_gone = f'ALERTS{{job="roistream-workers",alertname=~"{"|".join(gone)}"}}'
+    wait_for("one is ready again", lambda: not ask.query(is_gone))
     for alert in gone:
         firing.pop((alert, "roistream-workers"), None)
     killed = time.time()

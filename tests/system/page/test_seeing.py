@@ -1,6 +1,8 @@
 """The page in a real browser: what an operator sees, also on a phone, and with 500 campaigns."""
 
+import os
 import re
+import signal
 import time
 
 import msgspec
@@ -15,6 +17,7 @@ from metrics.values.time import HOUR
 from streams import topics
 from streams.embedded.child_process import free_ports
 from streams.settings import Settings
+from streams.sinks.redis_status import CHANNEL, WorkerStatus
 from tests.support import board_seeding as seeding
 from tests.system.page.acting import PHONE, card, decided, give_reason, start_board, until
 
@@ -162,6 +165,44 @@ def test_the_page_says_when_its_board_is_gone_and_goes_on_when_it_is_back(
 
 
 # --- phone ------------------------------------------------------------------------------------------
+
+
+def test_the_page_says_how_old_figures_are_and_what_holds_them_up(opened, store):
+    def says(partitions: list[int], *reasons: str) -> None:
+        figures = dict.fromkeys(partitions, int(time.time() * 1_000) - 4_000)
+        store.publish(CHANNEL, msgspec.json.encode(WorkerStatus("w", partitions, figures, list(reasons))))
+
+    still = "stage merge of partition 1 stands still: 40 records of roistream-partials-1 have waited for 12 s"
+    page = opened([seeding.card("c-1", name="One")])
+    says([0, 1, 2, 3])
+    expect(page.get_by_text(re.compile(r"^figures \d+ s old$"))).to_be_visible()
+    expect(page.locator("#notice")).to_be_hidden()
+    says([0, 1, 2, 3], still)
+    expect(page.locator("#notice")).to_contain_text("Stage merge of partition 1 stands still")
+    says([0, 1, 2, 3])
+    expect(page.locator("#notice")).to_be_hidden()
+    # Nobody speaks any more: workers are missed.
+    expect(page.locator("#notice")).to_contain_text("No worker has been heard of for")
+
+
+def test_a_connection_that_is_dead_without_a_word_is_noticed_within_seconds(
+    opened, store, settings: Settings, tmp_path, complaints
+):
+    (port,) = free_ports(1)
+    server = start_board(settings, port, tmp_path)
+    try:
+        page = opened([seeding.card("c-1", name="One")], base_url=f"http://127.0.0.1:{port}")
+        expect(page.get_by_text("live", exact=True)).to_be_visible()
+        os.kill(server.pid, signal.SIGSTOP)
+        expect(page.locator("#notice")).to_contain_text("Nothing has come from the board for")
+        expect(page.get_by_text("reconnecting", exact=True)).to_be_visible()
+        os.kill(server.pid, signal.SIGCONT)
+        expect(page.get_by_text("live", exact=True)).to_be_visible()
+        expect(page.locator("#notice")).not_to_contain_text("Nothing has come from the board")
+        complaints.clear()
+    finally:
+        os.kill(server.pid, signal.SIGCONT)
+        server.stop()
 
 
 def test_on_a_phone_nothing_is_cut_off_and_a_finger_drags_by_the_grip(opened, settings):

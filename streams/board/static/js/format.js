@@ -82,6 +82,13 @@ export function moment(instant, now = new Date()) {
   return date.toDateString() === now.toDateString() ? seconds.format(date) : time(instant, now);
 }
 
+/** A time span in words: seconds up to two minutes, then minutes, then hours. */
+export function span(ms) {
+  const minutes = Math.floor(ms / 60_000);
+  if (minutes < 2) return `${Math.floor(ms / 1000)} s`;
+  return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
 export function exactTime(instant) {
   const date = new Date(instant);
   return Number.isNaN(date.getTime()) ? String(instant) : exact.format(date);

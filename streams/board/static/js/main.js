@@ -5,6 +5,7 @@ import { decide } from "./decide.js";
 import { openDetails } from "./details.js";
 import { announce, byId, h, setAttribute, setHidden, setText } from "./dom.js";
 import { enableDrag } from "./drag.js";
+import { span } from "./format.js";
 import { enableKeyboard } from "./keyboard.js";
 import { follow } from "./live.js";
 import { login } from "./login.js";
@@ -37,6 +38,14 @@ const listeners = {
     Object.assign(store.health, health);
     showNotice();
   },
+  figures(figures) {
+    store.figures = figures;
+    showNotice();
+  },
+  silence(silence) {
+    store.silence = silence;
+    showNotice();
+  },
   state(state) {
     setAttribute(byId("live"), "data-state", state);
     setText(byId("live-text"), state);
@@ -63,12 +72,31 @@ function offerWindows() {
   view.requestAll();
 }
 
+/** What an operator must know before a figure is trusted: the page is old, or the board is, or the figures are. */
+function notices() {
+  const { redis, broker } = store.health, { age_ms: age, problems } = store.figures;
+  if (store.silence) {
+    return [`Nothing has come from the board for ${span(store.silence)}: all that is shown is at least as old. The page tries to reach it again.`];
+  }
+  return [
+    redis ? "" : "Redis does not answer: the board shows what it last said, and goes on when it is back.",
+    broker ? "" : "The broker did not take the last record: decisions and alerts may fail until it does.",
+    ...(redis ? problems : []),
+  ].filter(Boolean).concat(problems.length && age !== null ? [`Figures are ${span(age)} old.`] : []);
+}
+
+let saidAt = 0;
+/** The same words with other numbers are said anew only so often: screen readers read each change aloud. */
+const SAID_EVERY_MS = 10_000;
+const wordsOf = (text) => text.replace(/\d+/g, "");
+
 function showNotice() {
-  const { redis, broker } = store.health;
-  const text = !redis ? "Redis does not answer: the board shows what it last said, and goes on when it is back."
-    : !broker ? "The broker did not take the last record: decisions and alerts may fail until it does." : "";
-  setText(byId("notice"), text);
-  setHidden(byId("notice"), !text);
+  const text = notices().join(" "), { age_ms: age } = store.figures, notice = byId("notice");
+  setText(byId("age"), age === null ? "" : `figures ${span(age)} old`);
+  if (wordsOf(text) === wordsOf(notice.textContent) && Date.now() - saidAt < SAID_EVERY_MS) return;
+  saidAt = Date.now();
+  setText(notice, text);
+  setHidden(notice, !text);
 }
 
 async function openTrail() {

@@ -17,6 +17,9 @@ export class Store {
     this.columns = {};
     this.pending = new Map();
     this.health = { redis: true, broker: true };
+    /** How old figures are, and what holds them up; for how long the board has been silent, in milliseconds. */
+    this.figures = { age_ms: null, problems: [] };
+    this.silence = 0;
     /** Campaigns whose card must be drawn anew. */
     this.dirty = new Set();
     this.removed = new Set();

@@ -1,0 +1,69 @@
+"""What a worker says of itself to boards, every two seconds, on the channel ``roistream:workers`` of Redis.
+
+Nothing of it is kept: who listens knows by its own clock when it last heard a worker, so that no two clocks are compared, and a
+worker that hangs or is gone is noticed by its silence.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+
+import msgspec
+from redis.exceptions import RedisError
+
+from streams.sinks.redis_readings import client_of
+
+CHANNEL = "roistream:workers"
+EVERY_S = 2.0
+_encode = msgspec.json.Encoder().encode
+
+
+class WorkerStatus(msgspec.Struct, frozen=True):
+    """How a worker is.
+
+    Attributes:
+        worker: its name, the same until it ends.
+        partitions: those it holds.
+        figures_ms: the watermark of the campaigns as last published, by merge partition, in epoch ms.
+        reasons: why it is not ready, in sentences; none: it is.
+    """
+
+    worker: str
+    partitions: list[int]
+    figures_ms: dict[int, int]
+    reasons: list[str]
+
+
+class WorkerStatusViews:
+    """Says it behind the caller's back; start, stop."""
+
+    def __init__(self, url: str, status: Callable[[], WorkerStatus], *, every_s: float = EVERY_S) -> None:
+        """Nothing is connected before ``start``.
+
+        Args:
+            url: of a Redis.
+            status: asked on the event loop each time.
+            every_s: how often.
+        """
+        self._client = client_of(url)
+        self._status = status
+        self._every_s = every_s
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to say it; an absent Redis is no error."""
+        self._task = asyncio.create_task(self._run(), name="worker-status")
+
+    async def stop(self) -> None:
+        """Say nothing any more, and disconnect."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        await self._client.aclose()
+
+    async def _run(self) -> None:
+        while True:
+            with contextlib.suppress(RedisError, OSError):  # the views of readings log that Redis is gone
+                await self._client.publish(CHANNEL, _encode(self._status()))
+            await asyncio.sleep(self._every_s)
