@@ -36,6 +36,8 @@ EVENT_SOURCES = (IMPRESSIONS, CLICKS, LEADS, ORDERS)
 REGISTRIES = (CAMPAIGNS, FX_RATES)
 
 WEEK_MS = 7 * 24 * 3600 * 1000
+#: Ten years.
+TOMBSTONES_KEPT_MS = 3_650 * 86_400_000
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 
 
@@ -63,11 +65,13 @@ def specs(prefix: str, partitions: int) -> list[TopicSpec]:
     compacted = {"cleanup.policy": "compact"}
     kept = {"cleanup.policy": "delete"}
     week = {**kept, "retention.ms": str(WEEK_MS)}
+    # A key may name what was written under another key, so its tombstone must not go before that record does.
+    registry = {**compacted, "delete.retention.ms": str(TOMBSTONES_KEPT_MS)}
     table: list[tuple[str, int, dict[str, str]]] = [
         *((name, partitions, {**appended, **kept}) for name in SOURCES if name != ERASURES),
         # They name whom they erase, so they do not stay either.
         (ERASURES, partitions, {**appended, **week}),
-        *((name, 1, compacted) for name in REGISTRIES),
+        *((name, 1, registry) for name in REGISTRIES),
         (BUDGET_DECISIONS, partitions, appended),
         (BUDGET_ALERTS, partitions, {**appended, **week}),
         (CAMPAIGN_KPIS, partitions, week),

@@ -1,6 +1,7 @@
 """Registered campaigns, resolved: times in milliseconds, money in micros of the reporting currency."""
 
-from collections.abc import Callable, Mapping
+from bisect import bisect_right
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from types import MappingProxyType
 from typing import NamedTuple
@@ -9,11 +10,15 @@ from msgspec.structs import asdict
 
 from metrics.records.events import Campaign, Instant
 from metrics.records.validation import instant
-from metrics.values.currency import ExchangeRates
+from metrics.values.currency import ExchangeRates, effective_from
 from metrics.values.errors import Reason, Rejection
+from metrics.values.intervals import Interval
 from metrics.values.money import to_micros
+from metrics.values.time import MINUTE, floor_to
 
 _LATEST = 1 << 62
+#: Before every instant.
+_EVER = -(1 << 62)
 
 
 #: Targets that are amounts; the others are ratios.
@@ -41,51 +46,120 @@ class CampaignFacts(NamedTuple):
 
 
 class CampaignRegistry:
-    """Campaigns and rates as registered now."""
+    """Campaigns and rates as registered now.
+
+    A campaign may have several records, each valid from an instant on. Currency and cost basis hold by event time; everything else
+    is what the newest record says.
+    """
 
     def __init__(self, reporting_currency: str) -> None:
         self.rates = ExchangeRates(reporting_currency)
+        #: By campaign, what its newest record says.
         self.campaigns: dict[str, CampaignFacts] = {}
         #: Campaigns that were withdrawn; their facts still count, but they are no longer shown.
         self.archived: set[str] = set()
-        #: Campaigns that are paid in another currency than that of the reports.
+        #: Campaigns that are paid in another currency than that of the reports, now or at some time.
         self.foreign: set[str] = set()
-        self._records: dict[str, Campaign] = {}
+        #: By campaign, the records in order of the minute from which they hold. Those of archived campaigns stay: what their money
+        #: is worth does not change.
+        self._versions: dict[str, list[CampaignVersion]] = {}
 
     def register(self, campaign_id: str, record: Campaign | None) -> None:
-        """Take in a campaign's record; None archives it.
+        """Take in the only record of a campaign; None archives it.
 
         Raises:
             Rejection: when a field is wrong; what was known of the campaign stays.
         """
-        if record is None:
+        self.set_records(campaign_id, [] if record is None else [record])
+
+    def set_records(self, campaign_id: str, records: Sequence[Campaign]) -> None:
+        """Take in all records of a campaign; where there is none the campaign is archived.
+
+        Raises:
+            Rejection: when a field is wrong; what was known of the campaign stays.
+        """
+        if not records:
             self.campaigns.pop(campaign_id, None)
-            self._records.pop(campaign_id, None)
             self.archived.add(campaign_id)
-            self.foreign.discard(campaign_id)
             return
-        self.campaigns[campaign_id] = resolve(record, self.rates)
-        is_foreign = record.currency not in (None, self.rates.reporting)
+        versions = sorted((version_of(record) for record in records), key=lambda each: each.since)
+        newest = resolve(versions[-1].record, self.rates)
+        for version in versions[:-1]:
+            resolve(version.record, self.rates)
+        self._versions[campaign_id] = versions
+        self.campaigns[campaign_id] = newest
+        is_foreign = any(each.record.currency not in (None, self.rates.reporting) for each in versions)
         (self.foreign.add if is_foreign else self.foreign.discard)(campaign_id)
         self.archived.discard(campaign_id)
-        self._records[campaign_id] = record
 
     def set_rate(self, currency: str, valid_from: int, rate: Decimal | None) -> list[str]:
         """Take in a rate; return the campaigns in that currency, whose money is resolved anew."""
         self.rates.set(currency, valid_from, rate)
-        touched = [name for name, record in self._records.items() if record.currency == currency]
+        touched = [
+            campaign_id
+            for campaign_id, versions in self._versions.items()
+            if any(each.record.currency == currency for each in versions)
+        ]
         for campaign_id in touched:
-            self.campaigns[campaign_id] = resolve(self._records[campaign_id], self.rates)
+            if campaign_id in self.campaigns:
+                self.campaigns[campaign_id] = resolve(self._versions[campaign_id][-1].record, self.rates)
         return touched
 
     def facts(self, campaign_id: str) -> CampaignFacts:
         """What is known of a campaign; an unregistered one has the defaults."""
         return self.campaigns.get(campaign_id) or CampaignFacts(campaign_id)
 
-    def currency_of(self, campaign_id: str | None) -> str:
-        """The currency of amounts that name none."""
-        known = self.campaigns.get(campaign_id) if campaign_id is not None else None
-        return (known.currency if known else None) or self.rates.reporting
+    def facts_of_window(self, campaign_id: str, span: Interval | None) -> CampaignFacts:
+        """The same with the cost basis that holds at the start of a window; before the first record it is ``events``.
+
+        The whole history has the basis of the newest record.
+        """
+        facts = self.facts(campaign_id)
+        if facts.registered is None or span is None:
+            return facts
+        start, _ = span
+        version = self._version_at(campaign_id, start)
+        is_reported = version is not None and version.record.cost_basis == "reports"
+        return facts if is_reported == facts.is_reported else facts._replace(is_reported=is_reported)
+
+    def currency_of(self, campaign_id: str | None, at: int) -> str:
+        """The currency of amounts of an instant that name none."""
+        return self.registered_currency(campaign_id, at) or self.rates.reporting
+
+    def registered_currency(self, campaign_id: str | None, at: int) -> str | None:
+        """The same; None where no record of the campaign is known at all."""
+        if campaign_id is None or campaign_id not in self._versions:
+            return None
+        version = self._version_at(campaign_id, at)
+        return (version.record.currency if version else None) or self.rates.reporting
+
+    def currency_changes(self, campaign_id: str) -> list[int]:
+        """The instants at which the worth of amounts that name no currency may change."""
+        versions = self._versions.get(campaign_id, ())
+        rates = {at for each in versions for at in self.rates.changes_of(each.record.currency or "")}
+        return sorted(rates | {each.since for each in versions})
+
+    def _version_at(self, campaign_id: str, at: int) -> "CampaignVersion | None":
+        versions = self._versions[campaign_id]
+        index = bisect_right(versions, floor_to(at, MINUTE), key=lambda each: each.since)
+        return versions[index - 1] if index else None
+
+
+class CampaignVersion(NamedTuple):
+    """A record of a campaign, and the start of the minute from which it holds."""
+
+    since: int
+    record: Campaign
+
+
+def version_of(record: Campaign) -> CampaignVersion:
+    """A record with the instant from which it holds.
+
+    Raises:
+        Rejection: when ``valid_from`` is no instant.
+    """
+    valid_from = _optional(record.valid_from, "valid_from")
+    return CampaignVersion(_EVER if valid_from is None else effective_from(valid_from), record)
 
 
 def resolve(record: Campaign, rates: ExchangeRates) -> CampaignFacts:

@@ -93,7 +93,7 @@ class ReadingComposer:
         campaigns = campaign_codes.campaigns(codes)
         for code, campaign, tally in zip(codes.tolist(), campaigns.tolist(), tallies, strict=True):
             campaign_windows = CampaignWindows(self._windows, campaign)
-            facts = self._campaign_registry.facts(campaign_codes.names[campaign])
+            facts = self._campaign_registry.facts_of_window(campaign_codes.names[campaign], span)
             model = campaign_codes.model(code) or DECLARED
             yield compose(
                 campaign_windows,

@@ -111,7 +111,10 @@ class Targets(msgspec.Struct, frozen=True):
 
 
 class Campaign(msgspec.Struct, frozen=True):
-    """A campaign as registered; topic ``campaigns``, compacted by ``campaign_id``."""
+    """A campaign as registered; topic ``campaigns``, compacted by ``campaign_id``.
+
+    Records with ``valid_from`` under keys ``campaign_id|valid_from`` stand beside each other: each holds from its instant on.
+    """
 
     campaign_id: Identifier
     name: str | None = None
@@ -128,6 +131,7 @@ class Campaign(msgspec.Struct, frozen=True):
     cost_basis: Literal["events", "reports"] = "events"
     status: str | None = None
     targets: Targets | None = None
+    valid_from: Instant | None = None
 
 
 class FxRate(msgspec.Struct, frozen=True):

@@ -5,7 +5,6 @@ rounds half to even, once.
 """
 
 from decimal import Context, Decimal, Inexact
-from fractions import Fraction
 
 MICROS = 1_000_000
 MAX_UNITS = 10**12
@@ -54,16 +53,6 @@ def divide_half_even(numerator: int, denominator: int) -> int:
     if doubled > denominator or (doubled == denominator and quotient & 1):
         quotient += 1
     return quotient
-
-
-def convert(micros: int, rate: Decimal) -> int:
-    """Micros in the reporting currency, rounded half-even once (docs/contract.md, Currency).
-
-    >>> convert(1_000_000, Decimal("0.8765432"))
-    876543
-    """
-    exact = Fraction(rate) * micros
-    return divide_half_even(exact.numerator, exact.denominator)
 
 
 def ratio(numerator: int, denominator: int) -> float | None:

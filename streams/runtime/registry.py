@@ -16,7 +16,8 @@ import aiokafka
 import msgspec
 from aiokafka import TopicPartition
 
-from metrics.entities.campaigns import CampaignRegistry
+from metrics.entities.campaigns import CampaignRegistry, resolve
+from metrics.entities.registry_entries import RegistryEntries, named_and_instant
 from metrics.records.dead_letters import dead_letter
 from metrics.records.events import Campaign, FxRate
 from metrics.records.validation import decode, instant
@@ -65,7 +66,10 @@ class Registry:
         self._on_refused = on_refused
         self._consumer: aiokafka.AIOKafkaConsumer | None = None
         self._following: asyncio.Task[None] | None = None
-        self._rate_keys: dict[bytes, tuple[str, int]] = {}
+        self._rates: RegistryEntries[tuple[str, int], Decimal] = RegistryEntries()
+        self._campaigns: RegistryEntries[tuple[str, int | None], Campaign] = RegistryEntries()
+        #: By campaign, the instants from which its records were ever valid.
+        self._versions: dict[str, set[int | None]] = {}
 
     async def start(self) -> None:
         """Read both topics to their end, then follow them."""
@@ -151,33 +155,44 @@ class Registry:
         self._on_refused(refused)
 
     def _campaign(self, record: Any) -> None:
+        key: bytes = record.key or b""
         if record.value is None:
-            campaign_id = (record.key or b"").decode(errors="replace")
-            self.campaign_registry.register(campaign_id, None)
+            changed = self._campaigns.withdraw(key, self._campaigns_named(key))
         else:
             campaign = self._settings.reserved_names.registered(decode(_campaigns, record.value))
-            campaign_id = campaign.campaign_id
-            self.campaign_registry.register(campaign_id, campaign)
-        self._on_campaign(campaign_id)
+            resolve(campaign, self.campaign_registry.rates)
+            valid_from = None if campaign.valid_from is None else instant(campaign.valid_from, "valid_from")
+            changed = self._campaigns.put(key, (campaign.campaign_id, valid_from), campaign)
+        for campaign_id, valid_from in changed:
+            self._versions.setdefault(campaign_id, set()).add(valid_from)
+        for campaign_id in {each for each, _ in changed}:
+            found = [self._campaigns.value((campaign_id, at)) for at in self._versions[campaign_id]]
+            self.campaign_registry.set_records(campaign_id, [each for each in found if each is not None])
+            self._on_campaign(campaign_id)
+
+    def _campaigns_named(self, key: bytes) -> set[tuple[str, int | None]]:
+        """What the key of a tombstone names: every record of a campaign, or the one of an instant."""
+        campaign_id = key.decode(errors="replace")
+        found: set[tuple[str, int | None]] = {(campaign_id, at) for at in self._versions.get(campaign_id, ())}
+        named = named_and_instant(key)
+        return found | {(campaign_id, None)} if named is None else found | {named}
 
     def _rate(self, record: Any) -> None:
         key: bytes = record.key or b""
         if record.value is None:
-            known = self._rate_keys.get(key)
-            if known is not None:
-                self._set_rate(*known, None)
-            return
-        rate = decode(_rates, record.value)
-        if not rate.rate.is_finite() or not _LEAST_RATE <= rate.rate <= _LARGEST_RATE:
-            raise Rejection(
-                Reason.INVALID_FIELD, f"rate {rate.rate} is not between {_LEAST_RATE} and {_LARGEST_RATE}"
-            )
-        if len(rate.rate.as_tuple().digits) > _MOST_DIGITS:
-            raise Rejection(Reason.INVALID_FIELD, f"the rate has more than {_MOST_DIGITS} digits")
-        valid_from = instant(rate.valid_from, "valid_from")
-        self._rate_keys[key] = (rate.currency, valid_from)
-        self._set_rate(rate.currency, valid_from, rate.rate)
-
-    def _set_rate(self, currency: str, valid_from: int, rate: Decimal | None) -> None:
-        for campaign_id in self.campaign_registry.set_rate(currency, valid_from, rate):
-            self._on_campaign(campaign_id)
+            named = named_and_instant(key)
+            changed = self._rates.withdraw(key, set() if named is None else {named})
+        else:
+            rate = decode(_rates, record.value)
+            if not rate.rate.is_finite() or not _LEAST_RATE <= rate.rate <= _LARGEST_RATE:
+                raise Rejection(
+                    Reason.INVALID_FIELD, f"rate {rate.rate} is not between {_LEAST_RATE} and {_LARGEST_RATE}"
+                )
+            if len(rate.rate.as_tuple().digits) > _MOST_DIGITS:
+                raise Rejection(Reason.INVALID_FIELD, f"the rate has more than {_MOST_DIGITS} digits")
+            meaning = rate.currency, instant(rate.valid_from, "valid_from")
+            changed = self._rates.put(key, meaning, rate.rate)
+        for currency, valid_from in sorted(changed):
+            value = self._rates.value((currency, valid_from))
+            for campaign_id in self.campaign_registry.set_rate(currency, valid_from, value):
+                self._on_campaign(campaign_id)

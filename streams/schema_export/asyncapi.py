@@ -135,7 +135,7 @@ CHANNELS: tuple[Channel, ...] = (
         topics.CAMPAIGNS,
         "campaign",
         "Campaigns as registered; compacted. A null value archives the campaign.",
-        "The campaign_id.",
+        "The campaign_id; of several records that hold one after the other campaign_id|valid_from.",
         {
             "campaign_id": "c-1",
             "name": "Autumn search",

@@ -175,7 +175,11 @@ class AdJudge:
     def _convert(self, ads: AdColumns, row: int) -> int:
         code = ads.codes[CURRENCY, row]
         campaign = ads.texts[CAMPAIGN][ads.codes[CAMPAIGN, row]]
-        currency = ads.texts[CURRENCY][code] if code >= 0 else self._campaign_registry.currency_of(campaign)
+        currency = (
+            ads.texts[CURRENCY][code]
+            if code >= 0
+            else self._campaign_registry.currency_of(campaign, int(ads.at[row]))
+        )
         return self._campaign_registry.rates.converted(int(ads.micros[row]), currency, int(ads.at[row]))
 
     def _judge(self, record: Record, ads: AdColumns, row: int) -> int:
@@ -185,7 +189,7 @@ class AdJudge:
         not_in_future(at, record.timestamp, self._max_future)
         micros = 0
         if event.cost is not None:
-            currency = event.currency or self._campaign_registry.currency_of(event.campaign_id)
+            currency = event.currency or self._campaign_registry.currency_of(event.campaign_id, at)
             micros = self._campaign_registry.rates.micros(event.cost, currency, at)
         ads.at[row] = at
         ads.ids[row] = hash_id(event.event_id, self._seed)

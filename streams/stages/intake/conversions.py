@@ -172,7 +172,7 @@ class Conversions:
 
     def _micros(self, event: Order, name: str, at: int) -> int:
         amount = required(getattr(event, name), name)
-        currency = event.currency or self._campaign_registry.currency_of(event.campaign_id)
+        currency = event.currency or self._campaign_registry.currency_of(event.campaign_id, at)
         return self._campaign_registry.rates.micros(amount, currency, at)
 
 

@@ -71,7 +71,7 @@ class ReportSource:
 
     def _micros(self, amount: Decimal, currency: str | None, campaign: str | None, at: int) -> int:
         return self._campaign_registry.rates.micros(
-            amount, currency or self._campaign_registry.currency_of(campaign), at
+            amount, currency or self._campaign_registry.currency_of(campaign, at), at
         )
 
 

@@ -326,7 +326,8 @@ class RollupParts:
     def _own(self, code: int, tally: Tally, window: _Window, watermark: int | None) -> RollupPart:
         """What one campaign adds."""
         campaign_windows = CampaignWindows(self._merged_windows, code)
-        facts = self._campaign_registry.facts(self._merged_windows.campaign_codes.names[code])
+        campaign_id = self._merged_windows.campaign_codes.names[code]
+        facts = self._campaign_registry.facts_of_window(campaign_id, window.span)
         sums = window_sums(campaign_windows, facts, window.name, window.span, tally, watermark).sums
         length = baseline_length(facts, window.span, watermark)
         rate = facts.baseline_micros_per_day

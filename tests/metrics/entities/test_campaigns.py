@@ -43,8 +43,7 @@ def test_a_campaign_is_foreign_while_it_is_paid_in_another_currency():
         assert campaign_registry.foreign == are_foreign
     campaign_registry.register("c-1", Campaign("c-1", currency="USD"))
     campaign_registry.register("c-1", None)
-    assert campaign_registry.foreign == set()
-    assert campaign_registry.currency_of("c-1") == "EUR"
+    assert campaign_registry.foreign == {"c-1"}
 
 
 @pytest.mark.parametrize(
@@ -81,3 +80,37 @@ def test_a_rate_that_makes_money_too_large_leaves_it_unknown_in_whatever_order_b
             step()
         found.append(campaign_registry.facts("c").budget_micros)
     assert found == [None, None]
+
+
+# valid from    ever ────────── 1:00 ───────────── 3:00.500 (holds from 4:00)
+# currency      GBP             USD, by reports    none, by events
+def test_currency_and_basis_hold_by_event_time_and_all_else_by_the_newest_record():
+    campaign_registry = CampaignRegistry("EUR")
+    records = [
+        Campaign("c", currency="USD", cost_basis="reports", valid_from=60_000, channel="old"),
+        Campaign("c", valid_from=180_500, channel="new"),
+        Campaign("c", currency="GBP", channel="oldest"),
+    ]
+    campaign_registry.set_records("c", records)
+    times = (-(10**12), 59_999, 60_000, 239_999, 240_000)
+    assert [campaign_registry.currency_of("c", at) for at in times] == ["GBP", "GBP", "USD", "USD", "EUR"]
+    facts = [campaign_registry.facts_of_window("c", (at, at + 1)) for at in times]
+    assert [each.is_reported for each in facts] == [False, False, True, True, False]
+    assert {each.channel for each in facts} == {"new"}
+    assert campaign_registry.foreign == {"c"}
+
+
+def test_before_its_first_record_a_campaign_has_no_currency_of_its_own_and_counts_events():
+    campaign_registry = CampaignRegistry("EUR")
+    campaign_registry.register("c", Campaign("c", currency="USD", cost_basis="reports", valid_from=60_000))
+    assert campaign_registry.currency_of("c", 59_999) == "EUR"
+    assert not campaign_registry.facts_of_window("c", (0, 60_000)).is_reported
+    assert campaign_registry.facts_of_window("c", None).is_reported
+
+
+def test_what_the_money_of_an_archived_campaign_is_worth_does_not_change():
+    campaign_registry = CampaignRegistry("EUR")
+    campaign_registry.register("c", Campaign("c", currency="USD"))
+    campaign_registry.register("c", None)
+    assert campaign_registry.currency_of("c", 0) == "USD"
+    assert campaign_registry.registered_currency("d", 0) is None

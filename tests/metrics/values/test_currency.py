@@ -1,8 +1,11 @@
-"""Rates: the latest with valid_from ≤ event time, rounded once, nothing converted anew."""
+"""Rates: the latest that holds at the start of the minute of an event time, rounded once."""
 
 from decimal import Decimal
+from fractions import Fraction
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from metrics.entities.campaigns import CampaignRegistry
 from metrics.records.events import Campaign
@@ -10,19 +13,30 @@ from metrics.values.currency import ExchangeRates
 from metrics.values.errors import Reason, Rejection
 
 
-# rates  0.9@1000 ──────── 0.8@2000
-@pytest.mark.parametrize(("at", "micros"), [(1_000, 9_000_000), (1_999, 9_000_000), (2_000, 8_000_000)])
-def test_the_latest_rate_that_is_valid_then_counts(at, micros):
+# minutes      1 ──────── 2 ──────── 3 ──────── 4
+# rates        0.9@1:00   0.8@1:00.001 (holds from 2:00)    0.7@2:30, 0.6@2:59 (the later one holds from 3:00)
+@pytest.mark.parametrize(
+    ("at", "micros"),
+    [
+        (60_000, 9_000_000),
+        (119_999, 9_000_000),
+        (120_000, 8_000_000),
+        (179_999, 8_000_000),
+        (180_000, 6_000_000),
+    ],
+)
+def test_the_latest_rate_that_holds_at_the_start_of_the_minute_counts(at, micros):
     rates = ExchangeRates("EUR")
-    rates.set("USD", 2_000, Decimal("0.8"))
-    rates.set("USD", 1_000, Decimal("0.9"))
+    for valid_from, rate in ((179_000, "0.6"), (60_001, "0.8"), (150_000, "0.7"), (60_000, "0.9")):
+        rates.set("USD", valid_from, Decimal(rate))
+    assert rates.changes_of("USD") == [60_000, 120_000, 180_000, 180_000]
     assert rates.micros(Decimal(10), "USD", at) == micros
 
 
 def test_without_a_valid_rate_the_currency_is_unknown():
     rates = ExchangeRates("EUR")
-    rates.set("USD", 1_000, Decimal("0.9"))
-    for currency, at in (("USD", 999), ("XXX", 5_000), ("", 5_000)):
+    rates.set("USD", 60_000, Decimal("0.9"))
+    for currency, at in (("USD", 59_999), ("XXX", 500_000), ("", 500_000)):
         with pytest.raises(Rejection) as refused:
             rates.micros(Decimal(1), currency, at)
         assert refused.value.reason is Reason.UNKNOWN_CURRENCY
@@ -30,10 +44,10 @@ def test_without_a_valid_rate_the_currency_is_unknown():
 
 def test_a_withdrawn_rate_counts_no_more():
     rates = ExchangeRates("EUR")
-    rates.set("USD", 1_000, Decimal("0.9"))
-    rates.set("USD", 2_000, Decimal("0.8"))
-    rates.set("USD", 2_000, None)
-    assert (rates.micros(Decimal(10), "USD", 3_000), len(rates)) == (9_000_000, 1)
+    rates.set("USD", 60_000, Decimal("0.9"))
+    rates.set("USD", 120_000, Decimal("0.8"))
+    rates.set("USD", 120_000, None)
+    assert (rates.micros(Decimal(10), "USD", 180_000), len(rates)) == (9_000_000, 1)
 
 
 @pytest.mark.parametrize("amount", ["-1", "NaN", "1e400", "0.0000001"])
@@ -50,24 +64,34 @@ def test_conversion_rounds_half_to_even_once():
     assert [rates.micros(Decimal(n) / 1_000_000, "USD", 0) for n in (1, 3, 5)] == [0, 2, 2]
 
 
+@given(st.decimals("0.000000000001", "1000000000000", allow_nan=False), st.integers(0, 10**18))
+def test_twelve_decimals_of_a_rate_count_and_the_worth_is_rounded_as_pythons_round_does(rate, micros):
+    rates = ExchangeRates("EUR")
+    rates.set("USD", 0, rate)
+    parts = round(Fraction(rate) * 10**12)
+    assert rates.parts("USD", 0) == parts
+    exact = round(Fraction(parts, 10**12) * micros)
+    assert rates.worth(micros, "USD", 0) == (exact if exact < 10**18 else None)
+
+
 def test_money_of_a_campaign_waits_for_its_rate():
     campaign_registry = CampaignRegistry("EUR")
     campaign_registry.register(
-        "c", Campaign("c", currency="USD", budget=Decimal(10), other_cost=Decimal(5), starts_at=1_500)
+        "c", Campaign("c", currency="USD", budget=Decimal(10), other_cost=Decimal(5), starts_at=90_000)
     )
     assert (campaign_registry.facts("c").budget_micros, campaign_registry.facts("c").other_cost_micros) == (
         None,
         0,
     )
-    campaign_registry.set_rate("USD", 1_000, Decimal("0.9"))
+    campaign_registry.set_rate("USD", 60_000, Decimal("0.9"))
     assert (campaign_registry.facts("c").budget_micros, campaign_registry.facts("c").other_cost_micros) == (
         9_000_000,
         4_500_000,
     )
     assert (
-        campaign_registry.currency_of("c"),
-        campaign_registry.currency_of("unknown"),
-        campaign_registry.currency_of(None),
+        campaign_registry.currency_of("c", 0),
+        campaign_registry.currency_of("unknown", 0),
+        campaign_registry.currency_of(None, 0),
     ) == (
         "USD",
         "EUR",
