@@ -82,7 +82,7 @@ class CampaignRegistry:
             self.campaigns.pop(campaign_id, None)
             self.archived.add(campaign_id)
             return
-        versions = sorted((version_of(record) for record in records), key=lambda each: each.since)
+        versions = sorted(map(version_of, records), key=lambda each: each.valid_from)
         newest = resolve(versions[-1].record, self.rates)
         for version in versions[:-1]:
             resolve(version.record, self.rates)
@@ -146,10 +146,15 @@ class CampaignRegistry:
 
 
 class CampaignVersion(NamedTuple):
-    """A record of a campaign, and the start of the minute from which it holds."""
+    """A record of a campaign, and the instant from which it is valid; it holds from the start of that minute on."""
 
-    since: int
+    valid_from: int
     record: Campaign
+
+    @property
+    def since(self) -> int:
+        """The start of the minute."""
+        return effective_from(self.valid_from)
 
 
 def version_of(record: Campaign) -> CampaignVersion:
@@ -159,7 +164,7 @@ def version_of(record: Campaign) -> CampaignVersion:
         Rejection: when ``valid_from`` is no instant.
     """
     valid_from = _optional(record.valid_from, "valid_from")
-    return CampaignVersion(_EVER if valid_from is None else effective_from(valid_from), record)
+    return CampaignVersion(_EVER if valid_from is None else valid_from, record)
 
 
 def resolve(record: Campaign, rates: ExchangeRates) -> CampaignFacts:

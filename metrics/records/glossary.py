@@ -60,7 +60,7 @@ FIELDS: dict[str, str] = {
     "roi": "Target return on investment, in units of 1.",
     "rate": "How much of the reporting currency one unit is worth.",
     "requested_at": f"When the person asked to be forgotten: {_TIME}.",
-    "FxRate.valid_from": f"From when the rate holds, from the next whole minute on: {_TIME}.",
+    "FxRate.valid_from": f"From when the rate holds, from the start of that minute on: {_TIME}.",
     "Campaign.valid_from": f"From when currency and cost basis hold; absent: since ever: {_TIME}.",
     # readings
     "schema": "Name and number of this schema.",

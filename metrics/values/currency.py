@@ -1,6 +1,6 @@
 """Exchange rates into the reporting currency, valid from an instant on (docs/contract.md, Currency)."""
 
-from bisect import bisect_right
+from bisect import bisect_left
 from decimal import Decimal
 
 from metrics.values.errors import Reason, Rejection
@@ -13,18 +13,18 @@ _LARGEST_MICROS = MAX_UNITS * MICROS
 
 
 def effective_from(valid_from: int) -> int:
-    """The start of the first whole minute of which a rate holds; a minute has one rate.
+    """The start of the minute from which a rate holds; a minute has one rate.
 
-    >>> effective_from(60_000), effective_from(60_001)
-    (60000, 120000)
+    >>> effective_from(60_000), effective_from(119_999)
+    (60000, 60000)
     """
-    return -floor_to(-valid_from, MINUTE)
+    return floor_to(valid_from, MINUTE)
 
 
 class ExchangeRates:
     """Rates by currency; the reporting currency has rate 1 at all times.
 
-    A rate holds from the first whole minute after ``valid_from`` on, up to the next one.
+    A rate holds from the start of the minute of ``valid_from`` on; of several in one minute the last.
 
     >>> rates = ExchangeRates("EUR"); rates.set("USD", 60_000, Decimal("0.9"))
     >>> rates.micros(Decimal(10), "USD", at=60_500)
@@ -61,7 +61,7 @@ class ExchangeRates:
         if currency == self.reporting:
             return PARTS
         order = self._order.get(currency, ())
-        index = bisect_right(order, floor_to(at, MINUTE))
+        index = bisect_left(order, floor_to(at, MINUTE) + MINUTE)
         return self._by_currency[currency][order[index - 1]] if index else None
 
     def worth(self, micros: int, currency: str, at: int) -> int | None:

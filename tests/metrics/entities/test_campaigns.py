@@ -82,13 +82,13 @@ def test_a_rate_that_makes_money_too_large_leaves_it_unknown_in_whatever_order_b
     assert found == [None, None]
 
 
-# valid from    ever ────────── 1:00 ───────────── 3:00.500 (holds from 4:00)
+# valid from    ever ────────── 1:00 ───────────── 4:00.500 (from 4:00 on)
 # currency      GBP             USD, by reports    none, by events
 def test_currency_and_basis_hold_by_event_time_and_all_else_by_the_newest_record():
     campaign_registry = CampaignRegistry("EUR")
     records = [
         Campaign("c", currency="USD", cost_basis="reports", valid_from=60_000, channel="old"),
-        Campaign("c", valid_from=180_500, channel="new"),
+        Campaign("c", valid_from=240_500, channel="new"),
         Campaign("c", currency="GBP", channel="oldest"),
     ]
     campaign_registry.set_records("c", records)

@@ -14,7 +14,7 @@ from metrics.values.errors import Reason, Rejection
 
 
 # minutes      1 ──────── 2 ──────── 3 ──────── 4
-# rates        0.9@1:00   0.8@1:00.001 (holds from 2:00)    0.7@2:30, 0.6@2:59 (the later one holds from 3:00)
+# rates        0.9@1:00   0.8@2:00.001 (from 2:00 on)    0.7@3:30, 0.6@3:59 (the later one, from 3:00 on)
 @pytest.mark.parametrize(
     ("at", "micros"),
     [
@@ -27,7 +27,7 @@ from metrics.values.errors import Reason, Rejection
 )
 def test_the_latest_rate_that_holds_at_the_start_of_the_minute_counts(at, micros):
     rates = ExchangeRates("EUR")
-    for valid_from, rate in ((179_000, "0.6"), (60_001, "0.8"), (150_000, "0.7"), (60_000, "0.9")):
+    for valid_from, rate in ((239_000, "0.6"), (120_001, "0.8"), (210_000, "0.7"), (60_000, "0.9")):
         rates.set("USD", valid_from, Decimal(rate))
     assert rates.changes_of("USD") == [60_000, 120_000, 180_000, 180_000]
     assert rates.micros(Decimal(10), "USD", at) == micros
