@@ -24,6 +24,8 @@ class Cells:
     label: str
     #: Whether numbers and times are written by a machine (JSON, Parquet, spreadsheets' own cells).
     is_machine: bool
+    #: The lines before the column names, as they stand: SQL has them as ``_before``.
+    before: str = ""
     places: dict[str, str] = field(default_factory=dict)
     rows: int = 0
     _nulls: dict[tuple[str, tuple[str, ...]], list[str]] = field(default_factory=dict)

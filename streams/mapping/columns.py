@@ -42,7 +42,7 @@ _CLOCKS = (
     *(", %I:%M:%S %p", " %H:%M:%S.%f", " %H:%M:%S %z", "T%H:%M:%S", ":%H", " %H"),
 )
 #: A month is its first day where every cell of a column of days is a month; beside days it is a day that was cut off.
-_MONTH = "%Y-%m"
+_MONTHS = ("%Y-%m", "%b %Y", "%B %Y")
 _EPOCHS = {"epoch_s": 1_000, "epoch_ms": 1}
 _SAMPLE = 2_000
 
@@ -278,9 +278,8 @@ class _Column:
         )
         if not (other or offsets or wrong or self._spec.formats) and self._spec.type != "date":
             plain = f"CAST({text} AS TIMESTAMP)"
-            return Reading(
-                _instant(plain, zone) if self._spec.type == "time" else plain, "false", self._place
-            )
+            value = _instant(plain, zone) if self._spec.type == "time" else plain
+            return Reading(value, "false", self._place, is_local=iso > 0)
         found = ""
         if other and not self._spec.formats:
             formats = self._formats(text, has_days=iso > 0)
@@ -343,7 +342,7 @@ class _Column:
         order = self._frame.dates
         days = [*(_DAYS[order] if order else (*_DAYS["day-first"], *_DAYS["month-first"])), *_DAYS[""]]
         tried = [day + clock for day in days for clock in _CLOCKS]
-        tried += [_MONTH] if self._spec.type == "date" and not has_days else []
+        tried += _MONTHS if self._spec.type == "date" and not has_days else []
         reads = self._readable(sample, tried)
         most = max(reads.values(), default=0)
         if not most:

@@ -28,6 +28,11 @@ CREATE MACRO name_id(prefix, name) AS prefix || '-' || CASE
 CREATE MACRO url_param(url, name) AS nullif(url_decode(replace(
   regexp_extract(url, '(?:^|[?&#;\\s])' || name || '=([^&#\\s]+)', 1), '+', ' ')), '');
 
+-- The first or the last day of a line that is nothing but a day or two of them.
+CREATE MACRO day_said(text, place) AS CAST(try_strptime(regexp_extract(text,
+  '(?m)^\\W*(\\pL+ \\d\\d?, \\d{{4}}|\\d\\d? \\pL+ \\d{{4}})(?: [-\\x{{2013}}] (\\pL+ \\d\\d?, \\d{{4}}|\\d\\d? \\pL+ \\d{{4}}))?\\W*$', place),
+  ['%B %d, %Y', '%b %d, %Y', '%d %B %Y', '%d %b %Y']) AS DATE);
+
 CREATE MACRO decimals_of(currency) AS CASE
   WHEN upper(currency) IN ({_codes(_NO_DECIMALS)}) THEN 0
   WHEN upper(currency) IN ({_codes(_THREE_DECIMALS)}) THEN 3 ELSE 2 END;

@@ -93,9 +93,11 @@ class Engine:
         ):
             self.database.execute(f"CREATE TABLE {table}")
 
-    def read(self, label: str, batches: Iterable[Batch], *, is_machine: bool) -> Iterator[Cells]:
+    def read(
+        self, label: str, batches: Iterable[Batch], *, is_machine: bool, before: str = ""
+    ) -> Iterator[Cells]:
         """Take in a file; gives its cells after each batch, the last time complete."""
-        cells = Cells(len(self.files), label, is_machine)
+        cells = Cells(len(self.files), label, is_machine, before)
         self.files.append(cells)
         for _ in cells.fill(self.database, batches):
             yield cells
@@ -284,7 +286,7 @@ class _MappingRun:
         parts = []
         for cells in files:
             found = readings[cells.number]
-            shown = ["_row", f"{_hash(cells)} AS _hash"]
+            shown = ["_row", f"{_hash(cells)} AS _hash", f"{literal(cells.before)} AS _before"]
             shown += [
                 f"{_sql_of(found.get(column), specs[column], scales[column])} AS {quoted(column)}"
                 for column in kept
@@ -350,13 +352,17 @@ class _MappingRun:
         if key not in self._engine._readings:  # noqa: SLF001 - one object in two parts
             part = reading(self._database, cells, place, spec, frame, self._zone)
             self._engine._readings[key] = part  # noqa: SLF001
-            if spec.type in {"date", "time"} and self._said_zone is None and part.is_local:
-                self._engine.notes.add(
-                    f"nothing says in which zone the days of {cells.label} are: UTC is taken (--frame timezone=Europe/Paris)"
-                )
+            if spec.type == "time" and part.is_local:
+                self._note_zone(cells)
             if part.found:
                 self._engine.found.setdefault(cells.label, []).append(f"{name}: {part.found}")
         return self._engine._readings[key]  # noqa: SLF001
+
+    def _note_zone(self, cells: Cells) -> None:
+        if self._said_zone is None:
+            self._engine.notes.add(
+                f"nothing says in which zone the days of {cells.label} are: UTC is taken (--frame timezone=Europe/Paris)"
+            )
 
     def _note_faults(self, files: list[Cells], used: set[str]) -> None:
         for cells in files:
@@ -431,6 +437,9 @@ class _MappingRun:
         columns = {row[0]: row[1] for row in described}
         outcome = MappingOutcome(where, self._mapping, select, trace, table, columns, files, self._zone)
         self._engine.outcomes.append(outcome)
+        if any(columns[name] in {"DATE", "TIMESTAMP"} for name in columns if not name.startswith("_")):
+            for cells in files:
+                self._note_zone(cells)
         _Finish(self._engine, outcome).run()
         if counts:
             rows = "_row" if trace.kind == "row" else "unnest(_rows)"

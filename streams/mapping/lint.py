@@ -205,7 +205,7 @@ def _doubled_rows(engine: Engine) -> Iterator[LintFinding]:
 def _unregistered(engine: Engine) -> Iterator[LintFinding]:
     rows = _rows(
         engine,
-        f"SELECT DISTINCT campaign FROM ({_REPORTS}) WHERE campaign NOT IN "
+        f"SELECT DISTINCT campaign FROM ({_REPORTS}) WHERE contains(value, '\"spend\"') AND campaign NOT IN "
         "(SELECT key FROM records WHERE topic = 'campaigns' AND key IS NOT NULL "
         "AND json_extract_string(value, '$.cost_basis') = 'reports') ORDER BY 1 LIMIT 100",
     )
@@ -238,6 +238,15 @@ def _amounts(engine: Engine, reporting: str) -> Iterator[LintFinding]:
         "currency FROM records WHERE topic <> 'fx-rates' AND contains(value, '\"currency\"')) "
         "WHERE currency IS NOT NULL GROUP BY currency ORDER BY currency",
     )
+    ((count,),) = _rows(
+        engine,
+        "SELECT count(*) FROM records WHERE NOT contains(value, '\"currency\"') AND regexp_matches(value, "
+        "'\"(revenue|spend|cost|budget)\"')",
+    )
+    if count:
+        engine.notes.add(
+            f"{count} records have amounts without a currency: {reporting} is taken, the reporting currency"
+        )
     for currency, count, row, decimals, has_rate in rows:
         if currency != reporting and not has_rate:
             yield LintFinding(

@@ -65,6 +65,8 @@ class Source:
     is_machine: bool
     header: list[str]
     batches: Iterable[Batch]
+    #: The lines before the column names.
+    before: str = ""
     #: Lines that are no rows: line, reason, what was found.
     left: list[tuple[int, str, str]] = field(default_factory=list)
     #: How the file is written, for people.
@@ -190,21 +192,21 @@ def _delimited(
 ) -> Source:
     layout = layout_of(sample, wanted, frame.delimiter, frame.header)
     with opened() as text:
-        header = next(csv.reader(_after(text, layout), delimiter=layout.delimiter), [])
+        before = "".join(islice(text, layout.header - 1))
+        header: list[str] = next(_reader(text, layout), [])
     names = unique_names(header)
     found = [] if layout.delimiter == "," else [f"delimiter {layout.delimiter!r}"]
     if layout.before:
         found.append(f"column names on line {layout.header}")
-    source = Source(label, name, _BY_PEOPLE, [part for part in names if part], [], found=found)
+    source = Source(label, name, _BY_PEOPLE, [part for part in names if part], [], before, found=found)
     source.batches = _delimited_batches(source, opened, layout, names)
     return source
 
 
-def _after(text: io.TextIOWrapper, layout: Layout) -> io.TextIOWrapper:
+def _reader(text: io.TextIOWrapper, layout: Layout) -> Any:
+    """Rows of cells; some write their column names as ``"one", "two"``, with a blank before the mark."""
     csv.field_size_limit(_LARGEST_CELL)
-    for _ in range(layout.header - 1):
-        text.readline()
-    return text
+    return csv.reader(text, delimiter=layout.delimiter, skipinitialspace=True)
 
 
 def unique_names(header: Sequence[str]) -> list[str]:
@@ -287,7 +289,9 @@ def _delimited_batches(
 ) -> Iterator[Batch]:
     try:
         with opened() as text:
-            reader = csv.reader(_after(text, layout), delimiter=layout.delimiter)
+            for _ in islice(text, layout.header - 1):
+                pass
+            reader = _reader(text, layout)
             next(reader, None)
             yield from _Lines(source, names).batches(_numbered(reader, layout.header - 1))
     except UnicodeDecodeError as error:
@@ -468,7 +472,8 @@ def _sheet(label: str, opener: Callable[[], BinaryIO], frame: Frame, wanted: Wan
     found = [f"sheet {chosen!r}" + (f" (not read: {', '.join(others)})" if others else "")]
     if place:
         found.append(f"column names on line {place + 1}")
-    source = Source(label, label, _BY_PEOPLE, [name for name in names if name], [], found=found)
+    before = "\n".join(" ".join(filter(None, row)) for row in rows[:place])
+    source = Source(label, label, _BY_PEOPLE, [name for name in names if name], [], before, found=found)
     source.batches = _Lines(source, names).batches(_sheet_rows(rows, place + 1))
     return source
 

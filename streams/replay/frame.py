@@ -5,6 +5,7 @@ Pure: bytes and rows in, what was found out.
 
 import codecs
 import csv
+import io
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -127,7 +128,7 @@ def layout_of(
 
 def _rows(text: str, delimiter: str) -> Iterable[tuple[int, list[str]]]:
     """Rows with the line each begins on; the last may be cut off by the sample."""
-    lines = csv.reader(text.splitlines(keepends=True), delimiter=delimiter)
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
     last = 0
     try:
         for count, cells in enumerate(lines):

@@ -135,7 +135,9 @@ class _ReplayRun:
         return MappingError(f"the mapping does not read {source.label}; it reads {', '.join(wanted)}.")
 
     def _fill(self, path: Path, source: Source, takers: list[Mapping]) -> None:
-        for cells in self._engine.read(source.label, source.batches, is_machine=source.is_machine):
+        for cells in self._engine.read(
+            source.label, source.batches, is_machine=source.is_machine, before=source.before
+        ):
             self._progress(f"{source.label}: {cells.rows:,} rows read")
         self._engine.leave(cells, source.left)
         self.result._unread[source.label] = source.left  # noqa: SLF001

@@ -31,6 +31,14 @@ DOWNLOADS = {
             "google-beta": {"impressions": "800"},
         },
     ),
+    "google_ads of a range of days": (
+        (
+            'Campaign report of July 1, 2026\n"June 1, 2026 - June 30, 2026"\n'
+            "Campaign status,Campaign,Budget,Impr.,Interactions,Avg. cost,Cost,Currency code\n"
+            'Enabled,Alpha,50.00,"1,200",30,0.10,"1,045.10",USD\nTotal: Campaigns, --, --,"1,200",30,0.10,"1,045.10",USD\n'
+        ),
+        {"google-alpha": {"spend": "1045.1", "impressions": "1200"}},
+    ),
     "microsoft_ads": (
         (
             '"Report Name: Campaigns"\n"Report Time: 7/1/2026,7/2/2026"\n"Time Zone: (GMT-08:00) Pacific Time (US & Canada); Tijuana"\n'
@@ -115,6 +123,80 @@ def test_a_report_of_an_ad_platform_is_recognised_and_adds_up(run, name):
     assert run({"download.csv": content}, currency="USD").records == result.records
 
 
+GOOGLE = "Campaign,Currency code,Impr.,Clicks,Cost\nAlpha,USD,1,1,1.00\n"
+MICROSOFT = "TimePeriod,CampaignId,Impressions,Clicks,Spend,CurrencyCode\n2026-07-05,5,1,1,12.34,USD\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "period"),
+    [
+        ('Campaign report\n"June 1, 2026 - June 30, 2026"\n' + GOOGLE, ("2026-06-01", "2026-07-01")),
+        ("Campaign report\n1 September 2026 - 2 September 2026\n" + GOOGLE, ("2026-09-01", "2026-09-03")),
+        ('Report of May 1, 2026\n"June 7, 2026"\n' + GOOGLE, ("2026-06-07", "2026-06-08")),
+        (
+            GOOGLE.replace("Cost\n", "Cost,Month\n").replace("1.00\n", "1.00,Feb 2026\n"),
+            ("2026-02-01", "2026-03-01"),
+        ),
+        ('"Report Aggregation: Weekly"\n\n' + MICROSOFT, ("2026-07-05", "2026-07-12")),
+        ('"Report Aggregation: WeeklyStartingMonday"\n\n' + MICROSOFT, ("2026-07-05", "2026-07-12")),
+        ('"Report Aggregation: Monthly"\n\n' + MICROSOFT, ("2026-07-05", "2026-08-05")),
+        (MICROSOFT, ("2026-07-05", "2026-07-06")),
+        (
+            (
+                "Day,Reporting starts,Reporting ends,Campaign name,Amount spent (USD),Impressions\n"
+                "2026-06-02,2026-06-01,2026-06-30,Alpha,5,7\n"
+            ),
+            ("2026-06-02", "2026-06-03"),
+        ),
+    ],
+)
+def test_a_report_covers_the_days_that_its_rows_or_the_lines_above_them_say(run, content, period):
+    (report,) = run({"download.csv": content}, currency="USD").values("ad-reports")
+    assert (report["period_start"], report["period_end"]) == tuple(f"{day}T00:00:00Z" for day in period)
+
+
+def test_a_report_that_names_no_days_is_refused_and_says_what_to_do(run):
+    result = run({"download.csv": "Campaign report\nAll time\n" + GOOGLE}, currency="USD")
+    assert result.exit_code == 1
+    assert any("segment it by day" in note for note in result.notes)
+
+
+CLAIMS = {
+    "ga4_campaigns": (
+        (
+            "# Traffic acquisition: Session campaign\n# Account: Shop 20250101\n# Start date: 20260901\n# End date: 20260930\n"
+            "Session campaign,Sessions,Engaged sessions,Event count,Key events,Total revenue\n"
+            "spring-26,100,80,1000,5,120.5\n(direct),50,20,100,1,0\n(not set),3,1,3,0,0\n,153,101,1103,6,120.5\n"
+        ),
+        [("spring-26", "5", "2026-09-01", "2026-10-01")],
+    ),
+    "matomo_campaigns": (
+        (
+            "date,label,nb_uniq_visitors,nb_visits,nb_actions,nb_conversions,revenue\n2026-09-01,spring-26,9,10,30,2,0\n"
+            '2026-09-02,"news, letter",4,5,6,1,0\n'
+        ).encode("utf-16"),
+        [("spring-26", "2", "2026-09-01", "2026-09-02"), ("news, letter", "1", "2026-09-02", "2026-09-03")],
+    ),
+    "matomo_campaigns of months": (
+        "date,label,nb_visits,nb_conversions\n2026-09,spring-26,10,2\n",
+        [("spring-26", "2", "2026-09-01", "2026-10-01")],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+def test_conversions_that_web_analytics_claims_are_reports_without_spend(run, name):
+    content, wanted = CLAIMS[name]
+    result = run({"export.csv": content})
+    assert f"mapping {name.split()[0]}" in result.found["export.csv"]
+    assert [
+        (value["campaign_id"], value["conversions"], value["period_start"][:10], value["period_end"][:10])
+        for value in result.values()
+    ] == wanted
+    assert all("spend" not in value for value in result.values())
+    assert (result.exit_code, result.said()) == (0, "")
+
+
 SALES = {
     "hubspot_contacts": (
         (
@@ -159,6 +241,31 @@ SALES = {
     "marketo_leads": (
         "id,email,createdAt,updatedAt\n5,,2026-04-01T10:00:00Z,2026-04-02T10:00:00Z\n",
         [("5", "lead")],
+    ),
+    "vtiger_leads": (
+        (
+            '"Last Name", "Lead No", "Lead Source", "Lead Status", "Created Time"\r\n"A","LEA1","Web ""x""","Hot","15-01-2026 10:05 AM"\r\n'
+            '"B","LEA2","","Cold","02-01-2026 11:00 PM"\r\n'
+        ),
+        [("LEA2", "lead"), ("LEA1", "lead")],
+    ),
+    "salesforce_leads": (
+        (
+            '"Id","IsDeleted","CreatedDate","Status","IsConverted","ConvertedDate"\n"00Q1","false","2026-04-01T10:00:00.000+0000","New","false",""\n'
+            '"00Q2","false","2026-04-02T09:00:00.000+0000","Closed","true","2026-04-02"\n"00Q3","true","2026-04-02T09:00:00.000+0000","New","false",""\n'
+        ),
+        [("00Q1", "lead"), ("00Q2", "lead"), ("00Q2", "sql")],
+    ),
+    "zoho_leads": (
+        "Record Id,Lead Name,Company,Created Time,Lead Source,Lead Status\nzcrm_1,A B,AB,2020-04-10 20:12:31,Facebook,Lost Lead\n",
+        [("zcrm_1", "lead")],
+    ),
+    "zoho_leads of the API": (
+        (
+            "Id,Last_Name,Created_Time,Lead_Status,Converted_Date_Time\n1,A,2026-04-10T20:12:31+05:30,Contacted,\n"
+            "2,B,2026-04-10T20:12:32+05:30,Contacted,2026-04-12T08:00:00+05:30\n"
+        ),
+        [("1", "lead"), ("2", "lead"), ("2", "sql")],
     ),
     "shopify_orders": (
         (
@@ -220,7 +327,7 @@ def test_an_order_without_a_person_or_articles_keeps_the_campaign_of_its_link(ru
 def test_an_export_of_a_crm_or_a_shop_is_recognised_and_every_row_is_accounted_for(run, name):
     content, wanted = SALES[name]
     result = run({"export.csv": content}, currency="USD")
-    assert f"mapping {name}" in result.found["export.csv"]
+    assert f"mapping {name.split()[0]}" in result.found["export.csv"]
     shown = [
         (value["lead_id"], value["stage"])
         if "lead_id" in value

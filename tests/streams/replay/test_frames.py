@@ -182,6 +182,11 @@ sql = "SELECT id AS order_id, day AS occurred_at, total AS revenue FROM rows"
 """
 
 
+def test_lines_before_the_names_end_where_an_editor_shows_that_they_end(run):
+    result = run({"report.csv": "A report\u2028of two parts\x0c\nand more\n" + HEAD + ROWS}, GOOGLE)
+    assert figures(result) == BOTH
+
+
 @pytest.mark.parametrize(
     ("name", "text"),
     [
@@ -192,6 +197,7 @@ sql = "SELECT id AS order_id, day AS occurred_at, total AS revenue FROM rows"
         # Commas in every cell, and more of them than of the delimiter.
         ("orders.csv", "id;day;total;note\n1;2026-06-01;5,00;a, b, c, d, e\n"),
         ("orders.csv", "id,day,total,,\n1,2026-06-01,5.00,,\n"),
+        ("orders.csv", '"id", "day", "total"\r\n"1","2026-06-01","5.00"\r\n'),
         # Blank columns with something in them, and one that the rows leave out.
         ("orders.csv", "id,day,,total,\n1,2026-06-01,x,5.00\n"),
         ("orders.csv", "id,day,note,total,Note\n1,2026-06-01,a,5.00,b\n"),
