@@ -14,7 +14,7 @@ from metrics.values.errors import UNREADABLE, RoistreamError
 from metrics.values.time import DAY, to_millis
 from streams import topics
 from streams.settings import Settings
-from streams.transport.client_options import aiokafka_options
+from streams.transport.client_options import log_options
 
 KEPT_MS = 7 * DAY
 _READ_WITHIN_S = 120.0
@@ -51,12 +51,7 @@ class HourHistory:
     async def _read(self, now_ms: int) -> None:
         topic = self._settings.topic(topics.CAMPAIGN_KPIS)
         partitions = [TopicPartition(topic, number) for number in range(self._settings.partitions)]
-        consumer = AIOKafkaConsumer(
-            **aiokafka_options(self._settings),
-            group_id=None,
-            auto_offset_reset="earliest",
-            isolation_level="read_committed",
-        )
+        consumer = AIOKafkaConsumer(**log_options(self._settings))
         try:
             await consumer.start()
             consumer.assign(partitions)

@@ -15,7 +15,7 @@ from streams import topics
 from streams.board.audit_trail import AuditEntry, AuditTrail, Kind
 from streams.settings import Settings
 from streams.state.codec import partition_of
-from streams.transport.client_options import aiokafka_options
+from streams.transport.client_options import aiokafka_options, log_options
 
 _SEND_WITHIN_S = 10.0
 _RETRY_EVERY_S = 2.0
@@ -120,13 +120,7 @@ class KafkaGateway:
     async def follow(self) -> None:
         """Read the topics from their beginning until cancelled; a broker that is gone is waited for."""
         while True:
-            consumer = AIOKafkaConsumer(
-                *map(self._settings.topic, KINDS),
-                **aiokafka_options(self._settings),
-                group_id=None,
-                auto_offset_reset="earliest",
-                isolation_level="read_committed",
-            )
+            consumer = AIOKafkaConsumer(*map(self._settings.topic, KINDS), **log_options(self._settings))
             try:
                 await consumer.start()
                 while True:

@@ -9,7 +9,7 @@ from aiokafka import TopicPartition
 
 from streams.settings import Settings
 from streams.stages.budget.stage import INPUTS, BudgetStage
-from streams.transport.client_options import aiokafka_options
+from streams.transport.client_options import log_options
 
 log = logging.getLogger(__name__)
 
@@ -31,14 +31,7 @@ async def follow(settings: Settings, board: BudgetStage, positions: dict[tuple[s
         for name in INPUTS
         for number in range(settings.partitions)
     ]
-    consumer = aiokafka.AIOKafkaConsumer(
-        group_id=None,
-        enable_auto_commit=False,
-        isolation_level="read_committed",
-        auto_offset_reset="earliest",
-        fetch_max_wait_ms=_POLL_MS,
-        **aiokafka_options(settings),
-    )
+    consumer = aiokafka.AIOKafkaConsumer(fetch_max_wait_ms=_POLL_MS, **log_options(settings))
     await consumer.start()
     try:
         consumer.assign(partitions)

@@ -26,7 +26,7 @@ from streams import topics
 from streams.process import now_ms
 from streams.settings import Settings
 from streams.stages.budget.stage import RefusedRecord
-from streams.transport.client_options import aiokafka_options
+from streams.transport.client_options import log_options
 
 log = logging.getLogger(__name__)
 
@@ -74,12 +74,7 @@ class Registry:
     async def start(self) -> None:
         """Read both topics to their end, then follow them."""
         consumer = aiokafka.AIOKafkaConsumer(
-            *(self._settings.topic(name) for name in topics.REGISTRIES),
-            group_id=None,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            isolation_level="read_committed",
-            **aiokafka_options(self._settings),
+            *map(self._settings.topic, topics.REGISTRIES), **log_options(self._settings)
         )
         self._consumer = consumer
         await consumer.start()

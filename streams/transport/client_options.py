@@ -29,6 +29,21 @@ def aiokafka_options(settings: Settings) -> dict[str, Any]:
     return _options(settings)
 
 
+def log_options(settings: Settings) -> dict[str, Any]:
+    """Options of an ``AIOKafkaConsumer`` that reads logs from their first record and without a group: committed records only.
+
+    Raises:
+        SettingError: as ``aiokafka_options``.
+    """
+    return {
+        "group_id": None,
+        "enable_auto_commit": False,
+        "auto_offset_reset": "earliest",
+        "isolation_level": "read_committed",
+        **_options(settings),
+    }
+
+
 def _options(settings: Settings) -> dict[str, Any]:
     protocol = settings.broker_security_protocol
     options: dict[str, Any] = {"bootstrap_servers": settings.bootstrap, "security_protocol": protocol}

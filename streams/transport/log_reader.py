@@ -11,7 +11,7 @@ from aiokafka.consumer.fetcher import FetchResult
 from metrics.values.errors import StateError
 from streams.settings import Settings
 from streams.topics import MAX_MESSAGE_BYTES
-from streams.transport.client_options import aiokafka_options
+from streams.transport.client_options import log_options
 from streams.transport.record_batches import keep_raw_records, unpack_each
 
 _WAIT_S = 1.0
@@ -33,13 +33,9 @@ async def read_whole(
     keep_raw_records()
     tp = TopicPartition(settings.topic(topic), partition)
     consumer = aiokafka.AIOKafkaConsumer(
-        group_id=None,
-        enable_auto_commit=False,
-        isolation_level="read_committed",
-        auto_offset_reset="earliest",
         max_partition_fetch_bytes=MAX_MESSAGE_BYTES,
         fetch_max_wait_ms=50,  # requests for offsets queue behind a fetch that waits at the end of the log
-        **aiokafka_options(settings),
+        **log_options(settings),
     )
     consumer.assign([tp])
     try:
