@@ -95,7 +95,8 @@ def compose(
     """
     sums, other, spread_ratio = window_sums(campaign_windows, facts, window, span, tally, version.watermark)
     is_declared = model == DECLARED
-    whole = sums if window == TOTAL_WINDOW else _brought(total)
+    # What the history cost plays no part in a window's KPIs.
+    whole = sums if window == TOTAL_WINDOW else _sums(total, None, 0)
     if not is_declared:
         sums = in_units(sums)
         whole = sums if window == TOTAL_WINDOW else in_units(whole)
@@ -198,21 +199,7 @@ def window_sums(
     events: ReportShare = ReportShare(tally.impressions, tally.clicks, tally.spend_micros)
     reported = reported_share(campaign_windows, window, span)
     used, unused = (reported, events) if facts.is_reported else (events, reported)
-    sums = Sums(
-        impressions=used.impressions if used else None,
-        clicks=used.clicks if used else None,
-        leads=tally.leads,
-        mqls=tally.mqls,
-        sqls=tally.sqls,
-        orders=tally.orders,
-        new_customers=tally.new_customers,
-        cancelled_orders=tally.cancelled_orders,
-        spend_micros=used.spend_micros if used else None,
-        other_cost_micros=other_cost(facts, span, watermark),
-        revenue_micros=tally.revenue_micros,
-        refunds_micros=tally.refunds_micros,
-        cost_of_goods_micros=tally.cost_of_goods_micros,
-    )
+    sums = _sums(tally, used, other_cost(facts, span, watermark))
     spread = ratio(used.spread_micros, used.spend_micros) if facts.is_reported and used else None
     other = OtherBasis(
         impressions=unused.impressions if unused else None,
@@ -222,22 +209,22 @@ def window_sums(
     return WindowSums(sums, other, spread)
 
 
-def _brought(whole: Tally) -> Sums:
-    """What conversions have brought in a campaign's history; what it cost plays no part in a window's KPIs."""
+def _sums(tally: Tally, cost: ReportShare | None, other_cost_micros: int) -> Sums:
+    """Conversions of a tally beside delivery and spend of a cost basis, None where nothing is known of them."""
     return Sums(
-        impressions=None,
-        clicks=None,
-        leads=whole.leads,
-        mqls=whole.mqls,
-        sqls=whole.sqls,
-        orders=whole.orders,
-        new_customers=whole.new_customers,
-        cancelled_orders=whole.cancelled_orders,
-        spend_micros=None,
-        other_cost_micros=0,
-        revenue_micros=whole.revenue_micros,
-        refunds_micros=whole.refunds_micros,
-        cost_of_goods_micros=whole.cost_of_goods_micros,
+        impressions=cost.impressions if cost else None,
+        clicks=cost.clicks if cost else None,
+        leads=tally.leads,
+        mqls=tally.mqls,
+        sqls=tally.sqls,
+        orders=tally.orders,
+        new_customers=tally.new_customers,
+        cancelled_orders=tally.cancelled_orders,
+        spend_micros=cost.spend_micros if cost else None,
+        other_cost_micros=other_cost_micros,
+        revenue_micros=tally.revenue_micros,
+        refunds_micros=tally.refunds_micros,
+        cost_of_goods_micros=tally.cost_of_goods_micros,
     )
 
 
