@@ -14,6 +14,7 @@ from aiohttp import web
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from metrics.attribution.models import MODELS
 from metrics.budget.records import AlertSignal, BoardCard, BudgetDecision
 from metrics.records.kpi_reading import RollingWindow
 from metrics.values.errors import RoistreamError
@@ -50,6 +51,7 @@ MAX_BODY_BYTES = 1024 * 1024
 #: Pages that are open at once; each holds a connection.
 MAX_LISTENERS = 200
 _WINDOWS: Sequence[str] = get_args(RollingWindow)
+_MODELS = ("declared", *MODELS)
 _REMEMBERED_ALERTS = 50_000
 _REMEMBERED_DECISIONS = 10_000
 #: Decisions on one campaign: as many at once, and one more after each such time.
@@ -175,13 +177,14 @@ class BoardRoutes:
         campaign_id = request.match_info["campaign_id"]
         model = request.query.get("model", "declared")
         try:
-            readings = await self._readings(campaign_id, model)
+            by_model = await self._readings(campaign_id)
         except (RedisError, OSError) as error:
             return _no_redis(error)
         is_known = WHO in request
         card = self.cards.encoded.get(campaign_id) if is_known else self.cards.public(campaign_id)
         entries = self.audit_trail.newest(campaign_id) if is_known else None
-        if card is None and not readings and not entries:
+        readings = by_model.get(model, {})
+        if card is None and not by_model and not entries:
             return refusal(404, f"There is no campaign {campaign_id!r} on the board or in the views.")
         return answer(
             {
@@ -189,20 +192,23 @@ class BoardRoutes:
                 "card": card,
                 "model": model,
                 "readings": readings,
+                "by_model": by_model,
                 "trail": entries,
             }
         )
 
-    async def _readings(self, campaign_id: str, model: str) -> dict[str, msgspec.Raw]:
+    async def _readings(self, campaign_id: str) -> dict[str, dict[str, msgspec.Raw]]:
+        """The newest readings of one campaign by model and window."""
+        asked = [(model, window) for model in _MODELS for window in _WINDOWS]
         async with self.redis.pipeline(transaction=False) as pipeline:
-            for window in _WINDOWS:
+            for model, window in asked:
                 pipeline.hget(f"roistream:kpis:{model}:{window}", campaign_id)
             found = await pipeline.execute()
-        return {
-            window: msgspec.Raw(value)
-            for window, value in zip(_WINDOWS, found, strict=True)
-            if value is not None
-        }
+        by_model: dict[str, dict[str, msgspec.Raw]] = {}
+        for (model, window), value in zip(asked, found, strict=True):
+            if value is not None:
+                by_model.setdefault(model, {})[window] = msgspec.Raw(value)
+        return by_model
 
     async def _get_trail(self, request: web.Request) -> web.Response:
         text = request.query.get("limit", "200")

@@ -1,11 +1,23 @@
-"""The page: plain files beside this module, read once, told by their content's hash. No build, no template."""
+"""The page: plain files beside this module, read once, told by their content's hash. No build.
+
+The page names its languages and all of its modules, so that a browser asks for these at once and not one after the other; a
+language's texts are its catalogue (gettext), as JSON.
+"""
 
 import hashlib
+import io
+from collections.abc import Callable
+from gettext import GNUTranslations
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import NamedTuple
 
+import msgspec
 from aiohttp import web
+from babel import Locale
+from babel.messages.catalog import Catalog
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
 
 from streams.board.middleware import Handler
 
@@ -15,7 +27,11 @@ _KINDS = {
     ".js": "text/javascript",
     ".svg": "image/svg+xml",
     ".webmanifest": "application/manifest+json",
+    ".json": "application/json",
 }
+_NUMBER = "number of the form"
+#: Paths that show the page; it looks at the address itself.
+_PLACES = ("/", "/board", "/campaigns/{campaign_id}")
 
 
 class _File(NamedTuple):
@@ -25,11 +41,63 @@ class _File(NamedTuple):
 
 
 def routes() -> list[web.RouteDef]:
-    """The page at ``/`` and each of its files under ``/static/``; no other path is ever read."""
+    """The page at its places and each of its files under ``/static/``; no other path is ever read."""
     found = _found(files("streams.board") / "static")
+    languages = {
+        each.name.removesuffix(".po"): catalogue(each.name.removesuffix(".po"), each.read_bytes())
+        for each in (files("streams") / "locale").iterdir()
+        if each.name.endswith(".po")
+    }
+    found |= {f"messages/{name}.json": _file(body, ".json") for name, body in languages.items()}
     index = found.pop("index.html")
-    paths = {"/": index, **{f"/static/{name}": file for name, file in found.items()}}
+    page = _file(_completed(index.body, ["en", *sorted(languages)], sorted(found)), ".html")
+    paths = {
+        **dict.fromkeys(_PLACES, page),
+        **{f"/static/{name}": file for name, file in found.items()},
+    }
     return [web.get(path, _handler(file)) for path, file in paths.items()]
+
+
+def catalogue(language: str, source: bytes) -> bytes:
+    """A gettext catalogue as the page reads it.
+
+    Args:
+        language: its code, as ``fr``.
+        source: the ``.po`` file.
+
+    Returns:
+        JSON: ``texts`` by their English (a form for each plural), ``forms`` the form of each plural category of the language (CLDR).
+    """
+    found = read_po(io.BytesIO(source), locale=language)
+    texts = {
+        message.id[0] if isinstance(message.id, tuple) else message.id: (
+            message.string if isinstance(message.string, tuple) else (message.string,)
+        )
+        for message in found
+        if message.id
+    }
+    category = Locale.parse(language).plural_form
+    form = _forms(found)
+    forms = {category(count): form(count) for count in (*range(200), 1_000_000)}
+    return msgspec.json.encode({"texts": texts, "forms": forms})
+
+
+def _forms(found: Catalog) -> Callable[[int], int]:
+    """Which plural form of a catalogue goes with a count: asked of gettext by a message whose forms are their own numbers."""
+    found.add((_NUMBER, _NUMBER), tuple(map(str, range(found.num_plurals))))
+    buffer = io.BytesIO()
+    write_mo(buffer, found)
+    buffer.seek(0)
+    translations = GNUTranslations(buffer)
+    return lambda count: int(translations.ngettext(_NUMBER, _NUMBER, count))
+
+
+def _completed(index: bytes, languages: list[str], names: list[str]) -> bytes:
+    modules = "".join(
+        f'<link rel="modulepreload" href="/static/{name}">' for name in names if name.endswith(".js")
+    )
+    text = index.decode().replace('data-languages="en"', f'data-languages="{" ".join(languages)}"')
+    return text.replace("</head>", f"{modules}</head>").encode()
 
 
 def _found(folder: Traversable, prefix: str = "") -> dict[str, _File]:
@@ -39,10 +107,12 @@ def _found(folder: Traversable, prefix: str = "") -> dict[str, _File]:
         if each.is_dir():
             found |= _found(each, f"{prefix}{each.name}/")
         elif suffix in _KINDS:
-            body = each.read_bytes()
-            tag = f'"{hashlib.sha256(body).hexdigest()[:16]}"'
-            found[prefix + each.name] = _File(body, _KINDS[suffix], tag)
+            found[prefix + each.name] = _file(each.read_bytes(), suffix)
     return found
+
+
+def _file(body: bytes, suffix: str) -> _File:
+    return _File(body, _KINDS[suffix], f'"{hashlib.sha256(body).hexdigest()[:16]}"')
 
 
 def _handler(file: _File) -> Handler:

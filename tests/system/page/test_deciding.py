@@ -15,7 +15,7 @@ def test_a_wrong_token_is_refused_and_the_right_one_opens_the_board(browser, add
     seeding.fill(store, [seeding.card("c-1")])
     with browser.new_context() as context:
         page = context.new_page()
-        page.goto(address)
+        page.goto(f"{address}/board")
         page.get_by_label("Your name").fill("Ana")
         page.get_by_label("Token").fill("a token that is wrong")
         page.get_by_role("button", name="Log in").click()
@@ -193,7 +193,7 @@ def test_a_budget_is_set_from_the_details(opened, settings):
     card(page, "Price guide").click()
     page.get_by_role("button", name="Set budget").click()
     field = page.get_by_label("New budget in EUR")
-    expect(field).to_have_value("1000")
+    expect(field).to_have_value("1,000")
     field.fill("1250,50")
     give_reason(page)
     assert str(decided(settings, "bud-1").budget) == "1250.50"

@@ -30,6 +30,7 @@ def test_details_show_evidence_figures_and_history_and_the_trail_goes_on(opened,
     shown = next(each for each in cards if each.evidence["cpl"].verdict == "bad")
     card(page, shown.name).click()
     dialog = page.get_by_role("dialog", name=shown.name)
+    dialog.get_by_text("The figures of the test").click()
     expect(dialog.get_by_role("row", name="CPL €4.00 misses target")).to_be_visible()
     expect(dialog.get_by_text("CPL surely misses its target: it is likely between")).to_be_visible()
     expect(dialog.get_by_role("columnheader", name="7d")).to_be_visible()

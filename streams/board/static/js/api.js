@@ -1,5 +1,7 @@
 // The board's HTTP API. Errors carry the sentence the server says.
 
+import { t } from "./i18n.js";
+
 export class ApiError extends Error {
   constructor(status, message) {
     super(message);
@@ -18,10 +20,10 @@ async function call(method, path, body) {
       cache: "no-store",
     });
   } catch {
-    throw new ApiError(0, "The board does not answer; nothing was sent. Is it running?");
+    throw new ApiError(0, t("The board does not answer; nothing was sent. Is it running?"));
   }
   const answer = await response.json().catch(() => ({}));
-  if (!response.ok) throw new ApiError(response.status, answer.error ?? `The board answers ${response.status}.`);
+  if (!response.ok) throw new ApiError(response.status, answer.error ?? t("The board answers {status}.", { status: response.status }));
   return answer;
 }
 
@@ -30,6 +32,7 @@ export const api = {
   login: (token, name) => call("POST", "/api/session", { token, name }),
   logout: () => call("DELETE", "/api/session"),
   campaign: (id) => call("GET", `/api/campaigns/${encodeURIComponent(id)}`),
+  readings: (window) => call("GET", `/api/campaigns?window=${window}`),
   trail: (limit = 300) => call("GET", `/api/trail?limit=${limit}`),
   decide: (decision) => call("POST", "/api/decisions", decision),
   simulate: (preset) => call("POST", "/api/simulate", { preset }),

@@ -1,7 +1,8 @@
 // One card: made once, and brought up to date where a figure differs.
 
 import { byId, h, setAttribute, setHidden, setText } from "./dom.js";
-import { action, evidence, hold, kpi, KPIS, money, pace, time } from "./format.js";
+import { action, columnName, evidence, hold, kpi, KPIS, leaning, money, pace, shortened, targetFigure, targetOf, time } from "./format.js";
+import { n, t } from "./i18n.js";
 import { draw } from "./spark.js";
 import { nameOf, PATIENCE_MS } from "./store.js";
 
@@ -15,9 +16,9 @@ export function makeCard(id) {
   article.dataset.campaign = id;
   const figures = new Map();
   for (const name of FIGURES) {
-    const value = h("dd");
-    find("dl").append(h("div", { title: KPIS[name].title }, h("dt", {}, KPIS[name].label), value));
-    figures.set(name, value);
+    const value = h("dd"), heading = h("dt");
+    find("dl").append(h("div", { title: KPIS[name].title }, heading, value));
+    figures.set(name, { value, heading });
   }
   return {
     item, article, figures,
@@ -32,15 +33,18 @@ export function makeCard(id) {
 /** Shows a card as it is now. */
 export function updateCard(parts, card, window, pending) {
   const name = nameOf(card);
-  setText(parts.name, name);
+  setText(parts.name, shortened(name));
   setAttribute(parts.name, "title", name === card.campaign_id ? name : `${name} (${card.campaign_id})`);
   setAttribute(parts.article, "aria-label", label(card, window));
-  setText(parts.channel, card.channel ?? "no channel");
+  setText(parts.channel, card.channel ?? t("no channel"));
   setText(parts.status, card.status ?? "");
   setHidden(parts.status, !card.status);
   updateBudget(parts, card);
   const figures = card.kpis[window] ?? {};
-  for (const [key, node] of parts.figures) setText(node, kpi(key, figures[key], card.currency));
+  for (const [key, { value, heading }] of parts.figures) {
+    setText(value, kpi(key, figures[key], card.currency));
+    setText(heading, withTarget(card, key));
+  }
   draw(parts.spark, card.sparkline, card.currency);
   updateVerdicts(parts, card);
   setHidden(parts.hold, !card.hold);
@@ -58,10 +62,22 @@ function updateBudget(parts, card) {
   // One notch per card, as long as notches can be told apart.
   const notches = card.cards_total > 1 && card.cards_total <= 24 ? `${(100 / card.cards_total).toFixed(3)}%` : "100%";
   if (parts.bar.style.getPropertyValue("--notch") !== notches) parts.bar.style.setProperty("--notch", notches);
+  const values = { spent: money(card.spent_micros, card.currency), budget: money(card.budget_micros, card.currency) };
   setText(parts.budget, card.budget_micros > 0
-    ? [`${money(card.spent_micros, card.currency)} of ${money(card.budget_micros, card.currency)}`,
-      `${card.cards_done} of ${card.cards_total} cards`, pace(card)].filter(Boolean).join(" · ")
-    : `${money(card.spent_micros, card.currency)} spent · no budget set`);
+    ? [t("{spent} of {budget}", values), cards(card), pace(card)].filter(Boolean).join(" · ")
+    : t("{spent} spent · no budget set", values));
+}
+
+/** How much of the budget has been given out; a budget of very many cards says the size of one. */
+function cards(card) {
+  if (card.cards_total <= 24) return n("{done} of {count} card", "{done} of {count} cards", card.cards_total, { done: card.cards_done });
+  return t("released in steps of {amount}", { amount: money(card.card_micros, card.currency) });
+}
+
+/** A KPI's name with what it is measured by: "CPL ≤ 5.00". */
+function withTarget(card, key) {
+  const target = key === "roi_net_profit" ? "roi" : key, goal = targetOf(card, target);
+  return goal === null ? KPIS[key].label : `${KPIS[key].label} ${target === "cpl" ? "≤" : "≥"} ${targetFigure(target, goal, card.currency)}`;
 }
 
 function updateVerdicts(parts, card) {
@@ -69,8 +85,9 @@ function updateVerdicts(parts, card) {
   while (parts.verdicts.children.length > all.length) parts.verdicts.lastElementChild.remove();
   all.forEach((one, at) => {
     const node = parts.verdicts.children[at] ?? parts.verdicts.appendChild(h("li"));
-    setText(node, evidence(one));
+    setText(node, evidence(card, one));
     setAttribute(node, "data-verdict", one.verdict);
+    setAttribute(node, "data-leaning", leaning(card, one) ?? "");
   });
   const worst = all.some((each) => each.verdict === "bad") ? "bad"
     : all.some((each) => each.verdict === "good") ? "good" : "inconclusive";
@@ -81,30 +98,30 @@ function updateProposal(parts, card, name) {
   setHidden(parts.proposal, !card.proposal);
   if (!card.proposal) return setText(parts.proposed, "");
   setText(parts.proposed, `${proposed(card)}: ${action(card.proposal)}. ${card.proposal.reason}`
-    + (card.proposed_until ? ` Lapses ${time(card.proposed_until)}.` : ""));
-  setAttribute(parts.approve, "aria-label", `Approve for ${name}`);
-  setAttribute(parts.reject, "aria-label", `Reject for ${name}`);
+    + (card.proposed_until ? ` ${t("Lapses {time}.", { time: time(card.proposed_until) })}` : ""));
+  setAttribute(parts.approve, "aria-label", t("Approve for {name}", { name }));
+  setAttribute(parts.reject, "aria-label", t("Reject for {name}", { name }));
 }
 
 /** Under observe nobody waits for an answer. */
-const proposed = (card) => card.proposal.mode === "observe" ? "Would do (observe)" : "Proposed";
+const proposed = (card) => card.proposal.mode === "observe" ? t("Would do (observe)") : t("Proposed");
 
 function updatePending(parts, pending) {
   setHidden(parts.pending, !pending);
   if (!pending) return setText(parts.pending, "");
   const isLate = Date.now() - pending.at > PATIENCE_MS;
   return setText(parts.pending, isLate
-    ? `Sent: ${pending.text}. No answer from the controller yet; is a worker running?`
-    : `Sent: ${pending.text}. Waiting for the controller …`);
+    ? t("Sent: {text}. No answer from the controller yet; is a worker running?", pending)
+    : t("Sent: {text}. Waiting for the controller …", pending));
 }
 
 /** A card in a sentence, for who hears the page. */
 function label(card, window) {
-  const parts = [nameOf(card), card.channel ?? "", `column ${card.column}`,
-    `${money(card.spent_micros, card.currency)} of ${money(card.budget_micros, card.currency)} spent`];
+  const parts = [nameOf(card), card.channel ?? "", t("column {column}", { column: columnName(card.column) }),
+    t("{spent} of {budget} spent", { spent: money(card.spent_micros, card.currency), budget: money(card.budget_micros, card.currency) })];
   const figures = card.kpis[window] ?? {};
   for (const key of FIGURES) if (figures[key] != null) parts.push(`${KPIS[key].label} ${kpi(key, figures[key], card.currency)}`);
-  for (const one of Object.values(card.evidence)) parts.push(evidence(one).slice(2));
+  for (const one of Object.values(card.evidence)) parts.push(evidence(card, one).slice(2));
   if (pace(card)) parts.push(pace(card));
   if (card.hold) parts.push(hold(card.hold));
   if (card.proposal) parts.push(`${proposed(card)}: ${action(card.proposal)}`);

@@ -2,19 +2,21 @@
 
 import { api } from "./api.js";
 import { announce, byId, h, setHidden } from "./dom.js";
-import { action, consequence, decision as words, money } from "./format.js";
+import { action, columnName, consequence, decision as words, money, parsedAmount } from "./format.js";
+import { locale, t } from "./i18n.js";
 import { COLUMNS, nameOf } from "./store.js";
 
 const TITLES = {
-  move: "Move", approve: "Approve for", reject: "Reject for", pause: "Pause", resume: "Resume", set_budget: "Set the budget of",
+  move: t("Move {name}"), approve: t("Approve for {name}"), reject: t("Reject for {name}"),
+  pause: t("Pause {name}"), resume: t("Resume {name}"), set_budget: t("Set the budget of {name}"),
 };
 const CONSEQUENCES = {
-  move: "In test and scale ad platforms are told to run it, in every other column to stop it.",
-  pause: "Ad platforms are told to stop it, until someone resumes it.",
-  resume: "Ad platforms are told to run it; the evidence begins anew.",
-  set_budget: "Ad platforms are told the new budget of the whole flight.",
+  move: t("In test and scale ad platforms are told to run it, in every other column to stop it."),
+  pause: t("Ad platforms are told to stop it, until the hold ends or someone resumes it."),
+  resume: t("Ad platforms are told to run it; the evidence begins anew."),
+  set_budget: t("Ad platforms are told the new budget of the whole flight."),
 };
-const SUGGESTED = { approve: "Agreed" };
+const SUGGESTED = { approve: t("Agreed") };
 
 /**
  * Asks for what is missing of a decision, and sends it.
@@ -30,10 +32,12 @@ export function decide(store, view, id, begun) {
   const proposal = card.proposal;
   form.reset();
   dialog.querySelector(".error").textContent = "";
-  byId("decision-title").textContent = `${TITLES[begun.verb]} ${nameOf(card)}`;
+  byId("decision-title").textContent = TITLES[begun.verb].replace("{name}", () => nameOf(card));
   dialog.querySelector(".explain").textContent = explain(card, begun);
   fillColumn(form, card, begun);
   fillBudget(form, card, begun);
+  fillUntil(form, begun);
+  form.elements.column.onchange = () => fillUntil(form, begun);
   form.elements.reason.value = SUGGESTED[begun.verb] ?? "";
   // One id for all attempts: sending again after a failure says nothing twice.
   const decisionId = newId();
@@ -41,7 +45,14 @@ export function decide(store, view, id, begun) {
     event.preventDefault();
     const decision = { decision_id: decisionId, campaign_id: id, verb: begun.verb, reason: form.elements.reason.value.trim() };
     if (begun.verb === "move") decision.column = form.elements.column.value;
-    if (begun.verb === "set_budget") decision.budget = form.elements.budget.value.replace(",", ".");
+    if (begun.verb === "set_budget") {
+      decision.budget = parsedAmount(form.elements.budget.value);
+      if (decision.budget === null) {
+        dialog.querySelector(".error").textContent = t("{text} is no amount; write it like {example}.", { text: form.elements.budget.value, example: plainAmount(card) });
+        return;
+      }
+    }
+    if (isHold(form, begun) && form.elements.until.value) decision.until = new Date(form.elements.until.value).toISOString();
     if (proposal && ["approve", "reject"].includes(begun.verb)) decision.action_id = proposal.action_id;
     await send(store, view, dialog, decision, nameOf(card));
   };
@@ -60,7 +71,7 @@ async function send(store, view, dialog, decision, name) {
     store.sent(decision.campaign_id, decision.decision_id, words(decision));
     view.request();
     dialog.close();
-    announce(`Sent for ${name}: ${words(decision)}`);
+    announce(t("Sent for {name}: {text}", { name, text: words(decision) }));
   } catch (error) {
     dialog.querySelector(".error").textContent = error.message;
   } finally {
@@ -69,18 +80,19 @@ async function send(store, view, dialog, decision, name) {
 }
 
 function explain(card, { verb }) {
-  const isObserved = "Mode observe: no ad platform is told to obey it.";
-  if (verb === "reject") return `${action(card.proposal)}: ${card.proposal.reason}. Nothing changes, and the same is not proposed again for as long as a proposal waits (a day unless set otherwise).`;
-  if (verb === "approve") return `${action(card.proposal)}: ${card.proposal.reason}. ${card.mode === "observe" ? isObserved : consequence(card.proposal)} `
-    + "The guards look at it again with the figures of now; if one refuses, the card says why.";
-  if (card.mode === "observe") return "Mode observe: this is written down and judged, and no ad platform is told to obey it.";
-  return `${CONSEQUENCES[verb]} It goes through the same guards as the rules; if one refuses it, the card says why.`;
+  const isObserved = t("Mode observe: no ad platform is told to obey it.");
+  const proposed = card.proposal ? `${action(card.proposal)}: ${card.proposal.reason}.` : "";
+  if (verb === "reject") return `${proposed} ${t("Nothing changes, and the same is not proposed again for as long as a proposal waits (a day unless set otherwise).")}`;
+  if (verb === "approve") return `${proposed} ${card.mode === "observe" ? isObserved : consequence(card.proposal)} ${
+    t("The guards look at it again with the figures of now; if one refuses, the card says why.")}`;
+  if (card.mode === "observe") return t("Mode observe: this is written down and judged, and no ad platform is told to obey it.");
+  return `${CONSEQUENCES[verb]} ${t("It goes through the same guards as the rules; if one refuses it, the card says why.")}`;
 }
 
 function fillColumn(form, card, begun) {
   const field = form.elements.column, isMove = begun.verb === "move";
   setHidden(form.querySelector(".column-field"), !isMove);
-  field.replaceChildren(...COLUMNS.filter((each) => each !== card.column).map((each) => h("option", { value: each }, each)));
+  field.replaceChildren(...COLUMNS.filter((each) => each !== card.column).map((each) => h("option", { value: each }, columnName(each))));
   if (begun.column) field.value = begun.column;
 }
 
@@ -88,9 +100,24 @@ function fillBudget(form, card, begun) {
   const field = form.elements.budget, isBudget = begun.verb === "set_budget";
   setHidden(form.querySelector(".budget-field"), !isBudget);
   field.required = isBudget;
-  form.querySelector(".budget-field span").textContent = `New budget in ${card.currency} (now ${money(card.budget_micros, card.currency)})`;
-  field.value = isBudget ? String(card.budget_micros / 1e6) : "";
+  form.querySelector(".budget-field span").textContent = t("New budget in {currency} (now {now})", { currency: card.currency, now: money(card.budget_micros, card.currency) });
+  field.value = isBudget ? plainAmount(card) : "";
 }
+
+/** A budget in the page's own notation, with all of its digits. */
+const plainAmount = (card) => new Intl.NumberFormat(locale, { maximumFractionDigits: 6 }).format(card.budget_micros / 1e6);
+
+/** Whether the decision would hold the campaign, so that it may have an end. */
+const isHold = (form, begun) => begun.verb === "pause" || (begun.verb === "move" && form.elements.column.value === "hold");
+
+function fillUntil(form, begun) {
+  const field = form.elements.until;
+  setHidden(form.querySelector(".until-field"), !isHold(form, begun));
+  field.min = localMinute(new Date(Date.now() + 60_000));
+}
+
+/** A time as ``datetime-local`` writes it. */
+const localMinute = (date) => new Date(date - date.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
 
 function newId() {
   // randomUUID is missing where the page does not come from localhost or by https.

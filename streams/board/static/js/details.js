@@ -1,83 +1,127 @@
-// One campaign in full: evidence, figures of every window, what may be done, what was said and done.
+// One campaign in full, under an address of its own: money, course, evidence, figures, models, what may be done, what was said and done.
 
 import { api } from "./api.js";
 import { byId, h, svg } from "./dom.js";
-import { eValue, exactTime, hold, KPIS, kpi, money, percent, plainly, projection, TARGETS, targetFigure, targetOf, time, VERDICTS } from "./format.js";
+import { columnName, eValue, exactTime, hold, KPIS, kpi, modeName, money, percent, plainly, projection, TARGETS, targetFigure, targetOf, time, verdict } from "./format.js";
+import { t } from "./i18n.js";
+import { moneyPicture, scalePicture } from "./pictures.js";
 import { draw } from "./spark.js";
 import { nameOf } from "./store.js";
 import { trailList } from "./trail.js";
 
-/** Opens the details of a campaign. */
-export async function openDetails(store, view, id, decideOn) {
+/**
+ * Opens the details of a campaign.
+ * @param {Function} onClose called when the reader closes it, not when a decision takes its place
+ */
+export async function openDetails(store, id, decideOn, onClose) {
   const card = store.cards.get(id);
   if (!card) return;
   const dialog = byId("details"), body = dialog.querySelector(".body");
   byId("details-title").textContent = nameOf(card);
-  const history = h("section", {}, h("h3", {}, "History"), h("p", {}, "Reading …"));
-  body.replaceChildren(facts(card), buttons(card, dialog, decideOn), course(card), evidence(card), figures(card), history);
-  dialog.onclose = () => view.parts.has(id) && view.focus(id);
-  dialog.showModal();
+  const history = h("section", {}, h("h3", {}, t("History")), h("p", {}, t("Reading …")));
+  const models = h("section", {}, h("h3", {}, t("By attribution model")), h("p", {}, t("Reading …")));
+  body.replaceChildren(...[facts(card), buttons(card, decideOn), purse(card), course(card), evidence(card), figures(card), models, history].filter(Boolean));
+  dialog.onclose = onClose;
+  if (!dialog.open) dialog.showModal();
+  body.scrollTop = 0;
   try {
-    const { trail } = await api.campaign(id);
-    history.lastElementChild.replaceWith(trailList(trail, store, false));
+    const found = await api.campaign(id);
+    history.lastElementChild.replaceWith(trailList(found.trail, store, false));
+    models.lastElementChild.replaceWith(byModel(card, found.by_model));
   } catch (error) {
-    history.lastElementChild.textContent = error.message;
+    for (const section of [history, models]) section.lastElementChild.textContent = error.message;
   }
 }
 
 function facts(card) {
+  const values = { spent: money(card.spent_micros, card.currency), budget: money(card.budget_micros, card.currency) };
   const rows = [
-    ["Campaign", card.campaign_id], ["Channel", card.channel ?? "–"], ["Status", card.status ?? "–"], ["Column", card.column],
-    ["Spent", card.budget_micros > 0 ? `${money(card.spent_micros, card.currency)} of ${money(card.budget_micros, card.currency)}`
-      : `${money(card.spent_micros, card.currency)}; no budget set`],
-    ["Mode", card.mode], ["As of", exactTime(card.updated_at)],
+    [t("Campaign"), card.campaign_id], [t("Channel"), card.channel ?? "–"], [t("Status"), card.status ?? "–"], [t("Column"), columnName(card.column)],
+    [t("Spent"), card.budget_micros > 0 ? t("{spent} of {budget}", values) : t("{spent}; no budget set", values)],
+    [t("Mode"), modeName(card.mode)], [t("Card as of"), exactTime(card.updated_at)],
   ];
-  if (card.cards_total) rows.splice(5, 0, ["Cards", `${card.cards_done} of ${card.cards_total}, ${money(card.card_micros, card.currency)} each`]);
-  if (card.pace) rows.push(["Pace", projection(card)]);
-  if (card.hold) rows.push(["Hold", hold(card.hold)]);
-  if (card.reason) rows.push(["Last said", card.reason]);
+  if (card.cards_total) {
+    rows.splice(5, 0, [t("Cards"), t("{done} of {all}, {amount} each", { done: card.cards_done, all: card.cards_total, amount: money(card.card_micros, card.currency) })]);
+  }
+  if (card.hold) rows.push([t("Hold"), hold(card.hold)]);
+  if (card.reason) rows.push([t("Last said"), card.reason]);
   return h("dl.facts", {}, ...rows.flatMap(([term, text]) => [h("dt", {}, term), h("dd", { dir: "auto" }, text)]));
 }
 
-function buttons(card, dialog, decideOn) {
-  const verbs = [["move", "Move …"], card.hold || card.column === "hold" ? ["resume", "Resume …"] : ["pause", "Pause …"], ["set_budget", "Set budget …"]];
-  if (card.proposal) verbs.unshift(["approve", "Approve …"], ["reject", "Reject …"]);
+function buttons(card, decideOn) {
+  const verbs = [
+    ["move", t("Move …")], card.hold || card.column === "hold" ? ["resume", t("Resume …")] : ["pause", t("Pause …")], ["set_budget", t("Set budget …")],
+  ];
+  if (card.proposal) verbs.unshift(["approve", t("Approve …")], ["reject", t("Reject …")]);
+  const copied = h("span", { role: "status" });
+  const copy = h("button", { type: "button", onclick: async () => {
+    await navigator.clipboard?.writeText(location.href).catch(() => null);
+    copied.textContent = t("The address of this page is copied.");
+  } }, t("Copy address"));
   return h("menu.verbs", {}, ...verbs.map(([verb, text]) => h("button", {
     type: "button", class: verb === "approve" ? "primary" : null,
-    onclick: () => { dialog.onclose = null; dialog.close(); decideOn(card.campaign_id, { verb }); },
-  }, text)));
+    onclick: () => decideOn(card.campaign_id, { verb }),
+  }, text)), copy, copied);
+}
+
+function purse(card) {
+  if (!card.budget_micros) return null;
+  return h("section", {}, h("h3", {}, t("Money")), moneyPicture(card), card.pace ? h("p.axis", {}, projection(card)) : null);
 }
 
 function course(card) {
   const picture = svg("svg", { class: "spark large", viewBox: "0 0 96 34", preserveAspectRatio: "none", role: "img" });
   draw(picture, card.sparkline, card.currency);
   const points = card.sparkline;
-  return h("section", {}, h("h3", {}, "Course"), picture,
-    h("p.axis", {}, points.length ? `From ${time(points[0].t)} to ${time(points[points.length - 1].t)}; bars: spend per hour, line: ROI by net profit.` : "No hours yet."));
+  return h("section", {}, h("h3", {}, t("Course")), picture, h("p.axis", {}, points.length
+    ? t("From {start} to {end}; bars: spend per hour, line: ROI by net profit.", { start: time(points[0].t), end: time(points[points.length - 1].t) })
+    : t("No hours yet.")));
 }
 
 function evidence(card) {
-  const all = Object.values(card.evidence);
-  if (!all.length) return h("section", {}, h("h3", {}, "Evidence"), h("p", {}, nothing(card)));
+  const all = Object.values(card.evidence), heading = h("h3", {}, t("Evidence"));
+  if (!all.length) return h("section", {}, heading, h("p", {}, nothing(card)));
   const show = (one, value) => targetFigure(one.target, value, card.currency);
-  return h("section", {}, h("h3", {}, "Evidence"), ...all.map((one) => h("p", {}, plainly(card, one))), table(
-    ["KPI", "Target", "Verdict", "Chance that it misses", "Interval", "E-value", "Complete"],
-    all.map((one) => [TARGETS[one.target] ?? one.target, show(one, targetOf(card, one.target)), VERDICTS[one.verdict] ?? one.verdict,
-      percent(one.probability_bad), `${show(one, one.interval[0])} – ${show(one, one.interval[1])}`, eValue(one.e_value), percent(one.completeness)])),
-    h("p.note", {}, "The e-value says how strongly the figures speak against the target, and may be looked at at any time: a campaign on target ever comes to 20 in at most 1 case of 20, to 50 in 1 of 50. Where it must come to before something is done is set by the policy (alpha). Complete: the share of conversions that have usually arrived by now; spend counts only by that share."));
+  return h("section", {}, heading, ...all.flatMap((one) => [scalePicture(card, one), h("p", {}, plainly(card, one))]), h("details", {},
+    h("summary", {}, t("The figures of the test")), table(
+      [t("KPI"), t("Target"), t("Verdict"), t("Chance that it misses"), t("Interval"), t("E-value"), t("Complete")],
+      all.map((one) => [TARGETS[one.target] ?? one.target, show(one, targetOf(card, one.target)), verdict(card, one),
+        percent(one.probability_bad), `${show(one, one.interval[0])} – ${show(one, one.interval[1])}`, eValue(one.e_value), percent(one.completeness)])),
+    h("p.note", {}, t("The e-value says how strongly the figures speak against the target, and may be looked at at any time: a campaign on target ever comes to 20 in at most 1 case of 20, to 50 in 1 of 50. Where it must come to before something is done is set by the policy (alpha). Complete: the share of conversions that have usually arrived by now; spend counts only by that share."))));
 }
 
 function nothing(card) {
   const named = Object.keys(card.targets_micros ?? {});
-  if (!named.length) return "This campaign is registered without targets, so there is nothing to test: it is neither paused nor grown for its results.";
-  return `Nothing can be said yet about ${named.map((each) => TARGETS[each] ?? each).join(" and ")}: results of what was spent so far are still to come, or too few orders have.`;
+  if (!named.length) return t("This campaign is registered without targets, so there is nothing to test: it is neither paused nor grown for its results.");
+  const targets = new Intl.ListFormat(document.documentElement.lang).format(named.map((each) => TARGETS[each] ?? each));
+  return t("Nothing can be said yet about {targets}: results of what was spent so far are still to come, or too few orders have.", { targets });
 }
 
 function figures(card) {
   const windows = Object.keys(card.kpis), names = Object.keys(KPIS).filter((name) => windows.some((each) => card.kpis[each][name] != null));
-  if (!names.length) return h("section", {}, h("h3", {}, "Figures"), h("p", {}, "No figures yet."));
-  return h("section", {}, h("h3", {}, "Figures"), table(["KPI", ...windows],
-    names.map((name) => [KPIS[name].label, ...windows.map((each) => kpi(name, card.kpis[each][name], card.currency))])));
+  if (!names.length) return h("section", {}, h("h3", {}, t("Figures")), h("p", {}, t("No figures yet.")));
+  return h("section", {}, h("h3", {}, t("Figures")), table([t("KPI"), ...windows],
+    names.map((name) => [explained(name), ...windows.map((each) => kpi(name, card.kpis[each][name], card.currency))])));
+}
+
+/** A KPI's name; a tap says what it is and how it is made. */
+function explained(name) {
+  const { label, title, formula } = KPIS[name];
+  return h("details.formula", {}, h("summary", {}, label), h("p", {}, `${title} = ${formula}`));
+}
+
+const COMPARED = ["leads", "orders", "revenue_micros"], OF_WINDOW = "24h";
+
+/** What each attribution model gives the campaign: where models differ much, a figure depends on the question. */
+function byModel(card, found) {
+  const rows = Object.entries(found ?? {}).filter(([, windows]) => windows[OF_WINDOW]);
+  if (rows.length < 2) return h("p", {}, t("Only the model “declared” is computed (setting ATTRIBUTION_MODELS)."));
+  const cell = (name, value) => value === undefined ? "–" : name.endsWith("_micros") ? money(value, card.currency) : String(Math.round(value * 100) / 100);
+  return table([t("Model, last 24 hours"), t("Leads"), t("Orders"), t("Revenue"), t("CPL"), t("ROAS"), t("ROI")],
+    rows.map(([model, windows]) => {
+      const { sums, kpis } = windows[OF_WINDOW];
+      return [model, ...COMPARED.map((name) => cell(name, sums[name])), ...["cpl", "roas", "roi_net_profit"].map((name) => kpi(name, kpis[name], card.currency))];
+    }));
 }
 
 /** A table; the first cell of each row is its heading. */

@@ -1,7 +1,8 @@
 // Figures as people read them. Knows no element.
 
+import { locale, t } from "./i18n.js";
+
 const MICROS = 1e6;
-const locale = navigator.language || "en";
 const formatters = new Map();
 
 function formatter(key, options) {
@@ -42,21 +43,28 @@ export function percent(value, isSigned = false) {
 
 /** The KPIs that a card and the details show: those in money, ratios, and ROI as a signed share. */
 export const KPIS = {
-  cpl: { label: "CPL", title: "cost per lead", show: amount },
-  cac: { label: "CAC", title: "customer acquisition cost", show: amount },
-  roas: { label: "ROAS", title: "return on ad spend", show: (value) => number(value) },
-  roi_net_profit: { label: "ROI", title: "ROI by net profit", show: (value) => percent(value, true) },
-  roi_incremental: { label: "ROI incremental", title: "ROI by additional revenue", show: (value) => percent(value, true) },
-  roi_lead_value: { label: "ROI lead value", title: "ROI by lead value", show: (value) => percent(value, true) },
-  roi_conversion_rate: { label: "ROI conversion rate", title: "ROI by conversion rate", show: (value) => percent(value, true) },
-  cpc: { label: "CPC", title: "cost per click", show: amount },
-  lead_rate: { label: "Lead rate", title: "leads per click", show: (value) => percent(value) },
-  customer_rate: { label: "Customer rate", title: "new customers per lead", show: (value) => percent(value) },
-  aov: { label: "AOV", title: "average order value", show: amount },
+  cpl: { label: t("CPL"), title: t("cost per lead"), formula: t("spend ÷ leads"), show: amount },
+  cac: { label: t("CAC"), title: t("customer acquisition cost"), formula: t("spend ÷ new customers"), show: amount },
+  roas: { label: t("ROAS"), title: t("return on ad spend"), formula: t("revenue ÷ spend"), show: (value) => number(value) },
+  roi_net_profit: { label: t("ROI"), title: t("ROI by net profit"), formula: t("(revenue − cost of goods − spend) ÷ spend"), show: (value) => percent(value, true) },
+  roi_incremental: { label: t("ROI incremental"), title: t("ROI by additional revenue"), formula: t("(revenue − baseline − spend) ÷ spend"), show: (value) => percent(value, true) },
+  roi_lead_value: { label: t("ROI lead value"), title: t("ROI by lead value"), formula: t("(leads × value of a lead − spend) ÷ spend"), show: (value) => percent(value, true) },
+  roi_conversion_rate: { label: t("ROI conversion rate"), title: t("ROI by conversion rate"), formula: t("(leads × conversion rate × average order − spend) ÷ spend"), show: (value) => percent(value, true) },
+  cpc: { label: t("CPC"), title: t("cost per click"), formula: t("spend ÷ clicks"), show: amount },
+  lead_rate: { label: t("Lead rate"), title: t("leads per click"), formula: t("leads ÷ clicks"), show: (value) => percent(value) },
+  customer_rate: { label: t("Customer rate"), title: t("new customers per lead"), formula: t("new customers ÷ leads"), show: (value) => percent(value) },
+  aov: { label: t("AOV"), title: t("average order value"), formula: t("revenue ÷ orders"), show: amount },
 };
 
 export const kpi = (name, value, currency) =>
   value === null || value === undefined ? "–" : (KPIS[name]?.show ?? ((each) => number(each)))(value, currency);
+
+export const COLUMN_NAMES = {
+  backlog: t("backlog"), test: t("test"), scale: t("scale"), hold: t("hold"), stopped: t("stopped"), archived: t("archived"),
+};
+export const columnName = (name) => COLUMN_NAMES[name] ?? name;
+const MODES = { observe: t("observe"), propose: t("propose"), enforce: t("enforce") };
+export const modeName = (name) => MODES[name] ?? name;
 
 /** Beyond a thousand, an e-value only says "surely". */
 export const eValue = (value) => value > 1000 ? "> 1000" : number(value);
@@ -94,14 +102,31 @@ export function exactTime(instant) {
   return Number.isNaN(date.getTime()) ? String(instant) : exact.format(date);
 }
 
-export const VERDICTS = { bad: "misses target", good: "meets target", inconclusive: "too early to say" };
+export const VERDICTS = { bad: t("misses target"), good: t("meets target"), inconclusive: t("too early to say") };
 export const TARGETS = { cpl: "CPL", cpa: "CPA", cac: "CAC", roas: "ROAS", roi: "ROI" };
 const MARKS = { bad: "▼", good: "▲", inconclusive: "·" };
+/** Targets that a good campaign stays below; of the others it stays above. */
+const COSTS = new Set(["cpl", "cpa", "cac"]);
+
+/** On which side of its target the whole interval of an undecided figure lies: "good", "bad", or null where it reaches over the target. */
+export function leaning(card, one) {
+  const goal = targetOf(card, one.target), [low, high] = one.interval;
+  if (goal === null || one.verdict !== "inconclusive") return null;
+  if (low !== null && low > goal) return COSTS.has(one.target) ? "bad" : "good";
+  if (high !== null && high < goal) return COSTS.has(one.target) ? "good" : "bad";
+  return null;
+}
+
+/** The verdict on one target in words. */
+export function verdict(card, one) {
+  const side = leaning(card, one);
+  if (side === "good") return t("very likely meets target, not proved yet");
+  if (side === "bad") return t("very likely misses target, not proved yet");
+  return VERDICTS[one.verdict] ?? one.verdict;
+}
 
 /** Evidence for one target, short: "▼ CPL misses target". */
-export function evidence(one) {
-  return `${MARKS[one.verdict] ?? "·"} ${TARGETS[one.target] ?? one.target} ${VERDICTS[one.verdict] ?? one.verdict}`;
-}
+export const evidence = (card, one) => `${MARKS[one.verdict] ?? "·"} ${TARGETS[one.target] ?? one.target} ${verdict(card, one)}`;
 
 /** A target, or an end of its interval, as its KPI is written; ``units`` of money or a ratio. */
 export function targetFigure(target, units, currency) {
@@ -118,70 +143,102 @@ export const targetOf = (card, target) => {
 /** What the evidence for one target says, for who has never heard of e-values. */
 export function plainly(card, one) {
   const [low, high] = one.interval.map((end) => targetFigure(one.target, end, card.currency));
-  const goal = targetFigure(one.target, targetOf(card, one.target), card.currency);
-  const range = `it is likely ${one.interval[1] === null ? `${low} or more` : `between ${low} and ${high}`}, and its target is ${goal}`;
-  const name = TARGETS[one.target] ?? one.target;
-  if (one.verdict === "bad") return `${name} surely misses its target: ${range}. A campaign on target hardly ever looks this bad, however often one looks.`;
-  if (one.verdict === "good") return `${name} surely meets its target: ${range}.`;
-  return `${name}: too early to say; ${range}. Nothing is done about it yet.`;
+  const values = { kpi: TARGETS[one.target] ?? one.target, low, high, target: targetFigure(one.target, targetOf(card, one.target), card.currency) };
+  const range = one.interval[1] === null ? t("it is likely {low} or more, and its target is {target}", values)
+    : t("it is likely between {low} and {high}, and its target is {target}", values);
+  const side = leaning(card, one), named = { ...values, range };
+  if (one.verdict === "bad") return t("{kpi} surely misses its target: {range}. A campaign on target hardly ever looks this bad, however often one looks.", named);
+  if (one.verdict === "good") return t("{kpi} surely meets its target: {range}.", named);
+  if (side === "good") return t("{kpi} very likely meets its target: {range}. It is not proved to the level that the policy asks for, so nothing is done about it yet.", named);
+  if (side === "bad") return t("{kpi} very likely misses its target: {range}. It is not proved to the level that the policy asks for, so nothing is done about it yet.", named);
+  return t("{kpi}: too early to say; {range}. Nothing is done about it yet.", named);
 }
 
 const OWNERS = {
-  evidence: "the evidence", budget: "its budget", pace: "its pace", wip: "the limit of its column", registration: "its registration",
+  evidence: t("the evidence"), budget: t("its budget"), pace: t("its pace"), wip: t("the limit of its column"), registration: t("its registration"),
 };
+const ALERT = "alert:";
 
 export function hold(one) {
-  const owner = OWNERS[one.owner] ?? one.owner.replace(/^alert:/, "the alert ");
-  const until = one.expires_at ? `until ${time(one.expires_at)}`
-    : one.owner === "wip" ? "until there is room" : "until someone resumes it";
-  return `Held by ${owner} ${until}: ${one.reason}`;
+  const owner = one.owner.startsWith(ALERT) ? t("the alert {rule}", { rule: one.owner.slice(ALERT.length) }) : OWNERS[one.owner] ?? one.owner;
+  const values = { owner, time: one.expires_at ? time(one.expires_at) : "", reason: one.reason };
+  if (one.expires_at) return t("Held by {owner} until {time}: {reason}", values);
+  return one.owner === "wip" ? t("Held by {owner} until there is room: {reason}", values) : t("Held by {owner} until someone resumes it: {reason}", values);
 }
 
-const PACES = { ahead: "ahead of its pace", behind: "behind its pace" };
+const PACES = { ahead: t("ahead of its pace"), behind: t("behind its pace") };
 
 /** Short, for the card; nothing while it is on pace. */
 export const pace = (card) => PACES[card.pace?.pace] ?? "";
 
 /** Where the spend goes, in full. */
 export function projection({ pace: found, currency }) {
-  return `${PACES[found.pace] ?? "on pace"}: ${money(found.projected_micros, currency)} by ${time(found.ends_at)} as projected, `
-    + `${money(found.low_micros, currency)} to ${money(found.high_micros, currency)} would be on pace`;
+  return t("{pace}: {projected} by {time} as projected, {low} to {high} would be on pace", {
+    pace: PACES[found.pace] ?? t("on pace"), projected: money(found.projected_micros, currency), time: time(found.ends_at),
+    low: money(found.low_micros, currency), high: money(found.high_micros, currency),
+  });
 }
 
 /** What ad platforms are told when an action is done. */
 export function consequence(record) {
   const isStop = record.verb === "pause" || (record.verb === "move" && !["test", "scale"].includes(record.column));
-  const budget = record.budget_to !== null && record.budget_to !== record.budget_from
-    ? ` Its budget becomes ${amount(record.budget_to, record.currency)} (now ${amount(record.budget_from, record.currency)}).` : "";
-  if (record.verb === "set_budget") return `Ad platforms are told the new budget.${budget}`;
-  if (!isStop) return `Ad platforms are told to run it.${budget}`;
-  const back = record.verb !== "pause" ? "" : record.hold?.expires_at ? " It returns to test by itself when the hold ends."
-    : record.hold?.owner === "wip" ? " It returns when there is room." : " It returns only when someone resumes it.";
-  return `Ad platforms are told to stop it; money spent so far is spent.${back}${budget}`;
+  const parts = [record.verb === "set_budget" ? t("Ad platforms are told the new budget.")
+    : isStop ? t("Ad platforms are told to stop it; money spent so far is spent.") : t("Ad platforms are told to run it.")];
+  if (record.verb === "pause") {
+    parts.push(record.hold?.expires_at ? t("It returns to test by itself when the hold ends.")
+      : record.hold?.owner === "wip" ? t("It returns when there is room.") : t("It returns only when someone resumes it."));
+  }
+  if (record.budget_to !== null && record.budget_to !== record.budget_from) {
+    parts.push(t("Its budget becomes {to} (now {from}).", { to: amount(record.budget_to, record.currency), from: amount(record.budget_from, record.currency) }));
+  }
+  return parts.join(" ");
 }
 
 /** What an action does, in words. */
 export function action(record) {
-  const from = amount(record.budget_from, record.currency), to = amount(record.budget_to, record.currency);
+  const values = { from: amount(record.budget_from, record.currency), to: amount(record.budget_to, record.currency), column: columnName(record.column) };
   switch (record.verb) {
-    case "pause": return "Pause";
-    case "resume": return record.column ? `Resume in ${record.column}` : "Resume";
-    case "set_budget": return `Budget ${from} → ${to}`;
+    case "pause": return t("Pause");
+    case "resume": return record.column ? t("Resume in {column}", values) : t("Resume");
+    case "set_budget": return t("Budget {from} → {to}", values);
     case "move": return record.budget_to === record.budget_from || record.budget_to === null
-      ? `Move to ${record.column}` : `Move to ${record.column}, budget ${from} → ${to}`;
+      ? t("Move to {column}", values) : t("Move to {column}, budget {from} → {to}", values);
     default: return record.verb;
   }
 }
 
 /** What an operator said, in words. */
 export function decision(record) {
+  const values = { column: columnName(record.column), budget: record.budget, time: record.until ? time(record.until) : "" };
   switch (record.verb) {
-    case "approve": return "Approve the proposal";
-    case "reject": return "Reject the proposal";
-    case "move": return `Move to ${record.column}`;
-    case "set_budget": return `Set the budget to ${record.budget}`;
-    case "pause": return "Pause";
-    case "resume": return "Resume";
+    case "approve": return t("Approve the proposal");
+    case "reject": return t("Reject the proposal");
+    case "move": return record.until ? t("Move to {column} until {time}", values) : t("Move to {column}", values);
+    case "set_budget": return t("Set the budget to {budget}", values);
+    case "pause": return record.until ? t("Pause until {time}", values) : t("Pause");
+    case "resume": return t("Resume");
     default: return record.verb;
   }
+}
+
+const LONGEST = 56, TAIL = 22;
+
+/** A long name with its beginning and its end: what tells campaigns of one scheme apart often stands last. */
+export function shortened(name) {
+  const letters = [...name];
+  return letters.length <= LONGEST ? name : `${letters.slice(0, LONGEST - TAIL - 1).join("").trimEnd()}…${letters.slice(-TAIL).join("").trimStart()}`;
+}
+
+/** The separators that numbers of the page have. */
+const parts = new Intl.NumberFormat(locale).formatToParts(1234567.5);
+const GROUP = parts.find((each) => each.type === "group")?.value ?? "", DECIMAL = parts.find((each) => each.type === "decimal").value;
+
+/** An amount as the page prints it, or as machines do ("1 000 000,50", "1000000.50"), as decimal text for the API; null where it is none. */
+export function parsedAmount(text) {
+  const bare = text.replaceAll(/[\s\u00a0\u202f'’]/g, "");
+  const isGrouped = GROUP && /^[.,]$/.test(GROUP) && new RegExp(`^\\d{1,3}(\\${GROUP}\\d{3})+(\\${DECIMAL}\\d{1,6})?$`).test(bare);
+  // A foreign separator before three digits may be meant either way.
+  if (!isGrouped && [".", ","].some((each) => each !== DECIMAL && new RegExp(`\\${each}\\d{3}$`).test(bare))) return null;
+  const plain = (isGrouped ? bare.replaceAll(GROUP, "") : bare).replace(",", ".");
+  return /^\d{1,13}(\.\d{1,6})?$/.test(plain) ? plain : null;
 }

@@ -1,38 +1,44 @@
-// The page put together: login, stream, board, dialogs.
+// The page put together: login, stream, today, board, dialogs.
 
 import { api } from "./api.js";
 import { decide } from "./decide.js";
 import { openDetails } from "./details.js";
 import { announce, byId, h, setAttribute, setHidden, setText } from "./dom.js";
 import { enableDrag } from "./drag.js";
-import { span } from "./format.js";
+import { columnName, span } from "./format.js";
+import { choose, language, languages, n, t } from "./i18n.js";
 import { enableKeyboard } from "./keyboard.js";
 import { follow } from "./live.js";
 import { login } from "./login.js";
 import { openSimulation } from "./simulate.js";
 import { nameOf, PATIENCE_MS, Store } from "./store.js";
+import { beginVisit, linesOf, showToday } from "./today.js";
 import { trailList } from "./trail.js";
 import { View } from "./view.js";
 
-const store = new Store(), view = new View(store);
-const decideOn = (id, begun) => decide(store, view, id, begun);
-const open = (id) => openDetails(store, view, id, decideOn);
-let entries = [];
+const store = new Store(), view = new View(store), visit = beginVisit(Date.now());
+let entries = [], readings = [], isBoardKnown = false;
 /** A stream that the board refused is asked for again, but not at once. */
 const AGAIN_MS = 3000;
+const READINGS_EVERY_MS = 30_000, KEEP_EVERY_MS = 60_000, TODAY_EVERY_MS = 1000, MOST_ENTRIES = 1000;
 
 const listeners = {
   board(board) {
     const { moves, answers } = store.take(board);
     offerWindows();
     view.request();
+    requestToday();
     tell(moves, answers);
+    if (!isBoardKnown) {
+      isBoardKnown = true;
+      visit.keep(store.cards, Date.now());
+      showPlace();
+    }
   },
   trail(news) {
-    if (byId("trail").open) {
-      entries = [...[...news].reverse(), ...entries].slice(0, 1000);
-      showTrail();
-    }
+    entries = [...[...news].reverse(), ...entries].slice(0, MOST_ENTRIES);
+    if (byId("trail").open) showTrail();
+    requestToday();
   },
   health(health) {
     Object.assign(store.health, health);
@@ -48,19 +54,20 @@ const listeners = {
   },
   state(state) {
     setAttribute(byId("live"), "data-state", state);
-    setText(byId("live-text"), state);
+    setText(byId("live-text"), STATES[state]);
     if (state === "closed") start(AGAIN_MS); // the session is over, or the board takes no more pages
   },
 };
+const STATES = { connecting: t("connecting"), live: t("live"), reconnecting: t("reconnecting"), closed: t("closed") };
 
 /** Says to who does not see the page what moved, and what came of what was sent. */
 function tell(moves, answers) {
   const texts = [
-    ...moves.map(({ card, from }) => `${nameOf(card)} moved from ${from} to ${card.column}`),
+    ...moves.map(({ card, from }) => t("{name} moved from {from} to {to}", { name: nameOf(card), from: columnName(from), to: columnName(card.column) })),
     ...answers.filter((card) => card.reason).map((card) => `${nameOf(card)}: ${card.reason}`),
   ];
   if (!texts.length) return;
-  announce(texts.slice(0, 3).join(". ") + (texts.length > 3 ? `. And ${texts.length - 3} more` : ""));
+  announce(texts.slice(0, 3).join(". ") + (texts.length > 3 ? `. ${n("And {count} more.", "And {count} more.", texts.length - 3)}` : ""));
 }
 
 function offerWindows() {
@@ -76,13 +83,14 @@ function offerWindows() {
 function notices() {
   const { redis, broker } = store.health, { age_ms: age, problems } = store.figures;
   if (store.silence) {
-    return [`Nothing has come from the board for ${span(store.silence)}: all that is shown is at least as old. The page tries to reach it again.`];
+    return [t("Nothing has come from the board for {span}: all that is shown is at least as old. The page tries to reach it again.", { span: span(store.silence) })];
   }
   return [
-    redis ? "" : "Redis does not answer: the board shows what it last said, and goes on when it is back.",
-    broker ? "" : "The broker did not take the last record: decisions and alerts may fail until it does.",
+    missing === null ? "" : t("There is no campaign {id} on the board.", { id: missing }),
+    redis ? "" : t("Redis does not answer: the board shows what it last said, and goes on when it is back."),
+    broker ? "" : t("The broker did not take the last record: decisions and alerts may fail until it does."),
     ...(redis ? problems : []),
-  ].filter(Boolean).concat(problems.length && age !== null ? [`Figures are ${span(age)} old.`] : []);
+  ].filter(Boolean).concat(problems.length && age !== null ? [t("Figures are {span} old.", { span: span(age) })] : []);
 }
 
 let saidAt = 0;
@@ -92,19 +100,105 @@ const wordsOf = (text) => text.replace(/\d+/g, "");
 
 function showNotice() {
   const text = notices().join(" "), { age_ms: age } = store.figures, notice = byId("notice");
-  setText(byId("age"), age === null ? "" : `figures ${span(age)} old`);
+  setText(byId("age"), age === null ? "" : t("figures {span} old", { span: span(age) }));
   if (wordsOf(text) === wordsOf(notice.textContent) && Date.now() - saidAt < SAID_EVERY_MS) return;
   saidAt = Date.now();
   setText(notice, text);
   setHidden(notice, !text);
 }
 
+// --- today ------------------------------------------------------------------------------------------
+
+const shown = {};
+let todayTimer = null;
+
+/** Draws today soon; never more often than the eye reads. */
+function requestToday() {
+  todayTimer ??= setTimeout(() => {
+    todayTimer = null;
+    const nowMs = Date.now();
+    if (isBoardKnown && document.body.dataset.place === "today") showToday(linesOf({ cards: store.cards, entries, readings, sinceMs: visit.sinceMs, verdicts: visit.verdicts, nowMs }), visit.sinceMs, shown);
+  }, isBoardKnown && shown.state !== undefined ? TODAY_EVERY_MS : 0);
+}
+
+async function readReadings() {
+  try {
+    ({ campaigns: readings } = await api.readings("24h"));
+  } catch {
+    return; // the notice says that Redis does not answer
+  }
+  requestToday();
+}
+
+// --- places: today, the board, a campaign -------------------------------------------------------------
+
+const PLACES = { "/": "today", "/board": "board" };
+let home = "/";
+/** The campaign that the address names and the board does not have. */
+let missing = null;
+
+/** Shows what the address names. */
+function showPlace() {
+  const campaign = /^\/campaigns\/(.+)$/.exec(location.pathname);
+  if (!campaign) home = location.pathname in PLACES ? location.pathname : "/";
+  for (const [path, id] of Object.entries(PLACES)) {
+    setHidden(byId(id), path !== home);
+    setAttribute(document.querySelector(`nav.places a[href="${path}"]`), "aria-current", path === home ? "page" : "false");
+  }
+  document.body.dataset.place = PLACES[home];
+  if (home === "/board") view.request();
+  else requestToday();
+  if (!isBoardKnown) return;
+  const dialog = byId("details");
+  missing = null;
+  if (!campaign) {
+    showNotice();
+    dialog.onclose = null;
+    if (dialog.open) dialog.close();
+    return;
+  }
+  const id = decodeURIComponent(campaign[1]);
+  if (store.cards.has(id)) openDetails(store, id, decideFromDetails, () => leave(id));
+  else missing = id;
+  showNotice();
+}
+
+function go(path) {
+  if (location.pathname !== path) history.pushState(null, "", path);
+  showPlace();
+}
+
+const open = (id) => go(`/campaigns/${encodeURIComponent(id)}`);
+
+/** Back from a campaign to where it was opened. */
+function leave(id) {
+  go(home);
+  if (home === "/board") view.parts.has(id) && view.focus(id);
+  else document.querySelector(`#today-list [data-open="${CSS.escape(id)}"]`)?.focus();
+}
+
+function decideOn(id, begun) {
+  decide(store, view, id, begun);
+}
+
+function decideFromDetails(id, begun) {
+  go(home);
+  decideOn(id, begun);
+}
+
+// --- trail ------------------------------------------------------------------------------------------
+
+async function readTrail() {
+  ({ entries } = await api.trail());
+  requestToday();
+}
+
 async function openTrail() {
   const dialog = byId("trail");
-  dialog.querySelector(".body").replaceChildren(h("p", {}, "Reading …"));
+  dialog.querySelector(".body").replaceChildren(h("p", {}, t("Reading …")));
   dialog.showModal();
   try {
-    ({ entries } = await api.trail());
+    await readTrail();
     showTrail();
   } catch (error) {
     dialog.querySelector(".body").replaceChildren(h("p.error", {}, error.message));
@@ -115,7 +209,9 @@ function showTrail() {
   byId("trail").querySelector(".body").replaceChildren(trailList(entries, store, true));
 }
 
-function onClick(event) {
+// --- hands ------------------------------------------------------------------------------------------
+
+function onBoardClick(event) {
   const id = event.target.closest(".card")?.dataset.campaign;
   if (!id) return;
   const button = event.target.closest("button");
@@ -125,10 +221,32 @@ function onClick(event) {
   else if (button.classList.contains("reject")) decideOn(id, { verb: "reject" });
 }
 
+function onTodayClick(event) {
+  const { verb, campaign } = event.target.closest("[data-verb]")?.dataset ?? {};
+  if (verb) decideOn(campaign, { verb });
+}
+
+/** Links within the board change the place without loading the page anew. */
+function onLink(event) {
+  const link = event.target.closest("a[href^='/']");
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button !== 0) return;
+  event.preventDefault();
+  go(link.getAttribute("href"));
+}
+
+function offerLanguages() {
+  const select = byId("language"), names = (code) => new Intl.DisplayNames([code], { type: "language" }).of(code);
+  select.replaceChildren(...languages.map((code) => h("option", { value: code, lang: code }, names(code))));
+  select.value = language;
+  select.addEventListener("change", () => choose(select.value));
+}
+
 /** Logs in where that is needed, and follows the stream. */
 async function start(pauseMs) {
   await login();
   setTimeout(() => follow(listeners), pauseMs);
+  readReadings();
+  readTrail().catch(() => null); // the audit trail itself says what is wrong
 }
 
 enableDrag(view, (id, column) => decideOn(id, { verb: "move", column }));
@@ -138,7 +256,10 @@ enableKeyboard(view, {
   approve: (id) => decideOn(id, { verb: "approve" }),
   reject: (id) => decideOn(id, { verb: "reject" }),
 });
-byId("board").addEventListener("click", onClick);
+byId("board").addEventListener("click", onBoardClick);
+byId("today").addEventListener("click", onTodayClick);
+document.addEventListener("click", onLink);
+addEventListener("popstate", showPlace);
 byId("filter").addEventListener("input", (event) => { view.filter = event.target.value; view.requestAll(); });
 byId("window").addEventListener("change", (event) => { view.window = event.target.value; view.requestAll(); });
 byId("order").addEventListener("change", (event) => { view.order = event.target.value; view.requestAll(); });
@@ -153,4 +274,8 @@ setInterval(() => {
   for (const id of store.pending.keys()) store.dirty.add(id);
   view.request();
 }, PATIENCE_MS / 3);
+setInterval(readReadings, READINGS_EVERY_MS);
+setInterval(() => { if (isBoardKnown && !document.hidden) visit.keep(store.cards, Date.now()); }, KEEP_EVERY_MS);
+offerLanguages();
+showPlace();
 start(0);

@@ -2,6 +2,7 @@
 
 import { svg, setAttribute } from "./dom.js";
 import { money, percent } from "./format.js";
+import { n, t } from "./i18n.js";
 
 const WIDTH = 96, HEIGHT = 34;
 /** A young campaign has few hours; they stand at the left, as wide as those of others. */
@@ -48,7 +49,8 @@ function roiPaths(points) {
 }
 
 function describe(points, currency) {
-  if (!points.length) return "No history yet";
+  if (!points.length) return t("No history yet");
   const last = points[points.length - 1];
-  return `${points.length} hours; last: spend ${money(last.spend_micros, currency)}, ROI ${percent(last.roi, true)}`;
+  return n("{count} hour; last: spend {spend}, ROI {roi}", "{count} hours; last: spend {spend}, ROI {roi}", points.length,
+    { spend: money(last.spend_micros, currency), roi: percent(last.roi, true) });
 }

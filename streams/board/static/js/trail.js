@@ -1,20 +1,23 @@
 // The audit trail: decisions, alerts and actions, the newest first.
 
 import { h } from "./dom.js";
-import { action, amount, decision, eValue, exactTime, moment, number, percent } from "./format.js";
+import { action, amount, columnName, decision, eValue, exactTime, modeName, moment, number, percent, TARGETS } from "./format.js";
+import { t } from "./i18n.js";
 
 /** A list of entries; names are looked up in the store. */
 export function trailList(entries, store, isWithNames) {
-  if (!entries.length) return h("p", {}, "Nothing was said or done yet.");
+  if (!entries.length) return h("p", {}, t("Nothing was said or done yet."));
   return h("ol.trail", { role: "list" }, ...entries.map((each) => line(each, store, isWithNames)));
 }
+
+const KINDS = { decision: t("decision"), alert: t("alert"), action: t("action") };
 
 function line(entry, store, isWithNames) {
   const card = store.cards.get(entry.campaign_id);
   const said = { decision: decisionLine, alert: alertLine, action: actionLine }[entry.kind](entry.record);
   return h("li", { "data-kind": entry.kind, "data-mode": entry.record.mode ?? null },
     h("time", { datetime: entry.at, title: exactTime(entry.at) }, moment(entry.at)),
-    h("span.kind", {}, entry.kind === "action" ? entry.record.mode : entry.kind),
+    h("span.kind", {}, entry.kind === "action" ? modeName(entry.record.mode) : KINDS[entry.kind]),
     h("div", {},
       isWithNames ? h("b", { dir: "auto" }, card?.name || entry.campaign_id) : null,
       h("span.what", {}, said.what),
@@ -22,23 +25,34 @@ function line(entry, store, isWithNames) {
       said.figures ? h("p.figures-of", {}, said.figures) : null));
 }
 
-const decisionLine = (record) => ({ what: `${record.by ?? "someone"}: ${decision(record)}`, why: record.reason });
-const alertLine = (record) => ({ what: `${record.rule} ${record.status}`, why: null });
+const decisionLine = (record) => ({ what: `${record.by ?? t("someone")}: ${decision(record)}`, why: record.reason });
+const alertLine = (record) => ({ what: record.status === "firing" ? t("The alert {rule} fires", record) : t("The alert {rule} is over", record), why: null });
 
 function actionLine(record) {
   const figures = Object.entries(record.evidence ?? {}).filter(([name]) => name !== "revision")
     .map(([name, value]) => `${wording(name)} ${figure(name, value, record.currency)}`).join(" · ");
-  return { what: `${action(record)} (rule ${record.rule})`, why: record.reason, figures };
+  return { what: t("{action} (rule {rule})", { action: action(record), rule: record.rule }), why: record.reason, figures };
 }
 
-const WORDS = { column: "in column", watermark: "figures up to", policy: "policy" };
-const wording = (name) => WORDS[name] ?? name.replace(/^(cpl|cpa|cac|roas|roi)_/, (each) => each.toUpperCase())
-  .replace("probability_bad", "chance that it misses").replace("e_value", "e-value").replaceAll("_", " ");
+const WORDS = {
+  column: t("in column"), watermark: t("figures up to"), policy: t("policy"), spent: t("spent"), revenue: t("revenue"), leads: t("leads"), orders: t("orders"),
+};
+const OF_TARGET = {
+  probability_bad: t("chance that it misses"), e_value: t("e-value"), completeness: t("complete"), low: t("from"), high: t("to"), target: t("target"),
+};
+
+/** A figure's name: "e_value" and "cpl_e_value" alike are known, others stand as they are. */
+function wording(name) {
+  const [, target, rest] = /^(?:(cpl|cpa|cac|roas|roi)_)?(.*)$/.exec(name);
+  const shown = OF_TARGET[rest] ?? WORDS[rest] ?? TARGETS[rest] ?? rest.replaceAll("_", " ");
+  return target ? `${TARGETS[target]} ${shown}` : shown;
+}
 
 function figure(name, value, currency) {
   if (name === "watermark" && value) return exactTime(value);
+  if (name === "column") return columnName(value);
   if (typeof value !== "number") return value ?? "–";
   if (name === "spent" || name === "revenue") return amount(value, currency);
-  if (name === "completeness" || name.endsWith("probability_bad")) return percent(value);
+  if (name.endsWith("completeness") || name.endsWith("probability_bad")) return percent(value);
   return name.endsWith("e_value") ? eValue(value) : number(value, 4);
 }

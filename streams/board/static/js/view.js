@@ -2,7 +2,8 @@
 
 import { makeCard, updateCard } from "./card.js";
 import { byId, h, setAttribute, setHidden, setText } from "./dom.js";
-import { money } from "./format.js";
+import { columnName, modeName, money } from "./format.js";
+import { n, t } from "./i18n.js";
 import { COLUMNS, comparing, nameOf } from "./store.js";
 
 /** Of a frame's 16 ms; what is left to draw then waits for the next, so that scrolling and dragging go on. */
@@ -30,10 +31,10 @@ export class View {
     for (const name of COLUMNS) {
       const section = byId("column-template").content.firstElementChild.cloneNode(true);
       section.dataset.column = name;
-      section.setAttribute("aria-label", name);
+      section.setAttribute("aria-label", columnName(name));
       const find = (selector) => section.querySelector(selector);
-      find("h2").textContent = name;
-      find("ul").setAttribute("aria-label", `Cards in ${name}`);
+      find("h2").textContent = columnName(name);
+      find("ul").setAttribute("aria-label", t("Cards in {column}", { column: columnName(name) }));
       const tab = h("button", { type: "button", onclick: () => section.scrollIntoView({ behavior: "smooth", inline: "start", block: "nearest" }) });
       this.columns.set(name, {
         section, tab, list: find("ul"), count: find(".count"), money: find(".money"),
@@ -120,18 +121,20 @@ export class View {
     const limits = this.store.columns[name] ?? {};
     const currency = cards[0]?.currency ?? this.#anyCurrency();
     const room = limits.limit_campaigns ?? null;
-    const count = isFiltered ? `${shown} of ${cards.length}` : room === null ? `${cards.length}` : `${cards.length} / ${room}`;
+    const count = isFiltered ? t("{shown} of {all}", { shown, all: cards.length }) : room === null ? `${cards.length}` : `${cards.length} / ${room}`;
     setText(column.count, count);
-    setAttribute(column.count, "aria-label", room === null ? `${count} campaigns` : `${cards.length} campaigns, room for ${room}`);
+    setAttribute(column.count, "aria-label", room === null ? n("{count} campaign", "{count} campaigns", cards.length)
+      : n("{count} campaign, room for {room}", "{count} campaigns, room for {room}", cards.length, { room }));
     const sum = limits.sum_micros ?? cards.reduce((total, card) => total + card.card_micros, 0);
     const most = limits.limit_micros ?? null;
-    setText(column.money, `${money(sum, currency)}${most === null ? "" : ` of ${money(most, currency)}`} in cards`);
+    setText(column.money, most === null ? t("{sum} in cards", { sum: money(sum, currency) })
+      : t("{sum} of {most} in cards", { sum: money(sum, currency), most: money(most, currency) }));
     setHidden(column.limit, room === null && most === null);
     const fill = Math.max(room ? cards.length / room : 0, most ? sum / most : 0);
     column.fill.style.width = `${Math.min(100, fill * 100).toFixed(0)}%`;
     setAttribute(column.section, "data-full", String(fill >= 1));
     setHidden(column.empty, shown > 0);
-    setText(column.tab, `${name} ${cards.length}`);
+    setText(column.tab, `${columnName(name)} ${cards.length}`);
   }
 
   #anyCurrency() {
@@ -143,10 +146,11 @@ export class View {
     const cards = [...this.store.cards.values()], currency = this.#anyCurrency();
     const spent = cards.reduce((total, each) => total + each.spent_micros, 0);
     const budget = cards.reduce((total, each) => total + each.budget_micros, 0);
-    setText(byId("totals"), cards.length ? `${cards.length} campaigns · ${money(spent, currency)} of ${money(budget, currency)} spent` : "");
+    setText(byId("totals"), cards.length ? n("{count} campaign · {spent} of {budget} spent", "{count} campaigns · {spent} of {budget} spent", cards.length,
+      { spent: money(spent, currency), budget: money(budget, currency) }) : "");
     const modes = new Set(cards.map((each) => each.mode));
     setHidden(byId("mode"), modes.size === 0);
-    setText(byId("mode"), [...modes].sort().join(", "));
+    setText(byId("mode"), [...modes].sort().map(modeName).join(", "));
     setAttribute(byId("mode"), "title", MODES[[...modes][0]] ?? "");
   }
 
@@ -180,7 +184,7 @@ export class View {
 }
 
 const MODES = {
-  observe: "observe: decisions are written down, nothing is done",
-  propose: "propose: decisions wait for a person's approval",
-  enforce: "enforce: ad platforms obey decisions",
+  observe: t("observe: decisions are written down, nothing is done"),
+  propose: t("propose: decisions wait for a person's approval"),
+  enforce: t("enforce: ad platforms obey decisions"),
 };

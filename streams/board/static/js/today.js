@@ -1,0 +1,168 @@
+// What needs a person this morning, most money at stake first. What is found is pure; the rest shows it.
+
+import { byId, h, setText } from "./dom.js";
+import { action, consequence, hold, money, plainly, time } from "./format.js";
+import { n, t } from "./i18n.js";
+import { nameOf } from "./store.js";
+
+const HOUR_MS = 3_600_000, DAY_MS = 24 * HOUR_MS;
+/** Figures older than this are said to be old. */
+const STALE_MS = 10 * 60_000;
+/** Above this share of estimated spend a figure is mostly an estimate. */
+const MOSTLY_SPREAD = 0.5;
+const RUNS = new Set(["test", "scale"]);
+
+/** What a campaign has spent in the last 24 hours of its hours, in micros. */
+export function dailySpend(card, nowMs) {
+  return card.sparkline.filter((each) => Date.parse(each.t) > nowMs - DAY_MS).reduce((sum, each) => sum + (each.spend_micros ?? 0), 0);
+}
+
+const spentSince = (card, sinceMs) => card.sparkline.filter((each) => Date.parse(each.t) >= sinceMs).reduce((sum, each) => sum + (each.spend_micros ?? 0), 0);
+
+/** The verdict of a card: bad where any target is missed, good where one is met and none missed. */
+export function verdictOf(card) {
+  const all = Object.values(card.evidence).map((each) => each.verdict);
+  return all.includes("bad") ? "bad" : all.includes("good") ? "good" : "inconclusive";
+}
+
+/**
+ * The lines of today.
+ * @param {{cards: Map, entries: Array, readings: Array, sinceMs: number, verdicts: Object, nowMs: number}} known verdicts: those of the last visit
+ * @returns {Array<{kind: string, stake: number, currency: string, id: ?string, title: string, texts: Array<string>, card: ?object}>}
+ */
+export function linesOf(known) {
+  const lines = [...waiting(known), ...done(known), ...turned(known), ...doubtful(known)];
+  return lines.sort((a, b) => b.stake - a.stake || a.title.localeCompare(b.title));
+}
+
+function* waiting({ cards, nowMs }) {
+  for (const card of cards.values()) {
+    const { proposal } = card;
+    if (!proposal) continue;
+    const daily = dailySpend(card, nowMs), stops = proposal.verb === "pause" || (proposal.verb === "move" && !RUNS.has(proposal.column));
+    const moved = proposal.budget_to === null ? 0 : Math.abs((proposal.budget_to - (proposal.budget_from ?? 0)) * 1e6);
+    const texts = [`${action(proposal)}. ${why(card, proposal)}`];
+    texts.push(stops ? t("Waiting costs about {amount} of spend a day.", { amount: money(daily, card.currency) })
+      : moved ? t("It moves {amount} of budget.", { amount: money(moved, card.currency) }) : consequence(proposal));
+    if (card.proposed_until) texts.push(t("Lapses {time}.", { time: time(card.proposed_until) }));
+    yield line("decide", Math.max(stops ? daily : 0, moved), card, texts);
+  }
+}
+
+/** Why an action is taken: in the reader's language where the evidence says it, else as it was written down. */
+function why(card, record) {
+  const target = /^evidence:(\w+)$/.exec(record.rule)?.[1], one = target && card.evidence[target];
+  return one ? plainly(card, one) : `${record.reason}.`;
+}
+
+function* done({ cards, entries, sinceMs, nowMs }) {
+  for (const { kind, at, record } of entries) {
+    const card = cards.get(record.campaign_id), atMs = Date.parse(at);
+    if (kind !== "action" || record.mode !== "enforce" || !card || atMs <= sinceMs || record.rule.startsWith("operator")) continue;
+    const texts = [`${action(record)}, ${time(at)}. ${why(card, record)}`, outcome(card, record, atMs)];
+    yield line("done", Math.max(dailySpend(card, nowMs), spentSince(card, atMs - DAY_MS)), card, texts);
+  }
+}
+
+/** What came of an action so far. */
+function outcome(card, record, atMs) {
+  const values = { amount: money(spentSince(card, atMs), card.currency) };
+  if (record.verb === "pause" && card.hold) return t("Since then it spent {amount}. {hold}.", { ...values, hold: hold(card.hold).replace(/\.$/, "") });
+  if (record.verb === "pause" && RUNS.has(card.column)) return t("It runs again, and spent {amount} since then.", values);
+  return t("Since then it spent {amount}.", values);
+}
+
+function* turned({ cards, verdicts, nowMs }) {
+  for (const card of cards.values()) {
+    const before = verdicts[card.campaign_id], now = verdictOf(card);
+    if (before === undefined || before === now || !RUNS.has(card.column)) continue;
+    const ones = Object.values(card.evidence).filter((each) => each.verdict === now);
+    const texts = ones.length ? ones.map((each) => plainly(card, each)) : [t("What was sure at the last visit is open again.")];
+    yield line(now === "bad" ? "worse" : now === "good" ? "better" : "open", dailySpend(card, nowMs), card, texts);
+  }
+}
+
+function* doubtful({ cards, readings, nowMs }) {
+  for (const reading of readings) {
+    const { campaign_id: id, currency, sums, spread_ratio: spread, watermark } = reading, card = cards.get(id);
+    const spent = sums.spend_micros ?? 0, texts = [];
+    if (!card && !id.startsWith("(")) {
+      texts.push(t("Records name this campaign, and nobody registered it: it has no budget, no target and no card. Register it, or correct the id at its source."));
+    } else if (id === "(none)" && (sums.orders || sums.leads)) {
+      texts.push(n("{count} conversion of the last 24 hours names no campaign; look at the links that lead to the site.",
+        "{count} conversions of the last 24 hours name no campaign; look at the links that lead to the site.", (sums.orders ?? 0) + (sums.leads ?? 0)));
+    }
+    if (spread > MOSTLY_SPREAD) texts.push(t("{share} of its spend of the last 24 hours is an estimate: its platform reports longer times. Wait for the report before you judge a day.", { share: share(spread) }));
+    if (watermark && nowMs - Date.parse(watermark) > STALE_MS) texts.push(t("Its figures are complete up to {time} only. Is a source or a worker standing still?", { time: time(watermark) }));
+    if (!texts.length) continue;
+    const stake = Math.max(spent, sums.revenue_micros ?? 0);
+    yield card ? line("doubt", stake, card, texts) : { kind: "doubt", stake, currency, id: null, title: id === "(none)" ? t("no campaign named") : id, texts, card: null };
+  }
+}
+
+const share = (value) => new Intl.NumberFormat(document.documentElement.lang, { style: "percent", maximumFractionDigits: 0 }).format(value);
+
+const line = (kind, stake, card, texts) => ({ kind, stake, currency: card.currency, id: card.campaign_id, title: nameOf(card), texts, card });
+
+export const KINDS = {
+  decide: t("waits for a decision"), done: t("done by the controller"), worse: t("turned bad"), better: t("turned good"), open: t("open again"), doubt: t("doubtful figures"),
+};
+const MAX_LINES = 200;
+
+/** Shows the lines; what stands right is not drawn anew, so that focus stays. */
+export function showToday(lines, sinceMs, shown) {
+  const counts = new Map();
+  for (const each of lines) counts.set(each.kind, (counts.get(each.kind) ?? 0) + 1);
+  setText(byId("today-summary"), lines.length
+    ? [...counts].map(([kind, count]) => t("{kind}: {count}", { kind: KINDS[kind], count })).join(" · ")
+    : t("Nothing needs you: no decision waits, nothing was done and nothing turned since {time}.", { time: time(sinceMs) }));
+  setText(byId("today-since"), t("Since your last visit, {time}", { time: time(sinceMs) }));
+  const list = byId("today-list"), wanted = lines.slice(0, MAX_LINES), key = (each) => `${each.kind} ${each.id ?? each.title} ${each.texts.join(" ")}`;
+  const keys = wanted.map(key), state = keys.join("\n");
+  if (shown.state === state) return;
+  shown.state = state;
+  const focused = document.activeElement?.closest?.("#today-list [data-key]"), at = focused && [focused.dataset.key, document.activeElement.dataset.verb];
+  list.replaceChildren(...wanted.map((each, index) => item(each, keys[index])));
+  if (lines.length > MAX_LINES) list.append(h("li", {}, n("And {count} more.", "And {count} more.", lines.length - MAX_LINES)));
+  if (at) [...list.querySelectorAll("[data-key]")].find((each) => each.dataset.key === at[0])?.querySelector(at[1] ? `[data-verb="${at[1]}"]` : "a, button")?.focus();
+}
+
+function item(each, key) {
+  const title = each.id === null ? h("b", { dir: "auto" }, each.title)
+    : h("a", { href: `/campaigns/${encodeURIComponent(each.id)}`, "data-open": each.id, dir: "auto" }, each.title);
+  const verbs = each.kind === "decide"
+    ? [h("button.primary", { type: "button", "data-verb": "approve", "data-campaign": each.id, "aria-label": t("Approve for {name}", { name: each.title }) }, t("Approve")),
+      h("button", { type: "button", "data-verb": "reject", "data-campaign": each.id, "aria-label": t("Reject for {name}", { name: each.title }) }, t("Reject"))]
+    : each.kind === "worse" ? [h("button", { type: "button", "data-verb": "pause", "data-campaign": each.id, "aria-label": t("Pause {name}", { name: each.title }) }, t("Pause …"))] : [];
+  return h("li", { "data-kind": each.kind, "data-key": key },
+    h("div.head", {}, title, h("span.kind", {}, KINDS[each.kind]), h("span.stake", { title: t("money at stake") }, money(each.stake, each.currency))),
+    ...each.texts.filter(Boolean).map((text) => h("p", { dir: "auto" }, text)), verbs.length ? h("menu", {}, ...verbs) : null);
+}
+
+// --- visits -----------------------------------------------------------------------------------------
+
+const VISIT_KEY = "roistream-board-visit";
+/** A page that was left for less than this is the same visit. */
+const SAME_VISIT_MS = 30 * 60_000;
+
+/**
+ * The visit that goes on: when the one before it ended, and what verdicts were seen then.
+ * @param {number} nowMs
+ */
+export function beginVisit(nowMs) {
+  let known = {};
+  try {
+    known = JSON.parse(localStorage.getItem(VISIT_KEY)) ?? {};
+  } catch { /* written by another version: begun anew */ }
+  const seenMs = known.seenMs ?? nowMs - DAY_MS;
+  const isSame = nowMs - seenMs < SAME_VISIT_MS && known.sinceMs !== undefined;
+  const visit = isSame ? { sinceMs: known.sinceMs, verdicts: known.verdicts ?? {} } : { sinceMs: seenMs, verdicts: known.seen ?? {} };
+  return {
+    ...visit,
+    /** Remembers what is seen now. */
+    keep(cards, atMs) {
+      const seen = Object.fromEntries([...cards.values()].map((card) => [card.campaign_id, verdictOf(card)]));
+      localStorage.setItem(VISIT_KEY, JSON.stringify({ ...visit, seenMs: atMs, seen }));
+    },
+  };
+}

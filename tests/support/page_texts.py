@@ -1,0 +1,87 @@
+"""Texts of the board's page: those that go through a catalogue, and strings that look like texts and do not."""
+
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+
+PAGE = Path(__file__).parents[2] / "streams/board/static"
+CATALOGUES = Path(__file__).parents[2] / "streams/locale"
+_STRING = r'"((?:[^"\\\n]|\\.)*)"'
+_TEXT = re.compile(rf"(?<![\w.])t\({_STRING}")
+_COUNTED = re.compile(rf"(?<![\w.])n\(\s*{_STRING},\s*{_STRING}")
+_ANY = re.compile(rf"{_STRING}|`((?:[^`\\]|\\.)*)`")
+_COMMENT = re.compile(r"/\*.*?\*/|(?<![:\"'`\w])//[^\n]*", re.DOTALL)
+_ATTRIBUTES = ("placeholder", "title", "aria-label")
+#: Two words with a space between them, the first of letters only: what a person would read.
+_PROSE = re.compile(r"[A-Za-z]{3,} [a-z]{2,}")
+#: Strings with spaces that are no text: classes, attributes, paths of pictures.
+_NO_TEXT = re.compile(r"^(?:spark large|card ghost|use strict|0 0 \d|M\d)|^[.#\[]|\[data-|aria-")
+
+
+def modules() -> list[Path]:
+    return sorted((PAGE / "js").glob("*.js"))
+
+
+def texts() -> dict[str, str | None]:
+    """English texts; those that depend on a count with their plural."""
+    found: dict[str, str | None] = {}
+    for path in modules():
+        source = _COMMENT.sub("", path.read_text())
+        found |= {_plain(one): None for one in _TEXT.findall(source)}
+        found |= {_plain(one): _plain(many) for one, many in _COUNTED.findall(source)}
+    return found | dict.fromkeys(_Document.read(), None)
+
+
+def outside() -> Iterator[tuple[str, str]]:
+    """Strings of the page's code that look like prose and are not handed to the catalogue, by module."""
+    for path in modules():
+        source = _COMMENT.sub("", path.read_text())
+        inside = {*_TEXT.findall(source), *(each for pair in _COUNTED.findall(source) for each in pair)}
+        for double, template in _ANY.findall(source):
+            string = double or re.sub(r"\$\{[^}]*\}", "", template)
+            if double not in inside and _PROSE.search(string) and not _NO_TEXT.search(string):
+                yield path.name, string
+
+
+def _plain(text: str) -> str:
+    return text.replace('\\"', '"')
+
+
+class _Document(HTMLParser):
+    """Texts of elements with ``data-t``, and of attributes that are read out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self.untold: list[str] = []
+        self._is_text = False
+
+    @classmethod
+    def read(cls) -> list[str]:
+        parser = cls()
+        parser.feed((PAGE / "index.html").read_text())
+        return parser.found
+
+    @classmethod
+    def without(cls) -> list[str]:
+        """Texts of the document that no ``data-t`` marks."""
+        parser = cls()
+        parser.feed((PAGE / "index.html").read_text())
+        return parser.untold
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        del tag
+        self._is_text = any(name == "data-t" for name, _ in attrs)
+        self.found += [value for name, value in attrs if name in _ATTRIBUTES and value]
+
+    def handle_data(self, data: str) -> None:
+        text = " ".join(data.split())
+        if self._is_text and text:
+            self.found.append(text)
+        elif re.search(r"[A-Za-z]{3,}", text):
+            self.untold.append(text)
+        self._is_text = False
+
+
+document_without = _Document.without

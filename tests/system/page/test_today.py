@@ -1,0 +1,193 @@
+"""The morning: what needs a person first, a campaign under its own address, the page in French."""
+
+import time
+
+import msgspec
+from playwright.sync_api import Page, expect
+
+from metrics.budget.records import CardHold, SparkPoint
+from metrics.records.kpi_reading import CampaignKpi, Evidence
+from metrics.values.time import HOUR, MINUTE, format_instant
+from streams import topics
+from tests.support import board_seeding as seeding
+from tests.system.page.acting import PHONE, card, decided, give_reason
+from tests.system.page.test_seeing import produce
+
+MILLION = 1_000_000
+
+
+def hours(spend: int, count: int = 24) -> list[SparkPoint]:
+    """So much spent in each of the last hours, in currency units."""
+    now = int(time.time() * 1_000) // HOUR * HOUR
+    return [
+        SparkPoint(t=format_instant(now - ago * HOUR), spend_micros=spend * MILLION, roi=None)
+        for ago in range(count - 1, -1, -1)
+    ]
+
+
+def judged(verdict: str, low: float, high: float) -> dict[str, Evidence]:
+    one = Evidence(
+        target="cpl", verdict=verdict, e_value=31.0, probability_bad=0.99, interval=(low, high), completeness=1.0
+    )  # fmt: skip
+    return {"cpl": one}
+
+
+def told(store, campaign_id: str, model: str = "declared", **fields) -> None:
+    """A reading of the last 24 hours in the view of a model."""
+    now = int(time.time() * 1_000)
+    reading: CampaignKpi = seeding.hour(campaign_id, 0, leads=3, revenue=100, begin=now - HOUR)
+    values = {"window": "24h", "model": model, "watermark": format_instant(now - 5_000)} | fields
+    value = msgspec.json.encode(msgspec.structs.replace(reading, **values))
+    store.hset(f"roistream:kpis:{model}:24h", campaign_id, value)
+
+
+def lines(page: Page):
+    return page.locator("#today-list > li")
+
+
+def test_what_needs_a_person_comes_first_by_money_and_is_decided_there(opened, settings, store):
+    cheap = seeding.proposal("to-1", "a-1")
+    dear = msgspec.structs.replace(seeding.proposal("to-2", "a-2"), rule="evidence:cpl")
+    page = opened(
+        [
+            seeding.card("to-1", name="Cheap", sparkline=hours(2), proposal=cheap),
+            seeding.card(
+                "to-2", name="Dear", sparkline=hours(50), proposal=dear, evidence=judged("bad", 7, 12)
+            ),
+            seeding.card("to-3", name="Quiet", sparkline=hours(90)),
+        ],
+        place="/",
+    )
+    expect(lines(page)).to_have_count(2)
+    first = lines(page).first
+    expect(first).to_contain_text("Dear")
+    expect(first).to_contain_text(
+        "Pause. CPL surely misses its target: it is likely between €7.00 and €12.00"
+    )
+    expect(first).to_contain_text("Waiting costs about €1,200 of spend a day.")
+    first.get_by_role("button", name="Approve for Dear").click()
+    give_reason(page)
+    said = decided(settings, "to-2")
+    assert (said.verb, said.reason) == ("approve", "target is not met")
+    seeding.say(store, seeding.card("to-2", 2, name="Dear", column="hold", sparkline=hours(50)))
+    expect(lines(page)).to_have_count(1)
+
+
+def test_what_the_controller_did_is_told_with_what_came_of_it(opened, settings):
+    hold = CardHold(owner="evidence", reason="CPL misses its target", expires_at=None)
+    page = opened(
+        [seeding.card("did-1", name="Paused", column="hold", hold=hold, sparkline=hours(10))], place="/"
+    )
+    at = int(time.time() * 1_000) - 10 * MINUTE
+    done = msgspec.structs.replace(
+        seeding.proposal("did-1", "did-a", mode="enforce"), decided_at=format_instant(at)
+    )
+    produce(settings, topics.BUDGET_ACTIONS, done, "did-1")
+    expect(lines(page).first).to_contain_text("done by the controller")
+    expect(lines(page).first).to_contain_text("Held by the evidence until someone resumes it")
+
+
+def test_figures_that_cannot_be_trusted_are_told_with_what_to_do(opened, store):
+    now = int(time.time() * 1_000)
+    told(store, "odd-1", spread_ratio=0.9)
+    told(store, "odd-2", watermark=format_instant(now - HOUR))
+    told(store, "who-is-this")
+    told(store, "(none)")
+    told(store, "odd-3")
+    page = opened([seeding.card(f"odd-{n}", name=f"Odd {n}") for n in (1, 2, 3)], place="/")
+    for text in (
+        "90% of its spend of the last 24 hours is an estimate",
+        "Is a source or a worker standing still?",
+        "nobody registered it",
+        "3 conversions of the last 24 hours name no campaign",
+    ):
+        expect(page.locator("#today-list")).to_contain_text(text)
+    expect(lines(page)).to_have_count(4)
+
+
+def test_a_campaign_that_turned_since_the_last_visit_is_told_on_the_next(opened, store, browser):
+    page = opened(
+        [seeding.card("turn-1", name="Turned", evidence=judged("good", 1, 3), sparkline=hours(5))], place="/"
+    )
+    expect(page.locator("#today-summary")).to_contain_text("Nothing needs you")
+    # As if the page had been left an hour ago.
+    page.evaluate("""() => {
+      const visit = JSON.parse(localStorage.getItem("roistream-board-visit"));
+      localStorage.setItem("roistream-board-visit", JSON.stringify({ ...visit, seenMs: visit.seenMs - 3600000 }));
+    }""")
+    seeding.say(
+        store, seeding.card("turn-1", 2, name="Turned", evidence=judged("bad", 7, 12), sparkline=hours(5))
+    )
+    page.reload()
+    expect(lines(page).first).to_contain_text("turned bad")
+    lines(page).first.get_by_role("link", name="Turned").click()
+    expect(page.get_by_role("dialog", name="Turned")).to_be_visible()
+
+
+def test_a_campaign_has_an_address_that_another_session_opens(opened, store):
+    told(store, "addr/1 ü")
+    told(store, "addr/1 ü", model="linear")
+    cards = [seeding.card("addr/1 ü", name="Shared", evidence=judged("bad", 7, 12)), seeding.card("c-2")]
+    page = opened(cards)
+    card(page, "Shared").click()
+    page.wait_for_url("**/campaigns/addr%2F1%20%C3%BC")
+    other = opened(cards, place="/campaigns/addr%2F1%20%C3%BC", viewport=PHONE)
+    dialog = other.get_by_role("dialog", name="Shared")
+    expect(dialog.get_by_role("img", name="CPL surely misses its target")).to_be_visible()
+    expect(dialog.get_by_role("row", name="linear 3")).to_be_visible()
+    other.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    assert other.evaluate("location.pathname") == "/"
+    page.go_back()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(card(page, "Shared")).to_be_visible()
+
+
+def test_a_pause_may_have_an_end_and_a_budget_is_taken_as_the_page_prints_it(opened, settings):
+    page = opened([seeding.card("end-1", name="Winter")], locale="fr-FR")
+    card(page, "Winter").click()
+    page.get_by_role("button", name="Mettre en pause").click()
+    page.get_by_label("Jusqu’à").fill("2099-01-02T08:30")
+    page.get_by_label("Raison, pour le journal").fill("boutique fermée")
+    page.get_by_role("button", name="Envoyer").click()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    said = decided(settings, "end-1")
+    assert (said.verb, said.reason, said.until.year) == ("pause", "boutique fermée", 2099)
+    card(page, "Winter").click()
+    page.get_by_role("button", name="Fixer le budget").click()
+    field = page.get_by_label("Nouveau budget en EUR")
+    field.fill("tout")
+    page.get_by_label("Raison, pour le journal").fill("plus")
+    page.get_by_role("button", name="Envoyer").click()
+    expect(page.get_by_role("alert")).to_have_text("tout n’est pas un montant ; écrivez-le comme 1 000.")
+    field.fill("1.250")
+    page.get_by_role("button", name="Envoyer").click()
+    expect(page.get_by_role("alert")).to_contain_text("1.250 n’est pas un montant")
+    field.fill("1 000 000,50")
+    page.get_by_role("button", name="Envoyer").click()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    assert str(decided(settings, "end-1").budget) == "1000000.50"
+
+
+def test_the_page_speaks_the_readers_language_and_keeps_a_choice(opened):
+    page = opened([seeding.card("fr-1", name="Soldes", evidence=judged("bad", 7, 12))], locale="fr-FR")
+    assert page.evaluate("document.documentElement.lang") == "fr"
+    expect(card(page, "Soldes")).to_contain_text("CPL manque l’objectif")
+    expect(card(page, "Soldes")).to_contain_text("2 cartes sur 10")
+    page.get_by_label("Langue").select_option("en")
+    expect(page.get_by_role("button", name="Audit trail")).to_be_visible()
+    page.reload()
+    expect(page.get_by_role("button", name="Audit trail")).to_be_visible()
+
+
+def test_an_interval_on_one_side_of_its_target_is_no_riddle(opened):
+    page = opened([seeding.card("side-1", name="Side", evidence=judged("inconclusive", 5, 9))])
+    expect(card(page, "Side")).to_contain_text("CPL very likely misses target, not proved yet")
+
+
+def test_a_long_name_keeps_its_end(opened):
+    name = "Spring campaign of the whole family, Germany and Austria, prospecting – 2026-11 – variant B7"
+    page = opened([seeding.card("long-1", name=name)])
+    heading = page.get_by_role("heading", level=3)
+    expect(heading).to_contain_text("variant B7")
+    expect(heading).to_contain_text("Spring campaign")
