@@ -1,6 +1,8 @@
 """The morning: what needs a person first, a campaign under its own address, the page in French."""
 
+import csv
 import time
+from pathlib import Path
 
 import msgspec
 from playwright.sync_api import Page, expect
@@ -191,3 +193,27 @@ def test_a_long_name_keeps_its_end(opened):
     heading = page.get_by_role("heading", level=3)
     expect(heading).to_contain_text("variant B7")
     expect(heading).to_contain_text("Spring campaign")
+
+
+def test_a_view_of_the_board_is_in_its_address_and_goes_out_as_a_file_for_spreadsheets(opened):
+    cards = [
+        seeding.card("=1+1", name='=HYPERLINK("x"), "spring"', channel="search", reason="ça va"),
+        seeding.card("c-2", name="Spring two", kpis={"7d": {"cpl": 2.5}}),
+        seeding.card("c-3", name="Winter"),
+    ]
+    page = opened(cards)
+    page.get_by_label("Find campaigns").fill("spring")
+    page.get_by_label("Order").select_option("name")
+    page.get_by_label("Figures of").select_option("7d")
+    expect(page.get_by_role("article")).to_have_count(2)
+    query = page.evaluate("location.search")
+    assert query == "?filter=spring&window=7d&order=name"
+    other = opened(cards, place=f"/board{query}", is_filtered=True)
+    expect(other.get_by_role("article")).to_have_count(2)
+    expect(other.get_by_label("Order")).to_have_value("name")
+    with other.expect_download() as waited:
+        other.get_by_role("button", name="Export").click()
+    rows = list(csv.reader(Path(waited.value.path()).read_text("utf-8-sig").splitlines()))
+    assert [row[0] for row in rows] == ["Campaign", "'=1+1", "c-2"]
+    assert rows[1][1] == '\'=HYPERLINK("x"), "spring"'
+    assert (rows[1][-2], rows[0][8], rows[2][8]) == ("ça va", "CPL 7d", "2.5")

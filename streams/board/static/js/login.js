@@ -18,7 +18,7 @@ export async function login() {
 async function byAddress() {
   const given = new URLSearchParams(location.hash.slice(1)), token = given.get("token");
   if (!token) return false;
-  history.replaceState(null, "", location.pathname); // neither the history nor a shared screen keeps it
+  history.replaceState(null, "", location.pathname + location.search); // neither the history nor a shared screen keeps it
   try {
     await api.login(token, given.get("name") ?? localStorage.getItem(NAME_KEY) ?? "operator");
     return true;

@@ -5,6 +5,7 @@ import { decide } from "./decide.js";
 import { openDetails } from "./details.js";
 import { announce, byId, h, setAttribute, setHidden, setText } from "./dom.js";
 import { enableDrag } from "./drag.js";
+import { csvOf, save } from "./export.js";
 import { columnName, span } from "./format.js";
 import { choose, language, languages, n, t } from "./i18n.js";
 import { enableKeyboard } from "./keyboard.js";
@@ -164,8 +165,34 @@ function showPlace() {
 }
 
 function go(path) {
-  if (location.pathname !== path) history.pushState(null, "", path);
+  if (location.pathname !== path) history.pushState(null, "", path === "/board" ? path + viewInAddress() : path);
   showPlace();
+}
+
+// --- the view in the address: a board as it is looked at can be kept and shared -------------------------
+
+const PLAIN = { filter: "", window: "24h", order: "attention" };
+
+function viewInAddress() {
+  const told = Object.entries(PLAIN).filter(([name, plain]) => view[name] !== plain).map(([name]) => [name, view[name]]);
+  return told.length ? `?${new URLSearchParams(told)}` : "";
+}
+
+function takeViewFromAddress() {
+  const told = new URLSearchParams(location.search);
+  view.filter = told.get("filter") ?? PLAIN.filter;
+  view.window = told.get("window") ?? PLAIN.window;
+  const order = told.get("order"), orders = [...byId("order").options].map((each) => each.value);
+  view.order = orders.includes(order) ? order : PLAIN.order;
+  byId("filter").value = view.filter;
+  byId("order").value = view.order;
+}
+
+/** Takes a choice into the view, and the view into the address. */
+function look(name, value) {
+  view[name] = value;
+  if (location.pathname === "/board") history.replaceState(null, "", `/board${viewInAddress()}`);
+  view.requestAll();
 }
 
 const open = (id) => go(`/campaigns/${encodeURIComponent(id)}`);
@@ -259,10 +286,20 @@ enableKeyboard(view, {
 byId("board").addEventListener("click", onBoardClick);
 byId("today").addEventListener("click", onTodayClick);
 document.addEventListener("click", onLink);
-addEventListener("popstate", showPlace);
-byId("filter").addEventListener("input", (event) => { view.filter = event.target.value; view.requestAll(); });
-byId("window").addEventListener("change", (event) => { view.window = event.target.value; view.requestAll(); });
-byId("order").addEventListener("change", (event) => { view.order = event.target.value; view.requestAll(); });
+addEventListener("popstate", () => {
+  if (location.pathname === "/board") {
+    takeViewFromAddress();
+    view.requestAll();
+  }
+  showPlace();
+});
+byId("filter").addEventListener("input", (event) => look("filter", event.target.value));
+byId("window").addEventListener("change", (event) => look("window", event.target.value));
+byId("order").addEventListener("change", (event) => look("order", event.target.value));
+byId("export").addEventListener("click", () => {
+  const cards = view.visibleIds().map((id) => store.cards.get(id));
+  save(csvOf(cards, view.window), `roistream-${new Date().toISOString().slice(0, 10)}.csv`);
+});
 byId("open-trail").addEventListener("click", openTrail);
 byId("open-simulation").addEventListener("click", () => openSimulation(store));
 byId("open-help").addEventListener("click", () => byId("help").showModal());
@@ -277,5 +314,6 @@ setInterval(() => {
 setInterval(readReadings, READINGS_EVERY_MS);
 setInterval(() => { if (isBoardKnown && !document.hidden) visit.keep(store.cards, Date.now()); }, KEEP_EVERY_MS);
 offerLanguages();
+takeViewFromAddress();
 showPlace();
 start(0);
