@@ -43,6 +43,7 @@ def findings(engine: Engine, reporting_currency: str) -> Iterator[LintFinding]:
         *_two_rows_for_one_report(engine),
         *_overlapping(engine),
         *_colliding_ids(engine),
+        *_shortened_ids(engine),
         *_colliding_campaigns(engine),
         *_doubled_rows(engine),
         *_unregistered(engine),
@@ -164,6 +165,22 @@ def _colliding_ids(engine: Engine) -> Iterator[LintFinding]:
             "error",
             f"{count} different records of {topic} have one id ({identity}): {places}; all but one would be dropped as "
             "duplicates. Name more columns under id.",
+        )
+
+
+def _shortened_ids(engine: Engine) -> Iterator[LintFinding]:
+    """A spreadsheet shows a long number as 1.23457E+17 and saves it so: several ids have become one."""
+    rows = _rows(
+        engine,
+        "SELECT topic, count(*), min(seq), any_value(id) FROM (SELECT topic, seq, regexp_extract(value, "
+        "'_id\":\"(?:[^\"]*-)?(\\d\\.\\d+E\\+\\d\\d)\"', 1) AS id FROM records WHERE contains(value, 'E+')) "
+        "WHERE id <> '' GROUP BY topic ORDER BY 1",
+    )
+    for topic, count, row, shown in rows:
+        yield LintFinding(
+            "error",
+            f"ids of {count} records of {topic} were shortened by a spreadsheet ({shown}, {engine.place(row)}), so several may "
+            "be one: use the file as it was downloaded, or give the column the format Text before saving.",
         )
 
 

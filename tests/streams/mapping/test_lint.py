@@ -121,6 +121,21 @@ def test_campaigns_whose_names_a_slug_does_not_tell_apart_are_warned_of_and_name
     }
 
 
+@pytest.mark.parametrize("number", ["1.23457E+17", "1.2E+15"])
+def test_ids_that_a_spreadsheet_has_shortened_are_an_error(run, number):
+    rows = f"{number},2026-06-01,5\n{number},2026-06-02,6\n"
+    said = run({"a.csv": "Campaign,Day,Spend\n" + rows}, REPORTS).said("error")
+    assert f"ids of 2 records of ad-reports were shortened by a spreadsheet ({number}, a.csv:2)" in said
+    text = REPORTS.replace("Campaign AS campaign_id", "'google-' || Campaign AS campaign_id")
+    assert "shortened" in run({"a.csv": "Campaign,Day,Spend\n" + rows}, text).said("error")
+
+
+@pytest.mark.parametrize("name", ["SALE+17", "1E+3 reasons", "Model 1.5E+", "12345678901234567"])
+def test_a_name_that_looks_a_little_like_a_shortened_number_is_none(run, name):
+    rows = f"{name},2026-06-01,5\n"
+    assert run({"a.csv": "Campaign,Day,Spend\n" + rows}, REPORTS).said("error") == ""
+
+
 @pytest.mark.parametrize(
     ("rows", "currency", "said"),
     [
