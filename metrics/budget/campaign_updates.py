@@ -45,11 +45,13 @@ class EvidenceContext(NamedTuple):
     Attributes:
         completeness: share of the results of the campaign's spend that have come by now at most.
         learned: by target, what the campaigns of the board show together.
+        unlearned: what is assumed of a target of which they show nothing yet.
         thresholds: e-values from which on a target counts as surely missed, and as surely exceeded.
     """
 
     completeness: float = 1.0
     learned: Mapping[str, Shape] = {}
+    unlearned: Shape = UNLEARNED
     thresholds: tuple[float, float] = (20.0, 20.0)
 
 
@@ -98,12 +100,13 @@ def _judged(
     own, settled = since(reading.sums, state.baseline), since(state.settled or reading.sums, state.baseline)
     arrived = _arrived(reading, context.completeness)
     for name, target in facts.targets_micros.items():
-        shape = context.learned.get(name) or UNLEARNED
-        ledger = course_of(name, target, reading.sums, ripe, state.ledgers.get(name), shape, facts.starts_at)
+        shape = context.learned.get(name) or context.unlearned
+        before = state.ledgers.get(name)
+        ledger = course_of(name, target, reading.sums, ripe, before, shape, facts.starts_at, policy.evidence)
         if ledger is None:
             continue
         ledgers[name] = ledger
-        course = Course(own, settled, arrived.of(name), *context.thresholds)
+        course = Course(reading.sums, own, settled, arrived.of(name), *context.thresholds)
         found = assess_course(cast("TargetName", name), target, ledger, course, shape, policy.evidence)
         if found is not None:
             evidence[name], scatter[name] = found

@@ -44,16 +44,21 @@ class JointEvidence(NamedTuple):
 
 def joint_evidence(states: Iterable[CampaignState]) -> JointEvidence:
     """The campaigns of a board that evidence judges."""
-    found = [share_of(state) for state in states if state.ledgers and state.column != "archived"]
-    return JointEvidence(
-        max(1, len(found)), tuple(sorted((each for each in found if each > 1), reverse=True))
-    )
+    campaigns, found = 0, []
+    for state in states:
+        if state.ledgers and state.column != "archived":
+            campaigns += 1
+            if (e_value := share_of(state)) > 1:
+                found.append(e_value)
+    return JointEvidence(max(1, campaigns), tuple(sorted(found, reverse=True)))
 
 
 def share_of(state: CampaignState) -> float:
     """The e-value of a campaign over all its targets and restarts, as far as it counts among others."""
-    best = max((each.e_value for each in state.evidence.values()), default=0.0)
-    return best / max(1, len(state.ledgers)) * _share(state.bad_times)
+    best = 0.0
+    for each in state.evidence.values():
+        best = max(best, each.e_value)
+    return best and best / max(1, len(state.ledgers)) * _share(state.bad_times)
 
 
 def thresholds(

@@ -8,10 +8,10 @@ from metrics.budget.board_step import SLICE, BoardStep
 from metrics.budget.campaign_updates import EvidenceContext, apply_alert, apply_reading
 from metrics.budget.error_budget import joint_evidence, thresholds
 from metrics.budget.records import AlertSignal
-from metrics.evidence import Ledger, learn
+from metrics.evidence import Ledger, learn, unlearned
 from metrics.records.kpi_reading import CampaignKpi
 from metrics.records.validation import instant
-from metrics.values.time import HOUR
+from metrics.values.time import DAY, HOUR
 
 #: Alerts that may wait for the registration of their campaigns.
 _EARLY = 100
@@ -48,6 +48,7 @@ def _reading(board_step: BoardStep, reading: CampaignKpi) -> None:
     evidence_context = EvidenceContext(
         share,
         board_step.board.learned,
+        unlearned(board_step.context.policies.common.learning_phase / DAY),
         thresholds(state, board_step.facts(campaign_id), policy, board_step.threshold(policy.alpha)),
     )
     after = apply_reading(state, reading, board_step.facts(campaign_id), policy, evidence_context)
@@ -72,7 +73,11 @@ def _learn(board_step: BoardStep) -> None:
     for state in board_step.before.values():
         for name, ledger in state.ledgers.items():
             ledgers.setdefault(name, []).append(ledger)
-    learned = {name: learn(found, is_money=name in ("roas", "roi")) for name, found in ledgers.items()}
+    days = board_step.context.policies.common.learning_phase / DAY
+    learned = {
+        name: learn(found, is_money=name in ("roas", "roi"), learning_days=days)
+        for name, found in ledgers.items()
+    }
     board_step.board = replace(board_step.board, learned=learned, learned_at=board_step.now)
 
 

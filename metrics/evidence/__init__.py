@@ -3,7 +3,7 @@
 from metrics.evidence.assessing import Arrived, Course, EvidenceOptions, assess, assess_course, course_of
 from metrics.evidence.ledger import Ledger, renewed
 from metrics.evidence.martingale import log_e_above, log_e_below
-from metrics.evidence.shape import UNLEARNED, Shape, learn
+from metrics.evidence.shape import UNLEARNED, Shape, learn, unlearned
 
 __all__ = [
     "UNLEARNED",
@@ -19,4 +19,5 @@ __all__ = [
     "log_e_above",
     "log_e_below",
     "renewed",
+    "unlearned",
 ]

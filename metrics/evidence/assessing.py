@@ -11,7 +11,7 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from metrics.evidence.ledger import ORDER_SCATTER, SCATTER, Ledger, Seen, advanced, begin, due_by_law
+from metrics.evidence.ledger import WHOLE, Floats, Ledger, Seen, advanced, begin
 from metrics.evidence.martingale import (
     MODERATE_PRIOR,
     PRIOR,
@@ -253,13 +253,15 @@ class Course(NamedTuple):
     """Where a campaign stands on one target, since the evidence began, besides its ledger.
 
     Attributes:
-        sums: everything since then.
+        total: everything since the campaign began.
+        sums: everything since the evidence began.
         settled: sums whose results surely belong to the spend of ``sums``.
         most: share of the results of the spend that have come by now at most.
         bar: the e-value from which on a target counts as surely missed.
         praise_bar: the same for surely exceeded.
     """
 
+    total: Sums
     sums: Sums
     settled: Sums
     most: float
@@ -275,6 +277,7 @@ def course_of(
     before: Ledger | None,
     shape: Shape,
     born: int | None = None,
+    options: EvidenceOptions | None = None,
 ) -> Ledger | None:
     """The ledger of a target after one more reading; None for a target that says nothing.
 
@@ -286,17 +289,19 @@ def course_of(
         before: the ledger so far.
         shape: what the board has learned.
         born: epoch ms at which the campaign began; None: long ago.
+        options: what the operator says of orders.
     """
     per_cost = _due_per_micro(name, target)
     if per_cost is None or total.spend_micros is None:
         return None
     share, at = ripe
-    cost = (total.spend_micros + (total.other_cost_micros if name == "roi" else 0)) * share
+    cost = _cost(name, total) * share
     if before is None and cost <= 0:
         return None
     paid = 0.0 if before is None else before.cost
     seen = Seen(at, cost, (cost - paid) * per_cost, _brought(name, total), float(total.orders))
-    return begin(seen, born, shape) if before is None else advanced(before, seen, shape)
+    unit = 1.0 if name in _COUNTED else _unit_of(name, total, options or EvidenceOptions(), shape) or 0.0
+    return begin(seen, born, shape, unit) if before is None else advanced(before, seen, shape, unit)
 
 
 def _due_per_micro(name: str, target: int) -> float | None:
@@ -305,6 +310,11 @@ def _due_per_micro(name: str, target: int) -> float | None:
         return None if target <= 0 else 1 / target
     ratio = target / MICROS + (name == "roi")
     return None if ratio <= 0 or name not in ("roas", "roi") else ratio / MICROS
+
+
+def _cost(name: str, sums: Sums) -> int:
+    """Cost that a target looks at, in micros; 0 where the spend is unknown."""
+    return (sums.spend_micros or 0) + (sums.other_cost_micros if name == "roi" else 0)
 
 
 _COUNTED = {"cpl": "leads", "cpa": "orders", "cac": "new_customers"}
@@ -339,18 +349,19 @@ def assess_course(
     numbers = ledger.sums
     least = options.order_value_dispersion if is_money else 1.0
     shape = shape.within(options.longest_lag_days)
-    scatter = own_scatter(max(shape.scatter, least), numbers[SCATTER], unit)
+    scatter = own_scatter(max(shape.scatter, least), numbers, unit)
     scale = unit * scatter
     came = max(0.0, _brought(name, sums))
-    whole = (sums.spend_micros + (sums.other_cost_micros if name == "roi" else 0)) * per_cost
+    # Spend that may not count yet is judged by the target of now, all other by that of its time.
+    whole = max(0.0, float(numbers[WHOLE]) + max(0.0, _cost(name, course.total) - ledger.cost) * per_cost)
     prior = VALUE_PRIOR if is_money else MODERATE_PRIOR
-    log_e, due = log_e_missed(ledger, came, scale, shape, prior, course.most * whole)
+    log_e, due, expected = log_e_missed(ledger, came, scale, shape, prior, course.most * whole)
     if is_money and options.order_value_micros is not None:
-        log_e = _with_orders(
-            log_e, ledger, sums, options.order_value_micros / MICROS, course.most * whole, shape
-        )
+        mean = options.order_value_micros / MICROS
+        log_e = _with_orders(log_e, numbers, float(sums.orders), expected / mean, shape)
     praise = log_e_exceeded(max(0.0, _brought(name, course.settled)), whole, scale)
-    spoken = max(due, 1e-9) / per_cost / MICROS  # cost whose results have come, in currency units
+    share = min(1.0, due / whole) if whole > 0 else 1.0
+    spoken = max(1e-9, share * _cost(name, sums) / MICROS)  # cost whose results have come, in currency units
     low, high = rate_interval(came / scale, spoken / scale)
     offset = 1.0 if name == "roi" else 0.0
     verdict: Verdict = "inconclusive"
@@ -366,7 +377,7 @@ def assess_course(
         interval=(round(low - offset, 6), round(high - offset, 6))
         if is_money
         else (_inverse(high), _inverse(low)),
-        completeness=round(min(1.0, due / whole) if whole > 0 else 1.0, 6),
+        completeness=round(share, 6),
     )
     return evidence, scatter
 
@@ -384,10 +395,8 @@ def _unit_of(name: str, sums: Sums, options: EvidenceOptions, shape: Shape) -> f
     return given if own is None else min(given, own)
 
 
-def _with_orders(log_e: float, ledger: Ledger, sums: Sums, value: float, most: float, shape: Shape) -> float:
+def _with_orders(log_e: float, numbers: Floats, orders: float, expected: float, shape: Shape) -> float:
     """The mean of the e-value and of that of the orders, where the mean value of one is known."""
-    due, _ = due_by_law(ledger, shape)
-    expected = float(shape.chances @ np.minimum(due, most)) / value
-    scale = own_scatter(shape.order_scatter, ledger.sums[ORDER_SCATTER], 1.0)
-    counted = float(log_e_below(sums.orders / scale, expected / scale))
+    scale = own_scatter(shape.order_scatter, numbers, 1.0, of_orders=True)
+    counted = float(log_e_below(orders / scale, expected / scale))
     return float(np.logaddexp(log_e, counted)) - log(2)

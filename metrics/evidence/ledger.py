@@ -9,16 +9,23 @@ that are delayed is the back-calculation of Brookmeyer and Gail (*J. Am. Stat. A
 right-truncated by nature there, and no list of single lags is needed.
 
 **Days.** What was due is kept by weekday, so that a rhythm that is learned later counts for the days before as well. Days are
-the blocks of scatter: ``Scatter`` is the weighted least squares of the results of a day over what was due on it.
+the blocks of scatter: the weighted least squares of the results of a day over what was due on it.
+
+**Changes.** ``CHANGED`` holds a sum over the days on which a campaign may have turned bad, by law of lag and ratio: of each day's
+weight times the likelihood ratio of all results since. With M before a day, weight w and likelihood ratio L of the day it becomes
+(M + w) · L: the e-detector of Shin, Ramdas and Rinaldo (*E-detectors: a nonparametric framework for sequential change detection*,
+*New England J. Stat. Data Sci.* 2, 2023) with weights that sum to 1, so that the chance of ever a false alarm is bounded, not only
+their rate.
 """
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from metrics.kernels import evidence as kernels
+from metrics.kernels.evidence import AGES, PARTS, SIZE
 from metrics.values.time import DAY
 
 if TYPE_CHECKING:
@@ -28,50 +35,45 @@ Floats = NDArray[np.float64]
 
 #: Mean lags that are weighed, in days. A ramp of the first weeks, while a campaign learns, looks like one of them too.
 LAGS: tuple[float, ...] = (0.0, 0.125, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0)
-#: Parts of a day whose share of its results is learned.
-PARTS = 8
-_L = len(LAGS)
-_WEEK = 7
-#: Layout of the numbers of one target.
-_PENDING = slice(0, _L)
-_TODAY = slice(_L, 2 * _L)
-_FITS = slice(2 * _L, 3 * _L)
-_NOW = slice(3 * _L, 4 * _L)
-_DUE = slice(4 * _L, 4 * _L + _L * _WEEK)
-_BEGIN = 4 * _L + _L * _WEEK
-#: What stays when the evidence begins anew: sums for learning the lag, the rhythm and the scatter.
-LAG_FITS = slice(_BEGIN, _BEGIN + _L)
-LAG_DUE = slice(_BEGIN + _L, _BEGIN + 2 * _L)
-LAG_RESULTS = _BEGIN + 2 * _L
-_NEXT = LAG_RESULTS + 1
-WEEKDAY_RESULTS = slice(_NEXT, _NEXT + _WEEK)
-WEEKDAY_DUE = slice(_NEXT + _WEEK, _NEXT + 2 * _WEEK)
-PART_RESULTS = slice(_NEXT + 2 * _WEEK, _NEXT + 2 * _WEEK + PARTS)
-PART_DUE = slice(_NEXT + 2 * _WEEK + PARTS, _NEXT + 2 * _WEEK + 2 * PARTS)
+_MEANS = np.array(LAGS)
+#: What is kept of a target when the evidence begins anew: sums for learning the lag, the rhythm and the scatter.
+LAG_FITS = slice(kernels.LAG_FITS, kernels.LAG_DUE)
+LAG_DUE = slice(kernels.LAG_DUE, kernels.LAG_RESULTS)
+LAG_RESULTS = kernels.LAG_RESULTS
+WEEKDAY_RESULTS = slice(kernels.WEEKDAY_RESULTS, kernels.WEEKDAY_DUE)
+WEEKDAY_DUE = slice(kernels.WEEKDAY_DUE, kernels.PART_RESULTS)
+PART_RESULTS = slice(kernels.PART_RESULTS, kernels.PART_DUE)
+PART_DUE = slice(kernels.PART_DUE, kernels.SCATTER)
 #: Days, Σk, ΣR and ΣR²/k: of what is judged, and of its orders where that is money.
-SCATTER = slice(_NEXT + 2 * _WEEK + 2 * PARTS, _NEXT + 2 * _WEEK + 2 * PARTS + 4)
-ORDER_SCATTER = slice(SCATTER.stop, SCATTER.stop + 4)
+SCATTER = slice(kernels.SCATTER, kernels.ORDER_SCATTER)
+ORDER_SCATTER = slice(kernels.ORDER_SCATTER, kernels.AGE_RESULTS)
 #: By the age of a campaign in days; the last holds all that is older.
-AGES = 15
-AGE_RESULTS = slice(ORDER_SCATTER.stop, ORDER_SCATTER.stop + AGES)
-AGE_DUE = slice(ORDER_SCATTER.stop + AGES, ORDER_SCATTER.stop + 2 * AGES)
-SIZE = AGE_DUE.stop
-
-_MEANS = np.array(LAGS[1:])
-#: What is due is never taken to be less than this share of the largest of the laws: a result that a law forbids is rare, not impossible.
-_FLOOR = 0.02
-#: Less than this was not due.
-_NOTHING = 1e-9
+AGE_RESULTS = slice(kernels.AGE_RESULTS, kernels.AGE_DUE)
+AGE_DUE = slice(kernels.AGE_DUE, kernels.WHOLE)
+#: What the spend since the evidence began is to bring in the end, each unit of it by the target of its time.
+WHOLE = kernels.WHOLE
+#: What is given up when the evidence begins anew.
+_GIVEN_UP = (slice(0, kernels.LAG_FITS), slice(kernels.WHOLE, SIZE))
 #: Days after which a campaign is no longer young.
 _GROWN = 14
 #: Days.
 _LONG_AGO = 10_000.0
-#: Of gaps that are longer, in ms, only whole days are told apart.
+#: A younger campaign is taken to have spent evenly, in ms.
 _LONG = 2 * DAY
-#: Of still longer ones, only the last days.
-_LONGEST = 60 * DAY
-#: Of the scatter that was seen, what a day leaves: days before lag and rhythm were known looked wider than they were.
-_KEPT = 0.97
+
+__all__ = [
+    "AGES",
+    "LAGS",
+    "PARTS",
+    "SIZE",
+    "Floats",
+    "Ledger",
+    "Seen",
+    "advanced",
+    "begin",
+    "due_by_law",
+    "renewed",
+]
 
 
 class Ledger(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -99,7 +101,8 @@ class Ledger(msgspec.Struct, frozen=True, array_like=True, gc=False):
     @property
     def sums(self) -> Floats:
         """The numbers by the slices of this module; read only."""
-        return np.frombuffer(self.numbers)
+        found = np.frombuffer(self.numbers)
+        return found if len(found) == SIZE else _padded(found)
 
 
 class Seen(NamedTuple):
@@ -112,7 +115,15 @@ class Seen(NamedTuple):
     orders: float
 
 
-def begin(seen: Seen, born: int | None, shape: "Shape") -> Ledger:
+def _padded(numbers: Floats) -> Floats:
+    """Sums of an earlier build, which kept fewer of them at the end."""
+    found = np.zeros(SIZE)
+    found[: len(numbers)] = numbers
+    found[WHOLE] = found[kernels.TODAY] + found[kernels.DUE : kernels.DUE + 7].sum()
+    return found
+
+
+def begin(seen: Seen, born: int | None, shape: "Shape", unit: float = 1.0) -> Ledger:
     """A ledger from the first moment on.
 
     What was spent before it lies evenly since ``born`` (epoch ms); None: it is taken to be old, and its results to have come.
@@ -120,13 +131,15 @@ def begin(seen: Seen, born: int | None, shape: "Shape") -> Ledger:
     days = _LONG_AGO if born is None else max(0.0, (seen.at - born) / DAY)
     if days * DAY <= _LONG:
         start = seen.at - round(days * DAY)
-        return advanced(Ledger(start, start, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, bytes(SIZE * 8)), seen, shape)
+        empty = Ledger(start, start, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, bytes(SIZE * 8))
+        return advanced(empty, seen, shape, unit)
     numbers = np.zeros(SIZE)
-    _feed(numbers, days, seen.due)
+    kernels.feed(numbers, _MEANS, days, seen.due)
     since, first = seen.at - round(days * DAY), 0.0
     if days < _GROWN:
         # What a young campaign lacks yet would pass for lag: neither its results nor what was due speak of that.
-        first, numbers[_NOW] = seen.results, 0.0
+        first = seen.results
+        numbers[kernels.NOW : kernels.DUE] = 0.0
     return Ledger(since, seen.at, seen.cost, seen.results, seen.orders, 0.0, 0.0, first, numbers.tobytes())
 
 
@@ -136,44 +149,32 @@ def renewed(ledger: Ledger) -> Ledger:
     Results that are still to come of spend before are left to the campaign as a gift.
     """
     numbers = ledger.sums.copy()
-    numbers[_PENDING] = 0
-    numbers[_TODAY] = 0
-    numbers[_FITS] = 0
-    numbers[_NOW] = 0
-    numbers[_DUE] = 0
+    for part in _GIVEN_UP:
+        numbers[part] = 0
     return msgspec.structs.replace(
         ledger, day_results=ledger.results, part_results=ledger.results, numbers=numbers.tobytes()
     )
 
 
-def advanced(ledger: Ledger, seen: Seen, shape: "Shape") -> Ledger:
+def advanced(ledger: Ledger, seen: Seen, shape: "Shape", unit: float = 1.0) -> Ledger:
     """The ledger after one more moment; days that have ended meanwhile are closed, what is not known between lies evenly.
 
     Args:
         ledger: as it was.
         seen: the moment; one that is not later adds its due at the ledger's own time.
         shape: what the board has learned, by which days are weighed against each other.
+        unit: mean value of an order; 1 for counts; 0 where it is not known, then no change is looked for.
     """
     numbers = ledger.sums.copy()
-    span = max(0, seen.at - ledger.at)
-    came, ordered = seen.results - ledger.results, seen.orders - ledger.orders
-    day_results, day_orders, part_results = ledger.day_results, ledger.day_orders, ledger.part_results
-    done = 0.0
-    for end in _ends(ledger.at, ledger.at + span):
-        share = 1.0 if span == 0 else (end - ledger.at) / span
-        _feed(numbers, (share - done) * span / DAY, (share - done) * seen.due)
-        done = share
-        results, orders = ledger.results + share * came, ledger.orders + share * ordered
-        if end % (DAY // PARTS) == 0:
-            _close_part(numbers, end, max(0.0, results - part_results), shape, is_whole=span <= _LONG)
-            part_results = results
-        if end % DAY == 0 and end > ledger.at:
-            age = (end - 1 - ledger.born) // DAY
-            _close(numbers, (end - 1) // DAY, age, (results - day_results, orders - day_orders), shape)
-            day_results, day_orders = results, orders
+    at = max(ledger.at, seen.at)
+    marks = np.array((ledger.day_results, ledger.day_orders, ledger.part_results))
+    times = np.array((ledger.born, ledger.at, at))
+    before, after = (ledger.results, ledger.orders), (seen.results, seen.orders)
+    kernels.advance(numbers, shape.packed, _MEANS, times, seen.due, before, after, marks, unit)
+    day_results, day_orders, part_results = marks.tolist()
     return Ledger(
         ledger.born,
-        ledger.at + span,
+        at,
         seen.cost,
         seen.results,
         seen.orders,
@@ -184,86 +185,9 @@ def advanced(ledger: Ledger, seen: Seen, shape: "Shape") -> Ledger:
     )
 
 
-def _ends(start: int, end: int) -> Iterator[int]:
-    """The ends of parts of days between, and the end itself; of long gaps the ends of days only, the last ones at most."""
-    step = DAY if end - start > _LONG else DAY // PARTS
-    start = max(start, end - _LONGEST)
-    yield from range(start - start % step + step, end, step)
-    yield end
-
-
-def _feed(numbers: Floats, days: float, due: float) -> None:
-    """Spend that was to bring ``due`` lies evenly over ``days``; what comes of it, and of before, by each law."""
-    pending = numbers[_PENDING]
-    if days > 0:
-        fades = np.exp(-days / _MEANS)
-        fresh = due * _MEANS / days * (1 - fades)
-    else:
-        fades, fresh = np.ones(_L - 1), np.full(_L - 1, due)
-    today = numbers[_TODAY]
-    today[0] += due
-    came = pending[1:] * (1 - fades) + due - fresh
-    today[1:] += came
-    pending[1:] = pending[1:] * fades + fresh
-    numbers[_NOW][0] += due
-    numbers[_NOW][1:] += came
-
-
-def _close_part(numbers: Floats, end: int, came: float, shape: "Shape", *, is_whole: bool) -> None:
-    """A part of a day has ended; of a long gap only the ends of days are known, which say nothing of parts."""
-    fits = _fits(numbers[_NOW], came)
-    numbers[_FITS] += fits
-    numbers[LAG_FITS] += fits
-    numbers[LAG_DUE] += numbers[_NOW] * shape.weekdays[weekday_of((end - 1) // DAY)]
-    numbers[LAG_RESULTS] += came
-    if is_whole:
-        part = (end - 1) % DAY * PARTS // DAY
-        numbers[PART_RESULTS.start + part] += came
-        numbers[PART_DUE.start + part] += numbers[_NOW][0]
-    numbers[_NOW] = 0
-
-
-def _fits(due: Floats, came: float) -> Floats | float:
-    top = float(due.max())
-    found: Floats | float = came * np.log(np.maximum(due, _FLOOR * top)) if top > _NOTHING else 0.0
-    return found
-
-
-def _close(numbers: Floats, day: int, age: int, brought: tuple[float, float], shape: "Shape") -> None:
-    """A day has ended, which was the campaign's day ``age``, with results and orders."""
-    came, orders = (max(0.0, each) for each in brought)
-    bucket = min(max(age, 0), AGES - 1)
-    numbers[AGE_RESULTS.start + bucket] += came
-    numbers[AGE_DUE.start + bucket] += (
-        float(shape.chances @ numbers[_TODAY]) * shape.weekdays[weekday_of(day)]
-    )
-    today = numbers[_TODAY] * shape.ages[bucket]
-    if not today.max() > 0:
-        return
-    weekday = weekday_of(day)
-    numbers[_DUE].reshape(_L, _WEEK)[:, weekday] += today
-    due = float(shape.chances @ today)
-    numbers[WEEKDAY_RESULTS.start + weekday] += came
-    numbers[WEEKDAY_DUE.start + weekday] += due
-    weight = due * shape.weekdays[weekday]
-    if weight > 0:
-        numbers[SCATTER] *= _KEPT
-        numbers[ORDER_SCATTER] *= _KEPT
-        numbers[SCATTER] += (1.0, weight, came, came * came / weight)
-        numbers[ORDER_SCATTER] += (1.0, weight, orders, orders * orders / weight)
-    numbers[_TODAY] = 0
-
-
-def weekday_of(day: int) -> int:
-    """0 for Monday, of a day since 1970-01-01, which was a Thursday."""
-    return (day + 3) % _WEEK
-
-
 def due_by_law(ledger: Ledger, shape: "Shape") -> tuple[Floats, Floats]:
     """What was due since the evidence began under each law of lag, and how well it fits: Σ results · log due."""
-    numbers = ledger.sums
-    weekday = weekday_of(ledger.at // DAY)
-    part = shape.of_part(ledger.at % DAY / DAY)
-    today = numbers[_TODAY] * shape.of_age((ledger.at - ledger.born) // DAY)
-    due = numbers[_DUE].reshape(_L, _WEEK) @ shape.weekdays + today * shape.weekdays[weekday] * part
-    return due, numbers[_FITS] + _fits(numbers[_NOW], max(0.0, ledger.results - ledger.part_results))
+    due, fits = np.empty(len(LAGS)), np.empty(len(LAGS))
+    came = max(0.0, ledger.results - ledger.part_results)
+    kernels.due_by_law(ledger.sums, shape.packed, ledger.at, ledger.born, came, due, fits)
+    return due, fits

@@ -27,6 +27,7 @@ from metrics.evidence.ledger import (
     Floats,
     Ledger,
 )
+from metrics.kernels import evidence as kernels
 
 #: Prior of the laws of lag; results at once are likely, long lags are not ruled out.
 _LAG_PRIOR = np.array([0.28] + [0.09] * (len(LAGS) - 1))
@@ -36,10 +37,12 @@ _LAG_TRUST, _LAG_FLOOR = 0.5, 8.0
 _NEVER = -1e6
 #: Results by which weekdays and parts of days are drawn to the mean.
 _CALM = 30.0
+#: The same for days of a campaign's life; results by which the rate of a campaign is drawn to 1; rounds of the fit.
+_YOUTH_CALM, _OWN_CALM, _ROUNDS = 15.0, 1.0, 10
+#: Share of its later results that the first day of a learning phase is taken to bring, before any is seen.
+_FIRST_AGE = 0.6
 #: Scatter that is assumed before any is seen, and how many days of the board it is worth.
 _FIRST_SCATTER, _FIRST_DAYS = 1.5, 10.0
-#: How many days of its own scatter that of the board is worth to a campaign.
-_OWN_DAYS = 12.0
 #: Few orders rarely show the tail they come from: their scatter is taken to be (1 + this / orders) times as wide.
 _UNSEEN_TAIL = 75.0
 
@@ -76,29 +79,25 @@ class Shape(msgspec.Struct, frozen=True, array_like=True, dict=True):
         found /= found.sum()
         return found
 
-    @cached_property
-    def weekdays(self) -> Floats:
-        """The factors of the weekdays."""
-        return np.array(self.weekday)
-
     def within(self, days: float) -> "Shape":
         """The same without the laws of lag whose mean is longer."""
         return self if days >= LAGS[-1] else _within(self, days)
 
-    def of_age(self, days: int) -> float:
-        """The factor of a day of a campaign's life."""
-        return self.ages[min(max(days, 0), AGES - 1)]
-
-    def of_part(self, share: float) -> float:
-        """Mean factor of a day up to ``share`` of it."""
-        whole = int(share * PARTS)
-        rest = share * PARTS - whole
-        total = sum(self.parts[:whole]) + (rest * self.parts[whole] if whole < PARTS else 0.0)
-        return total / (share * PARTS) if share > 0 else 1.0
+    @cached_property
+    def packed(self) -> Floats:
+        """All of it as one row, as ``metrics.kernels.evidence`` takes it."""
+        rest = (*self.weekday, *self.parts, *self.ages, self.scatter, self.order_scatter)
+        return np.concatenate((self.chances, self.log_chances, np.array(rest)))
 
 
 #: Of a campaign that knows nothing of others.
 UNLEARNED = Shape()
+
+
+@lru_cache(maxsize=64)
+def unlearned(learning_days: float) -> Shape:
+    """Of a campaign that knows nothing of others, on a board where campaigns learn for so many days."""
+    return Shape(ages=first_ages(learning_days))
 
 
 @lru_cache(maxsize=64)
@@ -108,16 +107,30 @@ def _within(shape: Shape, days: float) -> Shape:
     return msgspec.structs.replace(shape, lags=tuple(kept))
 
 
-def learn(ledgers: Sequence[Ledger], *, is_money: bool, least_scatter: float = 1.0) -> Shape:
+def first_ages(days: float) -> tuple[float, ...]:
+    """Factors of ages that are assumed before any are seen, where campaigns learn for so many days; 0: they do not.
+
+    >>> first_ages(2.0)[:3], first_ages(0.0)[:1]
+    ((0.6, 0.8, 1.0), (1.0,))
+    """
+    if days <= 0:
+        return (1.0,) * AGES
+    return tuple(round(min(1.0, _FIRST_AGE + (1 - _FIRST_AGE) * age / days), 6) for age in range(AGES))
+
+
+def learn(
+    ledgers: Sequence[Ledger], *, is_money: bool, least_scatter: float = 1.0, learning_days: float = 0.0
+) -> Shape:
     """What ledgers of one kind of target show together.
 
     Args:
         ledgers: of all campaigns of the board that have the target.
         is_money: whether results are money.
+        learning_days: so long campaigns learn, until they show otherwise.
         least_scatter: below which the scatter is not taken to be.
     """
     if not ledgers:
-        return Shape(scatter=max(_FIRST_SCATTER, least_scatter))
+        return Shape(ages=first_ages(learning_days), scatter=max(_FIRST_SCATTER, least_scatter))
     numbers = np.frombuffer(b"".join(each.numbers for each in ledgers)).reshape(len(ledgers), -1).copy()
     # Where a report takes spend back, a part of a day may owe less than nothing; nothing is learned from that.
     np.maximum(numbers[:, LAG_DUE.start :], 0.0, out=numbers[:, LAG_DUE.start :])
@@ -134,7 +147,7 @@ def learn(ledgers: Sequence[Ledger], *, is_money: bool, least_scatter: float = 1
         tuple(float(x) for x in lags),
         _weekly_shape(numbers[:, WEEKDAY_RESULTS], numbers[:, WEEKDAY_DUE] * rates[:, None], unit * scatter),
         _parts(numbers[:, PART_RESULTS], numbers[:, PART_DUE], unit * scatter),
-        _ages(numbers, unit * scatter),
+        _ages(numbers, unit * scatter, np.array(first_ages(learning_days))),
         max(scatter, least_scatter),
         max(1.0, order_scatter),
     )
@@ -144,14 +157,6 @@ def _units(numbers: Floats) -> Floats:
     """Mean value of an order of each campaign; 1 where none is known, which then counts for nothing much."""
     orders, value = numbers[:, ORDER_SCATTER.start + 2], numbers[:, SCATTER.start + 2]
     return np.where((orders > 0) & (value > 0), value / np.maximum(orders, 1e-9), 1.0)
-
-
-def scatter_of(sums: Floats, unit: float) -> tuple[float, float]:
-    """Σ(R - kμ)²/(kμ) in units, and its degrees of freedom."""
-    days, due, results, squares = (float(x) for x in sums)
-    if days < 2 or due <= 0 or results <= 0:
-        return 0.0, 0.0
-    return max(0.0, squares * due / results - results) / unit, days - 1
 
 
 def _pooled(sums: Floats, unit: Floats | None) -> float:
@@ -165,10 +170,17 @@ def _pooled(sums: Floats, unit: Floats | None) -> float:
     return max(1.0, total / (_FIRST_DAYS + freedom))
 
 
-def own_scatter(board: float, sums: Floats, unit: float) -> float:
-    """The wider of the board's scatter and a campaign's own, drawn to it."""
-    spread, freedom = scatter_of(sums, unit)
-    return max(board, (_OWN_DAYS * board + spread) / (_OWN_DAYS + freedom))
+def own_scatter(board: float, sums: Floats, unit: float, *, of_orders: bool = False) -> float:
+    """The wider of the board's scatter and a campaign's own, drawn to it.
+
+    Args:
+        board: scatter that the board shows.
+        sums: of the campaign's ledger.
+        unit: mean value of an order; 1 for counts.
+        of_orders: the scatter of orders, where results are money.
+    """
+    first = kernels.ORDER_SCATTER if of_orders else kernels.SCATTER
+    return float(kernels.own_scatter(sums, board, first, unit))
 
 
 def _lags(numbers: Floats, scale: Floats) -> Floats:
@@ -186,16 +198,17 @@ def _weekly_shape(results: Floats, due: Floats, scale: Floats) -> tuple[float, .
     return tuple(float(x) for x in factors / factors.mean())
 
 
-def _ages(numbers: Floats, scale: Floats) -> tuple[float, ...]:
-    """Against what a campaign brings later: its last days where it is old enough, all of them where not."""
-    results, due = numbers[:, AGE_RESULTS], numbers[:, AGE_DUE]
-    later = slice(AGES // 2, AGES)
-    rates = results[:, later].sum(axis=1) / np.maximum(1e-9, due[:, later].sum(axis=1))
-    is_old = due[:, later].sum(axis=1) > 2 * due[:, :1].sum(axis=1)
-    weights = (is_old / scale)[:, None]
-    came = (results * weights).sum(axis=0) + _CALM
-    owed = (due * rates[:, None] * weights).sum(axis=0) + _CALM
-    return tuple(float(x) for x in np.minimum(1.0, _rising(came / owed, owed)))
+def _ages(numbers: Floats, scale: Floats, first: Floats) -> tuple[float, ...]:
+    """Factors of ages beside a rate of each campaign, fitted in turn; the oldest age that was seen has the factor 1."""
+    results, due = (numbers[:, part] / scale[:, None] for part in (AGE_RESULTS, AGE_DUE))
+    came, factors = results.sum(axis=0), np.ones(AGES)
+    for _ in range(_ROUNDS):
+        rates = (results.sum(axis=1) + _OWN_CALM) / (due @ factors + _OWN_CALM)
+        owed = (due * rates[:, None]).sum(axis=0)
+        factors = (came + _YOUTH_CALM * first) / (owed + _YOUTH_CALM)
+    rising = _rising(factors, owed + _YOUTH_CALM)
+    seen = np.nonzero(owed > _YOUTH_CALM)[0]
+    return tuple(float(x) for x in np.minimum(1.0, rising / rising[seen[-1] if len(seen) else -1]))
 
 
 def _rising(values: Floats, weights: Floats) -> Floats:

@@ -11,36 +11,48 @@ come late are weighed as late before they are weighed as missing. ``s`` is the s
 day's results over their mean): by the argument of ``metrics.evidence.martingale`` counting results in units of ``s`` keeps the
 inequality for compound Poisson sums of that size-biased mean.
 
+**Missed since some day.** A campaign that was good for long speaks for itself for long. So part of the weight is on changes: see
+``metrics.evidence.ledger``. Of the laws of lag that are not unlikely the one counts that speaks least. The e-value is the mean of both,
+weighted, so that the chance that a campaign which meets its target all the time is ever called bad is at most α in all.
+
 **Exceeded.** The results that surely belong to the spend against all of it, by the normal mixture of Robbins
 (*Ann. Math. Statist.* 41, 1970) with the variance s · max(results, due); for sums it holds asymptotically (Waudby-Smith,
 Arbour, Sinha, Kennedy and Ramdas, *Time-uniform central limit theory*, *Ann. Statist.* 52, 2024).
 """
 
-from math import log
+from math import exp, log, log1p
+from typing import NamedTuple
 
 import numpy as np
 
-from metrics.evidence.ledger import Floats, Ledger, due_by_law
+from metrics.evidence.ledger import Ledger
 from metrics.evidence.martingale import MODERATE_PRIOR, VALUE_PRIOR, mixture_of
 from metrics.evidence.shape import Shape
+from metrics.kernels import evidence as kernels
 
 _MIXTURES = {
-    prior: (ratios[:, None], np.log(ratios), log_mass)
+    prior: np.vstack((ratios, np.log(ratios), log_mass))
     for prior in (MODERATE_PRIOR, VALUE_PRIOR)
     for ratios, log_mass in (mixture_of(prior),)
 }
-#: A campaign that meets its target may also exceed it, by these factors: a law of lag that is too slow then fits.
-_BETTER = np.array([1.0, 1.1, 1.25, 1.5])
-_LOG_BETTER = np.log(_BETTER)
-_BETTER_ROWS = _BETTER[:, None]
+#: Logarithms of the weights of "missed from the start" and of "missed since some day".
+_FROM_START, _SINCE = log(0.7), log(0.3)
 #: Variance, in units of scale, at which the test for "exceeded" is sharpest.
 _SHARPEST = 30.0
 
 
+class Missed(NamedTuple):
+    """The logarithm of the e-value against "the target is met"; what was due by now, as the laws fit and as the board has them."""
+
+    log_e: float
+    due: float
+    expected: float
+
+
 def log_e_missed(
     ledger: Ledger, results: float, scale: float, shape: Shape, prior: tuple[float, float], most: float
-) -> tuple[float, float]:
-    """Log of the e-value against "the target is met", and what was due by now.
+) -> Missed:
+    """The e-value against "the target is met, and was all the time".
 
     Args:
         ledger: what was due and what came day by day.
@@ -50,18 +62,13 @@ def log_e_missed(
         prior: of the ratio, as in ``martingale``.
         most: no more than this was due by now, whatever the laws say.
     """
-    due, fits = due_by_law(ledger, shape)
-    due = np.minimum(np.maximum(due, 0.0), most)
-    if not due.max() > 0:
-        return 0.0, 0.0
-    ratios, log_ratios, log_mass = _MIXTURES[prior]
-    base, scaled, count = fits / scale + shape.log_chances, due / scale, results / scale
-    met = (count * _LOG_BETTER)[:, None] - _BETTER_ROWS * scaled + base
-    missed = (count * log_ratios + log_mass)[:, None] - ratios * scaled + base
-    found = _log_sum(missed) - _largest_log_sum(met)
-    weights = base - count * np.log(np.maximum(due, 1e-12))
-    chances = np.exp(weights - weights.max())
-    return found, float(chances @ due / chances.sum())
+    of_part, of_day = (
+        max(0.0, ledger.results - before) for before in (ledger.part_results, ledger.day_results)
+    )
+    moment = np.array((ledger.at, ledger.born, results, of_part, of_day, scale, most), dtype=np.float64)
+    missed, changed, due, expected = kernels.judge(ledger.sums, shape.packed, moment, _MIXTURES[prior])
+    high, low = max(missed + _FROM_START, changed + _SINCE), min(missed + _FROM_START, changed + _SINCE)
+    return Missed(high + log1p(exp(low - high)), due, expected)
 
 
 def log_e_exceeded(results: float, due: float, scale: float) -> float:
@@ -74,15 +81,3 @@ def log_e_exceeded(results: float, due: float, scale: float) -> float:
     if more <= 0:
         return -0.5 * log(1 + variance / _SHARPEST)
     return -0.5 * log(1 + variance / _SHARPEST) + more * more / (2 * (variance + _SHARPEST))
-
-
-def _log_sum(terms: Floats) -> float:
-    top = float(terms.max())
-    return top + log(float(np.exp(terms - top).sum()))
-
-
-def _largest_log_sum(rows: Floats) -> float:
-    tops = rows.max(axis=1)
-    sums = np.exp(rows - tops[:, None]).sum(axis=1)
-    pairs: zip[tuple[float, float]] = zip(tops.tolist(), sums.tolist(), strict=True)
-    return max(top + log(total) for top, total in pairs)

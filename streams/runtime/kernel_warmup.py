@@ -13,6 +13,10 @@ from metrics.attribution.markov_fit import PathTransitions
 from metrics.attribution.models import MODELS, AttributionRules
 from metrics.attribution.touch_store import ConvertedVisitors, TouchColumns, TouchStore
 from metrics.entities.campaigns import CampaignRegistry
+from metrics.evidence.ledger import Seen, begin, due_by_law
+from metrics.evidence.martingale import MODERATE_PRIOR
+from metrics.evidence.shape import UNLEARNED, own_scatter
+from metrics.evidence.verdicts import log_e_missed
 from metrics.kernels.memory import PADDING
 from metrics.values.hashing import partitions_of
 from metrics.values.time import DAY, MINUTE
@@ -49,6 +53,7 @@ def warm_up() -> None:
     partitions_of([b"v"], 2)
     _warm_partition()
     _warm_journeys()
+    _warm_evidence()
     if time.monotonic() - started > _NOTABLE_S:
         log.info("Compiled in %.0f s; the next start loads them.", time.monotonic() - started)
 
@@ -67,6 +72,15 @@ def _warm_journeys() -> None:
     watched.note(visitors, at)
     watched.earlier(visitors, at)
     watched.forget_before(0)
+
+
+def _warm_evidence() -> None:
+    """A campaign that lives for two days: its ledger, and what it says."""
+    ledger = begin(Seen(2 * DAY, 1.0, 1.0, 1.0, 1.0), 0, UNLEARNED)
+    begin(Seen(2 * DAY + 1, 1.0, 1.0, 1.0, 1.0), 0, UNLEARNED)
+    log_e_missed(ledger, 1.0, 1.0, UNLEARNED, MODERATE_PRIOR, 1.0)
+    own_scatter(1.0, ledger.sums, 1.0)
+    due_by_law(ledger, UNLEARNED)
 
 
 def _warm_partition() -> None:

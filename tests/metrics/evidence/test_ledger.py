@@ -1,15 +1,19 @@
 """What was due and what came, day by day: right whatever the lag, the rhythm and the pace of the readings."""
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from metrics.budget.error_budget import JointEvidence
-from metrics.evidence.ledger import LAGS, Seen, advanced, begin, due_by_law, renewed
+from metrics.evidence import Course, EvidenceOptions, assess_course, course_of
+from metrics.evidence.ledger import LAGS, WHOLE, Seen, advanced, begin, due_by_law, renewed
 from metrics.evidence.martingale import MODERATE_PRIOR
 from metrics.evidence.shape import Shape, learn
 from metrics.evidence.verdicts import log_e_exceeded, log_e_missed
+from metrics.records.kpi_reading import Sums
+from metrics.values.money import MICROS
 from metrics.values.time import DAY, HOUR
 
 START = 1_800_000_000_000 // DAY * DAY
@@ -137,7 +141,7 @@ def test_what_came_before_a_ledger_began_belongs_to_what_was_due_before(rate):
     shape = learn([ledger] * 20, is_money=False)
     assert float(shape.chances @ np.array(LAGS)) < 3  # it was 8
     assert min(shape.parts) > 0.9
-    _, due = log_e_missed(ledger, rate * 552, 1.0, CALM, MODERATE_PRIOR, 552.0)
+    due = log_e_missed(ledger, rate * 552, 1.0, CALM, MODERATE_PRIOR, 552.0).due
     assert due > 0.9 * 552
 
 
@@ -221,6 +225,72 @@ def test_evidence_that_begins_anew_forgets_what_was_due_and_keeps_what_was_learn
     again = renewed(ledger)
     assert due_by_law(again, CALM)[0].max() == 0
     assert learn([again], is_money=False) == learn([ledger], is_money=False)
+
+
+@pytest.mark.slow
+def test_a_campaign_that_turns_bad_after_it_was_good_for_long_is_found_soon():
+    rng = np.random.default_rng(SEED)
+    board = learn([led(5 / 24, poisson(rng, 480, 5 / 24)) for _ in range(40)], is_money=False)
+    spent = []
+    for _ in range(40):
+        rates = np.where(np.arange(110 * 24) < 60 * 24, 5 / 24, 2.5 / 24)
+        results = rng.poisson(rates).cumsum()
+        ledger = led(5 / 24, results[: 60 * 24], board, every=6)
+        for hour in range(60 * 24 + 6, 110 * 24 + 1, 6):
+            seen = Seen(START + hour * HOUR, hour * 5 / 24, 6 * 5 / 24, float(results[hour - 1]), 0.0)
+            ledger = advanced(ledger, seen, board)
+            missed = log_e_missed(ledger, seen.results, 1.0, board, MODERATE_PRIOR, np.inf)
+            if missed.log_e >= np.log(20):
+                break
+        spent.append((hour - 60 * 24) * 5 / 24)
+    assert np.median(spent) < 60  # by the test from the start alone: 150
+
+
+@pytest.mark.slow
+def test_a_campaign_that_is_good_all_the_time_is_hardly_ever_taken_for_one_that_turned_bad():
+    rng = np.random.default_rng(SEED)
+    board = learn([led(5 / 24, poisson(rng, 480, 5 / 24)) for _ in range(40)], is_money=False)
+    false_alarms = 0
+    for _ in range(100):
+        results, ledger = poisson(rng, 200 * 24, 5 / 24), led(5 / 24, [], board)
+        for hour in range(24, 200 * 24 + 1, 24):
+            seen = Seen(START + hour * HOUR, hour * 5 / 24, 5.0, float(results[hour - 1]), 0.0)
+            ledger = advanced(ledger, seen, board)
+            missed = log_e_missed(ledger, seen.results, 1.0, board, MODERATE_PRIOR, np.inf)
+            if missed.log_e >= np.log(20):
+                false_alarms += 1
+                break
+    assert false_alarms <= 6
+
+
+def test_a_ledger_of_an_earlier_build_goes_on():
+    ledger = led(0.5, np.arange(1, 73) / 2)
+    shorter = msgspec.structs.replace(ledger, numbers=ledger.numbers[: 8 * WHOLE])
+    assert shorter.sums[WHOLE] == pytest.approx(ledger.sums[WHOLE])
+    seen = Seen(START + 80 * HOUR, 40.0, 4.0, 40.0, 40.0)
+    assert (
+        due_by_law(advanced(shorter, seen, CALM), CALM)[0]
+        == due_by_law(advanced(ledger, seen, CALM), CALM)[0]
+    ).all()
+
+
+def test_each_unit_of_spend_is_judged_by_the_target_of_its_time():
+    """100 leads at 20 each where 20 was the target; then 10 is: what was good then does not become bad."""
+    sums, ledger, shape = Sums(**dict.fromkeys(Sums.__struct_fields__, 0)), None, Shape()
+    for hour in range(1, 121):
+        target = 20 * MICROS if hour <= 100 else 10 * MICROS
+        sums = msgspec.structs.replace(sums, spend_micros=hour * 20 * MICROS, leads=hour)
+        ledger = course_of("cpl", target, sums, (1.0, START + hour * HOUR), ledger, shape, START)
+    found, _ = assess_course(
+        "cpl",
+        10 * MICROS,
+        ledger,
+        Course(sums, sums, sums, 1.0, 20.0, 20.0),
+        shape,
+        EvidenceOptions(longest_lag_days=0.0),
+    )
+    assert ledger.sums[WHOLE] == pytest.approx(100 + 20 * 2)
+    assert found.verdict == "inconclusive"  # as if the target had always been 10: 240 due
 
 
 def test_exactly_at_target_hardly_any_campaign_is_ever_praised():

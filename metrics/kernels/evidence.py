@@ -1,0 +1,334 @@
+"""Evidence of one target of one campaign: the sums of its ledger led on, and the e-values that they give.
+
+The sums are one row of float64 with the layout below, which ``metrics.evidence.ledger`` explains. What a board has learned
+comes as one row too (``Shape.packed``): chances of the laws of lag, their logarithms, factors of weekdays, of parts of a day
+and of ages, scatter of results and of orders.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from metrics.kernels.compiling import inlined, kernel
+
+LAGS, WEEK, PARTS, AGES, RATIOS = 9, 7, 8, 15, 3
+DAY_MS = 86_400_000
+#: Layout of a ledger's row: where each run of sums begins.
+PENDING = 0
+TODAY = PENDING + LAGS
+FITS = TODAY + LAGS
+NOW = FITS + LAGS
+DUE = NOW + LAGS
+LAG_FITS = DUE + LAGS * WEEK
+LAG_DUE = LAG_FITS + LAGS
+LAG_RESULTS = LAG_DUE + LAGS
+WEEKDAY_RESULTS = LAG_RESULTS + 1
+WEEKDAY_DUE = WEEKDAY_RESULTS + WEEK
+PART_RESULTS = WEEKDAY_DUE + WEEK
+PART_DUE = PART_RESULTS + PARTS
+SCATTER = PART_DUE + PARTS
+ORDER_SCATTER = SCATTER + 4
+AGE_RESULTS = ORDER_SCATTER + 4
+AGE_DUE = AGE_RESULTS + AGES
+WHOLE = AGE_DUE + AGES
+DAYS = WHOLE + 1
+CHANGED = DAYS + 1
+SIZE = CHANGED + LAGS * RATIOS
+#: Layout of what a board has learned.
+LOG_CHANCES = LAGS
+WEEKDAYS = LOG_CHANCES + LAGS
+PART_FACTORS = WEEKDAYS + WEEK
+AGE_FACTORS = PART_FACTORS + PARTS
+SHAPE_SCATTER = AGE_FACTORS + AGES
+SHAPE_SIZE = SHAPE_SCATTER + 2
+#: What is due is never taken to be less than this share of the largest of the laws: a result that a law forbids is rare.
+_FLOOR = 0.02
+#: Less than this was not due.
+_NOTHING = 1e-9
+#: Of gaps that are longer, in ms, only whole days are told apart; of still longer ones, only the last days.
+_LONG, _LONGEST = 2 * DAY_MS, 60 * DAY_MS
+#: Of the scatter that was seen, what a day leaves: days before lag and rhythm were known looked wider than they were.
+_KEPT = 0.97
+#: Ratios that the detector of a change looks for, and their weights.
+_CHANGES, _CHANGE_WEIGHTS = (0.35, 0.5, 0.7), (0.25, 0.5, 0.25)
+#: Half of all changes are expected within so many days.
+_CHANGE_DAYS = 60.0
+#: A law of lag that is less likely does not count in the detector of a change.
+_UNLIKELY = 0.02
+_MOST = 1e200
+#: A campaign that meets its target may also exceed it, by these factors: a law of lag that is too slow then fits.
+_BETTER = (1.0, 1.1, 1.25, 1.5)
+
+
+@inlined
+def _weekday(day: int) -> int:
+    """0 for Monday, of a day since 1970-01-01, which was a Thursday."""
+    return (day + 3) % WEEK
+
+
+@inlined
+def _fit(due: float, top: float, came: float) -> float:
+    return came * np.log(max(due, _FLOOR * top)) if top > _NOTHING else 0.0
+
+
+@inlined
+def _feed(row: Any, means: Any, days: float, due: float) -> None:
+    """Spend that was to bring ``due`` lies evenly over ``days``; what comes of it, and of before, by each law."""
+    row[WHOLE] += due
+    row[TODAY] += due
+    row[NOW] += due
+    for law in range(1, LAGS):
+        fades, fresh = 1.0, due
+        if days > 0:
+            fades = np.exp(-days / means[law])
+            fresh = due * means[law] / days * (1 - fades)
+        came = row[PENDING + law] * (1 - fades) + due - fresh
+        row[PENDING + law] = row[PENDING + law] * fades + fresh
+        row[TODAY + law] += came
+        row[NOW + law] += came
+
+
+@inlined
+def _close_part(row: Any, shape: Any, end: int, came: float, is_whole: bool) -> None:
+    """A part of a day has ended; of a long gap only the ends of days are known, which say nothing of parts."""
+    top = row[NOW : NOW + LAGS].max()
+    factor = shape[WEEKDAYS + _weekday((end - 1) // DAY_MS)]
+    for law in range(LAGS):
+        fit = _fit(row[NOW + law], top, came)
+        row[FITS + law] += fit
+        row[LAG_FITS + law] += fit
+        row[LAG_DUE + law] += row[NOW + law] * factor
+    row[LAG_RESULTS] += came
+    if is_whole:
+        part = (end - 1) % DAY_MS * PARTS // DAY_MS
+        row[PART_RESULTS + part] += came
+        row[PART_DUE + part] += row[NOW]
+    row[NOW : NOW + LAGS] = 0
+
+
+@inlined
+def _start_weight(day: float) -> float:
+    """Weight of a change at the start of that day; over all days they sum to 1."""
+    return _CHANGE_DAYS / ((_CHANGE_DAYS + day) * (_CHANGE_DAYS + day + 1))
+
+
+@inlined
+def _changed(row: Any, law: int, at: int, due: float, came: float, scale: float) -> float:
+    """The e-value for one law and one ratio after a stretch in which ``due`` was due and ``came`` came."""
+    started = row[CHANGED + law * RATIOS + at] + _start_weight(row[DAYS])
+    ratio = _CHANGES[at]
+    return min(_MOST, started * np.exp(min(400.0, (came * np.log(ratio) + due * (1 - ratio)) / scale)))
+
+
+@inlined
+def _close_day(row: Any, shape: Any, end: int, born: int, came: float, orders: float, unit: float) -> None:
+    """A day has ended, with results and orders; ``unit`` is the mean value of an order, 1 for counts, 0 where unknown."""
+    weekday = _weekday((end - 1) // DAY_MS)
+    factor = shape[WEEKDAYS + weekday]
+    age = min(max((end - 1 - born) // DAY_MS, 0), AGES - 1)
+    mean = 0.0
+    for law in range(LAGS):
+        mean += shape[law] * row[TODAY + law]
+    row[AGE_RESULTS + age] += came
+    row[AGE_DUE + age] += mean * factor
+    mean *= shape[AGE_FACTORS + age]
+    if not row[TODAY : TODAY + LAGS].max() > 0:
+        return
+    if unit > 0:
+        scale = unit * _own_scatter(row, shape[SHAPE_SCATTER], SCATTER, unit)
+        for law in range(LAGS):
+            due = row[TODAY + law] * shape[AGE_FACTORS + age] * factor
+            for at in range(RATIOS):
+                row[CHANGED + law * RATIOS + at] = _changed(row, law, at, due, came, scale)
+    row[DAYS] += 1
+    for law in range(LAGS):
+        row[DUE + law * WEEK + weekday] += row[TODAY + law] * shape[AGE_FACTORS + age]
+    row[WEEKDAY_RESULTS + weekday] += came
+    row[WEEKDAY_DUE + weekday] += mean
+    weight = mean * factor
+    if weight > 0:
+        for first, brought in ((SCATTER, came), (ORDER_SCATTER, orders)):
+            row[first] = row[first] * _KEPT + 1
+            row[first + 1] = row[first + 1] * _KEPT + weight
+            row[first + 2] = row[first + 2] * _KEPT + brought
+            row[first + 3] = row[first + 3] * _KEPT + brought * brought / weight
+    row[TODAY : TODAY + LAGS] = 0
+
+
+@inlined
+def _own_scatter(row: Any, board: float, first: int, unit: float) -> float:
+    """The wider of the board's scatter and a campaign's own, drawn to it."""
+    days, due, results, squares = row[first], row[first + 1], row[first + 2], row[first + 3]
+    if days < 2 or due <= 0 or results <= 0:
+        return board
+    spread = max(0.0, squares * due / results - results) / unit
+    return max(board, (OWN_DAYS * board + spread) / (OWN_DAYS + days - 1))
+
+
+#: How many days of its own scatter that of the board is worth to a campaign.
+OWN_DAYS = 12.0
+
+
+@kernel
+def own_scatter(row: Any, board: float, first: int, unit: float) -> Any:
+    """The wider of the board's scatter and a campaign's own.
+
+    Args:
+        row: of a ledger.
+        board: scatter that the board shows.
+        first: ``SCATTER`` or ``ORDER_SCATTER``.
+        unit: mean value of an order; 1 for counts.
+    """
+    return _own_scatter(row, board, first, unit)
+
+
+@kernel
+def feed(row: Any, means: Any, days: float, due: float) -> None:
+    """Spend that was to bring ``due``, evenly over ``days``; the row is changed."""
+    _feed(row, means, days, due)
+
+
+@kernel
+def advance(
+    row: Any, shape: Any, means: Any, times: Any, due: float, before: Any, after: Any, marks: Any, unit: float
+) -> None:
+    """One more moment of a ledger; the row and ``marks`` are changed.
+
+    Args:
+        row: float64, by the layout.
+        shape: what the board has learned.
+        means: of the laws of lag, in days.
+        times: int64: birth of the campaign, the ledger's own instant, the moment's; epoch ms.
+        due: what the spend between was to bring.
+        before: results and orders at the ledger's instant.
+        after: the same at the moment's.
+        marks: results and orders at the start of the present day, results at the start of the present part of it.
+        unit: mean value of an order, 1 for counts, 0 where it is not known.
+    """
+    born, start, stop = times[0], times[1], times[2]
+    span = stop - start
+    came, ordered = after[0] - before[0], after[1] - before[1]
+    step = DAY_MS if span > _LONG else DAY_MS // PARTS
+    first = max(start, stop - _LONGEST)
+    end, done = first - first % step + step, 0.0
+    while True:
+        end = min(end, stop)
+        share = 1.0 if span == 0 else (end - start) / span
+        _feed(row, means, (share - done) * span / DAY_MS, (share - done) * due)
+        done = share
+        results, orders = before[0] + share * came, before[1] + share * ordered
+        if end % (DAY_MS // PARTS) == 0:
+            _close_part(row, shape, end, max(0.0, results - marks[2]), span <= _LONG)
+            marks[2] = results
+        if end % DAY_MS == 0 and end > start:
+            _close_day(row, shape, end, born, max(0.0, results - marks[0]), max(0.0, orders - marks[1]), unit)
+            marks[0], marks[1] = results, orders
+        if end >= stop:
+            return
+        end += step
+
+
+@inlined
+def _due(row: Any, shape: Any, at: int, born: int, due: Any) -> float:
+    """Fills in what was due under each law up to ``at``; returns the factor of the present part of the present day."""
+    weekday = _weekday(at // DAY_MS)
+    age = min(max((at - born) // DAY_MS, 0), AGES - 1)
+    share = at % DAY_MS / DAY_MS * PARTS
+    part, total = 1.0, 0.0
+    if share > 0:
+        whole = int(share)
+        for each in range(whole):
+            total += shape[PART_FACTORS + each]
+        if whole < PARTS:
+            total += (share - whole) * shape[PART_FACTORS + whole]
+        part = total / share
+    factor = shape[AGE_FACTORS + age] * shape[WEEKDAYS + weekday] * part
+    for law in range(LAGS):
+        found = row[TODAY + law] * factor
+        for each in range(WEEK):
+            found += row[DUE + law * WEEK + each] * shape[WEEKDAYS + each]
+        due[law] = found
+    return factor
+
+
+@kernel
+def due_by_law(row: Any, shape: Any, at: int, born: int, came: float, due: Any, fits: Any) -> None:
+    """What was due since the evidence began, by law of lag, and how well each law fits; both are filled in.
+
+    Args:
+        row: of the ledger.
+        shape: what the board has learned.
+        at: of the ledger, epoch ms.
+        born: of the campaign, epoch ms.
+        came: results since the present part of the day began.
+        due: float64, one for each law; filled in.
+        fits: the same.
+    """
+    _due(row, shape, at, born, due)
+    top = row[NOW : NOW + LAGS].max()
+    for law in range(LAGS):
+        fits[law] = row[FITS + law] + _fit(row[NOW + law], top, came)
+
+
+@inlined
+def _log_sum(count: float, log_ratio: float, ratio: float, due: Any, base: Any, scale: float) -> float:
+    top = -np.inf
+    for law in range(LAGS):
+        top = max(top, count * log_ratio - ratio * due[law] / scale + base[law])
+    total = 0.0
+    for law in range(LAGS):
+        total += np.exp(count * log_ratio - ratio * due[law] / scale + base[law] - top)
+    return top + np.log(total)
+
+
+@kernel
+def judge(row: Any, shape: Any, moment: Any, mixture: Any) -> Any:
+    """E-values against "the target is met".
+
+    Args:
+        row: of the ledger.
+        shape: what the board has learned.
+        moment: float64: the ledger's instant and birth (epoch ms); results since the evidence began, since the present part
+            and since the present day began; scale; at most so much was due.
+        mixture: (3, nodes): ratios, their logarithms, the logarithms of their weights.
+
+    Returns:
+        Logarithm of the e-value since the evidence began, logarithm of that of a change since, and what was due by now: by the
+        laws as they fit the campaign, and as the board has learned them.
+    """
+    at, born, results, of_part, of_day, scale, most = moment
+    due, base, today = np.empty(LAGS), np.empty(LAGS), np.empty(LAGS)
+    factor = _due(row, shape, int(at), int(born), due)
+    top = row[NOW : NOW + LAGS].max()
+    for law in range(LAGS):
+        # Results that are not due yet belong to the latest spend: they are missing from no stretch that ends now.
+        today[law] = max(0.0, row[TODAY + law] * factor) - max(0.0, due[law] - most)
+        due[law] = min(max(due[law], 0.0), most)
+        base[law] = (row[FITS + law] + _fit(row[NOW + law], top, of_part)) / scale + shape[LOG_CHANCES + law]
+    if not due.max() > 0:
+        return 0.0, -np.inf, 0.0, 0.0
+    count = results / scale
+    met = -np.inf
+    for ratio in _BETTER:
+        met = max(met, _log_sum(count, np.log(ratio), ratio, due, base, scale))
+    logs = np.empty(mixture.shape[1])
+    for node in range(len(logs)):
+        logs[node] = mixture[2, node] + _log_sum(count, mixture[1, node], mixture[0, node], due, base, scale)
+    highest = logs.max()
+    missed = highest + np.log(np.exp(logs - highest).sum())
+    weights, prior, best = 0.0, 0.0, -np.inf
+    for law in range(LAGS):
+        best = max(best, base[law] - count * np.log(max(due[law], 1e-12)))
+    fitted = 0.0
+    changed = np.inf
+    for law in range(LAGS):
+        weight = np.exp(base[law] - count * np.log(max(due[law], 1e-12)) - best)
+        weights += weight
+        fitted += weight * due[law]
+        prior += shape[law] * due[law]
+        if shape[law] >= _UNLIKELY:
+            total = 0.0
+            for each in range(RATIOS):
+                total += _CHANGE_WEIGHTS[each] * _changed(row, law, each, today[law], of_day, scale)
+            changed = min(changed, total)
+    return missed - met, np.log(max(changed, 1e-300)), fitted / weights, prior
