@@ -152,16 +152,17 @@ _CONTROL = (
     Panel(
         "lines",
         "Evidence that a target is missed",
-        "E-value per target over the whole history. From 20 on it is enough, however often one looks.",
+        "E-value per target over what is needed before the controller pauses, however often one looks: from 1 on it is enough.",
         (
             Query(
-                f"{_OF_TARGET} (campaign_evidence_e_value{{{promql.SCOPE}}})",
+                f"{_OF_TARGET} (campaign_evidence_e_value{{{promql.SCOPE}}}) / on (campaign_id, channel) group_left () "
+                f"max by (campaign_id, channel) (campaign_evidence_needed_e_value{{{promql.SCOPE}}})",
                 "{{campaign_id}} {{target}}",
             ),
         ),
         width=12,
         height=10,
-        steps=((None, "green"), (20.0, "red")),
+        steps=((None, "green"), (1.0, "red")),
     ),
     Panel(
         "lines",

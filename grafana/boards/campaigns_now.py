@@ -20,7 +20,7 @@ from metrics.kpis.catalogue import BY_ID, KPIS
 
 _STALE: Steps = ((None, "green"), (120.0, "yellow"), (600.0, "red"))
 _PACE: Steps = ((None, "yellow"), (0.8, "green"), (1.2, "red"))
-_EVIDENCE: Steps = ((None, "green"), (3.0, "yellow"), (20.0, "red"))
+_EVIDENCE: Steps = ((None, "green"), (0.15, "yellow"), (1.0, "red"))
 _ROI = tuple(kpi for kpi in KPIS if kpi.family == "campaign_roi_ratio")
 #: Headings of a narrow column.
 _SHORT = {
@@ -185,11 +185,12 @@ _BELOW = (
     Panel(
         "bars",
         "Evidence that a target is missed",
-        "E-value per target over the campaign's whole history: how much likelier what was seen is if the target is missed. "
-        "It may be looked at all day; from 20 on it is enough. Little data has little evidence.",
+        "E-value per target over what is needed before the controller pauses: from 1 on it is enough. It may be looked at all day. "
+        "Little data has little evidence.",
         (
             Query(
-                f"topk(12, max by (campaign_id, target) (campaign_evidence_e_value{{{promql.SCOPE}}}))",
+                f"topk(12, max by (campaign_id, target) (campaign_evidence_e_value{{{promql.SCOPE}}}) / on (campaign_id) "
+                f"group_left () max by (campaign_id) (campaign_evidence_needed_e_value{{{promql.SCOPE}}}))",
                 "{{campaign_id}} {{target}}",
             ),
         ),

@@ -145,14 +145,13 @@ _MATURITY = (
     Panel(
         "lines",
         "Evidence that a target is missed",
-        "E-value per target over the campaign's whole history, and of the CPL over 24 h as the alert takes it: "
-        "exp(spend / (2 · target) − leads · ln 2). From 20 on it is enough.",
+        "E-value per target as the budget controller judges it, and what is needed before it pauses: on a board of many campaigns "
+        "more than on a small one. It may be looked at all day.",
         (
             Query(f"{_OF_TARGET} (campaign_evidence_e_value{{{promql.SCOPE}}})", "{{target}}"),
-            Query(f"exp({fact('campaign:cost_per_lead_evidence:log')})", "cpl, 24 h"),
+            Query(f"max (campaign_evidence_needed_e_value{{{promql.SCOPE}}})", "needed"),
         ),
         width=12,
-        steps=((None, "green"), (20.0, "red")),
     ),
     Panel(
         "lines",

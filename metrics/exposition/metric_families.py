@@ -135,19 +135,6 @@ TARGETS: dict[str, MetricFamily] = {
         "ratio",
     ),
 }
-E_VALUE = MetricFamily(
-    "campaign_evidence_e_value",
-    "gauge",
-    "Evidence that the campaign misses a target over its whole history; enough from 20 on, however often one looks.",
-    (*_CAMPAIGN, "target"),
-)
-MISSED = MetricFamily(
-    "campaign_evidence_probability_ratio",
-    "gauge",
-    "Posterior probability that the campaign misses a target over its whole history; for people, not for rules.",
-    (*_CAMPAIGN, "target"),
-    "ratio",
-)
 SPEND_SINCE_LAST_LEAD = MetricFamily(
     "campaign_spend_since_last_lead",
     "gauge",
@@ -237,6 +224,26 @@ CAMPAIGN_HOLD = MetricFamily(
     "When the hold of the campaign ends; +Inf where someone must resume it.",
     (*_CAMPAIGN, "owner"),
     "seconds",
+)
+
+E_VALUE = MetricFamily(
+    "campaign_evidence_e_value",
+    "gauge",
+    "E-value against the hypothesis that the campaign meets a target, as the budget controller judges it, however often one looks.",
+    (*_CAMPAIGN, "target"),
+)
+E_VALUE_NEEDED = MetricFamily(
+    "campaign_evidence_needed_e_value",
+    "gauge",
+    "E-value from which on a target of the campaign counts as surely missed; on a board of many campaigns it is larger.",
+    _CAMPAIGN,
+)
+MISSED = MetricFamily(
+    "campaign_evidence_probability_ratio",
+    "gauge",
+    "Posterior probability that the campaign misses a target over its whole history; for people, not for rules.",
+    (*_CAMPAIGN, "target"),
+    "ratio",
 )
 
 BUILD = MetricFamily(
@@ -365,8 +372,6 @@ FAMILIES: tuple[MetricFamily, ...] = (
     STARTS,
     ENDS,
     *TARGETS.values(),
-    E_VALUE,
-    MISSED,
     SPEND_SINCE_LAST_LEAD,
     COVERED_REPORTS,
     DISAGREEMENT,
@@ -404,6 +409,9 @@ FAMILIES: tuple[MetricFamily, ...] = (
     CAMPAIGN_ACTIONS,
     CAMPAIGN_COLUMN,
     CAMPAIGN_HOLD,
+    E_VALUE,
+    E_VALUE_NEEDED,
+    MISSED,
     REDIS_UP,
     REDIS_PENDING,
     REDIS_WRITTEN,

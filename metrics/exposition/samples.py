@@ -215,8 +215,6 @@ def _campaign_gauges(
     yield table.ENDS, _instants(kept, "ends_at_ms")
     for name, family in table.TARGETS.items():
         yield family, _targets(kept, name, {"currency": currency} if "currency" in family.labels else {})
-    yield table.E_VALUE, _evidence(kept, "e_value")
-    yield table.MISSED, _evidence(kept, "probability_bad")
     yield table.SPEND_SINCE_LAST_LEAD, _amounts(kept, "spend_since_last_lead_micros", currency)
     reported = [(campaign, campaign.overlap) for campaign in kept if campaign.overlap is not None]
     yield (
@@ -232,13 +230,6 @@ def _campaign_gauges(
         ],
     )
     yield table.WATERMARK, _instants(kept, "watermark_ms")
-
-
-def _evidence(kept: Sequence[CampaignSnapshot], field: str) -> Samples:
-    for campaign in kept:
-        for name, evidence in campaign.evidence.items():
-            labels = Labels({**_identity(campaign), "target": name})
-            yield Sample("", labels, getattr(evidence, field))
 
 
 def _info(campaign: CampaignSnapshot) -> dict[str, str]:
@@ -376,10 +367,19 @@ def _board(board: BoardSnapshot | None, currency: str) -> Iterator[tuple[MetricF
         [Sample("", Labels({**_place(card), "column": card.column}), 1) for card in board.cards],
     )
     yield table.CAMPAIGN_HOLD, [sample for card in board.cards for sample in _hold(card)]
+    yield table.E_VALUE, [sample for card in board.cards for sample in _evidence(card, "e_value")]
+    needed = [Sample("", Labels(_place(card)), card.e_value_needed) for card in board.cards if card.evidence]
+    yield table.E_VALUE_NEEDED, needed
+    yield table.MISSED, [sample for card in board.cards for sample in _evidence(card, "probability_bad")]
 
 
 def _place(card: CardSnapshot) -> dict[str, str]:
     return {"campaign_id": card.campaign_id, "channel": card.channel or ""}
+
+
+def _evidence(card: CardSnapshot, field: str) -> Samples:
+    for name, evidence in card.evidence.items():
+        yield Sample("", Labels({**_place(card), "target": name}), getattr(evidence, field))
 
 
 def _actions(card: CardSnapshot) -> Samples:

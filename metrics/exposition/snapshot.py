@@ -22,7 +22,6 @@ class CampaignSnapshot(msgspec.Struct, frozen=True, kw_only=True):
         spend_24h_micros: decides which campaigns keep series of their own.
         targets_micros: by name, in millionths of the reporting currency or of 1.
         starts_at_ms: when the campaign begins to run; ``ends_at_ms`` when it ends.
-        evidence: on its targets, over the whole history.
         overlap: how reports about the same time agree; None where the campaign has no reports.
     """
 
@@ -42,7 +41,6 @@ class CampaignSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     targets_micros: Mapping[str, int] = {}
     starts_at_ms: int | None = None
     ends_at_ms: int | None = None
-    evidence: Mapping[str, Evidence] = {}
     overlap: Overlap | None = None
 
 
@@ -171,6 +169,8 @@ class CardSnapshot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         actions: taken on it since the board began, by (verb, mode).
         hold_owner: None where it is not held.
         hold_expires_ms: None where a hold has no end.
+        evidence: on its targets, as the controller judges it.
+        e_value_needed: from which on a target counts as surely missed.
     """
 
     campaign_id: str
@@ -179,6 +179,8 @@ class CardSnapshot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     actions: Mapping[tuple[str, str], int] = {}
     hold_owner: str | None = None
     hold_expires_ms: int | None = None
+    evidence: Mapping[str, Evidence] = {}
+    e_value_needed: float = 0.0
 
 
 class BoardSnapshot(msgspec.Struct, frozen=True, kw_only=True):

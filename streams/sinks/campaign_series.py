@@ -210,7 +210,6 @@ class CampaignSeries:
                 targets_micros=facts.targets_micros,
                 starts_at_ms=facts.starts_at,
                 ends_at_ms=facts.ends_at,
-                evidence=latest[TOTAL_WINDOW].evidence if TOTAL_WINDOW in latest else {},
                 overlap=reports.overlap if len(reports) else None,
             )
 

@@ -190,4 +190,6 @@ def _card(state: CampaignState, channel: str | None, mode: Mode) -> CardSnapshot
         actions=actions,
         hold_owner=None if hold is None else hold.owner,
         hold_expires_ms=None if hold is None else hold.expires_at,
+        evidence=state.evidence,
+        e_value_needed=0.0 if state.latest is None else state.latest.needed,
     )

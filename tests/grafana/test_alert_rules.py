@@ -86,3 +86,11 @@ def test_every_alert_on_a_campaign_asks_for_fresh_figures_and_names_the_campaign
         rule = alerts()[name]
         assert "campaign:fresh:info" in rule["expr"] or "campaign:spending:info" in rule["expr"], name
         assert "$labels.campaign_id" in rule["annotations"]["summary"], name
+
+
+def test_only_the_alert_that_asks_the_evidence_says_that_a_campaign_is_bad():
+    """Rules over a window that rolls are notes: of healthy campaigns they fire for most within weeks."""
+    rules = alerts()
+    assert "campaign_evidence_needed_e_value" in rules["CampaignMissesTarget"]["expr"]
+    for note in ("CampaignCostPerLeadOverTarget", "CampaignRoiUnderFloor"):
+        assert rules[note]["labels"]["severity"] == "info"

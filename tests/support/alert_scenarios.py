@@ -41,6 +41,8 @@ ORDERS = windowed("campaign_window_orders", "24h")
 TARGET_CPL = own("campaign_target_cost_per_lead", EURO)
 TARGET_ROI = own("campaign_target_roi_ratio")
 SINCE_LEAD = own("campaign_spend_since_last_lead", EURO)
+E_VALUE = own("campaign_evidence_e_value", ',target="cpl"')
+NEEDED = own("campaign_evidence_needed_e_value")
 BUDGET = own("campaign_budget", EURO)
 STARTS = own("campaign_starts_timestamp_seconds")
 ENDS = own("campaign_ends_timestamp_seconds")
@@ -87,6 +89,8 @@ HEALTHY: dict[str, str] = {
     ROI: flat(0.4),
     ORDERS: flat(20),
     SINCE_LEAD: flat(3),
+    E_VALUE: flat(1.3),
+    NEEDED: flat(500),
     BUDGET: flat(2_000),
     STARTS: flat(DAY_BEFORE_LAST),
     ENDS: flat(DAY_BEFORE_LAST + 10 * 86_400),
@@ -122,6 +126,7 @@ class Scenario:
     starts: int | None = None
 
 
+_MISSING: dict[str, str | None] = {E_VALUE: flat(600)}
 _DEAR: dict[str, str | None] = {CPL: flat(10), LEADS: flat(20)}
 _LOSING: dict[str, str | None] = {ROI: flat(-0.8)}
 _LEADLESS: dict[str, str | None] = {SINCE_LEAD: flat(51)}
@@ -141,11 +146,14 @@ _NOTHING: dict[str, str | None] = {
     **dict.fromkeys((LEADS, ORDERS, SPEND_HOUR, SPEND_DAY, SPEND, SINCE_LEAD, CLICKS, SPENT), flat(0)),
     CPL: None,
     ROI: None,
+    E_VALUE: None,
+    NEEDED: None,
     STARTS: flat(0),
 }
 
 #: What makes each alert on campaigns fire, and what is too little for it.
 PROVOKED: dict[str, dict[str, str | None]] = {
+    "CampaignMissesTarget": _MISSING,
     "CampaignCostPerLeadOverTarget": _DEAR,
     "CampaignRoiUnderFloor": _LOSING,
     "CampaignSpendWithoutLeads": _LEADLESS,
@@ -155,6 +163,7 @@ PROVOKED: dict[str, dict[str, str | None]] = {
     "CampaignEventsWithoutSpend": _UNPAID,
 }
 _TINY: dict[str, dict[str, str | None]] = {
+    "CampaignMissesTarget": {E_VALUE: flat(499)},
     "CampaignCostPerLeadOverTarget": {CPL: flat(10), LEADS: flat(2), SPEND_DAY: flat(20)},
     "CampaignRoiUnderFloor": {ROI: flat(-0.8), ORDERS: flat(9)},
     "CampaignSpendWithoutLeads": {SINCE_LEAD: flat(49)},
@@ -208,6 +217,7 @@ SCENARIOS: list[Scenario] = [
         starts=1,
     ),
     Scenario("CampaignCostPerLeadOverTarget: 1.2 times the target is not evidence", {CPL: flat(6), LEADS: flat(33)}),
+    Scenario("CampaignMissesTarget: an e-value without what is needed says nothing", {**_MISSING, NEEDED: None}),
     Scenario("CampaignRoiUnderFloor: fires under the campaign's own floor", {TARGET_ROI: flat(3)}, ("CampaignRoiUnderFloor",)),
     Scenario("CampaignRoiUnderFloor: near the floor is not under it", {ROI: flat(-0.2)}),
     Scenario("CampaignRoiUnderFloor: silent on the first day", {**_LOSING, STARTS: flat(0), SPEND: flat(0.01)}),

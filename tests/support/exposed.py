@@ -111,16 +111,6 @@ def everything() -> WorkerSnapshot:
         starts_at_ms=NOW - HOUR,
         ends_at_ms=NOW + HOUR,
         overlap=Overlap(2, 100, 5),
-        evidence={
-            "cpl": Evidence(
-                target="cpl",
-                verdict="bad",
-                e_value=31.5,
-                probability_bad=0.99,
-                interval=(7.0, None),
-                completeness=1.0,
-            )
-        },
     )
     board = BoardSnapshot(
         columns={"test": (3, 25_000_000), "scale": (0, 0)},
@@ -136,6 +126,17 @@ def everything() -> WorkerSnapshot:
                 actions={("pause", "enforce"): 2, ("resume", "enforce"): 0},
                 hold_owner="evidence",
                 hold_expires_ms=NOW + HOUR,
+                evidence={
+                    "cpl": Evidence(
+                        target="cpl",
+                        verdict="bad",
+                        e_value=31.5,
+                        probability_bad=0.99,
+                        interval=(7.0, None),
+                        completeness=1.0,
+                    )
+                },
+                e_value_needed=22.2,
             ),
             CardSnapshot(campaign_id="c-2", channel=None, column="hold", hold_owner="ada"),
             CardSnapshot(campaign_id="c-3", channel=None, column="scale"),

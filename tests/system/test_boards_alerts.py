@@ -87,9 +87,15 @@ def arrived_at_board(settings: Settings) -> dict[tuple[str, str], int]:
 
 
 def deployment(broker: BrokerHandle, cache: CacheHandle, partitions: int) -> Settings:
-    settings = fresh_settings(broker, redis_url=cache.url, partitions=partitions)
+    settings = fresh_settings(broker, redis_url=cache.url, partitions=partitions, budget=AT_ONCE)
     ensure_topics(settings, create=True)
     return settings
+
+
+JUDGE = "CampaignMissesTarget"
+WANTED = {*PROVOKERS.items(), (JUDGE, "dear")}
+#: Results come at once here, so that evidence is there in seconds.
+AT_ONCE = {"preset": "bold", "mature_after": "0s", "longest_lag": "0s"}
 
 
 @dataclass(frozen=True)
@@ -172,7 +178,7 @@ def test_an_alert_of_each_kind_arrives(house: House):
         provoker.write(provoker.sign_of_life())
         arrived = arrived_at_board(house.campaigns)
         missing.clear()
-        missing.update((set(PROVOKERS.items()) - set(arrived)) | (FIGURES - set(receiver.firing)))
+        missing.update((WANTED - set(arrived)) | (FIGURES - set(receiver.firing)))
         return {} if missing else arrived
 
     missing: set[tuple[str, str]] = set()
@@ -183,9 +189,12 @@ def test_an_alert_of_each_kind_arrives(house: House):
     took = {name: at / 1000 - began for (name, _), at in arrived.items()}
     took |= {name: receiver.firing[name, job] - began for name, job in FIGURES}
     took |= workers_leave(house)
-    assert set(arrived) == set(PROVOKERS.items())
+    # The evidence speaks of whoever misses a target, by the note as well as by other alerts.
+    assert {each for each in arrived if each[0] != JUDGE} == set(PROVOKERS.items())
+    assert {name for alert, name in arrived if alert == JUDGE} >= {"dear"}
+    assert "healthy" not in {name for alert, name in arrived if alert == JUDGE}
     wanted = {alert for scenario in SCENARIOS for alert in scenario.fires}
-    assert {*PROVOKERS, *(name for name, _ in receiver.firing)} == wanted
+    assert {JUDGE, *PROVOKERS, *(name for name, _ in receiver.firing)} == wanted
     for name, seconds in sorted(took.items(), key=lambda pair: pair[1]):
         print(f"{name:<34} {seconds:5.1f} s")
 

@@ -89,7 +89,7 @@ def test_a_campaign_that_is_bad_again_after_its_hold_is_stopped():
     [
         (context(is_live=False), NOW, ""),
         (context(), NOW + HOUR, "stale"),
-        (context(completeness=0.45, min_completeness=0.5), NOW, "immature"),
+        (context(completeness=0.6, min_completeness=0.65), NOW, "immature"),
         (context(actions_per_hour=0), NOW, "circuit breaker"),
     ],
 )

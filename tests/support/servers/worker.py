@@ -47,6 +47,8 @@ def variables(settings: Settings, **overrides: str) -> dict[str, str]:
             Settings.model_fields[name].metadata
         )
         text = f"{value}ms" if is_duration and "bool" not in kind else str(value)
+        if isinstance(value, dict):
+            text = json.dumps(value)
         found[f"ROISTREAM_{name.upper()}"] = ",".join(value) if isinstance(value, list) else text
     return found | overrides
 
