@@ -25,8 +25,10 @@ CREATE MACRO name_id(prefix, name) AS prefix || '-' || CASE
   WHEN slug(name) = '' THEN left(md5(name), 12)
   ELSE slug(name) || '-' || left(md5(name), 6) END;
 
-CREATE MACRO url_param(url, name) AS nullif(url_decode(replace(
-  regexp_extract(url, '(?:^|[?&#;\\s])' || name || '=([^&#\\s]+)', 1), '+', ' ')), '');
+-- Visitors write what they like: what is no UTF-8 stays as it is encoded.
+CREATE MACRO decoded(text) AS coalesce(TRY(url_decode(text)), text);
+CREATE MACRO url_param(url, name) AS nullif(decoded(replace(
+  regexp_extract(url, '(?i)(?:^|[?&#;\\s])' || name || '=([^&#\\s]+)', 1), '+', ' ')), '');
 
 -- The first or the last day of a line that is nothing but a day or two of them.
 CREATE MACRO day_said(text, place) AS CAST(try_strptime(regexp_extract(text,

@@ -323,6 +323,24 @@ def test_an_order_without_a_person_or_articles_keeps_the_campaign_of_its_link(ru
     assert result.records[0].key == "#1"
 
 
+@pytest.mark.parametrize(
+    ("link", "campaign"),
+    [
+        ("/p?utm_campaign=%E9t%E9-26&x=1", "%E9t%E9-26"),  # Latin-1 of an old page: no UTF-8
+        ("/p?utm_campaign=%C3%A9t%C3%A9-26", "été-26"),
+        ("/p?UTM_Campaign=Big", "Big"),
+        ("/p?utm_campaign=100%", "100%"),
+        ("/p?utm_campaign=a%2Fb+c#top", "a/b c"),
+        ("/p?utm_campaign=&utm_source=x", None),
+        ("/p?my_utm_campaign=x", None),
+    ],
+)
+def test_a_link_that_a_visitor_wrote_gives_its_campaign_and_never_ends_the_replay(run, link, campaign):
+    text = f"Name,Total,Currency,Created at,Landing Site\n#1,50.00,EUR,2026-06-01 10:00:00 +0200,{link}\n"
+    (order,) = run({"orders.csv": text}).values()
+    assert order.get("campaign_id") == campaign
+
+
 @pytest.mark.parametrize("name", SALES)
 def test_an_export_of_a_crm_or_a_shop_is_recognised_and_every_row_is_accounted_for(run, name):
     content, wanted = SALES[name]
