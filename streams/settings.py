@@ -79,6 +79,13 @@ class Settings(BaseSettings):
     board_token: SecretStr | None = None
     #: Names by which browsers reach the board, besides addresses, localhost and BOARD_HOST.
     board_hosts: Annotated[list[str], Listed] = []
+    #: A TOML file of people with roles and tokens of their own.
+    board_people: Path | None = None
+    #: The header in which a proxy at one of BOARD_PROXIES names who asks.
+    board_identity_header: str | None = None
+    board_proxies: Annotated[list[str], Listed] = []
+    #: What somebody may do whom the proxy names and the file of people does not.
+    board_identity_role: Literal["none", "look", "decide", "administer"] = "look"
     partitions: Annotated[int, Field(ge=1, le=1024)] = 4
     replication_factor: Annotated[int, Field(ge=1, le=32767)] = 1
     topic_prefix: str = ""

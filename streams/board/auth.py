@@ -1,6 +1,6 @@
-"""Who may in: one token, sessions signed with it, and limits on what comes too often. Pure; the time is an argument.
+"""Who may in: tokens, sessions signed with the shared one, and limits on what comes too often. Pure; the time is an argument.
 
-The token itself never reaches a browser's storage: after a login the cookie holds a name, an end, an id and a
+A token itself never reaches a browser's storage: after a login the cookie holds a name, an end, an id, a mark of the token and a
 signature (HMAC-SHA256, RFC 2104), so a board that starts again knows its sessions. The only list is that of the sessions
 that were ended before their time.
 """
@@ -13,42 +13,67 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from streams.board.people import Person, PersonEntry, Role
+
 SESSION_MS = 12 * 3_600_000
 MAX_NAME_LENGTH = 80
-#: Parts of a signed claim: name, end, id.
-_CLAIMED = 3
+#: Parts of a signed claim: name, end, id, mark of the token.
+_CLAIMED = 4
+_SHARED_MARK = ""
+_MARK_LENGTH = 16
 
 
 class Session(NamedTuple):
-    """A login: the name its owner gave, when the session ends (epoch milliseconds), and the session's id."""
+    """A login: its owner's name, when the session ends (epoch milliseconds), the session's id, and what its owner may do."""
 
     name: str
     expires_at: int
     session_id: str = ""
+    role: Role = "administer"
 
 
 class TokenAuth:
     """Checks tokens and cookies.
 
     >>> token_auth = TokenAuth("0123456789abcdef")
-    >>> token_auth.opens("0123456789abcdef"), token_auth.opens("0123456789abcdeF")
-    (True, False)
+    >>> token_auth.person("0123456789abcdef"), token_auth.person("0123456789abcdeF")
+    (Person(name=None, role='administer'), None)
     >>> token_auth.session(token_auth.issue("Ana", 0, "s-1"), 1)
-    Session(name='Ana', expires_at=43200000, session_id='s-1')
+    Session(name='Ana', expires_at=43200000, session_id='s-1', role='administer')
+
+    Args:
+        token: the shared one; it signs sessions.
+        people: those with a token of their own, by name.
     """
 
-    def __init__(self, token: str) -> None:
-        self._digest = hashlib.sha256(token.encode()).digest()
+    def __init__(self, token: str, people: Mapping[str, PersonEntry] | None = None) -> None:
         self._key = hmac.digest(token.encode(), b"roistream board session", "sha256")
+        self._people: dict[bytes, Person] = {}
+        #: By mark: whose token it is. A session speaks for its mark, so that a token that is changed or taken away ends its sessions.
+        self._marks: dict[str, Person] = {_SHARED_MARK: Person(None, "administer")}
+        for name, entry in (people or {}).items():
+            if entry.token is not None:
+                person = Person(name, entry.role)
+                self._people[_digest(entry.token)] = person
+                self._marks[self._mark(entry.token)] = person
+        self._people[_digest(token)] = Person(None, "administer")
 
-    def opens(self, offered: str) -> bool:
-        """Whether this is the token; takes the same time whatever was offered."""
-        return hmac.compare_digest(hashlib.sha256(offered.encode(errors="replace")).digest(), self._digest)
+    def person(self, offered: str) -> Person | None:
+        """Whose token this is; takes the same time whatever was offered."""
+        digest, found = _digest(offered), None
+        for known, person in self._people.items():
+            if hmac.compare_digest(digest, known):
+                found = person
+        return found
 
-    def issue(self, name: str, now_ms: int, session_id: str) -> str:
-        """The value of a cookie that lets its owner in for ``SESSION_MS``."""
-        claim = f"{_armour(name.encode())}.{now_ms + SESSION_MS}.{session_id}"
+    def issue(self, name: str, now_ms: int, session_id: str, token: str | None = None) -> str:
+        """The value of a cookie that lets its owner in for ``SESSION_MS``; ``token``: one of a person's own."""
+        mark = _SHARED_MARK if token is None else self._mark(token)
+        claim = f"{_armour(name.encode())}.{now_ms + SESSION_MS}.{session_id}.{mark}"
         return f"{claim}.{self._signature(claim)}"
+
+    def _mark(self, token: str) -> str:
+        return _armour(hmac.digest(self._key, token.encode(errors="replace"), "sha256"))[:_MARK_LENGTH]
 
     def session(self, cookie: str, now_ms: int) -> Session | None:
         """The session a cookie speaks of; None when it is forged, broken or over."""
@@ -56,10 +81,13 @@ class TokenAuth:
         if not hmac.compare_digest(signature.encode(errors="replace"), self._signature(claim).encode()):
             return None
         parts = claim.split(".")
-        if len(parts) != _CLAIMED:  # of a version whose sessions had no id
+        if len(parts) != _CLAIMED:  # of a version whose sessions had no id or mark
             return None
-        name, expires_at, session_id = parts
-        session = Session(_unarmour(name), int(expires_at), session_id)
+        name, expires_at, session_id, mark = parts
+        person = self._marks.get(mark)
+        if person is None:
+            return None
+        session = Session(person.name or _unarmour(name), int(expires_at), session_id, person.role)
         return session if now_ms < session.expires_at else None
 
     def _signature(self, claim: str) -> str:
@@ -121,6 +149,10 @@ class RateLimit:
         self._full_at[key] = full_at
         if len(self._full_at) > self._limit:
             self._full_at.popitem(last=False)
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode(errors="replace")).digest()
 
 
 def _armour(raw: bytes) -> str:

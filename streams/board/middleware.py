@@ -2,7 +2,7 @@
 
 import ipaddress
 import math
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from urllib.parse import urlsplit
 
 import msgspec
@@ -11,17 +11,24 @@ from aiohttp import web
 from metrics.values.errors import Rejection
 from streams.board.auth import MAX_NAME_LENGTH, EndedSessions, RateLimit, Session, TokenAuth
 from streams.board.kafka_gateway import KafkaGatewayError
+from streams.board.people import IdentityHeader, Person, PersonEntry, Role
 
 COOKIE = "roistream_board"
 #: Who is asking; set by the gate.
 WHO: web.RequestKey[str] = web.RequestKey("who", str)
+#: Who is asking, and what they may do.
+PERSON: web.RequestKey[Person] = web.RequestKey("person", Person)
 #: The session that asks; absent where a token came with the request itself.
 SESSION: web.RequestKey[Session] = web.RequestKey("session", Session)
 #: When the session ends (epoch milliseconds); 0 where a token came with the request itself.
 UNTIL: web.RequestKey[int] = web.RequestKey("until", int)
 _API_NAME = "api"
+#: The end of what does not end by the board's clock.
+_NEVER = 1 << 62
 #: Reading these needs no token (D52), like the worker's /metrics, which shows the same figures.
 _FIGURES = ("/api/board", "/api/campaigns")
+#: What needs more than looking, by method and path.
+_NEEDED: dict[tuple[str, str], Role] = {("POST", "/api/decisions"): "decide", ("POST", "/alerts"): "decide"}
 #: Asked by whoever starts and watches processes, under any name.
 _PROBES = ("/healthz", "/readyz")
 
@@ -102,13 +109,16 @@ async def on_prepare(request: web.Request, response: web.StreamResponse) -> None
 
 
 class AuthMiddleware:
-    """Lets in who has the token, in the request or by a session.
+    """Lets in who has a token, in the request or by a session, and whom a believed proxy names; refuses what a role may not do.
 
     Args:
         token_auth: checks tokens and cookies.
         now_ms: wall clock in epoch milliseconds.
         hosts: names by which the board is reached, besides addresses and localhost.
         new_id: makes the id of a session.
+        identity: how a proxy names who asks; None: no proxy is believed.
+        people: those who are known by name.
+        unknown_role: what somebody may do whom the proxy names and ``people`` do not hold; None: nothing.
     """
 
     def __init__(
@@ -117,6 +127,10 @@ class AuthMiddleware:
         now_ms: Callable[[], int],
         hosts: Collection[str],
         new_id: Callable[[], str],
+        *,
+        identity: IdentityHeader | None = None,
+        people: Mapping[str, PersonEntry] | None = None,
+        unknown_role: Role | None = None,
     ) -> None:
         self.token_auth = token_auth
         self.ended = EndedSessions()
@@ -124,14 +138,16 @@ class AuthMiddleware:
         self._now_ms = now_ms
         self._hosts = frozenset(name.lower() for name in hosts)
         self._new_id = new_id
+        self._identity, self._roles, self._unknown_role = identity, people or {}, unknown_role
 
-    def try_token(self, request: web.Request, token: str) -> web.Response | None:
-        """None when the token opens; else the refusal. Too many wrong tokens make an address wait.
+    def try_token(self, request: web.Request, token: str) -> Person | web.Response:
+        """Whose token it is; else the refusal. Too many wrong tokens make an address wait.
 
         The right token always opens: whoever shares an address with somebody who guesses is not locked out.
         """
-        if self.token_auth.opens(token):
-            return None
+        person = self.token_auth.person(token)
+        if person is not None:
+            return person
         now, address = self._now_ms(), request.remote or ""
         wait_ms = self._wrong_tokens.wait_ms(address, now)
         if wait_ms:
@@ -157,6 +173,12 @@ class AuthMiddleware:
                 421,
                 f"This board is not called {request.host!r}; open it by its address, or add the name to ROISTREAM_BOARD_HOSTS.",
             )
+        needed = _NEEDED.get((request.method, request.path), "look")
+        if PERSON in request and not request[PERSON].may(needed):
+            return refusal(
+                403,
+                f"{request[WHO]} may {request[PERSON].role} here, and this needs the role {needed}; ask who keeps the board.",
+            )
         return await handler(request)
 
     def _is_own_host(self, request: web.Request) -> bool:
@@ -173,10 +195,13 @@ class AuthMiddleware:
     def _let_in(self, request: web.Request) -> web.Response | None:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() == "bearer":
-            refused = self.try_token(request, token.strip())
-            if refused is None:
-                request[WHO], request[UNTIL] = _API_NAME, 0
-            return refused
+            person = self.try_token(request, token.strip())
+            if isinstance(person, web.Response):
+                return person
+            request[WHO], request[UNTIL], request[PERSON] = person.name or _API_NAME, 0, person
+            return None
+        if self._identity is not None and self._identity.holds(request.remote):
+            return self._by_proxy(request, self._identity.name)
         session = self.token_auth.session(request.cookies.get(COOKIE, ""), self._now_ms())
         if session is None or self.ended.holds(session.session_id):
             return refusal(
@@ -189,12 +214,32 @@ class AuthMiddleware:
                 403, "This came from another page than the board's own; open the board and log in."
             )
         request[WHO], request[UNTIL], request[SESSION] = session.name, session.expires_at, session
+        request[PERSON] = Person(session.name, session.role)
         return None
 
-    def cookie(self, response: web.Response, request: web.Request, name: str) -> None:
-        """Begin a session."""
-        shown = " ".join(name.split())[:MAX_NAME_LENGTH] or "operator"
-        value = self.token_auth.issue(shown, self._now_ms(), self._new_id())
+    def _by_proxy(self, request: web.Request, header: str) -> web.Response | None:
+        name = " ".join(request.headers.get(header, "").split())[:MAX_NAME_LENGTH]
+        role = self._roles[name].role if name in self._roles else self._unknown_role
+        if not name or role is None:
+            return refusal(
+                401 if not name else 403,
+                f"The proxy named nobody in {header}."
+                if not name
+                else f"{name} is not among the people of this board.",
+            )
+        if request.method not in {"GET", "HEAD"} and not is_own_page(request):
+            return refusal(403, "This came from another page than the board's own; open the board itself.")
+        # A person whom a proxy names has no session of the board: the proxy ends it.
+        request[WHO], request[UNTIL], request[PERSON] = name, _NEVER, Person(name, role)
+        return None
+
+    def begin(
+        self, response: web.Response, request: web.Request, person: Person, name: str, token: str
+    ) -> None:
+        """Begin a session of a person; ``name`` is what users of the shared token call themselves."""
+        own = person.name is not None
+        shown = person.name or " ".join(name.split())[:MAX_NAME_LENGTH] or "operator"
+        value = self.token_auth.issue(shown, self._now_ms(), self._new_id(), token if own else None)
         is_https = request.secure or request.headers.get("X-Forwarded-Proto") == "https"
         response.set_cookie(COOKIE, value, httponly=True, samesite="Strict", secure=is_https, path="/")
 

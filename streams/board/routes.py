@@ -24,6 +24,7 @@ from streams.board.broadcast import Broadcast, Subscriber
 from streams.board.card_store import CardStore
 from streams.board.kafka_gateway import KafkaGateway
 from streams.board.middleware import (
+    PERSON,
     SESSION,
     UNTIL,
     WHO,
@@ -119,17 +120,17 @@ class BoardRoutes:
         return answer(state, 200 if all(health.values()) else 503)
 
     async def _get_session(self, request: web.Request) -> web.Response:
-        return answer({"name": request[WHO]})
+        return answer({"name": request[WHO], "role": request[PERSON].role})
 
     async def _post_session(self, request: web.Request) -> web.Response:
         if not is_own_page(request):
             return refusal(403, "This came from another page than the board's own; open the board itself.")
         login = read(LoginRequest, await request.read())
-        refused = self.auth.try_token(request, login.token)
-        if refused is not None:
-            return refused
-        response = answer({"name": login.name})
-        self.auth.cookie(response, request, login.name)
+        person = self.auth.try_token(request, login.token)
+        if isinstance(person, web.Response):
+            return person
+        response = answer({"name": person.name or login.name, "role": person.role})
+        self.auth.begin(response, request, person, login.name, login.token)
         return response
 
     async def _delete_session(self, request: web.Request) -> web.Response:
@@ -228,8 +229,14 @@ class BoardRoutes:
         stale = _why_stale(asked, card)
         if stale is not None:
             return refusal(409, stale)
-        # A session speaks for who opened it; a machine may say whom it speaks for.
-        who = (asked.by or request[WHO]) if request[UNTIL] == 0 else request[WHO]
+        # A session speaks for who opened it; a machine with the right to may say whom it speaks for.
+        is_machine = request[UNTIL] == 0
+        if is_machine and asked.by not in {None, request[WHO]} and not request[PERSON].may("administer"):
+            return refusal(
+                403,
+                f"{request[WHO]} may decide for nobody else; leave out by, or use a token of the role administer.",
+            )
+        who = (asked.by or request[WHO]) if is_machine else request[WHO]
         decision = decision_of(asked, who, self.now_ms(), str(uuid.uuid4()))
         # One at a time: of two decisions of one id the second is compared with what became of the first.
         async with self._deciding:

@@ -18,6 +18,7 @@ from streams.board.broadcast import Broadcast
 from streams.board.card_store import CardStore
 from streams.board.kafka_gateway import KafkaGateway
 from streams.board.middleware import AuthMiddleware, guarded, on_prepare
+from streams.board.people import identity_header, read_people
 from streams.board.redis_subscriber import RedisSubscriber, client
 from streams.board.routes import MAX_BODY_BYTES, BoardRoutes
 from streams.board.simulation import Simulator
@@ -74,7 +75,16 @@ class BoardServer:
         self.cards, self.audit_trail, self.broadcast = CardStore(), AuditTrail(), Broadcast()
         hosts = (*settings.board_hosts, settings.board_host)
         new_id = partial(secrets.token_urlsafe, 12)
-        self.auth = AuthMiddleware(TokenAuth(_token(settings)), now_ms, hosts, new_id)
+        people, role = read_people(settings.board_people, _token(settings)), settings.board_identity_role
+        self.auth = AuthMiddleware(
+            TokenAuth(_token(settings), people),
+            now_ms,
+            hosts,
+            new_id,
+            identity=identity_header(settings.board_identity_header, settings.board_proxies),
+            people=people,
+            unknown_role=None if role == "none" else role,
+        )
         self.workers = WorkerWatch(settings.partitions, time.monotonic())
         self.redis_subscriber = RedisSubscriber(
             self._redis, self.cards, self.auth.ended, self.workers, self.broadcast.publish

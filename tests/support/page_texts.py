@@ -16,7 +16,9 @@ _ATTRIBUTES = ("placeholder", "title", "aria-label")
 #: Two words with a space between them, the first of letters only: what a person would read.
 _PROSE = re.compile(r"[A-Za-z]{3,} [a-z]{2,}")
 #: Strings with spaces that are no text: classes, attributes, paths of pictures.
-_NO_TEXT = re.compile(r"^(?:spark large|card ghost|use strict|0 0 \d|M\d)|^[.#\[]|\[data-|aria-")
+_NO_TEXT = re.compile(
+    r"^(?:spark large|primary deciding|card ghost|use strict|0 0 \d|M\d)|^[.#\[]|\[data-|aria-"
+)
 
 
 def modules() -> list[Path]:

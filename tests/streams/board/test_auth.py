@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.board.auth import SESSION_MS, RateLimit, TokenAuth
+from streams.board.people import Person, PersonEntry
 
 TOKEN = "correct horse battery"  # noqa: S105 - a token of these tests
 NOW = 1_000_000
@@ -12,8 +13,8 @@ NOW = 1_000_000
 
 def test_only_the_token_opens():
     access = TokenAuth(TOKEN)
-    assert access.opens(TOKEN)
-    assert not any(access.opens(wrong) for wrong in ("", TOKEN[:-1], TOKEN + " ", TOKEN.upper(), "\ud800"))
+    assert access.person(TOKEN) == Person(None, "administer")
+    assert not any(access.person(wrong) for wrong in ("", TOKEN[:-1], TOKEN + " ", TOKEN.upper(), "\ud800"))
 
 
 @given(st.text(max_size=80))
@@ -30,6 +31,23 @@ def test_a_session_ends_in_time_and_outlives_a_restart_but_not_another_token():
     assert TokenAuth(TOKEN).session(cookie, NOW + SESSION_MS - 1) is not None
     assert TokenAuth(TOKEN).session(cookie, NOW + SESSION_MS) is None
     assert TokenAuth(TOKEN + "!").session(cookie, NOW) is None
+
+
+def test_a_person_has_a_role_and_a_session_that_ends_with_the_token():
+    own = "a token of Ana's own"
+    people = {"Ana": PersonEntry(role="look", token=own), "Ben": PersonEntry(role="decide")}
+    access = TokenAuth(TOKEN, people)
+    assert access.person(own) == Person("Ana", "look")
+    cookie = access.issue("Ana", NOW, "s-1", own)
+    assert own not in cookie
+    session = access.session(cookie, NOW)
+    assert session is not None
+    assert (session.name, session.role) == ("Ana", "look")
+    promoted = TokenAuth(TOKEN, {"Ana": PersonEntry(role="decide", token=own)}).session(cookie, NOW)
+    assert promoted is not None
+    assert promoted.role == "decide"
+    for changed in ({}, {"Ana": PersonEntry(role="look", token=own + "!")}):
+        assert TokenAuth(TOKEN, changed).session(cookie, NOW) is None
 
 
 def test_the_cookie_does_not_hold_the_token():

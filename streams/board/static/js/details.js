@@ -59,7 +59,7 @@ function buttons(card, decideOn) {
     copied.textContent = t("The address of this page is copied.");
   } }, t("Copy address"));
   return h("menu.verbs", {}, ...verbs.map(([verb, text]) => h("button", {
-    type: "button", class: verb === "approve" ? "primary" : null,
+    type: "button", class: verb === "approve" ? "primary deciding" : "deciding",
     onclick: () => decideOn(card.campaign_id, { verb }),
   }, text)), copy, copied);
 }

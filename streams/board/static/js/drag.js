@@ -14,6 +14,7 @@ export function enableDrag(view, onDrop) {
 
   board.addEventListener("pointerdown", (event) => {
     const card = event.target.closest(".card");
+    if (document.body.dataset.role === "look") return;
     if (!card || event.button !== 0 || event.target.closest("button, select, a, input")) return;
     if (event.pointerType !== "mouse" && !event.target.closest(".grip")) return;
     drag = { id: card.dataset.campaign, card, pointer: event.pointerId, x: event.clientX, y: event.clientY, ghost: null, over: null, frame: 0 };

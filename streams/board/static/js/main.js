@@ -205,6 +205,7 @@ function leave(id) {
 }
 
 function decideOn(id, begun) {
+  if (document.body.dataset.role === "look") return announce(t("You may look here, and decide nothing."));
   decide(store, view, id, begun);
 }
 
@@ -268,9 +269,19 @@ function offerLanguages() {
   select.addEventListener("change", () => choose(select.value));
 }
 
+/** Shows who is logged in; who may only look sees no button that decides. */
+async function showWho() {
+  try {
+    const { name, role } = await api.session();
+    document.body.dataset.role = role;
+    setText(byId("who"), role === "look" ? t("{name} (looks only)", { name }) : name);
+  } catch { /* the stream says what is wrong */ }
+}
+
 /** Logs in where that is needed, and follows the stream. */
 async function start(pauseMs) {
   await login();
+  await showWho();
   setTimeout(() => follow(listeners), pauseMs);
   readReadings();
   readTrail().catch(() => null); // the audit trail itself says what is wrong
