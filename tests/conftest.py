@@ -22,7 +22,7 @@ collect_ignore = ["fuzz/target.py"]
 
 # How many examples a law gets, see ``tests.support.examples``. How long one takes says nothing on a machine that does
 # other things, too (speed is measured in tests/bench), and the machine that judges a change takes the same ones each time.
-for _profile, _count in {"quick": 15, "test": 30, "verify": 100}.items():
+for _profile, _count in {"quick": 8, "test": 30, "verify": 100}.items():
     hypothesis.settings.register_profile(
         _profile, deadline=None, max_examples=_count, derandomize=os.environ.get("CI") is not None
     )

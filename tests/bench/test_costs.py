@@ -24,6 +24,7 @@ def on_record() -> dict[str, float]:
     return json.loads(RECORD.read_text())
 
 
+@pytest.mark.slow
 def test_calls_and_bytes_have_not_grown(on_record):
     found = measure()
     assert set(found) | {RATIO} == set(on_record), "python -m tests.bench.costs --record"

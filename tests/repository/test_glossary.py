@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+#: One process reads the product for all of these tests.
+pytestmark = pytest.mark.xdist_group("glossary")
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "glossary.md").read_text()
 PRODUCT = [
@@ -43,21 +45,12 @@ def avoided() -> list[str]:
 
 
 @functools.cache
-def classes() -> list[tuple[str, str]]:
-    """Every class of the product, with its file."""
-    return [
-        (each.name, name)
-        for name in PRODUCT
-        for each in ast.walk(ast.parse((ROOT / name).read_text()))
-        if isinstance(each, ast.ClassDef)
-    ]
-
-
-@functools.cache
-def identifiers(name: str) -> set[str]:
-    """What a file gives names to: modules, classes, functions, arguments, variables, attributes."""
-    found = {Path(name).stem}
+def named(name: str) -> tuple[list[str], set[str]]:
+    """The classes of a file, and what it gives names to: modules, classes, functions, arguments, variables, attributes."""
+    found, made = {Path(name).stem}, []
     for each in ast.walk(ast.parse((ROOT / name).read_text())):
+        if isinstance(each, ast.ClassDef):
+            made.append(each.name)
         if isinstance(each, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             found.add(each.name)
         elif isinstance(each, ast.arg):
@@ -66,11 +59,17 @@ def identifiers(name: str) -> set[str]:
             found.add(each.id)
         elif isinstance(each, ast.Attribute):
             found.add(each.attr)
-    return found
+    return made, found
 
 
-def words(identifier: str) -> set[str]:
-    return set(re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", identifier).lower().split("_"))
+def classes() -> list[tuple[str, str]]:
+    """Every class of the product, with its file."""
+    return [(each, name) for name in PRODUCT for each in named(name)[0]]
+
+
+@functools.cache
+def words(identifier: str) -> frozenset[str]:
+    return frozenset(re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", identifier).lower().split("_"))
 
 
 def test_no_class_name_stands_twice_in_the_product():
@@ -99,7 +98,7 @@ def test_a_word_that_was_given_up_is_gone(word):
     found = [
         (name, identifier)
         for name in PRODUCT
-        for identifier in sorted(identifiers(name))
+        for identifier in sorted(named(name)[1])
         if words(identifier) & {word, f"{word}s"} and (name, identifier) not in OTHERS
     ]
     assert found == []

@@ -36,6 +36,7 @@ def test_a_port_that_cannot_be_had_is_told_with_the_setting_to_change(number, sa
     )
 
 
+@pytest.mark.server
 def test_commands_leave_it_to_their_own_sentence_what_a_client_warns_of():
     code = (
         "import logging, sys; sys.argv = ['roistream', '--version']\n"

@@ -1,6 +1,6 @@
 """How many examples a law gets: the profile says how many, a law only by which factor it differs.
 
-The profiles, 15 examples for `make quick`, 30 for `make test` and 100 for `make verify`, are in tests/conftest.py.
+The profiles, 8 examples for `make quick`, 30 for `make test` and 100 for `make verify`, are in tests/conftest.py.
 """
 
 from hypothesis import HealthCheck, settings

@@ -1,11 +1,15 @@
 """Files through mappings, without a broker: what a replay would write, and what it says."""
 
+import atexit
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from streams.mapping.cells import quoted
 from streams.mapping.database import opened
 from streams.mapping.engine import Engine, MappedRecord
 from streams.mapping.lint import LintFinding, findings
@@ -56,6 +60,30 @@ class Replayed:
         return 1 if any(not reason.startswith("skipped: ") for reason in self.left) else 0
 
 
+@cache
+def _database() -> Any:
+    """One DuckDB for all tests of a process, since one of its own would take a fifth of a test's time."""
+    opening = opened()
+    atexit.register(opening.__exit__, None, None, None)
+    return opening.__enter__()
+
+
+@contextmanager
+def _empty() -> Iterator[Any]:
+    """The process's DuckDB with nothing but its functions: what is made meanwhile goes with the context."""
+    database = _database()
+    try:
+        yield database
+    finally:
+        made = database.execute(
+            "SELECT 'VIEW', database_name, view_name FROM duckdb_views() WHERE NOT internal "
+            "UNION ALL SELECT 'TABLE', database_name, table_name FROM duckdb_tables() WHERE table_name <> 'zones'"
+        ).fetchall()
+        for kind, catalog, name in made:
+            database.execute(f"DROP {kind} {quoted(catalog)}.{quoted(name)}")
+        database.execute("SET TimeZone = 'UTC'")
+
+
 def replayed(
     paths: list[Path], mapping: Path | str | None = None, frame: Frame | None = None, currency: str = "EUR"
 ) -> Replayed:
@@ -67,7 +95,7 @@ def replayed(
         frame: what is said outright.
         currency: the reporting currency.
     """
-    with opened() as database:
+    with _empty() as database:
         engine = Engine(database)
         conversion = convert(engine, None if mapping is None else load(mapping), paths, frame)
         left = engine.left()

@@ -181,6 +181,7 @@ class History:
             assert money <= before_state.budget * 1.3 + 1
 
 
+@pytest.mark.slow
 @pytest.mark.law
 def test_ten_thousand_histories_keep_every_cap():
     seen = Counter()

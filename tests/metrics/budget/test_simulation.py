@@ -78,6 +78,7 @@ def test_a_history_without_bad_campaigns_is_hardly_touched():
     assert found.profit_gained_micros == 0
 
 
+@pytest.mark.slow
 def test_repeated_and_older_revisions_of_an_hour_change_nothing():
     history = world(5)
     shuffled = [*history.readings, *history.readings[:200]][::-1]

@@ -53,6 +53,7 @@ def test_a_campaign_that_turns_bad_was_good_before():
     assert (paths.results[:, -1] - paths.results[:, turn]).mean() == pytest.approx(100, rel=0.05)
 
 
+@pytest.mark.slow
 def test_a_trial_says_what_became_of_each_kind_and_the_same_seed_says_the_same():
     found = [run_trial(WORLDS["plain"], preset("bold"), Trial(boards=1, looks=4)) for _ in range(2)]
     assert found[0] == found[1]

@@ -28,6 +28,7 @@ def test_at_most_6_percent_of_campaigns_on_target_are_ever_paused_and_the_usual_
     assert watching.by_threshold(paths).ever > 0.4
 
 
+@pytest.mark.slow
 def test_at_twice_the_target_the_median_pause_comes_by_25_times_and_95_percent_by_60_times():
     caught = watching.by_counts(watching.watch(SEED, CAMPAIGNS, cost_ratio=2.0))
     assert caught.median <= 25
@@ -46,6 +47,7 @@ def test_the_same_holds_for_roas_with_log_normal_order_values_of_known_mean(sigm
     assert watching.by_value_threshold(on).ever > 0.4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("sigma", "median", "share"), [(0.4, 25, 0.99), (0.8, 40, 0.9), (1.2, 80, 0.6)])
 def test_with_its_own_mean_no_more_healthy_campaigns_are_paused_but_wide_values_cost_time(
     sigma, median, share
@@ -57,6 +59,7 @@ def test_with_its_own_mean_no_more_healthy_campaigns_are_paused_but_wide_values_
     assert caught.ever >= share
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sigma", [0.8])
 def test_orders_of_half_the_value_are_seen_as_soon(sigma):
     small = watching.watch(SEED, CAMPAIGNS, cost_ratio=1.0, sigma=sigma, value_ratio=0.5)

@@ -73,6 +73,7 @@ def test_a_campaign_that_bears_the_name_of_the_others_is_folded_into_them():
     assert value(found, "campaign_window_clicks", **labels) == 2
 
 
+@pytest.mark.slow
 def test_a_thousand_campaigns_in_three_windows_take_well_under_a_second():
     """Of the processor, so that other tests beside this one do not count."""
     taken = bench_metrics.snapshot(1_000)
@@ -85,6 +86,7 @@ def test_a_thousand_campaigns_in_three_windows_take_well_under_a_second():
     assert min(times) < 1
 
 
+@pytest.mark.slow
 def test_five_thousand_campaigns_fold_and_their_page_takes_less_than_two_seconds():
     taken = bench_metrics.snapshot(5_000)
     exposition = Exposition(SimpleNamespace(snapshot=lambda: taken), 1_000)

@@ -32,6 +32,7 @@ def test_a_taken_port_is_one_sentence_that_names_the_setting(settings):
     run(test)
 
 
+@pytest.mark.server
 def test_the_command_says_in_one_line_what_is_missing():
     done = subprocess.run(
         [sys.executable, "-m", "streams", "board"],

@@ -180,6 +180,7 @@ def test_names_ids_and_qualities_are_told_apart() -> None:
     assert min(verdicts["good"], verdicts["bad"], verdicts["on target"]) >= 2
 
 
+@pytest.mark.slow
 def test_lead_rates_come_near_to_the_profiles() -> None:
     world = DemoWorld(3, 4, 400, SimulatedClock.starting(NOW))
     clicks, leads = Counter(), Counter()
@@ -237,6 +238,7 @@ def test_a_campaign_per_number_asked_for_each_with_its_own_id() -> None:
 # --- pace -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_live_clicks_come_at_the_rate_asked_for() -> None:
     world = DemoWorld(5, 12, 100, SimulatedClock.starting(NOW))
     clicks = lambda: world.counts[topics.CLICKS]  # noqa: E731
@@ -246,6 +248,7 @@ def test_live_clicks_come_at_the_rate_asked_for() -> None:
     assert abs(clicks() - before - 3_000) < 5 * 3_000**0.5
 
 
+@pytest.mark.slow
 def test_in_a_time_lapse_too_clicks_come_at_the_rate_asked_for_per_real_second() -> None:
     clock = SimulatedClock.starting(NOW, lapse_seconds=40, factor=60)
     world = DemoWorld(5, 12, 100, clock)
@@ -255,6 +258,7 @@ def test_in_a_time_lapse_too_clicks_come_at_the_rate_asked_for_per_real_second()
     assert abs(world.counts[topics.CLICKS] - before - 3_000) < 6 * 3_000**0.5
 
 
+@pytest.mark.slow
 def test_the_history_is_two_hours_long_and_bounded_at_any_rate() -> None:
     world = DemoWorld(5, 12, 5_000, SimulatedClock.starting(NOW))
     history = list(world.advance(NOW))

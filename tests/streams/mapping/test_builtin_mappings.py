@@ -11,6 +11,8 @@ from streams.mapping.loader import builtin, builtin_names, load
 from streams.mapping.model import MappingError
 from tests.support.replaying import replayed, writer
 
+#: A whole replay for each of them, which together take many seconds.
+pytestmark = pytest.mark.slow
 PAGE = Path(__file__).parents[3] / "docs" / "replay.md"
 BEGIN, END = (
     "<!-- mappings: made by tests/streams/mapping/test_builtin_mappings.py -->",

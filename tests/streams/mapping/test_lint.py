@@ -4,6 +4,9 @@ import pytest
 
 from tests.support.replaying import replayed, writer
 
+#: A whole replay for each of them, which together take many seconds.
+pytestmark = pytest.mark.slow
+
 REPORTS = """
 description = "reports"
 [columns]

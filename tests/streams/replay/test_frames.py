@@ -13,6 +13,9 @@ from streams.mapping.model import Frame, MappingError
 from streams.replay.file_readers import ReadError
 from tests.support.replaying import writer
 
+#: A whole replay for each of them, which together take many seconds.
+pytestmark = pytest.mark.slow
+
 GOOGLE = """
 description = "campaigns by day"
 timezone = "America/Los_Angeles"

@@ -29,12 +29,14 @@ def retail(data):
     return replayed([data / "online_retail" / "slice_2010-12.csv"], "online_retail")
 
 
+@pytest.mark.slow
 def test_a_month_of_invoices_gives_the_sums_of_its_lines(retail, data):
     wanted = online_retail.expected(data / "online_retail" / "slice_2010-12.csv")
     assert len(wanted) > 100
     assert differences(wanted, days_and_totals(retail.records, "GBP")) == []
 
 
+@pytest.mark.slow
 def test_every_invoice_line_is_mapped_or_left_out_for_a_reason_of_the_mapping(retail):
     assert set(retail.left) == {"skipped: invoice without revenue (stock written off, samples)"}
 
@@ -53,6 +55,7 @@ def test_the_whole_year_adds_up_to_the_published_sum(data):
     assert differences(online_retail.expected(path), days_and_totals(records, "GBP")) == []
 
 
+@pytest.mark.slow
 def test_ad_exports_give_the_sums_of_their_rows_in_the_days_of_their_accounts(data):
     folder = data / "ad_platform_exports" / "dbt_ad_reporting"
     conversion = replayed([folder], "ad_exports")
@@ -65,6 +68,7 @@ def test_ad_exports_give_the_sums_of_their_rows_in_the_days_of_their_accounts(da
     assert conversion.left == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "folder", "records"),
     [

@@ -3,7 +3,10 @@
 import subprocess
 import sys
 
+import pytest
 
+
+@pytest.mark.server
 def test_no_kernel_is_compiled_after_the_first_record() -> None:
     # In a process of its own: other tests have compiled what they needed.
     found = subprocess.run(
