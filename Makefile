@@ -20,6 +20,7 @@ ARGS ?=
 JOBS ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2)
 PYTEST = PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest $(if $(filter-out 1,$(JOBS)),--numprocesses $(JOBS) --dist loadgroup)
 FULL ?=
+AGAINST ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help demo stack quick test check static rest verify fix schemas bench faults lock lock-kafka clean
@@ -61,8 +62,8 @@ schemas: $(STAMP) ## Write what is generated: schemas, AsyncAPI, the KPI tables,
 	$(BIN)/python -m streams.schema_export.json_schemas
 	$(BIN)/python -m grafana.generate
 
-bench: $(STAMP) ## Every measurement, in about ten minutes; FULL=1 takes larger sizes, ARGS="--only scaling" one
-	@$(BIN)/python -m tests.bench $(if $(FULL),--full) $(ARGS)
+bench: $(STAMP) ## Every measurement, in about ten minutes; FULL=1 takes larger sizes, AGAINST=COMMIT compares with that build
+	@$(BIN)/python -m $(if $(AGAINST),tests.bench.against $(AGAINST),tests.bench $(if $(FULL),--full)) $(ARGS)
 
 faults: $(STAMP) ## Seeded faults on a real Kafka; ARGS="--seeds 1-180" says which
 	@$(BIN)/python -m tests.faults $(ARGS)

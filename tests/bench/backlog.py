@@ -108,7 +108,7 @@ def drain(broker: Broker, load: Load, workers: int = 1) -> Drained:
         restart_s = _restarted(broker, settings, ports[0])
         began_at, ended_at = _middle(asyncio.run(history(settings)), warm, count)
     finally:
-        _delete(settings)
+        delete_topics(settings)
     shares = {name: watch.share(name, began_at, ended_at) or 0.0 for name in watch.names}
     broker_cores = shares.pop("broker")
     anonymous = max(watch.anonymous_mb[name] for name in names)
@@ -226,7 +226,7 @@ def _wait(running: list[subprocess.Popen[bytes]], is_done: Any) -> None:
         time.sleep(_POLL_S)
 
 
-def _delete(settings: Settings) -> None:
+def delete_topics(settings: Settings) -> None:
     """The deployment's topics: a row of eight million clicks takes more than a gigabyte."""
     with contextlib.closing(KafkaAdminClient(**kafka_python_options(settings))) as admin:
         names = [each["name"] for each in admin.describe_topics()]

@@ -266,17 +266,17 @@ async def history(settings: Settings) -> list[tuple[int, int, int]]:
 
 @contextlib.contextmanager
 def running_contender(
-    command: list[str], variables: dict[str, str], log: str
+    command: list[str], variables: dict[str, str], log: str, folder: Path = ROOT
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that ends with the context; its stderr is kept in .bench/."""
-    folder = ROOT / ".bench"
-    folder.mkdir(exist_ok=True)
+    """A process in a folder that ends with the context; its stderr is kept in .bench/."""
+    logs = ROOT / ".bench"
+    logs.mkdir(exist_ok=True)
     kept = {name: value for name, value in os.environ.items() if not name.startswith("ROISTREAM_")}
-    with (folder / log).open("wb") as stderr:
+    with (logs / log).open("wb") as stderr:
         process = subprocess.Popen(
             command,
             env=kept | variables,
-            cwd=ROOT,
+            cwd=folder,
             stdout=subprocess.PIPE,
             stderr=stderr,
             stdin=subprocess.DEVNULL,
