@@ -1,5 +1,6 @@
 """The law of the fuzzer, on what Hypothesis makes: whatever is in a record batch ends in the ledger, or is refused whole."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,5 +25,6 @@ def test_a_batch_of_any_bytes_is_read_or_refused_whole(topic, second, body):
     assert check(bytes([topic, second, 1]) + body)
 
 
+@pytest.mark.slow
 def test_the_seeds_of_the_fuzzer_hold_the_law():
     assert {check(data) for data in inputs()}.isdisjoint({"short", "corrupt"})

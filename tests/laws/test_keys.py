@@ -70,6 +70,7 @@ def test_the_framed_order_id_of_an_order_is_not_its_person():
     assert totals(play(made, models=(MODEL,)), "orders", MODEL) == {"ad": 1}
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(st.data())
 def test_any_encodings_of_their_keys_give_the_same_credits(data):

@@ -69,6 +69,7 @@ def registry_of(world: DemoWorld) -> CampaignRegistry:
     return registry
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [7, 8, 9])
 def test_in_forty_seconds_the_demo_pauses_a_bad_campaign_and_gains_over_the_arm_in_which_nobody_acts(seed):
     given = environment({}, broker="b:1", redis="redis://r", port=None, state_dir="s")

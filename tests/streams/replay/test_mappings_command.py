@@ -8,6 +8,9 @@ from streams.mapping.model import MappingError
 from streams.replay.mappings_command import run
 from tests.support.replaying import replayed
 
+#: A whole replay for most of them, which together take many seconds.
+pytestmark = pytest.mark.slow
+
 FILES = {
     "ad-reports": (
         "Campaign,Day,Cost,Impr.,Clicks,Currency\nAlpha,2026-07-01,12,1000,10,eur\nBeta,2026-07-01,7.5,900,9,eur\n",
