@@ -90,6 +90,8 @@ class Settings(BaseSettings):
     replication_factor: Annotated[int, Field(ge=1, le=32767)] = 1
     topic_prefix: str = ""
     group_id: str = "roistream"
+    #: Under which a worker joins its group, the same after each start; None: the host's name and a number.
+    instance_id: str | None = None
     grace: Millis = 60_000
     idle_after: Millis = 30_000
     max_future: Millis = 300_000
@@ -205,6 +207,15 @@ class Settings(BaseSettings):
     def _prefix_is_topic_name(cls, value: str) -> str:
         if re.fullmatch(r"[A-Za-z0-9._-]{0,200}", value) is None:
             raise ValueError(f"{value!r} may hold only letters, digits, '.', '_' and '-'")
+        return value
+
+    @field_validator("instance_id")
+    @classmethod
+    def _instance_is_named(cls, value: str | None) -> str | None:
+        if value is not None and re.fullmatch(r"[A-Za-z0-9._-]{1,200}", value) is None:
+            raise ValueError(
+                f"{value!r} may hold only letters, digits, '.', '_' and '-', at most 200 of them"
+            )
         return value
 
     @field_validator("broker")

@@ -32,6 +32,7 @@ from streams.sinks.redis_readings import RedisViews
 from streams.sinks.redis_status import WorkerStatus, WorkerStatusViews
 from streams.stages.budget.stage import RefusedRecord
 from streams.transport.faust_app import make_app
+from streams.transport.instance_identity import claimed
 from streams.transport.log_offsets import LogEnds
 from streams.transport.topic_admin import FATAL, ensure_topics
 from streams.transport.transactions import why_no_transactions
@@ -74,6 +75,7 @@ def run(settings: Settings, accept_dead_letters: int = 0) -> int:
         RoistreamError: when it cannot start; one sentence that says what to do.
     """
     log_to_stderr(settings.log_level, ("aiokafka", "faust", "mode", "kafka", "numba"))
+    settings = claimed(settings)
     prepare_topics(settings)
     refusal = asyncio.run(why_no_transactions(settings, settings.broker_wait))
     if refusal is not None:

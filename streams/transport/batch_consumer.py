@@ -111,6 +111,7 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
         return aiokafka.AIOKafkaConsumer(
             client_id=conf.broker_client_id,
             group_id=conf.id,
+            group_instance_id=settings.instance_id,
             # Range over equal partition counts gives one worker the same partition of every topic.
             partition_assignment_strategy=[RangePartitionAssignor],
             enable_auto_commit=False,
@@ -127,6 +128,13 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
             metadata_max_age_ms=_METADATA_AGE_MS,
             **aiokafka_options(settings),
         )
+
+    async def on_thread_stop(self) -> None:
+        """Who ends in order lets the others have the partitions at once."""
+        if self._consumer is not None:
+            # aiokafka lets no member leave that has an identity: the group would wait for it for a session timeout.
+            self._consumer._coordinator._group_instance_id = None
+        await super().on_thread_stop()
 
     async def show_offsets(self, offsets: Mapping[TP, int]) -> None:
         """Commit offsets that nothing of ours depends on."""
@@ -277,6 +285,11 @@ class BatchConsumer(Consumer):
         known = {TP(*tp): offset for tp, offset in offsets.items() if TP(*tp) in assigned}
         if known:
             await self._thread.show_offsets(known)
+
+    @property
+    def group_generation(self) -> int:
+        """Generation of the consumer group; a member that comes back under its identity does not change it."""
+        return int(self._thread._ensure_consumer()._coordinator.generation)
 
     def _batch_message(self, tp: TP, batch: FetchedBatch) -> ConsumerMessage:
         return ConsumerMessage(

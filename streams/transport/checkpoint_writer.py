@@ -13,6 +13,7 @@ from typing import Any
 
 import aiokafka
 from aiokafka import TopicPartition
+from aiokafka.errors import InvalidProducerEpoch, ProducerFenced
 
 from metrics.values.errors import StateError
 from streams.settings import Settings
@@ -73,11 +74,21 @@ class CheckpointWriter:
             await asyncio.wait_for(self._write(checkpoint), self._deadline)
         except CheckpointError:
             raise
+        except (ProducerFenced, InvalidProducerEpoch) as error:
+            raise CheckpointError(self._fenced()) from error
         except Exception as error:
             raise CheckpointError(
                 f"Checkpoint {checkpoint.sequence} of {self._changelog}-{self._partition} "
                 f"was not confirmed: {error!r}."
             ) from error
+
+    def _fenced(self) -> str:
+        name = self._settings.instance_id
+        twins = f" (here {name!r})" if name else ""
+        return (
+            f"Another worker has taken {self._changelog}-{self._partition} over, so nothing may be written here any more. "
+            f"Where that repeats, two workers run under one ROISTREAM_INSTANCE_ID{twins}; give each a name of its own."
+        )
 
     async def _write(self, checkpoint: Checkpoint) -> None:
         assert self._producer is not None, "started"

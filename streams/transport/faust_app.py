@@ -57,6 +57,10 @@ def make_app(settings: Settings, owner: PartitionOwner, take: Take, take_over: T
 
     async def on_rebalance_complete(sender: Any, **_: Any) -> None:
         assigned = _co_partitioned(settings, sender.consumer.assignment())
+        logging.getLogger(__name__).info(
+            "Partitions %s are assigned to %s in generation %d of the group.",
+            *(sorted(assigned), settings.instance_id or "this worker", sender.consumer.group_generation),
+        )
         await take_over(assigned, sender.consumer_generation_id)
 
     app.on_rebalance_complete.connect(on_rebalance_complete, weak=False)
