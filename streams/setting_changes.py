@@ -47,6 +47,7 @@ SETTING_CHANGES: dict[str, SettingChange] = {
     "replication_factor": SettingChange("free", "of topics that are created from then on"),
     "topic_prefix": SettingChange("free", "another prefix is another deployment, with a state of its own"),
     "group_id": SettingChange("free", "offsets are in the state, not in the group"),
+    "instance_id": SettingChange("free", "the group sees another worker, and waits for the earlier one until its session ends"),
     "grace": SettingChange("from now on", "when windows become final; what is final stays final"),
     "idle_after": SettingChange("from now on", "when a silent partition no longer keeps windows open"),
     "max_future": SettingChange("from now on", "which records are refused; verdicts that were given stand"),

@@ -43,7 +43,7 @@ from tests.support.seating import (
 T0 = 1_780_000_000_000
 HOUR_MS = 3_600_000
 #: What aiokafka says of a fenced producer: at the request, or at the next call after it.
-FENCED = r"Fenced|InvalidProducerEpoch|not in transaction"
+FENCED = r"Another worker has taken .* over|not in transaction"
 _BROKEN = [("leads", b"v-1", b"{"), ("ad-clicks", b"v-2", b"\xff"), ("orders", b"v-3", {"event_id": "x"})]
 
 
