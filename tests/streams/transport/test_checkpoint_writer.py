@@ -106,7 +106,7 @@ def hear(made: Deployment, *campaigns: str) -> None:
 
 
 async def refuses_what_follows(made: Deployment, task: Any) -> None:
-    with pytest.raises(CheckpointError, match=r"earlier checkpoint is open.*was not confirmed"):
+    with pytest.raises(CheckpointError, match=r"earlier checkpoint is open"):
         await task._write()
     before = await lengths(made.settings)
     await task.close()  # gives up without another attempt
@@ -145,7 +145,7 @@ def test_an_append_without_a_broker_fails_within_its_deadline_and_nothing_follow
                 await task.checkpoint()
             assert time.monotonic() - began < 2 * settings.session_timeout / 1000
             hear(made, "d")
-            with pytest.raises(CheckpointError, match=r"earlier checkpoint is open.*was not confirmed"):
+            with pytest.raises(CheckpointError, match=r"earlier checkpoint is open"):
                 await task.checkpoint()
             await asyncio.wait_for(task.close(), 5)
 
