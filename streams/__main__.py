@@ -1,4 +1,4 @@
-"""The command line: ``roistream demo | worker | topics | replay | erase | tail | board | backtest | doctor``."""
+"""The command line: ``roistream demo | worker | topics | replay | erase | tail | board | backtest | status | explain | doctor``."""
 
 from collections.abc import Callable
 from importlib.metadata import version
@@ -17,7 +17,6 @@ app = typer.Typer(
     name="roistream",
     help="Real-time KPI processor for marketing spend. Settings are ROISTREAM_* variables; see the README.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -212,6 +211,29 @@ def backtest(
         return history.run(settings, path, policies, as_json=as_json)
 
     _with_settings(start)
+
+
+@app.command()
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """One screen: workers, how old figures are, what waits, what needs attention. Exit code 1: something holds figures up."""
+    from streams.commands import status as command  # noqa: PLC0415
+
+    _with_settings(lambda settings: command.status(settings, as_json=as_json))
+
+
+@app.command()
+def explain(
+    campaign: Annotated[str, typer.Argument(help="The campaign's id.")],
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print card and readings as one JSON object.")
+    ] = False,
+) -> None:
+    """Say why a campaign stands where it stands, and what its figures are made of."""
+    from streams.commands import status as command  # noqa: PLC0415
+
+    _with_settings(lambda settings: command.explain(settings, campaign, as_json=as_json))
 
 
 @app.command()

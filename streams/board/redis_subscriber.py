@@ -18,8 +18,8 @@ from redis.exceptions import RedisError
 from metrics.values.errors import UNREADABLE, SettingError
 from streams.board.auth import SESSION_MS, EndedSessions, Session
 from streams.board.card_store import CardStore
-from streams.board.worker_watch import WorkerWatch
 from streams.sinks.redis_status import CHANNEL as WORKERS
+from streams.sinks.worker_watch import WorkerWatch
 
 CARDS = "roistream:board"
 COLUMNS = "roistream:board:columns"

@@ -46,7 +46,7 @@ from streams.board.request_models import (
 )
 from streams.board.simulation import Simulator
 from streams.board.sse import EventStream
-from streams.board.worker_watch import FiguresHealth, WorkerWatch
+from streams.sinks.worker_watch import FiguresHealth, WorkerWatch
 
 MAX_BODY_BYTES = 1024 * 1024
 #: Pages that are open at once; each holds a connection.

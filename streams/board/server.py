@@ -22,9 +22,9 @@ from streams.board.people import identity_header, read_people
 from streams.board.redis_subscriber import RedisSubscriber, client
 from streams.board.routes import MAX_BODY_BYTES, BoardRoutes
 from streams.board.simulation import Simulator
-from streams.board.worker_watch import WorkerWatch
 from streams.process import log_to_stderr, now_ms, port_refusal, stop_signals
 from streams.settings import Settings
+from streams.sinks.worker_watch import WorkerWatch
 
 _MAX_HEADER_BYTES = 8_190
 _KEEP_S = 75.0

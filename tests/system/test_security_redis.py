@@ -19,9 +19,9 @@ from metrics.values.errors import SettingError
 from streams.board.auth import EndedSessions, Session
 from streams.board.card_store import CardStore
 from streams.board.redis_subscriber import RedisSubscriber, client, tell_ended
-from streams.board.worker_watch import WorkerWatch
 from streams.embedded.broker import BrokerHandle
 from streams.settings import Settings, load
+from streams.sinks.worker_watch import WorkerWatch
 from streams.transport.topic_admin import ensure_topics
 from tests.support.outside import last_revisions, published, write
 from tests.support.servers.cache import (

@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
-from streams.board.worker_watch import OLD_AFTER_MS, SILENT_AFTER_S, WorkerWatch
 from streams.sinks.redis_status import WorkerStatus
+from streams.sinks.worker_watch import OLD_AFTER_MS, SILENT_AFTER_S, WorkerWatch
 
 NOW_MS = 1_794_990_000_000
 STILL = "stage merge of partition 1 stands still: 40 records of roistream-partials-1 have waited for 12 s"
