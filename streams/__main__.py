@@ -153,11 +153,14 @@ def erase(
     visitor: Annotated[str | None, typer.Option(help="The visitor_id of the person.")] = None,
     customer: Annotated[str | None, typer.Option(help="Their customer_id.")] = None,
     lead: Annotated[str | None, typer.Option(help="Their lead_id.")] = None,
+    source: Annotated[
+        str | None, typer.Option(help="The source of that lead, where its records name one.")
+    ] = None,
 ) -> None:
     """Forget a person, by all ids of theirs that you know: touches, links, paths. Figures stay."""
     from streams.commands.erase import run  # noqa: PLC0415
 
-    _with_settings(lambda settings: run(settings, visitor, customer, lead))
+    _with_settings(lambda settings: run(settings, visitor, customer, lead, source))
 
 
 @app.command()

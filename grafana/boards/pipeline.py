@@ -48,7 +48,7 @@ _NOW = (
     ),
     _stat(
         "Without verdict",
-        "Records read − (applied + duplicate + rejected + too late). Anything but 0 is a fault.",
+        "Records read − (applied + duplicate + rejected + too late + conflict). Anything but 0 is a fault.",
         f"sum(roistream_ledger_unaccounted_records{{{_JOB}}})",
         ZERO_IS_GOOD,
     ),
@@ -186,6 +186,13 @@ _OUTPUT = (
             f"sum by (topic, key) (rate(roistream_record_keys_total{{{_JOB}}}{_RATE}))", "{{topic}} {{key}}"
         ),
         unit="reqps",
+    ),
+    _lines(
+        "Records that change earlier ones",
+        "Edited orders and restated reports per second, by topic.",
+        Query(f"sum by (topic) (rate(roistream_changed_records_total{{{_JOB}}}{_RATE}))", "{{topic}}"),
+        unit="reqps",
+        empty="while no order is edited and no report restated under its own id.",
     ),
     _lines(
         "Publish errors per minute",

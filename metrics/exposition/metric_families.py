@@ -341,6 +341,12 @@ REKEYED = MetricFamily(
     "Touches and records of conversions sent on to their person's partition, since they came with another key.",
     ("kind",),
 )
+CHANGED = MetricFamily(
+    "roistream_changed_records",
+    "counter",
+    "Records that change what an earlier record of their id says: edited orders, restated reports.",
+    ("topic",),
+)
 KEYS = MetricFamily(
     "roistream_record_keys",
     "counter",
@@ -397,6 +403,7 @@ FAMILIES: tuple[MetricFamily, ...] = (
     PUBLISH_ERRORS,
     DEAD_LETTERS,
     REKEYED,
+    CHANGED,
     KEYS,
     PENDING_CANCELLATIONS,
     REGISTRY,

@@ -269,7 +269,7 @@ def _scope(snapshot: WorkerSnapshot, folded: int) -> Iterator[tuple[MetricFamily
 
 def _ledger(pipeline: PipelineSnapshot) -> Samples:
     for row in pipeline.ledger:
-        for outcome in ("applied", "duplicate", "rejected", "too_late"):
+        for outcome in ("applied", "duplicate", "rejected", "too_late", "conflict"):
             pairs = {"topic": row.topic, "partition": str(row.partition), "outcome": outcome}
             yield Sample("", Labels(pairs), getattr(row, outcome))
 
@@ -314,6 +314,7 @@ def _pipeline(health: PipelineSnapshot) -> Iterator[tuple[MetricFamily, Samples]
     yield table.PUBLISH_ERRORS, _keyed("topic", health.publish_errors, "_total")
     yield table.DEAD_LETTERS, _keyed("reason", health.dead_letters, "_total")
     yield table.REKEYED, _keyed("kind", health.rekeyed, "_total")
+    yield table.CHANGED, _keyed("topic", health.changed, "_total")
     yield (
         table.KEYS,
         [

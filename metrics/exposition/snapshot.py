@@ -81,6 +81,7 @@ class LedgerRow(msgspec.Struct, frozen=True):
     rejected: int
     too_late: int
     unaccounted: int = 0
+    conflict: int = 0
 
 
 class HistogramSnapshot(msgspec.Struct, frozen=True):
@@ -134,6 +135,7 @@ class PipelineSnapshot(msgspec.Struct, frozen=True, kw_only=True):
         published: records confirmed, by topic; ``publish_errors`` likewise.
         dead_letters: by reason.
         rekeyed: what was sent on to its person's partition, by kind.
+        changed: records that change what an earlier one of their id says, by source topic.
         keys: records with a visitor, by source topic and by what their key is.
         pending_cancellations: cancellations that wait for their order.
         registry_sizes: entries known, by registry topic.
@@ -155,6 +157,7 @@ class PipelineSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     publish_errors: Mapping[str, int] = {}
     dead_letters: Mapping[str, int] = {}
     rekeyed: Mapping[str, int] = {}
+    changed: Mapping[str, int] = {}
     keys: Mapping[tuple[str, str], int] = {}
     registry_sizes: Mapping[str, int] = {}
     pending_cancellations: int = 0

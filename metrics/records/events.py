@@ -73,6 +73,7 @@ class Lead(msgspec.Struct, frozen=True, gc=False):
     campaign_id: Identifier | None = None
     channel: str | None = None
     stage: Literal["lead", "mql", "sql"] = "lead"
+    source: Identifier | None = None
 
 
 class Order(msgspec.Struct, frozen=True, gc=False):
@@ -90,6 +91,7 @@ class Order(msgspec.Struct, frozen=True, gc=False):
     campaign_id: Identifier | None = None
     cost_of_goods: Money | None = None
     is_new_customer: bool | None = None
+    source: Identifier | None = None
 
 
 class Erasure(msgspec.Struct, frozen=True, gc=False):
@@ -99,6 +101,7 @@ class Erasure(msgspec.Struct, frozen=True, gc=False):
     visitor_id: Identifier | None = None
     customer_id: Identifier | None = None
     lead_id: Identifier | None = None
+    source: Identifier | None = None
 
 
 class Targets(msgspec.Struct, frozen=True):

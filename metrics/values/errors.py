@@ -27,6 +27,7 @@ class Reason(StrEnum):
     UNKNOWN_CURRENCY = "unknown_currency"
     FUTURE_TIMESTAMP = "future_timestamp"
     TOO_LATE = "too_late"
+    CONFLICT = "conflict"
 
 
 class Rejection(RoistreamError):

@@ -19,13 +19,15 @@ from streams.transport.topic_admin import ensure_topics
 _CONFIRMED_WITHIN_S = 30.0
 
 
-def run(settings: Settings, visitor: str | None, customer: str | None, lead: str | None) -> int:
+def run(
+    settings: Settings, visitor: str | None, customer: str | None, lead: str | None, source: str | None = None
+) -> int:
     """Produce the request and say what it does; the exit code.
 
     Raises:
         RoistreamError: when nobody is named, a topic is missing, or the broker does not confirm.
     """
-    request = erasure(visitor, customer, lead, now_ms())
+    request = erasure(visitor, customer, lead, now_ms(), source)
     topic = settings.topic(topics.ERASURES)
     for difference in ensure_topics(settings, create=False):
         if difference.topic == topic:
@@ -40,8 +42,10 @@ def run(settings: Settings, visitor: str | None, customer: str | None, lead: str
     return 0
 
 
-def erasure(visitor: str | None, customer: str | None, lead: str | None, now: int) -> bytes:
-    """The record that asks to forget a person.
+def erasure(
+    visitor: str | None, customer: str | None, lead: str | None, now: int, source: str | None = None
+) -> bytes:
+    """The record that asks to forget a person; the source is that of the lead.
 
     Raises:
         RoistreamError: when nobody is named, or an id is too long.
@@ -52,7 +56,8 @@ def erasure(visitor: str | None, customer: str | None, lead: str | None, now: in
     ids = {"visitor_id": visitor, "customer_id": customer, "lead_id": lead}
     if not any(ids.values()):
         raise RoistreamError("Name whom to forget: --visitor ID, --customer ID or --lead ID, or several.")
-    record = msgspec.json.encode({"requested_at": format_instant(now), **ids})
+    named = {} if source is None else {"source": source}
+    record = msgspec.json.encode({"requested_at": format_instant(now), **ids, **named})
     try:
         msgspec.json.decode(record, type=Erasure)
     except msgspec.ValidationError as error:

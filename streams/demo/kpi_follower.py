@@ -59,4 +59,6 @@ def ledger_totals(page: str) -> LedgerCounts:
     for family in text_string_to_metric_families(lines + "\n"):
         for sample in family.samples:
             totals[sample.labels["outcome"]] += int(sample.value)
-    return LedgerCounts(**{name: totals[name] for name in ("applied", "duplicate", "rejected", "too_late")})
+    return LedgerCounts(
+        **{name: totals[name] for name in ("applied", "duplicate", "rejected", "too_late", "conflict")}
+    )

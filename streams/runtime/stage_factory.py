@@ -73,6 +73,7 @@ class StageFactory:
         stage = IntakeStage(partition, self._intake_options, self._campaign_registry, self._acceptance)
         stage.dead_letters.reasons = self._telemetry.dead_letters
         stage.attribution.count_into(self._telemetry.rekeyed)
+        stage.dead_letters.changed = self._telemetry.changed
         stage.keys.found = self._telemetry.keys
         return StateStore(stage, self._now(), self._settings_table())
 

@@ -88,6 +88,7 @@ class Telemetry:
         published: records confirmed, by topic; ``publish_errors`` likewise.
         dead_letters: by reason.
         rekeyed: what was sent on to its person's partition, by kind.
+        changed: records that change what an earlier one of their id says, by source topic.
         keys: records with a visitor, by source topic and by what their key is.
         registry_sizes: entries known, by registry topic.
         pending_cancellations: cancellations that wait for their order, by partition.
@@ -104,6 +105,7 @@ class Telemetry:
     dead_letters: Counter[str] = field(default_factory=Counter)
     #: From 0 on, so that the first one is an increase, and a panel has a line.
     rekeyed: Counter[str] = field(default_factory=lambda: Counter(touch=0, conversion=0))
+    changed: Counter[str] = field(default_factory=Counter)
     keys: Counter[tuple[str, str]] = field(default_factory=Counter)
     registry_sizes: dict[str, int] = field(default_factory=dict)
     pending_cancellations: dict[int, int] = field(default_factory=dict)
@@ -158,6 +160,7 @@ class Telemetry:
             publish_errors=dict(self.publish_errors),
             dead_letters=dict(self.dead_letters),
             rekeyed=dict(self.rekeyed),
+            changed=dict(self.changed),
             keys=dict(self.keys),
             registry_sizes=dict(self.registry_sizes),
             pending_cancellations=sum(self.pending_cancellations.values()),

@@ -173,6 +173,7 @@ class MetricsSnapshots:
                     counts.rejected,
                     counts.too_late,
                     held.intake.stage.unaccounted(topic),
+                    counts.conflict,
                 )
 
 

@@ -18,9 +18,9 @@ def at(seconds: float) -> int:
     return NOW + int(seconds * SECOND)
 
 
-def play(lines: list[dict[str, Any]], **options: Any) -> Machine:
+def play(lines: list[dict[str, Any]], registry: CampaignRegistry | None = None, **options: Any) -> Machine:
     """Write each line ``{topic, key, value, partition?}`` in order, on four partitions, and let all of it settle."""
-    machine = Machine(4, CampaignRegistry("EUR"), now=NOW, **options)
+    machine = Machine(4, registry or CampaignRegistry("EUR"), now=NOW, **options)
     for line in lines:
         key, value = line["key"], line["value"]
         if "partition" in line:

@@ -252,7 +252,7 @@ class Machine:
             for topic, counts in self.intake(p).ledger.items():
                 assert counts.read == len(self.sources[topic, p])
                 refused = {one for one in dead if one[:2] == (topic, p)}
-                assert counts.rejected + counts.too_late == len(refused)
+                assert counts.rejected + counts.too_late + counts.conflict == len(refused)
 
     def _is_behind(self) -> bool:
         return any(

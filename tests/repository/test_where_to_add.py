@@ -323,7 +323,7 @@ def test_a_source_topic(copied: Path):
     )
     ledger, leads = said.splitlines()
     assert ledger == (
-        "LedgerCounts(applied=1, duplicate=1, rejected=0, too_late=0) {'calls': 2} 1700000000000"
+        "LedgerCounts(applied=1, duplicate=1, rejected=0, too_late=0, conflict=0) {'calls': 2} 1700000000000"
     )
     assert leads == "{1}"
 

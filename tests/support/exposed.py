@@ -160,6 +160,7 @@ def everything() -> WorkerSnapshot:
         publish_errors={"campaign-kpis": 1},
         dead_letters={"too_late": 2},
         rekeyed={"touch": 3},
+        changed={"orders": 2},
         keys={("ad-clicks", "visitor"): 3},
         registry_sizes={"campaigns": 3},
         pending_cancellations=1,

@@ -141,10 +141,11 @@ def test_a_report_is_replaced_by_the_one_reported_later_and_a_tie_by_the_next_in
         report("2", reported_at=9, spend=2),
         report("3", reported_at=9, spend=3),
         report("4", reported_at=7, spend=4),
-        report("3", reported_at=99, spend=99),  # a duplicate
+        report("3", reported_at=9, spend=3),  # a duplicate
+        report("3", reported_at=10, spend=8),  # restated under its own id
         report("5", source="t", spend=10),  # of another platform
     ]
-    assert total(records, "c", "spend_micros") == (13_000_000,)
+    assert total(records, "c", "spend_micros") == (18_000_000,)
 
 
 def test_a_report_is_shared_out_by_the_floor_of_what_has_passed():

@@ -39,6 +39,17 @@ class Admission:
         """A record comes when no window accepts it any more."""
         self._dead_letters.refuse_late(self.topic, record, now)
 
+    def note(self, record: SourceRecord, verdict: str, detail: str, now: int) -> None:
+        """A record has its verdict: ``applied``, ``changed``, ``duplicate`` or ``conflict``, which ``detail`` explains."""
+        if verdict == "duplicate":
+            self.counts.duplicate += 1
+        elif verdict == "conflict":
+            self._dead_letters.contradict(self.topic, record, detail, now)
+        else:
+            self.counts.applied += 1
+            if verdict == "changed":
+                self._dead_letters.changed[self.topic] += 1
+
     def admit(
         self,
         records: SourceRecords,

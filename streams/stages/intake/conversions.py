@@ -9,17 +9,23 @@ from metrics.entities.campaigns import CampaignRegistry
 from metrics.entities.leads import LeadEntry, StageMark, observe
 from metrics.entities.orders import (
     Cancellation,
+    Edit,
     FirstOrder,
     OrderEntry,
     Placement,
     Refund,
+    are_others,
+    buyer_mark,
     cancel,
     changes,
+    edit,
+    is_known,
     meet,
     place,
     refund,
 )
 from metrics.records.events import NO_CAMPAIGN, Erasure, Lead, Order
+from metrics.records.namespaces import PARTED, namespaced
 from metrics.records.partition_keys import KeyRule
 from metrics.records.validation import instant, not_in_future, required
 from metrics.sums.contribution import Contribution
@@ -33,8 +39,13 @@ from streams import topics
 from streams.messages.source_records import SourceRecord
 from streams.stages.intake.attribution.attribution import NoAttribution
 from streams.stages.intake.key_counts import KeyCounts
-from streams.stages.intake.record_by_record import Apply
+from streams.stages.intake.record_by_record import REPEATED, Applied, Judged
 from streams.state.keyed_table import KeyedTable
+
+#: Applies a record; see ``Judged.apply``.
+Apply = Callable[..., Applied | None]
+#: Of an event id that was not read before.
+_NEW = (False,)
 
 _A_CUSTOMER = Tally(customers=1)
 
@@ -66,14 +77,18 @@ class Conversions:
     def lead(self, event: Lead, at: int, home: int | None = None) -> Apply:
         """How a lead's record applies; ``home`` is the partition of its visitor, else of its key."""
         mark = StageMark(at, event.event_id, event.campaign_id)
+        key = namespaced(event.source, event.lead_id)
 
-        def apply(limits: Horizon) -> list[Contribution] | None:
+        def apply(limits: Horizon, known: Sequence[bool] = _NEW) -> Applied | None:
+            entry = self._leads.get(key)
+            if known[0]:
+                return _repeated_lead(event, mark, entry)
             if limits.days_from is not None and at < limits.days_from:
                 return None
-            entry, contributions = observe(self._leads.get(event.lead_id), event.stage, mark)
-            self._leads.put(event.lead_id, entry)
-            self._attribution.lead(event, entry, at, home)
-            return contributions
+            entry, contributions = observe(entry, event.stage, mark)
+            self._leads.put(key, entry)
+            self._attribution.lead(key, event, entry, at, home)
+            return Applied(contributions)
 
         return apply
 
@@ -87,9 +102,11 @@ class Conversions:
             return self._placing(event, at, home)
         if event.kind == "refunded":
             given = Refund(at, event.campaign_id, self._micros(event, "revenue", at))
-            return lambda _limits: self._change(event, at, home, lambda entry: refund(entry, given))
+            return self._following(
+                event, at, home, lambda entry: refund(entry, given), lambda entry: given in entry.refunds
+            )
         word = Cancellation(at, event.event_id)
-        return lambda _limits: self._change(event, at, home, lambda entry: cancel(entry, word))
+        return self._following(event, at, home, lambda entry: cancel(entry, word), lambda _entry: True)
 
     def erase(self, event: Erasure) -> None:
         """Forget a person: their touches, whom their ids belong to, and that they have ordered before.
@@ -126,30 +143,95 @@ class Conversions:
             pass
 
     def _placing(self, event: Order, at: int, home: int | None) -> Apply:
+        revenue = self._micros(event, "revenue", at)
+        goods = 0 if event.cost_of_goods is None else self._micros(event, "cost_of_goods", at)
         placed = Placement(
-            at,
-            event.event_id,
-            event.campaign_id or NO_CAMPAIGN,
-            self._micros(event, "revenue", at),
-            0 if event.cost_of_goods is None else self._micros(event, "cost_of_goods", at),
-            event.is_new_customer,
+            *(at, event.event_id, event.campaign_id or NO_CAMPAIGN, revenue, goods, event.is_new_customer)
         )
         customer = _customer(event)
 
-        def apply(limits: Horizon) -> list[Contribution] | None:
+        def apply(limits: Horizon, known: Sequence[bool] = _NEW) -> Applied | None:
+            key, conflict = self._order_key(event)
+            entry = self._orders.get(key)
+            if entry is not None and entry.placed is not None:
+                return self._replacing(event, key, entry, entry.placed, at, home, is_known_event=known[0])
             if limits.days_from is not None and at < limits.days_from:
                 return None
-            known = self._orders.get(event.order_id)
-            if known is not None and known.placed is not None:
-                return []
-            contributions = self._change(event, at, home, lambda entry: place(entry, placed))
+            contributions = self._change(
+                event, key, at, home, lambda entry: place(entry, placed, buyer_mark(event))
+            )
             if customer is not None:
-                contributions += self._meet(customer, event.order_id, placed)
+                contributions += self._meet(customer, key, placed)
             else:  # whoever it was, somebody else than all others
                 self._count_customer(placed, RESOLUTIONS)
-            return contributions
+            if known[0] and not conflict:
+                conflict = (
+                    f"event_id {event.event_id!r} was that of another record before; order {event.order_id!r} is new and "
+                    "counts. Give each event an id of its own, or each source its name (source)."
+                )
+            return Applied(contributions, "conflict", conflict) if conflict else Applied(contributions)
 
         return apply
+
+    def _replacing(
+        self,
+        event: Order,
+        key: str,
+        entry: OrderEntry,
+        placed: Placement,
+        at: int,
+        home: int | None,
+        *,
+        is_known_event: bool,
+    ) -> Applied:
+        """A placed order is placed again: repeated, edited, or contradicted. Edits are converted at the rate of the placement."""
+        goods = (
+            0 if event.cost_of_goods is None else self._placed_micros(event, "cost_of_goods", placed.at, at)
+        )
+        version = Edit(at, event.event_id, self._placed_micros(event, "revenue", placed.at, at), goods)
+        detail = _not_followed(event, placed)
+        if is_known(entry, version):
+            is_read_again = is_known_event and event.event_id != placed.event_id
+            return Applied(verdict="conflict", detail=detail) if detail and not is_read_again else REPEATED
+        contributions = self._change(event, key, at, home, lambda _entry: edit(entry, version))
+        return Applied(contributions, "conflict" if detail else "changed", detail)
+
+    def _following(
+        self,
+        event: Order,
+        at: int,
+        home: int | None,
+        change: Callable[[OrderEntry | None], OrderEntry],
+        is_repeated: Callable[[OrderEntry], bool],
+    ) -> Apply:
+        """A refund or a cancellation; of an event id that was read before it counts no more."""
+
+        def apply(limits: Horizon, known: Sequence[bool] = _NEW) -> Applied:
+            del limits
+            key, _ = self._order_key(event)
+            if not known[0]:
+                return Applied(self._change(event, key, at, home, change))
+            entry = self._orders.get(key)
+            if entry is not None and is_repeated(entry):
+                return REPEATED
+            return Applied(
+                verdict="conflict",
+                detail=f"event_id {event.event_id!r} was that of another record before; this one is not counted. Give each "
+                "event an id of its own.",
+            )
+
+        return apply
+
+    def _order_key(self, event: Order) -> tuple[str, str]:
+        """Under which key an order is kept, and why that is not the plain one: somebody else has ordered under its id."""
+        key, buyer = namespaced(event.source, event.order_id), buyer_mark(event)
+        entry = self._orders.get(key)
+        if entry is None or entry.placed is None or not are_others(entry.buyer, buyer):
+            return key, ""
+        return (
+            f"{key}{PARTED}{buyer:x}",
+            f"order_id {event.order_id!r} is also that of another buyer's order; both count. Name the shop of each order (source).",
+        )
 
     def _meet(self, customer: str, order_id: str, placed: Placement) -> list[Contribution]:
         known = self._customers.get(customer)
@@ -161,19 +243,56 @@ class Conversions:
         return contributions
 
     def _change(
-        self, event: Order, at: int, home: int | None, change: Callable[[OrderEntry | None], OrderEntry]
+        self,
+        event: Order,
+        key: str,
+        at: int,
+        home: int | None,
+        change: Callable[[OrderEntry | None], OrderEntry],
     ) -> list[Contribution]:
-        before = self._orders.get(event.order_id)
+        before = self._orders.get(key)
         after = change(before)
-        self._orders.put(event.order_id, after)
+        self._orders.put(key, after)
         self.waiting_cancellations += after.is_waiting - bool(before and before.is_waiting)
-        self._attribution.order(event, after, at, home)
+        self._attribution.order(key, event, after, at, home)
         return changes(before, after)
 
     def _micros(self, event: Order, name: str, at: int) -> int:
         amount = required(getattr(event, name), name)
         currency = event.currency or self._campaign_registry.currency_of(event.campaign_id, at)
         return self._campaign_registry.rates.micros(amount, currency, at)
+
+    def _placed_micros(self, event: Order, name: str, placed_at: int, at: int) -> int:
+        """An amount at the rate of the placement; at that of the record where the currency had none then."""
+        try:
+            return self._micros(event, name, placed_at)
+        except Rejection:
+            return self._micros(event, name, at)
+
+
+def _not_followed(event: Order, placed: Placement) -> str:
+    """What of a repeated placement is not followed; empty where it is followed."""
+    unfollowed = []
+    if event.campaign_id is not None and event.campaign_id != placed.campaign:
+        unfollowed.append(f"campaign_id {event.campaign_id!r} (the order counts on {placed.campaign!r})")
+    if event.is_new_customer is not None and event.is_new_customer != placed.is_new_customer:
+        unfollowed.append("is_new_customer")
+    if not unfollowed:
+        return ""
+    return f"order_id {event.order_id!r} was placed before; its amounts are taken as an edit, but not its {' and '.join(unfollowed)}."
+
+
+def _repeated_lead(event: Lead, mark: StageMark, entry: LeadEntry | None) -> Applied:
+    """A lead's record whose event id was read before; it counts no more."""
+    marks = [] if entry is None else [each for each in entry.marks if each is not None]
+    mine = [each for each in marks if each.event_id == event.event_id]
+    if entry is not None and (not mine or mark in mine):
+        return REPEATED
+    return Applied(
+        verdict="conflict",
+        detail=f"event_id {event.event_id!r} was that of another record before; this one is not counted. Give each event "
+        "an id of its own, or each source its name (source).",
+    )
 
 
 def other_ids(event: Lead | Order) -> tuple[str | None, ...]:
@@ -235,8 +354,8 @@ class ConversionSource:
         found = partitions_of(persons, self._rule.partitions).tolist()
         return [None if home < 0 else home for home in found]
 
-    def judge(self, record: SourceRecord, event: Lead | Order, home: int | None) -> tuple[str, Apply]:
-        """The event's id, and how the record applies."""
+    def judge(self, record: SourceRecord, event: Lead | Order, home: int | None) -> Judged:
+        """How the record applies."""
         at = instant(event.occurred_at, "occurred_at")
         not_in_future(at, record.timestamp, self._max_future)
         if isinstance(event, Lead):
@@ -244,7 +363,7 @@ class ConversionSource:
         else:
             topic, apply = topics.ORDERS, self._conversions.order(event, at, home)
         self._clock.advance(topic, min(at, record.timestamp))
-        return event.event_id, apply
+        return Judged(namespaced(event.source, event.event_id), apply)
 
     def finish(self, limits: Horizon) -> None:
         """Count the customers of a slice."""

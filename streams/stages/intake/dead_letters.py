@@ -1,4 +1,4 @@
-"""Records that are refused: counted, guarded by the limit, and kept as dead letters for the next checkpoint."""
+"""Records that are refused or contradict others: counted, guarded by the limit, and kept as dead letters for the next checkpoint."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -38,6 +38,8 @@ class DeadLetters:
         self.weight = 0
         #: By reason, for whoever shows them.
         self.reasons: Counter[str] = Counter()
+        #: By topic, records that change what an earlier one of their id says, for whoever shows them.
+        self.changed: Counter[str] = Counter()
         self._partition = partition
         self._prefix = prefix
         self._ledger = ledger
@@ -63,6 +65,11 @@ class DeadLetters:
         """A record comes when no window accepts it any more."""
         self._ledger[topic].too_late += 1
         self._bury(topic, record, Reason.TOO_LATE, _LATE, now)
+
+    def contradict(self, topic: str, record: SourceRecord, detail: str, now: int) -> None:
+        """A record says something else than an earlier one of its id; the detail says what counts."""
+        self._ledger[topic].conflict += 1
+        self._bury(topic, record, Reason.CONFLICT, detail, now)
 
     def take(self) -> list[DeadLetter]:
         """The dead letters since the last call."""

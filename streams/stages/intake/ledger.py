@@ -10,8 +10,9 @@ class LedgerCounts(msgspec.Struct, array_like=True):
     duplicate: int = 0
     rejected: int = 0
     too_late: int = 0
+    conflict: int = 0
 
     @property
     def read(self) -> int:
         """All records read."""
-        return self.applied + self.duplicate + self.rejected + self.too_late
+        return self.applied + self.duplicate + self.rejected + self.too_late + self.conflict

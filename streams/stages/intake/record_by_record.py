@@ -1,7 +1,8 @@
 """The way of sources whose records are few: each is judged, admitted and applied by itself."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from itertools import islice
+from typing import Any, Literal, NamedTuple, Protocol
 
 from metrics.records.reserved_names import ReservedNames
 from metrics.sums.contribution import Contribution
@@ -11,10 +12,61 @@ from streams.messages.decoding import DECODERS, decode_slice
 from streams.messages.source_records import SourceRecord, SourceRecords
 from streams.stages.intake.admission import Admission
 
-#: Applies a judged record; None when it is older than every window that could hold it.
-Apply = Callable[[Horizon], list[Contribution] | None]
+
+class Applied(NamedTuple):
+    """What a judged record is, and does.
+
+    Attributes:
+        contributions: what it adds to sums.
+        verdict: whether it counts as a fact of its own or as a change of one, says nothing new, or contradicts another
+            record of its id.
+        detail: of a conflict, for whoever mends the source.
+    """
+
+    contributions: Sequence[Contribution] = ()
+    verdict: Literal["applied", "changed", "duplicate", "conflict"] = "applied"
+    detail: str = ""
+
+
+#: Says nothing new.
+REPEATED = Applied(verdict="duplicate")
+
+
+class Judged(NamedTuple):
+    """A record that stands.
+
+    Attributes:
+        identity: the id by which the record is told from its repetitions.
+        apply: applies it; given which panes accept facts, and for ``identity`` and each of ``others`` whether a record with it was
+            applied before. None when the record is older than every window that could hold it.
+        others: further ids that are remembered with it.
+    """
+
+    identity: str
+    apply: Callable[[Horizon, Sequence[bool]], Applied | None]
+    others: tuple[str, ...] = ()
+
+
 #: Before every event time.
 NEVER = -(1 << 62)
+
+
+#: As ``Judged``, of a source whose repetitions say nothing new: the id, and what a record adds (None when it is too late).
+Plain = tuple[str, Callable[[Horizon], Sequence[Contribution] | None]]
+
+
+def _judged(judged: Judged | Plain) -> Judged:
+    if isinstance(judged, Judged):
+        return judged
+    identity, add = judged
+
+    def apply(limits: Horizon, known: Sequence[bool]) -> Applied | None:
+        if known[0]:
+            return REPEATED
+        added = add(limits)
+        return None if added is None else Applied(added)
+
+    return Judged(identity, apply)
 
 
 class RecordSource(Protocol):
@@ -24,8 +76,8 @@ class RecordSource(Protocol):
         """The partition of each record's person; None where nothing says."""
         ...
 
-    def judge(self, record: SourceRecord, event: Any, home: int | None) -> tuple[str, Apply]:
-        """The id by which a record is told from its repetitions, and how it applies.
+    def judge(self, record: SourceRecord, event: Any, home: int | None) -> Judged | Plain:
+        """How a record applies.
 
         Raises:
             Rejection: when the record is wrong.
@@ -61,32 +113,34 @@ class RecordByRecord:
         admission, records = self._admission, list(source_records)
         events = list(map(self._cleared, decode_slice(self._decoder, records)))
         homes = self._source.homes(records, events)
-        judged: list[tuple[SourceRecord, str, Apply]] = []
+        judged: list[tuple[SourceRecord, Judged]] = []
         for record, event, home in zip(records, events, homes, strict=True):
             try:
                 if isinstance(event, Rejection):
                     raise event
-                judged.append((record, *self._source.judge(record, event, home)))
+                judged.append((record, _judged(self._source.judge(record, event, home))))
             except Rejection as rejection:
                 admission.refuse(record, rejection, now)
-        hashes = admission.hashes([identity for _, identity, _ in judged])
+        ids = [(each.identity, *each.others) for _, each in judged]
+        hashes = admission.hashes([identity for each in ids for identity in each])
         seen = admission.seen(hashes)
+        remaining = iter(hashes.tolist())
         fresh: list[int] = []
         found: list[Contribution] = []
         latest = NEVER
-        for (record, _, apply), hashed in zip(judged, hashes.tolist(), strict=True):
-            if hashed in seen:
-                admission.counts.duplicate += 1
-                continue
-            contributions = apply(limits)
-            if contributions is None:
+        for (record, each), known_by in zip(judged, ids, strict=True):
+            mine = list(islice(remaining, len(known_by)))
+            applied = each.apply(limits, [hashed in seen for hashed in mine])
+            if applied is None:
                 admission.refuse_late(record, now)
                 continue
-            found += contributions
-            seen.add(hashed)
-            fresh.append(hashed)
+            admission.note(record, applied.verdict, applied.detail, now)
+            if applied.verdict == "duplicate":
+                continue
+            found += applied.contributions
+            fresh += [hashed for hashed in dict.fromkeys(mine) if hashed not in seen]
+            seen.update(mine)
             latest = max(latest, record.timestamp)
-            admission.counts.applied += 1
         self._panes.fold(found, limits)
         self._source.finish(limits)
         admission.remember(fresh, latest)

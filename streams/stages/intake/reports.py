@@ -7,15 +7,15 @@ from typing import Any
 from metrics.entities.campaigns import CampaignRegistry
 from metrics.entities.reports import Report, covered_end
 from metrics.records.events import AdReport
+from metrics.records.namespaces import PARTED
 from metrics.records.validation import instant
-from metrics.sums.contribution import Contribution
 from metrics.values.errors import Reason, Rejection
 from metrics.values.money import to_micros
 from metrics.values.time import DAY
 from metrics.windows.panes import Horizon
 from streams.messages.partials import ReportPartial
 from streams.messages.source_records import SourceRecord
-from streams.stages.intake.record_by_record import Apply
+from streams.stages.intake.record_by_record import REPEATED, Applied, Judged
 
 #: A report that does not say when it was made is older than any that does.
 _UNDATED = -(1 << 62)
@@ -48,18 +48,37 @@ class ReportSource:
         del events
         return [None] * len(records)
 
-    def judge(self, record: SourceRecord, event: AdReport, home: int | None) -> tuple[str, Apply]:
-        """The report's id, and how it is gathered; reports do not obey the watermark."""
+    def judge(self, record: SourceRecord, event: AdReport, home: int | None) -> Judged:
+        """How a report is gathered; reports do not obey the watermark.
+
+        A report of an id whose content is new restates the one before. Where it is of another campaign, ad or period, the id
+        is not the report's own: both count, and the source is told.
+        """
         del home
         delay = self._delays.get(event.source, 0)
         report = judge_report(event, record, self._partition, self._micros, delay)
 
-        def apply(limits: Horizon) -> list[Contribution]:
+        def apply(limits: Horizon, known: Sequence[bool]) -> Applied:
             del limits
+            is_same, is_named, is_restated = known
+            if is_same:
+                return REPEATED
             self.gathered.append((event.campaign_id, report))
-            return []
+            if is_restated or not is_named:
+                return Applied(verdict="changed" if is_restated else "applied")
+            return Applied(
+                verdict="conflict",
+                detail=f"report_id {event.report_id!r} of source {event.source!r} was of another campaign, ad or period before; "
+                "both reports count. Give each report an id of its own.",
+            )
 
-        return event.report_id, apply
+        named = PARTED.join((event.source, event.report_id))
+        meant = PARTED.join(
+            (named, event.campaign_id, event.ad_id or "", str(report.grain), str(report.period_start))
+        )
+        said = report.version[0], report.period_end, event.impressions, event.clicks, event.conversions
+        content = PARTED.join((meant, *map(str, said), str(event.spend), event.currency or ""))
+        return Judged(content, apply, (named, meant))
 
     def finish(self, limits: Horizon) -> None:
         """Nothing is left to do."""

@@ -60,28 +60,36 @@ class Stream:
         self._records = records
 
     def of(self, topic: str) -> list[Record]:
-        """Records of a topic in their order, the first of each event_id, those with an unknown currency left out."""
-        identity = "report_id" if topic == "ad-reports" else "event_id"
+        """Records of a topic in their order, the first of each event_id, those with an unknown currency left out.
+
+        A report is told from its repetitions by all it says.
+        """
         first: dict[str, Record] = {}
-        for name, record in self._records:
-            if name == topic and self.rate_of(record) is not None:
-                first.setdefault(record[identity], record)
+        for record in self.log(topic):
+            identity = repr(sorted(record.items())) if topic == "ad-reports" else record["event_id"]
+            first.setdefault(identity, record)
         return list(first.values())
 
-    def rate_of(self, record: Record) -> Fraction | None:
-        """Rate of a record's currency at its time; 1 for the reporting currency."""
+    def log(self, topic: str) -> list[Record]:
+        """Records of a topic in their order, those with an unknown currency left out."""
+        return [
+            record for name, record in self._records if name == topic and self.rate_of(record) is not None
+        ]
+
+    def rate_of(self, record: Record, at: int | None = None) -> Fraction | None:
+        """Rate of a record's currency at its time, or at another; 1 for the reporting currency."""
         known = self.campaigns.get(record.get("campaign_id"), {})
         currency = record.get("currency") or known.get("currency") or self.reporting
         if currency == self.reporting:
             return Fraction(1)
-        at = instant(record.get("occurred_at", record.get("period_start")))
+        at = instant(record.get("occurred_at", record.get("period_start"))) if at is None else at
         valid = [r for r in self.rates if r["currency"] == currency and instant(r["valid_from"]) <= at]
         return Fraction(str(max(valid, key=lambda r: instant(r["valid_from"]))["rate"])) if valid else None
 
-    def micros(self, record: Record, field: str) -> int:
-        """An amount in micros of the reporting currency, rounded half-even once (Python's round)."""
+    def micros(self, record: Record, field: str, at: int | None = None) -> int:
+        """An amount in micros of the reporting currency, rounded half-even once (Python's round), at the rate of its time or another."""
         amount = record.get(field)
-        rate = self.rate_of(record)
+        rate = self.rate_of(record, at)
         return (
             0 if amount is None or rate is None else round(Fraction(Decimal(str(amount))) * 1_000_000 * rate)
         )
@@ -179,24 +187,106 @@ def _leads(stream: Stream) -> Iterator[Conversion]:
         yield Conversion(parts[0].at, set().union(*map(_named, history)), parts)
 
 
+class OrderHistory:
+    """Everything that is read of one order.
+
+    Attributes:
+        order: its first placement in the log, or None.
+        versions: (time, event_id, revenue, cost of goods) of the placement and of its edits, in the order of the log.
+        refunds: in the order of the log.
+        cancellations: likewise.
+    """
+
+    def __init__(self) -> None:
+        self.order: Record | None = None
+        self.versions: list[tuple[int, str, int, int]] = []
+        self.refunds: list[Record] = []
+        self.cancellations: list[Record] = []
+
+    def timeline(self) -> list[tuple[int, str, int, int, int]]:
+        """Versions that are not older than the placement, by time; those of one time as they were read."""
+        placed_at = self.versions[0][0]
+        return [
+            (at, event, *worth, n) for n, (at, event, *worth) in enumerate(self.versions) if at >= placed_at
+        ]
+
+
+def _histories(stream: Stream) -> dict[str, OrderHistory]:
+    """Each order, by the rules of the contract: an event counts once, and a repeated placement is an edit."""
+    found: dict[str, OrderHistory] = defaultdict(OrderHistory)
+    read: set[str] = set()
+    for record in stream.log("orders"):
+        history, event, kind = found[record["order_id"]], record["event_id"], record.get("kind", "placed")
+        if kind != "placed":
+            if event not in read:
+                (history.refunds if kind == "refunded" else history.cancellations).append(record)
+                read.add(event)
+            continue
+        order = history.order or record
+        history.order = order
+        at, placed_at = instant(record["occurred_at"]), instant(order["occurred_at"])
+        version = (
+            at,
+            event,
+            *(stream.micros(record, name, placed_at) for name in ("revenue", "cost_of_goods")),
+        )
+        told = (
+            (record.get("campaign_id"), _campaign(order)),
+            (record.get("is_new_customer"), order.get("is_new_customer")),
+        )
+        contradicts = any(new is not None and new != old for new, old in told)
+        by_time = sorted(history.timeline(), key=lambda each: (each[0], each[4])) if history.versions else []
+        known = [each[:4] for each in by_time]
+        last = known[-1] if known else None
+        if version in known or (last is not None and (version[0], *version[2:]) == (last[0], *last[2:])):
+            if contradicts and not (event in read and event != order["event_id"]):
+                read.add(event)
+            continue
+        history.versions.append(version)
+        read.add(event)
+    return found
+
+
 def _orders(stream: Stream) -> Iterator[Conversion]:
-    by_kind: dict[str, dict[str, list[Record]]] = defaultdict(lambda: defaultdict(list))
-    for record in sorted(stream.of("orders"), key=_moment):
-        by_kind[record.get("kind", "placed")][record["order_id"]].append(record)
-    placed: dict[str, Record] = {}
-    for record in stream.of("orders"):  # the first placement in the log counts
-        if record.get("kind", "placed") == "placed":
-            placed.setdefault(record["order_id"], record)
-    firsts = _first_orders(placed)
-    refunds, cancellations = by_kind["refunded"], by_kind["cancelled"]
-    for order_id, order in placed.items():
-        parts = [_placed(stream, order, is_first=order_id in firsts)]
-        parts += [_refunded(stream, order, refund) for refund in refunds[order_id]]
-        if order_id in cancellations:
-            parts.append(_cancelled(stream, order, cancellations[order_id][0], refunds[order_id]))
+    histories = _histories(stream)
+    firsts = _first_orders({key: each.order for key, each in histories.items() if each.order is not None})
+    for order_id, history in histories.items():
+        order = history.order
+        if order is None:
+            yield Conversion(None, set(), [_refunded(stream, each, each) for each in history.refunds])
+            continue
+        parts = [_placed(stream, order, is_first=order_id in firsts), *_followed(stream, order, history)]
         yield Conversion(parts[0].at, _named(order), parts)
-    for order_id in refunds.keys() - placed.keys():
-        yield Conversion(None, set(), [_refunded(stream, refund, refund) for refund in refunds[order_id]])
+
+
+def _followed(stream: Stream, order: Record, history: OrderHistory) -> Iterator[Part]:
+    """What edits and refunds add, each at its time; then the cancellation.
+
+    By an instant so much was given back: what the refunds say, or what the edits took away, whichever is more.
+    """
+    campaign = _campaign(order)
+    edits = sorted((at, 0, n, revenue, goods) for at, _, revenue, goods, n in history.timeline())[0:]
+    edits = [each for each in edits if each[2] != 0]
+    refunds = [
+        (instant(r["occurred_at"]), 1, n, stream.micros(r, "revenue")) for n, r in enumerate(history.refunds)
+    ]
+    worth, goods = history.versions[0][2:]
+    ever, refunded, given_back = worth, 0, 0
+    for step in sorted([*edits, *refunds], key=lambda each: each[:3]):
+        sums = {"revenue_micros": 0, "cost_of_goods_micros": 0}
+        if step[1] == 0:
+            sums = {"revenue_micros": max(0, step[3] - worth), "cost_of_goods_micros": step[4] - goods}
+            worth, goods = step[3:]
+        else:
+            refunded += step[3]
+        ever += sums["revenue_micros"]
+        now_given_back = max(given_back, refunded, ever - worth)
+        yield Part(campaign, step[0], {**sums, "refunds_micros": now_given_back - given_back})
+        given_back = now_given_back
+    if history.cancellations:
+        first = min(history.cancellations, key=_moment)
+        taken_back = {"refunds_micros": max(0, ever - given_back), "cost_of_goods_micros": -goods}
+        yield Part(campaign, instant(first["occurred_at"]), {"cancelled_orders": 1, **taken_back})
 
 
 def _named(record: Record) -> set[tuple[str, str]]:
@@ -233,16 +323,6 @@ def _first_orders(placed: dict[str, Record]) -> set[str]:
                 of_customer[name, order[name]].append((instant(order["occurred_at"]), order_id))
                 break
     return {min(orders)[1] for orders in of_customer.values()}
-
-
-def _cancelled(stream: Stream, order: Record, cancellation: Record, refunds: list[Record]) -> Part:
-    refunded = sum(stream.micros(refund, "revenue") for refund in refunds)
-    sums = {
-        "cancelled_orders": 1,
-        "refunds_micros": max(0, stream.micros(order, "revenue") - refunded),
-        "cost_of_goods_micros": -stream.micros(order, "cost_of_goods"),
-    }
-    return Part(_campaign(order), instant(cancellation["occurred_at"]), sums)
 
 
 __all__ = ["ALL_WINDOWS", "Stream", "cell", "conversions", "expected", "instant", "start_of"]

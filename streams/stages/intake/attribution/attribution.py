@@ -69,10 +69,10 @@ class NoAttribution:
     def touch(self, ads: AdColumns, rows: Integers, *, is_click: bool) -> None:
         """Clicks or impressions were applied: those rows of the columns."""
 
-    def lead(self, event: Lead, entry: LeadEntry, seen_at: int, home: int | None) -> None:
+    def lead(self, key: str, event: Lead, entry: LeadEntry, seen_at: int, home: int | None) -> None:
         """A lead's record was applied; ``home`` is the partition of its person."""
 
-    def order(self, event: Order, entry: OrderEntry, seen_at: int, home: int | None) -> None:
+    def order(self, key: str, event: Order, entry: OrderEntry, seen_at: int, home: int | None) -> None:
         """An order's record was applied; ``home`` is the partition of its person."""
 
     def first_order(self, known: FirstOrder | None, first: FirstOrder) -> None:
@@ -234,13 +234,13 @@ class Attribution(NoAttribution):
         )
         self.repartitioner.touch(batch, ads.homes[rows], is_click=is_click)
 
-    def lead(self, event: Lead, entry: LeadEntry, seen_at: int, home: int | None) -> None:
+    def lead(self, key: str, event: Lead, entry: LeadEntry, seen_at: int, home: int | None) -> None:
         """Credit a lead at its home."""
-        self.repartitioner.convert(lead_update(event, entry, seen_at), home)
+        self.repartitioner.convert(lead_update(key, event, entry, seen_at), home)
 
-    def order(self, event: Order, entry: OrderEntry, seen_at: int, home: int | None) -> None:
+    def order(self, key: str, event: Order, entry: OrderEntry, seen_at: int, home: int | None) -> None:
         """Credit an order at its home."""
-        self.repartitioner.convert(order_update(event, entry, seen_at), home)
+        self.repartitioner.convert(order_update(key, event, entry, seen_at), home)
 
     def first_order(self, known: FirstOrder | None, first: FirstOrder) -> None:
         """Credit first orders apart from others."""

@@ -9,6 +9,7 @@ from metrics.entities.leads import contributions as lead_counts
 from metrics.entities.orders import FirstOrder, OrderEntry
 from metrics.entities.orders import contributions as order_counts
 from metrics.records.events import Erasure, Lead, Order
+from metrics.records.namespaces import namespaced
 from streams.stages.intake.attribution.facts import ConversionUpdate, PersonIds
 
 _NOBODY = PersonIds(None, ())
@@ -17,25 +18,26 @@ _NOBODY = PersonIds(None, ())
 def ids_of(event: Order | Erasure) -> PersonIds:
     """Hashes of the ids that a record names."""
     visitor = None if event.visitor_id is None else visitor_hash(event.visitor_id)
-    others = ((lead_hash, event.lead_id), (customer_hash, event.customer_id))
+    lead = None if event.lead_id is None else namespaced(event.source, event.lead_id)
+    others = ((lead_hash, lead), (customer_hash, event.customer_id))
     return PersonIds(visitor, tuple([hashed(text) for hashed, text in others if text is not None]))
 
 
-def lead_update(event: Lead, entry: LeadEntry, seen_at: int) -> ConversionUpdate:
-    """A lead is credited as of its earliest record, whatever stage that has; later stages follow it."""
+def lead_update(key: str, event: Lead, entry: LeadEntry, seen_at: int) -> ConversionUpdate:
+    """A lead, under its key, is credited as of its earliest record, whatever stage that has; later stages follow it."""
     visitor = None if event.visitor_id is None else visitor_hash(event.visitor_id)
-    named = PersonIds(visitor, (lead_hash(event.lead_id),))
+    named = PersonIds(visitor, (lead_hash(key),))
     at = min([mark.at for mark in entry.marks if mark is not None])
-    return ConversionUpdate(f"{LEAD}|{event.lead_id}", at, named, lead_counts(entry), seen_at)
+    return ConversionUpdate(f"{LEAD}|{key}", at, named, lead_counts(entry), seen_at)
 
 
-def order_update(event: Order, entry: OrderEntry, seen_at: int) -> ConversionUpdate:
-    """An order is credited as of its placement; what comes before that is known cannot be credited."""
+def order_update(key: str, event: Order, entry: OrderEntry, seen_at: int) -> ConversionUpdate:
+    """An order, under its key, is credited as of its placement; what comes before that is known cannot be credited."""
     named = _NOBODY
     if entry.placed is not None and event.kind == "placed":
         named = ids_of(event)
     at = seen_at if entry.placed is None else entry.placed.at
-    return ConversionUpdate(f"{ORDER}|{event.order_id}", at, named, order_counts(entry), seen_at)
+    return ConversionUpdate(f"{ORDER}|{key}", at, named, order_counts(entry), seen_at)
 
 
 def first_order_marks(known: FirstOrder | None, first: FirstOrder) -> Iterator[tuple[str, bool]]:

@@ -1,0 +1,243 @@
+"""An id is unique within its source: a second record of an id is an edit, a restatement or a conflict, never lost in silence."""
+
+from decimal import Decimal
+
+import pytest
+
+from metrics.entities.campaigns import CampaignRegistry
+from metrics.records.events import Campaign
+from metrics.values.time import DAY
+from streams import topics
+from tests.laws.cases import NOW, at, line, order, play, read_case, totals
+
+EURO = 1_000_000
+
+
+def verdicts(machine, topic):
+    """The ledger of a topic over all partitions, without what is 0."""
+    rows = [machine.intake(p).ledger[topic] for p in range(machine.partitions)]
+    names = ("applied", "duplicate", "rejected", "too_late", "conflict")
+    found = {name: sum(getattr(row, name) for row in rows) for name in names}
+    return {name: count for name, count in found.items() if count}
+
+
+def placed(n, seconds, revenue, *, customer="cust-1", order_id="1001", **more):
+    return order(
+        n,
+        seconds,
+        "v1",
+        order_id=order_id,
+        revenue=str(revenue),
+        customer_id=customer,
+        campaign_id="ad",
+        **more,
+    )
+
+
+def refunded(n, seconds, amount, **more):
+    return placed(n, seconds, amount, kind="refunded", **more)
+
+
+def money(machine, campaign="ad"):
+    """Revenue and refunds of a campaign's total, in units, and its orders."""
+    found = {
+        name: totals(machine, name).get(campaign, 0)
+        for name in ("revenue_micros", "refunds_micros", "orders", "cost_of_goods_micros")
+    }
+    return (
+        found["revenue_micros"] / EURO,
+        found["refunds_micros"] / EURO,
+        found["orders"],
+        found["cost_of_goods_micros"] / EURO,
+    )
+
+
+def test_the_case_of_an_order_number_of_two_shops(shared):
+    machine = play(read_case(shared / "cases/events/05-order-number-of-two-shops.jsonl"))
+    assert totals(machine, "revenue_micros") == {"n5": 147 * EURO}
+    assert totals(machine, "orders") == totals(machine, "new_customers") == {"n5": 3}
+    assert verdicts(machine, topics.ORDERS) == {"applied": 2, "conflict": 1}
+    (letter,) = machine.letters
+    assert letter["reason"] == "conflict"
+    assert "another buyer" in letter["detail"]
+
+
+def test_orders_of_named_shops_are_apart_without_a_conflict():
+    made = [placed("1", -60, 100, source="shop-a"), placed("2", -50, 40, customer="cust-2", source="shop-b")]
+    made += [refunded("3", -40, 10, source="shop-b"), placed("1", -60, 100, source="shop-c")]
+    machine = play(made)
+    assert money(machine) == (240, 10, 3, 0)
+    assert verdicts(machine, topics.ORDERS) == {"applied": 4}
+
+
+def test_a_repeated_placement_with_another_event_id_is_a_duplicate():
+    machine = play([placed("1", -60, 100), placed("2", -60, 100)])
+    assert money(machine) == (100, 0, 1, 0)
+    assert verdicts(machine, topics.ORDERS) == {"applied": 1, "duplicate": 1}
+
+
+@pytest.mark.parametrize(
+    ("records", "wanted"),
+    [
+        # placed 100 ─ edited to 140
+        ([placed("1", -60, 100), placed("2", -30, 140)], (140, 0, 1, 0)),
+        # … under the same event_id
+        ([placed("1", -60, 100), placed("1", -30, 140)], (140, 0, 1, 0)),
+        # placed 100 ─ edited to 70: as a return
+        ([placed("1", -60, 100), placed("2", -30, 70)], (100, 30, 1, 0)),
+        # … and the refund that is given for the edit is the same money
+        ([placed("1", -60, 100), placed("2", -30, 70), refunded("3", -20, 30)], (100, 30, 1, 0)),
+        ([placed("1", -60, 100), refunded("3", -40, 30), placed("2", -30, 70)], (100, 30, 1, 0)),
+        # a refund of more than the edit took away
+        ([placed("1", -60, 100), placed("2", -30, 70), refunded("3", -20, 50)], (100, 50, 1, 0)),
+        # fully refunded, then edited: no more is given back than was paid
+        ([placed("1", -60, 100), refunded("3", -40, 100), placed("2", -30, 80)], (100, 100, 1, 0)),
+        # down and up again: a return and a sale
+        ([placed("1", -60, 100), placed("2", -50, 70), placed("3", -40, 100)], (130, 30, 1, 0)),
+        # the older version comes last and changes nothing
+        ([placed("2", -30, 140), placed("1", -60, 100)], (140, 0, 1, 0)),
+        # edited, then cancelled: everything goes back, once
+        (
+            [placed("1", -60, 100), placed("2", -40, 140), placed("3", -20, 1, kind="cancelled")],
+            (140, 140, 1, 0),
+        ),
+        # the cost of goods follows the edit, and comes back with the cancellation
+        (
+            [placed("1", -60, 100, cost_of_goods="40"), placed("2", -40, 140, cost_of_goods="60")],
+            (140, 0, 1, 60),
+        ),
+    ],
+)
+@pytest.mark.parametrize("source", [None, "shop"])
+def test_an_edited_order_is_worth_what_its_last_version_says(records, wanted, source):
+    made = [
+        {**each, "value": each["value"] | ({} if source is None else {"source": source})} for each in records
+    ]
+    machine = play(made)
+    assert money(machine) == wanted
+    assert "conflict" not in verdicts(machine, topics.ORDERS)
+
+
+def test_an_edit_counts_at_its_own_time():
+    machine = play([placed("1", -7_200, 100), placed("2", -60, 140)])
+    by_hour = {
+        key[2]: sums["revenue_micros"] / EURO
+        for key, sums in machine.last_sums().items()
+        if key[:2] == ("ad", "1h") and sums["revenue_micros"]
+    }
+    assert sorted(by_hour.values()) == [40, 100]
+    assert len(by_hour) == 2
+
+
+def test_an_edit_in_another_currency_moves_no_money_by_the_rate_alone():
+    """The amount is the same; only the rate has changed between the placement and the edit."""
+    registry = CampaignRegistry("EUR")
+    registry.set_rate("USD", NOW - DAY, Decimal("0.9"))
+    registry.set_rate("USD", at(-300), Decimal("0.8"))
+    made = [placed("1", -600, 100, currency="USD"), placed("2", -30, 100, currency="USD")]
+    machine = play(made, registry)
+    assert money(machine) == (90, 0, 1, 0)
+
+
+def test_an_edit_that_moves_the_order_to_another_campaign_is_said():
+    moved = placed("2", -30, 140)
+    moved["value"]["campaign_id"] = "other"
+    machine = play([placed("1", -60, 100), moved])
+    assert money(machine) == (140, 0, 1, 0)
+    assert totals(machine, "orders") == {"ad": 1}
+    assert verdicts(machine, topics.ORDERS) == {"applied": 1, "conflict": 1}
+    assert "campaign_id 'other'" in machine.letters[0]["detail"]
+
+
+def test_each_buyer_of_one_order_number_is_edited_and_refunded_apart():
+    made = [placed("1", -60, 100), placed("2", -50, 40, customer="cust-2")]
+    made += [
+        placed("3", -40, 45, customer="cust-2"),
+        refunded("4", -30, 5, customer="cust-2"),
+        refunded("5", -20, 7),
+    ]
+    made += [placed("2", -50, 40, customer="cust-2")]
+    machine = play(made)
+    assert money(machine) == (145, 12, 2, 0)
+    assert verdicts(machine, topics.ORDERS) == {"applied": 4, "duplicate": 1, "conflict": 1}
+
+
+def test_the_same_customer_on_two_devices_edits_one_order():
+    second = placed("2", -50, 120)
+    second["value"]["visitor_id"] = "another-device"
+    assert money(play([placed("1", -60, 100), second])) == (120, 0, 1, 0)
+
+
+def test_an_event_id_of_two_orders_hides_none_of_them():
+    made = [placed("1", -60, 100), placed("1", -50, 40, order_id="1002")]
+    machine = play(made)
+    assert money(machine) == (140, 0, 2, 0)
+    assert verdicts(machine, topics.ORDERS) == {"applied": 1, "conflict": 1}
+
+
+def test_an_event_id_of_two_refunds_counts_one_and_says_so():
+    machine = play(
+        [placed("1", -60, 100), refunded("2", -50, 10), refunded("2", -40, 20), refunded("2", -50, 10)]
+    )
+    assert money(machine) == (100, 10, 1, 0)
+    assert verdicts(machine, topics.ORDERS) == {"applied": 2, "duplicate": 1, "conflict": 1}
+
+
+def lead(n, seconds, lead_id="L1", **more):
+    value = {"event_id": f"l{n}", "occurred_at": at(seconds), "lead_id": lead_id, "campaign_id": "ad"}
+    return line(topics.LEADS, "v1", **value | more)
+
+
+def test_leads_of_two_systems_are_two_leads_where_the_systems_are_named():
+    made = [
+        lead("1", -60, source="crm-a"),
+        lead("1", -60, source="crm-b"),
+        lead("2", -30, source="crm-b", stage="sql"),
+    ]
+    machine = play(made)
+    assert totals(machine, "leads") == {"ad": 2}
+    assert totals(machine, "sqls") == {"ad": 1}
+
+
+def test_an_event_id_of_two_records_of_a_lead_is_said():
+    machine = play([lead("1", -60), lead("1", -60), lead("1", -30, stage="mql")])
+    assert totals(machine, "leads") == {"ad": 1}
+    assert totals(machine, "mqls") == {}
+    assert verdicts(machine, topics.LEADS) == {"applied": 1, "duplicate": 1, "conflict": 1}
+
+
+def report(report_id, spend, hour=0, campaign="ad", reported=-60, **more):
+    day = NOW // DAY * DAY
+    start = day + hour * 3_600_000
+    value = {"report_id": report_id, "source": "ads", "campaign_id": campaign, "period_start": start}
+    value |= {"period_end": start + 3_600_000, "reported_at": at(reported), "spend": str(spend)}
+    return line(topics.REPORTS, campaign, **value | more)
+
+
+def spend(made):
+    registry = CampaignRegistry("EUR")
+    registry.register("ad", Campaign("ad", cost_basis="reports"))
+    machine = play(made, registry)
+    return totals(machine, "spend_micros").get("ad", 0) / EURO, machine
+
+
+def test_a_report_of_one_id_with_other_figures_restates_the_one_before():
+    spent, machine = spend([report("r1", 10), report("r1", 12, reported=-30), report("r1", 12, reported=-30)])
+    assert spent == 12
+    assert verdicts(machine, topics.REPORTS) == {"applied": 2, "duplicate": 1}
+
+
+def test_an_older_restatement_that_comes_last_changes_nothing():
+    assert spend([report("r1", 12, reported=-30), report("r1", 10)])[0] == 12
+
+
+def test_one_report_id_for_two_hours_counts_both_and_is_said():
+    spent, machine = spend([report("r1", 10), report("r1", 5, hour=1), report("r1", 5, hour=1)])
+    assert spent == 15
+    assert verdicts(machine, topics.REPORTS) == {"applied": 1, "duplicate": 1, "conflict": 1}
+
+
+def test_one_report_id_of_two_sources_is_two_reports():
+    spent, machine = spend([report("r1", 10), report("r1", 5, source="other ads")])
+    assert spent == 15
+    assert verdicts(machine, topics.REPORTS) == {"applied": 2}
