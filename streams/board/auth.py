@@ -13,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from streams.board.people import Person, PersonEntry, Role
+from streams.board.people import BoardUser, BoardUserEntry, Role
 
 SESSION_MS = 12 * 3_600_000
 MAX_NAME_LENGTH = 80
@@ -37,7 +37,7 @@ class TokenAuth:
 
     >>> token_auth = TokenAuth("0123456789abcdef")
     >>> token_auth.person("0123456789abcdef"), token_auth.person("0123456789abcdeF")
-    (Person(name=None, role='administer'), None)
+    (BoardUser(name=None, role='administer'), None)
     >>> token_auth.session(token_auth.issue("Ana", 0, "s-1"), 1)
     Session(name='Ana', expires_at=43200000, session_id='s-1', role='administer')
 
@@ -46,19 +46,19 @@ class TokenAuth:
         people: those with a token of their own, by name.
     """
 
-    def __init__(self, token: str, people: Mapping[str, PersonEntry] | None = None) -> None:
+    def __init__(self, token: str, people: Mapping[str, BoardUserEntry] | None = None) -> None:
         self._key = hmac.digest(token.encode(), b"roistream board session", "sha256")
-        self._people: dict[bytes, Person] = {}
+        self._people: dict[bytes, BoardUser] = {}
         #: By mark: whose token it is. A session speaks for its mark, so that a token that is changed or taken away ends its sessions.
-        self._marks: dict[str, Person] = {_SHARED_MARK: Person(None, "administer")}
+        self._marks: dict[str, BoardUser] = {_SHARED_MARK: BoardUser(None, "administer")}
         for name, entry in (people or {}).items():
             if entry.token is not None:
-                person = Person(name, entry.role)
+                person = BoardUser(name, entry.role)
                 self._people[_digest(entry.token)] = person
                 self._marks[self._mark(entry.token)] = person
-        self._people[_digest(token)] = Person(None, "administer")
+        self._people[_digest(token)] = BoardUser(None, "administer")
 
-    def person(self, offered: str) -> Person | None:
+    def person(self, offered: str) -> BoardUser | None:
         """Whose token this is; takes the same time whatever was offered."""
         digest, found = _digest(offered), None
         for known, person in self._people.items():

@@ -11,13 +11,13 @@ from aiohttp import web
 from metrics.values.errors import Rejection
 from streams.board.auth import MAX_NAME_LENGTH, EndedSessions, RateLimit, Session, TokenAuth
 from streams.board.kafka_gateway import KafkaGatewayError
-from streams.board.people import IdentityHeader, Person, PersonEntry, Role
+from streams.board.people import BoardUser, BoardUserEntry, IdentityHeader, Role
 
 COOKIE = "roistream_board"
 #: Who is asking; set by the gate.
 WHO: web.RequestKey[str] = web.RequestKey("who", str)
 #: Who is asking, and what they may do.
-PERSON: web.RequestKey[Person] = web.RequestKey("person", Person)
+PERSON: web.RequestKey[BoardUser] = web.RequestKey("person", BoardUser)
 #: The session that asks; absent where a token came with the request itself.
 SESSION: web.RequestKey[Session] = web.RequestKey("session", Session)
 #: When the session ends (epoch milliseconds); 0 where a token came with the request itself.
@@ -129,7 +129,7 @@ class AuthMiddleware:
         new_id: Callable[[], str],
         *,
         identity: IdentityHeader | None = None,
-        people: Mapping[str, PersonEntry] | None = None,
+        people: Mapping[str, BoardUserEntry] | None = None,
         unknown_role: Role | None = None,
     ) -> None:
         self.token_auth = token_auth
@@ -140,7 +140,7 @@ class AuthMiddleware:
         self._new_id = new_id
         self._identity, self._roles, self._unknown_role = identity, people or {}, unknown_role
 
-    def try_token(self, request: web.Request, token: str) -> Person | web.Response:
+    def try_token(self, request: web.Request, token: str) -> BoardUser | web.Response:
         """Whose token it is; else the refusal. Too many wrong tokens make an address wait.
 
         The right token always opens: whoever shares an address with somebody who guesses is not locked out.
@@ -214,7 +214,7 @@ class AuthMiddleware:
                 403, "This came from another page than the board's own; open the board and log in."
             )
         request[WHO], request[UNTIL], request[SESSION] = session.name, session.expires_at, session
-        request[PERSON] = Person(session.name, session.role)
+        request[PERSON] = BoardUser(session.name, session.role)
         return None
 
     def _by_proxy(self, request: web.Request, header: str) -> web.Response | None:
@@ -230,11 +230,11 @@ class AuthMiddleware:
         if request.method not in {"GET", "HEAD"} and not is_own_page(request):
             return refusal(403, "This came from another page than the board's own; open the board itself.")
         # A person whom a proxy names has no session of the board: the proxy ends it.
-        request[WHO], request[UNTIL], request[PERSON] = name, _NEVER, Person(name, role)
+        request[WHO], request[UNTIL], request[PERSON] = name, _NEVER, BoardUser(name, role)
         return None
 
     def begin(
-        self, response: web.Response, request: web.Request, person: Person, name: str, token: str
+        self, response: web.Response, request: web.Request, person: BoardUser, name: str, token: str
     ) -> None:
         """Begin a session of a person; ``name`` is what users of the shared token call themselves."""
         own = person.name is not None

@@ -16,7 +16,7 @@ ROLES: tuple[Role, ...] = ("look", "decide", "administer")
 MIN_TOKEN_LENGTH = 16
 
 
-class Person(NamedTuple):
+class BoardUser(NamedTuple):
     """Who asks: ``name`` is None for the shared token, whose users name themselves."""
 
     name: str | None
@@ -25,13 +25,13 @@ class Person(NamedTuple):
     def may(self, needed: Role) -> bool:
         """Whether the role is enough.
 
-        >>> Person("Ana", "decide").may("look"), Person("Ana", "decide").may("administer")
+        >>> BoardUser("Ana", "decide").may("look"), BoardUser("Ana", "decide").may("administer")
         (True, False)
         """
         return ROLES.index(self.role) >= ROLES.index(needed)
 
 
-class PersonEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class BoardUserEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a file of people says of one; without a token a person comes by the proxy only."""
 
     role: Role
@@ -39,10 +39,10 @@ class PersonEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class _PeopleFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    people: dict[Annotated[str, msgspec.Meta(min_length=1, max_length=80)], PersonEntry] = {}
+    people: dict[Annotated[str, msgspec.Meta(min_length=1, max_length=80)], BoardUserEntry] = {}
 
 
-def read_people(path: Path | None, shared: str) -> Mapping[str, PersonEntry]:
+def read_people(path: Path | None, shared: str) -> Mapping[str, BoardUserEntry]:
     """The people of a TOML file, by name; of no file: nobody.
 
     Raises:

@@ -37,7 +37,7 @@ _card = msgspec.json.Decoder(BoardCard)
 _reading = msgspec.json.Decoder(CampaignKpi)
 
 
-class Heard(NamedTuple):
+class WorkersReport(NamedTuple):
     """What workers said of themselves, and how old figures are by it."""
 
     workers: list[WorkerStatus]
@@ -64,7 +64,7 @@ class Deployment(msgspec.Struct, frozen=True):
     waiting: list[str]
 
 
-def deployment_of(heard: Heard, cards: Mapping[str, BoardCard]) -> Deployment:
+def deployment_of(report: WorkersReport, cards: Mapping[str, BoardCard]) -> Deployment:
     """One picture of workers and campaigns. Pure."""
     placed = Counter(card.column for card in cards.values())
     waiting = sorted(
@@ -73,14 +73,14 @@ def deployment_of(heard: Heard, cards: Mapping[str, BoardCard]) -> Deployment:
     missing = sorted(
         name for name, card in cards.items() if _misses(card) and card.column in {"test", "scale"}
     )
-    attention = list(heard.health.problems)
+    attention = list(report.health.problems)
     if waiting:
         attention.append(f"{len(waiting)} decision(s) wait for a person: {_listed(waiting)}.")
     if missing:
         attention.append(f"{len(missing)} running campaign(s) surely miss a target: {_listed(missing)}.")
     return Deployment(
-        heard.workers,
-        heard.health.age_ms,
+        report.workers,
+        report.health.age_ms,
         attention,
         {column: placed[column] for column in _COLUMNS if placed[column]},
         dict(Counter(card.mode for card in cards.values())),
@@ -117,16 +117,16 @@ def status(settings: Settings, *, as_json: bool, listen_s: float = _LISTEN_S) ->
         RoistreamError: without a Redis, or when Redis does not answer.
     """
     with _client(settings) as client:
-        heard = _asked(lambda: _listen(client, settings.partitions, listen_s))
+        report = _asked(lambda: _listen(client, settings.partitions, listen_s))
         cards = _asked(lambda: _cards(client))
-    found = deployment_of(heard, cards)
+    found = deployment_of(report, cards)
     console = Console(highlight=False, soft_wrap=True)
     if as_json:
         console.out(msgspec.json.encode(found).decode(), highlight=False)
     else:
         for line in _status_lines(found):
             console.print(line, markup=False)
-    return _PROBLEMS if heard.health.problems else 0
+    return _PROBLEMS if report.health.problems else 0
 
 
 def _status_lines(found: Deployment) -> list[str]:
@@ -149,7 +149,7 @@ def _status_lines(found: Deployment) -> list[str]:
     return [*lines, "Attention", *(f"  - {sentence}" for sentence in found.attention)]
 
 
-def _listen(client: "redis.Redis", partitions: int, listen_s: float) -> Heard:
+def _listen(client: "redis.Redis", partitions: int, listen_s: float) -> WorkersReport:
     began = time.monotonic()
     watch = WorkerWatch(partitions, began)
     workers: dict[str, WorkerStatus] = {}
@@ -170,7 +170,7 @@ def _listen(client: "redis.Redis", partitions: int, listen_s: float) -> Heard:
     if not workers:
         sentence = f"No worker said anything for {listen_s:.0f} s: none runs, or none uses this Redis."
         health = FiguresHealth(health.age_ms, [sentence])
-    return Heard(sorted(workers.values(), key=lambda each: each.worker), health)
+    return WorkersReport(sorted(workers.values(), key=lambda each: each.worker), health)
 
 
 def _cards(client: "redis.Redis") -> dict[str, BoardCard]:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.board.auth import SESSION_MS, RateLimit, TokenAuth
-from streams.board.people import Person, PersonEntry
+from streams.board.people import BoardUser, BoardUserEntry
 
 TOKEN = "correct horse battery"  # noqa: S105 - a token of these tests
 NOW = 1_000_000
@@ -13,7 +13,7 @@ NOW = 1_000_000
 
 def test_only_the_token_opens():
     access = TokenAuth(TOKEN)
-    assert access.person(TOKEN) == Person(None, "administer")
+    assert access.person(TOKEN) == BoardUser(None, "administer")
     assert not any(access.person(wrong) for wrong in ("", TOKEN[:-1], TOKEN + " ", TOKEN.upper(), "\ud800"))
 
 
@@ -35,18 +35,18 @@ def test_a_session_ends_in_time_and_outlives_a_restart_but_not_another_token():
 
 def test_a_person_has_a_role_and_a_session_that_ends_with_the_token():
     own = "a token of Ana's own"
-    people = {"Ana": PersonEntry(role="look", token=own), "Ben": PersonEntry(role="decide")}
+    people = {"Ana": BoardUserEntry(role="look", token=own), "Ben": BoardUserEntry(role="decide")}
     access = TokenAuth(TOKEN, people)
-    assert access.person(own) == Person("Ana", "look")
+    assert access.person(own) == BoardUser("Ana", "look")
     cookie = access.issue("Ana", NOW, "s-1", own)
     assert own not in cookie
     session = access.session(cookie, NOW)
     assert session is not None
     assert (session.name, session.role) == ("Ana", "look")
-    promoted = TokenAuth(TOKEN, {"Ana": PersonEntry(role="decide", token=own)}).session(cookie, NOW)
+    promoted = TokenAuth(TOKEN, {"Ana": BoardUserEntry(role="decide", token=own)}).session(cookie, NOW)
     assert promoted is not None
     assert promoted.role == "decide"
-    for changed in ({}, {"Ana": PersonEntry(role="look", token=own + "!")}):
+    for changed in ({}, {"Ana": BoardUserEntry(role="look", token=own + "!")}):
         assert TokenAuth(TOKEN, changed).session(cookie, NOW) is None
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from metrics.values.errors import SettingError
 from streams import topics
-from streams.board.people import PersonEntry, identity_header, read_people
+from streams.board.people import BoardUserEntry, identity_header, read_people
 from tests.support import board_seeding as seeding
 from tests.support.board_serving import BEARER, TOKEN, alert, decision, login, recorded, run, serving, webhook
 
@@ -39,7 +39,7 @@ def bearer(name: str) -> dict[str, str]:
 
 
 def test_a_file_of_people_is_read(people):
-    assert read_people(people, TOKEN)["Ana"] == PersonEntry(role="look", token=ANAS)
+    assert read_people(people, TOKEN)["Ana"] == BoardUserEntry(role="look", token=ANAS)
     assert read_people(None, TOKEN) == {}
 
 
