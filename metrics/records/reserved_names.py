@@ -133,6 +133,15 @@ class ReservedNames(msgspec.Struct, frozen=True, dict=True):
         """Whether a text stands for a missing campaign."""
         return self.is_absent(text) and normal_form(text) not in self._unknown
 
+    def are_no_campaigns(self, texts: Iterable[str]) -> list[bool]:
+        """The same of each of many texts; most end in a digit, so most are not looked at.
+
+        >>> ReservedNames().are_no_campaigns(["c-17", "(not set)", "Search", "(none)"])
+        [False, True, False, True]
+        """
+        is_quick = not self.has_digits
+        return [not (is_quick and text[-1:] in _DIGITS) and self.is_no_campaign(text) for text in texts]
+
     def is_nobody(self, text: str) -> bool:
         """Whether a text stands where the id of a visitor is missing."""
         return text in NOBODY or self.is_absent(text)

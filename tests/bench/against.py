@@ -124,9 +124,9 @@ def measure(
             flush=True,
         )
         _round(found, build, _job(job, _FEW_CLICKS, campaigns))
-    work = _job(job, events, campaigns)
     rounds = []
     for number in range(pairs):
+        work = _job(job, events, campaigns)  # anew, since what clicks cost may depend on how old they are
         order = (ours, theirs) if number % 2 == 0 else (theirs, ours)
         figures = {build: _round(found, build, work) for build in order}
         rounds.append((figures[ours], figures[theirs]))

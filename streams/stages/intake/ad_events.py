@@ -141,7 +141,7 @@ class AdJudge:
 
     def _named(self, ads: AdColumns) -> AdColumns:
         """The columns without texts that stand for missing names; rows without a campaign are left to be judged."""
-        are_absent = [self._names.is_no_campaign(text) for text in ads.texts[CAMPAIGN]]
+        are_absent = self._names.are_no_campaigns(ads.texts[CAMPAIGN])
         if any(are_absent):
             ads.plain[:] &= ~np.array(are_absent)[ads.codes[CAMPAIGN]]
         ads.plain[:] &= ~self._absent_ids.contains(ads.ids)

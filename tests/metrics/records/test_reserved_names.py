@@ -95,3 +95,13 @@ def test_clearing_twice_is_clearing_once(click):
     once = NAMES.cleared(click)
     assert NAMES.cleared(once) == once
     assert msgspec.structs.replace(once, channel=None) == msgspec.structs.replace(click, channel=None)
+
+
+@given(
+    st.lists(st.sampled_from([*ABSENT_NAMES, *UNKNOWN_NAMES, "c-17", "Search", "x 0"]) | st.text(max_size=6)),
+    st.sampled_from([(), ("tbd", "q4"), ("!unknown",)]),
+)
+def test_many_names_are_told_as_each_is_told_alone(texts, absent):
+    names = ReservedNames(absent=absent)
+    shown = [form for text in texts for form in (text, f"({text})", text.upper(), f"{text}4")]
+    assert names.are_no_campaigns(shown) == [names.is_no_campaign(text) for text in shown]
