@@ -8,6 +8,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable
 from functools import cache, cached_property, lru_cache
+from operator import attrgetter
 from typing import Any, TypeVar
 
 import msgspec
@@ -179,8 +180,8 @@ class ReservedNames(msgspec.Struct, frozen=True, dict=True):
         """
         changed: dict[str, str | None] = {}
         is_quick = not self.has_digits
-        for field, is_required in _looked_at(event.__class__):
-            text = getattr(event, field)
+        fields, texts_of = _looked_at(event.__class__)
+        for (field, is_required), text in zip(fields, texts_of(event), strict=True):
             if text is None or (text[-1:] in _DIGITS and is_quick and text not in GUESTS):
                 continue
             known = self.channel(text) if field == "channel" else None if _TESTS[field](self, text) else text
@@ -246,10 +247,11 @@ _LOOKED_AT = (*_TESTS, "channel")
 
 
 @cache
-def _looked_at(shape: Any) -> tuple[tuple[str, bool], ...]:
-    """The fields of a record that are looked at, and whether the record cannot be without them."""
+def _looked_at(shape: Any) -> tuple[tuple[tuple[str, bool], ...], Callable[[Any], tuple[str | None, ...]]]:
+    """The fields of a record that are looked at, whether the record cannot be without them, and what reads all of them."""
     fields = {each.name: each.required for each in msgspec.structs.fields(shape)}
-    return tuple((name, fields[name]) for name in _LOOKED_AT if name in fields)
+    names = [name for name in _LOOKED_AT if name in fields]
+    return tuple((name, fields[name]) for name in names), attrgetter(*names)
 
 
 def _names(known: Iterable[str], given: Iterable[str]) -> frozenset[str]:
