@@ -7,15 +7,17 @@ lost, and a card that goes is not announced. A message that is no card asks for 
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import msgspec
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from metrics.values.errors import UNREADABLE, SettingError
+from streams.board.alert_notes import KEPT_MS, AlertNote, AlertNotes
 from streams.board.auth import SESSION_MS, EndedSessions, Session
 from streams.board.card_store import CardStore
 from streams.sinks.redis_status import CHANNEL as WORKERS
@@ -26,6 +28,8 @@ COLUMNS = "roistream:board:columns"
 CHANNEL = "roistream:board"
 #: Sessions that were ended before their time: ids with the instants at which they would have ended.
 ENDED = "roistream:board:ended"
+#: Alerts on the pipeline that fire, by fingerprint: each board shows those that came to any of them.
+NOTES = "roistream:board:notes"
 #: Messages handed on at once; between two such batches the event loop breathes.
 _BATCH = 200
 _POLL_S = 0.25
@@ -61,6 +65,21 @@ async def tell_ended(redis: Redis, session: Session) -> None:
         await pipeline.execute()
 
 
+async def tell_notes(redis: Redis, firing: Sequence[AlertNote], resolved: Sequence[str]) -> None:
+    """Tell other boards, and this one when it starts again, which alerts on the pipeline fire.
+
+    Raises:
+        RedisError, OSError: when Redis does not answer.
+    """
+    async with redis.pipeline(transaction=False) as pipeline:
+        for note in firing:
+            pipeline.hset(NOTES, note.note_id, msgspec.json.encode(note))
+        if resolved:
+            pipeline.hdel(NOTES, *resolved)
+        pipeline.pexpire(NOTES, KEPT_MS)
+        await pipeline.execute()
+
+
 class RedisSubscriber:
     """Follows Redis into ``cards`` until stopped.
 
@@ -74,6 +93,7 @@ class RedisSubscriber:
         cards: CardStore,
         ended: EndedSessions,
         workers: WorkerWatch,
+        notes: AlertNotes,
         publish: Callable[..., None],
         *,
         look_every_s: float = _LOOK_EVERY_S,
@@ -86,6 +106,7 @@ class RedisSubscriber:
             cards: kept up to date.
             ended: kept up to date with sessions that other boards have ended.
             workers: kept up to date with what workers say of themselves.
+            notes: kept up to date with the alerts that fire.
             publish: hears ``changed``, ``removed`` and ``columns`` (see ``Listener.notify``), and ``notice``.
             look_every_s: how often the whole hash is read.
             retry_every_s: how long to wait for a Redis that does not answer.
@@ -94,6 +115,7 @@ class RedisSubscriber:
         self._cards = cards
         self._ended = ended
         self._workers = workers
+        self._notes = notes
         self._publish = publish
         self._look_every_s = look_every_s
         self._retry_every_s = retry_every_s
@@ -154,6 +176,7 @@ class RedisSubscriber:
         columns = self._cards.replace_columns(await self._hash(COLUMNS))
         ended = await self._hash(ENDED)
         self._ended.restore({name: int(at) for name, at in ended.items() if at.isdigit()})
+        self._notes.replace(await self._hash(NOTES))
         if changes.changed or changes.removed or columns:
             self._publish(changed=changes.changed, removed=changes.removed, columns=columns)
         if not self.is_up:

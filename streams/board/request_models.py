@@ -17,6 +17,7 @@ from metrics.records.validation import instant
 from metrics.values.errors import Reason, Rejection
 from metrics.values.money import to_micros
 from metrics.values.time import format_instant
+from streams.board.alert_notes import AlertNote
 
 MAX_REASON_LENGTH = 1_000
 #: What ``/metrics`` calls the campaigns it has folded: no campaign, so nothing to pause.
@@ -65,6 +66,7 @@ class WebhookAlert(msgspec.Struct, frozen=True, rename="camel"):
     labels: dict[str, str]
     starts_at: str
     fingerprint: str = ""
+    annotations: dict[str, str] = {}
 
 
 class Webhook(msgspec.Struct, frozen=True, rename="camel"):
@@ -144,7 +146,7 @@ def _amount(budget: Decimal | None) -> Decimal | None:
 
 
 def signals_of(webhook: Webhook, now_ms: int) -> tuple[list[AlertSignal], list[IgnoredAlert]]:
-    """The signals in a webhook, and the alerts that name no campaign.
+    """The signals in a webhook, and the alerts that name no campaign; those on the pipeline are notes (``notes_of``).
 
     Raises:
         Rejection: for another version of the webhook.
@@ -156,12 +158,38 @@ def signals_of(webhook: Webhook, now_ms: int) -> tuple[list[AlertSignal], list[I
         )
     signals, ignored = [], []
     for alert in webhook.alerts:
+        if _is_of_the_pipeline(alert):
+            continue
         reason = _why_ignored(alert)
         if reason is None:
             signals.append(_signal(alert, now_ms))
         else:
             ignored.append(IgnoredAlert(_fingerprint(alert), reason))
     return signals, ignored
+
+
+def notes_of(webhook: Webhook, now_ms: int) -> tuple[list[AlertNote], list[str]]:
+    """The alerts on the pipeline in a webhook: those that fire, and the fingerprints of those that no longer do."""
+    firing, resolved = [], []
+    for alert in filter(_is_of_the_pipeline, webhook.alerts):
+        name = alert.labels.get("alertname", "alert")
+        note = AlertNote(
+            _fingerprint(alert),
+            name,
+            alert.labels.get("severity", ""),
+            alert.annotations.get("summary", name)[:MAX_REASON_LENGTH],
+            alert.starts_at,
+            now_ms,
+        )
+        if alert.status == "firing":
+            firing.append(note)
+        else:
+            resolved.append(note.note_id)
+    return firing, resolved
+
+
+def _is_of_the_pipeline(alert: WebhookAlert) -> bool:
+    return alert.labels.get("kind") in {"figures", "operations"}
 
 
 def _why_ignored(alert: WebhookAlert) -> str | None:

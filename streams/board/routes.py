@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import time
 import uuid
 from collections import OrderedDict
@@ -18,6 +19,7 @@ from metrics.attribution.models import MODELS
 from metrics.budget.records import AlertSignal, BoardCard, BudgetDecision
 from metrics.records.kpi_reading import RollingWindow
 from metrics.values.errors import RoistreamError
+from streams.board.alert_notes import AlertNote, AlertNotes
 from streams.board.audit_trail import AuditTrail
 from streams.board.auth import RateLimit
 from streams.board.broadcast import Broadcast, Subscriber
@@ -34,13 +36,14 @@ from streams.board.middleware import (
     refusal,
     too_often,
 )
-from streams.board.redis_subscriber import RedisSubscriber, tell_ended
+from streams.board.redis_subscriber import RedisSubscriber, tell_ended, tell_notes
 from streams.board.request_models import (
     DecisionRequest,
     LoginRequest,
     SimulationRequest,
     Webhook,
     decision_of,
+    notes_of,
     read,
     signals_of,
 )
@@ -64,6 +67,8 @@ _TELL_EVERY_S = 0.25
 #: is dead, and no proxy closes a quiet stream.
 _BEAT_S = 2.0
 
+_logger = logging.getLogger(__name__)
+
 
 @dataclass
 class BoardRoutes:
@@ -75,6 +80,7 @@ class BoardRoutes:
     redis_subscriber: RedisSubscriber
     kafka_gateway: KafkaGateway
     workers: WorkerWatch
+    notes: AlertNotes
     redis: Redis
     auth: AuthMiddleware
     simulator: Simulator
@@ -154,6 +160,7 @@ class BoardRoutes:
                 "columns": self.cards.columns,
                 "health": self.health,
                 "figures": self.figures,
+                "alerts": self.notes.now(self.now_ms()),
             }
         )
         response.enable_compression()
@@ -277,7 +284,9 @@ class BoardRoutes:
     async def _post_alerts(self, request: web.Request) -> web.Response:
         """Take in a webhook. An answer in the 200s ends Alertmanager's attempts, one in the 500s repeats them."""
         now = self.now_ms()
-        signals, ignored = signals_of(read(Webhook, await request.read()), now)
+        webhook = read(Webhook, await request.read())
+        signals, ignored = signals_of(webhook, now)
+        noted = await self._note(*notes_of(webhook, now))
         fresh = [each for each in signals if each.alert_id not in self._alert_ids]
         await self.kafka_gateway.alert(fresh)
         self._remember(fresh)
@@ -285,9 +294,23 @@ class BoardRoutes:
             {
                 "accepted": len(fresh),
                 "repeated": len(signals) - len(fresh),
+                "noted": noted,
                 "ignored": [each._asdict() for each in ignored],
             }
         )
+
+    async def _note(self, firing: Sequence[AlertNote], resolved: Sequence[str]) -> int:
+        """Show alerts on the pipeline, here and on other boards; how many there were."""
+        changes = self.notes.take(firing, resolved)
+        for note in changes.begun:
+            _logger.warning("Alert %s: %s", note.alert, note.summary)
+        for note in changes.ended:
+            _logger.info("Alert %s is over: %s", note.alert, note.summary)
+        if firing or resolved:
+            # Where Redis does not answer, this board alone shows them.
+            with contextlib.suppress(RedisError, OSError):
+                await tell_notes(self.redis, firing, resolved)
+        return len(firing) + len(resolved)
 
     def _remember(self, signals: Sequence[AlertSignal]) -> None:
         """Spares the topic what was said; a board that starts again says it again, which changes nothing."""
@@ -307,7 +330,10 @@ class BoardRoutes:
             with contextlib.suppress(ConnectionError, TimeoutError):
                 while not subscriber.is_ended and not self._is_over(request):
                     figures = msgspec.json.encode(self.figures)
-                    await stream.send([*subscriber.take(self.cards), ("figures", figures)])
+                    alerts = msgspec.json.encode(self.notes.now(self.now_ms()))
+                    await stream.send(
+                        [*subscriber.take(self.cards), ("figures", figures), ("alerts", alerts)]
+                    )
                     await asyncio.sleep(_TELL_EVERY_S)
                     await _news(subscriber)
                 await stream.close()

@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 
 from metrics.values.errors import RoistreamError, SettingError
 from streams.board import static_files as pages
+from streams.board.alert_notes import AlertNotes
 from streams.board.audit_trail import AuditTrail
 from streams.board.auth import TokenAuth
 from streams.board.broadcast import Broadcast
@@ -85,9 +86,10 @@ class BoardServer:
             people=people,
             unknown_role=None if role == "none" else role,
         )
+        self.notes = AlertNotes()
         self.workers = WorkerWatch(settings.partitions, time.monotonic())
         self.redis_subscriber = RedisSubscriber(
-            self._redis, self.cards, self.auth.ended, self.workers, self.broadcast.publish
+            self._redis, self.cards, self.auth.ended, self.workers, self.notes, self.broadcast.publish
         )
         self.kafka_gateway = KafkaGateway(settings, self.audit_trail, self.broadcast.publish)
         self.board_routes = BoardRoutes(
@@ -97,6 +99,7 @@ class BoardServer:
             self.redis_subscriber,
             self.kafka_gateway,
             self.workers,
+            self.notes,
             self._redis,
             self.auth,
             Simulator(settings),

@@ -94,3 +94,30 @@ def test_only_the_alert_that_asks_the_evidence_says_that_a_campaign_is_bad():
     assert "campaign_evidence_needed_e_value" in rules["CampaignMissesTarget"]["expr"]
     for note in ("CampaignCostPerLeadOverTarget", "CampaignRoiUnderFloor"):
         assert rules[note]["labels"]["severity"] == "info"
+
+
+def receivers(text: str) -> dict[str, dict[str, Any]]:
+    return {each["name"]: each for each in yaml.safe_load(text)["receivers"]}
+
+
+def test_no_receiver_is_empty_and_those_of_people_reach_the_board():
+    text = (PROMETHEUS / "alertmanager.yml").read_text()
+    found = receivers(text)
+    used = {yaml.safe_load(text)["route"]["receiver"]}
+    used |= {each["receiver"] for each in yaml.safe_load(text)["route"]["routes"]}
+    assert used == set(found)
+    for name, receiver in found.items():
+        assert [each["url"] for each in receiver["webhook_configs"]] == ["http://board:6067/alerts"], name
+
+
+def test_the_mail_of_the_file_is_a_receiver_when_its_marks_are_taken_away(tmp_path: Path):
+    amtool = shutil.which("amtool")
+    if amtool is None:
+        pytest.skip("no amtool here: apt-get install prometheus-alertmanager")
+    text = (PROMETHEUS / "alertmanager.yml").read_text()
+    head, mark, rest = text.partition("    # email_configs:\n")
+    file = tmp_path / "alertmanager.yml"
+    file.write_text(head + (mark + rest).replace("    # ", "    "))
+    assert receivers(file.read_text())["operations"]["email_configs"][0]["to"] == "operations@example.org"
+    done = subprocess.run([amtool, "check-config", str(file)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import yaml
 
 from metrics.records.validation import instant
 from metrics.values.time import SECOND
@@ -72,8 +73,17 @@ def _listens(port: int) -> bool:
 
 
 def to_test(text: str, receiver: Received) -> str:
-    """Alertmanager's configuration, hurried, with the test as the people who are told."""
-    return hurried(text) + f"    webhook_configs: [{{url: '{receiver.url}'}}]\n"
+    """Alertmanager's configuration, hurried; people who are told are the test besides the board."""
+    config = yaml.safe_load(hurried(text))
+    (people,) = (each for each in config["receivers"] if each["name"] == "operations")
+    people["webhook_configs"].append({"url": receiver.url})
+    return yaml.safe_dump(config)
+
+
+def noted(url: str) -> set[str]:
+    """The alerts that the board shows as notes."""
+    with urllib.request.urlopen(url.replace("/alerts", "/api/board"), timeout=5) as answer:
+        return {each["alert"] for each in json.load(answer)["alerts"]}
 
 
 def arrived_at_board(settings: Settings) -> dict[tuple[str, str], int]:
@@ -109,6 +119,7 @@ class House:
     leaving: list[WorkerProcess]
     prometheus: Prometheus
     receiver: Received
+    webhook: str
 
 
 @pytest.fixture
@@ -144,7 +155,7 @@ def house(broker: BrokerHandle, cache: CacheHandle, tmp_path: Path) -> Iterator[
         pages = {job: [f"{LOOPBACK}:{each.port}" for each in those] for job, those in jobs.items()}
         monitor = stack.enter_context(prometheus(SOURCE, pages, manager.url.removeprefix("http://"), hurried))
         leaving = jobs["roistream-workers"]
-        yield House(campaigns, figures, held, hold, leaving, Prometheus(monitor.url), receiver)
+        yield House(campaigns, figures, held, hold, leaving, Prometheus(monitor.url), receiver, url)
 
 
 def ended(worker: WorkerProcess) -> None:
@@ -188,6 +199,8 @@ def test_an_alert_of_each_kind_arrives(house: House):
         pytest.fail(f"never arrived: {sorted(missing)}")
     took = {name: at / 1000 - began for (name, _), at in arrived.items()}
     took |= {name: receiver.firing[name, job] - began for name, job in FIGURES}
+    shown = {name for name, _ in FIGURES}
+    wait_for("the board shows alerts on the pipeline as notes", lambda: noted(house.webhook) >= shown)
     took |= workers_leave(house)
     # The evidence speaks of whoever misses a target, by the note as well as by other alerts.
     assert {each for each in arrived if each[0] != JUDGE} == set(PROVOKERS.items())

@@ -16,6 +16,7 @@ import pytest
 import redis
 
 from metrics.values.errors import SettingError
+from streams.board.alert_notes import AlertNotes
 from streams.board.auth import EndedSessions, Session
 from streams.board.card_store import CardStore
 from streams.board.redis_subscriber import RedisSubscriber, client, tell_ended
@@ -160,7 +161,7 @@ async def _read_and_log_out(url: str) -> None:
     """What the board asks of Redis: cards, messages, sessions that have ended."""
     cards, ended = CardStore(), EndedSessions()
     async with client(url) as asked:
-        subscriber = RedisSubscriber(asked, cards, ended, WorkerWatch(1, 0.0), lambda **_: None)
+        subscriber = RedisSubscriber(asked, cards, ended, WorkerWatch(1, 0.0), AlertNotes(), lambda **_: None)
         following = asyncio.create_task(subscriber.run())
         async with asyncio.timeout(30):
             while "c" not in cards.cards:  # noqa: ASYNC110 - Redis tells it nobody else

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from typing import Any
 
 import msgspec
 import pytest
@@ -60,6 +61,48 @@ def test_alerts_of_no_campaign_are_taken_so_that_they_do_not_come_again(settings
             0,
             "it has no label campaign_id",
         )
+
+    run(test)
+
+
+def test_alerts_on_the_pipeline_are_notes_that_every_board_shows_until_they_are_over(settings):
+    def stands_still(status: str) -> dict[str, Any]:
+        labels = {
+            "alertname": "RoistreamStageStandsStill",
+            "kind": "figures",
+            "severity": "critical",
+            "stage": "merge",
+        }
+        text = "Stage merge of partition 0 has stood still for 12s"
+        return {
+            "status": status,
+            "labels": labels,
+            "annotations": {"summary": text},
+            "startsAt": "2026-11-22T10:00:00Z",
+            "fingerprint": "f-1",
+        }
+
+    async def shown(session: ClientSession) -> list[str]:
+        async with session.get("/api/board") as answer:
+            return [each["summary"] for each in (await answer.json())["alerts"]]
+
+    async def test() -> None:
+        async with serving(settings) as (first, _), serving(settings) as (second, _):
+            async with first.post("/alerts", json=webhook(stands_still("firing")), headers=BEARER) as answer:
+                assert (await answer.json()) == {"accepted": 0, "repeated": 0, "noted": 1, "ignored": []}
+            for session in (first, second):
+                async with asyncio.timeout(30):
+                    while await shown(session) != ["Stage merge of partition 0 has stood still for 12s"]:  # noqa: ASYNC110 - another board
+                        await asyncio.sleep(0.05)
+            async with second.post(
+                "/alerts", json=webhook(stands_still("resolved")), headers=BEARER
+            ) as answer:
+                assert answer.status == 200
+            for session in (first, second):
+                async with asyncio.timeout(30):
+                    while await shown(session):  # noqa: ASYNC110 - another board
+                        await asyncio.sleep(0.05)
+        assert await recorded(settings, topics.BUDGET_ALERTS, 0) == [], "no budget hangs on them"
 
     run(test)
 

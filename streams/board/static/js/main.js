@@ -49,6 +49,10 @@ const listeners = {
     store.figures = figures;
     showNotice();
   },
+  alerts(alerts) {
+    store.alerts = alerts;
+    showNotice();
+  },
   silence(silence) {
     store.silence = silence;
     showNotice();
@@ -91,6 +95,7 @@ function notices() {
     redis ? "" : t("Redis does not answer: the board shows what it last said, and goes on when it is back."),
     broker ? "" : t("The broker did not take the last record: decisions and alerts may fail until it does."),
     ...(redis ? problems : []),
+    ...store.alerts.map(({ alert, summary }) => t("Alert {alert}: {summary}.", { alert, summary })),
   ].filter(Boolean).concat(problems.length && age !== null ? [t("Figures are {span} old.", { span: span(age) })] : []);
 }
 

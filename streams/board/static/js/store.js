@@ -20,6 +20,8 @@ export class Store {
     /** How old figures are, and what holds them up; for how long the board has been silent, in milliseconds. */
     this.figures = { age_ms: null, problems: [] };
     this.silence = 0;
+    /** Alerts on the pipeline that fire. */
+    this.alerts = [];
     /** Campaigns whose card must be drawn anew. */
     this.dirty = new Set();
     this.removed = new Set();
