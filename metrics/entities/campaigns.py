@@ -3,6 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
+from itertools import takewhile
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -58,11 +59,17 @@ class CampaignRegistry:
         self.campaigns: dict[str, CampaignFacts] = {}
         #: Campaigns that were withdrawn; their facts still count, but they are no longer shown.
         self.archived: set[str] = set()
+        self._withdrawn: dict[str, CampaignFacts] = {}
         #: Campaigns that are paid in another currency than that of the reports, now or at some time.
         self.foreign: set[str] = set()
         #: By campaign, the records in order of the minute from which they hold. Those of archived campaigns stay: what their money
         #: is worth does not change.
         self._versions: dict[str, list[CampaignVersion]] = {}
+        #: Counts the changes.
+        self.revision = 0
+        #: By campaign and by currency, the revision of the latest change, the newest last.
+        self._campaigns_changed: dict[str, int] = {}
+        self._currencies_changed: dict[str, int] = {}
 
     def register(self, campaign_id: str, record: Campaign | None) -> None:
         """Take in the only record of a campaign; None archives it.
@@ -79,7 +86,9 @@ class CampaignRegistry:
             Rejection: when a field is wrong; what was known of the campaign stays.
         """
         if not records:
-            self.campaigns.pop(campaign_id, None)
+            known = self.campaigns.pop(campaign_id, None)
+            if known is not None:
+                self._withdrawn[campaign_id] = known
             self.archived.add(campaign_id)
             return
         versions = sorted(map(version_of, records), key=lambda each: each.valid_from)
@@ -87,27 +96,33 @@ class CampaignRegistry:
         for version in versions[:-1]:
             resolve(version.record, self.rates)
         self._versions[campaign_id] = versions
+        self._note(self._campaigns_changed, campaign_id)
         self.campaigns[campaign_id] = newest
         is_foreign = any(each.record.currency not in (None, self.rates.reporting) for each in versions)
         (self.foreign.add if is_foreign else self.foreign.discard)(campaign_id)
         self.archived.discard(campaign_id)
+        self._withdrawn.pop(campaign_id, None)
 
     def set_rate(self, currency: str, valid_from: int, rate: Decimal | None) -> list[str]:
         """Take in a rate; return the campaigns in that currency, whose money is resolved anew."""
         self.rates.set(currency, valid_from, rate)
+        self._note(self._currencies_changed, currency)
         touched = [
             campaign_id
             for campaign_id, versions in self._versions.items()
             if any(each.record.currency == currency for each in versions)
         ]
         for campaign_id in touched:
+            self._note(self._campaigns_changed, campaign_id)
             if campaign_id in self.campaigns:
                 self.campaigns[campaign_id] = resolve(self._versions[campaign_id][-1].record, self.rates)
         return touched
 
     def facts(self, campaign_id: str) -> CampaignFacts:
-        """What is known of a campaign; an unregistered one has the defaults."""
-        return self.campaigns.get(campaign_id) or CampaignFacts(campaign_id)
+        """What is known of a campaign, or was when it was archived; an unregistered one has the defaults."""
+        return (
+            self.campaigns.get(campaign_id) or self._withdrawn.get(campaign_id) or CampaignFacts(campaign_id)
+        )
 
     def facts_of_window(self, campaign_id: str, span: Interval | None) -> CampaignFacts:
         """The same with the cost basis that holds at the start of a window; before the first record it is ``events``.
@@ -139,10 +154,28 @@ class CampaignRegistry:
         rates = {at for each in versions for at in self.rates.changes_of(each.record.currency or "")}
         return sorted(rates | {each.since for each in versions})
 
+    def bases(self, campaign_id: str) -> tuple[tuple[int, bool], ...]:
+        """Each instant from which a cost basis of a campaign holds, and whether that is reports."""
+        versions = self._versions.get(campaign_id, ())
+        return tuple((each.since, each.record.cost_basis == "reports") for each in versions)
+
+    def changed_since(self, revision: int) -> tuple[set[str], set[str]]:
+        """Campaigns whose records, or the worth of whose money, have changed since a revision, and currencies whose rates have."""
+        return _since(self._campaigns_changed, revision), _since(self._currencies_changed, revision)
+
+    def _note(self, changed: dict[str, int], name: str) -> None:
+        self.revision += 1
+        changed.pop(name, None)
+        changed[name] = self.revision
+
     def _version_at(self, campaign_id: str, at: int) -> "CampaignVersion | None":
         versions = self._versions[campaign_id]
         index = bisect_right(versions, floor_to(at, MINUTE), key=lambda each: each.since)
         return versions[index - 1] if index else None
+
+
+def _since(changed: dict[str, int], revision: int) -> set[str]:
+    return set(takewhile(lambda name: changed[name] > revision, reversed(changed)))
 
 
 class CampaignVersion(NamedTuple):

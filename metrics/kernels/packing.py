@@ -8,7 +8,7 @@ from metrics.kernels.compiling import inlined, kernel
 LONGEST = 9
 
 _SMALL, _U8, _U16, _U32, _U64, _I8, _I16, _I32, _I64 = 0x80, 0xCC, 0xCD, 0xCE, 0xCF, 0xD0, 0xD1, 0xD2, 0xD3
-_ARRAY, _MAP, _MAP16 = 0x90, 0x80, 0xDE
+_ARRAY, _ARRAY16, _MAP, _MAP16 = 0x90, 0xDC, 0x80, 0xDE
 
 
 @inlined
@@ -62,8 +62,7 @@ def _length(sums: Any, row: Any) -> Any:
 def _put_row(out: Any, at: Any, sums: Any, row: Any) -> Any:
     """The values of a row up to the last that is not 0, as an array."""
     length = _length(sums, row)
-    out[at] = _ARRAY | length
-    at += 1
+    at = _put(out, at, _ARRAY | length, 1) if length < 16 else _put_marked(out, at, _ARRAY16, length, 2)
     for field in range(length):
         at = put_integer(out, at, sums[field, row])
     return at
@@ -108,7 +107,7 @@ def pack_rows(sequence: Any, sums: Any, out: Any, row_ends: Any) -> int:
 
     Args:
         sequence: int64.
-        sums: int64, fields by rows, at most 15 fields.
+        sums: int64, fields by rows, fewer than 2^16 fields.
         out: uint8, with room for all.
         row_ends: int64, filled with where each pair ends.
 
@@ -131,7 +130,7 @@ def pack_parts(sequence: Any, sources: Any, sums: Any, out: Any, row_ends: Any) 
     Args:
         sequence: int64.
         sources: int64, at most 2^16 of them.
-        sums: int64, sources by fields by rows, at most 15 fields.
+        sums: int64, sources by fields by rows, fewer than 2^16 fields.
         out: uint8, with room for all.
         row_ends: int64, filled with where each pair ends.
 

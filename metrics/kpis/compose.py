@@ -23,7 +23,8 @@ from metrics.windows.window_kinds import ROLLING, TOTAL_WINDOW, Span
 DECLARED = "declared"
 #: Counts of conversions, of which models give credit in parts.
 CREDITS = ("leads", "mqls", "sqls", "orders", "new_customers", "cancelled_orders")
-_EVENTS = [FIELDS.index(name) for name in ("impressions", "clicks", "spend_micros")]
+_EVENTS = [FIELDS.index(name) for name in ("impressions", "clicks", "spend_micros", "spend_fraction")]
+_UNCERTAIN = FIELDS.index("uncertain_amounts")
 
 
 def credited(events: Tallies, conversions: Tallies) -> Tallies:
@@ -36,11 +37,15 @@ def credited(events: Tallies, conversions: Tallies) -> Tallies:
     """
     values = conversions.values.copy()
     values[_EVENTS] = events.values[_EVENTS]
+    values[_UNCERTAIN] += events.values[_UNCERTAIN]
     beyond = {}
     for position in {*events.beyond, *conversions.beyond}:
         mine = events.tally(position)
+        theirs = conversions.tally(position)
         beyond[position] = msgspec.structs.replace(
-            conversions.tally(position), **{FIELDS[field]: getattr(mine, FIELDS[field]) for field in _EVENTS}
+            theirs,
+            uncertain_amounts=theirs.uncertain_amounts + mine.uncertain_amounts,
+            **{FIELDS[field]: getattr(mine, FIELDS[field]) for field in _EVENTS},
         )
     return Tallies(values, beyond)
 
@@ -48,7 +53,8 @@ def credited(events: Tallies, conversions: Tallies) -> Tallies:
 def credit(events: Tally, conversions: Tally) -> None:
     """The same of one campaign, in place."""
     conversions.impressions, conversions.clicks = events.impressions, events.clicks
-    conversions.spend_micros = events.spend_micros
+    conversions.spend_micros, conversions.spend_fraction = events.spend_micros, events.spend_fraction
+    conversions.uncertain_amounts += events.uncertain_amounts
 
 
 class ReadingVersion(NamedTuple):
@@ -125,6 +131,7 @@ def compose(
         sums=sums,
         other_basis=other,
         spread_ratio=spread_ratio,
+        has_uncertain_amounts=tally.uncertain_amounts > 0,
         kpis=compute(inputs),
         evidence=_evidence(sums, facts, arrived) if window == TOTAL_WINDOW and is_declared else {},
         completeness=arrived,

@@ -75,6 +75,8 @@ class ReadingComposer:
             events = tallies_of(campaign_codes.campaigns(codes[positions]))
             for position, tally in zip(positions.tolist(), events, strict=True):
                 credit(tally, found[position])
+        for tally in found:
+            tally.round_spend()
         return found
 
     def _compose(

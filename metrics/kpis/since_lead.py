@@ -4,10 +4,13 @@ import numpy as np
 import numpy.typing as npt
 
 from metrics.sums.tally_columns import FIELDS, Codes, Tallies
+from metrics.values.currency import PARTS
+from metrics.values.money import divide_half_even
 from metrics.windows.campaign_windows import MergedWindows
 from metrics.windows.panes import DAYS, MINUTES, QUARTERS, WIDTHS
 
 _LEADS, _SPEND = FIELDS.index("leads"), FIELDS.index("spend_micros")
+_FRACTION = FIELDS.index("spend_fraction")
 
 
 def spend_since_last_lead(merged_windows: MergedWindows, codes: Codes) -> list[int]:
@@ -34,13 +37,14 @@ def spend_since_last_lead(merged_windows: MergedWindows, codes: Codes) -> list[i
                 continue
             sums = pane.sums(codes[inside])
             have_leads = _whole(sums, _LEADS) > 0
-            spent[inside[~have_leads]] += _whole(sums, _SPEND)[~have_leads]
+            spend = _whole(sums, _SPEND) * PARTS + _whole(sums, _FRACTION)
+            spent[inside[~have_leads]] += spend[~have_leads]
             here = inside[have_leads]
             begins[here], ends[here] = start, start + WIDTHS[resolution]
             found.append(here)
             positions = np.setdiff1d(positions, here, assume_unique=True)
         positions = np.concatenate(found) if found else positions[:0]
-    return [int(each) for each in spent]
+    return [divide_half_even(int(each), PARTS) for each in spent]
 
 
 def _whole(sums: Tallies, field: int) -> npt.NDArray[np.object_]:

@@ -82,6 +82,7 @@ FIELDS: dict[str, str] = {
     "RollupKpi.watermark": "Event time up to which every campaign is complete; null before the first event of each partition.",
     "sums": "What the KPIs are divided from; add these up, never the ratios.",
     "spread_ratio": "Share of the spend that is an estimate, 0 to 1: money that a report gives for a longer time than the window, taken to lie evenly in it; null where the spend is no report's, or 0",
+    "has_uncertain_amounts": "Whether amounts count whose worth is not known for sure: without a rate they count as 0 until it comes; a rate that came too late to divide what it changes is taken as a whole.",
     "other_basis": "The cost figures of the basis the campaign does not use; for comparison only.",
     "evidence": "On `total` under `declared`: evidence on each target of the campaign, by its name; empty elsewhere.",
     "Evidence.target": "The figure that has a target.",

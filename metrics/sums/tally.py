@@ -2,12 +2,17 @@
 
 import msgspec
 
+from metrics.values.currency import PARTS
+from metrics.values.money import divide_half_even
+
 
 class Tally(msgspec.Struct, array_like=True, gc=False):
     """Counts and money (integer micros) of a campaign in a pane; every field adds up.
 
     ``mqls_now_sql`` counts the MQLs of the pane that are SQL by now, whenever they became so. ``customers`` adds up over the
-    panes of a tumbling window only (``metrics.windows.distinct_customers``).
+    panes of a tumbling window only (``metrics.windows.distinct_customers``). ``spend_fraction`` is spend in ``PARTS`` of a micro, which
+    readings round (``round_spend``). ``default_spend_micros`` is spend that names no currency, on source partitions only.
+    ``uncertain_amounts`` counts amounts whose worth is not known for sure.
 
     >>> a = Tally(clicks=2); a.add(Tally(clicks=3, spend_micros=7)); a.clicks, a.spend_micros
     (5, 7)
@@ -27,6 +32,9 @@ class Tally(msgspec.Struct, array_like=True, gc=False):
     cost_of_goods_micros: int = 0
     mqls_now_sql: int = 0
     customers: int = 0
+    spend_fraction: int = 0
+    uncertain_amounts: int = 0
+    default_spend_micros: int = 0
 
     def add(self, other: "Tally", sign: int = 1) -> None:  # noqa: C901, PLR0912 - a question for each field
         """Add ``sign`` times ``other`` in place."""
@@ -59,6 +67,22 @@ class Tally(msgspec.Struct, array_like=True, gc=False):
             self.mqls_now_sql += sign * other.mqls_now_sql
         if other.customers:
             self.customers += sign * other.customers
+        if other.spend_fraction:
+            self.spend_fraction += sign * other.spend_fraction
+        if other.uncertain_amounts:
+            self.uncertain_amounts += sign * other.uncertain_amounts
+        if other.default_spend_micros:
+            self.default_spend_micros += sign * other.default_spend_micros
+
+    def round_spend(self) -> None:
+        """Round the spend half-even to whole micros, in place.
+
+        >>> tally = Tally(spend_micros=2, spend_fraction=2_500_000_000_000); tally.round_spend(); tally.spend_micros
+        4
+        """
+        if self.spend_fraction:
+            self.spend_micros = divide_half_even(self.spend_micros * PARTS + self.spend_fraction, PARTS)
+            self.spend_fraction = 0
 
     def copy(self) -> "Tally":
         """An independent tally of the same sums."""

@@ -1,5 +1,6 @@
 """Exchange rates into the reporting currency, valid from an instant on (docs/contract.md, Currency)."""
 
+import re
 from bisect import bisect_left
 from decimal import Decimal
 
@@ -9,6 +10,7 @@ from metrics.values.time import MINUTE, floor_to
 
 #: Rates are integers of so many parts of 1, so that sums of converted money are exact: 12 decimals.
 PARTS = 10**12
+_CODE = re.compile("[A-Z]{3}")
 _LARGEST_MICROS = MAX_UNITS * MICROS
 
 
@@ -19,6 +21,32 @@ def effective_from(valid_from: int) -> int:
     (60000, 60000)
     """
     return floor_to(valid_from, MINUTE)
+
+
+def is_currency(text: str) -> bool:
+    """Whether a text has the form of a currency's code in ISO 4217: three capital letters.
+
+    >>> is_currency("EUR"), is_currency("eur"), is_currency("$")
+    (True, False, False)
+    """
+    return _CODE.fullmatch(text) is not None
+
+
+def amount_in_micros(amount: Decimal, currency: str | None) -> int:
+    """Micros of an amount in its own currency; None: that of its campaign.
+
+    Raises:
+        Rejection: ``unknown_currency`` where the text cannot be a currency, ``invalid_field`` for a wrong amount.
+    """
+    if currency and not is_currency(currency):
+        raise Rejection(
+            Reason.UNKNOWN_CURRENCY,
+            f"{currency!r} is no code of a currency such as EUR (three capital letters)",
+        )
+    try:
+        return to_micros(amount)
+    except ValueError as error:
+        raise Rejection(Reason.INVALID_FIELD, str(error)) from error
 
 
 class ExchangeRates:

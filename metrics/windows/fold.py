@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from metrics.entities.ad_columns import CAMPAIGN, AdColumns, Integers
+from metrics.entities.ad_columns import CAMPAIGN, CURRENCY, AdColumns, Integers
 from metrics.sums.tally_columns import FIELDS
 from metrics.windows.panes import Horizon, Panes
 
-_CLICK_FIELDS = FIELDS.index("clicks"), FIELDS.index("spend_micros")
-_IMPRESSION_FIELDS = FIELDS.index("impressions"), FIELDS.index("spend_micros")
+_CLICKS, _IMPRESSIONS = FIELDS.index("clicks"), FIELDS.index("impressions")
+_SPEND, _DEFAULT_SPEND = FIELDS.index("spend_micros"), FIELDS.index("default_spend_micros")
 
 
 def fold_ads(panes: Panes, ads: AdColumns, rows: Integers, limits: Horizon, *, is_click: bool) -> None:
@@ -21,5 +21,14 @@ def fold_ads(panes: Panes, ads: AdColumns, rows: Integers, limits: Horizon, *, i
         is_click: or impressions.
     """
     codes = panes.codes_of(ads.texts[CAMPAIGN])[ads.codes[CAMPAIGN][rows]]
-    sums = np.stack((np.ones(len(rows), dtype=np.int64), ads.micros[rows]))
-    panes.add(codes, ads.at[rows], _CLICK_FIELDS if is_click else _IMPRESSION_FIELDS, sums, limits)
+    count = _CLICKS if is_click else _IMPRESSIONS
+    ones, micros, names_currency = (
+        np.ones(len(rows), dtype=np.int64),
+        ads.micros[rows],
+        ads.codes[CURRENCY][rows] >= 0,
+    )
+    fields, sums = [count, _DEFAULT_SPEND], [ones, micros]
+    if names_currency.any():
+        named = np.where(names_currency, micros, 0)
+        fields, sums = [count, _SPEND, _DEFAULT_SPEND], [ones, named, micros - named]
+    panes.add(codes, ads.at[rows], fields, np.stack(sums), limits)

@@ -72,6 +72,10 @@ class PaneColumns:
         self.changes = 0
         return ChangedSums(self.codes[rows], self._columns.sums(rows))
 
+    def of(self, codes: Codes) -> Tally:
+        """The sums of the first of some campaigns; zeros where it is not in the pane."""
+        return self._columns.sums(self._index.find(codes[:1])).tally(0)
+
     def tallies(self) -> list[Tally]:
         """The sums of each row."""
         return self._columns.sums(np.arange(self._index.count, dtype=np.int32)).as_list()

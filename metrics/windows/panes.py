@@ -101,7 +101,15 @@ class Panes:
         """The codes of campaigns; new ones are made."""
         return np.array(self.names.codes(texts), dtype=np.int32)
 
-    def add(self, codes: Codes, at: Integers, fields: Sequence[int], sums: Integers, limits: Horizon) -> None:
+    def add(
+        self,
+        codes: Codes,
+        at: Integers,
+        fields: Sequence[int],
+        sums: Integers,
+        limits: Horizon,
+        finest: int = MINUTES,
+    ) -> None:
         """Add facts to every pane that still accepts them, and to the totals.
 
         The finest panes are summed first and the coarser ones from those.
@@ -112,16 +120,19 @@ class Panes:
             fields: the field of each row of ``sums``.
             sums: fields by facts; at most 2^15 facts within ± ``LARGEST_PART``.
             limits: which panes accept facts.
+            finest: no pane of a finer resolution takes part.
         """
         starts = at
         for resolution, (width, earliest) in enumerate(zip((*WIDTHS, 0), (*limits, None), strict=True)):
+            if resolution < finest:
+                continue
             starts = starts // width * width if resolution != TOTAL else np.zeros_like(starts)
             codes, starts, sums = group(codes, starts, sums)
             for start, rows in _by_start(starts):
                 if earliest is None or start >= earliest:
                     self._add((resolution, start), codes[rows], fields, sums[:, rows])
 
-    def fold(self, contributions: Sequence[Contribution], limits: Horizon) -> None:
+    def fold(self, contributions: Sequence[Contribution], limits: Horizon, finest: int = MINUTES) -> None:
         """Add contributions to every pane of their time that still accepts facts, and to the totals."""
         for first in range(0, len(contributions), _FOLDED_AT_ONCE):
             part = contributions[first : first + _FOLDED_AT_ONCE]
@@ -129,9 +140,9 @@ class Panes:
             at = np.array([contribution.at for contribution in part], dtype=np.int64)
             sums, large = as_columns([contribution.tally for contribution in part], LARGEST_PART)
             fields = np.flatnonzero(sums.any(axis=1))
-            self.add(codes, at, fields.tolist(), np.ascontiguousarray(sums[fields]), limits)
+            self.add(codes, at, fields.tolist(), np.ascontiguousarray(sums[fields]), limits, finest)
             for index in large:
-                self._fold_beyond(int(codes[index]), int(at[index]), part[index].tally, limits)
+                self._fold_beyond(int(codes[index]), int(at[index]), part[index].tally, limits, finest)
 
     def fold_columns(self, found: ContributionColumns, limits: Horizon) -> None:
         """The same of contributions in columns."""
@@ -158,6 +169,17 @@ class Panes:
         for start, rows in _by_start(starts):
             if earliest is None or start >= earliest:
                 self._add((resolution, start), codes[rows], fields.tolist(), sums[:, rows])
+
+    def of_campaign(self, campaign: str, resolution: int, field: str) -> dict[int, int]:
+        """One sum of a campaign by the start of its pane, where the sum is not 0."""
+        codes = self.codes_of([campaign])
+        found = {}
+        for (each, start), columns in self._columns.items():
+            if each == resolution:
+                value: int = getattr(columns.of(codes), field)
+                if value:
+                    found[start] = value
+        return found
 
     def restore(self, resolution: int, start: int, kept: Sequence[tuple[str, Tally]]) -> Rows:
         """Put back sums of one pane read from the changelog; returns their rows, for ``mark``."""
@@ -201,8 +223,10 @@ class Panes:
         columns.add(rows, fields, sums)
         self.mark(*key, rows)
 
-    def _fold_beyond(self, code: int, at: int, tally: Tally, limits: Horizon) -> None:
+    def _fold_beyond(self, code: int, at: int, tally: Tally, limits: Horizon, finest: int = MINUTES) -> None:
         for key, earliest in zip(enumerate((*pane_starts(at), 0)), (*limits, None), strict=True):
+            if key[0] < finest:
+                continue
             if earliest is None or key[1] >= earliest:
                 self._open(key).add_beyond(
                     int(self._open(key).rows(np.array([code], dtype=np.int32))[0]), tally

@@ -5,6 +5,7 @@ KINDS: dict[str, dict[str, str]] = {
     "intake": {
         "jm": "the models and half-lives that conversions were credited with",
         "p": "sums of a campaign, or of a campaign in a model, in a pane",
+        "v": "costs of a campaign in another currency, by when: what their worth is made of",
         "l": "a lead: its stages, and when each was first seen",
         "o": "an order: placement, refunds, cancellation",
         "c": "a customer's first order, and where the customer was counted",
@@ -24,6 +25,7 @@ KINDS: dict[str, dict[str, str]] = {
         "p": "sums of a campaign, or of a campaign in a model, in a pane, by source partition",
         "a": "until when panes of a campaign were dropped",
         "r": "a report, with what its earlier versions had seen",
+        "f": "what of a campaign's records its figures were composed with",
         "u": "a window of a roll-up: what each merge partition adds",
         "g": "the roll-ups that a campaign counts in, and counted in before",
     },

@@ -1,11 +1,11 @@
-"""Clicks and impressions, as columns: which of them stand, what they cost in the reporting currency, and where they count."""
+"""Clicks and impressions, as columns: which of them stand, what they cost, and where they count."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
 import numpy as np
 
-from metrics.entities.ad_columns import CAMPAIGN, CHANNEL, CURRENCY, AdColumns, Booleans
+from metrics.entities.ad_columns import CAMPAIGN, CHANNEL, CURRENCY, AdColumns, Booleans, Integers
 from metrics.entities.campaigns import CampaignRegistry
 from metrics.kernels import ids as kernels
 from metrics.records.partition_keys import KEY_KINDS, KeyRule
@@ -14,10 +14,13 @@ from metrics.records.validation import decode, instant, not_in_future
 from metrics.sums.contribution import Contribution
 from metrics.sums.tally import Tally
 from metrics.sums.tally_columns import LARGEST_PART
+from metrics.values.currency import amount_in_micros, is_currency
 from metrics.values.errors import Rejection
 from metrics.values.hashing import VISITOR_SEED, Hashes, hash_id, hash_ids, partitions_of
 from metrics.values.text_codes import TextCodes
+from metrics.values.time import MINUTE
 from metrics.windows.fold import fold_ads
+from metrics.windows.foreign_spend import CAMPAIGNS_OWN, ForeignSpend, SpendSubject
 from metrics.windows.panes import Horizon, Panes
 from metrics.windows.watermark import PartitionClock
 from streams import topics
@@ -39,6 +42,7 @@ class AdEvents:
         judge: of the same topic.
         clock: of the partition.
         panes: where sums are added.
+        foreign_spend: costs in other currencies.
         attribution: remembers touches.
         keys: counts what the keys of the topic are to their records.
     """
@@ -49,9 +53,11 @@ class AdEvents:
         judge: "AdJudge",
         clock: PartitionClock,
         panes: Panes,
+        foreign_spend: ForeignSpend,
         attribution: NoAttribution,
         keys: KeyCounts,
     ) -> None:
+        self._foreign_spend = foreign_spend
         self._admission = admission
         self._judge = judge
         self._clock = clock
@@ -62,7 +68,7 @@ class AdEvents:
 
     def take(self, source_records: SourceRecords, limits: Horizon, now: int) -> None:
         """Judge a slice, and add up what is new of it."""
-        ads, large = self._judge.judge(
+        ads, large, is_foreign = self._judge.judge(
             source_records, lambda record, rejection: self._admission.refuse(record, rejection, now)
         )
         rows = np.flatnonzero(ads.plain)
@@ -72,14 +78,40 @@ class AdEvents:
         self._clock.advance(self._admission.topic, int(np.minimum(at, source_records.timestamps[rows]).max()))
         is_late = np.zeros(len(rows), dtype=np.bool_) if days_from is None else at < days_from
         fresh = self._admission.admit(source_records, rows, ads.ids[rows], is_late, at, now)
+        mine = set(fresh.tolist())
+        foreign = fresh[is_foreign[fresh]]
+        if foreign.size:
+            self._add_foreign(ads, foreign, large, limits)
+            ads.micros[foreign] = 0
         fold_ads(self._panes, ads, fresh, limits, is_click=self._is_click)
         self._attribution.touch(ads, fresh, is_click=self._is_click)
         self._keys.count(self._admission.topic, ads.kinds)
         costs = [
-            Contribution(ads.campaign(row), int(ads.at[row]), Tally(spend_micros=large[row]))
-            for row in large.keys() & set(fresh.tolist())
+            Contribution(ads.campaign(row), int(ads.at[row]), _spent(large[row], ads, row))
+            for row in large.keys() & mine
+            if not is_foreign[row]
         ]
         self._panes.fold(costs, limits)
+
+    def _add_foreign(self, ads: AdColumns, rows: Integers, large: Mapping[int, int], limits: Horizon) -> None:
+        """Add up costs in other currencies by campaign, currency and minute."""
+        sums: dict[tuple[int, int, int], int] = {}
+        minutes = (ads.at[rows] // MINUTE * MINUTE).tolist()
+        columns = rows.tolist(), *ads.codes[[CAMPAIGN, CURRENCY]][:, rows].tolist(), ads.micros[rows].tolist()
+        for minute, row, campaign, currency, micros in zip(minutes, *columns, strict=True):
+            key = campaign, currency, minute
+            sums[key] = sums.get(key, 0) + large.get(row, micros)
+        for (campaign, currency, minute), micros in sums.items():
+            named = ads.texts[CURRENCY][currency] if currency >= 0 else CAMPAIGNS_OWN
+            subject = SpendSubject(ads.texts[CAMPAIGN][campaign], named)
+            self._foreign_spend.add(subject, minute, micros, limits)
+        self._foreign_spend.flush(limits)
+
+
+def _spent(micros: int, ads: AdColumns, row: int) -> Tally:
+    if ads.codes[CURRENCY, row] >= 0:
+        return Tally(spend_micros=micros)
+    return Tally(default_spend_micros=micros)
 
 
 class AdJudge:
@@ -111,21 +143,22 @@ class AdJudge:
         spellings = names.usual_spellings()
         self._absent_ids, self._nobody = _HashSet(spellings, self._seed), _HashSet(spellings, VISITOR_SEED)
 
-    def judge(self, source_records: SourceRecords, refuse: Refuse) -> tuple[AdColumns, dict[int, int]]:
+    def judge(
+        self, source_records: SourceRecords, refuse: Refuse
+    ) -> tuple[AdColumns, dict[int, int], Booleans]:
         """The slice with ``plain`` in the rows that stand; the others are refused, in order.
 
         Returns:
-            The columns, with costs in micros of the reporting currency (0 for none), and the costs that are too
-            large for a column, by row; the column has 0 for them.
+            The columns, with costs in micros of their own currency (0 for none); the costs that are too
+            large for a column, by row (the column has 0 for them); and which rows have a cost in another than the reporting
+            currency.
         """
         ads, large = self._named(source_records.ads(self._topic, self._rule).copied()), dict[int, int]()
         ads.plain[:] &= ads.at <= source_records.timestamps + self._max_future
-        is_foreign = self._is_foreign(ads)
-        for row in np.flatnonzero(~ads.plain | is_foreign).tolist():
+        is_no_currency = self._is_no_currency(ads)
+        for row in np.flatnonzero(~ads.plain | is_no_currency).tolist():
             try:
-                micros = (
-                    self._convert(ads, row) if is_foreign[row] else self._judge(source_records[row], ads, row)
-                )
+                micros = self._judge(source_records[row], ads, row)
             except Rejection as rejection:
                 ads.plain[row] = False
                 refuse(source_records[row], rejection)
@@ -136,8 +169,9 @@ class AdJudge:
                 large[row] = micros
         for row in np.flatnonzero(ads.plain & (ads.micros > LARGEST_PART)).tolist():
             large[row], ads.micros[row] = int(ads.micros[row]), 0
+        is_foreign = self._is_foreign(ads)
         np.maximum(ads.micros, 0, out=ads.micros)
-        return ads, large
+        return ads, large, is_foreign
 
     def _named(self, ads: AdColumns) -> AdColumns:
         """The columns without texts that stand for missing names; rows without a campaign are left to be judged."""
@@ -170,27 +204,24 @@ class AdJudge:
         found: Booleans = has_cost & np.where(
             currency >= 0, by_currency[currency], by_campaign[ads.codes[CAMPAIGN]]
         )
+        for row in np.flatnonzero(found & (currency < 0)).tolist():
+            found[row] = self._campaign_registry.currency_of(ads.campaign(row), int(ads.at[row])) != reporting
         return found
 
-    def _convert(self, ads: AdColumns, row: int) -> int:
-        code = ads.codes[CURRENCY, row]
-        campaign = ads.texts[CAMPAIGN][ads.codes[CAMPAIGN, row]]
-        currency = (
-            ads.texts[CURRENCY][code]
-            if code >= 0
-            else self._campaign_registry.currency_of(campaign, int(ads.at[row]))
-        )
-        return self._campaign_registry.rates.converted(int(ads.micros[row]), currency, int(ads.at[row]))
+    def _is_no_currency(self, ads: AdColumns) -> Booleans:
+        """Which plain rows have a cost in what is no code of a currency."""
+        are_none = [not is_currency(text) for text in ads.texts[CURRENCY]]
+        if not any(are_none):
+            return np.zeros_like(ads.plain)
+        found: Booleans = ads.plain & (ads.micros >= 0) & np.array([*are_none, False])[ads.codes[CURRENCY]]
+        return found
 
     def _judge(self, record: Record, ads: AdColumns, row: int) -> int:
         """Judge one record and fill its row; its cost in micros."""
         event = self._names.cleared(decode(self._decoder, record.value))
         at = instant(event.occurred_at, "occurred_at")
         not_in_future(at, record.timestamp, self._max_future)
-        micros = 0
-        if event.cost is not None:
-            currency = event.currency or self._campaign_registry.currency_of(event.campaign_id, at)
-            micros = self._campaign_registry.rates.micros(event.cost, currency, at)
+        micros = -1 if event.cost is None else amount_in_micros(event.cost, event.currency)
         ads.at[row] = at
         ads.ids[row] = hash_id(event.event_id, self._seed)
         ads.visitors[row] = 0 if event.visitor_id is None else hash_id(event.visitor_id, VISITOR_SEED)
@@ -199,6 +230,8 @@ class AdJudge:
             person = self._rule.person(record.key, event.visitor_id, others)
             ads.kinds[row] = KEY_KINDS.index(self._rule.kind(record.key, event.visitor_id, others))
             ads.homes[row] = partitions_of([person], self._rule.partitions)[0]
+        named = event.currency or None
+        ads.codes[CURRENCY, row] = -1 if named is None else ads.texts[CURRENCY].code(named)
         ads.codes[CAMPAIGN, row] = ads.texts[CAMPAIGN].code(event.campaign_id)
         ads.codes[CHANNEL, row] = -1 if event.channel is None else ads.texts[CHANNEL].code(event.channel)
         return micros

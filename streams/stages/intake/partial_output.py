@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 
 import numpy as np
+from msgspec.structs import replace
 
 from metrics.attribution.conversion_lag import LagCounts
 from metrics.records.campaign_model import split_campaign_model
-from metrics.sums.tally_columns import Codes
+from metrics.sums.tally_columns import FIELDS, Codes, Tallies
 from metrics.values.hashing import partitions_of
 from metrics.values.text_codes import TextCodes
+from metrics.windows.pane_columns import ChangedSums
 from metrics.windows.panes import PaneChanges
 from metrics.windows.watermark import PartitionStatus
 from streams import topics
@@ -17,6 +19,8 @@ from streams.messages.partials import Bundle, ReportPartial, bundles
 from streams.state.announcement import Announcement
 from streams.state.checkpoint import Output, Version
 from streams.state.codec import encode, partition_of
+
+_SPEND, _DEFAULT_SPEND = FIELDS.index("spend_micros"), FIELDS.index("default_spend_micros")
 
 
 class PartialOutput:
@@ -63,6 +67,7 @@ class PartialOutput:
             status: the watermark; None where it is not announced.
             lags: of conversions, and when the data-driven model was fitted; they go with a status.
         """
+        changes = [_as_sent(change) for change in changes]
         count = self._partitions
         routes = self._route()
         reports_by: list[list[ReportPartial]] = [[] for _ in range(count)]
@@ -88,3 +93,20 @@ class PartialOutput:
             routes = partitions_of(fresh, self._partitions).astype(np.int32)
             self._routes = np.append(self._routes, routes)
         return self._routes
+
+
+def _as_sent(change: PaneChanges) -> PaneChanges:
+    """A change with one sum of spend: what names no currency is in the reporting currency where it is not in other slots."""
+    codes, (values, beyond) = change.rows
+    if not values[_DEFAULT_SPEND].any() and not beyond:
+        return change
+    values = values.copy()
+    values[_SPEND] += values[_DEFAULT_SPEND]
+    values[_DEFAULT_SPEND] = 0
+    sent = {
+        place: replace(
+            tally, spend_micros=tally.spend_micros + tally.default_spend_micros, default_spend_micros=0
+        )
+        for place, tally in beyond.items()
+    }
+    return change._replace(rows=ChangedSums(codes, Tallies(values, sent)))

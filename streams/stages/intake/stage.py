@@ -23,6 +23,7 @@ from metrics.records.partition_keys import KeyRule
 from metrics.records.refusal_limit import Acceptance, RefusalLimit
 from metrics.records.reserved_names import ReservedNames
 from metrics.values.time import HOUR
+from metrics.windows.foreign_spend import ForeignSpend
 from metrics.windows.panes import DroppedPane, Horizon, Panes, horizon
 from metrics.windows.watermark import PartitionClock, PartitionStatus
 from streams import topics
@@ -34,6 +35,7 @@ from streams.stages.intake.attribution.attribution import attribution_of
 from streams.stages.intake.conversions import Conversions, ConversionSource
 from streams.stages.intake.dead_letters import DeadLetters
 from streams.stages.intake.erasures import Erasures
+from streams.stages.intake.foreign_spend_table import ForeignSpendTable
 from streams.stages.intake.joint_watermark import EVER, SenderProgress
 from streams.stages.intake.key_counts import KeyCounts
 from streams.stages.intake.ledger import LedgerCounts
@@ -149,6 +151,7 @@ class IntakeStage:
         self.clock = PartitionClock(topics.EVENT_SOURCES)
         self.idle: set[str] = set()
         self.panes = Panes()
+        self.foreign_spend = ForeignSpend(self.panes, campaign_registry)
         self.seen = SeenIds(options.dedupe_max_events, options.dedupe_window)
         self.attribution = attribution_of(
             *(partition, options.partitions, options.rules, options.key_rule),
@@ -178,6 +181,7 @@ class IntakeStage:
         self.tables: Sequence[Table] = (
             self.attribution.rules,
             self._panes,
+            ForeignSpendTable(self.foreign_spend),
             *(self.leads, self.orders, self.customers),
             SeenIdTable(self.seen, lambda: self.clock.watermark),
             *self.attribution.tables,
@@ -205,7 +209,8 @@ class IntakeStage:
                 topic, self.campaign_registry, options.max_future, options.key_rule, options.names
             )
             found[topic] = AdEvents(
-                self._admission(topic), judge, self.clock, self.panes, self.attribution, self.keys
+                *(self._admission(topic), judge, self.clock, self.panes),
+                *(self.foreign_spend, self.attribution, self.keys),
             )
         return {**found, topics.ERASURES: self._erasures, topics.REKEYED: _Rekeyed(self)}
 
@@ -313,6 +318,7 @@ class IntakeStage:
         if limits != self._limits:
             self.settle()
             self._limits = limits
+            self.foreign_spend.coarsen(limits)
 
     def _settle_due(self, now: int) -> None:
         """Settle at a checkpoint, when it is time, or when the watermark vouches for another minute."""
@@ -320,6 +326,12 @@ class IntakeStage:
         if not is_early or horizon(self.watermark) != self._limits:
             self.settle()
             self._settled_at = now
+
+    def _follow_registry(self) -> None:
+        """Value anew what changed rates and registrations are about."""
+        if self.foreign_spend.is_behind:
+            self._advance_horizon()
+            self.foreign_spend.follow(self._limits)
 
     def _expire(self) -> list[DroppedPane]:
         """Forget what no fact can reach any more and is sent; return the panes dropped."""
@@ -344,7 +356,8 @@ class IntakeStage:
     @property
     def is_dirty(self) -> bool:
         """Whether there is anything to write or to give out."""
-        return self.is_touched or self._partials.is_waiting or self.attribution.is_due
+        is_waiting = self._partials.is_waiting or self.foreign_spend.is_behind
+        return self.is_touched or is_waiting or self.attribution.is_due
 
     @property
     def weight(self) -> int:
@@ -361,6 +374,7 @@ class IntakeStage:
     def emit(self, version: Version, now: int) -> Emitted:
         """Changed sums for merge partitions, dead letters, and messages for the homes of persons."""
         self.is_touched = False
+        self._follow_registry()
         self._settle_due(now)
         dropped = self._expire()
         self._renew(now)

@@ -320,6 +320,7 @@ class RollupParts:
             part = RollupPart(span=window.span if isinstance(window, _Rolling) else None)
             for place, tally in enumerate(sums.as_list()):
                 if are_there[place]:
+                    tally.round_spend()
                     part.add(self._own(int(codes[place]), tally, window, at.watermark))
             yield key.group.dimension, key.group.value, model, name, key.start, part
 

@@ -23,7 +23,7 @@ from metrics.sums.tally_columns import Codes, Integers, Tallies, TallyColumns
 from metrics.windows.campaign_codes import CampaignCodes
 from metrics.windows.campaign_windows import CampaignWindows, MergedWindows
 from metrics.windows.open_windows import OpenWindows
-from metrics.windows.panes import QUARTERS, TOTAL, DroppedPane, Horizon, horizon
+from metrics.windows.panes import DAYS, MINUTES, QUARTERS, TOTAL, DroppedPane, Horizon, horizon
 from metrics.windows.publish_schedule import PublishAllowance, PublishSchedule, WindowCampaigns
 from metrics.windows.watermark import CampaignClock, PartitionStatus
 from metrics.windows.window_kinds import (
@@ -38,6 +38,7 @@ from streams import topics
 from streams.messages.pane_blocks import unpack
 from streams.messages.partials import Bundle, PaneBlock, decode_bundle
 from streams.messages.source_records import SourceRecord
+from streams.stages.merge.figure_facts import FigureFactsTable
 from streams.stages.merge.rollup_exchange import RollupExchange, RollupHeader
 from streams.stages.merge.rollup_parts import ROLLING_KEY, Moment, RollupOptions, RollupParts
 from streams.stages.merge.rollups import Rollups
@@ -169,7 +170,11 @@ class MergeStage:
         )
         self._reports = ReportTable(self)
         dropped = DroppedBeforeTable(self, self._panes)
-        self.tables = (self._panes, dropped, self._reports, *self._exchange.tables)
+        self._figure_facts = FigureFactsTable(campaign_registry)
+        #: The revision of the registry that readings follow, and how many names of campaigns are compared with the registry.
+        self._followed = 0
+        self._compared = 0
+        self.tables = (self._panes, dropped, self._reports, self._figure_facts, *self._exchange.tables)
 
     # --- taking in ---------------------------------------------------------------------------------
 
@@ -197,6 +202,35 @@ class MergeStage:
         self._mark(TOTAL_WINDOW, 0, codes)
         for window, start, _ in list(self.windows.of(codes)):
             self._mark(window, start, codes)
+
+    def _follow_registry(self) -> None:
+        """Compose anew every window that is kept of campaigns whose figures depend on what has changed of their records."""
+        registry, names = self.campaign_registry, self.campaign_codes.names
+        fresh = self._campaigns(self._compared)
+        self._compared = len(names)
+        changed = set() if self._followed == registry.revision else registry.changed_since(self._followed)[0]
+        self._followed = registry.revision
+        self._figure_facts.compare(fresh)
+        self._remark_all(self._figure_facts.compare(self._known_campaigns(changed)))
+
+    def _campaigns(self, first: int = 0) -> list[str]:
+        """Campaigns by code, from a code on."""
+        codes, names = self.campaign_codes, self.campaign_codes.names
+        return [names[code] for code in range(first, len(names)) if codes.model(code) is None]
+
+    def _known_campaigns(self, campaigns: Iterable[str]) -> set[str]:
+        return {each for each in campaigns if self.campaign_codes.find(each) is not None}
+
+    def _remark_all(self, campaigns: Iterable[str]) -> None:
+        for campaign_id in campaigns:
+            code = self.campaign_codes.campaign(campaign_id)
+            self._mark(TOTAL_WINDOW, 0, _only(code))
+            windows = CampaignWindows(self.merged_windows, code)
+            for resolution in (MINUTES, QUARTERS, DAYS):
+                for start in windows.starts(resolution):
+                    self.remark(resolution, start, _only(code))
+            for report in list(windows.report_history.reports.values()):
+                self.remark_report(code, report)
 
     def remark(self, resolution: int, start: int, codes: Codes, sequence: int | None = None) -> None:
         """A pane may have changed since its windows were last published, at ``sequence`` (None: now)."""
@@ -342,6 +376,8 @@ class MergeStage:
         everyone = self.campaign_codes.everyone
         self._totals.put(everyone, self.campaign_codes.room, self.merged_windows.total(everyone))
         self._exchange.restored(self.merged_windows, self.sequence, self.moment.kept)
+        self._followed, self._compared = self.campaign_registry.revision, len(self.campaign_codes.names)
+        self._remark_all(self._figure_facts.compare(self._campaigns()))
 
     def take_over(self) -> None:
         """All views are offered again, since they may have been lost."""
@@ -357,7 +393,10 @@ class MergeStage:
 
     def totals(self, codes: Codes) -> list[Tally]:
         """The whole history of campaigns as last confirmed."""
-        return self._totals.sums(codes).as_list()
+        found = self._totals.sums(codes).as_list()
+        for tally in found:
+            tally.round_spend()
+        return found
 
     # --- giving out --------------------------------------------------------------------------------
 
@@ -366,7 +405,9 @@ class MergeStage:
         """Whether anything waits to be written or published."""
         is_closing = self.windows.through != self.clock.watermark
         waiting = len(self.schedule) > 0 or len(self.rolling_schedule) > 0 or self._exchange.is_waiting
-        return self.is_touched or is_closing or waiting or self.parts.has_pending or self.rollups.has_pending
+        is_behind = self._followed != self.campaign_registry.revision
+        is_pending = self.parts.has_pending or self.rollups.has_pending
+        return self.is_touched or is_closing or waiting or is_behind or is_pending
 
     def work(self, now: int) -> Iterator[Work]:
         """None: a checkpoint of this stage is made without a pause."""
@@ -375,6 +416,7 @@ class MergeStage:
 
     def emit(self, version: Version, now: int) -> Emitted:
         """Readings that are due for topics and for views, and parts of roll-ups."""
+        self._follow_registry()
         pending = self.oldest()
         self.sequence = version.sequence
         self.is_touched = False

@@ -1,5 +1,6 @@
 """A state is read back as it was written, by its format; what is of no use any more leaves a part at a time."""
 
+from decimal import Decimal
 from types import SimpleNamespace
 
 import msgspec
@@ -50,14 +51,14 @@ def decision():
 def busy_machine(partitions=2, **options):
     """A pipeline that has seen something of everything."""
     machine = Machine(partitions, models=("linear", "markov"), trusts_keys=False, **options)
-    machine.campaign_registry.register("c", Campaign("c", channel="search"))
+    machine.campaign_registry.register("c", Campaign("c", channel="search", other_cost=Decimal(1)))
     for p in range(partitions):
         machine.merge(p).refresh("c")
     for n in range(4):
         at = T0 + n * MINUTE
         common = {"event_id": f"e{n}", "occurred_at": at, "campaign_id": "c", "visitor_id": "v"}
         machine.produce_to(n % partitions, topics.CLICKS, None, {**common, "cost": "1"}, at)
-        machine.produce(topics.IMPRESSIONS, "v", common, at)
+        machine.produce(topics.IMPRESSIONS, "v", {**common, "cost": "1", "currency": "USD"}, at)
         machine.produce(topics.LEADS, "v", {**common, "lead_id": f"l{n}"}, at)
         order = {**common, "order_id": f"o{n}", "revenue": "9", "customer_id": "k"}
         machine.produce_to(n % partitions, topics.ORDERS, "other", order, at)

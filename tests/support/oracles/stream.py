@@ -1,6 +1,7 @@
 """What the view ``declared`` must show after a stream of source records, by sorting and grouping all of it.
 
-Holds for records that are valid and not too late; a record in a currency without a rate does not count.
+Holds for records that are valid and not too late. What clicks and impressions cost in a currency without a rate is worth
+nothing; an order or a report in such a currency does not count.
 """
 
 from collections import defaultdict
@@ -24,6 +25,8 @@ from tests.support.oracles.reports import Version, pieces
 
 Record = dict[str, Any]
 NO_CAMPAIGN = "(none)"
+ADS = {"ad-impressions": "impressions", "ad-clicks": "clicks"}
+MINUTE = 60_000
 STAGES = ("lead", "mql", "sql")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -57,10 +60,13 @@ class Stream:
         self.reporting = reporting_currency
         self.campaigns = {r["campaign_id"]: r for topic, r in records if topic == "campaigns"}
         self.rates = [r for topic, r in records if topic == "fx-rates"]
+        self._versions: dict[str | None, list[Record]] = defaultdict(list)
+        for each in (r for topic, r in records if topic == "campaigns"):
+            self._versions[each["campaign_id"]].append({"valid_from": -(10**18)} | each)
         self._records = records
 
     def of(self, topic: str) -> list[Record]:
-        """Records of a topic in their order, the first of each event_id, those with an unknown currency left out.
+        """Records of a topic in their order, the first of each event_id, orders and reports with an unknown currency left out.
 
         A report is told from its repetitions by all it says.
         """
@@ -71,28 +77,40 @@ class Stream:
         return list(first.values())
 
     def log(self, topic: str) -> list[Record]:
-        """Records of a topic in their order, those with an unknown currency left out."""
+        """Records of a topic in their order, orders and reports with an unknown currency left out."""
         return [
-            record for name, record in self._records if name == topic and self.rate_of(record) is not None
+            record
+            for name, record in self._records
+            if name == topic and (topic in ADS or self.rate_of(record) is not None)
         ]
 
     def rate_of(self, record: Record, at: int | None = None) -> Fraction | None:
-        """Rate of a record's currency at its time, or at another; 1 for the reporting currency."""
-        known = self.campaigns.get(record.get("campaign_id"), {})
-        currency = record.get("currency") or known.get("currency") or self.reporting
+        """Rate of a record's currency in the minute of its time, or of another; 1 for the reporting currency."""
+        at = instant(record.get("occurred_at", record.get("period_start"))) if at is None else at
+        end = at // MINUTE * MINUTE + MINUTE
+        currency = record.get("currency") or self.currency_of(record.get("campaign_id"), end)
         if currency == self.reporting:
             return Fraction(1)
-        at = instant(record.get("occurred_at", record.get("period_start"))) if at is None else at
-        valid = [r for r in self.rates if r["currency"] == currency and instant(r["valid_from"]) <= at]
+        valid = [r for r in self.rates if r["currency"] == currency and instant(r["valid_from"]) < end]
         return Fraction(str(max(valid, key=lambda r: instant(r["valid_from"]))["rate"])) if valid else None
 
+    def currency_of(self, campaign: str | None, end: int) -> str:
+        """The currency of a campaign in the minute that ends at an instant."""
+        began = [
+            (instant(each["valid_from"]), place, each)
+            for place, each in enumerate(self._versions.get(campaign, ()))
+            if instant(each["valid_from"]) < end
+        ]
+        return (max(began)[2].get("currency") if began else None) or self.reporting
+
+    def worth(self, record: Record, field: str, at: int | None = None) -> Fraction:
+        """An amount in micros of the reporting currency at the rate of its time or of another, not rounded."""
+        amount, rate = record.get(field), self.rate_of(record, at)
+        return Fraction(Decimal(str(amount or 0))) * 1_000_000 * (rate or 0)
+
     def micros(self, record: Record, field: str, at: int | None = None) -> int:
-        """An amount in micros of the reporting currency, rounded half-even once (Python's round), at the rate of its time or another."""
-        amount = record.get(field)
-        rate = self.rate_of(record, at)
-        return (
-            0 if amount is None or rate is None else round(Fraction(Decimal(str(amount))) * 1_000_000 * rate)
-        )
+        """The same, rounded half-even once (Python's round)."""
+        return round(self.worth(record, field, at))
 
     def uses_reports(self, campaign: str) -> bool:
         return self.campaigns.get(campaign, {}).get("cost_basis") == "reports"
@@ -112,6 +130,8 @@ def expected(records: list[tuple[str, Record]], reporting_currency: str = "EUR")
     for conversion in conversions(stream):
         for part in conversion.parts:
             count(cells, part.campaign, part.at, **part.sums)
+    for held in cells.values():
+        held["spend_micros"] = round(held["spend_micros"] or 0)
     _unknowable(cells, stream)
     return cells
 
@@ -127,10 +147,11 @@ def _moment(record: Record) -> tuple[int, str]:
 
 
 def _ads(cells: Expected, stream: Stream) -> None:
-    for topic, field in (("ad-impressions", "impressions"), ("ad-clicks", "clicks")):
+    for topic, field in ADS.items():
         for record in stream.of(topic):
             if not stream.uses_reports(record["campaign_id"]):
-                sums = {field: 1, "spend_micros": stream.micros(record, "cost")}
+                # Costs add up exactly, and each sum is rounded once.
+                sums: Any = {field: 1, "spend_micros": stream.worth(record, "cost")}
                 count(cells, record["campaign_id"], instant(record["occurred_at"]), **sums)
 
 

@@ -25,7 +25,7 @@ def spent(campaign_registry: CampaignRegistry, *clicks: tuple[str, str | None]) 
         records.append(Record(offset, NOW, None, text.encode()))
     intake.process(topics.CLICKS, records, NOW)
     return {
-        name: tally.spend_micros
+        name: tally.spend_micros + tally.default_spend_micros
         for (name, resolution, _), tally in intake.panes.tallies.items()
         if resolution == TOTAL
     }

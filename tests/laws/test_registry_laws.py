@@ -1,0 +1,171 @@
+"""What a record is worth follows from its event time: any interleaving of registries and sources ends with the same figures.
+
+registry   USD 0.9 ─────────────── c is paid in USD ──────── USD 0.8 from minute 40 ── USD 0.9 was 0.95
+sources    ──── clicks ── crash ──────────── clicks ─────────────────── late clicks ─────────────────
+"""
+
+from decimal import Decimal
+
+from hypothesis import HealthCheck, given
+from hypothesis import strategies as st
+
+from metrics.entities.campaigns import CampaignRegistry
+from metrics.records.events import Campaign
+from metrics.values.time import DAY, HOUR, MINUTE, QUARTER
+from streams import topics
+from tests.laws.facts import T0, Fact, amounts
+from tests.laws.machine import INTAKE, MERGE, Machine
+from tests.laws.test_pipeline_laws import crashes, given_out
+from tests.support.examples import examples
+from tests.support.oracles import stream
+
+#: Every record is appended after all event times.
+APPENDED = T0 + 101 * MINUTE
+CAMPAIGNS = ("c0", "c1")
+rates = st.tuples(
+    st.just("rate"),
+    st.sampled_from(["USD", "GBP"]),
+    st.sampled_from([T0 - HOUR, T0 + 7 * MINUTE, T0 + 7 * MINUTE + 31_000, T0 + 40 * MINUTE]),
+    st.sampled_from([None, "0.9", "0.95", "0.8765432109876", "1.25"]),
+)
+registrations = st.tuples(
+    st.just("campaign"),
+    st.sampled_from(CAMPAIGNS),
+    st.sampled_from([None, T0 + 20 * MINUTE, T0 + 30 * MINUTE]),
+    st.sampled_from([None, "EUR", "USD", "GBP"]),
+)
+moments = st.integers(0, 100 * MINUTE).map(lambda at: T0 + at)
+
+
+@st.composite
+def clicks(draw, times=moments):
+    person = draw(st.integers(0, 3))
+    value = {"event_id": f"e{draw(st.integers(0, 10**6))}", "occurred_at": draw(times)}
+    value |= {"campaign_id": draw(st.sampled_from(CAMPAIGNS)), "cost": draw(amounts)}
+    value |= {"currency": draw(st.sampled_from([None, None, "EUR", "USD", "GBP"]))}
+    return Fact(draw(st.sampled_from([topics.CLICKS, topics.IMPRESSIONS])), f"v{person}", value)
+
+
+class Registries:
+    """Registry topics as tables: the newest record of each key."""
+
+    def __init__(self, registry):
+        self.registry = registry
+        self.rates = {}
+        self.campaigns = {}
+
+    def take(self, kind, name, valid_from, value):
+        if kind == "rate":
+            self.rates[name, valid_from] = value
+            self.registry.set_rate(name, valid_from, None if value is None else Decimal(value))
+            return
+        self.campaigns.setdefault(name, {})[valid_from] = Campaign(
+            name, currency=value, valid_from=valid_from
+        )
+        self.registry.set_records(name, list(self.campaigns[name].values()))
+
+    def records(self):
+        """What the oracle is told; of a rate 12 decimals count."""
+        found = [
+            ("fx-rates", {"currency": name, "valid_from": at, "rate": f"{Decimal(rate):.12f}"})
+            for (name, at), rate in self.rates.items()
+            if rate is not None
+        ]
+        for name, versions in self.campaigns.items():
+            for at, each in versions.items():
+                record = {"campaign_id": name, "currency": each.currency}
+                found.append(("campaigns", record if at is None else {**record, "valid_from": at}))
+        return found
+
+
+partitions = st.integers(0, 1)
+steps = st.one_of(
+    st.tuples(st.just("read"), st.sampled_from(topics.SOURCES), partitions, st.integers(1, 9)),
+    st.tuples(st.just("follow"), partitions, st.integers(1, 5)),
+    st.tuples(
+        st.just("checkpoint"), st.sampled_from([INTAKE, MERGE]), partitions, st.one_of(st.none(), crashes)
+    ),
+    st.tuples(st.just("open"), st.sampled_from([INTAKE, MERGE]), partitions, st.one_of(st.none(), crashes)),
+    rates,
+    registrations,
+)
+
+
+def drive(machine, registries, some):
+    for name, *arguments in some:
+        if name in ("rate", "campaign"):
+            registries.take(name, *arguments)
+        else:
+            getattr(machine, name)(*arguments)
+
+
+def wanted(registries, facts):
+    cells = stream.expected(registries.records() + [(fact.topic, fact.value) for fact in facts])
+    found = {key: {name: value or 0 for name, value in sums.items()} for key, sums in cells.items()}
+    return {key: sums for key, sums in found.items() if any(sums.values())}
+
+
+def uncertain(machine):
+    """Campaigns whose newest total says that it is not sure."""
+    return {
+        key[0] for key, each in machine.last().items() if key[1] == "total" and each["has_uncertain_amounts"]
+    }
+
+
+@examples(2, HealthCheck.too_slow, HealthCheck.data_too_large)
+@given(st.lists(clicks(), max_size=25), st.lists(steps, max_size=40))
+def test_any_interleaving_of_registries_and_sources_ends_with_the_same_figures_whatever_crashes(facts, some):
+    machine = Machine(2, CampaignRegistry("EUR"))
+    registries = Registries(machine.campaign_registry)
+    for fact in facts:
+        machine.produce(fact.topic, fact.key, fact.value, APPENDED)
+    drive(machine, registries, some)
+    machine.settle()
+    assert given_out(machine) == wanted(registries, facts)
+    machine.check_books()
+    of_no_rate = {
+        fact.value["campaign_id"]
+        for fact in facts
+        if stream.Stream(registries.records(), "EUR").rate_of(fact.value) is None
+    }
+    assert uncertain(machine) == of_no_rate
+
+
+#: An instant of the first 60 days, by the quarter of an hour.
+quarters = st.integers(0, 60 * DAY // QUARTER).map(lambda each: T0 + each * QUARTER)
+
+
+@examples(0.6, HealthCheck.too_slow, HealthCheck.data_too_large)
+@given(
+    st.lists(clicks(st.integers(0, 60 * DAY).map(lambda at: T0 + at)), max_size=25),
+    st.lists(
+        st.tuples(quarters, st.integers(0, 28 * QUARTER), st.sampled_from(["0.9", "1.1", "0.333333"])),
+        max_size=6,
+    ),
+    st.lists(st.tuples(st.sampled_from(CAMPAIGNS), st.sampled_from([None, "USD"])), max_size=3),
+)
+def test_rates_and_registrations_that_come_days_late_give_the_same_totals(
+    facts, late_rates, late_registrations
+):
+    """A rate that begins with a quarter of an hour may come hours late; a campaign that is paid in one rate's time, at any time."""
+    machine = Machine(2, CampaignRegistry("EUR"))
+    registries = Registries(machine.campaign_registry)
+    registries.take("rate", "USD", 0, "0.5")
+    registries.take("rate", "GBP", 0, "1.5")
+    coming = sorted((at + delay, at, value) for at, delay, value in late_rates)
+    for fact in sorted(facts, key=lambda each: each.value["occurred_at"]):
+        now = fact.value["occurred_at"]
+        while coming and coming[0][0] <= now:
+            _, at, value = coming.pop(0)
+            registries.take("rate", "GBP", at, value)
+            machine.tick()
+        machine.produce(fact.topic, fact.key, fact.value, now)
+        machine.run()
+        machine.open(INTAKE, 0)
+    for _, at, value in coming:
+        registries.take("rate", "GBP", at, value)
+    for name, currency in late_registrations:
+        registries.take("campaign", name, None, currency)
+    machine.settle()
+    totals = {key: sums for key, sums in given_out(machine).items() if key[1] == "total"}
+    assert totals == {key: sums for key, sums in wanted(registries, facts).items() if key[1] == "total"}
