@@ -14,7 +14,7 @@ from streams.stages.merge.stage import MergeStage
 from streams.topics import PARTIALS
 from streams.transport import batch_consumer
 
-FILE = Path(os.environ["STANDSTILL"])
+FILE = Path(os.environ.get("STANDSTILL", "/nowhere"))
 _FOR_S = 3_600
 
 

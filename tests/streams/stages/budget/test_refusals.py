@@ -73,11 +73,12 @@ def test_absurd_sums_end_nothing(window, figure):
     sums = READING["sums"] | dict.fromkeys(("spend_micros", "revenue_micros", "leads"), figure)
     absurd = READING | {"window": window, "window_start": start, "sums": sums, "revision": 1 << 70}
     store.stage.take(topics.CAMPAIGN_KPIS, 0, [record(absurd)])
+    again = board_of(1)
     for at in (NOW, NOW + 3_600_000):
         made = store.checkpoint(at)
+        again.restore(made.entries)
         store.confirm(made.sequence)
-    again = board_of(1)
-    again.restore(made.entries)
+    again.take_over()
 
 
 def test_a_record_at_which_a_step_fails_is_found_refused_and_the_others_count(monkeypatch):
