@@ -1,6 +1,7 @@
-"""The command line: ``roistream demo | worker | topics | replay | erase | tail | board | backtest | status | explain | doctor``."""
+"""The command line: ``roistream demo | worker | topics | replay | ingest | erase | tail | board | backtest | doctor``."""
 
 from collections.abc import Callable
+from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +18,7 @@ app = typer.Typer(
     name="roistream",
     help="Real-time KPI processor for marketing spend. Settings are ROISTREAM_* variables; see the README.",
     no_args_is_help=True,
+    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -137,6 +139,47 @@ def replay(
     )
 
 
+class _Protocol(StrEnum):
+    SINGER = "singer"
+    AIRBYTE = "airbyte"
+
+
+@app.command()
+def ingest(
+    protocol: Annotated[_Protocol, typer.Argument(help="How the connector speaks.")],
+    mapping: Annotated[str, typer.Option(help="A TOML file, or a built-in mapping.")],
+    command: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="After --: the connector and its arguments; without: its lines on standard input."
+        ),
+    ] = None,
+    connection: Annotated[
+        str | None, typer.Option(help="Name under which its state is kept; without: the mapping's.")
+    ] = None,
+    stream: Annotated[list[str], typer.Option(help="Only this stream; may be given several times.")] = [],  # noqa: B006
+    every: Annotated[str | None, typer.Option(help="Run again after so long, such as 15m.")] = None,
+    print_state: Annotated[
+        bool, typer.Option("--print-state", help="Write the kept state, run nothing.")
+    ] = False,
+) -> None:
+    """Run a Singer tap or an Airbyte source, map what it says, and keep where it stands."""
+    from streams.ingest.run import run  # noqa: PLC0415
+
+    _with_settings(
+        lambda settings: run(
+            settings,
+            protocol.value,
+            mapping,
+            command or [],
+            connection=connection,
+            streams=stream,
+            every=every,
+            shows_state=print_state,
+        )
+    )
+
+
 @app.command()
 def mappings(
     name: Annotated[str | None, typer.Argument(help="Show this mapping, or: suggest.")] = None,
@@ -153,14 +196,11 @@ def erase(
     visitor: Annotated[str | None, typer.Option(help="The visitor_id of the person.")] = None,
     customer: Annotated[str | None, typer.Option(help="Their customer_id.")] = None,
     lead: Annotated[str | None, typer.Option(help="Their lead_id.")] = None,
-    source: Annotated[
-        str | None, typer.Option(help="The source of that lead, where its records name one.")
-    ] = None,
 ) -> None:
     """Forget a person, by all ids of theirs that you know: touches, links, paths. Figures stay."""
     from streams.commands.erase import run  # noqa: PLC0415
 
-    _with_settings(lambda settings: run(settings, visitor, customer, lead, source))
+    _with_settings(lambda settings: run(settings, visitor, customer, lead))
 
 
 @app.command()
@@ -214,29 +254,6 @@ def backtest(
         return history.run(settings, path, policies, as_json=as_json)
 
     _with_settings(start)
-
-
-@app.command()
-def status(
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-) -> None:
-    """One screen: workers, how old figures are, what waits, what needs attention. Exit code 1: something holds figures up."""
-    from streams.commands import status as command  # noqa: PLC0415
-
-    _with_settings(lambda settings: command.status(settings, as_json=as_json))
-
-
-@app.command()
-def explain(
-    campaign: Annotated[str, typer.Argument(help="The campaign's id.")],
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print card and readings as one JSON object.")
-    ] = False,
-) -> None:
-    """Say why a campaign stands where it stands, and what its figures are made of."""
-    from streams.commands import status as command  # noqa: PLC0415
-
-    _with_settings(lambda settings: command.explain(settings, campaign, as_json=as_json))
 
 
 @app.command()

@@ -16,6 +16,8 @@ BUDGET_ALERTS = "budget-alerts"
 CAMPAIGN_KPIS = "campaign-kpis"
 ROLLUP_KPIS = "rollup-kpis"
 DEAD_LETTERS = "dead-letters"
+#: Internal: where each connector stands, by connection, from ingest to ingest.
+INGEST_STATE = "ingest-state"
 BUDGET_ACTIONS = "budget-actions"
 #: Internal: whole values of panes, from intake to merge, partitioned by campaign; of roll-ups, from merge to merge.
 PARTIALS = "roistream-partials"
@@ -77,6 +79,7 @@ def specs(prefix: str, partitions: int) -> list[TopicSpec]:
         (CAMPAIGN_KPIS, partitions, week),
         (ROLLUP_KPIS, partitions, week),
         (DEAD_LETTERS, partitions, week),
+        (INGEST_STATE, 1, {**compacted, **large}),
         (BUDGET_ACTIONS, partitions, {}),
         (PARTIALS, partitions, {**week, **large}),
         (REKEYED, partitions, {**week, **large}),

@@ -31,6 +31,7 @@ INTERNAL = {
     topics.PARTIALS,
     topics.REKEYED,
     topics.BUDGET_ALERTS,
+    topics.INGEST_STATE,
     topics.INTAKE_CHANGELOG,
     topics.MERGE_CHANGELOG,
     topics.CONTROLLER_CHANGELOG,

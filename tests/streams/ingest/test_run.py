@@ -1,0 +1,156 @@
+"""``roistream ingest`` on a broker: whoever is killed, no record is lost, none is new twice, and no state is ahead."""
+
+import io
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+
+import pytest
+from kafka import KafkaConsumer, TopicPartition
+
+from streams import topics
+from streams.ingest.run import EXIT_DONE, EXIT_FAILED, EXIT_REFUSED, run
+from streams.ingest.state_store import kept_state
+from streams.transport.topic_admin import ensure_topics
+
+MAPPING = """
+description = "orders"
+[columns]
+at = "time"
+amount = "number"
+[[select]]
+topic = "orders"
+files = ["orders"]
+key = ["order_id"]
+id = ["order_id"]
+sql = "SELECT rows.id AS order_id, rows.at AS occurred_at, amount AS revenue FROM rows"
+"""
+#: Says an order at a time from where it stood, and where it stands after every seventh.
+TAP = """
+import argparse, json, sys, time
+parser = argparse.ArgumentParser()
+for name in ("--state", "--count", "--pause", "--fail"):
+    parser.add_argument(name)
+said = parser.parse_args()
+at = json.load(open(said.state))["at"] if said.state else 0
+print(json.dumps({"type": "SCHEMA", "stream": "orders", "schema": {}, "key_properties": ["id"]}))
+for number in range(at, int(said.count)):
+    print('{"type":"RECORD","stream":"orders","record":{"id":%d,"at":"2026-06-01T00:00:00Z","amount":0.10}}' % number)
+    if number % 7 == 6:
+        print(json.dumps({"type": "STATE", "value": {"at": number + 1}}))
+    sys.stdout.flush()
+    time.sleep(float(said.pause or 0))
+print(json.dumps({"type": "STATE", "value": {"at": int(said.count)}}))
+sys.exit(int(said.fail or 0))
+"""
+
+
+@pytest.fixture
+def settings(broker, settings_for):
+    settings = settings_for(broker)
+    ensure_topics(settings, create=True)
+    return settings
+
+
+@pytest.fixture
+def tap(tmp_path):
+    (tmp_path / "shop.toml").write_text(MAPPING)
+    (tmp_path / "tap.py").write_text(TAP)
+    return tmp_path / "shop.toml", [sys.executable, str(tmp_path / "tap.py")]
+
+
+def orders(settings):
+    name = settings.topic(topics.ORDERS)
+    consumer = KafkaConsumer(bootstrap_servers=settings.bootstrap, enable_auto_commit=False)
+    partitions = [TopicPartition(name, number) for number in range(settings.partitions)]
+    consumer.assign(partitions)
+    consumer.seek_to_beginning()
+    ends = consumer.end_offsets(partitions)
+    found = []
+    while any(consumer.position(partition) < end for partition, end in ends.items()):
+        found += [
+            json.loads(record.value) for batch in consumer.poll(timeout_ms=500).values() for record in batch
+        ]
+    consumer.close()
+    return found
+
+
+def stands_at(settings):
+    kept = kept_state(settings, "shop")
+    return 0 if kept is None else json.loads(kept)["at"]
+
+
+def test_a_second_run_goes_on_where_the_first_stood(settings, tap, capsys):
+    mapping, command = tap
+    assert run(settings, "singer", mapping, [*command, "--count", "10"]) == EXIT_DONE
+    assert stands_at(settings) == 10
+    assert run(settings, "singer", mapping, [*command, "--count", "15"]) == EXIT_DONE
+    assert sorted(int(order["order_id"]) for order in orders(settings)) == list(range(15))
+    assert "orders: 5 records" in capsys.readouterr().err
+    run(settings, "singer", mapping, [], shows_state=True)
+    assert json.loads(capsys.readouterr().out) == {"at": 15}
+
+
+def test_a_connector_that_fails_keeps_what_it_said_and_says_so(settings, tap, capsys):
+    mapping, command = tap
+    assert run(settings, "singer", mapping, [*command, "--count", "8", "--fail", "3"]) == EXIT_FAILED
+    assert "the connector ended with code 3" in capsys.readouterr().err
+    assert (len(orders(settings)), stands_at(settings)) == (8, 8)
+
+
+def test_lines_on_standard_input_are_read_and_what_is_refused_changes_the_exit_code(
+    settings, tap, monkeypatch
+):
+    lines = b'{"type":"RECORD","stream":"orders","record":{"id":1,"at":"2026-06-01","amount":"many"}}\nno message\n'
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(lines)))
+    assert run(settings, "singer", tap[0], []) == EXIT_REFUSED
+
+
+@pytest.mark.parametrize(
+    ("command", "options", "said"),
+    [
+        (["no-such-tap"], {}, "no-such-tap cannot be started"),
+        ([], {"every": "15m"}, "--every needs a command"),
+        (["tap"], {"every": "often"}, "is not a duration"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_a_sentence(settings, tap, capsys, command, options, said):
+    assert run(settings, "singer", tap[0], command, **options) == EXIT_FAILED
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.verify) for seed in (1, 2))])
+def test_killed_at_any_line_it_loses_nothing_and_its_state_is_never_ahead(settings, tap, seed):
+    mapping, command = tap
+    count, rng = 120, random.Random(seed)
+    environment = os.environ | {
+        "ROISTREAM_BROKER": settings.broker,
+        "ROISTREAM_TOPIC_PREFIX": settings.topic_prefix,
+        "ROISTREAM_PARTITIONS": str(settings.partitions),
+    }
+    arguments = ["ingest", "singer", "--mapping", str(mapping), "--", *command, "--count", str(count)]
+    kills = 0
+    while kills < 4:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "streams", *arguments, "--pause", "0.02"],
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        began, before = time.monotonic(), len(orders(settings))
+        while len(orders(settings)) == before and process.poll() is None and time.monotonic() - began < 60:
+            time.sleep(0.05)
+        time.sleep(rng.uniform(0, 1.5))
+        process.kill()
+        process.wait()
+        kills += 1
+        written = {int(order["order_id"]) for order in orders(settings)}
+        assert set(range(stands_at(settings))) <= written
+    assert run(settings, "singer", mapping, [*command, "--count", str(count)]) == EXIT_DONE
+    found = orders(settings)
+    assert {int(order["order_id"]) for order in found} == set(range(count))
+    assert len({order["event_id"] for order in found}) == count  # what came twice has its id
+    assert stands_at(settings) == count
