@@ -13,7 +13,7 @@ from metrics.entities.campaigns import CampaignRegistry
 from metrics.records.events import Campaign
 from metrics.values.time import DAY, HOUR, MINUTE, QUARTER
 from streams import topics
-from tests.laws.facts import T0, Fact, amounts
+from tests.laws.facts import T0, Fact, amounts, orders, reports
 from tests.laws.machine import INTAKE, MERGE, Machine
 from tests.laws.test_pipeline_laws import crashes, given_out
 from tests.support.examples import examples
@@ -169,3 +169,62 @@ def test_rates_and_registrations_that_come_days_late_give_the_same_totals(
     machine.settle()
     totals = {key: sums for key, sums in given_out(machine).items() if key[1] == "total"}
     assert totals == {key: sums for key, sums in wanted(registries, facts).items() if key[1] == "total"}
+
+
+#: What is spread over time goes by the watermark of a reading, and makes none by itself; so there is none of it here.
+whole_registrations = st.tuples(
+    st.sampled_from(CAMPAIGNS),
+    st.sampled_from([None, T0 + HOUR, T0 + DAY]),
+    st.sampled_from(["events", "reports"]),
+    st.sampled_from([None, "10", "0.5"]),
+)
+
+
+def register(versions, machine, registration):
+    name, since, basis, cost = registration
+    other_cost = None if cost is None else Decimal(cost)
+    record = Campaign(name, valid_from=since, cost_basis=basis, other_cost=other_cost)
+    versions.setdefault(name, {})[since] = record
+    machine.campaign_registry.set_records(name, list(versions[name].values()))
+
+
+def readings(machine):
+    """What the newest readings of all windows say."""
+    return {
+        key: (each["sums"], each["other_basis"], each["kpis"], each["spread_ratio"], each["channel"])
+        for key, each in machine.last().items()
+    }
+
+
+def _in_euros(fact):
+    return fact._replace(value={**fact.value, "currency": "EUR"})
+
+
+#: Records of sources, then registrations; a checkpoint of merge may crash between both.
+rounds = st.tuples(
+    st.lists(st.one_of(clicks(), reports().map(_in_euros), orders().map(_in_euros)), max_size=5),
+    st.lists(whole_registrations, max_size=2),
+    st.one_of(st.none(), crashes),
+)
+
+
+@examples(1, HealthCheck.too_slow, HealthCheck.data_too_large)
+@given(st.lists(rounds, max_size=4))
+def test_a_campaign_that_is_registered_late_has_the_figures_of_one_that_was_registered_first(some):
+    """Also in windows that were final before: these are corrected."""
+    late, first = (Machine(2, CampaignRegistry("EUR"), rollups=()) for _ in range(2))
+    versions, same = {}, {}
+    for _, registrations, _ in some:
+        for registration in registrations:
+            register(same, first, registration)
+    for facts, registrations, crash in some:
+        for machine in (late, first):
+            for fact in facts:
+                machine.produce(fact.topic, fact.key, fact.value, APPENDED)
+            machine.settle()
+        for registration in registrations:
+            register(versions, late, registration)
+        late.checkpoint(MERGE, 0, crash)
+    for machine in (late, first):
+        machine.settle()
+    assert readings(late) == readings(first)
