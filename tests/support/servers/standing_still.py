@@ -40,8 +40,7 @@ def process(self: MergeStage, records: Any) -> None:
     _process(self, records)
 
 
-batch_consumer._drain = drain
-MergeStage.process = process  # type: ignore[method-assign]
-
 if __name__ == "__main__":
+    batch_consumer._drain = drain
+    MergeStage.process = process  # type: ignore[method-assign]
     main()
