@@ -27,7 +27,13 @@ _KAFKA_DEFAULTS = {
     "message.timestamp.type": "CreateTime",
     "max.message.bytes": "1048588",
     "retention.ms": str(WEEK_MS),
+    "segment.bytes": str(1024**3),
+    "segment.ms": str(WEEK_MS),
+    "max.compaction.lag.ms": str(2**63 - 1),
+    "compression.type": "producer",
 }
+#: What may be less: logs are then cleaned sooner.
+_AT_MOST = frozenset({"segment.bytes", "segment.ms", "max.compaction.lag.ms"})
 _VISIBLE_WITHIN_MS = 30_000
 
 Kind = Literal["missing", "partitions", "replication", "config", "cleanup"]
@@ -117,6 +123,10 @@ def _is_enough(name: str, actual: str, wanted: str) -> bool:
         return actual == "-1" or int(actual) >= int(wanted)
     if name == "max.message.bytes":
         return int(actual) >= int(wanted)
+    if name in _AT_MOST:
+        return int(actual) <= int(wanted)
+    if name == "compression.type":
+        return actual not in {"producer", "uncompressed"}
     return actual == wanted
 
 
