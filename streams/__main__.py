@@ -1,4 +1,4 @@
-"""The command line: ``roistream demo | worker | topics | replay | ingest | erase | tail | board | backtest | doctor``."""
+"""The command line: ``roistream demo | worker | topics | replay | ingest | erase | tail | board | backtest | recover | doctor``."""
 
 from collections.abc import Callable
 from enum import StrEnum
@@ -254,6 +254,28 @@ def backtest(
         return history.run(settings, path, policies, as_json=as_json)
 
     _with_settings(start)
+
+
+@app.command()
+def recover(
+    accept: Annotated[
+        bool,
+        typer.Option("--accept", help="Go on with the logs as they are; after a restore from backup too."),
+    ] = False,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Forget what is kept, and compute everything from the sources.")
+    ] = False,
+    from_what_is_left: Annotated[
+        bool,
+        typer.Option("--from-what-is-left", help="With --rebuild: though the sources have lost records."),
+    ] = False,
+) -> None:
+    """Say what differs between what is kept and the logs it was made from; mend it, while no worker runs."""
+    from streams.commands.recover import run  # noqa: PLC0415
+
+    _with_settings(
+        lambda settings: run(settings, accept=accept, rebuild=rebuild, from_what_is_left=from_what_is_left)
+    )
 
 
 @app.command()

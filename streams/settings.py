@@ -301,6 +301,11 @@ class Settings(BaseSettings):
         names = {name for name, change in SETTING_CHANGES.items() if change.kind != "free"}
         return self.model_dump(mode="json", include=names)
 
+    @property
+    def group(self) -> str:
+        """The workers' consumer group as Kafka has it."""
+        return f"{self.topic_prefix}{self.group_id}"
+
     def topic(self, name: str) -> str:
         """Full name of a topic."""
         return self.topic_prefix + name

@@ -14,7 +14,7 @@ from typing import Any, Literal, NoReturn
 
 from metrics.entities.campaigns import CampaignRegistry
 from metrics.exposition import Exposition
-from metrics.values.errors import RoistreamError
+from metrics.values.errors import RoistreamError, StateError
 from streams.process import log_to_stderr, now_ms, stop_signals
 from streams.runtime.kernel_warmup import warm_up
 from streams.runtime.partition_tasks import Ports
@@ -31,6 +31,7 @@ from streams.sinks.redis_board import BoardViews
 from streams.sinks.redis_readings import RedisViews
 from streams.sinks.redis_status import WorkerStatus, WorkerStatusViews
 from streams.stages.budget.stage import RefusedRecord
+from streams.transport.checkpoint_writer import CheckpointError
 from streams.transport.faust_app import make_app
 from streams.transport.instance_identity import claimed
 from streams.transport.log_offsets import LogEnds
@@ -53,7 +54,9 @@ _BROKER_ANSWERS_WITHIN_S = 5
 
 def die(error: BaseException) -> NoReturn:
     """End the process at once: after an unconfirmed write nothing may be written (D4)."""
-    log.critical("%s The worker ends; started again it goes on from the last checkpoint.", error)
+    is_refused = isinstance(error, StateError) and not isinstance(error, CheckpointError)
+    after = "" if is_refused else "; started again it goes on from the last checkpoint"
+    log.critical("%s The worker ends%s.", error, after)
     _leave(_EXIT_FAILED)
 
 
@@ -129,6 +132,8 @@ class Worker:
         self.processor.sinks += [
             sink for sink in (self.source, self.views, self.board_views) if sink is not None
         ]
+        if self.views is not None:
+            self.processor.shown, self.processor.has_looked = self.views.shown_up_to, self.views.has_looked
         self.exposition = Exposition(self.source, settings.max_campaign_series)
         self.http = HttpServer(settings.http_host, settings.http_port, self._metrics, self._readiness)
 
@@ -267,7 +272,8 @@ class Worker:
         settings = self.settings
         if settings.redis_url is None:
             return None
-        return RedisViews(settings.redis_url.get_secret_value(), settings.redis_ttl, self._show_all)
+        url = settings.redis_url.get_secret_value()
+        return RedisViews(url, settings.redis_ttl, self._show_all, deployment=settings.topic_prefix)
 
     def _board_redis(self) -> BoardViews | None:
         settings = self.settings
@@ -288,6 +294,10 @@ class Worker:
         return WorkerStatus(name, facts["partitions"], dict(self.telemetry.figures_ms), facts["reasons"])
 
     def _show_all(self) -> None:
+        try:
+            self.processor.check_shown()
+        except RoistreamError as error:
+            die(error)
         self.processor.show_all()
 
     def _show_board(self) -> None:

@@ -39,25 +39,3 @@ def check_gap(topic: str, partition: int, offset: int, batch: FetchedBatch) -> N
             f"{topic}-{partition}: records {offset} to {batch.start - 1} were not read; the state goes on at "
             f"{offset} but the broker gave {batch.start}. Restart the worker to read them."
         )
-
-
-def first_offset(topic: str, partition: int, offset: int | None, start: int, end: int) -> int:
-    """Where reading begins: where the state goes on, else at the start of the log.
-
-    Raises:
-        StateError: when the state goes on outside of the log.
-    """
-    if offset is None:
-        return start
-    if offset < start:
-        raise StateError(
-            f"{topic}-{partition}: the log begins at {start}, the state ends at {offset}: {start - offset} "
-            f"records are lost. Lengthen the topic's retention, or start anew with another "
-            f"ROISTREAM_TOPIC_PREFIX and a replay."
-        )
-    if offset > end:
-        raise StateError(
-            f"{topic}-{partition}: the state ends at {offset}, the log already at {end}: the topic is not the "
-            f"one the state was made from. Start anew with another ROISTREAM_TOPIC_PREFIX."
-        )
-    return offset

@@ -3,8 +3,10 @@
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from streams.runtime.idleness import Idleness
+from streams.runtime.lineage import CONTROLLER, INTAKE, MERGE
 from streams.runtime.task import Task
 from streams.stages.budget.stage import BudgetStage, RefusedRecord
 from streams.stages.intake.stage import IntakeStage
@@ -53,3 +55,9 @@ class PartitionTasks:
     board: StateStore[BudgetStage] | None = None
     board_positions: dict[tuple[str, int], int] = field(default_factory=dict)
     running: list[asyncio.Task[None]] = field(default_factory=list)
+
+    @property
+    def stores(self) -> dict[str, StateStore[Any]]:
+        """By stage."""
+        found: dict[str, StateStore[Any]] = {INTAKE: self.intake, MERGE: self.merge}
+        return found if self.board is None else {**found, CONTROLLER: self.board}

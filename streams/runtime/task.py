@@ -54,23 +54,37 @@ class Task:
         self.blocked = 0.0
         #: Offsets read back of the changelog, and its end.
         self.recovery = (0, 0)
+        self._began_at = 0.0
+        self._records_read = 0
 
     async def open(self) -> None:
         """Take the partition over: fence, read the changelog to its end, claim a new epoch (D3, D8b)."""
-        loop = asyncio.get_running_loop()
-        started = loop.time()
+        await self.read()
+        await self.claim()
+
+    async def read(self) -> None:
+        """Fence the partition's old owner, and read the changelog to its end.
+
+        Raises:
+            StateError: when the state cannot be gone on with; nothing is written then.
+        """
+        self._began_at = asyncio.get_running_loop().time()
         await self._writer.start()
-        latest, count = await self._read_back()
+        latest, self._records_read = await self._read_back()
         try:
             self.store.restore(latest.items())
         except StateError as error:
             raise StateError(f"{self._settings.topic(self._changelog)}-{self._partition}: {error}") from error
+
+    async def claim(self) -> None:
+        """Write the first checkpoint of a new epoch."""
         self.store.take_over()
         await self._write()
-        self._telemetry.recovered(loop.time() - started, count)
+        seconds = asyncio.get_running_loop().time() - self._began_at
+        self._telemetry.recovered(seconds, self._records_read)
         log.info(
             "%s-%d: epoch %d, %d records read back in %.1f s",
-            *(self._changelog, self._partition, self.store.epoch, count, loop.time() - started),
+            *(self._changelog, self._partition, self.store.epoch, self._records_read, seconds),
         )
         self.is_open = True
 
@@ -141,6 +155,11 @@ class Task:
                 await self._write()
             else:
                 self.blocked = 0.0
+
+    async def write(self) -> None:
+        """Write a checkpoint, whether anything has changed or not."""
+        async with self._lock:
+            await self._write()
 
     async def relieve(self) -> None:
         """Checkpoint when what has changed has grown heavy."""

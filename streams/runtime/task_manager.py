@@ -1,21 +1,23 @@
 """The task manager: holds the tasks of the partitions assigned here and feeds them batches.
 
-Order of a takeover (D4, D8b): fence, read back, claim, check the offsets against the logs; only then Faust seeks. On revocation
+Order of a takeover (D4, D8b): fence, read back, compare states and logs, claim; only then Faust seeks. On revocation
 every task checkpoints and is given up; state is read back when the partition returns. Any failure in between ends the
 process: an unconfirmed write means no progress.
 """
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from metrics.entities.campaigns import CampaignRegistry
+from metrics.values.errors import StateError
 from streams import topics
 from streams.runtime.budget_inputs import follow
 from streams.runtime.checkpoint_pacing import CheckpointPacing
 from streams.runtime.idleness import Idleness
-from streams.runtime.input_slices import check_gap, first_offset, slices
+from streams.runtime.input_slices import check_gap, slices
 from streams.runtime.key_watch import KeyWatch
+from streams.runtime.lineage import adopt, compare, compare_shown, introduce, refuse
 from streams.runtime.partition_tasks import PartitionTasks, Ports
 from streams.runtime.progress import Progress, Work
 from streams.runtime.stage_factory import StageFactory
@@ -27,7 +29,6 @@ from streams.stages.stage import Stage
 from streams.state.checkpoint import Checkpoint, Sink
 from streams.state.store import StateStore
 from streams.transport.batch_consumer import FetchedBatch
-from streams.transport.log_offsets import bounds
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +73,11 @@ class TaskManager:
         #: The next offset of the registries to read, by full topic name and partition; set from outside, now and then.
         self.registry_positions: Mapping[tuple[str, int], int] = {}
         self._key_watch = KeyWatch()
+        #: Birth and revision up to which views were shown a merge partition; None: unknown.
+        self.shown: Callable[[int], tuple[int, int] | None] = lambda _: None
+        #: Whether the views have been looked at; waits some seconds for them.
+        self.has_looked: Callable[[], Awaitable[bool]] = _has_none
+        self._uncompared: set[int] = set()
         self._taking: asyncio.Task[None] | None = None
 
     # --- taking over and giving up ------------------------------------------------------------------
@@ -124,8 +130,9 @@ class TaskManager:
         tasks = [task for held in fresh.values() for task in held.tasks]
         self.recovering = tasks
         try:
-            await asyncio.gather(*(task.open() for task in tasks))
-            await self._check_offsets(fresh)
+            await asyncio.gather(*(task.read() for task in tasks))
+            await self._check_lineage(fresh)
+            await asyncio.gather(*(task.claim() for task in tasks))
         except BaseException:
             await asyncio.gather(*(task.close() for task in tasks), return_exceptions=True)
             self._released(fresh)
@@ -150,6 +157,7 @@ class TaskManager:
             made.board = self._stages.board(self._merged_to)
             task = self._task(_STAGES[2], made.board, topics.CONTROLLER_CHANGELOG, partition)
             made.tasks = (*tasks, task)
+        introduce(made.stores)
         return made
 
     def _task(self, name: str, store: StateStore[Stage], changelog: str, partition: int) -> Task:
@@ -189,19 +197,29 @@ class TaskManager:
         if not task.cancelled() and task.exception() is not None:
             self._ports.fail(task.exception())  # type: ignore[arg-type]
 
-    async def _check_offsets(self, fresh: Mapping[int, PartitionTasks]) -> None:
-        """Start ≤ offset ≤ end for every source, or stop; an absent partition begins at the start."""
-        names = (*topics.INTAKE_INPUTS, topics.PARTIALS)
-        wanted = [(self.settings.topic(name), partition) for name in names for partition in fresh]
-        for (topic, partition), (start, end) in (await bounds(self.settings, wanted)).items():
-            held = fresh[partition]
-            name = topic.removeprefix(self.settings.topic_prefix)
-            if name == topics.PARTIALS:
-                merge = held.merge.stage
-                merge.offset = first_offset(topic, partition, merge.offset or None, start, end)
-            else:
-                offsets = held.intake.stage.offsets
-                offsets[name] = first_offset(topic, partition, offsets.get(name), start, end)
+    async def _check_lineage(self, fresh: Mapping[int, PartitionTasks]) -> None:
+        """Go on only where the states fit together and to their logs; a log that is new begins at its start."""
+        restored = {partition: held.stores for partition, held in fresh.items()}
+        found = await compare(self.settings, restored)
+        self._uncompared = set() if await self.has_looked() else set(fresh)
+        for partition, held in fresh.items():
+            difference = compare_shown(self.settings, partition, held.merge, self.shown(partition))
+            found.differences.extend([] if difference is None else [(partition, difference)])
+        refuse(found)
+        adopt(self.settings, restored, found.facts)
+
+    def check_shown(self) -> None:
+        """Compare what could not be compared at the takeover, since Redis did not answer then.
+
+        Raises:
+            StateError: when the broker holds an older backup.
+        """
+        waiting, self._uncompared = self._uncompared & self.held.keys(), set()
+        for partition in waiting:
+            shown = self.shown(partition)
+            difference = compare_shown(self.settings, partition, self.held[partition].merge, shown)
+            if difference is not None:
+                raise StateError(difference.sentence)
 
     # --- feeding -----------------------------------------------------------------------------------
 
@@ -223,6 +241,7 @@ class TaskManager:
     async def _take_source(self, held: PartitionTasks, topic: str, batch: FetchedBatch) -> None:
         task, intake = held.tasks[0], held.intake.stage
         check_gap(topic, intake.partition, intake.offsets[topic], batch)
+        held.intake.marks.note(topic, batch.marks)
         telemetry, loop = self.telemetry.stages["intake"], asyncio.get_running_loop()
         for records in slices(topic, batch.records):
             if not task.is_open:
@@ -240,6 +259,7 @@ class TaskManager:
     async def _take_partials(self, held: PartitionTasks, batch: FetchedBatch) -> None:
         task, merge = held.tasks[1], held.merge.stage
         check_gap(topics.PARTIALS, merge.partition, merge.offset, batch)
+        held.merge.marks.note(topics.PARTIALS, batch.marks)
         telemetry, loop = self.telemetry.stages["merge"], asyncio.get_running_loop()
         for record in batch.records:
             if not task.is_open:
@@ -375,3 +395,8 @@ class TaskManager:
     def _merged_to(self, partition: int) -> int | None:
         held = self.held.get(partition)
         return None if held is None else held.merge.stage.clock.watermark
+
+
+async def _has_none() -> bool:
+    """There are no views."""
+    return True

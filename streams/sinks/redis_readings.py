@@ -8,7 +8,8 @@ Those of roll-ups are ``roistream:rollups:<dimension>:<model>:<window>``, on cha
 Beside the keys of the contract it keeps ``roistream:revisions:<model>:<window>``, which holds the
 version of each value as text, because Lua counts in doubles and revisions come near 2^53; and
 ``roistream:views``, a small hash without expiry that names the views and the generation of the data:
-when the generation has changed, somebody emptied Redis. A Redis Cluster is not supported.
+when the generation has changed, somebody emptied Redis. The same hash holds up to which checkpoint Redis was shown each
+partition: a state that ends before it is of an older backup. A Redis Cluster is not supported.
 """
 
 import asyncio
@@ -17,7 +18,7 @@ import logging
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 from redis.asyncio import Redis
@@ -30,12 +31,14 @@ from metrics.records.kpi_reading import CampaignKpi, RollupKpi
 from metrics.values.errors import SettingError
 from streams.sinks import redis_scripts
 from streams.stages.merge.stage import MergeViews
-from streams.state.checkpoint import Checkpoint
+from streams.state.checkpoint import Checkpoint, Version
 
 CHANNEL, ROLLUP_CHANNEL = "roistream:kpis", "roistream:rollups"
 #: Begins the first half of the view of a roll-up: ``rollups:<dimension>:<model>``.
 _ROLLUPS = "rollups:"
 VIEWS = "roistream:views"
+_SHOWN = "shown:"
+_LOOKS_WITHIN_S = 3.0
 #: Values per script call: about 300 KB, a few milliseconds in which Redis serves nobody else.
 CHUNK = 200
 
@@ -70,6 +73,11 @@ def version(birth: int, revision: int) -> str:
     return f"{birth:020d}-{revision:020d}"
 
 
+def shown_field(deployment: str, partition: int) -> str:
+    """The field of ``roistream:views`` that says up to which version Redis was shown a merge partition."""
+    return f"{_SHOWN}{deployment}:{partition}"
+
+
 class RedisViews:
     """Writes readings behind the caller's back; start, offer, stop.
 
@@ -84,6 +92,7 @@ class RedisViews:
         ttl_ms: int,
         on_refill: Callable[[], None],
         *,
+        deployment: str = "",
         poll_seconds: float = 2,
         back_off_seconds: tuple[float, float] = (0.1, 5),
     ) -> None:
@@ -94,6 +103,7 @@ class RedisViews:
             ttl_ms: keys expire that long after the last write.
             on_refill: called on the event loop after each connect and when Redis was emptied; it
                 offers every reading again.
+            deployment: the prefix of the topics, since several deployments may share a Redis.
             poll_seconds: how often a silent Redis is looked at.
             back_off_seconds: first and longest pause between attempts.
 
@@ -114,6 +124,11 @@ class RedisViews:
         #: Archived campaigns still to be removed from Redis, with the versions that were waiting.
         self._removals: dict[str, dict[View, str]] = {}
         self._generation: str | None = None
+        self._deployment = deployment
+        #: By field of ``roistream:views``, what is to be written, and what the last look has found.
+        self._reached: dict[str, str] = {}
+        self._shown: dict[str, str] = {}
+        self._looked = asyncio.Event()
         self._wake = asyncio.Event()
         self._stopping = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -132,6 +147,9 @@ class RedisViews:
         """Take the readings of a checkpoint of merge."""
         views = checkpoint.views
         if isinstance(views, MergeViews):
+            revision = Version(checkpoint.epoch, checkpoint.sequence).revision
+            field = shown_field(self._deployment, checkpoint.partition)
+            self._reached[field] = version(checkpoint.birth, revision)
             self.offer(views.readings, checkpoint.birth)
             self.offer_rollups(views.rollups, checkpoint.birth)
 
@@ -210,12 +228,33 @@ class RedisViews:
         """One exchange: look whether Redis was emptied, remove, write all that waits."""
         self._wake.clear()
         generation, views = await self._look()
+        self._looked.set()
         if generation != self._generation:
             self._on_refill()
             self._generation = generation
         await self._flush_removals(views)
+        reached: dict[Any, Any] = dict(self._reached)
         for view in list(self._pending):
             await self._flush(view)
+        if any(self._shown.get(field) != text for field, text in reached.items()):
+            await self._client.hset(VIEWS, mapping=reached)
+
+    async def has_looked(self, within_s: float = _LOOKS_WITHIN_S) -> bool:
+        """Whether Redis has been looked at, after waiting for it some seconds at most."""
+        await _wait(self._looked, within_s)
+        if not self._looked.is_set():
+            _logger.warning(
+                "Redis does not answer; whether it was shown more than the state knows is compared later."
+            )
+        return self._looked.is_set()
+
+    def shown_up_to(self, partition: int) -> tuple[int, int] | None:
+        """Birth and revision up to which Redis was shown a merge partition, by the last look; None: unknown."""
+        text = self._shown.get(shown_field(self._deployment, partition))
+        if text is None:
+            return None
+        birth, revision = text.split("-")
+        return int(birth), int(revision)
 
     async def _look(self) -> tuple[str, set[View]]:
         """Generation of the data in Redis, which is ours where it had none, and the views it names."""
@@ -224,6 +263,7 @@ class RedisViews:
             pipeline.hgetall(VIEWS)
             _, fields = await pipeline.execute()
         names = (field.removeprefix("view:") for field in fields if field.startswith("view:"))
+        self._shown = {field: text for field, text in fields.items() if field.startswith(_SHOWN)}
         return fields["generation"], {_view(name) for name in names}
 
     async def _flush_removals(self, views: set[View]) -> None:

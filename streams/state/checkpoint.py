@@ -55,6 +55,7 @@ class Checkpoint:
         views: as the stage emitted them.
         partition: of the stage.
         birth: creation time of the state, in epoch ms.
+        epoch: of the owner.
     """
 
     sequence: int
@@ -63,6 +64,7 @@ class Checkpoint:
     views: Any = None
     partition: int = 0
     birth: int = 0
+    epoch: int = 0
 
 
 class Sink(Protocol):

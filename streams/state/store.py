@@ -9,7 +9,7 @@ number of a format, in an order of each stage's own; it is read, and replaced by
 A header counts the records of its state and holds their checksum, so that a log that has lost some of them is refused.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
@@ -18,11 +18,12 @@ from metrics.values.errors import StateError
 from streams.state.checkpoint import Checkpoint, Emitted, Version
 from streams.state.codec import Entry, decode_as, encode, kind_of, state_key
 from streams.state.digest import StateDigest
+from streams.state.lineage import LineageTable, LogMark, Marks, Reached
 from streams.state.table import Restored, Table
 
 FORMAT = 2
 #: What to do about a state that is not whole.
-ANEW = "Figures made of it would be wrong: start anew with another ROISTREAM_TOPIC_PREFIX and a replay."
+ANEW = "Figures made of it would be wrong: stop all workers and run: roistream recover --rebuild (docs/operations.md)."
 #: Of the record that ends each checkpoint.
 HEADER_KEY = state_key("@")
 #: Obsolete records that one checkpoint removes, so that it does not grow with what is removed.
@@ -44,6 +45,9 @@ class Header(msgspec.Struct, Generic[H]):
         stage: the stage's own: offsets, clocks.
         records: how many records the state has, headers apart; None in a header of a build that did not count.
         checksum: of these records.
+        marks: by topic, the record batch up to which it was read (``streams.state.lineage``).
+        others: by stage, what was confirmed of the others of the partition.
+        written: when the checkpoint was made, in epoch ms; 0 of a build that did not say.
     """
 
     format: int
@@ -55,6 +59,9 @@ class Header(msgspec.Struct, Generic[H]):
     stage: H
     records: int | None = None
     checksum: int = 0
+    marks: dict[str, LogMark] = {}
+    others: dict[str, Reached] = {}
+    written: int = 0
 
 
 class _Owner(msgspec.Struct):
@@ -90,6 +97,11 @@ class Stateful(Protocol):
     @property
     def format_1(self) -> Sequence[int | None]:
         """Where a header of format 1 had epoch, sequence, confirmed, partitions and birth; the rest was the stage's part."""
+        ...
+
+    @property
+    def positions(self) -> Mapping[str, int]:
+        """The next offset to read of each topic that is read in order, by short name."""
         ...
 
     @property
@@ -141,13 +153,26 @@ class StateStore(Generic[S_co]):
 
     def __init__(self, stage: S_co, now: int, settings: Table | None = None) -> None:
         self.stage = stage
-        self._tables: tuple[Table, ...] = (*(() if settings is None else (settings,)), *stage.tables)
+        self.lineage = LineageTable()
+        self._tables: tuple[Table, ...] = (
+            *(() if settings is None else (settings,)),
+            *stage.tables,
+            self.lineage,
+        )
         self.epoch = 0
         self.sequence = 0
         self.confirmed = 0
         self.birth = now
         self._is_claimed = False
         self._digest = StateDigest()
+        #: The newest checkpoint that is confirmed; None: of none.
+        self.reached: Reached | None = None
+        #: The stores of the partition's other stages, by name.
+        self.beside: Mapping[str, StateStore[Any]] = {}
+        #: What the header that was read back says of them, and when it was written, in epoch ms.
+        self.others: dict[str, Reached] = {}
+        self.written = 0
+        self.marks = Marks()
         #: Keys of records that no table uses, in the order of their removal.
         self._obsolete: dict[bytes, None] = {}
 
@@ -180,6 +205,9 @@ class StateStore(Generic[S_co]):
         self._check_whole(header)
         self.epoch, self.sequence, self.confirmed = header.epoch, header.sequence, header.confirmed
         self.birth = header.birth
+        self.reached = Reached(self.birth, self.epoch, self.sequence)
+        self.others, self.written = header.others, header.written
+        self.marks.restore(header.marks)
         self.stage.restore(header)
         by_kind: dict[str, list[Restored]] = {}
         for key, kept in latest.items():
@@ -191,6 +219,10 @@ class StateStore(Generic[S_co]):
         for found in by_kind.values():
             self._obsolete.update(dict.fromkeys(key for key, _ in found))
         self.stage.restored()
+
+    def rise(self, epoch: int) -> None:
+        """Let the next epoch be above the given one, so that revisions order above all of it."""
+        self.epoch = max(self.epoch, epoch)
 
     def take_over(self) -> None:
         """Begin a new epoch: the next checkpoint claims the partition and sends again what may be unsent."""
@@ -213,16 +245,28 @@ class StateStore(Generic[S_co]):
             *(FORMAT, self.epoch, self.sequence, confirmed, self.stage.partitions, self.birth),
             self.stage.header(),
             *(self._digest.count, self._digest.checksum),
+            self.marks.at(self.stage.positions),
+            {name: other.reached for name, other in self.beside.items() if other.reached is not None},
+            now,
         )
         entries.append((HEADER_KEY, encode(header)))
         self._is_claimed = True
         return Checkpoint(
-            *(self.sequence, entries, emitted.outputs, emitted.views, self.stage.partition, self.birth)
+            *(
+                self.sequence,
+                entries,
+                emitted.outputs,
+                emitted.views,
+                self.stage.partition,
+                self.birth,
+                self.epoch,
+            )
         )
 
     def confirm(self, sequence: int) -> None:
         """The append and the outputs of a checkpoint are confirmed by the broker."""
         self.confirmed = sequence
+        self.reached = Reached(self.birth, self.epoch, sequence)
         self.stage.confirm()
 
     def _header(self, value: bytes) -> Header[Any]:
@@ -276,6 +320,23 @@ class StateStore(Generic[S_co]):
         for key in some:
             del self._obsolete[key]
         return [(key, None) for key in some]
+
+
+class KnownHeader(msgspec.Struct):
+    """What any stage's header of format 2 says of its checkpoint and of the other stages."""
+
+    epoch: int
+    written: int = 0
+    others: dict[str, Reached] = {}
+
+
+def read_header(entries: Sequence[Entry]) -> KnownHeader | None:
+    """What a checkpoint's header says; None where there is none."""
+    epoch = epoch_of(entries)
+    value = dict(entries).get(HEADER_KEY)
+    if epoch is None or value is None or _is_format_1(value):
+        return None if epoch is None else KnownHeader(epoch)
+    return decode_as(KnownHeader, value)
 
 
 def epoch_of(entries: Sequence[Entry]) -> int | None:

@@ -25,6 +25,7 @@ from faust.types import TP, ConsumerMessage
 
 from streams.messages.source_records import ADS, SourceRecord
 from streams.settings import Settings
+from streams.state.lineage import LogMark
 from streams.topics import PARTIALS
 from streams.transport.client_options import aiokafka_options
 from streams.transport.record_batches import keep_raw_records, unpack
@@ -49,12 +50,13 @@ class FetchedBatch(NamedTuple):
     """What one fetch gave for one partition.
 
     ``start`` and ``end`` bound all offsets read, control records and compacted ones included, so that
-    the next batch starts where this one ends.
+    the next batch starts where this one ends. ``marks`` tell its record batches from any others.
     """
 
     start: int
     end: int
     records: Sequence[SourceRecord]
+    marks: Sequence[LogMark] = ()
 
 
 #: Records by partition, the partitions that were active (None: all), and the consumer group's generation.
@@ -211,16 +213,16 @@ def _batch(result: Any, settings: Settings) -> FetchedBatch | None:
     if parsed is None or not result.check_assignment(result._topic_partition):
         return None
     start = parsed.next_fetch_offset
-    records = unpack(parsed)
+    marks: list[LogMark] = []
+    records = unpack(parsed, marks)
     topic = result._topic_partition.topic.removeprefix(settings.topic_prefix)
     if topic in ADS:
         # Here, on the consumer's thread: the kernel leaves the interpreter to the others.
         records.ads(topic, settings.key_rule)
     result._update_position()
     result._partition_records = None
-    return (
-        FetchedBatch(start, parsed.next_fetch_offset, records) if parsed.next_fetch_offset > start else None
-    )
+    end = parsed.next_fetch_offset
+    return FetchedBatch(start, end, records, marks) if end > start else None
 
 
 class BatchConsumer(Consumer):

@@ -30,7 +30,7 @@ def make_app(settings: Settings, owner: PartitionOwner, take: Take, take_over: T
     """
     seconds = settings.session_timeout / 1000
     app = BatchApp(
-        settings.group_id if not settings.topic_prefix else f"{settings.topic_prefix}{settings.group_id}",
+        settings.group,
         broker=[f"kafka://{address}" for address in settings.bootstrap],
         broker_session_timeout=seconds,
         broker_heartbeat_interval=seconds / 3,

@@ -16,10 +16,13 @@ from aiokafka.record.memory_records import MemoryRecords
 
 from metrics.kernels.memory import PADDING
 from streams.messages.source_records import SourceRecord, SourceRecords
+from streams.state.lineage import LogMark
 from streams.transport.record_batch_kernel import unframe
 
 _LENGTH = struct.Struct(">i")
 _COUNT = struct.Struct(">i")
+#: First offset, (length), leader epoch, (format), CRC-32C (https://kafka.apache.org/documentation/#recordbatch).
+_MARK = struct.Struct(">q4xixI")
 #: Where in a batch its length, its format, the count of its records, and the records stand.
 _LENGTH_AT, _LENGTH_END, _MAGIC_AT, _COUNT_AT, _RECORDS_AT = 8, 12, 16, 57, 61
 #: Of batches since Kafka 0.11; before it a batch was a set of messages.
@@ -77,11 +80,24 @@ def keep_raw_records() -> None:
     aiokafka.consumer.fetcher.MemoryRecords = RawRecords
 
 
-def unpack(parsed: Any) -> SourceRecords:
+def mark_of(parsed: Any) -> LogMark | None:
+    """What tells the first batch of a fetch, committed or not, from any other; None of an older format, or of no batch."""
+    parsed._records_iterator = None
+    if not parsed._records.has_next():
+        return None
+    return _mark(parsed._records.next_raw()[1])
+
+
+def _mark(raw: memoryview) -> LogMark | None:
+    return None if raw[_MAGIC_AT] < _FORMAT else LogMark(*_MARK.unpack_from(raw))
+
+
+def unpack(parsed: Any, marks: list[LogMark] | None = None) -> SourceRecords:
     """All committed records of a fetch, from the position asked for on; moves the position behind them.
 
     Args:
         parsed: a fetch of one partition, as aiokafka holds it.
+        marks: gets the mark of each batch.
 
     Raises:
         CorruptRecordException: when a batch is damaged.
@@ -95,6 +111,8 @@ def unpack(parsed: Any) -> SourceRecords:
             old += batch
         else:
             sections.append(_section(batch, raw))
+            if marks is not None:
+                marks.append(LogMark(*_MARK.unpack_from(raw)))
     source_records = (
         _source_records(sections) if not old else SourceRecords.of([*old, *_source_records(sections)])
     )

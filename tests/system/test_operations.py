@@ -1,21 +1,25 @@
 """What operators do to a cluster over a year: each either stays exact, or stops the worker with a sentence that says what to do."""
 
+import json
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import redis
 
 from metrics.values.errors import RoistreamError
 from streams import topics
 from streams.commands.doctor import examine
-from streams.embedded.broker import BrokerHandle
+from streams.embedded.broker import BrokerHandle, embedded_broker
+from streams.embedded.cache import CacheHandle
 from streams.process import now_ms
 from streams.settings import Settings
 from streams.topics import specs
 from streams.transport.topic_admin import ensure_topics
 from streams.worker import prepare_topics
-from tests.support.operations import command, delete_oldest, set_config
+from tests.support.operations import command, delete_oldest, recreate, set_config
 from tests.support.outside import last_revisions, published, write
 from tests.support.servers.worker import running_worker, wait_for
 
@@ -64,7 +68,7 @@ def refusal(settings: Settings) -> str:
     code, output = command(settings, "worker")
     assert code in (1, 2), output
     assert "Traceback" not in output
-    return output.strip().splitlines()[-1]
+    return output.strip().splitlines()[-1].rpartition(" CRITICAL ")[2]
 
 
 @pytest.mark.parametrize(
@@ -116,3 +120,91 @@ def test_a_changelog_whose_oldest_records_are_gone_stops_the_start(
     assert settings.topic(changelog) in said
     assert "it has lost some" in said
     assert "start anew with another ROISTREAM_TOPIC_PREFIX and a replay" in said
+
+
+@pytest.mark.parametrize(
+    ("changelog", "other"),
+    [
+        (topics.INTAKE_CHANGELOG, topics.MERGE_CHANGELOG),
+        (topics.MERGE_CHANGELOG, topics.INTAKE_CHANGELOG),
+        (topics.CONTROLLER_CHANGELOG, topics.INTAKE_CHANGELOG),
+    ],
+)
+def test_a_changelog_that_was_made_anew_stops_the_start(
+    broker: BrokerHandle, settings_for: SettingsFor, tmp_path: Path, changelog: str, other: str
+) -> None:
+    settings = settings_for(broker, partitions=1)
+    counted(settings, tmp_path, 0, 100, 100)
+    recreate(settings, changelog)
+    said = refusal(settings)
+    assert (
+        f"{settings.topic(changelog)}-0 is empty, and {settings.topic(other)}-0 goes on from its checkpoint"
+        in said
+    )
+    assert "roistream recover --rebuild" in said
+    assert refusal(settings) == said, "a start that is refused changes nothing"
+    mended(settings, "--rebuild")
+    counted(settings, tmp_path, 100, 50, 150)
+
+
+def test_a_source_that_was_made_anew_stops_the_start(
+    broker: BrokerHandle, settings_for: SettingsFor, tmp_path: Path
+) -> None:
+    settings = settings_for(broker, partitions=1)
+    counted(settings, tmp_path, 0, 100, 100)
+    recreate(settings, topics.CLICKS)
+    write(settings, clicks(100, 150))
+    said = refusal(settings)
+    assert f"{settings.topic(topics.CLICKS)} was deleted and made anew since the state read it" in said
+    assert "roistream recover --accept" in said
+    mended(settings, "--accept")
+    counted(settings, tmp_path, 250, 1, 251)
+
+
+def mended(settings: Settings, way: str) -> None:
+    """`recover` says what differs, mends it, and has nothing more to say."""
+    code, output = command(settings, "recover")
+    assert (code, way in output) == (1, True), output
+    code, output = command(settings, "recover", way)
+    assert (code, "Revisions go on above" in output) == (0, True), output
+    code, output = command(settings, "recover")
+    assert (code, output.strip()) == (0, "All states fit together and to their logs.")
+
+
+def test_a_broker_of_an_older_backup_stops_the_start_and_goes_on_above_all_earlier_revisions(
+    settings_for: SettingsFor, cache: CacheHandle, tmp_path: Path
+) -> None:
+    kept, backup = tmp_path / "broker", tmp_path / "backup"
+    with embedded_broker(keep=kept) as handle:
+        settings = settings_for(handle, partitions=2, redis_url=cache.url)
+        counted(settings, tmp_path, 0, 60, 60)
+        handle.stop()
+        shutil.copytree(kept, backup)
+        handle.restart()
+        counted(settings, tmp_path, 60, 70, 130)
+        reader = last_revisions(published(settings))
+        handle.stop()
+        shutil.rmtree(kept / "data")
+        shutil.copytree(backup / "data", kept / "data")
+        handle.restart()
+        assert clicks_shown(settings) == 60
+        said = refusal(settings)
+        assert "the broker holds an older backup" in said
+        assert "roistream recover --accept" in said
+        code, output = command(settings, "recover", "--accept")
+        assert code == 0, output
+        write(settings, clicks(200, 10))
+        with running_worker(settings, tmp_path, "after") as worker:
+            wait_for("70 clicks are shown", lambda: clicks_shown(settings) == 70, 60)
+            wait_for("Redis shows them too", lambda: clicks_in_redis(cache) == 70, 30)
+            assert worker.terminate() == 0
+        for key, each in last_revisions(published(settings)).items():
+            if key[1] == "total":
+                assert each["revision"] > reader[key]["revision"], "a reader of highest revisions follows"
+
+
+def clicks_in_redis(cache: CacheHandle) -> int:
+    """Clicks in the totals of the view."""
+    with redis.Redis.from_url(cache.url, decode_responses=True) as client:
+        totals = client.hgetall("roistream:kpis:declared:total")
+    return sum(json.loads(each)["sums"]["clicks"] for each in totals.values())

@@ -386,6 +386,15 @@ class BudgetStage:
 
     # --- keeping -----------------------------------------------------------------------------------
 
+    @property
+    def positions(self) -> Mapping[str, int]:
+        """None: what the board reads are whole values, which it may read again."""
+        return {}
+
+    def forget(self, topic: str) -> None:
+        """A topic was made anew: it is read from its start."""
+        self.offsets = {place: at for place, at in self.offsets.items() if place[0] != topic}
+
     def header(self) -> BudgetHeader:
         """Offsets as of the step, and what the board remembers besides its campaigns."""
         board = self.board

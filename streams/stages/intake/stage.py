@@ -393,6 +393,15 @@ class IntakeStage:
 
     # --- keeping -----------------------------------------------------------------------------------
 
+    @property
+    def positions(self) -> Mapping[str, int]:
+        """The next offset of each topic."""
+        return self.offsets
+
+    def begin(self, topic: str, offset: int) -> None:
+        """A topic of which nothing is read yet begins at an offset."""
+        self.offsets.setdefault(topic, offset)
+
     def header(self) -> IntakeHeader:
         """Offsets, clocks and the ledger."""
         return IntakeHeader(

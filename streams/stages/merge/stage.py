@@ -4,7 +4,7 @@ Synchronous and free of I/O, like intake. A pane is the sum of whole values, one
 a value that comes twice changes nothing; values of an epoch that has been succeeded are ignored.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -346,6 +346,16 @@ class MergeStage:
         return np.where(self.campaign_codes.are_models(codes), self._slow_interval, self._intervals[window])
 
     # --- keeping -----------------------------------------------------------------------------------
+
+    @property
+    def positions(self) -> Mapping[str, int]:
+        """The next offset of the partials."""
+        return {topics.PARTIALS: self.offset}
+
+    def begin(self, topic: str, offset: int) -> None:
+        """The partials begin at an offset, if nothing is read of them yet."""
+        assert topic == topics.PARTIALS, "nothing else is read"
+        self.offset = self.offset or offset
 
     def header(self) -> MergeHeader:
         """Offset, clock, and what is final for sure."""

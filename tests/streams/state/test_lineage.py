@@ -1,0 +1,190 @@
+"""What a state knows of its logs and of the other stages, and the sentences for what is not so any more."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from metrics.values.errors import StateError
+from streams import topics
+from streams.runtime.lineage import Found, compare_shown, introduce, refuse, states_and_logs
+from streams.settings import Settings
+from streams.state.checkpoint import Version
+from streams.state.lineage import (
+    Difference,
+    LogFacts,
+    LogMark,
+    LogState,
+    Marks,
+    Named,
+    Reached,
+    compare_log,
+    compare_states,
+)
+from tests.laws.facts import T0
+from tests.laws.machine import INTAKE, MERGE
+from tests.streams.state.test_store import busy_machine, header_of
+
+OLD, NEW = b"o" * 16, b"n" * 16
+MARK = LogMark(40, 3, 77)
+SETTINGS = Settings(topic_prefix="x-", partitions=2)
+
+
+def differs(known: LogState, facts: LogFacts) -> Difference | None:
+    return compare_log(topics.CLICKS, 1, known, facts, "x-ad-clicks")
+
+
+def test_a_log_that_has_only_grown_does_not_differ():
+    assert differs(LogState(OLD, 50, MARK), LogFacts(OLD, 0, 90, MARK)) is None
+    assert differs(LogState(OLD, 50, MARK), LogFacts(OLD, 41, 50)) is None, "retention took what was read"
+    assert differs(LogState(None, None, None), LogFacts(NEW, 0, 90)) is None, "a state of an earlier build"
+    assert differs(LogState(OLD, 0, None), LogFacts(None, 0, 9)) is None, "a broker without ids of topics"
+
+
+def test_a_topic_of_another_id_was_made_anew_and_is_read_from_its_start():
+    found = differs(LogState(OLD, 50, MARK), LogFacts(NEW, 0, 90, MARK))
+    assert "x-ad-clicks was deleted and made anew" in found.sentence
+    assert (found.remedy, found.offset) == ("accept", 0)
+
+
+def test_records_that_are_gone_before_they_were_read_are_counted():
+    found = differs(LogState(OLD, 50, MARK), LogFacts(OLD, 60, 90))
+    assert "begins at 60, the state ends at 50: 10 records are lost" in found.sentence
+    assert (found.remedy, found.offset) == ("accept", 60)
+
+
+def test_a_log_that_ends_below_the_offset_was_truncated():
+    found = differs(LogState(OLD, 50, MARK), LogFacts(OLD, 0, 45, MARK))
+    assert "the state ends at 50, the log already at 45" in found.sentence
+    assert (found.remedy, found.offset) == ("accept", 45)
+
+
+@pytest.mark.parametrize("other", [LogMark(40, 4, 77), LogMark(40, 3, 78), LogMark(38, 3, 77), None])
+def test_another_batch_below_the_offset_is_a_log_that_was_truncated(other):
+    found = differs(LogState(OLD, 50, MARK), LogFacts(OLD, 0, 90, other))
+    assert "the log holds other records than the state has read (at 40)" in found.sentence
+    assert found.remedy == "rebuild"
+
+
+@given(
+    bases=st.lists(st.integers(0, 200), min_size=1, max_size=30, unique=True).map(sorted),
+    cuts=st.lists(st.integers(0, 220), max_size=8).map(sorted),
+)
+def test_the_mark_is_the_last_batch_that_begins_below_the_offset(bases, cuts):
+    marks = Marks()
+    marks.note("t", [LogMark(base, 0, base) for base in bases])
+    for cut in cuts:
+        below = [base for base in bases if base < cut]
+        assert {each.offset for each in marks.at({"t": cut}).values()} == set(below[-1:])
+
+
+def named(name, reached, **others):
+    return Named(f"x-{name}-0", reached, others)
+
+
+def test_states_that_know_each_other_do_not_differ_also_where_one_has_gone_on():
+    one = named(INTAKE, Reached(1, 2, 9), merge=Reached(5, 2, 7))
+    other = named(MERGE, Reached(5, 3, 8), intake=Reached(1, 2, 9))
+    assert compare_states({INTAKE: one, MERGE: other}) == []
+    assert compare_states({INTAKE: named(INTAKE, Reached(1, 1, 1)), MERGE: named(MERGE, None)}) == []
+
+
+def test_a_state_of_another_birth_or_none_at_all_differs():
+    one = named(INTAKE, Reached(1, 2, 9), merge=Reached(5, 2, 7))
+    (empty,) = compare_states({INTAKE: one, MERGE: named(MERGE, None)})
+    (other,) = compare_states({INTAKE: one, MERGE: named(MERGE, Reached(6, 1, 1))})
+    assert "x-merge-0 is empty, and x-intake-0 goes on from its checkpoint 7" in empty.sentence
+    assert "x-merge-0 is not the one that x-intake-0 was made with" in other.sentence
+    assert empty.remedy == other.remedy == "rebuild"
+
+
+@pytest.mark.parametrize("reached", [Reached(5, 2, 6), Reached(5, 1, 8)])
+def test_a_state_that_ends_before_what_another_has_seen_of_it_differs(reached):
+    one = named(INTAKE, Reached(1, 2, 9), merge=Reached(5, 2, 7))
+    (found,) = compare_states({INTAKE: one, MERGE: named(MERGE, reached)})
+    assert (
+        f"ends with checkpoint {reached.sequence}, and x-intake-0 has seen its checkpoint 7" in found.sentence
+    )
+    assert found.remedy == "rebuild"
+
+
+def facts_of(stores, topic_id=OLD):
+    names = (*topics.INTAKE_INPUTS, topics.PARTIALS, topics.CAMPAIGN_KPIS, topics.ROLLUP_KPIS)
+    return {(SETTINGS.topic(name), 0): LogFacts(topic_id, 0, 10**6) for name in names}
+
+
+def known_machine():
+    """A partition whose stages know each other and the ids of their topics."""
+    machine = busy_machine()
+    stores = {INTAKE: machine.stages[INTAKE, 0], MERGE: machine.stages[MERGE, 0]}
+    introduce(stores)
+    for store in stores.values():
+        names = (*topics.INTAKE_INPUTS, topics.PARTIALS, topics.CAMPAIGN_KPIS, topics.ROLLUP_KPIS)
+        store.lineage.know(dict.fromkeys(names, OLD))
+    machine.settle()
+    return machine, stores
+
+
+def restored(machine):
+    """The stages as the next owner reads them back."""
+    found = {}
+    for stage in (INTAKE, MERGE):
+        fresh = type(machine)(2, models=("linear", "markov"), trusts_keys=False)
+        found[stage] = fresh.stages[stage, 0]
+        found[stage].restore(machine.changelogs[stage, 0].items())
+    return found
+
+
+def test_what_a_state_knows_is_read_back():
+    machine, stores = known_machine()
+    again = restored(machine)
+    assert again[INTAKE].lineage.topic_ids == stores[INTAKE].lineage.topic_ids
+    for stage, other in ((INTAKE, MERGE), (MERGE, INTAKE)):
+        assert again[stage].others[other].birth == stores[other].birth
+        assert again[stage].reached == stores[stage].reached
+    header = header_of(machine.changelogs[INTAKE, 0].items())
+    assert T0 < header["written"] <= machine.now
+    assert states_and_logs(SETTINGS, {0: again}, facts_of(again)) == []
+
+
+@pytest.mark.parametrize("name", [topics.PARTIALS, topics.REKEYED])
+def test_what_stages_sent_each_other_and_is_lost_is_computed_anew(name):
+    machine, _ = known_machine()
+    again = restored(machine)
+    facts = facts_of(again) | {(SETTINGS.topic(name), 0): LogFacts(NEW, 0, 10**6)}
+    ((partition, found),) = states_and_logs(SETTINGS, {0: again}, facts)
+    assert (partition, found.remedy) == (0, "rebuild")
+    assert f"{SETTINGS.topic(name)} was deleted and made anew" in found.sentence
+
+
+@pytest.mark.parametrize("name", [topics.CAMPAIGN_KPIS, topics.ROLLUP_KPIS])
+def test_readings_that_are_gone_are_computed_anew(name):
+    machine, _ = known_machine()
+    again = restored(machine)
+    facts = facts_of(again) | {(SETTINGS.topic(name), 0): LogFacts(NEW, 0, 5)}
+    ((_, found),) = states_and_logs(SETTINGS, {0: again}, facts)
+    assert (
+        f"{SETTINGS.topic(name)} was deleted and made anew: windows that do not change any more are missing"
+        in found.sentence
+    )
+    assert found.remedy == "rebuild"
+
+
+def test_views_that_were_shown_more_than_the_state_knows_differ():
+    _, stores = known_machine()
+    merge = stores[MERGE]
+    birth, epoch, sequence = merge.reached
+    at = Version(epoch, sequence).revision
+    for shown in (None, (birth, at), (birth, at - 1), (birth - 1, at + 1)):
+        assert compare_shown(SETTINGS, 0, merge, shown) is None
+    found = compare_shown(SETTINGS, 0, merge, (birth, at + 1))
+    assert "the broker holds an older backup" in found.sentence
+    assert found.remedy == "accept"
+
+
+def test_the_first_difference_is_said_and_how_many_more_there_are():
+    one, other = Difference("This is lost.", "rebuild"), Difference("That too.", "accept")
+    refuse(Found({}, []))
+    with pytest.raises(
+        StateError, match=r"^This is lost. Stop all workers and run: roistream recover --rebuild .* 1 more"
+    ):
+        refuse(Found({}, [(0, one), (1, other)]))
