@@ -20,6 +20,8 @@ from rich.console import Console
 from metrics.values.errors import RoistreamError
 from metrics.values.time import SECOND, format_duration
 from streams import topics
+from streams.commands.recover import examine as examine_states
+from streams.commands.recover import running_workers
 from streams.process import now_ms
 from streams.settings import Settings
 from streams.state.settings_table import History, json_text, read_history, refusal
@@ -89,7 +91,9 @@ def _check_broker(settings: Settings, now_ms: Callable[[], int]) -> Iterator[Fin
             found = list(_check_topics(admin, settings))
             yield from found
             if not any(each.state == "failed" for each in found):
-                yield _check_kept_settings(settings)
+                yield (kept := _check_kept_settings(settings))
+                if kept.state != "failed":
+                    yield from _check_lineage(settings)
             yield _check_clock(admin, settings, now_ms)
     except RoistreamError as error:
         yield Finding("broker", "failed", str(error))
@@ -128,6 +132,25 @@ def _check_topics(admin: Any, settings: Settings) -> Iterator[Finding]:
         if each.kind != "missing":
             subject = "partitions" if each.kind == "partitions" else "topics"
             yield Finding(subject, "warning" if each.kind == "replication" else "failed", each.sentence)
+
+
+def _check_lineage(settings: Settings) -> Iterator[Finding]:
+    """Compares states with each other and with the logs that they were made from."""
+    subject = "states"
+    if running_workers(settings):
+        text = "workers run, which compared them with each other and with the logs when they took them over"
+        yield Finding(subject, "ok", text)
+        return
+    try:
+        examined = asyncio.run(asyncio.wait_for(examine_states(settings), _PROBE_S))
+    except TimeoutError:
+        text = f"not read in {_PROBE_S} s; roistream recover compares them with the logs, however long that takes."
+        yield Finding(subject, "warning", text)
+        return
+    for sentence in examined.sentences:
+        yield Finding(subject, "failed", sentence)
+    if not examined.sentences:
+        yield Finding(subject, "ok", "all fit together and to the logs that they were made from")
 
 
 def _check_kept_settings(settings: Settings) -> Finding:

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from redis.exceptions import RedisError
 from rich.console import Console
 
 from metrics.entities.campaigns import CampaignRegistry
@@ -29,15 +30,17 @@ from streams.runtime.lineage import (
     Stores,
     adopt,
     compare,
+    compare_shown,
     introduce,
 )
 from streams.runtime.stage_factory import StageFactory
 from streams.runtime.task import Task
 from streams.runtime.telemetry import StageTelemetry, Telemetry
 from streams.settings import Settings
+from streams.sinks.redis_readings import VIEWS, client_of, shown_of
 from streams.stages.budget.stage import BOARD_PARTITION
 from streams.state.lineage import Difference, Reached
-from streams.state.store import StateStore, read_header
+from streams.state.store import LostRecordsError, StateStore, read_header
 from streams.transport.client_options import aiokafka_options
 from streams.transport.log_offsets import bounds
 from streams.transport.log_reader import read_whole
@@ -58,10 +61,14 @@ class Examined:
     found: Found | None
 
     @property
+    def sentences(self) -> list[str]:
+        """What differs, and what to do about each."""
+        return [*self.broken, *(each.sentence for each in self.differences)]
+
+    @property
     def differences(self) -> list[Difference]:
-        """All that differs."""
-        broken = [Difference(each, "rebuild") for each in self.broken]
-        return broken + [each for _, each in (self.found.differences if self.found else ())]
+        """What differs between states that can be read, and between them and the logs."""
+        return [each for _, each in (self.found.differences if self.found else ())]
 
 
 def run(settings: Settings, *, accept: bool, rebuild: bool, from_what_is_left: bool) -> int:
@@ -79,10 +86,9 @@ def run(settings: Settings, *, accept: bool, rebuild: bool, from_what_is_left: b
         raise RoistreamError("Say --accept or --rebuild, not both.")
     if not (accept or rebuild):
         examined = asyncio.run(examine(settings))
-        for difference in examined.differences:
-            say(difference.sentence)
-        say("" if examined.differences else "All states fit together and to their logs.")
-        return 1 if examined.differences else 0
+        for sentence in examined.sentences or ["All states fit together and to their logs."]:
+            say(sentence)
+        return 1 if examined.sentences else 0
     refuse_while_workers_run(settings)
     if accept:
         asyncio.run(_accept(settings, say))
@@ -126,12 +132,33 @@ async def examine(settings: Settings) -> Examined:
         ]
         try:
             store.restore(entries)
-        except StateError as error:
+        except LostRecordsError as error:
             broken.append(f"{name}: {error}")
         else:
             read.setdefault(partition, {})[stage] = store
     whole = {partition: stores for partition, stores in read.items() if {INTAKE, MERGE} <= stores.keys()}
-    return Examined(read, broken, await compare(settings, whole) if whole else None)
+    if not whole:
+        return Examined(read, broken, None)
+    found, shown = await compare(settings, whole), await _shown(settings)
+    for partition, stores in whole.items():
+        difference = compare_shown(settings, partition, stores[MERGE], shown.get(partition))
+        found.differences.extend([] if difference is None else [(partition, difference)])
+    return Examined(read, broken, found)
+
+
+async def _shown(settings: Settings) -> dict[int, tuple[int, int]]:
+    """Up to which version Redis was shown each merge partition; nothing where there is no Redis, or none that answers."""
+    if settings.redis_url is None:
+        return {}
+    client = client_of(settings.redis_url.get_secret_value())
+    try:
+        fields: Any = await client.hgetall(VIEWS)
+    except (RedisError, OSError):
+        return {}
+    finally:
+        await client.aclose()
+    found = {each: shown_of(fields, settings.topic_prefix, each) for each in range(settings.partitions)}
+    return {partition: shown for partition, shown in found.items() if shown is not None}
 
 
 def _stores(settings: Settings) -> Iterator[tuple[int, str, StateStore[Any]]]:

@@ -74,7 +74,8 @@ class Task:
         try:
             self.store.restore(latest.items())
         except StateError as error:
-            raise StateError(f"{self._settings.topic(self._changelog)}-{self._partition}: {error}") from error
+            name = f"{self._settings.topic(self._changelog)}-{self._partition}"
+            raise type(error)(f"{name}: {error}") from error
 
     async def claim(self) -> None:
         """Write the first checkpoint of a new epoch."""

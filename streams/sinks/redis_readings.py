@@ -16,7 +16,7 @@ import asyncio
 import contextlib
 import logging
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -76,6 +76,15 @@ def version(birth: int, revision: int) -> str:
 def shown_field(deployment: str, partition: int) -> str:
     """The field of ``roistream:views`` that says up to which version Redis was shown a merge partition."""
     return f"{_SHOWN}{deployment}:{partition}"
+
+
+def shown_of(fields: Mapping[str, str], deployment: str, partition: int) -> tuple[int, int] | None:
+    """Birth and revision up to which Redis was shown a merge partition, by the fields of ``roistream:views``; None: unknown."""
+    text = fields.get(shown_field(deployment, partition))
+    if text is None:
+        return None
+    birth, revision = text.split("-")
+    return int(birth), int(revision)
 
 
 class RedisViews:
@@ -250,11 +259,7 @@ class RedisViews:
 
     def shown_up_to(self, partition: int) -> tuple[int, int] | None:
         """Birth and revision up to which Redis was shown a merge partition, by the last look; None: unknown."""
-        text = self._shown.get(shown_field(self._deployment, partition))
-        if text is None:
-            return None
-        birth, revision = text.split("-")
-        return int(birth), int(revision)
+        return shown_of(self._shown, self._deployment, partition)
 
     async def _look(self) -> tuple[str, set[View]]:
         """Generation of the data in Redis, which is ours where it had none, and the views it names."""

@@ -32,6 +32,10 @@ _REMOVED_AT_ONCE = 20_000
 H = TypeVar("H")
 
 
+class LostRecordsError(StateError):
+    """A changelog does not hold the records of its last checkpoint; the text says what to do."""
+
+
 class Header(msgspec.Struct, Generic[H]):
     """What a checkpoint says of itself and of its stage.
 
@@ -190,13 +194,14 @@ class StateStore(Generic[S_co]):
         """Fill the state from changelog records in order of offset.
 
         Raises:
-            StateError: when the state has another format, belongs to another number of partitions, or is not whole.
+            LostRecordsError: when the changelog is not whole.
+            StateError: when the state has another format, or belongs to another number of partitions.
         """
         latest = dict(entries)
         value = latest.pop(HEADER_KEY, None)
         if value is None:
             if any(kept is not None for kept in latest.values()):
-                raise StateError(
+                raise LostRecordsError(
                     f"The changelog has records and no header: it has lost its newest ones. {ANEW}"
                 )
             return
@@ -292,12 +297,12 @@ class StateStore(Generic[S_co]):
             return
         found = self._digest.count
         if found != header.records:
-            raise StateError(
+            raise LostRecordsError(
                 f"The changelog holds {found} records where its last checkpoint counts {header.records}: it has lost some, as "
                 f"by a cleanup policy of delete or by records that were deleted. {ANEW}"
             )
         if self._digest.checksum != header.checksum:
-            raise StateError(
+            raise LostRecordsError(
                 f"The {found} records of the changelog are not those of its last checkpoint: newer ones of them are lost. {ANEW}"
             )
 

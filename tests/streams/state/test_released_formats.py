@@ -1,0 +1,78 @@
+"""Small changelogs of each format, as released builds wrote them, are read and gone on with.
+
+`changelogs/format-N.json` was written by a build of that format: two partitions that have seen something of every topic, with two
+models; keys and values in base64, and what the build published last of the whole history.
+"""
+
+import json
+from base64 import b64decode
+from pathlib import Path
+
+import pytest
+
+from metrics.records.events import Campaign
+from streams import topics
+from streams.state.store import FORMAT, HEADER_KEY, StateStore
+from tests.laws.machine import INTAKE, MERGE, Machine, Record
+from tests.streams.state.test_store import header_of
+
+FILES = sorted((Path(__file__).parent / "changelogs").glob("format-*.json"))
+AT = 1_794_960_000_000
+
+
+def machine_of(found):
+    """A pipeline of today on the state of then; logs hold nothing where records were read."""
+    machine = Machine(2, now=AT + 700_000, models=("linear", "markov"), trusts_keys=False)
+    machine.campaign_registry.register("c", Campaign("c", channel="search"))
+    machine.changelogs = {
+        (stage, p): {b64decode(key): b64decode(value) for key, value in found["changelogs"][f"{stage}-{p}"]}
+        for stage in (INTAKE, MERGE)
+        for p in range(2)
+    }
+    for p in range(2):
+        for topic, end in found["offsets"][str(p)].items():
+            machine.sources[topic, p].extend(Record(n, 0, None, None) for n in range(end))
+        machine.partials[p].extend(Record(n, 0, None, None) for n in range(found["partials"][str(p)]))
+    for p in range(2):
+        machine.open(INTAKE, p)
+        machine.open(MERGE, p)
+    return machine
+
+
+def test_there_is_a_changelog_of_each_format():
+    assert [path.stem for path in FILES] == [f"format-{number}" for number in range(1, FORMAT + 1)]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_state_of_a_released_format_is_read_and_goes_on_to_the_same_figures(path):
+    found = json.loads(path.read_text())
+    machine = machine_of(found)
+    for p in range(2):
+        assert machine.intake(p).offsets == found["offsets"][str(p)]
+        for stage in (INTAKE, MERGE):
+            assert header_of(machine.changelogs[stage, p].items())["format"] == FORMAT
+    ((campaign, window, revision, sums),) = found["totals"]
+    again = {"event_id": "e0", "occurred_at": AT, "campaign_id": "c", "visitor_id": "v", "cost": "1"}
+    machine.produce_to(0, topics.CLICKS, None, again, AT)
+    click = {"event_id": "new", "occurred_at": AT + 1, "campaign_id": "c", "visitor_id": "v"}
+    machine.produce(topics.CLICKS, "v", {**click, "cost": "2"}, AT)
+    machine.settle()
+    last = machine.last()[campaign, window, None]
+    assert last["revision"] > revision
+    assert {name: value for name, value in last["sums"].items() if value} == {
+        **sums,
+        "clicks": sums["clicks"] + 1,
+        "spend_micros": sums["spend_micros"] + 2_000_000,
+    }
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_state_that_was_gone_on_with_is_whole_and_read_again(path):
+    machine = machine_of(json.loads(path.read_text()))
+    for (stage, p), log in machine.changelogs.items():
+        again = Machine(2, models=("linear", "markov"), trusts_keys=False).stages[stage, p]
+        StateStore(again.stage, 0)
+        again.restore(log.items())
+        assert header_of([(HEADER_KEY, log[HEADER_KEY])])["records"] == sum(
+            value is not None for key, value in log.items() if key != HEADER_KEY
+        )
