@@ -1,4 +1,4 @@
-"""The command line: ``roistream demo | worker | topics | replay | ingest | erase | tail | board | backtest | recover | doctor``."""
+"""The command line: ``roistream demo | worker | topics | replay | ingest | erase | tail | board | backtest | status | explain | recover | doctor``."""
 
 from collections.abc import Callable
 from enum import StrEnum
@@ -256,6 +256,30 @@ def backtest(
     _with_settings(start)
 
 
+@app.command()
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """One screen: workers, how old figures are, what waits, what needs attention. Exit code 1: something holds figures up."""
+    from streams.commands import status as command  # noqa: PLC0415
+
+    _with_settings(lambda settings: command.status(settings, as_json=as_json))
+
+
+@app.command()
+def explain(
+    campaign: Annotated[str, typer.Argument(help="The campaign's id.")],
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print card and readings as one JSON object.")
+    ] = False,
+) -> None:
+    """Say why a campaign stands where it stands, and what its figures are made of."""
+    from streams.commands import status as command  # noqa: PLC0415
+
+    _with_settings(lambda settings: command.explain(settings, campaign, as_json=as_json))
+
+
+@app.command()
 @app.command()
 def recover(
     accept: Annotated[
