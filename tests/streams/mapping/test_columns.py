@@ -8,6 +8,9 @@ import pytest
 from streams.mapping.model import Frame, MappingError
 from tests.support.replaying import writer
 
+#: A whole replay for each of them, which together take many seconds.
+pytestmark = pytest.mark.slow
+
 NUMBERS = """
 description = "rates: the one topic that takes any decimals"
 [columns]
