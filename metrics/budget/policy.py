@@ -83,8 +83,8 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         longest_lag: results come within this time on average at most; laws of lag that are slower are not weighed. None: the
             controller finds out, which takes some days of a board that is new. Below the truth, healthy campaigns are paused.
         learning_phase: campaigns learn for so long and bring less meanwhile, until those of the board show otherwise. ``0s``:
-            they bring from the first day what they bring later; bad ones are then found in a fifth less of spend, and of
-            campaigns that do learn about twice ``alpha`` are paused wrongly.
+            they bring from the first day what they bring later; bad ones are then found in a fifth less of spend, and where that
+            is not true, three in ten healthy campaigns are paused.
         card_share: part of the budget that one card is; ``card`` fixes it in money instead.
         pull_at: part of the present card that must be spent before the next is pulled.
         max_step: largest change of a budget in one step.
@@ -181,7 +181,6 @@ PRESETS: dict[str, Policy] = {
         cooldown=15 * MINUTE,
         hold_for=6 * HOUR,
         mature_after=15 * MINUTE,
-        learning_phase=0,
         approve_above=0.5,
         actions_per_hour=240,
         reallocate_every=6 * HOUR,

@@ -126,7 +126,7 @@ def learn(
     Args:
         ledgers: of all campaigns of the board that have the target.
         is_money: whether results are money.
-        learning_days: so long campaigns learn, until they show otherwise.
+        learning_days: so long campaigns learn, until they show otherwise; 0: they do not, and nothing of that is learned.
         least_scatter: below which the scatter is not taken to be.
     """
     if not ledgers:
@@ -147,7 +147,9 @@ def learn(
         tuple(float(x) for x in lags),
         _weekly_shape(numbers[:, WEEKDAY_RESULTS], numbers[:, WEEKDAY_DUE] * rates[:, None], unit * scatter),
         _parts(numbers[:, PART_RESULTS], numbers[:, PART_DUE], unit * scatter),
-        _ages(numbers, unit * scatter, np.array(first_ages(learning_days))),
+        _ages(numbers, unit * scatter, np.array(first_ages(learning_days)))
+        if learning_days > 0
+        else first_ages(0),
         max(scatter, least_scatter),
         max(1.0, order_scatter),
     )

@@ -36,7 +36,7 @@ _MIXTURES = {
     for ratios, log_mass in (mixture_of(prior),)
 }
 #: Logarithms of the weights of "missed from the start" and of "missed since some day".
-_FROM_START, _SINCE = log(0.7), log(0.3)
+_FROM_START, _SINCE = log(0.8), log(0.2)
 #: Variance, in units of scale, at which the test for "exceeded" is sharpest.
 _SHARPEST = 30.0
 
