@@ -38,9 +38,9 @@ _NEVER = -1e6
 #: Results by which weekdays and parts of days are drawn to the mean.
 _CALM = 30.0
 #: The same for days of a campaign's life; results by which the rate of a campaign is drawn to 1; rounds of the fit.
-_YOUTH_CALM, _OWN_CALM, _ROUNDS = 15.0, 1.0, 10
+_YOUTH_CALM, _OWN_CALM, _ROUNDS = 6.0, 1.0, 10
 #: Share of its later results that the first day of a learning phase is taken to bring, before any is seen.
-_FIRST_AGE = 0.6
+_FIRST_AGE = 0.7
 #: Scatter that is assumed before any is seen, and how many days of the board it is worth.
 _FIRST_SCATTER, _FIRST_DAYS = 1.5, 10.0
 #: Few orders rarely show the tail they come from: their scatter is taken to be (1 + this / orders) times as wide.
@@ -111,7 +111,7 @@ def first_ages(days: float) -> tuple[float, ...]:
     """Factors of ages that are assumed before any are seen, where campaigns learn for so many days; 0: they do not.
 
     >>> first_ages(2.0)[:3], first_ages(0.0)[:1]
-    ((0.6, 0.8, 1.0), (1.0,))
+    ((0.7, 0.85, 1.0), (1.0,))
     """
     if days <= 0:
         return (1.0,) * AGES

@@ -27,6 +27,7 @@ _CONTROL = {
             "card_share": 1 / 1440,
             "mature_after": "15s",
             "longest_lag": "1m",
+            "learning_phase": "0s",
             "min_completeness": 0.3,
             "cooldown": "20s",
             "hold_for": "90s",

@@ -105,7 +105,7 @@ def deployment(broker: BrokerHandle, cache: CacheHandle, partitions: int) -> Set
 JUDGE = "CampaignMissesTarget"
 WANTED = {*PROVOKERS.items(), (JUDGE, "dear")}
 #: Results come at once here, so that evidence is there in seconds.
-AT_ONCE = {"preset": "bold", "mature_after": "0s", "longest_lag": "0s"}
+AT_ONCE = {"preset": "bold", "mature_after": "0s", "longest_lag": "0s", "learning_phase": "0s"}
 
 
 @dataclass(frozen=True)
