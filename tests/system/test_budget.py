@@ -20,6 +20,7 @@ POLICY = {
     "hold_for": "never",
     "mature_after": "0s",
     "longest_lag": "0s",
+    "learning_phase": "0s",
 }
 
 
