@@ -158,6 +158,9 @@ def ingest(
         str | None, typer.Option(help="Name under which its state is kept; without: the mapping's.")
     ] = None,
     stream: Annotated[list[str], typer.Option(help="Only this stream; may be given several times.")] = [],  # noqa: B006
+    frame: Annotated[
+        list[str], typer.Option(help="How values are written: key=value, such as timezone=Europe/Paris.")
+    ] = [],  # noqa: B006
     every: Annotated[str | None, typer.Option(help="Run again after so long, such as 15m.")] = None,
     print_state: Annotated[
         bool, typer.Option("--print-state", help="Write the kept state, run nothing.")
@@ -174,6 +177,7 @@ def ingest(
             command or [],
             connection=connection,
             streams=stream,
+            frame=frame,
             every=every,
             shows_state=print_state,
         )

@@ -19,7 +19,7 @@ from streams.mapping.contract import IDENTITY
 from streams.mapping.documents import Refusal, map_documents
 from streams.mapping.engine import MappedRecord
 from streams.mapping.headers import matches
-from streams.mapping.model import Mapping, MappingError
+from streams.mapping.model import Frame, Mapping, MappingError
 from streams.mapping.provenance import traced
 from streams.replay.file_readers import flat
 
@@ -74,10 +74,13 @@ class Ingestion:
     now: Callable[[], int]
     #: Streams that are read; empty: all that a mapping takes.
     streams: frozenset[str] = frozenset()
+    frame: Frame = field(default_factory=Frame)
     lines: int = 0
     written: Counter[str] = field(default_factory=Counter)
     #: Rows without a record, by stream and reason.
     left: Counter[str] = field(default_factory=Counter)
+    #: What people should know, such as a zone that nothing says.
+    notes: set[str] = field(default_factory=set)
     states: int = 0
     _waiting: list[tuple[int, bytes, RecordLine]] = field(default_factory=list)
     _has_state: bool = False
@@ -136,7 +139,9 @@ class Ingestion:
         documents = [flat(said.document) for _, _, said in entries]
         for mapping in takers:
             try:
-                records, refusals = map_documents(self.database, mapping, documents, stream)
+                records, refusals = map_documents(
+                    self.database, mapping, documents, stream, self.frame, self.notes
+                )
             except MappingError as error:
                 records, refusals = (
                     [],

@@ -22,8 +22,9 @@ from streams.ingest.protocols import ConnectorState, Protocol
 from streams.ingest.state_store import kept_state
 from streams.mapping.database import opened
 from streams.mapping.loader import load
-from streams.mapping.model import Mapping
+from streams.mapping.model import Frame, Mapping
 from streams.replay.producer import KafkaSink
+from streams.replay.run import frame_of
 from streams.settings import Settings
 
 EXIT_DONE, EXIT_REFUSED, EXIT_FAILED = 0, 1, 2
@@ -46,6 +47,7 @@ def run(
     *,
     connection: str | None = None,
     streams: Iterable[str] = (),
+    frame: Iterable[str] = (),
     every: str | None = None,
     shows_state: bool = False,
 ) -> int:
@@ -58,6 +60,7 @@ def run(
         command: program and arguments; empty: standard input.
         connection: name under which the state is kept; the mapping's name where None.
         streams: only these streams.
+        frame: ``key=value`` of how values are written, such as ``timezone=Europe/Paris``.
         every: run again after so long, such as ``15m``; None: once.
         shows_state: write the kept state to standard output and run nothing.
 
@@ -73,7 +76,9 @@ def run(
             return EXIT_DONE
         mappings = load(mapping)
         pause_s = _pause(every, command)
-        runs = _Runs(settings, protocol, mappings, command, name, frozenset(streams), console)
+        runs = _Runs(
+            settings, protocol, mappings, command, name, frozenset(streams), frame_of(frame), console
+        )
         return runs.once() if pause_s is None else runs.each(pause_s, time.sleep, random.uniform)
     except RoistreamError as error:
         console.print(f"ingest: {error}", style="red", markup=False)
@@ -101,6 +106,7 @@ class _Runs:
         command: Sequence[str],
         connection: str,
         streams: frozenset[str],
+        frame: Frame,
         console: Console,
     ) -> None:
         self._settings = settings
@@ -109,6 +115,7 @@ class _Runs:
         self._command = command
         self._connection = connection
         self._streams = streams
+        self._frame = frame
         self._console = console
 
     def each(
@@ -143,7 +150,14 @@ class _Runs:
             try:
                 state = ConnectorState.of(self._protocol, kept)
                 ingestion = Ingestion(
-                    database, self._mappings, sink, state, self._connection, _now_ms, self._streams
+                    database,
+                    self._mappings,
+                    sink,
+                    state,
+                    self._connection,
+                    _now_ms,
+                    self._streams,
+                    self._frame,
                 )
                 try:
                     self._follow(ingestion, kept)
@@ -240,4 +254,6 @@ def summary(ingestion: Ingestion) -> Iterator[str]:
         yield f"  {topic}: {count} records"
     for reason, count in ingestion.left.most_common():
         yield f"  not mapped, {count} rows: {reason}"
+    for note in sorted(ingestion.notes):
+        yield f"  note: {note}"
     yield f"  {'its state is kept' if ingestion.states else 'no new state'}"

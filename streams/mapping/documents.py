@@ -23,7 +23,12 @@ class Refusal:
 
 
 def map_documents(
-    database: Any, mapping: Mapping, documents: Sequence[dict[str, str | None]], label: str = "documents"
+    database: Any,
+    mapping: Mapping,
+    documents: Sequence[dict[str, str | None]],
+    label: str = "documents",
+    frame: Frame | None = None,
+    notes: set[str] | None = None,
 ) -> tuple[list[MappedRecord], list[Refusal]]:
     """Records of some documents, by event time, and the documents that gave none.
 
@@ -32,6 +37,8 @@ def map_documents(
         mapping: its lookups are empty here.
         documents: values as texts under dotted names, as ``replay.file_readers.flat`` gives them.
         label: what errors call them.
+        frame: what is said outright of how they are written, such as the zone of their days.
+        notes: takes what people should know.
 
     Raises:
         MappingError: where the mapping does not fit the documents.
@@ -43,7 +50,7 @@ def map_documents(
         columns = {name: [document.get(name) for document in documents] for name in names}
         batch = (list(range(1, len(documents) + 1)), columns)
         *_, cells = engine.read(label, [batch], is_machine=True)
-        engine.run(mapping, {label: cells}, {}, Frame())
+        engine.run(mapping, {label: cells}, {}, frame or Frame())
         engine.finish()
         refusals = [
             Refusal((row & LINE) - 1, reason, found)
@@ -51,6 +58,8 @@ def map_documents(
                 "SELECT _row, reason, coalesce(found, '') FROM unmapped ORDER BY _row, reason"
             ).fetchall()
         ]
+        if notes is not None:
+            notes |= engine.notes
         return engine.all_records(), refusals
     finally:
         database.execute("ROLLBACK")
