@@ -55,11 +55,11 @@ def arrived(lags: LagCounts, age_ms: float) -> float | None:
     for edge, count in zip(EDGES, lags.counts, strict=False):
         if age_ms < edge:
             part = count * max(0.0, age_ms - lower) / (edge - lower)
-            return (below + part) / total
+            return min(1.0, max(0.0, (below + part) / total))
         below += count
         lower = edge
     # Nothing is known of how the longest lags lie; once all else has come they are counted as come.
-    return 1.0 if age_ms >= 2 * lower else below / total
+    return 1.0 if age_ms >= 2 * lower else min(1.0, max(0.0, below / total))
 
 
 def completeness(lags: LagCounts, start: int, end: int, watermark: int) -> float | None:

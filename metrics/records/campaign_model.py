@@ -1,7 +1,11 @@
 """The name under which a campaign is kept in an attribution model, beside the campaign itself (D64)."""
 
+import re
+
 #: A noncharacter of Unicode, which is kept out of interchange.
 _SEPARATOR = "\uffff"
+#: Matches a campaign, or a campaign in a model; None for any other text.
+is_campaign_model = re.compile(f"[^{_SEPARATOR}]{{1,128}}(?:{_SEPARATOR}[^{_SEPARATOR}]{{1,128}})?").fullmatch
 
 
 def campaign_model(campaign: str, model: str) -> str:

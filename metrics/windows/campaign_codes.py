@@ -45,7 +45,8 @@ class CampaignCodes:
     def __init__(self, models: Sequence[str]) -> None:
         #: The name of each code.
         self.names: list[str] = []
-        self._codes: dict[str, int | None] = {}
+        #: The code of each name that was asked for; None where its model is not computed.
+        self.known: dict[str, int | None] = {}
         self._models = tuple(models)
 
     def __len__(self) -> int:
@@ -53,17 +54,17 @@ class CampaignCodes:
 
     def find(self, name: str) -> int | None:
         """The code of a name, if it has one."""
-        return self._codes.get(name)
+        return self.known.get(name)
 
     def code(self, name: str) -> int | None:
         """The code of a name, which is given one when it is new; None where its model is not computed."""
-        if name not in self._codes:
+        if name not in self.known:
             campaign, model = split_campaign_model(name)
             if model is None or model in self._models:
                 self._add(campaign)
             else:
-                self._codes[name] = None
-        return self._codes[name]
+                self.known[name] = None
+        return self.known[name]
 
     def campaign(self, campaign_id: str) -> int:
         """The code of a campaign, which is given one when it is new."""
@@ -118,5 +119,5 @@ class CampaignCodes:
 
     def _add(self, campaign: str) -> None:
         for name in (campaign, *(campaign_model(campaign, model) for model in self._models)):
-            self._codes[name] = len(self.names)
+            self.known[name] = len(self.names)
             self.names.append(name)

@@ -66,12 +66,13 @@ class StageFactory:
             tuple(settings.rollups),
             settings.max_rollup_values,
             settings.report_rules,
+            settings.topic_prefix,
         )
 
     def intake(self, partition: int) -> StateStore[IntakeStage]:
         """Intake of a partition."""
         stage = IntakeStage(partition, self._intake_options, self._campaign_registry, self._acceptance)
-        stage.dead_letters.reasons = self._telemetry.dead_letters
+        stage.dead_letters.reasons = stage.refusals.reasons = self._telemetry.dead_letters
         stage.attribution.count_into(self._telemetry.rekeyed)
         stage.dead_letters.changed = self._telemetry.changed
         stage.keys.found = self._telemetry.keys

@@ -3,10 +3,7 @@
 import msgspec
 
 from metrics.windows.watermark import CampaignClock, PartitionStatus
-from streams.stages.intake.repartition import Rekeyed, SourceProgress
-
-#: After every event time.
-EVER = 1 << 62
+from streams.stages.intake.repartition import EVER, Rekeyed, SourceProgress
 
 
 class SenderProgress(msgspec.Struct, array_like=True):

@@ -6,18 +6,21 @@ what has gathered and sends it with itself.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from typing import NamedTuple
 
 import msgspec
 import numpy as np
 
 from metrics.attribution.conversion_credit import ConversionPart
-from metrics.attribution.conversion_lag import LEAD
+from metrics.attribution.conversion_lag import LEAD, ORDER
 from metrics.attribution.touch_store import TouchColumns
 from metrics.attribution.touchpoints import Codes, Touchpoints
 from metrics.records.events import NO_CAMPAIGN
 from metrics.sums.contribution import Contribution
+from metrics.sums.tally import Tally
+from metrics.values.errors import UNREADABLE, Reason, Rejection
+from metrics.values.time import MAX_INSTANT, MIN_INSTANT
 from streams import topics
 from streams.stages.intake.attribution.facts import ConversionUpdate, PersonIds, TouchBatch
 from streams.stages.intake.attribution.journeys import Journeys
@@ -27,6 +30,8 @@ from streams.state.codec import decoder, encode
 from streams.state.keyed_table import KeyedTable
 from streams.state.outbox import Outbox
 
+#: After every event time.
+EVER = 1 << 62
 #: Touches of one message, some 20 bytes each, so that a message stays below a broker's default limit.
 _TOUCHES_AT_ONCE = 16_000
 _CONVERSIONS_AT_ONCE = 1_000
@@ -98,6 +103,70 @@ class Rekeyed(msgspec.Struct, array_like=True):
 
 
 decode_rekeyed = decoder(Rekeyed)
+_MOST_CHECKPOINTS = 1 << 32
+_MOST_MICROS = 1 << 100
+
+
+def read_rekeyed(value: bytes | None, senders: Container[int]) -> Rekeyed:
+    """The message in a record: one that can be taken in whole, as a worker's own always is.
+
+    Args:
+        value: of the record.
+        senders: the partitions that messages come from.
+
+    Raises:
+        Rejection: ``invalid_field`` when it is none; one record must not end every worker at every start.
+    """
+    try:
+        message = decode_rekeyed(value or b"")
+        is_right = (
+            message.source in senders
+            and 0 <= message.sequence < _MOST_CHECKPOINTS
+            and 0 <= message.index < _MOST_CHECKPOINTS
+            and all(map(_are_right_touches, message.touches))
+            and all(map(_is_right_conversion, message.conversions))
+            and (message.progress is None or _is_right_progress(message.progress))
+        )
+        why = "it does not fit together"
+    except (*UNREADABLE, ValueError, TypeError) as error:
+        is_right, why = False, f"it cannot be read ({error})"
+    if not is_right:
+        raise Rejection(
+            Reason.INVALID_FIELD,
+            f"no message of a journey: {why}. Only workers may write to this topic; look who else does",
+        )
+    return message
+
+
+def _are_right_touches(touches: RekeyedTouches) -> bool:
+    count = len(touches.at) // 8
+    if (len(touches.at), len(touches.visitors), len(touches.codes)) != (8 * count, 8 * count, 4 * count):
+        return False
+    at, codes = np.frombuffer(touches.at, np.int64), np.frombuffer(touches.codes, np.int32)
+    return not count or bool(
+        (at.min() >= MIN_INSTANT)
+        and (at.max() <= MAX_INSTANT)
+        and (codes.min() >= 0)
+        and (codes.max() < len(touches.touchpoints))
+    )
+
+
+def _is_right_conversion(word: RekeyedConversion) -> bool:
+    instants = [word.seen_at, *(() if word.at is None else (word.at,)), *(part.at for part in word.parts)]
+    figures = [getattr(part.tally, name) for part in word.parts for name in Tally.__struct_fields__]
+    hashes = [each for ids in word.named for each in (ids.visitor or 0, *ids.others)]
+    return (
+        word.key[:1] in (LEAD, ORDER)
+        and _ELSEWHERE not in word.key
+        and all(MIN_INSTANT <= at <= MAX_INSTANT for at in instants)
+        and all(-_MOST_MICROS <= each <= _MOST_MICROS for each in figures)
+        and all(0 <= each < 1 << 64 for each in hashes)
+    )
+
+
+def _is_right_progress(progress: SourceProgress) -> bool:
+    times = progress.watermark, progress.clicks, progress.least
+    return all(at is None or MIN_INSTANT <= at <= MAX_INSTANT or at == EVER for at in times)
 
 
 class Repartitioner:

@@ -36,14 +36,15 @@ from streams.stages.intake.conversions import Conversions, ConversionSource
 from streams.stages.intake.dead_letters import DeadLetters
 from streams.stages.intake.erasures import Erasures
 from streams.stages.intake.foreign_spend_table import ForeignSpendTable
-from streams.stages.intake.joint_watermark import EVER, SenderProgress
+from streams.stages.intake.joint_watermark import SenderProgress
 from streams.stages.intake.key_counts import KeyCounts
 from streams.stages.intake.ledger import LedgerCounts
 from streams.stages.intake.partial_output import PartialOutput
 from streams.stages.intake.record_by_record import RecordByRecord
-from streams.stages.intake.repartition import SourceProgress
+from streams.stages.intake.repartition import EVER, SourceProgress
 from streams.stages.intake.reports import ReportSource
 from streams.stages.intake.tables import PaneTable, SeenIdTable
+from streams.stages.refusals import Refusals
 from streams.stages.stage import Work
 from streams.state.checkpoint import Emitted, Output, Version
 from streams.state.keyed_table import KeyedTable
@@ -161,6 +162,8 @@ class IntakeStage:
         self.dead_letters = DeadLetters(
             partition, options.topic_prefix, options.refusal_limit, granted, self.ledger
         )
+        #: Messages of other partitions that are none.
+        self.refusals = Refusals(partition, options.topic_prefix)
         self.leads = KeyedTable("l", LeadEntry)
         self.orders = KeyedTable("o", OrderEntry)
         self.customers = KeyedTable("c", FirstOrder)
@@ -362,7 +365,8 @@ class IntakeStage:
     @property
     def weight(self) -> int:
         """About how many bytes the next checkpoint takes besides its tables."""
-        return 300 * len(self._reports.gathered) + self.dead_letters.weight + self.attribution.weight
+        refused = self.dead_letters.weight + self.refusals.weight
+        return 300 * len(self._reports.gathered) + refused + self.attribution.weight
 
     def work(self, now: int) -> Iterator[Work]:
         """What a fit leaves to another thread; the checkpoint itself is made without a pause."""
@@ -388,6 +392,7 @@ class IntakeStage:
             Output(topics.DEAD_LETTERS, self.partition, letter.topic.encode(), _encode_letter(letter))
             for letter in letters
         ]
+        outputs += self.refusals.outputs(now)
         outputs += self.attribution.outputs(version.sequence, self.progress(), now)
         return Emitted(outputs, IntakeViews({topic: replace(each) for topic, each in self.ledger.items()}))
 
@@ -449,7 +454,9 @@ class _Rekeyed:
     def take(self, source_records: SourceRecords, limits: Horizon, now: int) -> None:
         """Take in touches and conversions of persons whose home is here."""
         del limits, now
-        if self._stage.attribution.receive(
-            list(source_records)
+        stage = self._stage
+        if stage.attribution.receive(
+            list(source_records),
+            lambda record, rejection: stage.refusals.refuse(topics.REKEYED, record, rejection),
         ):  # as when own topics fall silent: no further message may come
             self._stage.settle()

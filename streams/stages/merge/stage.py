@@ -20,6 +20,7 @@ from metrics.kpis.compose_many import ReadingComposer
 from metrics.records.kpi_reading import CampaignKpi, Dimension, RollupKpi, Stage
 from metrics.sums.tally import Tally
 from metrics.sums.tally_columns import Codes, Integers, Tallies, TallyColumns
+from metrics.values.errors import Rejection
 from metrics.windows.campaign_codes import CampaignCodes
 from metrics.windows.campaign_windows import CampaignWindows, MergedWindows
 from metrics.windows.open_windows import OpenWindows
@@ -35,14 +36,16 @@ from metrics.windows.window_kinds import (
     windows_of_report,
 )
 from streams import topics
+from streams.messages.bundle_check import read_bundle
 from streams.messages.pane_blocks import unpack
-from streams.messages.partials import Bundle, PaneBlock, decode_bundle
+from streams.messages.partials import Bundle, PaneBlock
 from streams.messages.source_records import SourceRecord
 from streams.stages.merge.figure_facts import FigureFactsTable
 from streams.stages.merge.rollup_exchange import RollupExchange, RollupHeader
 from streams.stages.merge.rollup_parts import ROLLING_KEY, Moment, RollupOptions, RollupParts
 from streams.stages.merge.rollups import Rollups
 from streams.stages.merge.tables import DroppedBeforeTable, MergedPaneTable, ReportTable
+from streams.stages.refusals import Refusals
 from streams.stages.stage import Work
 from streams.state.checkpoint import Emitted, Output, Version
 from streams.state.store import Header
@@ -66,6 +69,7 @@ class MergeOptions(msgspec.Struct, frozen=True):
     rollups: tuple[Dimension, ...] = ()
     max_rollup_values: int = 50
     report_rules: ReportRules = ReportRules()
+    topic_prefix: str = ""
 
 
 class Pace(NamedTuple):
@@ -122,8 +126,6 @@ class MergeStage:
     """The state of one merge partition: the campaigns whose ids Kafka's partitioner sends here."""
 
     header_type = MergeHeader
-    #: All that grows is in the tables.
-    weight = 0
     format_1 = (0, 1, 2, 4, 5)
 
     def __init__(
@@ -135,6 +137,8 @@ class MergeStage:
         self.campaign_registry = campaign_registry
         self.offset = 0
         self.sequence = 0
+        #: Records of the partials that are none.
+        self.refusals = Refusals(partition, options.topic_prefix)
         self.campaign_codes = CampaignCodes(options.models)
         self.merged_windows = MergedWindows(self.campaign_codes, options.report_rules)
         self._readings = ReadingComposer(self.merged_windows, campaign_registry)
@@ -179,12 +183,16 @@ class MergeStage:
     # --- taking in ---------------------------------------------------------------------------------
 
     def process(self, records: Sequence[SourceRecord]) -> None:
-        """Take in bundles in order of offset; those already applied are dropped."""
+        """Take in bundles in order of offset; those already applied are dropped, what is no bundle is refused."""
         for record in records:
             if record.offset < self.offset:
                 continue
-            assert record.value is not None, "partials have values"
-            self._take(decode_bundle(record.value))
+            try:
+                bundle = read_bundle(record.value, self.partitions, self.campaign_codes.known.keys())
+            except Rejection as rejection:
+                self.refusals.refuse(topics.PARTIALS, record, rejection)
+            else:
+                self._take(bundle)
             self.offset = record.offset + 1
             self.is_touched = True
 
@@ -424,6 +432,11 @@ class MergeStage:
         del now
         return iter(())
 
+    @property
+    def weight(self) -> int:
+        """About how many bytes the next checkpoint takes besides its tables: what is refused."""
+        return self.refusals.weight
+
     def emit(self, version: Version, now: int) -> Emitted:
         """Readings that are due for topics and for views, and parts of roll-ups."""
         self._follow_registry()
@@ -440,7 +453,11 @@ class MergeStage:
         self._closing = self.windows.through
         published = self.sequence if pending is None else pending - 1
         return Emitted(
-            [self._published(reading) for reading in readings] + rollups.outputs,
+            [
+                *(self._published(reading) for reading in readings),
+                *rollups.outputs,
+                *self.refusals.outputs(now),
+            ],
             MergeViews(views, rollups.views, self.clock.watermark),
             min(published, self.sequence - 1),
         )

@@ -14,6 +14,7 @@ from metrics.entities.leads import LeadEntry
 from metrics.entities.orders import FirstOrder, OrderEntry
 from metrics.records.events import Erasure, Lead, Order
 from metrics.records.partition_keys import KeyRule
+from metrics.values.errors import Rejection
 from metrics.values.time import MINUTE
 from metrics.windows.panes import Horizon, Panes
 from metrics.windows.watermark import PartitionStatus
@@ -35,8 +36,9 @@ from streams.stages.intake.repartition import (
     RekeyedOutput,
     Repartitioner,
     SourceProgress,
-    decode_rekeyed,
+    read_rekeyed,
 )
+from streams.stages.refusals import Refuse
 from streams.stages.stage import Work
 from streams.state.checkpoint import Output
 from streams.state.table import Table
@@ -81,9 +83,12 @@ class NoAttribution:
     def erase(self, event: Erasure) -> None:
         """Forget a person."""
 
-    def receive(self, records: Sequence[SourceRecord]) -> bool:
-        """Take in messages of other partitions; whether one of these fell silent or spoke again."""
-        del records
+    def receive(self, records: Sequence[SourceRecord], refuse: Refuse) -> bool:
+        """Take in messages of other partitions; whether one of these fell silent or spoke again.
+
+        ``refuse`` hears of what is no message.
+        """
+        del records, refuse
         return False
 
     # --- time --------------------------------------------------------------------------------------
@@ -253,11 +258,15 @@ class Attribution(NoAttribution):
         for hashed in others if visitor is None else (visitor, *others):
             self.journeys.forget(hashed)
 
-    def receive(self, records: Sequence[SourceRecord]) -> bool:
+    def receive(self, records: Sequence[SourceRecord], refuse: Refuse) -> bool:
         """Take in what other partitions sent of persons whose home is here; what came before is passed over."""
         has_changed = False
         for record in records:
-            message = decode_rekeyed(record.value or b"")
+            try:
+                message = read_rekeyed(record.value, self.joint.senders)
+            except Rejection as rejection:
+                refuse(record, rejection)
+                continue
             if not self.joint.take(message):
                 continue
             self.repartitioner.receive(message)
