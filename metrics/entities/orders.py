@@ -22,8 +22,12 @@ import msgspec
 from metrics.records.events import NO_CAMPAIGN, Order
 from metrics.sums.contribution import Contribution, difference
 from metrics.sums.tally import Tally
+from metrics.values.errors import Reason, Rejection
 from metrics.values.hashing import hash_id, seed_of
+from metrics.values.time import MINUTE
 
+#: Refunds that are kept apart of one order: each further one costs as much as all of them together weigh.
+MOST_REFUNDS = 200
 _BUYER_SEED = seed_of("buyer")
 
 
@@ -164,8 +168,23 @@ def edit(entry: OrderEntry, version: Edit) -> OrderEntry:
 
 
 def refund(entry: OrderEntry | None, given: Refund) -> OrderEntry:
-    """The entry with a refund taken in."""
+    """The entry with a refund taken in; refunds of one minute count in the same windows, so they are one.
+
+    Raises:
+        Rejection: ``too_many`` when the order has been refunded in as many minutes as are kept apart.
+    """
     entry = entry or OrderEntry()
+    minute = given.at // MINUTE
+    for place, known in enumerate(entry.refunds):
+        if known.at // MINUTE == minute and known.campaign == given.campaign:
+            one = known._replace(amount_micros=known.amount_micros + given.amount_micros)
+            refunds = (*entry.refunds[:place], one, *entry.refunds[place + 1 :])
+            return msgspec.structs.replace(entry, refunds=refunds)
+    if len(entry.refunds) >= MOST_REFUNDS:
+        raise Rejection(
+            Reason.TOO_MANY,
+            f"the order has refunds of {MOST_REFUNDS} different minutes already; does its order_id stand for one order?",
+        )
     return msgspec.structs.replace(entry, refunds=(*entry.refunds, given))
 
 

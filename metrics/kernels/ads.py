@@ -18,6 +18,8 @@ from metrics.kernels.texts import is_same, read_micros, read_whole, skip_number,
 
 _QUOTE, _COMMA, _COLON, _OPEN, _CLOSE, _NINE = 0x22, 0x2C, 0x3A, 0x7B, 0x7D, 0x39
 _MAX_ID_BYTES = 128
+#: A longer label is judged one by one: the limit is in characters.
+_MAX_LABEL_BYTES = 500
 #: In the year 9892: what is later may lie outside of what an instant may be.
 _LATEST = 250_000_000_000_000
 
@@ -158,10 +160,13 @@ def read_value(memory: int, at: int, end: int, field: int) -> tuple[int, int, in
 
 @inlined
 def are_ids(froms: Any, ends: Any) -> bool:
-    """Whether every id that is there has the length of one."""
+    """Whether every id that is there has the length of one, and every other text that of a label."""
     for field in (0, 2, 3, 5):
         size = ends[field] - froms[field]
         if froms[field] >= 0 and (size < 1 or size > _MAX_ID_BYTES):
+            return False
+    for field in (4, 7, 8, 9):
+        if froms[field] >= 0 and ends[field] - froms[field] > _MAX_LABEL_BYTES:
             return False
     return True
 

@@ -13,6 +13,8 @@ import msgspec
 
 #: Ids hold no U+FFFF, the noncharacter that parts names in the state (``campaign_model``).
 Identifier = Annotated[str, msgspec.Meta(min_length=1, max_length=128, pattern="^[^\uffff]*$")]
+#: Texts that are kept or shown beside ids: a checkpoint and a page must hold thousands of them.
+Label = Annotated[str, msgspec.Meta(max_length=500)]
 Instant = datetime | int
 Money = Decimal
 Count = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
@@ -25,10 +27,10 @@ class AdImpression(msgspec.Struct, frozen=True, gc=False):
     occurred_at: Instant
     campaign_id: Identifier
     visitor_id: Identifier | None = None
-    channel: str | None = None
+    channel: Label | None = None
     ad_id: Identifier | None = None
     cost: Money | None = None
-    currency: str | None = None
+    currency: Label | None = None
 
 
 class AdClick(msgspec.Struct, frozen=True, gc=False):
@@ -38,12 +40,12 @@ class AdClick(msgspec.Struct, frozen=True, gc=False):
     occurred_at: Instant
     campaign_id: Identifier
     visitor_id: Identifier | None = None
-    channel: str | None = None
+    channel: Label | None = None
     ad_id: Identifier | None = None
-    offer: str | None = None
-    segment: str | None = None
+    offer: Label | None = None
+    segment: Label | None = None
     cost: Money | None = None
-    currency: str | None = None
+    currency: Label | None = None
 
 
 class AdReport(msgspec.Struct, frozen=True, gc=False):
@@ -59,7 +61,7 @@ class AdReport(msgspec.Struct, frozen=True, gc=False):
     impressions: Count | None = None
     clicks: Count | None = None
     spend: Money | None = None
-    currency: str | None = None
+    currency: Label | None = None
     conversions: Money | None = None
 
 
@@ -71,7 +73,7 @@ class Lead(msgspec.Struct, frozen=True, gc=False):
     lead_id: Identifier
     visitor_id: Identifier | None = None
     campaign_id: Identifier | None = None
-    channel: str | None = None
+    channel: Label | None = None
     stage: Literal["lead", "mql", "sql"] = "lead"
     source: Identifier | None = None
 
@@ -84,7 +86,7 @@ class Order(msgspec.Struct, frozen=True, gc=False):
     order_id: Identifier
     kind: Literal["placed", "refunded", "cancelled"] = "placed"
     revenue: Money | None = None
-    currency: str | None = None
+    currency: Label | None = None
     customer_id: Identifier | None = None
     visitor_id: Identifier | None = None
     lead_id: Identifier | None = None
@@ -120,19 +122,19 @@ class Campaign(msgspec.Struct, frozen=True):
     """
 
     campaign_id: Identifier
-    name: str | None = None
-    channel: str | None = None
-    target: str | None = None
-    offer: str | None = None
-    objective: str | None = None
+    name: Label | None = None
+    channel: Label | None = None
+    target: Label | None = None
+    offer: Label | None = None
+    objective: Label | None = None
     starts_at: Instant | None = None
     ends_at: Instant | None = None
     budget: Money | None = None
-    currency: str | None = None
+    currency: Label | None = None
     other_cost: Money | None = None
     baseline_revenue_per_day: Money | None = None
     cost_basis: Literal["events", "reports"] = "events"
-    status: str | None = None
+    status: Label | None = None
     targets: Targets | None = None
     valid_from: Instant | None = None
 
@@ -140,7 +142,7 @@ class Campaign(msgspec.Struct, frozen=True):
 class FxRate(msgspec.Struct, frozen=True):
     """A rate into the reporting currency; topic ``fx-rates``, compacted by ``currency|valid_from``."""
 
-    currency: str
+    currency: Label
     rate: Money
     valid_from: Instant
 

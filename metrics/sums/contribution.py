@@ -39,13 +39,22 @@ class ContributionColumns(NamedTuple):
 def difference(before: list[Contribution], after: list[Contribution]) -> list[Contribution]:
     """What must be added to sums that hold ``before`` so that they hold ``after``.
 
+    What both begin and end with is passed over first: a long list that grew by one entry takes a glance at each, and not a
+    search for each.
+
     >>> a = Contribution("c", 0, Tally(leads=1)); b = Contribution("d", 0, Tally(leads=1))
     >>> [(c.campaign, c.tally.leads) for c in difference([a], [a, b])]
     [('d', 1)]
     """
-    remaining = list(before)
+    start, most = 0, min(len(before), len(after))
+    while start < most and before[start] == after[start]:
+        start += 1
+    end = 0
+    while end < most - start and before[-1 - end] == after[-1 - end]:
+        end += 1
+    remaining = before[start : len(before) - end]
     added = []
-    for contribution in after:
+    for contribution in after[start : len(after) - end]:
         if contribution in remaining:
             remaining.remove(contribution)
         else:

@@ -28,6 +28,7 @@ class Reason(StrEnum):
     FUTURE_TIMESTAMP = "future_timestamp"
     TOO_LATE = "too_late"
     CONFLICT = "conflict"
+    TOO_MANY = "too_many"
 
 
 class Rejection(RoistreamError):

@@ -22,6 +22,13 @@ class Dated(Protocol):
 
 
 E = TypeVar("E", bound=Dated)
+#: Bytes of a changelog record besides its value and its id.
+_OVERHEAD = 32
+
+
+def _utf8(text: str) -> int:
+    """Bytes of a text, at most."""
+    return len(text) if text.isascii() else 4 * len(text)
 
 
 class KeyedTable(Generic[E]):
@@ -30,17 +37,18 @@ class KeyedTable(Generic[E]):
     Args:
         kind: of the keys.
         shape: of an entry.
-        weight: about how many bytes a changed entry adds to a checkpoint.
     """
 
-    def __init__(self, kind: str, shape: type[E], weight: int = 300) -> None:
+    def __init__(self, kind: str, shape: type[E]) -> None:
         self.kind = kind
-        self._weight = weight
+        #: Bytes that the table adds to the next checkpoint.
+        self.weight = 0
         #: Called with each entry that is put back.
         self.on_restored: Callable[[E], object] | None = None
         self._decode = decoder(shape)
         self._packed: dict[str, bytes] = {}
-        self._changed: set[str] = set()
+        #: What each changed entry adds to the weight.
+        self._changed: dict[str, int] = {}
         self._by_day: dict[int, set[str]] = {}
 
     def __len__(self) -> int:
@@ -54,11 +62,6 @@ class KeyedTable(Generic[E]):
         for entry_id, packed in self._packed.items():
             yield entry_id, self._decode(packed)
 
-    @property
-    def weight(self) -> int:
-        """About how many bytes the table adds to the next checkpoint."""
-        return self._weight * len(self._changed)
-
     def get(self, entry_id: str) -> E | None:
         """The entry of an id."""
         packed = self._packed.get(entry_id)
@@ -66,9 +69,9 @@ class KeyedTable(Generic[E]):
 
     def put(self, entry_id: str, entry: E) -> None:
         """Keep an entry."""
-        self._packed[entry_id] = encode(entry)
+        packed = self._packed[entry_id] = encode(entry)
         self._date(entry_id, entry)
-        self._changed.add(entry_id)
+        self._change(entry_id, len(packed))
 
     def restore(self, entries: Sequence[Restored], confirmed: int) -> Iterable[bytes]:
         """Put back entries read from the changelog."""
@@ -84,7 +87,7 @@ class KeyedTable(Generic[E]):
     def drop(self, entry_id: str) -> None:
         """Forget an entry; the next checkpoint writes its tombstone."""
         if self._packed.pop(entry_id, None) is not None:
-            self._changed.add(entry_id)
+            self._change(entry_id, 0)
 
     def expire(self, before: int) -> Iterator[E]:
         """Drop the entries whose latest event time is on a day that ended by ``before``; yield them."""
@@ -96,14 +99,19 @@ class KeyedTable(Generic[E]):
                 entry = self._decode(packed)
                 if entry.latest // DAY <= day:
                     del self._packed[entry_id]
-                    self._changed.add(entry_id)
+                    self._change(entry_id, 0)
                     yield entry
 
     def take_changes(self, sequence: int) -> list[Entry]:
         """Changelog records of what changed since the last call; dropped entries are tombstones."""
         del sequence
-        changed, self._changed = self._changed, set()
+        changed, self._changed, self.weight = self._changed, {}, 0
         return [(state_key(self.kind, entry_id), self._packed.get(entry_id)) for entry_id in changed]
+
+    def _change(self, entry_id: str, size: int) -> None:
+        weight = size + _utf8(entry_id) + _OVERHEAD
+        self.weight += weight - self._changed.get(entry_id, 0)
+        self._changed[entry_id] = weight
 
     def _date(self, entry_id: str, entry: E) -> None:
         day = entry.latest // DAY

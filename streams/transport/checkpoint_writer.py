@@ -7,7 +7,7 @@ fences an earlier owner of the partition.
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import Any
 
@@ -25,6 +25,8 @@ from streams.transport.client_options import aiokafka_options
 #: A Kafka batch stays below the default limit of a broker's topic (1 MiB).
 MAX_BATCH_BYTES = 900_000
 _ENTRY_OVERHEAD = 80
+#: A changelog batch stays below what its topic takes; a checkpoint beyond is several batches of one transaction.
+MAX_STATE_BYTES = MAX_MESSAGE_BYTES - 1024 * 1024
 
 #: Topic without its prefix, partition, and a batch that is closed.
 _Addressed = tuple[str, int, Any]
@@ -92,7 +94,10 @@ class CheckpointWriter:
 
     async def _write(self, checkpoint: Checkpoint) -> None:
         assert self._producer is not None, "started"
-        batches: list[_Addressed] = [(self._changelog, self._partition, self._filled(checkpoint.entries))]
+        batches: list[_Addressed] = [
+            (self._changelog, self._partition, self._filled(entries))
+            for entries in _cut(checkpoint.entries, MAX_STATE_BYTES)
+        ]
         batches += [(*place, self._filled(entries)) for *place, entries in _batches(checkpoint.outputs)]
         await self._producer.begin_transaction()
         self._announce(batches)
@@ -121,7 +126,11 @@ class CheckpointWriter:
         batch = self._producer.create_batch()
         for key, value in entries:
             if batch.append(key=key, value=value, timestamp=None) is None:
-                raise CheckpointError(f"A batch of {len(entries)} records does not fit into 16 MB.")
+                size, limit = len(key) + len(value or b""), MAX_MESSAGE_BYTES
+                raise CheckpointError(
+                    f"One record of {size} bytes (key {key[:80]!r}) does not fit into a record batch, which holds at most "
+                    f"{limit} bytes; what is kept of one key has outgrown its bound."
+                )
         batch.close()
         return batch
 
@@ -138,13 +147,21 @@ def _batches(outputs: list[Output]) -> Iterator[tuple[str, int, list[Entry]]]:
         return output.topic, output.partition
 
     for (topic, partition), group in groupby(sorted(outputs, key=destination), key=destination):
-        entries: list[Entry] = []
-        size = 0
-        for output in group:
-            length = len(output.key) + len(output.value) + _ENTRY_OVERHEAD
-            if entries and size + length > MAX_BATCH_BYTES:
-                yield topic, partition, entries
-                entries, size = [], 0
-            entries.append((output.key, output.value))
-            size += length
-        yield topic, partition, entries
+        entries = [(output.key, output.value) for output in group]
+        for some in _cut(entries, MAX_BATCH_BYTES):
+            yield topic, partition, some
+
+
+def _cut(entries: Iterable[Entry], limit: int) -> Iterator[list[Entry]]:
+    """The entries in order, in lists below a limit of bytes; one that is larger stands alone."""
+    some: list[Entry] = []
+    size = 0
+    for key, value in entries:
+        length = len(key) + len(value or b"") + _ENTRY_OVERHEAD
+        if some and size + length > limit:
+            yield some
+            some, size = [], 0
+        some.append((key, value))
+        size += length
+    if some:
+        yield some

@@ -33,10 +33,21 @@ class PendingErasures:
     def __init__(self) -> None:
         #: With the stream time up to which they hold.
         self.waiting: list[tuple[int, Erasure]] = []
+        self._persons: dict[tuple[str | None, ...], int] = {}
 
     def note(self, erasure: Erasure, at: int) -> None:
-        """Keep a request of an instant, in epoch ms."""
-        self.waiting.append((at + _DISORDER, erasure))
+        """Keep a request of an instant, in epoch ms; of several on one person the latest stands for all."""
+        person, until = (erasure.visitor_id, erasure.customer_id, erasure.lead_id), at + _DISORDER
+        if len(self._persons) != len(self.waiting):
+            self._persons = {
+                (each.visitor_id, each.customer_id, each.lead_id): place
+                for place, (_, each) in enumerate(self.waiting)
+            }
+        place = self._persons.setdefault(person, len(self.waiting))
+        if place == len(self.waiting):
+            self.waiting.append((until, erasure))
+        elif self.waiting[place][0] < until:
+            self.waiting[place] = (until, erasure)
 
     def take(self, stream_times: Mapping[str, int | None], idle: Collection[str]) -> list[Erasure]:
         """The requests that every topic has passed, or been read to its end and is silent; they wait no more."""
@@ -47,6 +58,7 @@ class PendingErasures:
         passed = [each for until, each in self.waiting if least is None or until <= least]
         if passed:
             self.waiting = [each for each in self.waiting if least is not None and each[0] > least]
+            self._persons = {}
         return passed
 
 

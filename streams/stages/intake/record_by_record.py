@@ -38,7 +38,8 @@ class Judged(NamedTuple):
     Attributes:
         identity: the id by which the record is told from its repetitions.
         apply: applies it; given which panes accept facts, and for ``identity`` and each of ``others`` whether a record with it was
-            applied before. None when the record is older than every window that could hold it.
+            applied before. None when the record is older than every window that could hold it. Raises a ``Rejection``, and changes
+            nothing, when what the record belongs to holds as much as may be kept of one key.
         others: further ids that are remembered with it.
     """
 
@@ -130,7 +131,11 @@ class RecordByRecord:
         latest = NEVER
         for (record, each), known_by in zip(judged, ids, strict=True):
             mine = list(islice(remaining, len(known_by)))
-            applied = each.apply(limits, [hashed in seen for hashed in mine])
+            try:
+                applied = each.apply(limits, [hashed in seen for hashed in mine])
+            except Rejection as rejection:
+                admission.refuse(record, rejection, now)
+                continue
             if applied is None:
                 admission.refuse_late(record, now)
                 continue

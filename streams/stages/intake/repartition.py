@@ -180,7 +180,7 @@ class Repartitioner:
     def __init__(self, partition: int, journeys: Journeys) -> None:
         self._partition = partition
         self.journeys = journeys
-        self.homes: KeyedTable[Home] = KeyedTable("h", Home, weight=60)
+        self.homes: KeyedTable[Home] = KeyedTable("h", Home)
         #: What has left, by kind, for whoever shows it.
         self.sent: Counter[str] = Counter()
         self._touchpoints = Touchpoints()

@@ -6,6 +6,7 @@ from itertools import permutations
 import pytest
 
 from metrics.entities.orders import (
+    MOST_REFUNDS,
     Cancellation,
     OrderEntry,
     Placement,
@@ -16,6 +17,8 @@ from metrics.entities.orders import (
     place,
     refund,
 )
+from metrics.values.errors import Rejection
+from metrics.values.time import MINUTE
 
 FIELDS = (
     "orders",
@@ -29,7 +32,8 @@ PLACED = ("placed", 10, "c", 100, 40)
 
 
 def apply(entry, word):
-    kind, at, *rest = word
+    kind, minute, *rest = word
+    at = minute * MINUTE
     if kind == "placed":
         campaign, revenue, goods = rest
         return place(entry, Placement(at, "e", campaign, revenue, goods, is_new_customer=None))
@@ -44,7 +48,7 @@ def summed(words):
         after = apply(entry, word)
         for change in changes(entry, after):
             for name in FIELDS:
-                sums[change.campaign, change.at, name] += getattr(change.tally, name)
+                sums[change.campaign, change.at // MINUTE, name] += getattr(change.tally, name)
         entry = after
     return {key: n for key, n in sums.items() if n}
 
@@ -140,3 +144,15 @@ def test_any_order_of_a_customers_orders_ends_with_the_same_first(placements, wa
         assert {key: n for key, n in sums.items() if n} == wanted
         assert first is not None
         assert first.latest == max(at for _, at, _, _ in placements)
+
+
+def test_refunds_of_one_minute_are_kept_as_one_and_too_many_of_different_minutes_are_refused():
+    entry = None
+    for number in range(MOST_REFUNDS):
+        for second in (0, 30_000):
+            entry = refund(entry, Refund(number * MINUTE + second, None, 5))
+    assert len(entry.refunds) == MOST_REFUNDS
+    assert {given.amount_micros for given in entry.refunds} == {10}
+    with pytest.raises(Rejection, match="too_many"):
+        refund(entry, Refund(MOST_REFUNDS * MINUTE, None, 5))
+    assert refund(entry, Refund(1, None, 1)).refunds[0].amount_micros == 11

@@ -58,7 +58,7 @@ class Journeys:
         }
         self.touchpoints = Touchpoints()
         self.people = IdentityGraph()
-        self.conversions: KeyedTable[Conversion] = KeyedTable("jc", Conversion, weight=200)
+        self.conversions: KeyedTable[Conversion] = KeyedTable("jc", Conversion)
         self.lags = {LEAD: LagCounts(), ORDER: LagCounts()}
         self.lags_changed = False
         self.data_driven = DataDriven(rules, self.touchpoints)
