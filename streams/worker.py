@@ -229,6 +229,7 @@ class Worker:
         for look in count():
             await asyncio.sleep(1)
             self.processor.look_around()
+            self.telemetry.registry_refused = dict(self.registry.refused_entries)
             if look % _SERIES_CHOSEN_EVERY == 0:
                 self.source.choose_series()
             if self.processor.is_behind:

@@ -262,6 +262,19 @@ UNACCOUNTED = MetricFamily(
     "Records read that got no verdict; anything but 0 means that the ledger does not add up.",
     ("topic", "partition"),
 )
+LEDGER_DIFFERENCE = MetricFamily(
+    "roistream_ledger_difference",
+    "gauge",
+    "What applied records must have added to the histories of campaigns, less what is in them, every 10 s; anything but 0 means "
+    "that figures are not those of the ledger.",
+    ("stage", "partition", "figure"),
+)
+REGISTRY_REFUSED = MetricFamily(
+    "roistream_registry_refused_entries",
+    "gauge",
+    "Keys whose newest record was refused, by registry topic; what was known before stays in force.",
+    ("registry",),
+)
 CAMPAIGNS = MetricFamily(
     "roistream_campaigns", "gauge", "Campaigns this worker exports, folded ones included."
 )
@@ -386,6 +399,7 @@ FAMILIES: tuple[MetricFamily, ...] = (
     READY,
     LEDGER,
     UNACCOUNTED,
+    LEDGER_DIFFERENCE,
     CAMPAIGNS,
     FOLDED,
     LAG,
@@ -407,6 +421,7 @@ FAMILIES: tuple[MetricFamily, ...] = (
     KEYS,
     PENDING_CANCELLATIONS,
     REGISTRY,
+    REGISTRY_REFUSED,
     BOARD_CAMPAIGNS,
     BOARD_CARDS,
     BOARD_COMMITTED,

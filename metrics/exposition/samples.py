@@ -263,6 +263,7 @@ def _scope(snapshot: WorkerSnapshot, folded: int) -> Iterator[tuple[MetricFamily
     yield table.READY, [Sample("", _NO_LABELS, snapshot.pipeline.is_ready)]
     yield table.LEDGER, list(_ledger(snapshot.pipeline))
     yield table.UNACCOUNTED, list(_unaccounted(snapshot.pipeline))
+    yield table.LEDGER_DIFFERENCE, list(_differences(snapshot.pipeline))
     yield table.CAMPAIGNS, [Sample("", _NO_LABELS, len(snapshot.campaigns) + snapshot.folded.count)]
     yield table.FOLDED, [Sample("", _NO_LABELS, folded)]
 
@@ -277,6 +278,12 @@ def _ledger(pipeline: PipelineSnapshot) -> Samples:
 def _unaccounted(pipeline: PipelineSnapshot) -> Samples:
     for row in pipeline.ledger:
         yield Sample("", Labels({"topic": row.topic, "partition": str(row.partition)}), row.unaccounted)
+
+
+def _differences(pipeline: PipelineSnapshot) -> Samples:
+    for row in pipeline.differences:
+        pairs = {"stage": row.stage, "partition": str(row.partition), "figure": row.figure}
+        yield Sample("", Labels(pairs), row.value)
 
 
 def _pipeline(health: PipelineSnapshot) -> Iterator[tuple[MetricFamily, Samples]]:
@@ -324,6 +331,7 @@ def _pipeline(health: PipelineSnapshot) -> Iterator[tuple[MetricFamily, Samples]
     )
     yield table.PENDING_CANCELLATIONS, [Sample("", _NO_LABELS, health.pending_cancellations)]
     yield table.REGISTRY, _keyed("registry", health.registry_sizes)
+    yield table.REGISTRY_REFUSED, _keyed("registry", health.registry_refused)
 
 
 def _keyed(label: str, values: Mapping[str, float], suffix: str = "") -> Samples:

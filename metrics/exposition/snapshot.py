@@ -84,6 +84,22 @@ class LedgerRow(msgspec.Struct, frozen=True):
     conflict: int = 0
 
 
+class DifferenceRow(msgspec.Struct, frozen=True):
+    """What a stage of a partition should have counted, less what it has: 0, or money is lost or doubled.
+
+    Attributes:
+        stage: ``intake``, which counts back to the ledger, or ``merge``, which counts back to intake.
+        partition: of the stage.
+        figure: a field of ``AppliedFigures``.
+        value: the difference; of merge, the differences of all source partitions added up without their signs.
+    """
+
+    stage: str
+    partition: int
+    figure: str
+    value: int
+
+
 class HistogramSnapshot(msgspec.Struct, frozen=True):
     """Observations in buckets.
 
@@ -139,12 +155,15 @@ class PipelineSnapshot(msgspec.Struct, frozen=True, kw_only=True):
         keys: records with a visitor, by source topic and by what their key is.
         pending_cancellations: cancellations that wait for their order.
         registry_sizes: entries known, by registry topic.
+        registry_refused: entries whose newest record was refused, by registry topic.
+        differences: sums counted back to the ledger.
         redis: None where no Redis is configured.
         is_ready: what ``/readyz`` says.
     """
 
     version: str
     ledger: Sequence[LedgerRow] = ()
+    differences: Sequence[DifferenceRow] = ()
     lag: Mapping[tuple[str, int], int] = {}
     watermark_delays_ms: Mapping[int, int] = {}
     figures_delays_ms: Mapping[int, int] = {}
@@ -160,6 +179,7 @@ class PipelineSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     changed: Mapping[str, int] = {}
     keys: Mapping[tuple[str, str], int] = {}
     registry_sizes: Mapping[str, int] = {}
+    registry_refused: Mapping[str, int] = {}
     pending_cancellations: int = 0
     redis: RedisSnapshot | None = None
     is_ready: bool = False

@@ -23,6 +23,8 @@ _FULL = 1 << 61
 #: A campaign's values above this leave the column when it is nearly full.
 _SMALL = 1 << 40
 _LEAST_ROWS = 8
+#: Bits of the halves in which columns are added up, so that no sum of rows runs over.
+_HALF = 31
 
 
 class Tallies(NamedTuple):
@@ -67,6 +69,17 @@ class Tallies(NamedTuple):
         for tally in self.beyond.values():
             found.add(tally)
         return found
+
+    def added_up(self, fields: Sequence[int]) -> tuple[int, ...]:
+        """Some fields of all of them added up, exact at any size, in a pass over the columns."""
+        mine = np.ones(self.values.shape[1], dtype=np.bool_)
+        mine[list(self.beyond)] = False
+        found = []
+        for field in fields:
+            column = self.values[field][mine]
+            total = (int((column >> _HALF).sum()) << _HALF) + int((column & ((1 << _HALF) - 1)).sum())
+            found.append(total + sum(getattr(tally, FIELDS[field]) for tally in self.beyond.values()))
+        return tuple(found)
 
     def as_list(self) -> list[Tally]:
         """Each as an object."""

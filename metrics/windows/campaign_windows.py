@@ -150,6 +150,10 @@ class MergedWindows(Mapping[str, "CampaignWindows"]):
 
     # --- windows -----------------------------------------------------------------------------------
 
+    def total_of_source(self, source: int, codes: Codes) -> Tallies:
+        """What one source partition says of the whole history."""
+        return self._totals.parts(codes).get(source, nothing(len(codes)))
+
     def total(self, codes: Codes) -> Tallies:
         """Sums of the whole history."""
         return self._totals.sums(codes)

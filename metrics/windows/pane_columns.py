@@ -76,6 +76,10 @@ class PaneColumns:
         """The sums of the first of some campaigns; zeros where it is not in the pane."""
         return self._columns.sums(self._index.find(codes[:1])).tally(0)
 
+    def sums(self) -> Tallies:
+        """The sums of each row as columns."""
+        return self._columns.sums(np.arange(self._index.count, dtype=np.int32))
+
     def tallies(self) -> list[Tally]:
         """The sums of each row."""
-        return self._columns.sums(np.arange(self._index.count, dtype=np.int32)).as_list()
+        return self.sums().as_list()

@@ -13,7 +13,16 @@ import numpy as np
 from metrics.kernels.sums import group
 from metrics.sums.contribution import Contribution, ContributionColumns
 from metrics.sums.tally import Tally
-from metrics.sums.tally_columns import FIELDS, LARGEST, LARGEST_PART, Codes, Integers, Rows, as_columns
+from metrics.sums.tally_columns import (
+    FIELDS,
+    LARGEST,
+    LARGEST_PART,
+    Codes,
+    Integers,
+    Rows,
+    Tallies,
+    as_columns,
+)
 from metrics.values.text_codes import TextCodes
 from metrics.values.time import DAY, HOUR, MINUTE, QUARTER, floor_to
 from metrics.windows.pane_columns import ChangedSums, PaneColumns
@@ -201,6 +210,11 @@ class Panes:
         changed, self._changed = self._changed, set()
         self.changes = 0
         return [PaneChanges(*key, self._columns[key].take_changes()) for key in sorted(changed)]
+
+    def histories(self) -> tuple[Codes, Tallies]:
+        """The whole histories: whose, and their sums."""
+        columns = self._columns.get((TOTAL, 0)) or PaneColumns()
+        return columns.codes, columns.sums()
 
     def expire(self, limits: Horizon) -> list[DroppedPane]:
         """Drop the panes that accept no more facts.

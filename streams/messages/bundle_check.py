@@ -71,6 +71,7 @@ def read_bundle(value: bytes | None, partitions: int, known: AbstractSet[str]) -
     for partial in bundle.rollups or ():
         _check_rollup(partial)
     _check_instants(bundle.rollup_status or ())
+    _check_sizes(bundle.figures or ())
     return bundle
 
 

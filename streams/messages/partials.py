@@ -12,6 +12,7 @@ import msgspec
 from metrics.attribution.conversion_lag import LagCounts
 from metrics.entities.reports import Report
 from metrics.kpis.rollups import RollupPart
+from metrics.sums.applied_figures import AppliedFigures
 from metrics.sums.tally import Tally
 from metrics.windows.watermark import PartitionStatus
 from streams.state.codec import decoder
@@ -55,7 +56,8 @@ class RollupStatus(NamedTuple):
 class Bundle(msgspec.Struct, array_like=True):
     """Whole values of one source partition for one merge partition.
 
-    ``rollups`` are from a merge partition, which ``source`` is then; epoch and sequence are its own.
+    ``rollups`` are from a merge partition, which ``source`` is then; epoch and sequence are its own. ``figures`` are what the
+    source has counted of the campaigns of the merge partition up to this bundle, the last one of its checkpoint.
     """
 
     source: int
@@ -68,6 +70,7 @@ class Bundle(msgspec.Struct, array_like=True):
     fitted_at: int | None = None
     rollups: list[RollupPartial] | None = None
     rollup_status: RollupStatus | None = None
+    figures: AppliedFigures | None = None
 
 
 decode_bundle = decoder(Bundle)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from metrics.exposition.snapshot import (
     CheckpointSnapshot,
+    DifferenceRow,
     HistogramSnapshot,
     LedgerRow,
     PipelineSnapshot,
@@ -91,6 +92,7 @@ class Telemetry:
         changed: records that change what an earlier one of their id says, by source topic.
         keys: records with a visitor, by source topic and by what their key is.
         registry_sizes: entries known, by registry topic.
+        registry_refused: entries whose newest record was refused, by registry topic.
         pending_cancellations: cancellations that wait for their order, by partition.
     """
 
@@ -108,6 +110,7 @@ class Telemetry:
     changed: Counter[str] = field(default_factory=Counter)
     keys: Counter[tuple[str, str]] = field(default_factory=Counter)
     registry_sizes: dict[str, int] = field(default_factory=dict)
+    registry_refused: dict[str, int] = field(default_factory=dict)
     pending_cancellations: dict[int, int] = field(default_factory=dict)
 
     def confirmed(self, checkpoint: Checkpoint) -> None:
@@ -135,6 +138,7 @@ class Telemetry:
         redis: RedisSnapshot | None = None,
         *,
         is_ready: bool = False,
+        differences: Sequence[DifferenceRow] = (),
     ) -> PipelineSnapshot:
         """Everything as it stands, copied.
 
@@ -143,6 +147,7 @@ class Telemetry:
             ledger: rows of the partitions this worker has.
             redis: health of the views; None where no Redis is configured.
             is_ready: what ``/readyz`` says.
+            differences: sums counted back to the ledger.
         """
         stages = self.stages
         return PipelineSnapshot(
@@ -163,6 +168,8 @@ class Telemetry:
             changed=dict(self.changed),
             keys=dict(self.keys),
             registry_sizes=dict(self.registry_sizes),
+            registry_refused=dict(self.registry_refused),
+            differences=tuple(differences),
             pending_cancellations=sum(self.pending_cancellations.values()),
             redis=redis,
             is_ready=is_ready,

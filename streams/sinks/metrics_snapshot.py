@@ -10,12 +10,14 @@ from metrics.budget.views import columns_of
 from metrics.exposition import (
     BoardSnapshot,
     CardSnapshot,
+    DifferenceRow,
     LedgerRow,
     RollupSnapshot,
     WorkerSnapshot,
 )
 from metrics.kpis.rollups import RollupGroup
 from metrics.records.kpi_reading import RollupKpi
+from metrics.sums.applied_figures import AppliedFigures
 from streams import topics
 from streams.runtime.task_manager import TaskManager
 from streams.runtime.telemetry import Telemetry
@@ -48,6 +50,8 @@ class MetricsSnapshots:
         self._series = CampaignSeries(settings, processor.campaign_registry)
         #: By partition, as last confirmed: a crash takes back what was merely taken in.
         self._ledgers: dict[int, Mapping[str, LedgerCounts]] = {}
+        #: By stage and partition, what should be counted less what is.
+        self._differences: dict[tuple[str, int], AppliedFigures] = {}
         self._stored_board = Board()
         #: Actions that were confirmed since this worker holds the board, by verb and mode.
         self._taken: Counter[tuple[str, str]] = Counter()
@@ -59,8 +63,13 @@ class MetricsSnapshots:
         views = checkpoint.views
         if isinstance(views, IntakeViews):
             self._ledgers[checkpoint.partition] = views.ledger
+            self._differences["intake", checkpoint.partition] = views.difference
         elif isinstance(views, MergeViews):
             self._series.confirmed(checkpoint.partition, views)
+            columns = zip(*views.differences.values(), strict=True)
+            if views.differences:
+                added = AppliedFigures(*(sum(map(abs, column)) for column in columns))
+                self._differences["merge", checkpoint.partition] = added
         elif isinstance(views, BudgetViews):
             self._stored_board = views.board
             self._taken.update((action.verb, action.mode) for action in views.actions)
@@ -71,6 +80,8 @@ class MetricsSnapshots:
         self._series.released(gone)
         for partition in gone:
             self._ledgers.pop(partition, None)
+            for stage in ("intake", "merge"):
+                self._differences.pop((stage, partition), None)
         if BOARD_PARTITION in gone:
             self._stored_board, self._taken = Board(), Counter()
 
@@ -98,7 +109,11 @@ class MetricsSnapshots:
             folded=folded,
             board=self._board(now),
             rollups=list(self._rollups()),
-            pipeline=self._telemetry.snapshot(now, list(self._ledger()), redis, is_ready=self.readiness()[0]),
+            pipeline=self._telemetry.snapshot(
+                *(now, list(self._ledger()), redis),
+                is_ready=self.readiness()[0],
+                differences=list(self._difference_rows()),
+            ),
         )
 
     def readiness(self) -> tuple[bool, dict[str, Any]]:
@@ -161,6 +176,11 @@ class MetricsSnapshots:
         if len(shown) > self._settings.max_campaign_series:
             shown.sort(key=lambda state: (-state.spent, state.campaign_id))
         return shown[: self._settings.max_campaign_series]
+
+    def _difference_rows(self) -> Iterator[DifferenceRow]:
+        for (stage, partition), difference in self._differences.items():
+            for figure, value in difference._asdict().items():
+                yield DifferenceRow(stage, partition, figure, value)
 
     def _ledger(self) -> Iterator[LedgerRow]:
         for partition, held in self._processor.held.items():

@@ -16,6 +16,7 @@ from metrics.entities.campaigns import CampaignRegistry
 from metrics.kpis.rollups import DIMENSIONS
 from metrics.records.kpi_reading import Dimension
 from metrics.records.partition_keys import KeyRule
+from metrics.sums.applied_figures import AppliedFigures
 from metrics.values.errors import Rejection
 from metrics.values.hashing import partitions_of
 from streams import topics
@@ -253,6 +254,29 @@ class Machine:
                 assert counts.read == len(self.sources[topic, p])
                 refused = {one for one in dead if one[:2] == (topic, p)}
                 assert counts.rejected + counts.too_late + counts.conflict == len(refused)
+        self.check_figures()
+
+    def check_figures(self) -> None:
+        """Published totals count back to the ledger: every applied click is in one, with its cost, and every order."""
+        applied = AppliedFigures()
+        for p in range(self.partitions):
+            applied = applied.plus(self.intake(p).figures)
+            ledger = self.intake(p).ledger
+            assert self.intake(p).figures.clicks == ledger[topics.CLICKS].applied
+            assert self.intake(p).figures.impressions == ledger[topics.IMPRESSIONS].applied
+        published = AppliedFigures()
+        for (_, window, _), reading in self.last().items():
+            if window == "total":
+                sums = reading["sums"] if reading["sums"]["clicks"] is not None else {}
+                basis = reading["other_basis"] if self._is_reported(reading["campaign_id"]) else sums
+                events = (basis[name] or 0 for name in ("impressions", "clicks"))
+                published = published.plus(
+                    AppliedFigures(*events, reading["sums"]["orders"], basis["spend_micros"] or 0)
+                )
+        assert published == applied
+
+    def _is_reported(self, campaign: str) -> bool:
+        return self.campaign_registry.facts(campaign).is_reported
 
     def _is_behind(self) -> bool:
         return any(

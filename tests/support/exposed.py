@@ -12,6 +12,7 @@ from metrics.exposition import (
     CampaignSnapshot,
     CardSnapshot,
     CheckpointSnapshot,
+    DifferenceRow,
     Exposition,
     HistogramSnapshot,
     LedgerRow,
@@ -147,6 +148,7 @@ def everything() -> WorkerSnapshot:
         campaign("c-2", reading("1h", clicks=1)),
         campaign("c-3", reading("1h", clicks=2)),
         ledger=[LedgerRow("ad-clicks", 0, 5, 4, 3, 2, unaccounted=1)],
+        differences=[DifferenceRow("merge", 0, "clicks", 2)],
         is_ready=True,
         lag={("ad-clicks", 0): 7},
         watermark_delays_ms={0: 1_500},
@@ -163,6 +165,7 @@ def everything() -> WorkerSnapshot:
         changed={"orders": 2},
         keys={("ad-clicks", "visitor"): 3},
         registry_sizes={"campaigns": 3},
+        registry_refused={"campaigns": 1},
         pending_cancellations=1,
         redis=RedisSnapshot(is_up=True, pending=2, written=9, errors=1),
     )

@@ -11,6 +11,7 @@ from metrics.kernels import ids as kernels
 from metrics.records.partition_keys import KEY_KINDS, KeyRule
 from metrics.records.reserved_names import ReservedNames
 from metrics.records.validation import decode, instant, not_in_future
+from metrics.sums.applied_figures import AppliedFigures
 from metrics.sums.contribution import Contribution
 from metrics.sums.tally import Tally
 from metrics.sums.tally_columns import LARGEST_PART
@@ -86,12 +87,21 @@ class AdEvents:
         fold_ads(self._panes, ads, fresh, limits, is_click=self._is_click)
         self._attribution.touch(ads, fresh, is_click=self._is_click)
         self._keys.count(self._admission.topic, ads.kinds)
+        self._count(ads, fresh, [row for row in large if row in mine and not is_foreign[row]], large)
         costs = [
             Contribution(ads.campaign(row), int(ads.at[row]), _spent(large[row], ads, row))
             for row in large.keys() & mine
             if not is_foreign[row]
         ]
         self._panes.fold(costs, limits)
+
+    def _count(self, ads: AdColumns, fresh: Integers, apart: Sequence[int], large: Mapping[int, int]) -> None:
+        """Note what the applied rows must have added; costs in other currencies follow their rates and are not among it."""
+        count = len(fresh)
+        spend = int(ads.micros[fresh].sum()) + sum(large[row] for row in apart)
+        clicks, impressions = (count, 0) if self._is_click else (0, count)
+        figures = AppliedFigures(impressions, clicks, 0, spend)
+        self._admission.figures = self._admission.figures.plus(figures)
 
     def _add_foreign(self, ads: AdColumns, rows: Integers, large: Mapping[int, int], limits: Horizon) -> None:
         """Add up costs in other currencies by campaign, currency and minute."""

@@ -6,6 +6,7 @@ import numpy.typing as npt
 from metrics.entities.ad_columns import Booleans, Integers
 from metrics.entities.dedupe import SeenIds
 from metrics.kernels import ids
+from metrics.sums.applied_figures import AppliedFigures
 from metrics.values.errors import Rejection
 from metrics.values.hashing import hash_ids
 from streams.messages.source_records import ID_SEEDS, SourceRecord, SourceRecords
@@ -28,6 +29,8 @@ class Admission:
     def __init__(self, topic: str, seen: SeenIds, counts: LedgerCounts, dead_letters: DeadLetters) -> None:
         self.topic = topic
         self.counts = counts
+        #: What the applied events of the topic must have added to the histories of campaigns.
+        self.figures = AppliedFigures()
         self._seen = seen
         self._dead_letters = dead_letters
 

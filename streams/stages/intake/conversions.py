@@ -67,6 +67,8 @@ class Conversions:
         self._customers = customers
         self._campaign_registry = campaign_registry
         self.waiting_cancellations = 0
+        #: Orders that were placed here since the process began.
+        self.placed = 0
         #: Customers met in panes where they are new, by resolution, since this was last taken.
         self._met: list[list[Contribution]] = [[] for _ in RESOLUTIONS]
 
@@ -160,6 +162,7 @@ class Conversions:
             contributions = self._change(
                 event, key, at, home, lambda entry: place(entry, placed, buyer_mark(event))
             )
+            self.placed += 1
             if customer is not None:
                 contributions += self._meet(customer, key, placed)
             else:  # whoever it was, somebody else than all others

@@ -7,11 +7,12 @@ from msgspec.structs import replace
 
 from metrics.attribution.conversion_lag import LagCounts
 from metrics.records.campaign_model import split_campaign_model
+from metrics.sums.applied_figures import APPLIED_FIELDS, AppliedFigures
 from metrics.sums.tally_columns import FIELDS, Codes, Tallies
 from metrics.values.hashing import partitions_of
 from metrics.values.text_codes import TextCodes
 from metrics.windows.pane_columns import ChangedSums
-from metrics.windows.panes import PaneChanges
+from metrics.windows.panes import PaneChanges, Panes
 from metrics.windows.watermark import PartitionStatus
 from streams import topics
 from streams.messages.pane_blocks import blocks
@@ -39,6 +40,8 @@ class PartialOutput:
         self._names = names
         #: The merge partition of each campaign, by code.
         self._routes: Codes = np.empty(0, dtype=np.int32)
+        #: Whether each code is that of a campaign in a model.
+        self._are_models = np.empty(0, dtype=np.bool_)
         self._status = Announcement[PartitionStatus](interval)
 
     @property
@@ -57,6 +60,7 @@ class PartialOutput:
         reports: Sequence[ReportPartial],
         status: PartitionStatus | None,
         lags: tuple[dict[str, LagCounts], int | None] | None,
+        figures: Sequence[AppliedFigures] | None = None,
     ) -> list[Output]:
         """Bundles of one checkpoint; the status closes the last one for each merge partition.
 
@@ -66,6 +70,7 @@ class PartialOutput:
             reports: by campaign.
             status: the watermark; None where it is not announced.
             lags: of conversions, and when the data-driven model was fitted; they go with a status.
+            figures: by merge partition what its campaigns have counted here; they go with a status.
         """
         changes = [_as_sent(change) for change in changes]
         count = self._partitions
@@ -83,15 +88,30 @@ class PartialOutput:
                 made[-1].status = status
                 if lags is not None:
                     made[-1].lags, made[-1].fitted_at = lags
+                made[-1].figures = None if figures is None else figures[target]
             outputs += [Output(topics.PARTIALS, target, source, encode(bundle)) for bundle in made]
         return outputs
 
+    def figures(self, panes: Panes) -> list[AppliedFigures]:
+        """What the campaigns of each merge partition have counted in their whole histories."""
+        codes, sums = panes.histories()
+        self._route()
+        targets = np.where(self._are_models[codes], -1, self._routes[codes])
+        found = []
+        for target in range(self._partitions):
+            part = sums.part(np.flatnonzero(targets == target))
+            spend = AppliedFigures(spend_micros=part.added_up((_DEFAULT_SPEND,))[0])
+            found.append(AppliedFigures(*part.added_up(APPLIED_FIELDS)).plus(spend))
+        return found
+
     def _route(self) -> Codes:
         """The merge partition of every campaign met so far."""
-        fresh = [split_campaign_model(name)[0].encode() for name in self._names[len(self._routes) :]]
+        fresh = [split_campaign_model(name) for name in self._names[len(self._routes) :]]
         if fresh:
-            routes = partitions_of(fresh, self._partitions).astype(np.int32)
+            campaigns = [campaign.encode() for campaign, _ in fresh]
+            routes = partitions_of(campaigns, self._partitions).astype(np.int32)
             self._routes = np.append(self._routes, routes)
+            self._are_models = np.append(self._are_models, [model is not None for _, model in fresh])
         return self._routes
 
 

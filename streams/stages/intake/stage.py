@@ -22,6 +22,7 @@ from metrics.records.events import Erasure
 from metrics.records.partition_keys import KeyRule
 from metrics.records.refusal_limit import Acceptance, RefusalLimit
 from metrics.records.reserved_names import ReservedNames
+from metrics.sums.applied_figures import AppliedFigures
 from metrics.values.time import HOUR
 from metrics.windows.foreign_spend import ForeignSpend
 from metrics.windows.panes import DroppedPane, Horizon, Panes, horizon
@@ -55,6 +56,8 @@ from streams.state.table import Table
 _encode_letter = msgspec.json.Encoder().encode
 #: No watermark, where a state does not say.
 _UNKNOWN = -1
+#: Milliseconds between two counts of the histories back to the ledger: a pass over all campaigns.
+_COUNTED_EVERY = 10_000
 
 
 class IntakeOptions(msgspec.Struct, frozen=True):
@@ -88,6 +91,7 @@ class IntakeHeader(msgspec.Struct, array_like=True):
         erasures: those that are done once more, with the stream time up to which they hold.
         senders: what was applied of the messages of other partitions.
         joint: the watermark of all partitions that send here; a state from before re-keying has none, and takes its own.
+        figures: what the applied records must have counted; a state from before they were kept takes what it has counted.
     """
 
     offsets: dict[str, int]
@@ -97,12 +101,15 @@ class IntakeHeader(msgspec.Struct, array_like=True):
     erasures: list[tuple[int, Erasure]] = []
     senders: dict[int, SenderProgress] = {}
     joint: int | None = _UNKNOWN
+    figures: AppliedFigures | None = None
 
 
 class IntakeViews(NamedTuple):
     """What is shown of a checkpoint: the ledger."""
 
     ledger: Mapping[str, LedgerCounts]
+    #: What was applied, less the sums of whole histories.
+    difference: AppliedFigures = AppliedFigures()
 
 
 class SourceHandler(Protocol):
@@ -173,6 +180,7 @@ class IntakeStage:
         self.orders.on_restored = self.conversions.count_waiting
         self.keys = KeyCounts()
         self._reports = ReportSource(partition, campaign_registry, options.report_delays)
+        self._admissions: dict[str, Admission] = {}
         self._erasures = Erasures(self._admission(topics.ERASURES), self.conversions, self.settle)
         self._handlers = self._handlers_by_topic()
         self._panes = PaneTable(self.panes, lambda: self.attribution.whole_models)
@@ -192,6 +200,9 @@ class IntakeStage:
         )
         self.is_touched = False
         self._limits = horizon(None)
+        self._figures_before: AppliedFigures | None = AppliedFigures()
+        self._difference = AppliedFigures()
+        self._counted_at = 0
         self._settled_at = 0
 
     def _handlers_by_topic(self) -> dict[str, SourceHandler]:
@@ -218,7 +229,8 @@ class IntakeStage:
         return {**found, topics.ERASURES: self._erasures, topics.REKEYED: _Rekeyed(self)}
 
     def _admission(self, topic: str) -> Admission:
-        return Admission(topic, self.seen, self.ledger[topic], self.dead_letters)
+        made = Admission(topic, self.seen, self.ledger[topic], self.dead_letters)
+        return self._admissions.setdefault(topic, made)
 
     # --- taking in ---------------------------------------------------------------------------------
 
@@ -387,14 +399,40 @@ class IntakeStage:
         letters = self._letter_outbox.take(self.dead_letters.take())
         status = self._partials.due_status(PartitionStatus(self.watermark, self.is_idle), now)
         lags = self.attribution.lags(is_due=status is not None)
-        outputs = self._partials.outputs(version, changes, reports, status, lags)
+        counted = self._counted_back(now) if status is not None else None
+        outputs = self._partials.outputs(version, changes, reports, status, lags, counted)
         outputs += [
             Output(topics.DEAD_LETTERS, self.partition, letter.topic.encode(), _encode_letter(letter))
             for letter in letters
         ]
         outputs += self.refusals.outputs(now)
         outputs += self.attribution.outputs(version.sequence, self.progress(), now)
-        return Emitted(outputs, IntakeViews({topic: replace(each) for topic, each in self.ledger.items()}))
+        ledger = {topic: replace(each) for topic, each in self.ledger.items()}
+        return Emitted(outputs, IntakeViews(ledger, self._difference))
+
+    @property
+    def figures(self) -> AppliedFigures:
+        """What the applied records must have added to whole histories since the start of the state."""
+        found = (self._figures_before or AppliedFigures()).plus(
+            AppliedFigures(orders=self.conversions.placed)
+        )
+        for topic in ADS:
+            found = found.plus(self._admissions[topic].figures)
+        return found
+
+    def _counted_back(self, now: int) -> list[AppliedFigures] | None:
+        """The histories by merge partition, now and then; they are compared with what was applied."""
+        if 0 <= now - self._counted_at < _COUNTED_EVERY:
+            return None
+        self._counted_at = now
+        counted = self._partials.figures(self.panes)
+        difference = self.figures
+        for each in counted:
+            difference = difference.plus(each, -1)
+        if self.foreign_spend.slots:  # their worth follows rates
+            difference = difference._replace(spend_micros=0)
+        self._difference = difference
+        return counted
 
     # --- keeping -----------------------------------------------------------------------------------
 
@@ -417,6 +455,7 @@ class IntakeStage:
             self._erasures.pending.waiting,
             self.attribution.senders(),
             self.watermark,
+            self.figures,
         )
 
     def restore(self, header: Header[IntakeHeader]) -> None:
@@ -431,12 +470,17 @@ class IntakeStage:
                 setattr(known, name, getattr(counts, name))
         self.received.update({topic: counts.read for topic, counts in kept.ledger.items()})
         self._erasures.pending.waiting = kept.erasures
+        self._figures_before = kept.figures
         joint = kept.watermark if kept.joint == _UNKNOWN else kept.joint
         self.attribution.restore(kept.senders, kept.watermark, joint)
 
     def restored(self) -> None:
-        """All tables are put back."""
+        """All tables are put back; a state from before figures were kept has counted what it has counted."""
         self.attribution.restored()
+        if self._figures_before is None:
+            self._figures_before = AppliedFigures()
+            for each in self._partials.figures(self.panes):
+                self._figures_before = self._figures_before.plus(each)
 
     def take_over(self) -> None:
         """What may be unsent is marked already; views are emitted with every checkpoint."""

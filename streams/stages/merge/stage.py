@@ -5,6 +5,7 @@ a value that comes twice changes nothing; values of an epoch that has been succe
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -18,6 +19,7 @@ from metrics.entities.reports import Report
 from metrics.kpis.compose import ReadingVersion
 from metrics.kpis.compose_many import ReadingComposer
 from metrics.records.kpi_reading import CampaignKpi, Dimension, RollupKpi, Stage
+from metrics.sums.applied_figures import APPLIED_FIELDS, AppliedFigures
 from metrics.sums.tally import Tally
 from metrics.sums.tally_columns import Codes, Integers, Tallies, TallyColumns
 from metrics.values.errors import Rejection
@@ -120,6 +122,8 @@ class MergeViews(NamedTuple):
     readings: Sequence[CampaignKpi]
     rollups: Sequence[RollupKpi]
     watermark: int | None
+    #: By source partition, what it has counted, less what has arrived here.
+    differences: Mapping[int, AppliedFigures] = MappingProxyType({})
 
 
 class MergeStage:
@@ -146,6 +150,8 @@ class MergeStage:
         self.applied_versions: dict[int, tuple[int, int]] = {}
         #: What each source partition last said of the lags of its conversions, by kind.
         self.lags: dict[int, dict[str, LagCounts]] = {}
+        #: What each source partition has counted, less what has arrived of it.
+        self._differences: dict[int, AppliedFigures] = {}
         #: When each source partition last fitted the data-driven model.
         self.fits: dict[int, int] = {}
         self.windows = OpenWindows(options.grace)
@@ -303,7 +309,16 @@ class MergeStage:
             self.fits[bundle.source] = bundle.fitted_at
         if bundle.status is not None:
             self.clock.update(bundle.source, bundle.status)
+            if bundle.figures is not None:
+                self._count_back(bundle.source, bundle.figures)
             self._limits = horizon(self.clock.watermark)
+
+    def _count_back(self, source: int, said: AppliedFigures) -> None:
+        """Compare what a source says it has counted with what has arrived of it in whole histories."""
+        everyone = self.campaign_codes.everyone
+        campaigns = everyone[~self.campaign_codes.are_models(everyone)]
+        arrived = self.merged_windows.total_of_source(source, campaigns).added_up(APPLIED_FIELDS)
+        self._differences[source] = said.plus(AppliedFigures(*arrived), -1)
 
     def _take_block(self, source: int, block: PaneBlock) -> Codes:
         """Returns the campaigns that have changed for the first time since the last checkpoint."""
@@ -458,7 +473,7 @@ class MergeStage:
                 *rollups.outputs,
                 *self.refusals.outputs(now),
             ],
-            MergeViews(views, rollups.views, self.clock.watermark),
+            MergeViews(views, rollups.views, self.clock.watermark, dict(self._differences)),
             min(published, self.sequence - 1),
         )
 
