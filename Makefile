@@ -21,9 +21,10 @@ JOBS ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2)
 PYTEST = PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest $(if $(filter-out 1,$(JOBS)),--numprocesses $(JOBS) --dist loadgroup)
 FULL ?=
 AGAINST ?=
+MINUTES ?= 20
 
 .DEFAULT_GOAL := help
-.PHONY: help demo stack quick test check static rest verify fix schemas bench faults lock lock-kafka clean
+.PHONY: help demo stack quick test check static rest verify fix schemas bench faults fuzz lock lock-kafka clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -67,6 +68,9 @@ bench: $(STAMP) ## Every measurement, in about ten minutes; FULL=1 takes larger 
 
 faults: $(STAMP) ## Seeded faults on a real Kafka; ARGS="--seeds 1-180" says which
 	@$(BIN)/python -m tests.faults $(ARGS)
+
+fuzz: $(STAMP) ## A real worker under records that are nearly right, on every topic; MINUTES=20 says how long
+	@$(BIN)/python -m tests.fuzz.live --minutes $(MINUTES) $(ARGS)
 
 lock: ## Pins what pyproject.toml asks for, with hashes; ARGS=--upgrade takes newer versions
 	@$(NEEDS_PYTHON)

@@ -53,6 +53,12 @@ _NOW = (
         ZERO_IS_GOOD,
     ),
     _stat(
+        "Not in figures",
+        "What applied records must have counted, less what the histories of campaigns hold: records or micros. Anything but 0 is a fault.",
+        f"sum(abs(roistream_ledger_difference{{{_JOB}}}))",
+        ZERO_IS_GOOD,
+    ),
+    _stat(
         "Campaigns",
         "Campaigns that the workers show.",
         f"sum(roistream_campaigns{{{_JOB}}})",
@@ -217,6 +223,9 @@ _OUTPUT = (
         "Entries known, by registry",
         "Campaigns and rates that the workers have read from the compacted topics.",
         Query(f"max by (registry) (roistream_registry_entries{{{_JOB}}})", "{{registry}}"),
+        Query(
+            f"max by (registry) (roistream_registry_refused_entries{{{_JOB}}}) > 0", "{{registry}}, refused"
+        ),
     ),
     _lines(
         "Counted by workers",

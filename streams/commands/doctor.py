@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import errno
 import socket
+import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -15,6 +16,7 @@ from typing import Any, Literal
 import redis
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
+from prometheus_client.parser import text_string_to_metric_families
 from rich.console import Console
 
 from metrics.values.errors import RoistreamError
@@ -35,6 +37,7 @@ _BROKER_WAIT_MS = 10_000
 _PROBE_S = 15
 _LONG_AGO_MS = 1_000_000_000_000
 _MIN_REDIS = 6
+_PAGE_S = 5
 #: More than that between two clocks is worth a word.
 _NOTABLE_SKEW_MS = SECOND
 
@@ -71,6 +74,7 @@ def examine(settings: Settings, now_ms: Callable[[], int]) -> Iterator[Finding]:
         yield from _check_broker(settings, now_ms)
     yield _check_redis(settings)
     yield _check_port(settings)
+    yield _check_figures(settings)
 
 
 def _check_settings(settings: Settings) -> Finding:
@@ -258,6 +262,34 @@ def _check_redis(settings: Settings) -> Finding:
     if int(version.split(".", maxsplit=1)[0]) < _MIN_REDIS:
         return Finding("redis", "failed", f"version {version}; {_MIN_REDIS} or later is needed: upgrade it.")
     return Finding("redis", "ok", f"version {version}")
+
+
+def _check_figures(settings: Settings) -> Finding:
+    """Asks the worker of this machine, where there is one, whether its figures are those of the ledger."""
+    url = f"http://{settings.http_host}:{settings.http_port}/metrics"
+    try:
+        with urllib.request.urlopen(url, timeout=_PAGE_S) as answer:
+            page = answer.read().decode()
+    except (OSError, ValueError):
+        return Finding("figures", "ok", f"not compared with the ledger: no worker answers at {url}")
+    return judge_figures(page)
+
+
+def judge_figures(page: str) -> Finding:
+    """Whether a worker's page of metrics says that its figures count back to the ledger."""
+    found = [
+        f"{sample.value:+.0f} {sample.labels['figure']} ({sample.labels['stage']}-{sample.labels['partition']})"
+        for family in text_string_to_metric_families(page)
+        if family.name == "roistream_ledger_difference"
+        for sample in family.samples
+        if sample.value
+    ]
+    if not found:
+        return Finding("figures", "ok", "the worker's figures count back to the ledger")
+    text = (
+        f"differ from the ledger by {', '.join(found)}; see docs/boards.md, RoistreamFiguresDifferFromLedger."
+    )
+    return Finding("figures", "failed", text)
 
 
 def _check_port(settings: Settings) -> Finding:

@@ -24,11 +24,8 @@ class Dated(Protocol):
 E = TypeVar("E", bound=Dated)
 #: Bytes of a changelog record besides its value and its id.
 _OVERHEAD = 32
-
-
-def _utf8(text: str) -> int:
-    """Bytes of a text, at most."""
-    return len(text) if text.isascii() else 4 * len(text)
+#: At most; counting them would cost more than it tells.
+_BYTES_PER_CHARACTER = 4
 
 
 class KeyedTable(Generic[E]):
@@ -71,7 +68,10 @@ class KeyedTable(Generic[E]):
         """Keep an entry."""
         packed = self._packed[entry_id] = encode(entry)
         self._date(entry_id, entry)
-        self._change(entry_id, len(packed))
+        changed = self._changed  # as in ``_change``, whose call would be felt by every lead and order
+        weight = len(packed) + _BYTES_PER_CHARACTER * len(entry_id) + _OVERHEAD
+        self.weight += weight - changed.get(entry_id, 0)
+        changed[entry_id] = weight
 
     def restore(self, entries: Sequence[Restored], confirmed: int) -> Iterable[bytes]:
         """Put back entries read from the changelog."""
@@ -109,7 +109,7 @@ class KeyedTable(Generic[E]):
         return [(state_key(self.kind, entry_id), self._packed.get(entry_id)) for entry_id in changed]
 
     def _change(self, entry_id: str, size: int) -> None:
-        weight = size + _utf8(entry_id) + _OVERHEAD
+        weight = size + _BYTES_PER_CHARACTER * len(entry_id) + _OVERHEAD
         self.weight += weight - self._changed.get(entry_id, 0)
         self._changed[entry_id] = weight
 

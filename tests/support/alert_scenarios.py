@@ -71,6 +71,11 @@ def ledger(topic: str, outcome: str) -> str:
     return f'roistream_ledger_events{{{source},outcome="{outcome}"}}'
 
 
+def difference(stage: str) -> str:
+    where = f'job="roistream",instance="w-1",stage="{stage}",partition="0",figure="clicks"'
+    return f"roistream_ledger_difference{{{where}}}"
+
+
 def unaccounted(topic: str) -> str:
     source = f'job="roistream",instance="w-1",topic="{topic}",partition="0"'
     return f"roistream_ledger_unaccounted_records{{{source}}}"
@@ -276,6 +281,9 @@ Scenario("CampaignSpendWithoutEvents: a campaign that has just appeared is silen
     Scenario("RoistreamDeadLetterShare: a crash is no wave of refusals",
              {ledger("ad-clicks", "rejected"): f"20000+1x85 20050+1x{MINUTES - 86}",
               ledger("ad-clicks", "applied"): growing(100, 500_000)}),
+    Scenario("RoistreamFiguresDifferFromLedger: fires, whatever the sign", {difference("merge"): flat(-3)},
+             ("RoistreamFiguresDifferFromLedger",)),
+    Scenario("RoistreamFiguresDifferFromLedger: no difference is silent", {difference("merge"): flat(0)}),
     Scenario("RoistreamLedgerDoesNotAddUp: fires on records without a verdict", {unaccounted("leads"): flat(1)},
              ("RoistreamLedgerDoesNotAddUp",)),
     Scenario("RoistreamLedgerDoesNotAddUp: fires when state was lost",

@@ -11,6 +11,7 @@ from streams.commands.doctor import (
     Finding,
     examine,
     judge_clock,
+    judge_figures,
     judge_port,
     judge_replication,
     run,
@@ -139,3 +140,13 @@ def test_wrong_security_settings_spare_the_broker() -> None:
     assert found[0] == Finding("settings", "failed", found[0].text)
     assert "ROISTREAM_BROKER_SASL_USERNAME" in found[0].text
     assert "broker" not in states(found)
+
+
+def test_figures_that_differ_from_the_ledger_are_named():
+    page = """# TYPE roistream_ledger_difference gauge
+roistream_ledger_difference{{stage="merge",partition="1",figure="clicks"}} {value}
+"""
+    assert judge_figures(page.format(value=0)).state == "ok"
+    finding = judge_figures(page.format(value=57))
+    assert finding.state == "failed"
+    assert "+57 clicks (merge-1)" in finding.text
