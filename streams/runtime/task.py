@@ -50,6 +50,8 @@ class Task:
         self._woken = asyncio.Event()
         #: When something was last confirmed or read back, by the event loop's clock.
         self.moved_at = 0.0
+        #: Until when it rests between checkpoints at the longest, by the event loop's clock.
+        self._rests_until = 0.0
         #: How long the latest checkpoint blocked the event loop, in seconds.
         self.blocked = 0.0
         #: Offsets read back of the changelog, and its end.
@@ -126,11 +128,19 @@ class Task:
         while True:
             ended = loop.time()
             rest = pacing.rest(took, self.blocked, all_blocked(), is_behind=self.is_behind)
+            self._rests_until = ended + max(rest, pacing.longest)
             await asyncio.sleep(rest)
-            await self._until_due(ended + max(rest, pacing.longest))
+            await self._until_due(self._rests_until)
             started = loop.time()
             await self.checkpoint()
             took = loop.time() - started
+
+    @property
+    def owes_checkpoint(self) -> bool:
+        """Whether something waits for a checkpoint that is due: before that the task rests, however long its pace is."""
+        if not self.is_open or not self.store.is_dirty:
+            return False
+        return asyncio.get_running_loop().time() >= self._rests_until
 
     def wake(self) -> None:
         """The stage has taken something in; it may be due earlier."""

@@ -285,7 +285,7 @@ class TaskManager:
             for task, name in zip(held.tasks, _STAGES, strict=False):
                 found[Work(name, partition, None)] = (
                     task.store.sequence,
-                    int(task.is_open and task.store.is_dirty),
+                    int(task.owes_checkpoint),
                 )
             for name, positions in self._read_by(partition, held):
                 found |= self._waiting(name, partition, positions)
