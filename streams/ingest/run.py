@@ -33,6 +33,7 @@ _LINGER_S = 1.0
 _PROGRESS_EVERY_S = 5.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 5.0, 600.0
 _QUEUED = 10_000
+_ENDS_WITHIN_S = 5.0
 
 
 class ConnectorError(RoistreamError):
@@ -217,8 +218,17 @@ def _started(command: Sequence[str], kept: bytes | None) -> Iterator[tuple[Any, 
             try:
                 yield process.stdout, process.wait
             finally:
-                if process.poll() is None:
-                    process.terminate()
+                _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a connector that still runs; one that does not listen is killed, since its next run goes on from its state."""
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(_ENDS_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
 
 
 def _lingering(output: Any, ingestion: Ingestion) -> Iterator[bytes]:

@@ -109,6 +109,7 @@ class KafkaSink:
                 batch_size=_BATCH_BYTES,
                 linger_ms=_LINGER_MS,
                 allow_auto_create_topics=False,
+                max_request_size=topics.MAX_MESSAGE_BYTES,  # the state of a connector with many streams
                 max_block_ms=settings.broker_wait,
                 bootstrap_timeout_ms=settings.broker_wait,
             )

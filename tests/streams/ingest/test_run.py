@@ -4,6 +4,7 @@ import io
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -12,7 +13,7 @@ import pytest
 from kafka import KafkaConsumer, TopicPartition
 
 from streams import topics
-from streams.ingest.run import EXIT_DONE, EXIT_FAILED, EXIT_REFUSED, run
+from streams.ingest.run import EXIT_DONE, EXIT_FAILED, EXIT_REFUSED, _started, run
 from streams.ingest.state_store import kept_state
 from streams.transport.topic_admin import ensure_topics
 
@@ -99,6 +100,22 @@ def test_a_connector_that_fails_keeps_what_it_said_and_says_so(settings, tap, ca
     assert run(settings, "singer", mapping, [*command, "--count", "8", "--fail", "3"]) == EXIT_FAILED
     assert "the connector ended with code 3" in capsys.readouterr().err
     assert (len(orders(settings)), stands_at(settings)) == (8, 8)
+
+
+def test_a_state_of_megabytes_is_kept(settings, tap, monkeypatch):
+    value = json.dumps({"at": 1, "streams": "x" * 3_000_000})
+    lines = f'{{"type":"STATE","value":{value}}}\n'.encode()
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(lines)))
+    assert run(settings, "singer", tap[0], []) == EXIT_DONE
+    assert kept_state(settings, "shop") == value.encode()
+
+
+def test_a_connector_that_does_not_listen_is_ended_all_the_same(monkeypatch):
+    monkeypatch.setattr("streams.ingest.run._ENDS_WITHIN_S", 0.2)
+    deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('{}', flush=True); time.sleep(600)"
+    with _started([sys.executable, "-c", deaf], None) as (output, ended):
+        assert output.readline() == b"{}\n"
+    assert ended() == -signal.SIGKILL
 
 
 def test_lines_on_standard_input_are_read_and_what_is_refused_changes_the_exit_code(
