@@ -62,6 +62,7 @@ SETTING_CHANGES: dict[str, SettingChange] = {
     "report_delays": SettingChange("from now on", "what reports cover that are read from then on"),
     "direct_names": SettingChange("from now on", "the channels of touches that are read from then on"),
     "absent_names": SettingChange("from now on", "the names in records that are read from then on"),
+    "campaign_aliases": SettingChange("from now on", "the campaigns of records that are read from then on"),
     "publish_interval": SettingChange("free", "how often readings are sent"),
     "max_publish_rate": SettingChange("free", "how often readings are sent"),
     "dead_letters_in_a_row": SettingChange("free", "when a worker stops because of refused records"),

@@ -108,6 +108,8 @@ class Settings(BaseSettings):
     #: More spellings of the direct channel, and of a missing name; one with ! before it is taken out of the known ones.
     direct_names: Annotated[list[str], Listed] = []
     absent_names: Annotated[list[str], Listed] = []
+    #: A TOML file of other spellings of campaign ids, each with the id that it stands for: ``"Spring%20Sale" = "spring-sale"``.
+    campaign_aliases: Path | None = None
     publish_interval: Millis = 1_000
     max_publish_rate: Annotated[int, Field(ge=1)] = 5_000
     #: Past these the worker stops rather than diverting a source: refused in a row, and share of the last 2 000.
@@ -282,7 +284,10 @@ class Settings(BaseSettings):
     @cached_property
     def reserved_names(self) -> ReservedNames:
         """Texts that stand for missing names, and spellings of the direct channel."""
-        return ReservedNames(tuple(self.direct_names), tuple(self.absent_names))
+        aliases = {} if self.campaign_aliases is None else _aliases(self.campaign_aliases)
+        return ReservedNames(
+            tuple(self.direct_names), tuple(self.absent_names), tuple(sorted(aliases.items()))
+        )
 
     @property
     def delays_by_source(self) -> dict[str, int]:
@@ -309,6 +314,25 @@ class Settings(BaseSettings):
     def topic(self, name: str) -> str:
         """Full name of a topic."""
         return self.topic_prefix + name
+
+
+def _aliases(path: Path) -> dict[str, str]:
+    """The aliases of a file.
+
+    Raises:
+        SettingError: when it is none, or an alias stands for another alias.
+    """
+    try:
+        with path.open("rb") as file:
+            found = tomllib.load(file)
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingError(f"ROISTREAM_CAMPAIGN_ALIASES: {path} cannot be read as TOML ({error}).") from error
+    for alias, campaign_id in found.items():
+        if not isinstance(campaign_id, str) or not campaign_id or campaign_id in found:
+            raise SettingError(
+                f'ROISTREAM_CAMPAIGN_ALIASES: {alias!r} in {path} must stand for a campaign id that is no alias, as in "{alias}" = "spring-sale".'
+            )
+    return found
 
 
 def _delay_of(text: str) -> tuple[str, int]:

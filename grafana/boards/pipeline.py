@@ -194,6 +194,16 @@ _OUTPUT = (
         unit="reqps",
     ),
     _lines(
+        "Orders on several partitions",
+        "Orders whose records came on several partitions: their edits and refunds did not find them. Give all records of an order one key.",
+        Query(f"sum(roistream_split_identities{{{_JOB}}})", "orders"),
+    ),
+    _lines(
+        "Campaigns that are spelt alike",
+        "Campaign ids that differ from another one only in case, spaces or encoding. They are counted apart; roistream doctor names them.",
+        Query(f"max(roistream_alike_campaigns{{{_JOB}}})", "campaigns"),
+    ),
+    _lines(
         "Records that change earlier ones",
         "Edited orders and restated reports per second, by topic.",
         Query(f"sum by (topic) (rate(roistream_changed_records_total{{{_JOB}}}{_RATE}))", "{{topic}}"),

@@ -114,6 +114,8 @@ class FirstOrder(msgspec.Struct, array_like=True, frozen=True, gc=False):
     latest: int
     #: When the customer has ordered of which campaign.
     bought: tuple[Purchase, ...] = ()
+    #: The partition that counts the order; -1 is that of the entry.
+    partition: int = -1
 
 
 def buyer_mark(order: Order) -> int:
@@ -257,15 +259,33 @@ def _edited(entry: OrderEntry, placed: Placement) -> list[Contribution]:
     return found
 
 
-def meet(known: FirstOrder | None, order_id: str, placed: Placement) -> tuple[FirstOrder, list[Contribution]]:
+def meet(
+    known: FirstOrder | None, order_id: str, placed: Placement, partition: int = -1
+) -> tuple[FirstOrder, list[Contribution]]:
     """Take in an order of a customer; return the first order now and what ``new_customers`` changes by."""
     latest = max(placed.at, known.latest) if known else placed.at
     is_flagged = placed.is_new_customer is not None
     bought = known.bought if known else ()
-    new = FirstOrder(placed.at, order_id, placed.campaign, is_flagged, latest, bought)
+    new = FirstOrder(placed.at, order_id, placed.campaign, is_flagged, latest, bought, partition)
     if known is not None and (known.at, known.order_id) <= (new.at, new.order_id):
         return msgspec.structs.replace(known, latest=latest), []
     return new, difference(_as_first(known), _as_first(new))
+
+
+def joined(
+    known: FirstOrder | None, other: FirstOrder
+) -> tuple[FirstOrder, FirstOrder | None, list[Contribution]]:
+    """Two memories of one customer, of two partitions that each counted the customer as new.
+
+    Returns:
+        The first order of both; the one that is no first order any more; and what ``new_customers`` changes by.
+    """
+    if known is None:
+        return other, None, []
+    first, later = sorted((known, other), key=lambda each: (each.at, each.order_id))
+    bought = tuple(sorted({*known.bought, *other.bought}, key=lambda each: (each.minute, each.campaign)))
+    both = msgspec.structs.replace(first, latest=max(known.latest, other.latest), bought=bought)
+    return both, later, difference(_as_first(later), [])
 
 
 def _as_placed(placed: Placement) -> Tally:

@@ -351,8 +351,19 @@ DEAD_LETTERS = MetricFamily(
 REKEYED = MetricFamily(
     "roistream_rekeyed_facts",
     "counter",
-    "Touches and records of conversions sent on to their person's partition, since they came with another key.",
+    "Touches, records of conversions and orders of customers sent on to their person's partition, since they came on another.",
     ("kind",),
+)
+SPLIT_IDENTITIES = MetricFamily(
+    "roistream_split_identities",
+    "gauge",
+    "Orders whose records came on several partitions, so that edits and refunds did not find them.",
+    ("kind",),
+)
+ALIKE_CAMPAIGNS = MetricFamily(
+    "roistream_alike_campaigns",
+    "gauge",
+    "Campaign ids read here that differ from another one only in case, spaces, encoding or Unicode form.",
 )
 CHANGED = MetricFamily(
     "roistream_changed_records",
@@ -417,6 +428,8 @@ FAMILIES: tuple[MetricFamily, ...] = (
     PUBLISH_ERRORS,
     DEAD_LETTERS,
     REKEYED,
+    SPLIT_IDENTITIES,
+    ALIKE_CAMPAIGNS,
     CHANGED,
     KEYS,
     PENDING_CANCELLATIONS,

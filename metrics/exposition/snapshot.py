@@ -151,6 +151,8 @@ class PipelineSnapshot(msgspec.Struct, frozen=True, kw_only=True):
         published: records confirmed, by topic; ``publish_errors`` likewise.
         dead_letters: by reason.
         rekeyed: what was sent on to its person's partition, by kind.
+        split_orders: orders whose records came on several partitions.
+        alike_campaigns: campaign ids that differ from another one in spelling alone.
         changed: records that change what an earlier one of their id says, by source topic.
         keys: records with a visitor, by source topic and by what their key is.
         pending_cancellations: cancellations that wait for their order.
@@ -176,6 +178,8 @@ class PipelineSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     publish_errors: Mapping[str, int] = {}
     dead_letters: Mapping[str, int] = {}
     rekeyed: Mapping[str, int] = {}
+    split_orders: int = 0
+    alike_campaigns: int = 0
     changed: Mapping[str, int] = {}
     keys: Mapping[tuple[str, str], int] = {}
     registry_sizes: Mapping[str, int] = {}

@@ -115,6 +115,7 @@ class ReservedNames(msgspec.Struct, frozen=True, dict=True):
     Attributes:
         direct: spellings of the direct channel, besides ``DIRECT_NAMES``; one with ``!`` before it is taken out of them.
         absent: texts that stand for a missing name, besides ``ABSENT_NAMES``; ``!`` as above.
+        aliases: other spellings of campaign ids, each with the id that it stands for.
 
     >>> names = ReservedNames(absent=("tbd", "!unknown"))
     >>> [names.is_absent(text) for text in ("TBD", "(Not Set)", "unknown", "other", "(other)")]
@@ -125,6 +126,11 @@ class ReservedNames(msgspec.Struct, frozen=True, dict=True):
 
     direct: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
+    aliases: tuple[tuple[str, str], ...] = ()
+
+    def campaign(self, campaign_id: str) -> str:
+        """The campaign that an id stands for."""
+        return self._campaigns.get(campaign_id, campaign_id) if self.aliases else campaign_id
 
     def is_absent(self, text: str) -> bool:
         """Whether a text stands for a missing name."""
@@ -182,6 +188,9 @@ class ReservedNames(msgspec.Struct, frozen=True, dict=True):
         is_quick = not self.has_digits
         fields, texts_of = _looked_at(event.__class__)
         for (field, is_required), text in zip(fields, texts_of(event), strict=True):
+            if field == "campaign_id" and text in self._campaigns:
+                changed[field] = self._campaigns[text]
+                continue
             if text is None or (text[-1:] in _DIGITS and is_quick and text not in GUESTS):
                 continue
             known = self.channel(text) if field == "channel" else None if _TESTS[field](self, text) else text
@@ -214,6 +223,10 @@ class ReservedNames(msgspec.Struct, frozen=True, dict=True):
             return False
         form = normal_form(text)
         return form in names or _unbracketed(form) in names
+
+    @cached_property
+    def _campaigns(self) -> dict[str, str]:
+        return dict(self.aliases)
 
     @cached_property
     def _direct(self) -> frozenset[str]:

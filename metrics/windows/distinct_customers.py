@@ -3,7 +3,7 @@
 A customer counts in a window once: with the first of their orders there that is read. So a tally holds, per resolution, how many
 customers were met in its pane for the first time within the window that the pane serves, and the sum over a window's panes
 is the number of its customers, whatever the order of arrival. Rolling windows are made of the same panes and cannot
-be counted so. A customer's records meet on one partition, which is what makes partitions add up.
+be counted so. A customer's orders meet on the partition of the customer's id, which is what makes partitions add up.
 """
 
 from metrics.entities.orders import Purchase

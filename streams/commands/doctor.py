@@ -24,6 +24,7 @@ from metrics.values.time import SECOND, format_duration
 from streams import topics
 from streams.commands.recover import examine as examine_states
 from streams.commands.recover import running_workers
+from streams.commands.sampled_records import judge_sample, read_newest
 from streams.process import now_ms
 from streams.settings import Settings
 from streams.state.settings_table import History, json_text, read_history, refusal
@@ -98,6 +99,7 @@ def _check_broker(settings: Settings, now_ms: Callable[[], int]) -> Iterator[Fin
                 yield (kept := _check_kept_settings(settings))
                 if kept.state != "failed":
                     yield from _check_lineage(settings)
+                yield from _check_records(settings)
             yield _check_clock(admin, settings, now_ms)
     except RoistreamError as error:
         yield Finding("broker", "failed", str(error))
@@ -191,6 +193,23 @@ def judge_kept_settings(history: History, settings: Settings) -> Finding:
     return Finding(
         "kept settings", "ok", "as the state was made with" if history else "there is no state yet"
     )
+
+
+def _check_records(settings: Settings) -> Iterator[Finding]:
+    """Looks at the newest records of each source."""
+    try:
+        sample = asyncio.run(asyncio.wait_for(read_newest(settings), 2 * _PROBE_S))
+    except (KafkaError, TimeoutError) as error:
+        yield Finding("records", "warning", f"not looked at: {error!r}.")
+        return
+    found = list(judge_sample(sample, settings))
+    for subject, text in found:
+        yield Finding(subject, "warning", text)
+    count = sum(map(len, sample.values()))
+    if count and not found:
+        yield Finding(
+            "records", "ok", f"keys, names, ids and reports of the newest {count} give no cause for a word"
+        )
 
 
 def _check_clock(admin: Any, settings: Settings, now_ms: Callable[[], int]) -> Finding:

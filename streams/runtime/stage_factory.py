@@ -55,6 +55,7 @@ class StageFactory:
             refusal_limit=RefusalLimit(settings.dead_letters_in_a_row, settings.dead_letter_share),
             report_delays=settings.delays_by_source,
             names=settings.reserved_names,
+            are_customers_sent_home=settings.rekey != "off",
         )
         self._merge_options = MergeOptions(
             settings.partitions,

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from metrics.entities.campaigns import CampaignRegistry
+from metrics.records.campaign_model import split_campaign_model
 from metrics.values.errors import StateError
 from streams import topics
 from streams.runtime.budget_inputs import follow
@@ -78,6 +79,8 @@ class TaskManager:
         #: Whether the views have been looked at; waits some seconds for them.
         self.has_looked: Callable[[], Awaitable[bool]] = _has_none
         self._uncompared: set[int] = set()
+        #: How many campaign ids of each partition were looked at.
+        self._campaigns_seen: dict[int, int] = {}
         self._taking: asyncio.Task[None] | None = None
 
     # --- taking over and giving up ------------------------------------------------------------------
@@ -295,10 +298,29 @@ class TaskManager:
         for held in self.held.values():
             held.tasks[1].is_behind = self.is_behind
         self.progress.look(found, now)
+        self._look_at_campaigns()
         if self.settings.key_rule.trusts_keys:
             for sentence in self._key_watch.look(self.telemetry.keys):
                 log.warning("%s", sentence)
         self.telemetry.standstills = {key: self.progress.seconds(*key) for key in self.progress.stages()}
+
+    def _look_at_campaigns(self) -> None:
+        """Campaign ids that are new here since the last look, and a word on those that are spelt like another one."""
+        spellings, before = self.telemetry.spellings, self.telemetry.spellings.count
+        for partition, held in self.held.items():
+            names = held.intake.stage.panes.names
+            seen = self._campaigns_seen.get(partition, 0)
+            if len(names) != seen:
+                new = names[seen if len(names) > seen else 0 :]
+                spellings.note(split_campaign_model(name)[0] for name in new)
+                self._campaigns_seen[partition] = len(names)
+        if spellings.count > before:
+            log.warning(
+                "%d campaign ids differ from another one only in case, spaces or encoding, and are counted apart, such as %s; "
+                "roistream doctor lists them, and ROISTREAM_CAMPAIGN_ALIASES joins them.",
+                spellings.count,
+                ", ".join(map(repr, spellings.alike()[0][:4])),
+            )
 
     def logs(self) -> set[tuple[str, int]]:
         """All logs that a stage here reads, by full topic name and partition."""
@@ -320,6 +342,7 @@ class TaskManager:
         intake.set_idle(idle)
         if intake.clock.watermark is not None:
             self.telemetry.watermarks_ms[partition] = intake.clock.watermark
+        self.telemetry.split_orders[partition] = intake.attribution.customer_homes.split_orders
         self.telemetry.pending_cancellations[partition] = intake.conversions.waiting_cancellations
 
     def _waiting(

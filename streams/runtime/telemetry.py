@@ -17,6 +17,7 @@ from metrics.exposition.snapshot import (
     RecoverySnapshot,
     RedisSnapshot,
 )
+from metrics.records.campaign_spellings import CampaignSpellings
 from streams.stages.merge.stage import MergeViews
 from streams.state.checkpoint import Checkpoint
 
@@ -89,6 +90,8 @@ class Telemetry:
         published: records confirmed, by topic; ``publish_errors`` likewise.
         dead_letters: by reason.
         rekeyed: what was sent on to its person's partition, by kind.
+        split_orders: orders whose records came on several partitions, by partition.
+        spellings: campaign ids met here.
         changed: records that change what an earlier one of their id says, by source topic.
         keys: records with a visitor, by source topic and by what their key is.
         registry_sizes: entries known, by registry topic.
@@ -106,7 +109,9 @@ class Telemetry:
     publish_errors: Counter[str] = field(default_factory=Counter)
     dead_letters: Counter[str] = field(default_factory=Counter)
     #: From 0 on, so that the first one is an increase, and a panel has a line.
-    rekeyed: Counter[str] = field(default_factory=lambda: Counter(touch=0, conversion=0))
+    rekeyed: Counter[str] = field(default_factory=lambda: Counter(touch=0, conversion=0, purchase=0))
+    split_orders: dict[int, int] = field(default_factory=dict)
+    spellings: CampaignSpellings = field(default_factory=CampaignSpellings)
     changed: Counter[str] = field(default_factory=Counter)
     keys: Counter[tuple[str, str]] = field(default_factory=Counter)
     registry_sizes: dict[str, int] = field(default_factory=dict)
@@ -130,6 +135,7 @@ class Telemetry:
             self.figures_ms.pop(partition, None)
             self.watermarks_ms.pop(partition, None)
             self.pending_cancellations.pop(partition, None)
+            self.split_orders.pop(partition, None)
 
     def snapshot(
         self,
@@ -165,7 +171,9 @@ class Telemetry:
             publish_errors=dict(self.publish_errors),
             dead_letters=dict(self.dead_letters),
             rekeyed=dict(self.rekeyed),
+            alike_campaigns=self.spellings.count,
             changed=dict(self.changed),
+            split_orders=sum(self.split_orders.values()),
             keys=dict(self.keys),
             registry_sizes=dict(self.registry_sizes),
             registry_refused=dict(self.registry_refused),

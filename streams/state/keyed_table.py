@@ -54,6 +54,10 @@ class KeyedTable(Generic[E]):
     def __contains__(self, entry_id: str) -> bool:
         return entry_id in self._packed
 
+    def ids(self) -> Iterator[str]:
+        """Every id; nothing may be put while this runs."""
+        return iter(self._packed)
+
     def items(self) -> Iterator[tuple[str, E]]:
         """Every id with its entry; nothing may be put while this runs."""
         for entry_id, packed in self._packed.items():

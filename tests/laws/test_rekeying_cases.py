@@ -187,12 +187,15 @@ def test_records_with_the_right_keys_send_nothing_of_themselves():
     assert machine.sources[topics.REKEYED, HOME]  # how far the other has come
 
 
-def test_without_models_nothing_is_sent():
-    machine = machine_of(models=())
+@pytest.mark.parametrize("are_sent_home", [True, False])
+def test_without_models_nothing_but_customers_is_sent(are_sent_home):
+    machine = machine_of(models=(), are_customers_sent_home=are_sent_home)
     write(machine, topics.CLICKS, click(1, T0, "a", "v"))
     write(machine, topics.ORDERS, order(1, T0 + MINUTE, "v"))
     machine.settle()
-    assert machine.sources[topics.REKEYED, HOME] == machine.sources[topics.REKEYED, AWAY] == []
+    sent = [decode_rekeyed(each.value) for p in (0, 1) for each in machine.sources[topics.REKEYED, p]]
+    assert all(not each.touches and not each.conversions and each.progress is None for each in sent)
+    assert sum(len(each.customers.purchases) for each in sent) == int(are_sent_home)
 
 
 def test_switched_off_journeys_stay_where_records_came_and_what_was_sent_is_taken_once():

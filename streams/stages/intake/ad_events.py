@@ -191,14 +191,11 @@ class AdJudge:
         ads.plain[:] &= ~self._absent_ids.contains(ads.ids)
         is_nobody = self._nobody.contains(ads.visitors)
         ads.visitors[is_nobody], ads.homes[is_nobody] = 0, -1
-        met = ads.texts[CHANNEL]
-        channels = [self._names.channel(text) for text in met]
-        if channels == met:
-            return ads
-        texts = TextCodes()
-        codes = np.array([*(-1 if each is None else texts.code(each) for each in channels), -1], np.int32)
-        ads.codes[CHANNEL] = codes[ads.codes[CHANNEL]]
-        return ads._replace(texts=(ads.texts[CAMPAIGN], ads.texts[CURRENCY], texts))
+        names = self._names
+        ads = _renamed(ads, CHANNEL, [names.channel(text) for text in ads.texts[CHANNEL]])
+        if names.aliases:
+            ads = _renamed(ads, CAMPAIGN, [names.campaign(text) for text in ads.texts[CAMPAIGN]])
+        return ads
 
     def _is_foreign(self, ads: AdColumns) -> Booleans:
         """Which plain rows have a cost in another than the reporting currency."""
@@ -245,6 +242,17 @@ class AdJudge:
         ads.codes[CAMPAIGN, row] = ads.texts[CAMPAIGN].code(event.campaign_id)
         ads.codes[CHANNEL, row] = -1 if event.channel is None else ads.texts[CHANNEL].code(event.channel)
         return micros
+
+
+def _renamed(ads: AdColumns, row: int, names: Sequence[str | None]) -> AdColumns:
+    """The columns with other texts in one row of codes, in place of each of the present ones; None for none."""
+    if names == ads.texts[row]:
+        return ads
+    texts = TextCodes()
+    codes = np.array([*(-1 if each is None else texts.code(each) for each in names), -1], np.int32)
+    ads.codes[row] = codes[ads.codes[row]]
+    campaigns, currencies, channels = (texts if each == row else ads.texts[each] for each in range(3))
+    return ads._replace(texts=(campaigns, currencies, channels))
 
 
 class _HashSet:

@@ -20,6 +20,7 @@ from metrics.entities.orders import (
     changes,
     edit,
     is_known,
+    joined,
     meet,
     place,
     refund,
@@ -38,6 +39,7 @@ from metrics.windows.watermark import PartitionClock
 from streams import topics
 from streams.messages.source_records import SourceRecord
 from streams.stages.intake.attribution.attribution import NoAttribution
+from streams.stages.intake.customer_homes import RekeyedPurchase
 from streams.stages.intake.key_counts import KeyCounts
 from streams.stages.intake.record_by_record import REPEATED, Applied, Judged
 from streams.state.keyed_table import KeyedTable
@@ -237,13 +239,55 @@ class Conversions:
         )
 
     def _meet(self, customer: str, order_id: str, placed: Placement) -> list[Contribution]:
+        """An order of a customer, who is decided at home."""
+        home = self._attribution.customer_homes.elsewhere(customer)
+        if home is None:
+            return self._meet_at_home(customer, order_id, placed, -1)
+        is_flagged = placed.is_new_customer is not None
+        purchase = RekeyedPurchase(customer, order_id, placed.at, placed.campaign, is_flagged)
+        self._attribution.customer_homes.send_purchase(home, purchase)
+        return []
+
+    def _meet_at_home(
+        self, customer: str, order_id: str, placed: Placement, partition: int
+    ) -> list[Contribution]:
         known = self._customers.get(customer)
-        first, contributions = meet(known, order_id, placed)
+        first, contributions = meet(known, order_id, placed, partition)
         bought, new = remember(first.bought, placed.campaign, placed.at)
         self._count_customer(placed, new)
         self._customers.put(customer, msgspec.structs.replace(first, bought=bought))
         self._attribution.first_order(known, first)
         return contributions
+
+    def receive_customers(self) -> list[Contribution]:
+        """Take in what other partitions said of customers whose home is here; what the sums change by."""
+        found: list[Contribution] = []
+        for source, mail in self._attribution.customer_homes.take_received():
+            for each in mail.purchases:
+                placed = Placement(each.at, "", each.campaign, 0, 0, each.is_flagged or None)
+                found += self._meet_at_home(each.customer, each.order, placed, source)
+            for customer, first in mail.moved:
+                known = self._customers.get(customer)
+                other = first if first.partition >= 0 else msgspec.structs.replace(first, partition=source)
+                both, later, contributions = joined(known, other)
+                self._customers.put(customer, both)
+                found += contributions
+                if later is not None:
+                    self._attribution.first_order(later, both)
+        return found
+
+    def look_for_misplaced(self) -> None:
+        """All tables are put back: find customers that live elsewhere."""
+        self._attribution.customer_homes.look_for_misplaced(self._customers.ids())
+
+    def move_misplaced(self) -> None:
+        """Send some of those home."""
+        homes = self._attribution.customer_homes
+        for customer in homes.next_misplaced():
+            first = self._customers.get(customer)
+            if first is not None:
+                homes.send_customer(customer, first)
+                self._customers.drop(customer)
 
     def _change(
         self,
@@ -254,6 +298,8 @@ class Conversions:
         change: Callable[[OrderEntry | None], OrderEntry],
     ) -> list[Contribution]:
         before = self._orders.get(key)
+        if before is None:
+            self._attribution.customer_homes.claim_order(key)
         after = change(before)
         self._orders.put(key, after)
         self.waiting_cancellations += after.is_waiting - bool(before and before.is_waiting)

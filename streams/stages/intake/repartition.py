@@ -6,7 +6,7 @@ what has gathered and sends it with itself.
 """
 
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from typing import NamedTuple
 
 import msgspec
@@ -24,6 +24,7 @@ from metrics.values.time import MAX_INSTANT, MIN_INSTANT
 from streams import topics
 from streams.stages.intake.attribution.facts import ConversionUpdate, PersonIds, TouchBatch
 from streams.stages.intake.attribution.journeys import Journeys
+from streams.stages.intake.customer_homes import CustomerMail
 from streams.state.announcement import Announcement
 from streams.state.checkpoint import Output
 from streams.state.codec import decoder, encode
@@ -100,6 +101,7 @@ class Rekeyed(msgspec.Struct, array_like=True):
     touches: list[RekeyedTouches]
     conversions: list[RekeyedConversion]
     progress: SourceProgress | None = None
+    customers: CustomerMail | None = None
 
 
 decode_rekeyed = decoder(Rekeyed)
@@ -126,6 +128,7 @@ def read_rekeyed(value: bytes | None, senders: Container[int]) -> Rekeyed:
             and all(map(_are_right_touches, message.touches))
             and all(map(_is_right_conversion, message.conversions))
             and (message.progress is None or _is_right_progress(message.progress))
+            and (message.customers is None or _is_right_mail(message.customers))
         )
         why = "it does not fit together"
     except (*UNREADABLE, ValueError, TypeError) as error:
@@ -167,6 +170,11 @@ def _is_right_conversion(word: RekeyedConversion) -> bool:
 def _is_right_progress(progress: SourceProgress) -> bool:
     times = progress.watermark, progress.clicks, progress.least
     return all(at is None or MIN_INSTANT <= at <= MAX_INSTANT or at == EVER for at in times)
+
+
+def _is_right_mail(mail: CustomerMail) -> bool:
+    times = [each.at for each in mail.purchases] + [first.latest for _, first in mail.moved]
+    return all(MIN_INSTANT <= at <= MAX_INSTANT for at in times)
 
 
 class Repartitioner:
@@ -358,16 +366,20 @@ class RekeyedOutput:
     has them passes them over.
 
     Args:
-        repartitioner: gathers the messages.
+        take: gives the messages of a checkpoint, each with its target partition, by the sequence.
         partition: that sends.
         homes: the partitions that journeys meet on.
         interval: milliseconds between two announcements.
     """
 
     def __init__(
-        self, repartitioner: Repartitioner, partition: int, homes: Iterable[int], interval: int
+        self,
+        take: Callable[[int], list[tuple[int, Rekeyed]]],
+        partition: int,
+        homes: Iterable[int],
+        interval: int,
     ) -> None:
-        self._repartitioner = repartitioner
+        self._take = take
         self._partition = partition
         self._homes = [home for home in homes if home != partition]
         self._progress = Announcement[SourceProgress](interval)
@@ -380,7 +392,7 @@ class RekeyedOutput:
 
     def outputs(self, sequence: int, progress: SourceProgress, now: int) -> list[Output]:
         """The messages of one checkpoint, and the progress that closes them, where it is to be announced now."""
-        sent = self.outbox.take(self._repartitioner.take(sequence))
+        sent = self.outbox.take(self._take(sequence))
         announced = self._progress.take(progress, now) if self._homes else None
         if announced is not None:
             last = len(sent)

@@ -78,6 +78,13 @@ class IntakeOptions(msgspec.Struct, frozen=True):
     #: By source of reports, how long its figures take to be complete.
     report_delays: dict[str, int] = {}
     names: ReservedNames = ReservedNames()
+    #: Whether customers are decided on the partition of their id, whatever partition their orders come on.
+    are_customers_sent_home: bool = True
+
+    @property
+    def customer_homes(self) -> int:
+        """How many partitions are homes of customers; 0 where customers stay."""
+        return self.partitions if self.are_customers_sent_home and self.partitions > 1 else 0
 
 
 class IntakeHeader(msgspec.Struct, array_like=True):
@@ -163,7 +170,7 @@ class IntakeStage:
         self.seen = SeenIds(options.dedupe_max_events, options.dedupe_window)
         self.attribution = attribution_of(
             *(partition, options.partitions, options.rules, options.key_rule),
-            *(options.refit_interval, options.max_watermark_interval),
+            *(options.refit_interval, options.max_watermark_interval, options.customer_homes),
         )
         granted = acceptance or Acceptance(0)
         self.dead_letters = DeadLetters(
@@ -207,7 +214,7 @@ class IntakeStage:
 
     def _handlers_by_topic(self) -> dict[str, SourceHandler]:
         options = self.options
-        conversions = ConversionSource(
+        conversions = self._conversion_source = ConversionSource(
             self.conversions, self.clock, self.panes, options.max_future, options.key_rule, self.keys
         )
         found: dict[str, SourceHandler] = {
@@ -348,6 +355,16 @@ class IntakeStage:
             self._advance_horizon()
             self.foreign_spend.follow(self._limits)
 
+    def receive_rekeyed(self, records: Sequence[SourceRecord], limits: Horizon) -> None:
+        """Take in what other partitions sent: of journeys, and of customers whose home is here."""
+        has_silence_changed = self.attribution.receive(
+            records, lambda record, rejection: self.refusals.refuse(topics.REKEYED, record, rejection)
+        )
+        self.panes.fold(self.conversions.receive_customers(), limits)
+        self._conversion_source.finish(limits)
+        if has_silence_changed:  # as when own topics fall silent: no further message may come
+            self.settle()
+
     def _expire(self) -> list[DroppedPane]:
         """Forget what no fact can reach any more and is sent; return the panes dropped."""
         watermark, retention = self.watermark, self.options.order_retention
@@ -391,6 +408,7 @@ class IntakeStage:
         """Changed sums for merge partitions, dead letters, and messages for the homes of persons."""
         self.is_touched = False
         self._follow_registry()
+        self.conversions.move_misplaced()
         self._settle_due(now)
         dropped = self._expire()
         self._renew(now)
@@ -481,6 +499,7 @@ class IntakeStage:
             self._figures_before = AppliedFigures()
             for each in self._partials.figures(self.panes):
                 self._figures_before = self._figures_before.plus(each)
+        self.conversions.look_for_misplaced()
 
     def take_over(self) -> None:
         """What may be unsent is marked already; views are emitted with every checkpoint."""
@@ -496,11 +515,6 @@ class _Rekeyed:
         self._stage = stage
 
     def take(self, source_records: SourceRecords, limits: Horizon, now: int) -> None:
-        """Take in touches and conversions of persons whose home is here."""
-        del limits, now
-        stage = self._stage
-        if stage.attribution.receive(
-            list(source_records),
-            lambda record, rejection: stage.refusals.refuse(topics.REKEYED, record, rejection),
-        ):  # as when own topics fall silent: no further message may come
-            self._stage.settle()
+        """Take in touches, conversions and customers whose home is here."""
+        del now
+        self._stage.receive_rekeyed(list(source_records), limits)

@@ -1,10 +1,11 @@
 """Attribution as intake sees it: journeys, what leaves for the homes of persons, and the clock of all source partitions.
 
-``NoAttribution`` is the null object where no model is computed; ``Attribution`` is the whole. Neither has I/O.
+``NoAttribution`` is the null object where no model is computed and customers stay; ``Exchange`` sends customers home;
+``Attribution`` is the whole. None has I/O.
 """
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from metrics.attribution.batch_credit import MOST
 from metrics.attribution.conversion_lag import LagCounts
@@ -31,8 +32,10 @@ from streams.stages.intake.attribution.tables import (
     TouchTable,
 )
 from streams.stages.intake.attribution.updates import first_order_marks, ids_of, lead_update, order_update
+from streams.stages.intake.customer_homes import CustomerHomes
 from streams.stages.intake.joint_watermark import JointWatermark, SenderProgress
 from streams.stages.intake.repartition import (
+    Rekeyed,
     RekeyedOutput,
     Repartitioner,
     SourceProgress,
@@ -54,17 +57,20 @@ class NoAttribution:
     #: Models whose sums in the changelog are whole.
     whole_models: Collection[str] = ()
 
-    def __init__(self) -> None:
+    def __init__(self, homes: CustomerHomes) -> None:
         self.rules = RuleHistoryTable(lambda: None)
         self.tables: Sequence[Table] = ()
+        #: Where customers are decided.
+        self.customer_homes = homes
 
     @property
     def weight(self) -> int:
         """About how many bytes messages add to the next checkpoint."""
-        return 0
+        return self.customer_homes.weight
 
     def count_into(self, sent: Counter[str]) -> None:
         """Count what leaves for other partitions, by kind."""
+        self.customer_homes.sent = sent
 
     # --- taking in ---------------------------------------------------------------------------------
 
@@ -158,7 +164,82 @@ class NoAttribution:
         """All tables are put back."""
 
 
-class Attribution(NoAttribution):
+class Exchange(NoAttribution):
+    """No model is computed: partitions exchange customers alone, and each follows its own clock.
+
+    Args:
+        partition: its number.
+        partitions: of the deployment.
+        homes: where customers are decided.
+        announced_to: the partitions that hear how far this one has come.
+        announced_every: milliseconds between two announcements.
+    """
+
+    def __init__(
+        self,
+        partition: int,
+        partitions: int,
+        homes: CustomerHomes,
+        announced_to: Iterable[int] = (),
+        announced_every: int = 0,
+    ) -> None:
+        super().__init__(homes)
+        self._partition = partition
+        self.joint = JointWatermark(partition, partitions)
+        self._rekeyed = RekeyedOutput(self._take, partition, announced_to, announced_every)
+        self.tables = (self._rekeyed.outbox,)
+
+    @property
+    def is_due(self) -> bool:  # type: ignore[override]
+        """Whether something waits for the next checkpoint."""
+        return self._rekeyed.is_waiting or self.customer_homes.is_due
+
+    def receive(self, records: Sequence[SourceRecord], refuse: Refuse) -> bool:
+        """Take in what other partitions sent of persons whose home is here; what came before is passed over."""
+        has_changed = False
+        for record in records:
+            try:
+                message = read_rekeyed(record.value, self.joint.senders)
+            except Rejection as rejection:
+                refuse(record, rejection)
+                continue
+            if not self.joint.take(message):
+                continue
+            self._receive(message)
+            if message.customers is not None:
+                self.customer_homes.receive(message.source, message.customers)
+            if message.progress is not None:
+                has_changed |= self.joint.update_sender(message.source, message.progress)
+        return has_changed
+
+    def outputs(self, sequence: int, progress: SourceProgress, now: int) -> list[Output]:
+        """Messages for other partitions."""
+        return self._rekeyed.outputs(sequence, progress, now)
+
+    def senders(self) -> dict[int, SenderProgress]:
+        """What was applied of the messages of other partitions."""
+        return self.joint.senders
+
+    def restore(self, senders: dict[int, SenderProgress], own: int | None, joint: int | None) -> None:
+        """Put back what a checkpoint says of other partitions, and the watermarks of this one and of all."""
+        del own
+        self.joint.restore(senders, joint)
+
+    def _receive(self, message: Rekeyed) -> None:
+        """Take in what a message says of journeys: of nobody, where no model is computed."""
+
+    def _take(self, sequence: int) -> list[tuple[int, Rekeyed]]:
+        made = self._journey_messages(sequence)
+        for target, mail in self.customer_homes.take():
+            made.append((target, Rekeyed(self._partition, sequence, len(made), [], [], None, mail)))
+        return made
+
+    def _journey_messages(self, sequence: int) -> list[tuple[int, Rekeyed]]:
+        del sequence
+        return []
+
+
+class Attribution(Exchange):
     """What one partition remembers of persons, and their credits.
 
     Args:
@@ -178,18 +259,18 @@ class Attribution(NoAttribution):
         key_rule: KeyRule,
         refit_interval: int,
         announced_every: int,
+        homes: CustomerHomes | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(
+            *(partition, partitions, homes or CustomerHomes(partition, 0)),
+            *(range(key_rule.partitions), announced_every),
+        )
         self.journeys = Journeys(rules)
         self.repartitioner = Repartitioner(partition, self.journeys)
-        self.joint = JointWatermark(partition, partitions)
         #: Whether touches may come from other partitions, so that credits wait for all of them.
         self._is_joint = key_rule.partitions > 0
         self._own_watermark: int | None = None
         self._refit_interval = refit_interval
-        self._rekeyed = RekeyedOutput(
-            self.repartitioner, partition, range(key_rule.partitions), announced_every
-        )
         self._has_unannounced_lags = True
         self.rules = rules_table = RuleHistoryTable(lambda: self.journeys.rule_history)
         self.tables = (
@@ -206,7 +287,7 @@ class Attribution(NoAttribution):
     @property
     def is_due(self) -> bool:  # type: ignore[override]
         """Whether something waits for the next checkpoint."""
-        return self.journeys.is_due or self._rekeyed.is_waiting
+        return self.journeys.is_due or super().is_due
 
     @property
     def is_heavy(self) -> bool:  # type: ignore[override]
@@ -223,10 +304,11 @@ class Attribution(NoAttribution):
     @property
     def weight(self) -> int:
         """About how many bytes messages add to the next checkpoint."""
-        return self.repartitioner.weight
+        return self.repartitioner.weight + super().weight
 
     def count_into(self, sent: Counter[str]) -> None:
         """Count what leaves for other partitions, by kind."""
+        super().count_into(sent)
         self.repartitioner.sent = sent
 
     # --- taking in ---------------------------------------------------------------------------------
@@ -249,8 +331,11 @@ class Attribution(NoAttribution):
 
     def first_order(self, known: FirstOrder | None, first: FirstOrder) -> None:
         """Credit first orders apart from others."""
-        for key, is_first in first_order_marks(known, first):
-            self.repartitioner.mark_first(key, is_first=is_first)
+        for partition, key, is_first in first_order_marks(known, first):
+            if partition in (-1, self._partition):
+                self.repartitioner.mark_first(key, is_first=is_first)
+            else:
+                self.customer_homes.send_first(partition, key, is_first=is_first)
 
     def erase(self, event: Erasure) -> None:
         """Forget touches of a person and whom the ids belong to; conversions keep their credits."""
@@ -258,21 +343,13 @@ class Attribution(NoAttribution):
         for hashed in others if visitor is None else (visitor, *others):
             self.journeys.forget(hashed)
 
-    def receive(self, records: Sequence[SourceRecord], refuse: Refuse) -> bool:
-        """Take in what other partitions sent of persons whose home is here; what came before is passed over."""
-        has_changed = False
-        for record in records:
-            try:
-                message = read_rekeyed(record.value, self.joint.senders)
-            except Rejection as rejection:
-                refuse(record, rejection)
-                continue
-            if not self.joint.take(message):
-                continue
-            self.repartitioner.receive(message)
-            if message.progress is not None:
-                has_changed |= self.joint.update_sender(message.source, message.progress)
-        return has_changed
+    def _receive(self, message: Rekeyed) -> None:
+        self.repartitioner.receive(message)
+        for key, is_first in () if message.customers is None else message.customers.firsts:
+            self.repartitioner.mark_first(key, is_first=is_first)
+
+    def _journey_messages(self, sequence: int) -> list[tuple[int, Rekeyed]]:
+        return self.repartitioner.take(sequence)
 
     # --- time --------------------------------------------------------------------------------------
 
@@ -342,18 +419,10 @@ class Attribution(NoAttribution):
         self._has_unannounced_lags = False
         return self.journeys.lags, self.journeys.data_driven.fit.fitted_at
 
-    def outputs(self, sequence: int, progress: SourceProgress, now: int) -> list[Output]:
-        """Messages for other partitions."""
-        return self._rekeyed.outputs(sequence, progress, now)
-
-    def senders(self) -> dict[int, SenderProgress]:
-        """What was applied of the messages of other partitions."""
-        return self.joint.senders
-
     def restore(self, senders: dict[int, SenderProgress], own: int | None, joint: int | None) -> None:
         """Put back what a checkpoint says of other partitions, and the watermarks of this one and of all."""
+        super().restore(senders, own, joint)
         self._own_watermark = own
-        self.joint.restore(senders, joint)
 
     def restored(self) -> None:
         """All tables are put back: index the journeys, and let other rules' credits be made anew."""
@@ -368,8 +437,10 @@ def attribution_of(
     key_rule: KeyRule,
     refit_interval: int,
     announced_every: int,
+    customer_partitions: int,
 ) -> NoAttribution:
-    """What the rules ask for; arguments as of ``Attribution``."""
-    if not rules.models:
-        return NoAttribution()
-    return Attribution(partition, partitions, rules, key_rule, refit_interval, announced_every)
+    """What the rules ask for; ``customer_partitions`` are the homes of customers, 0 where these stay; others as of ``Attribution``."""
+    homes = CustomerHomes(partition, customer_partitions)
+    if rules.models:
+        return Attribution(partition, partitions, rules, key_rule, refit_interval, announced_every, homes)
+    return Exchange(partition, partitions, homes) if customer_partitions > 1 else NoAttribution(homes)

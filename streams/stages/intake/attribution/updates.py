@@ -40,9 +40,14 @@ def order_update(key: str, event: Order, entry: OrderEntry, seen_at: int) -> Con
     return ConversionUpdate(f"{ORDER}|{key}", at, named, order_counts(entry), seen_at)
 
 
-def first_order_marks(known: FirstOrder | None, first: FirstOrder) -> Iterator[tuple[str, bool]]:
-    """Conversions that are, or are no longer, the first order of a customer, where no record says so itself."""
-    if known is not None and known.order_id != first.order_id and not known.is_flagged:
-        yield f"{ORDER}|{known.order_id}", False
-    if (known is None or known.order_id != first.order_id) and not first.is_flagged:
-        yield f"{ORDER}|{first.order_id}", True
+def first_order_marks(known: FirstOrder | None, first: FirstOrder) -> Iterator[tuple[int, str, bool]]:
+    """Conversions that are, or are no longer, the first order of a customer, where no record says so itself.
+
+    Yields:
+        The partition that counts the order (-1: the one that asks), the key of the conversion, whether it is the first.
+    """
+    is_other = known is None or known.order_id != first.order_id
+    if known is not None and is_other and not known.is_flagged:
+        yield known.partition, f"{ORDER}|{known.order_id}", False
+    if is_other and not first.is_flagged:
+        yield first.partition, f"{ORDER}|{first.order_id}", True

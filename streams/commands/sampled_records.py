@@ -1,0 +1,195 @@
+"""What the newest records of each source say of their keys, names, ids and reports: a sample for ``roistream doctor``."""
+
+import asyncio
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import aiokafka
+from aiokafka import TopicPartition
+
+from metrics.entities.campaigns import CampaignRegistry
+from metrics.entities.report_overlaps import choose
+from metrics.entities.reports import Report
+from metrics.records.campaign_spellings import CampaignSpellings
+from metrics.records.events import AdReport
+from metrics.records.validation import decode
+from metrics.values.errors import Rejection
+from metrics.values.intervals import Interval
+from metrics.values.time import format_instant
+from streams import topics
+from streams.messages.decoding import DECODERS
+from streams.messages.source_records import Record
+from streams.runtime.key_watch import judge_keys
+from streams.settings import Settings
+from streams.stages.intake.conversions import other_ids
+from streams.stages.intake.reports import judge_report
+from streams.transport.client_options import log_options
+
+#: Records of each partition; and how many of them say something of a source.
+_NEWEST, _ENOUGH = 1_000, 50
+_READ_WITHIN_S = 10
+_SAMPLED = (topics.CLICKS, topics.IMPRESSIONS, topics.LEADS, topics.ORDERS, topics.REPORTS)
+_SHOWN = 3
+
+
+class SampledRecord(NamedTuple):
+    """One of the newest records of a source."""
+
+    partition: int
+    record: Record
+
+
+Sample = Mapping[str, Sequence[SampledRecord]]
+
+
+async def read_newest(settings: Settings) -> Sample:
+    """The newest records of every source partition, by topic."""
+    consumer = aiokafka.AIOKafkaConsumer(**log_options(settings))
+    full = {settings.topic(name): name for name in _SAMPLED}
+    partitions = [TopicPartition(name, each) for name in full for each in range(settings.partitions)]
+    consumer.assign(partitions)
+    found: dict[str, list[SampledRecord]] = {name: [] for name in _SAMPLED}
+    try:
+        await consumer.start()
+        begins, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
+        for tp in partitions:
+            consumer.seek(tp, max(begins[tp], ends[tp] - _NEWEST))
+        loop = asyncio.get_running_loop()
+        until = loop.time() + _READ_WITHIN_S
+        while loop.time() < until:
+            behind = [tp for tp in partitions if await consumer.position(tp) < ends[tp]]
+            if not behind:
+                break
+            for tp, records in (await consumer.getmany(timeout_ms=500)).items():
+                found[full[tp.topic]] += [
+                    SampledRecord(tp.partition, Record(each.offset, each.timestamp, each.key, each.value))
+                    for each in records
+                ]
+    finally:
+        await consumer.stop()
+    return found
+
+
+class Events(NamedTuple):
+    """Decoded records of a sample, with where they came."""
+
+    partition: int
+    record: Record
+    event: Any
+
+
+def decoded(sample: Sample, settings: Settings) -> dict[str, list[Events]]:
+    """What of a sample can be read, without texts that stand for missing names."""
+    found: dict[str, list[Events]] = {}
+    for topic, records in sample.items():
+        found[topic] = []
+        for partition, record in records:
+            try:
+                event = settings.reserved_names.cleared(decode(DECODERS[topic], record.value))
+            except Rejection:
+                continue
+            found[topic].append(Events(partition, record, event))
+    return found
+
+
+def judge_sample(sample: Sample, settings: Settings) -> Iterator[tuple[str, str]]:
+    """What is worth a word: a subject, and a sentence that says what to do."""
+    events = decoded(sample, settings)
+    yield from (("keys", said) for said in _keys(events, settings))
+    yield from (("campaigns", said) for said in _campaigns(events))
+    yield from (("ids", said) for said in _split_ids(events))
+    yield from (("reports", said) for said in _covered_reports(events[topics.REPORTS], settings))
+
+
+def _keys(events: Mapping[str, Sequence[Events]], settings: Settings) -> Iterator[str]:
+    if settings.rekey == "visitor":
+        return
+    rule = settings.key_rule
+    for topic in (topics.CLICKS, topics.IMPRESSIONS, topics.LEADS, topics.ORDERS):
+        kinds = Counter(
+            rule.kind(each.record.key, each.event.visitor_id, _others(each.event))
+            for each in events[topic]
+            if each.event.visitor_id is not None
+        )
+        said = judge_keys(topic, kinds["other"], kinds.total() - kinds["none"], _ENOUGH)
+        if said is not None:
+            yield said
+
+
+def _others(event: Any) -> tuple[str | None, ...]:
+    if hasattr(event, "ad_id"):
+        return event.event_id, event.campaign_id, event.ad_id
+    return other_ids(event)
+
+
+def _campaigns(events: Mapping[str, Sequence[Events]]) -> Iterator[str]:
+    spellings = CampaignSpellings()
+    for some in events.values():
+        spellings.note(each.event.campaign_id for each in some if each.event.campaign_id is not None)
+    alike = spellings.alike()
+    if alike:
+        shown = "; ".join(", ".join(map(repr, group[:4])) for group in alike[:_SHOWN])
+        yield (
+            f"{len(alike)} campaigns have ids that differ only in case, spaces or encoding, and are counted apart: {shown}. "
+            "Let the source write one of them, or join them by ROISTREAM_CAMPAIGN_ALIASES."
+        )
+
+
+def _split_ids(events: Mapping[str, Sequence[Events]]) -> Iterator[str]:
+    for topic, some in events.items():
+        if topic == topics.REPORTS:
+            continue
+        where: dict[tuple[str | None, str], set[int]] = defaultdict(set)
+        for each in some:
+            where[getattr(each.event, "source", None), each.event.event_id].add(each.partition)
+        split = [event_id for (_, event_id), partitions in where.items() if len(partitions) > 1]
+        if split:
+            yield (
+                f"{topic}: {len(split)} of the newest {len(where)} event ids are on several partitions ({split[0]!r}), and count "
+                "once on each. Give all records of one event_id the same key."
+            )
+
+
+def _covered_reports(events: Sequence[Events], settings: Settings) -> Iterator[str]:
+    """Reports that count nowhere, since others about the same time count."""
+    registry = CampaignRegistry(settings.reporting_currency)
+    by_campaign: dict[str, dict[Any, Report]] = defaultdict(dict)
+    for partition, record, event in events:
+        try:
+            report = _judged(event, record, partition, registry, settings)
+        except Rejection:
+            continue
+        known = by_campaign[event.campaign_id].get(report.key)
+        if known is None or known.version < report.version:
+            by_campaign[event.campaign_id][report.key] = report
+    covered, total = [], 0
+    for campaign, reports in by_campaign.items():
+        total += len(reports)
+        clips = choose(reports.values(), settings.report_rules, _spend).clips
+        covered += [(campaign, reports[key]) for key, where in clips.items() if not where]
+    if covered:
+        shown = "; ".join(
+            f"{each.source} on {campaign!r} from {format_instant(each.period_start)} to {format_instant(each.period_end)}"
+            for campaign, each in sorted(covered, key=lambda pair: pair[1].version)[-_SHOWN:]
+        )
+        yield (
+            f"{len(covered)} of the newest {total} reports count nowhere, since others of their time do: {shown}. That is as it "
+            "should be where one platform sends several grains; else see ROISTREAM_REPORT_GRAIN and _SOURCES."
+        )
+
+
+def _judged(
+    event: AdReport, record: Record, partition: int, registry: CampaignRegistry, settings: Settings
+) -> Report:
+    """A report as intake judges it; money is compared in its own currency, since the registry is not read."""
+
+    def micros(amount: Any, _currency: str | None, _campaign: str | None, at: int) -> int:
+        return registry.rates.micros(amount, registry.rates.reporting, at)
+
+    return judge_report(event, record, partition, micros, settings.delays_by_source.get(event.source, 0))
+
+
+def _spend(report: Report, part: Interval) -> int:
+    length = report.period_end - report.period_start
+    return report.spend_micros * (part[1] - part[0]) // length

@@ -1,0 +1,76 @@
+"""What the doctor says of the newest records."""
+
+import msgspec
+
+from streams import topics
+from streams.commands.sampled_records import SampledRecord, judge_sample
+from streams.messages.source_records import Record
+from streams.settings import Settings
+
+HOUR = 3_600_000
+T0 = 1_794_960_000_000
+SETTINGS = Settings(attribution_models=["linear"])
+
+
+def sample(**by_topic):
+    """Records by topic, each (partition, key, value)."""
+    found = {
+        name: [] for name in (topics.CLICKS, topics.IMPRESSIONS, topics.LEADS, topics.ORDERS, topics.REPORTS)
+    }
+    for topic, records in by_topic.items():
+        for offset, (partition, key, value) in enumerate(records):
+            record = Record(offset, T0, key, msgspec.json.encode(value))
+            found[topic.replace("_", "-")].append(SampledRecord(partition, record))
+    return found
+
+
+def click(n, campaign="c-1", visitor="v-1"):
+    return {"event_id": f"e{n}", "occurred_at": T0, "campaign_id": campaign, "visitor_id": visitor}
+
+
+def said(found, settings=SETTINGS):
+    return dict(judge_sample(found, settings))
+
+
+def test_a_source_in_order_gives_no_cause_for_a_word():
+    assert said(sample(ad_clicks=[(0, b"v-1", click(n)) for n in range(100)])) == {}
+
+
+def test_a_source_whose_keys_are_not_the_visitors_is_named_with_what_to_set():
+    found = sample(ad_clicks=[(0, f"session-{n}".encode(), click(n)) for n in range(100)])
+    text = said(found)["keys"]
+    assert text.startswith("ad-clicks: 100 %")
+    assert "ROISTREAM_REKEY=visitor" in text
+    assert said(found, Settings(rekey="visitor")) == {}
+
+
+def test_framed_keys_of_the_visitor_are_the_visitors():
+    assert said(sample(ad_clicks=[(0, b'"v-1"', click(n)) for n in range(100)])) == {}
+
+
+def test_campaigns_that_are_spelt_alike_are_named():
+    found = sample(
+        ad_clicks=[
+            (0, b"v-1", click(n, name)) for n, name in enumerate(["Spring%20Sale", "spring sale", "autumn"])
+        ]
+    )
+    assert "'Spring%20Sale', 'spring sale'" in said(found)["campaigns"]
+
+
+def test_event_ids_on_several_partitions_are_named():
+    found = sample(ad_clicks=[(0, b"v-1", click(1)), (1, b"v-1", click(1)), (0, b"v-1", click(2))])
+    assert said(found)["ids"].startswith("ad-clicks: 1 of the newest 2 event ids")
+
+
+def report(report_id, start, end, spend, **more):
+    value = {"report_id": report_id, "source": "ads", "campaign_id": "c-1", "period_start": T0 + start * HOUR}
+    return value | {"period_end": T0 + end * HOUR, "reported_at": T0 + 48 * HOUR, "spend": spend} | more
+
+
+def test_covered_reports_are_named_with_their_source_and_time():
+    hours = [(0, b"c-1", report(f"h{n}", n, n + 1, "1")) for n in range(24)]
+    found = sample(ad_reports=[*hours, (0, b"c-1", report("day", 0, 24, "24"))])
+    text = said(found)["reports"]
+    assert text.startswith("1 of the newest 25 reports count nowhere")
+    assert "ads on 'c-1' from 2026-11-18T00:00:00Z to 2026-11-19T00:00:00Z" in text
+    assert said(sample(ad_reports=hours)) == {}
