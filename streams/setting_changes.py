@@ -51,6 +51,7 @@ SETTING_CHANGES: dict[str, SettingChange] = {
     "grace": SettingChange("from now on", "when windows become final; what is final stays final"),
     "idle_after": SettingChange("from now on", "when a silent partition no longer keeps windows open"),
     "max_future": SettingChange("from now on", "which records are refused; verdicts that were given stand"),
+    "earliest_event_time": SettingChange("from now on", "which records are refused; verdicts that were given stand"),
     "dedupe_window": SettingChange("from now on", "how long ids are remembered; those that were forgotten stay so"),
     "dedupe_max_events": SettingChange("from now on", "how many ids are remembered; those that were forgotten stay so"),
     "order_retention": SettingChange("from now on", "how long orders wait; those that were forgotten stay so"),

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import tomllib
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -23,7 +24,7 @@ from metrics.records.kpi_reading import Dimension
 from metrics.records.partition_keys import KeyRule
 from metrics.records.reserved_names import ReservedNames
 from metrics.values.errors import SettingError
-from metrics.values.time import parse_duration
+from metrics.values.time import parse_duration, to_millis
 from metrics.windows.panes import MINUTES, RETENTIONS
 from streams.setting_changes import SETTING_CHANGES
 
@@ -35,6 +36,18 @@ GaugeWindow = Literal["5m", "1h", "24h", "7d", "today", "total"]
 
 def _millis(value: Any) -> Any:
     return parse_duration(value) if isinstance(value, str) else value
+
+
+def _instant(value: Any) -> Any:
+    if not isinstance(value, str) or value.removesuffix("ms").lstrip("-").isdecimal():
+        return value.removesuffix("ms") if isinstance(value, str) else value
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError as error:
+        raise ValueError(f"{value!r} is no instant; write it like 2020-01-01T00:00:00Z") from error
+    if moment.tzinfo is None:
+        raise ValueError(f"{value!r} has no offset; write it like 2020-01-01T00:00:00Z")
+    return to_millis(moment)
 
 
 def _listed(value: Any) -> Any:
@@ -95,6 +108,8 @@ class Settings(BaseSettings):
     grace: Millis = 60_000
     idle_after: Millis = 30_000
     max_future: Millis = 300_000
+    #: Events before this are refused: from an old clock, or in another unit. Epoch milliseconds; 1990 begins then.
+    earliest_event_time: Annotated[int, BeforeValidator(_instant)] = 631_152_000_000
     dedupe_window: Millis = 86_400_000
     dedupe_max_events: Annotated[int, Field(ge=1)] = 1_000_000
     order_retention: Millis = 400 * 86_400_000

@@ -1,6 +1,7 @@
 """Judging one record: decoding, and what its fields must satisfy. Every input gives an event or a Rejection."""
 
-from datetime import datetime
+import re
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import msgspec
@@ -10,6 +11,12 @@ from metrics.values.time import MAX_INSTANT, MIN_INSTANT, format_instant, to_mil
 
 #: A record above this size is refused unread.
 MAX_RECORD_BYTES = 256 * 1024
+
+#: A JSON string that is an RFC 3339 instant of a second 60: minute, and offset.
+_SECOND_60 = re.compile(rb'"(\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d):60(?:\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)"')
+#: Two times so near to each other may be one, in another unit.
+_NEAR_MS = 400 * 86_400_000
+_Y2000, _Y2100 = 946_684_800_000, 4_102_444_800_000
 
 E = TypeVar("E")
 
@@ -30,6 +37,9 @@ def decode(decoder: msgspec.json.Decoder[E], value: bytes | None) -> E:
     try:
         return decoder.decode(value)
     except msgspec.ValidationError as error:
+        plain = _without_leap_seconds(value)
+        if plain != value:
+            return decode(decoder, plain)
         _is_json(value)  # the decoder stops at the first wrong field; what follows may not even be JSON
         text = str(error)
         if _NONCHARACTER in text:
@@ -41,6 +51,25 @@ def decode(decoder: msgspec.json.Decoder[E], value: bytes | None) -> E:
         raise Rejection(Reason.INVALID_JSON, str(error)) from error
     except (ArithmeticError, ValueError) as error:  # numbers no decimal can hold
         raise Rejection(Reason.INVALID_FIELD, str(error)) from error
+
+
+def _without_leap_seconds(value: bytes) -> bytes:
+    """The record with each leap second as the last millisecond of its minute, which is that of the same day and window.
+
+    RFC 3339 writes one as second 60, where the minute is 23:59 in UTC. No other second 60 exists.
+    """
+    return _SECOND_60.sub(_last_millisecond, value)
+
+
+def _last_millisecond(found: re.Match[bytes]) -> bytes:
+    minute, offset = found[1].decode(), found[2].decode()
+    try:
+        moment = datetime.fromisoformat(
+            f"{minute}:59.999{'+00:00' if offset in 'Zz' else offset}"
+        ).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return found[0]
+    return f'"{minute}:59.999{offset}"'.encode() if (moment.hour, moment.minute) == (23, 59) else found[0]
 
 
 def _is_json(value: bytes) -> None:
@@ -65,11 +94,41 @@ def instant(value: datetime | int, name: str) -> int:
     else:
         millis = value
     if not MIN_INSTANT <= millis <= MAX_INSTANT:
+        hint = next(
+            (
+                f"; read as {unit}, it is {format_instant(millis // each)}: send milliseconds"
+                for unit, each in (("microseconds", 1_000), ("nanoseconds", 1_000_000))
+                if _Y2000 <= millis // each <= _Y2100
+            ),
+            "",
+        )
         raise Rejection(
             Reason.INVALID_FIELD,
-            f"{name} {value} is not an instant (epoch milliseconds) of the years 2 to 9998",
+            f"{name} {value} is not an instant (epoch milliseconds) of the years 2 to 9998{hint}",
         )
     return millis
+
+
+def not_too_early(at: int, appended_at: int, earliest: int, name: str = "occurred_at") -> None:
+    """Refuse a time before the earliest that events may have; says where it is that of seconds sent as milliseconds.
+
+    Args:
+        at: the time, epoch milliseconds.
+        appended_at: the record's Kafka timestamp.
+        earliest: the setting ``EARLIEST_EVENT_TIME``, epoch milliseconds.
+        name: of the field.
+
+    Raises:
+        Rejection: ``invalid_field``.
+    """
+    if at < earliest:
+        hint = ""
+        if abs(at * 1_000 - appended_at) < _NEAR_MS:
+            hint = f"; read as seconds, {at} is {format_instant(at * 1_000)}: send milliseconds"
+        raise Rejection(
+            Reason.INVALID_FIELD,
+            f"{name} {format_instant(at)} is before EARLIEST_EVENT_TIME {format_instant(earliest)}{hint}",
+        )
 
 
 def not_in_future(at: int, appended_at: int, max_future_ms: int) -> None:

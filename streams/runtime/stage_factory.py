@@ -56,6 +56,7 @@ class StageFactory:
             report_delays=settings.delays_by_source,
             names=settings.reserved_names,
             are_customers_sent_home=settings.rekey != "off",
+            earliest=settings.earliest_event_time,
         )
         self._merge_options = MergeOptions(
             settings.partitions,

@@ -10,7 +10,7 @@ from metrics.entities.campaigns import CampaignRegistry
 from metrics.kernels import ids as kernels
 from metrics.records.partition_keys import KEY_KINDS, KeyRule
 from metrics.records.reserved_names import ReservedNames
-from metrics.records.validation import decode, instant, not_in_future
+from metrics.records.validation import decode, instant, not_in_future, not_too_early
 from metrics.sums.applied_figures import AppliedFigures
 from metrics.sums.contribution import Contribution
 from metrics.sums.tally import Tally
@@ -19,7 +19,7 @@ from metrics.values.currency import amount_in_micros, is_currency
 from metrics.values.errors import Rejection
 from metrics.values.hashing import VISITOR_SEED, Hashes, hash_id, hash_ids, partitions_of
 from metrics.values.text_codes import TextCodes
-from metrics.values.time import MINUTE
+from metrics.values.time import MIN_INSTANT, MINUTE
 from metrics.windows.fold import fold_ads
 from metrics.windows.foreign_spend import CAMPAIGNS_OWN, ForeignSpend, SpendSubject
 from metrics.windows.panes import Horizon, Panes
@@ -131,6 +131,7 @@ class AdJudge:
         topic: the one or the other.
         campaign_registry: currencies of campaigns, and rates.
         max_future: milliseconds that an event time may lie ahead of the record's Kafka timestamp.
+        earliest: the earliest event time, in epoch milliseconds.
         rule: that of the records' keys.
         names: texts that stand for missing names.
     """
@@ -142,12 +143,14 @@ class AdJudge:
         max_future: int,
         rule: KeyRule,
         names: ReservedNames,
+        earliest: int = MIN_INSTANT,
     ) -> None:
         self._seed = ID_SEEDS[topic]
         self._topic = topic
         self._decoder = DECODERS[topic]
         self._campaign_registry = campaign_registry
         self._max_future = max_future
+        self._earliest = earliest
         self._rule = rule
         self._names = names
         spellings = names.usual_spellings()
@@ -165,6 +168,7 @@ class AdJudge:
         """
         ads, large = self._named(source_records.ads(self._topic, self._rule).copied()), dict[int, int]()
         ads.plain[:] &= ads.at <= source_records.timestamps + self._max_future
+        ads.plain[:] &= ads.at >= self._earliest
         is_no_currency = self._is_no_currency(ads)
         for row in np.flatnonzero(~ads.plain | is_no_currency).tolist():
             try:
@@ -227,6 +231,7 @@ class AdJudge:
         """Judge one record and fill its row; its cost in micros."""
         event = self._names.cleared(decode(self._decoder, record.value))
         at = instant(event.occurred_at, "occurred_at")
+        not_too_early(at, record.timestamp, self._earliest)
         not_in_future(at, record.timestamp, self._max_future)
         micros = -1 if event.cost is None else amount_in_micros(event.cost, event.currency)
         ads.at[row] = at

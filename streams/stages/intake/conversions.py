@@ -28,11 +28,12 @@ from metrics.entities.orders import (
 from metrics.records.events import NO_CAMPAIGN, Erasure, Lead, Order
 from metrics.records.namespaces import PARTED, namespaced
 from metrics.records.partition_keys import KeyRule
-from metrics.records.validation import instant, not_in_future, required
+from metrics.records.validation import instant, not_in_future, not_too_early, required
 from metrics.sums.contribution import Contribution
 from metrics.sums.tally import Tally
 from metrics.values.errors import Reason, Rejection
 from metrics.values.hashing import partitions_of
+from metrics.values.time import MIN_INSTANT
 from metrics.windows.distinct_customers import remember
 from metrics.windows.panes import RESOLUTIONS, Horizon, Panes
 from metrics.windows.watermark import PartitionClock
@@ -366,6 +367,7 @@ class ConversionSource:
         clock: of the partition.
         panes: where customers are counted.
         max_future: milliseconds that an event time may lie ahead of the record's Kafka timestamp.
+        earliest: the earliest event time, in epoch milliseconds.
         rule: what journeys make of keys.
         keys: counts what keys are to their records.
     """
@@ -378,11 +380,13 @@ class ConversionSource:
         max_future: int,
         rule: KeyRule,
         keys: KeyCounts,
+        earliest: int = MIN_INSTANT,
     ) -> None:
         self._conversions = conversions
         self._clock = clock
         self._panes = panes
         self._max_future = max_future
+        self._earliest = earliest
         self._rule = rule
         self._keys = keys
 
@@ -406,6 +410,7 @@ class ConversionSource:
     def judge(self, record: SourceRecord, event: Lead | Order, home: int | None) -> Judged:
         """How the record applies."""
         at = instant(event.occurred_at, "occurred_at")
+        not_too_early(at, record.timestamp, self._earliest)
         not_in_future(at, record.timestamp, self._max_future)
         if isinstance(event, Lead):
             topic, apply = topics.LEADS, self._conversions.lead(event, at, home)

@@ -8,10 +8,10 @@ from metrics.entities.campaigns import CampaignRegistry
 from metrics.entities.reports import Report, covered_end
 from metrics.records.events import AdReport
 from metrics.records.namespaces import PARTED
-from metrics.records.validation import instant
+from metrics.records.validation import instant, not_too_early
 from metrics.values.errors import Reason, Rejection
 from metrics.values.money import to_micros
-from metrics.values.time import DAY
+from metrics.values.time import DAY, MIN_INSTANT
 from metrics.windows.panes import Horizon
 from streams.messages.partials import ReportPartial
 from streams.messages.source_records import SourceRecord
@@ -32,13 +32,19 @@ class ReportSource:
         partition: of the source.
         campaign_registry: currencies of campaigns, and rates.
         delays: by source of reports, how long its figures take to be complete, in milliseconds.
+        earliest: periods may not begin before this, in epoch milliseconds.
     """
 
     def __init__(
-        self, partition: int, campaign_registry: CampaignRegistry, delays: Mapping[str, int]
+        self,
+        partition: int,
+        campaign_registry: CampaignRegistry,
+        delays: Mapping[str, int],
+        earliest: int = MIN_INSTANT,
     ) -> None:
         self._partition = partition
         self._delays = delays
+        self._earliest = earliest
         self._campaign_registry = campaign_registry
         #: Since the last call of ``take``.
         self.gathered: list[ReportPartial] = []
@@ -57,6 +63,7 @@ class ReportSource:
         del home
         delay = self._delays.get(event.source, 0)
         report = judge_report(event, record, self._partition, self._micros, delay)
+        not_too_early(report.period_start, record.timestamp, self._earliest, "period_start")
 
         def apply(limits: Horizon, known: Sequence[bool]) -> Applied:
             del limits

@@ -23,7 +23,7 @@ from metrics.records.partition_keys import KeyRule
 from metrics.records.refusal_limit import Acceptance, RefusalLimit
 from metrics.records.reserved_names import ReservedNames
 from metrics.sums.applied_figures import AppliedFigures
-from metrics.values.time import HOUR
+from metrics.values.time import HOUR, MIN_INSTANT
 from metrics.windows.foreign_spend import ForeignSpend
 from metrics.windows.panes import DroppedPane, Horizon, Panes, horizon
 from metrics.windows.watermark import PartitionClock, PartitionStatus
@@ -78,6 +78,8 @@ class IntakeOptions(msgspec.Struct, frozen=True):
     #: By source of reports, how long its figures take to be complete.
     report_delays: dict[str, int] = {}
     names: ReservedNames = ReservedNames()
+    #: Event times before this are refused, in epoch milliseconds.
+    earliest: int = MIN_INSTANT
     #: Whether customers are decided on the partition of their id, whatever partition their orders come on.
     are_customers_sent_home: bool = True
 
@@ -186,7 +188,7 @@ class IntakeStage:
         )
         self.orders.on_restored = self.conversions.count_waiting
         self.keys = KeyCounts()
-        self._reports = ReportSource(partition, campaign_registry, options.report_delays)
+        self._reports = ReportSource(partition, campaign_registry, options.report_delays, options.earliest)
         self._admissions: dict[str, Admission] = {}
         self._erasures = Erasures(self._admission(topics.ERASURES), self.conversions, self.settle)
         self._handlers = self._handlers_by_topic()
@@ -215,7 +217,8 @@ class IntakeStage:
     def _handlers_by_topic(self) -> dict[str, SourceHandler]:
         options = self.options
         conversions = self._conversion_source = ConversionSource(
-            self.conversions, self.clock, self.panes, options.max_future, options.key_rule, self.keys
+            *(self.conversions, self.clock, self.panes, options.max_future, options.key_rule, self.keys),
+            options.earliest,
         )
         found: dict[str, SourceHandler] = {
             topic: RecordByRecord(self._admission(topic), source, self.panes, options.names)
@@ -227,7 +230,8 @@ class IntakeStage:
         }
         for topic in ADS:
             judge = AdJudge(
-                topic, self.campaign_registry, options.max_future, options.key_rule, options.names
+                *(topic, self.campaign_registry, options.max_future, options.key_rule, options.names),
+                options.earliest,
             )
             found[topic] = AdEvents(
                 *(self._admission(topic), judge, self.clock, self.panes),

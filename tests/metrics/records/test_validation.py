@@ -2,9 +2,11 @@
 
 from datetime import UTC, datetime, timedelta, timezone
 
+import msgspec
 import pytest
 
-from metrics.records.validation import instant, not_in_future, required
+from metrics.records.events import Lead
+from metrics.records.validation import decode, instant, not_in_future, not_too_early, required
 from metrics.values.errors import Reason, Rejection
 from metrics.values.time import MAX_INSTANT, MIN_INSTANT
 
@@ -57,3 +59,43 @@ def test_a_required_field_may_be_zero_but_not_absent():
     with pytest.raises(Rejection, match="revenue") as refused:
         required(None, "revenue")
     assert refused.value.reason is Reason.MISSING_FIELD
+
+
+LEAD = msgspec.json.Decoder(Lead)
+
+
+@pytest.mark.parametrize(
+    "text", ["2016-12-31T23:59:60Z", "2016-12-31T15:59:60.5-08:00", "2017-01-01T00:59:60+01:00"]
+)
+def test_a_leap_second_is_the_last_millisecond_of_its_minute(text):
+    event = decode(LEAD, b'{"event_id":"e","lead_id":"l","occurred_at":"%s"}' % text.encode())
+    assert instant(event.occurred_at, "occurred_at") == 1_483_228_799_999
+
+
+@pytest.mark.parametrize(
+    "text", ["2016-12-31T22:59:60Z", "2016-12-31T23:59:61Z", "2016-13-31T23:59:60Z", "23:59:60Z"]
+)
+def test_other_seconds_beyond_59_are_refused(text):
+    with pytest.raises(Rejection):
+        decode(LEAD, b'{"event_id":"e","lead_id":"l","occurred_at":"%s"}' % text.encode())
+
+
+@pytest.mark.parametrize(
+    ("at", "hint"),
+    [
+        (1_780_000_000, "read as seconds, 1780000000 is 2026-05-28"),
+        (0, "before EARLIEST_EVENT_TIME 1990-01-01T00:00:00Z"),
+    ],
+)
+def test_times_before_the_floor_are_refused_and_seconds_are_recognised(at, hint):
+    with pytest.raises(Rejection, match=hint):
+        not_too_early(at, appended_at=1_780_000_000_000, earliest=631_152_000_000)
+    not_too_early(631_152_000_000, appended_at=0, earliest=631_152_000_000)
+
+
+@pytest.mark.parametrize(
+    ("at", "unit"), [(1_780_000_000_000_000, "microseconds"), (1_780_000_000_000_000_000, "nanoseconds")]
+)
+def test_times_in_smaller_units_are_recognised(at, unit):
+    with pytest.raises(Rejection, match=f"read as {unit}, it is 2026-05-28"):
+        instant(at, "occurred_at")
