@@ -153,17 +153,41 @@ def unclosed(published: Published, grace_ms: int, reached: int) -> list[str]:
 
 
 def wrong_dead_letters(letters: Iterable[Mapping[str, Any]], log: Log) -> list[str]:
-    """Each broken record of the log, and nothing else, is in ``dead-letters``."""
+    """Each broken record of the log is in ``dead-letters``, and nothing else but what stands against an earlier record of its order."""
     wanted = {
         (topic, partition, offset)
         for (topic, partition), values in log.items()
         for offset, value in enumerate(values)
         if parsed(value) is None
     }
-    held = {(letter["topic"].split("~")[-1], letter["partition"], letter["offset"]) for letter in letters}
-    return [f"no dead letter of {each}" for each in sorted(wanted - held)] + [
-        f"a dead letter of {each}, which is not broken" for each in sorted(held - wanted)
-    ]
+    held, conflicts = set[tuple[str, int, int]](), set[tuple[str, int, int]]()
+    for letter in letters:
+        place = letter["topic"].split("~")[-1], letter["partition"], letter["offset"]
+        (conflicts if letter["reason"] == "conflict" else held).add(place)
+    return (
+        [f"no dead letter of {each}" for each in sorted(wanted - held)]
+        + [f"a dead letter of {each}, which is not broken" for each in sorted(held - wanted)]
+        + [
+            f"a conflict of {each}, of whose order nothing was known"
+            for each in sorted(conflicts - _told_again(log))
+        ]
+    )
+
+
+def _told_again(log: Log) -> set[tuple[str, int, int]]:
+    """The records of orders of which the same partition holds an earlier record."""
+    found: set[tuple[str, int, int]] = set()
+    known: set[tuple[int, str]] = set()
+    for (topic, partition), values in log.items():
+        for offset, value in enumerate(values if topic == topics.ORDERS else ()):
+            record = parsed(value)
+            if record is None:
+                continue
+            order = (partition, str(record["order_id"]))
+            if order in known:
+                found.add((topic, partition, offset))
+            known.add(order)
+    return found
 
 
 def wrong_ledger(ledger: Ledger, log: Log) -> list[str]:

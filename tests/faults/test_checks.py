@@ -96,10 +96,18 @@ def test_a_total_of_a_model_may_lose_a_conversion_and_no_click() -> None:
 
 def test_a_missing_and_a_needless_dead_letter_are_found() -> None:
     log = {("ad-clicks", 0): [click(1), b"{"]}
-    letter = {"topic": "ad-clicks", "partition": 0, "offset": 1}
+    letter = {"topic": "ad-clicks", "partition": 0, "offset": 1, "reason": "invalid_json"}
     assert checks.wrong_dead_letters([letter, letter], log) == []
     assert checks.wrong_dead_letters([], log)
     assert checks.wrong_dead_letters([letter, letter | {"offset": 0}], log)
+
+
+def test_a_conflict_of_an_order_of_which_nothing_was_known_is_found() -> None:
+    order = json.dumps({"order_id": "o-1", "event_id": "e-1", "occurred_at": 1}).encode()
+    log: dict[tuple[str, int], list[bytes | None]] = {("orders", 0): [order, order]}
+    letter = {"topic": "orders", "partition": 0, "offset": 1, "reason": "conflict"}
+    assert checks.wrong_dead_letters([letter], log) == []
+    assert checks.wrong_dead_letters([letter | {"offset": 0}], log)
 
 
 @pytest.mark.parametrize(
