@@ -28,6 +28,8 @@ from metrics.values.time import MINUTE
 
 #: Refunds that are kept apart of one order: each further one costs as much as all of them together weigh.
 MOST_REFUNDS = 200
+#: Edits that are kept of one order, for the same reason.
+MOST_EDITS = 200
 _BUYER_SEED = seed_of("buyer")
 
 
@@ -157,6 +159,9 @@ def is_known(entry: OrderEntry, version: Edit) -> bool:
 def edit(entry: OrderEntry, version: Edit) -> OrderEntry:
     """The entry with another version of its placement taken in; one that is older than the placement changes nothing.
 
+    Raises:
+        Rejection: ``too_many`` when the order has been edited as often as is kept.
+
     >>> entry = OrderEntry(Placement(5, "e", "c", 100, 0, None))
     >>> [each.revenue_micros for each in edit(edit(entry, Edit(9, "g", 80, 0)), Edit(7, "f", 120, 0)).edits]
     [120, 80]
@@ -164,6 +169,11 @@ def edit(entry: OrderEntry, version: Edit) -> OrderEntry:
     assert entry.placed is not None, "asked of placed orders"
     if version.at < entry.placed.at:
         return entry
+    if len(entry.edits) >= MOST_EDITS:
+        raise Rejection(
+            Reason.TOO_MANY,
+            f"the order was edited {MOST_EDITS} times already; does its order_id stand for one order?",
+        )
     place_of_it = bisect_right(entry.edits, version.at, key=lambda each: each.at)
     edits = (*entry.edits[:place_of_it], version, *entry.edits[place_of_it:])
     return msgspec.structs.replace(entry, edits=edits)

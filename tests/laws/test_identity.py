@@ -5,10 +5,11 @@ from decimal import Decimal
 import pytest
 
 from metrics.entities.campaigns import CampaignRegistry
+from metrics.entities.orders import MOST_EDITS
 from metrics.records.events import Campaign
 from metrics.values.time import DAY
 from streams import topics
-from tests.laws.cases import NOW, at, line, order, play, read_case, totals
+from tests.laws.cases import NOW, at, click, line, order, play, read_case, totals
 
 EURO = 1_000_000
 
@@ -241,3 +242,21 @@ def test_one_report_id_of_two_sources_is_two_reports():
     spent, machine = spend([report("r1", 10), report("r1", 5, source="other ads")])
     assert spent == 15
     assert verdicts(machine, topics.REPORTS) == {"applied": 2}
+
+
+def test_an_order_that_is_edited_without_end_is_refused_and_keeps_what_it_was_worth():
+    made = [placed(str(n), -900 + n, 100 + n) for n in range(MOST_EDITS + 3)]
+    machine = play(made)
+    assert money(machine) == (100 + MOST_EDITS, 0, 1, 0)
+    assert verdicts(machine, topics.ORDERS) == {"applied": MOST_EDITS + 1, "rejected": 2}
+
+
+def test_the_order_of_a_named_shop_is_credited_at_the_home_of_its_visitor():
+    """Its key has the shop in it, and travels to another partition with the credits."""
+    sale = order("1", -30, "v1", key="o1", source="shop", order_id="1001")
+    other = order("2", -20, "v2", key="o2", order_id="1001", customer_id="cust-2")
+    machine = play(
+        [click("1", -60, "ad", "v1"), click("2", -60, "ad", "v2"), sale, other], models=("last_touch",)
+    )
+    assert totals(machine, "orders", "last_touch") == {"ad": 2}
+    assert machine.letters == []

@@ -17,6 +17,7 @@ from metrics.attribution.conversion_lag import LEAD, ORDER
 from metrics.attribution.touch_store import TouchColumns
 from metrics.attribution.touchpoints import Codes, Touchpoints
 from metrics.records.events import NO_CAMPAIGN
+from metrics.records.namespaces import PARTED
 from metrics.sums.contribution import Contribution
 from metrics.sums.tally import Tally
 from metrics.values.errors import UNREADABLE, Reason, Rejection
@@ -160,7 +161,7 @@ def _is_right_conversion(word: RekeyedConversion) -> bool:
     hashes = [each for ids in word.named for each in (ids.visitor or 0, *ids.others)]
     return (
         word.key[:1] in (LEAD, ORDER)
-        and _ELSEWHERE not in word.key
+        and _ELSEWHERE not in word.key.replace(PARTED, "")
         and all(MIN_INSTANT <= at <= MAX_INSTANT for at in instants)
         and all(-_MOST_MICROS <= each <= _MOST_MICROS for each in figures)
         and all(0 <= each < 1 << 64 for each in hashes)
