@@ -76,7 +76,17 @@ def test_a_ready_deployment_is_well(broker, cache, settings_for, capsys) -> None
     settings = settings_for(broker, redis_url=cache.url, http_port=port)
     ensure_topics(settings, create=True)
     found = states(examine(settings, now_ms))
-    healthy = ("settings", "broker", "transactions", "topics", "kept settings", "clock", "redis", "http")
+    healthy = (
+        "settings",
+        "broker",
+        "transactions",
+        "topics",
+        "kept settings",
+        "clock",
+        "redis",
+        "http",
+        "figures",
+    )
     assert found == dict.fromkeys(healthy, "ok")
     assert run(settings) == 0
     assert len(capsys.readouterr().out.splitlines()) == len(healthy)
