@@ -15,7 +15,7 @@ from tests.support.replaying import replayed, writer
 pytestmark = pytest.mark.slow
 PAGE = Path(__file__).parents[3] / "docs" / "replay.md"
 BEGIN, END = (
-    "<!-- mappings: made by tests/streams/mapping/test_builtin_mappings.py -->",
+    "<!-- mappings: held by tests/streams/mapping/test_builtin_mappings.py -->",
     "<!-- end of mappings -->",
 )
 
