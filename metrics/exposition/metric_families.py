@@ -380,6 +380,11 @@ KEYS = MetricFamily(
 PENDING_CANCELLATIONS = MetricFamily(
     "roistream_pending_cancellations", "gauge", "Cancellations that wait for their order."
 )
+UNCERTAIN_COSTS = MetricFamily(
+    "roistream_uncertain_costs",
+    "gauge",
+    "Costs of clicks and impressions whose worth is not known for sure, as campaigns, currencies and times: a rate is missing in fx-rates, or came too late.",
+)
 REGISTRY = MetricFamily(
     "roistream_registry_entries", "gauge", "Entries known, by registry topic.", ("registry",)
 )
@@ -433,6 +438,7 @@ FAMILIES: tuple[MetricFamily, ...] = (
     CHANGED,
     KEYS,
     PENDING_CANCELLATIONS,
+    UNCERTAIN_COSTS,
     REGISTRY,
     REGISTRY_REFUSED,
     BOARD_CAMPAIGNS,

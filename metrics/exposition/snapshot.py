@@ -156,6 +156,7 @@ class PipelineSnapshot(msgspec.Struct, frozen=True, kw_only=True):
         changed: records that change what an earlier one of their id says, by source topic.
         keys: records with a visitor, by source topic and by what their key is.
         pending_cancellations: cancellations that wait for their order.
+        uncertain_costs: costs whose worth is not known for sure, as campaigns, currencies and times.
         registry_sizes: entries known, by registry topic.
         registry_refused: entries whose newest record was refused, by registry topic.
         differences: sums counted back to the ledger.
@@ -185,6 +186,7 @@ class PipelineSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     registry_sizes: Mapping[str, int] = {}
     registry_refused: Mapping[str, int] = {}
     pending_cancellations: int = 0
+    uncertain_costs: int = 0
     redis: RedisSnapshot | None = None
     is_ready: bool = False
 

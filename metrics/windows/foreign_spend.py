@@ -10,7 +10,7 @@ counts as uncertain, and so does every window that holds the slot.
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -70,6 +70,8 @@ class ForeignSpend:
         self.slots: dict[SpendSubject, dict[SpendSlot, SlotSums]] = {}
         #: Slots that have changed since they were last written.
         self.changed: set[tuple[SpendSubject, SpendSlot]] = set()
+        #: Slots whose worth is not known for sure.
+        self.uncertain: set[tuple[SpendSubject, SpendSlot]] = set()
         self._panes = panes
         self._registry = registry
         #: The slots of each pane, so that those are found that accept no more facts.
@@ -106,6 +108,7 @@ class ForeignSpend:
         for pane in closed:
             for subject, slot in sorted(self._by_pane.pop(pane)):
                 sums = self.slots[subject].pop(slot)
+                self.uncertain.discard((subject, slot))
                 self.changed.add((subject, slot))
                 self._merge(subject, self._slot(subject, sums.first, limits), sums)
 
@@ -199,10 +202,12 @@ class ForeignSpend:
             known.first, known.end = min(known.first, added.first), max(known.end, added.end)
             known.worth += added.worth
             known.uncertain += added.uncertain
+            self._note(subject, slot, known)
         self.changed.add((subject, slot))
 
     def _put(self, subject: SpendSubject, slot: SpendSlot, sums: SlotSums) -> None:
         self.slots.setdefault(subject, {})[slot] = sums
+        self._note(subject, slot, sums)
         if slot.resolution != TOTAL:
             pane = slot.resolution, floor_to(slot.start, WIDTHS[slot.resolution])
             self._by_pane.setdefault(pane, set()).add((subject, slot))
@@ -228,7 +233,11 @@ class ForeignSpend:
         )
         self._due[slot.resolution].append(Contribution(subject.campaign, slot.start, tally))
         sums.worth, sums.uncertain = worth, uncertain
+        self._note(subject, slot, sums)
         self.changed.add((subject, slot))
+
+    def _note(self, subject: SpendSubject, slot: SpendSlot, sums: SlotSums) -> None:
+        (self.uncertain.add if sums.uncertain else self.uncertain.discard)((subject, slot))
 
     def _valued_at(self, slot: SpendSlot, sums: SlotSums) -> int:
         return slot.start if sums.first == _EVER else sums.first
@@ -248,8 +257,3 @@ class ForeignSpend:
 
 #: The first minute of costs of which it is not known.
 _EVER = -(1 << 62)
-
-
-def uncertain_slots(subjects: Iterable[dict[SpendSlot, SlotSums]]) -> int:
-    """How many slots are uncertain."""
-    return sum(sums.uncertain > 0 for slots in subjects for sums in slots.values())

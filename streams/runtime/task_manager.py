@@ -344,6 +344,7 @@ class TaskManager:
             self.telemetry.watermarks_ms[partition] = intake.clock.watermark
         self.telemetry.split_orders[partition] = intake.attribution.customer_homes.split_orders
         self.telemetry.pending_cancellations[partition] = intake.conversions.waiting_cancellations
+        self.telemetry.uncertain_costs[partition] = len(intake.foreign_spend.uncertain)
 
     def _waiting(
         self, stage: str, partition: int, positions: Mapping[tuple[str, int], int]

@@ -97,6 +97,7 @@ class Telemetry:
         registry_sizes: entries known, by registry topic.
         registry_refused: entries whose newest record was refused, by registry topic.
         pending_cancellations: cancellations that wait for their order, by partition.
+        uncertain_costs: costs whose worth is not known for sure, as campaigns, currencies and times, by partition.
     """
 
     version: str
@@ -117,6 +118,7 @@ class Telemetry:
     registry_sizes: dict[str, int] = field(default_factory=dict)
     registry_refused: dict[str, int] = field(default_factory=dict)
     pending_cancellations: dict[int, int] = field(default_factory=dict)
+    uncertain_costs: dict[int, int] = field(default_factory=dict)
 
     def confirmed(self, checkpoint: Checkpoint) -> None:
         """Count the records that are published, and keep how far figures are complete."""
@@ -136,6 +138,7 @@ class Telemetry:
             self.watermarks_ms.pop(partition, None)
             self.pending_cancellations.pop(partition, None)
             self.split_orders.pop(partition, None)
+            self.uncertain_costs.pop(partition, None)
 
     def snapshot(
         self,
@@ -179,6 +182,7 @@ class Telemetry:
             registry_refused=dict(self.registry_refused),
             differences=tuple(differences),
             pending_cancellations=sum(self.pending_cancellations.values()),
+            uncertain_costs=sum(self.uncertain_costs.values()),
             redis=redis,
             is_ready=is_ready,
         )
