@@ -79,26 +79,38 @@ def test_campaigns_and_rates_are_known_before_the_first_source_record(broker, se
         assert total(settings, "c")["channel"] == "search"
 
 
-def test_changes_are_followed_and_a_rate_that_comes_later_reconverts_nothing(
+def test_a_rate_that_comes_later_is_corrected_and_withdrawn_values_anew_what_it_covers(
     broker, settings_for, tmp_path
 ) -> None:
-    # clicks  USD ✗ unknown │ rate 0.5 │ USD 1 → 0.5 │ rate 0.25 │ USD 1 → 0.25
+    # clicks  USD 1 (0) │ rate 0.5 → 0.5 │ rate 0.25, spelt differently → 0.25 │ withdrawn → 0 │ c is paid in USD …
     settings = fresh(settings_for, broker)
+    instant = "2026-01-01T00:00:00Z", "2026-01-01T01:00:00+01:00"
+    keys = [f"USD|{text}".encode() for text in instant]
+    values = [{"currency": "USD", "valid_from": text} for text in instant]
     with running_worker(settings, tmp_path) as worker:
         write(settings, [click("e1", "c", cost=1, currency="USD")])
-        wait_for("an unknown currency is refused", lambda: outcome(worker, "rejected") == 1)
-        for number, value in enumerate(("0.5", "0.25"), start=1):
-            write(settings, [rate("USD", value, valid_from=number)])
-            wait_for("the rate is known", lambda n=number: registered(worker, topics.FX_RATES) == n)
-            write(settings, [click(f"e{number + 1}", "c", cost=1, currency="USD")])
-            wait_for(
-                "the new record passes and the old ones stand",
-                lambda n=number: spent(settings, "c") == (n, (500_000, 750_000)[n - 1]),
-            )
-        write(settings, [campaign("c", channel="search")])
-        wait_for("the campaign is followed too", lambda: total(settings, "c")["channel"] == "search")
-    reasons = [letter["reason"] for letter in published(settings, topics.DEAD_LETTERS)]
-    assert set(reasons) == {"unknown_currency"}
+        wait_for("a cost without a rate counts as nothing", lambda: spent(settings, "c") == (1, 0))
+        assert total(settings, "c")["has_uncertain_amounts"] is True
+        write(settings, [(topics.FX_RATES, keys[0], {**values[0], "rate": "0.5"})])
+        wait_for("the rate that comes later counts", lambda: spent(settings, "c") == (1, 500_000))
+        assert total(settings, "c")["has_uncertain_amounts"] is False
+        write(settings, [(topics.FX_RATES, keys[1], {**values[1], "rate": "0.25"})])
+        wait_for("its correction counts", lambda: spent(settings, "c") == (1, 250_000))
+        assert registered(worker, topics.FX_RATES) == 1
+        assert worker.terminate() == 0
+    write(settings, [click("e2", "d", cost=1), (topics.FX_RATES, keys[0], None)])
+    with running_worker(settings, tmp_path, "second") as worker:
+        wait_for("it was withdrawn while no worker ran", lambda: spent(settings, "c") == (1, 0))
+        wait_for(
+            "a campaign without a record is paid in euros", lambda: spent(settings, "d") == (1, 1_000_000)
+        )
+        write(settings, [rate("USD", "2"), campaign("d", currency="USD", channel="search")])
+        wait_for(
+            "a campaign that is registered late is paid in dollars",
+            lambda: spent(settings, "d") == (1, 2_000_000),
+        )
+        assert total(settings, "d")["channel"] == "search"
+        assert outcome(worker, "rejected") == 0
 
 
 def registered(worker: WorkerProcess, topic: str) -> float:
