@@ -104,7 +104,7 @@ def _replacement(value: Any, dice: random.Random) -> Any:
         return changed_bytes(value, dice)
     if isinstance(value, int) and not isinstance(value, bool) and dice.random() < 0.4:
         return value + dice.choice((-1, 1, 1_000, -1_000, value, -2 * value, 999 * value))
-    return dice.choice(dice.choice(_REPLACEMENTS))
+    return copy.deepcopy(dice.choice(dice.choice(_REPLACEMENTS)))  # a tree must not hold itself
 
 
 def changed_bytes(raw: bytes, dice: random.Random) -> bytes:
