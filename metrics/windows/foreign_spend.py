@@ -26,7 +26,7 @@ from metrics.windows.panes import RESOLUTIONS, TOTAL, WIDTHS, Horizon, Panes
 CAMPAIGNS_OWN = ""
 
 
-class SpendSubject(NamedTuple):
+class CampaignCurrency(NamedTuple):
     """A campaign's costs in one currency; ``CAMPAIGNS_OWN`` where they name none."""
 
     campaign: str
@@ -67,26 +67,26 @@ class ForeignSpend:
     """
 
     def __init__(self, panes: Panes, registry: CampaignRegistry) -> None:
-        self.slots: dict[SpendSubject, dict[SpendSlot, SlotSums]] = {}
+        self.slots: dict[CampaignCurrency, dict[SpendSlot, SlotSums]] = {}
         #: Slots that have changed since they were last written.
-        self.changed: set[tuple[SpendSubject, SpendSlot]] = set()
+        self.changed: set[tuple[CampaignCurrency, SpendSlot]] = set()
         #: Slots whose worth is not known for sure.
-        self.uncertain: set[tuple[SpendSubject, SpendSlot]] = set()
+        self.uncertain: set[tuple[CampaignCurrency, SpendSlot]] = set()
         self._panes = panes
         self._registry = registry
         #: The slots of each pane, so that those are found that accept no more facts.
-        self._by_pane: dict[tuple[int, int], set[tuple[SpendSubject, SpendSlot]]] = {}
+        self._by_pane: dict[tuple[int, int], set[tuple[CampaignCurrency, SpendSlot]]] = {}
         self._due: list[list[Contribution]] = [[] for _ in RESOLUTIONS]
         self._followed = 0
 
     # --- taking in ---------------------------------------------------------------------------------
 
-    def add(self, subject: SpendSubject, at: int, micros: int, limits: Horizon) -> None:
+    def add(self, key: CampaignCurrency, at: int, micros: int, limits: Horizon) -> None:
         """Take in costs of one minute; ``flush`` lets them count."""
         minute = floor_to(at, MINUTE)
-        slot = self._slot(subject, minute, limits)
-        self._merge(subject, slot, SlotSums(micros, minute, minute + MINUTE))
-        self._revalue(subject, slot)
+        slot = self._slot(key, minute, limits)
+        self._merge(key, slot, SlotSums(micros, minute, minute + MINUTE))
+        self._revalue(key, slot)
 
     def flush(self, limits: Horizon) -> None:
         """Let count what has changed, in every pane that accepts facts."""
@@ -95,9 +95,9 @@ class ForeignSpend:
             if contributions:
                 self._panes.fold(contributions, limits, resolution)
 
-    def restore(self, subject: SpendSubject, slot: SpendSlot, sums: SlotSums) -> None:
+    def restore(self, key: CampaignCurrency, slot: SpendSlot, sums: SlotSums) -> None:
         """Put back a slot; it counts in panes already."""
-        self._put(subject, slot, sums)
+        self._put(key, slot, sums)
 
     def coarsen(self, limits: Horizon) -> None:
         """Merge slots whose finest panes accept no more facts into those of coarser panes; no sum changes."""
@@ -106,11 +106,11 @@ class ForeignSpend:
             pane for pane in self._by_pane if (earliest := bounds[pane[0]]) is not None and pane[1] < earliest
         ]
         for pane in closed:
-            for subject, slot in sorted(self._by_pane.pop(pane)):
-                sums = self.slots[subject].pop(slot)
-                self.uncertain.discard((subject, slot))
-                self.changed.add((subject, slot))
-                self._merge(subject, self._slot(subject, sums.first, limits), sums)
+            for key, slot in sorted(self._by_pane.pop(pane)):
+                sums = self.slots[key].pop(slot)
+                self.uncertain.discard((key, slot))
+                self.changed.add((key, slot))
+                self._merge(key, self._slot(key, sums.first, limits), sums)
 
     # --- following the registry --------------------------------------------------------------------
 
@@ -125,19 +125,19 @@ class ForeignSpend:
         self._followed = self._registry.revision
         for campaign in sorted(campaigns & self._registry.foreign):
             self._take_out_of_panes(campaign, limits)
-        for subject in list(self.slots):
-            is_own = subject.currency == CAMPAIGNS_OWN
-            if subject.campaign in campaigns if is_own else subject.currency in currencies:
-                self._revalue_all(subject)
+        for key in list(self.slots):
+            is_own = key.currency == CAMPAIGNS_OWN
+            if key.campaign in campaigns if is_own else key.currency in currencies:
+                self._revalue_all(key)
         self.flush(limits)
 
-    def _revalue_all(self, subject: SpendSubject) -> None:
-        for slot in list(self.slots[subject]):
-            self._revalue(subject, slot)
+    def _revalue_all(self, key: CampaignCurrency) -> None:
+        for slot in list(self.slots[key]):
+            self._revalue(key, slot)
 
     def _take_out_of_panes(self, campaign: str, limits: Horizon) -> None:
         """Costs that named no currency, and were taken to be in the reporting currency, when the campaign had another."""
-        subject = SpendSubject(campaign, CAMPAIGNS_OWN)
+        key = CampaignCurrency(campaign, CAMPAIGNS_OWN)
         reporting = self._registry.rates.reporting
         for slot, sums in self._left_over(campaign, limits):
             if self._registry.currency_of(campaign, self._valued_at(slot, sums)) == reporting:
@@ -145,7 +145,7 @@ class ForeignSpend:
             taken = Tally(default_spend_micros=-sums.micros, spend_micros=sums.micros)
             self._due[slot.resolution].append(Contribution(campaign, slot.start, taken))
             sums.worth = sums.micros * PARTS
-            self._merge(subject, slot, sums)
+            self._merge(key, slot, sums)
 
     def _left_over(self, campaign: str, limits: Horizon) -> Iterator[tuple[SpendSlot, SlotSums]]:
         """Costs without a currency as panes hold them: by the minute, and what is known by the quarter, day and as a whole only."""
@@ -178,7 +178,7 @@ class ForeignSpend:
 
     # --- slots -------------------------------------------------------------------------------------
 
-    def _slot(self, subject: SpendSubject, at: int, limits: Horizon) -> SpendSlot:
+    def _slot(self, key: CampaignCurrency, at: int, limits: Horizon) -> SpendSlot:
         """The slot of costs of a minute: no coarser than the panes that accept facts, and of one rate as far as that is known."""
         open_panes = (
             (resolution, floor_to(at, width))
@@ -186,44 +186,44 @@ class ForeignSpend:
             if earliest is None or floor_to(at, width) >= earliest
         )
         resolution, start = next(open_panes, (TOTAL, floor_to(at, DAY)))
-        changes = self._changes(subject)
+        changes = self._changes(key)
         index = bisect_right(changes, at)
         since = changes[index - 1] if index else None
         if resolution == TOTAL:
             return SpendSlot(TOTAL, start if since is None else since)
         return SpendSlot(resolution, start if since is None else max(start, since))
 
-    def _merge(self, subject: SpendSubject, slot: SpendSlot, added: SlotSums) -> None:
-        known = self.slots.get(subject, {}).get(slot)
+    def _merge(self, key: CampaignCurrency, slot: SpendSlot, added: SlotSums) -> None:
+        known = self.slots.get(key, {}).get(slot)
         if known is None:
-            self._put(subject, slot, added)
+            self._put(key, slot, added)
         else:
             known.micros += added.micros
             known.first, known.end = min(known.first, added.first), max(known.end, added.end)
             known.worth += added.worth
             known.uncertain += added.uncertain
-            self._note(subject, slot, known)
-        self.changed.add((subject, slot))
+            self._note(key, slot, known)
+        self.changed.add((key, slot))
 
-    def _put(self, subject: SpendSubject, slot: SpendSlot, sums: SlotSums) -> None:
-        self.slots.setdefault(subject, {})[slot] = sums
-        self._note(subject, slot, sums)
+    def _put(self, key: CampaignCurrency, slot: SpendSlot, sums: SlotSums) -> None:
+        self.slots.setdefault(key, {})[slot] = sums
+        self._note(key, slot, sums)
         if slot.resolution != TOTAL:
             pane = slot.resolution, floor_to(slot.start, WIDTHS[slot.resolution])
-            self._by_pane.setdefault(pane, set()).add((subject, slot))
+            self._by_pane.setdefault(pane, set()).add((key, slot))
 
-    def _revalue(self, subject: SpendSubject, slot: SpendSlot) -> None:
+    def _revalue(self, key: CampaignCurrency, slot: SpendSlot) -> None:
         """Let the worth of a slot be what registry and rates say now."""
-        sums = self.slots[subject][slot]
-        at, currency = self._valued_at(slot, sums), subject.currency
+        sums = self.slots[key][slot]
+        at, currency = self._valued_at(slot, sums), key.currency
         if currency == CAMPAIGNS_OWN:
-            known = self._registry.registered_currency(subject.campaign, at)
+            known = self._registry.registered_currency(key.campaign, at)
             if known is None:
                 return  # archived, and its record is gone: the worth stays
             currency = known
         parts = self._registry.rates.parts(currency, at)
         worth = 0 if parts is None else sums.micros * parts
-        is_certain = parts is not None and not self._is_divided(subject, sums)
+        is_certain = parts is not None and not self._is_divided(key, sums)
         uncertain = 0 if is_certain else max(1, sums.uncertain)
         if (worth, uncertain) == (sums.worth, sums.uncertain):
             return
@@ -231,28 +231,28 @@ class ForeignSpend:
         tally = Tally(
             spend_micros=micros, spend_fraction=fraction, uncertain_amounts=uncertain - sums.uncertain
         )
-        self._due[slot.resolution].append(Contribution(subject.campaign, slot.start, tally))
+        self._due[slot.resolution].append(Contribution(key.campaign, slot.start, tally))
         sums.worth, sums.uncertain = worth, uncertain
-        self._note(subject, slot, sums)
-        self.changed.add((subject, slot))
+        self._note(key, slot, sums)
+        self.changed.add((key, slot))
 
-    def _note(self, subject: SpendSubject, slot: SpendSlot, sums: SlotSums) -> None:
-        (self.uncertain.add if sums.uncertain else self.uncertain.discard)((subject, slot))
+    def _note(self, key: CampaignCurrency, slot: SpendSlot, sums: SlotSums) -> None:
+        (self.uncertain.add if sums.uncertain else self.uncertain.discard)((key, slot))
 
     def _valued_at(self, slot: SpendSlot, sums: SlotSums) -> int:
         return slot.start if sums.first == _EVER else sums.first
 
-    def _is_divided(self, subject: SpendSubject, sums: SlotSums) -> bool:
+    def _is_divided(self, key: CampaignCurrency, sums: SlotSums) -> bool:
         """Whether a rate or another currency began within the time of a slot, which cannot be divided."""
-        changes = self._changes(subject)
+        changes = self._changes(key)
         if sums.first == _EVER:
             return True
         return bisect_right(changes, sums.first) < bisect_left(changes, sums.end)
 
-    def _changes(self, subject: SpendSubject) -> Sequence[int]:
-        if subject.currency == CAMPAIGNS_OWN:
-            return self._registry.currency_changes(subject.campaign)
-        return self._registry.rates.changes_of(subject.currency)
+    def _changes(self, key: CampaignCurrency) -> Sequence[int]:
+        if key.currency == CAMPAIGNS_OWN:
+            return self._registry.currency_changes(key.campaign)
+        return self._registry.rates.changes_of(key.currency)
 
 
 #: The first minute of costs of which it is not known.

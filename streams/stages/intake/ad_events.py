@@ -21,7 +21,7 @@ from metrics.values.hashing import VISITOR_SEED, Hashes, hash_id, hash_ids, part
 from metrics.values.text_codes import TextCodes
 from metrics.values.time import MIN_INSTANT, MINUTE
 from metrics.windows.fold import fold_ads
-from metrics.windows.foreign_spend import CAMPAIGNS_OWN, ForeignSpend, SpendSubject
+from metrics.windows.foreign_spend import CAMPAIGNS_OWN, CampaignCurrency, ForeignSpend
 from metrics.windows.panes import Horizon, Panes
 from metrics.windows.watermark import PartitionClock
 from streams import topics
@@ -113,8 +113,8 @@ class AdEvents:
             sums[key] = sums.get(key, 0) + large.get(row, micros)
         for (campaign, currency, minute), micros in sums.items():
             named = ads.texts[CURRENCY][currency] if currency >= 0 else CAMPAIGNS_OWN
-            subject = SpendSubject(ads.texts[CAMPAIGN][campaign], named)
-            self._foreign_spend.add(subject, minute, micros, limits)
+            paid_in = CampaignCurrency(ads.texts[CAMPAIGN][campaign], named)
+            self._foreign_spend.add(paid_in, minute, micros, limits)
         self._foreign_spend.flush(limits)
 
 

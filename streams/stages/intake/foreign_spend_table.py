@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from metrics.windows.foreign_spend import ForeignSpend, SlotSums, SpendSlot, SpendSubject
+from metrics.windows.foreign_spend import CampaignCurrency, ForeignSpend, SlotSums, SpendSlot
 from streams.state.codec import Entry, decoder, encode, read_key, state_key
 from streams.state.table import Restored
 
@@ -34,7 +34,7 @@ class ForeignSpendTable:
         for key, value in entries:
             _, campaign, currency, resolution, start = read_key(key)
             self._spend.restore(
-                SpendSubject(campaign, currency), SpendSlot(resolution, start), _decode(value)
+                CampaignCurrency(campaign, currency), SpendSlot(resolution, start), _decode(value)
             )
         return ()
 
@@ -44,8 +44,8 @@ class ForeignSpendTable:
         changed, self._spend.changed = self._spend.changed, set()
         return [
             (
-                state_key(self.kind, *subject, *slot),
-                None if (sums := self._spend.slots[subject].get(slot)) is None else encode(sums),
+                state_key(self.kind, *key, *slot),
+                None if (sums := self._spend.slots[key].get(slot)) is None else encode(sums),
             )
-            for subject, slot in changed
+            for key, slot in changed
         ]
