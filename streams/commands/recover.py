@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from kafka.errors import CoordinatorNotAvailableError
 from redis.exceptions import RedisError
 from rich.console import Console
 
@@ -50,6 +51,7 @@ from streams.transport.topic_admin import connected_admin, ensure_topics
 _LAST_READINGS = 50
 _READ_WITHIN_S = 60
 _DELETED_WITHIN_S = 60
+_COORDINATOR_WAIT_S, _COORDINATOR_PAUSE_S = 30.0, 0.25
 
 
 @dataclass(frozen=True)
@@ -112,10 +114,22 @@ def refuse_while_workers_run(settings: Settings) -> None:
 
 
 def running_workers(settings: Settings) -> int:
-    """Members of the workers' consumer group."""
+    """Members of the workers' consumer group.
+
+    Raises:
+        KafkaError: when the broker still knows no coordinator of groups after a while; one that has never seen a group makes one now.
+    """
     with connected_admin(settings, settings.broker_wait) as admin:
-        found = admin.describe_groups([settings.group])
-    return sum(len(group["members"]) for group in found.values())
+        deadline = time.monotonic() + _COORDINATOR_WAIT_S
+        while True:
+            try:
+                found = admin.describe_groups([settings.group])
+            except CoordinatorNotAvailableError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(_COORDINATOR_PAUSE_S)
+            else:
+                return sum(len(group["members"]) for group in found.values())
 
 
 # --- looking ---------------------------------------------------------------------------------------

@@ -82,6 +82,7 @@ def test_a_ready_deployment_is_well(broker, cache, settings_for, capsys) -> None
         "transactions",
         "topics",
         "kept settings",
+        "states",
         "clock",
         "redis",
         "http",
