@@ -157,9 +157,9 @@ class LiveFuzz:
             tree["campaign_id"] = (
                 "c-9"  # a reading of nobody's, so that readers of the topic are not misled more than they must be
             )
-        # Kafka itself refuses a record without a key on a compacted topic.
-        key = self._key() or b"k" if topic in topics.REGISTRIES else self._key()
-        return topic, key, json_record(tree, dice)
+        # Kafka itself refuses a record without a key on a compacted topic, and its client one without key and value.
+        key, value = self._key(), json_record(tree, dice)
+        return topic, key or b"k" if topic in topics.REGISTRIES or value is None else key, value
 
     def _key(self) -> bytes | None:
         return self._dice.choice((None, b"", b"v-1", b"v-2", b"c-1", b"\xff\xfe", b"k" * 300, b'"v-1"'))
