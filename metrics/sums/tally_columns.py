@@ -18,8 +18,8 @@ FIELDS = Tally.__struct_fields__
 #: What is added to a column at once lies within ± ``LARGEST``, so up to 2^15 parts of it within ± ``LARGEST_PART``.
 LARGEST = 1 << 60
 LARGEST_PART = 1 << 45
-#: A bound above this makes room.
-_FULL = 1 << 61
+#: What a column holds lies within ± this; a bound above it makes room.
+LARGEST_SUM = 1 << 61
 #: A campaign's values above this leave the column when it is nearly full.
 _SMALL = 1 << 40
 _LEAST_ROWS = 8
@@ -208,7 +208,7 @@ class TallyColumns:
                 continue
             self._column(field, room)[rows] += part
             self._bounds[field] += largest
-            if self._bounds[field] > _FULL:
+            if self._bounds[field] > LARGEST_SUM:
                 self._make_room(field)
 
     def add_sums(self, rows: Rows, room: int, sums: Tallies, sign: int = 1) -> None:

@@ -14,7 +14,7 @@ from metrics.kpis.rollups import RollupPart
 from metrics.records.campaign_model import is_campaign_model, split_campaign_model
 from metrics.records.kpi_reading import Dimension
 from metrics.sums.tally import Tally
-from metrics.sums.tally_columns import FIELDS, LARGEST
+from metrics.sums.tally_columns import FIELDS, LARGEST_SUM
 from metrics.values.errors import UNREADABLE, Reason, Rejection
 from metrics.values.time import MAX_INSTANT, MIN_INSTANT
 from metrics.windows.panes import RESOLUTIONS, WIDTHS
@@ -30,7 +30,7 @@ _WIDTHS = (*WIDTHS, 1 << 62)
 _FIELDS = frozenset(range(len(FIELDS)))
 #: By the highest byte of a sum in two's complement: of its magnitude.
 _MAGNITUDES = bytes(min(byte, 255 - byte) for byte in range(256))
-_TOO_LARGE = LARGEST >> 56
+_TOO_LARGE = (LARGEST_SUM >> 56) + 1
 _KINDS = frozenset({LEAD, ORDER})
 _DIMENSIONS = frozenset(get_args(Dimension))
 #: Names of rolling windows have a mark, since ``1h`` is a tumbling window's name too.

@@ -114,7 +114,7 @@ def _in_the_books(topic: str, slab: SourceRecords) -> str:
         assert counts.read == len(slab), counts
         assert len({letter.offset for letter in dead}) == len(dead)
         assert {letter.offset for letter in dead} <= set(offsets)
-    assert counts.rejected + counts.too_late == len(dead)
+    assert counts.rejected + counts.too_late + counts.conflict == len(dead)
     assert intake.unaccounted(topic) == 0
     _is_stored(log)
     details = ",".join(f"{letter.reason}:{letter.detail}" for letter in dead)

@@ -169,7 +169,9 @@ class LiveFuzz:
         assert worker.process.poll() is None, f"the worker ended: {worker.tail()}"
         # A page that nobody waits for any more is aiohttp's to complain of; a step or a record that failed is ours.
         log = worker.log.read_text(errors="replace")
-        assert not any(words in log for words in ("could not be processed", "A step of the budget controller failed")), worker.tail()
+        assert not any(
+            words in log for words in ("could not be processed", "A step of the budget controller failed")
+        ), worker.tail()
 
     def _outcome(self, worker: WorkerProcess) -> Outcome:
         self._look(worker)

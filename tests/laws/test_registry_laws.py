@@ -40,9 +40,14 @@ moments = st.integers(0, 100 * MINUTE).map(lambda at: T0 + at)
 @st.composite
 def clicks(draw, times=moments):
     person = draw(st.integers(0, 3))
-    value = {"event_id": f"e{draw(st.integers(0, 10**6))}", "occurred_at": draw(times)}
-    value |= {"campaign_id": draw(st.sampled_from(CAMPAIGNS)), "cost": draw(amounts)}
+    value = {
+        "occurred_at": draw(times),
+        "campaign_id": draw(st.sampled_from(CAMPAIGNS)),
+        "cost": draw(amounts),
+    }
     value |= {"currency": draw(st.sampled_from([None, None, "EUR", "USD", "GBP"]))}
+    # One id always has one key and one content.
+    value |= {"event_id": "-".join(map(str, (person, *value.values())))}
     return Fact(draw(st.sampled_from([topics.CLICKS, topics.IMPRESSIONS])), f"v{person}", value)
 
 

@@ -139,7 +139,7 @@ def test_a_campaign_has_an_address_that_another_session_opens(opened, store):
     expect(dialog.get_by_role("row", name="linear 3")).to_be_visible()
     other.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
-    assert other.evaluate("location.pathname") == "/"
+    other.wait_for_url("**/")
     page.go_back()
     expect(page.get_by_role("dialog")).to_have_count(0)
     expect(card(page, "Shared")).to_be_visible()
