@@ -236,6 +236,7 @@ _OUTPUT = (
         Query(
             f"max by (registry) (roistream_registry_refused_entries{{{_JOB}}}) > 0", "{{registry}}, refused"
         ),
+        Query(f"sum(roistream_uncertain_costs{{{_JOB}}}) > 0", "costs whose worth is not known for sure"),
     ),
     _lines(
         "Counted by workers",

@@ -74,7 +74,7 @@ def spoil(rng: random.Random, key: str, click: Record, occurred_at_ms: int, even
     elif flaw == 1:
         record["cost"] = -1
     elif flaw == 2:
-        record.update(cost=0.5, currency="ZZZ")
+        record.update(cost=0.5, currency="EURO")
     elif flaw == 3:
         record["occurred_at"] = occurred_at_ms + _FAR_FUTURE_MS
     else:

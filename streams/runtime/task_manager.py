@@ -145,7 +145,7 @@ class TaskManager:
         self.held = fresh
         for held in fresh.values():
             self._start(held)
-        self.is_ready = True
+        self.is_ready = bool(fresh)  # a worker beyond the number of partitions has nothing to be ready for
 
     def _tasks_of(self, partition: int, generation: int) -> PartitionTasks:
         intake, merge = self._stages.intake(partition), self._stages.merge(partition)

@@ -194,10 +194,11 @@ def register(versions, machine, registration):
 
 
 def readings(machine):
-    """What the newest readings of all windows say."""
+    """What the newest readings of all windows say; a window in which nothing counts may have one or none."""
     return {
         key: (each["sums"], each["other_basis"], each["kpis"], each["spread_ratio"], each["channel"])
         for key, each in machine.last().items()
+        if any(each["sums"].values()) or any(each["other_basis"].values())
     }
 
 
