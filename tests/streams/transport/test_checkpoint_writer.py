@@ -84,7 +84,24 @@ def test_owners_that_die_at_a_point_change_nothing_of_what_comes_out(
     found = asyncio.run(run(loaded(settings_for, broker), deaths))
     assert all(death.is_there.is_set() for each in deaths.values() for death in each), "all of them died"
     for part, expected in baseline.items():
-        assert found[part] == expected, part
+        assert told(found[part]) == told(expected), part
+
+
+def told(part: Any) -> Any:
+    """A part of an outcome; of offsets those of sources, since how many messages re-key goes by how many checkpoints there were."""
+    if not isinstance(part, dict):
+        return part
+    return {
+        key: tuple(
+            {name: at for name, at in each.items() if name != topics.REKEYED}
+            if isinstance(each, dict)
+            else each
+            for each in value
+        )
+        if isinstance(value, tuple)
+        else value
+        for key, value in part.items()
+    }
 
 
 # --- appends that fail ------------------------------------------------------------------------------
