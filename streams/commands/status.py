@@ -120,12 +120,7 @@ def status(settings: Settings, *, as_json: bool, listen_s: float = _LISTEN_S) ->
         report = _asked(lambda: _listen(client, settings.partitions, listen_s))
         cards = _asked(lambda: _cards(client))
     found = deployment_of(report, cards)
-    console = Console(highlight=False, soft_wrap=True)
-    if as_json:
-        console.out(msgspec.json.encode(found).decode(), highlight=False)
-    else:
-        for line in _status_lines(found):
-            console.print(line, markup=False)
+    _show(found, _status_lines(found), as_json=as_json)
     return _PROBLEMS if report.health.problems else 0
 
 
@@ -207,12 +202,7 @@ def explain(settings: Settings, campaign_id: str, *, as_json: bool) -> int:
         raise RoistreamError(
             f"Nothing is known of campaign {campaign_id!r} in this Redis; roistream tail shows which campaigns have figures."
         )
-    console = Console(highlight=False, soft_wrap=True)
-    if as_json:
-        console.out(msgspec.json.encode(found).decode(), highlight=False)
-    else:
-        for line in explanation_lines(found):
-            console.print(line, markup=False)
+    _show(found, explanation_lines(found), as_json=as_json)
     return 0
 
 
@@ -303,6 +293,16 @@ def _reading_lines(reading: CampaignKpi, window: str) -> list[str]:
 
 
 # --- Redis --------------------------------------------------------------------------------------------
+
+
+def _show(found: msgspec.Struct, lines: list[str], *, as_json: bool) -> None:
+    """Print what was found, for a machine or for a person."""
+    console = Console(highlight=False, soft_wrap=True)
+    if as_json:
+        console.out(msgspec.json.encode(found).decode(), highlight=False)
+    else:
+        for line in lines:
+            console.print(line, markup=False)
 
 
 def _client(settings: Settings) -> "redis.Redis":

@@ -93,13 +93,13 @@ def test_figures_that_cannot_be_trusted_are_told_with_what_to_do(opened, store):
     now = int(time.time() * 1_000)
     told(store, "odd-1", spread_ratio=0.9)
     told(store, "odd-2", watermark=format_instant(now - HOUR))
+    told(store, "odd-3", watermark=format_instant(now - HOUR))
     told(store, "who-is-this")
     told(store, "(none)")
-    told(store, "odd-3")
     page = opened([seeding.card(f"odd-{n}", name=f"Odd {n}") for n in (1, 2, 3)], place="/")
     for text in (
         "90% of its spend of the last 24 hours is an estimate",
-        "Is a source or a worker standing still?",
+        "The figures of 2 campaigns are complete up to",
         "nobody registered it",
         "3 conversions of the last 24 hours name no campaign",
     ):

@@ -5,26 +5,25 @@ import { byId } from "./dom.js";
 
 const NAME_KEY = "roistream-board-name";
 
-/** Returns when there is a session. */
+/** Returns when there is a session, with the name and the role of its owner. */
 export async function login() {
-  if (await byAddress()) return;
+  const begun = await byAddress();
+  if (begun) return begun;
   try {
-    await api.session();
+    return await api.session();
   } catch (error) {
-    await byForm(error.status === 401 ? "" : error.message);
+    return byForm(error.status === 401 ? "" : error.message);
   }
 }
 
 async function byAddress() {
   const given = new URLSearchParams(location.hash.slice(1)), token = given.get("token");
-  if (!token) return false;
+  if (!token) return null;
   history.replaceState(null, "", location.pathname + location.search); // neither the history nor a shared screen keeps it
   try {
-    await api.login(token, given.get("name") ?? localStorage.getItem(NAME_KEY) ?? "operator");
-    return true;
+    return await api.login(token, given.get("name") ?? localStorage.getItem(NAME_KEY) ?? "operator");
   } catch (error) {
-    await byForm(error.message);
-    return true;
+    return byForm(error.message);
   }
 }
 
@@ -39,8 +38,9 @@ function byForm(message) {
     form.addEventListener("submit", async function submit(event) {
       event.preventDefault();
       complaint.textContent = "";
+      let session;
       try {
-        await api.login(form.elements.token.value, form.elements.name.value);
+        session = await api.login(form.elements.token.value, form.elements.name.value);
       } catch (error) {
         complaint.textContent = error.message;
         form.elements.token.select();
@@ -51,7 +51,7 @@ function byForm(message) {
       form.removeEventListener("submit", submit);
       dialog.removeEventListener("cancel", stay);
       dialog.close();
-      resolve();
+      resolve(session);
     });
   });
 }

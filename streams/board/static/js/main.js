@@ -30,6 +30,7 @@ const listeners = {
     view.request();
     requestToday();
     tell(moves, answers);
+    if (board.full && isBoardKnown) readTrail().catch(() => null); // while the stream was away, entries went by
     if (!isBoardKnown) {
       isBoardKnown = true;
       visit.keep(store.cards, Date.now());
@@ -275,18 +276,14 @@ function offerLanguages() {
 }
 
 /** Shows who is logged in; who may only look sees no button that decides. */
-async function showWho() {
-  try {
-    const { name, role } = await api.session();
-    document.body.dataset.role = role;
-    setText(byId("who"), role === "look" ? t("{name} (looks only)", { name }) : name);
-  } catch { /* the stream says what is wrong */ }
+function showWho({ name, role }) {
+  document.body.dataset.role = role;
+  setText(byId("who"), role === "look" ? t("{name} (looks only)", { name }) : name);
 }
 
 /** Logs in where that is needed, and follows the stream. */
 async function start(pauseMs) {
-  await login();
-  await showWho();
+  showWho(await login());
   setTimeout(() => follow(listeners), pauseMs);
   readReadings();
   readTrail().catch(() => null); // the audit trail itself says what is wrong

@@ -38,7 +38,7 @@ export function linesOf(known) {
 function* waiting({ cards, nowMs }) {
   for (const card of cards.values()) {
     const { proposal } = card;
-    if (!proposal) continue;
+    if (!proposal || proposal.mode === "observe") continue; // under observe nobody waits for an answer
     const daily = dailySpend(card, nowMs), stops = proposal.verb === "pause" || (proposal.verb === "move" && !RUNS.has(proposal.column));
     const moved = proposal.budget_to === null ? 0 : Math.abs((proposal.budget_to - (proposal.budget_from ?? 0)) * 1e6);
     const texts = [`${action(proposal)}. ${why(card, proposal)}`];
@@ -83,6 +83,7 @@ function* turned({ cards, verdicts, nowMs }) {
 }
 
 function* doubtful({ cards, readings, nowMs }) {
+  const old = [];
   for (const reading of readings) {
     const { campaign_id: id, currency, sums, spread_ratio: spread, watermark } = reading, card = cards.get(id);
     const spent = sums.spend_micros ?? 0, texts = [];
@@ -93,11 +94,21 @@ function* doubtful({ cards, readings, nowMs }) {
         "{count} conversions of the last 24 hours name no campaign; look at the links that lead to the site.", (sums.orders ?? 0) + (sums.leads ?? 0)));
     }
     if (spread > MOSTLY_SPREAD) texts.push(t("{share} of its spend of the last 24 hours is an estimate: its platform reports longer times. Wait for the report before you judge a day.", { share: share(spread) }));
-    if (watermark && nowMs - Date.parse(watermark) > STALE_MS) texts.push(t("Its figures are complete up to {time} only. Is a source or a worker standing still?", { time: time(watermark) }));
-    if (!texts.length) continue;
     const stake = Math.max(spent, sums.revenue_micros ?? 0);
+    if (watermark && nowMs - Date.parse(watermark) > STALE_MS) old.push({ watermark, stake, currency });
+    if (!texts.length) continue;
     yield card ? line("doubt", stake, card, texts) : { kind: "doubt", stake, currency, id: null, title: id === "(none)" ? t("no campaign named") : id, texts, card: null };
   }
+  if (old.length) yield standstill(old);
+}
+
+/** Figures that are old have one cause for all campaigns, so it is one line. */
+function standstill(old) {
+  const oldest = old.reduce((least, each) => each.watermark < least ? each.watermark : least, old[0].watermark);
+  const text = n("The figures of {count} campaign are complete up to {time} only. Is a source or a worker standing still, or is nothing happening?",
+    "The figures of {count} campaigns are complete up to {time} only. Is a source or a worker standing still, or is nothing happening?", old.length, { time: time(oldest) });
+  const stake = old.reduce((sum, each) => sum + each.stake, 0);
+  return { kind: "doubt", stake, currency: old[0].currency, id: null, title: t("old figures"), texts: [text], card: null };
 }
 
 const share = (value) => new Intl.NumberFormat(document.documentElement.lang, { style: "percent", maximumFractionDigits: 0 }).format(value);
