@@ -23,6 +23,7 @@ from streams.ingest.state_store import kept_state
 from streams.mapping.database import opened
 from streams.mapping.loader import load
 from streams.mapping.model import Frame, Mapping
+from streams.process import now_ms
 from streams.replay.producer import KafkaSink
 from streams.replay.run import frame_of
 from streams.settings import Settings
@@ -156,7 +157,7 @@ class _Runs:
                     sink,
                     state,
                     self._connection,
-                    _now_ms,
+                    now_ms,
                     self._streams,
                     self._frame,
                 )
@@ -192,10 +193,6 @@ class _Runs:
                 f"the connector ended with code {code}; its own words are above. What it said before is written, and the next "
                 "run goes on from its last state."
             )
-
-
-def _now_ms() -> int:
-    return int(time.time() * 1_000)
 
 
 @contextmanager
