@@ -16,14 +16,13 @@ from typing import Any
 from metrics.kpis.compose import DECLARED
 from streams import topics
 from streams.settings import Settings
-from streams.transport.topic_admin import ensure_topics
 from tests.faults import checks
 from tests.faults.cluster import Cluster
 from tests.faults.faults import Fault, Scene, broker_killed, client_failed, killed, stall, trapped
-from tests.faults.fleet import Fleet, Member, running_fleet
+from tests.faults.fleet import Fleet, Member
 from tests.faults.judging import Verdict
 from tests.faults.operations import OPERATIONS, Operation, Site
-from tests.faults.sequence import Cache
+from tests.faults.sequence import Cache, run_on_fleet
 from tests.faults.workload import (
     MINUTE_MS,
     Log,
@@ -73,14 +72,9 @@ def operation_plan(seed: int) -> OperationPlan:
 
 def run_operation(cluster: Cluster, plan: OperationPlan, folder: Path, echo: Any = print) -> Verdict:
     """Run the plan on the cluster; its topics are gone afterwards."""
-    started = time.monotonic()
     verdict = Verdict(
         plan.seed, 1, [plan.operation.name, plan.crash], workers=plan.workers, shape="operation"
     )
-
-    def say(text: str) -> None:
-        verdict.events.append(f"{time.monotonic() - started:6.1f} {text}")
-        echo(f"  {verdict.events[-1]}")
 
     cluster.heal()
     cache = Cache(folder)
@@ -96,19 +90,11 @@ def run_operation(cluster: Cluster, plan: OperationPlan, folder: Path, echo: Any
         idle_after=2_000,
         publish_interval=200,
     )
-    try:
-        ensure_topics(settings, create=True)
-        with running_fleet(settings, folder, cluster.proxied_url, say) as fleet:
-            scene = Scene(fleet, cluster, cache, say)
-            _Sequence(scene, plan, settings, verdict, folder).run()
-            verdict.deaths = fleet.deaths
-    finally:
-        cache.kill()
-        cluster.heal()
-        cluster.delete_topics(settings.topic_prefix)
-    verdict.passed = not verdict.problems
-    verdict.seconds = round(time.monotonic() - started, 1)
-    return verdict
+
+    def play(scene: Scene) -> None:
+        _Sequence(scene, plan, settings, verdict, folder).run()
+
+    return run_on_fleet(cluster, cache, settings, folder, verdict, echo, play)
 
 
 class _Sequence:

@@ -3,8 +3,9 @@
 import random
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -112,24 +113,39 @@ class Cache:
 
 def run_sequence(cluster: Cluster, plan: Plan, folder: Path, echo: Any = print) -> Verdict:
     """Run the plan on the cluster; its topics are gone afterwards."""
-    started = time.monotonic()
     verdict = Verdict(plan.seed, len(cluster.nodes), [fault.__name__ for _, fault in plan.faults])
     verdict.models, verdict.workers = len(plan.models), plan.workers
     verdict.shape = "replay" if plan.shape.is_replay else "paced"
-
-    def say(text: str) -> None:
-        verdict.events.append(f"{time.monotonic() - started:6.1f} {text}")
-        echo(f"  {verdict.events[-1]}")
 
     cluster.heal()
     cache = Cache(folder)
     if plan.needs_cache:
         cache.start()
     settings = _settings(cluster, cache if plan.needs_cache else None, plan)
+    play = partial(_run, plan=plan, settings=settings, verdict=verdict)
+    return run_on_fleet(cluster, cache, settings, folder, verdict, echo, play)
+
+
+def run_on_fleet(
+    cluster: Cluster,
+    cache: Cache,
+    settings: Settings,
+    folder: Path,
+    verdict: Verdict,
+    echo: Any,
+    play: Callable[[Scene], None],
+) -> Verdict:
+    """Make topics, let ``play`` do what it does with workers on them, and leave nothing behind."""
+    started = time.monotonic()
+
+    def say(text: str) -> None:
+        verdict.events.append(f"{time.monotonic() - started:6.1f} {text}")
+        echo(f"  {verdict.events[-1]}")
+
     try:
         ensure_topics(settings, create=True)
         with running_fleet(settings, folder, cluster.proxied_url, say) as fleet:
-            _run(Scene(fleet, cluster, cache, say), plan, settings, verdict)
+            play(Scene(fleet, cluster, cache, say))
             verdict.deaths = fleet.deaths
     finally:
         cache.kill()
