@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.conftest import REQUIRE_PROGRAMS
 from tests.support.alert_scenarios import HEALTHY, PROVOKED, SCENARIOS, Scenario
 
 PROMETHEUS = Path(__file__).parents[2] / "grafana" / "prometheus"
@@ -113,7 +114,9 @@ def test_no_receiver_is_empty_and_those_of_people_reach_the_board():
 def test_the_mail_of_the_file_is_a_receiver_when_its_marks_are_taken_away(tmp_path: Path):
     amtool = shutil.which("amtool")
     if amtool is None:
-        pytest.skip("no amtool here: apt-get install prometheus-alertmanager")
+        (pytest.fail if REQUIRE_PROGRAMS else pytest.skip)(
+            "no amtool here: apt-get install prometheus-alertmanager"
+        )
     text = (PROMETHEUS / "alertmanager.yml").read_text()
     head, mark, rest = text.partition("    # email_configs:\n")
     file = tmp_path / "alertmanager.yml"
