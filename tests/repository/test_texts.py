@@ -38,6 +38,14 @@ def test_every_form_of_a_text_is_there_and_names_what_the_english_names(language
             assert set(NAMES.findall(form)) == wanted, form
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_catalogue_says_how_many_plural_forms_it_has_and_every_message_has_them(language):
+    source = (page_texts.CATALOGUES / f"{language}.po").read_bytes()
+    assert b'"Plural-Forms: nplurals=' in source
+    found = read_po(io.BytesIO(source), locale=language)
+    assert [(each.id, errors) for each in found if each.id and (errors := each.check(found))] == []
+
+
 def test_no_text_of_the_page_is_written_beside_the_catalogue():
     assert list(page_texts.outside()) == []
     assert set(page_texts.document_without()) == ALIKE
