@@ -194,11 +194,16 @@ def register(versions, machine, registration):
 
 
 def readings(machine):
-    """What the newest readings of all windows say; a window in which nothing counts may have one or none."""
+    """What the newest readings of all windows say.
+
+    A window without any fact that counts may have a reading or none: a correction gives one to a campaign of which only a refund of
+    nothing was seen, with what its registration says of other costs.
+    """
     return {
         key: (each["sums"], each["other_basis"], each["kpis"], each["spread_ratio"], each["channel"])
         for key, each in machine.last().items()
-        if any(each["sums"].values()) or any(each["other_basis"].values())
+        if any(value for name, value in each["sums"].items() if name != "other_cost_micros")
+        or any(each["other_basis"].values())
     }
 
 
