@@ -192,6 +192,7 @@ _OUTPUT = (
             f"sum by (topic, key) (rate(roistream_record_keys_total{{{_JOB}}}{_RATE}))", "{{topic}} {{key}}"
         ),
         unit="reqps",
+        empty="while no record has a visitor.",
     ),
     _lines(
         "Orders on several partitions",
@@ -233,10 +234,8 @@ _OUTPUT = (
         "Entries known, by registry",
         "Campaigns and rates that the workers have read from the compacted topics.",
         Query(f"max by (registry) (roistream_registry_entries{{{_JOB}}})", "{{registry}}"),
-        Query(
-            f"max by (registry) (roistream_registry_refused_entries{{{_JOB}}}) > 0", "{{registry}}, refused"
-        ),
-        Query(f"sum(roistream_uncertain_costs{{{_JOB}}}) > 0", "costs whose worth is not known for sure"),
+        Query(f"max by (registry) (roistream_registry_refused_entries{{{_JOB}}})", "{{registry}}, refused"),
+        Query(f"sum(roistream_uncertain_costs{{{_JOB}}})", "costs whose worth is not known for sure"),
     ),
     _lines(
         "Counted by workers",

@@ -19,7 +19,7 @@ _LIVELY = {"ROISTREAM_PUBLISH_INTERVAL": "500ms"}
 
 #: The controller acts, at the speed of a demo: a card is about a minute's money, a campaign rests for seconds. Most
 #: conversions of the demo's world take up to half a minute; those that came sooner count for the spend that does not yet.
-_CONTROL = {
+CONTROL = {
     "ROISTREAM_BUDGET_MODE": "enforce",
     "ROISTREAM_BUDGET": json.dumps(
         {
@@ -103,7 +103,7 @@ def environment(
         port: of the worker's pages; None leaves it to the settings.
         state_dir: where the worker may keep files.
     """
-    usual = {"ROISTREAM_STATE_DIR": state_dir, **_LIVELY, **_CONTROL, **(_EMBEDDED if broker else {})}
+    usual = {"ROISTREAM_STATE_DIR": state_dir, **_LIVELY, **CONTROL, **(_EMBEDDED if broker else {})}
     forced = {"ROISTREAM_BROKER": broker, "ROISTREAM_REDIS_URL": redis}
     if port is not None:
         forced["ROISTREAM_HTTP_PORT"] = str(port)

@@ -40,7 +40,7 @@ PASSWORD, WRONG, OPERATOR = "p@ss/word:of redis", "wr0ng-but-secret", "operators
 VIEW = "roistream:kpis:declared:total"
 ACL = "~roistream:* resetchannels &roistream:* -@all +@hash +@scripting +publish +pexpire +pttl +info"
 BOARD_ACL = "~roistream:* resetchannels &roistream:* -@all +@hash +@pubsub +pexpire"
-CLICK = ("ad-clicks", b"v", {"event_id": "e", "occurred_at": 1, "campaign_id": "c"})
+CLICK = ("ad-clicks", b"v", {"event_id": "e", "occurred_at": 1_790_000_000_000, "campaign_id": "c"})
 
 
 @dataclass(frozen=True)

@@ -108,7 +108,10 @@ def test_without_redis_kpis_flow_on_and_readyz_tells(
     settings = settings_for(broker, redis_url=f"redis://:secret@127.0.0.1:{port}/0")
     ensure_topics(settings, create=True)
     with running_worker(settings, tmp_path) as worker:
-        write(settings, [("ad-clicks", b"v", {"event_id": "e", "occurred_at": 1, "campaign_id": "c"})])
+        write(
+            settings,
+            [("ad-clicks", b"v", {"event_id": "e", "occurred_at": 1_790_000_000_000, "campaign_id": "c"})],
+        )
         wait_for(
             "the click is published", lambda: ("c", "total", None) in last_revisions(published(settings))
         )
