@@ -33,6 +33,7 @@ from streams.sinks.redis_status import WorkerStatus, WorkerStatusViews
 from streams.stages.budget.stage import RefusedRecord
 from streams.transport.checkpoint_writer import CheckpointError
 from streams.transport.faust_app import make_app
+from streams.transport.group_admin import leave_group
 from streams.transport.instance_identity import claimed
 from streams.transport.log_offsets import LogEnds
 from streams.transport.topic_admin import FATAL, ensure_topics
@@ -50,14 +51,19 @@ _STARTS_WITHIN_S = 10
 _SETTLED_AFTER_S = 10
 _BROKER_ASKED_EVERY_S = 3
 _BROKER_ANSWERS_WITHIN_S = 5
+_LEFT_WITHIN_S = 5
 
 
 def die(error: BaseException) -> NoReturn:
     """End the process at once: after an unconfirmed write nothing may be written (D4)."""
-    is_refused = isinstance(error, StateError) and not isinstance(error, CheckpointError)
-    after = "" if is_refused else "; started again it goes on from the last checkpoint"
+    after = "" if _is_refusal(error) else "; started again it goes on from the last checkpoint"
     log.critical("%s The worker ends%s.", error, after)
     _leave(_EXIT_FAILED)
+
+
+def _is_refusal(error: BaseException) -> bool:
+    """Whether a new start would end in the same way: somebody has to do something first."""
+    return isinstance(error, StateError) and not isinstance(error, CheckpointError)
 
 
 def _leave(code: int) -> NoReturn:
@@ -203,7 +209,7 @@ class Worker:
         try:
             await self.processor.take(topic, partition, generation, batch)
         except RoistreamError as error:
-            die(error)
+            await self._die_outside_group(error)
         except Exception as error:
             log.exception("%s-%d could not be processed", topic, partition)
             die(error)
@@ -212,10 +218,20 @@ class Worker:
         try:
             await self.processor.take_over(partitions, generation)
         except RoistreamError as error:
-            die(error)
+            await self._die_outside_group(error)
         except Exception as error:
             log.exception("Partitions %s could not be taken over", sorted(partitions))
             die(error)
+
+    async def _die_outside_group(self, error: RoistreamError) -> NoReturn:
+        """End; who refuses to go on leaves the group first, so that what mends the matter need not wait for the session's end."""
+        if _is_refusal(error):
+            with contextlib.suppress(Exception):
+                await asyncio.wait_for(
+                    asyncio.to_thread(leave_group, self.settings, self.app.consumer.member_id),
+                    _LEFT_WITHIN_S,
+                )
+        die(error)
 
     async def _release_or_die(self) -> None:
         try:

@@ -23,12 +23,12 @@ from metrics.values.errors import RoistreamError
 from metrics.values.time import SECOND, format_duration
 from streams import topics
 from streams.commands.recover import examine as examine_states
-from streams.commands.recover import running_workers
 from streams.commands.sampled_records import judge_sample, read_newest
 from streams.process import now_ms
 from streams.settings import Settings
 from streams.state.settings_table import History, json_text, read_history, refusal
 from streams.transport.client_options import aiokafka_options, kafka_python_options
+from streams.transport.group_admin import running_workers
 from streams.transport.log_reader import read_whole
 from streams.transport.topic_admin import connected_admin, survey_topics
 from streams.transport.transactions import why_no_transactions
@@ -144,7 +144,7 @@ def _check_lineage(settings: Settings) -> Iterator[Finding]:
     """Compares states with each other and with the logs that they were made from."""
     subject = "states"
     if running_workers(settings):
-        text = "workers run, which compared them with each other and with the logs when they took them over"
+        text = "workers run; each compares them with each other and with the logs when it takes them over, and ends where they differ"
         yield Finding(subject, "ok", text)
         return
     try:

@@ -13,7 +13,6 @@ from typing import Any
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from kafka.errors import CoordinatorNotAvailableError
 from redis.exceptions import RedisError
 from rich.console import Console
 
@@ -43,6 +42,7 @@ from streams.stages.budget.stage import BOARD_PARTITION
 from streams.state.lineage import Difference, Reached
 from streams.state.store import LostRecordsError, StateStore, read_header
 from streams.transport.client_options import aiokafka_options
+from streams.transport.group_admin import running_workers
 from streams.transport.log_offsets import bounds
 from streams.transport.log_reader import read_whole
 from streams.transport.topic_admin import connected_admin, ensure_topics
@@ -51,7 +51,6 @@ from streams.transport.topic_admin import connected_admin, ensure_topics
 _LAST_READINGS = 50
 _READ_WITHIN_S = 60
 _DELETED_WITHIN_S = 60
-_COORDINATOR_WAIT_S, _COORDINATOR_PAUSE_S = 30.0, 0.25
 
 
 @dataclass(frozen=True)
@@ -111,25 +110,6 @@ def refuse_while_workers_run(settings: Settings) -> None:
             f"{members} workers of group {settings.group} run; stop them first (a worker that was killed leaves the group "
             "after ROISTREAM_SESSION_TIMEOUT)."
         )
-
-
-def running_workers(settings: Settings) -> int:
-    """Members of the workers' consumer group.
-
-    Raises:
-        KafkaError: when the broker still knows no coordinator of groups after a while; one that has never seen a group makes one now.
-    """
-    with connected_admin(settings, settings.broker_wait) as admin:
-        deadline = time.monotonic() + _COORDINATOR_WAIT_S
-        while True:
-            try:
-                found = admin.describe_groups([settings.group])
-            except CoordinatorNotAvailableError:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(_COORDINATOR_PAUSE_S)
-            else:
-                return sum(len(group["members"]) for group in found.values())
 
 
 # --- looking ---------------------------------------------------------------------------------------

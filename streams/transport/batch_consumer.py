@@ -289,6 +289,11 @@ class BatchConsumer(Consumer):
             await self._thread.show_offsets(known)
 
     @property
+    def member_id(self) -> str:
+        """Of this worker in the consumer group, as the broker gave it."""
+        return str(self._thread._ensure_consumer()._coordinator.member_id)
+
+    @property
     def group_generation(self) -> int:
         """Generation of the consumer group; a member that comes back under its identity does not change it."""
         return int(self._thread._ensure_consumer()._coordinator.generation)

@@ -12,8 +12,8 @@ from kafka import KafkaProducer
 from grafana.boards import BOARDS
 from grafana.spec import Dashboard
 from streams import topics
-from streams.embedded.broker import embedded_broker
 from streams.demo.options import CONTROL
+from streams.embedded.broker import embedded_broker
 from streams.embedded.cache import CacheHandle
 from streams.settings import Settings
 from streams.stack.monitoring import prometheus

@@ -17,6 +17,7 @@ from streams.embedded.cache import CacheHandle
 from streams.process import now_ms
 from streams.settings import Settings
 from streams.topics import specs
+from streams.transport.group_admin import running_workers
 from streams.transport.topic_admin import ensure_topics
 from streams.worker import prepare_topics
 from tests.support.operations import command, delete_oldest, recreate, set_config
@@ -64,8 +65,9 @@ def counted(
 
 
 def refusal(settings: Settings) -> str:
-    """The last line of a worker that must not start."""
+    """The last line of a worker that must not start; it is in no group any more, so that `recover` may follow at once."""
     code, output = command(settings, "worker")
+    assert running_workers(settings) == 0
     assert code in (1, 2), output
     assert "Traceback" not in output
     return output.strip().splitlines()[-1].rpartition(" CRITICAL ")[2]
@@ -178,6 +180,8 @@ def test_a_broker_of_an_older_backup_stops_the_start_and_goes_on_above_all_earli
     settings_for: SettingsFor, cache: CacheHandle, tmp_path: Path
 ) -> None:
     kept, backup = tmp_path / "broker", tmp_path / "backup"
+    with redis.Redis.from_url(cache.url) as client:
+        client.flushdb()
     with embedded_broker(keep=kept) as handle:
         settings = settings_for(handle, partitions=2, redis_url=cache.url)
         counted(settings, tmp_path, 0, 60, 60)
