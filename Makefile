@@ -8,6 +8,10 @@ STAMP := $(VENV)/.installed
 LOCK_TOOLS := .lock
 UV_VERSION := 0.13.9
 PIP = $(BIN)/python -m pip --quiet --disable-pip-version-check
+# Fetches in parallel; it reads no settings of pip, so where it reaches no registry pip is asked.
+UV = $(BIN)/uv --quiet pip
+install = $(UV) install --python $(BIN)/python --require-hashes -r $(1) || \
+  { echo "Installing once more with pip and its settings ..." >&2; $(PIP) install --require-hashes -r $(1); }
 PYTHON = $(shell for each in python3.11 python3; do \
   $$each -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$each && break; done)
 NEEDS_PYTHON = test -n "$(PYTHON)" || { echo "roistream needs Python 3.11 or later as python3.11 or python3 \
@@ -80,6 +84,8 @@ lock: ## Pins what pyproject.toml asks for, with hashes; ARGS=--upgrade takes ne
 	echo 'setuptools>=77' | $(LOCK_TOOLS)/bin/uv pip compile --quiet --universal --python-version 3.11 \
 	  --generate-hashes --extra embedded --extra dev --no-emit-index-url --no-emit-find-links \
 	  --custom-compile-command 'make lock' $(ARGS) --output-file requirements.lock pyproject.toml -
+	echo uv==$(UV_VERSION) | $(LOCK_TOOLS)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' --output-file requirements.installer.lock -
 	@# What the demo needs: the same versions, without what tests and checks need.
 	echo 'setuptools>=77' | $(LOCK_TOOLS)/bin/uv pip compile --quiet --universal --python-version 3.11 \
 	  --generate-hashes --extra embedded --no-emit-index-url --no-emit-find-links --constraints requirements.lock \
@@ -104,19 +110,21 @@ clean: ## Removes everything that was made here
 
 # Made anew only when the dependencies change; the package itself is installed editable. Every file that is
 # fetched must have a hash of a lock, so a package that was changed on its way or on its index is refused.
-$(DEMO_STAMP): pyproject.toml requirements.demo.lock
+$(DEMO_STAMP): pyproject.toml requirements.installer.lock requirements.demo.lock
 	@$(NEEDS_PYTHON)
 	@echo "Installing into $(VENV) with $(PYTHON) (once) ..."
 	@$(PYTHON) -m venv $(VENV) || { echo "Making $(VENV) failed; on Debian and Ubuntu install python3-venv." >&2; exit 1; }
-	@$(PIP) install --require-hashes -r requirements.demo.lock
+	@$(PIP) install --require-hashes -r requirements.installer.lock
+	@$(call install,requirements.demo.lock)
 	@$(PIP) install --no-deps --no-build-isolation -e .
-	@$(BIN)/python -m pip check >/dev/null || { echo "requirements.demo.lock is older than pyproject.toml; run make lock." >&2; exit 1; }
-	@# Kernels are compiled while the embedded broker is fetched; without it there is still the user's own.
-	@$(BIN)/python -m streams.embedded.jars & $(BIN)/python -m streams.runtime.kernel_warmup; wait
+	@$(UV) check --python $(BIN)/python || { echo "requirements.demo.lock is older than pyproject.toml; run make lock." >&2; exit 1; }
+	@# Kernels are compiled on two cores while the embedded broker is fetched; without it there is still the user's own.
+	@$(BIN)/python -m streams.embedded.jars & $(BIN)/python -m streams.runtime.kernel_warmup journeys evidence & \
+	  $(BIN)/python -m streams.runtime.kernel_warmup partition; wait
 	@touch $@
 
 $(STAMP): $(DEMO_STAMP) requirements.lock
 	@echo "Installing what tests and checks need (once) ..."
-	@$(PIP) install --require-hashes -r requirements.lock
-	@$(BIN)/python -m pip check >/dev/null || { echo "requirements.lock is older than pyproject.toml; run make lock." >&2; exit 1; }
+	@$(call install,requirements.lock)
+	@$(UV) check --python $(BIN)/python || { echo "requirements.lock is older than pyproject.toml; run make lock." >&2; exit 1; }
 	@touch $@

@@ -1,8 +1,9 @@
-"""How the demo is shown: a live table on a terminal, lines of text every few seconds elsewhere."""
+"""How the demo is shown: a live table on a terminal, lines of text elsewhere: with the first figures, and every few seconds."""
 
 import contextlib
 import copy
 import io
+import math
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -59,13 +60,14 @@ def save_picture(state: TableState, path: Path) -> None:
 
 
 def _plain(console: Console, state: TableState, clock: Callable[[], float]) -> Callable[[], None]:
-    last: float | None = None
+    last, had_figures = -math.inf, False
 
     def show() -> None:
-        nonlocal last
-        if last is not None and clock() - last < PLAIN_EVERY_S:
+        nonlocal last, had_figures
+        now, has_figures = clock(), bool(state.campaigns_with_figures)
+        if now - last < PLAIN_EVERY_S and has_figures == had_figures:
             return
-        last = clock()
+        last, had_figures = now, has_figures
         for line in plain_lines(state):
             console.print(line, markup=False, highlight=False, soft_wrap=True)
 

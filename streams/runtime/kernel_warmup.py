@@ -1,10 +1,13 @@
 """Compiling the kernels before the first record, or loading them where an earlier start has compiled them.
 
-`python -m streams.runtime.kernel_warmup` does it ahead of the first start.
+`python -m streams.runtime.kernel_warmup` does it ahead of the first start; with names of parts it compiles only these, so that
+two processes share the work.
 """
 
 import logging
+import sys
 import time
+from collections.abc import Sequence
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -42,26 +45,28 @@ _NOW = 41 * DAY
 _NOTABLE_S = 3.0
 
 
-def warm_up() -> None:
-    """Run every kernel once, on almost nothing."""
+def warm_up(parts: Sequence[str] = ()) -> None:
+    """Run every kernel once, on almost nothing.
+
+    Args:
+        parts: of ``partition``, ``journeys``, ``evidence``; none: all of them.
+    """
     started = time.monotonic()
     log.info(
         "Loading the compiled kernels; the first time on a machine they are compiled, which takes some seconds."
     )
-    nothing = np.frombuffer(bytes(PADDING), dtype=np.uint8)
-    column, spans = np.empty(0, dtype=np.int64), np.empty((2, 0), dtype=np.int64)
-    unframe(nothing, 0, 0, np.zeros(4, dtype=np.int64), 0, column, column, spans, spans)
-    partitions_of([b"v"], 2)
-    _warm_partition()
-    _warm_journeys()
-    _warm_evidence()
-    # More records than there is room for at first: room is made by a kernel, too.
-    StateDigest().change([(b"%d" % number, b"") for number in range(1_000)])
+    for part in parts or _PARTS:
+        _PARTS[part]()
     if time.monotonic() - started > _NOTABLE_S:
         log.info("Compiled in %.0f s; the next start loads them.", time.monotonic() - started)
 
 
 def _warm_journeys() -> None:
+    """Batches off the wire, partitions of keys, paths of visitors."""
+    nothing = np.frombuffer(bytes(PADDING), dtype=np.uint8)
+    column, spans = np.empty(0, dtype=np.int64), np.empty((2, 0), dtype=np.int64)
+    unframe(nothing, 0, 0, np.zeros(4, dtype=np.int64), 0, column, column, spans, spans)
+    partitions_of([b"v"], 2)
     visitors, at = np.ones(5_000, dtype=np.uint64), np.zeros(5_000, dtype=np.int64)
     touchpoints = np.zeros(5_000, dtype=np.int32)
     store = TouchStore(1)
@@ -105,6 +110,8 @@ def _warm_partition() -> None:
         _merged().restore(logs[1])
     _process(first, topics.ERASURES, _ERASURE)
     first.checkpoint(_NOW)
+    # More records than there is room for at first: room is made by a kernel, too.
+    StateDigest().change([(b"%d" % number, b"") for number in range(1_000)])
 
 
 def _process(store: StateStore[IntakeStage], topic: str, value: bytes) -> None:
@@ -121,6 +128,8 @@ def _merged() -> StateStore[MergeStage]:
     return StateStore(MergeStage(0, options, CampaignRegistry("EUR"), Pace.of(1_000)), 0)
 
 
+_PARTS = {"partition": _warm_partition, "journeys": _warm_journeys, "evidence": _warm_evidence}
+
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    warm_up()
+    warm_up(sys.argv[1:])

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from metrics.records.events import NO_CAMPAIGN
 from metrics.values.errors import RoistreamError
-from streams.demo.display import PLAIN_EVERY_S, display, save_picture
+from streams.demo.display import display, save_picture
 from streams.demo.live_table import plain_lines, render
 from streams.demo.options import JUDGED_SECONDS, DemoOptions, environment
 from streams.demo.simulated_clock import SimulatedClock
@@ -184,17 +184,17 @@ def test_lines_for_logs_are_plain_and_name_every_campaign_with_a_reading(state) 
     assert "\x1b" not in "".join(lines)
 
 
-def test_in_a_log_the_figures_come_every_few_seconds(state) -> None:
-    console, times = (
-        Console(file=io.StringIO(), force_terminal=False),
-        iter([0.0, 1.0, PLAIN_EVERY_S, PLAIN_EVERY_S + 1]),
-    )
+def test_in_a_log_the_first_figures_come_at_once_and_then_every_few_seconds(state) -> None:
+    console, times = Console(file=io.StringIO(), force_terminal=False), iter([0.0, 1.0, 2.0, 3.0, 7.0])
     state.phase = "running"
+    counts = []
     with display(console, state, lambda: next(times)) as show:
-        show()
-        show()
-        show()
-    assert console.file.getvalue().count("[running]") == 2
+        for each in (None, None, reading(), None, None):
+            if each is not None:
+                state.offer(each, NOW)
+            show()
+            counts.append(console.file.getvalue().count("[running]"))
+    assert counts == [1, 1, 2, 2, 3]
 
 
 # --- the end ----------------------------------------------------------------------------------------
