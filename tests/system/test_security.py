@@ -29,8 +29,8 @@ SettingsFor = Callable[..., Settings]
 
 USER, PASSWORD = "roi", "pass'w/rd+of:kafka@7"
 WRONG = "wr0ng-and-still-secret"
-#: Far below the minute for which an absent broker is waited for.
-AT_ONCE_S = 15
+#: Less than the minute for which these tests wait for a broker, and more than a start takes on a machine with much to do.
+AT_ONCE_S = 50
 MAPPING = """
 description = "orders"
 [columns]
@@ -276,7 +276,7 @@ def test_what_answers_nothing_is_given_up_in_time(settings_for: SettingsFor) -> 
                 RoistreamError, match=r"within 2s \(what listens there does not answer\); start it"
             ):
                 wait_for_broker(settings, 2_000)
-            assert time.monotonic() - began < 5
+            assert time.monotonic() - began < 20
 
 
 def test_one_of_several_addresses_is_enough(kafka: BrokerHandle, secured: Callable[..., Settings]) -> None:
