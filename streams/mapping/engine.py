@@ -209,6 +209,9 @@ class _MappingRun:
         self._frame = merged(mapping.frame, frame)
         self._said_zone = self._frame.timezone or mapping.timezone
         self._zone = self._said_zone or "UTC"
+        self._said_currency = (
+            literal(self._frame.currency) if self._frame.currency else "CAST(NULL AS VARCHAR)"
+        )
         check_zone(f"mapping {mapping.name}", self._zone)
 
     def run(self, lookups: dict[str, list[Cells]]) -> None:
@@ -287,6 +290,7 @@ class _MappingRun:
         for cells in files:
             found = readings[cells.number]
             shown = ["_row", f"{_hash(cells)} AS _hash", f"{literal(cells.before)} AS _before"]
+            shown.append(f"{self._said_currency} AS _currency")
             shown += [
                 f"{_sql_of(found.get(column), specs[column], scales[column])} AS {quoted(column)}"
                 for column in kept

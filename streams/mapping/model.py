@@ -37,6 +37,8 @@ class Frame(Strict, frozen=True):
     records: str | None = None
     #: Time zone of days and of times without an offset, in place of the mapping's.
     timezone: str | None = None
+    #: Code of the currency of amounts; mappings whose rows name none read it as ``_currency``.
+    currency: str | None = None
 
 
 class Column(Strict, frozen=True):

@@ -1,0 +1,86 @@
+"""The table of systems in docs/ingest.md: by which connector, which mapping and which file each comes in, and what is not there."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from streams.mapping.loader import builtin, builtin_names
+
+PAGE = Path(__file__).parents[3] / "docs" / "ingest.md"
+BEGIN, END = (
+    "<!-- systems: held by tests/streams/ingest/test_systems_table.py -->",
+    "<!-- end of systems -->",
+)
+FACTS = json.loads(Path(__file__).with_name("connector_columns.json").read_text(encoding="utf-8"))
+#: By system the beginning of its mappings' names, and what does not exist.
+SYSTEMS = {
+    "Meta": ("meta_", "facebook_", ""),
+    "Google Ads": (
+        "google_ads",
+        "no Singer tap of today: tap-googleads 0.1.7 asks version 14 of the API, of 2023",
+    ),
+    "LinkedIn Ads": ("linkedin_", ""),
+    "X Ads": ("x_ads", "twitter_", ""),
+    "Microsoft Ads": (
+        "microsoft_ads",
+        "tap-bing-ads 2.3.3 reports by the columns that its catalog selects, so nothing says which rows are one",
+    ),
+    "TikTok": ("tiktok_", ""),
+    "HubSpot": ("hubspot_", ""),
+    "Salesforce": ("salesforce_", ""),
+    "Microsoft Dynamics": ("dynamics_", ""),
+    "SugarCRM": ("sugar_", "no connector in PyPI or npm"),
+    "Vtiger": ("vtiger_", "no connector in PyPI or npm"),
+    "Zoho CRM": ("zoho_", ""),
+    "Marketo": ("marketo_", ""),
+    "Copernica": ("copernica_", "no connector in PyPI or npm; no mapping for its files"),
+    "Shopify": ("shopify_", ""),
+    "Stripe": ("stripe_", ""),
+    "WooCommerce": ("woocommerce_", ""),
+    "Exchange rates": ("fx_rates", "exchange_rates", ""),
+}
+
+
+def of_system(name):
+    *beginnings, absent = SYSTEMS[name]
+    mappings = [each for each in builtin_names() if each.startswith(tuple(beginnings))]
+    return (
+        [each for each in mappings if each.endswith("_connector")],
+        [each for each in mappings if not each.endswith("_connector")],
+        absent,
+    )
+
+
+def packages(mapping):
+    """The packages that a mapping is held against, with the streams that it reads."""
+    return [
+        f"{package.replace('==', ' ')} ({', '.join(f'`{stream}`' for stream in mappings[mapping])})"
+        for package, mappings in FACTS.items()
+        if mapping in mappings
+    ]
+
+
+def table():
+    lines = [
+        "| system | live | polled: mapping and connectors | by file: mappings | what does not exist |",
+        "|---|---|---|---|---|",
+    ]
+    for name in SYSTEMS:
+        polled, filed, absent = of_system(name)
+        shown = "; ".join(f"`{each}`: {', '.join(packages(each))}" for each in polled)
+        files = ", ".join(f"`{each}`" for each in filed)
+        lines.append(f"| {name} | no | {shown or 'no'} | {files or 'no'} | {absent} |")
+    return "\n".join(lines)
+
+
+def test_the_documentation_says_of_every_system_how_it_comes_in():
+    text = PAGE.read_text(encoding="utf-8")
+    assert text.partition(BEGIN)[2].partition(END)[0].strip() == table()
+
+
+@pytest.mark.parametrize("name", [each for each in builtin_names() if each.endswith("_connector")])
+def test_a_mapping_for_a_connector_is_of_a_system_and_held_against_every_stream_that_it_reads(name):
+    assert sum(name in of_system(system)[0] for system in SYSTEMS) == 1
+    read = {stream for select in builtin(name).select for stream in select.files}
+    assert read == {stream for mappings in FACTS.values() for stream in mappings.get(name, {})}
