@@ -16,6 +16,8 @@ from metrics.customers.fitting import Estimate, FitError, Floats, maximum
 Counts = npt.NDArray[np.int64]
 #: Below this many customers who came back no fit is tried.
 FEWEST_REPEATERS = 10
+#: Of a series whose c is beyond 100: the last is below 10^−16 of the sum.
+_TERMS = 200
 
 
 @dataclass(frozen=True)
@@ -83,12 +85,11 @@ class PurchasingModel:
         Euler's transformation of the hypergeometric function keeps its parameters small, so that frequent customers
         overflow nothing.
         """
-        from scipy.special import hyp2f1  # noqa: PLC0415
-
         x, after = buying.frequency, self.alpha + buying.age
         rest = after / (after + duration)
-        series = hyp2f1(self.a + self.b - 1 - self.r, self.a - 1, self.a + self.b + x - 1, 1 - rest)
-        while_alive = (self.a + self.b + x - 1) / (self.a - 1) * (1 - rest ** (self.a - 1) * series)
+        all_three: Floats = (self.a + self.b - 1 + x).astype(np.float64)
+        series = _hypergeometric(self.a + self.b - 1 - self.r, self.a - 1, all_three, 1 - rest)
+        while_alive = all_three / (self.a - 1) * (1 - rest ** (self.a - 1) * series)
         found: Floats = while_alive * self.probability_alive(buying)
         return found
 
@@ -105,6 +106,22 @@ class PurchasingModel:
         wanted = rng.poisson(rate * duration)
         found: Counts = np.where(is_alive, np.minimum(wanted, rng.geometric(leaving)), 0)
         return found
+
+
+def _hypergeometric(a: float, b: float, c: Floats, z: Floats) -> Floats:
+    """2F1(a, b; c; z) for 0 ≤ z < 1, by SciPy; by its series where SciPy overflows: c − a − b whole, c beyond 100, z over 0.9."""
+    from scipy.special import hyp2f1  # noqa: PLC0415
+
+    found: Floats = hyp2f1(a, b, c, z)
+    is_lost = ~np.isfinite(found)
+    if is_lost.any():
+        c, z = np.broadcast_to(c, found.shape)[is_lost], np.broadcast_to(z, found.shape)[is_lost]
+        term = total = np.ones(len(c))
+        for n in range(_TERMS):
+            term = term * (a + n) * (b + n) / ((c + n) * (1 + n)) * z
+            total = total + term
+        found[is_lost] = total
+    return found
 
 
 @dataclass(frozen=True)

@@ -71,12 +71,12 @@ def run(
         with opened() as database:
             engine = Engine(database)
             mappings = None if mapping is None else load(mapping)
-            with _reading(console if progress else None) as say:
+            with reading_progress(console if progress else None) as say:
                 conversion = convert(engine, mappings, paths, frame_of(frame), say)
             _say(console, found(conversion))
             if rejects is not None:
                 _write_rejects(rejects, engine)
-            _lint(engine, settings, console, strict=strict, print_only=print_only)
+            lint(engine, settings, console, strict=strict, print_only=print_only)
             records = engine.records(limit)
             if print_only:
                 _print(records)
@@ -124,7 +124,19 @@ def frame_of(said: Iterable[str]) -> Frame:
         raise RoistreamError(f"--frame: {error}; write key=value with one of {known}.") from error
 
 
-def _lint(engine: Engine, settings: Settings, console: Console, *, strict: bool, print_only: bool) -> None:
+def lint(engine: Engine, settings: Settings, console: Console, *, strict: bool, print_only: bool) -> None:
+    """Print what is wrong with the records as a whole.
+
+    Args:
+        engine: after its mappings.
+        settings: reporting currency; the broker is asked for earlier reports unless ``print_only``.
+        console: where findings are printed.
+        strict: warnings count as errors.
+        print_only: nothing will be produced.
+
+    Raises:
+        LintError: where there is an error.
+    """
     found = list(findings(engine, settings.reporting_currency))
     if not print_only and topics.REPORTS in engine.counts():
         found += overlaps_with_earlier(engine, earlier_reports(settings))
@@ -173,7 +185,7 @@ def _produce(
 
 
 @contextmanager
-def _reading(console: Console | None) -> Iterator[Callable[[str], None]]:
+def reading_progress(console: Console | None) -> Iterator[Callable[[str], None]]:
     """What is read and mapped: a status on a terminal, a plain line now and then elsewhere."""
     if console is None:
         yield lambda _: None

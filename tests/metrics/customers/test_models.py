@@ -150,6 +150,15 @@ def test_nobody_is_alive_above_one_or_buys_less_than_never(r, alpha, a, b, x, sh
     assert model.expected_purchases(customer, duration * 2)[0] >= expected - 1e-6
 
 
+@pytest.mark.parametrize("x", [98, 99, 150, 900])
+def test_whole_parameters_are_computed_as_their_neighbours(x):
+    """SciPy gives inf for 2F1(1, 1; 101; 0.905): its difference of parameters is whole."""
+    whole, beside = PurchasingModel(1, 1, 2, 1), PurchasingModel(1, 1, 2 + 1e-7, 1)
+    frequent = one(x, 0.99, 1.0)
+    expected = beside.expected_purchases(frequent, 19.0)
+    assert whole.expected_purchases(frequent, 19.0) == pytest.approx(expected, rel=1e-5)
+
+
 def test_simulated_purchases_come_as_often_as_expected():
     rng = np.random.default_rng(3)
     customers = Buying(
