@@ -24,6 +24,9 @@ CASES = sorted(
 FRAMES = {
     "google_ads_connector": Frame(timezone="Europe/Paris", currency="EUR"),
     "tiktok_ads_connector": Frame(timezone="America/New_York"),
+    "salesforce_connector": Frame(timezone="America/New_York"),
+    "dynamics_connector": Frame(currency="EUR"),
+    "zoho_connector": Frame(timezone="Europe/Berlin"),
     "microsoft_ads_connector": Frame(timezone="America/Los_Angeles"),
 }
 

@@ -32,7 +32,7 @@ SYSTEMS = {
     "Microsoft Dynamics": ("dynamics_", ""),
     "SugarCRM": ("sugar_", "no connector in PyPI or npm"),
     "Vtiger": ("vtiger_", "no connector in PyPI or npm"),
-    "Zoho CRM": ("zoho_", ""),
+    "Zoho CRM": ("zoho_", "no Singer tap in PyPI for the CRM"),
     "Marketo": ("marketo_", ""),
     "Copernica": ("copernica_", "no connector in PyPI or npm; no mapping for its files"),
     "Shopify": ("shopify_", ""),
