@@ -246,6 +246,21 @@ def _airbyte_zoho(path: Path, fields: Fields) -> dict[str, set[str]]:
     return _typed(made)
 
 
+class _NoMetadata:
+    """Singer's metadata, which says what is selected and nothing of types."""
+
+    @staticmethod
+    def write(found: Any, *_: Any) -> Any:
+        return found
+
+
+def _tap_marketo(path: Path, fields: Fields) -> dict[str, set[str]]:
+    code = _code(path, "tap_marketo/discover.py", "STRING_TYPES", "get_schema_for_type")
+    code["metadata"] = _NoMetadata
+    describe = code["get_schema_for_type"]
+    return _typed({name: describe(kind, ("properties", name), {})[0] for name, kind in fields.items()})
+
+
 #: By package the system whose types it describes, and its rule of types.
 _DESCRIBED: dict[str, tuple[str, Callable[[Path, Fields], dict[str, set[str]]]]] = {
     "tap-hubspot": ("hubspot", _tap_hubspot),
@@ -255,4 +270,5 @@ _DESCRIBED: dict[str, tuple[str, Callable[[Path, Fields], dict[str, set[str]]]]]
     "tap-ms-dynamics": ("dynamics", _tap_dynamics),
     "airbyte-source-microsoft-dataverse": ("dynamics", _airbyte_dataverse),
     "airbyte-source-zoho-crm": ("zoho", _airbyte_zoho),
+    "tap-marketo": ("marketo", _tap_marketo),
 }

@@ -26,6 +26,7 @@ FRAMES = {
     "tiktok_ads_connector": Frame(timezone="America/New_York"),
     "salesforce_connector": Frame(timezone="America/New_York"),
     "dynamics_connector": Frame(currency="EUR"),
+    "exchange_rates_connector": Frame(currency="EUR"),
     "zoho_connector": Frame(timezone="Europe/Berlin"),
     "microsoft_ads_connector": Frame(timezone="America/Los_Angeles"),
 }

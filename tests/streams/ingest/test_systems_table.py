@@ -20,8 +20,15 @@ SYSTEMS = {
         "google_ads",
         "no Singer tap of today: tap-googleads 0.1.7 asks version 14 of the API, of 2023",
     ),
-    "LinkedIn Ads": ("linkedin_", ""),
-    "X Ads": ("x_ads", "twitter_", ""),
+    "LinkedIn Ads": (
+        "linkedin_",
+        "airbyte-source-linkedin-ads 5.4.1 asks version 202502, and LinkedIn keeps a version for a year",
+    ),
+    "X Ads": (
+        "x_ads",
+        "twitter_",
+        "no connector of today: tap-twitter-ads 1.0.0 asks version 11 of the API, of 2022; airbyte-source-twitter 0.1.15 reads posts",
+    ),
     "Microsoft Ads": (
         "microsoft_ads",
         "tap-bing-ads 2.3.3 reports by the columns that its catalog selects, so nothing says which rows are one",
@@ -40,8 +47,15 @@ SYSTEMS = {
         "stripe_",
         "tap-stripe 3.3.0 says of a charge what was given back, and has no stream that says when",
     ),
-    "WooCommerce": ("woocommerce_", ""),
-    "Exchange rates": ("fx_rates", "exchange_rates", ""),
+    "WooCommerce": (
+        "woocommerce_",
+        "no Singer tap of today: tap-woocommerce 0.1.2 is of 2019 and knows no currency, tap-woocommerce-v3 0.3.4 of 2021",
+    ),
+    "Exchange rates": (
+        "fx_rates",
+        "exchange_rates",
+        "no Singer tap of today: tap-exchangeratehost 0.1.2 and tap-openexchangerates 0.0.1 are of 2023 and ship no schema",
+    ),
 }
 
 
