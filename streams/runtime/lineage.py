@@ -140,12 +140,14 @@ def refuse(found: Found) -> None:
     """Go no further where anything differs.
 
     Raises:
-        StateError: the first difference in a sentence, and how many more there are.
+        StateError: one difference in a sentence, and how many more there are; where one can only be computed anew, that one, since
+            the command for another would be refused.
     """
     if found.differences:
         more = len(found.differences) - 1
         others = f" {more} more differ: roistream doctor lists them." if more else ""
-        raise StateError(found.differences[0][1].sentence + others)
+        said = min((each for _, each in found.differences), key=lambda each: each.remedy != "rebuild")
+        raise StateError(said.sentence + others)
 
 
 def adopt(settings: Settings, restored: Mapping[int, Stores], facts: Facts) -> None:

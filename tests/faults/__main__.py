@@ -92,22 +92,35 @@ def _kept(empty: Verdict, results: Path, run: Callable[[Path], Verdict]) -> Verd
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
-    parser.add_argument("--seeds", type=_range, default=range(1, 31), help="A-B, both included, or one seed")
+    parser.add_argument(
+        "--seeds",
+        type=_seeds,
+        default=_seeds("1-30"),
+        help="A-B, both included, or one seed; several with commas",
+    )
     parser.add_argument("--brokers", type=int, choices=[1, 3], default=1)
     parser.add_argument("--minutes", type=float, default=600.0, help="begin no sequence after so long")
     parser.add_argument(
         "--resume", action="store_true", help=f"leave out what passed before ({RESULTS.name})"
     )
     parser.add_argument(
-        "--operations", action="store_true", help="what operators do, paired with a crash: seeds 1 to 126"
+        "--operations", action="store_true", help="what operators do, paired with a crash: seeds 1 to 180"
     )
     parser.add_argument("--keep-going", action="store_true", help="go on after a failure")
     return parser.parse_args()
 
 
-def _range(text: str) -> range:
-    first, _, last = text.partition("-")
-    return range(int(first), int(last or first) + 1)
+def _seeds(text: str) -> list[int]:
+    """Seeds in the order in which they are named.
+
+    >>> _seeds("7,1-3")
+    [7, 1, 2, 3]
+    """
+    found: list[int] = []
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        found += range(int(first), int(last or first) + 1)
+    return found
 
 
 def _passed(results: Path) -> set[tuple[int, int]]:

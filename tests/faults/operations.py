@@ -1,15 +1,20 @@
 """The operations by name: what is done to the cluster while no worker runs, what the next start must say, and the way on."""
 
+import json
 import shutil
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from streams import topics
 from streams.settings import Settings
+from streams.state.codec import encode
+from streams.state.store import FORMAT, HEADER_KEY
 from tests.faults.cluster import Cluster
 from tests.faults.workload import Log, read_back
-from tests.support.operations import delete_oldest, recreate, set_config
+from tests.support.operations import delete_before, delete_oldest, ends_of, recreate, set_config
+from tests.support.outside import Outgoing, write
 
 
 @dataclass
@@ -92,20 +97,92 @@ def _restored(site: Site) -> None:
     site.cluster.heal()
 
 
+def _truncated(topic: str) -> Callable[[Site], None]:
+    """One topic alone is as the backup was."""
+
+    def act(site: Site) -> None:
+        (node,) = site.cluster.nodes
+        node.stop()
+        for partition in range(site.settings.partitions):
+            name = f"{site.settings.topic(topic)}-{partition}"
+            shutil.rmtree(node.folder / "data" / name)
+            shutil.copytree(site.backup / name, node.folder / "data" / name)
+        site.cluster.heal()
+
+    return act
+
+
 def _source_truncated(site: Site) -> None:
     """The clicks alone are as the backup was, and grow past where they were."""
-    (node,) = site.cluster.nodes
-    node.stop()
-    for partition in range(site.settings.partitions):
-        name = f"{site.settings.topic(topics.CLICKS)}-{partition}"
-        shutil.rmtree(node.folder / "data" / name)
-        shutil.copytree(site.backup / name, node.folder / "data" / name)
-    site.cluster.heal()
+    _truncated(topics.CLICKS)(site)
     site.write_more()
 
 
-def _other_currency(site: Site) -> None:
-    site.overrides = {"ROISTREAM_REPORTING_CURRENCY": "USD"}
+def _source_unread_lost(site: Site) -> None:
+    """Of the clicks that no worker has read the older half is deleted, as by a retention that is too short."""
+    before = {
+        place: values for place, values in read_back(site.settings).items() if place[0] == topics.CLICKS
+    }
+    site.lost = before
+    site.write_more()
+    ends = ends_of(site.settings, topics.CLICKS)
+    delete_before(
+        site.settings,
+        topics.CLICKS,
+        {each: (len(before[topics.CLICKS, each]) + end) // 2 for each, end in ends.items()},
+    )
+
+
+def _set_to(**values: str) -> Callable[[Site], None]:
+    """The next start has other settings."""
+
+    def act(site: Site) -> None:
+        site.overrides = {f"ROISTREAM_{name}": value for name, value in values.items()}
+
+    return act
+
+
+def _newer_format(site: Site) -> None:
+    """A newer version has written the state of merge; the backup is of before that."""
+    _backed_up(site)
+    header = encode({"format": FORMAT + 1, "epoch": 1_000, "stage": "of another shape"})
+    for partition in range(site.settings.partitions):
+        write(site.settings, [(topics.MERGE_CHANGELOG, HEADER_KEY, header)], partition)
+
+
+def _absurd_records(site: Site) -> None:
+    """What no topic should hold, on every topic that a worker reads but the readings, which the oracle reads too."""
+    campaign = {"campaign_id": "c-0", "cost_basis": "events"}
+    targets = [
+        b'{"cpl": 0.0000001}',
+        b'{"roi": -7}',
+        b'{"roi": NaN}',
+        b'{"cpl": 1e13}',
+        b"9",
+    ]
+    whole = json.dumps(campaign).encode()[:-1]
+    records: list[Outgoing] = [
+        (topics.CAMPAIGNS, b"c-0", whole + b', "targets": ' + each + b"}") for each in targets
+    ]
+    records += [(topics.CAMPAIGNS, b"c-0", whole + b', "budget": -1}')]
+    records += [
+        (topics.FX_RATES, b"USD", b'{"currency": "USD", "rate": ' + rate + b"}")
+        for rate in (b"NaN", b"-1", b"0")
+    ]
+    words = {"decision_id": "absurd", "campaign_id": "c-0", "verb": "set_budget", "by": "operator"}
+    words |= {"occurred_at": int(time.time() * 1000)}
+    records += [(topics.BUDGET_DECISIONS, b"c-0", words | {"budget": each}) for each in (-1, 1e300, "NaN")]
+    everywhere = {
+        *topics.INTAKE_INPUTS,
+        *topics.REGISTRIES,
+        *(topics.PARTIALS, topics.BUDGET_DECISIONS, topics.BUDGET_ALERTS),
+    }
+    records += [
+        (topic, b"c-0", value)
+        for topic in sorted(everywhere)
+        for value in (b"", b"{", b"[1e999]", b"\xff" * 99)
+    ]
+    write(site.settings, records)
 
 
 def _own_settings(site: Site) -> None:
@@ -150,5 +227,32 @@ OPERATIONS: tuple[Operation, ...] = (
         "has cleanup.policy=compact where delete is needed",
         undo=_policy(topics.CLICKS, "delete"),
     ),
-    Operation("other_currency", _other_currency, "REPORTING_CURRENCY=EUR", undo=_own_settings),
+    Operation(
+        "other_currency", _set_to(REPORTING_CURRENCY="USD"), "REPORTING_CURRENCY=EUR", undo=_own_settings
+    ),
+    Operation(
+        "intake_changelog_truncated",
+        _truncated(topics.INTAKE_CHANGELOG),
+        "it has lost its newest records, or is of an older backup",
+        "--rebuild",
+        prepare=_backed_up,
+    ),
+    Operation(
+        "merge_changelog_truncated",
+        _truncated(topics.MERGE_CHANGELOG),
+        "it has lost its newest records, or is of an older backup",
+        "--rebuild",
+        prepare=_backed_up,
+    ),
+    Operation(
+        "source_unread_lost", _source_unread_lost, "are lost. Lengthen the topic's retention", "--accept"
+    ),
+    Operation("other_partitions", _set_to(PARTITIONS="3"), "PARTITIONS says 3", undo=_own_settings),
+    Operation(
+        "newer_format",
+        _newer_format,
+        f"The state has format {FORMAT + 1}",
+        undo=_truncated(topics.MERGE_CHANGELOG),
+    ),
+    Operation("absurd_records", _absurd_records, None),
 )

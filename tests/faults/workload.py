@@ -211,7 +211,7 @@ class Writer(threading.Thread):
 
 
 def read_back(settings: Settings) -> Log:
-    """What the source topics hold, offset by offset."""
+    """What the source topics hold, offset by offset from the start of each log."""
     return asyncio.run(asyncio.wait_for(_read_back(settings), _READ_BACK_WITHIN_S))
 
 
@@ -226,14 +226,15 @@ async def _read_back(settings: Settings) -> Log:
     consumer.assign(tps)
     await consumer.start()
     try:
-        ends = await consumer.end_offsets(tps)
+        starts, ends = await consumer.beginning_offsets(tps), await consumer.end_offsets(tps)
         found: Log = {(_short(settings, tp), tp.partition): [] for tp in tps}
-        while any(len(found[_short(settings, tp), tp.partition]) < ends[tp] for tp in tps):
+        while any(starts[tp] + len(found[_short(settings, tp), tp.partition]) < ends[tp] for tp in tps):
             batches = await consumer.getmany(timeout_ms=1_000)
             for tp, records in batches.items():
                 values = found[_short(settings, tp), tp.partition]
                 for record in records:
-                    assert record.offset == len(values), f"{tp}: offset {record.offset} after {len(values)}"
+                    due = starts[tp] + len(values)
+                    assert record.offset == due, f"{tp}: offset {record.offset} where {due} is due"
                     values.append(record.value)
         return found
     finally:

@@ -5,7 +5,7 @@ import contextlib
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from kafka import KafkaAdminClient, TopicPartition
@@ -34,18 +34,20 @@ def ends_of(settings: Settings, topic: str) -> dict[int, int]:
 
 def delete_oldest(settings: Settings, topic: str, share: float = 0.5) -> None:
     """Delete the oldest part of each partition's records; of a compacted topic as a cleanup policy of delete would."""
-    until = {
-        TopicPartition(settings.topic(topic), each): max(1, int(end * share))
-        for each, end in ends_of(settings, topic).items()
-        if end
-    }
+    until = {each: max(1, int(end * share)) for each, end in ends_of(settings, topic).items() if end}
     policy = {spec.name: spec.config for spec in specs(settings.topic_prefix, settings.partitions)}[
         settings.topic(topic)
     ]["cleanup.policy"]
     set_config(settings, topic, "cleanup.policy", "delete")
-    with admin_of(settings) as admin:
-        admin.delete_records(until)
+    delete_before(settings, topic, until)
     set_config(settings, topic, "cleanup.policy", policy)
+
+
+def delete_before(settings: Settings, topic: str, until: Mapping[int, int]) -> None:
+    """Delete the records of each partition before an offset; the topic's cleanup policy must be delete."""
+    name = settings.topic(topic)
+    with admin_of(settings) as admin:
+        admin.delete_records({TopicPartition(name, each): offset for each, offset in until.items()})
 
 
 def set_config(settings: Settings, topic: str, name: str, value: str) -> None:

@@ -181,10 +181,11 @@ def test_views_that_were_shown_more_than_the_state_knows_differ():
     assert found.remedy == "accept"
 
 
-def test_the_first_difference_is_said_and_how_many_more_there_are():
+@pytest.mark.parametrize("order", [1, -1])
+def test_what_must_be_computed_anew_is_said_before_what_may_be_accepted_and_how_many_more_there_are(order):
     one, other = Difference("This is lost.", "rebuild"), Difference("That too.", "accept")
     refuse(Found({}, []))
     with pytest.raises(
         StateError, match=r"^This is lost. Stop all workers and run: roistream recover --rebuild .* 1 more"
     ):
-        refuse(Found({}, [(0, one), (1, other)]))
+        refuse(Found({}, [(0, one), (1, other)][::order]))
