@@ -36,7 +36,7 @@ from streams.transport.faust_app import make_app
 from streams.transport.group_admin import leave_group
 from streams.transport.instance_identity import claimed
 from streams.transport.log_offsets import LogEnds
-from streams.transport.topic_admin import FATAL, ensure_topics
+from streams.transport.topic_admin import ensure_topics, why_no_start
 from streams.transport.transactions import why_no_transactions
 
 log = logging.getLogger(__name__)
@@ -101,9 +101,9 @@ def prepare_topics(settings: Settings) -> None:
         RoistreamError: when a topic is so that figures would be wrong, or no worker could run.
     """
     differences = ensure_topics(settings, create=True)
-    fatal = [one.sentence for one in differences if one.kind in FATAL]
-    if fatal:
-        raise RoistreamError(" ".join(fatal))
+    refusal = why_no_start(differences)
+    if refusal is not None:
+        raise RoistreamError(refusal)
     for difference in differences:
         log.warning("%s", difference.sentence)
 

@@ -45,7 +45,7 @@ from streams.transport.client_options import aiokafka_options
 from streams.transport.group_admin import running_workers
 from streams.transport.log_offsets import bounds
 from streams.transport.log_reader import read_whole
-from streams.transport.topic_admin import connected_admin, ensure_topics
+from streams.transport.topic_admin import connected_admin, ensure_topics, why_no_start
 
 #: Readings at the end of a log, of which the last has the highest revision.
 _LAST_READINGS = 50
@@ -76,7 +76,8 @@ def run(settings: Settings, *, accept: bool, rebuild: bool, from_what_is_left: b
     """Print what differs; with an option mend it. 1 when something differs still.
 
     Raises:
-        RoistreamError: when workers run, or the way asked for is not open; the text says which is.
+        RoistreamError: when workers run, topics have another number of partitions, or the way asked for is not open; the text
+            says which is.
     """
     console = Console()
 
@@ -85,6 +86,7 @@ def run(settings: Settings, *, accept: bool, rebuild: bool, from_what_is_left: b
 
     if accept and rebuild:
         raise RoistreamError("Say --accept or --rebuild, not both.")
+    refuse_other_partitions(settings)
     if not (accept or rebuild):
         examined = asyncio.run(examine(settings))
         for sentence in examined.sentences or ["All states fit together and to their logs."]:
@@ -96,6 +98,18 @@ def run(settings: Settings, *, accept: bool, rebuild: bool, from_what_is_left: b
     else:
         _rebuild(settings, say, from_what_is_left=from_what_is_left)
     return 0
+
+
+def refuse_other_partitions(settings: Settings) -> None:
+    """Raise where topics have another number of partitions than the settings say; a topic that is missing may be made anew.
+
+    Raises:
+        RoistreamError: with the first of them, and what to do.
+    """
+    found = ensure_topics(settings, create=False)
+    refusal = why_no_start([each for each in found if each.kind == "partitions"])
+    if refusal is not None:
+        raise RoistreamError(refusal)
 
 
 def refuse_while_workers_run(settings: Settings) -> None:

@@ -38,7 +38,7 @@ _VISIBLE_WITHIN_MS = 30_000
 
 Kind = Literal["missing", "partitions", "replication", "config", "cleanup"]
 #: With these no worker starts: it would wait for what is not there, or lose records that figures are made of.
-FATAL: tuple[Kind, ...] = ("missing", "partitions", "cleanup")
+_FATAL: tuple[Kind, ...] = ("missing", "partitions", "cleanup")
 
 
 @dataclass(frozen=True)
@@ -149,6 +149,17 @@ def ensure_topics(settings: Settings, *, create: bool) -> list[TopicDifference]:
     """
     with connected_admin(settings, settings.broker_wait) as admin:
         return list(survey_topics(admin, settings, create=create).differences)
+
+
+def why_no_start(differences: Sequence[TopicDifference]) -> str | None:
+    """One sentence on why no worker starts, and how many topics more differ so; None: nothing forbids it."""
+    fatal = [each for each in differences if each.kind in _FATAL]
+    if not fatal:
+        return None
+    count = len({each.topic for each in fatal})
+    # In front, since a sentence may end with a command that is there to be copied.
+    others = f"{count} topics differ, which roistream topics lists; the first: " if count > 1 else ""
+    return others + fatal[0].sentence
 
 
 def survey_topics(admin: Any, settings: Settings, *, create: bool) -> TopicSurvey:

@@ -247,7 +247,9 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         "source_unread_lost", _source_unread_lost, "are lost. Lengthen the topic's retention", "--accept"
     ),
-    Operation("other_partitions", _set_to(PARTITIONS="3"), "PARTITIONS says 3", undo=_own_settings),
+    Operation(
+        "other_partitions", _set_to(PARTITIONS="3"), "has 2 partitions where 3 are needed", undo=_own_settings
+    ),
     Operation(
         "newer_format",
         _newer_format,

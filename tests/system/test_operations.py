@@ -20,7 +20,7 @@ from streams.topics import specs
 from streams.transport.group_admin import running_workers
 from streams.transport.topic_admin import ensure_topics
 from streams.worker import prepare_topics
-from tests.support.operations import command, delete_oldest, recreate, set_config
+from tests.support.operations import command, delete_oldest, ends_of, recreate, set_config
 from tests.support.outside import last_revisions, published, write
 from tests.support.servers.worker import running_worker, wait_for
 
@@ -161,6 +161,20 @@ def test_a_source_that_was_made_anew_stops_the_start(
     assert "roistream recover --accept" in said
     mended(settings, "--accept")
     counted(settings, tmp_path, 250, 1, 251)
+
+
+@pytest.mark.parametrize("way", [(), ("--accept",), ("--rebuild",)], ids=["look", "accept", "rebuild"])
+def test_another_number_of_partitions_is_refused_before_anything_is_changed(
+    broker: BrokerHandle, settings_for: SettingsFor, way: tuple[str, ...]
+) -> None:
+    settings = settings_for(broker, partitions=2)
+    ensure_topics(settings, create=True)
+    before = ends_of(settings, topics.INTAKE_CHANGELOG)
+    code, output = command(settings, "recover", *way, ROISTREAM_PARTITIONS="3")
+    assert code == 2, output
+    assert f"{settings.topic(topics.IMPRESSIONS)} has 2 partitions where 3 are needed" in output
+    assert ends_of(settings, topics.INTAKE_CHANGELOG) == before
+    assert ensure_topics(settings, create=False) == []
 
 
 def mended(settings: Settings, way: str) -> None:

@@ -21,6 +21,7 @@ from streams.transport.topic_admin import (
     ensure_topics,
     print_survey,
     run,
+    why_no_start,
 )
 
 SPEC = TopicSpec("x-orders", 4, {"message.timestamp.type": "LogAppendTime"})
@@ -102,6 +103,15 @@ def test_fewer_replicas_than_asked_for_differ() -> None:
     found = FoundTopic(4, 1, {"message.timestamp.type": "LogAppendTime"})
     three = Settings(topic_prefix="x-", replication_factor=3)
     assert kinds(SPEC, found, three) == ["replication"]
+
+
+def test_the_first_topic_that_forbids_a_start_is_said_once_and_how_many_there_are() -> None:
+    warning = TopicDifference("a", "config", "a has x=1; do this.")
+    first, second = (TopicDifference(name, "partitions", f"{name} has 2; do that.") for name in "bc")
+    assert why_no_start([warning]) is None
+    assert why_no_start([warning, first]) == first.sentence
+    several = "2 topics differ, which roistream topics lists; the first: b has 2; do that."
+    assert why_no_start([warning, first, second]) == several
 
 
 def test_the_table_says_created_ok_or_differs() -> None:
