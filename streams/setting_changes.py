@@ -40,6 +40,7 @@ SETTING_CHANGES: dict[str, SettingChange] = {
     "board_token": _FREE_CONNECTION,
     "board_hosts": _FREE_CONNECTION,
     "board_people": _FREE_CONNECTION,
+    "board_notifications": _FREE_CONNECTION,
     "board_identity_header": _FREE_CONNECTION,
     "board_proxies": _FREE_CONNECTION,
     "board_identity_role": _FREE_CONNECTION,

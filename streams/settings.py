@@ -94,6 +94,8 @@ class Settings(BaseSettings):
     board_hosts: Annotated[list[str], Listed] = []
     #: A TOML file of people with roles and tokens of their own.
     board_people: Path | None = None
+    #: A TOML file of who is notified where, of what, in which language.
+    board_notifications: Path | None = None
     #: The header in which a proxy at one of BOARD_PROXIES names who asks.
     board_identity_header: str | None = None
     board_proxies: Annotated[list[str], Listed] = []

@@ -93,6 +93,10 @@ class AuditTrail:
                 found.append(place.entry)
         return found
 
+    def after(self, at_ms: int) -> list[AuditEntry]:
+        """Entries of later instants, the oldest first."""
+        return [place.entry for place in self._entries[bisect.bisect_right(self._entries, at_ms, key=_at) :]]
+
     def _insert(self, place: _TimedEntry) -> None:
         bisect.insort(self._entries, place, key=_at)
         if len(self._entries) > self._limit:

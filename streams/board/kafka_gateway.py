@@ -38,6 +38,7 @@ class KafkaGateway:
 
     Attributes:
         is_up: whether the last exchange with the broker went well.
+        is_read: whether every partition was fetched from, and then nothing more came for half a second.
     """
 
     def __init__(self, settings: Settings, audit_trail: AuditTrail, publish: Callable[..., None]) -> None:
@@ -53,6 +54,7 @@ class KafkaGateway:
         self._publish = publish
         self._producer: AIOKafkaProducer | None = None
         self.is_up = False
+        self.is_read = False
 
     async def start(self) -> None:
         """Connect.
@@ -124,7 +126,9 @@ class KafkaGateway:
             try:
                 await consumer.start()
                 while True:
-                    self._take(await consumer.getmany(timeout_ms=500, max_records=2_000))
+                    found = await consumer.getmany(timeout_ms=500, max_records=2_000)
+                    self._take(found)
+                    self.is_read = self.is_read or (not found and _has_fetched(consumer))
             except (KafkaError, OSError) as error:
                 _logger.warning("The trail is not followed (%s); trying again.", type(error).__name__)
             finally:
@@ -139,3 +143,9 @@ class KafkaGateway:
             news += [entry for entry in entries if entry is not None]
         if news:
             self._publish(entries=news)
+
+
+def _has_fetched(consumer: Any) -> bool:
+    """Whether a broker has answered a fetch of every partition."""
+    assigned = consumer.assignment()
+    return bool(assigned) and all(consumer.highwater(each) is not None for each in assigned)

@@ -30,7 +30,7 @@ _FIGURES = ("/api/board", "/api/campaigns")
 #: What needs more than looking, by method and path.
 _NEEDED: dict[tuple[str, str], Role] = {("POST", "/api/decisions"): "decide", ("POST", "/alerts"): "decide"}
 #: Asked by whoever starts and watches processes, under any name.
-_PROBES = ("/healthz", "/readyz")
+_PROBES = ("/healthz", "/readyz", "/metrics")
 
 #: No inline script or style, nothing from elsewhere, no frame around it, and no text that becomes markup.
 _POLICY = (

@@ -286,7 +286,7 @@ class BoardRoutes:
         now = self.now_ms()
         webhook = read(Webhook, await request.read())
         signals, ignored = signals_of(webhook, now)
-        noted = await self._note(*notes_of(webhook, now))
+        noted = await self.note(*notes_of(webhook, now))
         fresh = [each for each in signals if each.alert_id not in self._alert_ids]
         await self.kafka_gateway.alert(fresh)
         self._remember(fresh)
@@ -299,7 +299,7 @@ class BoardRoutes:
             }
         )
 
-    async def _note(self, firing: Sequence[AlertNote], resolved: Sequence[str]) -> int:
+    async def note(self, firing: Sequence[AlertNote], resolved: Sequence[str]) -> int:
         """Show alerts on the pipeline, here and on other boards; how many there were."""
         changes = self.notes.take(firing, resolved)
         for note in changes.begun:

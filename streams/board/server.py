@@ -18,12 +18,15 @@ from streams.board.auth import TokenAuth
 from streams.board.broadcast import Broadcast
 from streams.board.card_store import CardStore
 from streams.board.kafka_gateway import KafkaGateway
+from streams.board.metrics_page import BoardMetrics
 from streams.board.middleware import AuthMiddleware, guarded, on_prepare
+from streams.board.notifications.notifier import BoardState, Notifier, Pauses
+from streams.board.notifications.recipients import RecipientsFile, read_recipients
 from streams.board.people import identity_header, read_people
 from streams.board.redis_subscriber import RedisSubscriber, client
 from streams.board.routes import MAX_BODY_BYTES, BoardRoutes
 from streams.board.simulation import Simulator
-from streams.process import log_to_stderr, now_ms, port_refusal, stop_signals
+from streams.process import end_tasks, log_to_stderr, now_ms, port_refusal, stop_signals
 from streams.settings import Settings
 from streams.sinks.worker_watch import WorkerWatch
 
@@ -61,12 +64,13 @@ async def _serve(settings: Settings) -> int:
 class BoardServer:
     """One board: its state, its tasks, its pages."""
 
-    def __init__(self, settings: Settings, now_ms: Callable[[], int]) -> None:
+    def __init__(self, settings: Settings, now_ms: Callable[[], int], pauses: Pauses | None = None) -> None:
         """Nothing is connected before ``start``.
 
         Args:
             settings: all of them.
             now_ms: wall clock in epoch milliseconds.
+            pauses: between looks for what there is to notify of, and between tries.
 
         Raises:
             SettingError: without a token or a Redis.
@@ -105,8 +109,22 @@ class BoardServer:
             Simulator(settings),
             now_ms,
         )
+        self.notifier = self._notifier(now_ms, pauses)
         self._runner: web.AppRunner | None = None
         self._tasks: list[asyncio.Task[None]] = []
+
+    def _notifier(self, now_ms: Callable[[], int], pauses: Pauses | None) -> Notifier:
+        path = self.settings.board_notifications
+        state = BoardState(
+            self.cards,
+            self.audit_trail,
+            self.notes,
+            lambda: self.board_routes.figures.age_ms,
+            lambda: self.redis_subscriber.is_up and self.kafka_gateway.is_read,
+        )
+        file = RecipientsFile() if path is None else read_recipients(path)
+        board_id, note = secrets.token_hex(8), self.board_routes.note
+        return Notifier(file, self.settings.zone, state, self._redis, board_id, note, now_ms, pauses)
 
     @property
     def port(self) -> int:
@@ -130,6 +148,11 @@ class BoardServer:
         self._tasks = [
             asyncio.create_task(self.redis_subscriber.run(), name="board-mirror"),
             asyncio.create_task(self.kafka_gateway.follow(), name="board-journal"),
+            *(
+                [asyncio.create_task(self.notifier.run(), name="board-notifier")]
+                if self.notifier.has_recipients
+                else []
+            ),
         ]
 
     async def _listen(self) -> None:
@@ -137,7 +160,13 @@ class BoardServer:
             client_max_size=MAX_BODY_BYTES, middlewares=[guarded, self.auth.middleware]
         )
         application.on_response_prepare.append(on_prepare)
-        application.add_routes([*pages.routes(), *self.board_routes.routes()])
+        application.add_routes(
+            [
+                *pages.routes(),
+                *self.board_routes.routes(),
+                *BoardMetrics(self.board_routes, self.notifier.counts).routes(),
+            ]
+        )
         self._runner = web.AppRunner(
             application,
             access_log=None,
@@ -165,9 +194,7 @@ class BoardServer:
     async def stop(self) -> None:
         """Let the pages go, stop the tasks, disconnect."""
         self.broadcast.end()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end_tasks(self._tasks)
         if self._runner is not None:
             await self._runner.cleanup()
         await self.kafka_gateway.stop()

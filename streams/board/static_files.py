@@ -7,7 +7,6 @@ language's texts are its catalogue (gettext), as JSON.
 import hashlib
 import io
 from collections.abc import Callable
-from gettext import GNUTranslations
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import NamedTuple
@@ -16,9 +15,9 @@ import msgspec
 from aiohttp import web
 from babel import Locale
 from babel.messages.catalog import Catalog
-from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
+from streams.board.catalogues import compiled, sources
 from streams.board.middleware import Handler
 
 _KINDS = {
@@ -43,11 +42,7 @@ class _File(NamedTuple):
 def routes() -> list[web.RouteDef]:
     """The page at its places and each of its files under ``/static/``; no other path is ever read."""
     found = _found(files("streams.board") / "static")
-    languages = {
-        each.name.removesuffix(".po"): catalogue(each.name.removesuffix(".po"), each.read_bytes())
-        for each in (files("streams") / "locale").iterdir()
-        if each.name.endswith(".po")
-    }
+    languages = {name: catalogue(name, source) for name, source in sources().items()}
     found |= {f"messages/{name}.json": _file(body, ".json") for name, body in languages.items()}
     index = found.pop("index.html")
     page = _file(_completed(index.body, ["en", *sorted(languages)], sorted(found)), ".html")
@@ -85,10 +80,7 @@ def catalogue(language: str, source: bytes) -> bytes:
 def _forms(found: Catalog) -> Callable[[int], int]:
     """Which plural form of a catalogue goes with a count: asked of gettext by a message whose forms are their own numbers."""
     found.add((_NUMBER, _NUMBER), tuple(map(str, range(found.num_plurals))))
-    buffer = io.BytesIO()
-    write_mo(buffer, found)
-    buffer.seek(0)
-    translations = GNUTranslations(buffer)
+    translations = compiled(found)
     return lambda count: int(translations.ngettext(_NUMBER, _NUMBER, count))
 
 

@@ -51,6 +51,14 @@ def test_no_text_of_the_page_is_written_beside_the_catalogue():
     assert set(page_texts.document_without()) == ALIKE
 
 
+def test_no_text_of_a_notification_is_written_beside_the_catalogue():
+    for path in page_texts.WRITERS:
+        assert list(page_texts.unwritten(path.read_text())) == []
+    assert list(page_texts.unwritten('say("Nothing is known", words.t("Nothing is done"))')) == [
+        "Nothing is known"
+    ]
+
+
 def test_a_string_beside_the_catalogue_would_be_found(tmp_path, monkeypatch):
     (tmp_path / "js").mkdir()
     (tmp_path / "js/some.js").write_text(

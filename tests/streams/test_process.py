@@ -1,6 +1,7 @@
 """What every process does alike: a signal stops it once, and a port that it cannot have is told with what to do."""
 
 import asyncio
+import contextlib
 import errno
 import os
 import re
@@ -10,7 +11,7 @@ import sys
 
 import pytest
 
-from streams.process import port_refusal, stop_signals
+from streams.process import end_tasks, port_refusal, stop_signals
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -24,6 +25,25 @@ def test_a_signal_stops_the_loop_and_is_the_systems_again_afterwards(number):
     before = signal.getsignal(number)
     asyncio.run(run())
     assert signal.getsignal(number) == before
+
+
+def test_a_task_that_forgets_a_cancellation_ends_too():
+    async def forgetful():
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(3_600)
+        await asyncio.sleep(3_600)
+
+    async def failing():
+        raise ValueError
+
+    async def run():
+        tasks = [asyncio.create_task(forgetful()), asyncio.create_task(failing())]
+        await asyncio.sleep(0)
+        await asyncio.wait_for(end_tasks(tasks), 30)
+        assert all(task.done() for task in tasks)
+        await end_tasks([])
+
+    asyncio.run(run())
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from typing import Any
 from aiohttp import ClientSession, CookieJar
 from aiokafka import AIOKafkaConsumer
 
+from streams.board.notifications.notifier import Pauses
 from streams.board.server import BoardServer
 from streams.settings import Settings
 from streams.transport.client_options import aiokafka_options
@@ -31,10 +32,10 @@ class Clock:
 
 @asynccontextmanager
 async def serving(
-    settings: Settings, clock: Clock | None = None
+    settings: Settings, clock: Clock | None = None, pauses: Pauses | None = None
 ) -> AsyncIterator[tuple[ClientSession, BoardServer]]:
     """A board and a client of it, that has a jar for cookies and no token yet."""
-    board = BoardServer(settings, clock or Clock())
+    board = BoardServer(settings, clock or Clock(), pauses)
     await board.start()
     try:
         address = f"http://127.0.0.1:{board.port}"

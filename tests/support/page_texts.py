@@ -1,5 +1,6 @@
-"""Texts of the board's page: those that go through a catalogue, and strings that look like texts and do not."""
+"""Texts of the board's page and of its notifications: those that go through a catalogue, and strings that look like texts and do not."""
 
+import ast
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -7,6 +8,8 @@ from pathlib import Path
 
 PAGE = Path(__file__).parents[2] / "streams/board/static"
 CATALOGUES = Path(__file__).parents[2] / "streams/locale"
+#: Modules of the board that write to people.
+WRITERS = (PAGE.parent / "notifications/wording.py",)
 _STRING = r'"((?:[^"\\\n]|\\.)*)"'
 _TEXT = re.compile(rf"(?<![\w.])t\({_STRING}")
 _COUNTED = re.compile(rf"(?<![\w.])n\(\s*{_STRING},\s*{_STRING}")
@@ -32,7 +35,37 @@ def texts() -> dict[str, str | None]:
         source = _COMMENT.sub("", path.read_text())
         found |= {_plain(one): None for one in _TEXT.findall(source)}
         found |= {_plain(one): _plain(many) for one, many in _COUNTED.findall(source)}
+    for path in WRITERS:
+        found |= dict(_written(path.read_text()))
     return found | dict.fromkeys(_Document.read(), None)
+
+
+def _written(source: str) -> Iterator[tuple[str, str | None]]:
+    """Texts that a Python module hands to ``t`` or ``n``, the latter with their plural."""
+    for node in ast.walk(ast.parse(source)):
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr in {"t", "n"}
+        ):
+            literals = [each.value for each in node.args if isinstance(each, ast.Constant)]
+            one, *rest = [each for each in literals if isinstance(each, str)]
+            yield one, rest[0] if node.func.attr == "n" else None
+
+
+def unwritten(source: str) -> Iterator[str]:
+    """Strings of a Python module that look like prose, are no docstring and are not handed to ``t`` or ``n``."""
+    tree = ast.parse(source)
+    inside = {text for pair in _written(source) for text in pair}
+    docs = {
+        ast.get_docstring(each, clean=False)
+        for each in ast.walk(tree)
+        if isinstance(each, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+    for node in ast.walk(tree):
+        is_text = isinstance(node, ast.Constant) and isinstance(node.value, str)
+        if is_text and _PROSE.search(node.value) and node.value not in inside | docs:
+            yield node.value
 
 
 def outside() -> Iterator[tuple[str, str]]:
