@@ -1,4 +1,4 @@
-"""The shortest sequences that meet a kill point, a zombie and a rebalance; the long run is ``make faults``."""
+"""The shortest sequences that meet a kill point, a zombie and a rebalance, and two of operations; the long run is ``make faults``."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,6 +7,8 @@ import pytest
 
 from tests.faults.cluster import Cluster, running_cluster
 from tests.faults.faults import Fault, added_and_removed, rolled, trapped, zombie
+from tests.faults.operation_sequence import OperationPlan, run_operation
+from tests.faults.operations import OPERATIONS
 from tests.faults.sequence import Plan, run_sequence
 from tests.faults.workload import MINUTE_MS, Shape
 
@@ -33,3 +35,19 @@ def test_figures_are_exact_after(
     verdict = run_sequence(cluster, Plan(seed, _SHAPE, 2, faults), tmp_path)
     assert verdict.passed, "\n".join([*verdict.events, *verdict.problems])
     assert verdict.counts["final"] > 0
+
+
+@pytest.mark.parametrize(
+    ("seed", "name", "crash"),
+    [
+        pytest.param(2, "merge_changelog_anew", "amid_recovery", id="computed anew"),
+        pytest.param(4, "source_anew", "at_stop", id="accepted"),
+    ],
+)
+def test_an_operation_is_refused_and_figures_are_exact_after(
+    seed: int, name: str, crash: str, cluster: Cluster, tmp_path: Path
+) -> None:
+    (operation,) = (each for each in OPERATIONS if each.name == name)
+    verdict = run_operation(cluster, OperationPlan(seed, operation, crash), tmp_path)
+    assert verdict.passed, "\n".join([*verdict.events, *verdict.problems])
+    assert verdict.counts["published"] > 0
