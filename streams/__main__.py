@@ -1,4 +1,4 @@
-"""The command line: ``roistream demo | worker | topics | replay | ingest | erase | tail | board | backtest | status | explain | recover | doctor``."""
+"""The command line: ``roistream demo | worker | topics | replay | ingest | erase | tail | board | backtest | customers | status | explain | recover | doctor``."""
 
 from collections.abc import Callable
 from enum import StrEnum
@@ -258,6 +258,71 @@ def backtest(
         return history.run(settings, path, policies, as_json=as_json)
 
     _with_settings(start)
+
+
+@app.command()
+def customers(
+    paths: Annotated[
+        list[Path], typer.Argument(help="Files or folders of orders: CSV, JSON, Parquet, Excel, also zipped.")
+    ],
+    mapping: Annotated[
+        str | None,
+        typer.Option(help="A TOML file, or a built-in mapping (without: the one that the header fits)."),
+    ] = None,
+    column: Annotated[
+        list[str],
+        typer.Option(
+            help="A field and the column that has it, such as customer_id=Client; also occurred_at, revenue, order_id, kind, campaign_id."
+        ),
+    ] = [],  # noqa: B006 - typer copies it
+    frame: Annotated[
+        list[str],
+        typer.Option(help="How files are written, where it is not found: key=value, such as decimal=,."),
+    ] = [],  # noqa: B006
+    spend: Annotated[
+        list[Path],
+        typer.Option(help="A file or folder of spend by campaign and day, or reports of an ad platform."),
+    ] = [],  # noqa: B006
+    spend_mapping: Annotated[str | None, typer.Option(help="The same as --mapping, for the spend.")] = None,
+    spend_column: Annotated[
+        list[str],
+        typer.Option(help="The same as --column, for campaign_id, day, spend and currency of the spend."),
+    ] = [],  # noqa: B006
+    by: Annotated[
+        str, typer.Option(help="What cohorts are by: month, campaign, or month,campaign.")
+    ] = "month",
+    until: Annotated[
+        str | None,
+        typer.Option(
+            help="The first day of which orders are not complete; without: the day after the last record."
+        ),
+    ] = None,
+    horizon: Annotated[
+        float, typer.Option(help="Months that the expected lifetime value reaches ahead.")
+    ] = 12.0,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same intervals.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Say what customers are worth, from files of orders: cohorts, retention, lifetime value, what they cost."""
+    from streams.customers.run import run  # noqa: PLC0415
+
+    _with_settings(
+        lambda settings: run(
+            settings,
+            paths,
+            mapping,
+            columns=column,
+            frame=frame,
+            spend=spend,
+            spend_mapping=spend_mapping,
+            spend_columns=spend_column,
+            by=by,
+            until=until,
+            horizon=horizon,
+            seed=seed,
+            as_json=as_json,
+        )
+    )
 
 
 @app.command()

@@ -1,6 +1,6 @@
 """Calendar months of a zone, as integers: year · 12 + month − 1."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -31,4 +31,14 @@ def month_name(month: int) -> str:
 def month_start(month: int, zone: ZoneInfo) -> int:
     """The instant at which a month begins, epoch milliseconds."""
     local = datetime(month // 12, month % 12 + 1, 1, tzinfo=zone)
+    return to_millis(local.astimezone(UTC))
+
+
+def day_start(day: date, zone: ZoneInfo) -> int:
+    """The instant at which a day begins, epoch milliseconds.
+
+    >>> day_start(date(1970, 1, 1), ZoneInfo("Europe/Paris"))
+    -3600000
+    """
+    local = datetime(day.year, day.month, day.day, tzinfo=zone)
     return to_millis(local.astimezone(UTC))

@@ -83,7 +83,7 @@ class ValueForecast:
     Attributes:
         purchases: expected of each customer.
         values: expected margin of each customer, in currency units.
-        group_expected: the same, added up by group.
+        group_expected: the same, added up by group; the last is all groups together.
         group_low: the lower end of the interval of the sum of each group.
         group_high: the upper end.
     """
@@ -107,6 +107,7 @@ class ValueModel:
         self,
         repeats: RepeatBuying,
         groups: Counts,
+        size: int,
         weeks: float,
         rng: np.random.Generator,
         *,
@@ -118,7 +119,8 @@ class ValueModel:
 
         Args:
             repeats: the summary of all customers.
-            groups: of each customer the number of the group, from 0 without gaps.
+            groups: of each customer the number of the group, from 0.
+            size: how many groups there are; one may be empty.
             weeks: how long.
             rng: where randomness comes from; the same gives the same interval.
             coverage: how often the interval is to hold what comes.
@@ -127,10 +129,9 @@ class ValueModel:
         """
         buying, mean = repeats.buying, repeats.mean_spend
         paid = np.where(mean > 0, buying.frequency, 0)
-        size = int(groups.max()) + 1 if len(groups) else 0
         purchases = self.purchasing.model.expected_purchases(buying, weeks)
         values = purchases * self.spending.model.expected_spend(paid, mean) * self.margin_ratio
-        sums = np.empty((draws, size))
+        sums = np.empty((draws, size + 1))
         both = zip(
             self.purchasing.estimate.draws(rng, draws),
             self.spending.estimate.draws(rng, draws),
@@ -139,11 +140,12 @@ class ValueModel:
         for number, (of_purchases, of_spending) in enumerate(both):
             wanted = purchasing.model_of(of_purchases).simulated_purchases(buying, weeks, rng)
             spent = spending.model_of(of_spending).simulated_spend(paid, mean, wanted, rng)
-            sums[number] = np.bincount(groups, spent * self.margin_ratio, size)
+            sums[number, :size] = np.bincount(groups, spent * self.margin_ratio, size)
+            sums[number, size] = sums[number, :size].sum()
             progress(number + 1)
         tail = (1 - coverage) / 2
         low, high = np.quantile(sums, [tail, 1 - tail], axis=0)
-        expected: Floats = np.bincount(groups, values, size).astype(np.float64)
+        expected: Floats = np.append(np.bincount(groups, values, size), values.sum()).astype(np.float64)
         return ValueForecast(purchases, values, expected, low, high)
 
 

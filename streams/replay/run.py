@@ -76,7 +76,7 @@ def run(
             _say(console, found(conversion))
             if rejects is not None:
                 _write_rejects(rejects, engine)
-            lint(engine, settings, console, strict=strict, print_only=print_only)
+            _lint(engine, settings, console, strict=strict, print_only=print_only)
             records = engine.records(limit)
             if print_only:
                 _print(records)
@@ -124,7 +124,7 @@ def frame_of(said: Iterable[str]) -> Frame:
         raise RoistreamError(f"--frame: {error}; write key=value with one of {known}.") from error
 
 
-def lint(engine: Engine, settings: Settings, console: Console, *, strict: bool, print_only: bool) -> None:
+def _lint(engine: Engine, settings: Settings, console: Console, *, strict: bool, print_only: bool) -> None:
     """Print what is wrong with the records as a whole.
 
     Args:

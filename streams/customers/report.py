@@ -1,0 +1,388 @@
+"""What ``roistream customers`` says: one structure, for people as tables and for programs as JSON."""
+
+from collections.abc import Callable, Iterable, Sequence
+from zoneinfo import ZoneInfo
+
+import msgspec
+import numpy as np
+
+from metrics.customers.cohorts import (
+    CustomerCohort,
+    CustomerMonth,
+    Naming,
+    Spend,
+    all_together,
+    cohort_name,
+    spend_by_cohort,
+)
+from metrics.customers.cohorts import cohorts as cohorts_of
+from metrics.customers.cohorts import months as months_of
+from metrics.customers.fitting import FitError
+from metrics.customers.histories import CustomerBase, CustomerHistory, MoneyChange
+from metrics.customers.lifetime_value import DAYS_OF_A_WEEK, ValueModel, fitted, margin_ratio, repeat_buying
+from metrics.values.errors import RoistreamError
+from metrics.values.money import MICROS
+from metrics.values.time import format_instant
+
+_WEEKS_OF_A_MONTH = 365.25 / 12 / DAYS_OF_A_WEEK
+_DECIMALS = 6
+#: How often an interval is to hold what comes.
+COVERAGE = 0.8
+
+
+class Expectation(msgspec.Struct, frozen=True):
+    """Margin of the months that come, per customer of a cohort, in currency units, and the lifetime value with it.
+
+    Attributes:
+        to_come: expected margin of the horizon.
+        clv: margin so far and ``to_come``.
+        clv_low: lower end of the interval of ``clv``.
+        clv_high: upper end.
+        clv_to_cac: ``clv`` / CAC; None where the spend is unknown or 0.
+        clv_to_cac_low: the same of ``clv_low``.
+        clv_to_cac_high: the same of ``clv_high``.
+    """
+
+    to_come: float
+    clv: float
+    clv_low: float
+    clv_high: float
+    clv_to_cac: float | None
+    clv_to_cac_low: float | None
+    clv_to_cac_high: float | None
+
+
+class CohortRow(msgspec.Struct, frozen=True):
+    """One cohort; docs/customers.md has every figure."""
+
+    cohort: str
+    customers: int
+    repeat_rate: float | None
+    orders: int
+    average_basket: float | None
+    revenue_micros: int
+    refunds_micros: int
+    cost_of_goods_micros: int
+    margin_micros: int
+    clv_historic: float | None
+    retention: list[float | None]
+    active: list[int]
+    eligible: list[int]
+    margin_by_month_micros: list[int]
+    spend_micros: int | None
+    cac: float | None
+    clv_to_cac: float | None
+    payback_months: int | None
+    expected: Expectation | None
+
+
+class MonthRow(msgspec.Struct, frozen=True):
+    """One calendar month."""
+
+    month: str
+    customers: int
+    new_customers: int
+    orders: int
+    revenue_micros: int
+    refunds_micros: int
+    arpu: float | None
+    average_basket: float | None
+    retention_rate: float | None
+    retention_rate_period: float | None
+    churn_rate: float | None
+
+
+class FittedModel(msgspec.Struct, frozen=True):
+    """The models behind the expectations; times in weeks, money in currency units.
+
+    Attributes:
+        r: of BG/NBD, with ``alpha``, ``a`` and ``b``.
+        p: of gamma-gamma, with ``q`` and ``v``.
+        margin_ratio: the share of revenue that is kept as margin.
+        coverage: how often the intervals are to hold what comes.
+        horizon_months: how far ahead.
+        draws: of the simulation of the intervals.
+        seed: of its randomness.
+    """
+
+    r: float
+    alpha: float
+    a: float
+    b: float
+    p: float
+    q: float
+    v: float
+    margin_ratio: float
+    coverage: float
+    horizon_months: float
+    draws: int
+    seed: int
+
+
+class LeftOut(msgspec.Struct, frozen=True):
+    """What is in no cohort, in micros and counts.
+
+    Attributes:
+        known_before: customers whose first order says that they are no new ones.
+        known_before_margin_micros: their margin.
+        of_nobody_margin_micros: orders and refunds that name nobody.
+        without_order_margin_micros: refunds of customers without an order here.
+        spend_without_customers_micros: spend of cohorts that acquired nobody; None without spend.
+        duplicates: records that were there before.
+        edits: later versions of an order, which replaced the earlier.
+        conflicts: orders under an id that is another customer's.
+        waiting: cancellations of orders that are not here.
+        refused: records that a worker would refuse, too.
+    """
+
+    known_before: int
+    known_before_margin_micros: int
+    of_nobody_margin_micros: int
+    without_order_margin_micros: int
+    spend_without_customers_micros: int | None
+    duplicates: int
+    edits: int
+    conflicts: int
+    waiting: int
+    refused: int
+
+
+class CustomerReport(msgspec.Struct, frozen=True):
+    """Everything that is said.
+
+    Attributes:
+        until: up to when the orders are complete, exclusive.
+        whole: all cohorts as one.
+        model: None where none could be fitted; ``model_missing`` says why.
+    """
+
+    currency: str
+    timezone: str
+    until: str
+    by: str
+    whole: CohortRow
+    cohorts: list[CohortRow]
+    months: list[MonthRow]
+    left_out: LeftOut
+    model: FittedModel | None
+    model_missing: str | None
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """What is asked for.
+
+    Attributes:
+        by: the name of what cohorts are by.
+        naming: the same as a function.
+        zone: whose calendar.
+        until: exclusive, epoch milliseconds.
+        horizon_months: how far ahead expectations reach.
+        seed: of the simulation.
+        draws: of the simulation.
+    """
+
+    by: str
+    naming: Naming
+    zone: ZoneInfo
+    until: int
+    horizon_months: float
+    seed: int
+    draws: int
+
+
+def report(
+    base: CustomerBase,
+    currency: str,
+    refused: int,
+    spend: Sequence[Spend] | None,
+    asked: Asked,
+    say: Callable[[str], None],
+) -> CustomerReport:
+    """The figures of all customers.
+
+    Args:
+        base: the customers.
+        currency: of all money.
+        refused: records that were not taken in.
+        spend: None where none is known.
+        asked: what is asked for.
+        say: hears a sentence now and then.
+
+    Raises:
+        RoistreamError: where nobody was acquired before ``until``.
+    """
+    customers = [history for history in base.customers if history.first.at < asked.until]
+    split = _cohorts(customers, asked.naming, spend, asked)
+    if not split:
+        raise RoistreamError(
+            f"No customer was acquired before {format_instant(asked.until)}: the orders name nobody, or only customers known before."
+        )
+    (whole,) = _cohorts(customers, all_together, spend, asked)
+    model, expected = _expectations(customers, split, whole, asked, say)
+    *rows, all_of_them = [_row(cohort, each) for cohort, each in zip((*split, whole), expected, strict=True)]
+    without = None
+    if spend is not None:
+        names = {cohort.name for cohort in split}
+        by_cohort = spend_by_cohort(spend, asked.naming, asked.zone, asked.until)
+        without = sum(micros for name, micros in by_cohort.items() if name not in names)
+    left_out = LeftOut(
+        len(base.known_before),
+        _margin(change for history in base.known_before for change in history.money),
+        _margin(base.of_nobody),
+        _margin(base.without_order),
+        without,
+        base.duplicates,
+        base.edits,
+        base.conflicts,
+        base.waiting,
+        refused,
+    )
+    return CustomerReport(
+        currency,
+        asked.zone.key,
+        format_instant(asked.until),
+        asked.by,
+        all_of_them,
+        rows,
+        [_month_row(month) for month in months_of(customers, asked.zone, asked.until)],
+        left_out,
+        None if isinstance(model, str) else model,
+        model if isinstance(model, str) else None,
+    )
+
+
+def _margin(money: Iterable[MoneyChange]) -> int:
+    return sum(change.margin for change in money)
+
+
+def _cohorts(
+    customers: Sequence[CustomerHistory], naming: Naming, spend: Sequence[Spend] | None, asked: Asked
+) -> list[CustomerCohort]:
+    by_cohort = None if spend is None else spend_by_cohort(spend, naming, asked.zone, asked.until)
+    return cohorts_of(customers, naming, asked.zone, asked.until, by_cohort)
+
+
+def _expectations(
+    customers: Sequence[CustomerHistory],
+    split: Sequence[CustomerCohort],
+    whole: CustomerCohort,
+    asked: Asked,
+    say: Callable[[str], None],
+) -> tuple[FittedModel | str, list[Expectation | None]]:
+    """The model or why there is none, and what each cohort is expected to bring; the last is that of all together."""
+    buyers = [history for history in customers if any(order.at < asked.until for order in history.purchases)]
+    nothing: list[Expectation | None] = [None] * (len(split) + 1)
+    kept = margin_ratio(change for history in buyers for change in history.money if change.at < asked.until)
+    if kept is None or kept <= 0:
+        return "Customers have brought no margin, so none can be expected.", nothing
+    numbers = {cohort.name: number for number, cohort in enumerate(split)}
+    groups = np.array(
+        [numbers[cohort_name(history, asked.naming, asked.zone)] for history in buyers], np.int64
+    )
+    repeats = repeat_buying(buyers, asked.zone, asked.until)
+    try:
+        say("fitting the models")
+        model = fitted(repeats, kept)
+    except FitError as error:
+        return str(error), nothing
+    forecast = model.forecast(
+        repeats,
+        groups,
+        len(split),
+        asked.horizon_months * _WEEKS_OF_A_MONTH,
+        np.random.default_rng(asked.seed),
+        coverage=COVERAGE,
+        draws=asked.draws,
+        progress=lambda done: say(f"simulated {done:,} of {asked.draws:,} futures"),
+    )
+    expected = [
+        _expectation(cohort, *sums)
+        for cohort, *sums in zip(
+            (*split, whole),
+            forecast.group_expected.tolist(),
+            forecast.group_low.tolist(),
+            forecast.group_high.tolist(),
+            strict=True,
+        )
+    ]
+    return _fitted_model(model, asked), [*expected]
+
+
+def _expectation(cohort: CustomerCohort, expected: float, low: float, high: float) -> Expectation:
+    """Of sums in currency units; what is known so far is added to each."""
+
+    def per_customer(to_come: float) -> float:
+        return round((cohort.margin / MICROS + to_come) / cohort.customers, _DECIMALS)
+
+    def to_cac(to_come: float) -> float | None:
+        if not cohort.spend:
+            return None
+        return round((cohort.margin / MICROS + to_come) / (cohort.spend / MICROS), _DECIMALS)
+
+    return Expectation(
+        round(expected / cohort.customers, _DECIMALS),
+        per_customer(expected),
+        per_customer(low),
+        per_customer(high),
+        to_cac(expected),
+        to_cac(low),
+        to_cac(high),
+    )
+
+
+def _fitted_model(model: ValueModel, asked: Asked) -> FittedModel:
+    buying, spending = model.purchasing.model, model.spending.model
+    return FittedModel(
+        buying.r,
+        buying.alpha,
+        buying.a,
+        buying.b,
+        spending.p,
+        spending.q,
+        spending.v,
+        model.margin_ratio,
+        COVERAGE,
+        asked.horizon_months,
+        asked.draws,
+        asked.seed,
+    )
+
+
+def _row(cohort: CustomerCohort, expected: Expectation | None) -> CohortRow:
+    return CohortRow(
+        cohort.name,
+        cohort.customers,
+        cohort.repeat_rate,
+        cohort.orders,
+        cohort.average_basket,
+        cohort.revenue,
+        cohort.refunds,
+        cohort.cost_of_goods,
+        cohort.margin,
+        cohort.clv_historic,
+        cohort.retention,
+        cohort.active,
+        cohort.eligible,
+        cohort.margin_by_month,
+        cohort.spend,
+        cohort.cac,
+        cohort.clv_to_cac,
+        cohort.payback_months,
+        expected,
+    )
+
+
+def _month_row(month: CustomerMonth) -> MonthRow:
+    return MonthRow(
+        month.name,
+        month.customers,
+        month.new,
+        month.orders,
+        month.revenue,
+        month.refunds,
+        month.arpu,
+        month.average_basket,
+        month.retention_rate,
+        month.retention_rate_period,
+        month.churn_rate,
+    )

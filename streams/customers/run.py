@@ -1,0 +1,268 @@
+"""``roistream customers``: files in, tables or JSON out. The only place of this room that prints."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from datetime import date, timedelta
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from metrics.customers.calendar import day_start, local_time
+from metrics.customers.cohorts import Naming, by_campaign, by_month, by_month_and_campaign
+from metrics.values.errors import RoistreamError
+from metrics.values.money import MICROS
+from streams.customers.plain_columns import plain_orders, plain_spend
+from streams.customers.reading import Files, ReadOrders, read_orders, read_spend
+from streams.customers.report import Asked, CohortRow, CustomerReport, report
+from streams.replay.run import EXIT_DONE, EXIT_UNMAPPED, reading_progress
+from streams.settings import Settings
+
+NAMINGS: dict[str, Naming] = {
+    "month": by_month,
+    "campaign": by_campaign,
+    "month,campaign": by_month_and_campaign,
+}
+_SHOWN_MONTHS = 13
+#: Names of cohorts up to this length are not broken.
+_SHORT_NAME = 20
+#: Amounts from here on are shown in whole units; --json has all digits.
+_WHOLE_FROM = 1_000
+
+
+def run(
+    settings: Settings,
+    paths: Sequence[Path],
+    mapping: str | None = None,
+    *,
+    columns: Sequence[str] = (),
+    frame: Sequence[str] = (),
+    spend: Sequence[Path] = (),
+    spend_mapping: str | None = None,
+    spend_columns: Sequence[str] = (),
+    by: str = "month",
+    until: str | None = None,
+    horizon: float = 12.0,
+    seed: int = 1,
+    draws: int = 1_000,
+    as_json: bool = False,
+) -> int:
+    """Read orders, and say what their customers are worth.
+
+    Args:
+        settings: time zone and reporting currency; no broker is asked.
+        paths: files or folders of orders.
+        mapping: a TOML file or the name of a built-in mapping; None: what fits the header, or the fields' own names.
+        columns: ``field=column``, for files of plain columns.
+        frame: ``key=value`` of how the files of orders are written.
+        spend: files or folders of spend.
+        spend_mapping: as ``mapping``.
+        spend_columns: as ``columns``.
+        by: ``month``, ``campaign`` or ``month,campaign``.
+        until: the first day of which orders are not complete; None: the day after the last record.
+        horizon: months that expectations reach ahead.
+        seed: of the simulation of intervals; the same gives the same.
+        draws: of that simulation.
+        as_json: print one JSON object.
+
+    Returns:
+        0, or 1 where rows or records could not be taken in.
+
+    Raises:
+        RoistreamError: where no figure can be given; the text says what to do.
+    """
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    zone = settings.zone
+    naming, ends = _checked(by, until, horizon)
+    orders = Files(
+        paths, mapping, plain_orders(columns, zone.key, settings.reporting_currency), bool(columns), frame
+    )
+    with reading_progress(console) as say:
+        read = read_orders(settings, orders, console, say)
+        money = None
+        if spend:
+            plain = plain_spend(spend_columns, zone.key, read.currency)
+            files = Files(spend, spend_mapping, plain, bool(spend_columns))
+            money = read_spend(settings, files, read.currency, console, say)
+        after = ends or local_time(read.latest, zone).date() + timedelta(days=1)
+        asked = Asked(by, naming, zone, day_start(after, zone), horizon, seed, draws)
+        found = report(read.base, read.currency, read.refused, money, asked, say)
+    if as_json:
+        sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
+    else:
+        show(found, Console(highlight=False))
+    for line in doubts(found, read):
+        console.print(line, markup=False)
+    return EXIT_UNMAPPED if read.has_failures or read.refused else EXIT_DONE
+
+
+def _checked(by: str, until: str | None, horizon: float) -> tuple[Naming, date | None]:
+    if by not in NAMINGS:
+        raise RoistreamError(f"--by {by} is not known; write one of {', '.join(NAMINGS)}.")
+    if not 0 < horizon <= 120:
+        raise RoistreamError("--horizon is a number of months above 0, at most 120.")
+    try:
+        return NAMINGS[by], None if until is None else date.fromisoformat(until)
+    except ValueError as error:
+        raise RoistreamError(f"--until {until} is no day; write it like 2026-07-01.") from error
+
+
+def show(found: CustomerReport, console: Console) -> None:
+    """Cohorts, costs, retention and months as tables, and what the models say."""
+    tables = {f"Customers by {found.by} of acquisition, in {found.currency}": _cohort_table(found)}
+    if found.whole.spend_micros is not None:
+        tables[f"What they cost, in {found.currency}"] = _cost_table(found)
+    if found.months:
+        tables["Retention: percent of a cohort who ordered so many months after the acquisition"] = (
+            _retention_table(found)
+        )
+        tables["Calendar months"] = _month_table(found)
+    for title, table in tables.items():
+        console.print(title, style="bold", markup=False)
+        console.print(table)
+        console.print()
+    for line in _sentences(found):
+        console.print(line, markup=False)
+
+
+def _cohort_table(found: CustomerReport) -> Table:
+    names = ["cohort", "customers", "repeat", "orders", "basket", "CLV so far"]
+    names += ["expected", "low", "high"] if found.model is not None else []
+    table = _table(names, found)
+    for row in _rows(found):
+        each = row.expected
+        cells = [
+            f"{row.customers:,}",
+            _percent(row.repeat_rate),
+            f"{row.orders:,}",
+            _amount(row.average_basket),
+            _amount(row.clv_historic),
+        ]
+        if each is not None:
+            cells += [_amount(value) for value in (each.clv, each.clv_low, each.clv_high)]
+        table.add_row(_escaped(row.cohort), *cells)
+    return table
+
+
+def _cost_table(found: CustomerReport) -> Table:
+    names = ["cohort", "spend", "CAC", "paid back", "CLV : CAC"]
+    names += ["expected", "low", "high"] if found.model is not None else []
+    table = _table(names, found)
+    for row in _rows(found):
+        each = row.expected
+        spend = None if row.spend_micros is None else row.spend_micros / MICROS
+        cells = [_amount(spend), _amount(row.cac), _paid_back(row), _amount(row.clv_to_cac)]
+        if each is not None:
+            cells += [
+                _amount(value) for value in (each.clv_to_cac, each.clv_to_cac_low, each.clv_to_cac_high)
+            ]
+        table.add_row(_escaped(row.cohort), *cells)
+    return table
+
+
+def _rows(found: CustomerReport) -> list[CohortRow]:
+    return [*found.cohorts, found.whole]
+
+
+def _retention_table(found: CustomerReport) -> Table:
+    longest = min(max(len(row.retention) for row in found.cohorts), _SHOWN_MONTHS)
+    table = _table(["cohort", *(str(month) for month in range(longest))], found)
+    for row in _rows(found):
+        shown = row.retention[:_SHOWN_MONTHS]
+        table.add_row(
+            _escaped(row.cohort), *("–" if value is None else f"{100 * value:.0f}" for value in shown)
+        )
+    return table
+
+
+def _month_table(found: CustomerReport) -> Table:
+    names = ["month", "customers", "new", "orders", "ARPU", "basket", "retention", "of all seen", "churn"]
+    table = _table(names, found)
+    for row in found.months:
+        table.add_row(
+            row.month,
+            f"{row.customers:,}",
+            f"{row.new_customers:,}",
+            f"{row.orders:,}",
+            _amount(row.arpu),
+            _amount(row.average_basket),
+            _percent(row.retention_rate),
+            _percent(row.retention_rate_period),
+            _percent(row.churn_rate),
+        )
+    return table
+
+
+def _table(names: Sequence[str], found: CustomerReport) -> Table:
+    """A table without lines, so that a year of months has room on a narrow terminal."""
+    table = Table(box=None, pad_edge=False)
+    is_short = max(len(row.cohort) for row in found.cohorts) <= _SHORT_NAME
+    table.add_column(names[0], overflow="fold", no_wrap=is_short)
+    for name in names[1:]:
+        table.add_column(name, justify="right", overflow="fold")
+    return table
+
+
+def _sentences(found: CustomerReport) -> Iterator[str]:
+    yield f"Orders before {found.until}; months are shown when they are over."
+    if max((len(row.retention) for row in found.cohorts), default=0) > _SHOWN_MONTHS:
+        yield f"Months after the {_SHOWN_MONTHS - 1}th are in --json."
+    if found.model is None:
+        yield f"No expected lifetime value: {found.model_missing}"
+        return
+    model = found.model
+    yield (
+        f"Expected: what came so far and the next {model.horizon_months:g} months, with {model.coverage:.0%} intervals of {model.draws:,} simulated futures; BG/NBD r {model.r:.3f}, α {model.alpha:.3f}, a {model.a:.3f}, b {model.b:.3f} (weeks), gamma-gamma p {model.p:.2f}, "
+        f"q {model.q:.2f}, v {model.v:.2f}; {model.margin_ratio:.1%} of revenue kept. docs/customers.md says what these take for granted."
+    )
+
+
+def doubts(found: CustomerReport, read: ReadOrders) -> Iterator[str]:
+    """What is in no cohort, and what may not be what it seems."""
+    left = found.left_out
+    if left.known_before:
+        yield (
+            f"{left.known_before:,} customers were known before their first order here, and are in no cohort: margin "
+            f"{_amount(left.known_before_margin_micros / MICROS)}."
+        )
+    for micros, what in (
+        (left.of_nobody_margin_micros, "Orders and refunds that name nobody"),
+        (left.without_order_margin_micros, "Refunds of customers without an order here"),
+        (left.spend_without_customers_micros, "Spend of cohorts without a customer"),
+    ):
+        if micros:
+            yield f"{what}: {_amount(micros / MICROS)} {found.currency}, in no cohort."
+    if left.edits:
+        yield (
+            f"{left.edits:,} orders were given again with another amount, which counts from then on. If rows are lines of orders, add them "
+            "up with a mapping (docs/replay.md)."
+        )
+    for count, what in (
+        (left.duplicates, "records were there before and count once"),
+        (left.conflicts, "orders have the id of another customer's order and are left out"),
+        (left.waiting, "cancellations are of orders that are not here"),
+        (left.refused, f"records are refused; the first: {read.refusal}"),
+    ):
+        if count:
+            yield f"{count:,} {what}."
+
+
+def _amount(value: float | None) -> str:
+    if value is None:
+        return "–"
+    return f"{value:,.2f}" if abs(value) < _WHOLE_FROM else f"{value:,.0f}"
+
+
+def _escaped(name: str) -> str:
+    return name.replace("[", r"\[")
+
+
+def _percent(ratio: float | None) -> str:
+    return "–" if ratio is None else f"{ratio:.1%}"
+
+
+def _paid_back(row: CohortRow) -> str:
+    if row.spend_micros is None:
+        return "–"
+    return "not yet" if row.payback_months is None else f"month {row.payback_months}"
