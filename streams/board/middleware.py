@@ -28,7 +28,11 @@ _NEVER = 1 << 62
 #: Reading these needs no token (D52), like the worker's /metrics, which shows the same figures.
 _FIGURES = ("/api/board", "/api/campaigns")
 #: What needs more than looking, by method and path.
-_NEEDED: dict[tuple[str, str], Role] = {("POST", "/api/decisions"): "decide", ("POST", "/alerts"): "decide"}
+_NEEDED: dict[tuple[str, str], Role] = {
+    ("POST", "/api/decisions"): "decide",
+    ("POST", "/api/undo"): "decide",
+    ("POST", "/alerts"): "decide",
+}
 #: Asked by whoever starts and watches processes, under any name.
 _PROBES = ("/healthz", "/readyz", "/metrics")
 

@@ -53,6 +53,14 @@ class DecisionRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     until: Instant | None = None
 
 
+class UndoRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``POST /api/undo``: takes back ``decision_id``, which must be the last decision on the campaign."""
+
+    campaign_id: Identifier
+    decision_id: Identifier
+    reason: Annotated[str, msgspec.Meta(max_length=MAX_REASON_LENGTH)]
+
+
 class SimulationRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``POST /api/simulate``: a preset of policies by name; None: the policies as they are configured."""
 

@@ -8,6 +8,8 @@ import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
 from typing import Any, get_args
 
 import msgspec
@@ -41,6 +43,7 @@ from streams.board.request_models import (
     DecisionRequest,
     LoginRequest,
     SimulationRequest,
+    UndoRequest,
     Webhook,
     decision_of,
     notes_of,
@@ -49,6 +52,7 @@ from streams.board.request_models import (
 )
 from streams.board.simulation import Simulator
 from streams.board.sse import EventStream
+from streams.board.undo import NoUndo, Undo, undo_id, undo_of
 from streams.sinks.worker_watch import FiguresHealth, WorkerWatch
 
 MAX_BODY_BYTES = 1024 * 1024
@@ -105,6 +109,7 @@ class BoardRoutes:
             web.get("/api/trail", self._get_trail),
             web.get("/api/events", self._get_events),
             web.post("/api/decisions", self._post_decision),
+            web.post("/api/undo", self._post_undo),
             web.post("/api/simulate", self._post_simulate),
             web.post("/alerts", self._post_alerts),
         ]
@@ -202,6 +207,7 @@ class BoardRoutes:
                 "readings": readings,
                 "by_model": by_model,
                 "trail": entries,
+                "undo": self._undo(campaign_id) if is_known else None,
             }
         )
 
@@ -248,6 +254,38 @@ class BoardRoutes:
         # One at a time: of two decisions of one id the second is compared with what became of the first.
         async with self._deciding:
             return await self._record(decision)
+
+    async def _post_undo(self, request: web.Request) -> web.Response:
+        """Take back the last decision on a campaign by a decision that restores what was before it."""
+        asked = read(UndoRequest, await request.read())
+        if asked.campaign_id not in self.cards.cards:
+            return refusal(404, f"There is no campaign {asked.campaign_id!r} on the board.")
+        new_id = undo_id(asked.decision_id)
+        async with self._deciding:
+            known = self._sent.get(new_id) or self.audit_trail.decision(new_id)
+            if known is not None and known.by == request[WHO]:
+                return answer({"decision_id": new_id, "campaign_id": asked.campaign_id}, 202)
+            found = self._undo(asked.campaign_id)
+            if isinstance(found, NoUndo):
+                return refusal(409, found.refused)
+            if found is None or found.decision_id != asked.decision_id:
+                return refusal(
+                    409, "Another decision was taken since you looked; nothing was sent. Look again."
+                )
+            return await self._record(
+                decision_of(_taking_back(asked, found, new_id), request[WHO], self.now_ms(), new_id)
+            )
+
+    def _undo(self, campaign_id: str) -> Undo | NoUndo | None:
+        """What would take back the last decision on a campaign; None where it has no card."""
+        card = self.cards.cards.get(campaign_id)
+        if card is None:
+            return None
+        on_its_way = (each for each in reversed(self._sent.values()) if each.campaign_id == campaign_id)
+        last = next(on_its_way, None)
+        if last is not None and self.audit_trail.decision(last.decision_id) is None:
+            return NoUndo("The last decision is on its way to the controller; look again in a moment.")
+        return undo_of(card, self.audit_trail.newest(campaign_id, _MAX_ENTRIES), self.now_ms())
 
     async def _record(self, decision: BudgetDecision) -> web.Response:
         now = self.now_ms()
@@ -354,6 +392,19 @@ def _why_stale(asked: DecisionRequest, card: BoardCard) -> str | None:
     if asked.action_id not in {None, card.proposal.action_id}:
         return "The proposal has changed since you looked; nothing was sent. Look again."
     return None
+
+
+def _taking_back(asked: UndoRequest, undo: Undo, new_id: str) -> DecisionRequest:
+    budget = None if undo.budget is None else Decimal(str(undo.budget))
+    return DecisionRequest(
+        campaign_id=asked.campaign_id,
+        verb="move" if budget is None else "set_budget",
+        reason=asked.reason,
+        column=undo.column,
+        budget=budget,
+        decision_id=new_id,
+        until=None if undo.until is None else datetime.fromisoformat(undo.until),
+    )
 
 
 def _words(decision: BudgetDecision) -> BudgetDecision:

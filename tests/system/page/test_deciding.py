@@ -1,12 +1,18 @@
 """The page in a real browser: logging in and deciding, by mouse and keyboard."""
 
+import time
+
 import msgspec
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from metrics.budget.records import BudgetDecision
+from metrics.values.time import format_instant
+from streams import topics
 from streams.embedded.child_process import free_ports
 from tests.support import board_seeding as seeding
-from tests.system.page.acting import TOKEN, card, column, decided, give_reason, start_board
+from tests.system.page.acting import PHONE, TOKEN, ask, card, column, decided, give_reason, start_board
+from tests.system.page.test_seeing import produce
 
 # --- login ------------------------------------------------------------------------------------------
 
@@ -205,3 +211,44 @@ def test_under_observe_the_card_and_the_dialog_say_that_nothing_is_done(opened):
     expect(card(page, "Webinar")).to_contain_text("Would do (observe): Pause.")
     card(page, "Webinar").get_by_role("button", name="Approve").click()
     expect(page.get_by_role("dialog")).to_contain_text("no ad platform is told to obey it")
+
+
+@pytest.mark.parametrize("language", ["en-GB", "fr-FR"])
+@pytest.mark.parametrize("viewport", [{"width": 1440, "height": 900}, PHONE], ids=["wide", "narrow"])
+def test_the_last_decision_is_taken_back_from_the_details(opened, settings, language, viewport, tmp_path):
+    campaign_id = f"undo-{language[:2]}-{viewport['width']}"
+    said_at = int(time.time() * 1_000)
+    pause = BudgetDecision(
+        decision_id=f"d-{campaign_id}", campaign_id=campaign_id, verb="pause", by="Ben", reason="too dear",
+        occurred_at=said_at,
+    )  # fmt: skip
+    action = msgspec.structs.replace(
+        seeding.proposal(campaign_id, f"a-{campaign_id}", "enforce"), rule="operator:pause", reason="too dear",
+        evidence={"column": "scale"}, decided_at=format_instant(said_at + 1),
+    )  # fmt: skip
+    produce(settings, topics.BUDGET_DECISIONS, pause, campaign_id)
+    produce(settings, topics.BUDGET_ACTIONS, action, campaign_id)
+    address = f"http://127.0.0.1:{settings.board_port}/api/campaigns/{campaign_id}"
+    cards = [seeding.card(campaign_id, name="Spring", column="hold")]
+    page = opened(cards, place="/", locale=language, viewport=viewport)
+    deadline = time.monotonic() + 30
+    while ask(address)["undo"].get("column") != "scale":
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    page.goto(f"/campaigns/{campaign_id}")
+    words = {
+        "en": ("Undo …", "Ben decided: Pause. The campaign moves back to scale."),
+        "fr": ("Revenir en arrière …", "Décision de Ben :"),
+    }
+    button, explained = words[language[:2]]
+    page.get_by_role("button", name=button).click()
+    expect(page.get_by_role("dialog")).to_contain_text(explained)
+    page.screenshot(path=tmp_path / f"{campaign_id}.png")
+    page.locator("#decision input[name=reason]").fill("was wrong")
+    page.locator("#decision .primary").click()
+    expect(page.locator("#decision")).to_be_hidden()
+    deadline = time.monotonic() + 30
+    while (said := ask(address)["trail"][0]["record"]).get("column") != "scale":
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert (said["verb"], said["by"], said["reason"]) == ("move", "Ana", "was wrong")

@@ -2,13 +2,14 @@
 
 import { api } from "./api.js";
 import { announce, byId, h, setHidden } from "./dom.js";
-import { action, columnName, consequence, decision as words, money, parsedAmount } from "./format.js";
+import { action, amount, columnName, consequence, decision as words, money, parsedAmount, time } from "./format.js";
 import { locale, t } from "./i18n.js";
 import { COLUMNS, nameOf } from "./store.js";
 
 const TITLES = {
   move: t("Move {name}"), approve: t("Approve for {name}"), reject: t("Reject for {name}"),
   pause: t("Pause {name}"), resume: t("Resume {name}"), set_budget: t("Set the budget of {name}"),
+  undo: t("Take back the last decision on {name}"),
 };
 const CONSEQUENCES = {
   move: t("In test and scale ad platforms are told to run it, in every other column to stop it."),
@@ -43,6 +44,11 @@ export function decide(store, view, id, begun) {
   const decisionId = newId();
   form.onsubmit = async (event) => {
     event.preventDefault();
+    if (begun.verb === "undo") {
+      const asked = { campaign_id: id, decision_id: begun.undo.decision_id, reason: form.elements.reason.value.trim() };
+      await send(store, view, dialog, asked, nameOf(card), () => api.undo(asked), t("Take back: {text}", { text: words(begun.said) }));
+      return;
+    }
     const decision = { decision_id: decisionId, campaign_id: id, verb: begun.verb, reason: form.elements.reason.value.trim() };
     if (begun.verb === "move") decision.column = form.elements.column.value;
     if (begun.verb === "set_budget") {
@@ -54,7 +60,7 @@ export function decide(store, view, id, begun) {
     }
     if (isHold(form, begun) && form.elements.until.value) decision.until = new Date(form.elements.until.value).toISOString();
     if (proposal && ["approve", "reject"].includes(begun.verb)) decision.action_id = proposal.action_id;
-    await send(store, view, dialog, decision, nameOf(card));
+    await send(store, view, dialog, decision, nameOf(card), () => api.decide(decision), words(decision));
   };
   dialog.querySelector(".cancel").onclick = () => dialog.close();
   dialog.onclose = () => view.parts.has(id) && view.focus(id);
@@ -63,15 +69,15 @@ export function decide(store, view, id, begun) {
     : begun.verb === "set_budget" ? form.elements.budget : form.elements.reason).focus();
 }
 
-async function send(store, view, dialog, decision, name) {
+async function send(store, view, dialog, decision, name, call, text) {
   const button = dialog.querySelector(".primary");
   button.disabled = true;
   try {
-    await api.decide(decision);
-    store.sent(decision.campaign_id, decision.decision_id, words(decision));
+    await call();
+    store.sent(decision.campaign_id, decision.decision_id, text);
     view.request();
     dialog.close();
-    announce(t("Sent for {name}: {text}", { name, text: words(decision) }));
+    announce(t("Sent for {name}: {text}", { name, text }));
   } catch (error) {
     dialog.querySelector(".error").textContent = error.message;
   } finally {
@@ -79,7 +85,18 @@ async function send(store, view, dialog, decision, name) {
   }
 }
 
-function explain(card, { verb }) {
+/** What taking back means: what was said by whom, and what it would be again. */
+function explainUndo(card, { undo, said }) {
+  const values = { name: undo.by ?? t("someone"), text: words(said), time: undo.until ? time(undo.until) : "" };
+  const back = undo.budget !== null ? t("Its budget becomes {to} (now {from}).", { to: amount(undo.budget, card.currency), from: money(card.budget_micros, card.currency) })
+    : undo.until ? t("The campaign moves back to {column} until {time}.", { ...values, column: columnName(undo.column) })
+      : t("The campaign moves back to {column}.", { column: columnName(undo.column) });
+  return `${t("{name} decided: {text}.", values)} ${back} ${t("It goes through the same guards as the rules; if one refuses it, the card says why.")}`;
+}
+
+function explain(card, begun) {
+  const { verb } = begun;
+  if (verb === "undo") return explainUndo(card, begun);
   const isObserved = t("Mode observe: no ad platform is told to obey it.");
   const proposed = card.proposal ? `${action(card.proposal)}: ${card.proposal.reason}.` : "";
   if (verb === "reject") return `${proposed} ${t("Nothing changes, and the same is not proposed again for as long as a proposal waits (a day unless set otherwise).")}`;

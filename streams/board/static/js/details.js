@@ -19,8 +19,8 @@ export async function openDetails(store, id, decideOn, onClose) {
   const dialog = byId("details"), body = dialog.querySelector(".body");
   byId("details-title").textContent = nameOf(card);
   const history = h("section", {}, h("h3", {}, t("History")), h("p", {}, t("Reading …")));
-  const models = h("section", {}, h("h3", {}, t("By attribution model")), h("p", {}, t("Reading …")));
-  body.replaceChildren(...[facts(card), buttons(card, decideOn), purse(card), course(card), evidence(card), figures(card), models, history].filter(Boolean));
+  const menu = buttons(card, decideOn), models = h("section", {}, h("h3", {}, t("By attribution model")), h("p", {}, t("Reading …")));
+  body.replaceChildren(...[facts(card), menu, purse(card), course(card), evidence(card), figures(card), models, history].filter(Boolean));
   dialog.onclose = onClose;
   if (!dialog.open) dialog.showModal();
   body.scrollTop = 0;
@@ -28,6 +28,7 @@ export async function openDetails(store, id, decideOn, onClose) {
     const found = await api.campaign(id);
     history.lastElementChild.replaceWith(trailList(found.trail, store, false));
     models.lastElementChild.replaceWith(byModel(card, found.by_model));
+    if (found.undo && !found.undo.refused) menu.insertBefore(undoButton(card, found, decideOn), menu.querySelector(".copy"));
   } catch (error) {
     for (const section of [history, models]) section.lastElementChild.textContent = error.message;
   }
@@ -54,7 +55,7 @@ function buttons(card, decideOn) {
   ];
   if (card.proposal) verbs.unshift(["approve", t("Approve …")], ["reject", t("Reject …")]);
   const copied = h("span", { role: "status" });
-  const copy = h("button", { type: "button", onclick: async () => {
+  const copy = h("button.copy", { type: "button", onclick: async () => {
     await navigator.clipboard?.writeText(location.href).catch(() => null);
     copied.textContent = t("The address of this page is copied.");
   } }, t("Copy address"));
@@ -62,6 +63,11 @@ function buttons(card, decideOn) {
     type: "button", class: verb === "approve" ? "primary deciding" : "deciding",
     onclick: () => decideOn(card.campaign_id, { verb }),
   }, text)), copy, copied);
+}
+
+function undoButton(card, { undo, trail }, decideOn) {
+  const said = trail.find((each) => each.kind === "decision" && each.id === undo.decision_id).record;
+  return h("button.deciding", { type: "button", onclick: () => decideOn(card.campaign_id, { verb: "undo", undo, said }) }, t("Undo …"));
 }
 
 function purse(card) {
