@@ -236,6 +236,7 @@ _OUTPUT = (
         Query(f"max by (registry) (roistream_registry_entries{{{_JOB}}})", "{{registry}}"),
         Query(f"max by (registry) (roistream_registry_refused_entries{{{_JOB}}})", "{{registry}}, refused"),
         Query(f"sum(roistream_uncertain_costs{{{_JOB}}})", "costs whose worth is not known for sure"),
+        Query(f"sum(roistream_uncertain_orders{{{_JOB}}})", "orders with an amount without a rate"),
     ),
     _lines(
         "Counted by workers",

@@ -30,7 +30,8 @@ from metrics.values.apportion import split
 COHORT = "_cohort"
 
 
-_SUMS = Tally.__struct_fields__
+#: Of a conversion whose worth is uncertain the declared reading says so; models do not.
+_SUMS = tuple(name for name in Tally.__struct_fields__ if name != "uncertain_amounts")
 _NEW_CUSTOMER = Tally(new_customers=1)
 
 

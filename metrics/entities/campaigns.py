@@ -148,6 +148,17 @@ class CampaignRegistry:
         version = self._version_at(campaign_id, at)
         return (version.record.currency if version else None) or self.rates.reporting
 
+    def currencies_of(self, campaign_id: str) -> list[tuple[int, str]]:
+        """The instants from which a campaign is paid in another currency than before, with that; first, it is the reporting one."""
+        found: list[tuple[int, str]] = []
+        paid_in = self.rates.reporting
+        for version in self._versions.get(campaign_id, ()):
+            currency = version.record.currency or self.rates.reporting
+            if currency != paid_in:
+                found.append((version.since, currency))
+                paid_in = currency
+        return found
+
     def currency_changes(self, campaign_id: str) -> list[int]:
         """The instants at which the worth of amounts that name no currency may change."""
         versions = self._versions.get(campaign_id, ())

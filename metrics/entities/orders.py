@@ -10,11 +10,14 @@ that, all rules are functions of the set of records, and any order of arrival en
 - a later placement of the same order is an edit: what the order is worth from then on. A difference upwards is revenue, one
   downwards a refund, at the edit's time. A refund that is given for an edit is the same money: of what the edits and the
   refunds have given back by an instant, the larger counts;
+- an amount is worth what the rate of its minute says, whenever that rate comes: a refund at its own time, a placement and its
+  edits at the time of the placement. Without a rate an amount counts as 0, and what its order counts is marked as uncertain;
 - without ``is_new_customer`` an order is a new customer's when it is the customer's first by
   (``occurred_at``, ``order_id``); an order that names nobody is no new customer's.
 """
 
 from bisect import bisect_right
+from collections.abc import Callable
 from typing import NamedTuple
 
 import msgspec
@@ -31,6 +34,29 @@ MOST_REFUNDS = 200
 #: Edits that are kept of one order, for the same reason.
 MOST_EDITS = 200
 _BUYER_SEED = seed_of("buyer")
+#: Of an amount that names no currency: it is in that of its campaign.
+CAMPAIGNS_OWN = ""
+
+
+class ForeignAmounts(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """Amounts as they came, whose worth follows rates and registrations.
+
+    Attributes:
+        currency: its code, or ``CAMPAIGNS_OWN``.
+        micros: revenue, or what is given back, in that currency.
+        cost_micros: the cost of goods in that currency.
+        is_certain: whether there is a rate.
+    """
+
+    currency: str
+    micros: int
+    cost_micros: int = 0
+    is_certain: bool = True
+
+
+#: In what an amount came: None in the reporting currency, whatever is registered; ``CAMPAIGNS_OWN`` where that of the campaign is
+#: the reporting currency; amounts where it is another one.
+CameIn = ForeignAmounts | str | None
 
 
 class Placement(NamedTuple):
@@ -77,6 +103,9 @@ class OrderEntry(msgspec.Struct, array_like=True, frozen=True, gc=False):
         cancelled: the earliest cancellation.
         edits: by time, and by arrival where the times are the same.
         buyer: a mark of who ordered; 0 where nothing says.
+        placed_in: in what the amounts of ``placed`` came.
+        refunds_in: the same of each of ``refunds``; empty where all are None.
+        edits_in: the same of each of ``edits``.
     """
 
     placed: Placement | None = None
@@ -84,6 +113,9 @@ class OrderEntry(msgspec.Struct, array_like=True, frozen=True, gc=False):
     cancelled: Cancellation | None = None
     edits: tuple[Edit, ...] = ()
     buyer: int = 0
+    placed_in: CameIn = None
+    refunds_in: tuple[CameIn, ...] = ()
+    edits_in: tuple[CameIn, ...] = ()
 
     @property
     def latest(self) -> int:
@@ -92,6 +124,11 @@ class OrderEntry(msgspec.Struct, array_like=True, frozen=True, gc=False):
         times += [edit.at for edit in self.edits]
         times += [word.at for word in (self.placed, self.cancelled) if word is not None]
         return max(times)
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether an amount is in another currency."""
+        return bool(self.placed_in or any(self.refunds_in) or any(self.edits_in))
 
     @property
     def is_waiting(self) -> bool:
@@ -137,26 +174,64 @@ def are_others(one: int, other: int) -> bool:
     return one != other and one & 3 == other & 3
 
 
-def place(entry: OrderEntry | None, placed: Placement, buyer: int = 0) -> OrderEntry:
+def place(entry: OrderEntry | None, placed: Placement, buyer: int = 0, came_in: CameIn = None) -> OrderEntry:
     """The entry with a placement taken in; the first one taken counts."""
     entry = entry or OrderEntry()
     if entry.placed is not None:
         return entry
-    return msgspec.structs.replace(entry, placed=placed, buyer=buyer)
+    return msgspec.structs.replace(entry, placed=placed, buyer=buyer, placed_in=came_in)
 
 
-def is_known(entry: OrderEntry, version: Edit) -> bool:
-    """Whether an order's placement or one of its edits says the same, as the same event; or the last of them says the same."""
+def is_known(entry: OrderEntry, version: Edit, came_in: CameIn = None) -> bool:
+    """Whether an order's placement or one of its edits says the same, as the same event; or the last of them says the same.
+
+    What records say is compared, not what it is worth now.
+    """
     placed = entry.placed
     assert placed is not None, "asked of placed orders"
-    known = (
-        Edit(placed.at, placed.event_id, placed.revenue_micros, placed.cost_of_goods_micros),
-        *entry.edits,
-    )
-    return version in known or version == known[-1]._replace(event_id=version.event_id)
+    first = Edit(placed.at, placed.event_id, placed.revenue_micros, placed.cost_of_goods_micros)
+    versions = zip((first, *entry.edits), (entry.placed_in, *_each(entry.edits_in, entry.edits)), strict=True)
+    known = [_said(each, its_own) for each, its_own in versions]
+    said = _said(version, came_in)
+    last = known[-1]
+    return said in known or (said.at, said.amounts) == (last.at, last.amounts)
 
 
-def edit(entry: OrderEntry, version: Edit) -> OrderEntry:
+class _Said(NamedTuple):
+    """What a version says of an order."""
+
+    at: int
+    event_id: str
+    amounts: tuple[str | None, int, int]
+
+
+def _said(version: Edit, came_in: CameIn) -> _Said:
+    at, event_id, micros, cost_micros = version
+    if isinstance(came_in, ForeignAmounts):
+        return _Said(at, event_id, (came_in.currency, came_in.micros, came_in.cost_micros))
+    return _Said(at, event_id, (came_in, micros, cost_micros))
+
+
+def is_given(entry: OrderEntry, given: Refund, came_in: CameIn = None) -> bool:
+    """Whether a refund is known that says the same."""
+    said = given.at, given.campaign, _came(given, came_in)
+    known = zip(entry.refunds, _each(entry.refunds_in, entry.refunds), strict=True)
+    return any((each.at, each.campaign, _came(each, its_own)) == said for each, its_own in known)
+
+
+def _came(given: Refund, came_in: CameIn) -> tuple[str | None, int]:
+    """Currency and micros of a refund as it came."""
+    if isinstance(came_in, ForeignAmounts):
+        return came_in.currency, came_in.micros
+    return came_in, given.amount_micros
+
+
+def _each(came_in: tuple[CameIn, ...], of: tuple[Edit, ...] | tuple[Refund, ...]) -> tuple[CameIn, ...]:
+    """In what each of several amounts came."""
+    return came_in or (None,) * len(of)
+
+
+def edit(entry: OrderEntry, version: Edit, came_in: CameIn = None) -> OrderEntry:
     """The entry with another version of its placement taken in; one that is older than the placement changes nothing.
 
     Raises:
@@ -176,28 +251,90 @@ def edit(entry: OrderEntry, version: Edit) -> OrderEntry:
         )
     place_of_it = bisect_right(entry.edits, version.at, key=lambda each: each.at)
     edits = (*entry.edits[:place_of_it], version, *entry.edits[place_of_it:])
-    return msgspec.structs.replace(entry, edits=edits)
+    edits_in = entry.edits_in
+    if edits_in or came_in is not None:
+        edits_in = _each(edits_in, entry.edits)
+        edits_in = (*edits_in[:place_of_it], came_in, *edits_in[place_of_it:])
+    return msgspec.structs.replace(entry, edits=edits, edits_in=edits_in)
 
 
-def refund(entry: OrderEntry | None, given: Refund) -> OrderEntry:
-    """The entry with a refund taken in; refunds of one minute count in the same windows, so they are one.
+def refund(entry: OrderEntry | None, given: Refund, came_in: CameIn = None) -> OrderEntry:
+    """The entry with a refund taken in; refunds of one minute and currency count in the same windows at one rate, so they are one.
+
+    What such a refund in another currency is worth, ``revalued`` says.
 
     Raises:
         Rejection: ``too_many`` when the order has been refunded in as many minutes as are kept apart.
     """
     entry = entry or OrderEntry()
     minute = given.at // MINUTE
+    is_plain = came_in is None and not entry.refunds_in
+    refunds_in = () if is_plain else _each(entry.refunds_in, entry.refunds)
     for place, known in enumerate(entry.refunds):
-        if known.at // MINUTE == minute and known.campaign == given.campaign:
-            one = known._replace(amount_micros=known.amount_micros + given.amount_micros)
-            refunds = (*entry.refunds[:place], one, *entry.refunds[place + 1 :])
-            return msgspec.structs.replace(entry, refunds=refunds)
+        if known.at // MINUTE != minute or known.campaign != given.campaign:
+            continue
+        if not is_plain:
+            (currency, micros), (other, more) = _came(known, refunds_in[place]), _came(given, came_in)
+            if currency != other:
+                continue
+            if isinstance(came_in, ForeignAmounts) or isinstance(refunds_in[place], ForeignAmounts):
+                both = ForeignAmounts(currency or CAMPAIGNS_OWN, micros + more)
+                refunds_in = (*refunds_in[:place], both, *refunds_in[place + 1 :])
+        one = known._replace(amount_micros=known.amount_micros + given.amount_micros)
+        refunds = (*entry.refunds[:place], one, *entry.refunds[place + 1 :])
+        return msgspec.structs.replace(entry, refunds=refunds, refunds_in=refunds_in)
     if len(entry.refunds) >= MOST_REFUNDS:
         raise Rejection(
             Reason.TOO_MANY,
             f"the order has refunds of {MOST_REFUNDS} different minutes already; does its order_id stand for one order?",
         )
-    return msgspec.structs.replace(entry, refunds=(*entry.refunds, given))
+    if not is_plain:
+        refunds_in = (*refunds_in, came_in)
+    return msgspec.structs.replace(entry, refunds=(*entry.refunds, given), refunds_in=refunds_in)
+
+
+#: What amounts are worth that came in something: given the campaign that they name, revenue and cost of goods in micros of the
+#: reporting currency as known so far, and the instant whose rate counts; in what they came, and both anew.
+Value = Callable[[CameIn, str, tuple[int, int], int], tuple[CameIn, int, int]]
+
+
+def revalued(entry: OrderEntry, value: Value) -> OrderEntry:
+    """The entry with every amount worth what ``value`` says."""
+    placed, placed_in = entry.placed, entry.placed_in
+    edits, edits_in = entry.edits, entry.edits_in
+    if placed is not None:
+        if placed_in is not None:
+            worth = placed.revenue_micros, placed.cost_of_goods_micros
+            placed_in, revenue, goods = value(placed_in, placed.campaign, worth, placed.at)
+            placed = placed._replace(revenue_micros=revenue, cost_of_goods_micros=goods)
+        if edits_in:
+            edits, edits_in = _edits_anew(entry, placed, value)
+    refunds, refunds_in = entry.refunds, entry.refunds_in
+    if refunds_in:
+        refunds, refunds_in = _refunds_anew(entry, value)
+    anew = {"placed": placed, "placed_in": placed_in, "edits": edits, "edits_in": edits_in}
+    return msgspec.structs.replace(entry, refunds=refunds, refunds_in=refunds_in, **anew)
+
+
+def _edits_anew(
+    entry: OrderEntry, placed: Placement, value: Value
+) -> tuple[tuple[Edit, ...], tuple[CameIn, ...]]:
+    edits, edits_in = [], []
+    for edit_, came_in in zip(entry.edits, entry.edits_in, strict=True):
+        known = edit_.revenue_micros, edit_.cost_of_goods_micros
+        its_own, revenue, goods = value(came_in, placed.campaign, known, placed.at)
+        edits.append(edit_._replace(revenue_micros=revenue, cost_of_goods_micros=goods))
+        edits_in.append(its_own)
+    return tuple(edits), tuple(edits_in)
+
+
+def _refunds_anew(entry: OrderEntry, value: Value) -> tuple[tuple[Refund, ...], tuple[CameIn, ...]]:
+    refunds, refunds_in = [], []
+    for given, came_in in zip(entry.refunds, entry.refunds_in, strict=True):
+        its_own, amount, _ = value(came_in, given.campaign or NO_CAMPAIGN, (given.amount_micros, 0), given.at)
+        refunds.append(given._replace(amount_micros=amount))
+        refunds_in.append(its_own)
+    return tuple(refunds), tuple(refunds_in)
 
 
 def cancel(entry: OrderEntry | None, word: Cancellation) -> OrderEntry:
@@ -218,18 +355,44 @@ def contributions(entry: OrderEntry | None) -> list[Contribution]:
     if entry is None:
         return []
     placed = entry.placed
-    if entry.edits and placed is not None:
-        return _edited(entry, placed)
+    if placed is None:
+        found = [
+            Contribution(given.campaign or NO_CAMPAIGN, given.at, Tally(refunds_micros=given.amount_micros))
+            for given in entry.refunds
+        ]
+    elif entry.edits:
+        found = _edited(entry, placed)
+    else:
+        found = _unedited(entry, placed)
+    if entry.placed_in or entry.refunds_in or entry.edits_in:
+        _mark(entry, found)
+    return found
+
+
+def is_uncertain(entry: OrderEntry) -> bool:
+    """Whether an amount has no rate."""
+    return any(map(_has_no_rate, (entry.placed_in, *entry.refunds_in, *entry.edits_in)))
+
+
+def _has_no_rate(came_in: CameIn) -> bool:
+    return isinstance(came_in, ForeignAmounts) and not came_in.is_certain
+
+
+def _mark(entry: OrderEntry, found: list[Contribution]) -> None:
+    """Mark what is not known for sure: all that an order counts; of an order that is not known, each refund by itself."""
+    if entry.placed is not None:
+        marks = [is_uncertain(entry)] * len(found)
+    else:
+        marks = list(map(_has_no_rate, _each(entry.refunds_in, entry.refunds)))
+    for (_, _, tally), mark in zip(found, marks, strict=True):
+        tally.uncertain_amounts = int(mark)
+
+
+def _unedited(entry: OrderEntry, placed: Placement) -> list[Contribution]:
     found = [
-        Contribution(
-            placed.campaign if placed else given.campaign or NO_CAMPAIGN,
-            given.at,
-            Tally(refunds_micros=given.amount_micros),
-        )
+        Contribution(placed.campaign, given.at, Tally(refunds_micros=given.amount_micros))
         for given in entry.refunds
     ]
-    if placed is None:
-        return found
     found.append(Contribution(placed.campaign, placed.at, _as_placed(placed)))
     if entry.cancelled is not None:
         refunded = sum(given.amount_micros for given in entry.refunds)

@@ -385,6 +385,11 @@ UNCERTAIN_COSTS = MetricFamily(
     "gauge",
     "Costs of clicks and impressions whose worth is not known for sure, as campaigns, currencies and times: a rate is missing in fx-rates, or came too late.",
 )
+UNCERTAIN_ORDERS = MetricFamily(
+    "roistream_uncertain_orders",
+    "gauge",
+    "Orders with an amount, or a refund, in a currency of which fx-rates has no rate at the time; such an amount counts as 0.",
+)
 REGISTRY = MetricFamily(
     "roistream_registry_entries", "gauge", "Entries known, by registry topic.", ("registry",)
 )
@@ -439,6 +444,7 @@ FAMILIES: tuple[MetricFamily, ...] = (
     KEYS,
     PENDING_CANCELLATIONS,
     UNCERTAIN_COSTS,
+    UNCERTAIN_ORDERS,
     REGISTRY,
     REGISTRY_REFUSED,
     BOARD_CAMPAIGNS,

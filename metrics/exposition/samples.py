@@ -333,6 +333,7 @@ def _pipeline(health: PipelineSnapshot) -> Iterator[tuple[MetricFamily, Samples]
     )
     yield table.PENDING_CANCELLATIONS, [Sample("", _NO_LABELS, health.pending_cancellations)]
     yield table.UNCERTAIN_COSTS, [Sample("", _NO_LABELS, health.uncertain_costs)]
+    yield table.UNCERTAIN_ORDERS, [Sample("", _NO_LABELS, health.uncertain_orders)]
     yield table.REGISTRY, _keyed("registry", health.registry_sizes)
     yield table.REGISTRY_REFUSED, _keyed("registry", health.registry_refused)
 

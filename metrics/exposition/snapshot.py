@@ -157,6 +157,7 @@ class PipelineSnapshot(msgspec.Struct, frozen=True, kw_only=True):
         keys: records with a visitor, by source topic and by what their key is.
         pending_cancellations: cancellations that wait for their order.
         uncertain_costs: costs whose worth is not known for sure, as campaigns, currencies and times.
+        uncertain_orders: orders with an amount without a rate.
         registry_sizes: entries known, by registry topic.
         registry_refused: entries whose newest record was refused, by registry topic.
         differences: sums counted back to the ledger.
@@ -187,6 +188,7 @@ class PipelineSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     registry_refused: Mapping[str, int] = {}
     pending_cancellations: int = 0
     uncertain_costs: int = 0
+    uncertain_orders: int = 0
     redis: RedisSnapshot | None = None
     is_ready: bool = False
 

@@ -81,6 +81,13 @@ class ExchangeRates:
         """The instants from which rates of a currency hold, in order."""
         return [effective_from(valid_from) for valid_from in self._order.get(currency, ())]
 
+    def history(self, currency: str) -> list[tuple[int, int]]:
+        """The instants from which rates of a currency hold, in order, each with the rate in units of 1 / ``PARTS``."""
+        known = self._by_currency.get(currency, {})
+        return [
+            (effective_from(valid_from), known[valid_from]) for valid_from in self._order.get(currency, ())
+        ]
+
     def parts(self, currency: str, at: int) -> int | None:
         """The rate at an instant in units of 1 / ``PARTS``; None where none is known.
 

@@ -345,6 +345,7 @@ class TaskManager:
         self.telemetry.split_orders[partition] = intake.attribution.customer_homes.split_orders
         self.telemetry.pending_cancellations[partition] = intake.conversions.waiting_cancellations
         self.telemetry.uncertain_costs[partition] = len(intake.foreign_spend.uncertain)
+        self.telemetry.uncertain_orders[partition] = len(intake.conversions.worth.uncertain)
 
     def _waiting(
         self, stage: str, partition: int, positions: Mapping[tuple[str, int], int]

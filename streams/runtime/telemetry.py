@@ -98,6 +98,7 @@ class Telemetry:
         registry_refused: entries whose newest record was refused, by registry topic.
         pending_cancellations: cancellations that wait for their order, by partition.
         uncertain_costs: costs whose worth is not known for sure, as campaigns, currencies and times, by partition.
+        uncertain_orders: orders with an amount without a rate, by partition.
     """
 
     version: str
@@ -119,6 +120,7 @@ class Telemetry:
     registry_refused: dict[str, int] = field(default_factory=dict)
     pending_cancellations: dict[int, int] = field(default_factory=dict)
     uncertain_costs: dict[int, int] = field(default_factory=dict)
+    uncertain_orders: dict[int, int] = field(default_factory=dict)
 
     def confirmed(self, checkpoint: Checkpoint) -> None:
         """Count the records that are published, and keep how far figures are complete."""
@@ -139,6 +141,7 @@ class Telemetry:
             self.pending_cancellations.pop(partition, None)
             self.split_orders.pop(partition, None)
             self.uncertain_costs.pop(partition, None)
+            self.uncertain_orders.pop(partition, None)
 
     def snapshot(
         self,
@@ -183,6 +186,7 @@ class Telemetry:
             differences=tuple(differences),
             pending_cancellations=sum(self.pending_cancellations.values()),
             uncertain_costs=sum(self.uncertain_costs.values()),
+            uncertain_orders=sum(self.uncertain_orders.values()),
             redis=redis,
             is_ready=is_ready,
         )

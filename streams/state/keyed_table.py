@@ -40,8 +40,8 @@ class KeyedTable(Generic[E]):
         self.kind = kind
         #: Bytes that the table adds to the next checkpoint.
         self.weight = 0
-        #: Called with each entry that is put back.
-        self.on_restored: Callable[[E], object] | None = None
+        #: Called with each id and entry that is put back.
+        self.on_restored: Callable[[str, E], object] | None = None
         self._decode = decoder(shape)
         self._packed: dict[str, bytes] = {}
         #: What each changed entry adds to the weight.
@@ -62,6 +62,14 @@ class KeyedTable(Generic[E]):
         """Every id with its entry; nothing may be put while this runs."""
         for entry_id, packed in self._packed.items():
             yield entry_id, self._decode(packed)
+
+    def days(self) -> Iterator[int]:
+        """The days that hold the latest event time of an entry, in days since the epoch."""
+        return iter(self._by_day)
+
+    def ids_of_day(self, day: int) -> Iterator[str]:
+        """The entries whose latest event time lies on a day, and some that were moved to another day or dropped since."""
+        return iter(self._by_day.get(day, ()))
 
     def get(self, entry_id: str) -> E | None:
         """The entry of an id."""
@@ -85,7 +93,7 @@ class KeyedTable(Generic[E]):
             self._packed[entry_id] = packed
             self._date(entry_id, entry)
             if self.on_restored is not None:
-                self.on_restored(entry)
+                self.on_restored(entry_id, entry)
         return ()
 
     def drop(self, entry_id: str) -> None:

@@ -89,12 +89,12 @@ def leads(draw: st.DrawFn) -> Fact:
 
 
 @st.composite
-def orders(draw: st.DrawFn) -> Fact:
+def orders(draw: st.DrawFn, times: st.SearchStrategy[int] = moments) -> Fact:
     person = draw(people)
     kind = draw(st.sampled_from(["placed", "placed", "refunded", "cancelled"]))
     value: dict[str, Any] = {
         "event_id": f"e{person}-{draw(identities)}",
-        "occurred_at": draw(moments),
+        "occurred_at": draw(times),
         "order_id": f"o{person}-{draw(st.integers(0, 2))}",
         "kind": kind,
         "campaign_id": draw(maybe_places),

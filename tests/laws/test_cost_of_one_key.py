@@ -37,6 +37,11 @@ def _refunds(count: int) -> Iterator[Record]:
         )
 
 
+def _refunds_abroad(count: int) -> Iterator[Record]:
+    """In a currency without a rate; each is valued again with those of before."""
+    return ((topic, {**record, "currency": "USD"}) for topic, record in _refunds(count))
+
+
 def _early_refunds(count: int) -> Iterator[Record]:
     """Refunds of an order that is not known yet."""
     yield from (record for record in _refunds(count) if record[1]["event_id"] != "placed")
@@ -131,6 +136,7 @@ def _cost(records: Iterator[Record]) -> tuple[int, int]:
     ("records", "count"),
     [
         (_refunds, 2 * MOST_REFUNDS),
+        (_refunds_abroad, 2 * MOST_REFUNDS),
         (_early_refunds, 2 * MOST_REFUNDS),
         (_orders_of_a_customer, 600),
         (_orders_of_a_visitor, 200),

@@ -168,6 +168,7 @@ def everything() -> WorkerSnapshot:
         registry_refused={"campaigns": 1},
         pending_cancellations=1,
         uncertain_costs=2,
+        uncertain_orders=3,
         redis=RedisSnapshot(is_up=True, pending=2, written=9, errors=1),
     )
     return msgspec.structs.replace(taken, board=board, rollups=[rolled_up()])

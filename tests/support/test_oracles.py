@@ -180,9 +180,9 @@ def test_amounts_are_converted_at_the_rate_of_their_time_rounded_half_even_once(
         order("a", 0, order_id="1", revenue="0.000003", currency="USD"),  # 1.5 → 2
         order("b", 0, order_id="2", revenue="0.000001", currency="USD"),  # 0.5 → 0
         order("c", DAY, order_id="3", revenue=1, currency="USD"),
-        order("d", DAY, order_id="4", revenue=1, currency="XXX"),  # no rate: a dead letter
+        order("d", DAY, order_id="4", revenue=1, currency="XXX"),  # no rate: worth nothing
     ]
-    assert total([*rates, *records], "c", "orders", "revenue_micros") == (3, 2_000_002)
+    assert total([*rates, *records], "c", "orders", "revenue_micros") == (4, 2_000_002)
 
 
 @pytest.mark.parametrize("value", [0, 1, 7, 1_000_003])

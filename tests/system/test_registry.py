@@ -50,6 +50,17 @@ def spent(settings: Any, campaign_id: str) -> tuple[int, int] | None:
     return None if found is None else (found["sums"]["clicks"], found["sums"]["spend_micros"])
 
 
+def order(event_id: str, campaign_id: str, **fields: Any) -> tuple[str, bytes, Any]:
+    record = {"event_id": event_id, "order_id": event_id, "occurred_at": T0, "campaign_id": campaign_id}
+    return topics.ORDERS, b"v", record | fields
+
+
+def earned(settings: Any, campaign_id: str) -> tuple[int, int] | None:
+    """Orders and micros of revenue of the campaign's total, as published last."""
+    found = total(settings, campaign_id)
+    return None if found is None else (found["sums"]["orders"], found["sums"]["revenue_micros"])
+
+
 def shown(worker: WorkerProcess) -> set[str]:
     """Campaigns on the metrics page."""
     return {
@@ -82,32 +93,40 @@ def test_campaigns_and_rates_are_known_before_the_first_source_record(broker, se
 def test_a_rate_that_comes_later_is_corrected_and_withdrawn_values_anew_what_it_covers(
     broker, settings_for, tmp_path
 ) -> None:
-    # clicks  USD 1 (0) │ rate 0.5 → 0.5 │ rate 0.25, spelt differently → 0.25 │ withdrawn → 0 │ c is paid in USD …
+    # clicks and orders  USD 1 (0) │ rate 0.5 → 0.5 │ rate 0.25, spelt differently → 0.25 │ withdrawn → 0 │ c is paid in USD …
     settings = fresh(settings_for, broker)
     instant = "2026-01-01T00:00:00Z", "2026-01-01T01:00:00+01:00"
     keys = [f"USD|{text}".encode() for text in instant]
     values = [{"currency": "USD", "valid_from": text} for text in instant]
     with running_worker(settings, tmp_path) as worker:
-        write(settings, [click("e1", "c", cost=1, currency="USD")])
+        write(
+            settings, [click("e1", "c", cost=1, currency="USD"), order("o1", "c", revenue=4, currency="USD")]
+        )
         wait_for("a cost without a rate counts as nothing", lambda: spent(settings, "c") == (1, 0))
+        wait_for("an order without a rate counts, as worth nothing", lambda: earned(settings, "c") == (1, 0))
+        wait_for("the gauge says so", lambda: worker.samples()["roistream_uncertain_orders"] == {(): 1})
         assert total(settings, "c")["has_uncertain_amounts"] is True
         write(settings, [(topics.FX_RATES, keys[0], {**values[0], "rate": "0.5"})])
         wait_for("the rate that comes later counts", lambda: spent(settings, "c") == (1, 500_000))
+        wait_for("for the order too", lambda: earned(settings, "c") == (1, 2_000_000))
         assert total(settings, "c")["has_uncertain_amounts"] is False
         write(settings, [(topics.FX_RATES, keys[1], {**values[1], "rate": "0.25"})])
         wait_for("its correction counts", lambda: spent(settings, "c") == (1, 250_000))
+        wait_for("for the order too", lambda: earned(settings, "c") == (1, 1_000_000))
         assert registered(worker, topics.FX_RATES) == 1
         assert worker.terminate() == 0
-    write(settings, [click("e2", "d", cost=1), (topics.FX_RATES, keys[0], None)])
+    write(settings, [click("e2", "d", cost=1), order("o2", "d", revenue=4)])
+    write(settings, [(topics.FX_RATES, keys[0], None)])
     with running_worker(settings, tmp_path, "second") as worker:
         wait_for("it was withdrawn while no worker ran", lambda: spent(settings, "c") == (1, 0))
+        wait_for("for the order too", lambda: earned(settings, "c") == (1, 0))
         wait_for(
             "a campaign without a record is paid in euros", lambda: spent(settings, "d") == (1, 1_000_000)
         )
         write(settings, [rate("USD", "2"), campaign("d", currency="USD", channel="search")])
         wait_for(
             "a campaign that is registered late is paid in dollars",
-            lambda: spent(settings, "d") == (1, 2_000_000),
+            lambda: spent(settings, "d") == (1, 2_000_000) and earned(settings, "d") == (1, 8_000_000),
         )
         assert total(settings, "d")["channel"] == "search"
         assert outcome(worker, "rejected") == 0

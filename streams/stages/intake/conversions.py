@@ -19,6 +19,7 @@ from metrics.entities.orders import (
     cancel,
     changes,
     edit,
+    is_given,
     is_known,
     joined,
     meet,
@@ -28,7 +29,7 @@ from metrics.entities.orders import (
 from metrics.records.events import NO_CAMPAIGN, Erasure, Lead, Order
 from metrics.records.namespaces import PARTED, namespaced
 from metrics.records.partition_keys import KeyRule
-from metrics.records.validation import instant, not_in_future, not_too_early, required
+from metrics.records.validation import instant, not_in_future, not_too_early
 from metrics.sums.contribution import Contribution
 from metrics.sums.tally import Tally
 from metrics.values.errors import Reason, Rejection
@@ -42,6 +43,7 @@ from streams.messages.source_records import SourceRecord
 from streams.stages.intake.attribution.attribution import NoAttribution
 from streams.stages.intake.customer_homes import RekeyedPurchase
 from streams.stages.intake.key_counts import KeyCounts
+from streams.stages.intake.order_worth import Amounts, OrderWorth, amounts_of
 from streams.stages.intake.record_by_record import REPEATED, Applied, Judged
 from streams.state.keyed_table import KeyedTable
 
@@ -51,6 +53,8 @@ Apply = Callable[..., Applied | None]
 _NEW = (False,)
 
 _A_CUSTOMER = Tally(customers=1)
+#: What attribution is told of an order that is worth something else: a record that names nobody.
+_VALUED_ANEW = Order(event_id="valued anew", occurred_at=0, order_id="valued anew", kind="refunded")
 
 
 class Conversions:
@@ -68,16 +72,25 @@ class Conversions:
         self._leads = leads
         self._orders = orders
         self._customers = customers
-        self._campaign_registry = campaign_registry
+        self.worth = OrderWorth(orders, campaign_registry)
         self.waiting_cancellations = 0
         #: Orders that were placed here since the process began.
         self.placed = 0
         #: Customers met in panes where they are new, by resolution, since this was last taken.
         self._met: list[list[Contribution]] = [[] for _ in RESOLUTIONS]
 
-    def count_waiting(self, entry: OrderEntry) -> None:
-        """Count an entry read from the changelog."""
+    def restored(self, key: str, entry: OrderEntry) -> None:
+        """An order was read from the changelog."""
         self.waiting_cancellations += entry.is_waiting
+        self.worth.restored(key, entry)
+
+    def follow_registry(self) -> list[Contribution]:
+        """Value orders anew that changed rates and registrations are about; what the sums change by."""
+        found: list[Contribution] = []
+        for key, before, after in self.worth.follow():
+            self._attribution.order(key, _VALUED_ANEW, after, after.latest, None)
+            found += changes(before, after)
+        return found
 
     def lead(self, event: Lead, at: int, home: int | None = None) -> Apply:
         """How a lead's record applies; ``home`` is the partition of its visitor, else of its key."""
@@ -106,10 +119,7 @@ class Conversions:
         if event.kind == "placed":
             return self._placing(event, at, home)
         if event.kind == "refunded":
-            given = Refund(at, event.campaign_id, self._micros(event, "revenue", at))
-            return self._following(
-                event, at, home, lambda entry: refund(entry, given), lambda entry: given in entry.refunds
-            )
+            return self._refunding(event, at, home)
         word = Cancellation(at, event.event_id)
         return self._following(event, at, home, lambda entry: cancel(entry, word), lambda _entry: True)
 
@@ -140,30 +150,34 @@ class Conversions:
 
     def expire(self, before: int) -> None:
         """Forget leads, orders and customers whose latest event time is before an instant."""
+        has_expired = False
         for entry in self._orders.expire(before):
             self.waiting_cancellations -= entry.is_waiting
+            has_expired = True
+        if has_expired:
+            self.worth.forget_expired()
         for _ in self._leads.expire(before):
             pass
         for _ in self._customers.expire(before):
             pass
 
     def _placing(self, event: Order, at: int, home: int | None) -> Apply:
-        revenue = self._micros(event, "revenue", at)
-        goods = 0 if event.cost_of_goods is None else self._micros(event, "cost_of_goods", at)
-        placed = Placement(
-            *(at, event.event_id, event.campaign_id or NO_CAMPAIGN, revenue, goods, event.is_new_customer)
-        )
+        campaign, amounts = event.campaign_id or NO_CAMPAIGN, amounts_of(event)
+        came_in, revenue, goods = self.worth.worth(amounts, campaign, at)
+        placed = Placement(at, event.event_id, campaign, revenue, goods, event.is_new_customer)
         customer = _customer(event)
 
         def apply(limits: Horizon, known: Sequence[bool] = _NEW) -> Applied | None:
             key, conflict = self._order_key(event)
             entry = self._orders.get(key)
             if entry is not None and entry.placed is not None:
-                return self._replacing(event, key, entry, entry.placed, at, home, is_known_event=known[0])
+                return self._replacing(
+                    event, amounts, key, entry, entry.placed, at, home, is_known_event=known[0]
+                )
             if limits.days_from is not None and at < limits.days_from:
                 return None
             contributions = self._change(
-                event, key, at, home, lambda entry: place(entry, placed, buyer_mark(event))
+                event, key, at, home, lambda entry: place(entry, placed, buyer_mark(event), came_in)
             )
             self.placed += 1
             if customer is not None:
@@ -182,6 +196,7 @@ class Conversions:
     def _replacing(
         self,
         event: Order,
+        amounts: Amounts,
         key: str,
         entry: OrderEntry,
         placed: Placement,
@@ -190,17 +205,29 @@ class Conversions:
         *,
         is_known_event: bool,
     ) -> Applied:
-        """A placed order is placed again: repeated, edited, or contradicted. Edits are converted at the rate of the placement."""
-        goods = (
-            0 if event.cost_of_goods is None else self._placed_micros(event, "cost_of_goods", placed.at, at)
-        )
-        version = Edit(at, event.event_id, self._placed_micros(event, "revenue", placed.at, at), goods)
+        """A placed order is placed again: repeated, edited, or contradicted.
+
+        Amounts of an edit that name no currency are in that of the order's campaign; the rate is that of the placement.
+        """
+        came_in, revenue, goods = self.worth.worth(amounts, placed.campaign, placed.at)
+        version = Edit(at, event.event_id, revenue, goods)
         detail = _not_followed(event, placed)
-        if is_known(entry, version):
+        if is_known(entry, version, came_in):
             is_read_again = is_known_event and event.event_id != placed.event_id
             return Applied(verdict="conflict", detail=detail) if detail and not is_read_again else REPEATED
-        contributions = self._change(event, key, at, home, lambda _entry: edit(entry, version))
+        contributions = self._change(event, key, at, home, lambda _entry: edit(entry, version, came_in))
         return Applied(contributions, "conflict" if detail else "changed", detail)
+
+    def _refunding(self, event: Order, at: int, home: int | None) -> Apply:
+        amounts = amounts_of(event)
+        came_in, micros, _ = self.worth.worth(amounts, event.campaign_id or NO_CAMPAIGN, at)
+        given = Refund(at, event.campaign_id, micros)
+
+        def refunded(entry: OrderEntry | None) -> OrderEntry:
+            after = refund(entry, given, came_in)
+            return self.worth.revalued(after) if any(after.refunds_in) else after
+
+        return self._following(event, at, home, refunded, lambda entry: is_given(entry, given, came_in))
 
     def _following(
         self,
@@ -303,21 +330,11 @@ class Conversions:
             self._attribution.customer_homes.claim_order(key)
         after = change(before)
         self._orders.put(key, after)
+        if after.placed_in or after.refunds_in or after.edits_in:
+            self.worth.note(key, after)
         self.waiting_cancellations += after.is_waiting - bool(before and before.is_waiting)
         self._attribution.order(key, event, after, at, home)
         return changes(before, after)
-
-    def _micros(self, event: Order, name: str, at: int) -> int:
-        amount = required(getattr(event, name), name)
-        currency = event.currency or self._campaign_registry.currency_of(event.campaign_id, at)
-        return self._campaign_registry.rates.micros(amount, currency, at)
-
-    def _placed_micros(self, event: Order, name: str, placed_at: int, at: int) -> int:
-        """An amount at the rate of the placement; at that of the record where the currency had none then."""
-        try:
-            return self._micros(event, name, placed_at)
-        except Rejection:
-            return self._micros(event, name, at)
 
 
 def _not_followed(event: Order, placed: Placement) -> str:

@@ -186,7 +186,7 @@ class IntakeStage:
         self.conversions = Conversions(
             self.leads, self.orders, self.customers, campaign_registry, self.attribution
         )
-        self.orders.on_restored = self.conversions.count_waiting
+        self.orders.on_restored = self.conversions.restored
         self.keys = KeyCounts()
         self._reports = ReportSource(partition, campaign_registry, options.report_delays, options.earliest)
         self._admissions: dict[str, Admission] = {}
@@ -355,9 +355,14 @@ class IntakeStage:
 
     def _follow_registry(self) -> None:
         """Value anew what changed rates and registrations are about."""
-        if self.foreign_spend.is_behind:
+        if self._is_behind_registry:
             self._advance_horizon()
             self.foreign_spend.follow(self._limits)
+            self.panes.fold(self.conversions.follow_registry(), self._limits)
+
+    @property
+    def _is_behind_registry(self) -> bool:
+        return self.foreign_spend.is_behind or self.conversions.worth.is_behind
 
     def receive_rekeyed(self, records: Sequence[SourceRecord], limits: Horizon) -> None:
         """Take in what other partitions sent: of journeys, and of customers whose home is here."""
@@ -392,7 +397,7 @@ class IntakeStage:
     @property
     def is_dirty(self) -> bool:
         """Whether there is anything to write or to give out."""
-        is_waiting = self._partials.is_waiting or self.foreign_spend.is_behind
+        is_waiting = self._partials.is_waiting or self._is_behind_registry
         return self.is_touched or is_waiting or self.attribution.is_due
 
     @property

@@ -15,6 +15,7 @@ def filled() -> Telemetry:
     telemetry.watermarks_ms |= {0: 9_000, 1: 11_000}
     telemetry.pending_cancellations |= {0: 1, 1: 2}
     telemetry.uncertain_costs |= {0: 3, 1: 4}
+    telemetry.uncertain_orders |= {0: 5, 1: 6}
     telemetry.published["campaign-kpis"] += 3
     telemetry.publish_errors["campaign-kpis"] += 1
     telemetry.dead_letters["too_late"] += 2
@@ -34,7 +35,7 @@ def test_snapshot_holds_what_was_added_up():
     assert seen.recoveries == {"merge": RecoverySnapshot(1.5, 90)}
     assert seen.lag == {("ad-clicks", 0): 7, ("ad-clicks", 1): 8}
     assert seen.watermark_delays_ms == {0: 1_000, 1: 0}
-    assert (seen.pending_cancellations, seen.uncertain_costs) == (3, 7)
+    assert (seen.pending_cancellations, seen.uncertain_costs, seen.uncertain_orders) == (3, 7, 11)
     assert (seen.published, seen.publish_errors) == ({"campaign-kpis": 3}, {"campaign-kpis": 1})
     assert (seen.dead_letters, seen.registry_sizes) == ({"too_late": 2}, {"campaigns": 5})
     assert (list(seen.ledger), seen.redis, seen.version) == (ledger, redis, "1.2.3")
@@ -58,7 +59,7 @@ def test_what_belongs_to_a_revoked_partition_is_shown_no_more():
     seen = telemetry.snapshot(10_000, [])
     assert seen.lag == {("ad-clicks", 1): 8}
     assert list(seen.watermark_delays_ms) == [1]
-    assert (seen.pending_cancellations, seen.uncertain_costs) == (2, 4)
+    assert (seen.pending_cancellations, seen.uncertain_costs, seen.uncertain_orders) == (2, 4, 6)
 
 
 def test_an_observation_above_all_bounds_is_in_the_last_bucket():

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metrics.entities.orders import FirstOrder, OrderEntry, Placement, Refund
+from metrics.entities.orders import FirstOrder, ForeignAmounts, OrderEntry, Placement, Refund
 from metrics.entities.reports import Report
 from metrics.sums.contribution import Contribution
 from metrics.sums.tally import Tally
@@ -46,6 +46,21 @@ def test_bundles_are_read_back_exactly(spend, revenue, watermark):
 def test_state_is_read_back_exactly(parts):
     value = (7, {source: Tally(spend_micros=spend) for source, spend in parts.items()})
     assert decode_as(tuple[int, dict[int, Tally]], encode(value)) == value
+
+
+def test_an_order_with_what_a_build_of_before_does_not_know_is_read_by_it():
+    """Placements, refunds and edits of an entry have the shape that they always had; what is new stands behind them."""
+
+    class Before(msgspec.Struct, array_like=True):
+        placed: Placement | None = None
+        refunds: tuple[Refund, ...] = ()
+
+    abroad = ForeignAmounts("USD", 2, 0, is_certain=True)
+    placed, given = Placement(5, "e", "c", 1, 0, None), Refund(6, "c", 1)
+    entry = OrderEntry(placed, (given,), placed_in=abroad, refunds_in=("",))
+    assert decode_as(OrderEntry, encode(entry)) == entry
+    assert decode_as(Before, encode(entry)) == Before(placed, (given,))
+    assert decode_as(OrderEntry, encode(Before(placed, (given,)))) == OrderEntry(placed, (given,))
 
 
 def test_keys_are_read_back():

@@ -1,7 +1,7 @@
 """What the view ``declared`` must show after a stream of source records, by sorting and grouping all of it.
 
-Holds for records that are valid and not too late. What clicks and impressions cost in a currency without a rate is worth
-nothing; an order or a report in such a currency does not count.
+Holds for records that are valid and not too late. An amount in a currency without a rate is worth nothing; a report in such a
+currency does not count.
 """
 
 from collections import defaultdict
@@ -66,7 +66,7 @@ class Stream:
         self._records = records
 
     def of(self, topic: str) -> list[Record]:
-        """Records of a topic in their order, the first of each event_id, orders and reports with an unknown currency left out.
+        """Records of a topic in their order, the first of each event_id, reports with an unknown currency left out.
 
         A report is told from its repetitions by all it says.
         """
@@ -77,11 +77,11 @@ class Stream:
         return list(first.values())
 
     def log(self, topic: str) -> list[Record]:
-        """Records of a topic in their order, orders and reports with an unknown currency left out."""
+        """Records of a topic in their order, reports with an unknown currency left out."""
         return [
             record
             for name, record in self._records
-            if name == topic and (topic in ADS or self.rate_of(record) is not None)
+            if name == topic and (topic != "ad-reports" or self.rate_of(record) is not None)
         ]
 
     def rate_of(self, record: Record, at: int | None = None) -> Fraction | None:
@@ -103,14 +103,13 @@ class Stream:
         ]
         return (max(began)[2].get("currency") if began else None) or self.reporting
 
-    def worth(self, record: Record, field: str, at: int | None = None) -> Fraction:
-        """An amount in micros of the reporting currency at the rate of its time or of another, not rounded."""
-        amount, rate = record.get(field), self.rate_of(record, at)
-        return Fraction(Decimal(str(amount or 0))) * 1_000_000 * (rate or 0)
+    def worth(self, record: Record, field: str) -> Fraction:
+        """An amount in micros of the reporting currency at the rate of its time, not rounded."""
+        return micros_of(record, field) * (self.rate_of(record) or 0)
 
-    def micros(self, record: Record, field: str, at: int | None = None) -> int:
+    def micros(self, record: Record, field: str) -> int:
         """The same, rounded half-even once (Python's round)."""
-        return round(self.worth(record, field, at))
+        return round(self.worth(record, field))
 
     def uses_reports(self, campaign: str) -> bool:
         return self.campaigns.get(campaign, {}).get("cost_basis") == "reports"
@@ -140,6 +139,11 @@ def instant(value: Any) -> int:
     if isinstance(value, int):
         return value
     return (datetime.fromisoformat(value) - EPOCH) // timedelta(milliseconds=1)
+
+
+def micros_of(record: Record, field: str) -> Fraction:
+    """An amount as it came."""
+    return Fraction(Decimal(str(record.get(field) or 0))) * 1_000_000
 
 
 def _moment(record: Record) -> tuple[int, str]:
@@ -208,28 +212,54 @@ def _leads(stream: Stream) -> Iterator[Conversion]:
         yield Conversion(parts[0].at, set().union(*map(_named, history)), parts)
 
 
+class Worth(NamedTuple):
+    """What is known of amounts: revenue, or what is given back, and cost of goods, in micros of the reporting currency."""
+
+    micros: int
+    goods: int
+    is_certain: bool
+
+
+class OrderVersion(NamedTuple):
+    """A placement or an edit.
+
+    Attributes:
+        n: its number in the log.
+        said: currency and amounts as they came.
+    """
+
+    at: int
+    n: int
+    event: str
+    said: tuple[str, Fraction, Fraction]
+    worth: Worth
+
+
 class OrderHistory:
     """Everything that is read of one order.
 
     Attributes:
         order: its first placement in the log, or None.
-        versions: (time, event_id, revenue, cost of goods) of the placement and of its edits, in the order of the log.
+        versions: the placement and its edits, in the order of the log; edits that are older than the placement are none.
         refunds: in the order of the log.
         cancellations: likewise.
     """
 
     def __init__(self) -> None:
         self.order: Record | None = None
-        self.versions: list[tuple[int, str, int, int]] = []
+        self.versions: list[OrderVersion] = []
         self.refunds: list[Record] = []
         self.cancellations: list[Record] = []
 
-    def timeline(self) -> list[tuple[int, str, int, int, int]]:
-        """Versions that are not older than the placement, by time; those of one time as they were read."""
-        placed_at = self.versions[0][0]
-        return [
-            (at, event, *worth, n) for n, (at, event, *worth) in enumerate(self.versions) if at >= placed_at
-        ]
+
+def _priced(stream: Stream, records: list[Record], at: int, campaign: str | None) -> Worth:
+    """What amounts of one currency add up to at the rate of an instant, each rounded once; nothing where that is no amount."""
+    currency = records[0].get("currency") or stream.currency_of(campaign, at // MINUTE * MINUTE + MINUTE)
+    rate, is_foreign = stream.rate_of({"currency": currency}, at), currency != stream.reporting
+    sums = [sum(micros_of(each, name) for each in records) for name in ("revenue", "cost_of_goods")]
+    found = [None if rate is None else round(each * rate) for each in sums]
+    micros, goods = (None if each is None or (is_foreign and each >= 10**18) else each for each in found)
+    return Worth(micros or 0, goods or 0, micros is not None and goods is not None)
 
 
 def _histories(stream: Stream) -> dict[str, OrderHistory]:
@@ -245,27 +275,61 @@ def _histories(stream: Stream) -> dict[str, OrderHistory]:
             continue
         order = history.order or record
         history.order = order
-        at, placed_at = instant(record["occurred_at"]), instant(order["occurred_at"])
-        version = (
-            at,
-            event,
-            *(stream.micros(record, name, placed_at) for name in ("revenue", "cost_of_goods")),
+        at, placed_at, campaign = (
+            instant(record["occurred_at"]),
+            instant(order["occurred_at"]),
+            order.get("campaign_id"),
+        )
+        currency = record.get("currency") or ("" if campaign else stream.reporting)
+        version = OrderVersion(
+            *(at, len(history.versions), event),
+            (currency, micros_of(record, "revenue"), micros_of(record, "cost_of_goods")),
+            _priced(stream, [record], placed_at, campaign),
         )
         told = (
             (record.get("campaign_id"), _campaign(order)),
             (record.get("is_new_customer"), order.get("is_new_customer")),
         )
         contradicts = any(new is not None and new != old for new, old in told)
-        by_time = sorted(history.timeline(), key=lambda each: (each[0], each[4])) if history.versions else []
-        known = [each[:4] for each in by_time]
-        last = known[-1] if known else None
-        if version in known or (last is not None and (version[0], *version[2:]) == (last[0], *last[2:])):
+        known = sorted(history.versions)
+        says_the_same = any(
+            (each.at, each.event, each.said) == (at, event, version.said) for each in known
+        ) or (known and (known[-1].at, known[-1].said) == (at, version.said))
+        if says_the_same:
             if contradicts and not (event in read and event != order["event_id"]):
                 read.add(event)
             continue
-        history.versions.append(version)
+        if at >= placed_at:
+            history.versions.append(version)
         read.add(event)
     return found
+
+
+def uncertain_orders(records: list[tuple[str, Record]], reporting_currency: str = "EUR") -> set[str]:
+    """Campaigns of orders of which an amount has no rate, and of such refunds of orders that are not known."""
+    stream, found = Stream(records, reporting_currency), set()
+    for history in _histories(stream).values():
+        refunds = _refunds(stream, history)
+        if history.order is None:
+            found |= {_campaign(each) for each, worth in refunds if not worth.is_certain}
+        elif not all(
+            each.is_certain for each in [*(v.worth for v in history.versions), *(w for _, w in refunds)]
+        ):
+            found.add(_campaign(history.order))
+    return found
+
+
+def _refunds(stream: Stream, history: OrderHistory) -> list[tuple[Record, Worth]]:
+    """Refunds with their worth; those of one minute, campaign and currency are one."""
+    together: dict[Any, list[Record]] = defaultdict(list)
+    for record in history.refunds:
+        campaign = record.get("campaign_id")
+        currency = record.get("currency") or ("" if campaign else stream.reporting)
+        together[instant(record["occurred_at"]) // MINUTE, campaign, currency].append(record)
+    return [
+        (some[0], _priced(stream, some, instant(some[0]["occurred_at"]), campaign))
+        for (_, campaign, _), some in together.items()
+    ]
 
 
 def _orders(stream: Stream) -> Iterator[Conversion]:
@@ -274,9 +338,11 @@ def _orders(stream: Stream) -> Iterator[Conversion]:
     for order_id, history in histories.items():
         order = history.order
         if order is None:
-            yield Conversion(None, set(), [_refunded(stream, each, each) for each in history.refunds])
+            refunds = [_refunded(each, worth) for each, worth in _refunds(stream, history)]
+            yield Conversion(None, set(), refunds)
             continue
-        parts = [_placed(stream, order, is_first=order_id in firsts), *_followed(stream, order, history)]
+        worth = history.versions[0].worth
+        parts = [_placed(order, worth, is_first=order_id in firsts), *_followed(stream, order, history)]
         yield Conversion(parts[0].at, _named(order), parts)
 
 
@@ -286,23 +352,25 @@ def _followed(stream: Stream, order: Record, history: OrderHistory) -> Iterator[
     By an instant so much was given back: what the refunds say, or what the edits took away, whichever is more.
     """
     campaign = _campaign(order)
-    edits = sorted((at, 0, n, revenue, goods) for at, _, revenue, goods, n in history.timeline())[0:]
-    edits = [each for each in edits if each[2] != 0]
+    edits = [(each.at, 0, each.n, each.worth) for each in sorted(history.versions) if each.n]
     refunds = [
-        (instant(r["occurred_at"]), 1, n, stream.micros(r, "revenue")) for n, r in enumerate(history.refunds)
+        (instant(r["occurred_at"]), 1, n, worth) for n, (r, worth) in enumerate(_refunds(stream, history))
     ]
-    worth, goods = history.versions[0][2:]
+    worth, goods, _ = history.versions[0].worth
     ever, refunded, given_back = worth, 0, 0
-    for step in sorted([*edits, *refunds], key=lambda each: each[:3]):
+    for at, is_refund, _, step in sorted([*edits, *refunds], key=lambda each: each[:3]):
         sums = {"revenue_micros": 0, "cost_of_goods_micros": 0}
-        if step[1] == 0:
-            sums = {"revenue_micros": max(0, step[3] - worth), "cost_of_goods_micros": step[4] - goods}
-            worth, goods = step[3:]
+        if is_refund:
+            refunded += step.micros
         else:
-            refunded += step[3]
+            sums = {
+                "revenue_micros": max(0, step.micros - worth),
+                "cost_of_goods_micros": step.goods - goods,
+            }
+            worth, goods = step.micros, step.goods
         ever += sums["revenue_micros"]
         now_given_back = max(given_back, refunded, ever - worth)
-        yield Part(campaign, step[0], {**sums, "refunds_micros": now_given_back - given_back})
+        yield Part(campaign, at, {**sums, "refunds_micros": now_given_back - given_back})
         given_back = now_given_back
     if history.cancellations:
         first = min(history.cancellations, key=_moment)
@@ -319,20 +387,19 @@ def _campaign(record: Record) -> str:
     return record.get("campaign_id") or NO_CAMPAIGN
 
 
-def _placed(stream: Stream, order: Record, *, is_first: bool) -> Part:
+def _placed(order: Record, worth: Worth, *, is_first: bool) -> Part:
     declared = order.get("is_new_customer")
     sums = {
         "orders": 1,
         "new_customers": int(is_first if declared is None else declared),
-        "revenue_micros": stream.micros(order, "revenue"),
-        "cost_of_goods_micros": stream.micros(order, "cost_of_goods"),
+        "revenue_micros": worth.micros,
+        "cost_of_goods_micros": worth.goods,
     }
     return Part(_campaign(order), instant(order["occurred_at"]), sums)
 
 
-def _refunded(stream: Stream, order: Record, refund: Record) -> Part:
-    amount = stream.micros(refund, "revenue")
-    return Part(_campaign(order), instant(refund["occurred_at"]), {"refunds_micros": amount})
+def _refunded(refund: Record, worth: Worth) -> Part:
+    return Part(_campaign(refund), instant(refund["occurred_at"]), {"refunds_micros": worth.micros})
 
 
 def _first_orders(placed: dict[str, Record]) -> set[str]:
@@ -346,4 +413,13 @@ def _first_orders(placed: dict[str, Record]) -> set[str]:
     return {min(orders)[1] for orders in of_customer.values()}
 
 
-__all__ = ["ALL_WINDOWS", "Stream", "cell", "conversions", "expected", "instant", "start_of"]
+__all__ = [
+    "ALL_WINDOWS",
+    "Stream",
+    "cell",
+    "conversions",
+    "expected",
+    "instant",
+    "start_of",
+    "uncertain_orders",
+]
