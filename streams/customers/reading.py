@@ -121,7 +121,7 @@ def read_orders(settings: Settings, files: Files, console: Console, say: Callabl
             if number % _SAID_EVERY == 0:
                 say(f"{number:,} orders read")
         failed = has_failures(engine)
-    if not count:
+    if not currencies:  # no order, or nothing but cancellations
         raise RoistreamError("There are no orders in these files; what was read is said above.")
     if len(currencies) != 1:
         raise RoistreamError(
@@ -136,7 +136,7 @@ def read_spend(
     """The spend of files, by campaign and period.
 
     Raises:
-        RoistreamError: where a file cannot be read or has no spend, where the currency is not that of the orders, or where
+        RoistreamError: where a file or one of its rows cannot be read, where there is no spend, where the currency is not that of the orders, or where
             periods of a campaign overlap, so that money would count twice.
     """
     found = []
@@ -156,8 +156,14 @@ def read_spend(
                 instant(report.period_end, "period_end"),
             )
             found.append(Spend(report.campaign_id, start, end, to_micros(report.spend)))
+        failed = has_failures(engine)
     if not found:
         raise RoistreamError("There is no spend in these files; what was read is said above.")
+    if failed:
+        raise RoistreamError(
+            "Rows of the spend could not be read (see above); without them customers would seem cheaper than they were. Correct "
+            "them, or leave them out with a mapping."
+        )
     found.sort()
     for one, other in pairwise(found):
         if one.campaign == other.campaign and other.start < one.end:

@@ -12,6 +12,7 @@ from metrics.customers.purchasing import Buying, PurchasingModel
 from metrics.customers.spending import SpendingModel
 from tests.support import cdnow
 
+pytestmark = pytest.mark.slow
 #: As published for the sample of CDNOW, times in weeks.
 PUBLISHED = PurchasingModel(0.243, 4.414, 0.793, 2.426)
 PUBLISHED_SPENDING = SpendingModel(6.25, 3.74, 15.44)

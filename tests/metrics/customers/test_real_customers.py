@@ -13,6 +13,7 @@ from metrics.customers.lifetime_value import fitted, repeat_buying
 from metrics.values.time import to_millis
 from tests.support import cdnow
 
+pytestmark = pytest.mark.slow
 UTC_ZONE = ZoneInfo("UTC")
 
 
@@ -28,7 +29,6 @@ def sample(shared):
     return histories(cdnow.orders(shared, cdnow.sample())).customers
 
 
-@pytest.mark.slow
 def test_the_recency_frequency_summary_of_every_customer_is_that_of_a_query(shared):
     customers = histories(cdnow.orders(shared)).customers
     found = repeat_buying(customers, UTC_ZONE, CALIBRATED)
@@ -61,7 +61,6 @@ def test_the_recency_frequency_summary_of_every_customer_is_that_of_a_query(shar
     assert [tuple(row) for row in ours] == rows
 
 
-@pytest.mark.slow
 def test_purchases_of_weeks_40_to_78_are_those_that_the_model_of_the_first_39_expects(sample):
     repeats = repeat_buying(sample, UTC_ZONE, CALIBRATED)
     model = fitted(repeats, margin_ratio=1.0)
@@ -84,7 +83,6 @@ def test_purchases_of_weeks_40_to_78_are_those_that_the_model_of_the_first_39_ex
     assert (round(expected.sum()), later.sum()) == (1653, 1882)
 
 
-@pytest.mark.slow
 def test_the_interval_of_what_groups_of_customers_bring_holds_what_they_brought(sample):
     """Ten groups by chance of the sample: 80 % intervals hold about eight of them, and are no wider than they must be."""
     repeats = repeat_buying(sample, UTC_ZONE, CALIBRATED)

@@ -18,6 +18,8 @@ from streams.customers.report import CohortRow, Expectation, MonthRow
 from streams.customers.run import run
 from streams.settings import Settings
 
+#: Each reads files by a database of its own.
+pytestmark = pytest.mark.slow
 ORDERS = """customer_id,occurred_at,revenue,order_id,kind,campaign_id
 ada,2026-01-05,100,o1,,spring
 bob,2026-01-20,50,o2,,spring
@@ -178,10 +180,17 @@ def test_orders_of_two_currencies_are_refused(tmp_path):
         run(Settings(), [a_file(tmp_path, text)])
 
 
+def test_files_with_nothing_but_cancellations_have_no_orders(tmp_path):
+    text = "customer_id,occurred_at,revenue,order_id,kind\nada,2026-01-05,,o1,cancelled\n"
+    with pytest.raises(RoistreamError, match="There are no orders in these files"):
+        run(Settings(), [a_file(tmp_path, text)])
+
+
 @pytest.mark.parametrize(
     ("spend", "sentence"),
     [
         ("campaign_id,day,spend,currency\nspring,2026-01-05,90,USD\n", "in USD, the orders are in EUR"),
+        ("campaign_id,day,spend\nspring,2026-01-05,90\nspring,2026-01-06,much\n", "could not be read"),
         ("campaign_id,date,cost\nspring,2026-01-05,90\n", "no built-in mapping knows spend.csv"),
     ],
 )
@@ -253,7 +262,6 @@ def retail(shared):
         yield json.loads(out.stdout), database
 
 
-@pytest.mark.slow
 def test_cohorts_of_a_year_of_invoices_are_those_of_a_batch_computation_to_the_micro(retail):
     found, database = retail
     rows = database.execute(
@@ -275,7 +283,6 @@ def test_cohorts_of_a_year_of_invoices_are_those_of_a_batch_computation_to_the_m
     assert found["whole"]["customers"] == sum(row[1] for row in rows) == 4338
 
 
-@pytest.mark.slow
 def test_the_retention_matrix_of_a_year_is_that_of_a_batch_computation(retail):
     found, database = retail
     active = {
@@ -298,7 +305,6 @@ def test_the_retention_matrix_of_a_year_is_that_of_a_batch_computation(retail):
         assert row["margin_by_month_micros"] == [margins.get((row["cohort"], age), 0) for age in ages]
 
 
-@pytest.mark.slow
 def test_calendar_months_of_a_year_and_what_is_in_no_cohort_are_those_of_a_batch_computation(retail):
     found, database = retail
     rows = database.execute(
