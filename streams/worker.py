@@ -28,6 +28,7 @@ from streams.settings import Settings
 from streams.sinks.http_server import HttpServer
 from streams.sinks.metrics_snapshot import MetricsSnapshots
 from streams.sinks.redis_board import BoardViews
+from streams.sinks.redis_names import RedisNames
 from streams.sinks.redis_readings import RedisViews
 from streams.sinks.redis_status import WorkerStatus, WorkerStatusViews
 from streams.stages.budget.stage import RefusedRecord
@@ -36,7 +37,7 @@ from streams.transport.faust_app import make_app
 from streams.transport.group_admin import leave_group
 from streams.transport.instance_identity import claimed
 from streams.transport.log_offsets import LogEnds
-from streams.transport.topic_admin import ensure_topics, why_no_start
+from streams.transport.topic_admin import cluster_id, ensure_topics, why_no_start
 from streams.transport.transactions import why_no_transactions
 
 log = logging.getLogger(__name__)
@@ -91,7 +92,7 @@ def run(settings: Settings, accept_dead_letters: int = 0) -> int:
         raise RoistreamError(refusal)
     warm_up()
     tune()
-    return asyncio.run(Worker(settings, accept_dead_letters).run())
+    return asyncio.run(Worker(settings, cluster_id(settings), accept_dead_letters).run())
 
 
 def prepare_topics(settings: Settings) -> None:
@@ -111,8 +112,9 @@ def prepare_topics(settings: Settings) -> None:
 class Worker:
     """The composition root of one process."""
 
-    def __init__(self, settings: Settings, accept_dead_letters: int) -> None:
+    def __init__(self, settings: Settings, cluster: str, accept_dead_letters: int) -> None:
         self.settings = settings
+        self.names = RedisNames(settings.topic_prefix, cluster)
         self.campaign_registry = CampaignRegistry(settings.reporting_currency)
         self.telemetry = Telemetry(version("roistream"))
         self.views = self._redis()
@@ -290,22 +292,24 @@ class Worker:
         if settings.redis_url is None:
             return None
         url = settings.redis_url.get_secret_value()
-        return RedisViews(url, settings.redis_ttl, self._show_all, deployment=settings.topic_prefix)
+        return RedisViews(url, settings.redis_ttl, self._show_all, names=self.names)
 
     def _board_redis(self) -> BoardViews | None:
         settings = self.settings
         if settings.redis_url is None:
             return None
         url = settings.redis_url.get_secret_value()
-        return BoardViews(url, settings.redis_ttl, self._show_board)
+        return BoardViews(url, settings.redis_ttl, self._show_board, names=self.names)
 
     def _status_redis(self) -> WorkerStatusViews | None:
         settings = self.settings
         if settings.redis_url is None:
             return None
-        return WorkerStatusViews(settings.redis_url.get_secret_value(), self._status)
+        return WorkerStatusViews(settings.redis_url.get_secret_value(), self._status, names=self.names)
 
-    def _status(self) -> WorkerStatus:
+    def _status(self) -> WorkerStatus | None:
+        if self.views is not None and self.views.refusal is not None:
+            return None  # the board that listens there is another deployment's
         _, facts = self.source.readiness()
         name = f"{socket.gethostname()}:{self.http.port}"
         return WorkerStatus(name, facts["partitions"], dict(self.telemetry.figures_ms), facts["reasons"])

@@ -20,16 +20,9 @@ from metrics.values.errors import UNREADABLE, SettingError
 from streams.board.alert_notes import KEPT_MS, AlertNote, AlertNotes
 from streams.board.auth import SESSION_MS, EndedSessions, Session
 from streams.board.card_store import CardStore
-from streams.sinks.redis_status import CHANNEL as WORKERS
+from streams.sinks.redis_names import OWNER, ForeignOwnerError, RedisNames
 from streams.sinks.worker_watch import WorkerWatch
 
-CARDS = "roistream:board"
-COLUMNS = "roistream:board:columns"
-CHANNEL = "roistream:board"
-#: Sessions that were ended before their time: ids with the instants at which they would have ended.
-ENDED = "roistream:board:ended"
-#: Alerts on the pipeline that fire, by fingerprint: each board shows those that came to any of them.
-NOTES = "roistream:board:notes"
 #: Messages handed on at once; between two such batches the event loop breathes.
 _BATCH = 200
 _POLL_S = 0.25
@@ -53,19 +46,21 @@ def client(url: str) -> Redis:
         ) from None  # the cause may quote the password
 
 
-async def tell_ended(redis: Redis, session: Session) -> None:
+async def tell_ended(redis: Redis, names: RedisNames, session: Session) -> None:
     """Tell other boards, and this one when it starts again, that a session has ended.
 
     Raises:
         RedisError, OSError: when Redis does not answer.
     """
     async with redis.pipeline(transaction=False) as pipeline:
-        pipeline.hset(ENDED, session.session_id, str(session.expires_at))
-        pipeline.pexpire(ENDED, SESSION_MS)
+        pipeline.hset(names.board_ended, session.session_id, str(session.expires_at))
+        pipeline.pexpire(names.board_ended, SESSION_MS)
         await pipeline.execute()
 
 
-async def tell_notes(redis: Redis, firing: Sequence[AlertNote], resolved: Sequence[str]) -> None:
+async def tell_notes(
+    redis: Redis, names: RedisNames, firing: Sequence[AlertNote], resolved: Sequence[str]
+) -> None:
     """Tell other boards, and this one when it starts again, which alerts on the pipeline fire.
 
     Raises:
@@ -73,10 +68,10 @@ async def tell_notes(redis: Redis, firing: Sequence[AlertNote], resolved: Sequen
     """
     async with redis.pipeline(transaction=False) as pipeline:
         for note in firing:
-            pipeline.hset(NOTES, note.note_id, msgspec.json.encode(note))
+            pipeline.hset(names.board_notes, note.note_id, msgspec.json.encode(note))
         if resolved:
-            pipeline.hdel(NOTES, *resolved)
-        pipeline.pexpire(NOTES, KEPT_MS)
+            pipeline.hdel(names.board_notes, *resolved)
+        pipeline.pexpire(names.board_notes, KEPT_MS)
         await pipeline.execute()
 
 
@@ -85,6 +80,8 @@ class RedisSubscriber:
 
     Attributes:
         is_up: whether Redis was read as it should; False before the first look.
+        names: of the deployment; the owner is known once the board has asked the broker.
+        refusal: why Redis is not read, where its keys belong to another deployment; else None.
     """
 
     def __init__(
@@ -96,6 +93,7 @@ class RedisSubscriber:
         notes: AlertNotes,
         publish: Callable[..., None],
         *,
+        names: RedisNames = RedisNames(),  # noqa: B008 - immutable
         look_every_s: float = _LOOK_EVERY_S,
         retry_every_s: float = _RETRY_EVERY_S,
     ) -> None:
@@ -108,6 +106,7 @@ class RedisSubscriber:
             workers: kept up to date with what workers say of themselves.
             notes: kept up to date with the alerts that fire.
             publish: hears ``changed``, ``removed`` and ``columns`` (see ``Listener.notify``), and ``notice``.
+            names: of the deployment, since several may share a Redis.
             look_every_s: how often the whole hash is read.
             retry_every_s: how long to wait for a Redis that does not answer.
         """
@@ -119,16 +118,20 @@ class RedisSubscriber:
         self._publish = publish
         self._look_every_s = look_every_s
         self._retry_every_s = retry_every_s
+        self.names = names
         self.is_up = False
+        self.refusal: str | None = None
 
     async def run(self) -> None:
         """Follow until cancelled; a Redis that is gone is waited for."""
         while True:
             try:
                 async with self._redis.pubsub(ignore_subscribe_messages=True) as channel:
-                    await channel.subscribe(CHANNEL, WORKERS)
+                    await channel.subscribe(self.names.board, self.names.workers)
                     self._workers.not_listening(asyncio.get_running_loop().time())
                     await self._follow(channel)
+            except ForeignOwnerError as error:
+                self._refuse(error)
             except (RedisError, OSError) as error:
                 self._lost(error)
             await asyncio.sleep(self._retry_every_s)
@@ -144,7 +147,7 @@ class RedisSubscriber:
             if is_more:
                 looked_at = -self._look_every_s
             if changed:
-                columns = self._cards.replace_columns(await self._hash(COLUMNS))
+                columns = self._cards.replace_columns(await self._hash(self.names.board_columns))
                 self._publish(changed=changed, columns=columns)
 
     async def _listen(self, channel: Any) -> tuple[set[str], bool]:
@@ -158,7 +161,7 @@ class RedisSubscriber:
             message = await channel.get_message(timeout=0.0 if number else _POLL_S)
             if message is None:
                 break
-            if message["channel"] == WORKERS.encode():
+            if message["channel"] == self.names.workers.encode():
                 with contextlib.suppress(*UNREADABLE):
                     self._workers.take(message["data"], asyncio.get_running_loop().time())
                 continue
@@ -172,11 +175,14 @@ class RedisSubscriber:
 
     async def _look(self) -> None:
         """The whole of it. Messages that came before are older than what it says, later ones are newer."""
-        changes = self._cards.replace(await self._hash(CARDS))
-        columns = self._cards.replace_columns(await self._hash(COLUMNS))
-        ended = await self._hash(ENDED)
+        owner = await self._hash_field(self.names.views, OWNER)
+        self.names.check(owner)
+        self.refusal = None
+        changes = self._cards.replace(await self._hash(self.names.board))
+        columns = self._cards.replace_columns(await self._hash(self.names.board_columns))
+        ended = await self._hash(self.names.board_ended)
         self._ended.restore({name: int(at) for name, at in ended.items() if at.isdigit()})
-        self._notes.replace(await self._hash(NOTES))
+        self._notes.replace(await self._hash(self.names.board_notes))
         if changes.changed or changes.removed or columns:
             self._publish(changed=changes.changed, removed=changes.removed, columns=columns)
         if not self.is_up:
@@ -187,6 +193,17 @@ class RedisSubscriber:
     async def _hash(self, name: str) -> dict[str, bytes]:
         found: dict[Any, Any] = await self._redis.hgetall(name)
         return {key.decode(errors="replace"): value for key, value in found.items()}
+
+    async def _hash_field(self, name: str, field: str) -> str | None:
+        asked: Any = self._redis.hget(name, field)
+        found: bytes | None = await asked
+        return None if found is None else found.decode(errors="replace")
+
+    def _refuse(self, error: ForeignOwnerError) -> None:
+        if self.refusal is None:
+            _logger.error("%s The board shows nothing of it.", error)
+            self._publish(notice={"redis": False})
+        self.is_up, self.refusal = False, str(error)
 
     def _lost(self, error: Exception) -> None:
         if self.is_up:

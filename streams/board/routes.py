@@ -53,6 +53,7 @@ from streams.board.request_models import (
 from streams.board.simulation import Simulator
 from streams.board.sse import EventStream
 from streams.board.undo import NoUndo, Undo, undo_id, undo_of
+from streams.sinks.redis_names import RedisNames
 from streams.sinks.worker_watch import FiguresHealth, WorkerWatch
 
 MAX_BODY_BYTES = 1024 * 1024
@@ -122,7 +123,13 @@ class BoardRoutes:
     @property
     def figures(self) -> FiguresHealth:
         """How old figures are, and what holds them up."""
-        return self.workers.health(time.monotonic(), self.now_ms())
+        found = self.workers.health(time.monotonic(), self.now_ms())
+        refused = self.redis_subscriber.refusal
+        return found if refused is None else FiguresHealth(None, [refused])
+
+    @property
+    def _names(self) -> RedisNames:
+        return self.redis_subscriber.names
 
     async def _get_readyz(self, request: web.Request) -> web.Response:
         del request
@@ -152,7 +159,7 @@ class BoardRoutes:
         if session is not None:
             # Where Redis does not answer, the session has ended at this board until the board starts again.
             with contextlib.suppress(RedisError, OSError):
-                await tell_ended(self.redis, session)
+                await tell_ended(self.redis, self._names, session)
         return response
 
     async def _get_board(self, request: web.Request) -> web.Response:
@@ -176,8 +183,10 @@ class BoardRoutes:
         model, window = request.query.get("model", "declared"), request.query.get("window", "24h")
         if window not in _WINDOWS:
             return refusal(400, f"window {window} is not known; choose {', '.join(_WINDOWS)}.")
+        if self.redis_subscriber.refusal is not None:
+            return refusal(503, self.redis_subscriber.refusal)
         try:
-            found: dict[Any, Any] = await self.redis.hgetall(f"roistream:kpis:{model}:{window}")
+            found: dict[Any, Any] = await self.redis.hgetall(self._names.readings(model, window))
         except (RedisError, OSError) as error:
             return _no_redis(error)
         readings = [msgspec.Raw(found[name]) for name in sorted(found)]
@@ -189,6 +198,8 @@ class BoardRoutes:
         """One campaign: its card, its readings, and, for those with a token, what was said and done about it."""
         campaign_id = request.match_info["campaign_id"]
         model = request.query.get("model", "declared")
+        if self.redis_subscriber.refusal is not None:
+            return refusal(503, self.redis_subscriber.refusal)
         try:
             by_model = await self._readings(campaign_id)
         except (RedisError, OSError) as error:
@@ -216,7 +227,7 @@ class BoardRoutes:
         asked = [(model, window) for model in _MODELS for window in _WINDOWS]
         async with self.redis.pipeline(transaction=False) as pipeline:
             for model, window in asked:
-                pipeline.hget(f"roistream:kpis:{model}:{window}", campaign_id)
+                pipeline.hget(self._names.readings(model, window), campaign_id)
             found = await pipeline.execute()
         by_model: dict[str, dict[str, msgspec.Raw]] = {}
         for (model, window), value in zip(asked, found, strict=True):
@@ -347,7 +358,7 @@ class BoardRoutes:
         if firing or resolved:
             # Where Redis does not answer, this board alone shows them.
             with contextlib.suppress(RedisError, OSError):
-                await tell_notes(self.redis, firing, resolved)
+                await tell_notes(self.redis, self._names, firing, resolved)
         return len(firing) + len(resolved)
 
     def _remember(self, signals: Sequence[AlertSignal]) -> None:

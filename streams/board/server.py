@@ -28,7 +28,9 @@ from streams.board.routes import MAX_BODY_BYTES, BoardRoutes
 from streams.board.simulation import Simulator
 from streams.process import end_tasks, log_to_stderr, now_ms, port_refusal, stop_signals
 from streams.settings import Settings
+from streams.sinks.redis_names import RedisNames
 from streams.sinks.worker_watch import WorkerWatch
+from streams.transport.topic_admin import cluster_id
 
 _MAX_HEADER_BYTES = 8_190
 _KEEP_S = 75.0
@@ -93,7 +95,8 @@ class BoardServer:
         self.notes = AlertNotes()
         self.workers = WorkerWatch(settings.partitions, time.monotonic())
         self.redis_subscriber = RedisSubscriber(
-            self._redis, self.cards, self.auth.ended, self.workers, self.notes, self.broadcast.publish
+            *(self._redis, self.cards, self.auth.ended, self.workers, self.notes, self.broadcast.publish),
+            names=RedisNames(settings.topic_prefix),
         )
         self.kafka_gateway = KafkaGateway(settings, self.audit_trail, self.broadcast.publish)
         self.board_routes = BoardRoutes(
@@ -139,6 +142,8 @@ class BoardServer:
             RoistreamError: without a broker, or when the address cannot be had.
         """
         await self.kafka_gateway.start()
+        owner = await asyncio.to_thread(cluster_id, self.settings)
+        self.redis_subscriber.names = RedisNames(self.settings.topic_prefix, owner)
         try:
             await self._listen()
         except OSError as error:

@@ -26,11 +26,12 @@ from streams.commands.recover import examine as examine_states
 from streams.commands.sampled_records import judge_sample, read_newest
 from streams.process import now_ms
 from streams.settings import Settings
+from streams.sinks.redis_names import OWNER, ForeignOwnerError, RedisNames
 from streams.state.settings_table import History, json_text, read_history, refusal
 from streams.transport.client_options import aiokafka_options, kafka_python_options
 from streams.transport.group_admin import running_workers
 from streams.transport.log_reader import read_whole
-from streams.transport.topic_admin import connected_admin, survey_topics
+from streams.transport.topic_admin import cluster_id_of, connected_admin, survey_topics
 from streams.transport.transactions import why_no_transactions
 
 #: Nobody waits a minute for a doctor.
@@ -93,6 +94,7 @@ def _check_broker(settings: Settings, now_ms: Callable[[], int]) -> Iterator[Fin
             brokers = admin.describe_cluster()["brokers"]
             yield judge_replication(len(brokers), settings)
             yield _check_transactions(settings)
+            yield from _check_owner(cluster_id_of(admin, settings), settings)
             found = list(_check_topics(admin, settings))
             yield from found
             if not any(each.state == "failed" for each in found):
@@ -281,6 +283,21 @@ def _check_redis(settings: Settings) -> Finding:
     if int(version.split(".", maxsplit=1)[0]) < _MIN_REDIS:
         return Finding("redis", "failed", f"version {version}; {_MIN_REDIS} or later is needed: upgrade it.")
     return Finding("redis", "ok", f"version {version}")
+
+
+def _check_owner(cluster: str, settings: Settings) -> Iterator[Finding]:
+    """Whether the keys of Redis are those of this deployment; what else there is about Redis is said by ``_check_redis``."""
+    if settings.redis_url is None:
+        return
+    names = RedisNames(settings.topic_prefix, cluster)
+    with contextlib.suppress(redis.RedisError, OSError, ValueError, TypeError):
+        url = settings.redis_url.get_secret_value()
+        with contextlib.closing(redis.Redis.from_url(url, socket_timeout=5, decode_responses=True)) as client:
+            owner: Any = client.hget(names.views, OWNER)
+        try:
+            names.check(owner)
+        except ForeignOwnerError as error:
+            yield Finding("redis keys", "failed", str(error))
 
 
 def _check_figures(settings: Settings) -> Finding:

@@ -37,7 +37,8 @@ from streams.runtime.stage_factory import StageFactory
 from streams.runtime.task import Task
 from streams.runtime.telemetry import StageTelemetry, Telemetry
 from streams.settings import Settings
-from streams.sinks.redis_readings import VIEWS, client_of, shown_of
+from streams.sinks.redis_names import RedisNames
+from streams.sinks.redis_readings import client_of, shown_of
 from streams.stages.budget.stage import BOARD_PARTITION
 from streams.state.lineage import Difference, Reached
 from streams.state.store import LostRecordsError, StateStore, read_header
@@ -45,7 +46,7 @@ from streams.transport.client_options import aiokafka_options
 from streams.transport.group_admin import running_workers
 from streams.transport.log_offsets import bounds
 from streams.transport.log_reader import read_whole
-from streams.transport.topic_admin import connected_admin, ensure_topics, why_no_start
+from streams.transport.topic_admin import cluster_id, connected_admin, ensure_topics, why_no_start
 
 #: Readings at the end of a log, of which the last has the highest revision.
 _LAST_READINGS = 50
@@ -158,13 +159,16 @@ async def _shown(settings: Settings) -> dict[int, tuple[int, int]]:
     """Up to which version Redis was shown each merge partition; nothing where there is no Redis, or none that answers."""
     if settings.redis_url is None:
         return {}
+    names = RedisNames(settings.topic_prefix, await asyncio.to_thread(cluster_id, settings))
     client = client_of(settings.redis_url.get_secret_value())
     try:
-        fields: Any = await client.hgetall(VIEWS)
+        fields: Any = await client.hgetall(names.views)
     except (RedisError, OSError):
         return {}
     finally:
         await client.aclose()
+    if not names.is_own(fields):
+        return {}
     found = {each: shown_of(fields, settings.topic_prefix, each) for each in range(settings.partitions)}
     return {partition: shown for partition, shown in found.items() if shown is not None}
 

@@ -20,8 +20,8 @@ from metrics.values.errors import UNREADABLE, RoistreamError, SettingError
 from metrics.values.money import MICROS
 from streams.process import now_ms
 from streams.settings import Settings
-from streams.sinks.redis_board import CARDS
-from streams.sinks.redis_status import CHANNEL, EVERY_S, WorkerStatus
+from streams.sinks.redis_names import OWNER, RedisNames
+from streams.sinks.redis_status import EVERY_S, WorkerStatus
 from streams.sinks.worker_watch import FiguresHealth, WorkerWatch
 
 #: Every worker has said something within two of its turns.
@@ -54,6 +54,7 @@ class Deployment(msgspec.Struct, frozen=True):
         columns: campaigns in each column.
         modes: campaigns in each mode of the controller.
         waiting: campaigns whose proposal waits for a decision.
+        cluster: id of the Kafka cluster whose figures Redis holds; None: no worker has written there.
     """
 
     workers: list[WorkerStatus]
@@ -62,9 +63,10 @@ class Deployment(msgspec.Struct, frozen=True):
     columns: dict[str, int]
     modes: dict[str, int]
     waiting: list[str]
+    cluster: str | None
 
 
-def deployment_of(report: WorkersReport, cards: Mapping[str, BoardCard]) -> Deployment:
+def deployment_of(report: WorkersReport, cards: Mapping[str, BoardCard], cluster: str | None) -> Deployment:
     """One picture of workers and campaigns. Pure."""
     placed = Counter(card.column for card in cards.values())
     waiting = sorted(
@@ -85,6 +87,7 @@ def deployment_of(report: WorkersReport, cards: Mapping[str, BoardCard]) -> Depl
         {column: placed[column] for column in _COLUMNS if placed[column]},
         dict(Counter(card.mode for card in cards.values())),
         waiting,
+        cluster,
     )
 
 
@@ -116,10 +119,12 @@ def status(settings: Settings, *, as_json: bool, listen_s: float = _LISTEN_S) ->
     Raises:
         RoistreamError: without a Redis, or when Redis does not answer.
     """
+    names = RedisNames(settings.topic_prefix)
     with _client(settings) as client:
-        report = _asked(lambda: _listen(client, settings.partitions, listen_s))
-        cards = _asked(lambda: _cards(client))
-    found = deployment_of(report, cards)
+        report = _asked(lambda: _listen(client, names, settings.partitions, listen_s))
+        cards = _asked(lambda: _cards(client, names))
+        cluster = _asked(lambda: _cluster(client, names))
+    found = deployment_of(report, cards, cluster)
     _show(found, _status_lines(found), as_json=as_json)
     return _PROBLEMS if report.health.problems else 0
 
@@ -130,7 +135,8 @@ def _status_lines(found: Deployment) -> list[str]:
         if found.figures_age_ms is None
         else f"complete up to {found.figures_age_ms / 1_000:.0f} s ago"
     )
-    lines = [f"Workers   {len(found.workers)}"]
+    lines = [f"Cluster   {found.cluster or 'unknown: no worker has written to this Redis'}"]
+    lines.append(f"Workers   {len(found.workers)}")
     for each in found.workers:
         state = "ready" if not each.reasons else f"not ready: {'; '.join(each.reasons)}"
         held = ", ".join(map(str, each.partitions)) or "none"
@@ -144,13 +150,13 @@ def _status_lines(found: Deployment) -> list[str]:
     return [*lines, "Attention", *(f"  - {sentence}" for sentence in found.attention)]
 
 
-def _listen(client: "redis.Redis", partitions: int, listen_s: float) -> WorkersReport:
+def _listen(client: "redis.Redis", names: RedisNames, partitions: int, listen_s: float) -> WorkersReport:
     began = time.monotonic()
     watch = WorkerWatch(partitions, began)
     workers: dict[str, WorkerStatus] = {}
     subscription: Any = client
     with subscription.pubsub(ignore_subscribe_messages=True) as channel:
-        channel.subscribe(CHANNEL)
+        channel.subscribe(names.workers)
         while (left := began + listen_s - time.monotonic()) > 0:
             message = channel.get_message(timeout=left)
             if message is None:
@@ -168,15 +174,20 @@ def _listen(client: "redis.Redis", partitions: int, listen_s: float) -> WorkersR
     return WorkersReport(sorted(workers.values(), key=lambda each: each.worker), health)
 
 
-def _cards(client: "redis.Redis") -> dict[str, BoardCard]:
+def _cards(client: "redis.Redis", names: RedisNames) -> dict[str, BoardCard]:
     cards = {}
-    found: Any = client.hgetall(CARDS)
+    found: Any = client.hgetall(names.board)
     for name, value in found.items():
         try:
             cards[name.decode()] = _card.decode(value)
         except UNREADABLE:
             continue
     return cards
+
+
+def _cluster(client: "redis.Redis", names: RedisNames) -> str | None:
+    found: Any = client.hget(names.views, OWNER)
+    return None if found is None else str(found.decode(errors="replace"))
 
 
 # --- one campaign -------------------------------------------------------------------------------------
@@ -197,7 +208,7 @@ def explain(settings: Settings, campaign_id: str, *, as_json: bool) -> int:
         RoistreamError: without a Redis, when Redis does not answer, or when nothing is known of the campaign.
     """
     with _client(settings) as client:
-        found = _asked(lambda: _explanation(client, campaign_id))
+        found = _asked(lambda: _explanation(client, RedisNames(settings.topic_prefix), campaign_id))
     if found.card is None and not found.readings:
         raise RoistreamError(
             f"Nothing is known of campaign {campaign_id!r} in this Redis; roistream tail shows which campaigns have figures."
@@ -206,12 +217,12 @@ def explain(settings: Settings, campaign_id: str, *, as_json: bool) -> int:
     return 0
 
 
-def _explanation(client: "redis.Redis", campaign_id: str) -> Explanation:
+def _explanation(client: "redis.Redis", names: RedisNames, campaign_id: str) -> Explanation:
     asked = [(model, window) for model in _READINGS for window in _WINDOWS]
     with client.pipeline(transaction=False) as pipeline:
-        pipeline.hget(CARDS, campaign_id)
+        pipeline.hget(names.board, campaign_id)
         for model, window in asked:
-            pipeline.hget(f"roistream:kpis:{model}:{window}", campaign_id)
+            pipeline.hget(names.readings(model, window), campaign_id)
         card, *values = pipeline.execute()
     readings: dict[str, dict[str, CampaignKpi]] = {}
     for (model, window), value in zip(asked, values, strict=True):

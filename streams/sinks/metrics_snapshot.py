@@ -129,6 +129,8 @@ class MetricsSnapshots:
         reasons += [each.sentence for each in processor.progress.standstills()]
         if not self.is_broker_reachable:
             reasons.append(f"the broker at {', '.join(self._settings.bootstrap)} does not answer")
+        if self._views is not None and self._views.refusal is not None:
+            reasons.append(self._views.refusal.removesuffix("."))
         is_redis_up = self._views is None or self._views.health.is_up
         facts: dict[str, Any] = {
             "ready": not reasons,

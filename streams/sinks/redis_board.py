@@ -11,19 +11,18 @@ import contextlib
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 from redis.exceptions import RedisError
 
 from metrics.budget.records import BoardCard, ColumnView
 from streams.sinks import redis_scripts
+from streams.sinks.redis_names import ForeignOwnerError, RedisNames
 from streams.sinks.redis_readings import client_of, version
 from streams.stages.budget.stage import BudgetViews
 from streams.state.checkpoint import Checkpoint
 
-CARDS, COLUMNS = "roistream:board", "roistream:board:columns"
-_KEYS = [CARDS, "roistream:board:revisions", "roistream:board:views"]
 _CHUNK = 200
 _OFFER_AGAIN_S = 30.0
 _RETRY_S = 1.0
@@ -40,7 +39,13 @@ class BoardViews:
     """Writes cards behind the caller's back; start, offer, stop."""
 
     def __init__(
-        self, url: str, ttl_ms: int, on_refill: Callable[[], None], *, again_s: float = _OFFER_AGAIN_S
+        self,
+        url: str,
+        ttl_ms: int,
+        on_refill: Callable[[], None],
+        *,
+        names: RedisNames = RedisNames(),  # noqa: B008 - immutable
+        again_s: float = _OFFER_AGAIN_S,
     ) -> None:
         """Nothing is connected before ``start``.
 
@@ -48,13 +53,16 @@ class BoardViews:
             url: of a Redis.
             ttl_ms: the keys expire that long after the last change.
             on_refill: offers every card again.
+            names: of the deployment, since several may share a Redis.
             again_s: how often that is done without a reason.
         """
         self._client = client_of(url)
         self._ttl_ms = ttl_ms
         self._on_refill = on_refill
         self._again_s = again_s
+        self._names = names
         self._write = self._client.register_script(redis_scripts.WRITE)
+        self._set_fields = self._client.register_script(redis_scripts.SET_FIELDS)
         self._encode = msgspec.json.Encoder().encode
         self._cards: dict[str, _Waiting] = {}
         self._columns: dict[str, bytes] = {}
@@ -103,6 +111,8 @@ class BoardViews:
             try:
                 await self._flush()
                 is_up = True
+            except ForeignOwnerError:  # the views of readings log it; a later look may find the keys given up
+                self._cards.clear()
             except (RedisError, OSError) as error:
                 if is_up:
                     _logger.warning(
@@ -124,17 +134,24 @@ class BoardViews:
         self._wake.clear()
 
     async def _flush(self) -> None:
-        columns: dict[Any, Any] = {**self._columns}
-        self._columns = {}
+        columns, self._columns = self._columns, {}
+        names = self._names
+        keys = [names.board, names.name("board:revisions"), names.name("board:views"), names.views]
         while self._cards:
             chunk = list(islice(self._cards.values(), _CHUNK))
-            arguments: list[str | int | bytes] = ["board", self._ttl_ms, CARDS]
+            arguments: list[str | int | bytes] = [names.owner, "board", self._ttl_ms, names.board]
             for waiting in chunk:
                 arguments += (waiting.card.campaign_id, waiting.version, self._encode(waiting.card))
-            await self._write(keys=_KEYS, args=arguments)
+            _check_taken(await self._write(keys=keys, args=arguments))
             for waiting in chunk:
                 if self._cards.get(waiting.card.campaign_id) is waiting:
                     del self._cards[waiting.card.campaign_id]
         if columns:
-            await self._client.hset(COLUMNS, mapping=columns)
-            await self._client.pexpire(COLUMNS, self._ttl_ms)
+            fields = [part for each in columns.items() for part in each]
+            arguments = [names.owner, self._ttl_ms, *fields]
+            _check_taken(await self._set_fields(keys=[names.board_columns, names.views], args=arguments))
+
+
+def _check_taken(answer: int) -> None:
+    if answer < 0:
+        raise ForeignOwnerError("The keys belong to another deployment; nothing was written.")

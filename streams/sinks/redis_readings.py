@@ -9,7 +9,8 @@ Beside the keys of the contract it keeps ``roistream:revisions:<model>:<window>`
 version of each value as text, because Lua counts in doubles and revisions come near 2^53; and
 ``roistream:views``, a small hash without expiry that names the views and the generation of the data:
 when the generation has changed, somebody emptied Redis. The same hash holds up to which checkpoint Redis was shown each
-partition: a state that ends before it is of an older backup. A Redis Cluster is not supported.
+partition: a state that ends before it is of an older backup. It also names the deployment whose keys these are (``redis_names``).
+A Redis Cluster is not supported.
 """
 
 import asyncio
@@ -18,7 +19,7 @@ import logging
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 from redis.asyncio import Redis
@@ -30,13 +31,12 @@ from metrics.exposition.snapshot import RedisSnapshot
 from metrics.records.kpi_reading import CampaignKpi, RollupKpi
 from metrics.values.errors import SettingError
 from streams.sinks import redis_scripts
+from streams.sinks.redis_names import OWNER, ForeignOwnerError, RedisNames
 from streams.stages.merge.stage import MergeViews
 from streams.state.checkpoint import Checkpoint, Version
 
-CHANNEL, ROLLUP_CHANNEL = "roistream:kpis", "roistream:rollups"
 #: Begins the first half of the view of a roll-up: ``rollups:<dimension>:<model>``.
 _ROLLUPS = "rollups:"
-VIEWS = "roistream:views"
 _SHOWN = "shown:"
 _LOOKS_WITHIN_S = 3.0
 #: Values per script call: about 300 KB, a few milliseconds in which Redis serves nobody else.
@@ -93,6 +93,7 @@ class RedisViews:
     Attributes:
         is_up: whether the last exchange went well.
         last_error: what went wrong last, without secrets; None while up.
+        refusal: why nothing is written, where the keys belong to another deployment; else None.
     """
 
     def __init__(
@@ -101,7 +102,7 @@ class RedisViews:
         ttl_ms: int,
         on_refill: Callable[[], None],
         *,
-        deployment: str = "",
+        names: RedisNames = RedisNames(),  # noqa: B008 - immutable
         poll_seconds: float = 2,
         back_off_seconds: tuple[float, float] = (0.1, 5),
     ) -> None:
@@ -112,7 +113,7 @@ class RedisViews:
             ttl_ms: keys expire that long after the last write.
             on_refill: called on the event loop after each connect and when Redis was emptied; it
                 offers every reading again.
-            deployment: the prefix of the topics, since several deployments may share a Redis.
+            names: of the deployment, since several may share a Redis.
             poll_seconds: how often a silent Redis is looked at.
             back_off_seconds: first and longest pause between attempts.
 
@@ -127,13 +128,14 @@ class RedisViews:
         self._back_off_seconds = back_off_seconds
         self._write = self._client.register_script(redis_scripts.WRITE)
         self._delete = self._client.register_script(redis_scripts.REMOVE)
+        self._set_fields = self._client.register_script(redis_scripts.SET_FIELDS)
         self._encode = msgspec.json.Encoder().encode
         self._pending: dict[View, dict[str, _Value]] = {}
         self._archived: set[str] = set()
         #: Archived campaigns still to be removed from Redis, with the versions that were waiting.
         self._removals: dict[str, dict[View, str]] = {}
         self._generation: str | None = None
-        self._deployment = deployment
+        self._names = names
         #: By field of ``roistream:views``, what is to be written, and what the last look has found.
         self._reached: dict[str, str] = {}
         self._shown: dict[str, str] = {}
@@ -145,6 +147,7 @@ class RedisViews:
         self._errors = 0
         self.is_up = False
         self.last_error: str | None = "not connected yet"
+        self.refusal: str | None = None
 
     @property
     def health(self) -> RedisSnapshot:
@@ -157,7 +160,7 @@ class RedisViews:
         views = checkpoint.views
         if isinstance(views, MergeViews):
             revision = Version(checkpoint.epoch, checkpoint.sequence).revision
-            field = shown_field(self._deployment, checkpoint.partition)
+            field = shown_field(self._names.prefix, checkpoint.partition)
             self._reached[field] = version(checkpoint.birth, revision)
             self.offer(views.readings, checkpoint.birth)
             self.offer_rollups(views.rollups, checkpoint.birth)
@@ -237,16 +240,20 @@ class RedisViews:
         """One exchange: look whether Redis was emptied, remove, write all that waits."""
         self._wake.clear()
         generation, views = await self._look()
-        self._looked.set()
         if generation != self._generation:
             self._on_refill()
             self._generation = generation
         await self._flush_removals(views)
-        reached: dict[Any, Any] = dict(self._reached)
+        reached = dict(self._reached)
         for view in list(self._pending):
             await self._flush(view)
         if any(self._shown.get(field) != text for field, text in reached.items()):
-            await self._client.hset(VIEWS, mapping=reached)
+            arguments: list[str | int] = [
+                self._names.owner,
+                0,
+                *(text for each in reached.items() for text in each),
+            ]
+            self._check_taken(await self._set_fields(keys=[self._names.views] * 2, args=arguments))
 
     async def has_looked(self, within_s: float = _LOOKS_WITHIN_S) -> bool:
         """Whether Redis has been looked at, after waiting for it some seconds at most."""
@@ -259,16 +266,28 @@ class RedisViews:
 
     def shown_up_to(self, partition: int) -> tuple[int, int] | None:
         """Birth and revision up to which Redis was shown a merge partition, by the last look; None: unknown."""
-        return shown_of(self._shown, self._deployment, partition)
+        return shown_of(self._shown, self._names.prefix, partition)
 
     async def _look(self) -> tuple[str, set[View]]:
-        """Generation of the data in Redis, which is ours where it had none, and the views it names."""
+        """Generation of the data in Redis, which is ours where it had none, and the views it names.
+
+        Raises:
+            ForeignOwnerError: when the keys belong to another deployment.
+        """
+        views = self._names.views
         async with self._client.pipeline(transaction=False) as pipeline:
-            pipeline.hsetnx(VIEWS, "generation", uuid.uuid4().hex)
-            pipeline.hgetall(VIEWS)
-            _, fields = await pipeline.execute()
+            pipeline.hsetnx(views, OWNER, self._names.owner)
+            pipeline.hsetnx(views, "generation", uuid.uuid4().hex)
+            pipeline.hgetall(views)
+            *_, fields = await pipeline.execute()
+        is_own = self._names.is_own(fields)
+        if not is_own:
+            self._shown = {}
+            self._looked.set()
+            self._names.check(fields[OWNER])
         names = (field.removeprefix("view:") for field in fields if field.startswith("view:"))
         self._shown = {field: text for field, text in fields.items() if field.startswith(_SHOWN)}
+        self._looked.set()
         return fields["generation"], {_view(name) for name in names}
 
     async def _flush_removals(self, views: set[View]) -> None:
@@ -277,10 +296,11 @@ class RedisViews:
             for view in views.union(*removals.values()) if removals else ():
                 if _is_of_rollups(view):
                     continue
-                arguments: list[str | int] = [self._ttl_ms]
+                arguments: list[str | int] = [self._names.owner, self._ttl_ms]
                 for campaign_id, dropped in removals.items():
                     arguments += (campaign_id, dropped.get(view, ""))
-                await self._delete(keys=_keys(view), args=arguments)
+                keys = [*self._keys(view), self._names.views]
+                self._check_taken(await self._delete(keys=keys, args=arguments))
         except BaseException:
             self._removals = removals | self._removals
             raise
@@ -290,14 +310,29 @@ class RedisViews:
         try:
             while values:
                 chunk = list(islice(values.values(), CHUNK))
-                channel = ROLLUP_CHANNEL if _is_of_rollups(view) else CHANNEL
-                arguments = [":".join(view), self._ttl_ms, channel, *self._triples(chunk)]
-                self._written += await self._write(keys=[*_keys(view), VIEWS], args=arguments)
+                channel = self._names.rollups if _is_of_rollups(view) else self._names.kpis
+                head = (self._names.owner, ":".join(view), self._ttl_ms, channel)
+                arguments: list[str | int | bytes] = [*head, *self._triples(chunk)]
+                keys = [*self._keys(view), self._names.views, self._names.views]
+                written = await self._write(keys=keys, args=arguments)
+                self._check_taken(written)
+                self._written += written
                 for value in chunk:
                     del values[value.field]
         except BaseException:
             self._take_back(view, values)
             raise
+
+    def _keys(self, view: View) -> list[str]:
+        """The hash of the values of a view, and that of their versions."""
+        name = ":".join(view)
+        values = self._names.name(name) if _is_of_rollups(view) else self._names.readings(*view)
+        return [values, self._names.name(f"revisions:{name}")]
+
+    def _check_taken(self, answer: int) -> None:
+        """A script has refused, since another deployment has become the owner just now: the next look says which."""
+        if answer < 0:
+            raise ForeignOwnerError("The keys have gone to another deployment; nothing was written.")
 
     def _triples(self, chunk: list[_Value]) -> Iterator[str | bytes]:
         for value in chunk:
@@ -320,7 +355,7 @@ class RedisViews:
     def _succeeded(self) -> None:
         if not self.is_up:
             _logger.info("Redis views are written.")
-        self.is_up, self.last_error = True, None
+        self.is_up, self.last_error, self.refusal = True, None, None
 
     def _failed(self, error: Exception) -> None:
         self._errors += 1
@@ -328,6 +363,11 @@ class RedisViews:
         text = f"{type(error).__name__}: {error}"
         for secret in self._secrets:
             text = text.replace(secret, "***")
+        if isinstance(error, ForeignOwnerError):
+            if self.refusal != str(error):
+                _logger.error("%s", error)
+            self.is_up, self.last_error, self.refusal = False, str(error), str(error)
+            return
         if self.is_up or self._errors == 1:
             _logger.warning(
                 "Redis views are not written, nothing is lost; check ROISTREAM_REDIS_URL. %s", text
@@ -363,12 +403,6 @@ def _view(name: str) -> View:
     """Model and window of a view's name; windows hold no colon."""
     model, _, window = name.rpartition(":")
     return model, window
-
-
-def _keys(view: View) -> list[str]:
-    name = ":".join(view)
-    values = f"roistream:{name}" if _is_of_rollups(view) else f"roistream:kpis:{name}"
-    return [values, f"roistream:revisions:{name}"]
 
 
 def _is_of_rollups(view: View) -> bool:

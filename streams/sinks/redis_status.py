@@ -11,9 +11,9 @@ from collections.abc import Callable
 import msgspec
 from redis.exceptions import RedisError
 
+from streams.sinks.redis_names import RedisNames
 from streams.sinks.redis_readings import client_of
 
-CHANNEL = "roistream:workers"
 EVERY_S = 2.0
 _encode = msgspec.json.Encoder().encode
 
@@ -37,16 +37,25 @@ class WorkerStatus(msgspec.Struct, frozen=True):
 class WorkerStatusViews:
     """Says it behind the caller's back; start, stop."""
 
-    def __init__(self, url: str, status: Callable[[], WorkerStatus], *, every_s: float = EVERY_S) -> None:
+    def __init__(
+        self,
+        url: str,
+        status: Callable[[], WorkerStatus | None],
+        *,
+        names: RedisNames = RedisNames(),  # noqa: B008 - immutable
+        every_s: float = EVERY_S,
+    ) -> None:
         """Nothing is connected before ``start``.
 
         Args:
             url: of a Redis.
-            status: asked on the event loop each time.
+            status: asked on the event loop each time; None: say nothing.
+            names: of the deployment, since several may share a Redis.
             every_s: how often.
         """
         self._client = client_of(url)
         self._status = status
+        self._channel = names.workers
         self._every_s = every_s
         self._task: asyncio.Task[None] | None = None
 
@@ -64,6 +73,8 @@ class WorkerStatusViews:
 
     async def _run(self) -> None:
         while True:
-            with contextlib.suppress(RedisError, OSError):  # the views of readings log that Redis is gone
-                await self._client.publish(CHANNEL, _encode(self._status()))
+            status = self._status()
+            if status is not None:
+                with contextlib.suppress(RedisError, OSError):  # the views of readings log that Redis is gone
+                    await self._client.publish(self._channel, _encode(status))
             await asyncio.sleep(self._every_s)

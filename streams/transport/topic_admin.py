@@ -162,6 +162,21 @@ def why_no_start(differences: Sequence[TopicDifference]) -> str | None:
     return others + fatal[0].sentence
 
 
+def cluster_id(settings: Settings) -> str:
+    """The id of the Kafka cluster, the same for as long as its disks are; where a broker tells none, its addresses.
+
+    Raises:
+        RoistreamError: when the broker cannot be reached within ``broker_wait``.
+    """
+    with connected_admin(settings, settings.broker_wait) as admin:
+        return cluster_id_of(admin, settings)
+
+
+def cluster_id_of(admin: Any, settings: Settings) -> str:
+    """The same with a connected ``KafkaAdminClient``."""
+    return str(admin.describe_cluster()["cluster_id"] or ",".join(settings.bootstrap))
+
+
 def survey_topics(admin: Any, settings: Settings, *, create: bool) -> TopicSurvey:
     """The same with a connected ``KafkaAdminClient``, and which topics it created.
 

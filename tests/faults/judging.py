@@ -142,10 +142,10 @@ def _wrong_views(scene: Scene, settings: Settings, wanted: Any) -> list[str]:
     campaigns = {campaign for campaign, window, _ in wanted if window == "total"}
 
     def has_all() -> bool:
-        return campaigns <= set(scene.cache.totals())
+        return campaigns <= set(scene.cache.totals(settings))
 
     if not scene.fleet.wait("Redis is full again", has_all, 30):
-        return [f"Redis lacks the totals of {sorted(campaigns - set(scene.cache.totals()))}"]
+        return [f"Redis lacks the totals of {sorted(campaigns - set(scene.cache.totals(settings)))}"]
     return []
 
 

@@ -318,7 +318,8 @@ class _Sequence:
     def _wrong_views(self, wanted: Any) -> list[str]:
         """Redis shows the totals of the topic: an earlier revision never stays."""
         shown = {
-            name: json.loads(text)["sums"]["clicks"] for name, text in self._scene.cache.totals().items()
+            name: json.loads(text)["sums"]["clicks"]
+            for name, text in self._scene.cache.totals(self._settings).items()
         }
         return [
             f"Redis shows {shown.get(campaign)} clicks of {campaign}, and there are {cell['clicks']}"

@@ -16,6 +16,7 @@ from streams.embedded.cache import _command as cache_command
 from streams.embedded.cache import cache_program
 from streams.embedded.child_process import LOOPBACK, Server, free_ports, is_listening
 from streams.settings import Settings
+from streams.sinks.redis_names import RedisNames
 from streams.transport.topic_admin import ensure_topics
 from tests.faults.cluster import Cluster
 from tests.faults.faults import CLUSTERED, COMMON, EARLY, PROXIED, Fault, Scene, cache_lost
@@ -105,10 +106,10 @@ class Cache:
         if self._server is not None:
             self._server.kill()
 
-    def totals(self) -> dict[str, str]:
+    def totals(self, settings: Settings) -> dict[str, str]:
         """Campaigns' totals as JSON."""
         with redis.Redis(port=self.port, decode_responses=True) as client:
-            return dict(client.hgetall("roistream:kpis:declared:total"))
+            return dict(client.hgetall(RedisNames(settings.topic_prefix).readings("declared", "total")))
 
 
 def run_sequence(cluster: Cluster, plan: Plan, folder: Path, echo: Any = print) -> Verdict:

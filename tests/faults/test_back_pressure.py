@@ -14,6 +14,7 @@ import redis
 import streams.runtime.task
 from streams import topics
 from streams.embedded.child_process import LOOPBACK, free_ports
+from streams.sinks.redis_names import RedisNames
 from streams.transport.batch_consumer import FetchedBatch
 from streams.transport.topic_admin import ensure_topics
 from tests.faults.cluster import Cluster, running_cluster
@@ -64,7 +65,7 @@ def test_kpis_flow_on_while_redis_stands_still_and_it_is_full_soon_after(
 ) -> None:
     def shown() -> int:
         with redis.Redis.from_url(cache.url, decode_responses=True) as client:
-            found = client.hgetall("roistream:kpis:declared:total").values()
+            found = client.hgetall(RedisNames(settings.topic_prefix).readings("declared", "total")).values()
         return sum(json.loads(value)["sums"]["clicks"] for value in found)
 
     with redis.Redis.from_url(cache.url) as client:

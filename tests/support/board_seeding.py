@@ -18,9 +18,8 @@ from metrics.budget.records import (
 )
 from metrics.records.kpi_reading import CampaignKpi, Evidence, OtherBasis, Sums
 from metrics.values.time import HOUR, format_instant
+from streams.sinks.redis_names import RedisNames
 
-CARDS = CHANNEL = "roistream:board"
-COLUMNS = "roistream:board:columns"
 NOW_MS = 1_795_348_800_000  # 2026-11-22T12:00:00Z
 _PLACES: tuple[Column, ...] = (
     "backlog",
@@ -44,6 +43,12 @@ _SUBJECTS = (
 )
 _CHANNELS = ("search", "social", "display", "video", "newsletter")
 MILLION = 1_000_000
+
+
+class Store(redis.Redis):
+    """A Redis, and the names that the deployment of a test uses there."""
+
+    names = RedisNames()
 
 
 def card(campaign_id: str, revision: int = 1, **fields: Any) -> BoardCard:
@@ -193,11 +198,12 @@ def hour(campaign_id: str, number: int, leads: int, revenue: int = 0, begin: int
     )
 
 
-def fill(store: redis.Redis, cards: list[BoardCard]) -> None:
+def fill(store: Store, cards: list[BoardCard]) -> None:
     """The hash of cards and that of columns; what was there is gone."""
-    store.delete(CARDS, COLUMNS)
+    names = store.names
+    store.delete(names.board, names.board_columns)
     if cards:
-        store.hset(CARDS, mapping={each.campaign_id: msgspec.json.encode(each) for each in cards})
+        store.hset(names.board, mapping={each.campaign_id: msgspec.json.encode(each) for each in cards})
     limits: dict[str, int | None] = {"test": 60, "scale": 40}
     for column in ("backlog", "test", "scale", "hold", "stopped", "archived"):
         mine = [each for each in cards if each.column == column]
@@ -207,12 +213,12 @@ def fill(store: redis.Redis, cards: list[BoardCard]) -> None:
             count=len(mine),
             sum_micros=sum(each.card_micros for each in mine),
         )
-        store.hset(COLUMNS, column, msgspec.json.encode(view))
-    store.publish(CHANNEL, b"")  # no card: asks boards to look at the whole
+        store.hset(names.board_columns, column, msgspec.json.encode(view))
+    store.publish(names.board, b"")  # no card: asks boards to look at the whole
 
 
-def say(store: redis.Redis, one: BoardCard) -> None:
+def say(store: Store, one: BoardCard) -> None:
     """A card as the controller says it: into the hash, and on the channel."""
     value = msgspec.json.encode(one)
-    store.hset(CARDS, one.campaign_id, value)
-    store.publish(CHANNEL, value)
+    store.hset(store.names.board, one.campaign_id, value)
+    store.publish(store.names.board, value)

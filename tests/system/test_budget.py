@@ -8,6 +8,7 @@ from typing import Any
 import redis
 
 from streams import topics
+from streams.sinks.redis_names import RedisNames
 from streams.transport.topic_admin import ensure_topics
 from tests.support.outside import published, write
 from tests.support.servers.worker import running_worker, wait_for
@@ -84,7 +85,7 @@ def test_a_bad_campaign_is_paused_once_a_good_one_scaled_and_a_crash_repeats_not
     settings = settings_for(broker, budget_mode="enforce", redis_url=cache.url, partitions=2)
     ensure_topics(settings, create=True)
     store = redis.Redis.from_url(cache.url)
-    store.delete("roistream:board", "roistream:board:revisions", "roistream:board:columns")
+    names = RedisNames(settings.topic_prefix)
     policy = json.dumps(POLICY)
 
     def actions() -> list[tuple[str, str, str]]:
@@ -108,7 +109,7 @@ def test_a_bad_campaign_is_paused_once_a_good_one_scaled_and_a_crash_repeats_not
         return acted(2)
 
     def card(name: str) -> dict[str, Any]:
-        value = store.hget("roistream:board", name)
+        value = store.hget(names.board, name)
         return {} if value is None else json.loads(value)
 
     write(settings, [campaign("bad"), campaign("good"), campaign("calm")])

@@ -16,6 +16,7 @@ from streams.embedded.broker import BrokerHandle, embedded_broker
 from streams.embedded.cache import CacheHandle
 from streams.process import now_ms
 from streams.settings import Settings
+from streams.sinks.redis_names import RedisNames
 from streams.topics import specs
 from streams.transport.group_admin import running_workers
 from streams.transport.topic_admin import ensure_topics
@@ -216,15 +217,15 @@ def test_a_broker_of_an_older_backup_stops_the_start_and_goes_on_above_all_earli
         write(settings, clicks(200, 10))
         with running_worker(settings, tmp_path, "after") as worker:
             wait_for("70 clicks are shown", lambda: clicks_shown(settings) == 70, 60)
-            wait_for("Redis shows them too", lambda: clicks_in_redis(cache) == 70, 30)
+            wait_for("Redis shows them too", lambda: clicks_in_redis(cache, settings) == 70, 30)
             assert worker.terminate() == 0
         for key, each in last_revisions(published(settings)).items():
             if key[1] == "total":
                 assert each["revision"] > reader[key]["revision"], "a reader of highest revisions follows"
 
 
-def clicks_in_redis(cache: CacheHandle) -> int:
+def clicks_in_redis(cache: CacheHandle, settings: Settings) -> int:
     """Clicks in the totals of the view."""
     with redis.Redis.from_url(cache.url, decode_responses=True) as client:
-        totals = client.hgetall("roistream:kpis:declared:total")
+        totals = client.hgetall(RedisNames(settings.topic_prefix).readings("declared", "total"))
     return sum(json.loads(each)["sums"]["clicks"] for each in totals.values())

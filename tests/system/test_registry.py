@@ -7,12 +7,12 @@ from typing import Any
 import redis
 
 from streams import topics
+from streams.sinks.redis_names import RedisNames
 from streams.transport.topic_admin import ensure_topics
 from tests.support.outside import last_revisions, ledgers, published, write
 from tests.support.servers.worker import WorkerProcess, running_worker, wait_for
 
 T0 = 1_780_000_000_000
-TOTALS = "roistream:kpis:declared:total"
 
 
 def fresh(settings_for: Callable[..., Any], broker: Any, **overrides: Any) -> Any:
@@ -193,8 +193,10 @@ def test_an_archived_campaign_leaves_metrics_and_redis_and_stays_away_until_it_i
     store = redis.Redis.from_url(cache.url, decode_responses=True)
     store.flushall()
 
+    totals = RedisNames(settings.topic_prefix).readings("declared", "total")
+
     def fields() -> set[str]:
-        return set(store.hkeys(TOTALS))
+        return set(store.hkeys(totals))
 
     write(settings, [campaign("gone"), campaign("stays"), click("e1", "gone"), click("e2", "stays")])
     with running_worker(settings, tmp_path, "first") as worker:
@@ -204,12 +206,16 @@ def test_an_archived_campaign_leaves_metrics_and_redis_and_stays_away_until_it_i
         write(settings, [archived("gone")])
         wait_for("it leaves the page and Redis", lambda: "gone" not in shown(worker) | fields())
         write(settings, [click("e3", "gone"), click("e4", "stays")])
-        wait_for("later facts count", lambda: spent(settings, "gone") == (2, 0) and _clicks(store) == 2)
+        wait_for(
+            "later facts count", lambda: spent(settings, "gone") == (2, 0) and _clicks(store, totals) == 2
+        )
         assert "gone" not in shown(worker) | fields()
         assert worker.terminate() == 0
     with running_worker(settings, tmp_path, "second") as worker:
         write(settings, [click("e5", "gone"), click("e6", "stays")])
-        wait_for("later facts count", lambda: spent(settings, "gone") == (3, 0) and _clicks(store) == 3)
+        wait_for(
+            "later facts count", lambda: spent(settings, "gone") == (3, 0) and _clicks(store, totals) == 3
+        )
         assert "gone" not in shown(worker) | fields()
         write(settings, [campaign("gone", channel="back")])
         wait_for("registered again, it comes back", lambda: "gone" in shown(worker) & fields())
@@ -217,8 +223,8 @@ def test_an_archived_campaign_leaves_metrics_and_redis_and_stays_away_until_it_i
     store.close()
 
 
-def _clicks(store: Any) -> int:
-    found = store.hget(TOTALS, "stays")
+def _clicks(store: Any, totals: str) -> int:
+    found = store.hget(totals, "stays")
     return json.loads(found)["sums"]["clicks"] if found else 0
 
 

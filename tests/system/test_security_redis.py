@@ -22,6 +22,7 @@ from streams.board.card_store import CardStore
 from streams.board.redis_subscriber import RedisSubscriber, client, tell_ended
 from streams.embedded.broker import BrokerHandle
 from streams.settings import Settings, load
+from streams.sinks.redis_names import RedisNames
 from streams.sinks.worker_watch import WorkerWatch
 from streams.transport.topic_admin import ensure_topics
 from tests.support.outside import last_revisions, published, write
@@ -37,7 +38,6 @@ from tests.support.servers.worker import WorkerProcess, running_worker, variable
 SettingsFor = Callable[..., Settings]
 
 PASSWORD, WRONG, OPERATOR = "p@ss/word:of redis", "wr0ng-but-secret", "operators-password"
-VIEW = "roistream:kpis:declared:total"
 ACL = "~roistream:* resetchannels &roistream:* -@all +@hash +@scripting +publish +pexpire +pttl +info"
 BOARD_ACL = "~roistream:* resetchannels &roistream:* -@all +@hash +@pubsub +pexpire"
 CLICK = ("ad-clicks", b"v", {"event_id": "e", "occurred_at": 1_790_000_000_000, "campaign_id": "c"})
@@ -90,7 +90,8 @@ def test_the_views_are_filled(
     ensure_topics(settings, create=True)
     with running_worker(settings, tmp_path) as worker, server.client() as client:
         write(settings, [CLICK])
-        found = wait_for("the view is filled", lambda: client.hget(VIEW, "c"))
+        view = RedisNames(settings.topic_prefix).readings("declared", "total")
+        found = wait_for("the view is filled", lambda: client.hget(view, "c"))
         assert json.loads(found)["sums"]["clicks"] == 1
         assert worker.facts()["redis"] == "up"
         assert_untold(everything_told(worker, settings), PASSWORD, settings)
@@ -109,18 +110,20 @@ def test_a_user_with_no_more_rights_than_the_documented_ones_is_enough(
                 operator.execute_command("ACL", "SETUSER", user, "on", f">{PASSWORD}", *rights.split())
             settings = settings_for(broker, redis_url=server.url(PASSWORD, user="roistream"))
             ensure_topics(settings, create=True)
+            names = RedisNames(settings.topic_prefix)
+            view = names.readings("declared", "total")
             with running_worker(settings, tmp_path) as worker:
                 campaign = {"campaign_id": "c", "channel": "search"}
                 write(settings, [("campaigns", b"c", campaign), CLICK])
-                wait_for("the view is filled", lambda: operator.hget(VIEW, "c"))
-                wait_for("roll-ups are filled", lambda: operator.keys("roistream:rollups:*"))
-                wait_for("the board has the card", lambda: operator.hexists("roistream:board", "c"))
+                wait_for("the view is filled", lambda: operator.hget(view, "c"))
+                wait_for("roll-ups are filled", lambda: operator.keys(names.name("rollups:*")))
+                wait_for("the board has the card", lambda: operator.hexists(names.board, "c"))
                 assert sum(worker.samples()["roistream_redis_errors_total"].values()) == 0
                 with closing(redis.Redis.from_url(server.url(PASSWORD, user="board"))) as board:
-                    asyncio.run(_read_and_log_out(server.url(PASSWORD, user="board")))
-                    assert board.hget("roistream:board:ended", "s-1") == b"9"
+                    asyncio.run(_read_and_log_out(server.url(PASSWORD, user="board"), names))
+                    assert board.hget(names.board_ended, "s-1") == b"9"
                 write(settings, [("campaigns", b"c", None)])
-                wait_for("the field is removed", lambda: not operator.hexists(VIEW, "c"))
+                wait_for("the field is removed", lambda: not operator.hexists(view, "c"))
                 assert worker.facts()["redis"] == "up"
                 assert "version" in doctor(settings)
 
@@ -157,16 +160,17 @@ def test_who_is_kept_out_is_told_and_kpis_flow_on(
         assert_untold(told, WRONG, settings)
 
 
-async def _read_and_log_out(url: str) -> None:
+async def _read_and_log_out(url: str, names: RedisNames) -> None:
     """What the board asks of Redis: cards, messages, sessions that have ended."""
     cards, ended = CardStore(), EndedSessions()
     async with client(url) as asked:
-        subscriber = RedisSubscriber(asked, cards, ended, WorkerWatch(1, 0.0), AlertNotes(), lambda **_: None)
+        told = WorkerWatch(1, 0.0), AlertNotes(), lambda **_: None
+        subscriber = RedisSubscriber(asked, cards, ended, *told, names=names)
         following = asyncio.create_task(subscriber.run())
         async with asyncio.timeout(30):
             while "c" not in cards.cards:  # noqa: ASYNC110 - Redis tells it nobody else
                 await asyncio.sleep(0.05)
-        await tell_ended(asked, Session("Ana", 9, "s-1"))
+        await tell_ended(asked, names, Session("Ana", 9, "s-1"))
         following.cancel()
 
 

