@@ -92,7 +92,7 @@ def run(settings: Settings, accept_dead_letters: int = 0) -> int:
         raise RoistreamError(refusal)
     warm_up()
     tune()
-    return asyncio.run(Worker(settings, cluster_id(settings), accept_dead_letters).run())
+    return asyncio.run(Worker(settings, accept_dead_letters, cluster_id(settings)).run())
 
 
 def prepare_topics(settings: Settings) -> None:
@@ -112,7 +112,7 @@ def prepare_topics(settings: Settings) -> None:
 class Worker:
     """The composition root of one process."""
 
-    def __init__(self, settings: Settings, cluster: str, accept_dead_letters: int) -> None:
+    def __init__(self, settings: Settings, accept_dead_letters: int, cluster: str = "") -> None:
         self.settings = settings
         self.names = RedisNames(settings.topic_prefix, cluster)
         self.campaign_registry = CampaignRegistry(settings.reporting_currency)
