@@ -48,6 +48,12 @@ CREATE MACRO first_of(moment, local, zone) AS CASE
   ELSE moment END;
 CREATE MACRO in_zone(local, zone) AS
   first_of(timezone(zone, CAST(local AS TIMESTAMP)), CAST(local AS TIMESTAMP), zone);
+
+-- Whether another local time is, or would be, the same instant: the local hour comes twice, or the one before it does not exist.
+CREATE MACRO local_at(millis, zone) AS timezone(zone, timezone('UTC', make_timestamp_ms(millis)));
+CREATE MACRO is_beside_change(millis, zone) AS
+  local_at(millis + 3600000, zone) = local_at(millis, zone) OR local_at(millis + 1800000, zone) = local_at(millis, zone)
+  OR local_at(millis, zone) - local_at(millis - 3600000, zone) > INTERVAL 1 HOUR;
 CREATE MACRO known_zone(zone) AS CASE WHEN zone IN (SELECT name FROM zones) THEN zone END;
 """
 

@@ -31,6 +31,10 @@ _EXAMPLES = 3
 #: Columns of a SELECT that are no field: what is left out, and what is said.
 SKIPPED, NOTE = "skipped", "note"
 NO_SELECT = "no select takes this row"
+_OVERWRITTEN = (
+    "one of several rows of a report whose local hour comes twice or does not exist; add them up (sum, GROUP BY) or write "
+    "times with their offset from UTC. The clock changes then in "
+)
 
 
 @dataclass(frozen=True)
@@ -550,6 +554,7 @@ class _Finish:
         body = "'{' || concat_ws(',', " + ", ".join(part.json for part in fields) + ") || '}'"
         certain = " AND ".join([*(part.is_certain for part in fields), *self._rules(fields)])
         self._find_refused()
+        self._refuse_overwritten(fields)
         kept = f"rowid NOT IN (SELECT rid FROM {self._refused})"
         drafts = (
             f"SELECT rowid AS rid, {self._row} AS seq, {self._order(fields)} AS at_ms, {self._key(fields)} AS key, "
@@ -688,6 +693,22 @@ class _Finish:
                 "JOIN (FROM faults WHERE mapping = ? AND list_contains(?, col)) USING (_row) GROUP BY rid",
                 [self._outcome.mapping.name, used],
             )
+
+    def _refuse_overwritten(self, fields: list[FieldSql]) -> None:
+        """Reports whose local hour comes twice or does not exist fall on the report of another hour, which would replace them."""
+        zone = self._outcome.zone
+        if self._topic != topics.REPORTS or zone == "UTC":
+            return
+        by_name = {part.name: part.value for part in fields}
+        names = ("source", "campaign_id", "ad_id", "period_start", "period_end", "reported_at")
+        same = ", ".join(by_name[name] for name in names if name in by_name)
+        self._database.execute(
+            f"INSERT INTO {self._refused} SELECT rid, {literal(self._topic + ': ' + _OVERWRITTEN + zone)}, "
+            f"{instant_text('start')}, NULL FROM (SELECT rowid AS rid, {by_name['period_start']} AS start, "
+            f"count(*) OVER (PARTITION BY {same}) AS alike FROM {self._outcome.table} "
+            f"WHERE rowid NOT IN (SELECT rid FROM {self._refused})) "
+            f"WHERE alike > 1 AND is_beside_change(start, {literal(zone)})"
+        )
 
     def _judge(self, drafts: str) -> None:
         """Judge the records that are not certain as a worker would."""

@@ -344,6 +344,98 @@ def test_a_restated_report_has_another_id_and_an_equal_one_the_same(run):
     assert before["c-2"] == after["c-2"]
 
 
+HOURLY = """
+description = "hours of an ad platform"
+timezone = "Europe/Berlin"
+[columns]
+hour = "time"
+cost = "number"
+[[select]]
+topic = "ad-reports"
+sql = '''SELECT campaign AS campaign_id, 'x' AS source, rows.hour AS period_start, rows.hour + INTERVAL 1 HOUR AS period_end,
+  cost AS spend FROM rows'''
+"""
+BY_INSTANT = HOURLY.replace("cost AS spend FROM rows", "sum(cost) AS spend FROM rows GROUP BY ALL")
+BY_LOCAL_HOUR = BY_INSTANT.replace('hour = "time"', 'hour = "local"')
+
+
+def hours(day: str, *spends: tuple[str, int]) -> str:
+    return "campaign,hour,cost\n" + "".join(f"c-1,{day} {hour},{spend}\n" for hour, spend in spends)
+
+
+#: October's hour twice (Berlin), March's missing one (as a file of UTC hours in local clothes has it), and half an hour (Lord Howe).
+AUTUMN = hours("2026-10-25", ("01:00", 1), ("02:00", 10), ("02:00", 100), ("03:00", 1_000))
+SPRING = hours("2026-03-29", ("01:00", 1), ("02:00", 10), ("03:00", 100), ("04:00", 1_000))
+
+
+@pytest.mark.parametrize(
+    ("text", "lost"), [(AUTUMN, 110), (SPRING, 110), (AUTUMN.replace(",100\n", ",10\n"), 20)]
+)
+def test_reports_of_local_hours_that_fall_on_one_instant_are_refused_and_never_overwritten(run, text, lost):
+    result = run({"data.csv": text}, HOURLY)
+    whole = sum(int(line.split(",")[2]) for line in text.splitlines()[1:])
+    assert sum(int(float(value["spend"])) for value in result.values()) == whole - lost
+    ((reason, rows),) = result.left.items()
+    assert rows == 2
+    assert "comes twice or does not exist" in reason
+    assert "Europe/Berlin" in reason
+    assert {line for _, line, _, _ in result.every_left} == {3, 4}
+    assert result.exit_code == 1
+
+
+@pytest.mark.parametrize("text", [AUTUMN, SPRING])
+def test_rows_of_such_hours_that_are_added_up_lose_nothing(run, text):
+    result = run({"data.csv": text}, BY_INSTANT)
+    assert result.left == {}
+    assert [int(float(value["spend"])) for value in result.values()] == [1, 110, 1_000]
+
+
+def test_rows_that_are_added_up_by_their_local_hour_are_two_hours_in_october_and_refused_in_march(run):
+    autumn = run({"data.csv": AUTUMN}, BY_LOCAL_HOUR)
+    (twice,) = [value for value in autumn.values() if value["spend"] == "110"]
+    assert (twice["period_start"], twice["period_end"]) == ("2026-10-25T00:00:00Z", "2026-10-25T02:00:00Z")
+    spring = run({"data.csv": SPRING}, BY_LOCAL_HOUR)
+    assert sum(spring.left.values()) == 1
+    assert sum(int(value["spend"]) for value in spring.values()) == 1_101
+
+
+def test_an_hour_that_comes_twice_and_is_said_with_its_offset_is_two_hours(run):
+    text = hours("2026-10-25", ("02:00:00+02:00", 10), ("02:00:00+01:00", 100))
+    result = run({"data.csv": text}, HOURLY)
+    assert result.left == {}
+    starts = [(value["period_start"], value["spend"]) for value in result.values()]
+    assert starts == [("2026-10-25T00:00:00Z", "10"), ("2026-10-25T01:00:00Z", "100")]
+
+
+@pytest.mark.parametrize(
+    ("zone", "text"),
+    [
+        (
+            "Europe/Berlin",
+            AUTUMN.replace("c-1,2026-10-25 02:00,100", "c-2,2026-10-25 02:00,100"),
+        ),  # another campaign
+        (
+            "Europe/Berlin",
+            hours("2026-10-26", ("02:00", 10), ("02:00", 100)),
+        ),  # no change of the clock: a restatement
+        ("UTC", AUTUMN),
+        ("Asia/Tokyo", AUTUMN),
+        ("Europe/Berlin", hours("2026-10-25", ("02:00", 10))),
+        ("Europe/Berlin", hours("2026-03-29", ("02:00", 10))),
+    ],
+)
+def test_other_hours_are_taken_as_they_come(run, zone, text):
+    result = run({"data.csv": text}, HOURLY.replace("Europe/Berlin", zone))
+    assert result.left == {}
+    assert len(result.values()) == text.count("\n") - 1
+
+
+def test_the_half_hour_of_lord_howe_is_found_too(run):
+    text = hours("2026-04-05", ("01:00", 1), ("01:30", 10), ("01:30", 100))
+    result = run({"data.csv": text}, HOURLY.replace("Europe/Berlin", "Australia/Lord_Howe"))
+    assert list(result.left.values()) == [2]
+
+
 def test_a_wrong_constant_is_refused(run):
     text = REPORTS.replace('campaign_id = "c-9", ', "")
     with pytest.raises(MappingError, match="campaign_id"):
