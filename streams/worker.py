@@ -116,7 +116,7 @@ class Worker:
         self.settings = settings
         self.names = RedisNames(settings.topic_prefix, cluster)
         self.campaign_registry = CampaignRegistry(settings.reporting_currency)
-        self.telemetry = Telemetry(version("roistream"))
+        self.telemetry = Telemetry(version("roistream"), cluster, settings.topic_prefix)
         self.views = self._redis()
         self.board_views = self._board_redis()
         self.status_views = self._status_redis()

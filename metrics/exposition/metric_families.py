@@ -247,7 +247,10 @@ MISSED = MetricFamily(
 )
 
 BUILD = MetricFamily(
-    "roistream_build_info", "gauge", "Version of the running worker; always 1.", ("version",)
+    "roistream_build_info",
+    "gauge",
+    "Version of the running worker, its Kafka cluster and the prefix of its topics; always 1.",
+    ("version", "cluster", "topic_prefix"),
 )
 READY = MetricFamily("roistream_ready", "gauge", "1 while /readyz answers 200, else 0.")
 LEDGER = MetricFamily(

@@ -259,7 +259,9 @@ def _targets(kept: Sequence[CampaignSnapshot], name: str, own: Mapping[str, str]
 
 
 def _scope(snapshot: WorkerSnapshot, folded: int) -> Iterator[tuple[MetricFamily, Samples]]:
-    yield table.BUILD, [Sample("", Labels({"version": snapshot.pipeline.version}), 1)]
+    pipeline = snapshot.pipeline
+    build = {"version": pipeline.version, "cluster": pipeline.cluster, "topic_prefix": pipeline.topic_prefix}
+    yield table.BUILD, [Sample("", Labels(build), 1)]
     yield table.READY, [Sample("", _NO_LABELS, snapshot.pipeline.is_ready)]
     yield table.LEDGER, list(_ledger(snapshot.pipeline))
     yield table.UNACCOUNTED, list(_unaccounted(snapshot.pipeline))

@@ -166,6 +166,8 @@ class PipelineSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     version: str
+    cluster: str = ""
+    topic_prefix: str = ""
     ledger: Sequence[LedgerRow] = ()
     differences: Sequence[DifferenceRow] = ()
     lag: Mapping[tuple[str, int], int] = {}

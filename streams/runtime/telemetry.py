@@ -82,6 +82,7 @@ class Telemetry:
     """Figures of one worker; whoever does a thing adds to its counter.
 
     Attributes:
+        cluster: id of the Kafka cluster; with the prefix of the topics it tells deployments apart.
         stages: made when first asked for, by name.
         lag: records still to read, by (topic, partition); revoked ones are deleted by ``released``.
         standstills: seconds that work has waited without moving, by stage and partition of the stage.
@@ -102,6 +103,8 @@ class Telemetry:
     """
 
     version: str
+    cluster: str = ""
+    topic_prefix: str = ""
     stages: defaultdict[str, StageTelemetry] = field(default_factory=lambda: defaultdict(StageTelemetry))
     lag: dict[tuple[str, int], int] = field(default_factory=dict)
     standstills: dict[tuple[str, int], float] = field(default_factory=dict)
@@ -164,6 +167,8 @@ class Telemetry:
         stages = self.stages
         return PipelineSnapshot(
             version=self.version,
+            cluster=self.cluster,
+            topic_prefix=self.topic_prefix,
             ledger=tuple(ledger),
             lag=dict(self.lag),
             standstills=dict(self.standstills),

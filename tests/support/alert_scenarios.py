@@ -57,6 +57,11 @@ DELAY = 'roistream_watermark_delay_seconds{job="roistream",instance="w-1",partit
 FIGURES = 'roistream_figures_delay_seconds{job="roistream",instance="w-1",partition="0"}'
 
 
+def build(instance: str, cluster: str, prefix: str = "", version: str = "1", job: str = "roistream") -> str:
+    own_labels = f'job="{job}",instance="{instance}",version="{version}"'
+    return f'roistream_build_info{{{own_labels},cluster="{cluster}",topic_prefix="{prefix}"}}'
+
+
 def standstill(stage: str) -> str:
     return (
         f'roistream_stage_standstill_seconds{{job="roistream",instance="w-1",stage="{stage}",partition="0"}}'
@@ -290,6 +295,15 @@ Scenario("CampaignSpendWithoutEvents: a campaign that has just appeared is silen
              {ledger("leads", "applied"): f"500+10x70 0+10x{MINUTES - 71}"}, ("RoistreamLedgerDoesNotAddUp",)),
     Scenario("RoistreamLedgerDoesNotAddUp: records that are read again after a crash are silent",
              {ledger("leads", "applied"): f"500+10x85 1340+60x{MINUTES - 86}"}),
+    Scenario("RoistreamDeploymentsMixed: fires on two clusters", {build("w-1", "a"): flat(1), build("w-2", "b"): flat(1)},
+             ("RoistreamDeploymentsMixed",)),
+    Scenario("RoistreamDeploymentsMixed: fires on two prefixes",
+             {build("w-1", "a"): flat(1), build("w-2", "a", "emea-"): flat(1)}, ("RoistreamDeploymentsMixed",)),
+    Scenario("RoistreamDeploymentsMixed: many workers of one, two versions of them, and another job are silent",
+             {build("w-1", "a"): flat(1), build("w-2", "a", version="2"): flat(1), build("w-3", ""): flat(1),
+              build("w-4", "b", job="roistream-staging"): flat(1)}),
+    Scenario("RoistreamDeploymentsMixed: a worker that moved to another cluster is silent",
+             {build("w-1", "a"): f"1x{MINUTES - 5}", build("w-1", "b"): f"_x{MINUTES - 5} 1x5"}),
     Scenario("RoistreamWorkerNotReady: fires", {'roistream_ready{job="roistream",instance="w-2"}': flat(0)},
              ("RoistreamWorkerNotReady",)),
     Scenario("RoistreamWorkerNotReady: a recovery of three minutes is silent",

@@ -66,7 +66,7 @@ def campaign(campaign_id: str, *readings: CampaignKpi, **fields: Any) -> Campaig
 
 
 def worker(*campaigns: CampaignSnapshot, now_ms: int = NOW, **health: Any) -> WorkerSnapshot:
-    pipeline = PipelineSnapshot(version="1.2.3", **health)
+    pipeline = PipelineSnapshot(version="1.2.3", cluster="cluster-1", topic_prefix="emea-", **health)
     return WorkerSnapshot(now_ms=now_ms, currency="EUR", campaigns=campaigns, pipeline=pipeline)
 
 
