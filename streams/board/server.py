@@ -127,7 +127,8 @@ class BoardServer:
         )
         file = RecipientsFile() if path is None else read_recipients(path)
         board_id, note = secrets.token_hex(8), self.board_routes.note
-        return Notifier(file, self.settings.zone, state, self._redis, board_id, note, now_ms, pauses)
+        names = RedisNames(self.settings.topic_prefix)
+        return Notifier(file, self.settings.zone, state, self._redis, board_id, note, now_ms, pauses, names)
 
     @property
     def port(self) -> int:

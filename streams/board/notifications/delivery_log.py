@@ -9,9 +9,8 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-#: By recipient: ids of notices with the instants at which they were delivered, and ``SINCE``.
-DELIVERED = "roistream:board:delivered:"
-LEASE = "roistream:board:delivering:"
+from streams.sinks.redis_names import RedisNames
+
 #: Since when a recipient is known; what was done before is no news.
 SINCE = "since"
 LEASE_MS = 120_000
@@ -21,8 +20,9 @@ _RELEASE = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del
 class DeliveryLog:
     """The deliveries to one recipient; what Redis has lost while the board ran is written again."""
 
-    def __init__(self, redis: Redis, recipient: str, board_id: str) -> None:
+    def __init__(self, redis: Redis, names: RedisNames, recipient: str, board_id: str) -> None:
         self._redis = redis
+        self._names = names
         self._recipient = recipient
         self._board_id = board_id
         self.delivered: dict[str, int] = {}
@@ -92,8 +92,9 @@ class DeliveryLog:
 
     @property
     def _key(self) -> str:
-        return DELIVERED + self._recipient
+        """Ids of notices with the instants at which they were delivered, and ``SINCE``."""
+        return self._names.name(f"board:delivered:{self._recipient}")
 
     @property
     def _lease(self) -> str:
-        return LEASE + self._recipient
+        return self._names.name(f"board:delivering:{self._recipient}")

@@ -30,6 +30,7 @@ from streams.board.notifications.notices import (
 from streams.board.notifications.recipients import Recipient, RecipientsFile
 from streams.board.notifications.wording import Wording
 from streams.process import end_tasks
+from streams.sinks.redis_names import RedisNames
 
 _LOOK_EVERY_S = 2.0
 #: After a delivery: what comes in a burst is one message.
@@ -91,6 +92,7 @@ class Notifier:
         board_id: of this process, unlike that of any other.
         note: shows notes on every board: those that begin, and ids of those that are over.
         now_ms: wall clock in epoch milliseconds.
+        names: of keys in Redis.
     """
 
     def __init__(
@@ -103,6 +105,7 @@ class Notifier:
         note: Callable[[Sequence[AlertNote], Sequence[str]], Awaitable[int]],
         now_ms: Callable[[], int],
         pauses: Pauses | None = None,
+        names: RedisNames = RedisNames(),  # noqa: B008 - immutable
     ) -> None:
         self._file = file
         self._zone = zone
@@ -112,6 +115,7 @@ class Notifier:
         self._note = note
         self._now_ms = now_ms
         self._pauses = pauses or Pauses()
+        self._names = names
         self.counts = DeliveryCounts()
 
     @property
@@ -133,7 +137,7 @@ class Notifier:
 
     async def _follow(self, name: str, recipient: Recipient, http: ClientSession) -> None:
         wording = Wording(recipient.language, self._zone_of(recipient), self._file.board)
-        log = DeliveryLog(self._redis, name, self._board_id)
+        log = DeliveryLog(self._redis, self._names, name, self._board_id)
         failures, is_proved, is_begun = 0, False, False
         tidied_ms = self._now_ms()
         while True:
