@@ -26,7 +26,7 @@ _API_NAME = "api"
 #: The end of what does not end by the board's clock.
 _NEVER = 1 << 62
 #: Reading these needs no token (D52), like the worker's /metrics, which shows the same figures.
-_FIGURES = ("/api/board", "/api/campaigns")
+_FIGURES = ("/api/board", "/api/campaigns", "/api/openapi.json")
 #: What needs more than looking, by method and path.
 _NEEDED: dict[tuple[str, str], Role] = {
     ("POST", "/api/decisions"): "decide",

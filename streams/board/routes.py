@@ -21,6 +21,7 @@ from metrics.attribution.models import MODELS
 from metrics.budget.records import AlertSignal, BoardCard, BudgetDecision
 from metrics.records.kpi_reading import RollingWindow
 from metrics.values.errors import RoistreamError
+from streams.board import openapi
 from streams.board.alert_notes import AlertNote, AlertNotes
 from streams.board.audit_trail import AuditTrail
 from streams.board.auth import RateLimit
@@ -101,6 +102,7 @@ class BoardRoutes:
         return [
             web.get("/healthz", _get_healthz),
             web.get("/readyz", self._get_readyz),
+            web.get(openapi.PATH, _get_openapi),
             web.get("/api/session", self._get_session),
             web.post("/api/session", self._post_session),
             web.delete("/api/session", self._delete_session),
@@ -429,6 +431,13 @@ async def _news(subscriber: Subscriber) -> None:
             await subscriber.wake.wait()
     except TimeoutError:
         return
+
+
+async def _get_openapi(request: web.Request) -> web.Response:
+    del request
+    response = answer(openapi.document())
+    response.enable_compression()
+    return response
 
 
 async def _get_healthz(request: web.Request) -> web.Response:
