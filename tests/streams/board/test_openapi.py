@@ -119,9 +119,12 @@ def test_a_client_made_of_the_document_is_answered_as_it_says(settings, store):
             store,
             [*seeding.board(4), seeding.card("c-1", proposal=seeding.proposal("c-1")), seeding.card("c-3")],
         )
-        store.hset("roistream:kpis:declared:24h", "c-3", msgspec.json.encode(seeding.hour("c-3", 0, leads=3)))
+        reading = msgspec.json.encode(seeding.hour("c-3", 0, leads=3))
+        store.hset(store.names.readings("declared", "24h"), "c-3", reading)
         async with serving(settings) as (session, _):
             session.headers.update(BEARER)
+            async with session.get("/api/campaigns") as answer:
+                assert [each["campaign_id"] for each in (await answer.json())["campaigns"]] == ["c-3"]
             async with session.get(openapi.PATH) as answer:
                 assert await answer.json() == json.loads(json.dumps(DOCUMENT))
             for path, method, operation in OPERATIONS:
