@@ -295,6 +295,10 @@ def _reading_lines(reading: CampaignKpi, window: str) -> list[str]:
         lines.append(
             f"  {reading.spread_ratio:.0%} of the spend is an estimate: a report of a longer time, taken to lie evenly in it"
         )
+    if reading.has_uncertain_amounts:
+        lines.append(
+            "  amounts count whose worth is not known for sure: in a currency without a rate on fx-rates, as 0 until it comes"
+        )
     for spec in KPIS:
         value = reading.kpis.get(spec.id)
         if value is not None:

@@ -81,6 +81,10 @@ def difference(stage: str) -> str:
     return f"roistream_ledger_difference{{{where}}}"
 
 
+def uncertain(of: str, worker: str) -> str:
+    return f'roistream_uncertain_{of}{{job="roistream",instance="{worker}"}}'
+
+
 def unaccounted(topic: str) -> str:
     source = f'job="roistream",instance="w-1",topic="{topic}",partition="0"'
     return f"roistream_ledger_unaccounted_records{{{source}}}"
@@ -289,6 +293,11 @@ Scenario("CampaignSpendWithoutEvents: a campaign that has just appeared is silen
     Scenario("RoistreamFiguresDifferFromLedger: fires, whatever the sign", {difference("merge"): flat(-3)},
              ("RoistreamFiguresDifferFromLedger",)),
     Scenario("RoistreamFiguresDifferFromLedger: no difference is silent", {difference("merge"): flat(0)}),
+    Scenario("RoistreamAmountsWithoutRate: fires on orders, and on costs of another worker",
+             {uncertain("orders", "w-1"): flat(1), uncertain("costs", "w-2"): flat(2)},
+             ("RoistreamAmountsWithoutRate",)),
+    Scenario("RoistreamAmountsWithoutRate: a rate that comes within minutes is silent",
+             {uncertain("orders", "w-1"): f"0x{MINUTES - 5} 3x4"}),
     Scenario("RoistreamLedgerDoesNotAddUp: fires on records without a verdict", {unaccounted("leads"): flat(1)},
              ("RoistreamLedgerDoesNotAddUp",)),
     Scenario("RoistreamLedgerDoesNotAddUp: fires when state was lost",

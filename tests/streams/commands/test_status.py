@@ -104,7 +104,7 @@ def test_a_campaign_is_explained_with_what_its_figures_are_made_of(settings, sto
     hold = CardHold(owner="Ana", reason="shop closed", expires_at="2026-11-30T08:00:00Z")
     seeding.fill(store, [seeding.card("c-1", name="Spring", column="hold", hold=hold)])
     reading = seeding.hour("c-1", 0, leads=5)
-    values = {"window": "24h", "kpis": {"cpl": 4.0}, "spread_ratio": 0.25}
+    values = {"window": "24h", "kpis": {"cpl": 4.0}, "spread_ratio": 0.25, "has_uncertain_amounts": True}
     value = msgspec.json.encode(msgspec.structs.replace(reading, **values))
     store.hset("roistream:kpis:declared:24h", "c-1", value)
     store.hset("roistream:kpis:linear:24h", "c-1", value)
@@ -117,6 +117,7 @@ def test_a_campaign_is_explained_with_what_its_figures_are_made_of(settings, sto
         "leads 5",
         "4.00 EUR = ",
         "25% of the spend is an estimate",
+        "in a currency without a rate",
         "linear",
     ):
         assert text in shown, text

@@ -85,7 +85,7 @@ function* turned({ cards, verdicts, nowMs }) {
 function* doubtful({ cards, readings, nowMs }) {
   const old = [];
   for (const reading of readings) {
-    const { campaign_id: id, currency, sums, spread_ratio: spread, watermark } = reading, card = cards.get(id);
+    const { campaign_id: id, currency, sums, spread_ratio: spread, has_uncertain_amounts: isUncertain, watermark } = reading, card = cards.get(id);
     const spent = sums.spend_micros ?? 0, texts = [];
     if (!card && !id.startsWith("(")) {
       texts.push(t("Records name this campaign, and nobody registered it: it has no budget, no target and no card. Register it, or correct the id at its source."));
@@ -94,6 +94,7 @@ function* doubtful({ cards, readings, nowMs }) {
         "{count} conversions of the last 24 hours name no campaign; look at the links that lead to the site.", (sums.orders ?? 0) + (sums.leads ?? 0)));
     }
     if (spread > MOSTLY_SPREAD) texts.push(t("{share} of its spend of the last 24 hours is an estimate: its platform reports longer times. Wait for the report before you judge a day.", { share: share(spread) }));
+    if (isUncertain) texts.push(t("Amounts of the last 24 hours are in a currency without a rate, or the rate came late; without one they count as 0. Add the rate to fx-rates."));
     const stake = Math.max(spent, sums.revenue_micros ?? 0);
     if (watermark && nowMs - Date.parse(watermark) > STALE_MS) old.push({ watermark, stake, currency });
     if (!texts.length) continue;
