@@ -349,7 +349,6 @@ def explain(
 
 
 @app.command()
-@app.command()
 def recover(
     accept: Annotated[
         bool,

@@ -19,6 +19,7 @@ from metrics.values.errors import SettingError
 from streams.board.alert_notes import AlertNotes
 from streams.board.auth import EndedSessions, Session
 from streams.board.card_store import CardStore
+from streams.board.notifications.delivery_log import DeliveryLog
 from streams.board.redis_subscriber import RedisSubscriber, client, tell_ended
 from streams.embedded.broker import BrokerHandle
 from streams.settings import Settings, load
@@ -39,7 +40,7 @@ SettingsFor = Callable[..., Settings]
 
 PASSWORD, WRONG, OPERATOR = "p@ss/word:of redis", "wr0ng-but-secret", "operators-password"
 ACL = "~roistream:* resetchannels &roistream:* -@all +@hash +@scripting +publish +pexpire +pttl +info"
-BOARD_ACL = "~roistream:* resetchannels &roistream:* -@all +@hash +@pubsub +pexpire"
+BOARD_ACL = "~roistream:* resetchannels &roistream:* -@all +@hash +@pubsub +pexpire +set +get +del +eval"
 CLICK = ("ad-clicks", b"v", {"event_id": "e", "occurred_at": 1_790_000_000_000, "campaign_id": "c"})
 
 
@@ -161,7 +162,7 @@ def test_who_is_kept_out_is_told_and_kpis_flow_on(
 
 
 async def _read_and_log_out(url: str, names: RedisNames) -> None:
-    """What the board asks of Redis: cards, messages, sessions that have ended."""
+    """What the board asks of Redis: cards, messages, sessions that have ended, what was delivered."""
     cards, ended = CardStore(), EndedSessions()
     async with client(url) as asked:
         told = WorkerWatch(1, 0.0), AlertNotes(), lambda **_: None
@@ -172,6 +173,13 @@ async def _read_and_log_out(url: str, names: RedisNames) -> None:
                 await asyncio.sleep(0.05)
         await tell_ended(asked, names, Session("Ana", 9, "s-1"))
         following.cancel()
+        deliveries = DeliveryLog(asked, names, "mail", "board-1")
+        await deliveries.begin(1)
+        assert await deliveries.claim()
+        await deliveries.record(["n-1"], 2)
+        await deliveries.forget(3, ())
+        await deliveries.release()
+        assert await deliveries.claim()
 
 
 def _down(worker: WorkerProcess) -> dict[str, Any] | None:
