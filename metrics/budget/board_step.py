@@ -21,8 +21,8 @@ from metrics.budget.guards import (
     GuardContext,
     Refused,
     admit,
+    below_total,
     breaker,
-    room_in_total,
     room_reason,
 )
 from metrics.budget.policy import Policies
@@ -84,7 +84,7 @@ class BoardStep:
         #: By ``alpha``: each takes a look at all of ``joint_evidence``.
         self._thresholds: dict[float, float] = {}
         #: Money the total still allows; None: some campaign's has changed since it was computed.
-        self._room: int | None = None
+        self._below_total: int | None = None
 
     def threshold(self, alpha: float) -> float:
         """The e-value from which on a campaign of this step is paused."""
@@ -133,34 +133,33 @@ class BoardStep:
             return
         assert isinstance(self.board.campaigns, dict), "a copy of this step"
         if before is None or _counts(before) != _counts(after):
-            self._room = None
+            self._below_total = None
         marked = replace(after, revision=after.revision + 1, updated_at=self.now)
         self.board.campaigns[after.campaign_id] = marked
 
-    def _room_in_total(self) -> int:
-        if self._room is None:
-            self._room = room_in_total(self.board, self.context.policies)
-        return self._room
-
-    def attempt(self, request: ActionRequest, judged_on: Board | None = None) -> None:
-        """Do a request, propose it, or say on the card why not; ``judged_on`` is another board for the gate to look at."""
-        state = self.board.campaigns[request.campaign_id]
+    def gate(self, campaign_id: str, freed: int = 0) -> GuardContext:
+        """What the gate looks at for a campaign; ``freed`` micros count as room besides what the total leaves."""
+        if self._below_total is None:
+            self._below_total = below_total(self.board, self.context.policies)
         context = self.context
-        reached = context.reached(request.campaign_id)
-        guard_context = GuardContext(
-            judged_on or self.board,
+        return GuardContext(
+            self.board,
             context.policies,
             context.mode,
             context.is_live,
             self.now,
-            reached,
-            None if judged_on is not None else self._room_in_total(),
+            context.reached(campaign_id),
+            max(0, self._below_total + freed),
         )
-        found = admit(request, state, guard_context)
+
+    def attempt(self, request: ActionRequest, freed: int = 0) -> None:
+        """Do a request, propose it, or say on the card why not; ``freed`` is money that requests before it would free."""
+        state, mode = self.board.campaigns[request.campaign_id], self.context.mode
+        found = admit(request, state, self.gate(request.campaign_id, freed))
         if isinstance(found, Refused):
             self.explain(request.campaign_id, f"{request.rule}: {found.reason}")
             return
-        mode = _mode_of(found, context.mode)
+        mode = _mode_of(found, mode)
         if mode == "enforce" or request.by == "operator":
             self._execute(found.request, state, mode)
         else:

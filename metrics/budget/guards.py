@@ -226,9 +226,14 @@ def _room_in_total(guard_context: GuardContext) -> int:
 
 def room_in_total(board: Board, policies: Policies) -> int:
     """Money that may still be promised, in micros."""
+    return max(0, below_total(board, policies))
+
+
+def below_total(board: Board, policies: Policies) -> int:
+    """The total of the board less what is promised, in micros; below 0 where more is promised."""
     ceiling = policies.common.total_ceiling
     total = board.registered if ceiling is None else round(ceiling * MICROS)
-    return max(0, total - board.committed)
+    return total - board.committed
 
 
 def _no_room(request: ActionRequest, state: CampaignState, guard_context: GuardContext) -> str | None:

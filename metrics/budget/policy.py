@@ -101,7 +101,7 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         alert_rules: names of the alerts that pause a campaign; left away, alerts notify and pause nothing.
         total_ceiling: of all budgets together; None: what is registered together.
         actions_per_hour: automatic actions on the board; past it the circuit breaker opens for ``breaker_for``.
-        reallocate_every: how often moving cards between campaigns is proposed; None: never.
+        reallocate_every: how often moving cards between campaigns is proposed, of ``actions_per_hour`` campaigns at most; None: never.
     """
 
     alpha: Annotated[float, msgspec.Meta(gt=0, lt=0.5)] = 0.1

@@ -1,13 +1,12 @@
-"""Moving cards from campaigns that do not pay to those that do, by the marginal return seen. Pure.
+"""Moving budgets from campaigns that pay less to those that pay more, all at once, by the returns seen. Pure.
 
-**Response.** Of each campaign the hours give margin ≈ a · spend ** b: diminishing returns for b < 1. Both are fitted on
-logarithms by Bayesian linear regression with a known noise and the prior b ~ N(0.7, 0.15²), so that a campaign that
-was always spent at one level still has a sensible elasticity. The marginal return of one more unit of spend is
-a · b · spend ** (b - 1).
+**Plan.** The returns of all campaigns are drawn from their posterior (Thompson, *Biometrika* 25, 1933; see Russo et al.,
+*A Tutorial on Thompson Sampling*, 2018), so that campaigns whose return is uncertain get a chance now and then. Budgets of the
+same sum are then found by water-filling (Boyd and Vandenberghe, *Convex Optimization*, 2004, example 5.2): one price of
+money for the board, at which each campaign takes what its diminishing return bears, within its bounds. The plan is the mean of
+those of a few draws.
 
-**Exploring.** The move is chosen by one draw from the posteriors (Thompson, *Biometrika* 25, 1933; see Russo et al.,
-*A Tutorial on Thompson Sampling*, 2018), so that campaigns whose response is uncertain get a chance now and then. Its
-gain is then judged by other draws, which did not choose it.
+**Gain.** What the plan brings is judged by other draws, which did not choose it.
 """
 
 from collections.abc import Generator, Mapping, Sequence
@@ -16,28 +15,31 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from metrics.budget.guards import MIN_CHANGE
+from metrics.budget.returns import CampaignDays, Drawn, days_of, draw, learn
 from metrics.budget.state import Hour
 from metrics.values.money import MICROS
 
 Floats = NDArray[np.float64]
 
-#: Prior of the elasticity: mean and standard deviation.
-_ELASTICITY = (0.7, 0.15)
-#: Prior of log a: as good as none.
-_SCALE_SD = 3.0
-_LEAST_HOURS = 6
 _DRAWS = 400
-#: Campaigns fitted between two pauses.
+#: Campaigns looked at between two pauses.
 _SLICE = 25
+#: A campaign's budget changes by at least this share of it, or not at all: each change asks a person.
+_LEAST_CHANGE = 0.05
+_BISECTIONS = 60
+#: Beyond these a multiple of the usual spend is 0 or without a bound.
+_LOGARITHMS = (-50.0, 50.0)
+#: Draws whose plans are averaged: one explores most, many not at all.
+_EXPLORING = 4
 
 
 class ReallocationCandidate(NamedTuple):
-    """A campaign as money can be moved to and from it; micros, bounds as the guards would have them."""
+    """A campaign as money can be moved to and from it; micros, ``least`` ≤ ``budget`` ≤ ``most``, ``budget`` above 0."""
 
     budget: int
-    floor: int
-    ceiling: int
-    step: int
+    least: int
+    most: int
     hours: Sequence[Hour]
 
 
@@ -50,7 +52,7 @@ class Move(NamedTuple):
 
 
 class Reallocation(NamedTuple):
-    """Moves that leave the sum as it is, with the profit an hour they are expected to bring, in micros."""
+    """Moves that leave the sum as it is, those that give first, with the profit an hour they are expected to bring, in micros."""
 
     moves: tuple[Move, ...]
     gain: int
@@ -58,56 +60,20 @@ class Reallocation(NamedTuple):
     probability_of_gain: float
 
 
-class Response(NamedTuple):
-    """Posterior of (log a, b) of a campaign, and its usual spend an hour in currency units."""
-
-    mean: Floats
-    covariance: Floats
-    spend: float
-
-
-def fit(hours: Sequence[Hour]) -> Response | None:
-    """The response of a campaign; None with fewer than six hours that spent something.
-
-    Margins of single hours are noisy and may be 0 or below, so hours are pooled by sixes.
-    """
-    spent = [hour for hour in hours if hour.spend > 0]
-    if len(spent) < _LEAST_HOURS:
-        return None
-    groups = [spent[at : at + _LEAST_HOURS] for at in range(0, len(spent) - _LEAST_HOURS + 1, _LEAST_HOURS)]
-    spend = np.array([sum(hour.spend for hour in group) / len(group) / MICROS for group in groups])
-    margin = np.array(
-        [
-            sum(hour.kept_revenue - hour.cost_of_goods for hour in group) / len(group) / MICROS
-            for group in groups
-        ]
-    )
-    # A group without margin is as bad as one of a hundredth of its spend: logarithms know no zero.
-    target = np.log(np.maximum(margin, spend / 100))
-    design = np.column_stack([np.ones(len(groups)), np.log(spend)])
-    noise = max(0.15, float(np.std(target))) ** 2
-    precision = np.diag([1 / _SCALE_SD**2, 1 / _ELASTICITY[1] ** 2])
-    prior = np.array(
-        [float(np.mean(target)) - _ELASTICITY[0] * float(np.mean(np.log(spend))), _ELASTICITY[0]]
-    )
-    covariance = np.linalg.inv(precision + design.T @ design / noise)
-    mean = covariance @ (precision @ prior + design.T @ target / noise)
-    return Response(mean, covariance, float(spend[-4:].mean()))
-
-
 def reallocate(
-    candidates: Mapping[str, ReallocationCandidate], rng: np.random.Generator
+    candidates: Mapping[str, ReallocationCandidate], rng: np.random.Generator, most_moves: int = 60
 ) -> Reallocation | None:
-    """The move of one step from the least to the most paying campaign; None where no draw finds one.
+    """Budgets of the same sum that pay best by drawn returns; None where there is nothing to gain.
 
     Args:
         candidates: campaigns that may be touched, with what is known of them.
-        rng: decides what is explored; the same generator gives the same move.
+        most_moves: campaigns that are touched at most; the largest moves are kept.
+        rng: decides what is explored; the same generator gives the same moves.
 
     Returns:
-        A move within every floor, ceiling and step; the sum of the budgets stays.
+        Moves within all bounds; the sum of the budgets stays.
     """
-    work = reallocating(candidates, rng)
+    work = reallocating(candidates, rng, most_moves)
     while True:
         try:
             next(work)
@@ -117,60 +83,119 @@ def reallocate(
 
 
 def reallocating(
-    candidates: Mapping[str, ReallocationCandidate], rng: np.random.Generator
+    candidates: Mapping[str, ReallocationCandidate], rng: np.random.Generator, most_moves: int
 ) -> Generator[None, None, Reallocation | None]:
-    """The same with a pause after each few campaigns: a fit takes some tenths of a millisecond."""
-    fitted: dict[str, Response] = {}
-    returns: dict[str, float] = {}
+    """The same with a pause after each few campaigns."""
+    known: dict[str, CampaignDays] = {}
     for count, name in enumerate(sorted(candidates), 1):
-        response = fit(candidates[name].hours)
-        if response is not None:
-            fitted[name] = response
-            draw = rng.multivariate_normal(response.mean, response.covariance)
-            returns[name] = _marginal(draw, response.spend)
+        days = days_of(candidates[name].hours)
+        if days is not None:
+            known[name] = days
         if count % _SLICE == 0:
             yield
-    if len(fitted) < 2:
+    if len(known) < 2:
         return None
-    receivers = [name for name in fitted if _room_above(candidates[name]) > 0]
-    donors = [name for name in fitted if _room_below(candidates[name]) > 0]
-    if not receivers or not donors:
+    returns = yield from learn(list(known.values()))
+    every = np.arange(len(known))
+    bounds = np.array([candidates[name][:3] for name in known], dtype=np.float64).T
+    plans = []
+    for _ in range(_EXPLORING):
+        drawn = draw(returns, every, returns.draw_laws(1, rng), rng)
+        plans.append(fill(bounds, Drawn(*(each[0] for each in drawn))))
+        yield
+    moves = _moves(list(known), bounds, np.mean(plans, axis=0), most_moves)
+    if not moves:
         return None
-    best, worst = max(receivers, key=returns.__getitem__), min(donors, key=returns.__getitem__)
-    amount = min(_room_above(candidates[best]), _room_below(candidates[worst]))
-    if best == worst or returns[best] <= returns[worst] or amount <= 0:
-        return None
-    moves = (
-        Move(worst, candidates[worst].budget, candidates[worst].budget - amount),
-        Move(best, candidates[best].budget, candidates[best].budget + amount),
-    )
-    gains = sum(_gain(fitted[move.campaign_id], move, rng) for move in moves)
-    gains_array: Floats = np.asarray(gains) * MICROS
+    laws, gains = returns.draw_laws(_DRAWS, rng), np.zeros(_DRAWS)
+    for first in range(0, len(moves), _SLICE):
+        some = moves[first : first + _SLICE]
+        which = np.array([place for place, _ in some])
+        level = np.array([move.after / move.before for _, move in some])
+        gains += _gain(level, draw(returns, which, laws, rng)).sum(axis=1)
+        yield
+    gains *= MICROS
     return Reallocation(
-        moves,
-        round(float(gains_array.mean())),
-        round(float(gains_array.std(ddof=1))),
-        float((gains_array > 0).mean()),
+        tuple(move for _, move in moves),
+        round(float(gains.mean())),
+        round(float(gains.std(ddof=1))),
+        float((gains > 0).mean()),
     )
 
 
-def _marginal(draw: Floats, spend: float) -> float:
-    scale, elasticity = float(np.exp(draw[0])), float(np.clip(draw[1], 0.05, 1.0))
-    return float(scale * elasticity * spend ** (elasticity - 1))
-
-
-def _gain(response: Response, move: Move, rng: np.random.Generator) -> Floats:
-    """Profit an hour after the move less before, in currency units, by draws of the posterior."""
-    draws = rng.multivariate_normal(response.mean, response.covariance, _DRAWS)
-    scale, elasticity = np.exp(draws[:, 0]), np.clip(draws[:, 1], 0.05, 1.0)
-    later = response.spend * move.after / move.before
-    found: Floats = scale * (later**elasticity - response.spend**elasticity) - (later - response.spend)
+def _gain(level: Floats, drawn: Drawn) -> Floats:
+    """Profit an hour at multiples of the usual spend less that at the usual spend, in currency units."""
+    found: Floats = drawn.usual * (drawn.theta * (level**drawn.elasticity - 1) - (level - 1))
     return found
 
 
-def _room_above(candidate: ReallocationCandidate) -> int:
-    return min(candidate.step, candidate.ceiling - candidate.budget)
+def fill(bounds: Floats, drawn: Drawn) -> Floats:
+    """Budgets of the same sum at which profit is largest; spend follows budgets in proportion.
+
+    The last unit of budget brings the same everywhere, except where a bound is nearer.
+
+    Args:
+        bounds: (3, campaigns): budget, least and most, in one unit of money.
+        drawn: returns, (campaigns,).
+
+    Returns:
+        Budgets, (campaigns,).
+    """
+    budget, least, most = bounds
+    usual, theta, elasticity = drawn
+    low, high = least / budget, most / budget
+    brought, spent = np.maximum(theta, 1e-12) * elasticity * usual / budget, usual / budget
+
+    def at(price: float) -> Floats:
+        """Budgets where each takes all money that brings more than the price."""
+        logarithm = np.log(brought / np.maximum(price + spent, 1e-12 * spent)) / (1 - elasticity)
+        found: Floats = budget * np.clip(np.exp(np.clip(logarithm, *_LOGARITHMS)), low, high)
+        return found
+
+    cheap = float((brought * high ** (elasticity - 1) - spent).min())
+    dear = float((brought * np.maximum(low, 1e-9) ** (elasticity - 1) - spent).max())
+    total = budget.sum()
+    for _ in range(_BISECTIONS):
+        price = (cheap + dear) / 2
+        cheap, dear = (price, dear) if at(price).sum() > total else (cheap, price)
+    # Where a price decides on a whole campaign at once, a mixture of both sides meets the sum.
+    more, less = at(cheap), at(dear)
+    gap = more.sum() - less.sum()
+    share = float(np.clip((total - less.sum()) / gap, 0, 1)) if gap > 0 else 0.0
+    mixed: Floats = share * more + (1 - share) * less
+    return mixed
 
 
-def _room_below(candidate: ReallocationCandidate) -> int:
-    return min(candidate.step, candidate.budget - candidate.floor, candidate.budget - 1)
+def _moves(names: Sequence[str], bounds: Floats, wanted: Floats, most_moves: int) -> list[tuple[int, Move]]:
+    """Moves that sum to nothing, those that give first, each with its campaign's place; small changes are left out."""
+    before = np.rint(bounds[0]).astype(np.int64)
+    change = (wanted - before).astype(np.int64)  # towards nothing, and so within the bounds
+    change[np.abs(change) < _LEAST_CHANGE * before] = 0
+    change = _largest(change, most_moves)
+    while True:
+        given, taken = -int(change[change < 0].sum()), int(change[change > 0].sum())
+        if not given or not taken:
+            return []
+        larger = change > 0 if taken > given else change < 0
+        change[larger] = (change[larger] * (min(given, taken) / max(given, taken))).astype(np.int64)
+        is_small = (change != 0) & (np.abs(change) < MIN_CHANGE * before)
+        if not is_small.any():
+            break
+        change[is_small] = 0
+    rest = int(change.sum())
+    # Some micros of rounding: the largest change on the other side gives them up.
+    change[int(np.argmax(change)) if rest > 0 else int(np.argmin(change))] -= rest
+    order = sorted(np.flatnonzero(change).tolist(), key=lambda place: (change[place] > 0, names[place]))
+    return [
+        (place, Move(names[place], int(before[place]), int(before[place] + change[place]))) for place in order
+    ]
+
+
+def _largest(change: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """The largest changes, about as many that give as that take."""
+    givers, takers = np.flatnonzero(change < 0), np.flatnonzero(change > 0)
+    giving = max(count // 2, count - len(takers))
+    kept = np.zeros_like(change)
+    for places, room in ((givers, giving), (takers, count - min(giving, len(givers)))):
+        largest = places[np.argsort(-np.abs(change[places]), kind="stable")[: max(0, room)]]
+        kept[largest] = change[largest]
+    return kept

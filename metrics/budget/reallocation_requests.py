@@ -1,67 +1,92 @@
 """From the board to what reallocation looks at, and from its moves to requests. Pure."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import NamedTuple
 
 import numpy as np
-from msgspec.structs import replace
 
-from metrics.budget.guards import REALLOCATION, ActionRequest
-from metrics.budget.policy import Policies
-from metrics.budget.reallocation import Reallocation, ReallocationCandidate, reallocating
+from metrics.budget.guards import REALLOCATION, ActionRequest, Admitted, GuardContext, admit
+from metrics.budget.reallocation import Move, Reallocation, ReallocationCandidate, reallocating
 from metrics.budget.state import Board, CampaignState
 from metrics.values.money import MICROS
 
+#: Campaigns looked at between two pauses.
+_SLICE = 100
+#: More than any budget, in micros.
+_ALL_MONEY = 1 << 62
+
 
 class RequestedMove(NamedTuple):
-    """A request of a reallocation, and the board it is to be judged on: what is given up before counts as free."""
+    """A request of a reallocation, and the micros that the moves before it have freed: they count as room."""
 
     request: ActionRequest
-    board: Board
+    freed: int
 
 
 def plan_reallocation(
-    board: Board, policies: Policies, now: int, every: int
+    board: Board, gate: Callable[[str, int], GuardContext], seed: int, most_moves: int
 ) -> Generator[None, None, Reallocation | None]:
-    """The reallocation at ``now``, with pauses; the same within the same interval of ``every`` ms."""
-    candidates = {
-        name: _candidate(state, policies)
-        for name, state in board.campaigns.items()
-        if state.is_spending
-        and state.budget > 0
-        and state.proposal is None
-        and state.rejected.get(f"set_budget|{REALLOCATION}", 0) <= now
-    }
-    return (yield from reallocating(candidates, np.random.default_rng(now // every)))
+    """The reallocation of a board, with pauses; the same for the same seed and board.
+
+    Args:
+        board: as it is.
+        gate: what the gate looks at for a campaign, and the micros that count as room besides.
+        seed: of what is explored, at least 0.
+        most_moves: campaigns that are touched at most.
+    """
+    candidates = {}
+    for count, (name, state) in enumerate(board.campaigns.items(), 1):
+        found = _candidate(state, gate(name, _ALL_MONEY))
+        if found is not None:
+            candidates[name] = found
+        if count % _SLICE == 0:
+            yield
+    return (yield from reallocating(candidates, np.random.default_rng(seed), most_moves))
 
 
-def requests_of(board: Board, found: Reallocation | None) -> Iterator[RequestedMove]:
-    """What a reallocation proposes."""
+def requests_of(found: Reallocation | None) -> Iterator[RequestedMove]:
+    """What a reallocation proposes, those that give first."""
     if found is None:
         return
-    reason = _reason(found)
+    freed = 0
     for move in found.moves:
-        yield RequestedMove(
-            ActionRequest(move.campaign_id, "set_budget", "rule", REALLOCATION, reason, budget=move.after),
-            board,
-        )
-        moved = replace(board.campaigns[move.campaign_id], budget=move.after)
-        board = replace(board, campaigns={**board.campaigns, move.campaign_id: moved})
+        yield RequestedMove(_request(move.campaign_id, move.after, _reason(move, found)), freed)
+        freed += move.before - move.after
 
 
-def _candidate(state: CampaignState, policies: Policies) -> ReallocationCandidate:
-    policy = policies.of(state.campaign_id)
-    ceiling = 2**62 if policy.ceiling is None else round(policy.ceiling * MICROS)
-    floor = max(round(policy.floor * MICROS), state.spent + state.card)
-    return ReallocationCandidate(
-        state.budget, floor, ceiling, int(state.budget * policy.max_step), state.hours
+def _candidate(state: CampaignState, guard_context: GuardContext) -> ReallocationCandidate | None:
+    """A campaign within the bounds that the gate would have it keep; None for one that it would not let be touched."""
+    rejected_until = state.rejected.get(f"set_budget|{REALLOCATION}", 0)
+    if (
+        not state.is_spending
+        or state.budget <= 0
+        or state.proposal is not None
+        or rejected_until > guard_context.now
+    ):
+        return None
+    least, most = (
+        _admitted(_request(state.campaign_id, budget), state, guard_context) for budget in (0, _ALL_MONEY)
     )
+    if least is None and most is None:
+        return None
+    # A card that is pulled is to be spent.
+    floor = max(least or state.budget, min(state.budget, state.spent + state.card))
+    return ReallocationCandidate(state.budget, floor, most or state.budget, state.hours)
 
 
-def _reason(found: Reallocation) -> str:
-    giver, taker = found.moves
-    amount = (taker.after - taker.before) / MICROS
+def _admitted(request: ActionRequest, state: CampaignState, guard_context: GuardContext) -> int | None:
+    found = admit(request, state, guard_context)
+    return found.request.budget if isinstance(found, Admitted) else None
+
+
+def _request(campaign_id: str, budget: int, reason: str = "") -> ActionRequest:
+    return ActionRequest(campaign_id, "set_budget", "rule", REALLOCATION, reason, budget=budget)
+
+
+def _reason(move: Move, found: Reallocation) -> str:
+    moved = sum(max(0, each.after - each.before) for each in found.moves) / MICROS
     return (
-        f"{amount:,.2f} from {giver.campaign_id} to {taker.campaign_id}: {found.gain / MICROS:+,.2f} profit an hour "
-        f"expected (± {found.gain_sd / MICROS:,.2f}; {found.probability_of_gain:.0%} likely a gain)"
+        f"{(move.after - move.before) / MICROS:+,.2f}, of {moved:,.2f} moved between {len(found.moves)} campaigns: "
+        f"{found.gain / MICROS:+,.2f} profit an hour expected of all moves together "
+        f"(± {found.gain_sd / MICROS:,.2f}; {found.probability_of_gain:.0%} likely a gain)"
     )

@@ -66,6 +66,9 @@ def _reallocate(board_step: BoardStep) -> Generator[None]:
         return
     board_step.board = replace(board_step.board, reallocated_at=board_step.now)
     if last is not None:
-        found = yield from plan_reallocation(board_step.board, policies, board_step.now, every)
-        for request, board in requests_of(board_step.board, found):
-            board_step.attempt(request, board)
+        # The seed is of the board as it is stored, so that a restart decides the same.
+        # A person is asked for no more at once than may be done by itself in an hour.
+        most_moves = policies.common.actions_per_hour
+        found = yield from plan_reallocation(board_step.board, board_step.gate, abs(last), most_moves)
+        for request, freed in requests_of(found):
+            board_step.attempt(request, freed)
