@@ -78,6 +78,7 @@ class ForeignSpend:
         self._by_pane: dict[tuple[int, int], set[tuple[CampaignCurrency, SpendSlot]]] = {}
         self._due: list[list[Contribution]] = [[] for _ in RESOLUTIONS]
         self._followed = 0
+        self._is_restored = False
 
     # --- taking in ---------------------------------------------------------------------------------
 
@@ -98,6 +99,7 @@ class ForeignSpend:
     def restore(self, key: CampaignCurrency, slot: SpendSlot, sums: SlotSums) -> None:
         """Put back a slot; it counts in panes already."""
         self._put(key, slot, sums)
+        self._is_restored = True
 
     def coarsen(self, limits: Horizon) -> None:
         """Merge slots whose finest panes accept no more facts into those of coarser panes; no sum changes."""
@@ -116,8 +118,8 @@ class ForeignSpend:
 
     @property
     def is_behind(self) -> bool:
-        """Whether the registry has changed since it was followed."""
-        return self._followed != self._registry.revision
+        """Whether the registry has changed since it was followed, or may have while nobody followed it."""
+        return self._is_restored or self._followed != self._registry.revision
 
     def follow(self, limits: Horizon) -> None:
         """Value anew what changes of the registry since the last call are about."""
@@ -125,9 +127,11 @@ class ForeignSpend:
         self._followed = self._registry.revision
         for campaign in sorted(campaigns & self._registry.foreign):
             self._take_out_of_panes(campaign, limits)
+        is_restored, self._is_restored = self._is_restored, False
         for key in list(self.slots):
             is_own = key.currency == CAMPAIGNS_OWN
-            if key.campaign in campaigns if is_own else key.currency in currencies:
+            # What was withdrawn and is gone from the log too is no change that a new registry knows of.
+            if is_restored or (key.campaign in campaigns if is_own else key.currency in currencies):
                 self._revalue_all(key)
         self.flush(limits)
 

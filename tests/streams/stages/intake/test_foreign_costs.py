@@ -8,6 +8,7 @@ from metrics.windows.panes import TOTAL
 from streams import topics
 from streams.messages.source_records import Record
 from streams.stages.intake.stage import IntakeOptions, IntakeStage
+from tests.laws.machine import INTAKE, Machine
 
 NOW = 1_800_000_000_000
 OPTIONS = IntakeOptions(1, 300_000, 86_400_000, 1_000, 86_400_000)
@@ -52,3 +53,22 @@ def test_the_currency_of_a_cost_goes_before_that_of_its_campaign():
     assert spent(campaign_registry, ("abroad", "EUR"), ("abroad", None), ("unknown", "USD")) == {
         "abroad": 19_000_000, "unknown": 9_000_000
     }  # fmt: skip
+
+
+def test_a_cost_follows_a_rate_that_is_withdrawn_and_gone_from_the_log_while_nobody_reads():
+    machine = Machine(1, CampaignRegistry("EUR"), models=(), rollups=())
+    machine.campaign_registry.set_rate("USD", 0, Decimal("0.5"))
+    at = 1_795_000_000_000
+    click = {"event_id": "e", "occurred_at": at, "campaign_id": "c", "cost": "10", "currency": "USD"}
+    machine.produce(topics.CLICKS, "v", click, at)
+    machine.settle()
+    assert total(machine) == (5_000_000, False)
+    machine.campaign_registry = CampaignRegistry("EUR")
+    machine.open(INTAKE, 0)
+    machine.settle()
+    assert total(machine) == (0, True)
+
+
+def total(machine):
+    reading = machine.last()["c", "total", None]
+    return reading["sums"]["spend_micros"], reading["has_uncertain_amounts"]
