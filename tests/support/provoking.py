@@ -88,10 +88,12 @@ class Provoker:
     def leads(self, campaign: str, count: int, at: int | None = None) -> list[Outgoing]:
         return [self._event(topics.LEADS, campaign, at, lead_id=f"l-{next(self._ids)}") for _ in range(count)]
 
-    def orders(self, campaign: str, count: int, revenue: float) -> list[Outgoing]:
-        own = {"revenue": revenue, "currency": "EUR"}
+    def orders(
+        self, campaign: str, count: int, revenue: float, currency: str = "EUR", at: int | None = None
+    ) -> list[Outgoing]:
+        own = {"revenue": revenue, "currency": currency}
         return [
-            self._event(topics.ORDERS, campaign, None, order_id=f"o-{next(self._ids)}", **own)
+            self._event(topics.ORDERS, campaign, at, order_id=f"o-{next(self._ids)}", **own)
             for _ in range(count)
         ]
 

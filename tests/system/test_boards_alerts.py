@@ -45,6 +45,7 @@ FIGURES = {
         "SourceSilent",
         "LedgerDoesNotAddUp",
         "CampaignAlertsSilenced",
+        "AmountsWithoutRate",
     )
 } | {(f"Roistream{name}", "roistream-held") for name in ("StageStandsStill", "FiguresLate")}
 pytestmark = pytest.mark.usefixtures("monitoring")
@@ -175,6 +176,7 @@ def test_an_alert_of_each_kind_arrives(house: House):
     provoker.write(provoker.spend())
     old = now_ms() - 1_000 * SECOND
     bad.write([*bad.clicks("old", 150, 0.1, at=old), *bad.broken(60), *bad.leads("old", 150, at=old)])
+    bad.write(bad.orders("old", 1, 5, "USD", at=old))
     held.write(held.clicks("old", 10, 0.1, at=old))
     wait_for("old figures", lambda: ask.query('roistream_figures_delay_seconds{job="roistream-held"} > 900'))
     house.hold.write_text("consumer")
