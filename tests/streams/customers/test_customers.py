@@ -252,9 +252,11 @@ FROM invoices JOIN firsts USING (customer);
 def retail(shared):
     """A year of a wholesaler, as the command says it and as a database of invoices."""
     path = shared / "data/online_retail/online_retail_2010_2011.parquet"
-    out = CliRunner().invoke(
-        app, ["customers", str(path), "--json"], env={"ROISTREAM_TIMEZONE": "Europe/London"}
-    )
+    variables = {
+        "ROISTREAM_TIMEZONE": "Europe/London",
+        "ROISTREAM_SHARED": None,
+    }  # the latter is the tests' own
+    out = CliRunner().invoke(app, ["customers", str(path), "--json"], env=variables)
     assert out.exit_code == 0, out.output
     with duckdb.connect() as database:
         database.execute("CREATE TABLE lines AS FROM read_parquet(?)", [str(path)])
