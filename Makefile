@@ -8,10 +8,11 @@ STAMP := $(VENV)/.installed
 LOCK_TOOLS := .lock
 UV_VERSION := 0.13.9
 PIP = $(BIN)/python -m pip --quiet --disable-pip-version-check
-# Fetches in parallel; it reads no settings of pip, so where it reaches no registry pip is asked.
-UV = $(BIN)/uv --quiet pip
-install = $(UV) install --python $(BIN)/python --require-hashes -r $(1) || \
-  { echo "Installing once more with pip and its settings ..." >&2; $(PIP) install --require-hashes -r $(1); }
+# uv fetches in parallel, but reads no settings of pip: where it is not to be had or reaches no registry, pip does it.
+install = $(BIN)/uv --quiet pip install --python $(BIN)/python --require-hashes -r $(1) || \
+  { echo "Installing with pip and its settings ..." >&2; $(PIP) install --require-hashes -r $(1); } || \
+  { echo "The packages could not be fetched. Is the package registry reachable from here? Where another one is to be asked, \
+set PIP_INDEX_URL; then run make again." >&2; exit 1; }
 PYTHON = $(shell for each in python3.11 python3; do \
   $$each -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$each && break; done)
 NEEDS_PYTHON = test -n "$(PYTHON)" || { echo "roistream needs Python 3.11 or later as python3.11 or python3 \
@@ -114,10 +115,10 @@ $(DEMO_STAMP): pyproject.toml requirements.installer.lock requirements.demo.lock
 	@$(NEEDS_PYTHON)
 	@echo "Installing into $(VENV) with $(PYTHON) (once) ..."
 	@$(PYTHON) -m venv $(VENV) || { echo "Making $(VENV) failed; on Debian and Ubuntu install python3-venv." >&2; exit 1; }
-	@$(PIP) install --require-hashes -r requirements.installer.lock
+	@$(PIP) install --require-hashes -r requirements.installer.lock || true
 	@$(call install,requirements.demo.lock)
 	@$(PIP) install --no-deps --no-build-isolation -e .
-	@$(UV) check --python $(BIN)/python || { echo "requirements.demo.lock is older than pyproject.toml; run make lock." >&2; exit 1; }
+	@$(BIN)/python -m pip check >/dev/null || { echo "requirements.demo.lock is older than pyproject.toml; run make lock." >&2; exit 1; }
 	@# Kernels are compiled on two cores while the embedded broker is fetched; without it there is still the user's own.
 	@$(BIN)/python -m streams.embedded.jars & $(BIN)/python -m streams.runtime.kernel_warmup journeys evidence & \
 	  $(BIN)/python -m streams.runtime.kernel_warmup partition; wait
@@ -126,5 +127,5 @@ $(DEMO_STAMP): pyproject.toml requirements.installer.lock requirements.demo.lock
 $(STAMP): $(DEMO_STAMP) requirements.lock
 	@echo "Installing what tests and checks need (once) ..."
 	@$(call install,requirements.lock)
-	@$(UV) check --python $(BIN)/python || { echo "requirements.lock is older than pyproject.toml; run make lock." >&2; exit 1; }
+	@$(BIN)/python -m pip check >/dev/null || { echo "requirements.lock is older than pyproject.toml; run make lock." >&2; exit 1; }
 	@touch $@

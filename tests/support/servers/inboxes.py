@@ -5,13 +5,13 @@ import base64
 import contextlib
 import email
 import email.policy
-import json
 import ssl
 import threading
 from collections.abc import Iterator
 from email.message import EmailMessage
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from tests.support.servers.webhook import posts
 
 
 class MailInbox:
@@ -115,25 +115,13 @@ class HttpInbox:
 def http_inbox() -> Iterator[HttpInbox]:
     """An HTTP server on a free port for as long as the context lasts."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            code = inbox.codes.pop(0) if inbox.codes else 200
-            (inbox.bodies if code == 200 else inbox.refused).append(body)
-            inbox.headers.append(dict(self.headers))
-            self.send_response(code)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+    def answer(body: Any, headers: dict[str, str]) -> int:
+        code = inbox.codes.pop(0) if inbox.codes else 200
+        (inbox.bodies if code == 200 else inbox.refused).append(body)
+        inbox.headers.append(headers)
+        return code
 
-        def log_message(self, *_: Any) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    inbox = HttpInbox(f"http://127.0.0.1:{server.server_port}/hooks/very-secret-path")
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    inbox = HttpInbox("")
+    with posts(answer) as address:
+        inbox.url = f"{address}hooks/very-secret-path"
         yield inbox
-    finally:
-        server.shutdown()
-        server.server_close()

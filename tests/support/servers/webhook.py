@@ -1,10 +1,10 @@
-"""A receiver of Alertmanager's webhook, and the records of alerts that came in."""
+"""A server that takes JSON, and a receiver of Alertmanager's webhook with the alerts that came in."""
 
 import contextlib
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -24,24 +24,41 @@ class Received:
 
 
 @contextlib.contextmanager
-def webhook() -> Iterator[Received]:
-    """A server on a free port for as long as the context lasts."""
+def posts(answer: Callable[[Any, dict[str, str]], int]) -> Iterator[str]:
+    """A server on a free port for as long as the context lasts; its address.
+
+    Args:
+        answer: the status for the JSON and the headers of a POST.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            received.take(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(200)
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(answer(body, dict(self.headers)))
+            self.send_header("Content-Length", "0")
             self.end_headers()
 
         def log_message(self, *_: Any) -> None:
             """Say nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    received = Received(f"http://127.0.0.1:{server.server_port}/")
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield received
+        yield f"http://127.0.0.1:{server.server_port}/"
     finally:
         server.shutdown()
         server.server_close()
+
+
+@contextlib.contextmanager
+def webhook() -> Iterator[Received]:
+    """What Alertmanager tells a server, for as long as the context lasts."""
+
+    def answer(body: Any, _headers: dict[str, str]) -> int:
+        received.take(body)
+        return 200
+
+    received = Received("")
+    with posts(answer) as received.url:
+        yield received
