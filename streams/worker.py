@@ -14,6 +14,7 @@ from typing import Any, Literal, NoReturn
 
 from metrics.entities.campaigns import CampaignRegistry
 from metrics.exposition import Exposition
+from metrics.records.campaign_spellings import CampaignSpellings
 from metrics.values.errors import RoistreamError, StateError
 from streams.process import log_to_stderr, now_ms, stop_signals
 from streams.runtime.kernel_warmup import warm_up
@@ -117,6 +118,7 @@ class Worker:
         self.names = RedisNames(settings.topic_prefix, cluster)
         self.campaign_registry = CampaignRegistry(settings.reporting_currency)
         self.telemetry = Telemetry(version("roistream"), cluster, settings.topic_prefix)
+        self.telemetry.spellings = CampaignSpellings(alias for alias, _ in settings.reserved_names.aliases)
         self.views = self._redis()
         self.board_views = self._board_redis()
         self.status_views = self._status_redis()

@@ -205,6 +205,27 @@ _OUTPUT = (
         Query(f"max(roistream_alike_campaigns{{{_JOB}}})", "campaigns"),
     ),
     _lines(
+        "Reports that do not count",
+        "Reports that count nowhere or in part of their time, since other reports on the same time count: hours under their day, ads "
+        "under their campaign. They are kept. A number that grows where a platform sends one grain says that two connectors read one account.",
+        Query(
+            f"sum(max by (campaign_id, channel) (campaign_covered_reports{{{_JOB}}}))",
+            "reports",
+        ),
+        empty="while no campaign is paid by reports.",
+    ),
+    _lines(
+        "Largest disagreement of reports",
+        "How far finer reports differ from the coarser ones over the same time, as a share of their spend, of the five campaigns where that "
+        "is most. A large one says that a connector leaves something out.",
+        Query(
+            f"topk(5, max by (campaign_id) (campaign_report_disagreement_ratio{{{_JOB}}}))",
+            "{{campaign_id}}",
+        ),
+        unit="percentunit",
+        empty="while no platform reports one time in two grains.",
+    ),
+    _lines(
         "Records that change earlier ones",
         "Edited orders and restated reports per second, by topic.",
         Query(f"sum by (topic) (rate(roistream_changed_records_total{{{_JOB}}}{_RATE}))", "{{topic}}"),

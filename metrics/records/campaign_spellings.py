@@ -28,8 +28,9 @@ class CampaignSpellings:
     ([('SPRING ', 'Spring', 'spring')], 3)
     """
 
-    def __init__(self) -> None:
-        self._met: set[str] = set()
+    def __init__(self, joined: Iterable[str] = ()) -> None:
+        """Take ids that a rule joins with another one: those are not looked at."""
+        self._met = set(joined)
         self._by_form: dict[str, list[str]] = {}
         #: Ids that differ from another one in spelling alone.
         self.count = 0

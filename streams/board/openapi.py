@@ -64,11 +64,12 @@ class BoardAnswer(msgspec.Struct):
 
 
 class ReadingsAnswer(msgspec.Struct):
-    """The readings of every campaign in one window."""
+    """The readings of every campaign in one window; ``alike``: ids that differ in spelling alone, in groups."""
 
     model: str
     window: str
     campaigns: list[CampaignKpi]
+    alike: list[list[str]]
 
 
 class TrailEntry(msgspec.Struct):

@@ -6,7 +6,7 @@ import logging
 import time
 import uuid
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 
 from metrics.attribution.models import MODELS
 from metrics.budget.records import AlertSignal, BoardCard, BudgetDecision
+from metrics.records.campaign_spellings import CampaignSpellings
 from metrics.records.kpi_reading import RollingWindow
 from metrics.values.errors import RoistreamError
 from streams.board import openapi
@@ -90,6 +91,8 @@ class BoardRoutes:
     redis: Redis
     auth: AuthMiddleware
     simulator: Simulator
+    #: Spellings of campaign ids that a rule joins with another one.
+    joined: frozenset[str]
     now_ms: Callable[[], int]
     _alert_ids: OrderedDict[str, None] = field(default_factory=OrderedDict)
     #: Decisions that were sent, by id, until the trail holds them.
@@ -192,9 +195,17 @@ class BoardRoutes:
         except (RedisError, OSError) as error:
             return _no_redis(error)
         readings = [msgspec.Raw(found[name]) for name in sorted(found)]
-        response = answer({"model": model, "window": window, "campaigns": readings})
+        alike = self._alike(name.decode() if isinstance(name, bytes) else name for name in found)
+        response = answer({"model": model, "window": window, "campaigns": readings, "alike": alike})
         response.enable_compression()
         return response
+
+    def _alike(self, campaign_ids: Iterable[str]) -> list[tuple[str, ...]]:
+        """Campaigns with figures or a card whose ids differ in spelling alone, and that no rule joins."""
+        spellings = CampaignSpellings(self.joined)
+        spellings.note(campaign_ids)
+        spellings.note(name for name, card in self.cards.cards.items() if card.column != "archived")
+        return spellings.alike()
 
     async def _get_campaign(self, request: web.Request) -> web.Response:
         """One campaign: its card, its readings, and, for those with a token, what was said and done about it."""

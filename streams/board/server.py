@@ -110,6 +110,7 @@ class BoardServer:
             self._redis,
             self.auth,
             Simulator(settings),
+            frozenset(alias for alias, _ in settings.reserved_names.aliases),
             now_ms,
         )
         self.notifier = self._notifier(now_ms, pauses)

@@ -40,6 +40,8 @@ _PROBE_S = 15
 _LONG_AGO_MS = 1_000_000_000_000
 _MIN_REDIS = 6
 _PAGE_S = 5
+#: Share of the spend by which reports of two grains may differ: platforms round, and correct hours later than days.
+_NOTABLE_DISAGREEMENT = 0.05
 #: More than that between two clocks is worth a word.
 _NOTABLE_SKEW_MS = SECOND
 
@@ -76,7 +78,7 @@ def examine(settings: Settings, now_ms: Callable[[], int]) -> Iterator[Finding]:
         yield from _check_broker(settings, now_ms)
     yield _check_redis(settings)
     yield _check_port(settings)
-    yield _check_figures(settings)
+    yield from _check_figures(settings)
 
 
 def _check_settings(settings: Settings) -> Finding:
@@ -300,15 +302,17 @@ def _check_owner(cluster: str, settings: Settings) -> Iterator[Finding]:
             yield Finding("redis keys", "failed", str(error))
 
 
-def _check_figures(settings: Settings) -> Finding:
-    """Asks the worker of this machine, where there is one, whether its figures are those of the ledger."""
+def _check_figures(settings: Settings) -> Iterator[Finding]:
+    """Asks the worker of this machine, where there is one, whether its figures are those of the ledger, and what its reports say."""
     url = f"http://{settings.http_host}:{settings.http_port}/metrics"
     try:
         with urllib.request.urlopen(url, timeout=_PAGE_S) as answer:
             page = answer.read().decode()
     except (OSError, ValueError):
-        return Finding("figures", "ok", f"not compared with the ledger: no worker answers at {url}")
-    return judge_figures(page)
+        yield Finding("figures", "ok", f"not compared with the ledger: no worker answers at {url}")
+        return
+    yield judge_figures(page)
+    yield from judge_reports(page)
 
 
 def judge_figures(page: str) -> Finding:
@@ -326,6 +330,30 @@ def judge_figures(page: str) -> Finding:
         f"differ from the ledger by {', '.join(found)}; see docs/boards.md, RoistreamFiguresDifferFromLedger."
     )
     return Finding("figures", "failed", text)
+
+
+def judge_reports(page: str) -> Iterator[Finding]:
+    """What a worker's page of metrics says of reports about the same time; nothing where there are none."""
+    found: dict[str, dict[str, float]] = {
+        "campaign_covered_reports": {},
+        "campaign_report_disagreement_ratio": {},
+    }
+    for family in text_string_to_metric_families(page):
+        if family.name in found:
+            found[family.name] = {each.labels["campaign_id"]: each.value for each in family.samples}
+    covered, differing = found.values()
+    if not any(covered.values()):
+        return
+    text = f"{sum(covered.values()):.0f} are covered by others of their time, and count nowhere or in part"
+    worst = max(differing, key=lambda name: (differing[name], name), default="")
+    if not worst or differing[worst] <= _NOTABLE_DISAGREEMENT:
+        yield Finding("reports", "ok", f"{text}; where grains overlap they agree")
+        return
+    text += (
+        f"; those of {worst!r} differ from the coarser ones by {differing[worst]:.0%} of their spend. Compare both with the platform: "
+        "a connector leaves something out, or two connectors read different accounts under one source."
+    )
+    yield Finding("reports", "warning", text)
 
 
 def _check_port(settings: Settings) -> Finding:

@@ -307,6 +307,7 @@ class TaskManager:
     def _look_at_campaigns(self) -> None:
         """Campaign ids that are new here since the last look, and a word on those that are spelt like another one."""
         spellings, before = self.telemetry.spellings, self.telemetry.spellings.count
+        spellings.note(self.campaign_registry.campaigns)
         for partition, held in self.held.items():
             names = held.intake.stage.panes.names
             seen = self._campaigns_seen.get(partition, 0)

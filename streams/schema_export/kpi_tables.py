@@ -1,11 +1,14 @@
-"""The catalogue as Markdown: the KPI table of the README and the page ``docs/kpis.md``."""
+"""The catalogue and the families of a worker as Markdown: the KPI table of the README and the page ``docs/kpis.md``."""
 
-from metrics.kpis.catalogue import COUNTERS, KPIS, MARGIN, SUM_GAUGES, KpiSpec, SumFamily
+from collections.abc import Iterator
+
+from metrics.exposition.metric_families import FAMILIES, MetricFamily, rollup_name
+from metrics.kpis.catalogue import COUNTERS, KPI_FAMILIES, KPIS, MARGIN, SUM_GAUGES, KpiSpec, SumFamily
 from metrics.records.kpi_reading import DEFINITIONS
 
 _HEAD = """# KPIs
 
-This page is generated from `metrics/kpis/catalogue.py` by `python -m streams.schema_export.json_schemas`.
+This page is generated from `metrics/kpis/catalogue.py` and `metrics/exposition/metric_families.py` by `python -m streams.schema_export.json_schemas`.
 
 Every KPI is a pure function of the sums of one window, in `metrics/kpis/formulas.py`: sums are added first and
 divided last, so that windows and channels roll up. A ratio is in units of 1 (0.25, never 25), money in
@@ -25,6 +28,14 @@ Counters hold declared events (never reports) since the state began.
 | family | kind | shows |
 |---|---|---|
 """
+_OTHERS = """
+## Everything else on /metrics
+
+The samples of a counter have `_total` behind the name. Sums and KPIs of roll-ups have the families of campaigns, with `rollup_` instead of `campaign_`.
+
+| family | kind | labels | shows |
+|---|---|---|---|
+"""
 
 
 def table() -> str:
@@ -43,7 +54,21 @@ def page() -> str:
     sums = "".join(
         f"| `{each.family}` | {kind} | {each.help} |\n" for kind, families in kinds for each in families
     )
-    return f"{_HEAD}Definitions: {DEFINITIONS}. {MARGIN}\n\n{table()}\n## Notes\n\n{notes}{_SUMS}{sums}"
+    others = "".join(map(_other, _others()))
+    return f"{_HEAD}Definitions: {DEFINITIONS}. {MARGIN}\n\n{table()}\n## Notes\n\n{notes}{_SUMS}{sums}{_OTHERS}{others}"
+
+
+def _others() -> Iterator[MetricFamily]:
+    """Families of a worker that are neither a sum nor a KPI, nor such a one of a roll-up."""
+    shown = {each.family.removesuffix("_total") for each in (*SUM_GAUGES, *COUNTERS)}
+    shown |= {each.name for each in KPI_FAMILIES}
+    shown |= {rollup_name(each) for each in shown}
+    return (each for each in FAMILIES if each.name not in shown)
+
+
+def _other(family: MetricFamily) -> str:
+    labels = ", ".join(f"`{each}`" for each in family.labels)
+    return f"| `{family.name}` | {family.kind} | {labels} | {family.help} |\n"
 
 
 def _row(kpi: KpiSpec) -> str:

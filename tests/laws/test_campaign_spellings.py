@@ -37,6 +37,14 @@ def test_alike_ids_are_found_and_others_are_not():
     assert met.count == 8
 
 
+def test_ids_that_a_rule_joins_are_not_looked_at():
+    met = CampaignSpellings(["Spring Sale"])
+    met.note(["Spring Sale", "spring sale"])
+    assert (met.alike(), met.count) == ([], 0)
+    met.note(["SPRING SALE"])
+    assert (met.alike(), met.count) == ([("SPRING SALE", "spring sale")], 2)
+
+
 def test_without_a_rule_alike_campaigns_are_counted_apart():
     made = [click(str(n), -60, name, f"v{n}") for n, name in enumerate(SPELLINGS)]
     assert totals(play(made), "clicks") == dict.fromkeys(SPELLINGS, 1)

@@ -59,6 +59,26 @@ def test_board_and_campaigns_are_what_redis_holds(settings, store):
     run(test)
 
 
+def test_ids_that_differ_in_spelling_alone_are_told_unless_a_rule_joins_them(settings, store, tmp_path):
+    rules = tmp_path / "aliases.toml"
+    rules.write_text('"AUTUMN" = "autumn"\n')
+
+    async def test() -> None:
+        cards = [("spring sale", "test"), ("winter", "test"), ("Winter", "archived"), ("AUTUMN", "test")]
+        seeding.fill(store, [seeding.card(name, column=column) for name, column in cards])
+        for name in ("Spring%20Sale", "autumn", "e\u0301te\u0301", "\u00e9t\u00e9"):
+            reading = seeding.hour(name, 0, leads=1)
+            store.hset(store.names.readings("declared", "24h"), name, msgspec.json.encode(reading))
+        joining = settings.model_copy(update={"campaign_aliases": rules})
+        async with serving(joining) as (session, _):
+            session.headers.update(BEARER)
+            async with session.get("/api/campaigns?window=24h") as answer:
+                told = (await answer.json())["alike"]
+        assert told == [["Spring%20Sale", "spring sale"], ["e\u0301te\u0301", "\u00e9t\u00e9"]]
+
+    run(test)
+
+
 async def events(content) -> AsyncIterator[tuple[str, Any]]:
     name = ""
     async for line in content:

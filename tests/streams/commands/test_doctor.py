@@ -14,6 +14,7 @@ from streams.commands.doctor import (
     judge_figures,
     judge_port,
     judge_replication,
+    judge_reports,
     run,
 )
 from streams.embedded.child_process import free_ports
@@ -161,3 +162,27 @@ roistream_ledger_difference{{stage="merge",partition="1",figure="clicks"}} {valu
     finding = judge_figures(page.format(value=57))
     assert finding.state == "failed"
     assert "+57 clicks (merge-1)" in finding.text
+
+
+@pytest.mark.parametrize(
+    ("covered", "ratio", "state", "words"),
+    [
+        (0, None, None, ""),
+        (0, 0.5, None, ""),
+        (24, None, "ok", "24 are covered"),
+        (24, 0.05, "ok", "they agree"),
+        (24, 0.31, "warning", "those of 'c-1' differ from the coarser ones by 31%"),
+    ],
+)
+def test_reports_that_others_cover_and_grains_that_disagree_are_told(covered, ratio, state, words):
+    page = f"""# TYPE campaign_covered_reports gauge
+campaign_covered_reports{{campaign_id="c-1",channel="search"}} {covered}
+campaign_covered_reports{{campaign_id="c-2",channel="search"}} 0
+# TYPE campaign_report_disagreement_ratio gauge
+campaign_report_disagreement_ratio{{campaign_id="c-2",channel="search"}} 0.01
+"""
+    if ratio is not None:
+        page += f'campaign_report_disagreement_ratio{{campaign_id="c-1",channel="search"}} {ratio}\n'
+    found = list(judge_reports(page))
+    assert [each.state for each in found] == ([state] if state else [])
+    assert all(words in each.text for each in found)

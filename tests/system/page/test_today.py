@@ -97,16 +97,25 @@ def test_figures_that_cannot_be_trusted_are_told_with_what_to_do(opened, store):
     told(store, "odd-4", has_uncertain_amounts=True)
     told(store, "who-is-this")
     told(store, "(none)")
-    page = opened([seeding.card(f"odd-{n}", name=f"Odd {n}") for n in (1, 2, 3, 4)], place="/")
+    told(store, "Odd%20one")
+    page = opened(
+        [
+            seeding.card("odd one", name="Odd"),
+            *[seeding.card(f"odd-{n}", name=f"Odd {n}") for n in (1, 2, 3, 4)],
+        ],
+        place="/",
+    )
     for text in (
         "90% of its spend of the last 24 hours is an estimate",
         "The figures of 2 campaigns are complete up to",
         "in a currency without a rate",
         "nobody registered it",
         "3 conversions of the last 24 hours name no campaign",
+        "“Odd%20one”, “odd one”",
+        "These 2 ids differ only in case, spaces or encoding",
     ):
         expect(page.locator("#today-list")).to_contain_text(text)
-    expect(lines(page)).to_have_count(5)
+    expect(lines(page)).to_have_count(6)
 
 
 def test_a_campaign_that_turned_since_the_last_visit_is_told_on_the_next(opened, store, browser):

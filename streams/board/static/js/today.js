@@ -10,6 +10,7 @@ const HOUR_MS = 3_600_000, DAY_MS = 24 * HOUR_MS;
 const STALE_MS = 10 * 60_000;
 /** Above this share of estimated spend a figure is mostly an estimate. */
 const MOSTLY_SPREAD = 0.5;
+const MAX_NAMES = 4;
 const RUNS = new Set(["test", "scale"]);
 
 /** What a campaign has spent in the last 24 hours of its hours, in micros. */
@@ -27,11 +28,11 @@ export function verdictOf(card) {
 
 /**
  * The lines of today.
- * @param {{cards: Map, entries: Array, readings: Array, sinceMs: number, verdicts: Object, nowMs: number}} known verdicts: those of the last visit
+ * @param {{cards: Map, entries: Array, readings: Array, alike: Array<Array<string>>, sinceMs: number, verdicts: Object, nowMs: number}} known verdicts: those of the last visit
  * @returns {Array<{kind: string, stake: number, currency: string, id: ?string, title: string, texts: Array<string>, card: ?object}>}
  */
 export function linesOf(known) {
-  const lines = [...waiting(known), ...done(known), ...turned(known), ...doubtful(known)];
+  const lines = [...waiting(known), ...done(known), ...turned(known), ...doubtful(known), ...alikeIds(known)];
   return lines.sort((a, b) => b.stake - a.stake || a.title.localeCompare(b.title));
 }
 
@@ -82,12 +83,12 @@ function* turned({ cards, verdicts, nowMs }) {
   }
 }
 
-function* doubtful({ cards, readings, nowMs }) {
-  const old = [];
+function* doubtful({ cards, readings, alike, nowMs }) {
+  const old = [], spelt = new Set(alike.flat());
   for (const reading of readings) {
     const { campaign_id: id, currency, sums, spread_ratio: spread, has_uncertain_amounts: isUncertain, watermark } = reading, card = cards.get(id);
     const spent = sums.spend_micros ?? 0, texts = [];
-    if (!card && !id.startsWith("(")) {
+    if (!card && !id.startsWith("(") && !spelt.has(id)) {
       texts.push(t("Records name this campaign, and nobody registered it: it has no budget, no target and no card. Register it, or correct the id at its source."));
     } else if (id === "(none)" && (sums.orders || sums.leads)) {
       texts.push(n("{count} conversion of the last 24 hours names no campaign; look at the links that lead to the site.",
@@ -101,6 +102,18 @@ function* doubtful({ cards, readings, nowMs }) {
     yield card ? line("doubt", stake, card, texts) : { kind: "doubt", stake, currency, id: null, title: id === "(none)" ? t("no campaign named") : id, texts, card: null };
   }
   if (old.length) yield standstill(old);
+}
+
+/** Ids that are spelt alike are several campaigns, whose spend and orders do not meet. */
+function* alikeIds({ cards, readings, alike }) {
+  const known = new Map(readings.map((each) => [each.campaign_id, each]));
+  for (const ids of alike) {
+    const sums = ids.map((id) => known.get(id)?.sums), add = (name) => sums.reduce((sum, each) => sum + (each?.[name] ?? 0), 0);
+    const currency = known.get(ids.find((id) => known.has(id)))?.currency ?? cards.get(ids.find((id) => cards.has(id)))?.currency;
+    const title = ids.slice(0, MAX_NAMES).map((id) => `“${id}”`).join(", ") + (ids.length > MAX_NAMES ? " …" : "");
+    yield { kind: "doubt", stake: Math.max(add("spend_micros"), add("revenue_micros")), currency, id: null, title, card: null,
+      texts: [t("These {count} ids differ only in case, spaces or encoding, and are counted as so many campaigns. If they are one, let its sources write one id, or join the ids by CAMPAIGN_ALIASES.", { count: ids.length })] };
+  }
 }
 
 /** Figures that are old have one cause for all campaigns, so it is one line. */
