@@ -326,6 +326,73 @@ def customers(
 
 
 @app.command()
+def lift(
+    paths: Annotated[list[Path], typer.Argument(help="Files or folders of the orders of both arms.")],
+    campaign: Annotated[str, typer.Option(help="Whose effect is asked for, as orders and spend name it.")],
+    holdout: Annotated[str, typer.Option(help="The share of people who are held out, such as 10%.")],
+    start: Annotated[str, typer.Option(help="The first day of the test.")],
+    until: Annotated[
+        str | None,
+        typer.Option(
+            help="The first day of which orders are not complete; without: the day after the last record."
+        ),
+    ] = None,
+    people: Annotated[
+        list[Path], typer.Option(help="A file of who was assigned to which arm: person, arm, assigned_at.")
+    ] = [],  # noqa: B006 - typer copies it
+    person_column: Annotated[
+        list[str], typer.Option(help="A field and the column that has it, such as person=visitor.")
+    ] = [],  # noqa: B006
+    salt: Annotated[
+        str | None, typer.Option(help="Without a list: the text of the rule by hash, see docs/lift.md.")
+    ] = None,
+    window: Annotated[
+        int, typer.Option(help="Days that a person's orders count from the first one on.")
+    ] = 14,
+    mapping: Annotated[
+        str | None, typer.Option(help="Of the orders: a TOML file, or a built-in mapping.")
+    ] = None,
+    column: Annotated[
+        list[str],
+        typer.Option(help="A field of an order and the column that has it, such as customer_id=Client."),
+    ] = [],  # noqa: B006
+    spend: Annotated[
+        list[Path],
+        typer.Option(help="A file or folder of spend by campaign and day, or reports of an ad platform."),
+    ] = [],  # noqa: B006
+    spend_mapping: Annotated[str | None, typer.Option(help="The same as --mapping, for the spend.")] = None,
+    spend_column: Annotated[
+        list[str],
+        typer.Option(help="The same as --column, for campaign_id, day, spend and currency of the spend."),
+    ] = [],  # noqa: B006
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Say what came because of a campaign, from files of orders and of who was held out. Exit code 1: the arms were not drawn as stated."""
+    from streams.lift.run import run  # noqa: PLC0415
+
+    _with_settings(
+        lambda settings: run(
+            settings,
+            paths,
+            campaign,
+            holdout,
+            start,
+            until=until,
+            people=people,
+            people_columns=person_column,
+            salt=salt,
+            window=window,
+            mapping=mapping,
+            columns=column,
+            spend=spend,
+            spend_mapping=spend_mapping,
+            spend_columns=spend_column,
+            as_json=as_json,
+        )
+    )
+
+
+@app.command()
 def status(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
