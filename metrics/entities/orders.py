@@ -106,6 +106,7 @@ class OrderEntry(msgspec.Struct, array_like=True, frozen=True, gc=False):
         placed_in: in what the amounts of ``placed`` came.
         refunds_in: the same of each of ``refunds``; empty where all are None.
         edits_in: the same of each of ``edits``.
+        customer: whose account it counts in, ``metrics.customers.accounts.customer_hash``; 0 where no account is kept.
     """
 
     placed: Placement | None = None
@@ -116,6 +117,7 @@ class OrderEntry(msgspec.Struct, array_like=True, frozen=True, gc=False):
     placed_in: CameIn = None
     refunds_in: tuple[CameIn, ...] = ()
     edits_in: tuple[CameIn, ...] = ()
+    customer: int = 0
 
     @property
     def latest(self) -> int:
@@ -174,12 +176,14 @@ def are_others(one: int, other: int) -> bool:
     return one != other and one & 3 == other & 3
 
 
-def place(entry: OrderEntry | None, placed: Placement, buyer: int = 0, came_in: CameIn = None) -> OrderEntry:
+def place(
+    entry: OrderEntry | None, placed: Placement, buyer: int = 0, came_in: CameIn = None, customer: int = 0
+) -> OrderEntry:
     """The entry with a placement taken in; the first one taken counts."""
     entry = entry or OrderEntry()
     if entry.placed is not None:
         return entry
-    return msgspec.structs.replace(entry, placed=placed, buyer=buyer, placed_in=came_in)
+    return msgspec.structs.replace(entry, placed=placed, buyer=buyer, placed_in=came_in, customer=customer)
 
 
 def is_known(entry: OrderEntry, version: Edit, came_in: CameIn = None) -> bool:

@@ -1,0 +1,231 @@
+"""The account of a customer, kept up to date order by order: what each month brought, and which order came first.
+
+An account is enough to say what its customer counts in the sums of cohorts (``metrics.customers.cohort_sums``), so a customer
+whose first order turns out to be an earlier one, of another month or campaign, moves there with all they ever bought.
+"""
+
+from collections.abc import Iterable
+from typing import Annotated, NamedTuple
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from metrics.customers.calendar import month_of, month_start
+from metrics.entities.orders import OrderEntry, contributions
+from metrics.records.events import Order
+from metrics.sums.contribution import Contribution
+from metrics.values.hashing import hash_id, seed_of
+from metrics.values.time import DAY
+
+_CUSTOMER_SEED, _VISITOR_SEED = seed_of("account of a customer"), seed_of("account of a visitor")
+#: Highest bit of every hash of a customer, so that all take the same number of bytes where they are kept.
+_ALWAYS_SET = 1 << 63
+
+
+def customer_hash(customer_id: str | None, visitor_id: str | None) -> int:
+    """The hash of who ordered: of the customer's id, else of the visitor's; 0 for nobody. Two meet with probability 2^-62."""
+    if customer_id is not None:
+        return hash_id(customer_id, _CUSTOMER_SEED) | _ALWAYS_SET
+    return 0 if visitor_id is None else hash_id(visitor_id, _VISITOR_SEED) | _ALWAYS_SET
+
+
+def customer_of(order: Order) -> int:
+    """``customer_hash`` of an order's record."""
+    return customer_hash(order.customer_id, order.visitor_id)
+
+
+def whose(before: OrderEntry | None, after: OrderEntry, named: int) -> int:
+    """Whose account an order counts in: who placed it; before it is placed, who its refunds name first.
+
+    Args:
+        before: the entry before a record was taken in.
+        after: the entry since.
+        named: ``customer_hash`` of the record.
+    """
+    known = 0 if before is None else before.customer
+    is_placing = after.placed is not None and (before is None or before.placed is None)
+    if is_placing or (after.placed is None and not known):
+        return named
+    return known
+
+
+class CalendarMonths:
+    """The calendar months of a zone; remembers each day that it was asked of.
+
+    >>> months = CalendarMonths(ZoneInfo("UTC"))
+    >>> months.of(0) - months.of(-1)
+    1
+    """
+
+    def __init__(self, zone: ZoneInfo) -> None:
+        self.zone = zone
+        #: By day since the epoch: its month at its begin, and when the next month begins.
+        self._days: dict[int, tuple[int, int]] = {}
+
+    def of(self, at: int) -> int:
+        """The month of an instant in epoch milliseconds, as ``month_of`` says."""
+        day = at // DAY
+        known = self._days.get(day)
+        if known is None:
+            month = month_of(day * DAY, self.zone)
+            known = self._days[day] = month, month_start(month + 1, self.zone)
+        return known[0] + (at >= known[1])
+
+
+class AccountMonth(NamedTuple):
+    """What a month brought of a customer, or what it changes by; money in micros.
+
+    Attributes:
+        month: as of ``month_of``.
+        orders: placed in it and not cancelled since.
+        revenue: as of ``Tally``, and so the next two, each at its own time.
+        refunds: what was given back.
+        cost_of_goods: less what was taken back.
+        uncertain: amounts whose worth is not known for sure.
+    """
+
+    month: int
+    orders: int = 0
+    revenue: int = 0
+    refunds: int = 0
+    cost_of_goods: int = 0
+    uncertain: int = 0
+
+
+class PlacedFirst(NamedTuple):
+    """A placed order as far as it tells who is new."""
+
+    at: int
+    order_id: str
+    campaign: str
+    is_new_customer: bool | None
+
+
+class AccountChange(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """What an order's record changes of its customer's account.
+
+    Attributes:
+        customer: ``customer_hash``.
+        latest: the latest event time of the order, in epoch ms.
+        months: what is added to each, in no order; each once.
+        placed: the order, where the record placed it.
+    """
+
+    customer: Annotated[int, msgspec.Meta(ge=0)]
+    latest: int
+    months: tuple[AccountMonth, ...]
+    placed: PlacedFirst | None = None
+
+
+class CustomerAccount(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """A customer.
+
+    Attributes:
+        first: of all placed orders, cancelled ones too, the first by (``at``, ``order_id``); None of who has only given back so far.
+        latest: the latest event time of all orders, by which the account expires.
+        months: in order of time.
+    """
+
+    first: PlacedFirst | None
+    latest: int
+    months: tuple[AccountMonth, ...]
+
+    @property
+    def acquired(self) -> PlacedFirst | None:
+        """The order that acquired the customer; None of who is in no cohort: without an order, or known before the first of them."""
+        return None if self.first is None or self.first.is_new_customer is False else self.first
+
+    @property
+    def orders(self) -> int:
+        """Those that were not cancelled."""
+        return sum(month.orders for month in self.months)
+
+
+def changes_of(
+    before: OrderEntry | None,
+    after: OrderEntry,
+    order_id: str,
+    changed: Iterable[Contribution],
+    calendar: CalendarMonths,
+) -> list[AccountChange]:
+    """What a change of an order's entry changes of accounts: of one, or of two where an order is another's than its refunds said.
+
+    Args:
+        before: the entry as it was; None before the order's first record.
+        after: as it is.
+        order_id: tells apart first orders of one instant.
+        changed: what the sums change by, ``metrics.entities.orders.changes``.
+        calendar: whose months.
+    """
+    known = 0 if before is None else before.customer
+    is_same = known == after.customer
+    found = []
+    if known and not is_same:
+        found.append(_change(known, after.latest, contributions(before), calendar, sign=-1))
+    if after.customer:
+        counted = changed if is_same else contributions(after)
+        was_bought = is_same and before is not None and _is_bought(before)
+        placed, first = after.placed, None
+        orders = int(_is_bought(after)) - was_bought
+        if placed is not None and (before is None or before.placed is None):
+            first = PlacedFirst(placed.at, order_id, placed.campaign, placed.is_new_customer)
+        bought = (placed.at, orders) if placed is not None and orders else None
+        found.append(_change(after.customer, after.latest, counted, calendar, bought, first))
+    return [each for each in found if each.months or each.placed is not None]
+
+
+def _is_bought(entry: OrderEntry) -> bool:
+    return entry.placed is not None and entry.cancelled is None
+
+
+def _change(
+    customer: int,
+    latest: int,
+    counted: Iterable[Contribution],
+    calendar: CalendarMonths,
+    bought: tuple[int, int] | None = None,
+    first: PlacedFirst | None = None,
+    sign: int = 1,
+) -> AccountChange:
+    cells: dict[int, list[int]] = {}
+    if bought is not None:
+        cells[calendar.of(bought[0])] = [bought[1], 0, 0, 0, 0]
+    for _, at, tally in counted:
+        money = tally.revenue_micros, tally.refunds_micros, tally.cost_of_goods_micros
+        _add(cells, calendar.of(at), [0, *[sign * each for each in (*money, tally.uncertain_amounts)]])
+    months = [AccountMonth(month, *cell) for month, cell in cells.items() if any(cell)]
+    return AccountChange(customer, latest, tuple(months), first)
+
+
+def changed_account(account: CustomerAccount | None, change: AccountChange) -> CustomerAccount:
+    """The account with a change taken in; None before the first.
+
+    >>> first = PlacedFirst(0, "o", "c", None)
+    >>> changed_account(None, AccountChange(1, 0, (AccountMonth(5, 1, 10),), first)).orders
+    1
+    """
+    placed = change.placed
+    if account is None:
+        return CustomerAccount(placed, change.latest, _joined((), change.months))
+    first = account.first
+    if placed is not None and (first is None or (placed.at, placed.order_id) < (first.at, first.order_id)):
+        first = placed
+    latest = max(account.latest, change.latest)
+    return CustomerAccount(first, latest, _joined(account.months, change.months))
+
+
+def _joined(months: tuple[AccountMonth, ...], changes: tuple[AccountMonth, ...]) -> tuple[AccountMonth, ...]:
+    if len(changes) == 1 and months and months[-1].month < changes[0].month:  # as most orders come
+        return (*months, *changes)
+    cells = {month: list(cell) for month, *cell in months}
+    for month, *cell in changes:
+        _add(cells, month, cell)
+    return tuple([AccountMonth(month, *cells[month]) for month in sorted(cells) if any(cells[month])])
+
+
+def _add(cells: dict[int, list[int]], month: int, more: Iterable[int]) -> None:
+    cell = cells.get(month)
+    if cell is None:
+        cells[month] = list(more)
+    else:
+        cells[month] = [one + other for one, other in zip(cell, more, strict=True)]

@@ -1,0 +1,181 @@
+"""Sums of a cohort, the customers whom one campaign acquired in one month, kept up to date customer by customer.
+
+Sums of several partitions add up, because each customer lives on one. A reading costs nothing per customer or order.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+import msgspec
+
+from metrics.customers.accounts import AccountMonth, CalendarMonths, CustomerAccount
+from metrics.customers.calendar import month_name
+from metrics.customers.cohorts import CustomerCohort, CustomerMonth
+
+
+class CohortKey(NamedTuple):
+    """A campaign as orders name it, and the month of the first order."""
+
+    campaign: str
+    month: int
+
+
+class CohortMonth(msgspec.Struct, array_like=True, gc=False):
+    """What a calendar month brought of a cohort; money in micros.
+
+    Attributes:
+        active: customers with an order that was not cancelled.
+        stayed: those of them who ordered in the month before, too.
+        orders: as of ``AccountMonth``, and so the others.
+        revenue: what came in.
+        refunds: what was given back.
+        cost_of_goods: less what was taken back.
+        uncertain: amounts whose worth is not known for sure.
+    """
+
+    active: int = 0
+    stayed: int = 0
+    orders: int = 0
+    revenue: int = 0
+    refunds: int = 0
+    cost_of_goods: int = 0
+    uncertain: int = 0
+
+    def add(self, other: "CohortMonth", sign: int = 1) -> None:
+        """Add ``sign`` times ``other`` in place."""
+        self.active += sign * other.active
+        self.stayed += sign * other.stayed
+        self.orders += sign * other.orders
+        self.revenue += sign * other.revenue
+        self.refunds += sign * other.refunds
+        self.cost_of_goods += sign * other.cost_of_goods
+        self.uncertain += sign * other.uncertain
+
+    def __bool__(self) -> bool:
+        return any(msgspec.structs.astuple(self))
+
+
+class CohortSums(msgspec.Struct, array_like=True):
+    """A cohort.
+
+    Attributes:
+        customers: all of them.
+        repeaters: those with two orders or more that were not cancelled.
+        months: by calendar month; refunds may lie before that of the first order.
+    """
+
+    customers: int = 0
+    repeaters: int = 0
+    months: dict[int, CohortMonth] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self.customers or self.repeaters or self.months)
+
+    @property
+    def latest(self) -> int:
+        """The last month in which anything happened."""
+        return max(self.months, default=0)
+
+    def add(self, other: "CohortSums", sign: int = 1) -> None:
+        """Add ``sign`` times ``other`` in place."""
+        self.customers += sign * other.customers
+        self.repeaters += sign * other.repeaters
+        for month, sums in other.months.items():
+            self._add_month(month, sums, sign)
+
+    def add_account(self, account: CustomerAccount, sign: int = 1) -> None:
+        """Count a customer ``sign`` times, 1 or −1."""
+        self.customers += sign
+        self.repeaters += sign * (account.orders > 1)
+        before: AccountMonth | None = None
+        for each in account.months:
+            month, orders, revenue, refunds, cost_of_goods, uncertain = each
+            has_stayed = orders > 0 and before is not None and before.month == month - 1 and before.orders > 0
+            sums = CohortMonth(
+                *(int(orders > 0), int(has_stayed)), orders, revenue, refunds, cost_of_goods, uncertain
+            )
+            self._add_month(month, sums, sign)
+            before = each
+
+    def _add_month(self, month: int, sums: CohortMonth, sign: int) -> None:
+        known = self.months.setdefault(month, CohortMonth())
+        known.add(sums, sign)
+        if not known:
+            del self.months[month]
+
+
+def cohort_key(account: CustomerAccount, calendar: CalendarMonths) -> CohortKey | None:
+    """The cohort of a customer; None for those who are in none."""
+    acquired = account.acquired
+    return None if acquired is None else CohortKey(acquired.campaign, calendar.of(acquired.at))
+
+
+def added_up(several: Iterable[CohortSums]) -> CohortSums:
+    """The sum of several, as of all partitions."""
+    total = CohortSums()
+    for each in several:
+        total.add(each)
+    return total
+
+
+def cohort_reading(
+    name: str, cohorts: Mapping[int, CohortSums], over: int, spend: int | None = None
+) -> CustomerCohort:
+    """The figures of several cohorts together, as ``metrics.customers.cohorts.cohorts`` makes them of histories.
+
+    Args:
+        name: of all together.
+        cohorts: by month of the acquisition.
+        over: the first calendar month that is not over.
+        spend: micros that the acquisition of all of them cost; None where unknown.
+    """
+    found = CustomerCohort(name, spend=spend)
+    for acquired, sums in cohorts.items():
+        found.customers += sums.customers
+        found.repeaters += sums.repeaters
+        for column in (found.eligible, found.active, found.margin_by_month):
+            column.extend([0] * (over - acquired - len(column)))
+        for age in range(over - acquired):
+            found.eligible[age] += sums.customers
+        for month, each in sums.months.items():
+            found.orders += each.orders
+            found.revenue += each.revenue
+            found.refunds += each.refunds
+            found.cost_of_goods += each.cost_of_goods
+            age = max(0, month - acquired)
+            if month < over and age < len(found.active):
+                found.active[age] += each.active
+                found.margin_by_month[age] += each.revenue - each.refunds - each.cost_of_goods
+    return found
+
+
+def month_readings(cohorts: Mapping[int, CohortSums], over: int) -> list[CustomerMonth]:
+    """The calendar months from the first acquisition on that are over, in order; as ``metrics.customers.cohorts.months``.
+
+    Args:
+        cohorts: by month of the acquisition.
+        over: the first calendar month that is not over.
+    """
+    first = min(cohorts, default=over)
+    sums: dict[int, CohortMonth] = {}
+    for each in cohorts.values():
+        for month, more in each.months.items():
+            sums.setdefault(month, CohortMonth()).add(more)
+    nothing = CohortMonth()
+    found = []
+    for month in range(first, over):
+        of_month, before = sums.get(month, nothing), sums.get(month - 1, nothing)
+        new = cohorts[month].customers if month in cohorts else 0
+        found.append(
+            CustomerMonth(
+                month_name(month),
+                of_month.active,
+                new,
+                None if month == first else before.active,
+                of_month.stayed,
+                of_month.orders,
+                of_month.revenue,
+                of_month.refunds,
+            )
+        )
+    return found
