@@ -72,6 +72,7 @@ def done(request: ActionRequest, state: CampaignState, now: int) -> CampaignStat
         proposal=None,
         said="",
         serial=state.serial + 1,
+        last_action=action_id(request, state),
         changed_at=now,
         day=(now // DAY, state.budget) if is_new_day else state.day,
         grown_with=state.pulled,

@@ -16,8 +16,9 @@ _EARLY = 100
 
 
 def queue_decisions(board_step: BoardStep, decisions: Sequence[BudgetDecision]) -> None:
-    """Let decisions wait until something may be done."""
-    board_step.board = replace(board_step.board, waiting=(*board_step.board.waiting, *decisions))
+    """Let decisions wait until something may be done; a comment is for people, and asks for nothing."""
+    asked = [each for each in decisions if each.verb != "comment"]
+    board_step.board = replace(board_step.board, waiting=(*board_step.board.waiting, *asked))
 
 
 def apply_decisions(board_step: BoardStep) -> None:
@@ -43,6 +44,9 @@ def apply_decisions(board_step: BoardStep) -> None:
 def _why_not(board_step: BoardStep, decision: BudgetDecision) -> str | None:
     if decision.campaign_id not in board_step.context.facts:
         return "the campaign is not registered any more"
+    expected, last = decision.expected_action_id, board_step.board.campaigns[decision.campaign_id].last_action
+    if expected is not None and expected != last:
+        return "something was done since"
     said_at = instant(decision.occurred_at, "occurred_at")
     if board_step.is_recent(said_at):
         return None

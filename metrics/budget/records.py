@@ -16,17 +16,19 @@ CARD_SCHEMA = "board-card/1"
 
 Column = Literal["backlog", "test", "scale", "hold", "stopped", "archived"]
 Mode = Literal["observe", "propose", "enforce"]
-DecisionVerb = Literal["approve", "reject", "pause", "resume", "move", "set_budget"]
+DecisionVerb = Literal["approve", "reject", "pause", "resume", "move", "set_budget", "comment"]
 ActionVerb = Literal["pause", "resume", "set_budget", "move"]
 Text = Annotated[str, msgspec.Meta(max_length=2_000)]
 
 
 class BudgetDecision(msgspec.Struct, kw_only=True, frozen=True):
-    """An operator's decision on a campaign; topic ``budget-decisions``, keyed by ``campaign_id``.
+    """An operator's decision or comment on a campaign; topic ``budget-decisions``, keyed by ``campaign_id``.
 
     ``column`` goes with ``move``, ``budget`` (currency units) with ``set_budget``. ``approve`` and ``reject``
     speak of the proposal on the campaign's card. ``until`` ends the hold of a ``pause``, or of a ``move`` to
-    ``hold``; without it the hold lasts until someone resumes the campaign.
+    ``hold``; without it the hold lasts until someone resumes the campaign. ``expected_action_id`` names the action that
+    the decision was made on: where another one was done on the campaign since, the decision is refused. A ``comment`` is
+    its ``reason`` and changes nothing.
     """
 
     decision_id: Identifier
@@ -37,6 +39,7 @@ class BudgetDecision(msgspec.Struct, kw_only=True, frozen=True):
     by: Text | None = None
     reason: Text | None = None
     until: Instant | None = None
+    expected_action_id: Identifier | None = None
     occurred_at: Instant
 
 

@@ -67,7 +67,7 @@ class CampaignState(msgspec.Struct, frozen=True, kw_only=True):
     """One campaign on the board; money in micros of the reporting currency, times in epoch ms.
 
     ``registered`` is the budget as the registry has it, ``budget`` as the controller has set it. ``pulled`` counts
-    the cards in or past work. ``baseline`` is what came before the evidence began anew,
+    the cards in or past work. ``last_action`` is the id of the last action that was done. ``baseline`` is what came before the evidence began anew,
     ``trail`` the spend as earlier readings had it, by the instant they were published, oldest first; ``awaiting`` one
     of them that the watermark has not reached yet, ``settled`` the last that it has. ``serial`` counts actions, ``taken``
     does by ``verb|mode``. ``ledgers`` say by target
@@ -94,6 +94,7 @@ class CampaignState(msgspec.Struct, frozen=True, kw_only=True):
     rejected: dict[str, int] = {}
     said: str = ""
     serial: int = 0
+    last_action: str = ""
     taken: dict[str, int] = {}
     changed_at: int | None = None
     day: tuple[int, int] = (0, 0)

@@ -83,6 +83,12 @@ class AuditTrail:
         entry = self._known.get(("decision", decision_id))
         return entry.record if entry is not None and isinstance(entry.record, BudgetDecision) else None
 
+    @property
+    def people(self) -> set[str]:
+        """Who decided or said something that the trail still holds."""
+        records = (place.entry.record for place in self._entries)
+        return {each.by for each in records if isinstance(each, BudgetDecision) and each.by}
+
     def newest(self, campaign_id: str | None = None, limit: int = 200) -> list[AuditEntry]:
         """Entries of one campaign or of all, the newest first."""
         found: list[AuditEntry] = []

@@ -30,6 +30,7 @@ _FIGURES = ("/api/board", "/api/campaigns", "/api/openapi.json")
 #: What needs more than looking, by method and path.
 _NEEDED: dict[tuple[str, str], Role] = {
     ("POST", "/api/decisions"): "decide",
+    ("POST", "/api/decisions/bulk"): "decide",
     ("POST", "/api/undo"): "decide",
     ("POST", "/alerts"): "decide",
 }

@@ -13,6 +13,7 @@ from metrics.records.kpi_reading import CampaignKpi
 from streams.board.alert_notes import AlertNote
 from streams.board.people import Role
 from streams.board.request_models import (
+    BulkRequest,
     DecisionRequest,
     LoginRequest,
     SimulationRequest,
@@ -37,6 +38,7 @@ class SessionAnswer(msgspec.Struct):
 
     name: str
     role: Role
+    people: list[str]
 
 
 class AcceptedAnswer(msgspec.Struct):
@@ -44,6 +46,21 @@ class AcceptedAnswer(msgspec.Struct):
 
     decision_id: str
     campaign_id: str
+
+
+class RefusedDecision(msgspec.Struct):
+    """A decision that was not recorded: the status that it would have had alone, and why."""
+
+    campaign_id: str
+    status: int
+    error: str
+
+
+class BulkAnswer(msgspec.Struct):
+    """What became of several decisions."""
+
+    accepted: list[AcceptedAnswer]
+    refused: list[RefusedDecision]
 
 
 class HealthAnswer(msgspec.Struct):
@@ -92,6 +109,7 @@ class UndoAnswer(msgspec.Struct):
     """What would take back the last decision, or ``refused``: why nothing can."""
 
     decision_id: str | None = None
+    expected_action_id: str | None = None
     by: str | None = None
     column: Column | None = None
     budget: float | None = None
@@ -161,6 +179,7 @@ OPERATIONS = (
         query=(("campaign_id", _TEXT), ("limit", {"type": "integer", "minimum": 1, "maximum": 1000})),
     ),
     ApiOperation("post", "/api/decisions", "Decide", AcceptedAnswer, 202, DecisionRequest, (400, *_GUARDED, 404, 409, 413, 429, 503)),
+    ApiOperation("post", "/api/decisions/bulk", "Decide on several campaigns", BulkAnswer, 200, BulkRequest, (400, *_GUARDED, 413)),
     ApiOperation("post", "/api/undo", "Take back the last decision", AcceptedAnswer, 202, UndoRequest, (400, *_GUARDED, 404, 409, 413, 429, 503)),
     ApiOperation("post", "/api/simulate", "Try a policy on the last 7 days", dict[str, Any], 200, SimulationRequest, (400, *_GUARDED, 413, 503)),
     ApiOperation("post", "/alerts", "Alertmanager's webhook", AlertsAnswer, 200, Webhook, (400, *_GUARDED, 413, 503)),

@@ -37,8 +37,8 @@ class LoginRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class DecisionRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``POST /api/decisions``: a ``budget-decisions`` record, of which the board fills in what it knows.
 
-    ``action_id`` may name the proposal that an ``approve`` or ``reject`` means. A field that is not known is refused: what the caller
-    meant by it would be lost without a word.
+    ``action_id`` may name the proposal that an ``approve`` or ``reject`` means, ``column_from`` the column that the caller saw the
+    card in. A field that is not known is refused: what the caller meant by it would be lost without a word.
     """
 
     campaign_id: Identifier
@@ -50,7 +50,19 @@ class DecisionRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     decision_id: Identifier | None = None
     occurred_at: Instant | None = None
     action_id: str | None = None
+    expected_action_id: Identifier | None = None
+    column_from: Column | None = None
     until: Instant | None = None
+
+
+#: Decisions that may come in one request.
+MAX_DECISIONS = 500
+
+
+class BulkRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``POST /api/decisions/bulk``: decisions on several campaigns, each judged by itself."""
+
+    decisions: Annotated[list[DecisionRequest], msgspec.Meta(min_length=1, max_length=MAX_DECISIONS)]
 
 
 class UndoRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -142,6 +154,7 @@ def decision_of(request: DecisionRequest, who: str, now_ms: int, new_id: str) ->
         by=who,
         reason=reason,
         until=request.until,
+        expected_action_id=request.expected_action_id,
         occurred_at=at,
     )
 

@@ -21,14 +21,14 @@ from metrics.attribution.models import MODELS
 from metrics.budget.records import AlertSignal, BoardCard, BudgetDecision
 from metrics.records.campaign_spellings import CampaignSpellings
 from metrics.records.kpi_reading import RollingWindow
-from metrics.values.errors import RoistreamError
+from metrics.values.errors import Rejection, RoistreamError
 from streams.board import openapi
 from streams.board.alert_notes import AlertNote, AlertNotes
 from streams.board.audit_trail import AuditTrail
 from streams.board.auth import RateLimit
 from streams.board.broadcast import Broadcast, Subscriber
 from streams.board.card_store import CardStore
-from streams.board.kafka_gateway import KafkaGateway
+from streams.board.kafka_gateway import KafkaGateway, KafkaGatewayError
 from streams.board.middleware import (
     PERSON,
     SESSION,
@@ -42,6 +42,7 @@ from streams.board.middleware import (
 )
 from streams.board.redis_subscriber import RedisSubscriber, tell_ended, tell_notes
 from streams.board.request_models import (
+    BulkRequest,
     DecisionRequest,
     LoginRequest,
     SimulationRequest,
@@ -94,6 +95,8 @@ class BoardRoutes:
     #: Spellings of campaign ids that a rule joins with another one.
     joined: frozenset[str]
     now_ms: Callable[[], int]
+    #: Names that the board's settings hold: people and recipients.
+    named: Sequence[str] = ()
     _alert_ids: OrderedDict[str, None] = field(default_factory=OrderedDict)
     #: Decisions that were sent, by id, until the trail holds them.
     _sent: OrderedDict[str, BudgetDecision] = field(default_factory=OrderedDict)
@@ -115,10 +118,16 @@ class BoardRoutes:
             web.get("/api/trail", self._get_trail),
             web.get("/api/events", self._get_events),
             web.post("/api/decisions", self._post_decision),
+            web.post("/api/decisions/bulk", self._post_decisions),
             web.post("/api/undo", self._post_undo),
             web.post("/api/simulate", self._post_simulate),
             web.post("/alerts", self._post_alerts),
         ]
+
+    @property
+    def people(self) -> list[str]:
+        """Whom a comment can mention: who is named in the settings, and who decided something that is still known."""
+        return sorted({*self.named, *self.audit_trail.people})
 
     @property
     def health(self) -> dict[str, Any]:
@@ -143,7 +152,8 @@ class BoardRoutes:
         return answer(state, 200 if all(health.values()) else 503)
 
     async def _get_session(self, request: web.Request) -> web.Response:
-        return answer({"name": request[WHO], "role": request[PERSON].role})
+        role: object = request[PERSON].role
+        return answer({"name": request[WHO], "role": role, "people": self.people})
 
     async def _post_session(self, request: web.Request) -> web.Response:
         if not is_own_page(request):
@@ -152,7 +162,8 @@ class BoardRoutes:
         person = self.auth.try_token(request, login.token)
         if isinstance(person, web.Response):
             return person
-        response = answer({"name": person.name or login.name, "role": person.role})
+        name = person.name or login.name
+        response = answer({"name": name, "role": person.role, "people": self.people})
         self.auth.begin(response, request, person, login.name, login.token)
         return response
 
@@ -259,7 +270,32 @@ class BoardRoutes:
 
     async def _post_decision(self, request: web.Request) -> web.Response:
         """Record an operator's word; the controller judges it, and what comes of it shows on the card."""
-        asked = read(DecisionRequest, await request.read())
+        return await self._decide(request, read(DecisionRequest, await request.read()))
+
+    async def _post_decisions(self, request: web.Request) -> web.Response:
+        """Record decisions on several campaigns: each stands or falls by itself, and those that are refused are named."""
+        asked = read(BulkRequest, await request.read()).decisions
+        accepted, refused = [], []
+        silence: web.Response | None = None
+        for each in asked:
+            try:
+                # A broker that did not confirm one is not waited for again.
+                found = silence or await self._decide(request, each)
+            except Rejection as rejection:
+                found = refusal(400, f"{rejection.detail}.")
+            except KafkaGatewayError as error:
+                found = silence = refusal(503, str(error))
+            assert isinstance(found.body, bytes), "made by answer"
+            content = msgspec.json.decode(found.body)
+            if found.status == 202:
+                accepted.append(content)
+            else:
+                refused.append(
+                    {"campaign_id": each.campaign_id, "status": found.status, "error": content["error"]}
+                )
+        return answer({"accepted": accepted, "refused": refused})
+
+    async def _decide(self, request: web.Request, asked: DecisionRequest) -> web.Response:
         card = self.cards.cards.get(asked.campaign_id)
         if card is None:
             return refusal(404, f"There is no campaign {asked.campaign_id!r} on the board.")
@@ -305,7 +341,11 @@ class BoardRoutes:
         card = self.cards.cards.get(campaign_id)
         if card is None:
             return None
-        on_its_way = (each for each in reversed(self._sent.values()) if each.campaign_id == campaign_id)
+        on_its_way = (
+            each
+            for each in reversed(self._sent.values())
+            if each.campaign_id == campaign_id and each.verb != "comment"
+        )
         last = next(on_its_way, None)
         if last is not None and self.audit_trail.decision(last.decision_id) is None:
             return NoUndo("The last decision is on its way to the controller; look again in a moment.")
@@ -409,6 +449,8 @@ class BoardRoutes:
 
 def _why_stale(asked: DecisionRequest, card: BoardCard) -> str | None:
     """Why an approval or a rejection speaks of nothing that is there; None when it may pass."""
+    if asked.column_from not in {None, card.column}:
+        return f"The card has moved to {card.column} since you looked; nothing was sent. Look again."
     if asked.verb not in {"approve", "reject"}:
         return None
     if card.proposal is None:
@@ -427,6 +469,7 @@ def _taking_back(asked: UndoRequest, undo: Undo, new_id: str) -> DecisionRequest
         column=undo.column,
         budget=budget,
         decision_id=new_id,
+        expected_action_id=undo.expected_action_id,
         until=None if undo.until is None else datetime.fromisoformat(undo.until),
     )
 

@@ -114,6 +114,7 @@ class BoardServer:
             now_ms,
         )
         self.notifier = self._notifier(now_ms, pauses)
+        self.board_routes.named = [*people, *self.notifier.recipients]
         self._runner: web.AppRunner | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -124,6 +125,7 @@ class BoardServer:
             self.audit_trail,
             self.notes,
             lambda: self.board_routes.figures.age_ms,
+            lambda: self.board_routes.people,
             lambda: self.redis_subscriber.is_up and self.kafka_gateway.is_read,
         )
         file = RecipientsFile() if path is None else read_recipients(path)

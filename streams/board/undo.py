@@ -6,6 +6,7 @@ The action that followed a decision says what was before it: the column in its e
 import hashlib
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from typing import get_args
 
 import msgspec
@@ -24,10 +25,12 @@ _COLUMNS: frozenset[str] = frozenset(get_args(Column))
 class Undo(msgspec.Struct, frozen=True, kw_only=True):
     """A decision that restores what was before ``decision_id``; either ``column`` or ``budget`` is given.
 
-    ``until`` is the end that the earlier hold had, where one comes back.
+    ``until`` is the end that the earlier hold had, where one comes back; ``expected_action_id`` is the action that the last
+    decision led to: the controller takes nothing back once another one was done.
     """
 
     decision_id: str
+    expected_action_id: str
     by: str | None
     column: Column | None = None
     budget: float | None = None
@@ -48,7 +51,8 @@ def undo_of(card: BoardCard, entries: Sequence[AuditEntry], now_ms: int) -> Undo
         entries: of the campaign, the newest first.
         now_ms: wall clock in epoch milliseconds.
     """
-    decision = next((each.record for each in entries if isinstance(each.record, BudgetDecision)), None)
+    said = (each.record for each in entries if isinstance(each.record, BudgetDecision))
+    decision = next((each for each in said if each.verb != "comment"), None)
     if decision is None:
         return NoUndo("Nobody has decided anything on this campaign that is still known.")
     if decision.verb == "reject":
@@ -103,6 +107,12 @@ def _restored(
     decision: BudgetDecision, action: BudgetAction, entries: Sequence[AuditEntry], now_ms: int
 ) -> Undo | NoUndo:
     before = action.evidence.get("column")
+    undo = partial(
+        Undo,
+        decision_id=decision.decision_id,
+        expected_action_id=action.action_id,
+        by=decision.by,
+    )
     is_moved = action.column is not None and before != action.column
     has_budget = action.budget_from != action.budget_to
     if is_moved and has_budget:
@@ -112,12 +122,12 @@ def _restored(
     if has_budget:
         if action.budget_from is None:
             return NoUndo("There was no budget before the last decision, and none cannot be set.")
-        return Undo(decision_id=decision.decision_id, by=decision.by, budget=action.budget_from)
+        return undo(budget=action.budget_from)
     if not is_moved or before not in _COLUMNS:
         return NoUndo("The last decision changed nothing that can be taken back.")
     column: Column = msgspec.convert(before, Column)
     until = _end_of_hold(entries, action, now_ms) if column == "hold" else None
-    return Undo(decision_id=decision.decision_id, by=decision.by, column=column, until=until)
+    return undo(column=column, until=until)
 
 
 def _end_of_hold(entries: Sequence[AuditEntry], action: BudgetAction, now_ms: int) -> str | None:

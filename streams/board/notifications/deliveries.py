@@ -17,7 +17,7 @@ from aiohttp import ClientError, ClientSession, ClientTimeout
 
 from metrics.values.errors import RoistreamError
 from metrics.values.time import format_instant
-from streams.board.notifications.notices import Notice
+from streams.board.notifications.notices import Mention, Notice
 from streams.board.notifications.recipients import Recipient, SmtpServer
 from streams.board.notifications.wording import Message, as_slack, as_text
 
@@ -39,6 +39,7 @@ class Parcel(NamedTuple):
     notices: Sequence[Notice]
     language: str
     made_ms: int
+    mentions: Sequence[Mention] = ()
 
 
 def parcel_id_of(recipient: str, notice_ids: Sequence[str]) -> str:
@@ -78,7 +79,11 @@ def _body(parcel: Parcel) -> dict[str, Any]:
         "language": parcel.language,
         "made_at": format_instant(parcel.made_ms),
         "notices": [
-            {"id": each.notice_id, "kind": each.kind, "action": each.action} for each in parcel.notices
+            *({"id": each.notice_id, "kind": each.kind, "action": each.action} for each in parcel.notices),
+            *(
+                {"id": each.notice_id, "kind": "mentioned", "comment": each.comment}
+                for each in parcel.mentions
+            ),
         ],
     }
 

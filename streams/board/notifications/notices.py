@@ -5,12 +5,14 @@ from datetime import datetime, time, timedelta
 from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
-from metrics.budget.records import BoardCard, BudgetAction
+from metrics.budget.records import BoardCard, BudgetAction, BudgetDecision
+from metrics.records.validation import instant
 from metrics.values.money import MICROS
 from metrics.values.time import DAY, HOUR, MINUTE, to_millis
 from streams.board.audit_trail import AuditEntry
+from streams.board.mentions import mentioned
 
-NoticeKind = Literal["waiting", "done"]
+NoticeKind = Literal["waiting", "done", "mentioned"]
 #: Past this, what was done is no news: it stands in the trail.
 NEWS_MS = DAY
 #: A digest that could not go out at its time still does for so long.
@@ -25,6 +27,14 @@ class Notice(NamedTuple):
     notice_id: str
     kind: NoticeKind
     action: BudgetAction
+    at_ms: int
+
+
+class Mention(NamedTuple):
+    """A comment that mentions somebody; ``notice_id`` is the same after a restart."""
+
+    notice_id: str
+    comment: BudgetDecision
     at_ms: int
 
 
@@ -54,6 +64,19 @@ def done(entries: Iterable[AuditEntry], after_ms: int) -> list[Notice]:
         if each.mode == "enforce" and not each.rule.startswith("operator")
     ]
     return [each for each in found if each.at_ms > after_ms]
+
+
+def mentions(entries: Iterable[AuditEntry], name: str, people: Iterable[str], after_ms: int) -> list[Mention]:
+    """The comments after an instant that mention somebody, besides their own."""
+    names, found = {name, *people}, []
+    for entry in entries:
+        said = entry.record
+        if not isinstance(said, BudgetDecision) or said.verb != "comment" or said.by == name:
+            continue
+        at = instant(said.occurred_at, "occurred_at")
+        if at > after_ms and name in mentioned(said.reason or "", names):
+            found.append(Mention(f"mentioned|{said.decision_id}", said, at))
+    return found
 
 
 def _notice(kind: NoticeKind, action: BudgetAction) -> Notice:

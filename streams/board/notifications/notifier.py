@@ -20,11 +20,13 @@ from streams.board.notifications.deliveries import DeliveryError, Parcel, delive
 from streams.board.notifications.delivery_log import SINCE, DeliveryLog
 from streams.board.notifications.notices import (
     NEWS_MS,
+    Mention,
     Notice,
     digest_of,
     digest_since,
     done,
     due_digest,
+    mentions,
     waiting,
 )
 from streams.board.notifications.recipients import Recipient, RecipientsFile
@@ -50,6 +52,8 @@ class BoardState(NamedTuple):
     audit_trail: AuditTrail
     notes: AlertNotes
     figures_age_ms: Callable[[], int | None]
+    #: Names that a comment can mention.
+    people: Callable[[], Sequence[str]]
     #: Whether cards and trail have been read up to now: before, what is missing proves nothing.
     is_read: Callable[[], bool]
 
@@ -119,6 +123,11 @@ class Notifier:
         self.counts = DeliveryCounts()
 
     @property
+    def recipients(self) -> Sequence[str]:
+        """Names of those who are notified."""
+        return list(self._file.recipients)
+
+    @property
     def has_recipients(self) -> bool:
         """Whether there is anybody to notify."""
         return bool(self._file.recipients)
@@ -177,7 +186,7 @@ class Notifier:
             DeliveryError: when the receiver did not confirm.
             RedisError, OSError: when Redis does not answer.
         """
-        if not self._due(recipient, log) or not await log.claim():
+        if not self._due(name, recipient, log) or not await log.claim():
             return False
         try:
             await log.read()  # another board may have been quicker
@@ -192,8 +201,16 @@ class Notifier:
                 await log.release()
         return is_delivered
 
-    def _due(self, recipient: Recipient, log: DeliveryLog) -> bool:
-        return bool(self._notices(recipient, log)) or self._digest_id(recipient, log) is not None
+    def _due(self, name: str, recipient: Recipient, log: DeliveryLog) -> bool:
+        is_news = self._notices(recipient, log) or self._mentions(name, recipient, log)
+        return bool(is_news) or self._digest_id(recipient, log) is not None
+
+    def _mentions(self, name: str, recipient: Recipient, log: DeliveryLog) -> list[Mention]:
+        if "mentioned" not in recipient.about:
+            return []
+        after = max(log.delivered[SINCE], self._now_ms() - NEWS_MS)
+        found = mentions(self._state.audit_trail.after(after), name, self._state.people(), after)
+        return [each for each in found if each.notice_id not in log.delivered]
 
     def _notices(self, recipient: Recipient, log: DeliveryLog) -> list[Notice]:
         after = max(log.delivered[SINCE], self._now_ms() - NEWS_MS)
@@ -215,11 +232,12 @@ class Notifier:
         """What is due, each with the ids that it delivers."""
         now, cards = self._now_ms(), self._state.cards.cards
         found = []
-        notices = self._notices(recipient, log)
-        if notices:
-            ids = [each.notice_id for each in notices]
-            message = wording.notices(notices, cards, now)
-            found.append((ids, Parcel(parcel_id_of(name, ids), message, notices, recipient.language, now)))
+        notices, comments = self._notices(recipient, log), self._mentions(name, recipient, log)
+        if notices or comments:
+            ids = [*(each.notice_id for each in notices), *(each.notice_id for each in comments)]
+            message = wording.notices(notices, cards, now, comments)
+            parcel = Parcel(parcel_id_of(name, ids), message, notices, recipient.language, now, comments)
+            found.append((ids, parcel))
         digest_id, at = self._digest_id(recipient, log), recipient.digest_at
         if digest_id is not None and at is not None:
             last = max((each for key, each in log.delivered.items() if key.startswith(_DIGEST)), default=None)

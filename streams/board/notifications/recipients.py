@@ -43,7 +43,7 @@ class Recipient(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     webhook: str | None = None
     language: str = ENGLISH
     timezone: str | None = None
-    about: frozenset[NoticeKind] = frozenset({"waiting", "done"})
+    about: frozenset[NoticeKind] = frozenset({"waiting", "done", "mentioned"})
     digest: Annotated[str, msgspec.Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")] | None = None
 
     @property

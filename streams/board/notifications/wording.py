@@ -14,12 +14,12 @@ from babel import Locale
 from babel.dates import format_date, format_skeleton, format_time
 from babel.numbers import format_currency, format_percent
 
-from metrics.budget.records import BoardCard, BudgetAction
+from metrics.budget.records import BoardCard, BudgetAction, BudgetDecision
 from metrics.records.kpi_reading import Evidence
 from metrics.values.money import MICROS
 from streams.board.alert_notes import AlertNote
 from streams.board.catalogues import translations
-from streams.board.notifications.notices import Digest, Notice, daily_spend, moved, stops
+from streams.board.notifications.notices import Digest, Mention, Notice, daily_spend, moved, stops
 
 #: More than that nobody reads in a message; the rest is on the board.
 MOST_LINES = 20
@@ -70,19 +70,38 @@ class Wording:
         """A text that depends on a count, which is also the value of ``{count}``."""
         return _filled(self._texts.ngettext(one, many, count), {"count": count, **values})
 
-    def notices(self, notices: Sequence[Notice], cards: Mapping[str, BoardCard], now_ms: int) -> Message:
-        """What waits and what was done, as one message; ``cards`` by campaign."""
+    def notices(
+        self,
+        notices: Sequence[Notice],
+        cards: Mapping[str, BoardCard],
+        now_ms: int,
+        mentions: Sequence[Mention] = (),
+    ) -> Message:
+        """What waits, what was done and who was mentioned, as one message; ``cards`` by campaign."""
         kinds = [[each for each in notices if each.kind == kind] for kind in ("waiting", "done")]
-        counts = [self._waiting(kinds[0]), self._done(kinds[1])]
-        title = ", ".join(filter(None, counts))
-        if len(notices) == 1:
-            title = self.t("{text}: {name}", text=title, name=_name(notices[0].action, cards))
-        parts = [
-            (count, self._items(each, cards, now_ms))
-            for count, each in zip(counts, kinds, strict=True)
-            if each
-        ]
-        return Message(title, [("", parts[0][1])] if len(parts) == 1 else parts, self._closing(len(notices)))
+        counts = [self._waiting(kinds[0]), self._done(kinds[1]), self._mentioned(mentions)]
+        items = [*(self._items(each, cards, now_ms) for each in kinds), self._comments(mentions, cards)]
+        title, count = ", ".join(filter(None, counts)), len(notices) + len(mentions)
+        parts = [(counted, each) for counted, each in zip(counts, items, strict=True) if each]
+        if count == 1:
+            title = self.t("{text}: {name}", text=title, name=parts[0][1][0].name)
+        return Message(title, [("", parts[0][1])] if len(parts) == 1 else parts, self._closing(count))
+
+    def _mentioned(self, mentions: Sequence[Mention]) -> str:
+        return (
+            self.n("{count} comment mentions you", "{count} comments mention you", len(mentions))
+            if mentions
+            else ""
+        )
+
+    def _comments(self, mentions: Sequence[Mention], cards: Mapping[str, BoardCard]) -> list[Item]:
+        found = []
+        for each in mentions[:MOST_LINES]:
+            said = each.comment
+            who = _line(said.by or "–")
+            text = f"{who}, {self.time(each.at_ms)}: {_line(said.reason or '')}"
+            found.append(Item(_name(said, cards), text, self._link(said.campaign_id)))
+        return found
 
     def digest(
         self,
@@ -166,10 +185,10 @@ class Wording:
                 )
             if card.proposed_until is not None:
                 texts.append(self.t("Lapses {time}.", time=self._text_time(card.proposed_until)))
-        link = (
-            None if self._board is None else f"{self._board}/campaigns/{quote(action.campaign_id, safe='')}"
-        )
-        return Item(_name(action, cards), " ".join(texts), link)
+        return Item(_name(action, cards), " ".join(texts), self._link(action.campaign_id))
+
+    def _link(self, campaign_id: str) -> str | None:
+        return None if self._board is None else f"{self._board}/campaigns/{quote(campaign_id, safe='')}"
 
     def action(self, action: BudgetAction) -> str:
         """What an action does."""
@@ -305,9 +324,9 @@ def _filled(text: str, values: Mapping[str, object]) -> str:
     return re.sub(r"\{(\w+)\}", lambda found: str(values.get(found[1], found[0])), text)
 
 
-def _name(action: BudgetAction, cards: Mapping[str, BoardCard]) -> str:
-    card = cards.get(action.campaign_id)
-    return _line((card.name if card is not None else None) or action.campaign_id)
+def _name(of: BudgetAction | BudgetDecision, cards: Mapping[str, BoardCard]) -> str:
+    card = cards.get(of.campaign_id)
+    return _line((card.name if card is not None else None) or of.campaign_id)
 
 
 def _line(text: str) -> str:

@@ -113,7 +113,7 @@ class History:
         rng = self.rng
         return BudgetDecision(
             decision_id=f"d{rng.randrange(40)}", campaign_id=name,
-            verb=rng.choice(("approve", "reject", "pause", "resume", "move", "set_budget")),
+            verb=rng.choice(("approve", "reject", "pause", "resume", "move", "set_budget", "comment")),
             column=rng.choice(("backlog", "test", "scale", "hold", "stopped")),
             budget=rng.choice((None, *map(Decimal, (10, 80, 120, 150, 1_000)))), by="ada",
             occurred_at=self.now - rng.choice((0, 0, HOUR)),

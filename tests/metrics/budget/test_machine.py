@@ -374,6 +374,36 @@ def test_a_word_that_comes_twice_is_done_once_and_an_old_one_not_at_all():
     assert "too old" in board.campaigns["c"].reason
 
 
+def test_a_comment_is_no_decision_and_leaves_the_card_as_it_is():
+    before, _ = play((GOOD, context(), NOW))
+    after, (actions,) = play(
+        (Inputs(decisions=[decision("comment", reason="@ben look")]), context(), NOW), board=before
+    )
+    assert actions == []
+    assert after.campaigns == before.campaigns
+
+
+def test_a_decision_made_on_an_action_is_refused_once_another_was_done():
+    figures, moved = Inputs(readings=[reading(10, 5)]), decision("move", column="scale")
+    board, (_, (first,)) = play(
+        (figures, context(cooldown=0), NOW), (Inputs(decisions=[moved]), context(cooldown=0), NOW)
+    )
+    back = decision("move", NOW + 1, column="test", expected_action_id=first.action_id)
+    between = decision("pause", NOW + 2)
+    undone, (alone,) = play((Inputs(decisions=[back]), context(cooldown=0), NOW + 1), board=board)
+    assert ([a.column for a in alone], undone.campaigns["c"].column) == (["test"], "test")
+    # The other decision is quicker, be it in the step before or in the same one.
+    later = [
+        (Inputs(decisions=[between]), context(cooldown=0), NOW + 2),
+        (Inputs(decisions=[back]), context(cooldown=0), NOW + 2),
+    ]
+    for steps in (later, [(Inputs(decisions=[between, back]), context(cooldown=0), NOW + 2)]):
+        board_after, taken = play(*steps, board=board)
+        assert [a.verb for actions in taken for a in actions] == ["pause"]
+        assert board_after.campaigns["c"].column == "hold"
+        assert board_after.campaigns["c"].reason == "something was done since: move by ada"
+
+
 def test_a_word_that_comes_before_the_live_edge_waits_for_it():
     word = Inputs(decisions=[decision("pause")])
     _, (waiting, done) = play((word, context(is_live=False), NOW), (Inputs(), context(), NOW + MINUTE))

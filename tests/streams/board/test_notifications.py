@@ -109,6 +109,43 @@ def test_a_decision_that_waits_reaches_each_recipient_in_their_language(notified
     run(test)
 
 
+def test_who_is_mentioned_in_a_comment_is_told_once_and_nobody_else(notified, store):
+    async def test() -> None:
+        clock = Clock()
+        seeding.fill(store, [seeding.card("c-1", name="Spring")])
+        with http_inbox() as slack, http_inbox() as machine:
+            made = notified(Ben={"slack": slack.url, "language": "fr"}, Benedict={"webhook": machine.url})
+            async with serving(made, clock, QUICK) as (session, _):
+                clock.ms += 5_000
+                comments = ["@Ben <!channel> was this you? ask me@ben.example", "@Benedict and @Ben"]
+                for number, text in enumerate(comments):
+                    asked = {
+                        "campaign_id": "c-1",
+                        "verb": "comment",
+                        "reason": text,
+                        "decision_id": f"d-{number}",
+                        "by": "Ana",
+                    }
+                    async with session.post("/api/decisions", json=asked, headers=BEARER) as answer:
+                        assert answer.status == 202
+                    await until(lambda number=number: len(slack.bodies) == number + 1)
+                await until(lambda: machine.bodies)
+                async with session.get("/api/session", headers=BEARER) as answer:
+                    assert (await answer.json())["people"] == ["Ana", "Ben", "Benedict"]
+        (first, second), (told,) = slack.bodies, machine.bodies
+        assert first["text"].startswith("*1 commentaire vous mentionne : Spring*")
+        assert "@Ben &lt;!channel&gt; was this you?" in first["text"]
+        assert "@Benedict and @Ben" in second["text"]
+        (notice,) = told["notices"]
+        assert (notice["id"], notice["kind"], notice["comment"]["by"]) == (
+            "mentioned|d-1",
+            "mentioned",
+            "Ana",
+        )
+
+    run(test)
+
+
 def test_what_was_done_is_delivered_once_also_over_restarts_and_by_several_boards(notified, store):
     async def test() -> None:
         clock = Clock()

@@ -17,6 +17,7 @@ from tests.support.board_serving import BEARER, Clock, decision, run, serving, u
 
 NOW = seeding.NOW_MS
 SOON = NOW + HOUR
+ACTED = f"a-{NOW + 1_000}"
 
 
 def said(verb: str, decision_id: str = "d-1", at: int = NOW, **fields: Any) -> BudgetDecision:
@@ -49,16 +50,16 @@ def card(**fields: Any) -> BoardCard:
 def test_a_pause_a_move_and_a_budget_go_back_to_what_was_before():
     held = card(column="hold")
     assert judged(held, said("pause"), acted("pause", "hold", "scale")) == Undo(
-        decision_id="d-1", by="Ana", column="scale"
+        decision_id="d-1", expected_action_id=ACTED, by="Ana", column="scale"
     )
     scaled = card(column="scale")
     assert judged(scaled, said("move", column="scale"), acted("move", "scale", "test")) == Undo(
-        decision_id="d-1", by="Ana", column="test"
+        decision_id="d-1", expected_action_id=ACTED, by="Ana", column="test"
     )
     dearer = card(budget_micros=1_200 * seeding.MILLION)
     assert judged(
         dearer, said("set_budget", budget="1200"), acted("set_budget", None, "test", budget_to=1200.0)
-    ) == Undo(decision_id="d-1", by="Ana", budget=1000.0)
+    ) == Undo(decision_id="d-1", expected_action_id=ACTED, by="Ana", budget=1000.0)
 
 
 def test_a_resume_goes_back_to_the_hold_with_the_end_that_it_had():
@@ -71,14 +72,14 @@ def test_a_resume_goes_back_to_the_hold_with_the_end_that_it_had():
         acted("resume", "test", "hold"),
     )
     assert judged(card(), *records) == Undo(
-        decision_id="d-1", by="Ana", column="hold", until=format_instant(SOON)
+        decision_id="d-1", expected_action_id=ACTED, by="Ana", column="hold", until=format_instant(SOON)
     )
 
 
 def test_an_approval_goes_back_and_a_rejection_does_not():
     approved = acted("pause", "hold", "test", rule="evidence:cpl", reason="CPL is bad; approved by Ana")
     assert judged(card(column="hold"), said("approve"), approved) == Undo(
-        decision_id="d-1", by="Ana", column="test"
+        decision_id="d-1", expected_action_id=ACTED, by="Ana", column="test"
     )
     found = judged(card(), said("reject"))
     assert isinstance(found, NoUndo)
@@ -122,7 +123,7 @@ def test_what_cannot_be_taken_back_has_a_reason(now, records, why):
 def test_a_proposal_that_came_since_changes_nothing_and_keeps_nothing_from_being_taken_back():
     proposed = acted("set_budget", None, "hold", NOW + 9_000, mode="propose", rule="pace", budget_to=900.0)
     found = judged(card(column="hold"), said("pause"), acted("pause", "hold", "test"), proposed)
-    assert found == Undo(decision_id="d-1", by="Ana", column="test")
+    assert found == Undo(decision_id="d-1", expected_action_id=ACTED, by="Ana", column="test")
 
 
 def test_the_api_takes_back_once_and_says_why_it_does_not(settings, store):
