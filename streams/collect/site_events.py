@@ -1,0 +1,219 @@
+"""What a site says of clicks, impressions, leads and orders becomes source records. Pure; time and chance are arguments.
+
+A site's own page is read by everybody, so whoever likes may say the same: nothing here states a cost, and the ids of events have a
+room of their own, where they replace no record of another source.
+"""
+
+from collections.abc import Callable, Sequence
+from hashlib import blake2b
+from typing import Annotated, Literal, NamedTuple
+
+import msgspec
+
+from metrics.records.events import Identifier, Instant, Label, Money
+from metrics.records.validation import instant
+from metrics.values.errors import Reason, Rejection
+from metrics.values.time import format_instant
+from streams import topics
+from streams.collect.campaign_rules import CampaignRule, Place, parameters, place_of
+from streams.mapping.contract import judge
+from streams.mapping.engine import MappedRecord
+
+EventType = Literal["click", "impression", "lead", "order"]
+TOPICS: dict[str, str] = {
+    "click": topics.CLICKS,
+    "impression": topics.IMPRESSIONS,
+    "lead": topics.LEADS,
+    "order": topics.ORDERS,
+}
+Address = Annotated[str, msgspec.Meta(max_length=8_000)]
+
+
+class SiteEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """One event as a site sends it; fields beyond these are ignored.
+
+    Attributes:
+        type: what happened.
+        event_id: the same each time that the event is sent; without it a lead goes by ``lead_id`` and ``stage``, an order by ``order_id``
+            and ``kind``, and every click and impression is one of its own.
+        occurred_at: when; without it now.
+        url: the page's address with its parameters.
+        consent: whether the visitor agreed to be recognised.
+        visitor_id: the site's own id of the visitor, in place of the cookie's; left out without consent.
+    """
+
+    type: EventType
+    event_id: Identifier | None = None
+    occurred_at: Instant | None = None
+    url: Address | None = None
+    consent: bool | None = None
+    visitor_id: Identifier | None = None
+    campaign_id: Identifier | None = None
+    channel: Label | None = None
+    ad_id: Identifier | None = None
+    offer: Label | None = None
+    segment: Label | None = None
+    lead_id: Identifier | None = None
+    stage: Literal["lead", "mql", "sql"] = "lead"
+    order_id: Identifier | None = None
+    kind: Literal["placed", "refunded", "cancelled"] = "placed"
+    revenue: Money | None = None
+    currency: Label | None = None
+    customer_id: Identifier | None = None
+    is_new_customer: bool | None = None
+
+
+class SiteBatch(msgspec.Struct, frozen=True, kw_only=True):
+    """Several events that were sent together; ``consent`` holds for all of them."""
+
+    events: list[SiteEvent]
+    consent: bool | None = None
+
+
+_FIELDS: dict[str, tuple[str, ...]] = {
+    topics.CLICKS: ("ad_id", "offer", "segment"),
+    topics.IMPRESSIONS: ("ad_id",),
+    topics.LEADS: ("lead_id", "stage"),
+    topics.ORDERS: ("order_id", "kind", "revenue", "currency", "is_new_customer"),
+}
+_ONE = msgspec.json.Decoder(SiteEvent | list[SiteEvent] | None)
+_MANY = msgspec.json.Decoder(SiteBatch)
+_encode = msgspec.json.Encoder().encode
+MOST_EVENTS = 500
+
+
+def read_events(body: bytes) -> SiteBatch:
+    """The events of a request's body: one object, a list of them, or ``{"events": [...]}``.
+
+    Raises:
+        Rejection: where the body is none of these.
+
+    >>> read_events(b'[{"type": "click", "url": "https://shop.example/?utm_campaign=spring"}]').events[0].type
+    'click'
+    """
+    try:
+        found = _MANY.decode(body) if _is_batch(body) else _ONE.decode(body)
+    except msgspec.ValidationError as error:
+        raise Rejection(Reason.INVALID_FIELD, str(error)) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Rejection(Reason.INVALID_JSON, str(error)) from error
+    except (ArithmeticError, ValueError) as error:  # numbers that no decimal can hold
+        raise Rejection(Reason.INVALID_FIELD, str(error)) from error
+    if found is None:
+        raise Rejection(Reason.INVALID_JSON, "the body holds no event")
+    batch = (
+        found
+        if isinstance(found, SiteBatch)
+        else SiteBatch(events=found if isinstance(found, list) else [found])
+    )
+    if len(batch.events) > MOST_EVENTS:
+        raise Rejection(Reason.OVERSIZED, f"{len(batch.events)} events; send at most {MOST_EVENTS} together")
+    return batch
+
+
+_NOTHING = msgspec.Raw(b"")
+
+
+class _Shape(msgspec.Struct):
+    events: msgspec.Raw = _NOTHING
+
+
+_SHAPE = msgspec.json.Decoder(_Shape)
+
+
+def _is_batch(body: bytes) -> bool:
+    if body.lstrip()[:1] != b"{":
+        return False
+    return bool(bytes(_SHAPE.decode(body).events))
+
+
+class Visit(NamedTuple):
+    """Who sends an event, and what is done with it.
+
+    Attributes:
+        visitor_id: the visitor's id; None where there must be none.
+        now_ms: wall clock, epoch milliseconds.
+        rules: from parameters to campaigns.
+        new_id: makes the id of an event that has none.
+        earliest_ms: events before it are refused.
+        latest_ms: events after it are refused.
+    """
+
+    visitor_id: str | None
+    now_ms: int
+    rules: Sequence[CampaignRule]
+    new_id: Callable[[], str]
+    earliest_ms: int
+    latest_ms: int
+
+
+def record_of(event: SiteEvent, visit: Visit, *, may_identify: bool) -> MappedRecord | None:
+    """The source record of an event; None for a click or an impression of no campaign, which counts nowhere.
+
+    Args:
+        event: as the site sent it.
+        visit: who sends it.
+        may_identify: whether ids of the person may be written.
+
+    Raises:
+        Rejection: where a worker would refuse the record; the text says what to send.
+    """
+    topic = TOPICS[event.type]
+    place = _place(event, visit.rules)
+    if place.campaign_id is None and event.type in {"click", "impression"}:
+        return None
+    at_ms = visit.now_ms if event.occurred_at is None else instant(event.occurred_at, "occurred_at")
+    _check_time(at_ms, visit)
+    own = {"lead": event.lead_id, "order": event.order_id}.get(event.type)
+    if own is None and event.type in {"lead", "order"}:
+        raise Rejection(Reason.MISSING_FIELD, f"{event.type}_id is missing")
+    visitor = (event.visitor_id or visit.visitor_id) if may_identify else None
+    fields: dict[str, object] = {
+        "event_id": _event_id(event, visit, topic, own),
+        "occurred_at": format_instant(at_ms),
+        "campaign_id": place.campaign_id,
+        "channel": place.channel if topic != topics.ORDERS else None,
+        "visitor_id": visitor,
+        **{name: getattr(event, name) for name in _FIELDS[topic]},
+    }
+    if topic == topics.ORDERS and may_identify:
+        fields |= {"customer_id": event.customer_id, "lead_id": event.lead_id}
+    value = _encode({name: given for name, given in fields.items() if given is not None})
+    refused = judge(topic, value)
+    if refused is not None:
+        raise Rejection(Reason.INVALID_FIELD, refused)
+    # Orders and leads under their own ids, so that the same one from another source meets it on one partition.
+    return MappedRecord(topic, own or visitor or str(fields["event_id"]), value, at_ms)
+
+
+def _place(event: SiteEvent, rules: Sequence[CampaignRule]) -> Place:
+    if event.campaign_id is not None:
+        return Place(event.campaign_id, event.channel)
+    found = place_of(rules, parameters(event.url))
+    return Place(found.campaign_id, event.channel or found.channel)
+
+
+def _check_time(at_ms: int, visit: Visit) -> None:
+    if at_ms > visit.latest_ms:
+        raise Rejection(
+            Reason.FUTURE_TIMESTAMP,
+            f"occurred_at is ahead of the clock here ({format_instant(visit.now_ms)})",
+        )
+    if at_ms < visit.earliest_ms:
+        raise Rejection(Reason.INVALID_FIELD, f"occurred_at is before {format_instant(visit.earliest_ms)}")
+
+
+def _event_id(event: SiteEvent, visit: Visit, topic: str, own: str | None) -> str:
+    if event.event_id is not None:
+        parts = ["event", event.event_id]
+    elif event.type == "order" and event.kind == "refunded":
+        raise Rejection(
+            Reason.MISSING_FIELD,
+            "event_id is missing; an order may be refunded in parts, and each needs an id",
+        )
+    elif own is not None:
+        parts = ["own", own, event.kind if event.type == "order" else event.stage]
+    else:
+        parts = ["new", visit.new_id()]
+    text = "\x1f".join(["site", topic, *parts])
+    return blake2b(text.encode(errors="replace"), digest_size=16).hexdigest()
