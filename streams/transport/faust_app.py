@@ -8,7 +8,7 @@ from mode import CrashingSupervisor
 
 from streams import topics
 from streams.settings import Settings
-from streams.transport.batch_consumer import BatchApp, BatchSchema, FetchedBatch, PartitionOwner
+from streams.transport.batch_consumer import BatchApp, BatchSchema, FetchedBatch, NoTables, PartitionOwner
 
 #: Feeds one batch: full topic name, partition, generation of the assignment, batch.
 Take = Callable[[str, int, int, FetchedBatch], Awaitable[None]]
@@ -43,6 +43,7 @@ def make_app(settings: Settings, owner: PartitionOwner, take: Take, take_over: T
         stream_wait_empty=False,
         stream_recovery_delay=0,
         agent_supervisor=CrashingSupervisor,
+        TableManager=NoTables,
         topic_disable_leader=True,
         topic_allow_declare=False,
         web_enabled=False,

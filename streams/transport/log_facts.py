@@ -23,6 +23,7 @@ from metrics.values.errors import StateError
 from streams.settings import Settings
 from streams.state.lineage import LogFacts, LogMark
 from streams.transport.client_options import aiokafka_options
+from streams.transport.log_offsets import know_topics
 from streams.transport.record_batches import keep_raw_records, mark_of
 
 #: Of one batch: a broker gives the first batch of an answer whole, however large it is (KIP-74).
@@ -149,6 +150,7 @@ async def log_facts(
     )
     try:
         await consumer.start()  # a rebalance may cancel it, and it must be stopped then too
+        await know_topics(consumer, tps)
         ids = await _topic_ids(consumer, {tp.topic for tp in tps})
         starts, ends = await consumer.beginning_offsets(list(tps)), await consumer.end_offsets(list(tps))
         there = {

@@ -1,13 +1,26 @@
 """Where logs begin and end."""
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from streams.settings import Settings
 from streams.transport.client_options import aiokafka_options
+
+
+async def know_topics(consumer: Any, partitions: Iterable[TopicPartition]) -> None:
+    """Ask the broker for the leaders of partitions, in one request; who waits for no answer finds out from what is asked next.
+
+    A consumer that is asked for offsets of topics it does not know learns of them one by one, with a rest of 100 ms after each.
+
+    Args:
+        consumer: an ``AIOKafkaConsumer`` that is started.
+        partitions: of which offsets will be asked for.
+    """
+    await consumer._client.set_topics({tp.topic for tp in partitions})  # noqa: SLF001 - nothing public does it for a few topics
 
 
 async def bounds(
@@ -18,6 +31,7 @@ async def bounds(
     consumer = AIOKafkaConsumer(group_id=None, **aiokafka_options(settings))
     try:
         await consumer.start()  # a rebalance may cancel it, and it must be stopped then too
+        await know_topics(consumer, tps)
         starts, ends = await consumer.beginning_offsets(tps), await consumer.end_offsets(tps)
     finally:
         await consumer.stop()
@@ -57,7 +71,9 @@ class LogEnds:
         assert self._consumer is not None, "started"
         tps = [TopicPartition(topic, partition) for topic, partition in partitions]
         try:
-            ends = await asyncio.wait_for(self._consumer.end_offsets(tps), within_s)
+            async with asyncio.timeout(within_s):
+                await know_topics(self._consumer, tps)
+                ends = await self._consumer.end_offsets(tps)
         except (TimeoutError, KafkaError):
             return False
         self.known = {(tp.topic, tp.partition): end for tp, end in ends.items()}

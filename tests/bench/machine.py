@@ -35,6 +35,11 @@ def peak_memory_mb(pid: int) -> float:
     return _status_mb(pid, "VmHWM")
 
 
+def resident_memory_mb(pid: int) -> float:
+    """What a running process has resident now, pages of files included (Linux); NaN elsewhere."""
+    return _status_mb(pid, "VmRSS")
+
+
 def anonymous_memory_mb(pid: int) -> float:
     """What a running process has resident now that is no page of a file (Linux); NaN elsewhere."""
     return _status_mb(pid, "RssAnon")

@@ -19,6 +19,7 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.consumer.fetcher import Fetcher, FetchError, FetchResult, PartitionRecords
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from faust.tables.manager import TableManager
 from faust.tables.recovery import Recovery
 from faust.transport import conductor
 from faust.transport.consumer import ThreadDelegateConsumer
@@ -104,6 +105,15 @@ def test_the_transport_makes_the_consumer_class_it_names() -> None:
 def test_the_end_of_a_rebalance_is_signalled_before_the_seek() -> None:
     source = inspect.getsource(Recovery._resume_streams)
     assert source.index("on_rebalance_complete.send()") < source.index("perform_seek()")
+
+
+def test_the_manager_of_tables_waits_a_second_for_what_we_do_not_have() -> None:
+    source = inspect.getsource(inspect.unwrap(TableManager.on_start))
+    assert [line.strip() for line in source.splitlines() if "await" in line] == [
+        "await self.sleep(1.0)",
+        "await self._update_channels()",
+        "await self.recovery.start()",
+    ]
 
 
 def test_a_failed_revocation_is_only_logged() -> None:
