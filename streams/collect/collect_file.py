@@ -60,7 +60,7 @@ class Site(_Table, frozen=True):
     rate: Rate = 20
 
 
-class Webhook(_Table, frozen=True):
+class WebhookEntry(_Table, frozen=True):
     """One webhook, at ``/in/NAME``.
 
     Attributes:
@@ -86,13 +86,13 @@ class Webhook(_Table, frozen=True):
     rate: Rate = 100
 
 
-class _File(_Table, frozen=True):
+class _WrittenFile(_Table, frozen=True):
     public_url: str = ""
     proxies: list[str] = []
     site: Site = Site()
     campaigns: list[CampaignRule] = []
     links: dict[Name, Link] = {}
-    webhooks: dict[Name, Webhook] = {}
+    webhooks: dict[Name, WebhookEntry] = {}
 
 
 class OpenWebhook(_Table, frozen=True):
@@ -134,7 +134,7 @@ def read_collect_file(path: Path, environment: Mapping[str, str] = os.environ) -
         SettingError: one sentence that names the place and says what to do, without a word of a secret.
     """
     try:
-        found = msgspec.convert(tomllib.loads(path.read_text("utf-8")), _File)
+        found = msgspec.convert(tomllib.loads(path.read_text("utf-8")), _WrittenFile)
     except (OSError, ValueError, msgspec.ValidationError) as error:
         raise SettingError(
             f"{_SETTING}: {path} cannot be used ({error}). See docs/collect.md for what it holds."
@@ -159,7 +159,7 @@ def read_collect_file(path: Path, environment: Mapping[str, str] = os.environ) -
     )
 
 
-def _check_site(found: _File) -> None:
+def _check_site(found: _WrittenFile) -> None:
     for origin in found.site.origins:
         if origin.count("/") != 2 or not origin.startswith(("http://", "https://")):
             raise ValueError(f"origin {origin!r} is not like https://shop.example, without a path")
@@ -173,7 +173,7 @@ def _check_site(found: _File) -> None:
 
 
 def _opened(
-    name: str, webhook: Webhook, folder: Path, environment: Mapping[str, str], public_url: str
+    name: str, webhook: WebhookEntry, folder: Path, environment: Mapping[str, str], public_url: str
 ) -> OpenWebhook:
     where = f"{_SETTING}: webhook {name}"
     sender = SENDERS.get(webhook.sender)
