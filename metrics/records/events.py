@@ -18,6 +18,8 @@ Label = Annotated[str, msgspec.Meta(max_length=500)]
 Instant = datetime | int
 Money = Decimal
 Count = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
+#: Ad platforms that budget actions are carried out on.
+Platform = Literal["google", "linkedin", "meta", "microsoft", "tiktok", "x"]
 
 
 class AdImpression(msgspec.Struct, frozen=True, gc=False):
@@ -137,6 +139,9 @@ class Campaign(msgspec.Struct, frozen=True):
     status: Label | None = None
     targets: Targets | None = None
     valid_from: Instant | None = None
+    platform: Platform | None = None
+    platform_account_id: Identifier | None = None
+    platform_campaign_id: Identifier | None = None
 
 
 class FxRate(msgspec.Struct, frozen=True):

@@ -1,0 +1,1 @@
+"""``roistream apply``: carries out budget actions on the ad platforms by their official SDKs, and keeps what came of each."""
