@@ -1,4 +1,4 @@
-"""What an action asks of an ad platform (docs/budget.md, What a platform does). Pure."""
+"""What an action asks of an ad platform (docs/budget.md, Cards). Pure."""
 
 from decimal import Decimal
 
