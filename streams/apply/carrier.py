@@ -9,15 +9,22 @@ from typing import NamedTuple, Protocol
 from msgspec.structs import replace
 
 from metrics.budget.effects import machine
-from metrics.budget.effects.book import EffectBook, Place, is_exempt, requested, superseded, with_part
 from metrics.budget.effects.caps import Caps, free_at
-from metrics.budget.effects.machine import Answer, NotTaken, Patience, Refused, millis
+from metrics.budget.effects.effect_index import (
+    EffectIndex,
+    PartPlace,
+    is_exempt,
+    requested,
+    superseded,
+    with_part,
+)
+from metrics.budget.effects.machine import Answer, NotTaken, Patience, RefusedThere, millis
 from metrics.budget.effects.records import BudgetEffect, EffectPart, PlatformState
 from metrics.budget.effects.rounding import rounded_down
 from metrics.budget.records import BudgetAction
 from metrics.records.events import Platform
 from metrics.values.time import MINUTE, format_instant
-from streams.apply.platform import AdPlatform, Found, Target
+from streams.apply.platform import CampaignFound, PlatformClient, Target
 
 #: How often a campaign that stands as wished is looked at for what people change there.
 WATCH_EVERY = 15 * MINUTE
@@ -42,7 +49,7 @@ class Surroundings(Protocol):
     def registered(self, campaign_id: str) -> Registered | None:
         """Where a campaign is; None where its registry record does not say."""
 
-    def platform(self, name: Platform) -> AdPlatform | None:
+    def platform(self, name: Platform) -> PlatformClient | None:
         """A platform; None where nothing is set up for it."""
 
     def rate_parts(self, currency: str, at: int) -> int | None:
@@ -80,11 +87,11 @@ class Carrier:
         self._caps = caps
         self._patience = patience
         self._watch_every = watch_every
-        self.book = EffectBook()
+        self.index = EffectIndex()
         #: When a campaign is looked at again for drift.
         self._watch_at: dict[str, int] = {}
         for effect in effects:
-            self.book.put(effect)
+            self.index.put(effect)
 
     async def take(self, actions: Iterable[tuple[BudgetAction, int]]) -> int:
         """Take in actions with their offsets; those that are known already are passed over. How many were new."""
@@ -92,7 +99,7 @@ class Carrier:
         new = {
             effect.action_id: effect
             for action, position in actions
-            if action.action_id not in self.book and (effect := requested(action, position, now)) is not None
+            if action.action_id not in self.index and (effect := requested(action, position, now)) is not None
         }
         await self._keep(new.values())
         for campaign_id in {effect.campaign_id for effect in new.values()}:
@@ -102,16 +109,16 @@ class Carrier:
     async def go_on(self) -> int:
         """One step of every campaign that has one to do; how many had."""
         done = 0
-        for campaign_id in list(self.book.campaigns):
+        for campaign_id in list(self.index.campaigns):
             done += await self._step(campaign_id)
         return done
 
     async def _set_aside(self, campaign_id: str) -> None:
         """End parts that a later action replaces, and those that have waited too long."""
         now = self._world.now()
-        for place in self.book.superseded(campaign_id):
-            await self._change(place, superseded(self.book.part(place), now))
-        for effect in self.book.of(campaign_id):
+        for place in self.index.superseded(campaign_id):
+            await self._change(place, superseded(self.index.part(place), now))
+        for effect in self.index.of(campaign_id):
             if now - millis(effect.decided_at) <= self._patience.max_age:
                 continue
             for index, part in enumerate(effect.parts):
@@ -122,15 +129,16 @@ class Carrier:
                         else "the action is too old"
                     )
                     await self._change(
-                        Place(effect.action_id, index), machine.settled(part, "refused", "too_old", why, now)
+                        PartPlace(effect.action_id, index),
+                        machine.settled(part, "refused", "too_old", why, now),
                     )
 
     async def _step(self, campaign_id: str) -> bool:
         await self._set_aside(campaign_id)
-        place = self.book.next_of(campaign_id)
+        place = self.index.next_of(campaign_id)
         if place is None:
             return await self._watch(campaign_id)
-        part = self.book.part(place)
+        part = self.index.part(place)
         if part.retry_at is not None and millis(part.retry_at) > self._world.now():
             return False
         part = await self._located(place)
@@ -142,7 +150,7 @@ class Carrier:
             return True
         part = self._amount(place, part, found)
         if part.stage in {"requested", "sent"}:
-            owns = self.book.owns_pause(campaign_id)
+            owns = self.index.owns_pause(campaign_id)
             part = machine.judged(
                 part, found, self._world.now(), self._patience, self._world.chance(), owns_pause=owns
             )
@@ -151,9 +159,9 @@ class Carrier:
         await self._change(place, part)
         return True
 
-    async def _located(self, place: Place) -> EffectPart:
+    async def _located(self, place: PartPlace) -> EffectPart:
         """A part of an effect that names its platform; refused where nothing says it."""
-        effect, part = self.book.effects[place.action_id], self.book.part(place)
+        effect, part = self.index.effects[place.action_id], self.index.part(place)
         if effect.platform is None:
             where = self._world.registered(effect.campaign_id)
             if where is None:
@@ -167,7 +175,7 @@ class Carrier:
                 platform_account_id=where.target.account_id,
                 platform_campaign_id=where.target.campaign_id,
             )
-            self.book.put(named)
+            self.index.put(named)
             effect = named
         assert effect.platform is not None, "named above"
         if self._world.platform(effect.platform) is None:
@@ -180,8 +188,8 @@ class Carrier:
             )
         return part
 
-    def _reached(self, place: Place) -> tuple[AdPlatform, Target]:
-        effect = self.book.effects[place.action_id]
+    def _reached(self, place: PartPlace) -> tuple[PlatformClient, Target]:
+        effect = self.index.effects[place.action_id]
         assert effect.platform is not None, "located"
         assert effect.platform_account_id is not None, "located"
         assert effect.platform_campaign_id is not None, "located"
@@ -189,11 +197,11 @@ class Carrier:
         assert platform is not None, "located"
         return platform, Target(effect.platform_account_id, effect.platform_campaign_id)
 
-    async def _read(self, place: Place) -> PlatformState | NotTaken | Refused:
+    async def _read(self, place: PartPlace) -> PlatformState | NotTaken | RefusedThere:
         platform, target = self._reached(place)
         found = await self._world.call(lambda: platform.read(target))
-        if not isinstance(found, Found):
-            assert isinstance(found, NotTaken | Refused), "as the protocol says"
+        if not isinstance(found, CampaignFound):
+            assert isinstance(found, NotTaken | RefusedThere), "as the protocol says"
             return found
         return PlatformState(
             status=found.status,
@@ -203,15 +211,15 @@ class Carrier:
             seen_at=format_instant(self._world.now()),
         )
 
-    def _unread(self, part: EffectPart, failure: NotTaken | Refused) -> EffectPart:
+    def _unread(self, part: EffectPart, failure: NotTaken | RefusedThere) -> EffectPart:
         """A part whose campaign could not be read; what was sent is not settled by that."""
         now = self._world.now()
-        if isinstance(failure, Refused) and part.stage == "requested":
+        if isinstance(failure, RefusedThere) and part.stage == "requested":
             return machine.settled(part, "refused", failure.because, failure.detail, now)
         later = failure if isinstance(failure, NotTaken) else NotTaken(failure.because, failure.detail)
         return machine.postponed(part, later, now, self._patience, self._world.chance())
 
-    def _amount(self, place: Place, part: EffectPart, found: PlatformState) -> EffectPart:
+    def _amount(self, place: PartPlace, part: EffectPart, found: PlatformState) -> EffectPart:
         """A budget in the account's currency and the platform's steps; refused where that is not known or nothing."""
         if part.wished_micros is None or part.amount_micros is not None or found.budget_micros is None:
             return part
@@ -230,11 +238,11 @@ class Carrier:
             )
         return replace(part, amount_micros=rounded.micros, rounded_off_micros=rounded.rounded_off)
 
-    async def _send(self, place: Place, part: EffectPart) -> EffectPart:
+    async def _send(self, place: PartPlace, part: EffectPart) -> EffectPart:
         """Ask the platform, once the broker has that it will be asked."""
         now = self._world.now()
-        if not is_exempt(self.book.effects[place.action_id], part):
-            free = free_at(self._caps, self.book.sent_times(), now)
+        if not is_exempt(self.index.effects[place.action_id], part):
+            free = free_at(self._caps, self.index.sent_times(), now)
             if free > now:
                 why = f"at most {self._caps.per_hour} writes an hour and {self._caps.per_day} a day"
                 return replace(part, because="cap", detail=why, retry_at=format_instant(free))
@@ -243,7 +251,7 @@ class Carrier:
         assert isinstance(answer, Answer), "as the protocol says"
         return machine.answered(part, answer, self._world.now(), self._patience, self._world.chance())
 
-    def _ask(self, place: Place, part: EffectPart) -> Answer:
+    def _ask(self, place: PartPlace, part: EffectPart) -> Answer:
         platform, target = self._reached(place)
         if part.status is not None:
             return platform.set_status(target, part.status)
@@ -254,24 +262,24 @@ class Carrier:
 
     async def _watch(self, campaign_id: str) -> bool:
         """Look whether somebody changed there what was set."""
-        places = self.book.watched_of(campaign_id)
+        places = self.index.watched_of(campaign_id)
         now = self._world.now()
         if not places or now < self._watch_at.setdefault(campaign_id, now + self._watch_every):
             return False
         self._watch_at[campaign_id] = now + self._watch_every
         for place in places:
-            name = self.book.effects[place.action_id].platform
+            name = self.index.effects[place.action_id].platform
             assert name is not None, "confirmed there"
             if self._world.platform(name) is None:
                 continue
             found = await self._read(place)
             if isinstance(found, PlatformState):
-                await self._change(place, machine.watched(self.book.part(place), found, now))
+                await self._change(place, machine.watched(self.index.part(place), found, now))
         return True
 
-    async def _change(self, place: Place, part: EffectPart) -> EffectPart:
+    async def _change(self, place: PartPlace, part: EffectPart) -> EffectPart:
         """Keep a part that changed; the part."""
-        effect = self.book.effects[place.action_id]
+        effect = self.index.effects[place.action_id]
         if part != effect.parts[place.number]:
             await self._keep([with_part(effect, place.number, part, self._world.now())])
         return part
@@ -281,4 +289,4 @@ class Carrier:
         if changed:
             await self._world.keep(changed)
         for effect in changed:
-            self.book.put(effect)
+            self.index.put(effect)

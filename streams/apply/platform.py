@@ -2,7 +2,7 @@
 
 from typing import NamedTuple, Protocol
 
-from metrics.budget.effects.machine import Answer, NotTaken, Refused
+from metrics.budget.effects.machine import Answer, NotTaken, RefusedThere
 from metrics.budget.effects.records import SeenStatus, Status
 
 
@@ -13,7 +13,7 @@ class Target(NamedTuple):
     campaign_id: str
 
 
-class Found(NamedTuple):
+class CampaignFound(NamedTuple):
     """A campaign as it was read; ``PlatformState`` says what the fields mean."""
 
     status: SeenStatus
@@ -22,7 +22,7 @@ class Found(NamedTuple):
     version: str | None = None
 
 
-class AdPlatform(Protocol):
+class PlatformClient(Protocol):
     """One platform through its SDK; calls block, and none is repeated within.
 
     A write raises nothing: it answers ``Unknown`` wherever the request may have reached the platform.
@@ -31,7 +31,7 @@ class AdPlatform(Protocol):
     def step(self, currency: str) -> int:
         """Micros of the currency that amounts are multiples of."""
 
-    def read(self, target: Target) -> Found | NotTaken | Refused:
+    def read(self, target: Target) -> CampaignFound | NotTaken | RefusedThere:
         """The campaign as it stands now."""
 
     def set_status(self, target: Target, status: Status) -> Answer:

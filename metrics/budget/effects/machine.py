@@ -37,7 +37,7 @@ class Accepted(NamedTuple):
     """The platform says that it did it."""
 
 
-class Refused(NamedTuple):
+class RefusedThere(NamedTuple):
     """The platform says that it did not, and will not."""
 
     because: Because
@@ -59,7 +59,7 @@ class Unknown(NamedTuple):
     detail: str
 
 
-Answer = Accepted | Refused | NotTaken | Unknown
+Answer = Accepted | RefusedThere | NotTaken | Unknown
 
 
 def judged(
@@ -151,7 +151,7 @@ def answered(part: EffectPart, answer: Answer, now: int, patience: Patience, cha
     match answer:
         case Accepted():
             return replace(part, is_accepted=True, retry_at=format_instant(now + pause(0, patience, chance)))
-        case Refused(because, detail):
+        case RefusedThere(because, detail):
             return settled(part, "refused", because, detail, now)
         case Unknown(detail):
             wait = pause(0, patience, chance)

@@ -1,10 +1,10 @@
 # ruff: noqa: ARG002 - as the protocols say
 """A platform in memory whose every failure is chosen, and a world around a carrier that can die at any point."""
 
-from metrics.budget.effects.machine import Accepted, NotTaken, Refused, Unknown
+from metrics.budget.effects.machine import Accepted, NotTaken, RefusedThere, Unknown
 from metrics.values.currency import PARTS
 from streams.apply.carrier import Registered
-from streams.apply.platform import Found, Target
+from streams.apply.platform import CampaignFound, Target
 
 TARGET = Target("account", "there")
 #: What may become of a write.
@@ -36,7 +36,9 @@ class ModelPlatform:
             return NotTaken("unreachable", "no connection")
         if self.status == "running":
             self.paused_by = None
-        return Found(self.status, self.budget, "EUR", str(self.changes) if self.has_versions else None)
+        return CampaignFound(
+            self.status, self.budget, "EUR", str(self.changes) if self.has_versions else None
+        )
 
     def set_status(self, target, status):
         return self._write("status", status)
@@ -50,7 +52,7 @@ class ModelPlatform:
         self.asked.append((self.asking, aspect, value, self.paused_by, fate))
         match fate:
             case "refused":
-                return Refused("refused_there", "no")
+                return RefusedThere("refused_there", "no")
             case "throttled":
                 return NotTaken("rate_limited", "slower", 30_000)
             case "expired":

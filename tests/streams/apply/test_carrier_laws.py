@@ -107,7 +107,7 @@ class Carrying(RuleBasedStateMachine):
             at
             for effect in self.world.log.values()
             if not effect.rule.startswith("operator:")
-            for at in self.carrier.book.sent_times_of(effect)
+            for at in self.carrier.index.sent_times_of(effect)
         )
         for most, width in ((CAPS.per_hour, HOUR), (CAPS.per_day, DAY)):
             assert all(later - first >= width for first, later in zip(sent, sent[most:], strict=False))
@@ -125,14 +125,14 @@ class Carrying(RuleBasedStateMachine):
         self.world.at += HOUR
         finished(self.carrier.go_on())
         finished(self.carrier.go_on())
-        for place in self.carrier.book.watched_of("c"):
-            part = self.carrier.book.part(place)
+        for place in self.carrier.index.watched_of("c"):
+            part = self.carrier.index.part(place)
             stands = self.there.status if part.aspect == "status" else self.there.budget
             wished = part.status or part.amount_micros
             assert (stands == wished) == (part.stage == "confirmed")
 
     def all_settled(self):
-        effects = self.carrier.book.effects.values()
+        effects = self.carrier.index.effects.values()
         return len(effects) == len(self.actions) and all(
             effect.stage not in {"requested", "sent"} for effect in effects
         )

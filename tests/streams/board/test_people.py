@@ -118,9 +118,17 @@ def test_a_login_with_an_own_token_is_under_the_own_name(settings, store, people
         async with serving(settings.model_copy(update={"board_people": people})) as (session, _):
             body = {"token": "a token of Ben's own", "name": "Somebody else"}
             async with session.post("/api/session", json=body) as answer:
-                assert await answer.json() == {"name": "Ben", "role": "decide", "people": ["Ana", "Ben", "Cleo"]}
+                assert await answer.json() == {
+                    "name": "Ben",
+                    "role": "decide",
+                    "people": ["Ana", "Ben", "Cleo"],
+                }
             async with session.get("/api/session") as answer:
-                assert await answer.json() == {"name": "Ben", "role": "decide", "people": ["Ana", "Ben", "Cleo"]}
+                assert await answer.json() == {
+                    "name": "Ben",
+                    "role": "decide",
+                    "people": ["Ana", "Ben", "Cleo"],
+                }
             await login(session)
             async with session.get("/api/session") as answer:
                 assert (await answer.json())["role"] == "administer"

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
+from metrics.budget.effects.asked_parts import parts_of
 from metrics.budget.effects.caps import Caps, free_at
 from metrics.budget.effects.rounding import rounded_down, smallest_unit
-from metrics.budget.effects.wishes import parts_of
 from metrics.budget.records import BudgetAction
 from metrics.values.currency import PARTS
 from metrics.values.time import DAY, HOUR

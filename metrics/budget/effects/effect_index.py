@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from metrics.budget.effects.asked_parts import parts_of
 from metrics.budget.effects.machine import millis, settled
 from metrics.budget.effects.records import Aspect, BudgetEffect, EffectPart, Stage
-from metrics.budget.effects.wishes import parts_of
 from metrics.budget.records import BudgetAction
 from metrics.values.time import format_instant
 
@@ -17,14 +17,14 @@ _ORDER: tuple[Stage, ...] = ("sent", "requested", "drifted", "refused", "confirm
 _OPERATOR = "operator:"
 
 
-class Place(NamedTuple):
+class PartPlace(NamedTuple):
     """One part of one effect."""
 
     action_id: str
     number: int
 
 
-class EffectBook:
+class EffectIndex:
     """Effects by action, and their order by campaign."""
 
     def __init__(self) -> None:
@@ -51,7 +51,7 @@ class EffectBook:
         """The effects of a campaign in the order of their actions."""
         return [self.effects[action_id] for action_id in self._by_campaign.get(campaign_id, ())]
 
-    def part(self, place: Place) -> EffectPart:
+    def part(self, place: PartPlace) -> EffectPart:
         """The part at a place."""
         return self.effects[place.action_id].parts[place.number]
 
@@ -60,7 +60,7 @@ class EffectBook:
         """Campaigns with effects."""
         return self._by_campaign.keys()
 
-    def next_of(self, campaign_id: str) -> Place | None:
+    def next_of(self, campaign_id: str) -> PartPlace | None:
         """The part of a campaign to go on with: what was sent, else what stops its spend, else the oldest."""
         waiting = [
             place for place in self._places(campaign_id) if self.part(place).stage in {"requested", "sent"}
@@ -72,9 +72,9 @@ class EffectBook:
                     return place
         return waiting[0] if waiting else None
 
-    def superseded(self, campaign_id: str) -> list[Place]:
+    def superseded(self, campaign_id: str) -> list[PartPlace]:
         """Parts that were not sent yet, and that a later action asks otherwise of."""
-        found: list[Place] = []
+        found: list[PartPlace] = []
         later: set[Aspect] = set()
         for place in reversed(list(self._places(campaign_id))):
             part = self.part(place)
@@ -93,9 +93,9 @@ class EffectBook:
                 return part.is_ours and part.stage == "confirmed"
         return False
 
-    def watched_of(self, campaign_id: str) -> list[Place]:
+    def watched_of(self, campaign_id: str) -> list[PartPlace]:
         """Of each aspect the part that holds now: the latest one, where it was confirmed or has drifted."""
-        found: list[Place] = []
+        found: list[PartPlace] = []
         seen: set[Aspect] = set()
         for place in reversed(list(self._places(campaign_id))):
             part = self.part(place)
@@ -115,10 +115,10 @@ class EffectBook:
         """When parts of an effect were sent."""
         return [millis(at) for part in effect.parts for at in part.sent_at]
 
-    def _places(self, campaign_id: str) -> Iterator[Place]:
+    def _places(self, campaign_id: str) -> Iterator[PartPlace]:
         for effect in self.of(campaign_id):
             for index in range(len(effect.parts)):
-                yield Place(effect.action_id, index)
+                yield PartPlace(effect.action_id, index)
 
 
 def requested(action: BudgetAction, position: int, now: int) -> BudgetEffect | None:
