@@ -1,15 +1,17 @@
 """All reports of one campaign: which counts where, and what windows take of them."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple, TypeVar
 
 from metrics.entities.report_index import ReportIndex
 from metrics.entities.report_overlaps import Comparison, ReportRules, choose
+from metrics.entities.report_spend import ReportedSpend
 from metrics.entities.reports import (
     Report,
     ReportKey,
     ReportShare,
     Snapshot,
+    Version,
     add_up,
     end_of_part,
     part_of,
@@ -19,6 +21,8 @@ from metrics.entities.reports import (
 from metrics.values.intervals import Interval, IntervalSet
 
 _DEFAULT_RULES = ReportRules()
+#: What spend is worth now: given what it was worth before, and the instant whose rate counts; with the spend.
+Value = Callable[[ReportedSpend, int, int], tuple[int, ReportedSpend]]
 
 
 class Overlap(NamedTuple):
@@ -47,6 +51,12 @@ class ReportHistory:
         self.reports: dict[ReportKey, Report] = {}
         #: Earlier versions in order of time, the highest of each part of the period.
         self._snapshots: dict[ReportKey, tuple[Snapshot, ...]] = {}
+        #: By version of a report, its spend as it came, of what the worth may change of.
+        self._spent: dict[ReportKey, dict[Version, ReportedSpend]] = {}
+        #: Reports with spend without a rate.
+        self.uncertain: set[ReportKey] = set()
+        #: Codes of currencies in which spend has come.
+        self.currencies: set[str] = set()
         self._by_time = ReportIndex[ReportKey]()
         #: The same by source and ad.
         self._series: dict[str, dict[str | None, ReportIndex[ReportKey]]] = {}
@@ -91,18 +101,34 @@ class ReportHistory:
         """What earlier versions of a report said, in order of time."""
         return self._snapshots.get(key, ())
 
-    def put(self, report: Report) -> bool:
+    def spent(self, key: ReportKey) -> Mapping[Version, ReportedSpend] | None:
+        """By version of a report, its spend as it came; None where the worth of none could ever change."""
+        return self._spent.get(key)
+
+    def spent_since(self, at: int) -> list[ReportKey]:
+        """Reports whose worth may change and whose period begins at an instant or later."""
+        return [key for key, spent in self._spent.items() if spent and key[2] >= at]
+
+    def put(self, report: Report, spend: ReportedSpend | None = None) -> bool:
         """Take in a version of a report; whether any figure may have changed.
 
         What is kept does not depend on the order in which versions come.
+
+        Args:
+            report: with what its spend is worth.
+            spend: as it came; None where its worth cannot change.
         """
         key = report.key
         known = self.reports.get(key)
         if known is not None and known.version >= report.version:
             has_changed = known.version > report.version and self._keep(known, report)
             if has_changed:
+                before = self._counts(known)
+                self._note_spend(known, report.version, spend)
+                self._count(known, before)
                 self._choose_later(known, known.end)
             return has_changed
+        before = self._counts(known) if known else ReportShare()
         if known is None:
             self._short += report.is_short
             for index in self._indexes(report):
@@ -110,8 +136,9 @@ class ReportHistory:
         else:
             self._keep(report, known)
             self._stretch(report, report.period_end)
-        self._count(report, known)
         self.reports[key] = report
+        self._note_spend(report, report.version, spend)
+        self._count(report, before)
         self._choose_later(report, max(report.end, known.end if known else 0))
         return True
 
@@ -122,6 +149,41 @@ class ReportHistory:
         if found:
             self._snapshots[report.key] = tuple(found)
             self._stretch(report, found[-1].at)
+
+    def restore_spent(self, key: ReportKey, spent: Mapping[Version, ReportedSpend]) -> None:
+        """Put back the spend of a report's versions as it came, after the report."""
+        report = self.reports.get(key)
+        if report is None:
+            return
+        before = self._counts(report)
+        for version, spend in spent.items():
+            self._note_spend(report, version, spend)
+        self._count(report, before)
+        self._choose_later(report, report.end)
+
+    def revalue(self, key: ReportKey, value: Value) -> bool:
+        """Let the spend of a report be worth what ``value`` says, in every version that is kept; whether anything has changed."""
+        spent = self._spent.get(key)
+        if not spent:
+            return False
+        report, snapshots = self.reports[key], self.snapshots(key)
+        kept: list[Report | Snapshot] = [report, *snapshots]
+        versions = [each for each in kept if each.version in spent]
+        worth = {
+            each.version: value(spent[each.version], each.spend_micros, report.period_start)
+            for each in versions
+        }
+        if all(worth[each.version] == (each.spend_micros, spent[each.version]) for each in versions):
+            return False
+        before = self._counts(report)
+        now = self.reports[key] = _worth(report, worth)
+        if snapshots:
+            self._snapshots[key] = tuple(_worth(each, worth) for each in snapshots)
+        for version, (_, spend) in worth.items():
+            self._note_spend(now, version, spend)
+        self._count(now, before)
+        self._choose_later(now, now.end)
+        return True
 
     def versions(self, report: Report) -> Iterator[Report]:
         """A report, and once more with each later end that an earlier version had."""
@@ -192,12 +254,40 @@ class ReportHistory:
         self._snapshots[newest.key] = found
         return True
 
+    def _note_spend(self, newest: Report, version: Version, spend: ReportedSpend | None) -> None:
+        """Keep the spend of a version as it came, of the versions that are kept."""
+        key = newest.key
+        spent = self._spent.get(key)
+        if spend is not None:
+            self.currencies.add(spend.currency)
+            spent = {**(spent or {}), version: spend}
+        if spent is None:
+            return
+        kept = {each.version: each.at for each in self.snapshots(key)}
+        kept[newest.version] = newest.end
+        spent = self._spent[key] = {each: spent[each] for each in spent if each in kept}
+        # What an earlier version says of a time that the newest does not cover counts nowhere.
+        is_certain = all(
+            each.is_certain
+            for version, each in spent.items()
+            if version == newest.version or kept[version] < newest.end
+        )
+        (self.uncertain.discard if is_certain else self.uncertain.add)(key)
+
     # --- counting each instant once ------------------------------------------------------------------
 
-    def _count(self, report: Report, known: Report | None) -> None:
-        """Count a report as a whole in the total, instead of what its earlier version counted."""
-        before = self._counted.pop(report.key, None) or (_whole(known) if known else ReportShare())
-        self._total = add_up((self._total, _whole(report), _negative(before)))
+    def _counts(self, report: Report) -> ReportShare:
+        """What a report counts in the total."""
+        return self._counted.get(report.key) or self._whole(report)
+
+    def _count(self, report: Report, before: ReportShare) -> None:
+        """Count a report as a whole in the total, instead of what it counted before."""
+        self._counted.pop(report.key, None)
+        self._total = add_up((self._total, self._whole(report), _negative(before)))
+
+    def _whole(self, report: Report) -> ReportShare:
+        uncertain = int(report.key in self.uncertain)
+        return ReportShare(report.impressions, report.clicks, report.spend_micros, 0, uncertain)
 
     def _choose_later(self, report: Report, end: int) -> None:
         """Have it chosen anew where a report counts, and what overlaps it up to ``end``, if there is anything to choose."""
@@ -251,14 +341,14 @@ class ReportHistory:
                         self._compared.pop(report.key, None)
                     self._compared.update(chosen.compared)
             for report in reports:
-                self._count(report, report)
+                self._count(report, self._counts(report))
                 clips = self._clips[0].get(report.key)
                 if clips is not None:
                     counted = add_up(self._share(report, clip, clip) for clip in clips)._replace(
                         spread_micros=0
                     )
                     self._counted[report.key] = counted
-                    self._total = add_up((self._total, counted, _negative(_whole(report))))
+                    self._total = add_up((self._total, counted, _negative(self._whole(report))))
 
     def _component(self, start: int, end: int) -> tuple[list[Report], Interval]:
         """All reports that overlap an interval, directly or through others, and the time of all of them."""
@@ -276,7 +366,8 @@ class ReportHistory:
         return self._share(report, part, part).spend_micros
 
     def _share(self, report: Report, clip: Interval, window: Interval) -> ReportShare:
-        return share_of(report, self.snapshots(report.key), clip, window)
+        uncertain = int(report.key in self.uncertain)
+        return share_of(report, self.snapshots(report.key), clip, window, uncertain)
 
     def _near(self, start: int, end: int, index: ReportIndex[ReportKey] | None = None) -> Iterator[Report]:
         """Reports whose period may reach into a window, of all or of those in an index."""
@@ -292,8 +383,13 @@ class ReportHistory:
             index.stretch(report.grain, end - report.period_start)
 
 
-def _whole(report: Report) -> ReportShare:
-    return ReportShare(report.impressions, report.clicks, report.spend_micros)
+V = TypeVar("V", Report, Snapshot)
+
+
+def _worth(version: V, worth: Mapping[Version, tuple[int, ReportedSpend]]) -> V:
+    """A version with its spend worth something else, where that is said."""
+    found = worth.get(version.version)
+    return version if found is None else version._replace(spend_micros=found[0])
 
 
 def _negative(share: ReportShare) -> ReportShare:

@@ -81,13 +81,14 @@ class ReportShare(NamedTuple):
     """The cost figures of a window that come from reports.
 
     ``spread_micros`` is the part of the spend that is an estimate: money of a longer time than the window shows, taken to lie
-    evenly in that time.
+    evenly in that time. ``uncertain`` counts the parts of reports whose spend has no rate.
     """
 
     impressions: int = 0
     clicks: int = 0
     spend_micros: int = 0
     spread_micros: int = 0
+    uncertain: int = 0
 
 
 class Snapshot(NamedTuple):
@@ -118,7 +119,9 @@ def snapshot_of(report: Report) -> Snapshot:
     return Snapshot(report.version, report.end, report.impressions, report.clicks, report.spend_micros)
 
 
-def share_of(report: Report, snapshots: Sequence[Snapshot], clip: Interval, window: Interval) -> ReportShare:
+def share_of(
+    report: Report, snapshots: Sequence[Snapshot], clip: Interval, window: Interval, uncertain: int = 0
+) -> ReportShare:
     """What of a report counts in a window.
 
     Between two instants of which a version of the report is known, money is taken to lie evenly:
@@ -129,12 +132,13 @@ def share_of(report: Report, snapshots: Sequence[Snapshot], clip: Interval, wind
         snapshots: earlier versions, in order of time.
         clip: the instants at which the report counts.
         window: the window, [start, end).
+        uncertain: 1 where the spend has no rate.
     """
     low, high = max(clip[0], window[0], report.period_start), min(clip[1], window[1], report.end)
     if low >= high:
         return ReportShare()
     if (low, high) == (report.period_start, report.end):
-        return ReportShare(report.impressions, report.clicks, report.spend_micros)
+        return ReportShare(report.impressions, report.clicks, report.spend_micros, 0, uncertain)
     found = [0, 0, 0]
     spread = 0
     for (since, before), (until, after) in pairwise(_curve(report, snapshots)):
@@ -148,18 +152,19 @@ def share_of(report: Report, snapshots: Sequence[Snapshot], clip: Interval, wind
             if place == _SPEND and (start, end) != (since, until):
                 spread += part
     impressions, clicks, spend = found
-    return ReportShare(impressions, clicks, spend, spread)
+    return ReportShare(impressions, clicks, spend, spread, uncertain)
 
 
 def add_up(shares: Iterable[ReportShare]) -> ReportShare:
     """The sum of shares."""
-    impressions = clicks = spend = spread = 0
+    impressions = clicks = spend = spread = uncertain = 0
     for each in shares:
         impressions += each.impressions
         clicks += each.clicks
         spend += each.spend_micros
         spread += each.spread_micros
-    return ReportShare(impressions, clicks, spend, spread)
+        uncertain += each.uncertain
+    return ReportShare(impressions, clicks, spend, spread, uncertain)
 
 
 def _curve(report: Report, snapshots: Sequence[Snapshot]) -> list[tuple[int, tuple[int, int, int]]]:

@@ -386,7 +386,7 @@ PENDING_CANCELLATIONS = MetricFamily(
 UNCERTAIN_COSTS = MetricFamily(
     "roistream_uncertain_costs",
     "gauge",
-    "Costs of clicks and impressions whose worth is not known for sure, as campaigns, currencies and times: a rate is missing in fx-rates, or came too late.",
+    "Costs whose worth is not known for sure: of clicks and impressions, as campaigns, currencies and times, and reports. A rate is missing in fx-rates, or came too late.",
 )
 UNCERTAIN_ORDERS = MetricFamily(
     "roistream_uncertain_orders",

@@ -156,7 +156,7 @@ class PipelineSnapshot(msgspec.Struct, frozen=True, kw_only=True):
         changed: records that change what an earlier one of their id says, by source topic.
         keys: records with a visitor, by source topic and by what their key is.
         pending_cancellations: cancellations that wait for their order.
-        uncertain_costs: costs whose worth is not known for sure, as campaigns, currencies and times.
+        uncertain_costs: costs whose worth is not known for sure: campaigns, currencies and times, and reports.
         uncertain_orders: orders with an amount without a rate.
         registry_sizes: entries known, by registry topic.
         registry_refused: entries whose newest record was refused, by registry topic.

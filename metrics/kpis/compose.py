@@ -99,7 +99,8 @@ def compose(
         model: who earned the conversions.
         is_rolling: of a rolling window, whose customers are not counted.
     """
-    sums, other, spread_ratio = window_sums(campaign_windows, facts, window, span, tally, version.watermark)
+    found = window_sums(campaign_windows, facts, window, span, tally, version.watermark)
+    sums = found.sums
     is_declared = model == DECLARED
     # What the history cost plays no part in a window's KPIs.
     whole = sums if window == TOTAL_WINDOW else _sums(total, None, 0)
@@ -129,9 +130,9 @@ def compose(
         revision=version.revision,
         currency=version.currency,
         sums=sums,
-        other_basis=other,
-        spread_ratio=spread_ratio,
-        has_uncertain_amounts=tally.uncertain_amounts > 0,
+        other_basis=found.other_basis,
+        spread_ratio=found.spread_ratio,
+        has_uncertain_amounts=found.has_uncertain_amounts,
         kpis=compute(inputs),
         evidence=_evidence(sums, facts, arrived) if window == TOTAL_WINDOW and is_declared else {},
         completeness=arrived,
@@ -174,12 +175,13 @@ class WindowSums(NamedTuple):
     """The sums of a window.
 
     ``spread_ratio`` is the share of the spend that is spread evenly over a longer time than the window; None where the spend
-    is no report's, or 0.
+    is no report's, or 0. ``has_uncertain_amounts`` holds of events and reports, whichever count.
     """
 
     sums: Sums
     other_basis: OtherBasis
     spread_ratio: float | None
+    has_uncertain_amounts: bool
 
 
 def reported_share(campaign_windows: CampaignWindows, window: str, span: Span | None) -> ReportShare | None:
@@ -213,7 +215,8 @@ def window_sums(
         clicks=unused.clicks if unused else None,
         spend_micros=unused.spend_micros if unused else None,
     )
-    return WindowSums(sums, other, spread)
+    are_uncertain = tally.uncertain_amounts > 0 or (reported is not None and reported.uncertain > 0)
+    return WindowSums(sums, other, spread, are_uncertain)
 
 
 def _sums(tally: Tally, cost: ReportShare | None, other_cost_micros: int) -> Sums:

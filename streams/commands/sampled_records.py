@@ -8,11 +8,9 @@ from typing import Any, NamedTuple
 import aiokafka
 from aiokafka import TopicPartition
 
-from metrics.entities.campaigns import CampaignRegistry
 from metrics.entities.report_overlaps import choose
 from metrics.entities.reports import Report
 from metrics.records.campaign_spellings import CampaignSpellings
-from metrics.records.events import AdReport
 from metrics.records.validation import decode
 from metrics.values.errors import Rejection
 from metrics.values.intervals import Interval
@@ -153,11 +151,12 @@ def _split_ids(events: Mapping[str, Sequence[Events]]) -> Iterator[str]:
 
 def _covered_reports(events: Sequence[Events], settings: Settings) -> Iterator[str]:
     """Reports that count nowhere, since others about the same time count."""
-    registry = CampaignRegistry(settings.reporting_currency)
     by_campaign: dict[str, dict[Any, Report]] = defaultdict(dict)
     for partition, record, event in events:
         try:
-            report = _judged(event, record, partition, registry, settings)
+            # Spend is compared in its own currency, since the registry is not read.
+            delay = settings.delays_by_source.get(event.source, 0)
+            report = judge_report(event, record, partition, delay)
         except Rejection:
             continue
         known = by_campaign[event.campaign_id].get(report.key)
@@ -177,17 +176,6 @@ def _covered_reports(events: Sequence[Events], settings: Settings) -> Iterator[s
             f"{len(covered)} of the newest {total} reports count nowhere, since others of their time do: {shown}. That is as it "
             "should be where one platform sends several grains; else see ROISTREAM_REPORT_GRAIN and _SOURCES."
         )
-
-
-def _judged(
-    event: AdReport, record: Record, partition: int, registry: CampaignRegistry, settings: Settings
-) -> Report:
-    """A report as intake judges it; money is compared in its own currency, since the registry is not read."""
-
-    def micros(amount: Any, _currency: str | None, _campaign: str | None, at: int) -> int:
-        return registry.rates.micros(amount, registry.rates.reporting, at)
-
-    return judge_report(event, record, partition, micros, settings.delays_by_source.get(event.source, 0))
 
 
 def _spend(report: Report, part: Interval) -> int:

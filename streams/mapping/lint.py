@@ -269,8 +269,7 @@ def _amounts(engine: Engine, reporting: str) -> Iterator[LintFinding]:
             yield LintFinding(
                 "warning",
                 f"{count} records are in {currency} (first {engine.place(row)}) and the reporting currency is {reporting}: "
-                f"without a rate for {currency} on fx-rates costs and orders count as 0 until it comes, and reports become dead "
-                "letters (unknown_currency). Replay rates first "
+                f"without a rate for {currency} on fx-rates costs, orders and reports count as 0 until it comes. Replay rates first "
                 f"(--mapping fx_rates), or set ROISTREAM_REPORTING_CURRENCY={currency}.",
             )
         if decimals == 0:

@@ -9,12 +9,14 @@ from collections.abc import Set as AbstractSet
 from typing import get_args
 
 from metrics.attribution.conversion_lag import EDGES, LEAD, ORDER, LagCounts
+from metrics.entities.orders import CAMPAIGNS_OWN
 from metrics.entities.reports import Report
 from metrics.kpis.rollups import RollupPart
 from metrics.records.campaign_model import is_campaign_model, split_campaign_model
 from metrics.records.kpi_reading import Dimension
 from metrics.sums.tally import Tally
 from metrics.sums.tally_columns import FIELDS, LARGEST_SUM
+from metrics.values.currency import is_currency
 from metrics.values.errors import UNREADABLE, Reason, Rejection
 from metrics.values.time import MAX_INSTANT, MIN_INSTANT
 from metrics.windows.panes import RESOLUTIONS, WIDTHS
@@ -63,6 +65,11 @@ def read_bundle(value: bytes | None, partitions: int, known: AbstractSet[str]) -
         is_one = is_campaign_model(campaign_id) and split_campaign_model(campaign_id)[1] is None
         _require(is_one, f"{campaign_id[:200]!r} is no campaign")
         _check_report(report)
+    for place, spend in bundle.spent.items():
+        is_spend = 0 <= place < len(bundle.reports) and spend.micros >= 0
+        is_named = spend.currency == CAMPAIGNS_OWN or is_currency(spend.currency)
+        _require(is_spend and is_named, "spend is of no report, or in no currency")
+        _check_sizes((spend.micros,))
     if bundle.status is not None:
         _check_instants((bundle.status.watermark,))
     _check_instants((bundle.fitted_at,))

@@ -4,13 +4,15 @@ A bundle carries whole values with the epoch and the sequence of the checkpoint 
 last bundle of a checkpoint, so that a watermark never comes before what it vouches for.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import msgspec
 
 from metrics.attribution.conversion_lag import LagCounts
-from metrics.entities.reports import Report
+from metrics.entities.report_spend import ReportedSpend
+from metrics.entities.reports import Report, Version
 from metrics.kpis.rollups import RollupPart
 from metrics.sums.applied_figures import AppliedFigures
 from metrics.sums.tally import Tally
@@ -22,6 +24,8 @@ _ITEMS_PER_BUNDLE = 4_000
 
 PanePartial = tuple[str, int, int, Tally]
 ReportPartial = tuple[str, Report]
+#: The version of a report, and its spend as it came: a report is sent with what its spend is worth, as builds of before expect.
+SpendPartial = tuple[Version, ReportedSpend]
 #: What a merge partition adds to a roll-up's window: dimension, value, model, window, start, part.
 RollupPartial = tuple[str, str, str, str, int, RollupPart]
 
@@ -57,7 +61,8 @@ class Bundle(msgspec.Struct, array_like=True):
     """Whole values of one source partition for one merge partition.
 
     ``rollups`` are from a merge partition, which ``source`` is then; epoch and sequence are its own. ``figures`` are what the
-    source has counted of the campaigns of the merge partition up to this bundle, the last one of its checkpoint.
+    source has counted of the campaigns of the merge partition up to this bundle, the last one of its checkpoint. ``spent`` has
+    the spend of reports as it came, by their place, where their worth may change.
     """
 
     source: int
@@ -71,13 +76,19 @@ class Bundle(msgspec.Struct, array_like=True):
     rollups: list[RollupPartial] | None = None
     rollup_status: RollupStatus | None = None
     figures: AppliedFigures | None = None
+    spent: dict[int, ReportedSpend] = {}
 
 
 decode_bundle = decoder(Bundle)
 
 
 def bundles(
-    source: int, epoch: int, sequence: int, blocks: Iterable[PaneBlock], reports: list[ReportPartial]
+    source: int,
+    epoch: int,
+    sequence: int,
+    blocks: Iterable[PaneBlock],
+    reports: list[ReportPartial],
+    spent: Mapping[Version, ReportedSpend] = MappingProxyType({}),
 ) -> Iterator[Bundle]:
     """Bundles small enough for a broker's default limits; none when there is nothing to say."""
     some: list[PaneBlock] = []
@@ -91,7 +102,11 @@ def bundles(
     if some:
         yield Bundle(source, epoch, sequence, some, [])
     for first in range(0, len(reports), _ITEMS_PER_BUNDLE):
-        yield Bundle(source, epoch, sequence, [], reports[first : first + _ITEMS_PER_BUNDLE])
+        mine = reports[first : first + _ITEMS_PER_BUNDLE]
+        abroad = {
+            place: spent[report.version] for place, (_, report) in enumerate(mine) if report.version in spent
+        }
+        yield Bundle(source, epoch, sequence, [], mine, spent=abroad)
 
 
 def rollup_bundles(

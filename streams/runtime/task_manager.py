@@ -345,7 +345,8 @@ class TaskManager:
             self.telemetry.watermarks_ms[partition] = intake.clock.watermark
         self.telemetry.split_orders[partition] = intake.attribution.customer_homes.split_orders
         self.telemetry.pending_cancellations[partition] = intake.conversions.waiting_cancellations
-        self.telemetry.uncertain_costs[partition] = len(intake.foreign_spend.uncertain)
+        reports = held.merge.stage.report_worth.uncertain
+        self.telemetry.uncertain_costs[partition] = len(intake.foreign_spend.uncertain) + reports
         self.telemetry.uncertain_orders[partition] = len(intake.conversions.worth.uncertain)
 
     def _waiting(

@@ -98,7 +98,7 @@ class Telemetry:
         registry_sizes: entries known, by registry topic.
         registry_refused: entries whose newest record was refused, by registry topic.
         pending_cancellations: cancellations that wait for their order, by partition.
-        uncertain_costs: costs whose worth is not known for sure, as campaigns, currencies and times, by partition.
+        uncertain_costs: costs whose worth is not known for sure, as campaigns, currencies and times, and reports, by partition.
         uncertain_orders: orders with an amount without a rate, by partition.
     """
 

@@ -21,7 +21,9 @@ from tests.support.oracles import stream
 
 #: Every record is appended after all event times.
 APPENDED = T0 + 101 * MINUTE
-CAMPAIGNS = ("c0", "c1")
+CAMPAIGNS = ("c0", "c1", "c2")
+#: The campaign whose cost basis is reports.
+REPORTED = "c2"
 rates = st.tuples(
     st.just("rate"),
     st.sampled_from(["USD", "GBP"]),
@@ -58,14 +60,16 @@ class Registries:
         self.registry = registry
         self.rates = {}
         self.campaigns = {}
+        self.take("campaign", REPORTED, None, None)
 
     def take(self, kind, name, valid_from, value):
         if kind == "rate":
             self.rates[name, valid_from] = value
             self.registry.set_rate(name, valid_from, None if value is None else Decimal(value))
             return
+        basis = "reports" if name == REPORTED else "events"
         self.campaigns.setdefault(name, {})[valid_from] = Campaign(
-            name, currency=value, valid_from=valid_from
+            name, currency=value, valid_from=valid_from, cost_basis=basis
         )
         self.registry.set_records(name, list(self.campaigns[name].values()))
 
@@ -78,7 +82,7 @@ class Registries:
         ]
         for name, versions in self.campaigns.items():
             for at, each in versions.items():
-                record = {"campaign_id": name, "currency": each.currency}
+                record = {"campaign_id": name, "currency": each.currency, "cost_basis": each.cost_basis}
                 found.append(("campaigns", record if at is None else {**record, "valid_from": at}))
         return found
 
@@ -118,7 +122,10 @@ def uncertain(machine):
 
 
 @examples(2, HealthCheck.too_slow, HealthCheck.data_too_large)
-@given(st.lists(st.one_of(clicks(), orders(), orders(), leads()), max_size=25), st.lists(steps, max_size=40))
+@given(
+    st.lists(st.one_of(clicks(), orders(), orders(), leads(), reports(), reports()), max_size=25),
+    st.lists(steps, max_size=40),
+)
 def test_any_interleaving_of_registries_and_sources_ends_with_the_same_figures_whatever_crashes(facts, some):
     machine = Machine(2, CampaignRegistry("EUR"))
     registries = Registries(machine.campaign_registry)
@@ -135,7 +142,9 @@ def test_any_interleaving_of_registries_and_sources_ends_with_the_same_figures_w
         for fact in facts
         if fact.topic in stream.ADS and known.rate_of(fact.value) is None
     }
-    assert uncertain(machine) == of_no_rate | stream.uncertain_orders(records)
+    assert uncertain(machine) == (
+        of_no_rate | stream.uncertain_orders(records) | stream.uncertain_reports(records)
+    )
 
 
 days = st.integers(0, 60 * DAY).map(lambda at: T0 + at)

@@ -7,8 +7,7 @@ When a rate or a campaign's currency changes, the orders kept that reach the tim
 checkpoint, so that no checkpoint grows with what is kept.
 """
 
-from collections.abc import Iterator, Sequence
-from itertools import zip_longest
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import msgspec
@@ -19,11 +18,12 @@ from metrics.records.events import NO_CAMPAIGN, Order
 from metrics.records.validation import required
 from metrics.values.currency import amount_in_micros
 from metrics.values.time import DAY
+from streams.stages.registry_changes import RegistryChanges
 from streams.state.keyed_table import KeyedTable
 
 #: Orders that are looked at with one checkpoint, and bytes of those that change with it.
 _MOST_LOOKED_AT, _MOST_BYTES = 10_000, 1_000_000
-_EVER, _NEVER = -(1 << 62), 1 << 62
+_EVER = -(1 << 62)
 
 
 class Amounts(NamedTuple):
@@ -84,11 +84,8 @@ class OrderWorth:
         self.uncertain: set[str] = set()
         #: Codes of currencies that amounts name.
         self._named: set[str] = set()
-        self._followed = 0
+        self._changes = RegistryChanges(registry)
         self._is_restored = False
-        #: As followed: by currency its rates, and by campaign that is paid in another currency, or was, since when in which.
-        self._rates: dict[str, Sequence[tuple[int, int]]] = {}
-        self._paid: dict[str, Sequence[tuple[int, str]]] = {}
         #: Days whose orders are to be looked at, and what is left of the day that is looked at now.
         self._days: set[int] = set()
         self._ids: list[str] = []
@@ -150,7 +147,7 @@ class OrderWorth:
     @property
     def is_behind(self) -> bool:
         """Whether orders are to be looked at, or the registry has changed since it was followed."""
-        return bool(self._followed != self._registry.revision or self._is_restored or self._days or self._ids)
+        return bool(self._changes.is_behind or self._is_restored or self._days or self._ids)
 
     def follow(self) -> Iterator[Revaluation]:
         """Value orders anew that changes of the registry may be about: as many as one checkpoint takes."""
@@ -178,32 +175,7 @@ class OrderWorth:
 
     def _changed_since(self) -> int:
         """The earliest instant at which an amount may be worth something else."""
-        since = _EVER if self._is_restored else _NEVER
-        self._is_restored = False
-        campaigns, currencies = self._registry.changed_since(self._followed)
-        self._followed = self._registry.revision
-        changed: dict[str, int] = {}
-        for currency in currencies:
-            rates = self._registry.rates.history(currency)
-            changed[currency] = _first_difference(self._rates.get(currency, ()), rates)
-            self._rates[currency] = rates
-            if currency in self._named:
-                since = min(since, changed[currency])
-        for campaign in campaigns & (self._registry.foreign | self._paid.keys()):
-            paid = self._registry.currencies_of(campaign)
-            since = min(since, _first_difference(self._paid.get(campaign, ()), paid))
-            since = min([since, *(changed[currency] for _, currency in paid if currency in changed)])
-            self._paid[campaign] = paid
-        return since
-
-
-def _first_difference(before: Sequence[tuple[int, int | str]], after: Sequence[tuple[int, int | str]]) -> int:
-    """From when on two histories differ.
-
-    >>> _first_difference([(1, 5), (7, 6)], [(1, 5), (3, 6)])
-    3
-    """
-    for pair in zip_longest(before, after):
-        if pair[0] != pair[1]:
-            return min(each[0] for each in pair if each is not None)
-    return _NEVER
+        is_restored, self._is_restored = self._is_restored, False
+        changes = self._changes.take()
+        since = min([changes.since(self._named), *changes.campaigns.values()])
+        return _EVER if is_restored else since

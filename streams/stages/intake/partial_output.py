@@ -1,11 +1,13 @@
 """What a source partition sends to the merge partitions: changed sums, reports, and how far it has come."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from msgspec.structs import replace
 
 from metrics.attribution.conversion_lag import LagCounts
+from metrics.entities.report_spend import ReportedSpend
+from metrics.entities.reports import Version as ReportVersion
 from metrics.records.campaign_model import split_campaign_model
 from metrics.sums.applied_figures import APPLIED_FIELDS, AppliedFigures
 from metrics.sums.tally_columns import FIELDS, Codes, Tallies
@@ -58,6 +60,7 @@ class PartialOutput:
         version: Version,
         changes: Sequence[PaneChanges],
         reports: Sequence[ReportPartial],
+        spent: Mapping[ReportVersion, ReportedSpend],
         status: PartitionStatus | None,
         lags: tuple[dict[str, LagCounts], int | None] | None,
         figures: Sequence[AppliedFigures] | None = None,
@@ -68,6 +71,7 @@ class PartialOutput:
             version: of the checkpoint.
             changes: sums that have changed.
             reports: by campaign.
+            spent: the spend of reports as it came, by their version, where the worth may change.
             status: the watermark; None where it is not announced.
             lags: of conversions, and when the data-driven model was fitted; they go with a status.
             figures: by merge partition what its campaigns have counted here; they go with a status.
@@ -81,7 +85,7 @@ class PartialOutput:
         source, outputs = encode(self._partition), []
         for target in range(count):
             mine = blocks(self._names, routes, changes, target)
-            made = list(bundles(self._partition, *version, mine, reports_by[target]))
+            made = list(bundles(self._partition, *version, mine, reports_by[target], spent))
             if status is not None:
                 if not made:
                     made.append(Bundle(self._partition, *version, [], []))

@@ -1,19 +1,21 @@
 """Ad reports: from a record to the report as kept (times, counts, money), which merge partitions then hold."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 from metrics.entities.campaigns import CampaignRegistry
+from metrics.entities.report_spend import spend_worth
 from metrics.entities.reports import Report, covered_end
 from metrics.records.events import AdReport
 from metrics.records.namespaces import PARTED
 from metrics.records.validation import instant, not_too_early
+from metrics.values.currency import amount_in_micros
 from metrics.values.errors import Reason, Rejection
 from metrics.values.money import to_micros
 from metrics.values.time import DAY, MIN_INSTANT
 from metrics.windows.panes import Horizon
-from streams.messages.partials import ReportPartial
+from streams.messages.partials import ReportPartial, SpendPartial
 from streams.messages.source_records import SourceRecord
 from streams.stages.intake.record_by_record import REPEATED, Applied, Judged
 
@@ -21,8 +23,6 @@ from streams.stages.intake.record_by_record import REPEATED, Applied, Judged
 _UNDATED = -(1 << 62)
 #: Every day of a period is published anew; a mistyped year must not make a million records.
 _LONGEST_PERIOD = 3_660 * DAY
-
-Micros = Callable[[Decimal, str | None, str | None, int], int]
 
 
 class ReportSource:
@@ -46,8 +46,9 @@ class ReportSource:
         self._delays = delays
         self._earliest = earliest
         self._campaign_registry = campaign_registry
-        #: Since the last call of ``take``.
+        #: Since the last call of ``take``: reports, and the spend of some of them as it came.
         self.gathered: list[ReportPartial] = []
+        self.spent: list[SpendPartial] = []
 
     def homes(self, records: Sequence[SourceRecord], events: Sequence[Any]) -> list[int | None]:
         """A report is nobody's."""
@@ -62,7 +63,7 @@ class ReportSource:
         """
         del home
         delay = self._delays.get(event.source, 0)
-        report = judge_report(event, record, self._partition, self._micros, delay)
+        report = judge_report(event, record, self._partition, delay)
         not_too_early(report.period_start, record.timestamp, self._earliest, "period_start")
 
         def apply(limits: Horizon, known: Sequence[bool]) -> Applied:
@@ -70,7 +71,7 @@ class ReportSource:
             is_same, is_named, is_restated = known
             if is_same:
                 return REPEATED
-            self.gathered.append((event.campaign_id, report))
+            self._gather(event, report)
             if is_restated or not is_named:
                 return Applied(verdict="changed" if is_restated else "applied")
             return Applied(
@@ -90,21 +91,24 @@ class ReportSource:
     def finish(self, limits: Horizon) -> None:
         """Nothing is left to do."""
 
-    def take(self) -> list[ReportPartial]:
-        """The reports since the last call, by campaign."""
+    def take(self) -> tuple[list[ReportPartial], list[SpendPartial]]:
+        """The reports since the last call by campaign, and the spend of some of them as it came."""
         gathered, self.gathered = self.gathered, []
-        return gathered
+        spent, self.spent = self.spent, []
+        return gathered, spent
 
-    def _micros(self, amount: Decimal, currency: str | None, campaign: str | None, at: int) -> int:
-        return self._campaign_registry.rates.micros(
-            amount, currency or self._campaign_registry.currency_of(campaign, at), at
+    def _gather(self, event: AdReport, report: Report) -> None:
+        worth = spend_worth(
+            *(report.spend_micros, event.currency, event.campaign_id, report.period_start),
+            self._campaign_registry,
         )
+        self.gathered.append((event.campaign_id, report._replace(spend_micros=worth.micros)))
+        if worth.spend is not None:
+            self.spent.append((report.version, worth.spend))
 
 
-def judge_report(
-    event: AdReport, record: SourceRecord, partition: int, micros: Micros, delay: int = 0
-) -> Report:
-    """The report to keep; money is converted at the rate valid when the period starts.
+def judge_report(event: AdReport, record: SourceRecord, partition: int, delay: int = 0) -> Report:
+    """The report to keep, with its spend in micros of the currency in which it came.
 
     A report covers its period up to when the report was made, less the delay of its platform. A report that does not say when
     it was made, was made before Kafka appended it.
@@ -113,7 +117,6 @@ def judge_report(
         event: the report as it came.
         record: the record that it came in.
         partition: of the record.
-        micros: converts an amount of a currency and campaign at an instant.
         delay: how long the platform's figures take to be complete, in milliseconds.
 
     Raises:
@@ -136,9 +139,7 @@ def judge_report(
         version=(_UNDATED if reported_at is None else reported_at, record.offset, partition),
         impressions=event.impressions or 0,
         clicks=event.clicks or 0,
-        spend_micros=0
-        if event.spend is None
-        else micros(event.spend, event.currency, event.campaign_id, start),
+        spend_micros=0 if event.spend is None else amount_in_micros(event.spend, event.currency),
         conversions_micros=0 if event.conversions is None else _millionths(event.conversions),
         covered_end=covered_end(start, end, seen_until),
     )

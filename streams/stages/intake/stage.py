@@ -28,7 +28,7 @@ from metrics.windows.foreign_spend import ForeignSpend
 from metrics.windows.panes import DroppedPane, Horizon, Panes, horizon
 from metrics.windows.watermark import PartitionClock, PartitionStatus
 from streams import topics
-from streams.messages.partials import ReportPartial
+from streams.messages.partials import ReportPartial, SpendPartial
 from streams.messages.source_records import ADS, SourceRecord, SourceRecords
 from streams.stages.intake.ad_events import AdEvents, AdJudge
 from streams.stages.intake.admission import Admission
@@ -194,6 +194,7 @@ class IntakeStage:
         self._handlers = self._handlers_by_topic()
         self._panes = PaneTable(self.panes, lambda: self.attribution.whole_models)
         self._report_outbox: Outbox[ReportPartial] = Outbox("r", list[ReportPartial])
+        self._spend_outbox: Outbox[SpendPartial] = Outbox("rs", list[SpendPartial])
         self._letter_outbox: Outbox[DeadLetter] = Outbox("d", list[DeadLetter])
         self._partials = PartialOutput(
             partition, options.partitions, self.panes.names, options.max_watermark_interval
@@ -205,7 +206,7 @@ class IntakeStage:
             *(self.leads, self.orders, self.customers),
             SeenIdTable(self.seen, lambda: self.clock.watermark),
             *self.attribution.tables,
-            *(self._report_outbox, self._letter_outbox),
+            *(self._report_outbox, self._spend_outbox, self._letter_outbox),
         )
         self.is_touched = False
         self._limits = horizon(None)
@@ -404,7 +405,8 @@ class IntakeStage:
     def weight(self) -> int:
         """About how many bytes the next checkpoint takes besides its tables."""
         refused = self.dead_letters.weight + self.refusals.weight
-        return 300 * len(self._reports.gathered) + refused + self.attribution.weight
+        reports = 300 * len(self._reports.gathered) + 70 * len(self._reports.spent)
+        return reports + refused + self.attribution.weight
 
     def work(self, now: int) -> Iterator[Work]:
         """What a fit leaves to another thread; the checkpoint itself is made without a pause."""
@@ -422,12 +424,13 @@ class IntakeStage:
         dropped = self._expire()
         self._renew(now)
         changes = self._panes.collect(dropped)
-        reports = self._report_outbox.take(self._reports.take())
+        fresh, spent = self._reports.take()
+        reports, spends = self._report_outbox.take(fresh), dict(self._spend_outbox.take(spent))
         letters = self._letter_outbox.take(self.dead_letters.take())
         status = self._partials.due_status(PartitionStatus(self.watermark, self.is_idle), now)
         lags = self.attribution.lags(is_due=status is not None)
         counted = self._counted_back(now) if status is not None else None
-        outputs = self._partials.outputs(version, changes, reports, status, lags, counted)
+        outputs = self._partials.outputs(version, changes, reports, spends, status, lags, counted)
         outputs += [
             Output(topics.DEAD_LETTERS, self.partition, letter.topic.encode(), _encode_letter(letter))
             for letter in letters

@@ -15,6 +15,7 @@ import numpy as np
 from metrics.attribution.conversion_lag import LEAD, ORDER, ConversionLags, LagCounts
 from metrics.entities.campaigns import CampaignRegistry
 from metrics.entities.report_overlaps import ReportRules
+from metrics.entities.report_spend import ReportedSpend
 from metrics.entities.reports import Report
 from metrics.kpis.compose import ReadingVersion
 from metrics.kpis.compose_many import ReadingComposer
@@ -43,10 +44,11 @@ from streams.messages.pane_blocks import unpack
 from streams.messages.partials import Bundle, PaneBlock
 from streams.messages.source_records import SourceRecord
 from streams.stages.merge.figure_facts import FigureFactsTable
+from streams.stages.merge.report_worth import ReportWorth
 from streams.stages.merge.rollup_exchange import RollupExchange, RollupHeader
 from streams.stages.merge.rollup_parts import ROLLING_KEY, Moment, RollupOptions, RollupParts
 from streams.stages.merge.rollups import Rollups
-from streams.stages.merge.tables import DroppedBeforeTable, MergedPaneTable, ReportTable
+from streams.stages.merge.tables import DroppedBeforeTable, MergedPaneTable, ReportSpendTable, ReportTable
 from streams.stages.refusals import Refusals
 from streams.stages.stage import Work
 from streams.state.checkpoint import Emitted, Output, Version
@@ -178,13 +180,17 @@ class MergeStage:
         self._panes = MergedPaneTable(
             self, options.models, options.partitions, lambda: self.expire(self._closed)
         )
+        self.report_worth = ReportWorth(self.merged_windows, campaign_registry)
         self._reports = ReportTable(self)
         dropped = DroppedBeforeTable(self, self._panes)
         self._figure_facts = FigureFactsTable(campaign_registry)
         #: The revision of the registry that readings follow, and how many names of campaigns are compared with the registry.
         self._followed = 0
         self._compared = 0
-        self.tables = (self._panes, dropped, self._reports, self._figure_facts, *self._exchange.tables)
+        self.tables = (
+            *(self._panes, dropped, self._reports, ReportSpendTable(self, self._reports), self._figure_facts),
+            *self._exchange.tables,
+        )
 
     # --- taking in ---------------------------------------------------------------------------------
 
@@ -224,6 +230,9 @@ class MergeStage:
         self._compared = len(names)
         changed = set() if self._followed == registry.revision else registry.changed_since(self._followed)[0]
         self._followed = registry.revision
+        for code, report in self.report_worth.follow():
+            self._reports.changed.add((names[code], report.key))
+            self.remark_report(code, report)
         self._figure_facts.compare(fresh)
         self._remark_all(self._figure_facts.compare(self._known_campaigns(changed)))
 
@@ -301,8 +310,8 @@ class MergeStage:
         changed = [self._take_block(bundle.source, block) for block in bundle.blocks]
         if any(map(len, changed)):
             self._mark_rolling(np.unique(np.concatenate(changed)))
-        for campaign_id, report in bundle.reports:
-            self._take_report(campaign_id, report)
+        for place, (campaign_id, report) in enumerate(bundle.reports):
+            self._take_report(campaign_id, report, bundle.spent.get(place))
         if bundle.lags is not None:
             self.lags[bundle.source] = bundle.lags
         if bundle.fitted_at is not None:
@@ -331,11 +340,12 @@ class MergeStage:
             self._mark_window(*window_of(block.resolution, block.start), fresh, self.sequence + 1)
         return fresh
 
-    def _take_report(self, campaign_id: str, report: Report) -> None:
+    def _take_report(self, campaign_id: str, report: Report, spend: ReportedSpend | None) -> None:
         code = self.campaign_codes.campaign(campaign_id)
+        report, spend = self.report_worth.valued(code, report, spend)
         history = self.merged_windows.reports_of(code)
         had_short = history.has_short
-        if not history.put(report):
+        if not history.put(report, spend):
             return
         self._reports.changed.add((campaign_id, report.key))
         self.remark_report(code, report)
@@ -411,6 +421,7 @@ class MergeStage:
         self._exchange.restored(self.merged_windows, self.sequence, self.moment.kept)
         self._followed, self._compared = self.campaign_registry.revision, len(self.campaign_codes.names)
         self._remark_all(self._figure_facts.compare(self._campaigns()))
+        self.report_worth.restored()
 
     def take_over(self) -> None:
         """All views are offered again, since they may have been lost."""
@@ -438,7 +449,7 @@ class MergeStage:
         """Whether anything waits to be written or published."""
         is_closing = self.windows.through != self.clock.watermark
         waiting = len(self.schedule) > 0 or len(self.rolling_schedule) > 0 or self._exchange.is_waiting
-        is_behind = self._followed != self.campaign_registry.revision
+        is_behind = self._followed != self.campaign_registry.revision or self.report_worth.is_behind
         is_pending = self.parts.has_pending or self.rollups.has_pending
         return self.is_touched or is_closing or waiting or is_behind or is_pending
 

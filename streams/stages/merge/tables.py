@@ -5,7 +5,8 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from metrics.entities.reports import Report, ReportKey, Snapshot
+from metrics.entities.report_spend import ReportedSpend
+from metrics.entities.reports import Report, ReportKey, Snapshot, Version
 from metrics.sums.tally import Tally
 from metrics.sums.tally_columns import Codes, Tallies, as_tallies, nothing
 from metrics.windows.campaign_codes import CampaignCodes
@@ -179,6 +180,8 @@ class ReportTable:
     def __init__(self, windows: Windows) -> None:
         #: By campaign: reports that have changed.
         self.changed: set[tuple[str, ReportKey]] = set()
+        #: The same of the last checkpoint.
+        self.written: set[tuple[str, ReportKey]] = set()
         self._windows = windows
         self._merged_windows, self._campaign_codes = windows.merged_windows, windows.campaign_codes
 
@@ -212,10 +215,55 @@ class ReportTable:
 
     def take_changes(self, sequence: int) -> list[Entry]:
         """Reports that have changed."""
-        changed, self.changed = self.changed, set()
-        return [self._entry(campaign_id, key, sequence) for campaign_id, key in changed]
+        self.written, self.changed = self.changed, set()
+        return [self._entry(campaign_id, key, sequence) for campaign_id, key in self.written]
 
     def _entry(self, campaign_id: str, key: ReportKey, sequence: int) -> Entry:
         report_history = self._merged_windows[campaign_id].report_history
         value = encode((sequence, report_history.reports[key], report_history.snapshots(key)))
         return state_key(self.kind, campaign_id, *key), value
+
+
+class ReportSpendTable:
+    """The spend of reports as it came, where its worth may change: by version, a record beside that of the report.
+
+    So the record of a report has the shape that builds of before know; they keep the worth as it was last.
+
+    Args:
+        windows: of the reports.
+        reports: their table, which is read and written before this one.
+    """
+
+    kind = "rs"
+
+    def __init__(self, windows: Windows, reports: ReportTable) -> None:
+        self._merged_windows, self._campaign_codes = windows.merged_windows, windows.campaign_codes
+        self._reports = reports
+
+    @property
+    def weight(self) -> int:
+        """About how many bytes the table adds to the next checkpoint."""
+        return 100 * len(self._reports.changed)
+
+    def restore(self, entries: Sequence[Restored], confirmed: int) -> Iterable[bytes]:
+        """Put back spend of versions that are kept; that of a version which a build of before has replaced is gone."""
+        del confirmed
+        for entry, value in entries:
+            _, campaign_id, *key = read_key(entry)
+            source, ad_id, period_start, grain = key
+            spent = dict(decode_as(list[tuple[Version, ReportedSpend]], value))
+            history = self._merged_windows.reports_of(self._campaign_codes.campaign(campaign_id))
+            history.restore_spent((source, ad_id, period_start, grain), spent)
+        return ()
+
+    def take_changes(self, sequence: int) -> list[Entry]:
+        """Spend of the reports that have changed; a tombstone where the worth of none can change any more."""
+        del sequence
+        written, self._reports.written = self._reports.written, set()
+        found: list[Entry] = []
+        for campaign_id, key in written:
+            spent = self._merged_windows[campaign_id].report_history.spent(key)
+            if spent is not None:
+                entry = state_key(self.kind, campaign_id, *key)
+                found.append((entry, encode(list(spent.items())) if spent else None))
+        return found

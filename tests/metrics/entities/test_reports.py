@@ -31,7 +31,7 @@ def test_the_highest_reported_at_then_offset_replaces():
 
 def judged(**fields):
     event = AdReport("r", "s", "c", 0, HOUR, **fields)
-    return judge_report(event, record(), 3, lambda amount, *_: int(amount * 1_000_000))
+    return judge_report(event, record(), 3)
 
 
 def record(at=2 * HOUR):
@@ -57,13 +57,13 @@ def test_an_undated_report_is_older_than_any_dated_one():
 )
 def test_a_report_covers_what_its_platform_can_have_seen(reported_at, appended_at, delay, covered):
     event = AdReport("r", "s", "c", 0, DAY, reported_at=reported_at)
-    assert judge_report(event, record(appended_at), 0, lambda *_: 0, delay).covered_end == covered
+    assert judge_report(event, record(appended_at), 0, delay).covered_end == covered
 
 
 @pytest.mark.parametrize(("start", "end"), [(0, 0), (1, 0), (0, 3_660 * DAY + 1)])
 def test_an_empty_or_endless_period_is_refused(start, end):
     with pytest.raises(Rejection, match="period") as refused:
-        judge_report(AdReport("r", "s", "c", start, end), record(), 0, lambda *_: 0)
+        judge_report(AdReport("r", "s", "c", start, end), record(), 0)
     assert refused.value.reason is Reason.INVALID_FIELD
 
 

@@ -63,7 +63,13 @@ def busy_machine(partitions=2, **options):
         order = {**common, "order_id": f"o{n}", "revenue": "9", "customer_id": "k"}
         machine.produce_to(n % partitions, topics.ORDERS, "other", order, at)
         machine.produce(topics.CLICKS, "v", b"{", at)
-        report = {"report_id": f"r{n}", "source": "s", "campaign_id": "c", "period_start": T0 - HOUR}
+        report = {
+            "report_id": f"r{n}",
+            "source": "s",
+            "campaign_id": "c",
+            "period_start": T0 - HOUR,
+            "spend": "1",
+        }
         machine.produce(topics.REPORTS, "c", {**report, "period_end": T0 + n * HOUR + 1, "clicks": n}, at)
     return machine
 

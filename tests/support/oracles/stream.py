@@ -1,7 +1,6 @@
 """What the view ``declared`` must show after a stream of source records, by sorting and grouping all of it.
 
-Holds for records that are valid and not too late. An amount in a currency without a rate is worth nothing; a report in such a
-currency does not count.
+Holds for records that are valid and not too late. An amount in a currency without a rate is worth nothing.
 """
 
 from collections import defaultdict
@@ -66,7 +65,7 @@ class Stream:
         self._records = records
 
     def of(self, topic: str) -> list[Record]:
-        """Records of a topic in their order, the first of each event_id, reports with an unknown currency left out.
+        """Records of a topic in their order, the first of each event_id.
 
         A report is told from its repetitions by all it says.
         """
@@ -77,12 +76,8 @@ class Stream:
         return list(first.values())
 
     def log(self, topic: str) -> list[Record]:
-        """Records of a topic in their order, reports with an unknown currency left out."""
-        return [
-            record
-            for name, record in self._records
-            if name == topic and (topic != "ad-reports" or self.rate_of(record) is not None)
-        ]
+        """Records of a topic in their order."""
+        return [record for name, record in self._records if name == topic]
 
     def rate_of(self, record: Record, at: int | None = None) -> Fraction | None:
         """Rate of a record's currency in the minute of its time, or of another; 1 for the reporting currency."""
@@ -106,10 +101,6 @@ class Stream:
     def worth(self, record: Record, field: str) -> Fraction:
         """An amount in micros of the reporting currency at the rate of its time, not rounded."""
         return micros_of(record, field) * (self.rate_of(record) or 0)
-
-    def micros(self, record: Record, field: str) -> int:
-        """The same, rounded half-even once (Python's round)."""
-        return round(self.worth(record, field))
 
     def uses_reports(self, campaign: str) -> bool:
         return self.campaigns.get(campaign, {}).get("cost_basis") == "reports"
@@ -160,12 +151,21 @@ def _ads(cells: Expected, stream: Stream) -> None:
 
 
 def _reports(cells: Expected, stream: Stream) -> None:
-    by_campaign: dict[str, list[Version]] = defaultdict(list)
-    for offset, record in enumerate(stream.of("ad-reports")):
-        campaign = record["campaign_id"]
+    for campaign, versions in _report_versions(stream).items():
         if not stream.uses_reports(campaign):
             continue
+        for piece in pieces(versions):
+            spread(cells, campaign, piece, ("1d", "total"))
+        for piece in pieces([each for each in versions if each.length <= LENGTHS["1h"]]):
+            spread(cells, campaign, piece, ("1h",))
+
+
+def _report_versions(stream: Stream) -> dict[str, list[Version]]:
+    """All reports by campaign; spend without a rate is worth nothing, and marked."""
+    by_campaign: dict[str, list[Version]] = defaultdict(list)
+    for offset, record in enumerate(stream.of("ad-reports")):
         reported = instant(record["reported_at"]) if record.get("reported_at") is not None else None
+        worth = _reported(stream, record)
         version = Version(
             record["source"],
             instant(record["period_start"]),
@@ -173,14 +173,27 @@ def _reports(cells: Expected, stream: Stream) -> None:
             (-(10**18) if reported is None else reported, offset),
             10**18 if reported is None else reported,
             {field: record.get(field) or 0 for field in ("impressions", "clicks")}
-            | {"spend_micros": stream.micros(record, "spend")},
+            | {"spend_micros": worth or 0, "uncertain": int(worth is None)},
         )
-        by_campaign[campaign].append(version)
-    for campaign, versions in by_campaign.items():
-        for piece in pieces(versions):
-            spread(cells, campaign, piece, ("1d", "total"))
-        for piece in pieces([each for each in versions if each.length <= LENGTHS["1h"]]):
-            spread(cells, campaign, piece, ("1h",))
+        by_campaign[record["campaign_id"]].append(version)
+    return by_campaign
+
+
+def _reported(stream: Stream, record: Record) -> int | None:
+    """What a report's spend is worth, rounded; None without a rate, or where that is no amount any more."""
+    spend, rate = micros_of(record, "spend"), stream.rate_of(record)
+    worth = round(spend * (rate or 0))
+    return None if spend and (rate is None or (worth >= 10**18 and rate != 1)) else worth
+
+
+def uncertain_reports(records: list[tuple[str, Record]], reporting_currency: str = "EUR") -> set[str]:
+    """Campaigns with a report that counts somewhere and has spend without a rate, in a version that decides of what counts."""
+    return {
+        campaign
+        for campaign, versions in _report_versions(Stream(records, reporting_currency)).items()
+        for standing, start, end in pieces(versions)
+        if start < end and any(each.values["uncertain"] for each in standing.points)
+    }
 
 
 def _unknowable(cells: Expected, stream: Stream) -> None:
