@@ -393,6 +393,43 @@ def lift(
 
 
 @app.command()
+def forecast(
+    archive: Annotated[
+        list[Path],
+        typer.Option(
+            help="Files or folders of past campaigns: a row for each campaign, or for each of its days."
+        ),
+    ],
+    plan: Annotated[
+        Path | None,
+        typer.Argument(
+            help="A TOML file: campaign_id, budget, days or starts_at and ends_at, target, offer, channel, objective."
+        ),
+    ] = None,
+    column: Annotated[
+        list[str], typer.Option(help="A field and the column that has it, such as spend=Cost.")
+    ] = [],  # noqa: B006 - typer copies it
+    check: Annotated[
+        bool, typer.Option(help="Instead of a plan: forecast each past campaign from the others.")
+    ] = False,
+    score: Annotated[
+        Path | None,
+        typer.Option(help="Instead of a plan: a forecast that --json printed, to compare with what came."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same figures.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say what a planned campaign may bring, learned from campaigns that are over, with intervals."""
+    from streams.forecast.run import run  # noqa: PLC0415
+
+    _with_settings(
+        lambda settings: run(
+            settings, plan, archive, columns=column, check=check, score=score, seed=seed, as_json=as_json
+        )
+    )
+
+
+@app.command()
 def status(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:

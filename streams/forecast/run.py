@@ -1,0 +1,247 @@
+"""``roistream forecast``: a plan and an archive in, figures out. The only place of this room that prints."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from metrics.forecast.outcomes import (
+    COVERAGE,
+    CampaignForecast,
+    Figure,
+    PastCampaign,
+    actual,
+    as_planned,
+    forecast,
+)
+from metrics.values.errors import RoistreamError
+from streams.forecast.files import read_archive, read_plan
+from streams.replay.run import reading_progress
+from streams.settings import Settings
+
+_DECIMALS = 6
+_RATIOS = ("roi",)
+_MONEY = ("revenue", "cpl", "cac")
+_NAMES = {"cpl": "CPL", "cac": "CAC", "roi": "ROI", "new_customers": "new customers"}
+
+
+class FigureRow(msgspec.Struct, frozen=True):
+    """The median and the ends of an interval."""
+
+    estimate: float
+    low: float
+    high: float
+
+
+class ForecastReport(msgspec.Struct, frozen=True):
+    """A forecast, as ``--json`` prints it and ``--score`` reads it."""
+
+    campaign_id: str
+    currency: str
+    coverage: float
+    campaigns: int
+    figures: dict[str, FigureRow]
+    leans_on: dict[str, float]
+    unseen: list[str]
+    seed: int
+
+
+class ScoreRow(msgspec.Struct, frozen=True):
+    """How good the forecasts of a figure were.
+
+    Attributes:
+        figure: its name.
+        forecasts: how many.
+        held: how many intervals held what came.
+        error: mean absolute logarithm of forecast / what came, of those where both are above 0; 0.1 is about 10 %. None without one.
+    """
+
+    figure: str
+    forecasts: int
+    held: int
+    error: float | None
+
+
+def run(
+    settings: Settings,
+    plan: Path | None,
+    archive: Sequence[Path],
+    *,
+    columns: Sequence[str] = (),
+    check: bool = False,
+    score: Path | None = None,
+    seed: int = 1,
+    as_json: bool = False,
+) -> int:
+    """Say what a plan may bring, or how good forecasts are.
+
+    Args:
+        settings: reporting currency; no broker is asked.
+        plan: a TOML file.
+        archive: files or folders of past campaigns.
+        columns: ``field=column``.
+        check: forecast each campaign of the archive from the others instead.
+        score: compare a forecast that ``--json`` printed with what came instead.
+        seed: of the draws.
+        as_json: print JSON.
+
+    Returns:
+        0.
+
+    Raises:
+        RoistreamError: where nothing can be said; the text says what to do.
+    """
+    if (plan is not None) + check + (score is not None) != 1:
+        raise RoistreamError("Give a plan, or --check, or --score FORECAST.json; one of the three.")
+    past, currency = read_archive(archive, columns, settings.reporting_currency)
+    out = Console(highlight=False, soft_wrap=True)
+    if plan is not None:
+        its = read_plan(plan, currency)
+        others = [each for each in past if each.campaign_id != its.campaign_id]
+        found = report(forecast(its, others, np.random.default_rng(seed)), its.campaign_id, currency, seed)
+        _write(found) if as_json else show(found, out)
+        return 0
+    rows = scored([made_earlier(score, past, currency)] if score else leave_one_out(past, currency, seed))
+    if as_json:
+        _write(rows)
+    else:
+        show_score(rows, out)
+    return 0
+
+
+def _write(value: object) -> None:
+    sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
+
+
+def report(found: CampaignForecast, campaign: str, currency: str, seed: int) -> ForecastReport:
+    """The forecast with what it was made of."""
+    figures = {
+        name: FigureRow(*(round(value, _DECIMALS) for value in (figure.estimate, figure.low, figure.high)))
+        for name, figure in found.figures.items()
+    }
+    leans_on = {name: round(weight, _DECIMALS) for name, weight in found.leans_on.items()}
+    return ForecastReport(
+        campaign, currency, COVERAGE, found.campaigns, figures, leans_on, list(found.unseen), seed
+    )
+
+
+def leave_one_out(
+    past: Sequence[PastCampaign], currency: str, seed: int
+) -> list[tuple[ForecastReport, PastCampaign]]:
+    """A forecast of each campaign that spent, from the others.
+
+    Raises:
+        RoistreamError: with too few campaigns.
+    """
+    found = []
+    with reading_progress(Console(stderr=True)) as say:
+        for number, campaign in enumerate(past, 1):
+            if campaign.spend <= 0 or campaign.days <= 0:
+                continue
+            others = [each for each in past if each is not campaign]
+            made = forecast(as_planned(campaign), others, np.random.default_rng(seed))
+            found.append((report(made, campaign.campaign_id, currency, seed), campaign))
+            say(f"{number} of {len(past)} campaigns")
+    if not found:
+        raise RoistreamError("No campaign of the archive spent anything.")
+    return found
+
+
+def made_earlier(
+    path: Path, past: Sequence[PastCampaign], currency: str
+) -> tuple[ForecastReport, PastCampaign]:
+    """A forecast that was written as JSON, with the campaign that it was for.
+
+    Raises:
+        RoistreamError: where the file is no forecast, or its campaign is not in the archive.
+    """
+    try:
+        made = msgspec.json.decode(path.read_bytes(), type=ForecastReport)
+    except OSError as error:
+        raise RoistreamError(f"{path} cannot be read: {error.strerror}.") from error
+    except msgspec.MsgspecError as error:
+        raise RoistreamError(f"{path} is no forecast of roistream forecast --json: {error}.") from error
+    if made.currency != currency:
+        raise RoistreamError(f"The forecast is in {made.currency}, the archive in {currency}.")
+    for campaign in past:
+        if campaign.campaign_id == made.campaign_id:
+            return made, campaign
+    raise RoistreamError(
+        f"{made.campaign_id} is not in the archive; a forecast is scored when its campaign is over."
+    )
+
+
+def scored(made: Sequence[tuple[ForecastReport, PastCampaign]]) -> list[ScoreRow]:
+    """How good forecasts were, by figure."""
+    held: dict[str, list[bool]] = {}
+    errors: dict[str, list[float]] = {}
+    for each, campaign in made:
+        came = actual(campaign)
+        for name, row in each.figures.items():
+            if name not in came:
+                continue
+            held.setdefault(name, []).append(Figure(row.estimate, row.low, row.high).holds(came[name]))
+            if row.estimate > 0 and came[name] > 0 and name not in _RATIOS:
+                errors.setdefault(name, []).append(abs(float(np.log(row.estimate / came[name]))))
+    return [
+        ScoreRow(
+            name,
+            len(each),
+            sum(each),
+            round(float(np.mean(errors[name])), _DECIMALS) if name in errors else None,
+        )
+        for name, each in held.items()
+    ]
+
+
+def show(found: ForecastReport, console: Console) -> None:
+    """The figures as a table, and what they lean on."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column(f"{found.campaign_id}, in {found.currency}", overflow="fold")
+    for name in ("expected", "low", "high"):
+        table.add_column(name, justify="right")
+    for name, row in found.figures.items():
+        table.add_row(
+            _NAMES.get(name, name), *(_written(name, value) for value in (row.estimate, row.low, row.high))
+        )
+    console.print(table)
+    console.print()
+    console.print(
+        f"Intervals hold what comes {found.coverage:.0%} of the time, if campaigns go on as they did."
+    )
+    leaning = ", ".join(f"{name} ({weight:.0%})" for name, weight in found.leans_on.items())
+    console.print(f"Learned from {found.campaigns} campaigns; it leans most on {leaning}.", markup=False)
+    if found.unseen:
+        console.print(
+            f"No past campaign has this {' or '.join(found.unseen)}; the intervals are wider for it.",
+            markup=False,
+        )
+
+
+def show_score(rows: Sequence[ScoreRow], console: Console) -> None:
+    """How many intervals held, and how far the medians were off."""
+    table = Table(box=None, pad_edge=False)
+    for name in ("figure", "forecasts", "intervals that held", "typical error"):
+        table.add_column(name, justify="left" if name == "figure" else "right")
+    for row in rows:
+        error = "–" if row.error is None else f"× {np.exp(row.error):.2f}"
+        table.add_row(
+            _NAMES.get(row.figure, row.figure),
+            str(row.forecasts),
+            f"{row.held} ({row.held / row.forecasts:.0%})",
+            error,
+        )
+    console.print(table)
+    console.print(
+        f"\nOf intervals {COVERAGE:.0%} are to hold. An error of × 1.30 is 30 % above, or as much below."
+    )
+
+
+def _written(name: str, value: float) -> str:
+    if name in _RATIOS:
+        return f"{value:+.0%}"
+    return f"{value:,.2f}" if name in _MONEY else f"{value:,.0f}"
