@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable
 from importlib.metadata import version
 from itertools import count
-from typing import Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from metrics.entities.campaigns import CampaignRegistry
 from metrics.exposition import Exposition
@@ -28,10 +28,7 @@ from streams.runtime.watchdog import Watchdog
 from streams.settings import Settings
 from streams.sinks.http_server import HttpServer
 from streams.sinks.metrics_snapshot import MetricsSnapshots
-from streams.sinks.redis_board import BoardViews
 from streams.sinks.redis_names import RedisNames
-from streams.sinks.redis_readings import RedisViews
-from streams.sinks.redis_status import WorkerStatus, WorkerStatusViews
 from streams.stages.budget.stage import RefusedRecord
 from streams.transport.checkpoint_writer import CheckpointError
 from streams.transport.faust_app import make_app
@@ -40,6 +37,12 @@ from streams.transport.instance_identity import claimed
 from streams.transport.log_offsets import LogEnds
 from streams.transport.topic_admin import cluster_id, ensure_topics, why_no_start
 from streams.transport.transactions import why_no_transactions
+
+if TYPE_CHECKING:
+    # A worker without Redis does not import its client, which takes as long as all of a checkpoint's code.
+    from streams.sinks.redis_board import BoardViews
+    from streams.sinks.redis_readings import RedisViews
+    from streams.sinks.redis_status import WorkerStatus, WorkerStatusViews
 
 log = logging.getLogger(__name__)
 
@@ -289,27 +292,35 @@ class Worker:
                 showing.add_done_callback(_fail_with_task)
             await asyncio.sleep(_BROKER_ASKED_EVERY_S)
 
-    def _redis(self) -> RedisViews | None:
+    def _redis(self) -> "RedisViews | None":
         settings = self.settings
         if settings.redis_url is None:
             return None
+        from streams.sinks.redis_readings import RedisViews  # noqa: PLC0415
+
         url = settings.redis_url.get_secret_value()
         return RedisViews(url, settings.redis_ttl, self._show_all, names=self.names)
 
-    def _board_redis(self) -> BoardViews | None:
+    def _board_redis(self) -> "BoardViews | None":
         settings = self.settings
         if settings.redis_url is None:
             return None
+        from streams.sinks.redis_board import BoardViews  # noqa: PLC0415
+
         url = settings.redis_url.get_secret_value()
         return BoardViews(url, settings.redis_ttl, self._show_board, names=self.names)
 
-    def _status_redis(self) -> WorkerStatusViews | None:
+    def _status_redis(self) -> "WorkerStatusViews | None":
         settings = self.settings
         if settings.redis_url is None:
             return None
+        from streams.sinks.redis_status import WorkerStatusViews  # noqa: PLC0415
+
         return WorkerStatusViews(settings.redis_url.get_secret_value(), self._status, names=self.names)
 
-    def _status(self) -> WorkerStatus | None:
+    def _status(self) -> "WorkerStatus | None":
+        from streams.sinks.redis_status import WorkerStatus  # noqa: PLC0415 - asked for by its own sink alone
+
         if self.views is not None and self.views.refusal is not None:
             return None  # the board that listens there is another deployment's
         _, facts = self.source.readiness()

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from metrics.budget.records import ActionVerb, Mode
 from metrics.budget.state import Board, CampaignState
@@ -23,12 +23,14 @@ from streams.runtime.task_manager import TaskManager
 from streams.runtime.telemetry import Telemetry
 from streams.settings import Settings
 from streams.sinks.campaign_series import CampaignSeries
-from streams.sinks.redis_readings import RedisViews
 from streams.stages.budget.stage import BOARD_PARTITION, BudgetViews
 from streams.stages.intake.ledger import LedgerCounts
 from streams.stages.intake.stage import IntakeViews
 from streams.stages.merge.stage import MergeViews
 from streams.state.checkpoint import Checkpoint
+
+if TYPE_CHECKING:
+    from streams.sinks.redis_readings import RedisViews
 
 
 class MetricsSnapshots:
@@ -39,7 +41,7 @@ class MetricsSnapshots:
         settings: Settings,
         processor: TaskManager,
         telemetry: Telemetry,
-        views: RedisViews | None,
+        views: "RedisViews | None",
         now: Callable[[], int],
     ) -> None:
         self._settings = settings

@@ -7,19 +7,20 @@ import asyncio
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource
 from kafka.errors import KafkaError, TopicAlreadyExistsError, for_code
-from rich.console import Console
-from rich.table import Table
 
 from metrics.values.errors import RoistreamError
 from streams.settings import Settings
 from streams.topics import WEEK_MS, TopicSpec, specs
 from streams.transport.client_options import kafka_python_options
 from streams.transport.connection_check import let_in, quiet_clients
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 #: What Apache Kafka does where a broker reports no value.
 _KAFKA_DEFAULTS = {
@@ -283,14 +284,18 @@ def run(settings: Settings) -> int:
     Raises:
         RoistreamError: when the broker cannot be reached or refuses.
     """
+    from rich.console import Console  # noqa: PLC0415 - a worker prints no table
+
     with connected_admin(settings, settings.broker_wait) as admin:
         survey = survey_topics(admin, settings, create=True)
     print_survey(survey, Console())
     return 1 if survey.differences else 0
 
 
-def print_survey(survey: TopicSurvey, console: Console) -> None:
+def print_survey(survey: TopicSurvey, console: "Console") -> None:
     """A table of topics with ``created``, ``ok`` or ``differs``, and a sentence per difference."""
+    from rich.table import Table  # noqa: PLC0415
+
     table = Table("topic", "partitions", "state")
     differing = {difference.topic for difference in survey.differences}
     for spec in survey.specs:

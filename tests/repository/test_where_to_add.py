@@ -341,7 +341,7 @@ def test_a_sink(copied: Path):
             "streams/worker.py": lambda old: after(
                 "for sink in (self.source, self.views, self.board_views", ", Sequences()"
             )(
-                before("from streams.sinks.redis_board", "from streams.sinks.sequences import Sequences\n")(
+                before("from streams.sinks.redis_names", "from streams.sinks.sequences import Sequences\n")(
                     old
                 )
             ),
