@@ -269,6 +269,36 @@ _OUTPUT = (
     ),
 )
 
+_BOARD = 'deployment="$deployment"'
+_OF_THE_BOARD = (
+    _lines(
+        "What the board reaches",
+        "1 while the broker took the last record and Redis was read as it should; below that decisions or cards stand still. Of several boards the worst.",
+        Query(f"min(roistream_board_broker_up{{{_BOARD}}})", "broker"),
+        Query(f"min(roistream_board_redis_up{{{_BOARD}}})", "Redis"),
+    ),
+    _lines(
+        "Cards and open pages",
+        "Cards that the board shows, and pages that follow it; of several boards the most cards, and all pages.",
+        Query(f"max(roistream_board_cards{{{_BOARD}}})", "cards"),
+        Query(f"sum(roistream_board_pages_open{{{_BOARD}}})", "pages"),
+    ),
+    _lines(
+        "Decisions per hour, by kind",
+        "Decisions and comments of people and machines that the broker confirmed, by what they ask for.",
+        Query(f"sum by (verb) (increase(roistream_board_decisions_total{{{_BOARD}}}[1h]))", "{{verb}}"),
+        empty="while nobody decides anything.",
+    ),
+    _lines(
+        "Notifications",
+        "Messages that a receiver confirmed and tries that failed, per hour and channel; and recipients whose last message was not delivered.",
+        Query(f"sum by (channel) (increase(roistream_board_deliveries_total{{{_BOARD}}}[1h]))", "{{channel}} delivered"),
+        Query(f"sum by (channel) (increase(roistream_board_delivery_failures_total{{{_BOARD}}}[1h]))", "{{channel}} failed"),
+        Query(f"max(roistream_board_recipients_failing{{{_BOARD}}})", "recipients not reached"),
+        empty="without BOARD_NOTIFICATIONS: nobody is notified.",
+    ),
+)  # fmt: skip
+
 BOARD = Dashboard(
     uid="roistream-pipeline",
     title="Pipeline health",
@@ -280,6 +310,7 @@ BOARD = Dashboard(
         DashboardRow("Reading", _READING),
         DashboardRow("State", _STATE),
         DashboardRow("Output", _OUTPUT),
+        DashboardRow("The budget board", _OF_THE_BOARD),
     ),
     since="now-1h",
 )

@@ -1,6 +1,6 @@
-"""The board's own ``/metrics``: what it reaches, who looks, and whether notifications are delivered. No figure of a campaign."""
+"""The board's own ``/metrics``: what it reaches, who looks, what was decided, and whether notifications are delivered. No figure of a campaign."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
@@ -9,6 +9,20 @@ from prometheus_client.exposition import choose_encoder
 
 from streams.board.notifications.notifier import DeliveryCounts
 from streams.board.routes import BoardRoutes
+
+#: What each family says, by name; gauges, then counters with the label that they count by.
+GAUGES = {
+    "roistream_board_broker_up": "Whether the broker took the last record.",
+    "roistream_board_cards": "Cards that the board shows.",
+    "roistream_board_pages_open": "Pages that follow the board.",
+    "roistream_board_recipients_failing": "Recipients whose last notification was not delivered.",
+    "roistream_board_redis_up": "Whether Redis was read as it should.",
+}
+COUNTERS = {
+    "roistream_board_decisions": ("Decisions and comments that the broker confirmed.", "verb"),
+    "roistream_board_deliveries": ("Messages that a receiver confirmed.", "channel"),
+    "roistream_board_delivery_failures": ("Tries that no receiver confirmed.", "channel"),
+}
 
 
 class BoardMetrics:
@@ -27,26 +41,24 @@ class BoardMetrics:
     def collect(self) -> Iterator[Metric]:
         """The families, as ``prometheus_client`` asks for them."""
         health = self._board.health
-        gauges = {
-            "roistream_board_broker_up": ("Whether the broker took the last record.", health["broker"]),
-            "roistream_board_campaigns": ("Cards that the board shows.", len(self._board.cards.cards)),
-            "roistream_board_pages_open": ("Pages that follow the board.", len(self._board.broadcast)),
-            "roistream_board_recipients_failing": (
-                "Recipients whose last notification was not delivered.",
-                len(self._counts.failing),
-            ),
-            "roistream_board_redis_up": ("Whether Redis was read as it should.", health["redis"]),
+        values = {
+            "roistream_board_broker_up": health["broker"],
+            "roistream_board_cards": len(self._board.cards.cards),
+            "roistream_board_pages_open": len(self._board.broadcast),
+            "roistream_board_recipients_failing": len(self._counts.failing),
+            "roistream_board_redis_up": health["redis"],
         }
-        for name, (text, value) in gauges.items():
-            yield GaugeMetricFamily(name, text, value=float(value))
-        counters = {
-            "roistream_board_deliveries": ("Messages that a receiver confirmed.", self._counts.delivered),
-            "roistream_board_delivery_failures": ("Tries that no receiver confirmed.", self._counts.failed),
+        for name, text in GAUGES.items():
+            yield GaugeMetricFamily(name, text, value=float(values[name]))
+        counted: dict[str, Mapping[str, int]] = {
+            "roistream_board_decisions": self._board.decided,
+            "roistream_board_deliveries": self._counts.delivered,
+            "roistream_board_delivery_failures": self._counts.failed,
         }
-        for name, (text, counted) in counters.items():
-            family = CounterMetricFamily(name, text, labels=["channel"])
-            for channel, count in sorted(counted.items()):
-                family.add_metric([channel], float(count))
+        for name, (text, label) in COUNTERS.items():
+            family = CounterMetricFamily(name, text, labels=[label])
+            for value, count in sorted(counted[name].items()):
+                family.add_metric([value], float(count))
             yield family
 
     async def _get(self, request: web.Request) -> web.Response:

@@ -5,7 +5,7 @@ import contextlib
 import logging
 import time
 import uuid
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -97,6 +97,8 @@ class BoardRoutes:
     now_ms: Callable[[], int]
     #: Names that the board's settings hold: people and recipients.
     named: Sequence[str] = ()
+    #: Decisions that the broker confirmed, by verb.
+    decided: Counter[str] = field(default_factory=Counter)
     _alert_ids: OrderedDict[str, None] = field(default_factory=OrderedDict)
     #: Decisions that were sent, by id, until the trail holds them.
     _sent: OrderedDict[str, BudgetDecision] = field(default_factory=OrderedDict)
@@ -367,6 +369,7 @@ class BoardRoutes:
             return too_often(wait_ms, f"Too many decisions on {decision.campaign_id!r}")
         await self.kafka_gateway.decide(decision)
         self._decisions.take(decision.campaign_id, now)
+        self.decided[decision.verb] += 1
         self._sent[decision.decision_id] = decision
         if len(self._sent) > _REMEMBERED_DECISIONS:
             self._sent.popitem(last=False)

@@ -1,6 +1,6 @@
 """The published schemas, generated from the record types: ``python -m streams.schema_export.json_schemas`` writes them.
 
-Everything under ``docs/`` that this module names is generated, and so are the KPI table of the README
+Everything under ``docs/`` that this module names is generated, and so are the runbooks that the board serves, the KPI table of the README
 and the table of settings in docs/operations.md, between their markers; a test compares the disk with what comes out here. Sends nothing anywhere.
 """
 
@@ -20,10 +20,11 @@ from metrics.records import kpi_reading as reading
 from metrics.records.dead_letters import DeadLetter
 from metrics.records.glossary import meaning
 from streams import setting_changes
-from streams.schema_export import asyncapi
+from streams.schema_export import asyncapi, runbooks
 from streams.schema_export import kpi_tables as kpi_docs
 
 Schema = dict[str, Any]
+_BOARDS = Path(__file__).resolve().parents[2] / "docs/boards.md"
 
 #: Records that come in, and records that go out, by the name of their schema file.
 SOURCES: dict[str, type[msgspec.Struct]] = {
@@ -137,6 +138,7 @@ def generate() -> dict[str, str]:
             asyncapi.document(), sort_keys=False, allow_unicode=True, width=110
         ),
         "docs/kpis.md": kpi_docs.page(),
+        "streams/board/static/runbooks.html": runbooks.page(_BOARDS.read_text(encoding="utf-8")),
     }
 
 

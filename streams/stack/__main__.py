@@ -113,7 +113,10 @@ def run(options: StackOptions, console: Console) -> int:
         )
         prometheus = stack.enter_context(
             monitoring.prometheus(
-                options.source, {"roistream": pages}, alertmanager.url.removeprefix("http://")
+                options.source,
+                {"roistream": pages},
+                alertmanager.url.removeprefix("http://"),
+                board=board_at,
             )
         )
         for server, page in zip(workers, pages, strict=True):

@@ -21,7 +21,10 @@ PROMETHEUS = "prometheus"
 ALERTMANAGERS = ("prometheus-alertmanager", "alertmanager")
 
 _WORKERS = "dns_sd_configs: [{names: [worker], type: A, port: 6066, refresh_interval: 5s}]"
+_BOARD = '"board:6067"'
 _ALERTMANAGER, _ITSELF = '"alertmanager:9093"', '"localhost:9090"'
+#: Where rules say that the board is reached, which serves the runbooks of alerts.
+RUNBOOKS = "http://localhost:6067/"
 _BOARD_URL, _TOKEN_FILE = "http://board:6067/alerts", "/run/secrets/board_token"
 
 
@@ -85,14 +88,16 @@ def prometheus(
     workers: Mapping[str, Sequence[str]],
     alertmanager: str,
     adapt: Callable[[str], str] = str,
+    board: str | None = None,
 ) -> Iterator[Monitor]:
-    """Prometheus on a free port, scraping these workers.
+    """Prometheus on a free port, scraping these workers and the board.
 
     Args:
         source: the folder ``grafana/prometheus``.
         workers: ``host:port`` of each worker's pages, by the job that names their deployment.
         alertmanager: ``host:port`` of Alertmanager.
         adapt: changes the text of the configuration and of the rules further, for instance their intervals.
+        board: ``host:port`` of the board; None: there is none.
 
     Raises:
         RoistreamError: when it is not installed or does not start.
@@ -101,12 +106,18 @@ def prometheus(
     with server_folder("prometheus") as folder:
         (folder / "rules").mkdir()
         for rules in (source / "rules").glob("*.yml"):
-            (folder / "rules" / rules.name).write_text(adapt(rules.read_text()))
+            text = rules.read_text()
+            if board is not None:
+                text = (
+                    replaced(text, {RUNBOOKS: f"http://{board}/"}, rules.name) if RUNBOOKS in text else text
+                )
+            (folder / "rules" / rules.name).write_text(adapt(text))
         text = (source / "prometheus.yml").read_text()
 
         def command_at(port: int) -> Command:
             own = {
                 _WORKERS: targets(workers),
+                _BOARD: "" if board is None else json.dumps(board),
                 _ALERTMANAGER: json.dumps(alertmanager),
                 _ITSELF: f'"{LOOPBACK}:{port}"',
             }

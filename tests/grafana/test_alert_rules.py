@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from streams.stack.monitoring import RUNBOOKS
 from tests.conftest import REQUIRE_PROGRAMS
 from tests.support.alert_scenarios import HEALTHY, PROVOKED, SCENARIOS, Scenario
 
@@ -74,12 +75,14 @@ def test_every_alert_has_a_scenario_in_which_it_fires():
 
 def test_every_alert_says_what_it_is_and_where_to_read_on():
     page = (PROMETHEUS.parents[1] / "docs" / "boards.md").read_text().lower()
+    served = (PROMETHEUS.parents[1] / "streams/board/static/runbooks.html").read_text()
     for name, rule in alerts().items():
         assert rule["labels"]["kind"] in {"kpi", "figures", "operations"}, name
         assert (rule["labels"]["kind"] == "kpi") is (name in PROVOKED), name
-        assert set(rule["annotations"]) == {"summary", "description", "runbook"}, name
-        assert rule["annotations"]["runbook"] == f"docs/boards.md#{name.lower()}"
+        assert set(rule["annotations"]) == {"summary", "description", "runbook_url"}, name
+        assert rule["annotations"]["runbook_url"] == f"{RUNBOOKS}static/runbooks.html#{name.lower()}"
         assert f"### {name.lower()}\n" in page
+        assert f'<h2 id="{name.lower()}">' in served
 
 
 def test_every_alert_on_a_campaign_asks_for_fresh_figures_and_names_the_campaign():

@@ -13,6 +13,7 @@ from grafana.generate import ROOT, files
 from grafana.spec import Dashboard, Panel
 from metrics.exposition.metric_families import FAMILIES, MetricFamily
 from metrics.kpis.catalogue import BY_ID, KPI_GAUGES
+from streams.board.metrics_page import COUNTERS, GAUGES
 
 RULES = Path(__file__).parents[2] / "grafana" / "prometheus" / "rules"
 NAME = re.compile(r"\b(?:campaign|roistream|channel|portfolio|rollup)[_:][a-z0-9_:]+")
@@ -42,9 +43,12 @@ def names_in(expr: str) -> set[str]:
     return set(NAME.findall(outside_strings)) - LABELS
 
 
-KNOWN = {name for family in FAMILIES for name in sample_names(family)} | {
-    rule["record"] for rule in rules() if "record" in rule
-}
+OF_THE_BOARD = {*GAUGES, *(f"{name}_total" for name in COUNTERS)}
+KNOWN = (
+    {name for family in FAMILIES for name in sample_names(family)}
+    | {rule["record"] for rule in rules() if "record" in rule}
+    | OF_THE_BOARD
+)
 
 
 def expressions(board: Dashboard) -> list[str]:
@@ -152,6 +156,16 @@ def test_every_family_of_the_workers_is_seen_somewhere():
     unseen = {family.name for family in FAMILIES if not sample_names(family) & seen}
     # Money counters are for rates of others; boards show the exact sums of windows instead.
     assert unseen == {"campaign_revenue", "campaign_refunds"}
+    assert seen >= OF_THE_BOARD
+
+
+def test_the_board_is_scraped_and_no_rule_takes_it_for_a_worker():
+    jobs = yaml.safe_load((RULES.parent / "prometheus.yml").read_text())["scrape_configs"]
+    (board,) = [job for job in jobs if "board:6067" in json.dumps(job)]
+    selectors = {found for rule in rules() for found in re.findall(r'job=~"([^"]*)"', rule["expr"])}
+    assert selectors == {"roistream.*"}
+    assert not any(re.fullmatch(each, board["job_name"]) for each in selectors)
+    assert board["static_configs"][0]["labels"]["deployment"] in {job["job_name"] for job in jobs}
 
 
 def test_the_campaigns_to_choose_from_are_those_of_now():

@@ -217,7 +217,7 @@ def test_an_alert(copied: Path):
                 "        annotations:\n"
                 "          summary: 'No worker of {{ $labels.job }} is ready'\n"
                 "          description: Look at the logs of the workers.\n"
-                "          runbook: docs/boards.md#roistreamnothingready\n\n",
+                "          runbook_url: http://localhost:6067/static/runbooks.html#roistreamnothingready\n\n",
             ),
             "tests/support/alert_scenarios.py": lambda old: (
                 (old or "")
@@ -304,6 +304,7 @@ def test_a_source_topic(copied: Path):
             ),
         },
     )
+    run(copied, "-m", "streams.schema_export.json_schemas", ".")
     run(copied, "-m", "streams.schema_export.json_schemas", ".")
     assert "calls" in (copied / "docs/asyncapi.yaml").read_text()
     assert (copied / "docs/schemas/call.json").exists()

@@ -15,6 +15,7 @@ from streams import topics
 from streams.demo.options import CONTROL
 from streams.embedded.broker import embedded_broker
 from streams.embedded.cache import CacheHandle
+from streams.embedded.child_process import free_ports
 from streams.settings import Settings
 from streams.stack.monitoring import prometheus
 from streams.transport.client_options import kafka_python_options
@@ -23,6 +24,7 @@ from tests.conftest import REPOSITORY, fresh_settings
 from tests.support.servers.prometheus import Prometheus, filled
 from tests.support.servers.traffic import demo_traffic
 from tests.support.servers.worker import LIMIT_S, WorkerProcess, running_worker, wait_for
+from tests.system.page.acting import start_board
 
 SOURCE = REPOSITORY / "grafana" / "prometheus"
 SCRAPE_S = 2
@@ -68,7 +70,12 @@ def live(monitoring: None, cache: CacheHandle, tmp_path_factory: pytest.TempPath
         ensure_topics(settings, create=True)
         workers = [stack.enter_context(running_worker(settings, folder, f"worker-{n}")) for n in (1, 2)]
         pages = [f"127.0.0.1:{worker.port}" for worker in workers]
-        monitor = stack.enter_context(prometheus(SOURCE, {"roistream": pages}, "127.0.0.1:9", lively))
+        (port,) = free_ports(1)
+        board = settings.model_copy(update={"board_port": port})
+        stack.callback(start_board(board, port, tmp_path_factory.mktemp("board")).stop)
+        monitor = stack.enter_context(
+            prometheus(SOURCE, {"roistream": pages}, "127.0.0.1:9", lively, f"127.0.0.1:{port}")
+        )
         stack.enter_context(demo_traffic(settings))
         seen = Live(Prometheus(monitor.url), workers, settings)
         wait_for(

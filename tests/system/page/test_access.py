@@ -38,6 +38,14 @@ def test_nothing_serious_stands_between_a_reader_and_the_page(opened, store, sch
     page.get_by_role("article").first.get_by_role("button", name="Move").click()
     assert complaints_of(page) == []
     page.get_by_role("button", name="Cancel").click()
+    page.get_by_role("button", name="Select").click()
+    page.get_by_role("button", name="All that are shown").click()
+    assert complaints_of(page) == []
+    page.locator("#selection").get_by_role("button", name="Pause …").click()
+    expect(page.locator("#bulk tbody tr").first).to_be_visible()
+    assert complaints_of(page) == []
+    page.keyboard.press("Escape")
+    page.locator("#selection").get_by_role("button", name="End").click()
     for name in ("Simulate", "Audit trail", "Keys and meaning"):
         page.get_by_role("button", name=name).click()
         expect(page.get_by_role("dialog")).to_be_visible()

@@ -35,6 +35,7 @@ export const api = {
   readings: (window) => call("GET", `/api/campaigns?window=${window}`),
   trail: (limit = 300) => call("GET", `/api/trail?limit=${limit}`),
   decide: (decision) => call("POST", "/api/decisions", decision),
+  decideOnMany: (decisions) => call("POST", "/api/decisions/bulk", { decisions }),
   undo: (asked) => call("POST", "/api/undo", asked),
   simulate: (preset) => call("POST", "/api/simulate", { preset }),
 };

@@ -26,7 +26,7 @@ export function makeCard(id) {
     budget: find(".budget p"), bar: find(".bar"), fill: find(".bar i"),
     spark: find(".spark"), verdicts: find(".verdicts"), hold: find(".hold"), reason: find(".reason"),
     proposal: find(".proposal"), proposed: find(".proposal p"),
-    approve: find(".approve"), reject: find(".reject"), move: find(".move"), pending: find(".pending"),
+    pick: find(".pick"), approve: find(".approve"), reject: find(".reject"), move: find(".move"), pending: find(".pending"),
   };
 }
 
@@ -34,6 +34,7 @@ export function makeCard(id) {
 export function updateCard(parts, card, window, pending) {
   const name = nameOf(card);
   setText(parts.name, shortened(name));
+  setAttribute(parts.pick, "aria-label", t("Select {name}", { name }));
   setAttribute(parts.name, "title", name === card.campaign_id ? name : `${name} (${card.campaign_id})`);
   setAttribute(parts.article, "aria-label", label(card, window));
   setText(parts.channel, card.channel ?? t("no channel"));

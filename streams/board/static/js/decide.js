@@ -4,6 +4,7 @@ import { api } from "./api.js";
 import { announce, byId, h, setHidden } from "./dom.js";
 import { action, amount, columnName, consequence, decision as words, money, parsedAmount, time } from "./format.js";
 import { locale, t } from "./i18n.js";
+import { newId } from "./ids.js";
 import { COLUMNS, nameOf } from "./store.js";
 
 const TITLES = {
@@ -135,9 +136,3 @@ function fillUntil(form, begun) {
 
 /** A time as ``datetime-local`` writes it. */
 const localMinute = (date) => new Date(date - date.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
-
-function newId() {
-  // randomUUID is missing where the page does not come from localhost or by https.
-  if (crypto.randomUUID) return crypto.randomUUID();
-  return [...crypto.getRandomValues(new Uint8Array(16))].map((each) => each.toString(16).padStart(2, "0")).join("");
-}

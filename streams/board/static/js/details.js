@@ -1,6 +1,7 @@
 // One campaign in full, under an address of its own: money, course, evidence, figures, models, what may be done, what was said and done.
 
 import { api } from "./api.js";
+import { commentForm } from "./comments.js";
 import { byId, h, svg } from "./dom.js";
 import { columnName, eValue, exactTime, hold, KPIS, kpi, modeName, money, percent, plainly, projection, TARGETS, targetFigure, targetOf, time, verdict } from "./format.js";
 import { t } from "./i18n.js";
@@ -18,7 +19,8 @@ export async function openDetails(store, id, decideOn, onClose) {
   if (!card) return;
   const dialog = byId("details"), body = dialog.querySelector(".body");
   byId("details-title").textContent = nameOf(card);
-  const history = h("section", {}, h("h3", {}, t("History")), h("p", {}, t("Reading …")));
+  const history = h("section", {}, h("h3", {}, t("History")), commentForm(id, store.people), h("p", {}, t("Reading …")));
+  shown = null;
   const menu = buttons(card, decideOn), models = h("section", {}, h("h3", {}, t("By attribution model")), h("p", {}, t("Reading …")));
   body.replaceChildren(...[facts(card), menu, purse(card), course(card), evidence(card), figures(card), models, history].filter(Boolean));
   dialog.onclose = onClose;
@@ -26,12 +28,28 @@ export async function openDetails(store, id, decideOn, onClose) {
   body.scrollTop = 0;
   try {
     const found = await api.campaign(id);
-    history.lastElementChild.replaceWith(trailList(found.trail, store, false));
+    shown = { id, entries: found.trail, history };
+    showHistory(store);
     models.lastElementChild.replaceWith(byModel(card, found.by_model));
     if (found.undo && !found.undo.refused) menu.insertBefore(undoButton(card, found, decideOn), menu.querySelector(".copy"));
   } catch (error) {
     for (const section of [history, models]) section.lastElementChild.textContent = error.message;
   }
+}
+
+/** The campaign that is open, with its history; null until that was read. */
+let shown = null;
+
+function showHistory(store) {
+  shown.history.lastElementChild.replaceWith(trailList(shown.entries, store, false));
+}
+
+/** Takes what was just said or done into the history that is open. */
+export function tellDetails(news, store) {
+  const mine = news.filter((each) => each.campaign_id === shown?.id && !shown.entries.some((known) => known.kind === each.kind && known.id === each.id));
+  if (!mine.length) return;
+  shown.entries = [...[...mine].reverse(), ...shown.entries];
+  showHistory(store);
 }
 
 function facts(card) {
@@ -130,9 +148,10 @@ function byModel(card, found) {
     }));
 }
 
-/** A table; the first cell of each row is its heading. */
-export function table(heads, rows) {
+/** A table; the first cell of each row is its heading, and a row of sums may end it. */
+export function table(heads, rows, sums = null) {
   return h("div.scroll", { tabindex: "0" }, h("table", {},
     h("thead", {}, h("tr", {}, ...heads.map((each) => h("th", { scope: "col" }, each)))),
-    h("tbody", {}, ...rows.map(([first, ...rest]) => h("tr", {}, h("th", { scope: "row", dir: "auto" }, first), ...rest.map((each) => h("td", { dir: "auto" }, each)))))));
+    h("tbody", {}, ...rows.map(([first, ...rest]) => h("tr", {}, h("th", { scope: "row", dir: "auto" }, first), ...rest.map((each) => h("td", { dir: "auto" }, each))))),
+    sums ? h("tfoot", {}, h("tr", {}, ...sums.map((each, at) => at ? h("td", {}, each) : h("th", { scope: "row" }, each)))) : null));
 }

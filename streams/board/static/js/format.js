@@ -217,6 +217,7 @@ export function decision(record) {
     case "set_budget": return t("Set the budget to {budget}", values);
     case "pause": return record.until ? t("Pause until {time}", values) : t("Pause");
     case "resume": return t("Resume");
+    case "comment": return t("Comment");
     default: return record.verb;
   }
 }

@@ -5,7 +5,8 @@ import { COLUMNS } from "./store.js";
 
 /**
  * @param {import("./view.js").View} view
- * @param {{open: Function, move: Function, approve: Function, reject: Function}} actions each takes a campaign
+ * @param {{open: Function, move: Function, approve: Function, reject: Function, comment: Function, pick: Function, endPicking: Function}} actions
+ *   each takes a campaign, but for the last
  */
 export function enableKeyboard(view, actions) {
   byId("board").addEventListener("focusin", (event) => {
@@ -16,6 +17,7 @@ export function enableKeyboard(view, actions) {
   byId("board").addEventListener("keydown", (event) => {
     const card = event.target.closest(".card");
     if (event.key === "ArrowDown" && event.target.matches(".column > ul")) enter(event);
+    if (event.key === "Escape") actions.endPicking();
     if (!card || event.ctrlKey || event.metaKey || event.altKey) return;
     const isOnCard = event.target === card, id = card.dataset.campaign;
     const handled = event.key.startsWith("Arrow") ? step(id, event.key)
@@ -40,7 +42,7 @@ export function enableKeyboard(view, actions) {
   }
 
   function letter(id, key) {
-    const action = { Enter: actions.open, m: actions.move, a: actions.approve, r: actions.reject }[key.length === 1 ? key.toLowerCase() : key];
+    const action = { Enter: actions.open, m: actions.move, a: actions.approve, r: actions.reject, c: actions.comment, x: actions.pick }[key.length === 1 ? key.toLowerCase() : key];
     action?.(id);
     return Boolean(action);
   }

@@ -1,8 +1,9 @@
 // The page put together: login, stream, today, board, dialogs.
 
 import { api } from "./api.js";
+import { decideOnMany, showOutcome } from "./bulk.js";
 import { decide } from "./decide.js";
-import { openDetails } from "./details.js";
+import { openDetails, tellDetails } from "./details.js";
 import { announce, byId, h, setAttribute, setHidden, setText } from "./dom.js";
 import { enableDrag } from "./drag.js";
 import { csvOf, save } from "./export.js";
@@ -11,6 +12,8 @@ import { choose, language, languages, n, t } from "./i18n.js";
 import { enableKeyboard } from "./keyboard.js";
 import { follow } from "./live.js";
 import { login } from "./login.js";
+import { drawBoard, savePicture } from "./png.js";
+import { Selection } from "./selection.js";
 import { openSimulation } from "./simulate.js";
 import { nameOf, PATIENCE_MS, Store } from "./store.js";
 import { beginVisit, linesOf, showToday } from "./today.js";
@@ -30,6 +33,7 @@ const listeners = {
     view.request();
     requestToday();
     tell(moves, answers);
+    showOutcome(store);
     if (board.full && isBoardKnown) readTrail().catch(() => null); // while the stream was away, entries went by
     if (!isBoardKnown) {
       isBoardKnown = true;
@@ -39,7 +43,9 @@ const listeners = {
   },
   trail(news) {
     entries = [...[...news].reverse(), ...entries].slice(0, MOST_ENTRIES);
+    for (const { record } of news) if (record.by && !store.people.includes(record.by)) store.people.push(record.by);
     if (byId("trail").open) showTrail();
+    if (byId("details").open) tellDetails(news, store);
     requestToday();
   },
   health(health) {
@@ -249,7 +255,9 @@ function onBoardClick(event) {
   const id = event.target.closest(".card")?.dataset.campaign;
   if (!id) return;
   const button = event.target.closest("button");
-  if (!button) open(id);
+  if (event.target.classList.contains("pick")) selection.toggle(id, event.shiftKey);
+  else if (!button && (selection.isOn || event.ctrlKey || event.metaKey)) pick(id, event.shiftKey);
+  else if (!button) open(id);
   else if (button.classList.contains("move")) decideOn(id, { verb: "move" });
   else if (button.classList.contains("approve")) decideOn(id, { verb: "approve" });
   else if (button.classList.contains("reject")) decideOn(id, { verb: "reject" });
@@ -275,9 +283,22 @@ function offerLanguages() {
   select.addEventListener("change", () => choose(select.value));
 }
 
+/** Takes a card into the selection or out of it; who may only look selects nothing. */
+function pick(id, isRange) {
+  if (document.body.dataset.role === "look") return announce(t("You may look here, and decide nothing."));
+  selection.toggle(id, isRange);
+}
+
+/** Opens a campaign where it can be commented on. */
+function comment(id) {
+  open(id);
+  byId("details").querySelector("textarea")?.focus();
+}
+
 /** Shows who is logged in; who may only look sees no button that decides. */
-function showWho({ name, role }) {
+function showWho({ name, role, people }) {
   document.body.dataset.role = role;
+  store.people = people;
   setText(byId("who"), role === "look" ? t("{name} (looks only)", { name }) : name);
 }
 
@@ -289,13 +310,22 @@ async function start(pauseMs) {
   readTrail().catch(() => null); // the audit trail itself says what is wrong
 }
 
+const selection = new Selection(view, (ids, verb) => decideOnMany(store, ids, verb, () => {
+  selection.end();
+  view.request();
+}));
+view.onDraw = () => selection.isOn && selection.show();
 enableDrag(view, (id, column) => decideOn(id, { verb: "move", column }));
 enableKeyboard(view, {
   open,
   move: (id) => decideOn(id, { verb: "move" }),
   approve: (id) => decideOn(id, { verb: "approve" }),
   reject: (id) => decideOn(id, { verb: "reject" }),
+  comment,
+  pick: (id) => pick(id, false),
+  endPicking: () => selection.isOn && selection.end(),
 });
+byId("select").addEventListener("click", () => selection.isOn ? selection.end() : selection.begin());
 byId("board").addEventListener("click", onBoardClick);
 byId("today").addEventListener("click", onTodayClick);
 document.addEventListener("click", onLink);
@@ -313,6 +343,7 @@ byId("export").addEventListener("click", () => {
   const cards = view.visibleIds().map((id) => store.cards.get(id));
   save(csvOf(cards, view.window), `roistream-${new Date().toISOString().slice(0, 10)}.csv`);
 });
+byId("picture").addEventListener("click", () => savePicture(drawBoard(view), `roistream-${new Date().toISOString().slice(0, 10)}.png`));
 byId("open-trail").addEventListener("click", openTrail);
 byId("open-simulation").addEventListener("click", () => openSimulation(store));
 byId("open-help").addEventListener("click", () => byId("help").showModal());

@@ -2,6 +2,9 @@
 
 export const COLUMNS = ["backlog", "test", "scale", "hold", "stopped", "archived"];
 
+/** Columns in which a campaign spends. */
+export const RUNS = new Set(["test", "scale"]);
+
 /** Whether the controller has said something of a card, beyond its figures. */
 function isAnswer(before, after) {
   return before.column !== after.column || before.reason !== after.reason || before.budget_micros !== after.budget_micros
@@ -20,6 +23,8 @@ export class Store {
     /** How old figures are, and what holds them up; for how long the board has been silent, in milliseconds. */
     this.figures = { age_ms: null, problems: [] };
     this.silence = 0;
+    /** Whom a comment can mention. */
+    this.people = [];
     /** Alerts on the pipeline that fire. */
     this.alerts = [];
     /** Campaigns whose card must be drawn anew. */

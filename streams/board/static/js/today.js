@@ -3,7 +3,7 @@
 import { byId, h, setText } from "./dom.js";
 import { action, consequence, hold, money, plainly, time } from "./format.js";
 import { n, t } from "./i18n.js";
-import { nameOf } from "./store.js";
+import { nameOf, RUNS } from "./store.js";
 
 const HOUR_MS = 3_600_000, DAY_MS = 24 * HOUR_MS;
 /** Figures older than this are said to be old. */
@@ -11,7 +11,6 @@ const STALE_MS = 10 * 60_000;
 /** Above this share of estimated spend a figure is mostly an estimate. */
 const MOSTLY_SPREAD = 0.5;
 const MAX_NAMES = 4;
-const RUNS = new Set(["test", "scale"]);
 
 /** What a campaign has spent in the last 24 hours of its hours, in micros. */
 export function dailySpend(card, nowMs) {

@@ -1,6 +1,7 @@
 // The audit trail: decisions, alerts and actions, the newest first.
 
 import { h } from "./dom.js";
+import { commentText } from "./comments.js";
 import { action, amount, columnName, decision, eValue, exactTime, modeName, moment, number, percent, TARGETS } from "./format.js";
 import { t } from "./i18n.js";
 
@@ -10,21 +11,24 @@ export function trailList(entries, store, isWithNames) {
   return h("ol.trail", { role: "list" }, ...entries.map((each) => line(each, store, isWithNames)));
 }
 
-const KINDS = { decision: t("decision"), alert: t("alert"), action: t("action") };
+const KINDS = { comment: t("comment"), decision: t("decision"), alert: t("alert"), action: t("action") };
 
 function line(entry, store, isWithNames) {
   const card = store.cards.get(entry.campaign_id);
-  const said = { decision: decisionLine, alert: alertLine, action: actionLine }[entry.kind](entry.record);
-  return h("li", { "data-kind": entry.kind, "data-mode": entry.record.mode ?? null },
+  const kind = entry.record.verb === "comment" && entry.kind === "decision" ? "comment" : entry.kind;
+  const said = { comment: commentLine, decision: decisionLine, alert: alertLine, action: actionLine }[kind](entry.record, store);
+  return h("li", { "data-kind": kind, "data-mode": entry.record.mode ?? null },
     h("time", { datetime: entry.at, title: exactTime(entry.at) }, moment(entry.at)),
-    h("span.kind", {}, entry.kind === "action" ? modeName(entry.record.mode) : KINDS[entry.kind]),
+    h("span.kind", {}, kind === "action" ? modeName(entry.record.mode) : KINDS[kind]),
     h("div", {},
       isWithNames ? h("b", { dir: "auto" }, card?.name || entry.campaign_id) : null,
       h("span.what", {}, said.what),
+      said.node ?? null,
       said.why ? h("p", { dir: "auto" }, said.why) : null,
       said.figures ? h("p.figures-of", {}, said.figures) : null));
 }
 
+const commentLine = (record, store) => ({ what: record.by ?? t("someone"), node: commentText(record.reason ?? "", store.people) });
 const decisionLine = (record) => ({ what: `${record.by ?? t("someone")}: ${decision(record)}`, why: record.reason });
 const alertLine = (record) => ({ what: record.status === "firing" ? t("The alert {rule} fires", record) : t("The alert {rule} is over", record), why: null });
 

@@ -21,6 +21,8 @@ export class View {
     /** While a card is dragged, nothing moves under it. */
     this.isFrozen = false;
     this.currentId = null;
+    /** Called after each drawing. */
+    this.onDraw = () => null;
     this.#requested = false;
     this.#makeColumns();
   }
@@ -75,6 +77,7 @@ export class View {
     if (store.dirty.size) this.request();
     this.#arrange();
     this.#totals();
+    this.onDraw();
   }
 
   #drop(id) {
@@ -164,7 +167,7 @@ export class View {
     for (const [each, index] of [[this.currentId, -1], [id, 0]]) {
       const parts = this.parts.get(each);
       if (!parts) continue;
-      for (const node of [parts.article, parts.move, parts.approve, parts.reject]) node.tabIndex = index;
+      for (const node of [parts.article, parts.pick, parts.move, parts.approve, parts.reject]) node.tabIndex = index;
     }
     this.currentId = id;
   }
