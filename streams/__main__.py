@@ -1,4 +1,4 @@
-"""The command line: ``roistream demo | worker | topics | replay | ingest | erase | tail | board | backtest | customers | status | explain | recover | doctor``."""
+"""The command line: ``roistream demo | worker | topics | replay | ingest | collect | erase | tail | board | backtest | customers | status | explain | recover | doctor``."""
 
 from collections.abc import Callable
 from enum import StrEnum
@@ -182,6 +182,14 @@ def ingest(
             shows_state=print_state,
         )
     )
+
+
+@app.command()
+def collect() -> None:
+    """Take events of sites and webhooks over HTTP; answer when the broker has them."""
+    from streams.collect.server import run  # noqa: PLC0415
+
+    _with_settings(run)
 
 
 @app.command()

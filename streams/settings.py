@@ -101,6 +101,12 @@ class Settings(BaseSettings):
     board_proxies: Annotated[list[str], Listed] = []
     #: What somebody may do whom the proxy names and the file of people does not.
     board_identity_role: Literal["none", "look", "decide", "administer"] = "look"
+    #: A TOML file of the site, its links and the webhooks that ``roistream collect`` takes.
+    collect_file: Path | None = None
+    collect_host: str = "127.0.0.1"
+    collect_port: Annotated[int, Field(ge=0, le=65535)] = 6068
+    #: Of /metrics, /healthz and /readyz, at HTTP_HOST: what is public shows no figure.
+    collect_metrics_port: Annotated[int, Field(ge=0, le=65535)] = 6069
     partitions: Annotated[int, Field(ge=1, le=1024)] = 4
     replication_factor: Annotated[int, Field(ge=1, le=32767)] = 1
     topic_prefix: str = ""

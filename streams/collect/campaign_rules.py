@@ -29,7 +29,7 @@ _LONGEST = 2_000
 ANY = "*"
 
 
-class Place(NamedTuple):
+class CampaignPlace(NamedTuple):
     """Where something is counted; None where nothing says it."""
 
     campaign_id: str | None = None
@@ -65,11 +65,11 @@ class CampaignRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             if any(name == "" or (name or "").strip("{}") != (name or "") for name in names):
                 raise ValueError(f"{text!r}: between braces stands the name of a parameter, as in {{utm_id}}")
 
-    def place(self, said: Mapping[str, str]) -> Place | None:
+    def place(self, said: Mapping[str, str]) -> CampaignPlace | None:
         """What the rule makes of parameters; None where it does not hold.
 
         >>> CampaignRule({"utm_source": "News*"}, "mail-{utm_id}").place({"utm_source": "newsletter", "utm_id": "7"})
-        Place(campaign_id='mail-7', channel=None)
+        CampaignPlace(campaign_id='mail-7', channel=None)
         """
         for name, wanted in self.when.items():
             value = said.get(name, "").casefold()
@@ -77,7 +77,7 @@ class CampaignRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             if not value or not any(fnmatchcase(value, pattern.casefold()) for pattern in patterns):
                 return None
         try:
-            return Place(_filled(self.campaign_id, said), _filled(self.channel, said))
+            return CampaignPlace(_filled(self.campaign_id, said), _filled(self.channel, said))
         except KeyError:
             return None
 
@@ -111,15 +111,15 @@ DEFAULT_RULES: tuple[CampaignRule, ...] = (
 )
 
 
-def place_of(rules: Sequence[CampaignRule], said: Mapping[str, str]) -> Place:
+def place_of(rules: Sequence[CampaignRule], said: Mapping[str, str]) -> CampaignPlace:
     """The place by the first rule that holds; of none: nothing.
 
     >>> place_of(DEFAULT_RULES, {"fbclid": "IwAR0", "utm_id": "120"})
-    Place(campaign_id='meta-120', channel='social')
+    CampaignPlace(campaign_id='meta-120', channel='social')
     >>> place_of(DEFAULT_RULES, {"fbclid": "IwAR0"})
-    Place(campaign_id=None, channel=None)
+    CampaignPlace(campaign_id=None, channel=None)
     """
-    return next(filter(None, (rule.place(said) for rule in rules)), Place())
+    return next(filter(None, (rule.place(said) for rule in rules)), CampaignPlace())
 
 
 def parameters(url: str | None) -> dict[str, str]:

@@ -15,7 +15,7 @@ from metrics.records.validation import instant
 from metrics.values.errors import Reason, Rejection
 from metrics.values.time import format_instant
 from streams import topics
-from streams.collect.campaign_rules import CampaignRule, Place, parameters, place_of
+from streams.collect.campaign_rules import CampaignPlace, CampaignRule, parameters, place_of
 from streams.mapping.contract import judge
 from streams.mapping.engine import MappedRecord
 
@@ -186,11 +186,11 @@ def record_of(event: SiteEvent, visit: Visit, *, may_identify: bool) -> MappedRe
     return MappedRecord(topic, own or visitor or str(fields["event_id"]), value, at_ms)
 
 
-def _place(event: SiteEvent, rules: Sequence[CampaignRule]) -> Place:
+def _place(event: SiteEvent, rules: Sequence[CampaignRule]) -> CampaignPlace:
     if event.campaign_id is not None:
-        return Place(event.campaign_id, event.channel)
+        return CampaignPlace(event.campaign_id, event.channel)
     found = place_of(rules, parameters(event.url))
-    return Place(found.campaign_id, event.channel or found.channel)
+    return CampaignPlace(found.campaign_id, event.channel or found.channel)
 
 
 def _check_time(at_ms: int, visit: Visit) -> None:

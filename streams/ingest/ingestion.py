@@ -47,7 +47,7 @@ def check(database: Any, mappings: Sequence[Mapping]) -> None:
     for mapping in mappings:
         if mapping.lookups:
             raise MappingError(
-                f"mapping {mapping.name} looks up files, which a connector does not bring; write one without [lookups]."
+                f"mapping {mapping.name} looks up files, which a connector or a webhook does not bring; write one without [lookups]."
             )
         for select in mapping.select:
             where = f"{mapping.name}: {select.topic}"
@@ -56,7 +56,7 @@ def check(database: Any, mappings: Sequence[Mapping]) -> None:
                 and traced(database, where, select.sql, with_hash=False).kind == "rows"
             ):
                 raise MappingError(
-                    f"mapping {where}: rows are added up, and a connector's rows come one by one, so a report could hold a part "
+                    f"mapping {where}: rows are added up, and the rows of a connector or a webhook come one by one, so a report could hold a part "
                     "of them. Give each row a record of its own (reports of ads: with ad_id), without GROUP BY."
                 )
 

@@ -52,6 +52,7 @@ class HttpServer:
         *,
         request_seconds: float = _REQUEST_SECONDS,
         answer_seconds: float = _ANSWER_SECONDS,
+        setting: str = "ROISTREAM_HTTP",
     ) -> None:
         """Nothing is bound before ``start``.
 
@@ -62,8 +63,10 @@ class HttpServer:
             ready: asked on the event loop at each ``/readyz``.
             request_seconds: a client that takes longer for a request, however steadily, is cut off.
             answer_seconds: one that takes longer to read the answer as well.
+            setting: the prefix of the settings of host and port.
         """
         self._host = host
+        self._setting = setting
         self._port = port
         self._metrics = metrics
         self._ready = ready
@@ -72,8 +75,6 @@ class HttpServer:
         self._answer_seconds = answer_seconds
         self._runner: web.AppRunner | None = None
         self._server: asyncio.Server | None = None
-        #: Connections in the order in which they were opened.
-        self._opened: dict[RequestHandler, None] = {}
 
     @property
     def port(self) -> int:
@@ -114,39 +115,13 @@ class HttpServer:
         )
         await runner.setup()
         try:
-            self._server = await self._listen(runner)
+            self._server = await listen(
+                runner, self._host, self._port, MAX_CONNECTIONS, answer_seconds=self._answer_seconds
+            )
         except OSError as error:
             await runner.cleanup()
-            raise RoistreamError(port_refusal(error, self._host, self._port, "ROISTREAM_HTTP")) from error
+            raise RoistreamError(port_refusal(error, self._host, self._port, self._setting)) from error
         self._runner = runner
-
-    async def _listen(self, runner: web.AppRunner) -> asyncio.Server:
-        handlers = runner.server
-        assert handlers is not None, "set up"
-
-        def protocol() -> asyncio.BaseProtocol:
-            connected = handlers.connections
-            self._opened = {each: None for each in self._opened if each in connected}
-            if len(connected) >= MAX_CONNECTIONS:
-                waiting = next((each for each in self._opened if not _is_answering(each)), None)
-                if waiting is None:
-                    return _Full()
-                waiting.force_close()
-                if waiting.transport is not None:
-                    waiting.transport.abort()
-            opened = handlers()
-            self._opened[opened] = None
-            return opened
-
-        loop = asyncio.get_running_loop()
-        server = await loop.create_server(
-            protocol, self._host, self._port, backlog=_BACKLOG, reuse_address=True
-        )
-        for each in server.sockets:
-            if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux: ends connections whose client never reads
-                timeout_ms = int(self._answer_seconds * 1000)
-                each.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, timeout_ms)
-        return server
 
     async def stop(self) -> None:
         """Finish the requests in hand, shortly, and close the port."""
@@ -185,6 +160,55 @@ class HttpServer:
         del request
         is_ready, detail = self._ready()
         return web.json_response(detail, status=200 if is_ready else 503)
+
+
+async def listen(
+    runner: web.AppRunner, host: str, port: int, most: int, *, answer_seconds: float
+) -> asyncio.Server:
+    """Listen with a bounded number of connections.
+
+    Whoever comes above it takes the place of the connection that has waited longest without a whole request.
+
+    Args:
+        runner: set up.
+        host: address to listen on.
+        port: 0 takes a free one.
+        most: connections at a time.
+        answer_seconds: a client that takes longer to read an answer is cut off.
+
+    Raises:
+        OSError: when the address cannot be had.
+    """
+    handlers = runner.server
+    assert handlers is not None, "set up"
+    #: Connections in the order in which they were opened.
+    opened: dict[RequestHandler, None] = {}
+
+    def protocol() -> asyncio.BaseProtocol:
+        connected = handlers.connections
+        if len(connected) >= most:
+            for each in [each for each in opened if each not in connected]:
+                del opened[each]
+            waiting = next((each for each in opened if not _is_answering(each)), None)
+            if waiting is None:
+                return _Full()
+            waiting.force_close()
+            if waiting.transport is not None:
+                waiting.transport.abort()
+        elif len(opened) > 2 * most:
+            for each in [each for each in opened if each not in connected]:
+                del opened[each]
+        handler = handlers()
+        opened[handler] = None
+        return handler
+
+    loop = asyncio.get_running_loop()
+    backlog = max(_BACKLOG, most)
+    server = await loop.create_server(protocol, host, port, backlog=backlog, reuse_address=True)
+    for each in server.sockets:
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux: ends connections whose client never reads
+            each.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(answer_seconds * 1000))
+    return server
 
 
 def _is_answering(connection: RequestHandler) -> bool:

@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.collect.campaign_rules import CLICK_IDS, DEFAULT_RULES, CampaignRule, Place, parameters, place_of
+from streams.collect.campaign_rules import (
+    CLICK_IDS,
+    DEFAULT_RULES,
+    CampaignPlace,
+    CampaignRule,
+    parameters,
+    place_of,
+)
 from streams.collect.consent import joined, may_identify, said_by_cookie, said_in_words, visitor_of
 from streams.collect.links import Link, is_listed, target_of
 
@@ -14,21 +21,24 @@ TEXTS = st.text(st.characters(exclude_characters="{}", exclude_categories=["Cs"]
 @pytest.mark.parametrize(
     ("url", "place"),
     [
-        ("https://s.example/?gclid=G&gad_campaignid=17", Place("google-17", "search")),
-        ("https://s.example/?gbraid=G&utm_id=17&utm_campaign=Spring", Place("google-17", "search")),
-        ("https://s.example/?wbraid=G&utm_campaign=Spring+Sale", Place("Spring Sale", "search")),
-        ("https://s.example/?msclkid=M&utm_id=9", Place("microsoft-9", "search")),
-        ("https://s.example/?fbclid=F&utm_id=120", Place("meta-120", "social")),
-        ("https://s.example/?ttclid=T&utm_id=5", Place("tiktok-5", "social")),
-        ("https://s.example/?li_fat_id=L&utm_id=6", Place("linkedin-6", "social")),
-        ("https://s.example/?twclid=X&utm_id=8", Place("x-8", "social")),
-        ("https://s.example/?utm_campaign=news&utm_medium=email", Place("news", "email")),
-        ("https://s.example/?utm_campaign=news", Place("news", None)),
-        ("https://s.example/?gclid=G", Place()),
-        ("https://s.example/", Place()),
-        ("https://[broken/?utm_campaign=a", Place()),
-        ("https://s.example/?" + "&".join(f"a{n}=1" for n in range(500)) + "&utm_campaign=a", Place()),
-        (None, Place()),
+        ("https://s.example/?gclid=G&gad_campaignid=17", CampaignPlace("google-17", "search")),
+        ("https://s.example/?gbraid=G&utm_id=17&utm_campaign=Spring", CampaignPlace("google-17", "search")),
+        ("https://s.example/?wbraid=G&utm_campaign=Spring+Sale", CampaignPlace("Spring Sale", "search")),
+        ("https://s.example/?msclkid=M&utm_id=9", CampaignPlace("microsoft-9", "search")),
+        ("https://s.example/?fbclid=F&utm_id=120", CampaignPlace("meta-120", "social")),
+        ("https://s.example/?ttclid=T&utm_id=5", CampaignPlace("tiktok-5", "social")),
+        ("https://s.example/?li_fat_id=L&utm_id=6", CampaignPlace("linkedin-6", "social")),
+        ("https://s.example/?twclid=X&utm_id=8", CampaignPlace("x-8", "social")),
+        ("https://s.example/?utm_campaign=news&utm_medium=email", CampaignPlace("news", "email")),
+        ("https://s.example/?utm_campaign=news", CampaignPlace("news", None)),
+        ("https://s.example/?gclid=G", CampaignPlace()),
+        ("https://s.example/", CampaignPlace()),
+        ("https://[broken/?utm_campaign=a", CampaignPlace()),
+        (
+            "https://s.example/?" + "&".join(f"a{n}=1" for n in range(500)) + "&utm_campaign=a",
+            CampaignPlace(),
+        ),
+        (None, CampaignPlace()),
     ],
 )
 def test_what_holds_without_a_file(url, place):
@@ -41,12 +51,14 @@ def test_the_first_rule_that_holds_counts_and_an_empty_one_takes_the_rest():
         CampaignRule({"form_id": "77"}, "spring"),
         CampaignRule({}, "(direct)", "direct"),
     ]
-    assert place_of(rules, {"utm_source": "YAHOO.jp", "utm_campaign": "a"}) == Place("search-a", "search")
-    assert place_of(rules, {"utm_source": "bing"}) == Place("(direct)", "direct"), (
+    assert place_of(rules, {"utm_source": "YAHOO.jp", "utm_campaign": "a"}) == CampaignPlace(
+        "search-a", "search"
+    )
+    assert place_of(rules, {"utm_source": "bing"}) == CampaignPlace("(direct)", "direct"), (
         "a template without its parameter"
     )
-    assert place_of(rules, {"form_id": "77"}) == Place("spring")
-    assert place_of(rules, {"form_id": "778"}) == Place("(direct)", "direct")
+    assert place_of(rules, {"form_id": "77"}) == CampaignPlace("spring")
+    assert place_of(rules, {"form_id": "778"}) == CampaignPlace("(direct)", "direct")
 
 
 @pytest.mark.parametrize("text", ["{", "{}", "a{{b}", "{utm_id"])
@@ -64,15 +76,17 @@ def test_a_rule_that_says_nothing_is_refused():
 def test_values_are_never_read_as_templates_or_attributes(said, campaign):
     rule = CampaignRule({"utm_campaign": "*"}, "{utm_campaign}")
     found = rule.place({**said, "utm_campaign": campaign})
-    assert found == Place(campaign)
-    assert rule.place({**said, "utm_campaign": "{0.__class__}{utm_id}"}) == Place("{0.__class__}{utm_id}")
+    assert found == CampaignPlace(campaign)
+    assert rule.place({**said, "utm_campaign": "{0.__class__}{utm_id}"}) == CampaignPlace(
+        "{0.__class__}{utm_id}"
+    )
 
 
 @given(st.sampled_from(sorted(CLICK_IDS)), TEXTS, TEXTS)
 def test_a_click_id_never_becomes_a_campaign(name, click_id, campaign):
     said = {name: click_id, "utm_campaign": campaign}
     assert place_of(DEFAULT_RULES, said).campaign_id == campaign
-    assert place_of(DEFAULT_RULES, {name: click_id}) == Place()
+    assert place_of(DEFAULT_RULES, {name: click_id}) == CampaignPlace()
 
 
 @given(st.booleans() | st.none(), st.booleans())

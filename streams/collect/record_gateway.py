@@ -1,0 +1,119 @@
+"""Records to Kafka with ``acks=all``: a write is done when the broker has confirmed every record of it."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from metrics.values.errors import RoistreamError
+from streams import topics
+from streams.mapping.engine import MappedRecord
+from streams.settings import Settings
+from streams.transport.client_options import aiokafka_options
+from streams.transport.topic_admin import ensure_topics
+
+#: Whoever waits longer is told to come again; the records may be there, and come again with the same ids.
+ACKNOWLEDGE_WITHIN_S = 5.0
+_LINGER_MS = 5
+_PROBE_EVERY_S = 5.0
+_STOP_WITHIN_S = 5.0
+
+_logger = logging.getLogger(__name__)
+
+
+class BrokerSlow(RoistreamError):
+    """The broker did not confirm in time; whether it has the records is not known, and to send them again is harmless."""
+
+
+class RecordGateway:
+    """Writes records.
+
+    Attributes:
+        is_up: whether the broker answered when it was asked last.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        """Nothing is connected before ``start``."""
+        self._settings = settings
+        self._producer: AIOKafkaProducer | None = None
+        self.is_up = False
+
+    async def start(self) -> None:
+        """Connect, and see that the topics are there.
+
+        Raises:
+            RoistreamError: without a broker or a topic; one sentence that says what to do.
+        """
+        differences = await asyncio.to_thread(ensure_topics, self._settings, create=False)
+        missing = [each.sentence for each in differences if each.kind == "missing"]
+        if missing:
+            raise RoistreamError(f"{missing[0]}.")
+        producer = AIOKafkaProducer(
+            **aiokafka_options(self._settings),
+            acks="all",
+            linger_ms=_LINGER_MS,
+            request_timeout_ms=int(ACKNOWLEDGE_WITHIN_S * 1_000),
+            max_request_size=topics.MAX_MESSAGE_BYTES,
+        )
+        try:
+            await asyncio.wait_for(producer.start(), self._settings.broker_wait / 1_000)
+        except (KafkaError, OSError, TimeoutError) as error:
+            await producer.stop()
+            raise RoistreamError(
+                f"No broker answers at {', '.join(self._settings.bootstrap)} ({type(error).__name__}); "
+                "start it, or correct ROISTREAM_BROKER and ROISTREAM_BROKER_SECURITY_PROTOCOL."
+            ) from error
+        self._producer = producer
+        self.is_up = True
+
+    async def stop(self) -> None:
+        """Disconnect."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            try:
+                await asyncio.wait_for(producer.stop(), _STOP_WITHIN_S)
+            except (KafkaError, OSError, TimeoutError) as error:
+                _logger.warning("The producer did not end in order (%s).", type(error).__name__)
+
+    async def write(self, records: Sequence[MappedRecord]) -> None:
+        """Return when the broker has confirmed all of the records.
+
+        Raises:
+            BrokerSlow: when it did not in time.
+        """
+        try:
+            async with asyncio.timeout(ACKNOWLEDGE_WITHIN_S):
+                sent = [await self._put(record) for record in records]
+                for each in sent:
+                    await asyncio.shield(each)
+        except (KafkaError, OSError, TimeoutError) as error:
+            self.is_up = False
+            raise BrokerSlow(
+                f"The broker did not confirm in time ({type(error).__name__}); send it again, records have the same ids."
+            ) from error
+
+    async def _put(self, record: MappedRecord) -> "asyncio.Future[Any]":
+        assert self._producer is not None, "started"
+        key = None if record.key is None else record.key.encode()
+        sent: asyncio.Future[Any] = await self._producer.send(
+            self._settings.topic(record.topic), record.value, key=key
+        )
+        return sent
+
+    async def watch(self) -> None:
+        """Ask the broker from time to time whether it is there, until cancelled."""
+        while True:
+            await asyncio.sleep(_PROBE_EVERY_S)
+            if self._producer is None:
+                continue
+            try:
+                async with asyncio.timeout(_PROBE_EVERY_S):
+                    await self._producer.client.fetch_all_metadata()
+            except (KafkaError, OSError, TimeoutError) as error:
+                _logger.warning("The broker does not answer (%s).", type(error).__name__)
+                self.is_up = False
+            else:
+                self.is_up = True
