@@ -228,6 +228,7 @@ def test_an_alert(copied: Path):
             ),
         },
     )
+    run(copied, "-m", "streams.schema_export.json_schemas", ".")
     run(
         copied,
         *("-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/grafana/test_alert_rules.py"),
@@ -304,7 +305,6 @@ def test_a_source_topic(copied: Path):
             ),
         },
     )
-    run(copied, "-m", "streams.schema_export.json_schemas", ".")
     run(copied, "-m", "streams.schema_export.json_schemas", ".")
     assert "calls" in (copied / "docs/asyncapi.yaml").read_text()
     assert (copied / "docs/schemas/call.json").exists()
