@@ -1,4 +1,4 @@
-"""The command line: ``roistream demo | worker | topics | replay | ingest | collect | erase | tail | board | backtest | customers | status | explain | recover | doctor``."""
+"""The command line: ``roistream demo | worker | topics | replay | ingest | collect | apply | erase | tail | board | backtest | customers | status | explain | recover | doctor``."""
 
 from collections.abc import Callable
 from enum import StrEnum
@@ -190,6 +190,37 @@ def collect() -> None:
     from streams.collect.server import run  # noqa: PLC0415
 
     _with_settings(run)
+
+
+@app.command()
+def apply(
+    platforms: Annotated[
+        Path | None, typer.Option(help="A TOML file that says how ad platforms are reached: docs/apply.md.")
+    ] = None,
+    carry_out: Annotated[
+        bool, typer.Option("--carry-out", help="Ask the platforms; without it nothing is sent.")
+    ] = False,
+    once: Annotated[bool, typer.Option("--once", help="End when everything is settled.")] = False,
+    per_hour: Annotated[int, typer.Option(help="At most so many writes an hour.", min=1)] = 30,
+    per_day: Annotated[int, typer.Option(help="At most so many writes a day.", min=1)] = 200,
+    watch_every: Annotated[
+        str, typer.Option(help="How often to look for what people change on the platforms.")
+    ] = "15m",
+) -> None:
+    """Carry out budget actions on the ad platforms, or say what would be carried out (without --carry-out)."""
+    from streams.apply.run import run  # noqa: PLC0415
+
+    _with_settings(
+        lambda settings: run(
+            settings,
+            platforms,
+            carries_out=carry_out,
+            once=once,
+            per_hour=per_hour,
+            per_day=per_day,
+            watch_every=watch_every,
+        )
+    )
 
 
 @app.command()

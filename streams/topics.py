@@ -19,6 +19,8 @@ DEAD_LETTERS = "dead-letters"
 #: Internal: where each connector stands, by connection, from ingest to ingest.
 INGEST_STATE = "ingest-state"
 BUDGET_ACTIONS = "budget-actions"
+#: What became of actions on the ad platforms, by action.
+BUDGET_EFFECTS = "budget-effects"
 #: Internal: whole values of panes, from intake to merge, partitioned by campaign; of roll-ups, from merge to merge.
 PARTIALS = "roistream-partials"
 #: Internal: what journeys need of records whose visitor has another partition, from intake to intake.
@@ -90,6 +92,7 @@ def specs(prefix: str, partitions: int) -> list[TopicSpec]:
         (DEAD_LETTERS, partitions, week),
         (INGEST_STATE, 1, {**compacted, **large}),
         (BUDGET_ACTIONS, partitions, {}),
+        (BUDGET_EFFECTS, 1, compacted),
         (PARTIALS, partitions, {**week, **large}),
         (REKEYED, partitions, {**week, **large}),
         (INTAKE_CHANGELOG, partitions, state),

@@ -102,42 +102,53 @@ class Carrier:
             if action.action_id not in self.index and (effect := requested(action, position, now)) is not None
         }
         await self._keep(new.values())
+        set_aside: list[BudgetEffect] = []
         for campaign_id in {effect.campaign_id for effect in new.values()}:
-            await self._set_aside(campaign_id)
+            set_aside += self._set_aside(campaign_id)
+        await self._keep(set_aside)
         return len(new)
 
     async def go_on(self) -> int:
         """One step of every campaign that has one to do; how many had."""
         done = 0
-        for campaign_id in list(self.index.campaigns):
+        for campaign_id in list(self.index.open):
             done += await self._step(campaign_id)
+        for campaign_id in list(self.index.watched):
+            if campaign_id not in self.index.open:
+                done += await self._watch(campaign_id)
         return done
 
-    async def _set_aside(self, campaign_id: str) -> None:
-        """End parts that a later action replaces, and those that have waited too long."""
+    def _set_aside(self, campaign_id: str) -> list[BudgetEffect]:
+        """The effects of a campaign without parts that a later action replaces, and those that have waited too long."""
         now = self._world.now()
-        for place in self.index.superseded(campaign_id):
-            await self._change(place, superseded(self.index.part(place), now))
+        changed: dict[str, BudgetEffect] = {}
+
+        def change(place: PartPlace, part: EffectPart) -> None:
+            effect = changed.get(place.action_id, self.index.effects[place.action_id])
+            changed[place.action_id] = with_part(effect, place.number, part, now)
+
+        replaced = self.index.superseded(campaign_id)
+        for place in replaced:
+            change(place, superseded(self.index.part(place), now))
         for effect in self.index.of(campaign_id):
             if now - millis(effect.decided_at) <= self._patience.max_age:
                 continue
-            for index, part in enumerate(effect.parts):
-                if part.stage == "requested":
+            for number, part in enumerate(effect.parts):
+                place = PartPlace(effect.action_id, number)
+                if part.stage == "requested" and place not in replaced:
                     why = (
                         f"it could not be done in time ({part.detail})"
                         if part.detail
                         else "the action is too old"
                     )
-                    await self._change(
-                        PartPlace(effect.action_id, index),
-                        machine.settled(part, "refused", "too_old", why, now),
-                    )
+                    change(place, machine.settled(part, "refused", "too_old", why, now))
+        return list(changed.values())
 
     async def _step(self, campaign_id: str) -> bool:
-        await self._set_aside(campaign_id)
+        await self._keep(self._set_aside(campaign_id))
         place = self.index.next_of(campaign_id)
         if place is None:
-            return await self._watch(campaign_id)
+            return True
         part = self.index.part(place)
         if part.retry_at is not None and millis(part.retry_at) > self._world.now():
             return False

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from metrics.budget.effects.records import EFFECT_SCHEMA
 from metrics.budget.records import ACTION_SCHEMA
 from metrics.kpis.formulas import KpiInputs, compute
 from metrics.records.kpi_reading import DEFINITIONS, ROLLUP_SCHEMA, SCHEMA, Sums
@@ -54,6 +55,13 @@ _SUMS: dict[str, int] = {
 }  # fmt: skip
 _WHOLE = Sums(**_SUMS)
 #: As of a window that holds the whole history of its campaign.
+_SEEN = {
+    "status": "running",
+    "budget_micros": 1_000_000_000,
+    "currency": "EUR",
+    "version": "7",
+    "seen_at": "2026-11-21T10:00:01Z",
+}
 _KPIS = compute(KpiInputs(sums=_WHOLE, total=_WHOLE))
 
 CHANNELS: tuple[Channel, ...] = (
@@ -263,6 +271,51 @@ CHANNELS: tuple[Channel, ...] = (
             "evidence": {"cpl_verdict": "bad", "cpl_e_value": 31.2, "spent": 412.5, "leads": 61},
             "hold": {"owner": "evidence", "expires_at": "2026-11-22T10:00:00Z"},
             "decided_at": "2026-11-21T10:00:00Z",
+        },
+        is_output=True,
+    ),
+    Channel(
+        topics.BUDGET_EFFECTS,
+        "budget-effect",
+        "What became of an action on the ad platform, as roistream apply carries it out; compacted. The newest record of an action holds.",
+        "The action_id.",
+        {
+            "schema": EFFECT_SCHEMA,
+            "action_id": "5f0c7b1e9a3d4c2f8b6a1d0e7c9f3b25",
+            "campaign_id": "c-1",
+            "platform": "meta",
+            "platform_account_id": "1234567890",
+            "platform_campaign_id": "23840000000000001",
+            "verb": "pause",
+            "rule": "evidence:cpl",
+            "currency": "EUR",
+            "decided_at": "2026-11-21T10:00:00Z",
+            "position": 17,
+            "stage": "confirmed",
+            "because": None,
+            "detail": "",
+            "parts": [
+                {
+                    "aspect": "status",
+                    "status": "paused",
+                    "wished_micros": None,
+                    "amount_micros": None,
+                    "rounded_off_micros": 0,
+                    "stage": "confirmed",
+                    "because": None,
+                    "detail": "",
+                    "before": _SEEN,
+                    "seen": _SEEN | {"status": "paused", "version": "8", "seen_at": "2026-11-21T10:00:09Z"},
+                    "sent_at": ["2026-11-21T10:00:02Z"],
+                    "is_accepted": True,
+                    "is_in_doubt": False,
+                    "is_ours": True,
+                    "tries": 0,
+                    "retry_at": None,
+                    "settled_at": "2026-11-21T10:00:09Z",
+                }
+            ],
+            "changed_at": "2026-11-21T10:00:09Z",
         },
         is_output=True,
     ),

@@ -13,6 +13,7 @@ from typing import Any, get_args
 import msgspec
 import yaml
 
+from metrics.budget.effects.records import BudgetEffect
 from metrics.budget.records import BudgetAction, BudgetDecision
 from metrics.kpis.catalogue import KPIS
 from metrics.records import events
@@ -43,6 +44,7 @@ OUTPUTS: dict[str, type[msgspec.Struct]] = {
     "rollup-kpi": reading.RollupKpi,
     "dead-letter": DeadLetter,
     "budget-action": BudgetAction,
+    "budget-effect": BudgetEffect,
 }
 
 _SCHEMA_NAMES: dict[type[msgspec.Struct], str] = {

@@ -1,6 +1,6 @@
 """All effects that are known, by campaign: which part is next, what is superseded, whose pause it is, what is watched. Pure."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -30,6 +30,9 @@ class EffectIndex:
     def __init__(self) -> None:
         self.effects: dict[str, BudgetEffect] = {}
         self._by_campaign: dict[str, list[str]] = {}
+        #: Campaigns with effects that are not settled, and those whose effects may drift.
+        self.open: dict[str, None] = {}
+        self.watched: dict[str, None] = {}
 
     def __contains__(self, action_id: str) -> bool:
         return action_id in self.effects
@@ -42,6 +45,13 @@ class EffectIndex:
             order = self._by_campaign.setdefault(effect.campaign_id, [])
             order.append(effect.action_id)
             order.sort(key=self._when)
+        campaign_id = effect.campaign_id
+        stages = {part.stage for each in self.of(campaign_id) for part in each.parts}
+        for kept, wanted in ((self.open, {"requested", "sent"}), (self.watched, {"confirmed", "drifted"})):
+            if stages & wanted:
+                kept[campaign_id] = None
+            else:
+                kept.pop(campaign_id, None)
 
     def _when(self, action_id: str) -> tuple[int, int]:
         effect = self.effects[action_id]
@@ -54,11 +64,6 @@ class EffectIndex:
     def part(self, place: PartPlace) -> EffectPart:
         """The part at a place."""
         return self.effects[place.action_id].parts[place.number]
-
-    @property
-    def campaigns(self) -> Iterable[str]:
-        """Campaigns with effects."""
-        return self._by_campaign.keys()
 
     def next_of(self, campaign_id: str) -> PartPlace | None:
         """The part of a campaign to go on with: what was sent, else what stops its spend, else the oldest."""

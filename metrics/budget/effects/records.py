@@ -22,6 +22,7 @@ Because = Literal[
     "changed_there",
     "credentials",
     "currency",
+    "dry_run",
     "gone",
     "no_effect",
     "no_platform",

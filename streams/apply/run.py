@@ -1,0 +1,166 @@
+"""``roistream apply``: dry run unless told to carry out. The only place that waits."""
+
+import asyncio
+import importlib
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from rich.console import Console
+from rich.table import Table
+
+from metrics.budget.effects.caps import Caps
+from metrics.budget.effects.machine import Patience
+from metrics.budget.effects.records import BudgetEffect
+from metrics.records.events import Platform
+from metrics.values.errors import SettingError
+from metrics.values.time import parse_duration
+from streams.apply.carrier import WATCH_EVERY, Carrier
+from streams.apply.configuration import PlatformSettings, read_platforms
+from streams.apply.guarded import DryClient, GuardedClient, SecretFilter
+from streams.apply.kafka_world import KafkaWorld
+from streams.apply.platform import PlatformClient
+from streams.process import log_to_stderr, stop_signals
+from streams.settings import Settings
+
+#: By platform the module of its client, which imports the SDK, and the extra that installs it.
+CLIENTS: dict[Platform, str] = {}
+#: Loggers of SDKs and of what they are built on: their lines may hold whole requests.
+_LIBRARIES = ("aiokafka", "urllib3", "requests", "google", "grpc", "suds", "facebook_business")
+_IDLE_S = 0.2
+
+_logger = logging.getLogger(__name__)
+
+
+class ApplyOptions(NamedTuple):
+    """What the command line says."""
+
+    platforms: Path | None = None
+    is_dry: bool = True
+    once: bool = False
+    caps: Caps = Caps()
+    watch_every: int = WATCH_EVERY
+    patience: Patience = Patience()
+
+
+def run(
+    settings: Settings,
+    platforms: Path | None,
+    *,
+    carries_out: bool,
+    once: bool,
+    per_hour: int,
+    per_day: int,
+    watch_every: str,
+) -> int:
+    """Carry out actions until told to stop, or say what would be carried out.
+
+    Args:
+        settings: broker, security, prefix, reporting currency.
+        platforms: the file that says how platforms are reached; None: none is.
+        carries_out: whether platforms are asked to change anything.
+        once: end when nothing is left to do now.
+        per_hour: most writes within an hour.
+        per_day: most writes within a day.
+        watch_every: how often campaigns are looked at for what people change there, such as ``15m``.
+
+    Returns:
+        0 when it was told to stop, or has done what was to do.
+
+    Raises:
+        RoistreamError: when it cannot start or go on; one sentence that says what to do.
+    """
+    try:
+        every = parse_duration(watch_every)
+    except ValueError as error:
+        raise SettingError(f"--watch-every: {error}.") from error
+    if carries_out and platforms is None:
+        raise SettingError("--carry-out needs --platforms FILE, which says how the ad platforms are reached.")
+    options = ApplyOptions(platforms, not carries_out, once, Caps(per_hour, per_day), every)
+    found = {} if platforms is None else read_platforms(platforms)
+    log_to_stderr(settings.log_level, _LIBRARIES)
+    hides = SecretFilter(list(found.values()))
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(hides)
+    clients = {name: GuardedClient(each, _connector(name)) for name, each in found.items()}
+    return asyncio.run(apply(settings, options, clients))
+
+
+def _connector(name: Platform) -> Callable[[PlatformSettings], PlatformClient]:
+    """Makes clients of a platform."""
+    if name not in CLIENTS:
+        raise SettingError(
+            f"--platforms: [{name}] cannot be carried out on yet; there are {', '.join(CLIENTS) or 'none'}."
+        )
+    try:
+        connect: Callable[[PlatformSettings], PlatformClient] = importlib.import_module(CLIENTS[name]).connect
+    except ImportError as error:
+        raise SettingError(
+            f"[{name}] needs its SDK ({error.name} is not installed); install it with: pip install 'roistream[{name}]'."
+        ) from error
+    return connect
+
+
+async def apply(settings: Settings, options: ApplyOptions, clients: Mapping[Platform, PlatformClient]) -> int:
+    """The same with clients that are connected already."""
+    shown: dict[str, BudgetEffect] = {}
+
+    def on_effect(effect: BudgetEffect) -> None:
+        shown[effect.action_id] = effect
+        _logger.info(
+            "%s of %s on %s: %s%s",
+            *(effect.verb, effect.campaign_id, effect.platform or "no platform", effect.stage),
+            f" ({effect.because}: {effect.detail})" if effect.because else "",
+        )
+
+    reached = {name: DryClient(each) for name, each in clients.items()} if options.is_dry else dict(clients)
+    world = KafkaWorld(settings, reached, is_dry=options.is_dry, on_effect=on_effect)
+    stop = asyncio.Event()
+    try:
+        effects = await world.start()
+        carrier = Carrier(world, options.caps, options.patience, effects, watch_every=options.watch_every)
+        with stop_signals(stop.set):
+            await _carry(world, carrier, options, stop)
+    finally:
+        await world.stop()
+    if options.is_dry:
+        _show(shown)
+    return 0
+
+
+async def _carry(world: KafkaWorld, carrier: Carrier, options: ApplyOptions, stop: asyncio.Event) -> None:
+    while not stop.is_set():
+        # All that is there is taken in before anything is sent: a later action may replace an earlier one.
+        await carrier.take(await world.actions())
+        if not await world.is_caught_up():
+            continue
+        done = await carrier.go_on()
+        if options.once or options.is_dry:
+            if not done and not carrier.index.open:
+                return
+            if not done and options.is_dry:
+                return
+        if not done:
+            await asyncio.sleep(_IDLE_S)
+
+
+def _show(effects: Mapping[str, BudgetEffect]) -> None:
+    """What a dry run found, action by action."""
+    console = Console(highlight=False, soft_wrap=True)
+    table = Table("campaign", "platform", "action", "asked", "what would become of it", box=None)
+    for effect in sorted(effects.values(), key=lambda each: each.decided_at):
+        if effect.because in {"superseded", "too_old"}:
+            continue
+        asked = ", ".join(
+            part.status or f"budget {(part.amount_micros or part.wished_micros or 0) / 1_000_000:,.2f}"
+            for part in effect.parts
+        )
+        table.add_row(
+            effect.campaign_id, effect.platform or "–", effect.verb, asked, effect.detail or effect.stage
+        )
+    left = sum(effect.because in {"superseded", "too_old"} for effect in effects.values())
+    console.print(table if table.row_count else "No action is to be carried out.")
+    console.print(
+        f"Dry run: nothing was sent. {left} actions were replaced by later ones or are too old. --carry-out carries out."
+    )
