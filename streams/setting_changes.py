@@ -39,6 +39,7 @@ SETTING_CHANGES: dict[str, SettingChange] = {
     "board_port": _FREE_CONNECTION,
     "board_token": _FREE_CONNECTION,
     "board_hosts": _FREE_CONNECTION,
+    "board_job": SettingChange("free", "whose alerts are taken from then on"),
     "board_people": _FREE_CONNECTION,
     "board_notifications": _FREE_CONNECTION,
     "board_identity_header": _FREE_CONNECTION,

@@ -92,6 +92,8 @@ class Settings(BaseSettings):
     board_token: SecretStr | None = None
     #: Names by which browsers reach the board, besides addresses, localhost and BOARD_HOST.
     board_hosts: Annotated[list[str], Listed] = []
+    #: The Prometheus job of this deployment; alerts of another one are refused. None: alerts of any job are taken.
+    board_job: str | None = None
     #: A TOML file of people with roles and tokens of their own.
     board_people: Path | None = None
     #: A TOML file of who is notified where, of what, in which language.

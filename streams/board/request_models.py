@@ -189,6 +189,30 @@ def signals_of(webhook: Webhook, now_ms: int) -> tuple[list[AlertSignal], list[I
     return signals, ignored
 
 
+def of_other_jobs(webhook: Webhook, job: str | None) -> tuple[Webhook, list[IgnoredAlert], set[str]]:
+    """A webhook without the alerts of other deployments, those alerts with the reason, and their Prometheus jobs.
+
+    Args:
+        webhook: as it came.
+        job: of the board's deployment; None: no job is another one's.
+    """
+    kept, ignored, jobs = [], [], set()
+    for alert in webhook.alerts:
+        other = alert.labels.get("job")
+        if job is None or not other or other == job:
+            kept.append(alert)
+            continue
+        jobs.add(other)
+        reason = f"it is of the job {other!r}, and this board is of {job!r} (ROISTREAM_BOARD_JOB); route it to its own board"
+        ignored.append(IgnoredAlert(_fingerprint(alert), reason))
+    return msgspec.structs.replace(webhook, alerts=kept), ignored, jobs
+
+
+def jobs_of_campaigns(webhook: Webhook) -> set[str]:
+    """The Prometheus jobs of the alerts on campaigns in a webhook."""
+    return {alert.labels.get("job", "") for alert in webhook.alerts if not _is_of_the_pipeline(alert)} - {""}
+
+
 def notes_of(webhook: Webhook, now_ms: int) -> tuple[list[AlertNote], list[str]]:
     """The alerts on the pipeline in a webhook: those that fire, and the fingerprints of those that no longer do."""
     firing, resolved = [], []

@@ -22,8 +22,9 @@ from metrics.budget.records import AlertSignal, BoardCard, BudgetDecision
 from metrics.records.campaign_spellings import CampaignSpellings
 from metrics.records.kpi_reading import RollingWindow
 from metrics.values.errors import Rejection, RoistreamError
+from metrics.values.time import format_instant
 from streams.board import openapi
-from streams.board.alert_notes import AlertNote, AlertNotes
+from streams.board.alert_notes import KEPT_MS, AlertNote, AlertNotes
 from streams.board.audit_trail import AuditTrail
 from streams.board.auth import RateLimit
 from streams.board.broadcast import Broadcast, Subscriber
@@ -49,7 +50,9 @@ from streams.board.request_models import (
     UndoRequest,
     Webhook,
     decision_of,
+    jobs_of_campaigns,
     notes_of,
+    of_other_jobs,
     read,
     signals_of,
 )
@@ -99,6 +102,10 @@ class BoardRoutes:
     named: Sequence[str] = ()
     #: Decisions that the broker confirmed, by verb.
     decided: Counter[str] = field(default_factory=Counter)
+    #: The Prometheus job of this deployment; None: alerts of any job are taken.
+    job: str | None = None
+    #: When alerts on campaigns of each job came last.
+    _jobs: dict[str, int] = field(default_factory=dict)
     _alert_ids: OrderedDict[str, None] = field(default_factory=OrderedDict)
     #: Decisions that were sent, by id, until the trail holds them.
     _sent: OrderedDict[str, BudgetDecision] = field(default_factory=OrderedDict)
@@ -389,9 +396,10 @@ class BoardRoutes:
     async def _post_alerts(self, request: web.Request) -> web.Response:
         """Take in a webhook. An answer in the 200s ends Alertmanager's attempts, one in the 500s repeats them."""
         now = self.now_ms()
-        webhook = read(Webhook, await request.read())
+        webhook, foreign, others = of_other_jobs(read(Webhook, await request.read()), self.job)
         signals, ignored = signals_of(webhook, now)
         noted = await self.note(*notes_of(webhook, now))
+        await self.note(self._mixed(others, jobs_of_campaigns(webhook), now), ())
         fresh = [each for each in signals if each.alert_id not in self._alert_ids]
         await self.kafka_gateway.alert(fresh)
         self._remember(fresh)
@@ -400,9 +408,26 @@ class BoardRoutes:
                 "accepted": len(fresh),
                 "repeated": len(signals) - len(fresh),
                 "noted": noted,
-                "ignored": [each._asdict() for each in ignored],
+                "ignored": [each._asdict() for each in (*foreign, *ignored)],
             }
         )
+
+    def _mixed(self, others: set[str], jobs: set[str], now: int) -> list[AlertNote]:
+        """A note where alerts of several deployments come to this board."""
+        self._jobs |= dict.fromkeys(jobs, now)
+        self._jobs = {job: at for job, at in self._jobs.items() if now - at <= KEPT_MS}
+        if others:
+            summary = f"Alerts of the job {_listed(others)} come to this board of {self.job!r}, and are refused; route them to their own board"
+        elif self.job is None and len(self._jobs) > 1:
+            summary = (
+                f"Alerts on campaigns come from the jobs {_listed(self._jobs)}, and this board hands on all of them. "
+                "Route those of each job to its own board, and set ROISTREAM_BOARD_JOB"
+            )
+        else:
+            return []
+        return [
+            AlertNote("board:jobs", "RoistreamAlertsMixed", "critical", summary, format_instant(now), now)
+        ]
 
     async def note(self, firing: Sequence[AlertNote], resolved: Sequence[str]) -> int:
         """Show alerts on the pipeline, here and on other boards; how many there were."""
@@ -475,6 +500,10 @@ def _taking_back(asked: UndoRequest, undo: Undo, new_id: str) -> DecisionRequest
         expected_action_id=undo.expected_action_id,
         until=None if undo.until is None else datetime.fromisoformat(undo.until),
     )
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(map(repr, sorted(names)))
 
 
 def _words(decision: BudgetDecision) -> BudgetDecision:

@@ -112,6 +112,7 @@ class BoardServer:
             Simulator(settings),
             frozenset(alias for alias, _ in settings.reserved_names.aliases),
             now_ms,
+            job=settings.board_job,
         )
         self.notifier = self._notifier(now_ms, pauses)
         self.board_routes.named = [*people, *self.notifier.recipients]

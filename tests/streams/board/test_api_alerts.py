@@ -10,6 +10,7 @@ from aiohttp import ClientSession
 from prometheus_client.parser import text_string_to_metric_families
 
 from metrics.budget.records import AlertSignal
+from metrics.values.time import HOUR
 from streams import topics
 from streams.board import routes as board_api
 from streams.stack.monitoring import alertmanager
@@ -17,6 +18,7 @@ from tests.support.board_serving import (
     BEARER,
     ROOT,
     TOKEN,
+    Clock,
     alert,
     recorded,
     run,
@@ -140,6 +142,52 @@ def test_without_a_broker_an_alert_is_a_503_so_that_it_comes_again(settings):
                 assert answer.status == 503
             async with session.post("/alerts", json=webhook(alert()), headers=BEARER) as answer:
                 assert answer.status == 503, "it was not remembered as told"
+
+    run(test)
+
+
+def of_job(job: str, campaign_id: str = "c-1", **labels: str) -> dict[str, Any]:
+    made = alert(campaign_id)
+    return made | {"labels": made["labels"] | {"job": job} | labels, "fingerprint": f"{job}-{campaign_id}"}
+
+
+async def sent(session, *alerts) -> tuple[dict[str, Any], list[str]]:
+    """The board's answer to a webhook, and the summaries of what it then shows."""
+    async with session.post("/alerts", json=webhook(*alerts)) as answer:
+        assert answer.status == 200
+        told = await answer.json()
+    async with session.get("/api/board") as answer:
+        return told, [each["summary"] for each in (await answer.json())["alerts"]]
+
+
+def test_alerts_of_another_deployment_are_refused_and_said(settings):
+    async def test() -> None:
+        async with serving(settings.model_copy(update={"board_job": "roistream"})) as (session, _):
+            session.headers.update(BEARER)
+            told, shown = await sent(session, of_job("roistream"), alert("c-2"))
+            assert (told["accepted"], told["ignored"], shown) == (2, [], [])
+            foreign = of_job("roistream-staging"), of_job("roistream-staging", "c-3", kind="figures")
+            told, (shown,) = await sent(session, *foreign)
+            assert (told["accepted"], told["noted"], len(told["ignored"])) == (0, 0, 2)
+            assert "ROISTREAM_BOARD_JOB" in told["ignored"][0]["reason"]
+            assert "the job 'roistream-staging' come to this board of 'roistream', and are refused" in shown
+
+    run(test)
+
+
+def test_a_board_of_no_job_says_when_alerts_on_campaigns_come_from_two(settings):
+    async def test() -> None:
+        clock = Clock()
+        async with serving(settings, clock) as (session, _):
+            session.headers.update(BEARER)
+            assert (await sent(session, of_job("roistream"), of_job("prometheus", kind="operations")))[1] == [
+                "CampaignCplHigh"
+            ]
+            told, shown = await sent(session, of_job("roistream-staging", "c-2"))
+            assert told["accepted"] == 1
+            assert [each for each in shown if "from the jobs 'roistream', 'roistream-staging'" in each]
+            clock.ms += 4 * HOUR
+            assert (await sent(session, of_job("roistream", "c-4")))[1] == []
 
     run(test)
 
