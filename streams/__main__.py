@@ -431,6 +431,54 @@ def lift(
     )
 
 
+archive_app = typer.Typer(
+    no_args_is_help=True, help="Campaigns that are over: keep their final figures, export and compare them."
+)
+app.add_typer(archive_app, name="archive")
+_Model = Annotated[str, typer.Option(help="declared, or an attribution model.")]
+
+
+@archive_app.command("update")
+def archive_update(
+    after: Annotated[
+        str, typer.Option(help="How long after its end a campaign has what is to come; events tell the time.")
+    ] = "30d",
+    campaign: Annotated[
+        str | None,
+        typer.Option(help="Only this one, whether it is over or not, such as before it is withdrawn."),
+    ] = None,
+) -> None:
+    """Write the final figures of campaigns that are over onto campaign-archive; once, and again where they were corrected."""
+    from streams.archive.update import run  # noqa: PLC0415
+
+    _with_settings(lambda settings: run(settings, after, campaign))
+
+
+@archive_app.command("export")
+def archive_export(
+    path: Annotated[Path, typer.Argument(help="A file that ends in .parquet or .csv.")],
+    model: _Model = "declared",
+) -> None:
+    """Write the archive as a file, a row for each campaign, as roistream forecast reads it."""
+    from streams.archive.files import export  # noqa: PLC0415
+
+    _with_settings(lambda settings: export(settings, path, model))
+
+
+@archive_app.command("compare")
+def archive_compare(
+    campaigns: Annotated[
+        list[str] | None, typer.Argument(help="Campaigns; without: all that are archived.")
+    ] = None,
+    model: _Model = "declared",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show archived campaigns side by side."""
+    from streams.archive.files import compare  # noqa: PLC0415
+
+    _with_settings(lambda settings: compare(settings, campaigns or [], model, as_json=as_json))
+
+
 @app.command()
 def forecast(
     archive: Annotated[

@@ -21,6 +21,7 @@ INGEST_STATE = "ingest-state"
 BUDGET_ACTIONS = "budget-actions"
 #: What became of actions on the ad platforms, by action.
 BUDGET_EFFECTS = "budget-effects"
+CAMPAIGN_ARCHIVE = "campaign-archive"
 #: Internal: whole values of panes, from intake to merge, partitioned by campaign; of roll-ups, from merge to merge.
 PARTIALS = "roistream-partials"
 #: Internal: what journeys need of records whose visitor has another partition, from intake to intake.
@@ -93,6 +94,7 @@ def specs(prefix: str, partitions: int) -> list[TopicSpec]:
         (INGEST_STATE, 1, {**compacted, **large}),
         (BUDGET_ACTIONS, partitions, {}),
         (BUDGET_EFFECTS, 1, compacted),
+        (CAMPAIGN_ARCHIVE, 1, {**compacted, **large}),
         (PARTIALS, partitions, {**week, **large}),
         (REKEYED, partitions, {**week, **large}),
         (INTAKE_CHANGELOG, partitions, state),

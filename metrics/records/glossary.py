@@ -168,6 +168,17 @@ FIELDS: dict[str, str] = {
     "PlatformState.currency": "ISO 4217 code of the ad account's currency.",
     "version": "Changes with each change of the campaign there; null where the platform has none.",
     "seen_at": "When it was read.",
+    # the archive
+    "CampaignArchive.edition": "1: what the campaign came to; more: what was corrected since.",
+    "archived_at": "When the edition was written.",
+    "CampaignArchive.starts_at": f"Start of the campaign: {_TIME}; null: not registered.",
+    "CampaignArchive.ends_at": f"End of the campaign: {_TIME}; null: not registered.",
+    "CampaignArchive.currency": "ISO 4217 code of the reporting currency; all money of the record is in it.",
+    "budget_micros": "Budget of the campaign in millionths of the currency unit; null: none.",
+    "models": "Sums and KPIs of the whole campaign, by `declared` and each attribution model.",
+    "actions": "How many budget actions of mode `enforce` there were, by verb.",
+    "CampaignArchive.evidence": "Evidence on each target of the campaign at the end, by its name.",
+    "changes": "What is other than in the edition before, each as field: before → now; empty in the first.",
     # dead letters
     "topic": "Where the record came from.",
     "partition": "Its partition.",

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from metrics.archive.editions import SCHEMA as ARCHIVE_SCHEMA
 from metrics.budget.effects.records import EFFECT_SCHEMA
 from metrics.budget.records import ACTION_SCHEMA
 from metrics.kpis.formulas import KpiInputs, compute
@@ -215,6 +216,35 @@ CHANNELS: tuple[Channel, ...] = (
             "definitions": DEFINITIONS,
             "watermark": "2026-11-21T10:02:00Z",
             "published_at": "2026-11-21T10:02:01.402Z",
+        },
+        is_output=True,
+    ),
+    Channel(
+        topics.CAMPAIGN_ARCHIVE,
+        "campaign-archive",
+        "Campaigns that are over, with their final figures. A later edition says what was corrected; keep the highest.",
+        "The campaign_id; the topic is compacted.",
+        {
+            "schema": ARCHIVE_SCHEMA,
+            "campaign_id": "c-1",
+            "edition": 1,
+            "archived_at": "2026-11-21T10:00:00Z",
+            "name": "Spring",
+            "channel": "search",
+            "target": "families",
+            "offer": "trial",
+            "objective": "leads",
+            "starts_at": "2026-09-01T00:00:00Z",
+            "ends_at": "2026-10-01T00:00:00Z",
+            "budget_micros": 5_000_000,
+            "targets": {"cpl": "2.5", "cac": None, "roas": None, "roi": None},
+            "currency": "EUR",
+            "models": {"declared": {"sums": _SUMS, "kpis": _KPIS}},
+            "evidence": {},
+            "actions": {"pause": 1},
+            "definitions": DEFINITIONS,
+            "watermark": "2026-11-20T00:00:00Z",
+            "changes": [],
         },
         is_output=True,
     ),

@@ -13,6 +13,7 @@ from typing import Any, get_args
 import msgspec
 import yaml
 
+from metrics.archive.editions import CampaignArchive
 from metrics.budget.effects.records import BudgetEffect
 from metrics.budget.records import BudgetAction, BudgetDecision
 from metrics.kpis.catalogue import KPIS
@@ -45,6 +46,7 @@ OUTPUTS: dict[str, type[msgspec.Struct]] = {
     "dead-letter": DeadLetter,
     "budget-action": BudgetAction,
     "budget-effect": BudgetEffect,
+    "campaign-archive": CampaignArchive,
 }
 
 _SCHEMA_NAMES: dict[type[msgspec.Struct], str] = {

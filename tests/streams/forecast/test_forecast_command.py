@@ -150,7 +150,9 @@ def test_one_thing_is_asked_for(archive, plan):
 def test_months_of_real_campaigns_are_forecast_from_the_others(shared, tmp_path, capsys):
     """Clicks stand for leads: of what people buy the exports hold next to nothing."""
     folder = shared / "data" / "ad_platform_exports" / "dbt_ad_reporting"
-    with (folder / "microsoft_ads_campaign_performance_daily_report_data.csv").open(encoding="utf-8-sig") as file:
+    with (folder / "microsoft_ads_campaign_performance_daily_report_data.csv").open(
+        encoding="utf-8-sig"
+    ) as file:
         rows = [
             f"{row['campaign_id']} {row['date'][:7]},{row['campaign_id']},{row['date']},{row['spend'] or 0},{row['clicks'] or 0}"
             for row in csv.DictReader(file)
