@@ -25,6 +25,9 @@ _DAY_S = 86_400
 _COUNTS = ("impressions", "clicks", "leads", "mqls", "sqls", "orders", "new_customers", "cancelled_orders")
 _MONEY = ("spend", "other_cost", "revenue", "refunds", "cost_of_goods")
 _TEXTS = ("name", "channel", "target", "offer", "objective", "starts_at", "ends_at", "currency")
+#: As many campaigns have room beside each other; more are a list.
+_SIDE_BY_SIDE = 4
+_LISTED = ("days", "spend", "leads", "orders", "CPL", "CAC", "ROAS", "ROI")
 #: What is compared, with how it is written.
 _COMPARED = ("cpl", "cac", "roas", "roi_net_profit", "aov", "lead_rate", "customer_rate")
 
@@ -143,45 +146,46 @@ def compare(settings: Settings, names: Sequence[str], model: str, *, as_json: bo
 
 
 def show(editions: Iterable[CampaignArchive], model: str, console: Console) -> None:
-    """A table with a row for each campaign."""
+    """A few campaigns side by side, or a list of many with what matters most."""
+    columns = [(edition, cells) for edition in editions if (cells := _cells(edition, model)) is not None]
     table = Table(box=None, pad_edge=False)
-    for name in ("campaign", "target", "offer", "channel", "objective"):
-        table.add_column(name, overflow="fold")
-    for name in (
-        "days",
-        "spend",
-        "leads",
-        "orders",
-        "revenue",
-        *(_title(name) for name in _COMPARED),
-        "paused",
-    ):
-        table.add_column(name, justify="right")
-    for edition in editions:
-        figures = edition.models.get(model)
-        if figures is None:
-            continue
-        sums, length = figures.sums, days(edition)
-        table.add_row(
-            *(
-                _escaped(text or "–")
-                for text in (
-                    edition.campaign_id,
-                    edition.target,
-                    edition.offer,
-                    edition.channel,
-                    edition.objective,
-                )
-            ),
-            "–" if length is None else f"{length:,.0f}",
-            _amount(sums.spend_micros),
-            f"{sums.leads:,.0f}",
-            f"{sums.orders:,.0f}",
-            _amount(sums.revenue_micros - sums.refunds_micros),
-            *("–" if (value := figures.kpis.get(name)) is None else f"{value:,.2f}" for name in _COMPARED),
-            str(edition.actions.get("pause", 0)),
-        )
+    if len(columns) <= _SIDE_BY_SIDE:
+        table.add_column("")
+        for edition, _ in columns:
+            table.add_column(_escaped(edition.campaign_id), justify="right", overflow="fold")
+        for name in columns[0][1] if columns else ():
+            table.add_row(name, *(_escaped(cells[name]) for _, cells in columns))
+    else:
+        table.add_column("campaign", overflow="fold")
+        for name in _LISTED:
+            table.add_column(name, justify="right")
+        for edition, cells in columns:
+            table.add_row(_escaped(edition.campaign_id), *(cells[name] for name in _LISTED))
     console.print(table)
+
+
+def _cells(edition: CampaignArchive, model: str) -> dict[str, str] | None:
+    """What is shown of a campaign, by title; None where it has no figures under the model."""
+    figures = edition.models.get(model)
+    if figures is None:
+        return None
+    sums, length = figures.sums, days(edition)
+    texts = {name: getattr(edition, name) or "–" for name in ("target", "offer", "channel", "objective")}
+    return {
+        **texts,
+        "days": "–" if length is None else f"{length:,.0f}",
+        "spend": _amount(sums.spend_micros),
+        "leads": f"{sums.leads:,.0f}",
+        "orders": f"{sums.orders:,.0f}",
+        "revenue": _amount(sums.revenue_micros - sums.refunds_micros),
+        **{
+            _title(name): "–" if (value := figures.kpis.get(name)) is None else f"{value:,.2f}"
+            for name in _COMPARED
+        },
+        "times paused": str(edition.actions.get("pause", 0)),
+        "currency": edition.currency,
+        "edition": str(edition.edition),
+    }
 
 
 def _title(name: str) -> str:

@@ -144,8 +144,8 @@ def _views(settings: Settings, owner: str) -> Iterator[bytes]:
         with contextlib.closing(
             Redis.from_url(settings.redis_url.get_secret_value(), socket_timeout=_REDIS_WITHIN_S)
         ) as redis:
-            told: Any = redis.hget(names.views, OWNER)
-            names.check(None if told is None else told.decode(errors="replace"))
+            owner_there: Any = redis.hget(names.views, OWNER)
+            names.check(None if owner_there is None else owner_there.decode(errors="replace"))
             for model in ("declared", *settings.attribution_models):
                 values: Any = redis.hvals(names.readings(model, "total"))
                 yield from values

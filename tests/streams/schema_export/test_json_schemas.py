@@ -193,8 +193,9 @@ def test_what_roistream_writes_it_sends_and_the_rest_it_receives():
         for each in document()["operations"].values()
         if each["action"] == "send"
     }
-    outputs = {topics.CAMPAIGN_KPIS, topics.ROLLUP_KPIS, topics.DEAD_LETTERS}
-    assert sent == outputs | {topics.BUDGET_ACTIONS, topics.BUDGET_EFFECTS}
+    kpis = {topics.CAMPAIGN_KPIS, topics.ROLLUP_KPIS}
+    budget = {topics.BUDGET_ACTIONS, topics.BUDGET_EFFECTS}
+    assert sent == {*kpis, *budget, topics.DEAD_LETTERS, topics.CAMPAIGN_ARCHIVE}
 
 
 def test_the_bindings_repeat_the_configuration_of_the_topics():
