@@ -16,6 +16,12 @@ weight times the likelihood ratio of all results since. With M before a day, wei
 (M + w) · L: the e-detector of Shin, Ramdas and Rinaldo (*E-detectors: a nonparametric framework for sequential change detection*,
 *New England J. Stat. Data Sci.* 2, 2023) with weights that sum to 1, so that the chance of ever a false alarm is bounded, not only
 their rate.
+
+**Bets.** That a campaign brings more than is due is a bet with itself. A bettor stakes a share λ of what it has on each round of about
+a day, in which X times what was due comes, and has 1 + λ (X - 1) times as much then. While no more comes than is due X has a mean of 1
+at most, whatever its law: values may have no variance, and days may scatter as they like (Waudby-Smith and Ramdas, *Estimating means
+of bounded random variables by betting*, *J. R. Stat. Soc. B* 86, 2024; for this side X ≥ 0 is bound enough). Small stakes find small
+margins and bear wide values, large ones are sure of large margins soon; ``WAGERS`` holds the logarithms of what each bettor has.
 """
 
 from typing import TYPE_CHECKING, NamedTuple
@@ -52,10 +58,14 @@ AGE_RESULTS = slice(kernels.AGE_RESULTS, kernels.AGE_DUE)
 AGE_DUE = slice(kernels.AGE_DUE, kernels.WHOLE)
 #: What the spend since the evidence began is to bring in the end, each unit of it by the target of its time.
 WHOLE = kernels.WHOLE
+#: Logarithms of what each bettor on "more than is due" has.
+WAGERS = slice(kernels.WAGERS, kernels.OWED)
 #: What is given up when the evidence begins anew.
 _GIVEN_UP = (slice(0, kernels.LAG_FITS), slice(kernels.WHOLE, SIZE))
 #: Days after which a campaign is no longer young.
 _GROWN = 14
+#: After evidence began anew, results of spend before would count as gains for so many days.
+_GIFT_DAYS = 7.0
 #: Days.
 _LONG_AGO = 10_000.0
 #: A younger campaign is taken to have spent evenly, in ms.
@@ -102,7 +112,7 @@ class Ledger(msgspec.Struct, frozen=True, array_like=True, gc=False):
     def sums(self) -> Floats:
         """The numbers by the slices of this module; read only."""
         found = np.frombuffer(self.numbers)
-        return found if len(found) == SIZE else _padded(found)
+        return found if len(found) == SIZE else _padded(found, self)
 
 
 class Seen(NamedTuple):
@@ -115,12 +125,27 @@ class Seen(NamedTuple):
     orders: float
 
 
-def _padded(numbers: Floats) -> Floats:
+def _padded(numbers: Floats, ledger: Ledger) -> Floats:
     """Sums of an earlier build, which kept fewer of them at the end."""
     found = np.zeros(SIZE)
     found[: len(numbers)] = numbers
-    found[WHOLE] = found[kernels.TODAY] + found[kernels.DUE : kernels.DUE + 7].sum()
+    if len(numbers) <= WHOLE:
+        found[WHOLE] = found[kernels.TODAY] + found[kernels.DUE : kernels.DUE + 7].sum()
+    _open_round(found, ledger.at, ledger.results, 1.0)
     return found
+
+
+def _open_round(numbers: Floats, at: int, results: float, wait: float) -> None:
+    """The bettors begin; the sums are changed.
+
+    Args:
+        numbers: the sums.
+        at: epoch ms.
+        results: that came before.
+        wait: so many days are left out.
+    """
+    numbers[kernels.WAGERS :] = 0.0
+    numbers[kernels.WAIT], numbers[kernels.ROUND_AT], numbers[kernels.ROUND_RESULTS] = wait, at, results
 
 
 def begin(seen: Seen, born: int | None, shape: "Shape", unit: float = 1.0) -> Ledger:
@@ -131,10 +156,13 @@ def begin(seen: Seen, born: int | None, shape: "Shape", unit: float = 1.0) -> Le
     days = _LONG_AGO if born is None else max(0.0, (seen.at - born) / DAY)
     if days * DAY <= _LONG:
         start = seen.at - round(days * DAY)
-        empty = Ledger(start, start, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, bytes(SIZE * 8))
+        nothing = np.zeros(SIZE)
+        _open_round(nothing, start, 0.0, 1.0)
+        empty = Ledger(start, start, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, nothing.tobytes())
         return advanced(empty, seen, shape, unit)
     numbers = np.zeros(SIZE)
     kernels.feed(numbers, _MEANS, days, seen.due)
+    _open_round(numbers, seen.at, seen.results, 1.0)
     since, first = seen.at - round(days * DAY), 0.0
     if days < _GROWN:
         # What a young campaign lacks yet would pass for lag: neither its results nor what was due speak of that.
@@ -151,6 +179,7 @@ def renewed(ledger: Ledger) -> Ledger:
     numbers = ledger.sums.copy()
     for part in _GIVEN_UP:
         numbers[part] = 0
+    _open_round(numbers, ledger.at, ledger.results, _GIFT_DAYS)
     return msgspec.structs.replace(
         ledger, day_results=ledger.results, part_results=ledger.results, numbers=numbers.tobytes()
     )

@@ -37,7 +37,7 @@ Floats = NDArray[np.float64]
 #: Of the mixture over r; the mean of the prior, ½, is a campaign that costs twice its target.
 PRIOR = (2.0, 2.0)
 #: The same, sharpest between 1.25 and 2 × the target: the bad campaigns that are hard to tell.
-MODERATE_PRIOR = (6.0, 4.0)
+MODERATE_PRIOR = (12.0, 9.0)
 #: Of the mixture for values. Narrower, because the money of a few orders says little of any other ratio.
 VALUE_PRIOR = (8.0, 8.0)
 _NODES = 48

@@ -37,10 +37,9 @@ _LAG_TRUST, _LAG_FLOOR = 0.5, 8.0
 _NEVER = -1e6
 #: Results by which weekdays and parts of days are drawn to the mean.
 _CALM = 30.0
-#: The same for days of a campaign's life; results by which the rate of a campaign is drawn to 1; rounds of the fit.
-_YOUTH_CALM, _OWN_CALM, _ROUNDS = 6.0, 1.0, 10
-#: Share of its later results that the first day of a learning phase is taken to bring, before any is seen.
-_FIRST_AGE = 0.7
+#: Shares of its later results that the first day of a learning phase may bring, the weight of no learning phase, and how much
+#: of what campaigns show together counts for one of them.
+_RAMP_STARTS, _NO_RAMP, _YOUTH_TRUST = (0.3, 0.5, 0.7, 0.85), 0.25, 0.5
 #: Scatter that is assumed before any is seen, and how many days of the board it is worth.
 _FIRST_SCATTER, _FIRST_DAYS = 1.5, 10.0
 #: Few orders rarely show the tail they come from: their scatter is taken to be (1 + this / orders) times as wide.
@@ -110,12 +109,25 @@ def _within(shape: Shape, days: float) -> Shape:
 def first_ages(days: float) -> tuple[float, ...]:
     """Factors of ages that are assumed before any are seen, where campaigns learn for so many days; 0: they do not.
 
-    >>> first_ages(2.0)[:3], first_ages(0.0)[:1]
-    ((0.7, 0.85, 1.0), (1.0,))
+    >>> [round(factor, 2) for factor in first_ages(2.0)[:3]], first_ages(0.0)[:1]
+    ([0.79, 0.92, 0.98], (1.0,))
     """
     if days <= 0:
         return (1.0,) * AGES
-    return tuple(round(min(1.0, _FIRST_AGE + (1 - _FIRST_AGE) * age / days), 6) for age in range(AGES))
+    ramps, log_prior = _ramps(days)
+    return tuple(round(float(x), 6) for x in np.exp(log_prior) @ ramps)
+
+
+@lru_cache(maxsize=64)
+def _ramps(days: float) -> tuple[Floats, Floats]:
+    """Courses that the factors of ages may take, (courses, ages), and the logarithms of their weights: none, and ramps."""
+    age = np.arange(AGES) + 0.5
+    found = [np.ones(AGES)]
+    for length in (days / 2, days, 2 * days):
+        found += [np.minimum(1.0, start + (1 - start) * age / length) for start in _RAMP_STARTS]
+    weights = np.full(len(found), (1 - _NO_RAMP) / (len(found) - 1))
+    weights[0] = _NO_RAMP
+    return np.array(found), np.log(weights)
 
 
 def learn(
@@ -147,9 +159,7 @@ def learn(
         tuple(float(x) for x in lags),
         _weekly_shape(numbers[:, WEEKDAY_RESULTS], numbers[:, WEEKDAY_DUE] * rates[:, None], unit * scatter),
         _parts(numbers[:, PART_RESULTS], numbers[:, PART_DUE], unit * scatter),
-        _ages(numbers, unit * scatter, np.array(first_ages(learning_days)))
-        if learning_days > 0
-        else first_ages(0),
+        _ages(numbers, unit * scatter, learning_days) if learning_days > 0 else first_ages(0),
         max(scatter, least_scatter),
         max(1.0, order_scatter),
     )
@@ -200,33 +210,15 @@ def _weekly_shape(results: Floats, due: Floats, scale: Floats) -> tuple[float, .
     return tuple(float(x) for x in factors / factors.mean())
 
 
-def _ages(numbers: Floats, scale: Floats, first: Floats) -> tuple[float, ...]:
-    """Factors of ages beside a rate of each campaign, fitted in turn; the oldest age that was seen has the factor 1."""
+def _ages(numbers: Floats, scale: Floats, days: float) -> tuple[float, ...]:
+    """Factors of ages beside a rate of each campaign: the mean of ramps, weighed by what all campaigns show."""
     results, due = (numbers[:, part] / scale[:, None] for part in (AGE_RESULTS, AGE_DUE))
-    came, factors = results.sum(axis=0), np.ones(AGES)
-    for _ in range(_ROUNDS):
-        rates = (results.sum(axis=1) + _OWN_CALM) / (due @ factors + _OWN_CALM)
-        owed = (due * rates[:, None]).sum(axis=0)
-        factors = (came + _YOUTH_CALM * first) / (owed + _YOUTH_CALM)
-    rising = _rising(factors, owed + _YOUTH_CALM)
-    seen = np.nonzero(owed > _YOUTH_CALM)[0]
-    return tuple(float(x) for x in np.minimum(1.0, rising / rising[seen[-1] if len(seen) else -1]))
-
-
-def _rising(values: Floats, weights: Floats) -> Floats:
-    """The nearest values that never fall: a campaign learns, and does not unlearn (pool adjacent violators).
-
-    >>> _rising(np.array([1.0, 3.0, 2.0]), np.ones(3)).tolist()
-    [1.0, 2.5, 2.5]
-    """
-    blocks: list[tuple[float, float, int]] = []
-    for value, weight in zip(values.tolist(), weights.tolist(), strict=True):
-        blocks.append((value, weight, 1))
-        while len(blocks) > 1 and blocks[-2][0] > blocks[-1][0]:
-            (before, heavy, many), (after, light, few) = blocks[-2:]
-            total = heavy + light
-            blocks[-2:] = [((before * heavy + after * light) / total, total, many + few)]
-    return np.repeat([value for value, _, _ in blocks], [count for _, _, count in blocks])
+    ramps, log_prior = _ramps(days)
+    owed = np.maximum(due @ ramps.T, 1e-9)
+    fits = (results @ np.log(ramps).T - results.sum(axis=1)[:, None] * np.log(owed)).sum(axis=0)
+    weights = log_prior + _YOUTH_TRUST * (fits - fits.max())
+    chances = np.exp(weights - weights.max())
+    return tuple(float(x) for x in chances @ ramps / chances.sum())
 
 
 def _parts(results: Floats, due: Floats, scale: Floats) -> tuple[float, ...]:

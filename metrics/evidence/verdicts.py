@@ -15,9 +15,11 @@ inequality for compound Poisson sums of that size-biased mean.
 ``metrics.evidence.ledger``. Of the laws of lag that are not unlikely the one counts that speaks least. The e-value is the mean of both,
 weighted, so that the chance that a campaign which meets its target all the time is ever called bad is at most α in all.
 
-**Exceeded.** The results that surely belong to the spend against all of it, by the normal mixture of Robbins
-(*Ann. Math. Statist.* 41, 1970) with the variance s · max(results, due); for sums it holds asymptotically (Waudby-Smith,
-Arbour, Sinha, Kennedy and Ramdas, *Time-uniform central limit theory*, *Ann. Statist.* 52, 2024).
+**Exceeded.** The mean of two e-values. One is what bettors have on average who stake shares of it on each round (``metrics.evidence.ledger``):
+it holds for every law of values and days, and is the sharper one where orders are few or wide. The other compares the results that surely
+belong to the spend with all of it, by the normal mixture of Robbins (*Ann. Math. Statist.* 41, 1970) with the variance s · max(results, due);
+for sums it holds asymptotically (Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas, *Time-uniform central limit theory*, *Ann. Statist.* 52,
+2024), and is the sharper one where many results come in a day.
 """
 
 from math import exp, log, log1p
@@ -25,7 +27,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from metrics.evidence.ledger import Ledger
+from metrics.evidence.ledger import WAGERS, Ledger
 from metrics.evidence.martingale import MODERATE_PRIOR, VALUE_PRIOR, mixture_of
 from metrics.evidence.shape import Shape
 from metrics.kernels import evidence as kernels
@@ -71,10 +73,24 @@ def log_e_missed(
     return Missed(high + log1p(exp(low - high)), due, expected)
 
 
-def log_e_exceeded(results: float, due: float, scale: float) -> float:
+def log_e_exceeded(ledger: Ledger, results: float, due: float, scale: float) -> float:
+    """Log of the e-value against "at most the target is met".
+
+    Args:
+        ledger: with what the bettors have.
+        results: that surely belong to the spend, since the evidence began.
+        due: of all the spend.
+        scale: variance of a day's results over their mean, in units of results.
+    """
+    wagers = ledger.sums[WAGERS]
+    bets = float(np.logaddexp.reduce(wagers)) - log(len(wagers))
+    return float(np.logaddexp(bets, log_e_above_due(results, due, scale))) - log(2)
+
+
+def log_e_above_due(results: float, due: float, scale: float) -> float:
     """Log of the e-value against "at most ``due`` results were due"; 0 and below while no more have come.
 
-    >>> log_e_exceeded(80, 40, 1.0) > log(20), log_e_exceeded(40, 40, 1.0) > 0
+    >>> log_e_above_due(80, 40, 1.0) > log(20), log_e_above_due(40, 40, 1.0) > 0
     (True, False)
     """
     more, variance = (results - due) / scale, max(results, due) / scale

@@ -11,7 +11,7 @@ import numpy as np
 
 from metrics.kernels.compiling import inlined, kernel
 
-LAGS, WEEK, PARTS, AGES, RATIOS = 9, 7, 8, 15, 3
+LAGS, WEEK, PARTS, AGES, RATIOS, BETS = 9, 7, 8, 15, 3, 3
 DAY_MS = 86_400_000
 #: Layout of a ledger's row: where each run of sums begins.
 PENDING = 0
@@ -33,7 +33,13 @@ AGE_DUE = AGE_RESULTS + AGES
 WHOLE = AGE_DUE + AGES
 DAYS = WHOLE + 1
 CHANGED = DAYS + 1
-SIZE = CHANGED + LAGS * RATIOS
+WAGERS = CHANGED + LAGS * RATIOS
+OWED = WAGERS + BETS
+WAIT = OWED + 1
+ROUND_AT = WAIT + 1
+ROUND_RESULTS = ROUND_AT + 1
+ROUND_DUE = ROUND_RESULTS + 1
+SIZE = ROUND_DUE + LAGS
 #: Layout of what a board has learned.
 LOG_CHANCES = LAGS
 WEEKDAYS = LOG_CHANCES + LAGS
@@ -50,12 +56,17 @@ _LONG, _LONGEST = 2 * DAY_MS, 60 * DAY_MS
 #: Of the scatter that was seen, what a day leaves: days before lag and rhythm were known looked wider than they were.
 _KEPT = 0.97
 #: Ratios that the detector of a change looks for, and their weights.
-_CHANGES, _CHANGE_WEIGHTS = (0.35, 0.5, 0.7), (0.25, 0.5, 0.25)
+_CHANGES, _CHANGE_WEIGHTS = (0.35, 0.5, 0.7), (0.05, 0.75, 0.2)
 #: Half of all changes are expected within so many days.
 _CHANGE_DAYS = 60.0
 #: A law of lag that is less likely does not count in the detector of a change.
 _UNLIKELY = 0.02
 _MOST = 1e200
+#: Shares of what a bettor has that each stakes on a round, and the most that a round may bring of what was due.
+_STAKES, _MOST_OF_A_ROUND = (0.1, 0.3, 0.8), 20.0
+#: A round in which less than this share of what is usual was due is taken for one in which so much was: its spend has stopped,
+#: or is not reported yet.
+_LEAST_OF_A_ROUND = 0.5
 #: A campaign that meets its target may also exceed it, by these factors: a law of lag that is too slow then fits.
 _BETTER = (1.0, 1.1, 1.25, 1.5)
 
@@ -72,11 +83,12 @@ def _fit(due: float, top: float, came: float) -> float:
 
 
 @inlined
-def _feed(row: Any, means: Any, days: float, due: float) -> None:
+def _feed(row: Any, means: Any, days: float, due: float, factor: float) -> None:
     """Spend that was to bring ``due`` lies evenly over ``days``; what comes of it, and of before, by each law."""
     row[WHOLE] += due
     row[TODAY] += due
     row[NOW] += due
+    row[ROUND_DUE] += due * factor
     for law in range(1, LAGS):
         fades, fresh = 1.0, due
         if days > 0:
@@ -86,6 +98,7 @@ def _feed(row: Any, means: Any, days: float, due: float) -> None:
         row[PENDING + law] = row[PENDING + law] * fades + fresh
         row[TODAY + law] += came
         row[NOW + law] += came
+        row[ROUND_DUE + law] += came * factor
 
 
 @inlined
@@ -118,6 +131,29 @@ def _changed(row: Any, law: int, at: int, due: float, came: float, scale: float)
     started = row[CHANGED + law * RATIOS + at] + _start_weight(row[DAYS])
     ratio = _CHANGES[at]
     return min(_MOST, started * np.exp(min(400.0, (came * np.log(ratio) + due * (1 - ratio)) / scale)))
+
+
+@inlined
+def _bet(row: Any, shape: Any, at: int, results: float) -> None:
+    """A round has ended: what bettors on "more than is due" have then; the law of lag counts under which most was due.
+
+    A round goes from the first reading of a day to the first of a later one, so nothing of it is guessed.
+    """
+    came, days = results - row[ROUND_RESULTS], (at - row[ROUND_AT]) / DAY_MS
+    brought = max(0.0, came - row[OWED])
+    row[OWED] = max(0.0, row[OWED] - came)
+    due = 0.0
+    for law in range(LAGS):
+        if shape[law] >= _UNLIKELY:
+            due = max(due, row[ROUND_DUE + law])
+    if row[SCATTER] > 0:
+        due = max(due, _LEAST_OF_A_ROUND * days * row[SCATTER + 1] / row[SCATTER])
+    if row[WAIT] < 1 and due > _NOTHING:
+        for each in range(BETS):
+            row[WAGERS + each] += np.log1p(_STAKES[each] * (min(brought / due, _MOST_OF_A_ROUND) - 1))
+    row[WAIT] = max(0.0, row[WAIT] - days)
+    row[ROUND_AT], row[ROUND_RESULTS] = at, results
+    row[ROUND_DUE : ROUND_DUE + LAGS] = 0
 
 
 @inlined
@@ -185,7 +221,7 @@ def own_scatter(row: Any, board: float, first: int, unit: float) -> Any:
 @kernel
 def feed(row: Any, means: Any, days: float, due: float) -> None:
     """Spend that was to bring ``due``, evenly over ``days``; the row is changed."""
-    _feed(row, means, days, due)
+    _feed(row, means, days, due, 1.0)
 
 
 @kernel
@@ -214,7 +250,8 @@ def advance(
     while True:
         end = min(end, stop)
         share = 1.0 if span == 0 else (end - start) / span
-        _feed(row, means, (share - done) * span / DAY_MS, (share - done) * due)
+        factor = shape[WEEKDAYS + _weekday((end - 1) // DAY_MS)]
+        _feed(row, means, (share - done) * span / DAY_MS, (share - done) * due, factor)
         done = share
         results, orders = before[0] + share * came, before[1] + share * ordered
         if end % (DAY_MS // PARTS) == 0:
@@ -224,6 +261,8 @@ def advance(
             _close_day(row, shape, end, born, max(0.0, results - marks[0]), max(0.0, orders - marks[1]), unit)
             marks[0], marks[1] = results, orders
         if end >= stop:
+            if stop // DAY_MS > row[ROUND_AT] // DAY_MS:
+                _bet(row, shape, stop, after[0])
             return
         end += step
 

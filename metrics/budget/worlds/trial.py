@@ -10,12 +10,13 @@ from typing import NamedTuple
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from metrics.budget.machine import Context, Inputs, step
 from metrics.budget.policy import Policies
 from metrics.budget.records import BudgetAction, BudgetDecision
 from metrics.budget.state import Board
-from metrics.budget.worlds.paths import Paths, make_paths
+from metrics.budget.worlds.paths import Floats, Paths, make_paths
 from metrics.budget.worlds.world import World
 from metrics.entities.campaigns import CampaignFacts
 from metrics.records.kpi_reading import CampaignKpi, OtherBasis, Sums
@@ -38,7 +39,7 @@ class Trial(NamedTuple):
         boards: independent boards.
         size: campaigns of each.
         bad_share: of them, so many miss the target.
-        bad_ratio: true cost over target of these.
+        bad_ratio: true cost over target of these; below 1 they are better than their target.
         looks: a day; None: about as many as make a look of each result that is due, 24 at most.
         seed: of all chance.
     """
@@ -56,13 +57,15 @@ class Outcome(msgspec.Struct, kw_only=True):
 
     Attributes:
         world: its name.
-        healthy, bad: campaigns of each kind.
+        healthy, bad, better: campaigns of each kind.
         paused: share of the healthy that evidence ever paused.
         praised: share of the healthy that were ever called surely better than their target.
         boards_hit: share of the boards with any healthy campaign paused.
         false_share: of the campaigns paused, the share that were healthy: mean over boards, 0 where none is paused.
         caught: share of the bad that were paused.
         median, p95: spend of the bad until their pause, from when they were bad; None where fewer were caught.
+        recognised: share of the better that were called so.
+        praise_median: spend of the better until then; None where fewer were.
     """
 
     world: str
@@ -75,14 +78,17 @@ class Outcome(msgspec.Struct, kw_only=True):
     caught: float
     median: float | None
     p95: float | None
+    better: int = 0
+    recognised: float = 0.0
+    praise_median: float | None = None
 
 
 class _Fate(NamedTuple):
-    """Of one campaign: its ratio, spend in targets at its pause (None: never), and whether it was praised."""
+    """Of one campaign: its ratio, and its spend in targets at its pause and when it was first praised; None: never."""
 
     ratio: float
     spent: float | None
-    is_praised: bool
+    praised: float | None
 
 
 def run_trial(world: World, policies: Policies, trial: Trial | None = None) -> Outcome:
@@ -99,14 +105,22 @@ def run_trial(world: World, policies: Policies, trial: Trial | None = None) -> O
 
 def _board(world: World, policies: Policies, trial: Trial, number: int) -> list[_Fate]:
     rng = np.random.default_rng([trial.seed, number])
+    drawn = [_generation(world, trial, rng) for _ in range(1 + world.has_history)]
+    ratios = np.concatenate([ratios for ratios, _ in drawn])
+    # Those before have ended when the first of these begins; weekdays stay.
+    later = -(-(_STAGGER + world.days) // 7) * 7
+    starts = np.concatenate([starts + later * number for number, (_, starts) in enumerate(drawn)])
+    paths = make_paths(world, ratios, starts % 7, rng)
+    return list(_Run(world, policies, trial, ratios, starts, paths).fates())[-trial.size :]
+
+
+def _generation(world: World, trial: Trial, rng: np.random.Generator) -> tuple[Floats, NDArray[np.int64]]:
+    """Campaigns that begin within four weeks: the true cost of each over the target, and its first day."""
     ratios = np.ones(trial.size)
     ratios[: round(trial.size * trial.bad_share)] = trial.bad_ratio
     ratios = rng.permutation(ratios)
     starts = rng.integers(0, 1 if world.is_young_board else _STAGGER, trial.size)
-    if world.starts_weekday is not None:
-        starts = starts // 7 * 7 + world.starts_weekday
-    paths = make_paths(world, ratios, starts % 7, rng)
-    return list(_Run(world, policies, trial, ratios, starts, paths).fates())
+    return ratios, starts if world.starts_weekday is None else starts // 7 * 7 + world.starts_weekday
 
 
 class _Run:
@@ -124,7 +138,7 @@ class _Run:
         self._world, self._trial, self._ratios, self._paths = world, trial, ratios, paths
         self._starts = starts * 24
         self._every = 24 // (trial.looks or _looks_of(world))
-        self._names = [f"c{index:03}" for index in range(trial.size)]
+        self._names = [f"c{index:03}" for index in range(len(ratios))]
         target = _COST if world.target == "cpl" else _VALUE / _COST
         facts = {
             name: CampaignFacts(
@@ -136,7 +150,7 @@ class _Run:
         }
         self._context = Context(policies, "enforce", is_live=True, currency="EUR", facts=facts)
         self._paused: dict[str, float] = {}
-        self._praised: set[str] = set()
+        self._praised: dict[str, float] = {}
 
     def fates(self) -> Iterator[_Fate]:
         """Run to the end."""
@@ -145,11 +159,16 @@ class _Run:
         for hour in range(every, int(self._starts.max()) + hours + 1, every):
             now = MONDAY + hour * HOUR
             readings = [self._reading(index, hour, now) for index in self._running(hour)]
-            context = self._context._replace(reached=_at(now))
+            context = self._context._replace(reached=_at(now), archived=self._ended(hour))
             board, actions = step(board, Inputs(readings, (), self._decisions(hour, now)), context, now)
             self._note(actions, hour)
         for name, ratio in zip(self._names, self._ratios, strict=True):
-            yield _Fate(float(ratio), self._paused.get(name), name in self._praised)
+            yield _Fate(float(ratio), self._paused.get(name), self._praised.get(name))
+
+    def _ended(self, hour: int) -> frozenset[str]:
+        """Campaigns of before, once the first of these begins."""
+        before = len(self._names) - self._trial.size
+        return frozenset(self._names[:before] if hour > self._starts[before:].min() else ())
 
     def _running(self, hour: int) -> Iterator[int]:
         hours = self._paths.spend.shape[1]
@@ -209,12 +228,12 @@ class _Run:
 
     def _note(self, actions: Sequence[BudgetAction], hour: int) -> None:
         for action in actions:
-            index = int(action.campaign_id[1:])
+            days = (hour - int(self._starts[int(action.campaign_id[1:])])) / 24
+            spent = days * self._world.results_per_day
             if action.rule == "graduate":
-                self._praised.add(action.campaign_id)
-            if action.rule.startswith("evidence:") and action.campaign_id not in self._paused:
-                days = (hour - int(self._starts[index])) / 24
-                self._paused[action.campaign_id] = days * self._world.results_per_day
+                self._praised.setdefault(action.campaign_id, spent)
+            if action.rule.startswith("evidence:"):
+                self._paused.setdefault(action.campaign_id, spent)
 
 
 def _looks_of(world: World) -> int:
@@ -227,9 +246,11 @@ def _at(now: int) -> Callable[[str], int | None]:
 
 def _outcome(world: World, boards: Sequence[Sequence[_Fate]]) -> Outcome:
     every = [fate for board in boards for fate in board]
-    healthy = [fate for fate in every if fate.ratio <= 1]
+    healthy = [fate for fate in every if fate.ratio == 1]
+    better = [fate for fate in every if fate.ratio < 1]
     bad = [fate for fate in every if fate.ratio > 1]
     spent = np.array([np.inf if fate.spent is None else fate.spent - world.turns_after for fate in bad])
+    praised = np.array([np.inf if fate.praised is None else fate.praised for fate in better])
     false_shares = []
     for board in boards:
         paused = [fate.ratio <= 1 for fate in board if fate.spent is not None]
@@ -239,12 +260,15 @@ def _outcome(world: World, boards: Sequence[Sequence[_Fate]]) -> Outcome:
         healthy=len(healthy),
         bad=len(bad),
         paused=_share(fate.spent is not None for fate in healthy),
-        praised=_share(fate.is_praised for fate in healthy),
+        praised=_share(fate.praised is not None for fate in healthy),
         boards_hit=_share(any(f.spent is not None and f.ratio <= 1 for f in board) for board in boards),
         false_share=float(np.mean(false_shares)) if false_shares else 0.0,
         caught=_share(fate.spent is not None for fate in bad),
         median=_quantile(spent, 0.5),
         p95=_quantile(spent, 0.95),
+        better=len(better),
+        recognised=_share(fate.praised is not None for fate in better),
+        praise_median=_quantile(praised, 0.5),
     )
 
 

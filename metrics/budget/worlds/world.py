@@ -29,6 +29,7 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
         wide_share: share of the campaigns that have ``wide_shape`` or ``wide_cluster`` instead.
         wide_shape, wide_cluster: of those campaigns.
         starts_weekday: weekday on which every campaign begins, 0 for Monday; None: any.
+        has_history: whether the board has seen as many campaigns before, which have ended when the first of these begins.
         is_young_board: whether all campaigns begin with the board; else they begin over four weeks.
         renewed_days: an operator pauses and resumes each campaign every so many days; 0: never.
         horizon: spend in targets up to which a campaign is watched.
@@ -59,6 +60,7 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     wide_shape: float = 0.0
     wide_cluster: float = 0.0
     starts_weekday: int | None = None
+    has_history: bool = False
     is_young_board: bool = False
     renewed_days: int = 0
     horizon: float = 100.0

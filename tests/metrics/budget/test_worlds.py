@@ -62,6 +62,20 @@ def test_a_trial_says_what_became_of_each_kind_and_the_same_seed_says_the_same()
     assert found[0].median < found[0].p95
 
 
+def test_campaigns_better_than_their_target_are_recognised_and_count_as_neither_healthy_nor_bad():
+    world = World(name="better", horizon=200.0)
+    found = run_trial(world, preset("bold"), Trial(boards=1, size=10, bad_share=0.5, bad_ratio=0.5, looks=1))
+    assert (found.healthy, found.bad, found.better) == (5, 0, 5)
+    assert found.recognised == 1.0
+    assert 20 <= found.praise_median <= 100
+
+
+def test_a_board_with_a_history_counts_the_campaigns_that_come_after_it():
+    world = World(name="known", has_history=True, horizon=20.0)
+    found = run_trial(world, preset("standard"), Trial(boards=1, size=10, looks=1))
+    assert (found.healthy, found.bad) == (8, 2)
+
+
 def test_a_person_who_renews_a_campaign_pauses_and_resumes_it():
     short = World(name="renewed", renewed_days=2, horizon=40.0)
     found = run_trial(short, preset("standard"), Trial(boards=1, size=10, looks=2))

@@ -142,6 +142,17 @@ def test_a_good_campaign_is_called_good_and_its_interval_holds_its_figure():
     assert found.probability_bad < 0.001
 
 
+def test_moderate_margins_in_money_are_good_news_in_time():
+    spent = {"spend_micros": 12_000 * MICROS, "orders": 800}
+    found = [
+        assess(sums(**spent, revenue_micros=round(margin * 36_000) * MICROS), {"roas": 3 * MICROS})[
+            "roas"
+        ].verdict
+        for margin in (1.0, 1.05, 1.35)
+    ]
+    assert found == ["inconclusive", "inconclusive", "good"]
+
+
 def test_roas_and_roi_are_judged_by_what_is_kept_of_the_orders():
     brought = sums(
         spend_micros=1_000 * MICROS,
