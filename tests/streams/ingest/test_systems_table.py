@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from streams.collect.senders import SENDERS
 from streams.mapping.loader import builtin, builtin_names
 
 PAGE = Path(__file__).parents[3] / "docs" / "ingest.md"
@@ -62,9 +63,11 @@ SYSTEMS = {
 def of_system(name):
     *beginnings, absent = SYSTEMS[name]
     mappings = [each for each in builtin_names() if each.startswith(tuple(beginnings))]
+    own = {each for each in mappings if each.endswith("_webhook")}
     return (
+        sorted(own | {sender.mapping for sender in SENDERS.values() if sender.mapping in mappings}),
         [each for each in mappings if each.endswith("_connector")],
-        [each for each in mappings if not each.endswith("_connector")],
+        [each for each in mappings if not each.endswith(("_connector", "_webhook"))],
         absent,
     )
 
@@ -84,10 +87,11 @@ def table():
         "|---|---|---|---|---|",
     ]
     for name in SYSTEMS:
-        polled, filed, absent = of_system(name)
+        live, polled, filed, absent = of_system(name)
         shown = "; ".join(f"`{each}`: {', '.join(packages(each))}" for each in polled)
         files = ", ".join(f"`{each}`" for each in filed)
-        lines.append(f"| {name} | no | {shown or 'no'} | {files or 'no'} | {absent} |")
+        webhooks = ", ".join(f"`{each}`" for each in live)
+        lines.append(f"| {name} | {webhooks or 'no'} | {shown or 'no'} | {files or 'no'} | {absent} |")
     return "\n".join(lines)
 
 
@@ -98,6 +102,6 @@ def test_the_documentation_says_of_every_system_how_it_comes_in():
 
 @pytest.mark.parametrize("name", [each for each in builtin_names() if each.endswith("_connector")])
 def test_a_mapping_for_a_connector_is_of_a_system_and_held_against_every_stream_that_it_reads(name):
-    assert sum(name in of_system(system)[0] for system in SYSTEMS) == 1
+    assert sum(name in of_system(system)[1] for system in SYSTEMS) == 1
     read = {stream for select in builtin(name).select for stream in select.files}
     assert read == {stream for mappings in FACTS.values() for stream in mappings.get(name, {})}
