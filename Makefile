@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 # What runs the product, and what tests and checks need besides.
 DEMO_STAMP := $(VENV)/.installed-demo
 STAMP := $(VENV)/.installed
+# SDKs of ad platforms, which only some tests need.
+PLATFORMS := $(VENV)/platforms
 LOCK_TOOLS := .lock
 UV_VERSION := 0.13.9
 PIP = $(BIN)/python -m pip --quiet --disable-pip-version-check
@@ -55,7 +57,7 @@ static: $(STAMP)
 check: static test ## Before a push: format, lint, types, import contracts, and make test
 
 # What make test leaves out: all examples of the laws, every kill, browsers, Prometheus, TLS, faults, costs on record.
-rest: $(STAMP)
+rest: $(STAMP) $(PLATFORMS)/.installed
 	HYPOTHESIS_PROFILE=verify $(PYTEST) -m "verify or law" $(ARGS)
 
 verify: check rest ## Everything there is, as .ci/run does
@@ -87,6 +89,11 @@ lock: ## Pins what pyproject.toml asks for, with hashes; ARGS=--upgrade takes ne
 	  --custom-compile-command 'make lock' $(ARGS) --output-file requirements.lock pyproject.toml -
 	echo uv==$(UV_VERSION) | $(LOCK_TOOLS)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' --output-file requirements.installer.lock -
+	@# SDKs of ad platforms, beside all of that: only what is not pinned above.
+	echo 'setuptools>=77' | $(LOCK_TOOLS)/bin/uv pip compile --quiet --universal --python-version 3.11 \
+	  --generate-hashes --extra google --extra meta --no-emit-index-url --no-emit-find-links --constraints requirements.lock \
+	  $$(sed -n 's/^\([a-zA-Z0-9._-]*\)==.*/--no-emit-package \1/p' requirements.lock | sort -u) \
+	  --custom-compile-command 'make lock' --output-file requirements.platforms.lock pyproject.toml -
 	@# What the demo needs: the same versions, without what tests and checks need.
 	echo 'setuptools>=77' | $(LOCK_TOOLS)/bin/uv pip compile --quiet --universal --python-version 3.11 \
 	  --generate-hashes --extra embedded --no-emit-index-url --no-emit-find-links --constraints requirements.lock \
@@ -128,4 +135,11 @@ $(STAMP): $(DEMO_STAMP) requirements.lock
 	@echo "Installing what tests and checks need (once) ..."
 	@$(call install,requirements.lock)
 	@$(BIN)/python -m pip check >/dev/null || { echo "requirements.lock is older than pyproject.toml; run make lock." >&2; exit 1; }
+	@touch $@
+
+$(PLATFORMS)/.installed: $(STAMP) requirements.platforms.lock
+	@echo "Installing the SDKs of ad platforms into $(PLATFORMS) (once) ..."
+	@rm -rf $(PLATFORMS)
+	@$(BIN)/uv --quiet pip install --python $(BIN)/python --target $(PLATFORMS) --no-deps --require-hashes -r requirements.platforms.lock || \
+	  $(PIP) install --target $(PLATFORMS) --no-deps --require-hashes -r requirements.platforms.lock
 	@touch $@

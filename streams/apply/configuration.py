@@ -73,9 +73,9 @@ class PlatformSettings:
             raise SettingError(f'[{self.name}] {name}: write a text, as {name} = "…".')
         return value
 
-    def optional(self, name: str) -> str | None:
-        """The same; None where it is absent."""
-        return self.text(name) if name in self._table else None
+    def has(self, name: str) -> bool:
+        """Whether the table names it."""
+        return name in self._table
 
 
 def read_platforms(path: Path, variables: Mapping[str, str] = os.environ) -> dict[Platform, PlatformSettings]:

@@ -25,7 +25,10 @@ from streams.process import log_to_stderr, stop_signals
 from streams.settings import Settings
 
 #: By platform the module of its client, which imports the SDK, and the extra that installs it.
-CLIENTS: dict[Platform, str] = {}
+CLIENTS: dict[Platform, str] = {
+    "google": "streams.apply.clients.google",
+    "meta": "streams.apply.clients.meta",
+}
 #: Loggers of SDKs and of what they are built on: their lines may hold whole requests.
 _LIBRARIES = ("aiokafka", "urllib3", "requests", "google", "grpc", "suds", "facebook_business")
 _IDLE_S = 0.2

@@ -1,0 +1,232 @@
+"""The official SDKs, unmodified, against local platforms that speak their wire: each case ends in the right effect record.
+
+The SDKs are in a folder of their own beside the virtual environment's packages (``make rest`` fills it).
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from metrics.budget.effects.caps import Caps
+from metrics.budget.effects.machine import Patience, millis
+from metrics.values.currency import PARTS
+from metrics.values.time import MINUTE
+from streams.apply.carrier import Carrier, Registered
+from streams.apply.configuration import PlatformSettings
+from streams.apply.guarded import GuardedClient
+from streams.apply.platform import Target
+from tests.conftest import REQUIRE_PROGRAMS
+from tests.streams.apply.model_platform import World, finished
+from tests.streams.apply.test_carrier_laws import action_of
+from tests.support.servers.certificates import Authority
+
+pytestmark = [pytest.mark.verify, pytest.mark.filterwarnings("ignore")]
+FOLDER = Path(sys.prefix) / "platforms"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _sdks():
+    if not FOLDER.is_dir():
+        if REQUIRE_PROGRAMS:
+            pytest.fail(f"{FOLDER} is absent; make rest fills it")
+        pytest.skip(f"{FOLDER} is absent; make rest fills it")
+    sys.path.append(str(FOLDER))
+    yield
+    sys.path.remove(str(FOLDER))
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("certificates")
+    authority = Authority(folder, "platforms")
+    signed = authority.sign("localhost", addresses=("127.0.0.1",), names=("localhost",))
+    # Read by gRPC once, at its first connection.
+    os.environ["GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"] = str(authority.cafile)
+    yield signed.key.read_bytes(), signed.certificate.read_bytes()
+    del os.environ["GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"]
+
+
+class Play:
+    """A carrier in a world of chosen time, with a real client of a local platform."""
+
+    def __init__(self, name, there, client, expire, renew):
+        self.name, self.there, self.client, self.expire, self.renew = name, there, client, expire, renew
+        self.world = World(client)
+        self.world.registered = lambda _: Registered(name, Target("77", "4242"))
+        self.carrier = Carrier(self.world, Caps(), Patience())
+        self.decided = 0
+
+    def decide(self, verb, budget=None, steps=4):
+        """An action, and some steps of ten seconds; the first part of its effect."""
+        action = action_of(self.decided, verb, self.world.at, budget)
+        self.decided += 1
+        finished(self.carrier.take([(action, self.decided)]))
+        return self.go_on(steps)
+
+    def go_on(self, steps=4, pause=10_000):
+        for _ in range(steps):
+            finished(self.carrier.go_on())
+            self.world.at += pause
+        return self.world.log[f"a{self.decided - 1}"].parts[0]
+
+    @property
+    def status(self):
+        return {"ACTIVE": "running", "ENABLED": "running", "PAUSED": "paused"}[self.there.status]
+
+
+def meta(folder, monkeypatch, currency):
+    from streams.apply.clients import meta as module  # noqa: PLC0415 - needs the SDK
+    from tests.streams.apply.wire.meta_server import MetaServer  # noqa: PLC0415
+
+    monkeypatch.setattr(module, "TIMEOUT_S", 0.5)
+    there, token = MetaServer(currency), folder / "token"
+    token.write_text(there.token)
+    table = {"access_token": {"file": str(token)}, "endpoint": there.endpoint}
+
+    def expire():
+        there.token = "another-token-of-meta"  # noqa: S105 - of no real account
+
+    client = GuardedClient(PlatformSettings("meta", table, {}), module.connect)
+    return Play("meta", there, client, expire, lambda: token.write_text(there.token))
+
+
+def google(folder, monkeypatch, currency, certificates):
+    from streams.apply.clients import google as module  # noqa: PLC0415 - needs the SDK
+    from tests.streams.apply.wire.google_server import GoogleServer  # noqa: PLC0415
+
+    monkeypatch.setitem(module._ONCE, "timeout", 0.5)
+    there = GoogleServer(certificates, folder, currency)
+    table = {"developer_token": {"env": "DEVELOPER_TOKEN"}, "json_key_file_path": str(there.key_file)}
+    settings = PlatformSettings(
+        "google", table | {"endpoint": there.endpoint}, {"DEVELOPER_TOKEN": there.developer_token}
+    )
+    client = GuardedClient(settings, module.connect)
+    return Play(
+        *("google", there, client),
+        lambda: setattr(there, "is_expired", True),
+        lambda: setattr(there, "is_expired", False),
+    )
+
+
+@pytest.fixture(params=["meta", "google"])
+def play_in(request, tmp_path, monkeypatch):
+    made = []
+
+    def make(currency="EUR"):
+        if request.param == "meta":
+            made.append(meta(tmp_path, monkeypatch, currency))
+        else:
+            made.append(google(tmp_path, monkeypatch, currency, request.getfixturevalue("certificates")))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.there.stop()
+
+
+@pytest.fixture
+def play(play_in):
+    return play_in()
+
+
+def test_pause_and_resume_are_read_back_and_each_is_asked_once(play):
+    part = play.decide("pause")
+    assert (part.stage, part.is_ours, play.status) == ("confirmed", True, "paused")
+    assert play.decide("resume").stage == "confirmed"
+    assert play.status == "running"
+    assert len(play.there.writes) == 2
+
+
+def test_what_a_person_paused_there_stays_paused(play):
+    play.there.status = "PAUSED"
+    part = play.decide("resume")
+    assert (part.stage, part.because, play.status, play.there.writes) == (
+        "refused",
+        "paused_there",
+        "paused",
+        [],
+    )
+
+
+@pytest.mark.parametrize(
+    ("currency", "rate", "micros", "rounded_off"),
+    [("EUR", PARTS, 812_340_000, 5_678), ("JPY", PARTS // 100, 81_234_000_000, 567_800)],
+)
+def test_a_budget_is_rounded_down_to_what_the_platform_counts_in(
+    play_in, currency, rate, micros, rounded_off
+):
+    play = play_in(currency)
+    play.world.rate_parts = lambda *_: rate
+    part = play.decide("set_budget", 812.345678)
+    assert (part.stage, part.amount_micros, part.rounded_off_micros) == ("confirmed", micros, rounded_off)
+    unit = 1 if play.name == "google" else 1_000_000 if currency == "JPY" else 10_000
+    assert play.there.budget * unit == micros
+
+
+def test_a_token_that_expired_waits_until_it_is_renewed(play):
+    play.expire()
+    part = play.decide("pause")
+    assert (part.stage, part.because) == ("requested", "credentials")
+    play.renew()
+    assert play.go_on(12, MINUTE).stage == "confirmed"
+    assert len(play.there.writes) == 1
+
+
+def test_too_many_requests_wait_as_long_as_the_platform_says(play):
+    play.there.fates = ["too_many"]
+    begun = play.world.at
+    part = play.decide("pause", steps=1)
+    assert (part.stage, part.because) == ("requested", "rate_limited")
+    assert millis(part.retry_at) - begun >= 3 * MINUTE
+    assert play.go_on(4, 2 * MINUTE).stage == "confirmed"
+
+
+def test_a_request_without_an_answer_that_took_effect_is_confirmed_by_reading_and_not_sent_again(play):
+    play.there.fates = ["unanswered"]
+    part = play.decide("set_budget", 900.0)
+    assert (part.stage, part.is_accepted, len(part.sent_at)) == ("confirmed", False, 1)
+    assert len(play.there.writes) == 1
+
+
+def test_a_partial_failure_is_no_success(play):
+    play.there.fates = ["failed"]
+    part = play.decide("pause", steps=1)
+    assert play.there.writes == []
+    # Meta says nothing of why, so it is read back, and sent again, since its version shows that nobody touched it.
+    assert part.stage == ("sent" if play.name == "meta" else "refused")
+    if play.name == "meta":
+        assert play.go_on(8, MINUTE).stage == "confirmed"
+        assert len(play.there.writes) == 1
+
+
+@pytest.mark.parametrize(("fate", "because"), [("refused", "refused_there"), ("too_low", "too_small")])
+def test_what_the_platform_refuses_is_refused_with_its_reason(play, fate, because):
+    play.there.fates = [fate]
+    part = play.decide("set_budget", 900.0)
+    assert (part.stage, part.because, play.there.writes) == ("refused", because, [])
+
+
+def test_a_budget_below_the_platforms_least_is_refused(play):
+    assert play.decide("set_budget", 2.0).because == "too_small"
+
+
+def test_a_campaign_that_was_deleted_there_is_gone(play):
+    play.there.status = None
+    assert (play.decide("pause").because, play.there.writes) == ("gone", [])
+
+
+def test_a_platform_that_is_away_changes_nothing(play):
+    play.there.stop()
+    part = play.decide("pause", steps=2)
+    assert (part.stage, part.because) == ("requested", "unreachable")
+
+
+def test_no_record_holds_a_secret(play):
+    play.there.fates = ["refused"]
+    play.decide("pause")
+    play.expire()
+    play.decide("pause")
+    text = repr(play.world.log)
+    assert "token-of" not in text
