@@ -11,11 +11,12 @@ import grpc
 from babel.numbers import get_currency_precision
 from google.ads.googleads.client import GoogleAdsClient
 from google.ads.googleads.errors import GoogleAdsException
+from google.ads.googleads.v26.errors.types.errors import GoogleAdsFailure
 from google.api_core import exceptions, protobuf_helpers
 from google.auth.exceptions import RefreshError, TransportError
 
 from metrics.budget.effects.machine import Accepted, Answer, NotTaken, RefusedThere, Unknown
-from metrics.budget.effects.records import SeenStatus, Status
+from metrics.budget.effects.records import Because, SeenStatus, Status
 from metrics.budget.effects.rounding import smallest_unit
 from streams.apply.clients.http_failures import TIMEOUT_S
 from streams.apply.configuration import PlatformSettings
@@ -28,6 +29,9 @@ _QUERY = (
 )
 _STATUSES: dict[str, SeenStatus] = {"ENABLED": "running", "PAUSED": "paused"}
 _TOO_SMALL = frozenset({"BUDGET_BELOW_PER_DAY_MINIMUM", "MONEY_AMOUNT_LESS_THAN_CURRENCY_MINIMUM_CPC"})
+_WAITS: dict[str | None, Because] = {"authentication_error": "credentials", "quota_error": "rate_limited"}
+#: Under which a failure stands in the trailing metadata.
+_FAILURE = f"google.ads.googleads.{VERSION}.errors.googleadsfailure-bin"
 _OAUTH = ("client_id", "client_secret", "refresh_token")
 #: Calls are made once: what repeats them is the machine of effects.
 _ONCE = {"retry": None, "timeout": TIMEOUT_S}
@@ -132,14 +136,29 @@ def _answer(error: Exception) -> NotTaken | RefusedThere | Unknown:
     if isinstance(error, GoogleAdsException):
         return _failure(error)
     code = error.code() if isinstance(error, grpc.Call) else getattr(error, "grpc_status_code", None)
-    return _of_code(code, getattr(code, "name", type(error).__name__))
+    said = getattr(code, "name", type(error).__name__)
+    if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
+        return NotTaken("rate_limited", said, _delay_of(error))
+    return _of_code(code, said)
+
+
+def _delay_of(error: Any) -> int:
+    """Milliseconds to wait, of an error that the SDK leaves as it came; 0 where it says none."""
+    call = error if isinstance(error, grpc.Call) else getattr(error, "response", None)
+    metadata = call.trailing_metadata() if isinstance(call, grpc.Call) else ()
+    for name, value in metadata or ():
+        if name == _FAILURE:
+            delays = [
+                each.details.quota_error_details.retry_delay
+                for each in GoogleAdsFailure.deserialize(value).errors
+            ]
+            return max((round(delay.total_seconds() * 1_000) for delay in delays), default=0)
+    return 0
 
 
 def _of_code(code: Any, said: str) -> NotTaken | RefusedThere | Unknown:
     if code is grpc.StatusCode.UNAUTHENTICATED:
         return NotTaken("credentials", said)
-    if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
-        return NotTaken("rate_limited", said)
     if code in {
         grpc.StatusCode.PERMISSION_DENIED,
         grpc.StatusCode.INVALID_ARGUMENT,
@@ -155,11 +174,8 @@ def _failure(error: GoogleAdsException) -> NotTaken | RefusedThere | Unknown:
     kind = type(first.error_code).pb(first.error_code).WhichOneof("error_code")
     name = getattr(getattr(first.error_code, kind or "", None), "name", "")
     said = f"{name}: {first.message}" if name else first.message
-    if kind == "authentication_error":
-        return NotTaken("credentials", said)
-    if kind == "quota_error":
-        delay = first.details.quota_error_details.retry_delay
-        return NotTaken("rate_limited", said, round(delay.total_seconds() * 1_000))
+    if kind in _WAITS:
+        return NotTaken(_WAITS[kind], said)
     if kind == "internal_error" or error.error.code() is grpc.StatusCode.UNAVAILABLE:
         return Unknown(said)
     if name in _TOO_SMALL:
