@@ -52,7 +52,7 @@ def test_every_pin_has_hashes_and_nothing_else_is_written(lock: str) -> None:
     assert set(pins(lock)) == {"uv"} if lock == "requirements.installer.lock" else len(pins(lock)) > least
     for name, (_, rest) in pins(lock).items():
         assert re.search(r"--hash=sha256:[0-9a-f]{64}", rest), name
-    lines = [line for line in LOCKS[lock].splitlines() if not line.lstrip().startswith("#")]
+    lines = [line for line in LOCKS[lock].splitlines() if line and not line.lstrip().startswith("#")]
     odd = [line for line in lines if not re.match(r"^(    --hash=sha256:|[A-Za-z0-9._-]+==)", line)]
     assert odd == []
 
