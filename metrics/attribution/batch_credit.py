@@ -29,16 +29,15 @@ from metrics.values.time import MINUTE
 #: Money above this is not put into a column; sums of so many conversions with their parts do not run over.
 LARGEST, MOST = 2 * 10**13, 4_000
 _ROOTS = np.array(ROOTS)
-_COLUMNS = 1 + kernels.COUNTS + kernels.MONEY
 _MOST_PARTS = 20
-#: The counts and the money of a part, as it stands in the columns of a batch, by field of ``Tally``.
-_FIELDS = [
-    Tally.__struct_fields__.index(name)
-    for name in (
-        *("leads", "mqls", "sqls", "orders", "new_customers", "cancelled_orders", "mqls_now_sql"),
-        *("revenue_micros", "refunds_micros", "cost_of_goods_micros"),
-    )
-]
+#: The counts and the money of a part, as it stands in the columns of a batch: fields of ``Tally``.
+_COUNTS = (
+    *("leads", "mqls", "sqls", "orders", "new_customers", "cancelled_orders", "mqls_now_sql"),
+    "uncertain_amounts",
+)
+_MONEY = ("revenue_micros", "refunds_micros", "cost_of_goods_micros")
+_FIELDS = [Tally.__struct_fields__.index(name) for name in (*_COUNTS, *_MONEY)]
+_COLUMNS = 1 + len(_FIELDS)
 
 
 class ComputedModels:
@@ -220,7 +219,7 @@ class CreditedBatch:
         columns = np.ascontiguousarray(parts[:, np.insert(used + 1, 0, 0)])
         in_models, minutes, sums = kernels.spread(
             models.rows, models.is_cohort, models.since, *self._touches, self._shares, ranks.campaigns,
-            ranks.none, width, generations, signs, starts, columns, used >= kernels.COUNTS, MINUTE,
+            ranks.none, width, generations, signs, starts, columns, used >= len(_COUNTS), MINUTE,
         )  # fmt: skip
         in_models, minutes, sums = group(in_models, minutes, sums)
         rows = np.flatnonzero(sums.any(axis=0))
@@ -282,6 +281,7 @@ def _columns(at: int, tally: Tally) -> tuple[int, ...]:
         tally.new_customers,
         tally.cancelled_orders,
         tally.mqls_now_sql,
+        tally.uncertain_amounts,
         tally.revenue_micros,
         tally.refunds_micros,
         tally.cost_of_goods_micros,

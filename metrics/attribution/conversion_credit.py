@@ -30,8 +30,6 @@ from metrics.values.apportion import split
 COHORT = "_cohort"
 
 
-#: Of a conversion whose worth is uncertain the declared reading says so; models do not.
-_SUMS = tuple(name for name in Tally.__struct_fields__ if name != "uncertain_amounts")
 _NEW_CUSTOMER = Tally(new_customers=1)
 
 
@@ -132,7 +130,7 @@ def shares(tally: Tally, credits_: Credits) -> list[tuple[str, Tally]]:
     [('a', 750000, 8), ('b', 250000, 2)]
     """
     weights = [weight for _, weight in credits_]
-    values = {name: value for name in _SUMS if (value := getattr(tally, name))}
+    values = {name: value for name in Tally.__struct_fields__ if (value := getattr(tally, name))}
     columns = {
         name: split(value, weights) if name.endswith("_micros") else [value * weight for weight in weights]
         for name, value in values.items()

@@ -74,7 +74,10 @@ def apply_reading(
     awaiting, settled = _settling(state, (published, reading.sums), watermark)
     renewed = replace(
         state,
-        latest=Latest(reading.revision, watermark, reading.sums, min(share, context.completeness)),
+        latest=Latest(
+            *(reading.revision, watermark, reading.sums, min(share, context.completeness)),
+            has_uncertain_amounts=reading.has_uncertain_amounts,
+        ),
         trail=trail,
         awaiting=awaiting,
         settled=settled,

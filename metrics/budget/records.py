@@ -136,6 +136,7 @@ class BoardCard(msgspec.Struct, kw_only=True):
     pace: CardPace | None = None
     proposal: BudgetAction | None
     proposed_until: str | None = None
+    has_uncertain_amounts: bool = False
     kpis: dict[str, dict[str, float | None]]
     sparkline: list[SparkPoint]
     mode: Mode

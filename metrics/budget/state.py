@@ -38,6 +38,7 @@ class Latest(msgspec.Struct, frozen=True, gc=False):
     scatter: dict[str, float] = {}
     #: E-value from which on a target counted as surely missed.
     needed: float = 0.0
+    has_uncertain_amounts: bool = False
 
     @property
     def spent_micros(self) -> int:

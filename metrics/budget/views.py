@@ -38,6 +38,7 @@ def card_of(state: CampaignState, facts: CampaignFacts, mode: Mode, currency: st
         pace=_pace(state, facts),
         proposal=state.proposal,
         proposed_until=_end_of_proposal(state),
+        has_uncertain_amounts=state.latest is not None and state.latest.has_uncertain_amounts,
         kpis=state.kpis,
         sparkline=[
             SparkPoint(

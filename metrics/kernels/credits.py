@@ -13,8 +13,6 @@ from metrics.kernels.compiling import inlined, kernel
 
 LAST_TOUCH, FIRST_TOUCH, LINEAR, POSITION_BASED, TIME_DECAY, LAST_NON_DIRECT, BY_EFFECT = range(7)
 WHOLE = 1_000_000
-#: What the columns of a part are: its event time, counts, money.
-COUNTS, MONEY = 7, 3
 _FINE = 1 << 40
 _FRACTION_BITS = 24
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import msgspec
+import numpy as np
 
 from metrics.attribution.conversion_lag import ConversionLags
 from metrics.attribution.models import MARKOV
@@ -30,6 +31,8 @@ _UNCERTAIN = FIELDS.index("uncertain_amounts")
 def credited(events: Tallies, conversions: Tallies) -> Tallies:
     """Impressions, clicks and spend as they are, conversions as a model credits them.
 
+    Uncertain is what either of both is. What a state of before credited is not known to be uncertain, and may fall below 0.
+
     >>> from metrics.sums.tally_columns import as_tallies
     >>> declared, linear = as_tallies([Tally(clicks=3, leads=1)]), as_tallies([Tally(leads=500_000)])
     >>> credited(declared, linear).as_list()  # doctest: +ELLIPSIS
@@ -37,14 +40,14 @@ def credited(events: Tallies, conversions: Tallies) -> Tallies:
     """
     values = conversions.values.copy()
     values[_EVENTS] = events.values[_EVENTS]
-    values[_UNCERTAIN] += events.values[_UNCERTAIN]
+    values[_UNCERTAIN] = np.maximum(values[_UNCERTAIN], 0) + events.values[_UNCERTAIN]
     beyond = {}
     for position in {*events.beyond, *conversions.beyond}:
         mine = events.tally(position)
         theirs = conversions.tally(position)
         beyond[position] = msgspec.structs.replace(
             theirs,
-            uncertain_amounts=theirs.uncertain_amounts + mine.uncertain_amounts,
+            uncertain_amounts=max(theirs.uncertain_amounts, 0) + mine.uncertain_amounts,
             **{FIELDS[field]: getattr(mine, FIELDS[field]) for field in _EVENTS},
         )
     return Tallies(values, beyond)
@@ -54,7 +57,7 @@ def credit(events: Tally, conversions: Tally) -> None:
     """The same of one campaign, in place."""
     conversions.impressions, conversions.clicks = events.impressions, events.clicks
     conversions.spend_micros, conversions.spend_fraction = events.spend_micros, events.spend_fraction
-    conversions.uncertain_amounts += events.uncertain_amounts
+    conversions.uncertain_amounts = max(conversions.uncertain_amounts, 0) + events.uncertain_amounts
 
 
 class ReadingVersion(NamedTuple):

@@ -104,6 +104,8 @@ class RollupPart(msgspec.Struct, array_like=True, gc=False):
     baseline: int | None = 0
     #: Where a rolling window lies.
     span: tuple[int, int] | None = None
+    #: How many campaigns have amounts in it whose worth is not known for sure.
+    uncertain: int = 0
 
     def add(self, other: "RollupPart") -> None:
         """Add another part in place; of two places of a rolling window the later one stands."""
@@ -120,10 +122,13 @@ def _sum(one: int | None, other: int | None) -> int | None:
     return None if one is None or other is None else one + other
 
 
-def part_of(sums: Sums, mqls_now_sql: int, baseline: int | None) -> RollupPart:
+def part_of(sums: Sums, mqls_now_sql: int, baseline: int | None, *, is_uncertain: bool = False) -> RollupPart:
     """What one campaign's window adds."""
     counted = {name: getattr(sums, name) for name in _SUMS}
-    return RollupPart(campaigns=1, mqls_now_sql=mqls_now_sql, baseline=baseline, **counted)
+    uncertain = int(is_uncertain)
+    return RollupPart(
+        campaigns=1, mqls_now_sql=mqls_now_sql, baseline=baseline, uncertain=uncertain, **counted
+    )
 
 
 def compose_rollup(
@@ -170,6 +175,7 @@ def compose_rollup(
         revision=version.revision,
         currency=version.currency,
         sums=sums,
+        has_uncertain_amounts=part.uncertain > 0,
         kpis=compute(inputs),
         watermark=None if version.watermark is None else format_instant(version.watermark),
         published_at=format_instant(version.published_at),

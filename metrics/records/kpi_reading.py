@@ -112,6 +112,7 @@ class RollupKpi(msgspec.Struct, kw_only=True):
     revision: int
     currency: str
     sums: Sums
+    has_uncertain_amounts: bool = False
     kpis: dict[str, float | None]
     definitions: int = DEFINITIONS
     watermark: str | None

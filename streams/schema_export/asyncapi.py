@@ -212,6 +212,7 @@ CHANNELS: tuple[Channel, ...] = (
             "revision": 3,
             "currency": "EUR",
             "sums": _SUMS,
+            "has_uncertain_amounts": False,
             "kpis": _KPIS,
             "definitions": DEFINITIONS,
             "watermark": "2026-11-21T10:02:00Z",

@@ -46,16 +46,15 @@ def expected(machine: Machine) -> dict:
             last[key] = reading
     for (campaign, model, window, start), reading in last.items():
         for dimension, value in groups[campaign].items():
-            add(
-                sums.setdefault((dimension, value, model, window, start), {"campaigns": 0}),
-                reading["sums"],
-                1,
-            )
+            add(sums.setdefault((dimension, value, model, window, start), {"campaigns": 0}), reading, 1)
     return sums
 
 
-def add(into: dict, sums: dict, campaigns: int) -> None:
+def add(into: dict, reading: dict, campaigns: int) -> None:
+    """Add sums; what any of them has of uncertain amounts, their sum has."""
+    sums = reading["sums"]
     into["campaigns"] += campaigns
+    into["is_uncertain"] = into.get("is_uncertain", False) or reading["has_uncertain_amounts"]
     for name, value in sums.items():
         known, new = into.get(name, 0), None if value is None else round(value * 1_000_000)
         into[name] = None if known is None or new is None else known + new
@@ -81,7 +80,7 @@ def rolled_up(machine: Machine) -> dict:
     for key, reading in last.items():
         if reading["campaigns"]:
             found[key] = {"campaigns": 0}
-            add(found[key], reading["sums"], reading["campaigns"])
+            add(found[key], reading, reading["campaigns"])
     return found
 
 

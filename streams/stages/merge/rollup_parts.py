@@ -329,10 +329,11 @@ class RollupParts:
         campaign_windows = CampaignWindows(self._merged_windows, code)
         campaign_id = self._merged_windows.campaign_codes.names[code]
         facts = self._campaign_registry.facts_of_window(campaign_id, window.span)
-        sums = window_sums(campaign_windows, facts, window.name, window.span, tally, watermark).sums
+        found = window_sums(campaign_windows, facts, window.name, window.span, tally, watermark)
         length = baseline_length(facts, window.span, watermark)
         rate = facts.baseline_micros_per_day
-        return part_of(sums, tally.mqls_now_sql, None if rate is None or length is None else rate * length)
+        baseline = None if rate is None or length is None else rate * length
+        return part_of(found.sums, tally.mqls_now_sql, baseline, is_uncertain=found.has_uncertain_amounts)
 
 
 def _is_kept(kind: WindowKind, start: int, kept: Horizon) -> bool:

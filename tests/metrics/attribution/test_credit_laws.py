@@ -55,6 +55,7 @@ tallies = st.builds(
     orders=st.integers(0, 1),
     revenue_micros=st.integers(0, 10**19),
     cost_of_goods_micros=st.integers(-(10**9), 10**9),
+    uncertain_amounts=st.integers(0, 1),
 )
 parts = st.lists(st.builds(ConversionPart, moments, tallies), max_size=3)
 PLACES = Touchpoints()

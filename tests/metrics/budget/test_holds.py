@@ -383,6 +383,14 @@ def test_a_card_shows_targets_pace_and_how_long_its_proposal_waits():
     assert card_of(play["c"], over, "propose", "EUR").pace is None
 
 
+def test_a_card_says_that_amounts_of_its_figures_have_no_rate_until_they_have_one():
+    play = Play()
+    play.step(replace(reading("c", START, 1), has_uncertain_amounts=True))
+    assert card_of(play["c"], FACTS, "propose", "EUR").has_uncertain_amounts
+    play.step(reading("c", START + MINUTE, 1))
+    assert not card_of(play["c"], FACTS, "propose", "EUR").has_uncertain_amounts
+
+
 # --- holds of a person --------------------------------------------------------------------------------
 
 

@@ -44,12 +44,16 @@ def test_details_show_evidence_figures_and_history_and_the_trail_goes_on(opened,
     expect(trail.get_by_role("listitem").filter(has_text="Pause (rule cpl)")).to_contain_text("e-value 31.2")
 
 
-def test_a_card_says_when_its_spend_is_ahead_of_its_flight_and_when_a_proposal_lapses(opened):
+def test_a_card_says_when_spend_is_ahead_of_its_flight_when_a_proposal_lapses_and_that_rates_are_missing(
+    opened,
+):
     pace = CardPace(
         projected_micros=2_400_000_000, low_micros=850_000_000, high_micros=1_150_000_000, pace="ahead",
         ends_at="2026-12-01T00:00:00Z",
     )  # fmt: skip
-    untargeted = seeding.card("free", name="Podcast", targets_micros={}, budget_micros=0)
+    untargeted = seeding.card(
+        "free", name="Podcast", targets_micros={}, budget_micros=0, has_uncertain_amounts=True
+    )
     proposed = seeding.proposal("fast")
     page = opened(
         [
@@ -61,6 +65,8 @@ def test_a_card_says_when_its_spend_is_ahead_of_its_flight_and_when_a_proposal_l
     )
     expect(card(page, "Webinar")).to_contain_text("2 of 10 cards · ahead of its pace")
     expect(card(page, "Webinar")).to_contain_text("Lapses ")
+    expect(card(page, "Podcast").get_by_text("amounts without a rate")).to_be_visible()
+    expect(card(page, "Webinar").get_by_text("amounts without a rate")).to_be_hidden()
     card(page, "Webinar").click()
     dialog = page.get_by_role("dialog", name="Webinar")
     expect(dialog).to_contain_text("€2,400 by")

@@ -22,7 +22,7 @@ export function makeCard(id) {
   }
   return {
     item, article, figures,
-    name: find("h3"), channel: find(".channel"), status: find(".status"),
+    name: find("h3"), channel: find(".channel"), status: find(".status"), uncertain: find(".uncertain"),
     budget: find(".budget p"), bar: find(".bar"), fill: find(".bar i"),
     spark: find(".spark"), verdicts: find(".verdicts"), hold: find(".hold"), reason: find(".reason"),
     proposal: find(".proposal"), proposed: find(".proposal p"),
@@ -40,6 +40,9 @@ export function updateCard(parts, card, window, pending) {
   setText(parts.channel, card.channel ?? t("no channel"));
   setText(parts.status, card.status ?? "");
   setHidden(parts.status, !card.status);
+  setHidden(parts.uncertain, !card.has_uncertain_amounts);
+  setText(parts.uncertain, card.has_uncertain_amounts ? t("amounts without a rate") : "");
+  setAttribute(parts.uncertain, "title", t("Amounts of this campaign are in a currency without a rate, or the rate came late; without one they count as 0. Add the rate to fx-rates."));
   updateBudget(parts, card);
   const figures = card.kpis[window] ?? {};
   for (const [key, { value, heading }] of parts.figures) {
@@ -124,6 +127,7 @@ function label(card, window) {
   for (const key of FIGURES) if (figures[key] != null) parts.push(`${KPIS[key].label} ${kpi(key, figures[key], card.currency)}`);
   for (const one of Object.values(card.evidence)) parts.push(evidence(card, one).slice(2));
   if (pace(card)) parts.push(pace(card));
+  if (card.has_uncertain_amounts) parts.push(t("amounts without a rate"));
   if (card.hold) parts.push(hold(card.hold));
   if (card.proposal) parts.push(`${proposed(card)}: ${action(card.proposal)}`);
   return parts.filter(Boolean).join(", ");

@@ -169,3 +169,25 @@ def test_what_is_kept_no_more_is_uncertain_no_more():
         )
     machine.settle()
     assert not worth.uncertain
+
+
+def test_models_mark_the_campaigns_that_an_uncertain_order_is_credited_to():
+    machine = Machine(1, CampaignRegistry("EUR"), models=("linear",), rollups=())
+    for n, campaign in enumerate(("a", "b")):
+        click = {"event_id": f"k{n}", "occurred_at": NOW - MINUTE, "campaign_id": campaign, "visitor_id": "v"}
+        machine.produce(topics.CLICKS, "v", click, NOW)
+    other = {"event_id": "k9", "occurred_at": NOW - MINUTE, "campaign_id": "other", "visitor_id": "w"}
+    machine.produce(topics.CLICKS, "w", other, NOW)
+    produce(machine, {**USD, "campaign_id": None})
+
+    def marked():
+        machine.settle()
+        readings = machine.last("linear").items()
+        return {key[0] for key, each in readings if key[1] == "total" and each["has_uncertain_amounts"]}
+
+    # Where it is declared it is marked in models too: costs and orders are not told apart there.
+    assert marked() == {"a", "b", "(none)"}
+    machine.open(INTAKE, 0)
+    machine.campaign_registry.set_rate("USD", 0, Decimal("0.5"))
+    assert marked() == set()
+    assert machine.last("linear")["a", "total", None]["sums"]["revenue_micros"] == 2_500_000
