@@ -19,6 +19,7 @@ from metrics.entities.reports import (
     snapshot_of,
 )
 from metrics.values.intervals import Interval, IntervalSet
+from metrics.values.time import DAY
 
 _DEFAULT_RULES = ReportRules()
 #: What spend is worth now: given what it was worth before, and the instant whose rate counts; with the spend.
@@ -61,6 +62,8 @@ class ReportHistory:
         #: The same by source and ad.
         self._series: dict[str, dict[str | None, ReportIndex[ReportKey]]] = {}
         self._short = 0
+        #: By source, the latest instant that any of its reports covers.
+        self._ends: dict[str, int] = {}
         #: Where reports count that do not count in all of their time: among all, and among the short ones only.
         self._clips: tuple[dict[ReportKey, Sequence[Interval]], dict[ReportKey, Sequence[Interval]]] = (
             {},
@@ -79,6 +82,15 @@ class ReportHistory:
     def has_short(self) -> bool:
         """Whether any report's period is up to an hour."""
         return self._short > 0
+
+    @property
+    def seen_until(self) -> int | None:
+        """The instant up to which reports say what was spent; None without reports.
+
+        That of the source that is furthest behind; a source that has been silent for a day longer than another one is left out.
+        """
+        newest = max(self._ends.values(), default=0)
+        return min((end for end in self._ends.values() if end > newest - DAY), default=None)
 
     @property
     def total(self) -> ReportShare:
@@ -119,6 +131,7 @@ class ReportHistory:
             spend: as it came; None where its worth cannot change.
         """
         key = report.key
+        self._ends[report.source] = max(self._ends.get(report.source, 0), report.end)
         known = self.reports.get(key)
         if known is not None and known.version >= report.version:
             has_changed = known.version > report.version and self._keep(known, report)

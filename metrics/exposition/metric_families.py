@@ -148,6 +148,13 @@ WATERMARK = MetricFamily(
     _CAMPAIGN,
     "seconds",
 )
+SPEND_COMPLETE = MetricFamily(
+    "campaign_spend_complete_timestamp_seconds",
+    "gauge",
+    "Event time up to which the spend of the campaign is known: its watermark, or where reports count, what they have seen by then.",
+    _CAMPAIGN,
+    "seconds",
+)
 ROLLUP_CAMPAIGNS = MetricFamily(
     "rollup_campaigns", "gauge", "Campaigns that count in the roll-up, over its whole history.", _ROLLUP
 )
@@ -419,6 +426,7 @@ FAMILIES: tuple[MetricFamily, ...] = (
     COVERED_REPORTS,
     DISAGREEMENT,
     WATERMARK,
+    SPEND_COMPLETE,
     BUILD,
     READY,
     LEDGER,

@@ -230,6 +230,7 @@ def _campaign_gauges(
         ],
     )
     yield table.WATERMARK, _instants(kept, "watermark_ms")
+    yield table.SPEND_COMPLETE, _instants(kept, "spend_complete_ms")
 
 
 def _info(campaign: CampaignSnapshot) -> dict[str, str]:

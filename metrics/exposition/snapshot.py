@@ -23,6 +23,7 @@ class CampaignSnapshot(msgspec.Struct, frozen=True, kw_only=True):
         targets_micros: by name, in millionths of the reporting currency or of 1.
         starts_at_ms: when the campaign begins to run; ``ends_at_ms`` when it ends.
         overlap: how reports about the same time agree; None where the campaign has no reports.
+        spend_complete_ms: event time up to which the spend is known: the watermark, or what reports have seen by then.
     """
 
     campaign_id: str
@@ -42,6 +43,7 @@ class CampaignSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     starts_at_ms: int | None = None
     ends_at_ms: int | None = None
     overlap: Overlap | None = None
+    spend_complete_ms: int | None = None
 
 
 class FoldedSnapshot(msgspec.Struct, frozen=True, kw_only=True):

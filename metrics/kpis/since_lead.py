@@ -1,5 +1,7 @@
 """What campaigns have spent since their last lead."""
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 
@@ -13,8 +15,20 @@ _LEADS, _SPEND = FIELDS.index("leads"), FIELDS.index("spend_micros")
 _FRACTION = FIELDS.index("spend_fraction")
 
 
-def spend_since_last_lead(merged_windows: MergedWindows, codes: Codes) -> list[int]:
-    """Micros spent in kept panes that begin after the pane of the last lead, at the finest kept.
+class SinceLead(NamedTuple):
+    """What events of a campaign have cost since its last lead.
+
+    Attributes:
+        spend_micros: of panes behind that of the last lead.
+        since: where these panes begin, in epoch milliseconds; None: no lead is kept.
+    """
+
+    spend_micros: int
+    since: int | None
+
+
+def spend_since_last_lead(merged_windows: MergedWindows, codes: Codes) -> list[SinceLead]:
+    """What was spent in kept panes that begin after the pane of the last lead, at the finest kept.
 
     Days are scanned from the newest to the one with the last lead, then its quarters, then the minutes of that
     quarter, where they are still kept.
@@ -44,7 +58,10 @@ def spend_since_last_lead(merged_windows: MergedWindows, codes: Codes) -> list[i
             found.append(here)
             positions = np.setdiff1d(positions, here, assume_unique=True)
         positions = np.concatenate(found) if found else positions[:0]
-    return [divide_half_even(int(each), PARTS) for each in spent]
+    return [
+        SinceLead(divide_half_even(int(each), PARTS), None if end == np.iinfo(np.int64).max else end)
+        for each, end in zip(spent, ends.tolist(), strict=True)
+    ]
 
 
 def _whole(sums: Tallies, field: int) -> npt.NDArray[np.object_]:

@@ -12,9 +12,10 @@ import msgspec
 import numpy as np
 
 from metrics.entities.campaigns import CampaignRegistry
+from metrics.entities.report_history import ReportHistory
 from metrics.exposition import CampaignSnapshot, FoldedSnapshot, SeriesLimit
 from metrics.kpis.compose import CREDITS, DECLARED, credited
-from metrics.kpis.since_lead import spend_since_last_lead
+from metrics.kpis.since_lead import SinceLead, spend_since_last_lead
 from metrics.records.kpi_reading import CampaignKpi, Sums
 from metrics.sums.tally_columns import FIELDS, Codes, Integers
 from metrics.values.money import MICROS
@@ -187,12 +188,14 @@ class CampaignSeries:
     def _snapshots(self, merge: MergeStage, codes: Codes) -> Iterator[CampaignSnapshot]:
         readings_of = self.latest_of(merge.partition)
         since_lead = spend_since_last_lead(merge.merged_windows, codes)
-        for code, counters, spent in zip(codes.tolist(), merge.totals(codes), since_lead, strict=True):
+        for code, counters, since in zip(codes.tolist(), merge.totals(codes), since_lead, strict=True):
             campaign_id = merge.campaign_codes.names[code]
             facts = self._campaign_registry.facts(campaign_id)
             record = facts.registered
             reports = CampaignWindows(merge.merged_windows, code).report_history
             latest = readings_of.get((campaign_id, DECLARED), {})
+            watermark = merge.clock.watermark
+            seen = reports.seen_until if facts.is_reported else watermark
             yield CampaignSnapshot(
                 campaign_id=campaign_id,
                 channel=facts.channel,
@@ -204,13 +207,16 @@ class CampaignSeries:
                 budget_micros=facts.budget_micros,
                 counters=counters,
                 readings=dict(self._readings(merge, campaign_id)),
-                spend_since_last_lead_micros=spent,
-                watermark_ms=merge.clock.watermark,
+                spend_since_last_lead_micros=_reported_since(reports, since)
+                if facts.is_reported
+                else since.spend_micros,
+                watermark_ms=watermark,
                 spend_24h_micros=_spent(latest),
                 targets_micros=facts.targets_micros,
                 starts_at_ms=facts.starts_at,
                 ends_at_ms=facts.ends_at,
                 overlap=reports.overlap if len(reports) else None,
+                spend_complete_ms=None if seen is None or watermark is None else min(seen, watermark),
             )
 
     def _readings(self, merge: MergeStage, campaign_id: str) -> Iterator[tuple[tuple[str, str], CampaignKpi]]:
@@ -248,6 +254,13 @@ def _codes(merge: MergeStage, names: Iterable[str]) -> Codes:
     """The codes of campaigns that the partition knows."""
     found = (merge.campaign_codes.find(name) for name in names)
     return np.array([code for code in found if code is not None], dtype=np.int32)
+
+
+def _reported_since(reports: ReportHistory, lead: SinceLead) -> int:
+    """Micros that reports give for the time since the last lead; of all of their time where no lead is kept."""
+    if lead.since is None or reports.seen_until is None:
+        return reports.total.spend_micros
+    return reports.share(lead.since, max(lead.since, reports.seen_until), short_only=False).spend_micros
 
 
 def _spent(latest: Mapping[str, CampaignKpi]) -> int:

@@ -1,8 +1,9 @@
 """Figures of a day that goes on: what its reports have seen counts in every window that holds it, and no more."""
 
-from metrics.entities.campaigns import Campaign
+from metrics.entities.campaigns import Campaign, CampaignRegistry
 from metrics.values.time import DAY, HOUR, MINUTE
 from streams import topics
+from tests.laws.cases import play, read_case
 from tests.laws.facts import T0
 from tests.laws.machine import Machine
 
@@ -39,6 +40,16 @@ def test_every_window_that_holds_what_the_report_has_seen_shows_all_of_its_money
         assert (reading.sums.spend_micros, reading.kpis["roas"]) == (10_000_000, 2.0)
         assert reading.spread_ratio == 0
     assert machine.last()["c", "1d", "2026-11-18T00:00:00Z"]["sums"]["spend_micros"] == 10_000_000
+
+
+def test_the_case_of_a_report_of_a_day_that_goes_on(shared):
+    registration, *written = read_case(shared / "cases/events/01-intraday-day-report.jsonl")
+    registry = CampaignRegistry("EUR")
+    registry.register("n1", Campaign(**registration["value"]))
+    machine = play(written, registry)
+    for window in ("24h", "7d", "today", "total"):
+        reading = machine.views.declared["n1"][window]
+        assert (reading.sums.spend_micros, reading.kpis["roas"]) == (10_000_000, 2.0)
 
 
 def test_yesterday_in_a_rolling_day_is_said_to_be_an_estimate():

@@ -9,7 +9,10 @@ import pytest
 ROOT = Path(__file__).parents[2]
 _ROW = re.compile(r"^\| \*\*(?P<promise>.+?)\*\* \| (?P<test>.*?) \| (?P<verify>.*?) \|$", re.MULTILINE)
 _TEST = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
-PAGE = {row["promise"]: row for row in _ROW.finditer((ROOT / "docs" / "promises.md").read_text())}
+_KIND = re.compile(r"^\| (?P<kind>[a-z][^|]*) \| (?P<law>`tests[^|]*) \| (?P<inputs>[^|]*) \|$", re.MULTILINE)
+_TEXT = (ROOT / "docs" / "promises.md").read_text()
+KINDS = {row["kind"]: row for row in _KIND.finditer(_TEXT)}
+PAGE = {row["promise"]: row for row in _ROW.finditer(_TEXT)}
 
 
 def marks(path: str, name: str) -> set[str] | None:
@@ -39,3 +42,19 @@ def test_the_tests_that_are_named_exist_and_stand_in_their_column(promise: str) 
         found = marks(path, name) or set()
         assert "verify" not in found, f"make test leaves {name} out"
         assert "smoke" in found or not path.startswith(("tests/system/", "tests/faults/")), name
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_input_has_a_law_and_three_inputs(kind: str) -> None:
+    laws, inputs = (_TEST.findall(KINDS[kind][column]) for column in ("law", "inputs"))
+    assert laws
+    assert len(inputs) >= 3
+    for path, name in [*laws, *inputs]:
+        assert marks(path, name) is not None, f"{path} has no {name}"
+
+
+def test_kinds_of_inputs_are_found() -> None:
+    assert (
+        len(KINDS)
+        == len(re.findall(r"^\| [a-z]", _TEXT.partition("## The same money once")[2], re.MULTILINE)) - 1
+    )

@@ -31,6 +31,7 @@ EURO = ',currency="EUR"'
 NET = ',method="net_profit"'
 INFO = own("campaign_info", ',name="C",target="",offer="",objective="",status="active"')
 WATERMARK = own("campaign_watermark_timestamp_seconds")
+SPEND_KNOWN = own("campaign_spend_complete_timestamp_seconds")
 CPL = windowed("campaign_cost_per_lead", "24h", EURO)
 LEADS = windowed("campaign_window_leads", "24h")
 SPEND_HOUR = windowed("campaign_window_spend", "1h", EURO)
@@ -94,6 +95,7 @@ def unaccounted(topic: str) -> str:
 HEALTHY: dict[str, str] = {
     INFO: flat(1),
     WATERMARK: growing(60, -5),
+    SPEND_KNOWN: growing(60, -5),
     TARGET_CPL: flat(5),
     CPL: flat(5),
     LEADS: flat(40),
@@ -147,6 +149,9 @@ _LEADLESS: dict[str, str | None] = {SINCE_LEAD: flat(51)}
 _FAST: dict[str, str | None] = {SPEND: growing(0.14, 700)}
 _SLOW: dict[str, str | None] = {SPEND: growing(0.14, 100)}
 _UNSEEN: dict[str, str | None] = {CLICKS: flat(10_000), SPENT: flat(400)}
+#: A report of the day so far comes each hour, the last one 15 minutes before the end.
+_HOURLY: dict[str, str | None] = {SPEND_KNOWN: f"-2700x14 900x59 4500x{MINUTES - 75}"}
+_DAY_SO_FAR: dict[str, str | None] = {SPEND_HOUR: None, **_HOURLY, SPEND: f"400x14 410x59 420x{MINUTES - 75}"}
 _UNPAID: dict[str, str | None] = {SPEND_HOUR: flat(0)}
 _STALE: dict[str, str | None] = {WATERMARK: flat(0)}
 _PAUSED: dict[str, str | None] = {
@@ -243,6 +248,23 @@ SCENARIOS: list[Scenario] = [
     Scenario("CampaignSpendWithoutLeads: silent where no lead was ever meant", {TARGET_CPL: None, **_LEADLESS}),
     Scenario("CampaignOverspend: fires past the whole budget, also without dates",
              {STARTS: None, ENDS: None, SPEND: flat(2_001)}, ("CampaignOverspend",)),
+    Scenario("CampaignUnderspend: a report that is still to come is no underspend",
+             {**_SLOW, SPEND_KNOWN: flat(DAY_BEFORE_LAST + 43_200)}),
+    Scenario("CampaignSpendWithoutEvents: fires where reports of the day so far tell of money, hour by hour",
+             {**_UNSEEN, **_DAY_SO_FAR}, ("CampaignSpendWithoutEvents",)),
+    Scenario("CampaignSpendWithoutEvents: a report of yesterday says nothing of now",
+             {**_UNSEEN, **_DAY_SO_FAR, SPEND_KNOWN: f"-90000x{MINUTES - 20} -3600x19"}),
+    Scenario("CampaignSpendWithoutEvents: silent where the platform itself reports few clicks",
+             {**_UNSEEN, windowed("campaign_window_clicks", "1h"): flat(4), windowed("campaign_window_clicks", "24h"): flat(200)}),
+    Scenario("CampaignSpendWithoutEvents: fires where the platform reports many clicks",
+             {**_UNSEEN, windowed("campaign_window_clicks", "1h"): flat(5), windowed("campaign_window_clicks", "24h"): flat(200)},
+             ("CampaignSpendWithoutEvents",)),
+    Scenario("CampaignEventsWithoutSpend: reports of the day so far that tell of no more money fire",
+             {SPEND_HOUR: None, **_HOURLY, SPEND: flat(400)}, ("CampaignEventsWithoutSpend",)),
+    Scenario("CampaignOverspend: silent where reports of the day so far tell of no more money",
+             {SPEND_HOUR: None, **_HOURLY, SPEND: flat(700)}, ("CampaignEventsWithoutSpend",)),
+    Scenario("CampaignOverspend: fires where no report has come for hours",
+             {SPEND_HOUR: None, SPEND_KNOWN: flat(-7_000), SPEND: flat(700)}, ("CampaignOverspend",)),
     Scenario("CampaignUnderspend: silent after the end",
              {**_SLOW, STARTS: flat(DAY_BEFORE_LAST), ENDS: flat(-3_600)}),
 Scenario("CampaignSpendWithoutEvents: a campaign that has just appeared is silent",

@@ -107,6 +107,7 @@ def everything() -> WorkerSnapshot:
         counters=Tally(clicks=12, spend_micros=10**15 + 1),
         spend_since_last_lead_micros=1,
         watermark_ms=NOW + 250,
+        spend_complete_ms=NOW,
         spend_24h_micros=5,
         targets_micros={"cpl": 5_000_000, "cac": 18_500_000, "roas": 3_000_000, "roi": 500_000},
         starts_at_ms=NOW - HOUR,

@@ -32,4 +32,4 @@ class OneCampaign(CampaignWindows):
         return self.merged_windows.tumbling(kind, start, self._codes).as_list()[0]
 
     def spend_since_last_lead(self):
-        return spend_since_last_lead(self.merged_windows, self._codes)[0]
+        return spend_since_last_lead(self.merged_windows, self._codes)[0].spend_micros

@@ -43,6 +43,15 @@ def test_a_day_that_goes_on_counts_up_to_when_it_was_reported():
     assert spend(kept, 0, 2 * HOUR) == 25
 
 
+def test_spend_is_known_up_to_what_the_source_that_is_furthest_behind_has_seen():
+    assert history().seen_until is None
+    day = [report(0, DAY, 10, at=at * HOUR) for at in (8, 10, 9)]
+    assert history(*day).seen_until == 10 * HOUR
+    assert history(*day, *hours(0, 9, source="other")).seen_until == 9 * HOUR
+    assert history(*hours(0, 1, source="left"), *hours(30, 31)).seen_until == 31 * HOUR
+    assert history(report(0, DAY, 10, at=8 * HOUR), *hours(8, 9)).seen_until == 9 * HOUR
+
+
 def test_money_that_was_seen_stays_where_it_was_seen():
     kept = history(report(0, DAY, 100, at=8 * HOUR), report(0, DAY, 130, at=10 * HOUR))
     assert spend(kept, 0, 8 * HOUR) == 100

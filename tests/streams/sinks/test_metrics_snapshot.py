@@ -5,6 +5,8 @@ from types import SimpleNamespace
 import msgspec
 import pytest
 
+from metrics.records.events import Campaign
+from metrics.values.time import HOUR, MINUTE
 from streams import topics
 from streams.runtime.partition_tasks import PartitionTasks
 from streams.runtime.progress import Progress
@@ -156,3 +158,21 @@ def state_of(machine: Machine):
     """All that merge waits to write or to give out."""
     stage = machine.merge(0)
     return len(stage.rolling_schedule), len(stage.schedule), stage.sequence, machine.stages[MERGE, 0].is_dirty
+
+
+@pytest.mark.parametrize(("has_lead", "wanted"), [(True, 18_000_000), (False, 30_000_000)])
+def test_spend_since_the_last_lead_is_that_of_reports_where_those_count(has_lead, wanted):
+    machine, begin = Machine(1), T // HOUR * HOUR
+    machine.campaign_registry.register("c", Campaign("c", cost_basis="reports"))
+    page = Page(machine)
+    for hour in range(3):
+        period = {"period_start": begin + hour * HOUR, "period_end": begin + (hour + 1) * HOUR}
+        value = {"report_id": f"r{hour}", "source": "ads", "campaign_id": "c", "spend": 10, **period}
+        machine.produce(topics.REPORTS, "c", value | {"reported_at": period["period_end"]})
+    click(machine, 0)
+    if has_lead:
+        lead = {"event_id": "l", "lead_id": "l", "campaign_id": "c", "occurred_at": begin + 71 * MINUTE}
+        machine.produce(topics.LEADS, "v", lead)
+    machine.settle()
+    (campaign,) = page.snapshot().campaigns
+    assert campaign.spend_since_last_lead_micros == wanted
