@@ -7,11 +7,12 @@ no more memory than one name per campaign and a bounded list of trail entries.
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
 
+from metrics.budget.effects.records import BudgetEffect
 from streams.board.audit_trail import AuditEntry
 from streams.board.card_store import CardStore
 
@@ -33,6 +34,7 @@ class Subscriber:
         self._removed: set[str] = set()
         self._has_columns = False
         self._entries: deque[AuditEntry] = deque(maxlen=_ENTRIES)
+        self._effects: dict[str, BudgetEffect] = {}
         self._notice: dict[str, Any] | None = None
 
     def notify(
@@ -42,6 +44,7 @@ class Subscriber:
         *,
         columns: bool = False,
         entries: Iterable[AuditEntry] = (),
+        effects: Mapping[str, BudgetEffect] | None = None,
         notice: dict[str, Any] | None = None,
     ) -> None:
         """Take in what is news."""
@@ -49,6 +52,7 @@ class Subscriber:
         self._removed.update(removed)
         self._has_columns |= columns
         self._entries.extend(entries)
+        self._effects.update(effects or {})
         self._notice = notice or self._notice
         self.wake.set()
 
@@ -72,6 +76,9 @@ class Subscriber:
         if self._entries:
             events.append(("trail", _encode(list(self._entries))))
             self._entries.clear()
+        if self._effects:
+            events.append(("effects", _encode(list(self._effects.values()))))
+            self._effects = {}
         if self._notice is not None:
             events.append(("health", _encode(self._notice)))
             self._notice = None

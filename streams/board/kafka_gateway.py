@@ -9,10 +9,12 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from metrics.budget.effects.records import BudgetEffect
 from metrics.budget.records import AlertSignal, BudgetDecision
 from metrics.values.errors import RoistreamError
 from streams import topics
 from streams.board.audit_trail import AuditEntry, AuditTrail, Kind
+from streams.board.effect_store import EffectStore
 from streams.settings import Settings
 from streams.state.codec import partition_of
 from streams.transport.client_options import aiokafka_options, log_options
@@ -41,16 +43,20 @@ class KafkaGateway:
         is_read: whether every partition was fetched from, and then nothing more came for half a second.
     """
 
-    def __init__(self, settings: Settings, audit_trail: AuditTrail, publish: Callable[..., None]) -> None:
+    def __init__(
+        self, settings: Settings, audit_trail: AuditTrail, effects: EffectStore, publish: Callable[..., None]
+    ) -> None:
         """Nothing is connected before ``start``.
 
         Args:
             settings: broker, security, prefix and partitions.
             audit_trail: kept up to date.
-            publish: hears ``entries`` that are news (see ``Listener.notify``).
+            effects: kept up to date.
+            publish: hears ``entries`` and ``effects`` that are news (see ``Listener.notify``).
         """
         self._settings = settings
         self._audit_trail = audit_trail
+        self._effects = effects
         self._publish = publish
         self._producer: AIOKafkaProducer | None = None
         self.is_up = False
@@ -122,7 +128,9 @@ class KafkaGateway:
     async def follow(self) -> None:
         """Read the topics from their beginning until cancelled; a broker that is gone is waited for."""
         while True:
-            consumer = AIOKafkaConsumer(*map(self._settings.topic, KINDS), **log_options(self._settings))
+            consumer = AIOKafkaConsumer(
+                *map(self._settings.topic, (*KINDS, topics.BUDGET_EFFECTS)), **log_options(self._settings)
+            )
             try:
                 await consumer.start()
                 while True:
@@ -137,12 +145,18 @@ class KafkaGateway:
 
     def _take(self, found: dict[Any, list[Any]]) -> None:
         news: list[AuditEntry] = []
+        effects: dict[str, BudgetEffect] = {}
         for partition, records in found.items():
-            kind = KINDS[partition.topic.removeprefix(self._settings.topic_prefix)]
+            topic = partition.topic.removeprefix(self._settings.topic_prefix)
+            if topic == topics.BUDGET_EFFECTS:
+                offered = [self._effects.offer(record.value or b"") for record in records]
+                effects |= {each.campaign_id: each for each in offered if each is not None}
+                continue
+            kind = KINDS[topic]
             entries = (self._audit_trail.offer(kind, record.value or b"") for record in records)
             news += [entry for entry in entries if entry is not None]
-        if news:
-            self._publish(entries=news)
+        if news or effects:
+            self._publish(entries=news, effects=effects)
 
 
 def _has_fetched(consumer: Any) -> bool:

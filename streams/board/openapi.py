@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
+from metrics.budget.effects.records import BudgetEffect
 from metrics.budget.records import AlertSignal, BoardCard, BudgetAction, BudgetDecision, Column, ColumnView
 from metrics.records.kpi_reading import CampaignKpi
 from streams.board.alert_notes import AlertNote
@@ -78,6 +79,7 @@ class BoardAnswer(msgspec.Struct):
     health: HealthAnswer
     figures: FiguresHealth
     alerts: list[AlertNote]
+    effects: list[BudgetEffect]
 
 
 class ReadingsAnswer(msgspec.Struct):

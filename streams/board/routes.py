@@ -29,6 +29,7 @@ from streams.board.audit_trail import AuditTrail
 from streams.board.auth import RateLimit
 from streams.board.broadcast import Broadcast, Subscriber
 from streams.board.card_store import CardStore
+from streams.board.effect_store import EffectStore
 from streams.board.kafka_gateway import KafkaGateway, KafkaGatewayError
 from streams.board.middleware import (
     PERSON,
@@ -87,6 +88,7 @@ class BoardRoutes:
 
     cards: CardStore
     audit_trail: AuditTrail
+    effects: EffectStore
     broadcast: Broadcast
     redis_subscriber: RedisSubscriber
     kafka_gateway: KafkaGateway
@@ -198,6 +200,8 @@ class BoardRoutes:
                 "health": self.health,
                 "figures": self.figures,
                 "alerts": self.notes.now(self.now_ms()),
+                # What a platform answered may hold its words.
+                "effects": list(self.effects.effects.values()) if WHO in request else [],
             }
         )
         response.enable_compression()
@@ -454,7 +458,7 @@ class BoardRoutes:
         if len(self.broadcast) >= MAX_LISTENERS:
             return refusal(503, f"{MAX_LISTENERS} pages are open already; close one.", {"Retry-After": "30"})
         with self.broadcast.subscription() as subscriber:
-            subscriber.notify(notice=self.health)
+            subscriber.notify(notice=self.health, effects=self.effects.effects)
             stream = await EventStream.open(request)
             # Who goes away, or does not read any more, is simply no longer told.
             with contextlib.suppress(ConnectionError, TimeoutError):

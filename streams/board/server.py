@@ -17,6 +17,7 @@ from streams.board.audit_trail import AuditTrail
 from streams.board.auth import TokenAuth
 from streams.board.broadcast import Broadcast
 from streams.board.card_store import CardStore
+from streams.board.effect_store import EffectStore
 from streams.board.kafka_gateway import KafkaGateway
 from streams.board.metrics_page import BoardMetrics
 from streams.board.middleware import AuthMiddleware, guarded, on_prepare
@@ -80,6 +81,7 @@ class BoardServer:
         self.settings = settings
         self._redis = _redis(settings)
         self.cards, self.audit_trail, self.broadcast = CardStore(), AuditTrail(), Broadcast()
+        self.effects = EffectStore()
         hosts = (*settings.board_hosts, settings.board_host)
         new_id = partial(secrets.token_urlsafe, 12)
         people, role = read_people(settings.board_people, _token(settings)), settings.board_identity_role
@@ -98,10 +100,11 @@ class BoardServer:
             *(self._redis, self.cards, self.auth.ended, self.workers, self.notes, self.broadcast.publish),
             names=RedisNames(settings.topic_prefix),
         )
-        self.kafka_gateway = KafkaGateway(settings, self.audit_trail, self.broadcast.publish)
+        self.kafka_gateway = KafkaGateway(settings, self.audit_trail, self.effects, self.broadcast.publish)
         self.board_routes = BoardRoutes(
             self.cards,
             self.audit_trail,
+            self.effects,
             self.broadcast,
             self.redis_subscriber,
             self.kafka_gateway,

@@ -12,6 +12,7 @@ from kafka import KafkaProducer
 from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import Page, expect
 
+from metrics.budget.effects.records import BudgetEffect, EffectPart
 from metrics.budget.records import BoardCard, CardPace
 from metrics.values.time import HOUR
 from streams import topics
@@ -76,6 +77,33 @@ def test_a_card_says_when_spend_is_ahead_of_its_flight_when_a_proposal_lapses_an
     card(page, "Podcast").click()
     expect(page.get_by_role("dialog", name="Podcast")).to_contain_text("registered without targets")
     expect(page.get_by_role("dialog", name="Podcast")).to_contain_text("no budget set")
+
+
+def test_a_card_says_what_became_of_its_action_on_the_ad_platform(opened, settings):
+    page = opened([seeding.card("there", name="Webinar"), seeding.card("other", name="Podcast")])
+    paused = EffectPart(
+        aspect="status", status="paused", stage="confirmed", settled_at="2026-11-20T10:00:00Z"
+    )
+    refused = EffectPart(
+        aspect="budget",
+        wished_micros=2_000_000,
+        amount_micros=1_990_000,
+        stage="refused",
+        because="too_small",
+    )
+    for campaign_id, part in (("there", paused), ("other", refused)):
+        effect = BudgetEffect(
+            action_id=campaign_id, campaign_id=campaign_id, platform="meta", verb="pause", rule="operator:pause", currency="EUR",
+            decided_at="2026-11-20T10:00:00Z", position=0, stage=part.stage, because=part.because, parts=(part,),
+            changed_at="2026-11-20T10:00:00Z",
+        )  # fmt: skip
+        produce(settings, topics.BUDGET_EFFECTS, effect, campaign_id)
+    expect(card(page, "Webinar")).to_contain_text("Meta: pause confirmed")
+    expect(card(page, "Podcast")).to_contain_text(
+        "Meta: budget €1.99 refused, because the amount is below the least that the platform takes"
+    )
+    card(page, "Webinar").click()
+    expect(page.get_by_role("dialog", name="Webinar")).to_contain_text("On the ad platform")
 
 
 def produce(settings: Settings, topic: str, record: object, campaign_id: str) -> None:

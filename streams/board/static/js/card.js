@@ -1,7 +1,7 @@
 // One card: made once, and brought up to date where a figure differs.
 
 import { byId, h, setAttribute, setHidden, setText } from "./dom.js";
-import { action, columnName, evidence, hold, kpi, KPIS, leaning, money, pace, shortened, targetFigure, targetOf, time } from "./format.js";
+import { action, columnName, effect as effectText, evidence, hold, kpi, KPIS, leaning, money, pace, shortened, targetFigure, targetOf, time } from "./format.js";
 import { n, t } from "./i18n.js";
 import { draw } from "./spark.js";
 import { nameOf, PATIENCE_MS } from "./store.js";
@@ -24,19 +24,19 @@ export function makeCard(id) {
     item, article, figures,
     name: find("h3"), channel: find(".channel"), status: find(".status"), uncertain: find(".uncertain"),
     budget: find(".budget p"), bar: find(".bar"), fill: find(".bar i"),
-    spark: find(".spark"), verdicts: find(".verdicts"), hold: find(".hold"), reason: find(".reason"),
+    spark: find(".spark"), verdicts: find(".verdicts"), hold: find(".hold"), reason: find(".reason"), effect: find(".effect"),
     proposal: find(".proposal"), proposed: find(".proposal p"),
     pick: find(".pick"), approve: find(".approve"), reject: find(".reject"), move: find(".move"), pending: find(".pending"),
   };
 }
 
 /** Shows a card as it is now. */
-export function updateCard(parts, card, window, pending) {
+export function updateCard(parts, card, window, pending, effect) {
   const name = nameOf(card);
   setText(parts.name, shortened(name));
   setAttribute(parts.pick, "aria-label", t("Select {name}", { name }));
   setAttribute(parts.name, "title", name === card.campaign_id ? name : `${name} (${card.campaign_id})`);
-  setAttribute(parts.article, "aria-label", label(card, window));
+  setAttribute(parts.article, "aria-label", [label(card, window), effect ? effectText(effect) : ""].filter(Boolean).join(", "));
   setText(parts.channel, card.channel ?? t("no channel"));
   setText(parts.status, card.status ?? "");
   setHidden(parts.status, !card.status);
@@ -55,6 +55,9 @@ export function updateCard(parts, card, window, pending) {
   setText(parts.hold, card.hold ? hold(card.hold) : "");
   setText(parts.reason, card.reason ?? "");
   setHidden(parts.reason, !card.reason || Boolean(card.proposal) || card.hold?.reason === card.reason);
+  setHidden(parts.effect, !effect);
+  setText(parts.effect, effect ? effectText(effect) : "");
+  setAttribute(parts.effect, "data-stage", effect?.stage ?? "");
   updateProposal(parts, card, name);
   updatePending(parts, pending);
 }

@@ -3,7 +3,7 @@
 import { api } from "./api.js";
 import { commentForm } from "./comments.js";
 import { byId, h, svg } from "./dom.js";
-import { columnName, eValue, exactTime, hold, KPIS, kpi, modeName, money, percent, plainly, projection, TARGETS, targetFigure, targetOf, time, verdict } from "./format.js";
+import { columnName, effect, eValue, exactTime, hold, KPIS, kpi, modeName, money, percent, plainly, projection, TARGETS, targetFigure, targetOf, time, verdict } from "./format.js";
 import { t } from "./i18n.js";
 import { moneyPicture, scalePicture } from "./pictures.js";
 import { draw } from "./spark.js";
@@ -22,7 +22,7 @@ export async function openDetails(store, id, decideOn, onClose) {
   const history = h("section", {}, h("h3", {}, t("History")), commentForm(id, store.people), h("p", {}, t("Reading …")));
   shown = null;
   const menu = buttons(card, decideOn), models = h("section", {}, h("h3", {}, t("By attribution model")), h("p", {}, t("Reading …")));
-  body.replaceChildren(...[facts(card), menu, purse(card), course(card), evidence(card), figures(card), models, history].filter(Boolean));
+  body.replaceChildren(...[facts(card, store.effects.get(id)), menu, purse(card), course(card), evidence(card), figures(card), models, history].filter(Boolean));
   dialog.onclose = onClose;
   if (!dialog.open) dialog.showModal();
   body.scrollTop = 0;
@@ -52,7 +52,7 @@ export function tellDetails(news, store) {
   showHistory(store);
 }
 
-function facts(card) {
+function facts(card, found) {
   const values = { spent: money(card.spent_micros, card.currency), budget: money(card.budget_micros, card.currency) };
   const rows = [
     [t("Campaign"), card.campaign_id], [t("Channel"), card.channel ?? "–"], [t("Status"), card.status ?? "–"], [t("Column"), columnName(card.column)],
@@ -64,6 +64,7 @@ function facts(card) {
   }
   if (card.hold) rows.push([t("Hold"), hold(card.hold)]);
   if (card.reason) rows.push([t("Last said"), card.reason]);
+  if (found) rows.push([t("On the ad platform"), effect(found)]);
   return h("dl.facts", {}, ...rows.flatMap(([term, text]) => [h("dt", {}, term), h("dd", { dir: "auto" }, text)]));
 }
 

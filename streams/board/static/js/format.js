@@ -243,3 +243,35 @@ export function parsedAmount(text) {
   const plain = (isGrouped ? bare.replaceAll(GROUP, "") : bare).replace(",", ".");
   return /^\d{1,13}(\.\d{1,6})?$/.test(plain) ? plain : null;
 }
+
+const PLATFORMS = { google: "Google Ads", linkedin: "LinkedIn", meta: "Meta", microsoft: "Microsoft Advertising", tiktok: "TikTok", x: "X" };
+const BECAUSE = {
+  cap: t("as many changes were made as may be within an hour or a day"), changed_there: t("somebody changed it there"), credentials: t("the platform did not take the token"),
+  currency: t("no exchange rate into the account's currency is known"), gone: t("the campaign is not there any more"), no_effect: t("nothing came of the request; decide again"),
+  no_platform: t("the registration does not say where the campaign is"), no_total_budget: t("the campaign has no budget for its whole flight there"), not_set_up: t("nothing is set up for this platform"),
+  paused_there: t("a person paused it there"), rate_limited: t("the platform asks for a rest"), superseded: t("a later action asks for something else"), too_old: t("it could not be done within a day"),
+  too_small: t("the amount is below the least that the platform takes"), unreachable: t("the platform does not answer"),
+};
+
+/** What is asked of the platform, by parts: what stops a spend, what lets it run, how much it may be. */
+function asked(one) {
+  const words = one.parts.map((part) => part.status === "paused" ? t("pause") : part.status === "running" ? t("run")
+    : t("budget {amount}", { amount: part.amount_micros === null ? money(part.wished_micros, one.currency) : money(part.amount_micros, part.seen?.currency ?? one.currency) }));
+  return words.join(", ");
+}
+
+/** What became of an action on the ad platform, in a sentence. */
+export function effect(one) {
+  const settled = one.parts.map((part) => part.settled_at).filter(Boolean).sort().at(-1);
+  const values = {
+    platform: PLATFORMS[one.platform] ?? t("The ad platform"), asked: asked(one), time: settled ? time(settled) : "",
+    why: BECAUSE[one.because] ?? one.detail,
+  };
+  switch (one.stage) {
+    case "confirmed": return t("{platform}: {asked} confirmed {time}", values);
+    case "sent": return t("{platform}: {asked} sent, not confirmed yet", values);
+    case "refused": return t("{platform}: {asked} refused, because {why}", values);
+    case "drifted": return t("{platform}: {asked} was confirmed, but {why}", values);
+    default: return values.why ? t("{platform}: {asked} waits, because {why}", values) : t("{platform}: {asked} wished", values);
+  }
+}

@@ -5,7 +5,7 @@ const SILENT_AFTER_MS = 6_000, OPENED_AGAIN_EVERY_MS = 10_000, LOOK_EVERY_MS = 1
 
 /**
  * Follows the stream until the board refuses it.
- * @param {{board: Function, trail: Function, health: Function, figures: Function, alerts: Function, state: Function, silence: Function}} listeners
+ * @param {{board: Function, trail: Function, effects: Function, health: Function, figures: Function, alerts: Function, state: Function, silence: Function}} listeners
  *   `silence` hears, every second, for how many milliseconds nothing has come; 0 while something does
  */
 export function follow(listeners) {
@@ -14,7 +14,7 @@ export function follow(listeners) {
 
   function open() {
     const made = new EventSource("/api/events");
-    for (const name of ["board", "trail", "health", "figures", "alerts"]) {
+    for (const name of ["board", "trail", "effects", "health", "figures", "alerts"]) {
       made.addEventListener(name, (event) => {
         spokenAt = Date.now();
         listeners.state("live");

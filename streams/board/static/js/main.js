@@ -48,6 +48,10 @@ const listeners = {
     if (byId("details").open) tellDetails(news, store);
     requestToday();
   },
+  effects(effects) {
+    store.takeEffects(effects);
+    view.request();
+  },
   health(health) {
     Object.assign(store.health, health);
     showNotice();

@@ -19,6 +19,8 @@ export class Store {
     this.cards = new Map();
     this.columns = {};
     this.pending = new Map();
+    /** By campaign what became of its latest action on the ad platform. */
+    this.effects = new Map();
     this.health = { redis: true, broker: true };
     /** How old figures are, and what holds them up; for how long the board has been silent, in milliseconds. */
     this.figures = { age_ms: null, problems: [] };
@@ -53,6 +55,14 @@ export class Store {
     for (const id of board.removed ?? []) this.#remove(id);
     if (board.columns) this.columns = board.columns;
     return { moves, answers };
+  }
+
+  /** Takes in an `effects` event. */
+  takeEffects(effects) {
+    for (const effect of effects) {
+      this.effects.set(effect.campaign_id, effect);
+      if (this.cards.has(effect.campaign_id)) this.dirty.add(effect.campaign_id);
+    }
   }
 
   #remove(id) {

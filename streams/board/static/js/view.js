@@ -94,7 +94,7 @@ export class View {
       parts = makeCard(id);
       this.parts.set(id, parts);
     }
-    updateCard(parts, card, this.window, this.store.pending.get(id));
+    updateCard(parts, card, this.window, this.store.pending.get(id), this.store.effects.get(id));
   }
 
   /** Puts each card into its column, in order; moves no node that stands right, so that focus and scroll stay. */
