@@ -39,7 +39,7 @@ _NEVER = -1e6
 _CALM = 30.0
 #: Shares of its later results that the first day of a learning phase may bring, the weight of no learning phase, and how much
 #: of what campaigns show together counts for one of them.
-_RAMP_STARTS, _NO_RAMP, _YOUTH_TRUST = (0.3, 0.5, 0.7, 0.85), 0.25, 0.5
+_RAMP_STARTS, _NO_RAMP, _YOUTH_TRUST = (0.2, 0.4, 0.6), 0.15, 1.0
 #: Scatter that is assumed before any is seen, and how many days of the board it is worth.
 _FIRST_SCATTER, _FIRST_DAYS = 1.5, 10.0
 #: Few orders rarely show the tail they come from: their scatter is taken to be (1 + this / orders) times as wide.
@@ -110,7 +110,7 @@ def first_ages(days: float) -> tuple[float, ...]:
     """Factors of ages that are assumed before any are seen, where campaigns learn for so many days; 0: they do not.
 
     >>> [round(factor, 2) for factor in first_ages(2.0)[:3]], first_ages(0.0)[:1]
-    ([0.79, 0.92, 0.98], (1.0,))
+    ([0.64, 0.85, 0.94], (1.0,))
     """
     if days <= 0:
         return (1.0,) * AGES
