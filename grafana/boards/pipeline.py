@@ -195,9 +195,10 @@ _OUTPUT = (
         empty="while no record has a visitor.",
     ),
     _lines(
-        "Orders on several partitions",
-        "Orders whose records came on several partitions: their edits and refunds did not find them. Give all records of an order one key.",
-        Query(f"sum(roistream_split_identities{{{_JOB}}})", "orders"),
+        "Orders and events on several partitions",
+        "Orders whose records came on several partitions: their edits and refunds did not find them. Events that came again on another partition "
+        "of the same worker: they count several times. Give all records of an order, and all repetitions of an event, one key.",
+        Query(f"sum by (kind) (roistream_split_identities{{{_JOB}}})", "{{kind}}"),
     ),
     _lines(
         "Campaigns that are spelt alike",

@@ -5,6 +5,7 @@ A Python set costs 69 bytes an id; this table costs 11 to 22 and is asked for a 
 they can be stored as they came, merged when small, and forgotten block by block.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple, cast
 
 import numpy as np
@@ -16,6 +17,8 @@ from metrics.values.hashing import Hashes
 _MIN_CAPACITY = 1 << 12
 _MERGE = 16
 _LARGEST_BLOCK = 1 << 17
+#: So many ids at most are compared between tables.
+_SAMPLED = 20_000
 
 
 class IdBlock(NamedTuple):
@@ -59,6 +62,11 @@ class _HashTable:
     def remove(self, hashes: Hashes) -> None:
         """Hold hashes no more."""
         self._count -= ids.remove(self._slots, hashes)
+
+    def sample(self, bits: int) -> Hashes:
+        """One in 2^bits of the hashes that are held, the same ones in every table."""
+        highest = ((1 << bits) - 1) << (64 - bits)
+        return self._slots[self._slots >= np.uint64(max(1, highest))]  # free slots are 0
 
     def _make_room(self, count: int) -> None:
         capacity = len(self._slots)
@@ -112,6 +120,10 @@ class SeenIds:
         if is_fresh.any():
             self._note(hashes[is_fresh], int(at[is_fresh].max()))
         return verdicts
+
+    def sample(self, bits: int) -> Hashes:
+        """One in 2^bits of the remembered ids, the same ones wherever they are remembered."""
+        return self._table.sample(bits)
 
     def remember(self, hashes: Hashes, latest: int) -> None:
         """Remember hashes that are distinct and new; ``latest`` is their largest event time."""
@@ -169,3 +181,19 @@ class SeenIds:
             latest = max(block.latest, *(peer.latest for peer in peers))
             hashes = np.concatenate([*(peer.hashes for peer in peers), block.hashes])
             block = IdBlock(block.sequence, block.level + 1, latest, hashes)
+
+
+def repeated(tables: Sequence[SeenIds]) -> int:
+    """How many ids several tables remember, each once less than it is remembered; of many ids by a sample, so about.
+
+    >>> one, other = SeenIds(10, 10), SeenIds(10, 10)
+    >>> one.remember(np.array([5, 6], dtype=np.uint64), 0); other.remember(np.array([6, 7], dtype=np.uint64), 0)
+    >>> repeated([one, other])
+    1
+    """
+    bits = (sum(map(len, tables)) // _SAMPLED).bit_length()
+    found = [table.sample(bits) for table in tables]
+    if len(found) < 2:
+        return 0
+    together = np.concatenate(found)
+    return (len(together) - len(np.unique(together))) << bits

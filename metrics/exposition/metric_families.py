@@ -367,7 +367,7 @@ REKEYED = MetricFamily(
 SPLIT_IDENTITIES = MetricFamily(
     "roistream_split_identities",
     "gauge",
-    "Orders whose records came on several partitions, so that edits and refunds did not find them.",
+    "Orders whose records came on several partitions, so that edits and refunds did not find them; event ids that several partitions of this worker remember, and so counted several times.",
     ("kind",),
 )
 ALIKE_CAMPAIGNS = MetricFamily(

@@ -324,7 +324,8 @@ def _pipeline(health: PipelineSnapshot) -> Iterator[tuple[MetricFamily, Samples]
     yield table.PUBLISH_ERRORS, _keyed("topic", health.publish_errors, "_total")
     yield table.DEAD_LETTERS, _keyed("reason", health.dead_letters, "_total")
     yield table.REKEYED, _keyed("kind", health.rekeyed, "_total")
-    yield table.SPLIT_IDENTITIES, [Sample("", Labels({"kind": "order"}), health.split_orders)]
+    split = {"order": health.split_orders, "event": health.split_events}
+    yield table.SPLIT_IDENTITIES, [Sample("", Labels({"kind": kind}), count) for kind, count in split.items()]
     yield table.ALIKE_CAMPAIGNS, [Sample("", _NO_LABELS, health.alike_campaigns)]
     yield table.CHANGED, _keyed("topic", health.changed, "_total")
     yield (

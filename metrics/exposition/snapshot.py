@@ -154,6 +154,7 @@ class PipelineSnapshot(msgspec.Struct, frozen=True, kw_only=True):
         dead_letters: by reason.
         rekeyed: what was sent on to its person's partition, by kind.
         split_orders: orders whose records came on several partitions.
+        split_events: event ids that several partitions of the worker remember.
         alike_campaigns: campaign ids that differ from another one in spelling alone.
         changed: records that change what an earlier one of their id says, by source topic.
         keys: records with a visitor, by source topic and by what their key is.
@@ -185,6 +186,7 @@ class PipelineSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     dead_letters: Mapping[str, int] = {}
     rekeyed: Mapping[str, int] = {}
     split_orders: int = 0
+    split_events: int = 0
     alike_campaigns: int = 0
     changed: Mapping[str, int] = {}
     keys: Mapping[tuple[str, str], int] = {}

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from metrics.entities.campaigns import CampaignRegistry
+from metrics.entities.dedupe import repeated
 from metrics.records.campaign_model import split_campaign_model
 from metrics.values.errors import StateError
 from streams import topics
@@ -41,6 +42,8 @@ _PACINGS = (
     CheckpointPacing(1.0, 1.0, 1.0),
 )
 #: The tasks of a partition by name, in their order.
+#: Comparing a million ids takes some milliseconds.
+_IDS_COMPARED_EVERY_S = 60.0
 _STAGES = ("intake", "merge", "controller")
 #: Of a state that is read back, something comes within so many seconds; putting a large one together takes some, too.
 _RECOVERY_MOVES_WITHIN_S = 45
@@ -81,6 +84,8 @@ class TaskManager:
         self._uncompared: set[int] = set()
         #: How many campaign ids of each partition were looked at.
         self._campaigns_seen: dict[int, int] = {}
+        #: When ids of partitions were compared last.
+        self._ids_compared_at = -_IDS_COMPARED_EVERY_S
         self._taking: asyncio.Task[None] | None = None
 
     # --- taking over and giving up ------------------------------------------------------------------
@@ -299,6 +304,9 @@ class TaskManager:
             held.tasks[1].is_behind = self.is_behind
         self.progress.look(found, now)
         self._look_at_campaigns()
+        if now - self._ids_compared_at >= _IDS_COMPARED_EVERY_S:
+            self._ids_compared_at = now
+            self.telemetry.split_events = repeated([held.intake.stage.seen for held in self.held.values()])
         if self.settings.key_rule.trusts_keys:
             for sentence in self._key_watch.look(self.telemetry.keys):
                 log.warning("%s", sentence)

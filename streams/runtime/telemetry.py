@@ -92,6 +92,7 @@ class Telemetry:
         dead_letters: by reason.
         rekeyed: what was sent on to its person's partition, by kind.
         split_orders: orders whose records came on several partitions, by partition.
+        split_events: event ids that several partitions of this worker remember.
         spellings: campaign ids met here.
         changed: records that change what an earlier one of their id says, by source topic.
         keys: records with a visitor, by source topic and by what their key is.
@@ -116,6 +117,7 @@ class Telemetry:
     #: From 0 on, so that the first one is an increase, and a panel has a line.
     rekeyed: Counter[str] = field(default_factory=lambda: Counter(touch=0, conversion=0, purchase=0))
     split_orders: dict[int, int] = field(default_factory=dict)
+    split_events: int = 0
     spellings: CampaignSpellings = field(default_factory=CampaignSpellings)
     changed: Counter[str] = field(default_factory=Counter)
     keys: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -185,6 +187,7 @@ class Telemetry:
             alike_campaigns=self.spellings.count,
             changed=dict(self.changed),
             split_orders=sum(self.split_orders.values()),
+            split_events=self.split_events,
             keys=dict(self.keys),
             registry_sizes=dict(self.registry_sizes),
             registry_refused=dict(self.registry_refused),

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from metrics.entities.dedupe import repeated
 from streams import topics
 from tests.laws.cases import click, order, play, read_case, totals
 from tests.metrics.records.test_partition_keys import apicurio, confluent, encodings, varint
@@ -82,6 +83,14 @@ def test_any_encodings_of_their_keys_give_the_same_credits(data):
         made += [bytes_key(each, data.draw(st.sampled_from(encodings(visitor, 5)))) for each in pair]
     expected = totals(play(plain, models=(MODEL,)), "orders", MODEL)
     assert totals(play(made, models=(MODEL,)), "orders", MODEL) == expected == {f"ad{n}": 1 for n in range(4)}
+
+
+def test_records_that_are_sent_on_to_their_person_are_no_repetitions():
+    made = [click(str(n), -60, "ad", f"v{n}", f"session-{n}") for n in range(20)]
+    made += [order(str(n), -30, f"v{n}", f"session-{n}") for n in range(20)]
+    machine = play(made, models=(MODEL,), trusts_keys=False)
+    assert totals(machine, "orders", MODEL) == {"ad": 20}
+    assert repeated([machine.intake(p).seen for p in range(4)]) == 0
 
 
 def test_what_keys_are_to_their_records_is_counted():

@@ -101,9 +101,15 @@ def test_what_means_the_same_money_counts_once_or_is_said(broker, settings_for, 
     assert [each for each in said if each.startswith("reports: 1 of the newest 25 reports count nowhere")]
 
 
-def test_a_repetition_on_another_partition_is_named_by_the_doctor(broker, settings_for) -> None:
+def test_a_repetition_on_another_partition_is_counted_and_named(broker, settings_for, tmp_path) -> None:
     settings = settings_for(broker, partitions=2)
     ensure_topics(settings, create=True)
-    write(settings, [click(1, "c", VISITORS[0][0]), click(1, "c", VISITORS[1][0])])
+    write(
+        settings,
+        [click(1, "c", VISITORS[0][0]), click(1, "c", VISITORS[1][0]), click(2, "c", VISITORS[1][0])],
+    )
+    with running_worker(settings, tmp_path) as worker:
+        split = (("kind", "event"),)
+        wait_for("it is counted", lambda: worker.samples()["roistream_split_identities"][split] == 1)
     (said,) = [each.text for each in examine(settings, now_ms) if each.subject == "ids"]
-    assert said.startswith("ad-clicks: 1 of the newest 1 event ids are on several partitions ('c1')")
+    assert said.startswith("ad-clicks: 1 of the newest 2 event ids are on several partitions ('c1')")

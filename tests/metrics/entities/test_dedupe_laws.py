@@ -4,7 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metrics.entities.dedupe import IdBlock, SeenIds
+from metrics.entities import dedupe
+from metrics.entities.dedupe import IdBlock, SeenIds, repeated
 from metrics.values.hashing import hash_id, seed_of
 from tests.support.examples import examples
 
@@ -122,3 +123,21 @@ def test_ids_of_two_topics_that_are_spelt_alike_differ():
         (hash_id(f"e-{n}", seed_of("leads")), hash_id(f"e-{n}", seed_of("orders"))) for n in range(10_000)
     ]
     assert len({h for pair in alike for h in pair}) == 20_000
+
+
+@bounded
+@given(st.lists(st.sets(numbers, max_size=60), max_size=4))
+def test_ids_that_several_tables_remember_are_counted(sets):
+    tables = []
+    for some in sets:
+        tables.append(SeenIds(1_000, 1_000))
+        take(tables[-1], sorted(some))
+    assert repeated(tables) == sum(map(len, sets)) - len(set().union(*sets))
+
+
+def test_of_many_ids_a_sample_says_about_how_many_are_remembered_twice(monkeypatch):
+    monkeypatch.setattr(dedupe, "_SAMPLED", 2_000)
+    one, other = SeenIds(100_000, 1_000), SeenIds(100_000, 1_000)
+    take(one, range(20_000))
+    take(other, range(10_000, 30_000))
+    assert 8_000 < repeated([one, other]) < 12_000
