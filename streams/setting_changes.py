@@ -61,6 +61,10 @@ SETTING_CHANGES: dict[str, SettingChange] = {
     "dedupe_window": SettingChange("from now on", "how long ids are remembered; those that were forgotten stay so"),
     "dedupe_max_events": SettingChange("from now on", "how many ids are remembered; those that were forgotten stay so"),
     "order_retention": SettingChange("from now on", "how long orders wait; those that were forgotten stay so"),
+    "customer_retention": SettingChange(
+        "from now on",
+        "how long accounts of customers are kept; without it they are forgotten, and begin anew when it is set again",
+    ),
     "report_retention": SettingChange("free", "reports are kept without a limit"),
     "report_grain": SettingChange("from now on", "reports are chosen anew; windows that are final stay as they were published"),
     "report_sources": SettingChange(
@@ -74,7 +78,9 @@ SETTING_CHANGES: dict[str, SettingChange] = {
     "max_publish_rate": SettingChange("free", "how often readings are sent"),
     "dead_letters_in_a_row": SettingChange("free", "when a worker stops because of refused records"),
     "dead_letter_share": SettingChange("free", "when a worker stops because of refused records"),
-    "timezone": SettingChange("free", "`today` is added up anew of quarters of an hour"),
+    "timezone": SettingChange(
+        "from now on", "`today` is added up anew of quarters of an hour; months of customers, of what is read from then on"
+    ),
     "reporting_currency": SettingChange("refused", f"sums of two currencies cannot be added; {_NEW_PREFIX}"),
     "attribution_models": SettingChange(
         "from now on", "a model that is added begins with the conversions that are kept: docs/attribution.md"

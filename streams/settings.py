@@ -123,6 +123,8 @@ class Settings(BaseSettings):
     dedupe_window: Millis = 86_400_000
     dedupe_max_events: Annotated[int, Field(ge=1)] = 1_000_000
     order_retention: Millis = 400 * 86_400_000
+    #: How long after its latest event a customer's account is kept; without it none is, and there are no KPIs of customers.
+    customer_retention: Millis | None = None
     report_retention: Millis | None = None
     #: Which of several grains of one source's reports counts, where they overlap.
     report_grain: GrainRule = "finest"
@@ -166,6 +168,15 @@ class Settings(BaseSettings):
     def _grace_is_kept(cls, value: int) -> int:
         if value > RETENTIONS[MINUTES]:
             raise ValueError("at most 2h, since the windows of a minute are kept that long")
+        return value
+
+    @field_validator("customer_retention")
+    @classmethod
+    def _customers_outlive_orders(cls, value: int | None, info: ValidationInfo) -> int | None:
+        if value is not None and value < info.data.get("order_retention", 0):
+            raise ValueError(
+                "no shorter than ORDER_RETENTION, so that every refund finds the account it changes"
+            )
         return value
 
     @field_validator("report_sources")

@@ -15,6 +15,7 @@ BUDGET_DECISIONS = "budget-decisions"
 BUDGET_ALERTS = "budget-alerts"
 CAMPAIGN_KPIS = "campaign-kpis"
 ROLLUP_KPIS = "rollup-kpis"
+CUSTOMER_KPIS = "customer-kpis"
 DEAD_LETTERS = "dead-letters"
 #: Internal: where each connector stands, by connection, from ingest to ingest.
 INGEST_STATE = "ingest-state"
@@ -90,6 +91,7 @@ def specs(prefix: str, partitions: int) -> list[TopicSpec]:
         (BUDGET_ALERTS, partitions, {**appended, **week}),
         (CAMPAIGN_KPIS, partitions, readings),
         (ROLLUP_KPIS, partitions, readings),
+        (CUSTOMER_KPIS, partitions, readings),
         (DEAD_LETTERS, partitions, week),
         (INGEST_STATE, 1, {**compacted, **large}),
         (BUDGET_ACTIONS, partitions, {}),

@@ -109,12 +109,14 @@ class AccountChange(msgspec.Struct, array_like=True, frozen=True, gc=False):
         latest: the latest event time of the order, in epoch ms.
         months: what is added to each, in no order; each once.
         placed: the order, where the record placed it.
+        is_erased: the customer is to be forgotten, and nothing else.
     """
 
     customer: Annotated[int, msgspec.Meta(ge=0)]
     latest: int
     months: tuple[AccountMonth, ...]
     placed: PlacedFirst | None = None
+    is_erased: bool = False
 
 
 class CustomerAccount(msgspec.Struct, array_like=True, frozen=True, gc=False):

@@ -87,15 +87,36 @@ class CohortSums(msgspec.Struct, array_like=True):
         """Count a customer ``sign`` times, 1 or −1."""
         self.customers += sign
         self.repeaters += sign * (account.orders > 1)
-        before: AccountMonth | None = None
-        for each in account.months:
-            month, orders, revenue, refunds, cost_of_goods, uncertain = each
-            has_stayed = orders > 0 and before is not None and before.month == month - 1 and before.orders > 0
-            sums = CohortMonth(
-                *(int(orders > 0), int(has_stayed)), orders, revenue, refunds, cost_of_goods, uncertain
-            )
-            self._add_month(month, sums, sign)
-            before = each
+        self._add_account_months(account.months, sign, 0)
+
+    def change_account(self, before: CustomerAccount, after: CustomerAccount) -> None:
+        """Count a customer of the cohort as it is now, who is counted as before: months in which nothing changed are passed over."""
+        self.repeaters += (after.orders > 1) - (before.orders > 1)
+        old, new = before.months, after.months
+        same, most = 0, min(len(old), len(new))
+        while same < most and old[same] == new[same]:
+            same += 1
+        self._add_account_months(old, -1, same)
+        self._add_account_months(new, 1, same)
+
+    def _add_account_months(self, months: tuple[AccountMonth, ...], sign: int, start: int) -> None:
+        known = self.months
+        for place in range(start, len(months)):
+            month, orders, revenue, refunds, cost_of_goods, uncertain = months[place]
+            sums = known.get(month)
+            if sums is None:
+                sums = known[month] = CohortMonth()
+            if orders > 0:
+                sums.active += sign
+                if place and months[place - 1].month == month - 1 and months[place - 1].orders > 0:
+                    sums.stayed += sign
+            sums.orders += sign * orders
+            sums.revenue += sign * revenue
+            sums.refunds += sign * refunds
+            sums.cost_of_goods += sign * cost_of_goods
+            sums.uncertain += sign * uncertain
+            if sign < 0 and not sums:
+                del known[month]
 
     def _add_month(self, month: int, sums: CohortMonth, sign: int) -> None:
         known = self.months.setdefault(month, CohortMonth())
@@ -143,7 +164,7 @@ def cohort_reading(
             found.refunds += each.refunds
             found.cost_of_goods += each.cost_of_goods
             age = max(0, month - acquired)
-            if month < over and age < len(found.active):
+            if month < over and acquired < over:
                 found.active[age] += each.active
                 found.margin_by_month[age] += each.revenue - each.refunds - each.cost_of_goods
     return found

@@ -86,9 +86,9 @@ class CustomerCohort:
     def payback_months(self) -> int | None:
         """Months until the margin of a customer has paid for the acquisition: 1 is the month of the acquisition itself.
 
-        None while it has not, and where the spend is unknown.
+        None while it has not, and where the spend is unknown or nobody was acquired.
         """
-        if self.spend is None:
+        if self.spend is None or not self.customers:
             return None
         cost, earned = Fraction(self.spend, self.customers), Fraction(0)
         for month, (margin, eligible) in enumerate(zip(self.margin_by_month, self.eligible, strict=True), 1):
@@ -176,7 +176,9 @@ def _add(cohort: CustomerCohort, history: CustomerHistory, zone: ZoneInfo, until
             cohort.active[month - acquired] += 1
     for change in money:
         month = month_of(change.at, zone)
-        if month < over:
+        if (
+            month < over and acquired < over
+        ):  # what was refunded before an order of a month that is not over waits with it
             cohort.margin_by_month[max(0, month - acquired)] += change.margin
 
 

@@ -132,6 +132,10 @@ class OrderEntry(msgspec.Struct, array_like=True, frozen=True, gc=False):
         """Whether an amount is in another currency."""
         return bool(self.placed_in or any(self.refunds_in) or any(self.edits_in))
 
+    def of(self, customer: int) -> "OrderEntry":
+        """The same order in another account; 0: in none."""
+        return msgspec.structs.replace(self, customer=customer)
+
     @property
     def is_waiting(self) -> bool:
         """Whether a cancellation waits for its order."""

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from typing import get_args
 
+import msgspec
+
 from metrics.attribution.conversion_lag import EDGES, LEAD, ORDER, LagCounts
 from metrics.entities.orders import CAMPAIGNS_OWN
 from metrics.entities.reports import Report
@@ -21,7 +23,7 @@ from metrics.values.errors import UNREADABLE, Reason, Rejection
 from metrics.values.time import MAX_INSTANT, MIN_INSTANT
 from metrics.windows.panes import RESOLUTIONS, WIDTHS
 from metrics.windows.window_kinds import BY_NAME, ROLLING_NAMES, TOTAL_WINDOW
-from streams.messages.partials import Bundle, PaneBlock, RollupPartial, decode_bundle
+from streams.messages.partials import Bundle, CohortPartial, PaneBlock, RollupPartial, decode_bundle
 
 #: Epochs and sequences are one number of 64 bits in a revision.
 _MOST_CHECKPOINTS = 1 << 31
@@ -29,6 +31,8 @@ _MOST_CHECKPOINTS = 1 << 31
 _MOST_MICROS = 1 << 100
 #: A whole history has no width: it begins at 0.
 _WIDTHS = (*WIDTHS, 1 << 62)
+#: Calendar months up to the last year that has an instant.
+_MOST_MONTHS = 12 * 10_000
 _FIELDS = frozenset(range(len(FIELDS)))
 #: By the highest byte of a sum in two's complement: of its magnitude.
 _MAGNITUDES = bytes(min(byte, 255 - byte) for byte in range(256))
@@ -77,6 +81,8 @@ def read_bundle(value: bytes | None, partitions: int, known: AbstractSet[str]) -
         _check_lags(bundle.lags)
     for partial in bundle.rollups or ():
         _check_rollup(partial)
+    for cohort in bundle.cohorts or ():
+        _check_cohort(cohort)
     _check_instants(bundle.rollup_status or ())
     _check_sizes(bundle.figures or ())
     return bundle
@@ -134,6 +140,20 @@ def _check_rollup(partial: RollupPartial) -> None:
     _require(len(value) <= 256 * 1024 and len(model) <= 128, "a roll-up has too long a name")
     _check_instants((start, *(part.span or ())))
     _check_sizes([getattr(part, name) or 0 for name in RollupPart.__struct_fields__ if name != "span"])
+
+
+def _check_cohort(partial: CohortPartial) -> None:
+    campaign, month, sums = partial
+    is_one = is_campaign_model(campaign) and split_campaign_model(campaign)[1] is None
+    _require(is_one, f"{campaign[:200]!r} is no campaign")
+    _check_months((month, *sums.months))
+    _check_sizes((sums.customers, sums.repeaters))
+    for each in sums.months.values():
+        _check_sizes(msgspec.structs.astuple(each))
+
+
+def _check_months(months: Sequence[int]) -> None:
+    _require(0 <= min(months) <= max(months) < _MOST_MONTHS, "there is no such month")
 
 
 def _check_instants(instants: Sequence[int | None]) -> None:

@@ -4,13 +4,14 @@ A bundle carries whole values with the epoch and the sequence of the checkpoint 
 last bundle of a checkpoint, so that a watermark never comes before what it vouches for.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
 import msgspec
 
 from metrics.attribution.conversion_lag import LagCounts
+from metrics.customers.cohort_sums import CohortSums
 from metrics.entities.report_spend import ReportedSpend
 from metrics.entities.reports import Report, Version
 from metrics.kpis.rollups import RollupPart
@@ -21,6 +22,8 @@ from streams.state.codec import decoder
 
 MAX_BUNDLE_BYTES = 400_000
 _ITEMS_PER_BUNDLE = 4_000
+#: Sums of a cohort take some 30 bytes for each of its months.
+_COHORTS_PER_BUNDLE = 300
 
 PanePartial = tuple[str, int, int, Tally]
 ReportPartial = tuple[str, Report]
@@ -28,6 +31,10 @@ ReportPartial = tuple[str, Report]
 SpendPartial = tuple[Version, ReportedSpend]
 #: What a merge partition adds to a roll-up's window: dimension, value, model, window, start, part.
 RollupPartial = tuple[str, str, str, str, int, RollupPart]
+
+
+#: Whole sums of a cohort of one source partition: the campaign, the month of the first orders, the sums.
+CohortPartial = tuple[str, int, CohortSums]
 
 
 class PaneBlock(msgspec.Struct, array_like=True):
@@ -77,6 +84,7 @@ class Bundle(msgspec.Struct, array_like=True):
     rollup_status: RollupStatus | None = None
     figures: AppliedFigures | None = None
     spent: dict[int, ReportedSpend] = {}
+    cohorts: list[CohortPartial] | None = None
 
 
 decode_bundle = decoder(Bundle)
@@ -89,6 +97,7 @@ def bundles(
     blocks: Iterable[PaneBlock],
     reports: list[ReportPartial],
     spent: Mapping[Version, ReportedSpend] = MappingProxyType({}),
+    cohorts: Sequence[CohortPartial] = (),
 ) -> Iterator[Bundle]:
     """Bundles small enough for a broker's default limits; none when there is nothing to say."""
     some: list[PaneBlock] = []
@@ -107,6 +116,9 @@ def bundles(
             place: spent[report.version] for place, (_, report) in enumerate(mine) if report.version in spent
         }
         yield Bundle(source, epoch, sequence, [], mine, spent=abroad)
+    for first in range(0, len(cohorts), _COHORTS_PER_BUNDLE):
+        part = list(cohorts[first : first + _COHORTS_PER_BUNDLE])
+        yield Bundle(source, epoch, sequence, [], [], cohorts=part)
 
 
 def rollup_bundles(

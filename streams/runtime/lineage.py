@@ -27,7 +27,7 @@ CHANGELOGS = {
 _READ = {INTAKE: topics.INTAKE_INPUTS, MERGE: (topics.PARTIALS,)}
 
 #: The topics that a stage writes, and does not write again.
-_WRITTEN = {MERGE: (topics.CAMPAIGN_KPIS, topics.ROLLUP_KPIS)}
+_WRITTEN = {MERGE: (topics.CAMPAIGN_KPIS, topics.ROLLUP_KPIS, topics.CUSTOMER_KPIS)}
 _INTERNAL = (topics.PARTIALS, topics.REKEYED)
 
 #: The stores of one partition, by stage.

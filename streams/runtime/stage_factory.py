@@ -57,6 +57,8 @@ class StageFactory:
             names=settings.reserved_names,
             are_customers_sent_home=settings.rekey != "off",
             earliest=settings.earliest_event_time,
+            customer_retention=settings.customer_retention or 0,
+            zone=settings.zone,
         )
         self._merge_options = MergeOptions(
             settings.partitions,
@@ -69,6 +71,7 @@ class StageFactory:
             settings.max_rollup_values,
             settings.report_rules,
             settings.topic_prefix,
+            settings.customer_retention or 0,
         )
 
     def intake(self, partition: int) -> StateStore[IntakeStage]:

@@ -7,6 +7,7 @@ from metrics.archive.editions import SCHEMA as ARCHIVE_SCHEMA
 from metrics.budget.effects.records import EFFECT_SCHEMA
 from metrics.budget.records import ACTION_SCHEMA
 from metrics.kpis.formulas import KpiInputs, compute
+from metrics.records.customer_kpi import CUSTOMER_SCHEMA
 from metrics.records.kpi_reading import DEFINITIONS, ROLLUP_SCHEMA, SCHEMA, Sums
 from streams import topics
 
@@ -246,6 +247,63 @@ CHANNELS: tuple[Channel, ...] = (
             "definitions": DEFINITIONS,
             "watermark": "2026-11-20T00:00:00Z",
             "changes": [],
+        },
+        is_output=True,
+    ),
+    Channel(
+        topics.CUSTOMER_KPIS,
+        "customer-kpi",
+        "What the customers of a campaign are worth, by the month in which they were acquired, and `total`: whole values. "
+        "Only with ROISTREAM_CUSTOMER_RETENTION. Keep the highest revision per (campaign_id, cohort).",
+        "The campaign_id.",
+        {
+            "schema": CUSTOMER_SCHEMA,
+            "campaign_id": "c-1",
+            "model": "declared",
+            "cohort": "total",
+            "revision": 3,
+            "currency": "EUR",
+            "sums": {
+                "customers": 2,
+                "repeaters": 1,
+                "orders": 3,
+                "revenue_micros": 90_000_000,
+                "refunds_micros": 10_000_000,
+                "cost_of_goods_micros": 20_000_000,
+                "spend_micros": 40_000_000,
+            },
+            "has_uncertain_amounts": False,
+            "kpis": {
+                "repeat_rate": 0.5,
+                "average_basket": 26.666667,
+                "clv_historic": 30.0,
+                "cac": 20.0,
+                "clv_to_cac": 1.5,
+                "payback_months": 1,
+            },
+            "ages": [{"age": 0, "eligible": 2, "active": 2, "margin_micros": 60_000_000, "retention": 1.0}],
+            "months": [
+                {
+                    "month": "2026-11",
+                    "customers": 2,
+                    "new": 2,
+                    "before": None,
+                    "stayed": 0,
+                    "orders": 3,
+                    "revenue_micros": 90_000_000,
+                    "refunds_micros": 10_000_000,
+                    "kpis": {
+                        "retention_rate": None,
+                        "retention_rate_period": None,
+                        "churn_rate": None,
+                        "arpu": 40.0,
+                        "average_basket": 26.666667,
+                    },
+                }
+            ],
+            "definitions": DEFINITIONS,
+            "watermark": "2026-12-01T10:00:31Z",
+            "published_at": "2026-12-01T10:00:31.402Z",
         },
         is_output=True,
     ),

@@ -16,9 +16,11 @@ import yaml
 from metrics.archive.editions import CampaignArchive
 from metrics.budget.effects.records import BudgetEffect
 from metrics.budget.records import BudgetAction, BudgetDecision
+from metrics.customers.composing import COHORT_FIGURES
 from metrics.kpis.catalogue import KPIS
 from metrics.records import events
 from metrics.records import kpi_reading as reading
+from metrics.records.customer_kpi import CUSTOMER_SCHEMA, CustomerKpi
 from metrics.records.dead_letters import DeadLetter
 from metrics.records.glossary import meaning
 from streams import setting_changes
@@ -43,6 +45,7 @@ SOURCES: dict[str, type[msgspec.Struct]] = {
 OUTPUTS: dict[str, type[msgspec.Struct]] = {
     "campaign-kpi": reading.CampaignKpi,
     "rollup-kpi": reading.RollupKpi,
+    "customer-kpi": CustomerKpi,
     "dead-letter": DeadLetter,
     "budget-action": BudgetAction,
     "budget-effect": BudgetEffect,
@@ -77,6 +80,8 @@ def record_schema(record: type[msgspec.Struct], *, is_output: bool) -> Schema:
     root = refined.pop(record.__name__)
     if record in _SCHEMA_NAMES:
         root["properties"] |= _reading_properties(root["properties"], _SCHEMA_NAMES[record])
+    if record is CustomerKpi:
+        root["properties"] |= _customer_properties(root["properties"])
     schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **root}
     return schema | {"$defs": refined} if refined else schema
 
@@ -121,6 +126,19 @@ def _reading_properties(properties: Schema, name: str) -> Schema:
     return {
         "schema": properties["schema"] | {"const": name},
         "window": properties["window"] | {"enum": list(windows)},
+        "kpis": properties["kpis"] | {"properties": kpis, "required": list(kpis)},
+    }
+
+
+def _customer_properties(properties: Schema) -> Schema:
+    """The same of a record of customers: its name and its KPIs by name."""
+    value = {"anyOf": [{"type": "number"}, {"type": "null"}]}
+    kpis = {
+        name: {"description": f"{figure.title}: {figure.formula}. Null when {figure.undefined}.", **value}
+        for name, figure in COHORT_FIGURES.items()
+    }
+    return {
+        "schema": properties["schema"] | {"const": CUSTOMER_SCHEMA},
         "kpis": properties["kpis"] | {"properties": kpis, "required": list(kpis)},
     }
 

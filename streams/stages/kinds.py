@@ -9,6 +9,8 @@ KINDS: dict[str, dict[str, str]] = {
         "l": "a lead: its stages, and when each was first seen",
         "o": "an order: placement, refunds, cancellation",
         "c": "a customer's first order, and where the customer was counted",
+        "ka": "a customer's account: first order, and what each month brought",
+        "kc": "sums of the customers whom a campaign acquired in a month",
         "e": "hashes of event ids that were seen, a block for each checkpoint",
         "jc": "a conversion with its path of touches and its rules",
         "jp": "ids that are one person's",
@@ -30,6 +32,7 @@ KINDS: dict[str, dict[str, str]] = {
         "f": "what of a campaign's records its figures were composed with",
         "u": "a window of a roll-up: what each merge partition adds",
         "g": "the roll-ups that a campaign counts in, and counted in before",
+        "k": "sums of the customers whom a campaign acquired in a month, by source partition",
     },
     "controller": {
         "c": "a campaign on the board",

@@ -15,7 +15,7 @@ Entry = tuple[bytes, bytes | None]
 _pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder().decode
 #: The one byte that never begins MessagePack marks JSON, which has no largest integer.
-_IS_JSON = b"\xc1"
+IS_JSON = b"\xc1"
 
 
 def encode(value: Any) -> bytes:
@@ -23,7 +23,7 @@ def encode(value: Any) -> bytes:
     try:
         return _pack(value)
     except OverflowError:
-        return _IS_JSON + msgspec.json.encode(value)
+        return IS_JSON + msgspec.json.encode(value)
 
 
 def decoder(shape: type[T]) -> Callable[[bytes], T]:
@@ -31,7 +31,7 @@ def decoder(shape: type[T]) -> Callable[[bytes], T]:
     packed, text = msgspec.msgpack.Decoder(shape).decode, msgspec.json.Decoder(shape).decode
 
     def decode(value: bytes) -> T:
-        return text(value[1:]) if value[:1] == _IS_JSON else packed(value)
+        return text(value[1:]) if value[:1] == IS_JSON else packed(value)
 
     return decode
 
@@ -58,7 +58,7 @@ def kind_of(key: bytes) -> str:
 
 def decode_as(shape: type[T], value: bytes) -> T:
     """A changelog value as the shape it was written in."""
-    return decoder(shape)(value) if value[:1] == _IS_JSON else msgspec.msgpack.decode(value, type=shape)
+    return decoder(shape)(value) if value[:1] == IS_JSON else msgspec.msgpack.decode(value, type=shape)
 
 
 def partition_of(key: str, partitions: int) -> int:

@@ -4,11 +4,11 @@ Entries are kept as MessagePack bytes (a fifth of the memory of objects) and exp
 time, a day at a time. The changelog and its recovery are ours too (``streams.transport.checkpoint_writer``).
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Generic, Protocol, TypeVar
 
 from metrics.values.time import DAY
-from streams.state.codec import Entry, decoder, encode, read_key, state_key
+from streams.state.codec import IS_JSON, Entry, decoder, encode, read_key, state_key
 from streams.state.table import Restored
 
 
@@ -70,6 +70,15 @@ class KeyedTable(Generic[E]):
     def ids_of_day(self, day: int) -> Iterator[str]:
         """The entries whose latest event time lies on a day, and some that were moved to another day or dropped since."""
         return iter(self._by_day.get(day, ()))
+
+    def ids_ending(self, endings: Collection[bytes]) -> list[str]:
+        """The ids of entries whose last field is packed as one of ``endings``, all of one length; perhaps of a few others."""
+        length = len(next(iter(endings), b""))
+        return [
+            entry_id
+            for entry_id, packed in self._packed.items()
+            if packed[-length:] in endings or packed[:1] == IS_JSON
+        ]
 
     def get(self, entry_id: str) -> E | None:
         """The entry of an id."""

@@ -90,6 +90,8 @@ class Machine:
             "dedupe_window": 86_400_000,
             "dedupe_max_events": 1_000_000,
             "order_retention": 400 * 86_400_000,
+            "customer_retention": 400 * 86_400_000,
+            "zone": ZoneInfo(zone),
         }
         rule = KeyRule(partitions if models else 0, trusts_keys)
         self.intake_options = IntakeOptions(
@@ -97,7 +99,8 @@ class Machine:
         )
         self.pace = Pace.of(max_publish_rate)
         self.merge_options = MergeOptions(
-            partitions, grace, publish_interval, ZoneInfo(zone), "EUR", models, rollups, max_rollup_values
+            *(partitions, grace, publish_interval, ZoneInfo(zone), "EUR", models, rollups, max_rollup_values),
+            customer_retention=self.intake_options.customer_retention,
         )
         self.sources = {(topic, p): Log() for topic in topics.INTAKE_INPUTS for p in range(partitions)}
         self.partials = [Log() for _ in range(partitions)]
@@ -107,6 +110,8 @@ class Machine:
         self.credited: list[dict[str, Any]] = []
         #: Readings of the roll-ups.
         self.rolled_up: list[dict[str, Any]] = []
+        #: Records of the customers of campaigns.
+        self.customers: list[dict[str, Any]] = []
         self.letters: list[dict[str, Any]] = []
         self.in_flight: list[Output] = []
         self.stages: dict[tuple[str, int], Any] = {}
@@ -293,6 +298,8 @@ class Machine:
             self.sources[output.topic, output.partition].write(output.value, self.now, output.key)
         elif output.topic == topics.ROLLUP_KPIS:
             self.rolled_up.append(msgspec.json.decode(output.value))
+        elif output.topic == topics.CUSTOMER_KPIS:
+            self.customers.append(msgspec.json.decode(output.value))
         else:
             record = msgspec.json.decode(output.value)
             into = self.kpis if output.topic == topics.CAMPAIGN_KPIS else self.letters

@@ -40,6 +40,7 @@ def _no_settings_of_this_machine(monkeypatch):
         ("BUDGET_MODE", "yolo"),
         ("DEDUPE_MAX_EVENTS", "0"),
         ("MAX_PUBLISH_RATE", "0"),
+        ("CUSTOMER_RETENTION", "30d"),
         ("BROKER_SECURITY_PROTOCOL", "TLS"),
         ("LOG_LEVEL", "LOUD"),
         ("GRAACE", "1s"),

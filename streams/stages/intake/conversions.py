@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from metrics.customers.accounts import customer_of, whose
 from metrics.entities.campaigns import CampaignRegistry
 from metrics.entities.leads import LeadEntry, StageMark, observe
 from metrics.entities.orders import (
@@ -41,6 +42,7 @@ from metrics.windows.watermark import PartitionClock
 from streams import topics
 from streams.messages.source_records import SourceRecord
 from streams.stages.intake.attribution.attribution import NoAttribution
+from streams.stages.intake.customer_accounts import CustomerAccounts
 from streams.stages.intake.customer_homes import RekeyedPurchase
 from streams.stages.intake.key_counts import KeyCounts
 from streams.stages.intake.order_worth import Amounts, OrderWorth, amounts_of
@@ -67,8 +69,10 @@ class Conversions:
         customers: KeyedTable[FirstOrder],
         campaign_registry: CampaignRegistry,
         attribution: NoAttribution,
+        accounts: CustomerAccounts,
     ) -> None:
         self._attribution = attribution
+        self.accounts = accounts
         self._leads = leads
         self._orders = orders
         self._customers = customers
@@ -89,7 +93,9 @@ class Conversions:
         found: list[Contribution] = []
         for key, before, after in self.worth.follow():
             self._attribution.order(key, _VALUED_ANEW, after, after.latest, None)
-            found += changes(before, after)
+            changed = changes(before, after)
+            self.accounts.note(key, before, after, changed)
+            found += changed
         return found
 
     def lead(self, event: Lead, at: int, home: int | None = None) -> Apply:
@@ -137,6 +143,7 @@ class Conversions:
         for kind, named in (("c", event.customer_id), ("v", event.visitor_id)):
             if named is not None:
                 self._customers.drop(f"{kind}|{named}")
+        self.accounts.erase(event)
         self._attribution.erase(event)
 
     def take_customers(self) -> list[list[Contribution]]:
@@ -302,6 +309,7 @@ class Conversions:
                 found += contributions
                 if later is not None:
                     self._attribution.first_order(later, both)
+            self.accounts.receive(mail.accounts)
         return found
 
     def look_for_misplaced(self) -> None:
@@ -329,12 +337,18 @@ class Conversions:
         if before is None:
             self._attribution.customer_homes.claim_order(key)
         after = change(before)
+        if self.accounts.is_kept:
+            customer = whose(before, after, customer_of(event))
+            if customer != after.customer:
+                after = after.of(customer)
         self._orders.put(key, after)
         if after.placed_in or after.refunds_in or after.edits_in:
             self.worth.note(key, after)
         self.waiting_cancellations += after.is_waiting - bool(before and before.is_waiting)
         self._attribution.order(key, event, after, at, home)
-        return changes(before, after)
+        changed = changes(before, after)
+        self.accounts.note(key, before, after, changed)
+        return changed
 
 
 def _not_followed(event: Order, placed: Placement) -> str:

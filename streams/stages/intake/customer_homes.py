@@ -7,11 +7,12 @@ several partitions is found. Free of I/O.
 """
 
 from collections import Counter, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Sized
 from typing import NamedTuple
 
 import msgspec
 
+from metrics.customers.accounts import AccountChange
 from metrics.entities.orders import FirstOrder
 from metrics.values.hashing import hash_id, partitions_of, seed_of
 
@@ -42,15 +43,18 @@ class CustomerMail(msgspec.Struct, array_like=True):
         firsts: orders that are, or are no longer, the first of their customer, as (key, whether).
         moved: customers with their first orders, who were remembered here before homes were asked for.
         orders: hashes of ids of orders that were read first by the sender.
+        accounts: what changes of the accounts of customers whose home is there, in the order in which it came.
     """
 
     purchases: list[RekeyedPurchase] = []
     firsts: list[tuple[str, bool]] = []
     moved: list[tuple[str, FirstOrder]] = []
     orders: list[int] = []
+    accounts: list[AccountChange] = []
 
     def __len__(self) -> int:
-        return len(self.purchases) + len(self.firsts) + len(self.moved) + len(self.orders)
+        known = len(self.purchases) + len(self.firsts) + len(self.moved) + len(self.orders)
+        return known + len(self.accounts)
 
 
 class ReceivedMail(NamedTuple):
@@ -116,6 +120,11 @@ class CustomerHomes:
         """Let the partition that counts an order hear whether it is the first of its customer."""
         self._for(partition).firsts.append((key, is_first))
 
+    def send_account(self, home: int, change: AccountChange) -> None:
+        """Let the home of a customer hear what changes of their account."""
+        self.sent["account"] += 1
+        self._for(home).accounts.append(change)
+
     def claim_order(self, key: str) -> None:
         """An order was read here that was not known here."""
         if self._partitions <= 1:
@@ -175,15 +184,19 @@ class CustomerHomes:
     def _for(self, partition: int) -> CustomerMail:
         mail = self._gathered.get(partition)
         if mail is None:
-            mail = self._gathered[partition] = CustomerMail([], [], [], [])
+            mail = self._gathered[partition] = CustomerMail([], [], [], [], [])
         return mail
 
 
 def _parts(mail: CustomerMail) -> list[CustomerMail]:
     """The same in messages that a broker takes."""
-    longest = max(len(mail.purchases), len(mail.firsts), len(mail.moved), len(mail.orders))
+    kinds: tuple[Sized, ...] = (mail.purchases, mail.firsts, mail.moved, mail.orders, mail.accounts)
+    longest = max(map(len, kinds))
     cuts = [slice(first, first + _ITEMS_AT_ONCE) for first in range(0, longest, _ITEMS_AT_ONCE)]
     parts: Sequence[CustomerMail] = [
-        CustomerMail(mail.purchases[cut], mail.firsts[cut], mail.moved[cut], mail.orders[cut]) for cut in cuts
+        CustomerMail(
+            mail.purchases[cut], mail.firsts[cut], mail.moved[cut], mail.orders[cut], mail.accounts[cut]
+        )
+        for cut in cuts
     ]
     return list(parts)

@@ -18,7 +18,7 @@ from metrics.windows.panes import PaneChanges, Panes
 from metrics.windows.watermark import PartitionStatus
 from streams import topics
 from streams.messages.pane_blocks import blocks
-from streams.messages.partials import Bundle, ReportPartial, bundles
+from streams.messages.partials import Bundle, CohortPartial, ReportPartial, bundles
 from streams.state.announcement import Announcement
 from streams.state.checkpoint import Output, Version
 from streams.state.codec import encode, partition_of
@@ -64,6 +64,7 @@ class PartialOutput:
         status: PartitionStatus | None,
         lags: tuple[dict[str, LagCounts], int | None] | None,
         figures: Sequence[AppliedFigures] | None = None,
+        cohorts: Sequence[CohortPartial] = (),
     ) -> list[Output]:
         """Bundles of one checkpoint; the status closes the last one for each merge partition.
 
@@ -75,6 +76,7 @@ class PartialOutput:
             status: the watermark; None where it is not announced.
             lags: of conversions, and when the data-driven model was fitted; they go with a status.
             figures: by merge partition what its campaigns have counted here; they go with a status.
+            cohorts: sums of cohorts that have changed.
         """
         changes = [_as_sent(change) for change in changes]
         count = self._partitions
@@ -82,10 +84,15 @@ class PartialOutput:
         reports_by: list[list[ReportPartial]] = [[] for _ in range(count)]
         for campaign, report in reports:
             reports_by[partition_of(campaign, count)].append((campaign, report))
+        cohorts_by: list[list[CohortPartial]] = [[] for _ in range(count)]
+        for cohort in cohorts:
+            cohorts_by[partition_of(cohort[0], count)].append(cohort)
         source, outputs = encode(self._partition), []
         for target in range(count):
             mine = blocks(self._names, routes, changes, target)
-            made = list(bundles(self._partition, *version, mine, reports_by[target], spent))
+            made = list(
+                bundles(self._partition, *version, mine, reports_by[target], spent, cohorts_by[target])
+            )
             if status is not None:
                 if not made:
                     made.append(Bundle(self._partition, *version, [], []))

@@ -16,6 +16,7 @@ from metrics.attribution.conversion_credit import ConversionPart
 from metrics.attribution.conversion_lag import LEAD, ORDER
 from metrics.attribution.touch_store import TouchColumns
 from metrics.attribution.touchpoints import Codes, Touchpoints
+from metrics.customers.accounts import AccountChange
 from metrics.records.events import NO_CAMPAIGN
 from metrics.records.namespaces import PARTED
 from metrics.sums.contribution import Contribution
@@ -108,6 +109,8 @@ class Rekeyed(msgspec.Struct, array_like=True):
 decode_rekeyed = decoder(Rekeyed)
 _MOST_CHECKPOINTS = 1 << 32
 _MOST_MICROS = 1 << 100
+#: Of the last year that has an instant.
+_MOST_MONTHS = 12 * 10_000
 
 
 def read_rekeyed(value: bytes | None, senders: Container[int]) -> Rekeyed:
@@ -175,7 +178,17 @@ def _is_right_progress(progress: SourceProgress) -> bool:
 
 def _is_right_mail(mail: CustomerMail) -> bool:
     times = [each.at for each in mail.purchases] + [first.latest for _, first in mail.moved]
-    return all(MIN_INSTANT <= at <= MAX_INSTANT for at in times)
+    return all(MIN_INSTANT <= at <= MAX_INSTANT for at in times) and all(map(_is_right_change, mail.accounts))
+
+
+def _is_right_change(change: AccountChange) -> bool:
+    instants = [change.latest, *(() if change.placed is None else (change.placed.at,))]
+    return (
+        0 < change.customer < 1 << 64
+        and all(MIN_INSTANT <= at <= MAX_INSTANT for at in instants)
+        and all(0 <= each.month <= _MOST_MONTHS for each in change.months)
+        and all(-_MOST_MICROS <= figure <= _MOST_MICROS for each in change.months for figure in each)
+    )
 
 
 class Repartitioner:

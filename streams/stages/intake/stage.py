@@ -7,6 +7,7 @@ checkpoint can never cut a slice in two.
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
+from zoneinfo import ZoneInfo
 
 import msgspec
 import numpy as np
@@ -34,6 +35,7 @@ from streams.stages.intake.ad_events import AdEvents, AdJudge
 from streams.stages.intake.admission import Admission
 from streams.stages.intake.attribution.attribution import attribution_of
 from streams.stages.intake.conversions import Conversions, ConversionSource
+from streams.stages.intake.customer_accounts import CustomerAccounts
 from streams.stages.intake.dead_letters import DeadLetters
 from streams.stages.intake.erasures import Erasures
 from streams.stages.intake.foreign_spend_table import ForeignSpendTable
@@ -82,6 +84,10 @@ class IntakeOptions(msgspec.Struct, frozen=True):
     earliest: int = MIN_INSTANT
     #: Whether customers are decided on the partition of their id, whatever partition their orders come on.
     are_customers_sent_home: bool = True
+    #: How long after its latest event the account of a customer is kept; 0: no accounts are kept.
+    customer_retention: int = 0
+    #: Whose calendar months cohorts go by.
+    zone: ZoneInfo = ZoneInfo("UTC")
 
     @property
     def customer_homes(self) -> int:
@@ -183,8 +189,12 @@ class IntakeStage:
         self.leads = KeyedTable("l", LeadEntry)
         self.orders = KeyedTable("o", OrderEntry)
         self.customers = KeyedTable("c", FirstOrder)
+        self.accounts = CustomerAccounts(
+            *(partition, self.orders, self.attribution.customer_homes),
+            *(options.customer_homes, options.customer_retention, options.zone),
+        )
         self.conversions = Conversions(
-            self.leads, self.orders, self.customers, campaign_registry, self.attribution
+            *(self.leads, self.orders, self.customers, campaign_registry, self.attribution, self.accounts)
         )
         self.orders.on_restored = self.conversions.restored
         self.keys = KeyCounts()
@@ -204,6 +214,7 @@ class IntakeStage:
             self._panes,
             ForeignSpendTable(self.foreign_spend),
             *(self.leads, self.orders, self.customers),
+            *self.accounts.tables,
             SeenIdTable(self.seen, lambda: self.clock.watermark),
             *self.attribution.tables,
             *(self._report_outbox, self._spend_outbox, self._letter_outbox),
@@ -383,6 +394,7 @@ class IntakeStage:
         if self.attribution.is_expiring(watermark, retention):
             self.settle()
         self.conversions.expire(watermark - retention)
+        self.accounts.expire(watermark)
         self.attribution.expire(watermark, retention)
         return self.panes.expire(horizon(watermark))
 
@@ -430,7 +442,9 @@ class IntakeStage:
         status = self._partials.due_status(PartitionStatus(self.watermark, self.is_idle), now)
         lags = self.attribution.lags(is_due=status is not None)
         counted = self._counted_back(now) if status is not None else None
-        outputs = self._partials.outputs(version, changes, reports, spends, status, lags, counted)
+        outputs = self._partials.outputs(
+            version, changes, reports, spends, status, lags, counted, self.accounts.cohorts.changed()
+        )
         outputs += [
             Output(topics.DEAD_LETTERS, self.partition, letter.topic.encode(), _encode_letter(letter))
             for letter in letters

@@ -13,17 +13,21 @@ import msgspec
 import numpy as np
 
 from metrics.attribution.conversion_lag import LEAD, ORDER, ConversionLags, LagCounts
+from metrics.customers.calendar import month_name, month_of
+from metrics.customers.composing import CustomerVersion, compose_customers
 from metrics.entities.campaigns import CampaignRegistry
 from metrics.entities.report_overlaps import ReportRules
 from metrics.entities.report_spend import ReportedSpend
 from metrics.entities.reports import Report
 from metrics.kpis.compose import ReadingVersion
 from metrics.kpis.compose_many import ReadingComposer
+from metrics.records.customer_kpi import ALL_COHORTS, CustomerKpi
 from metrics.records.kpi_reading import CampaignKpi, Dimension, RollupKpi, Stage
 from metrics.sums.applied_figures import APPLIED_FIELDS, AppliedFigures
 from metrics.sums.tally import Tally
 from metrics.sums.tally_columns import Codes, Integers, Tallies, TallyColumns
 from metrics.values.errors import Rejection
+from metrics.values.time import format_instant
 from metrics.windows.campaign_codes import CampaignCodes
 from metrics.windows.campaign_windows import CampaignWindows, MergedWindows
 from metrics.windows.open_windows import OpenWindows
@@ -43,6 +47,7 @@ from streams.messages.bundle_check import read_bundle
 from streams.messages.pane_blocks import unpack
 from streams.messages.partials import Bundle, PaneBlock
 from streams.messages.source_records import SourceRecord
+from streams.stages.merge.cohort_parts import ALL, CohortParts
 from streams.stages.merge.figure_facts import FigureFactsTable
 from streams.stages.merge.report_worth import ReportWorth
 from streams.stages.merge.rollup_exchange import RollupExchange, RollupHeader
@@ -74,6 +79,8 @@ class MergeOptions(msgspec.Struct, frozen=True):
     max_rollup_values: int = 50
     report_rules: ReportRules = ReportRules()
     topic_prefix: str = ""
+    #: How long after its last month a cohort of customers is kept; 0: none is.
+    customer_retention: int = 0
 
 
 class Pace(NamedTuple):
@@ -126,6 +133,8 @@ class MergeViews(NamedTuple):
     watermark: int | None
     #: By source partition, what it has counted, less what has arrived here.
     differences: Mapping[int, AppliedFigures] = MappingProxyType({})
+    #: Records of all customers of campaigns.
+    customers: Sequence[CustomerKpi] = ()
 
 
 class MergeStage:
@@ -187,9 +196,11 @@ class MergeStage:
         #: The revision of the registry that readings follow, and how many names of campaigns are compared with the registry.
         self._followed = 0
         self._compared = 0
+        self.cohorts = CohortParts(options.zone, self._intervals[TOTAL_WINDOW], options.customer_retention)
         self.tables = (
             *(self._panes, dropped, self._reports, ReportSpendTable(self, self._reports), self._figure_facts),
             *self._exchange.tables,
+            *((self.cohorts,) if self.cohorts.is_kept else ()),
         )
 
     # --- taking in ---------------------------------------------------------------------------------
@@ -312,6 +323,8 @@ class MergeStage:
             self._mark_rolling(np.unique(np.concatenate(changed)))
         for place, (campaign_id, report) in enumerate(bundle.reports):
             self._take_report(campaign_id, report, bundle.spent.get(place))
+        if bundle.cohorts is not None:
+            self.cohorts.take(bundle.source, bundle.cohorts, self.sequence + 1)
         if bundle.lags is not None:
             self.lags[bundle.source] = bundle.lags
         if bundle.fitted_at is not None:
@@ -427,6 +440,7 @@ class MergeStage:
         """All views are offered again, since they may have been lost."""
         self.rolling_schedule.mark(ROLLING_KEY, 0, self.campaign_codes.everyone, self.sequence)
         self.rollups.offer_all(self.sequence)
+        self.cohorts.offer_all(self.sequence)
 
     def confirm(self) -> None:
         """What the last checkpoint made final has gone out for sure, and its totals count."""
@@ -451,6 +465,7 @@ class MergeStage:
         waiting = len(self.schedule) > 0 or len(self.rolling_schedule) > 0 or self._exchange.is_waiting
         is_behind = self._followed != self.campaign_registry.revision or self.report_worth.is_behind
         is_pending = self.parts.has_pending or self.rollups.has_pending
+        is_pending |= len(self.cohorts.schedule) > 0
         return self.is_touched or is_closing or waiting or is_behind or is_pending
 
     def work(self, now: int) -> Iterator[Work]:
@@ -466,6 +481,7 @@ class MergeStage:
     def emit(self, version: Version, now: int) -> Emitted:
         """Readings that are due for topics and for views, and parts of roll-ups."""
         self._follow_registry()
+        self.cohorts.turn(self.clock.watermark, self.sequence + 1)
         pending = self.oldest()
         self.sequence = version.sequence
         self.is_touched = False
@@ -476,15 +492,20 @@ class MergeStage:
         readings = self.readings(reading_version, now)
         views = self.rolling_readings(reading_version, now)
         rollups = self._exchange.emit(version, reading_version, self.moment, self.windows.through)
+        customers = list(self._customers(reading_version, now))
         self._closing = self.windows.through
         published = self.sequence if pending is None else pending - 1
         return Emitted(
             [
                 *(self._published(reading) for reading in readings),
                 *rollups.outputs,
+                *(self._published_customers(each) for each in customers),
                 *self.refusals.outputs(now),
             ],
-            MergeViews(views, rollups.views, self.clock.watermark, dict(self._differences)),
+            MergeViews(
+                *(views, rollups.views, self.clock.watermark, dict(self._differences)),
+                [each for each in customers if each.cohort == ALL_COHORTS],
+            ),
             min(published, self.sequence - 1),
         )
 
@@ -492,9 +513,41 @@ class MergeStage:
         key = reading.campaign_id.encode()
         return Output(topics.CAMPAIGN_KPIS, self.partition, key, _encode_reading(reading))
 
+    def _customers(self, reading_version: ReadingVersion, now: int) -> Iterator[CustomerKpi]:
+        """Records of cohorts that are due."""
+        due = self.cohorts.schedule.take(now)
+        if not due:
+            return
+        at = reading_version.watermark
+        over = 0 if at is None else month_of(at, self.options.zone)
+        version = CustomerVersion(
+            reading_version.revision,
+            reading_version.currency,
+            None if at is None else format_instant(at),
+            format_instant(now),
+        )
+        for key in due:
+            spend = self._spend(key.campaign, reading_version) if key.month == ALL else None
+            name = ALL_COHORTS if key.month == ALL else month_name(key.month)
+            yield compose_customers(key.campaign, name, self.cohorts.of(key), over, spend, version)
+
+    def _spend(self, campaign: str, reading_version: ReadingVersion) -> int | None:
+        """What a campaign has spent so far by its cost basis, in micros; None where that is unknown."""
+        total = WindowCampaigns(TOTAL_WINDOW, 0, _only(self.campaign_codes.campaign(campaign)))
+        readings = self._readings.of_windows([total], "update", reading_version)
+        return next(iter(readings)).sums.spend_micros
+
+    def _published_customers(self, record: CustomerKpi) -> Output:
+        return Output(
+            topics.CUSTOMER_KPIS, self.partition, record.campaign_id.encode(), _encode_reading(record)
+        )
+
     def oldest(self) -> int | None:
         """The sequence of the oldest change that waits to be published."""
-        waiting = (self.schedule.oldest(), self.parts.oldest(), self.rollups.oldest())
+        waiting = (
+            *(self.schedule.oldest(), self.parts.oldest(), self.rollups.oldest()),
+            self.cohorts.schedule.oldest(),
+        )
         return min((each for each in waiting if each is not None), default=None)
 
     @property

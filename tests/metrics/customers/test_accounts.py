@@ -65,9 +65,14 @@ class Books:
         home = change.customer % len(self.accounts)
         before = self.accounts[home].get(change.customer)
         after = changed_account(before, change)
+        self.accounts[home][change.customer] = after
+        if before is not None and before.first is after.first:
+            key = cohort_key(after, self.calendar)
+            if key is not None:
+                self.sums[home][key].change_account(before, after)
+            return
         if before is not None:
             self.count(home, before, -1)
-        self.accounts[home][change.customer] = after
         self.count(home, after, 1)
 
     def erase(self, customer: int) -> None:

@@ -141,6 +141,15 @@ def test_a_refund_without_its_order_lowers_the_value_of_its_customer():
     assert (cohort.margin, cohort.orders) == (6_000_000, 1)
 
 
+@pytest.mark.parametrize("others", [[], [order(9, "2026-02-01", customer="bob")]])
+def test_a_refund_before_the_first_order_counts_when_the_month_of_that_order_is_over(others):
+    base = histories([order(1, "2026-04-05"), order("c1", "2026-03-09", "4", kind="refunded"), *others])
+    (cohort,) = cohorts(base.customers, by_campaign, ZONE, UNTIL)
+    assert cohort.margin_by_month == ([10_000_000, 0] if others else [])
+    (cohort,) = cohorts(base.customers, by_campaign, ZONE, at("2026-05-02"))
+    assert cohort.margin_by_month[0] == (16_000_000 if others else 6_000_000)
+
+
 def test_repeated_records_edits_and_foreign_ids_are_told_apart():
     taken = OrderHistories()
     first = order(1, "2026-01-05", "10")

@@ -193,7 +193,7 @@ def test_what_roistream_writes_it_sends_and_the_rest_it_receives():
         for each in document()["operations"].values()
         if each["action"] == "send"
     }
-    kpis = {topics.CAMPAIGN_KPIS, topics.ROLLUP_KPIS}
+    kpis = {topics.CAMPAIGN_KPIS, topics.ROLLUP_KPIS, topics.CUSTOMER_KPIS}
     budget = {topics.BUDGET_ACTIONS, topics.BUDGET_EFFECTS}
     assert sent == {*kpis, *budget, topics.DEAD_LETTERS, topics.CAMPAIGN_ARCHIVE}
 

@@ -108,7 +108,13 @@ def test_a_state_that_ends_before_what_another_has_seen_of_it_differs(reached):
 
 
 def facts_of(stores, topic_id=OLD):
-    names = (*topics.INTAKE_INPUTS, topics.PARTIALS, topics.CAMPAIGN_KPIS, topics.ROLLUP_KPIS)
+    names = (
+        *topics.INTAKE_INPUTS,
+        topics.PARTIALS,
+        topics.CAMPAIGN_KPIS,
+        topics.ROLLUP_KPIS,
+        topics.CUSTOMER_KPIS,
+    )
     return {(SETTINGS.topic(name), 0): LogFacts(topic_id, 0, 10**6) for name in names}
 
 
@@ -118,7 +124,13 @@ def known_machine():
     stores = {INTAKE: machine.stages[INTAKE, 0], MERGE: machine.stages[MERGE, 0]}
     introduce(stores)
     for store in stores.values():
-        names = (*topics.INTAKE_INPUTS, topics.PARTIALS, topics.CAMPAIGN_KPIS, topics.ROLLUP_KPIS)
+        names = (
+            *topics.INTAKE_INPUTS,
+            topics.PARTIALS,
+            topics.CAMPAIGN_KPIS,
+            topics.ROLLUP_KPIS,
+            topics.CUSTOMER_KPIS,
+        )
         store.lineage.know(dict.fromkeys(names, OLD))
     machine.settle()
     return machine, stores
@@ -156,7 +168,7 @@ def test_what_stages_sent_each_other_and_is_lost_is_computed_anew(name):
     assert f"{SETTINGS.topic(name)} was deleted and made anew" in found.sentence
 
 
-@pytest.mark.parametrize("name", [topics.CAMPAIGN_KPIS, topics.ROLLUP_KPIS])
+@pytest.mark.parametrize("name", [topics.CAMPAIGN_KPIS, topics.ROLLUP_KPIS, topics.CUSTOMER_KPIS])
 def test_readings_that_are_gone_are_computed_anew(name):
     machine, _ = known_machine()
     again = restored(machine)

@@ -61,7 +61,7 @@ def test_a_change_that_holds_from_now_on_says_since_when():
 def test_a_free_setting_leaves_no_trace_and_the_same_settings_write_nothing():
     kept = started(Settings(), EARLY, {})
     before = {name: read_history(log.items()) for name, log in kept.items()}
-    again = started(Settings(publish_interval="2s", http_port=7000, timezone="Asia/Tokyo"), LATE, kept)
+    again = started(Settings(publish_interval="2s", http_port=7000, redis_ttl="3d"), LATE, kept)
     assert {name: read_history(log.items()) for name, log in again.items()} == before
     table = SettingsTable(Settings().kept_values, LATE)
     table.restore([item for item in kept["intake"].items() if item[0][2:3] == b"s"], 0)

@@ -17,7 +17,7 @@ NOW = 1_795_000_000_000
 
 def machine_of(*orders, **options):
     """One partition that has read and published orders of a campaign."""
-    machine = Machine(1, CampaignRegistry("EUR"), models=(), rollups=(), **options)
+    machine = Machine(1, CampaignRegistry("EUR"), models=(), rollups=(), customer_retention=0, **options)
     produce(machine, *orders)
     machine.settle()
     return machine

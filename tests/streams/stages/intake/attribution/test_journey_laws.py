@@ -1,6 +1,7 @@
 """Journeys of one partition: any interleaving of clicks, leads and orders ends with the credits of a brute-force oracle."""
 
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import msgspec
 import numpy as np
@@ -25,6 +26,7 @@ from metrics.windows.panes import DAYS, TOTAL, Panes, horizon
 from streams.stages.intake.attribution.attribution import Attribution
 from streams.stages.intake.attribution.facts import TouchBatch
 from streams.stages.intake.conversions import Conversions
+from streams.stages.intake.customer_accounts import CustomerAccounts
 from streams.state.keyed_table import KeyedTable
 from tests.support.examples import examples
 
@@ -74,7 +76,9 @@ class Partition:
         self.journeys = attribution.journeys
         self.panes = Panes()
         tables = KeyedTable("l", LeadEntry), KeyedTable("o", OrderEntry), KeyedTable("c", FirstOrder)
-        self.conversions = Conversions(*tables, CampaignRegistry("EUR"), attribution)
+        homes = attribution.customer_homes
+        accounts = CustomerAccounts(0, tables[1], homes, 0, retention=0, zone=ZoneInfo("UTC"))
+        self.conversions = Conversions(*tables, CampaignRegistry("EUR"), attribution, accounts)
 
     def take(self, number, kind, value):
         if kind == "touch":

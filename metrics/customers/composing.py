@@ -1,0 +1,180 @@
+"""Sums of cohorts become records of ``customer-kpis``."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from metrics.customers.cohort_sums import CohortSums, cohort_reading, month_readings
+from metrics.customers.cohorts import CustomerCohort, CustomerMonth
+from metrics.records.customer_kpi import (
+    ALL_COHORTS,
+    CohortAge,
+    CustomerKpi,
+    CustomerMonthKpi,
+    CustomerSums,
+)
+
+
+class CustomerFigure(NamedTuple):
+    """A KPI of customers: what it divides, when it is null, and how it is read from a cohort or a month."""
+
+    title: str
+    formula: str
+    unit: str
+    undefined: str
+    read: Callable[[Any], float | None]
+
+
+#: KPIs of a cohort, by id.
+COHORT_FIGURES: dict[str, CustomerFigure] = {
+    "repeat_rate": CustomerFigure(
+        "Repeat purchase rate",
+        "customers with two orders or more / customers",
+        "ratio",
+        "customers = 0",
+        lambda cohort: cohort.repeat_rate,
+    ),
+    "average_basket": CustomerFigure(
+        "Average basket",
+        "(revenue − refunds) / orders",
+        "currency",
+        "orders = 0",
+        lambda cohort: cohort.average_basket,
+    ),
+    "clv_historic": CustomerFigure(
+        "Historical customer lifetime value",
+        "(revenue − refunds − cost_of_goods) / customers",
+        "currency",
+        "customers = 0",
+        lambda cohort: cohort.clv_historic,
+    ),
+    "cac": CustomerFigure(
+        "Customer acquisition cost",
+        "spend / customers",
+        "currency",
+        "customers = 0, or the spend is unknown",
+        lambda cohort: cohort.cac,
+    ),
+    "clv_to_cac": CustomerFigure(
+        "CLV : CAC",
+        "(revenue − refunds − cost_of_goods) / spend",
+        "ratio",
+        "spend = 0 or unknown",
+        lambda cohort: cohort.clv_to_cac,
+    ),
+    "payback_months": CustomerFigure(
+        "Months to pay back",
+        "the first n for which margin per customer of months 0 to n − 1 ≥ cac",
+        "months",
+        "not paid back yet, or the spend is unknown",
+        lambda cohort: cohort.payback_months,
+    ),
+}
+#: KPIs of a calendar month, by id.
+MONTH_FIGURES: dict[str, CustomerFigure] = {
+    "retention_rate": CustomerFigure(
+        "Retention rate",
+        "customers of the month before who ordered again / customers of the month before",
+        "ratio",
+        "nobody ordered in the month before, or nobody knows",
+        lambda month: month.retention_rate,
+    ),
+    "retention_rate_period": CustomerFigure(
+        "Retention rate of the period",
+        "customers of the month / customers of it or of the month before",
+        "ratio",
+        "nobody ordered in either, or nobody knows",
+        lambda month: month.retention_rate_period,
+    ),
+    "churn_rate": CustomerFigure(
+        "Churn rate",
+        "1 − retention_rate",
+        "ratio",
+        "as retention_rate",
+        lambda month: month.churn_rate,
+    ),
+    "arpu": CustomerFigure(
+        "Average revenue per user",
+        "(revenue − refunds) / customers who ordered",
+        "currency",
+        "nobody ordered",
+        lambda month: month.arpu,
+    ),
+    "average_basket": COHORT_FIGURES["average_basket"],
+}
+
+
+class CustomerVersion(NamedTuple):
+    """What a record says of itself: times as RFC 3339."""
+
+    revision: int
+    currency: str
+    watermark: str | None
+    published_at: str
+
+
+def compose_customers(
+    campaign: str,
+    cohort: str,
+    cohorts: Mapping[int, CohortSums],
+    over: int,
+    spend: int | None,
+    version: CustomerVersion,
+) -> CustomerKpi:
+    """The record of a cohort, or of all cohorts of a campaign.
+
+    Args:
+        campaign: as orders name it.
+        cohort: the month as ``YYYY-MM``, or ``ALL_COHORTS``.
+        cohorts: by month of the acquisition.
+        over: the first calendar month that is not over.
+        spend: micros that the acquisition cost; None where unknown.
+        version: what the record says of itself.
+    """
+    reading = cohort_reading(cohort, cohorts, over, spend)
+    months = month_readings(cohorts, over) if cohort == ALL_COHORTS else []
+    return CustomerKpi(
+        campaign_id=campaign,
+        model="declared",
+        cohort=cohort,
+        revision=version.revision,
+        currency=version.currency,
+        sums=CustomerSums(
+            customers=reading.customers,
+            repeaters=reading.repeaters,
+            orders=reading.orders,
+            revenue_micros=reading.revenue,
+            refunds_micros=reading.refunds,
+            cost_of_goods_micros=reading.cost_of_goods,
+            spend_micros=spend,
+        ),
+        has_uncertain_amounts=any(
+            month.uncertain for sums in cohorts.values() for month in sums.months.values()
+        ),
+        kpis={name: figure.read(reading) for name, figure in COHORT_FIGURES.items()},
+        ages=_ages(reading),
+        months=[_month(each) for each in months],
+        watermark=version.watermark,
+        published_at=version.published_at,
+    )
+
+
+def _ages(cohort: CustomerCohort) -> list[CohortAge]:
+    columns = zip(cohort.eligible, cohort.active, cohort.margin_by_month, cohort.retention, strict=True)
+    return [
+        CohortAge(age=age, eligible=eligible, active=active, margin_micros=margin, retention=retention)
+        for age, (eligible, active, margin, retention) in enumerate(columns)
+    ]
+
+
+def _month(month: CustomerMonth) -> CustomerMonthKpi:
+    return CustomerMonthKpi(
+        month=month.name,
+        customers=month.customers,
+        new=month.new,
+        before=month.before,
+        stayed=month.stayed,
+        orders=month.orders,
+        revenue_micros=month.revenue,
+        refunds_micros=month.refunds,
+        kpis={name: figure.read(month) for name, figure in MONTH_FIGURES.items()},
+    )

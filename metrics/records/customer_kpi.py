@@ -1,0 +1,64 @@
+"""What the customers of a campaign are worth, as published: whole, versioned and self-describing."""
+
+import msgspec
+
+from metrics.records.kpi_reading import DEFINITIONS
+
+CUSTOMER_SCHEMA = "customer-kpi/1"
+#: The cohort that is all customers of the campaign, whenever they were acquired.
+ALL_COHORTS = "total"
+
+
+class CustomerSums(msgspec.Struct, kw_only=True, gc=False):
+    """What the customers of a cohort have done so far; money in micros of the reporting currency."""
+
+    customers: int
+    repeaters: int
+    orders: int
+    revenue_micros: int
+    refunds_micros: int
+    cost_of_goods_micros: int
+    spend_micros: int | None
+
+
+class CohortAge(msgspec.Struct, kw_only=True, gc=False):
+    """A month after that of the acquisition, of the customers for whom it is over."""
+
+    age: int
+    eligible: int
+    active: int
+    margin_micros: int
+    retention: float | None
+
+
+class CustomerMonthKpi(msgspec.Struct, kw_only=True, gc=False):
+    """A calendar month that is over, of all customers of a campaign."""
+
+    month: str
+    customers: int
+    new: int
+    before: int | None
+    stayed: int
+    orders: int
+    revenue_micros: int
+    refunds_micros: int
+    kpis: dict[str, float | None]
+
+
+class CustomerKpi(msgspec.Struct, kw_only=True):
+    """One record of ``customer-kpis``: the customers whom a campaign acquired in a month, or ever."""
+
+    schema: str = CUSTOMER_SCHEMA
+    campaign_id: str
+    model: str
+    cohort: str
+    revision: int
+    currency: str
+    sums: CustomerSums
+    has_uncertain_amounts: bool
+    kpis: dict[str, float | None]
+    ages: list[CohortAge]
+    months: list[CustomerMonthKpi]
+    definitions: int = DEFINITIONS
+    watermark: str | None
+    published_at: str

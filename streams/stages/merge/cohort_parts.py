@@ -1,0 +1,139 @@
+"""Cohorts of customers, added up over source partitions, and when records of them go out."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from zoneinfo import ZoneInfo
+
+from metrics.customers.calendar import month_of, month_start
+from metrics.customers.cohort_sums import CohortKey, CohortSums, added_up
+from metrics.values.time import DAY, HOUR
+from metrics.windows.publish_schedule import KeyedSchedule
+from streams.messages.partials import CohortPartial
+from streams.state.codec import Entry, decoder, encode, read_key, state_key
+from streams.state.table import Restored
+
+_Parts = dict[int, CohortSums]
+_decode_parts = decoder(tuple[int, _Parts])
+#: In place of the month: all cohorts of the campaign together.
+ALL = -1
+#: About how many bytes a cohort takes in a checkpoint for each source partition.
+_COHORT_BYTES = 500
+
+
+class CohortParts:
+    """The table of the cohorts of one merge partition, whole sums by source partition.
+
+    Args:
+        zone: whose calendar months.
+        interval: milliseconds between two records of one cohort.
+        retention: how long after its last month a cohort is kept, in ms; 0: none is.
+    """
+
+    kind = "k"
+
+    def __init__(self, zone: ZoneInfo, interval: int, retention: int) -> None:
+        self.is_kept = retention > 0
+        self.schedule = KeyedSchedule[CohortKey](lambda _key: interval)
+        self._zone = zone
+        self._retention = retention
+        self._packed: dict[CohortKey, bytes] = {}
+        self._open: dict[CohortKey, _Parts] = {}
+        self._months: dict[str, set[int]] = {}
+        self._expired: list[CohortKey] = []
+        #: The month, the hour and the day of what the watermark was when things were last looked through.
+        self._month: int | None = None
+        self._hour: int | None = None
+        self._expired_day: int | None = None
+
+    @property
+    def weight(self) -> int:
+        """About how many bytes the table adds to the next checkpoint."""
+        return _COHORT_BYTES * len(self._open)
+
+    def take(self, source: int, cohorts: Iterable[CohortPartial], sequence: int) -> None:
+        """Take in whole sums of a source partition; they wait to be published since the checkpoint ``sequence``."""
+        if not self.is_kept:
+            return
+        for campaign, month, sums in cohorts:
+            key = CohortKey(campaign, month)
+            parts = self._open.get(key)
+            if parts is None:
+                packed = self._packed.get(key)
+                parts = self._open[key] = {} if packed is None else _decode_parts(packed)[1]
+                self._months.setdefault(campaign, set()).add(month)
+            parts.pop(source, None)
+            if sums:
+                parts[source] = sums
+            self._mark(key, sequence)
+
+    def turn(self, watermark: int | None, sequence: int) -> None:
+        """Event time has come so far: months may be over, spend has grown by the hour, and old cohorts are forgotten."""
+        if watermark is None or not self.is_kept:
+            return
+        if watermark // HOUR != self._hour:
+            self._hour = watermark // HOUR
+            self.offer_all(sequence)
+            month = month_of(watermark, self._zone)
+            if month != self._month:
+                self._month = month
+                for key in {*self._packed, *self._open}:
+                    self._mark(key, sequence)
+        before = watermark - self._retention
+        if before // DAY != self._expired_day:
+            self._expired_day = before // DAY
+            self._expire(before)
+
+    def offer_all(self, sequence: int) -> None:
+        """Publish all cohorts together of every campaign."""
+        for campaign in self._months:
+            self.schedule.mark(CohortKey(campaign, ALL), sequence)
+
+    def of(self, key: CohortKey) -> dict[int, CohortSums]:
+        """The sums of a cohort, or of every cohort of its campaign, by month."""
+        months = self._months.get(key.campaign, set()) if key.month == ALL else {key.month}
+        found = {month: added_up(self._parts(CohortKey(key.campaign, month)).values()) for month in months}
+        return {month: found[month] for month in sorted(found) if found[month]}
+
+    def restore(self, entries: Sequence[Restored], confirmed: int) -> Iterable[bytes]:
+        """Put back the sums; what may not have gone out waits again."""
+        for key, value in entries:
+            _, campaign, month = read_key(key)
+            cohort = CohortKey(campaign, month)
+            self._packed[cohort] = value
+            self._months.setdefault(campaign, set()).add(month)
+            sequence = _decode_parts(value)[0]
+            if sequence > confirmed:
+                self._mark(cohort, sequence)
+        return ()
+
+    def take_changes(self, sequence: int) -> Iterator[Entry]:
+        """Sums that have changed, and tombstones of those that are forgotten."""
+        for key in self._expired:
+            yield state_key(self.kind, *key), None
+        for key, parts in self._open.items():
+            packed = self._packed[key] = encode((sequence, parts))
+            yield state_key(self.kind, *key), packed
+        self._open, self._expired = {}, []
+
+    def _parts(self, key: CohortKey) -> _Parts:
+        found = self._open.get(key)
+        if found is not None:
+            return found
+        packed = self._packed.get(key)
+        return {} if packed is None else _decode_parts(packed)[1]
+
+    def _mark(self, key: CohortKey, sequence: int) -> None:
+        self.schedule.mark(key, sequence)
+        self.schedule.mark(CohortKey(key.campaign, ALL), sequence)
+
+    def _expire(self, before: int) -> None:
+        for key in [key for key in self._packed if key not in self._open]:
+            latest = max([key.month, *(sums.latest for sums in self._parts(key).values())])
+            if month_start(latest + 1, self._zone) <= before:
+                del self._packed[key]
+                self._expired.append(key)
+                self.schedule.forget(key)
+                months = self._months[key.campaign]
+                months.discard(key.month)
+                if not months:
+                    del self._months[key.campaign]
+                    self.schedule.forget(CohortKey(key.campaign, ALL))

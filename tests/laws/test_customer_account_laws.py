@@ -1,0 +1,234 @@
+"""Laws of customers' accounts: whatever crashes, what is published of customers is what a batch computation makes of all orders."""
+
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+import msgspec
+from hypothesis import HealthCheck, given
+from hypothesis import strategies as st
+
+from metrics.customers.calendar import month_of, month_start
+from metrics.customers.cohorts import CustomerCohort, by_campaign, by_month_and_campaign, cohorts, months
+from metrics.customers.histories import CustomerBase, histories
+from metrics.records.events import Order
+from metrics.values.time import DAY, HOUR, format_instant
+from streams import topics
+from tests.laws.facts import T0, campaign_registry
+from tests.laws.machine import BEFORE_APPEND, BEFORE_CONFIRM, INTAKE, MERGE, Machine
+from tests.support.examples import examples
+
+ZONE = ZoneInfo("Europe/Paris")
+bounded = examples(0.5, HealthCheck.too_slow, HealthCheck.data_too_large)
+
+records = st.fixed_dictionaries(
+    {
+        "number": st.integers(0, 7),
+        "hour": st.integers(0, 24 * 100),
+        "kind": st.sampled_from(["placed", "placed", "placed", "refunded", "cancelled"]),
+        "campaign_id": st.sampled_from(["a", "b", None]),
+        "revenue": st.integers(0, 90),
+        "is_new_customer": st.sampled_from([None, None, None, False]),
+    }
+)
+#: Who placed each order.
+BUYERS = ("ann", "ann", "ann", "bob", "bob", "cyd", "cyd", None)
+
+
+def order_of(n: int, record: dict) -> Order:
+    number = record["number"]
+    return Order(
+        event_id=f"e{n}",
+        occurred_at=T0 + record["hour"] * HOUR,
+        order_id=f"o{number}",
+        kind=record["kind"],
+        revenue=Decimal(record["revenue"]),
+        customer_id=BUYERS[number],
+        campaign_id=record["campaign_id"],
+        is_new_customer=record["is_new_customer"],
+    )
+
+
+def produce(machine: Machine, order: Order) -> None:
+    """An order's records have one key, which is no customer's: a customer's orders lie on several partitions."""
+    machine.produce(topics.ORDERS, order.order_id, msgspec.json.encode(order), T0 + 200 * DAY)
+
+
+def published(machine: Machine) -> dict[tuple[str, str], dict]:
+    """The record with the highest revision by campaign and cohort."""
+    found: dict[tuple[str, str], dict] = {}
+    for record in machine.customers:
+        key = record["campaign_id"], record["cohort"]
+        if key not in found or record["revision"] > found[key]["revision"]:
+            found[key] = record
+    return found
+
+
+def sums_of(cohort: CustomerCohort) -> dict:
+    return {
+        "customers": cohort.customers,
+        "repeaters": cohort.repeaters,
+        "orders": cohort.orders,
+        "revenue_micros": cohort.revenue,
+        "refunds_micros": cohort.refunds,
+        "cost_of_goods_micros": cohort.cost_of_goods,
+    }
+
+
+def holds(machine: Machine, base: CustomerBase) -> None:
+    """Every record says what the batch computation says, up to the last month that is over."""
+    watermark = machine.merge(0).clock.watermark
+    until = T0 + 300 * DAY  # all that was written counts in sums
+    over = None if watermark is None else month_of(watermark, ZONE)
+    found = {key: each for key, each in published(machine).items() if each["sums"]["customers"]}
+    by_cohort = {each.name: each for each in cohorts(base.customers, by_month_and_campaign, ZONE, until)}
+    by = {each.name: each for each in cohorts(base.customers, by_campaign, ZONE, until)}
+    expected = {
+        **{(name[8:], name[:7]): each for name, each in by_cohort.items()},
+        **{(name, "total"): each for name, each in by.items()},
+    }
+    assert found.keys() == expected.keys()
+    for key, each in expected.items():
+        record = found[key]
+        assert {name: value for name, value in record["sums"].items() if name != "spend_micros"} == sums_of(
+            each
+        )
+        assert record["kpis"]["clv_historic"] == each.clv_historic
+        assert record["kpis"]["repeat_rate"] == each.repeat_rate
+    if over is None:
+        return
+    for each in cohorts(base.customers, by_campaign, ZONE, month_start(over, ZONE)):
+        ages = found[each.name, "total"]["ages"]
+        assert [age["eligible"] for age in ages] == each.eligible
+        assert [age["active"] for age in ages] == each.active
+        assert [age["margin_micros"] for age in ages] == each.margin_by_month
+    for campaign in by:
+        theirs = [history for history in base.customers if history.first.campaign == campaign]
+        whole = [each for each in months(theirs, ZONE, until) if each.name < _name(over)]
+        record = found[campaign, "total"]
+        assert [each["month"] for each in record["months"]] == [each.name for each in whole]
+        assert [(each["customers"], each["stayed"]) for each in record["months"]] == [
+            (each.customers, each.stayed) for each in whole
+        ]
+
+
+def _name(month: int) -> str:
+    return f"{month // 12:04}-{month % 12 + 1:02}"
+
+
+@bounded
+@given(
+    st.lists(records, max_size=16),
+    st.integers(1, 3),
+    st.lists(
+        st.tuples(
+            st.integers(0, 15),
+            st.sampled_from([INTAKE, MERGE]),
+            st.sampled_from([BEFORE_APPEND, 0, 1, 2, BEFORE_CONFIRM]),
+        ),
+        max_size=3,
+    ),
+    st.booleans(),
+)
+def test_customers_are_those_of_a_batch_computation_wherever_workers_die(
+    written, partitions, crashes, has_models
+):
+    machine = Machine(
+        partitions, campaign_registry(), zone="Europe/Paris", models=("linear",) if has_models else ()
+    )
+    orders = [order_of(n, record) for n, record in enumerate(written)]
+    for n, order in enumerate(orders):
+        produce(machine, order)
+        for at, stage, where in crashes:
+            if at == n:
+                machine.run()
+                for p in range(partitions):
+                    machine.checkpoint(stage, p, crash=where)
+        if n % 5 == 0:
+            produce(machine, order)  # a duplicate changes nothing
+        if n % 3 == 0:
+            machine.run()
+    machine.deliver_late()
+    machine.settle()
+    holds(machine, histories(orders))
+    machine.check_books()
+
+
+@bounded
+@given(
+    st.lists(records, max_size=12),
+    st.integers(0, 12),
+    st.integers(1, 3),
+    st.sampled_from(["ann", "bob"]),
+    st.booleans(),
+)
+def test_who_is_erased_counts_no_more_and_campaigns_keep_their_sums(
+    written, cut, partitions, gone, has_models
+):
+    models = ("linear",) if has_models else ()
+    erased, plain = (
+        Machine(partitions, campaign_registry(), zone="Europe/Paris", models=models) for _ in range(2)
+    )
+    orders = [order_of(n, record) for n, record in enumerate(written)]
+    before = [order for order in orders[:cut] if order.kind == "placed"]
+    placed = {order.order_id for order in before}
+    # What comes after the erasure follows an order from before it: a new order makes a customer again.
+    after = [order for order in orders[cut:] if order.kind != "placed" and order.order_id in placed]
+    for machine in (erased, plain):
+        for order in before:
+            produce(machine, order)
+        machine.run()
+    request = {"requested_at": format_instant(T0 + 200 * DAY), "customer_id": gone}
+    for p in range(partitions):
+        erased.produce_to(p, topics.ERASURES, None, request, T0 + 200 * DAY)
+    for machine in (erased, plain):
+        machine.run()
+        for order in after:
+            produce(machine, order)
+        machine.settle()
+    others = [order for order in (*before, *after) if order.customer_id != gone]
+    holds(erased, histories(others))
+    assert erased.last_sums() == plain.last_sums()
+    hashes = {entry.customer for p in range(partitions) for _, entry in erased.intake(p).orders.items()}
+    theirs = {entry.customer for p in range(partitions) for _, entry in plain.intake(p).orders.items()}
+    assert len(theirs - hashes) == any(order.customer_id == gone for order in before)
+
+
+def test_accounts_and_cohorts_expire_and_what_they_counted_stays_until_the_cohort_does():
+    machine = Machine(2, campaign_registry(), zone="UTC", models=(), customer_retention=60 * DAY)
+
+    def turn(day: int) -> None:
+        for p in range(2):
+            at = T0 + day * DAY
+            value = {"event_id": f"x{day}-{p}", "occurred_at": at, "order_id": f"x{day}-{p}", "revenue": "1"}
+            machine.produce_to(p, topics.ORDERS, None, value, at)
+        machine.settle()
+
+    for n, day in enumerate((0, 1, 50)):
+        record = {"number": n % 2 * 3, "hour": day * 24, "kind": "placed", "campaign_id": "a"}
+        at = T0 + day * DAY
+        order = msgspec.structs.replace(
+            order_of(n, record | {"revenue": 5, "is_new_customer": None}), order_id=f"p{n}"
+        )
+        machine.produce(topics.ORDERS, order.order_id, msgspec.json.encode(order), at)
+        machine.settle()
+    turn(90)
+    accounts = [machine.intake(p).accounts.accounts for p in range(2)]
+    assert sum(map(len, accounts)) == 1  # bob, who ordered once, has expired; ann has not
+    assert published(machine)["a", "total"]["sums"]["customers"] == 2
+    turn(150)
+    assert sum(map(len, accounts)) == 0
+    assert all(not list(machine.intake(p).accounts.cohorts.items()) for p in range(2))
+    for p in range(2):
+        keys = [key for key, value in machine.changelogs[MERGE, p].items() if value is not None]
+        assert not any(key.startswith(b"\x93\xa1k") for key in keys)
+
+
+def test_without_the_setting_nothing_is_kept_of_customers():
+    machine = Machine(2, campaign_registry(), models=(), customer_retention=0)
+    produce(machine, order_of(1, {"number": 1, "hour": 1, "kind": "placed"} | NOTHING_SAID))
+    machine.settle()
+    assert machine.customers == []
+    assert [entry.customer for p in range(2) for _, entry in machine.intake(p).orders.items()] == [0]
+
+
+NOTHING_SAID = {"campaign_id": "a", "revenue": 1, "is_new_customer": None}
