@@ -300,6 +300,45 @@ _OF_THE_BOARD = (
     ),
 )  # fmt: skip
 
+_COLLECTED = 'deployment="$deployment"'
+_NO_COLLECTOR = "without roistream collect: nothing is collected over HTTP."
+_OVER_HTTP = (
+    _lines(
+        "Records collected per second",
+        "Records that the broker has confirmed, by what sent them; those for dead-letters are among them.",
+        Query(f"sum by (source, topic) (rate(roistream_collect_records_total{{{_COLLECTED}}}{_RATE}))", "{{source}} {{topic}}"),
+        unit="reqps",
+        empty=_NO_COLLECTOR,
+    ),
+    _lines(
+        "Requests refused per minute, by reason",
+        "Requests of which nothing is written; with reason broker that is not known, and they come again.",
+        Query(f"60 * sum by (source, reason) (rate(roistream_collect_refused_requests_total{{{_COLLECTED}}}{_RATE}))", "{{source}} {{reason}}"),
+        empty=_NO_COLLECTOR,
+    ),
+    _lines(
+        "Left out per minute, by reason",
+        "Events of no campaign, documents that a mapping leaves out, and deliveries that were written before.",
+        Query(f"60 * sum by (source, reason) (rate(roistream_collect_left_out_total{{{_COLLECTED}}}{_RATE}))", "{{source}} {{reason}}"),
+        empty=_NO_COLLECTOR,
+    ),
+    _lines(
+        "Time to confirmation",
+        "From the whole request to the confirmation of its records: median and 99th percentile, by source; and requests that wait now.",
+        Query(f"histogram_quantile(0.5, sum by (source, le) (rate(roistream_collect_acknowledgement_seconds_bucket{{{_COLLECTED}}}{_RATE})))", "{{source}} p50"),
+        Query(f"histogram_quantile(0.99, sum by (source, le) (rate(roistream_collect_acknowledgement_seconds_bucket{{{_COLLECTED}}}{_RATE})))", "{{source}} p99"),
+        unit="s",
+        empty=_NO_COLLECTOR,
+    ),
+    _lines(
+        "What the collector reaches",
+        "1 while the broker answers, and requests that wait for it; of several collectors the worst, and all requests.",
+        Query(f"min(roistream_collect_broker_up{{{_COLLECTED}}})", "broker"),
+        Query(f"sum(roistream_collect_waiting_requests{{{_COLLECTED}}})", "waiting"),
+        empty=_NO_COLLECTOR,
+    ),
+)  # fmt: skip
+
 BOARD = Dashboard(
     uid="roistream-pipeline",
     title="Pipeline health",
@@ -312,6 +351,7 @@ BOARD = Dashboard(
         DashboardRow("State", _STATE),
         DashboardRow("Output", _OUTPUT),
         DashboardRow("The budget board", _OF_THE_BOARD),
+        DashboardRow("What comes in over HTTP", _OVER_HTTP),
     ),
     since="now-1h",
 )

@@ -7,9 +7,10 @@ names that the mappings of connectors give (``google-123``), and else ``utm_camp
 
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from string import Formatter
 from typing import NamedTuple
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import unquote_plus
 
 import msgspec
 
@@ -72,9 +73,10 @@ class CampaignRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         CampaignPlace(campaign_id='mail-7', channel=None)
         """
         for name, wanted in self.when.items():
-            value = said.get(name, "").casefold()
-            patterns = [wanted] if isinstance(wanted, str) else wanted
-            if not value or not any(fnmatchcase(value, pattern.casefold()) for pattern in patterns):
+            value = said.get(name)
+            if not value:
+                return None
+            if wanted != ANY and not _is_one_of(value.casefold(), wanted):
                 return None
         try:
             return CampaignPlace(_filled(self.campaign_id, said), _filled(self.channel, said))
@@ -82,17 +84,27 @@ class CampaignRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             return None
 
 
+def _is_one_of(value: str, wanted: str | list[str]) -> bool:
+    patterns = [wanted] if isinstance(wanted, str) else wanted
+    return any(fnmatchcase(value, pattern.casefold()) for pattern in patterns)
+
+
+@lru_cache(maxsize=4_096)
+def _parts(template: str) -> tuple[tuple[str, str | None], ...]:
+    return tuple((text, name) for text, name, _, _ in Formatter().parse(template))
+
+
 def _filled(template: str | None, said: Mapping[str, str]) -> str | None:
-    if template is None:
-        return None
-    parts = []
-    for text, name, _, _ in Formatter().parse(template):
-        parts.append(text)
+    if template is None or ("{" not in template and "}" not in template):
+        return template
+    found = ""
+    for text, name in _parts(template):
+        found += text
         if name is not None:
             if not said.get(name):
                 raise KeyError(name)
-            parts.append(said[name])
-    return "".join(parts)
+            found += said[name]
+    return found
 
 
 #: What holds where a file has no rules of its own.
@@ -123,20 +135,19 @@ def place_of(rules: Sequence[CampaignRule], said: Mapping[str, str]) -> Campaign
 
 
 def parameters(url: str | None) -> dict[str, str]:
-    """The parameters of an address, of each name the first; of what is no address: none.
+    """The parameters of an address, of each name the first that is not empty; the first 200.
 
     >>> parameters("https://shop.example/a?utm_id=7&utm_id=8&gclid=#b")
     {'utm_id': '7'}
     """
-    if not url:
-        return {}
-    try:
-        query = urlsplit(url[: 4 * _LONGEST]).query
-        pairs = parse_qsl(query, max_num_fields=_MOST_PARAMETERS)
-    except ValueError:
+    _, has_query, query = (url or "")[: 4 * _LONGEST].partition("?")
+    if not has_query:
         return {}
     found: dict[str, str] = {}
-    for name, value in pairs:
+    for pair in query.partition("#")[0].split("&", _MOST_PARAMETERS)[:_MOST_PARAMETERS]:
+        name, _, value = pair.partition("=")
+        if "%" in pair or "+" in pair:
+            name, value = unquote_plus(name), unquote_plus(value)
         if value and len(value) <= _LONGEST:
             found.setdefault(name, value)
     return found

@@ -26,6 +26,10 @@ RefusalReason = Literal[
     "broker",
     "busy",
 ]
+#: Families of the page: counters without their suffix, gauges, and the histogram.
+COUNTERS = ("roistream_collect_records", "roistream_collect_refused_requests", "roistream_collect_left_out")
+GAUGES = ("roistream_collect_broker_up", "roistream_collect_waiting_requests")
+HISTOGRAM = "roistream_collect_acknowledgement_seconds"
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
 
@@ -42,45 +46,45 @@ class CollectMetrics:
         """
         self._registry = registry = CollectorRegistry()
         self._records = Counter(
-            "roistream_collect_records",
+            COUNTERS[0],
             "Records that the broker has confirmed.",
             ["source", "topic"],
             registry=registry,
         )
         self._refused = Counter(
-            "roistream_collect_refused_requests",
+            COUNTERS[1],
             "Requests that were refused; nothing of them is written, but for reason broker, of which that is not known.",
             ["source", "reason"],
             registry=registry,
         )
         self._left = Counter(
-            "roistream_collect_left_out",
+            COUNTERS[2],
             "Events, documents and deliveries that counted nowhere: no_campaign, skipped, repeated.",
             ["source", "reason"],
             registry=registry,
         )
         self._seconds = Histogram(
-            "roistream_collect_acknowledgement_seconds",
+            HISTOGRAM,
             "From the whole request to the broker's confirmation of its records.",
             ["source"],
             buckets=_SECONDS,
             registry=registry,
         )
-        up = Gauge(
-            "roistream_collect_broker_up", "Whether the broker answered when asked last.", registry=registry
-        )
+        up = Gauge(GAUGES[0], "Whether the broker answered when asked last.", registry=registry)
         up.set_function(lambda: float(is_up()))
-        gauge = Gauge(
-            "roistream_collect_waiting_requests", "Requests that wait for the broker.", registry=registry
-        )
+        gauge = Gauge(GAUGES[1], "Requests that wait for the broker.", registry=registry)
         gauge.set_function(lambda: float(waiting()))
-        for source in sources:
-            self._seconds.labels(source)
+        self._known: dict[tuple[str, str], Counter] = {}
+        self._timers = {source: self._seconds.labels(source) for source in sources}
 
     def written(self, source: str, records: Iterable[MappedRecord]) -> None:
         """Count records that are confirmed."""
         for record in records:
-            self._records.labels(source, record.topic).inc()
+            key = (source, record.topic)
+            counter = self._known.get(key)
+            if counter is None:
+                counter = self._known[key] = self._records.labels(*key)
+            counter.inc()
 
     def refused(self, source: str, reason: RefusalReason) -> None:
         """Count a request that was refused."""
@@ -93,7 +97,7 @@ class CollectMetrics:
 
     def took(self, source: str, seconds: float) -> None:
         """Note how long the broker took."""
-        self._seconds.labels(source).observe(seconds)
+        self._timers[source].observe(seconds)
 
     async def page(self, accept: str) -> tuple[bytes, str]:
         """The page and its content type."""

@@ -48,6 +48,7 @@ _NO_STORE = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
 }
+_JSON = {"Content-Type": "application/json", **_NO_STORE}
 _encode = msgspec.json.Encoder().encode
 
 
@@ -65,8 +66,7 @@ def _answer(value: object, status: int = 200, headers: dict[str, str] | None = N
     return web.Response(
         body=_encode(value),
         status=status,
-        content_type="application/json",
-        headers={**_NO_STORE, **(headers or {})},
+        headers={**_JSON, **headers} if headers else _JSON,
     )
 
 
@@ -110,6 +110,8 @@ class CollectRoutes:
         self._now_ms = now_ms
         self._new_id = new_id
         self._origins = frozenset(file.site.origins)
+        domain = f"; Domain={file.site.cookie_domain}" if file.site.cookie_domain else ""
+        self._cookie = f"; Path=/{domain}; Secure; HttpOnly; SameSite=Lax"
         self._seen = SeenDeliveries()
         self._waiting = self._waiting_bytes = 0
         self._visits = _Bucket(file.site.rate)
@@ -173,9 +175,8 @@ class CollectRoutes:
         if event.url is None:
             event = msgspec.structs.replace(event, url=self._address_of_page(request))
         response = await self._take(request, SiteBatch(events=[event]), said_in_words(said.get("consent")), 0)
-        cookies = response.cookies
         pixel = web.Response(body=_GIF, content_type="image/gif", headers=_NO_STORE)
-        pixel.cookies.update(cookies)
+        pixel.headers.extend(_set_cookies(response))
         return pixel
 
     @staticmethod
@@ -233,22 +234,12 @@ class CollectRoutes:
         self, request: web.Request, response: web.Response, visitor: str | None, *, has_refused: bool
     ) -> None:
         site = self._file.site
-        domain = site.cookie_domain
         if visitor is not None:
-            response.set_cookie(
-                site.cookie,
-                visitor,
-                max_age=site.cookie_days * 86_400,
-                domain=domain,
-                path="/",
-                secure=True,
-                httponly=True,
-                samesite="Lax",
+            response.headers.add(
+                "Set-Cookie", f"{site.cookie}={visitor}; Max-Age={site.cookie_days * 86_400}{self._cookie}"
             )
         elif has_refused and site.cookie in request.cookies:
-            response.del_cookie(
-                site.cookie, domain=domain, path="/", secure=True, httponly=True, samesite="Lax"
-            )
+            response.headers.add("Set-Cookie", f"{site.cookie}=; Max-Age=0{self._cookie}")
 
     async def _get_link(self, request: web.Request) -> web.Response:
         link = self._file.links.get(request.match_info["link"])
@@ -267,7 +258,7 @@ class CollectRoutes:
                 taken = await self._take(
                     request, SiteBatch(events=[event]), said_in_words(said.get("consent")), 0
                 )
-            response.cookies.update(taken.cookies)
+            response.headers.extend(_set_cookies(taken))
         except TimeoutError:
             self.metrics.refused(SITE, "broker")
         except RequestRefused as refused:
@@ -375,6 +366,11 @@ class CollectRoutes:
     async def _body(self, request: web.Request, most: int) -> bytes:
         if (request.content_length or 0) > most:
             raise RequestRefused(413, "too_large", f"The body may have {most} bytes.")
+        if request.content.is_eof() and request.content.exception() is None:  # it came with the headers
+            body = request.content.read_nowait()
+            if len(body) > most:
+                raise RequestRefused(413, "too_large", f"The body may have {most} bytes.")
+            return body
         parts: list[bytes] = []
         size = 0
         try:
@@ -452,6 +448,10 @@ class CollectRoutes:
         """Whether requests can be taken."""
         is_ready = self._gateway.is_up and self._waiting < MOST_WAITING
         return is_ready, {"ready": is_ready, "broker": self._gateway.is_up, "waiting": self._waiting}
+
+
+def _set_cookies(response: web.Response) -> list[tuple[str, str]]:
+    return [("Set-Cookie", text) for text in response.headers.getall("Set-Cookie", [])]
 
 
 def _consent(batch: SiteBatch) -> bool | None:

@@ -1,6 +1,7 @@
 """``roistream collect``: composition of the collector's parts, from start to stop."""
 
 import asyncio
+import gc
 import logging
 from collections.abc import Callable
 
@@ -11,6 +12,7 @@ from streams.collect.collect_file import read_collect_file
 from streams.collect.record_gateway import RecordGateway
 from streams.collect.routes import MAX_BODY_BYTES, CollectRoutes
 from streams.process import end_tasks, log_to_stderr, now_ms, port_refusal, stop_signals
+from streams.runtime.process_tuning import new_event_loop
 from streams.settings import Settings
 from streams.sinks.http_server import MAX_HEADER_BYTES, HttpServer, listen
 
@@ -29,12 +31,15 @@ def run(settings: Settings) -> int:
         RoistreamError: when it cannot start; one sentence that says what to do.
     """
     log_to_stderr(settings.log_level, ("aiokafka",))
-    return asyncio.run(_serve(settings))
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        return runner.run(_serve(settings))
 
 
 async def _serve(settings: Settings) -> int:
     collector = CollectServer(settings, now_ms)
     await collector.start()
+    gc.collect()
+    gc.freeze()  # what is loaded by now stays: the collector of garbage need not look at it again
     stop = asyncio.Event()
     with stop_signals(stop.set):
         _logger.info(
@@ -118,6 +123,7 @@ class CollectServer:
         self._runner = web.AppRunner(
             application,
             access_log=None,
+            auto_decompress=False,  # a signature is over the bytes that came, and nothing grows here
             handle_signals=False,
             shutdown_timeout=_STOP_SECONDS,
             max_line_size=MAX_HEADER_BYTES,

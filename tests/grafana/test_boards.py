@@ -14,6 +14,7 @@ from grafana.spec import Dashboard, Panel
 from metrics.exposition.metric_families import FAMILIES, MetricFamily
 from metrics.kpis.catalogue import BY_ID, KPI_GAUGES
 from streams.board.metrics_page import COUNTERS, GAUGES
+from streams.collect import collect_metrics
 
 RULES = Path(__file__).parents[2] / "grafana" / "prometheus" / "rules"
 NAME = re.compile(r"\b(?:campaign|roistream|channel|portfolio|rollup)[_:][a-z0-9_:]+")
@@ -44,10 +45,16 @@ def names_in(expr: str) -> set[str]:
 
 
 OF_THE_BOARD = {*GAUGES, *(f"{name}_total" for name in COUNTERS)}
+OF_THE_COLLECTOR = {
+    *collect_metrics.GAUGES,
+    *(f"{name}_total" for name in collect_metrics.COUNTERS),
+    *(f"{collect_metrics.HISTOGRAM}_{suffix}" for suffix in ("bucket", "sum", "count")),
+}
 KNOWN = (
     {name for family in FAMILIES for name in sample_names(family)}
     | {rule["record"] for rule in rules() if "record" in rule}
     | OF_THE_BOARD
+    | OF_THE_COLLECTOR
 )
 
 

@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from streams.__main__ import app
+from streams.collect.collect_file import read_collect_file
 from streams.embedded.jars import kafka_version
 from streams.settings import Settings, load
 from tests.repository.test_supply import PINNED
@@ -37,8 +38,17 @@ def test_the_file_is_valid_by_the_compose_specification():
 
 
 def test_every_part_of_the_product_is_there():
-    assert set(SERVICES) == {"kafka", "redis", "worker", "board", "prometheus", "alertmanager", "grafana"}
-    assert set(OURS) == {"worker", "board"}
+    assert set(SERVICES) == {
+        "kafka",
+        "redis",
+        "worker",
+        "board",
+        "collect",
+        "prometheus",
+        "alertmanager",
+        "grafana",
+    }
+    assert set(OURS) == {"worker", "board", "collect"}
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -60,6 +70,9 @@ def test_commands_and_variables_are_those_of_the_code(name: str, monkeypatch: py
         monkeypatch.setenv(variable, re.sub(r"\$\{.*\}", "a-token-of-the-test-0123456789", value))
     settings = load()
     assert settings.bootstrap == ["kafka:9092"]
+    if name == "collect":  # it writes to Kafka and nowhere else
+        assert settings.redis_url is None
+        return
     assert settings.redis_url is not None
     assert settings.redis_url.get_secret_value() == "redis://redis:6379/0"
 
@@ -91,6 +104,22 @@ def test_ports_are_those_that_are_listened_on_and_scraped():
     assert source["datasources"][0]["url"] == "http://prometheus:9090"
 
 
+def test_the_collector_is_scraped_where_it_listens_and_its_file_is_sound():
+    own = SERVICES["collect"]["environment"]
+    (job,) = [
+        each
+        for each in yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())["scrape_configs"]
+        if each["job_name"] == "collector"
+    ]
+    assert job["static_configs"][0]["targets"] == [f"collect:{own['ROISTREAM_COLLECT_METRICS_PORT']}"]
+    port = own["ROISTREAM_COLLECT_PORT"]
+    assert SERVICES["collect"]["ports"] == [f"127.0.0.1:{port}:{port}"]
+    (volume,) = SERVICES["collect"]["volumes"]
+    source, inside, _ = volume.split(":")
+    path = Path(own["ROISTREAM_COLLECT_FILE"]).relative_to(inside)
+    assert read_collect_file(ROOT / source / path, {}).links
+
+
 def test_nothing_is_open_beyond_this_machine():
     for service in SERVICES.values():
         for port in service.get("ports", []):
@@ -101,8 +130,10 @@ def test_health_is_asked_where_it_is_answered():
     served = (ROOT / "streams/sinks/http_server.py").read_text() + (
         ROOT / "streams/board/routes.py"
     ).read_text()
+    served += (ROOT / "streams/collect/routes.py").read_text()
+    ports = {"worker": "HTTP_PORT", "board": "BOARD_PORT", "collect": "COLLECT_PORT"}
     for name, service in OURS.items():
-        port = service["environment"]["ROISTREAM_HTTP_PORT" if name == "worker" else "ROISTREAM_BOARD_PORT"]
+        port = service["environment"][f"ROISTREAM_{ports[name]}"]
         found = re.search(r"http://127\.0\.0\.1:(\d+)(/\w+)", service["healthcheck"]["test"][-1])
         assert found
         assert found[1] == port

@@ -91,6 +91,11 @@ def unaccounted(topic: str) -> str:
     return f"roistream_ledger_unaccounted_records{{{source}}}"
 
 
+COLLECTED = 'job="collector",instance="h-1",deployment="roistream"'
+COLLECT_UP = f"roistream_collect_broker_up{{{COLLECTED}}}"
+FORGED = f'roistream_collect_refused_requests_total{{{COLLECTED},source="shop",reason="forged"}}'
+TAKEN = f'roistream_collect_records_total{{{COLLECTED},source="shop",topic="orders"}}'
+
 #: A campaign on target and on pace, a worker that does its work.
 HEALTHY: dict[str, str] = {
     INFO: flat(1),
@@ -335,6 +340,11 @@ Scenario("CampaignSpendWithoutEvents: a campaign that has just appeared is silen
               build("w-4", "b", job="roistream-staging"): flat(1)}),
     Scenario("RoistreamDeploymentsMixed: a worker that moved to another cluster is silent",
              {build("w-1", "a"): f"1x{MINUTES - 5}", build("w-1", "b"): f"_x{MINUTES - 5} 1x5"}),
+    Scenario("RoistreamCollectorWithoutBroker: fires", {COLLECT_UP: flat(0)}, ("RoistreamCollectorWithoutBroker",)),
+    Scenario("RoistreamCollectorWithoutBroker: a minute is none", {COLLECT_UP: f"1x{MINUTES - 1} 0"}),
+    Scenario("RoistreamWebhookRefused: fires", {FORGED: growing(2), TAKEN: flat(7)}, ("RoistreamWebhookRefused",)),
+    Scenario("RoistreamWebhookRefused: who is taken as well is silent", {FORGED: growing(2), TAKEN: growing(1)}),
+    Scenario("RoistreamWebhookRefused: a few tries are none", {FORGED: growing(0.5)}),
     Scenario("RoistreamWorkerNotReady: fires", {'roistream_ready{job="roistream",instance="w-2"}': flat(0)},
              ("RoistreamWorkerNotReady",)),
     Scenario("RoistreamWorkerNotReady: a recovery of three minutes is silent",

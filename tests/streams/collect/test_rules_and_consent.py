@@ -33,7 +33,7 @@ TEXTS = st.text(st.characters(exclude_characters="{}", exclude_categories=["Cs"]
         ("https://s.example/?utm_campaign=news", CampaignPlace("news", None)),
         ("https://s.example/?gclid=G", CampaignPlace()),
         ("https://s.example/", CampaignPlace()),
-        ("https://[broken/?utm_campaign=a", CampaignPlace()),
+        ("https://[broken/?utm_campaign=a", CampaignPlace("a")),
         (
             "https://s.example/?" + "&".join(f"a{n}=1" for n in range(500)) + "&utm_campaign=a",
             CampaignPlace(),
