@@ -88,7 +88,7 @@ class RecordGateway:
             async with asyncio.timeout(ACKNOWLEDGE_WITHIN_S):
                 sent = [await self._put(record) for record in records]
                 for each in sent:
-                    await asyncio.shield(each)
+                    await each
         except (KafkaError, OSError, TimeoutError) as error:
             self.is_up = False
             raise BrokerSlow(
