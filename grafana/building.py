@@ -30,15 +30,15 @@ def build(board: Dashboard) -> dashboard.Dashboard:
         dashboard.Dashboard(board.title)
         .uid(board.uid)
         .description(board.about)
-        .tags(["roistream"])
+        .tags([board.tag])
         .timezone("browser")
         .time(board.since, "now")
         .refresh(REFRESH)
         .readonly()
         .tooltip(models.DashboardCursorSync.CROSSHAIR)
-        .link(dashboard.DashboardLink("Boards").type(models.DashboardLinkType.DASHBOARDS)
-              .tags(["roistream"]).as_dropdown(True).include_vars(True).keep_time(True))
-        .with_variable(dashboard.DatasourceVariable("datasource").label("Data source").type("prometheus"))
+        .link(dashboard.DashboardLink(board.links_label).type(models.DashboardLinkType.DASHBOARDS)
+              .tags([board.tag]).as_dropdown(True).include_vars(True).keep_time(True))
+        .with_variable(dashboard.DatasourceVariable("datasource").label(board.source_label).type("prometheus"))
     )  # fmt: skip
     for variable in board.variables:
         result = result.with_variable(_variable(variable))
@@ -100,7 +100,7 @@ def _panel(panel: Panel) -> Builder:
     builder = _KINDS[panel.kind](panel)
     builder = (
         builder.title(panel.title)
-        .description(panel.about + (f"\n\nEmpty as yet: {panel.empty}" if panel.empty else ""))
+        .description(panel.about + (f"\n\n{panel.empty_heading}: {panel.empty}" if panel.empty else ""))
         .datasource(SOURCE)
         .unit(panel.unit)
         .span(panel.width)
@@ -185,7 +185,7 @@ def _table(panel: Panel) -> Builder:
     """One row per campaign or channel: the queries are joined by the panel's key."""
     many = len(panel.queries) > 1
     hidden: dict[str, object] = {"Time": True}
-    named: dict[str, object] = {panel.key: panel.key.removesuffix("_id")}
+    named: dict[str, object] = {panel.key: panel.key_heading or panel.key.removesuffix("_id")}
     builder = table.Panel().color_scheme(_by_threshold()).thresholds(_thresholds(panel.steps))
     for number, query in enumerate(panel.queries):
         value = f"Value #{chr(ord('A') + number)}" if many else "Value"

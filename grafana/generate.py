@@ -4,13 +4,15 @@ from pathlib import Path
 
 from grafana.boards import BOARDS
 from grafana.building import as_json
+from grafana.languages import in_language, languages
 
 ROOT = Path(__file__).resolve().parent / "dashboards"
 
 
 def files() -> dict[Path, str]:
     """Every dashboard's file, below `dashboards/`, and its text; its folder is Grafana's folder."""
-    return {Path(board.folder) / f"{board.uid}.json": as_json(board) for board in BOARDS}
+    every = [*BOARDS, *(in_language(board, language) for language in languages() for board in BOARDS)]
+    return {Path(board.folder) / f"{board.uid}.json": as_json(board) for board in every}
 
 
 def write(root: Path = ROOT) -> list[Path]:

@@ -50,6 +50,8 @@ class Panel:
         empty: why the panel shows nothing in the demo; empty text where it must show something.
         sort_by: heading of the column a table is sorted by, largest first.
         key: the label by which the columns of a table are joined; only the info column has others.
+        key_heading: of the column of the key; empty text takes the key's name.
+        empty_heading: what stands before ``empty`` in the description.
     """
 
     kind: Kind
@@ -65,6 +67,8 @@ class Panel:
     empty: str = ""
     sort_by: str = ""
     key: str = "campaign_id"
+    key_heading: str = ""
+    empty_heading: str = "Empty as yet"
 
 
 @dataclass(frozen=True)
@@ -109,6 +113,14 @@ class Dashboard:
     rows: tuple[DashboardRow, ...]
     notes: tuple[AxisMark, ...] = ()
     since: str = "now-3h"
+    source_label: str = "Data source"
+    links_label: str = "Boards"
+    language: str = "en"
+
+    @property
+    def tag(self) -> str:
+        """By which dashboards of one language link to each other."""
+        return "roistream" if self.language == "en" else f"roistream-{self.language}"
 
     @property
     def panels(self) -> Iterator[Panel]:

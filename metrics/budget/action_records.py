@@ -10,7 +10,7 @@ from metrics.budget.policy import Policy
 from metrics.budget.records import ActionHold, BudgetAction, Column, Mode
 from metrics.budget.state import NO_FAULT, SPENDING, CampaignState
 from metrics.evidence import Ledger, renewed
-from metrics.values.money import MICROS
+from metrics.values.money import units
 from metrics.values.time import DAY, format_instant
 
 
@@ -25,8 +25,8 @@ def action_of(
         campaign_id=request.campaign_id,
         verb=request.verb,
         column="hold" if request.verb == "pause" else request.column,
-        budget_from=state.budget / MICROS if state.budget else None,
-        budget_to=budget / MICROS if budget else None,
+        budget_from=units(state.budget) if state.budget else None,
+        budget_to=units(budget) if budget else None,
         currency=currency,
         mode=mode,
         rule=request.rule,
@@ -98,7 +98,7 @@ def begun_anew(state: CampaignState) -> dict[str, Ledger]:
 
 def _figures(state: CampaignState) -> dict[str, float | str | bool | None]:
     """What the decision was taken on."""
-    found: dict[str, float | str | bool | None] = {"column": state.column, "spent": state.spent / MICROS}
+    found: dict[str, float | str | bool | None] = {"column": state.column, "spent": str(units(state.spent))}
     if state.latest is not None:
         sums = state.latest.sums
         found |= {
@@ -107,7 +107,7 @@ def _figures(state: CampaignState) -> dict[str, float | str | bool | None]:
             "completeness": state.latest.completeness,
             "leads": sums.leads,
             "orders": sums.orders,
-            "revenue": (sums.revenue_micros - sums.refunds_micros) / MICROS,
+            "revenue": str(units(sums.revenue_micros - sums.refunds_micros)),
         }
         found["e_value_needed"] = round(state.latest.needed, 3)
         found |= {f"{name}_scatter": round(each, 3) for name, each in sorted(state.latest.scatter.items())}

@@ -6,7 +6,7 @@ from metrics.budget.guards import ActionRequest
 from metrics.budget.records import BudgetAction, BudgetDecision
 from metrics.budget.state import CampaignState, Hold
 from metrics.records.validation import instant
-from metrics.values.money import MICROS, to_micros
+from metrics.values.money import to_micros
 
 
 def request_of(decision: BudgetDecision, state: CampaignState) -> ActionRequest | str:
@@ -42,7 +42,7 @@ def approved_request(
     proposal: BudgetAction, state: CampaignState, decision: BudgetDecision, now: int
 ) -> ActionRequest:
     """The request behind a proposal, now with an operator's approval."""
-    budget = None if proposal.budget_to is None else round(proposal.budget_to * MICROS)
+    budget = None if proposal.budget_to is None else to_micros(proposal.budget_to)
     hold = None
     if proposal.verb == "pause":
         owner = proposal.hold.owner if proposal.hold else who(decision)

@@ -11,7 +11,7 @@ import msgspec
 from metrics.records.events import Identifier, Instant, Money
 from metrics.records.kpi_reading import Evidence
 
-ACTION_SCHEMA = "budget-action/1"
+ACTION_SCHEMA = "budget-action/2"
 CARD_SCHEMA = "board-card/1"
 
 Column = Literal["backlog", "test", "scale", "hold", "stopped", "archived"]
@@ -69,7 +69,8 @@ class BudgetAction(msgspec.Struct, kw_only=True, frozen=True):
     """What an ad platform is told, or would be told; topic ``budget-actions``, keyed by ``campaign_id``.
 
     Only actions of mode ``enforce`` are to be obeyed. ``action_id`` is the same when the same decision is
-    taken again after a restart. Budgets are in currency units.
+    taken again after a restart. Money is in currency units, as exact decimal texts: the budgets, and ``spent`` and ``revenue`` of
+    the evidence.
     """
 
     schema: str = ACTION_SCHEMA
@@ -77,8 +78,8 @@ class BudgetAction(msgspec.Struct, kw_only=True, frozen=True):
     campaign_id: str
     verb: ActionVerb
     column: Column | None
-    budget_from: float | None
-    budget_to: float | None
+    budget_from: Money | None
+    budget_to: Money | None
     currency: str
     mode: Mode
     rule: str

@@ -40,6 +40,17 @@ def to_micros(amount: Decimal) -> int:
     return whole
 
 
+def units(micros: int) -> Decimal:
+    """Micros as an exact amount in currency units, without needless zeros and never with an exponent.
+
+    >>> str(units(1_000_000_000)), str(units(1_250_500_000)), str(units(-1))
+    ('1000', '1250.5', '-0.000001')
+    """
+    whole, rest = divmod(abs(micros), MICROS)
+    text = f"{whole}.{rest:06d}".rstrip("0").rstrip(".")
+    return Decimal(f"-{text}" if micros < 0 else text)
+
+
 def divide_half_even(numerator: int, denominator: int) -> int:
     """Nearest integer to ``numerator / denominator``, ties to even; exact for any size.
 

@@ -10,6 +10,7 @@ import msgspec
 
 from metrics.budget.effects.records import BudgetEffect
 from metrics.budget.records import AlertSignal, BoardCard, BudgetAction, BudgetDecision, Column, ColumnView
+from metrics.records.events import Money
 from metrics.records.kpi_reading import CampaignKpi
 from streams.board.alert_notes import AlertNote
 from streams.board.people import Role
@@ -114,7 +115,7 @@ class UndoAnswer(msgspec.Struct):
     expected_action_id: str | None = None
     by: str | None = None
     column: Column | None = None
-    budget: float | None = None
+    budget: Money | None = None
     until: str | None = None
     refused: str | None = None
 

@@ -9,7 +9,6 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal
 from typing import Any, get_args
 
 import msgspec
@@ -493,13 +492,12 @@ def _why_stale(asked: DecisionRequest, card: BoardCard) -> str | None:
 
 
 def _taking_back(asked: UndoRequest, undo: Undo, new_id: str) -> DecisionRequest:
-    budget = None if undo.budget is None else Decimal(str(undo.budget))
     return DecisionRequest(
         campaign_id=asked.campaign_id,
-        verb="move" if budget is None else "set_budget",
+        verb="move" if undo.budget is None else "set_budget",
         reason=asked.reason,
         column=undo.column,
-        budget=budget,
+        budget=undo.budget,
         decision_id=new_id,
         expected_action_id=undo.expected_action_id,
         until=None if undo.until is None else datetime.fromisoformat(undo.until),

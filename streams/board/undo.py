@@ -12,8 +12,9 @@ from typing import get_args
 import msgspec
 
 from metrics.budget.records import BoardCard, BudgetAction, BudgetDecision, Column
+from metrics.records.events import Money
 from metrics.records.validation import instant
-from metrics.values.money import MICROS
+from metrics.values.money import to_micros
 from metrics.values.time import to_millis
 from streams.board.audit_trail import AuditEntry
 
@@ -33,7 +34,7 @@ class Undo(msgspec.Struct, frozen=True, kw_only=True):
     expected_action_id: str
     by: str | None
     column: Column | None = None
-    budget: float | None = None
+    budget: Money | None = None
     until: str | None = None
 
 
@@ -99,7 +100,7 @@ def _said_at(decision: BudgetDecision) -> int:
 
 
 def _stands(card: BoardCard, action: BudgetAction) -> bool:
-    budget = 0 if action.budget_to is None else round(action.budget_to * MICROS)
+    budget = 0 if action.budget_to is None else to_micros(action.budget_to)
     return action.column in {None, card.column} and budget == card.budget_micros
 
 

@@ -44,7 +44,7 @@ class AdPlatform:
         self._seen: set[str] = set()
 
     def apply(self, action: Mapping[str, Any]) -> bool:
-        """Obey one ``budget-action/1`` record; True when it changed how a campaign spends.
+        """Obey one ``budget-action/2`` record; True when it changed how a campaign spends.
 
         Only ``enforce`` is an order; ``observe`` and ``propose`` are words. An ``action_id`` that
         was obeyed is not obeyed again, and what the platform does not understand changes nothing.

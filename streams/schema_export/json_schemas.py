@@ -15,7 +15,7 @@ import yaml
 
 from metrics.archive.editions import CampaignArchive
 from metrics.budget.effects.records import BudgetEffect
-from metrics.budget.records import BudgetAction, BudgetDecision
+from metrics.budget.records import BoardCard, BudgetAction, BudgetDecision, ColumnView
 from metrics.customers.composing import COHORT_FIGURES
 from metrics.kpis.catalogue import KPIS
 from metrics.records import events
@@ -52,6 +52,9 @@ OUTPUTS: dict[str, type[msgspec.Struct]] = {
     "campaign-archive": CampaignArchive,
 }
 
+#: What the board and other readers find in Redis.
+VIEWS: dict[str, type[msgspec.Struct]] = {"board-card": BoardCard, "board-column": ColumnView}
+
 _SCHEMA_NAMES: dict[type[msgspec.Struct], str] = {
     reading.CampaignKpi: reading.SCHEMA,
     reading.RollupKpi: reading.ROLLUP_SCHEMA,
@@ -66,6 +69,11 @@ _AMOUNT = (
     {"type": "number", "minimum": 0, "exclusiveMaximum": 10**12},
     {"type": "string", "pattern": r"^[0-9]{1,12}(\.[0-9]{1,6}0*)?$"},
 )
+
+
+def identified(name: str, schema: Schema) -> Schema:
+    """A schema under the name by which others refer to it: a URN (RFC 8141), since it is read from files."""
+    return {"$schema": schema["$schema"], "$id": f"urn:roistream:schema:{name}"} | schema
 
 
 def record_schema(record: type[msgspec.Struct], *, is_output: bool) -> Schema:
@@ -152,8 +160,10 @@ def _prose(docstring: str) -> str:
 def generate() -> dict[str, str]:
     """Every generated file under the repository root, by relative path, except the README."""
     schemas = {
-        f"docs/schemas/{name}.json": _json(record_schema(record, is_output=name in OUTPUTS))
-        for name, record in {**SOURCES, **OUTPUTS}.items()
+        f"docs/schemas/{name}.json": _json(
+            identified(name, record_schema(record, is_output=name not in SOURCES))
+        )
+        for name, record in {**SOURCES, **OUTPUTS, **VIEWS}.items()
     }
     return schemas | {
         "docs/asyncapi.yaml": yaml.safe_dump(

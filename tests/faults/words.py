@@ -43,7 +43,7 @@ def wrong_actions(actions: Iterable[Mapping[str, Any]], load: Load, *, is_comple
             found.append(f"the action {action['action_id']} on {action['campaign_id']} came twice")
         ids.add(action["action_id"])
         if action["rule"] == "operator:set_budget":
-            done[action["campaign_id"]].append(round(action["budget_to"]))
+            done[action["campaign_id"]].append(round(float(action["budget_to"])))
     for campaign, budgets in done.items():
         said = [value["budget"] for topic, _, value in load if _is_word(topic, value, campaign)]
         wanted = said if is_complete else [budget for budget in said if budget in budgets]

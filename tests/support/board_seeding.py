@@ -1,6 +1,7 @@
 """Fills Redis as the budget controller does, with campaigns of every kind; the same seed, the same board."""
 
 import random
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -86,8 +87,8 @@ def proposal(campaign_id: str, action_id: str = "a-1", mode: Mode = "propose") -
         campaign_id=campaign_id,
         verb="pause",
         column="hold",
-        budget_from=1000.0,
-        budget_to=1000.0,
+        budget_from=Decimal(1000),
+        budget_to=Decimal(1000),
         currency="EUR",
         mode=mode,
         rule="cpl",

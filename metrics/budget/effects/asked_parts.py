@@ -1,11 +1,9 @@
 """What an action asks of an ad platform (docs/budget.md, Cards). Pure."""
 
-from decimal import Decimal
-
 from metrics.budget.effects.records import EffectPart
 from metrics.budget.records import BudgetAction
 from metrics.budget.state import SPENDING
-from metrics.values.money import MICROS
+from metrics.values.money import to_micros
 
 
 def parts_of(action: BudgetAction) -> tuple[EffectPart, ...]:
@@ -31,4 +29,4 @@ def _budget(action: BudgetAction) -> EffectPart | None:
     """A budget that the action changes; the records carry the present one with every verb."""
     if action.budget_to is None or (action.verb != "set_budget" and action.budget_to == action.budget_from):
         return None
-    return EffectPart(aspect="budget", wished_micros=int(Decimal(str(action.budget_to)) * MICROS))
+    return EffectPart(aspect="budget", wished_micros=to_micros(action.budget_to))

@@ -6,6 +6,7 @@ The texts are those of the page where it says the same, and come from the same c
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import NamedTuple
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
@@ -269,14 +270,15 @@ class Wording:
         """An amount of micros."""
         return self.amount(micros / MICROS, currency)
 
-    def amount(self, units: float | None, currency: str) -> str:
+    def amount(self, units: float | Decimal | None, currency: str) -> str:
         """Whole currency units from 100 on, else cents."""
         if units is None:
             return "–"
+        exact = Decimal(str(units))
         pattern = self._locale.currency_formats["standard"].pattern
-        if abs(units) >= _WHOLE:
+        if abs(exact) >= _WHOLE:
             pattern = re.sub(r"\.0+", "", pattern)
-        return format_currency(round(units, 2), currency, pattern, self._locale, currency_digits=False)
+        return format_currency(round(exact, 2), currency, pattern, self._locale, currency_digits=False)
 
     def time(self, at_ms: int) -> str:
         """Day and time, with the zone: a message is read elsewhere than it is written."""

@@ -215,7 +215,7 @@ def test_a_proposal_nobody_answers_lapses_and_is_made_anew_with_the_figures_of_t
         ("pause", "evidence:cpl", "propose")
     ]
     assert play["c"].proposal.action_id != first.action_id
-    assert play["c"].proposal.evidence["spent"] == 140
+    assert play["c"].proposal.evidence["spent"] == "140"
 
 
 def test_a_rejected_proposal_comes_back_only_after_as_long_as_it_would_have_waited():

@@ -12,7 +12,7 @@ from metrics.budget.records import AlertSignal, BudgetDecision
 from metrics.budget.state import Board
 from metrics.entities.campaigns import CampaignFacts
 from metrics.records.kpi_reading import CampaignKpi, OtherBasis, Sums
-from metrics.values.money import MICROS
+from metrics.values.money import MICROS, to_micros
 from metrics.values.time import HOUR, MINUTE, format_instant
 from tests.support.examples import rounds
 
@@ -149,7 +149,7 @@ class History:
         state, is_operator = self.board.campaigns[action.campaign_id], "operator" in action.rule
         is_word = is_operator or "approved by" in action.reason
         before_state = before.campaigns.get(action.campaign_id)
-        money = None if action.budget_to is None else round(action.budget_to * MICROS)
+        money = None if action.budget_to is None else to_micros(action.budget_to)
         assert (
             context.mode == "enforce" or action.mode != "enforce" or (is_word and context.mode == "propose")
         )

@@ -1,6 +1,7 @@
 """Whatever dies, is lost or comes late: no effect twice, nobody's pause is undone, caps hold, and everything is settled at the end."""
 
 from collections import Counter
+from decimal import Decimal
 
 from hypothesis import strategies as some
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -18,7 +19,7 @@ CAPS, PATIENCE = Caps(per_hour=2, per_day=5), Patience()
 
 def action_of(number, verb, at, budget=None, column=None, rule="evidence:cpl"):
     return BudgetAction(
-        action_id=f"a{number}", campaign_id="c", verb=verb, column=column, budget_from=1000.0, budget_to=budget or 1000.0,
+        action_id=f"a{number}", campaign_id="c", verb=verb, column=column, budget_from=Decimal(1000), budget_to=Decimal(str(budget or 1000)),
         currency="EUR", mode="enforce", rule=rule, reason="", evidence={}, hold=None, decided_at=format_instant(at),
     )  # fmt: skip
 

@@ -1,6 +1,7 @@
 """The last decision of a person is taken back by a decision that restores what was before, or it is said why nothing can."""
 
 import asyncio
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -58,8 +59,8 @@ def test_a_pause_a_move_and_a_budget_go_back_to_what_was_before():
     )
     dearer = card(budget_micros=1_200 * seeding.MILLION)
     assert judged(
-        dearer, said("set_budget", budget="1200"), acted("set_budget", None, "test", budget_to=1200.0)
-    ) == Undo(decision_id="d-1", expected_action_id=ACTED, by="Ana", budget=1000.0)
+        dearer, said("set_budget", budget="1200"), acted("set_budget", None, "test", budget_to=Decimal(1200))
+    ) == Undo(decision_id="d-1", expected_action_id=ACTED, by="Ana", budget=Decimal(1000))
 
 
 def test_a_resume_goes_back_to_the_hold_with_the_end_that_it_had():
@@ -104,7 +105,7 @@ def test_an_approval_goes_back_and_a_rejection_does_not():
         ),
         (
             card(column="scale", budget_micros=1_200 * seeding.MILLION),
-            [said("move", column="scale"), acted("move", "scale", "test", budget_to=1200.0)],
+            [said("move", column="scale"), acted("move", "scale", "test", budget_to=Decimal(1200))],
             "The last decision changed column and budget at once",
         ),
         (
@@ -121,7 +122,9 @@ def test_what_cannot_be_taken_back_has_a_reason(now, records, why):
 
 
 def test_a_proposal_that_came_since_changes_nothing_and_keeps_nothing_from_being_taken_back():
-    proposed = acted("set_budget", None, "hold", NOW + 9_000, mode="propose", rule="pace", budget_to=900.0)
+    proposed = acted(
+        "set_budget", None, "hold", NOW + 9_000, mode="propose", rule="pace", budget_to=Decimal(900)
+    )
     found = judged(card(column="hold"), said("pause"), acted("pause", "hold", "test"), proposed)
     assert found == Undo(decision_id="d-1", expected_action_id=ACTED, by="Ana", column="test")
 

@@ -26,7 +26,7 @@ export function money(micros, currency) {
 
 export function amount(units, currency) {
   if (units === null || units === undefined) return "–";
-  const digits = Math.abs(units) >= 100 ? 0 : 2;
+  const digits = Math.abs(Number(units)) >= 100 ? 0 : 2;
   return formatter(`${currency}${digits}`, {
     style: "currency", currency, minimumFractionDigits: digits, maximumFractionDigits: digits,
   }).format(units);

@@ -55,8 +55,8 @@ function wording(name) {
 function figure(name, value, currency) {
   if (name === "watermark" && value) return exactTime(value);
   if (name === "column") return columnName(value);
+  if (value !== null && ["spent", "revenue"].includes(name)) return amount(Number(value), currency);
   if (typeof value !== "number") return value ?? "–";
-  if (name === "spent" || name === "revenue") return amount(value, currency);
   if (name.endsWith("completeness") || name.endsWith("probability_bad")) return percent(value);
   return name.endsWith("e_value") ? eValue(value) : number(value, 4);
 }

@@ -1,5 +1,7 @@
 """What an action asks of a platform, and that no rounding ever grants more than was decided."""
 
+from decimal import Decimal
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
@@ -56,7 +58,7 @@ def test_a_write_at_the_instant_that_is_free_keeps_both_caps_and_none_is_free_be
 )
 def test_a_spend_is_stopped_first_and_let_flow_last(verb, column, budget_to, asked):
     action = BudgetAction(
-        action_id="a", campaign_id="c", verb=verb, column=column, budget_from=1000.0, budget_to=budget_to, currency="EUR",
+        action_id="a", campaign_id="c", verb=verb, column=column, budget_from=Decimal(1000), budget_to=None if budget_to is None else Decimal(str(budget_to)), currency="EUR",
         mode="enforce", rule="", reason="", evidence={}, hold=None, decided_at="2026-11-21T10:00:00Z",
     )  # fmt: skip
     assert [(part.status, part.wished_micros) for part in parts_of(action)] == asked

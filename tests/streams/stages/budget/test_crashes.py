@@ -62,6 +62,6 @@ def test_each_word_is_done_once_whatever_crashes(steps):
         board.step(crash)
     board.step(CONFIRMED)
     assert len({each["action_id"] for each in board.sent}) == len(board.sent)
-    assert [each["budget_to"] for each in board.sent] == [
+    assert [int(each["budget_to"]) for each in board.sent] == [
         BUDGET - 1 - number for number in range(len(board.words))
     ]
