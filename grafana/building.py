@@ -20,8 +20,12 @@ Builder = bargauge.Panel | stat.Panel | table.Panel | timeseries.Panel
 
 def as_json(board: Dashboard) -> str:
     """The board as Grafana's provisioning reads it; the same board gives the same text."""
-    built = build(board).build()
-    return json.dumps(built, cls=JSONEncoder, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    plain = json.loads(json.dumps(build(board).build(), cls=JSONEncoder))
+    for variable in plain["templating"]["list"]:
+        # The SDK writes what only intervals have; Grafana's own types do not know it elsewhere.
+        for name in ("auto", "auto_min", "auto_count"):
+            variable.pop(name, None)
+    return json.dumps(plain, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def build(board: Dashboard) -> dashboard.Dashboard:

@@ -27,27 +27,27 @@ def languages() -> tuple[str, ...]:
 def _texts(language: str) -> dict[str, str]:
     with (_CATALOGUES / f"{language}.po").open("rb") as file:
         found = read_po(file, locale=language)
-    return {each.id: each.string for each in found if isinstance(each.id, str) and isinstance(each.string, str)}
+    return {
+        each.id: each.string for each in found if isinstance(each.id, str) and isinstance(each.string, str)
+    }
 
 
 def in_language(board: Dashboard, language: str) -> Dashboard:
-    """A dashboard in a language.
-
-    Raises:
-        KeyError: names the text that the catalogue lacks.
-    """
-    return replace(_translated(board, _texts(language).__getitem__), uid=f"{board.uid}-{language}", language=language)
+    """A dashboard in a language; a text that its catalogue lacks stays English, and a test says so."""
+    known = _texts(language)
+    spoken = _translated(board, lambda text: known.get(text, text))
+    return replace(spoken, uid=f"{board.uid}-{language}", language=language)
 
 
 def texts(board: Dashboard) -> Iterator[str]:
     """Every text of a dashboard that a person reads."""
     found: list[str] = []
 
-    def hear(text: str) -> str:
+    def collect(text: str) -> str:
         found.append(text)
         return text
 
-    _translated(board, hear)
+    _translated(board, collect)
     yield from dict.fromkeys(found)
 
 
@@ -58,7 +58,10 @@ def _translated(board: Dashboard, say: Say) -> Dashboard:
         folder=say(board.folder),
         about=say(board.about),
         variables=tuple(_variable(each, say) for each in board.variables),
-        rows=tuple(DashboardRow(say(row.title), tuple(_panel(each, say) for each in row.panels)) for row in board.rows),
+        rows=tuple(
+            DashboardRow(say(row.title), tuple(_panel(each, say) for each in row.panels))
+            for row in board.rows
+        ),
         notes=tuple(_note(each, say) for each in board.notes),
         source_label=say(board.source_label),
         links_label=say(board.links_label),

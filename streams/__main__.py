@@ -1,14 +1,17 @@
 """The command line: ``roistream demo | worker | topics | replay | ingest | collect | apply | erase | tail | board | backtest | customers | status | explain | recover | doctor``."""
 
+import inspect
 from collections.abc import Callable
 from enum import StrEnum
+from gettext import gettext
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from metrics.values.errors import RoistreamError
+from streams.catalogues import ENGLISH, said, speak
 from streams.process import quiet_clients
 from streams.settings import Settings, load
 
@@ -18,7 +21,6 @@ app = typer.Typer(
     name="roistream",
     help="Real-time KPI processor for marketing spend. Settings are ROISTREAM_* variables; see the README.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -46,7 +48,7 @@ def _end(command: Callable[[], int]) -> None:
     try:
         code = command()
     except RoistreamError as error:
-        typer.echo(f"roistream: {error}", err=True)
+        typer.echo(f"roistream: {said(str(error))}", err=True)
         code = _EXIT_REFUSED
     except KeyboardInterrupt:
         code = 130
@@ -569,10 +571,32 @@ def doctor() -> None:
     _with_settings(run)
 
 
+def _put_into_words(command: Any) -> None:
+    """Let a command and all below it say their help in the language that gettext speaks."""
+    command.help = command.help and gettext(inspect.cleandoc(command.help))
+    for parameter in command.params:
+        if getattr(parameter, "help", None):
+            parameter.help = gettext(parameter.help)
+    help_option = command.get_help_option
+
+    def spoken(context: Any) -> Any:
+        option = help_option(context)
+        if option is not None:
+            option.help = gettext(option.help)
+        return option
+
+    command.get_help_option = spoken
+    for each in getattr(command, "commands", {}).values():
+        _put_into_words(each)
+
+
 def main() -> None:
     """Entry point of ``roistream``."""
     quiet_clients()
-    app(prog_name="roistream")
+    command = typer.main.get_command(app)
+    if speak() != ENGLISH:
+        _put_into_words(command)
+    command(prog_name="roistream")
 
 
 if __name__ == "__main__":

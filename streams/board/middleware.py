@@ -3,6 +3,7 @@
 import ipaddress
 import math
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from contextvars import ContextVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -12,6 +13,7 @@ from metrics.values.errors import Rejection
 from streams.board.auth import MAX_NAME_LENGTH, EndedSessions, RateLimit, Session, TokenAuth
 from streams.board.kafka_gateway import KafkaGatewayError
 from streams.board.people import BoardUser, BoardUserEntry, IdentityHeader, Role
+from streams.catalogues import ENGLISH, sources, translated
 
 COOKIE = "roistream_board"
 #: Who is asking; set by the gate.
@@ -53,6 +55,9 @@ _HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
 
+#: The language of the request that is answered.
+LANGUAGE: ContextVar[str] = ContextVar("language", default=ENGLISH)
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -68,8 +73,21 @@ def answer(value: object, status: int = 200, headers: dict[str, str] | None = No
 
 
 def refusal(status: int, sentence: str, headers: dict[str, str] | None = None) -> web.Response:
-    """A refusal: one sentence that says what to do."""
-    return answer({"error": sentence}, status, headers)
+    """A refusal: one sentence that says what to do, in the language of the request."""
+    return answer({"error": translated(sentence, LANGUAGE.get())}, status, headers)
+
+
+def language_of(accepted: str) -> str:
+    """The first language of a header ``Accept-Language`` that there is a catalogue of (RFC 9110, 12.5.4; weights are taken to fall).
+
+    >>> language_of("de, fr-CH;q=0.9, en;q=0.8"), language_of("*")
+    ('fr', 'en')
+    """
+    for each in accepted.split(","):
+        language = each.partition(";")[0].strip().partition("-")[0].lower()
+        if language == ENGLISH or language in sources():
+            return language
+    return ENGLISH
 
 
 @web.middleware
@@ -78,6 +96,9 @@ async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
 
     An event stream has sent its headers before it comes back here; it sets its own by ``on_prepare``.
     """
+    # A browser's stream of events cannot choose its headers.
+    wanted = request.query.get("language", "") if request.path == "/api/events" else ""
+    LANGUAGE.set(language_of(wanted or request.headers.get("Accept-Language", "")))
     try:
         return await handler(request)
     except Rejection as rejection:

@@ -31,6 +31,7 @@ from streams.board.card_store import CardStore
 from streams.board.effect_store import EffectStore
 from streams.board.kafka_gateway import KafkaGateway, KafkaGatewayError
 from streams.board.middleware import (
+    LANGUAGE,
     PERSON,
     SESSION,
     UNTIL,
@@ -59,6 +60,7 @@ from streams.board.request_models import (
 from streams.board.simulation import Simulator
 from streams.board.sse import EventStream
 from streams.board.undo import NoUndo, Undo, undo_id, undo_of
+from streams.catalogues import translated
 from streams.sinks.redis_names import RedisNames
 from streams.sinks.worker_watch import FiguresHealth, WorkerWatch
 
@@ -149,7 +151,19 @@ class BoardRoutes:
         """How old figures are, and what holds them up."""
         found = self.workers.health(time.monotonic(), self.now_ms())
         refused = self.redis_subscriber.refusal
-        return found if refused is None else FiguresHealth(None, [refused])
+        problems = found.problems if refused is None else [refused]
+        return FiguresHealth(
+            found.age_ms if refused is None else None,
+            [translated(each, LANGUAGE.get()) for each in problems],
+        )
+
+    @property
+    def alerts(self) -> list[AlertNote]:
+        """Alerts on the pipeline that fire, in the language of the request."""
+        notes = self.notes.now(self.now_ms())
+        return [
+            msgspec.structs.replace(each, summary=translated(each.summary, LANGUAGE.get())) for each in notes
+        ]
 
     @property
     def _names(self) -> RedisNames:
@@ -198,7 +212,7 @@ class BoardRoutes:
                 "columns": self.cards.columns,
                 "health": self.health,
                 "figures": self.figures,
-                "alerts": self.notes.now(self.now_ms()),
+                "alerts": self.alerts,
                 # What a platform answered may hold its words.
                 "effects": list(self.effects.effects.values()) if WHO in request else [],
             }
@@ -254,7 +268,7 @@ class BoardRoutes:
                 "readings": readings,
                 "by_model": by_model,
                 "trail": entries,
-                "undo": self._undo(campaign_id) if is_known else None,
+                "undo": _undo_in_words(self._undo(campaign_id)) if is_known else None,
             }
         )
 
@@ -463,7 +477,7 @@ class BoardRoutes:
             with contextlib.suppress(ConnectionError, TimeoutError):
                 while not subscriber.is_ended and not self._is_over(request):
                     figures = msgspec.json.encode(self.figures)
-                    alerts = msgspec.json.encode(self.notes.now(self.now_ms()))
+                    alerts = msgspec.json.encode(self.alerts)
                     await stream.send(
                         [*subscriber.take(self.cards), ("figures", figures), ("alerts", alerts)]
                     )
@@ -476,6 +490,11 @@ class BoardRoutes:
         session = request.get(SESSION)
         has_ended = session is not None and self.auth.ended.holds(session.session_id)
         return has_ended or 0 < request[UNTIL] <= self.now_ms()
+
+
+def _undo_in_words(undo: Undo | NoUndo | None) -> Undo | NoUndo | None:
+    """What can be taken back, or why nothing can in the language of the request."""
+    return NoUndo(translated(undo.refused, LANGUAGE.get())) if isinstance(undo, NoUndo) else undo
 
 
 def _why_stale(asked: DecisionRequest, card: BoardCard) -> str | None:

@@ -6,7 +6,7 @@ language's texts are its catalogue (gettext), as JSON.
 
 import hashlib
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import NamedTuple
@@ -17,8 +17,8 @@ from babel import Locale
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po
 
-from streams.board.catalogues import compiled, sources
 from streams.board.middleware import Handler
+from streams.catalogues import compiled, sources
 
 _KINDS = {
     ".html": "text/html",
@@ -42,7 +42,8 @@ class _File(NamedTuple):
 def routes() -> list[web.RouteDef]:
     """The page at its places and each of its files under ``/static/``; no other path is ever read."""
     found = _found(files("streams.board") / "static")
-    languages = {name: catalogue(name, source) for name, source in sources().items()}
+    shown = "\n".join(each.body.decode() for name, each in found.items() if name.endswith((".js", ".html")))
+    languages = {name: catalogue(name, source, shown) for name, source in sources().items()}
     found |= {f"messages/{name}.json": _file(body, ".json") for name, body in languages.items()}
     index = found.pop("index.html")
     page = _file(_completed(index.body, ["en", *sorted(languages)], sorted(found)), ".html")
@@ -53,28 +54,35 @@ def routes() -> list[web.RouteDef]:
     return [web.get(path, _handler(file)) for path, file in paths.items()]
 
 
-def catalogue(language: str, source: bytes) -> bytes:
+def catalogue(language: str, source: bytes, shown: str | None = None) -> bytes:
     """A gettext catalogue as the page reads it.
 
     Args:
         language: its code, as ``fr``.
         source: the ``.po`` file.
+        shown: what the page is made of; only texts that stand in it are taken. None: all are.
 
     Returns:
         JSON: ``texts`` by their English (a form for each plural), ``forms`` the form of each plural category of the language (CLDR).
     """
     found = read_po(io.BytesIO(source), locale=language)
+    page = None if shown is None else " ".join(shown.split())
     texts = {
         message.id[0] if isinstance(message.id, tuple) else message.id: (
             message.string if isinstance(message.string, tuple) else (message.string,)
         )
         for message in found
-        if message.id
+        if message.id and _stands(message.id, page)
     }
     category = Locale.parse(language).plural_form
     form = _forms(found)
     forms = {category(count): form(count) for count in (*range(200), 1_000_000)}
     return msgspec.json.encode({"texts": texts, "forms": forms})
+
+
+def _stands(text: str | Sequence[str], page: str | None) -> bool:
+    first = text if isinstance(text, str) else text[0]
+    return page is None or first in page or first.replace('"', '\\"') in page
 
 
 def _forms(found: Catalog) -> Callable[[int], int]:

@@ -7,6 +7,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from streams import catalogues
 from streams.demo.table_state import HOURLY, CampaignRow, TableState
 
 _BARS = "▁▂▃▄▅▆▇█"
@@ -31,7 +32,7 @@ def render(state: TableState, width: int) -> RenderableType:
     totals = _totals(state)
     for number, column in enumerate(c for c in COLUMNS if c.min_width <= width):
         table.add_column(
-            column.heading.format(currency=state.currency),
+            catalogues.t(column.heading, currency=state.currency),
             totals.get(column.heading, ""),
             justify="left" if number == 0 else "right",
             no_wrap=True,
@@ -60,15 +61,32 @@ def footer(state: TableState) -> Text:
     """What the pipeline did with what was sent to it."""
     ledger = state.ledger
     parts = [
-        f"sent {state.sent:,}",
-        f"read {ledger.read:,}",
-        f"duplicates {ledger.duplicate:,} (sent twice {state.sent_twice:,})",
-        f"rejected {ledger.rejected:,} (sent broken {state.sent_broken:,})",
-        f"too late {ledger.too_late:,} (sent minutes late {state.sent_late:,})",
-        f"readings {state.published:,}, corrections {state.corrections:,}",
+        catalogues.t("sent {count}", count=_count(state.sent)),
+        catalogues.t("read {count}", count=_count(ledger.read)),
+        catalogues.t(
+            "duplicates {count} (sent twice {sent})",
+            count=_count(ledger.duplicate),
+            sent=_count(state.sent_twice),
+        ),
+        catalogues.t(
+            "rejected {count} (sent broken {sent})",
+            count=_count(ledger.rejected),
+            sent=_count(state.sent_broken),
+        ),
+        catalogues.t(
+            "too late {count} (sent minutes late {sent})",
+            count=_count(ledger.too_late),
+            sent=_count(state.sent_late),
+        ),
+        catalogues.t(
+            "readings {count}, corrections {changed}",
+            count=_count(state.published),
+            changed=_count(state.corrections),
+        ),
     ]
     if state.behind_ms > 1_000:
-        parts.append(f"sending lags {state.behind_ms / 1_000:.1f} s: lower --rate")
+        seconds = catalogues.number(state.behind_ms / 1_000, 1)
+        parts.append(catalogues.t("sending lags {seconds} s: lower --rate", seconds=seconds))
     return Text(" · ".join(parts), style="dim")
 
 
@@ -105,15 +123,15 @@ def _plain_row(row: CampaignRow, state: TableState) -> str:
 
 
 def _money(micros: float | None) -> str:
-    return _NOTHING if micros is None else f"{micros / _MICROS:,.2f}"
+    return _NOTHING if micros is None else catalogues.number(micros / _MICROS, 2)
 
 
 def _count(value: float | None) -> str:
-    return _NOTHING if value is None else f"{value:,.0f}"
+    return _NOTHING if value is None else catalogues.number(value)
 
 
 def _number(value: float | None) -> str:
-    return _NOTHING if value is None else f"{value:,.2f}"
+    return _NOTHING if value is None else catalogues.number(value, 2)
 
 
 def _percent(value: float | None) -> str:
@@ -127,10 +145,12 @@ def _sum_cell(name: str, form: Callable[[float | None], str]) -> Callable[[Campa
 def _cpl(row: CampaignRow, _: TableState) -> Text:
     cpl, target = row.kpi("cpl"), row.facts.target_cpl
     shown = _number(cpl)
+    if cpl == 0:
+        return Text(catalogues.t("free"), "dim")
     if cpl is None or not target:
         return Text(shown)
     style = "green" if cpl <= target else "yellow" if cpl <= target * _TOLERANCE else "red"
-    return Text.assemble((shown, style), (f" / {target:.2f}", "dim"))
+    return Text.assemble((shown, style), (f" / {catalogues.number(target, 2)}", "dim"))
 
 
 def _roi(row: CampaignRow, _: TableState) -> Text:
@@ -185,7 +205,7 @@ def _totals(state: TableState) -> dict[str, Text]:
     cost = spend + state.sum_of("other_cost_micros")
     roi = (net - state.sum_of("cost_of_goods_micros") - cost) / cost if cost else None
     cells = {
-        "campaign": "all together",
+        "campaign": catalogues.t("all together"),
         "spend {currency}": _money(spend),
         "clicks": _count(state.sum_of("clicks")),
         "leads": _count(leads),

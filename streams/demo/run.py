@@ -17,6 +17,7 @@ import aiohttp
 from rich.console import Console
 
 from metrics.values.errors import RoistreamError
+from streams import catalogues
 from streams import settings as settings_module
 from streams.demo import traffic
 from streams.demo.board_process import BoardProcess, address_variables
@@ -61,7 +62,7 @@ def run(options: DemoOptions, worker_command: Sequence[str] = WORKER_COMMAND) ->
         with contextlib.ExitStack() as stack:
             return _run(options, worker_command, console, stack)
     except WorkerDiedError as error:
-        console.print(str(error), style="red", markup=False, soft_wrap=True)
+        console.print(catalogues.said(str(error)), style="red", markup=False, soft_wrap=True)
         return 1
     except KeyboardInterrupt:  # before the demo listens to signals itself
         return 0
@@ -307,8 +308,13 @@ class Demo:
                     await asyncio.wait_for(stop.wait(), _REFRESH_S)
 
     def _phase(self, deadline: float | None) -> str:
-        left = "Ctrl-C ends it" if deadline is None else f"{max(0, deadline - time.monotonic()):.0f} s left"
-        return f"seed {self.options.seed} · {self.options.rate:g} clicks/s · {left}"
+        left = catalogues.t("Ctrl-C ends it")
+        if deadline is not None:
+            left = catalogues.t("{seconds} s left", seconds=f"{max(0, deadline - time.monotonic()):.0f}")
+        rate = f"{self.options.rate:g}"
+        return catalogues.t(
+            "seed {seed} · {rate} clicks/s · {left}", seed=self.options.seed, rate=rate, left=left
+        )
 
     async def _settle(self, worker: WorkerProcess) -> None:
         """Wait until the worker has read what was sent, so that its ledger can be compared.

@@ -1,14 +1,21 @@
-"""Texts of the board's page: each is in every catalogue, with the same names in braces, and none is written beside them."""
+"""Texts for people (page, notifications, command line, dashboards, alerts): each is in every catalogue, with the same names in braces."""
 
+import inspect
 import io
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import msgspec
 import pytest
+import typer
 from babel.messages.pofile import read_po
 
 from streams.board.static_files import catalogue
-from tests.support import page_texts
+from streams.catalogues import translated
+from tests.support import page_texts, spoken_texts
 
 LANGUAGES = sorted(path.stem for path in page_texts.CATALOGUES.glob("*.po"))
 NAMES = re.compile(r"\{\w+\}")
@@ -24,7 +31,65 @@ def read(language: str):
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_catalogue_has_every_text_and_no_other(language):
     wanted = {text if many is None else (text, many) for text, many in page_texts.texts().items()}
-    assert set(read(language)) == wanted
+    found = set(read(language))
+    assert sorted(map(str, (wanted | spoken_texts.every(spoken_texts.IN_THE_MAKING)) - found)) == []
+    assert sorted(map(str, found - wanted - spoken_texts.every())) == []
+
+
+def test_what_the_library_of_the_command_line_says_is_in_its_source():
+    folder = Path(inspect.getfile(typer)).parent
+    source = "\n".join(path.read_text() for path in folder.rglob("*.py"))
+    for text in spoken_texts.LIBRARIES:
+        assert f'_("{text}")' in source or f'help="{text}"' in source, text
+
+
+def test_a_sentence_is_found_again_by_the_text_it_was_made_of():
+    for text in spoken_texts.every():
+        names = NAMES.findall(text)
+        if (
+            sum(each.isalpha() for each in NAMES.sub("", text)) < 8
+            or "{{" in text
+            or "!r}" in text
+            or "[blue]" in text
+        ):
+            continue
+        said = text
+        for number, name in enumerate(dict.fromkeys(names)):
+            said = said.replace(name, f"V{number}")
+        told = translated(said, "fr")
+        assert told == said or all(f"V{number}" in told for number in range(len(set(names)))), text
+    assert translated("--window 2h is not on campaign-kpis; choose 1h, 24h.", "fr").startswith(
+        "--window 2h n’est pas sur"
+    )
+    assert translated("a sentence of nobody", "fr") == "a sentence of nobody"
+
+
+def test_the_command_line_speaks_the_language_of_the_shell():
+    def said(*arguments: str, **variables: str) -> tuple[int, str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "streams", *arguments],
+            env={**os.environ, "LANGUAGE": "", "LC_ALL": "", "TERM": "dumb", "COLUMNS": "200", **variables},
+            capture_output=True, text=True, check=False, cwd=page_texts.CATALOGUES.parents[1],
+        )  # fmt: skip
+        return done.returncode, done.stdout + done.stderr
+
+    code, help_page = said("explain", "--help", LANG="fr_FR.UTF-8")
+    assert code == 0
+    for text in (
+        "Dire pourquoi une campagne est où elle est",
+        "L’identifiant de la campagne.",
+        "obligatoire",
+        "Afficher cette aide.",
+    ):
+        assert text in help_page
+    code, complaint = said("customers", "nowhere.csv", "--horizon", "0", LC_ALL="fr_CA.UTF-8")
+    assert (code, complaint) == (
+        2,
+        "roistream: --horizon est un nombre de mois au-dessus de 0, au plus 120.\n",
+    )
+    code, complaint = said("nothing", LANG="fr_FR.UTF-8")
+    assert (code, "Il n’y a pas de commande 'nothing'." in complaint) == (2, True)
+    assert "Say why a campaign stands" in said("explain", "--help", LANG="de_DE.UTF-8")[1]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -36,11 +36,11 @@ def texts() -> dict[str, str | None]:
         found |= {_plain(one): None for one in _TEXT.findall(source)}
         found |= {_plain(one): _plain(many) for one, many in _COUNTED.findall(source)}
     for path in WRITERS:
-        found |= dict(_written(path.read_text()))
+        found |= dict(written(path.read_text()))
     return found | dict.fromkeys(_Document.read(), None)
 
 
-def _written(source: str) -> Iterator[tuple[str, str | None]]:
+def written(source: str) -> Iterator[tuple[str, str | None]]:
     """Texts that a Python module hands to ``t`` or ``n``, the latter with their plural."""
     for node in ast.walk(ast.parse(source)):
         if (
@@ -49,14 +49,15 @@ def _written(source: str) -> Iterator[tuple[str, str | None]]:
             and node.func.attr in {"t", "n"}
         ):
             literals = [each.value for each in node.args if isinstance(each, ast.Constant)]
-            one, *rest = [each for each in literals if isinstance(each, str)]
-            yield one, rest[0] if node.func.attr == "n" else None
+            words = [each for each in literals if isinstance(each, str)]
+            if words:  # what is handed on was collected where it stands
+                yield words[0], words[1] if node.func.attr == "n" else None
 
 
 def unwritten(source: str) -> Iterator[str]:
     """Strings of a Python module that look like prose, are no docstring and are not handed to ``t`` or ``n``."""
     tree = ast.parse(source)
-    inside = {text for pair in _written(source) for text in pair}
+    inside = {text for pair in written(source) for text in pair}
     docs = {
         ast.get_docstring(each, clean=False)
         for each in ast.walk(tree)

@@ -12,8 +12,8 @@ import msgspec
 from babel import Locale, UnknownLocaleError
 
 from metrics.values.errors import SettingError
-from streams.board.catalogues import ENGLISH, sources
 from streams.board.notifications.notices import NoticeKind
+from streams.catalogues import ENGLISH, sources
 
 Channel = Literal["mail", "slack", "webhook"]
 CHANNELS: tuple[Channel, ...] = ("mail", "slack", "webhook")

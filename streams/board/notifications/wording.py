@@ -19,8 +19,8 @@ from metrics.budget.records import BoardCard, BudgetAction, BudgetDecision
 from metrics.records.kpi_reading import Evidence
 from metrics.values.money import MICROS
 from streams.board.alert_notes import AlertNote
-from streams.board.catalogues import translations
 from streams.board.notifications.notices import Digest, Mention, Notice, daily_spend, moved, stops
+from streams.catalogues import translated, translations
 
 #: More than that nobody reads in a message; the rest is on the board.
 MOST_LINES = 20
@@ -132,7 +132,11 @@ class Wording:
         if age_ms is not None and age_ms > _OLD_MS:
             facts.append(self.t("Figures are {span} old.", span=_span(age_ms)))
         facts += [
-            self.t("Alert {alert}: {summary}.", alert=each.alert, summary=each.summary.removesuffix("."))
+            self.t(
+                "Alert {alert}: {summary}.",
+                alert=each.alert,
+                summary=translated(each.summary, self._locale.language).removesuffix("."),
+            )
             for each in alerts
         ]
         parts = [

@@ -19,6 +19,7 @@ from streams.schema_export.asyncapi import CHANNELS, document
 from streams.schema_export.json_schemas import (
     OUTPUTS,
     SOURCES,
+    VIEWS,
     generate,
     record_schema,
     with_table,
@@ -26,7 +27,7 @@ from streams.schema_export.json_schemas import (
 )
 
 ROOT = Path(__file__).resolve().parents[3]
-RECORDS = {**SOURCES, **OUTPUTS}
+RECORDS = {**SOURCES, **OUTPUTS, **VIEWS}
 INTERNAL = {
     topics.PARTIALS,
     topics.REKEYED,
@@ -40,7 +41,7 @@ INTERNAL = {
 
 def validator(name):
     return Draft202012Validator(
-        record_schema(RECORDS[name], is_output=name in OUTPUTS), format_checker=FormatChecker()
+        record_schema(RECORDS[name], is_output=name not in SOURCES), format_checker=FormatChecker()
     )
 
 
@@ -83,7 +84,7 @@ def test_writing_twice_writes_once(tmp_path):
 
 @pytest.mark.parametrize("name", RECORDS)
 def test_every_schema_is_a_schema_and_describes_every_field(name):
-    schema = record_schema(RECORDS[name], is_output=name in OUTPUTS)
+    schema = record_schema(RECORDS[name], is_output=name not in SOURCES)
     Draft202012Validator.check_schema(schema)
     for shape in (schema, *schema.get("$defs", {}).values()):
         assert shape["description"]
@@ -93,7 +94,7 @@ def test_every_schema_is_a_schema_and_describes_every_field(name):
 def test_no_sentence_of_the_glossary_is_left_over():
     fields = set()
     for name, record in RECORDS.items():
-        schema = record_schema(record, is_output=name in OUTPUTS)
+        schema = record_schema(record, is_output=name not in SOURCES)
         for title, shape in [(schema["title"], schema), *schema.get("$defs", {}).items()]:
             for field in shape.get("properties", {}):
                 fields.add(f"{title}.{field}" if f"{title}.{field}" in FIELDS else field)

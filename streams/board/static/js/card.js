@@ -1,7 +1,7 @@
 // One card: made once, and brought up to date where a figure differs.
 
 import { byId, h, setAttribute, setHidden, setText } from "./dom.js";
-import { action, columnName, effect as effectText, evidence, hold, kpi, KPIS, leaning, money, pace, shortened, targetFigure, targetOf, time } from "./format.js";
+import { action, columnName, effect as effectText, evidence, hold, kpi, KPIS, leaning, money, pace, shortened, targetFigure, targetOf, time, why } from "./format.js";
 import { n, t } from "./i18n.js";
 import { draw } from "./spark.js";
 import { nameOf, PATIENCE_MS } from "./store.js";
@@ -54,7 +54,7 @@ export function updateCard(parts, card, window, pending, effect) {
   setHidden(parts.hold, !card.hold);
   setText(parts.hold, card.hold ? hold(card.hold) : "");
   setText(parts.reason, card.reason ?? "");
-  setHidden(parts.reason, !card.reason || Boolean(card.proposal) || card.hold?.reason === card.reason);
+  setHidden(parts.reason, !card.reason || Boolean(card.proposal) || card.hold?.reason === card.reason || /\be-value\b/.test(card.reason));
   setHidden(parts.effect, !effect);
   setText(parts.effect, effect ? effectText(effect) : "");
   setAttribute(parts.effect, "data-stage", effect?.stage ?? "");
@@ -104,7 +104,7 @@ function updateVerdicts(parts, card) {
 function updateProposal(parts, card, name) {
   setHidden(parts.proposal, !card.proposal);
   if (!card.proposal) return setText(parts.proposed, "");
-  setText(parts.proposed, `${proposed(card)}: ${action(card.proposal)}. ${card.proposal.reason}`
+  setText(parts.proposed, `${proposed(card)}: ${action(card.proposal)}. ${why(card, card.proposal).replace(/\.$/, "")}`
     + (card.proposed_until ? ` ${t("Lapses {time}.", { time: time(card.proposed_until) })}` : ""));
   setAttribute(parts.approve, "aria-label", t("Approve for {name}", { name }));
   setAttribute(parts.reject, "aria-label", t("Reject for {name}", { name }));

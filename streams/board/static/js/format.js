@@ -41,16 +41,21 @@ export function percent(value, isSigned = false) {
   return formatter(`p${isSigned}`, { style: "percent", maximumFractionDigits: 0, signDisplay: isSigned ? "exceptZero" : "auto" }).format(value);
 }
 
+/** What something costs; where nothing was spent it is free, which no sum of money says well. */
+function cost(units, currency) {
+  return units === 0 ? t("free") : amount(units, currency);
+}
+
 /** The KPIs that a card and the details show: those in money, ratios, and ROI as a signed share. */
 export const KPIS = {
-  cpl: { label: t("CPL"), title: t("cost per lead"), formula: t("spend ÷ leads"), show: amount },
-  cac: { label: t("CAC"), title: t("customer acquisition cost"), formula: t("spend ÷ new customers"), show: amount },
+  cpl: { label: t("CPL"), title: t("cost per lead"), formula: t("spend ÷ leads"), show: cost },
+  cac: { label: t("CAC"), title: t("customer acquisition cost"), formula: t("spend ÷ new customers"), show: cost },
   roas: { label: t("ROAS"), title: t("return on ad spend"), formula: t("revenue ÷ spend"), show: (value) => number(value) },
   roi_net_profit: { label: t("ROI"), title: t("ROI by net profit"), formula: t("(revenue − cost of goods − spend) ÷ spend"), show: (value) => percent(value, true) },
   roi_incremental: { label: t("ROI incremental"), title: t("ROI by additional revenue"), formula: t("(revenue − baseline − spend) ÷ spend"), show: (value) => percent(value, true) },
   roi_lead_value: { label: t("ROI lead value"), title: t("ROI by lead value"), formula: t("(leads × value of a lead − spend) ÷ spend"), show: (value) => percent(value, true) },
   roi_conversion_rate: { label: t("ROI conversion rate"), title: t("ROI by conversion rate"), formula: t("(leads × conversion rate × average order − spend) ÷ spend"), show: (value) => percent(value, true) },
-  cpc: { label: t("CPC"), title: t("cost per click"), formula: t("spend ÷ clicks"), show: amount },
+  cpc: { label: t("CPC"), title: t("cost per click"), formula: t("spend ÷ clicks"), show: cost },
   lead_rate: { label: t("Lead rate"), title: t("leads per click"), formula: t("leads ÷ clicks"), show: (value) => percent(value) },
   customer_rate: { label: t("Customer rate"), title: t("new customers per lead"), formula: t("new customers ÷ leads"), show: (value) => percent(value) },
   aov: { label: t("AOV"), title: t("average order value"), formula: t("revenue ÷ orders"), show: amount },
@@ -154,6 +159,12 @@ export function plainly(card, one) {
   return t("{kpi}: too early to say; {range}. Nothing is done about it yet.", named);
 }
 
+/** Why an action is taken: in the reader's language where the evidence says it, else as it was written down. */
+export function why(card, record) {
+  const target = /^evidence:(\w+)$/.exec(record.rule)?.[1], one = target && card.evidence[target];
+  return one ? plainly(card, one) : `${record.reason}.`;
+}
+
 const OWNERS = {
   evidence: t("the evidence"), budget: t("its budget"), pace: t("its pace"), wip: t("the limit of its column"), registration: t("its registration"),
 };
@@ -162,6 +173,8 @@ const ALERT = "alert:";
 export function hold(one) {
   const owner = one.owner.startsWith(ALERT) ? t("the alert {rule}", { rule: one.owner.slice(ALERT.length) }) : OWNERS[one.owner] ?? one.owner;
   const values = { owner, time: one.expires_at ? time(one.expires_at) : "", reason: one.reason };
+  // What the evidence says stands beside it, in words that everybody knows.
+  if (one.owner === "evidence") return one.expires_at ? t("Held by {owner} until {time}", values) : t("Held by {owner} until someone resumes it", values);
   if (one.expires_at) return t("Held by {owner} until {time}: {reason}", values);
   return one.owner === "wip" ? t("Held by {owner} until there is room: {reason}", values) : t("Held by {owner} until someone resumes it: {reason}", values);
 }

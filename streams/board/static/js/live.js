@@ -1,5 +1,7 @@
 // The stream of changes. The browser opens it again by itself; the first event is then the whole board.
 
+import { language } from "./i18n.js";
+
 /** The board says something every two seconds; a stream that is silent for longer is dead, and the browser may not notice. */
 const SILENT_AFTER_MS = 6_000, OPENED_AGAIN_EVERY_MS = 10_000, LOOK_EVERY_MS = 1_000;
 
@@ -13,7 +15,7 @@ export function follow(listeners) {
   const looking = setInterval(look, LOOK_EVERY_MS);
 
   function open() {
-    const made = new EventSource("/api/events");
+    const made = new EventSource(`/api/events?language=${language}`);
     for (const name of ["board", "trail", "effects", "health", "figures", "alerts"]) {
       made.addEventListener(name, (event) => {
         spokenAt = Date.now();

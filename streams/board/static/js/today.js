@@ -1,7 +1,7 @@
 // What needs a person this morning, most money at stake first. What is found is pure; the rest shows it.
 
 import { byId, h, setText } from "./dom.js";
-import { action, consequence, hold, money, plainly, time } from "./format.js";
+import { action, consequence, hold, money, plainly, time, why } from "./format.js";
 import { n, t } from "./i18n.js";
 import { nameOf, RUNS } from "./store.js";
 
@@ -47,12 +47,6 @@ function* waiting({ cards, nowMs }) {
     if (card.proposed_until) texts.push(t("Lapses {time}.", { time: time(card.proposed_until) }));
     yield line("decide", Math.max(stops ? daily : 0, moved), card, texts);
   }
-}
-
-/** Why an action is taken: in the reader's language where the evidence says it, else as it was written down. */
-function why(card, record) {
-  const target = /^evidence:(\w+)$/.exec(record.rule)?.[1], one = target && card.evidence[target];
-  return one ? plainly(card, one) : `${record.reason}.`;
 }
 
 function* done({ cards, entries, sinceMs, nowMs }) {

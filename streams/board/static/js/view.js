@@ -136,6 +136,7 @@ export class View {
     const fill = Math.max(room ? cards.length / room : 0, most ? sum / most : 0);
     column.fill.style.width = `${Math.min(100, fill * 100).toFixed(0)}%`;
     setAttribute(column.section, "data-full", String(fill >= 1));
+    setAttribute(column.count, "data-note", fill >= 1 ? ` ${t("full")}` : "");
     setHidden(column.empty, shown > 0);
     setText(column.tab, `${columnName(name)} ${cards.length}`);
   }

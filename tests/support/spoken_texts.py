@@ -1,0 +1,154 @@
+"""Texts that the command line, the dashboards and the rules say to people, besides those of the page (``page_texts``)."""
+
+import ast
+import inspect
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import typer.main
+import yaml
+
+from grafana.boards import BOARDS
+from grafana.languages import texts as texts_of
+from streams.__main__ import app
+from streams.demo import live_table, run
+from tests.support import page_texts
+
+ROOT = Path(__file__).parents[2]
+#: What a sentence for people is handed to, and the place of its argument.
+_SAYERS = {
+    "RoistreamError": 0,
+    "SettingError": 0,
+    "KafkaGatewayError": 0,
+    "NoUndo": 0,
+    "refusal": 1,
+    "too_often": 1,
+}
+#: Functions whose own strings are such sentences.
+_SPEAKING = {"health", "_problems", "_why_stale"}
+_SPEAKING_MODULES = ("streams/sinks/worker_watch.py", "streams/board/routes.py")
+#: A sentence with fewer letters beside its values is its values.
+_LEAST_LETTERS = 8
+_PROSE = re.compile(r"[A-Za-z]{2,} [a-z]{2,}")
+#: What Typer says by gettext, and the help of its option ``--help``; a test finds each in its source. Its other complaints are English.
+LIBRARIES = (
+    "Options", "Arguments", "Commands", "Error", "Aborted.", "Aborted!", "[default: {}]", "[required]",
+    "Show this message and exit.", "Try [blue]'{command_path} {help_option}'[/] for help.", "Missing command.",
+    "No such command {name!r}.",
+)  # fmt: skip
+
+
+#: Commands whose texts still change; a text of theirs that no catalogue has is said in English.
+IN_THE_MAKING = ("apply", "archive", "collect", "forecast", "lift")
+
+
+def every(besides: tuple[str, ...] = ()) -> set[str]:
+    """All texts, besides those of some commands."""
+    return {*commands(besides), *errors(besides), *dashboards(), *alerts(), *table(), *LIBRARIES}
+
+
+def commands(besides: tuple[str, ...]) -> Iterator[str]:
+    """Help of every command, argument and option."""
+    yield from _helps(typer.main.get_command(app), besides)
+
+
+def _helps(command: Any, besides: tuple[str, ...]) -> Iterator[str]:
+    yield inspect.cleandoc(command.help)
+    yield from (each.help for each in command.params if getattr(each, "help", None))
+    for name, each in getattr(command, "commands", {}).items():
+        if name not in besides:
+            yield from _helps(each, besides)
+
+
+def errors(besides: tuple[str, ...]) -> Iterator[str]:
+    """Sentences of errors and refusals, with names in braces for their values."""
+    for room in ("streams", "metrics"):
+        for path in sorted((ROOT / room).rglob("*.py")):
+            if not {*path.relative_to(ROOT).parts, path.stem} & set(besides):
+                yield from _said_in(path)
+
+
+def _said_in(path: Path) -> Iterator[str]:
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        place = _SAYERS.get(_name(node.func)) if isinstance(node, ast.Call) else None
+        if place is not None and len(node.args) > place:
+            yield from _templates(node.args[place])
+        is_speaking = isinstance(node, ast.FunctionDef) and node.name in _SPEAKING
+        if is_speaking and str(path.relative_to(ROOT)) in _SPEAKING_MODULES:
+            found = [each for part in node.body[1:] for each in ast.walk(part)]
+            inner = {id(value) for each in found if isinstance(each, ast.JoinedStr) for value in each.values}
+            for each in found:
+                if id(each) not in inner:
+                    yield from (text for text in _templates(each) if _PROSE.search(text))
+
+
+def _templates(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.IfExp):
+        yield from _templates(node.body)
+        yield from _templates(node.orelse)
+        return
+    text = node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+    if isinstance(node, ast.JoinedStr):
+        text = _template(node)
+    if sum(each.isalpha() for each in re.sub(r"\{\w+\}", "", text)) >= _LEAST_LETTERS:
+        yield text
+
+
+def _template(node: ast.JoinedStr) -> str:
+    text, seen = "", {}
+    for part in node.values:
+        if isinstance(part, ast.Constant):
+            text += part.value
+        elif isinstance(part, ast.FormattedValue):
+            name = _name(part.value)
+            seen[name] = seen.get(name, 0) + 1
+            text += f"{{{name}{seen[name] if seen[name] > 1 else ''}}}"
+    return text
+
+
+def _name(node: ast.AST) -> str:
+    match node:
+        case ast.Name():
+            return node.id
+        case ast.Attribute():
+            return node.attr
+        case ast.Call():
+            return _name(node.func)
+        case ast.Subscript():
+            return _name(node.value)
+        case _:
+            return "value"
+
+
+def table() -> Iterator[str]:
+    """What the demo's table says."""
+    yield from (column.heading for column in live_table.COLUMNS)
+    for module in (live_table, run):
+        yield from (text for text, _ in page_texts.written(Path(inspect.getfile(module)).read_text()))
+
+
+def dashboards() -> Iterator[str]:
+    """Titles, descriptions, legends and labels."""
+    for board in BOARDS:
+        yield from texts_of(board)
+
+
+def alerts() -> Iterator[str]:
+    """Summaries and descriptions, with names in braces for labels and values; one that leaves a part out is two."""
+    for path in sorted((ROOT / "grafana/prometheus/rules").glob("*.yml")):
+        for group in yaml.safe_load(path.read_text())["groups"]:
+            for rule in group["rules"]:
+                for name in ("summary", "description"):
+                    if "alert" in rule:
+                        yield from _alert(rule["annotations"][name])
+
+
+def _alert(text: str) -> Iterator[str]:
+    optional = re.compile(r"\{\{ with \$labels\.(\w+) \}\}(.*?)\{\{ end \}\}")
+    if optional.search(text):
+        yield from _alert(optional.sub("", text))
+        text = optional.sub(lambda found: found[2].replace("{{ . }}", f"{{{found[1]}}}"), text)
+    yield re.sub(r"\{\{ \$(?:labels\.)?(\w+)[^}]*\}\}", r"{\1}", text)
