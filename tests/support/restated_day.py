@@ -182,7 +182,6 @@ def _as_it_was(ad: Ad) -> Iterator[Report]:
 
 WAYS: dict[str, Callable[[Ad], Iterator[Report]]] = {
     "day": _day_so_far,
-    "hours": _hours_restated,
     "hours-and-day": _both,
     "slow": lambda ad: _day_so_far(ad, SLOW),
 }
