@@ -4,18 +4,21 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import msgspec
+import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from metrics.customers.calendar import month_of, month_start
 from metrics.customers.cohorts import CustomerCohort, by_campaign, by_month_and_campaign, cohorts, months
 from metrics.customers.histories import CustomerBase, histories
+from metrics.entities.campaigns import CampaignRegistry
 from metrics.records.events import Order
 from metrics.values.time import DAY, HOUR, format_instant
 from streams import topics
 from tests.laws.facts import T0, campaign_registry
 from tests.laws.machine import BEFORE_APPEND, BEFORE_CONFIRM, INTAKE, MERGE, Machine
 from tests.support.examples import examples
+from tests.support.replaying import replayed
 
 ZONE = ZoneInfo("Europe/Paris")
 bounded = examples(0.5, HealthCheck.too_slow, HealthCheck.data_too_large)
@@ -74,14 +77,13 @@ def sums_of(cohort: CustomerCohort) -> dict:
     }
 
 
-def holds(machine: Machine, base: CustomerBase) -> None:
+def holds(machine: Machine, base: CustomerBase, zone: ZoneInfo = ZONE, until: int = T0 + 300 * DAY) -> None:
     """Every record says what the batch computation says, up to the last month that is over."""
     watermark = machine.merge(0).clock.watermark
-    until = T0 + 300 * DAY  # all that was written counts in sums
-    over = None if watermark is None else month_of(watermark, ZONE)
+    over = None if watermark is None else month_of(watermark, zone)
     found = {key: each for key, each in published(machine).items() if each["sums"]["customers"]}
-    by_cohort = {each.name: each for each in cohorts(base.customers, by_month_and_campaign, ZONE, until)}
-    by = {each.name: each for each in cohorts(base.customers, by_campaign, ZONE, until)}
+    by_cohort = {each.name: each for each in cohorts(base.customers, by_month_and_campaign, zone, until)}
+    by = {each.name: each for each in cohorts(base.customers, by_campaign, zone, until)}
     expected = {
         **{(name[8:], name[:7]): each for name, each in by_cohort.items()},
         **{(name, "total"): each for name, each in by.items()},
@@ -96,14 +98,14 @@ def holds(machine: Machine, base: CustomerBase) -> None:
         assert record["kpis"]["repeat_rate"] == each.repeat_rate
     if over is None:
         return
-    for each in cohorts(base.customers, by_campaign, ZONE, month_start(over, ZONE)):
+    for each in cohorts(base.customers, by_campaign, zone, month_start(over, zone)):
         ages = found[each.name, "total"]["ages"]
         assert [age["eligible"] for age in ages] == each.eligible
         assert [age["active"] for age in ages] == each.active
         assert [age["margin_micros"] for age in ages] == each.margin_by_month
     for campaign in by:
         theirs = [history for history in base.customers if history.first.campaign == campaign]
-        whole = [each for each in months(theirs, ZONE, until) if each.name < _name(over)]
+        whole = [each for each in months(theirs, zone, until) if each.name < _name(over)]
         record = found[campaign, "total"]
         assert [each["month"] for each in record["months"]] == [each.name for each in whole]
         assert [(each["customers"], each["stayed"]) for each in record["months"]] == [
@@ -232,3 +234,34 @@ def test_without_the_setting_nothing_is_kept_of_customers():
 
 
 NOTHING_SAID = {"campaign_id": "a", "revenue": 1, "is_new_customer": None}
+
+
+@pytest.mark.verify
+def test_a_year_of_a_wholesaler_is_that_of_the_batch_computation_to_the_micro_also_after_kills(shared):
+    path = shared / "data/online_retail/online_retail_2010_2011.parquet"
+    records = [
+        record
+        for record in replayed([path], "online_retail", currency="GBP").records
+        if record.topic == topics.ORDERS
+    ]
+    machine = Machine(2, CampaignRegistry("GBP"), zone="Europe/London", models=(), rollups=())
+    timestamp = 1_330_000_000_000
+    for n, record in enumerate(records):
+        machine.produce(topics.ORDERS, record.key or b"", record.value, timestamp)
+        if n % 5_000 == 4_999:
+            machine.run()
+            for stage, where in ((INTAKE, 0), (MERGE, 1), (INTAKE, BEFORE_CONFIRM), (MERGE, BEFORE_APPEND)):
+                for p in range(2):
+                    machine.checkpoint(stage, p, crash=where)
+    machine.deliver_late()
+    machine.settle()
+    base = histories(msgspec.json.decode(record.value, type=Order) for record in records)
+    assert len(base.customers) == 4_338
+    holds(machine, base, ZoneInfo("Europe/London"), timestamp)
+    before = published(machine)
+    for record in records[:5_000]:  # a replay changes nothing
+        machine.produce(topics.ORDERS, record.key or b"", record.value, timestamp)
+    machine.settle()
+    assert [each["sums"] for each in published(machine).values()] == [
+        each["sums"] for each in before.values()
+    ]
