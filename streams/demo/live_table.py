@@ -30,16 +30,21 @@ def render(state: TableState, width: int) -> RenderableType:
     """The whole display for a terminal of ``width`` characters; narrow ones get fewer columns."""
     table = Table(expand=True, box=None, pad_edge=False, header_style="bold", show_footer=True)
     totals = _totals(state)
-    for number, column in enumerate(c for c in COLUMNS if c.min_width <= width):
+    columns = [column for column in COLUMNS if column.min_width <= width]
+    rows = [[column.cell(row, state) for column in columns] for row in _ranked(state)]
+    for number, column in enumerate(columns):
+        total = totals.get(column.heading, Text())
         table.add_column(
             catalogues.t(column.heading, currency=state.currency),
-            totals.get(column.heading, ""),
+            total,
             justify="left" if number == 0 else "right",
             no_wrap=True,
             overflow="ellipsis",
+            # Names and headings may be cut; a figure that is cut is another figure.
+            min_width=max([total.cell_len, *(cells[number].cell_len for cells in rows)]) if number else None,
         )
-    for row in _ranked(state):
-        table.add_row(*(column.cell(row, state) for column in COLUMNS if column.min_width <= width))
+    for cells in rows:
+        table.add_row(*cells)
     return Group(*header(state), Text(), table, Text(), footer(state))
 
 

@@ -1,6 +1,7 @@
 """The demo's table: the latest readings win, and what is shown is what is true."""
 
 import io
+import re
 from itertools import permutations
 
 import pytest
@@ -127,6 +128,22 @@ def test_before_its_first_reading_a_campaign_shows_no_zeros(state) -> None:
     (row,) = [line for line in shown(state, 180).splitlines() if "Spring sale – search" in line]
     assert "–" in row.removeprefix("Spring sale – search")
     assert not any(digit in row for digit in "0123456789")
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 110, 160])
+def test_no_figure_is_cut_however_narrow_the_terminal(state, width) -> None:
+    sums = {
+        "spend_micros": 1_234_560_000,
+        "clicks": 30_000,
+        "leads": 300,
+        "orders": 6,
+        "revenue_micros": 4_000_000_000,
+    }
+    state.offer(reading(**sums), NOW)
+    lines = shown(state, width).splitlines()
+    table = [line for line in lines if line.startswith(("Spring", "all together"))]
+    assert len(table) == 3
+    assert not any(re.search(r"[0-9+]…", line) for line in table), table
 
 
 def test_header_and_footer_say_where_and_how_much(state) -> None:
