@@ -1,19 +1,22 @@
 """The command line: ``roistream demo | worker | topics | replay | ingest | collect | apply | erase | tail | board | backtest | customers | status | explain | recover | doctor``."""
 
+import gc
 import inspect
 from collections.abc import Callable
 from enum import StrEnum
 from gettext import gettext
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from metrics.values.errors import RoistreamError
 from streams.catalogues import ENGLISH, said, speak
 from streams.process import quiet_clients
-from streams.settings import Settings, load
+
+if TYPE_CHECKING:
+    from streams.settings import Settings
 
 _EXIT_REFUSED = 2
 
@@ -55,7 +58,9 @@ def _end(command: Callable[[], int]) -> None:
     raise typer.Exit(code)
 
 
-def _with_settings(command: Callable[[Settings], int]) -> None:
+def _with_settings(command: "Callable[[Settings], int]") -> None:
+    from streams.settings import load  # noqa: PLC0415 - they know policies and windows, which `--help` need not wait for
+
     _end(lambda: command(load()))
 
 
@@ -89,6 +94,7 @@ def worker(
     ] = 0,
 ) -> None:
     """Run one worker of the processor."""
+    gc.disable()  # what is made while it starts stays; `tune` goes on from there
     from streams.worker import run  # noqa: PLC0415
 
     _with_settings(lambda settings: run(settings, accept_dead_letters))
@@ -292,7 +298,7 @@ def backtest(
     from streams.commands import backtest as history  # noqa: PLC0415
     from streams.commands import worlds as simulated  # noqa: PLC0415
 
-    def start(settings: Settings) -> int:
+    def start(settings: "Settings") -> int:
         policies = settings.policies if preset is None else policies_of(preset)
         if worlds or world:
             return simulated.run(policies, Trial(boards=boards), world or (), as_json=as_json)

@@ -48,8 +48,11 @@ class _Policy(asyncio.DefaultEventLoopPolicy):
 def tune() -> None:
     """Set what holds for the whole process: the garbage collector, how often threads take turns, and event loops.
 
-    Every loop made from now on is one of ``new_event_loop``; Faust makes one in the consumer's thread.
+    Every loop made from now on is one of ``new_event_loop``; Faust makes one in the consumer's thread. What there is by now
+    stays for as long as the process, so the collector does not look at it again.
     """
+    gc.freeze()
+    gc.enable()
     gc.set_threshold(*_COLLECT_AFTER)
     sys.setswitchinterval(_SWITCH_SECONDS)
     asyncio.set_event_loop_policy(_Policy())

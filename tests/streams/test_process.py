@@ -73,3 +73,13 @@ def test_commands_leave_it_to_their_own_sentence_what_a_client_warns_of():
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert re.fullmatch(r"roistream \d+\.\d+\.\d+\n", run.stdout)
     assert run.stderr == ""
+
+
+@pytest.mark.server
+def test_the_list_of_commands_waits_for_no_kernels_and_no_settings():
+    code = (
+        "import sys, streams.__main__\n"
+        "print([each for each in ('numba', 'numpy', 'pydantic', 'aiokafka') if each in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert run.stdout == "[]\n"

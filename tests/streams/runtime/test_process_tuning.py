@@ -41,3 +41,16 @@ def test_what_is_freed_between_small_blocks_goes_back():
     taken, freed, given_back = map(float, run.stdout.split())
     assert freed > taken - 10, "the columns did not come from the heap: nothing is tested"
     assert given_back < taken - 60
+
+
+def test_what_was_made_before_is_not_looked_at_again():
+    script = (
+        "import gc; gc.disable(); kept = [[] for _ in range(10_000)]\n"
+        "from streams.runtime.process_tuning import tune\n"
+        "tune()\n"
+        "print(gc.isenabled(), gc.get_freeze_count() > 10_000, gc.get_threshold()[0])"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert run.stdout == "True True 100000\n"
