@@ -51,3 +51,9 @@ def choose(data: Any, starts: Any, sizes: Any, partitions: int, found: Any) -> N
         found[index] = -1
         if sizes[index] >= 0:
             found[index] = partition_at(memory, starts[index], sizes[index], partitions)
+
+
+@kernel
+def choose_one(data: Any, size: int, partitions: int) -> int:
+    """The partition of the key that is the first ``size`` bytes of ``data`` (uint8, padded)."""
+    return partition_at(address_of(data), 0, size, partitions)

@@ -48,3 +48,16 @@ def partitions_of(keys: Sequence[bytes | None], partitions: int) -> npt.NDArray[
     found = np.empty(len(sizes), dtype=np.int32)
     murmur.choose(data, starts, sizes, partitions, found)
     return found
+
+
+_PAD = bytes(PADDING)
+
+
+def partition_of(key: bytes, partitions: int) -> int:
+    """The same of one key, at a fifth of the price.
+
+    >>> partition_of(b"21", 1_000), partition_of(b"", 1_000)
+    (340, 681)
+    """
+    found: int = murmur.choose_one(np.frombuffer(key + _PAD, dtype=np.uint8), len(key), partitions)
+    return found

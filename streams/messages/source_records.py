@@ -1,6 +1,6 @@
 """Records of one fetch as columns over its bytes; an object is made only of a record that is asked for."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol, overload
 
 import numpy as np
@@ -95,6 +95,10 @@ class SourceRecords(Sequence[SourceRecord]):
 
     def __len__(self) -> int:
         return len(self.offsets)
+
+    def __iter__(self) -> Iterator[Record]:
+        rows = zip(self.offsets.tolist(), self.timestamps.tolist(), self.entries(), strict=True)
+        return (Record(offset, timestamp, key, value) for offset, timestamp, (key, value) in rows)
 
     @overload
     def __getitem__(self, index: int) -> Record: ...

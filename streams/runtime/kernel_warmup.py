@@ -21,7 +21,7 @@ from metrics.evidence.martingale import MODERATE_PRIOR
 from metrics.evidence.shape import UNLEARNED, own_scatter
 from metrics.evidence.verdicts import log_e_missed
 from metrics.kernels.memory import PADDING
-from metrics.values.hashing import partitions_of
+from metrics.values.hashing import partition_of, partitions_of
 from metrics.values.time import DAY, MINUTE
 from streams import topics
 from streams.messages.source_records import Record
@@ -67,6 +67,7 @@ def _warm_journeys() -> None:
     column, spans = np.empty(0, dtype=np.int64), np.empty((2, 0), dtype=np.int64)
     unframe(nothing, 0, 0, np.zeros(4, dtype=np.int64), 0, column, column, spans, spans)
     partitions_of([b"v"], 2)
+    partition_of(b"v", 2)
     visitors, at = np.ones(5_000, dtype=np.uint64), np.zeros(5_000, dtype=np.int64)
     touchpoints = np.zeros(5_000, dtype=np.int32)
     store = TouchStore(1)

@@ -71,9 +71,7 @@ class LogEnds:
         assert self._consumer is not None, "started"
         tps = [TopicPartition(topic, partition) for topic, partition in partitions]
         try:
-            async with asyncio.timeout(within_s):
-                await know_topics(self._consumer, tps)
-                ends = await self._consumer.end_offsets(tps)
+            ends = await asyncio.wait_for(self._consumer.end_offsets(tps), within_s)
         except (TimeoutError, KafkaError):
             return False
         self.known = {(tp.topic, tp.partition): end for tp, end in ends.items()}

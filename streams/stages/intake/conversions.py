@@ -175,7 +175,8 @@ class Conversions:
         customer = _customer(event)
 
         def apply(limits: Horizon, known: Sequence[bool] = _NEW) -> Applied | None:
-            key, conflict = self._order_key(event)
+            buyer = buyer_mark(event)
+            key, conflict = self._order_key(event, buyer)
             entry = self._orders.get(key)
             if entry is not None and entry.placed is not None:
                 return self._replacing(
@@ -184,7 +185,7 @@ class Conversions:
             if limits.days_from is not None and at < limits.days_from:
                 return None
             contributions = self._change(
-                event, key, at, home, lambda entry: place(entry, placed, buyer_mark(event), came_in)
+                event, key, at, home, lambda entry: place(entry, placed, buyer, came_in)
             )
             self.placed += 1
             if customer is not None:
@@ -248,7 +249,7 @@ class Conversions:
 
         def apply(limits: Horizon, known: Sequence[bool] = _NEW) -> Applied:
             del limits
-            key, _ = self._order_key(event)
+            key, _ = self._order_key(event, buyer_mark(event))
             if not known[0]:
                 return Applied(self._change(event, key, at, home, change))
             entry = self._orders.get(key)
@@ -262,9 +263,9 @@ class Conversions:
 
         return apply
 
-    def _order_key(self, event: Order) -> tuple[str, str]:
-        """Under which key an order is kept, and why that is not the plain one: somebody else has ordered under its id."""
-        key, buyer = namespaced(event.source, event.order_id), buyer_mark(event)
+    def _order_key(self, event: Order, buyer: int) -> tuple[str, str]:
+        """Under which key an order of a buyer is kept, and why that is not the plain one: somebody else has ordered under its id."""
+        key = namespaced(event.source, event.order_id)
         entry = self._orders.get(key)
         if entry is None or entry.placed is None or not are_others(entry.buyer, buyer):
             return key, ""

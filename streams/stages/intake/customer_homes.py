@@ -14,7 +14,7 @@ import msgspec
 
 from metrics.customers.accounts import AccountChange
 from metrics.entities.orders import FirstOrder
-from metrics.values.hashing import hash_id, partitions_of, seed_of
+from metrics.values.hashing import hash_id, partition_of, seed_of
 
 #: Customers that are moved to their homes with one checkpoint, when homes change.
 _MOVED_AT_ONCE = 2_000
@@ -70,7 +70,7 @@ def home_of(customer: str, partitions: int) -> int:
     >>> home_of("c|cust-1", 4) == home_of("v|cust-1", 4) in range(4)
     True
     """
-    return int(partitions_of([customer[2:].encode()], partitions)[0])
+    return partition_of(customer[2:].encode(), partitions)
 
 
 class CustomerHomes:

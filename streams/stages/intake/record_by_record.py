@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Sequence
 from itertools import islice
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, Protocol
+
+import msgspec
 
 from metrics.records.reserved_names import ReservedNames
 from metrics.sums.contribution import Contribution
@@ -13,7 +15,7 @@ from streams.messages.source_records import SourceRecord, SourceRecords
 from streams.stages.intake.admission import Admission
 
 
-class Applied(NamedTuple):
+class Applied(msgspec.Struct, frozen=True, gc=False):
     """What a judged record is, and does.
 
     Attributes:
@@ -32,7 +34,7 @@ class Applied(NamedTuple):
 REPEATED = Applied(verdict="duplicate")
 
 
-class Judged(NamedTuple):
+class Judged(msgspec.Struct, frozen=True, gc=False):
     """A record that stands.
 
     Attributes:
@@ -115,22 +117,26 @@ class RecordByRecord:
         events = list(map(self._cleared, decode_slice(self._decoder, records)))
         homes = self._source.homes(records, events)
         judged: list[tuple[SourceRecord, Judged]] = []
+        identities: list[str] = []
         for record, event, home in zip(records, events, homes, strict=True):
             try:
                 if isinstance(event, Rejection):
                     raise event
-                judged.append((record, _judged(self._source.judge(record, event, home))))
+                each = _judged(self._source.judge(record, event, home))
             except Rejection as rejection:
                 admission.refuse(record, rejection, now)
-        ids = [(each.identity, *each.others) for _, each in judged]
-        hashes = admission.hashes([identity for each in ids for identity in each])
+                continue
+            judged.append((record, each))
+            identities.append(each.identity)
+            identities += each.others
+        hashes = admission.hashes(identities)
         seen = admission.seen(hashes)
         remaining = iter(hashes.tolist())
         fresh: list[int] = []
         found: list[Contribution] = []
         latest = NEVER
-        for (record, each), known_by in zip(judged, ids, strict=True):
-            mine = list(islice(remaining, len(known_by)))
+        for record, each in judged:
+            mine = [next(remaining), *islice(remaining, len(each.others))]
             try:
                 applied = each.apply(limits, [hashed in seen for hashed in mine])
             except Rejection as rejection:
@@ -143,8 +149,10 @@ class RecordByRecord:
             if applied.verdict == "duplicate":
                 continue
             found += applied.contributions
-            fresh += [hashed for hashed in dict.fromkeys(mine) if hashed not in seen]
-            seen.update(mine)
+            for hashed in mine:
+                if hashed not in seen:
+                    seen.add(hashed)
+                    fresh.append(hashed)
             latest = max(latest, record.timestamp)
         self._panes.fold(found, limits)
         self._source.finish(limits)

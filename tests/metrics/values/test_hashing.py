@@ -3,7 +3,10 @@
 import string
 from itertools import product
 
-from metrics.values.hashing import hash_id, hash_ids
+from hypothesis import given
+from hypothesis import strategies as st
+
+from metrics.values.hashing import hash_id, hash_ids, partition_of, partitions_of
 from streams.messages.source_records import ID_SEEDS
 from streams.topics import SOURCES
 
@@ -23,3 +26,8 @@ def test_a_hash_never_looks_like_a_free_slot():
 def test_many_ids_are_hashed_as_each_alone():
     ids = ["", "e-1", "é", "x" * 128]
     assert hash_ids(ids, ID_SEEDS["leads"]).tolist() == [hash_id(text, ID_SEEDS["leads"]) for text in ids]
+
+
+@given(keys=st.lists(st.binary(max_size=40), max_size=8), partitions=st.integers(1, 1_000))
+def test_many_keys_have_the_partition_of_each_alone(keys, partitions):
+    assert partitions_of(keys, partitions).tolist() == [partition_of(key, partitions) for key in keys]

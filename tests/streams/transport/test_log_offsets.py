@@ -8,7 +8,7 @@ from aiokafka.client import AIOKafkaClient
 
 from streams import topics
 from streams.transport.log_facts import log_facts
-from streams.transport.log_offsets import LogEnds, bounds
+from streams.transport.log_offsets import bounds
 from streams.transport.topic_admin import ensure_topics
 from tests.support.pinning import append
 
@@ -20,17 +20,7 @@ async def _facts(settings: Any, partitions: list[tuple[str, int]]) -> dict[tuple
     return {each: (facts.start, facts.end) for each, facts in found.items()}
 
 
-async def _ends(settings: Any, partitions: list[tuple[str, int]]) -> dict[tuple[str, int], tuple[int, int]]:
-    ends = LogEnds(settings)
-    await ends.start()
-    try:
-        assert await ends.ask(partitions, 10)
-        return {each: (0, end) for each, end in ends.known.items()}
-    finally:
-        await ends.stop()
-
-
-@pytest.mark.parametrize("ask", [bounds, _facts, _ends])
+@pytest.mark.parametrize("ask", [bounds, _facts])
 def test_all_topics_are_made_known_at_once(broker, settings_for, monkeypatch, ask):
     settings = settings_for(broker, partitions=2)
     ensure_topics(settings, create=True)
