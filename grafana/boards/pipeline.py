@@ -298,6 +298,12 @@ _OF_THE_BOARD = (
         Query(f"max(roistream_board_recipients_failing{{{_BOARD}}})", "recipients not reached"),
         empty="without BOARD_NOTIFICATIONS: nobody is notified.",
     ),
+    _lines(
+        "Actions on ad platforms, by what became of them",
+        "Campaigns by what became of their latest action: sent and not confirmed yet, confirmed, refused, or changed there by somebody (drifted).",
+        Query(f"sum by (stage) (max by (platform, stage, because) (roistream_board_effects{{{_BOARD}}}))", "{{stage}}"),
+        empty="while roistream apply carries nothing out.",
+    ),
 )  # fmt: skip
 
 _COLLECTED = 'deployment="$deployment"'

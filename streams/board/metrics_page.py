@@ -1,5 +1,6 @@
 """The board's own ``/metrics``: what it reaches, who looks, what was decided, and whether notifications are delivered. No figure of a campaign."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from aiohttp import web
@@ -17,6 +18,13 @@ GAUGES = {
     "roistream_board_pages_open": "Pages that follow the board.",
     "roistream_board_recipients_failing": "Recipients whose last notification was not delivered.",
     "roistream_board_redis_up": "Whether Redis was read as it should.",
+}
+#: With their labels.
+LABELLED_GAUGES = {
+    "roistream_board_effects": (
+        "Campaigns by what became of their latest action on the ad platform.",
+        ("platform", "stage", "because"),
+    )
 }
 COUNTERS = {
     "roistream_board_decisions": ("Decisions and comments that the broker confirmed.", "verb"),
@@ -50,6 +58,7 @@ class BoardMetrics:
         }
         for name, text in GAUGES.items():
             yield GaugeMetricFamily(name, text, value=float(values[name]))
+        yield self._effects()
         counted: dict[str, Mapping[str, int]] = {
             "roistream_board_decisions": self._board.decided,
             "roistream_board_deliveries": self._counts.delivered,
@@ -60,6 +69,18 @@ class BoardMetrics:
             for value, count in sorted(counted[name].items()):
                 family.add_metric([value], float(count))
             yield family
+
+    def _effects(self) -> Metric:
+        """Campaigns by what became of their latest action on the ad platform."""
+        name, (text, labels) = next(iter(LABELLED_GAUGES.items()))
+        counted = Counter(
+            (each.platform or "", each.stage, each.because or "")
+            for each in self._board.effects.effects.values()
+        )
+        family = GaugeMetricFamily(name, text, labels=labels)
+        for values, count in sorted(counted.items()):
+            family.add_metric(values, float(count))
+        return family
 
     async def _get(self, request: web.Request) -> web.Response:
         encoder, kind = choose_encoder(request.headers.get("Accept", ""))

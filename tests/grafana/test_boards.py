@@ -13,7 +13,7 @@ from grafana.generate import ROOT, files
 from grafana.spec import Dashboard, Panel
 from metrics.exposition.metric_families import FAMILIES, MetricFamily
 from metrics.kpis.catalogue import BY_ID, KPI_GAUGES
-from streams.board.metrics_page import COUNTERS, GAUGES
+from streams.board.metrics_page import COUNTERS, GAUGES, LABELLED_GAUGES
 from streams.collect import collect_metrics
 
 RULES = Path(__file__).parents[2] / "grafana" / "prometheus" / "rules"
@@ -44,7 +44,7 @@ def names_in(expr: str) -> set[str]:
     return set(NAME.findall(outside_strings)) - LABELS
 
 
-OF_THE_BOARD = {*GAUGES, *(f"{name}_total" for name in COUNTERS)}
+OF_THE_BOARD = {*GAUGES, *LABELLED_GAUGES, *(f"{name}_total" for name in COUNTERS)}
 OF_THE_COLLECTOR = {
     *collect_metrics.GAUGES,
     *(f"{name}_total" for name in collect_metrics.COUNTERS),

@@ -52,6 +52,12 @@ SPREAD_DAY = windowed("campaign_spend_spread_ratio", "24h")
 CLICKS = own("campaign_clicks_total")
 SPENT = own("campaign_spend_total", EURO)
 
+
+def effects(stage: str, because: str) -> str:
+    labels = f'job="board",instance="board:6067",deployment="roistream",platform="meta",stage="{stage}",because="{because}"'
+    return f"roistream_board_effects{{{labels}}}"
+
+
 READY = 'roistream_ready{job="roistream",instance="w-1"}'
 UP = 'up{job="roistream",instance="w-1"}'
 DELAY = 'roistream_watermark_delay_seconds{job="roistream",instance="w-1",partition="0"}'
@@ -345,6 +351,12 @@ Scenario("CampaignSpendWithoutEvents: a campaign that has just appeared is silen
     Scenario("RoistreamWebhookRefused: fires", {FORGED: growing(2), TAKEN: flat(7)}, ("RoistreamWebhookRefused",)),
     Scenario("RoistreamWebhookRefused: who is taken as well is silent", {FORGED: growing(2), TAKEN: growing(1)}),
     Scenario("RoistreamWebhookRefused: a few tries are none", {FORGED: growing(0.5)}),
+    Scenario("RoistreamEffectsNotAsOrdered: fires on a drift", {effects("drifted", "changed_there"): flat(1)},
+             ("RoistreamEffectsNotAsOrdered",)),
+    Scenario("RoistreamEffectsNotAsOrdered: fires on a refusal", {effects("refused", "too_small"): flat(2)},
+             ("RoistreamEffectsNotAsOrdered",)),
+    Scenario("RoistreamEffectsNotAsOrdered: what is confirmed, and what came before the first start, is silent",
+             {effects("confirmed", ""): flat(3), effects("refused", "too_old"): flat(2)}),
     Scenario("RoistreamWorkerNotReady: fires", {'roistream_ready{job="roistream",instance="w-2"}': flat(0)},
              ("RoistreamWorkerNotReady",)),
     Scenario("RoistreamWorkerNotReady: a recovery of three minutes is silent",

@@ -55,6 +55,9 @@ def test_an_effect_is_told_to_who_has_a_token_and_reaches_open_pages(settings, s
             async with session.get("/api/board") as answer:
                 (told,) = (await answer.json())["effects"]
             assert (told["stage"], told["detail"]) == ("refused", "words of the platform")
+            async with session.get("/metrics") as answer:
+                counted = 'roistream_board_effects{because="",platform="meta",stage="refused"} 1.0'
+                assert counted in await answer.text()
 
     run(test)
 
