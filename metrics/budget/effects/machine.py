@@ -81,7 +81,9 @@ def judged(
     if part.stage == "sent":
         return _read_back(part, seen, now, patience, chance)
     if is_as_wished(part, seen):
-        return settled(part, "confirmed", "already_so", "nothing was sent", now)
+        # Of two pauses in a row the second finds the campaign paused by the first, which is no person's pause.
+        is_ours = part.status == "paused" and owns_pause
+        return replace(settled(part, "confirmed", "already_so", "nothing was sent", now), is_ours=is_ours)
     if part.aspect == "budget" and seen.budget_micros is None:
         return settled(
             part, "refused", "no_total_budget", "the campaign has no budget for its whole flight there", now
