@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from rich.cells import cell_len
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -12,6 +13,8 @@ from streams.demo.table_state import HOURLY, CampaignRow, TableState
 
 _BARS = "▁▂▃▄▅▆▇█"
 _NOTHING = "–"
+#: Spaces between two columns, and letters of a name that are shown however narrow a terminal is.
+_GAP, _SHORTEST_NAME = 2, 6
 _MICROS = 1_000_000
 #: A CPL up to this share above its target is yellow, beyond it red.
 _TOLERANCE = 1.25
@@ -32,16 +35,27 @@ def render(state: TableState, width: int) -> RenderableType:
     totals = _totals(state)
     columns = [column for column in COLUMNS if column.min_width <= width]
     rows = [[column.cell(row, state) for column in columns] for row in _ranked(state)]
-    for number, column in enumerate(columns):
-        total = totals.get(column.heading, Text())
+    headings = [catalogues.t(column.heading, currency=state.currency) for column in columns]
+    sums = [totals.get(column.heading, Text()) for column in columns]
+    figures = [
+        max([sums[at].cell_len, *(cells[at].cell_len for cells in rows)]) for at in range(1, len(columns))
+    ]
+    wished = sum(max(figure, cell_len(name)) for figure, name in zip(figures, headings[1:], strict=True))
+    names = max([sums[0].cell_len, *(cells[0].cell_len for cells in rows)])
+    gaps = _GAP * len(figures)
+    # Names and headings may be cut; a figure that is cut is another figure.
+    is_narrow = names + wished + gaps > width
+    widths = (
+        [max(_SHORTEST_NAME, width - sum(figures) - gaps), *figures] if is_narrow else [None] * len(columns)
+    )
+    for number, heading in enumerate(headings):
         table.add_column(
-            catalogues.t(column.heading, currency=state.currency),
-            total,
+            heading,
+            sums[number],
             justify="left" if number == 0 else "right",
             no_wrap=True,
             overflow="ellipsis",
-            # Names and headings may be cut; a figure that is cut is another figure.
-            min_width=max([total.cell_len, *(cells[number].cell_len for cells in rows)]) if number else None,
+            width=widths[number],
         )
     for cells in rows:
         table.add_row(*cells)

@@ -144,6 +144,9 @@ def test_no_figure_is_cut_however_narrow_the_terminal(state, width) -> None:
     table = [line for line in lines if line.startswith(("Spring", "all together"))]
     assert len(table) == 3
     assert not any(re.search(r"[0-9+]…", line) for line in table), table
+    assert "4.00 / 5.00" in table[0]
+    assert "+50%" in table[0]
+    assert table[2].split()[-1].endswith("%") or width >= 60
 
 
 def test_header_and_footer_say_where_and_how_much(state) -> None:
