@@ -14,8 +14,8 @@ from metrics.entities.reports import Report, ReportKey
 from metrics.windows.campaign_windows import MergedWindows
 from streams.stages.registry_changes import RegistryChanges
 
-#: Reports that are looked at with one checkpoint, and those of them that change: what these count in is marked to be published anew.
-_MOST_LOOKED_AT, _MOST_CHANGED = 10_000, 2_000
+#: Reports that are looked at with one checkpoint.
+_MOST_LOOKED_AT = 10_000
 _EVER = -(1 << 62)
 
 
@@ -60,18 +60,17 @@ class ReportWorth:
             self._wait(code, _EVER)
 
     def follow(self) -> Iterator[tuple[int, Report]]:
-        """Value reports anew that changes of the registry may be about: as many as one checkpoint takes; by code of the campaign."""
+        """Value reports anew that changes of the registry may be about: as many as one checkpoint takes; by code of the campaign.
+
+        Whoever leaves off earlier, since enough has changed, finds the rest in the next call.
+        """
         if self._changes.is_behind:
             self._find()
-        changed = 0
         for _ in range(min(_MOST_LOOKED_AT, len(self._waiting))):
             code, key = self._waiting.popleft()
             history = self._windows.report_histories[code]
             if history.revalue(key, self._value_of(code)):
                 yield code, history.reports[key]
-                changed += 1
-            if changed >= _MOST_CHANGED:
-                return
 
     def _find(self) -> None:
         changes = self._changes.take()

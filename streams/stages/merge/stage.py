@@ -64,6 +64,8 @@ _encode_reading = msgspec.json.Encoder().encode
 PACE = {"1m": 1, "1h": 5, "1d": 10, TOTAL_WINDOW: 10, "rolling": 5}
 #: The same of every model but ``declared``.
 SLOWEST = 10
+#: Windows of reports that are worth something else that one checkpoint marks: a report of years counts in thousands of them.
+_MOST_MARKED = 5_000
 
 
 class MergeOptions(msgspec.Struct, frozen=True):
@@ -241,9 +243,12 @@ class MergeStage:
         self._compared = len(names)
         changed = set() if self._followed == registry.revision else registry.changed_since(self._followed)[0]
         self._followed = registry.revision
+        marked = 0
         for code, report in self.report_worth.follow():
             self._reports.changed.add((names[code], report.key))
-            self.remark_report(code, report)
+            marked += self.remark_report(code, report)
+            if marked >= _MOST_MARKED:
+                break
         self._figure_facts.compare(fresh)
         self._remark_all(self._figure_facts.compare(self._known_campaigns(changed)))
 
@@ -270,11 +275,14 @@ class MergeStage:
         """A pane may have changed since its windows were last published, at ``sequence`` (None: now)."""
         self._mark(*window_of(resolution, start), codes, sequence)
 
-    def remark_report(self, code: int, report: Report, sequence: int | None = None) -> None:
-        """A report may have changed since the windows it counts in were last published."""
+    def remark_report(self, code: int, report: Report, sequence: int | None = None) -> int:
+        """A report may have changed since the windows it counts in were last published; how many these are."""
         self._mark(TOTAL_WINDOW, 0, _only(code), sequence)
+        count = 1
         for window, start in self._windows_of(code, report):
             self._mark(window, start, _only(code), sequence)
+            count += 1
+        return count
 
     def show_all(self) -> None:
         """Let the next checkpoints have the readings for views of all campaigns, and of roll-ups as they were last."""

@@ -40,8 +40,8 @@ class Windows(Protocol):
         """Put the windows of a restored report among those that still become final."""
         ...
 
-    def remark_report(self, code: int, report: Report, sequence: int) -> None:
-        """A report may have changed since the windows it counts in were last published."""
+    def remark_report(self, code: int, report: Report, sequence: int) -> int:
+        """A report may have changed since the windows it counts in were last published; how many these are."""
         ...
 
 

@@ -16,6 +16,7 @@ from streams import topics
 from streams.messages.bundle_check import read_bundle
 from streams.messages.partials import Bundle, ReportPartial
 from streams.stages.merge import report_worth
+from streams.stages.merge import stage as merge_stage
 from streams.state.codec import decode_as, encode, kind_of
 from tests.laws.machine import INTAKE, MERGE, Machine
 
@@ -77,9 +78,13 @@ def test_windows_of_reports_that_are_worth_something_else_are_corrected():
     ]
 
 
-@pytest.mark.parametrize("limit", ["_MOST_LOOKED_AT", "_MOST_CHANGED"])
-def test_so_many_reports_are_valued_anew_with_one_checkpoint_and_all_in_the_end(monkeypatch, limit):
-    monkeypatch.setattr(report_worth, limit, 3)
+@pytest.mark.parametrize(
+    ("module", "limit", "most"),
+    # a report of an hour counts in its hour, its day and the total
+    [(report_worth, "_MOST_LOOKED_AT", 3), (merge_stage, "_MOST_MARKED", 9)],
+)
+def test_so_much_is_valued_anew_with_one_checkpoint_and_all_in_the_end(monkeypatch, module, limit, most):
+    monkeypatch.setattr(module, limit, most)
     machine = machine_of(*[USD] * 10)
     machine.campaign_registry.set_rate("USD", 0, Decimal("0.5"))
     machine.tick()
