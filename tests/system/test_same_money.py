@@ -90,7 +90,10 @@ def test_what_means_the_same_money_counts_once_or_is_said(broker, settings_for, 
         wait_for("two ids are alike", lambda: figure("roistream_alike_campaigns") == 2)
         wait_for("the day is covered", lambda: figure("campaign_covered_reports", **own) == 1)
         assert round(figure("campaign_report_disagreement_ratio", **own), 4) == round(12 / 132, 4)
-        assert figure("campaign_spend_complete_timestamp_seconds", **own) == (day + DAY) / 1_000
+        wait_for(
+            "the spend is known up to the end of the day",
+            lambda: figure("campaign_spend_complete_timestamp_seconds", **own) == (day + DAY) / 1_000,
+        )
         said = [
             f"{each.subject}: {each.text}"
             for each in examine(settings.model_copy(update={"http_port": worker.port}), now_ms)

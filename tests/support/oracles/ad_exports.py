@@ -1,7 +1,7 @@
 """Ad platform exports as sums per campaign, straight from their CSV files; the reporting currency is USD.
 
 Every account is in USD or says no currency, except one of TikTok's, whose currency is written ``CAN``: there is
-no rate for it, its reports are dead letters and count nowhere. What each platform means by its columns is written down here a second time, on purpose.
+no rate for it, so that its money counts as 0 until one comes. What each platform means by its columns is written down here a second time, on purpose.
 """
 
 import csv
@@ -223,15 +223,13 @@ def _platform(folder: Path, platform: Platform) -> dict[tuple[str, tuple[int, in
     """Per campaign and period the sums of all its rows."""
     grouped: dict[tuple[str, tuple[int, int]], dict[str, int]] = defaultdict(lambda: defaultdict(int))
     for row in rows_of(folder / platform.file):
-        if platform.currency(folder, row) not in {"USD", ""}:
-            continue
         period = _period(row[platform.date], platform, platform.zone(folder, row))
         sums = grouped[f"{platform.prefix}-{row[platform.campaign]}", period]
         sums["impressions"] += sum(int(row[column] or 0) for column in platform.impressions)
         sums["clicks"] += sum(int(row[column] or 0) for column in platform.clicks)
         spend = Decimal(row[platform.spend] or 0) * platform.micros_per_unit
         assert spend == int(spend)
-        sums["spend_micros"] += int(spend)
+        sums["spend_micros"] += int(spend) if platform.currency(folder, row) in {"USD", ""} else 0
     return grouped
 
 
