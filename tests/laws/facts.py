@@ -53,7 +53,9 @@ moments = st.integers(0, 100 * MINUTE).map(lambda at: T0 + at)
 places = st.sampled_from(["c0", "c1", "c2"])
 maybe_places = st.sampled_from([None, "c0", "c1", "c2"])
 amounts = st.sampled_from(["0", "0.000001", "1.5", "49.99", "12.345678", "999999999999.999999"])
-currencies = st.sampled_from([None, None, "EUR", "USD", "XXX"])
+#: A currency that no registry of these laws knows.
+NO_RATE = "XXX"
+currencies = st.sampled_from([None, None, "EUR", "USD", NO_RATE])
 #: Ids repeat now and then with other content: the first of them counts. One id always has one key.
 identities = st.integers(0, 60)
 

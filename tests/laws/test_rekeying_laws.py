@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from metrics.values.time import MINUTE
 from streams import topics
 from streams.state.codec import partition_of
-from tests.laws.facts import T0, Fact, campaign_registry, streams_of_facts
+from tests.laws.facts import NO_RATE, T0, Fact, campaign_registry, streams_of_facts
 from tests.laws.machine import Machine, key_of
 from tests.laws.test_pipeline_journeys import MODELS, by_window
 from tests.laws.test_pipeline_laws import APPENDED, check_finals, drive, machine_with, wild_steps
@@ -106,18 +106,21 @@ def naming_their_visitor(facts):
 
 
 def changed_after_they_were_placed(facts):
-    """Without refunds and cancellations before their order, which correct what was final wherever they are read."""
-    placed = {}
+    """Without what corrects what was final wherever it is read: refunds and cancellations before their order, and versions
+    of an order that has a rate in one and none in another, since the mark of either is of the minute of the first.
+    """
+    placed, versions = {}, {}
     for fact in facts:
         if fact.topic == topics.ORDERS and fact.value["kind"] == "placed":
             earlier = placed.get(fact.value["order_id"], fact.value["occurred_at"])
             placed[fact.value["order_id"]] = min(earlier, fact.value["occurred_at"])
-    return [
-        fact
-        for fact in facts
-        if fact.topic != topics.ORDERS
-        or fact.value["occurred_at"] >= placed.get(fact.value["order_id"], float("inf"))
-    ]
+            versions.setdefault(fact.value["order_id"], set()).add(fact.value["currency"] == NO_RATE)
+
+    def is_in_time(order):
+        is_first_or_later = order["occurred_at"] >= placed.get(order["order_id"], float("inf"))
+        return is_first_or_later and len(versions[order["order_id"]]) == 1
+
+    return [fact for fact in facts if fact.topic != topics.ORDERS or is_in_time(fact.value)]
 
 
 def read_in_order(placed, slice_size, interval):
