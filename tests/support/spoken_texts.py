@@ -40,34 +40,28 @@ LIBRARIES = (
 )  # fmt: skip
 
 
-#: Commands whose texts still change; a text of theirs that no catalogue has is said in English.
-IN_THE_MAKING = ("apply", "archive", "collect", "forecast", "lift")
+def every() -> set[str]:
+    """All texts."""
+    return {*commands(), *errors(), *dashboards(), *alerts(), *table(), *LIBRARIES}
 
 
-def every(besides: tuple[str, ...] = ()) -> set[str]:
-    """All texts, besides those of some commands."""
-    return {*commands(besides), *errors(besides), *dashboards(), *alerts(), *table(), *LIBRARIES}
-
-
-def commands(besides: tuple[str, ...]) -> Iterator[str]:
+def commands() -> Iterator[str]:
     """Help of every command, argument and option."""
-    yield from _helps(typer.main.get_command(app), besides)
+    yield from _helps(typer.main.get_command(app))
 
 
-def _helps(command: Any, besides: tuple[str, ...]) -> Iterator[str]:
+def _helps(command: Any) -> Iterator[str]:
     yield inspect.cleandoc(command.help)
     yield from (each.help for each in command.params if getattr(each, "help", None))
-    for name, each in getattr(command, "commands", {}).items():
-        if name not in besides:
-            yield from _helps(each, besides)
+    for each in getattr(command, "commands", {}).values():
+        yield from _helps(each)
 
 
-def errors(besides: tuple[str, ...]) -> Iterator[str]:
+def errors() -> Iterator[str]:
     """Sentences of errors and refusals, with names in braces for their values."""
     for room in ("streams", "metrics"):
         for path in sorted((ROOT / room).rglob("*.py")):
-            if not {*path.relative_to(ROOT).parts, path.stem} & set(besides):
-                yield from _said_in(path)
+            yield from _said_in(path)
 
 
 def _said_in(path: Path) -> Iterator[str]:
