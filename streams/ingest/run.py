@@ -17,6 +17,7 @@ from rich.console import Console
 from metrics.values.errors import RoistreamError
 from metrics.values.time import parse_duration
 from streams import topics
+from streams.catalogues import said
 from streams.ingest.ingestion import Ingestion, check
 from streams.ingest.protocols import ConnectorState, Protocol
 from streams.ingest.state_store import kept_state
@@ -83,7 +84,7 @@ def run(
         )
         return runs.once() if pause_s is None else runs.each(pause_s, time.sleep, random.uniform)
     except RoistreamError as error:
-        console.print(f"ingest: {error}", style="red", markup=False)
+        console.print(f"ingest: {said(str(error))}", style="red", markup=False)
         return EXIT_FAILED
 
 
@@ -132,7 +133,7 @@ class _Runs:
                 failures = 0
                 pause = max(every_s - (time.monotonic() - began), 0)
             except RoistreamError as error:
-                self._console.print(f"ingest: {error}", style="red", markup=False)
+                self._console.print(f"ingest: {said(str(error))}", style="red", markup=False)
                 longest = min(_FIRST_PAUSE_S * 2**failures, _LONGEST_PAUSE_S)
                 pause = uniform(longest / 2, longest)
                 failures += 1

@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from metrics.values.errors import RoistreamError
 from metrics.values.time import format_instant
 from streams import topics
+from streams.catalogues import said
 from streams.mapping.database import opened
 from streams.mapping.engine import Engine, MappedRecord
 from streams.mapping.lint import findings, overlaps_with_earlier
@@ -85,7 +86,7 @@ def run(
             _say(console, summary(conversion, limit))
             return EXIT_UNMAPPED if has_failures(engine) else EXIT_DONE
     except RoistreamError as error:
-        console.print(f"replay: {error}", style="red", markup=False)
+        console.print(f"replay: {said(str(error))}", style="red", markup=False)
         return EXIT_FAILED
     except BrokenPipeError:  # `--print | head` has seen enough
         sys.stdout = None  # the interpreter would flush it once more

@@ -18,6 +18,7 @@ from rich.console import Console
 
 from metrics.values.errors import RoistreamError
 from streams import settings as settings_module
+from streams.catalogues import said
 from streams.demo import traffic
 from streams.demo.kept import KEEP_NEEDS_EMBEDDED, Beginning, begin_or_resume, broker_folder
 from streams.demo.options import environment
@@ -65,7 +66,7 @@ def main(
     try:
         code = run(StackOptions(source, workers, rate, campaigns, seed, seconds, keep), console)
     except RoistreamError as error:
-        console.print(f"roistream: {error}", style="red", markup=False, soft_wrap=True)
+        console.print(f"roistream: {said(str(error))}", style="red", markup=False, soft_wrap=True)
         code = _EXIT_REFUSED
     except KeyboardInterrupt:
         code = 0
@@ -221,7 +222,7 @@ async def _send(
         try:
             await traffic.run(settings, world, seconds=left, stop=stop, progress=progress)
         except RoistreamError as error:
-            say(f"{error} It goes on in {_TRAFFIC_PAUSE_S:g} s.")
+            say(f"{said(str(error))} It goes on in {_TRAFFIC_PAUSE_S:g} s.")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), _TRAFFIC_PAUSE_S)
         else:

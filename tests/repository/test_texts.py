@@ -87,6 +87,8 @@ def test_the_command_line_speaks_the_language_of_the_shell():
         2,
         "roistream: --horizon est un nombre de mois au-dessus de 0, au plus 120.\n",
     )
+    code, complaint = said("replay", "nowhere.csv", LANG="fr_FR.UTF-8")
+    assert (code, complaint) == (2, "replay: nowhere.csv n’existe pas ; donnez un fichier ou un dossier.\n")
     code, complaint = said("nothing", LANG="fr_FR.UTF-8")
     assert (code, "Il n’y a pas de commande 'nothing'." in complaint) == (2, True)
     assert "Say why a campaign stands" in said("explain", "--help", LANG="de_DE.UTF-8")[1]

@@ -23,6 +23,28 @@ _SAYERS = {
     "SettingError": 0,
     "KafkaGatewayError": 0,
     "NoUndo": 0,
+    # Other errors of the product. Those whose texts are parts of sentences (of proofs, mail servers, frames) are not here.
+    **dict.fromkeys(
+        (
+            "Ambiguous",
+            "ApplyError",
+            "BrokerSlow",
+            "CheckpointError",
+            "ConnectorError",
+            "FitError",
+            "ForeignOwnerError",
+            "LintError",
+            "LostRecordsError",
+            "MappingError",
+            "ProduceError",
+            "ReadError",
+            "ServerError",
+            "StalledError",
+            "StateError",
+            "TooManyRefusedError",
+        ),
+        0,
+    ),
     "refusal": 1,
     "too_often": 1,
 }
