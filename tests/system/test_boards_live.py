@@ -127,15 +127,29 @@ def test_every_rule_is_evaluated_and_every_recording_has_data(live: Live):
 
 
 def test_a_ratio_of_a_channel_is_that_of_its_sums(live: Live):
-    """From one scrape: the sums are asked at the time at which the rule was evaluated."""
+    """The sums are asked at the time at which the rule was evaluated. A scrape under way is stored under the time of its start, after
+    the evaluation; then the next evaluation tells.
+    """
     ask = live.prometheus.query
     rule = 'channel:cost_per_lead:ratio{channel="search",window="total"}'
-    at = wait_for("the rule", lambda: ask(f"timestamp({rule})"))[0]["value"][1]
-    costs = ask(f"{rule} @ {at}")[0]["value"][1]
     view = 'channel="search",window="total"'
-    spend = ask(f"sum(max by (campaign_id) (campaign_window_spend{{{view}}} @ {at}))")[0]["value"][1]
-    leads = ask(f"sum(max by (campaign_id) (campaign_window_leads{{{view}}} @ {at}))")[0]["value"][1]
-    assert float(costs) == pytest.approx(float(spend) / float(leads))
+
+    def is_that_of_the_sums() -> bool:
+        found = ask(f"timestamp({rule})")
+        if not found:
+            return False
+        at = found[0]["value"][1]
+        costs, spend, leads = (
+            float(ask(query)[0]["value"][1])
+            for query in (
+                f"{rule} @ {at}",
+                f"sum(max by (campaign_id) (campaign_window_spend{{{view}}} @ {at}))",
+                f"sum(max by (campaign_id) (campaign_window_leads{{{view}}} @ {at}))",
+            )
+        )
+        return costs == pytest.approx(spend / leads)
+
+    wait_for("an evaluation that no scrape overtook", is_that_of_the_sums)
 
 
 def test_the_ledger_adds_up_on_both_workers(live: Live):
