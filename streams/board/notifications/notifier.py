@@ -143,6 +143,13 @@ class Notifier:
                 await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 await end_tasks(tasks)
+                await self._release()
+
+    async def _release(self) -> None:
+        """Leave no lease behind: one that was asked for as the board stopped would hold the next board up until its end."""
+        for name in self._file.recipients:
+            with contextlib.suppress(RedisError, OSError):
+                await DeliveryLog(self._redis, self._names, name, self._board_id).release()
 
     async def _follow(self, name: str, recipient: Recipient, http: ClientSession) -> None:
         wording = Wording(recipient.language, self._zone_of(recipient), self._file.board)

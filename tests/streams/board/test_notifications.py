@@ -17,6 +17,7 @@ from metrics.budget.records import BudgetAction
 from metrics.values.time import HOUR, format_instant
 from streams import topics
 from streams.board.kafka_gateway import KafkaGatewayError
+from streams.board.notifications.delivery_log import LEASE_MS, DeliveryLog
 from streams.board.notifications.notifier import Pauses
 from streams.board.server import BoardServer
 from streams.settings import Settings
@@ -169,6 +170,30 @@ def test_what_was_done_is_delivered_once_also_over_restarts_and_by_several_board
                 await until(lambda: len(machine.bodies) == 4)
         sent = [[each["id"] for each in body["notices"]] for body in machine.bodies]
         assert sent == [["waiting|a-1"], ["done|a-2"], ["done|a-3"], ["done|a-4"]]
+
+    run(test)
+
+
+def test_a_board_that_stops_as_it_asks_for_the_lease_leaves_none_behind(notified, store, monkeypatch):
+    claimed = DeliveryLog.claim
+
+    async def claim_and_hear_no_answer(self) -> bool:
+        await claimed(self)
+        await asyncio.sleep(3_600)
+        return True
+
+    def leases() -> list[bytes]:
+        return [
+            key for key in store.keys("*") if store.type(key) == b"string" and store.pttl(key) > LEASE_MS / 2
+        ]
+
+    async def test() -> None:
+        seeding.fill(store, [seeding.card("c-1", proposal=seeding.proposal("c-1"))])
+        with http_inbox() as machine:
+            monkeypatch.setattr(DeliveryLog, "claim", claim_and_hear_no_answer)
+            async with serving(notified(machine={"webhook": machine.url}), Clock(), QUICK):
+                await until(leases)
+        assert leases() == []
 
     run(test)
 
