@@ -307,6 +307,24 @@ def backtest(
     _with_settings(start)
 
 
+#: Options of commands that read files of orders and of spend.
+_Spend = Annotated[
+    list[Path],
+    typer.Option(help="A file or folder of spend by campaign and day, or reports of an ad platform."),
+]
+_SpendMapping = Annotated[str | None, typer.Option(help="The same as --mapping, for the spend.")]
+_SpendColumn = Annotated[
+    list[str],
+    typer.Option(help="The same as --column, for campaign_id, day, spend and currency of the spend."),
+]
+_OrdersUntil = Annotated[
+    str | None,
+    typer.Option(
+        help="The first day of which orders are not complete; without: the day after the last record."
+    ),
+]
+
+
 @app.command()
 def customers(
     paths: Annotated[
@@ -326,24 +344,13 @@ def customers(
         list[str],
         typer.Option(help="How files are written, where it is not found: key=value, such as decimal=,."),
     ] = [],  # noqa: B006
-    spend: Annotated[
-        list[Path],
-        typer.Option(help="A file or folder of spend by campaign and day, or reports of an ad platform."),
-    ] = [],  # noqa: B006
-    spend_mapping: Annotated[str | None, typer.Option(help="The same as --mapping, for the spend.")] = None,
-    spend_column: Annotated[
-        list[str],
-        typer.Option(help="The same as --column, for campaign_id, day, spend and currency of the spend."),
-    ] = [],  # noqa: B006
+    spend: _Spend = [],  # noqa: B006
+    spend_mapping: _SpendMapping = None,
+    spend_column: _SpendColumn = [],  # noqa: B006
     by: Annotated[
         str, typer.Option(help="What cohorts are by: month, campaign, or month,campaign.")
     ] = "month",
-    until: Annotated[
-        str | None,
-        typer.Option(
-            help="The first day of which orders are not complete; without: the day after the last record."
-        ),
-    ] = None,
+    until: _OrdersUntil = None,
     horizon: Annotated[
         float, typer.Option(help="Months that the expected lifetime value reaches ahead.")
     ] = 12.0,
@@ -378,12 +385,7 @@ def lift(
     campaign: Annotated[str, typer.Option(help="Whose effect is asked for, as orders and spend name it.")],
     holdout: Annotated[str, typer.Option(help="The share of people who are held out, such as 10%.")],
     start: Annotated[str, typer.Option(help="The first day of the test.")],
-    until: Annotated[
-        str | None,
-        typer.Option(
-            help="The first day of which orders are not complete; without: the day after the last record."
-        ),
-    ] = None,
+    until: _OrdersUntil = None,
     people: Annotated[
         list[Path], typer.Option(help="A file of who was assigned to which arm: person, arm, assigned_at.")
     ] = [],  # noqa: B006 - typer copies it
@@ -403,15 +405,9 @@ def lift(
         list[str],
         typer.Option(help="A field of an order and the column that has it, such as customer_id=Client."),
     ] = [],  # noqa: B006
-    spend: Annotated[
-        list[Path],
-        typer.Option(help="A file or folder of spend by campaign and day, or reports of an ad platform."),
-    ] = [],  # noqa: B006
-    spend_mapping: Annotated[str | None, typer.Option(help="The same as --mapping, for the spend.")] = None,
-    spend_column: Annotated[
-        list[str],
-        typer.Option(help="The same as --column, for campaign_id, day, spend and currency of the spend."),
-    ] = [],  # noqa: B006
+    spend: _Spend = [],  # noqa: B006
+    spend_mapping: _SpendMapping = None,
+    spend_column: _SpendColumn = [],  # noqa: B006
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Say what came because of a campaign, from files of orders and of who was held out. Exit code 1: the arms were not drawn as stated."""

@@ -17,7 +17,8 @@ from streams.board.audit_trail import AuditEntry, AuditTrail, Kind
 from streams.board.effect_store import EffectStore
 from streams.settings import Settings
 from streams.state.codec import partition_of
-from streams.transport.client_options import aiokafka_options, log_options
+from streams.transport.client_options import log_options
+from streams.transport.producers import started_producer
 
 _SEND_WITHIN_S = 10.0
 _RETRY_EVERY_S = 2.0
@@ -68,16 +69,7 @@ class KafkaGateway:
         Raises:
             RoistreamError: when no broker answers; one sentence that says what to do.
         """
-        producer = AIOKafkaProducer(**aiokafka_options(self._settings), acks="all", linger_ms=0)
-        try:
-            await asyncio.wait_for(producer.start(), self._settings.broker_wait / 1_000)
-        except (KafkaError, OSError, TimeoutError) as error:
-            await producer.stop()
-            raise RoistreamError(
-                f"No broker answers at {', '.join(self._settings.bootstrap)} ({type(error).__name__}); "
-                "start it, or correct ROISTREAM_BROKER and ROISTREAM_BROKER_SECURITY_PROTOCOL."
-            ) from error
-        self._producer = producer
+        self._producer = await started_producer(self._settings, linger_ms=0)
         self.is_up = True
 
     async def stop(self) -> None:

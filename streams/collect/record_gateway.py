@@ -12,7 +12,7 @@ from metrics.values.errors import RoistreamError
 from streams import topics
 from streams.mapping.engine import MappedRecord
 from streams.settings import Settings
-from streams.transport.client_options import aiokafka_options
+from streams.transport.producers import started_producer
 from streams.transport.topic_admin import ensure_topics
 
 #: Whoever waits longer is told to come again; the records may be there, and come again with the same ids.
@@ -51,22 +51,12 @@ class RecordGateway:
         missing = [each.sentence for each in differences if each.kind == "missing"]
         if missing:
             raise RoistreamError(f"{missing[0]}.")
-        producer = AIOKafkaProducer(
-            **aiokafka_options(self._settings),
-            acks="all",
+        self._producer = await started_producer(
+            self._settings,
             linger_ms=_LINGER_MS,
             request_timeout_ms=int(ACKNOWLEDGE_WITHIN_S * 1_000),
             max_request_size=topics.MAX_MESSAGE_BYTES,
         )
-        try:
-            await asyncio.wait_for(producer.start(), self._settings.broker_wait / 1_000)
-        except (KafkaError, OSError, TimeoutError) as error:
-            await producer.stop()
-            raise RoistreamError(
-                f"No broker answers at {', '.join(self._settings.bootstrap)} ({type(error).__name__}); "
-                "start it, or correct ROISTREAM_BROKER and ROISTREAM_BROKER_SECURITY_PROTOCOL."
-            ) from error
-        self._producer = producer
         self.is_up = True
 
     async def stop(self) -> None:
