@@ -78,14 +78,25 @@ def test_what_needs_a_person_comes_first_by_money_and_is_decided_there(opened, s
 def test_what_the_controller_did_is_told_with_what_came_of_it(opened, settings):
     hold = CardHold(owner="evidence", reason="CPL misses its target", expires_at=None)
     page = opened(
-        [seeding.card("did-1", name="Paused", column="hold", hold=hold, sparkline=hours(10))], place="/"
+        [
+            seeding.card(
+                "did-1",
+                name="Paused",
+                column="hold",
+                hold=hold,
+                sparkline=hours(10),
+                # After a hold more evidence is asked for, so what it was paused for is open again.
+                evidence=judged("inconclusive", 7, 12),
+            )
+        ],
+        place="/",
     )
     at = int(time.time() * 1_000) - 10 * MINUTE
-    done = msgspec.structs.replace(
-        seeding.proposal("did-1", "did-a", mode="enforce"), decided_at=format_instant(at)
-    )
+    proposal = seeding.proposal("did-1", "did-a", mode="enforce")
+    done = msgspec.structs.replace(proposal, rule="evidence:cpl", decided_at=format_instant(at))
     produce(settings, topics.BUDGET_ACTIONS, done, "did-1")
     expect(lines(page).first).to_contain_text("done by the controller")
+    expect(lines(page).first).to_contain_text("CPL surely misses its target")
     expect(lines(page).first).to_contain_text("Held by the evidence until someone resumes it")
 
 

@@ -122,11 +122,14 @@ export function leaning(card, one) {
   return null;
 }
 
+/** Whether the evidence has paused the campaign already: what is asked of it now is the proof for one more pause. */
+const isHeldForIt = (card) => card.hold?.owner === "evidence";
+
 /** The verdict on one target in words. */
 export function verdict(card, one) {
   const side = leaning(card, one);
   if (side === "good") return t("very likely meets target, not proved yet");
-  if (side === "bad") return t("very likely misses target, not proved yet");
+  if (side === "bad") return isHeldForIt(card) ? t("very likely misses target") : t("very likely misses target, not proved yet");
   return VERDICTS[one.verdict] ?? one.verdict;
 }
 
@@ -155,6 +158,7 @@ export function plainly(card, one) {
   if (one.verdict === "bad") return t("{kpi} surely misses its target: {range}. A campaign on target hardly ever looks this bad, however often one looks.", named);
   if (one.verdict === "good") return t("{kpi} surely meets its target: {range}.", named);
   if (side === "good") return t("{kpi} very likely meets its target: {range}. It is not proved to the level that the policy asks for, so nothing is done about it yet.", named);
+  if (side === "bad" && isHeldForIt(card)) return t("{kpi} very likely misses its target: {range}. The campaign is held for it; after the hold it is judged anew.", named);
   if (side === "bad") return t("{kpi} very likely misses its target: {range}. It is not proved to the level that the policy asks for, so nothing is done about it yet.", named);
   return t("{kpi}: too early to say; {range}. Nothing is done about it yet.", named);
 }
@@ -162,7 +166,8 @@ export function plainly(card, one) {
 /** Why an action is taken: in the reader's language where the evidence says it, else as it was written down. */
 export function why(card, record) {
   const target = /^evidence:(\w+)$/.exec(record.rule)?.[1], one = target && card.evidence[target];
-  return one ? plainly(card, one) : `${record.reason}.`;
+  // The rule asks for it where the target is surely missed; what the card shows may be a later look.
+  return one ? plainly(card, { ...one, verdict: "bad" }) : `${record.reason}.`;
 }
 
 const OWNERS = {
