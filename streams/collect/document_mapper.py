@@ -21,7 +21,7 @@ from streams.collect.collect_file import OpenWebhook
 from streams.collect.senders import Split
 from streams.ingest.ingestion import check
 from streams.mapping.database import opened
-from streams.mapping.documents import Refusal, map_documents
+from streams.mapping.documents import CAMPAIGN, CHANNEL, RECEIVED, Refusal, map_documents
 from streams.mapping.engine import MappedRecord
 from streams.mapping.headers import matches
 from streams.mapping.model import Mapping, MappingError
@@ -30,8 +30,6 @@ from streams.replay.file_readers import flat
 #: Documents that are mapped at once.
 _MOST = 2_000
 _SKIPPED = "skipped: "
-#: Columns that every document has beside its own: when it arrived, and what the rules of the file say of it.
-RECEIVED, CAMPAIGN, CHANNEL = "_received_at", "_campaign_id", "_channel"
 
 Row = dict[str, str | None]
 

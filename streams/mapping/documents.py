@@ -12,6 +12,9 @@ from streams.mapping.cells import LINE
 from streams.mapping.engine import Engine, MappedRecord
 from streams.mapping.model import Frame, Mapping
 
+#: Columns that a webhook's document has beside its own: when it arrived, and what the rules of the collector say of it.
+RECEIVED, CAMPAIGN, CHANNEL = "_received_at", "_campaign_id", "_channel"
+
 
 @dataclass(frozen=True)
 class Refusal:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from streams.mapping.documents import RECEIVED
 from streams.mapping.headers import found_name, matches
 from streams.mapping.loader import builtin, builtin_names
 from streams.mapping.model import Mapping, MappingError, listed
@@ -54,10 +55,12 @@ def absent(mapping: Mapping, header: Sequence[str]) -> list[str]:
 
 def unknown_header(name: str, header: Sequence[str], known: Iterable[Mapping]) -> MappingError:
     """What to say of a file that no built-in mapping fits."""
-    lacking = sorted((absent(mapping, header), mapping) for mapping in known if not _is_by_name(mapping))
+    lacking = [(absent(mapping, header), mapping) for mapping in known if not _is_by_name(mapping)]
+    of_files = [(names, mapping) for names, mapping in lacking if RECEIVED not in names]
+    nearest_first = sorted(of_files, key=lambda entry: (_missing_share(*entry), entry[0], entry[1].name))
     near = [
         f"{mapping.name} (lacks {', '.join(names[:4])})"
-        for names, mapping in sorted(lacking, key=lambda entry: _missing_share(entry[0], entry[1]))[:2]
+        for names, mapping in nearest_first[:2]
         if _missing_share(names, mapping) < 1
     ]
     shown = ", ".join(header[:12]) + (", …" if len(header) > 12 else "")

@@ -5,10 +5,12 @@ The inputs are made by hand after what the platforms write; only the names of th
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from streams.mapping.loader import builtin, builtin_names, load
 from streams.mapping.model import MappingError
+from streams.mapping.recognition import unknown_header
 from tests.support.replaying import replayed, writer
 
 #: A whole replay for each of them, which together take many seconds.
@@ -367,6 +369,18 @@ def test_a_header_that_nothing_fits_says_what_is_nearest_and_what_to_do(run):
         run({"a.csv": "Campaign,Currency code,Impr.,Clicks\nA,USD,1,1\n"})
     for part in ("Campaign, Currency code", "google_ads (lacks Cost", "mappings suggest a.csv"):
         assert part in str(error.value)
+
+
+def test_no_mapping_of_a_webhook_is_near_to_a_file(run):
+    with pytest.raises(MappingError) as error:
+        run({"orders.csv": "id,at,total\n1,2026-06-01,5\n"})
+    assert "webhook" not in str(error.value)
+
+
+def test_two_mappings_that_lack_the_same_are_both_near():
+    known = [msgspec.structs.replace(builtin("zoho_leads"), name=name) for name in ("b", "a")]
+    text = str(unknown_header("leads.csv", ["Record Id"], known))
+    assert text.index("a (lacks Created Time") < text.index("b (lacks Created Time")
 
 
 def test_a_folder_gives_what_its_files_are_for_and_leaves_the_rest(tmp_path):
