@@ -52,6 +52,11 @@ class RedisNames(NamedTuple):
         return self.name("rollups")
 
     @property
+    def customers(self) -> str:
+        """The channel of records of customers; the hash of a cohort is ``customers:<model>:<cohort>``."""
+        return self.name("customers")
+
+    @property
     def views(self) -> str:
         """The hash that names the views, the generation of the data, and the owner."""
         return self.name("views")

@@ -3,7 +3,8 @@
 Redis is a view: losing it loses nothing. Values wait in a dict in which a newer one replaces an older,
 so a Redis that is slow or gone costs no more memory than one value per view and campaign.
 
-Those of roll-ups are ``roistream:rollups:<dimension>:<model>:<window>``, on channel ``roistream:rollups``.
+Those of roll-ups are ``roistream:rollups:<dimension>:<model>:<window>``, on channel ``roistream:rollups``; those of customers
+``roistream:customers:<model>:<cohort>``, on channel ``roistream:customers``, and stay where their campaign is archived.
 
 Beside the keys of the contract it keeps ``roistream:revisions:<model>:<window>``, which holds the
 version of each value as text, because Lua counts in doubles and revisions come near 2^53; and
@@ -28,6 +29,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from metrics.exposition.snapshot import RedisSnapshot
+from metrics.records.customer_kpi import CustomerKpi
 from metrics.records.kpi_reading import CampaignKpi, RollupKpi
 from metrics.values.errors import SettingError
 from streams.sinks import redis_scripts
@@ -37,6 +39,8 @@ from streams.state.checkpoint import Checkpoint, Version
 
 #: Begins the first half of the view of a roll-up: ``rollups:<dimension>:<model>``.
 _ROLLUPS = "rollups:"
+#: Begins that of the view of a cohort of customers: ``customers:<model>``.
+_CUSTOMERS = "customers:"
 _SHOWN = "shown:"
 _LOOKS_WITHIN_S = 3.0
 #: Values per script call: about 300 KB, a few milliseconds in which Redis serves nobody else.
@@ -52,7 +56,7 @@ class _Value(NamedTuple):
 
     birth: int
     field: str
-    reading: CampaignKpi | RollupKpi
+    reading: CampaignKpi | RollupKpi | CustomerKpi
 
     @property
     def version(self) -> str:
@@ -164,6 +168,7 @@ class RedisViews:
             self._reached[field] = version(checkpoint.birth, revision)
             self.offer(views.readings, checkpoint.birth)
             self.offer_rollups(views.rollups, checkpoint.birth)
+            self.offer_customers(views.customers, checkpoint.birth)
 
     def released(self, partitions: Iterable[int]) -> None:
         """Nothing: the next owner writes newer readings over these."""
@@ -190,12 +195,19 @@ class RedisViews:
             self._wait_for_writing(view, _Value(birth, reading.value, reading))
         self._wake.set()
 
+    def offer_customers(self, records: Sequence[CustomerKpi], birth: int) -> None:
+        """The same of cohorts of customers; a field is the campaign, also one that is archived."""
+        for record in records:
+            view = f"{_CUSTOMERS}{record.model}", record.cohort
+            self._wait_for_writing(view, _Value(birth, record.campaign_id, record))
+        self._wake.set()
+
     def remove(self, campaign_id: str) -> None:
         """Take an archived campaign out of every view; offers of it are ignored until ``restore``."""
         self._archived.add(campaign_id)
         dropped = self._removals.setdefault(campaign_id, {})
         for view, values in self._pending.items():
-            value = None if _is_of_rollups(view) else values.pop(campaign_id, None)
+            value = values.pop(campaign_id, None) if _is_of_readings(view) else None
             if value is not None:
                 dropped[view] = value.version
         self._wake.set()
@@ -294,7 +306,7 @@ class RedisViews:
         removals, self._removals = self._removals, {}
         try:
             for view in views.union(*removals.values()) if removals else ():
-                if _is_of_rollups(view):
+                if not _is_of_readings(view):
                     continue
                 arguments: list[str | int] = [self._names.owner, self._ttl_ms]
                 for campaign_id, dropped in removals.items():
@@ -310,7 +322,7 @@ class RedisViews:
         try:
             while values:
                 chunk = list(islice(values.values(), CHUNK))
-                channel = self._names.rollups if _is_of_rollups(view) else self._names.kpis
+                channel = self._channel(view)
                 head = (self._names.owner, ":".join(view), self._ttl_ms, channel)
                 arguments: list[str | int | bytes] = [*head, *self._triples(chunk)]
                 keys = [*self._keys(view), self._names.views, self._names.views]
@@ -326,8 +338,13 @@ class RedisViews:
     def _keys(self, view: View) -> list[str]:
         """The hash of the values of a view, and that of their versions."""
         name = ":".join(view)
-        values = self._names.name(name) if _is_of_rollups(view) else self._names.readings(*view)
+        values = self._names.readings(*view) if _is_of_readings(view) else self._names.name(name)
         return [values, self._names.name(f"revisions:{name}")]
+
+    def _channel(self, view: View) -> str:
+        if _is_of_readings(view):
+            return self._names.kpis
+        return self._names.rollups if view[0].startswith(_ROLLUPS) else self._names.customers
 
     def _check_taken(self, answer: int) -> None:
         """A script has refused, since another deployment has become the owner just now: the next look says which."""
@@ -343,7 +360,7 @@ class RedisViews:
     def _take_back(self, view: View, values: dict[str, _Value]) -> None:
         """Values of a failed call wait again, unless a newer one or a removal came meanwhile."""
         for field, value in values.items():
-            if _is_of_rollups(view) or field not in self._archived:
+            if not _is_of_readings(view) or field not in self._archived:
                 self._wait_for_writing(view, value)
 
     def _wait_for_writing(self, view: View, value: _Value) -> None:
@@ -405,9 +422,9 @@ def _view(name: str) -> View:
     return model, window
 
 
-def _is_of_rollups(view: View) -> bool:
-    """No model is named like it."""
-    return view[0].startswith(_ROLLUPS)
+def _is_of_readings(view: View) -> bool:
+    """Whether the fields of a view are readings of campaigns; no model is named like the others."""
+    return not view[0].startswith((_ROLLUPS, _CUSTOMERS))
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

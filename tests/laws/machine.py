@@ -14,6 +14,7 @@ import msgspec
 from metrics.attribution.models import AttributionRules
 from metrics.entities.campaigns import CampaignRegistry
 from metrics.kpis.rollups import DIMENSIONS
+from metrics.records.customer_kpi import CustomerKpi
 from metrics.records.kpi_reading import Dimension
 from metrics.records.partition_keys import KeyRule
 from metrics.sums.applied_figures import AppliedFigures
@@ -48,16 +49,20 @@ class Log(list[Record]):
 
 
 class Views:
-    """What views show: the latest readings by campaign, of all models."""
+    """What views show: the latest readings by campaign, of all models, and records of cohorts of customers."""
 
     def __init__(self) -> None:
         self.declared: dict[str, dict[str, Any]] = {}
+        #: By campaign and cohort.
+        self.customers: dict[tuple[str, str], CustomerKpi] = {}
 
     def confirmed(self, checkpoint: Checkpoint) -> None:
         if isinstance(checkpoint.views, MergeViews):
             for reading in checkpoint.views.readings:
                 if reading.model == "declared":
                     self.declared.setdefault(reading.campaign_id, {})[reading.window] = reading
+            for record in checkpoint.views.customers:
+                self.customers[record.campaign_id, record.cohort] = record
 
     def released(self, partitions: Iterable[int]) -> None:
         del partitions

@@ -66,6 +66,10 @@ def published(machine: Machine) -> dict[tuple[str, str], dict]:
     return found
 
 
+#: Of a record of customers.
+FIGURES = ("sums", "kpis", "ages", "months")
+
+
 def sums_of(cohort: CustomerCohort) -> dict:
     return {
         "customers": cohort.customers,
@@ -89,6 +93,11 @@ def holds(machine: Machine, base: CustomerBase, zone: ZoneInfo = ZONE, until: in
         **{(name, "total"): each for name, each in by.items()},
     }
     assert found.keys() == expected.keys()
+    views = {key: msgspec.to_builtins(each) for key, each in machine.views.customers.items()}
+    assert {key for key, each in views.items() if each["sums"]["customers"]} == found.keys()
+    for key, each in found.items():
+        assert views[key]["revision"] >= each["revision"]
+        assert [views[key][name] for name in FIGURES] == [each[name] for name in FIGURES]
     for key, each in expected.items():
         record = found[key]
         assert {name: value for name, value in record["sums"].items() if name != "spend_micros"} == sums_of(
@@ -220,6 +229,7 @@ def test_accounts_and_cohorts_expire_and_what_they_counted_stays_until_the_cohor
     turn(150)
     assert sum(map(len, accounts)) == 0
     assert all(not list(machine.intake(p).accounts.cohorts.items()) for p in range(2))
+    assert {each.sums.customers for each in machine.views.customers.values()} == {0}  # views hear of it
     for p in range(2):
         keys = [key for key, value in machine.changelogs[MERGE, p].items() if value is not None]
         assert not any(key.startswith(b"\x93\xa1k") for key in keys)

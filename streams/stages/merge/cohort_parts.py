@@ -1,6 +1,7 @@
 """Cohorts of customers, added up over source partitions, and when records of them go out."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from zoneinfo import ZoneInfo
 
 from metrics.customers.calendar import month_of, month_start
@@ -39,6 +40,8 @@ class CohortParts:
         self._open: dict[CohortKey, _Parts] = {}
         self._months: dict[str, set[int]] = {}
         self._expired: list[CohortKey] = []
+        #: Those whose records views are to be given once more, in order.
+        self._shown: dict[CohortKey, None] = {}
         #: The month, the hour and the day of what the watermark was when things were last looked through.
         self._month: int | None = None
         self._hour: int | None = None
@@ -81,11 +84,31 @@ class CohortParts:
         if before // DAY != self._expired_day:
             self._expired_day = before // DAY
             self._expire(before)
+            self.show_all()  # views forget what they have not been given for some days
 
     def offer_all(self, sequence: int) -> None:
         """Publish all cohorts together of every campaign."""
         for campaign in self._months:
             self.schedule.mark(CohortKey(campaign, ALL), sequence)
+
+    def show_all(self) -> None:
+        """Let the next checkpoints give views every cohort once more; nothing of it is published."""
+        for campaign, months in self._months.items():
+            self._shown.update((CohortKey(campaign, month), None) for month in (ALL, *months))
+
+    @property
+    def are_shown(self) -> bool:
+        """Whether views have been given every cohort that they are to have."""
+        return not self._shown
+
+    def take_shown(self, published: Iterable[CohortKey], most: int) -> list[CohortKey]:
+        """Cohorts whose records are for views alone; those that are ``published`` just now reach views anyway."""
+        for key in published:
+            self._shown.pop(key, None)
+        found = list(islice(self._shown, max(0, most)))
+        for key in found:
+            del self._shown[key]
+        return found
 
     def of(self, key: CohortKey) -> dict[int, CohortSums]:
         """The sums of a cohort, or of every cohort of its campaign, by month."""
@@ -132,6 +155,8 @@ class CohortParts:
                 del self._packed[key]
                 self._expired.append(key)
                 self.schedule.forget(key)
+                # Views hear that nobody is left in it.
+                self._shown.update({key: None, CohortKey(key.campaign, ALL): None})
                 months = self._months[key.campaign]
                 months.discard(key.month)
                 if not months:

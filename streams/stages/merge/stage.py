@@ -14,6 +14,7 @@ import numpy as np
 
 from metrics.attribution.conversion_lag import LEAD, ORDER, ConversionLags, LagCounts
 from metrics.customers.calendar import month_name, month_of
+from metrics.customers.cohort_sums import CohortKey
 from metrics.customers.composing import CustomerVersion, compose_customers
 from metrics.entities.campaigns import CampaignRegistry
 from metrics.entities.report_overlaps import ReportRules
@@ -66,6 +67,8 @@ PACE = {"1m": 1, "1h": 5, "1d": 10, TOTAL_WINDOW: 10, "rolling": 5}
 SLOWEST = 10
 #: Windows of reports that are worth something else that one checkpoint marks: a report of years counts in thousands of them.
 _MOST_MARKED = 5_000
+#: Records of cohorts that one checkpoint makes for views alone.
+_MOST_SHOWN = 200
 
 
 class MergeOptions(msgspec.Struct, frozen=True):
@@ -135,7 +138,7 @@ class MergeViews(NamedTuple):
     watermark: int | None
     #: By source partition, what it has counted, less what has arrived here.
     differences: Mapping[int, AppliedFigures] = MappingProxyType({})
-    #: Records of all customers of campaigns.
+    #: Records of cohorts of customers: those that were published, and those that only views are given.
     customers: Sequence[CustomerKpi] = ()
 
 
@@ -288,6 +291,7 @@ class MergeStage:
         """Let the next checkpoints have the readings for views of all campaigns, and of roll-ups as they were last."""
         self.rolling_schedule.mark(ROLLING_KEY, 0, self.campaign_codes.everyone, self.sequence)
         self.rollups.show_all()
+        self.cohorts.show_all()
 
     def show(self, campaigns: Iterable[str]) -> None:
         """Let the next checkpoints have the readings for views of some campaigns, in every model."""
@@ -449,6 +453,7 @@ class MergeStage:
         self.rolling_schedule.mark(ROLLING_KEY, 0, self.campaign_codes.everyone, self.sequence)
         self.rollups.offer_all(self.sequence)
         self.cohorts.offer_all(self.sequence)
+        self.cohorts.show_all()
 
     def confirm(self) -> None:
         """What the last checkpoint made final has gone out for sure, and its totals count."""
@@ -473,7 +478,7 @@ class MergeStage:
         waiting = len(self.schedule) > 0 or len(self.rolling_schedule) > 0 or self._exchange.is_waiting
         is_behind = self._followed != self.campaign_registry.revision or self.report_worth.is_behind
         is_pending = self.parts.has_pending or self.rollups.has_pending
-        is_pending |= len(self.cohorts.schedule) > 0
+        is_pending |= len(self.cohorts.schedule) > 0 or not self.cohorts.are_shown
         return self.is_touched or is_closing or waiting or is_behind or is_pending
 
     def work(self, now: int) -> Iterator[Work]:
@@ -500,7 +505,9 @@ class MergeStage:
         readings = self.readings(reading_version, now)
         views = self.rolling_readings(reading_version, now)
         rollups = self._exchange.emit(version, reading_version, self.moment, self.windows.through)
-        customers = list(self._customers(reading_version, now))
+        due = self.cohorts.schedule.take(now)
+        customers = list(self._customers(due, reading_version, now))
+        shown = self.cohorts.take_shown(due, _MOST_SHOWN - len(due))
         self._closing = self.windows.through
         published = self.sequence if pending is None else pending - 1
         return Emitted(
@@ -512,7 +519,7 @@ class MergeStage:
             ],
             MergeViews(
                 *(views, rollups.views, self.clock.watermark, dict(self._differences)),
-                [each for each in customers if each.cohort == ALL_COHORTS],
+                [*customers, *self._customers(shown, reading_version, now)],
             ),
             min(published, self.sequence - 1),
         )
@@ -521,10 +528,10 @@ class MergeStage:
         key = reading.campaign_id.encode()
         return Output(topics.CAMPAIGN_KPIS, self.partition, key, _encode_reading(reading))
 
-    def _customers(self, reading_version: ReadingVersion, now: int) -> Iterator[CustomerKpi]:
-        """Records of cohorts that are due."""
-        due = self.cohorts.schedule.take(now)
-        if not due:
+    def _customers(
+        self, cohorts: Sequence[CohortKey], reading_version: ReadingVersion, now: int
+    ) -> Iterator[CustomerKpi]:
+        if not cohorts:
             return
         at = reading_version.watermark
         over = 0 if at is None else month_of(at, self.options.zone)
@@ -534,7 +541,7 @@ class MergeStage:
             None if at is None else format_instant(at),
             format_instant(now),
         )
-        for key in due:
+        for key in cohorts:
             spend = self._spend(key.campaign, reading_version) if key.month == ALL else None
             name = ALL_COHORTS if key.month == ALL else month_name(key.month)
             yield compose_customers(key.campaign, name, self.cohorts.of(key), over, spend, version)

