@@ -1,10 +1,11 @@
 """Sums of cohorts become records of ``customer-kpis``."""
 
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import NamedTuple
 
 from metrics.customers.cohort_sums import CohortSums, cohort_reading, month_readings
 from metrics.customers.cohorts import CustomerCohort, CustomerMonth
+from metrics.customers.customer_figure import CustomerFigure
 from metrics.records.customer_kpi import (
     ALL_COHORTS,
     CohortAge,
@@ -12,17 +13,6 @@ from metrics.records.customer_kpi import (
     CustomerMonthKpi,
     CustomerSums,
 )
-
-
-class CustomerFigure(NamedTuple):
-    """A KPI of customers: what it divides, when it is null, and how it is read from a cohort or a month."""
-
-    title: str
-    formula: str
-    unit: str
-    undefined: str
-    read: Callable[[Any], float | None]
-
 
 #: KPIs of a cohort, by id.
 COHORT_FIGURES: dict[str, CustomerFigure] = {

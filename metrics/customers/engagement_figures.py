@@ -1,0 +1,188 @@
+"""KPIs of what customers do beside ordering, read from the counts of a cohort or of a calendar month."""
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from metrics.customers.customer_figure import CustomerFigure
+from metrics.customers.engagement import FIRST_RESPONSE, RESOLUTION, TIMES_APART, Kind
+from metrics.customers.quantile_sketch import quantile
+from metrics.customers.satisfaction import (
+    ScoreInterval,
+    net_promoter_interval,
+    net_promoter_score,
+    share_interval,
+)
+from metrics.values.money import ratio
+
+_PLACES = 6
+_MS_PER_S = 1_000
+
+
+class EngagementReading(NamedTuple):
+    """Counts of a cohort, or of a month.
+
+    Attributes:
+        customers: of the cohort; of a month those who ordered in it.
+        counts: by kind, all months together.
+        persons: customers with any, by kind of ``OF_PERSONS``.
+        ended: as ``counts``, of months that are over: terms and contracts that end later have not ended yet.
+        at_start: contracts that ran when the month began; None of a cohort.
+    """
+
+    customers: int
+    counts: Mapping[int, int]
+    persons: Mapping[int, int]
+    ended: Mapping[int, int]
+    at_start: int | None = None
+
+    def number(self, kind: Kind) -> int:
+        """How many of a kind."""
+        return self.counts.get(kind, 0)
+
+    @property
+    def groups(self) -> tuple[int, int, int]:
+        """Promoters, passives, detractors."""
+        return self.number(Kind.PROMOTERS), self.number(Kind.PASSIVES), self.number(Kind.DETRACTORS)
+
+    def time(self, base: int, share: float) -> float | None:
+        """The time in seconds below which a share of times lies; None where there is none."""
+        buckets = {
+            kind - base: number for kind, number in self.counts.items() if base <= kind < base + TIMES_APART
+        }
+        found = quantile(buckets, share)
+        return None if found is None else round(found / _MS_PER_S, _PLACES)
+
+
+def _end(interval: ScoreInterval | None, which: int) -> float | None:
+    return None if interval is None else round(interval[which], _PLACES)
+
+
+def _nps_end(which: int) -> Callable[[EngagementReading], float | None]:
+    return lambda reading: _end(net_promoter_interval(*reading.groups), which)
+
+
+def _csat_end(which: int) -> Callable[[EngagementReading], float | None]:
+    def read(reading: EngagementReading) -> float | None:
+        return _end(share_interval(reading.number(Kind.SATISFIED), reading.number(Kind.RATINGS)), which)
+
+    return read
+
+
+def _time(base: int, share: float) -> Callable[[EngagementReading], float | None]:
+    return lambda reading: reading.time(base, share)
+
+
+_NO_ANSWER, _NO_RATING = "nobody answered", "nobody rated"
+_NO_RESPONSE, _NO_RESOLUTION = "no ticket has a response", "no ticket is resolved"
+
+#: KPIs of answers, tickets and contracts: of a cohort and of a calendar month, by id.
+SERVICE_FIGURES: dict[str, CustomerFigure] = {
+    "nps": CustomerFigure(
+        "Net promoter score",
+        "(promoters − detractors) / answers",
+        "−1 to 1",
+        _NO_ANSWER,
+        lambda reading: net_promoter_score(*reading.groups),
+    ),
+    "nps_low": CustomerFigure(
+        "Net promoter score, low end", "score interval of 95 % of nps", "−1 to 1", _NO_ANSWER, _nps_end(0)
+    ),
+    "nps_high": CustomerFigure(
+        "Net promoter score, high end", "score interval of 95 % of nps", "−1 to 1", _NO_ANSWER, _nps_end(1)
+    ),
+    "csat": CustomerFigure(
+        "Customer satisfaction",
+        "satisfied / ratings",
+        "ratio",
+        _NO_RATING,
+        lambda reading: ratio(reading.number(Kind.SATISFIED), reading.number(Kind.RATINGS)),
+    ),
+    "csat_low": CustomerFigure(
+        "Customer satisfaction, low end", "Wilson interval of 95 % of csat", "ratio", _NO_RATING, _csat_end(0)
+    ),
+    "csat_high": CustomerFigure(
+        "Customer satisfaction, high end",
+        "Wilson interval of 95 % of csat",
+        "ratio",
+        _NO_RATING,
+        _csat_end(1),
+    ),
+    "first_response_p50": CustomerFigure(
+        "First response time, median",
+        "median of (first response − opening) of tickets with a response",
+        "seconds",
+        _NO_RESPONSE,
+        _time(FIRST_RESPONSE, 0.5),
+    ),
+    "first_response_p90": CustomerFigure(
+        "First response time, 90th percentile",
+        "90th percentile of (first response − opening) of tickets with a response",
+        "seconds",
+        _NO_RESPONSE,
+        _time(FIRST_RESPONSE, 0.9),
+    ),
+    "resolution_p50": CustomerFigure(
+        "Resolution time, median",
+        "median of (resolution − opening) of resolved tickets",
+        "seconds",
+        _NO_RESOLUTION,
+        _time(RESOLUTION, 0.5),
+    ),
+    "resolution_p90": CustomerFigure(
+        "Resolution time, 90th percentile",
+        "90th percentile of (resolution − opening) of resolved tickets",
+        "seconds",
+        _NO_RESOLUTION,
+        _time(RESOLUTION, 0.9),
+    ),
+    "resolution_rate": CustomerFigure(
+        "Resolution rate",
+        "resolved tickets / opened tickets",
+        "ratio",
+        "no ticket was opened",
+        lambda reading: ratio(reading.number(Kind.RESOLVED), reading.number(Kind.TICKETS)),
+    ),
+    "renewal_rate": CustomerFigure(
+        "Renewal rate",
+        "renewed terms / terms of contracts that have ended",
+        "ratio",
+        "no term has ended",
+        lambda reading: ratio(reading.ended.get(Kind.RENEWALS, 0), reading.ended.get(Kind.TERMS, 0)),
+    ),
+}
+#: KPIs of a cohort alone: of its customers, whenever.
+COHORT_ENGAGEMENT: dict[str, CustomerFigure] = {
+    **SERVICE_FIGURES,
+    "activation_rate": CustomerFigure(
+        "Activation rate",
+        "activated customers / customers",
+        "ratio",
+        "customers = 0",
+        lambda reading: ratio(reading.persons.get(Kind.ACTIVATIONS, 0), reading.customers),
+    ),
+    "referral_rate": CustomerFigure(
+        "Referral rate",
+        "customers who brought somebody / customers",
+        "ratio",
+        "customers = 0",
+        lambda reading: ratio(reading.persons.get(Kind.REFERRALS, 0), reading.customers),
+    ),
+    "k_factor": CustomerFigure(
+        "Viral coefficient K",
+        "persons brought / customers",
+        "persons for each customer",
+        "customers = 0",
+        lambda reading: ratio(reading.number(Kind.REFERRALS), reading.customers),
+    ),
+}
+#: KPIs of a calendar month.
+MONTH_ENGAGEMENT: dict[str, CustomerFigure] = {
+    **SERVICE_FIGURES,
+    "contract_churn_rate": CustomerFigure(
+        "Churn of contracts",
+        "contracts at the start of the month that ended in it / contracts at its start",
+        "ratio",
+        "no contract ran when the month began",
+        lambda reading: ratio(reading.ended.get(Kind.ENDED, 0), reading.at_start or 0),
+    ),
+}

@@ -1,0 +1,140 @@
+"""A contract of a customer: started, renewed for further terms, cancelled; its records may come in any order, and again."""
+
+import re
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from metrics.customers.calendar import local_time
+from metrics.customers.engagement import Counts, Kind, Months, whose
+from metrics.values.time import MAX_INSTANT, to_millis
+
+#: Durations of ISO 8601 of one unit: days, weeks, months or years.
+TERM = r"^P[1-9][0-9]{0,3}[DWMY]$"
+_TERM = re.compile(r"P([0-9]+)([DWMY])")
+_DAYS = {"D": 1, "W": 7}
+_MONTHS = {"M": 1, "Y": 12}
+
+
+@lru_cache(maxsize=4_096)
+def end_of_term(begin: int, term: str, zone: ZoneInfo) -> int:
+    """When a term ends that begins at an instant, epoch ms: at the same time of day, on the last day of a shorter month.
+
+    A term that outlasts the calendar ends with it.
+
+    Raises:
+        ValueError: for what is no term.
+
+    >>> from metrics.values.time import format_instant
+    >>> format_instant(end_of_term(to_millis(datetime(2026, 1, 31, 9, tzinfo=UTC)), "P1M", ZoneInfo("UTC")))
+    '2026-02-28T09:00:00Z'
+    """
+    match = _TERM.fullmatch(term)
+    if match is None:
+        raise ValueError(f"{term} is no term; write it like P1M, P1Y, P14D or P4W")
+    number, unit = int(match[1]), match[2]
+    local = local_time(begin, zone)
+    try:
+        if unit in _DAYS:
+            return to_millis((local + timedelta(days=number * _DAYS[unit])).astimezone(UTC))
+        month = local.year * 12 + local.month - 1 + number * _MONTHS[unit]
+        day = min(local.day, _days_in(month))
+        return to_millis(local.replace(year=month // 12, month=month % 12 + 1, day=day).astimezone(UTC))
+    except (OverflowError, ValueError):
+        return MAX_INSTANT
+
+
+def _days_in(month: int) -> int:
+    first = datetime(month // 12, month % 12 + 1, 1, tzinfo=UTC)
+    following = datetime((month + 1) // 12, (month + 1) % 12 + 1, 1, tzinfo=UTC)
+    return (following - first).days
+
+
+class Begun(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """A start or a renewal: when, and for how long; without a term as long as the one before."""
+
+    at: int
+    term: str | None = None
+
+
+def _order(begun: Begun) -> tuple[int, str]:
+    return begun.at, begun.term or ""
+
+
+class SubscriptionEntry(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """A contract; times in epoch ms.
+
+    Attributes:
+        started: the earliest start; None before one is known.
+        renewals: in order, each once.
+        cancelled: the latest cancellation.
+        customer: ``customer_hash`` of whose it is, 0 where nobody is named.
+    """
+
+    started: Begun | None = None
+    renewals: tuple[Begun, ...] = ()
+    cancelled: int | None = None
+    customer: int = 0
+
+    @property
+    def latest(self) -> int:
+        """The latest time, by which the entry expires."""
+        known = [each.at for each in self.renewals]
+        known += [self.started.at] if self.started is not None else []
+        known += [self.cancelled] if self.cancelled is not None else []
+        return max(known)
+
+    def with_start(self, begun: Begun, customer: int) -> "SubscriptionEntry":
+        """The contract with a start taken in."""
+        started = begun if self.started is None else min(self.started, begun, key=_order)
+        return msgspec.structs.replace(self, started=started, customer=whose(self.customer, customer))
+
+    def with_renewal(self, begun: Begun, customer: int) -> "SubscriptionEntry":
+        """The contract with a renewal taken in; two of one instant are one."""
+        known = {each.at: each for each in sorted((*self.renewals, begun), key=_order)}
+        renewals = tuple(known[at] for at in sorted(known))
+        return msgspec.structs.replace(self, renewals=renewals, customer=whose(self.customer, customer))
+
+    def with_cancellation(self, at: int, customer: int) -> "SubscriptionEntry":
+        """The contract with a cancellation taken in."""
+        cancelled = at if self.cancelled is None else max(self.cancelled, at)
+        return msgspec.structs.replace(self, cancelled=cancelled, customer=whose(self.customer, customer))
+
+    def ends_of_terms(self, zone: ZoneInfo) -> list[int]:
+        """When each term ends, epoch ms; all but the last were renewed. None is known before a start.
+
+        A term begins when the one before it ends, or with its renewal where that is later.
+        """
+        if self.started is None or self.started.term is None:
+            return []
+        begin, term = self.started.at, self.started.term
+        ends = [end_of_term(begin, term, zone)]
+        for renewal in self.renewals:
+            term = renewal.term or term
+            ends.append(end_of_term(max(ends[-1], renewal.at), term, zone))
+        return ends
+
+    def counts(self, months: Months) -> Counts:
+        """What the contract counts: its beginning, the ends of its terms, and its end.
+
+        A contract ends when it is cancelled, else with a term that nobody renews; a renewal later than a cancellation takes it
+        back. Ends that are still to come lie in months that are not over.
+        """
+        ends = self.ends_of_terms(months.zone)
+        if self.started is None or not ends:
+            return {}
+        begun, end = months.of(self.started.at), ends[-1]
+        if self.cancelled is not None and all(each.at <= self.cancelled for each in self.renewals):
+            end = min(end, self.cancelled)
+        ended = max(begun, months.of(end))
+        found: Counter[tuple[int, int]] = Counter()
+        found[begun, Kind.CONTRACTS] = 1
+        found[ended, Kind.ENDED if ended > begun else Kind.ENDED_AT_ONCE] = 1
+        for number, each in enumerate(ends):
+            month = months.of(each)
+            found[month, Kind.TERMS] += 1
+            found[month, Kind.RENEWALS] += number < len(self.renewals)
+        return found

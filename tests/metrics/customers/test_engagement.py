@@ -1,0 +1,264 @@
+"""Tickets, contracts and referrals count the same whatever order their records come in, and what a plain count of them says."""
+
+import re
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from metrics.customers.accounts import CalendarMonths
+from metrics.customers.calendar import month_name
+from metrics.customers.engagement import (
+    ERASED,
+    FIRST_RESPONSE,
+    RESOLUTION,
+    Kind,
+    contract_months,
+    difference,
+    joined,
+    of_csat,
+    of_nps,
+    of_time,
+)
+from metrics.customers.engagement_figures import COHORT_ENGAGEMENT, MONTH_ENGAGEMENT, EngagementReading
+from metrics.customers.quantile_sketch import RELATIVE_ERROR
+from metrics.customers.referrals import ReferralEntry, earlier
+from metrics.customers.subscriptions import Begun, SubscriptionEntry, end_of_term
+from metrics.customers.tickets import TicketEntry
+from metrics.values.time import DAY, HOUR, MAX_INSTANT, to_millis
+
+ZONE = ZoneInfo("Europe/Paris")
+MONTHS = CalendarMonths(ZONE)
+START = to_millis(datetime(2026, 1, 20, tzinfo=UTC))
+instants = st.integers(START, START + 300 * DAY)
+SOMEBODY, ANOTHER = 1 << 63, (1 << 63) + 1
+persons = st.sampled_from([0, SOMEBODY, ANOTHER])
+tickets = st.lists(
+    st.tuples(st.sampled_from(["opened", "responded", "resolved"]), instants, persons), min_size=1
+)
+contracts = st.lists(
+    st.tuples(
+        st.sampled_from(["started", "renewed", "renewed", "cancelled"]),
+        instants,
+        st.sampled_from(["P1M", "P1Y", "P30D", "P2W"]),
+        persons,
+    ),
+    min_size=1,
+    max_size=8,
+)
+
+
+def day(text: str) -> int:
+    return to_millis(datetime.fromisoformat(text).replace(tzinfo=ZONE).astimezone(UTC))
+
+
+def ticket_of(records) -> TicketEntry:
+    entry = TicketEntry()
+    for step, at, customer in records:
+        entry = entry.with_step(step, at, customer)
+    return entry
+
+
+def contract_of(records) -> SubscriptionEntry:
+    entry = SubscriptionEntry()
+    for kind, at, term, customer in records:
+        if kind == "started":
+            entry = entry.with_start(Begun(at, term), customer)
+        elif kind == "renewed":
+            entry = entry.with_renewal(Begun(at, term), customer)
+        else:
+            entry = entry.with_cancellation(at, customer)
+    return entry
+
+
+@given(tickets, st.randoms())
+def test_a_ticket_is_the_same_in_every_order_of_its_records_and_when_they_come_again(records, random):
+    again = [*records, *records]
+    random.shuffle(again)
+    assert ticket_of(again) == ticket_of(records)
+
+
+@given(contracts, st.randoms())
+def test_a_contract_is_the_same_in_every_order_of_its_records_and_when_they_come_again(records, random):
+    again = [*records, *records]
+    random.shuffle(again)
+    assert contract_of(again) == contract_of(records)
+
+
+@given(st.lists(st.tuples(instants, st.sampled_from([SOMEBODY, ANOTHER])), min_size=1), st.randoms())
+def test_who_brought_a_person_is_the_first_who_said_so(said, random):
+    shuffled = list(said)
+    random.shuffle(shuffled)
+    found = None
+    for at, customer in shuffled:
+        found = earlier(found, ReferralEntry(at, customer))
+    assert (found.at, found.customer) == min(said)
+
+
+@given(tickets)
+def test_a_ticket_counts_once_in_the_month_of_its_opening(records):
+    entry = ticket_of(records)
+    counts = entry.counts(MONTHS)
+    opened = [at for step, at, _ in records if step == "opened"]
+    if not opened:
+        assert counts == {}
+        return
+    kinds = Counter(kind for _, kind in counts)
+    assert {month for month, _ in counts} == {MONTHS.of(min(opened))}
+    assert kinds[Kind.TICKETS] == 1
+    for step, kind, base, which in (
+        ("responded", Kind.ANSWERED, FIRST_RESPONSE, min),
+        ("resolved", Kind.RESOLVED, RESOLUTION, max),
+    ):
+        times = [at for each, at, _ in records if each == step]
+        assert kinds[kind] == bool(times)
+        if times:
+            assert kinds[of_time(base, which(times) - min(opened))] == 1
+
+
+@given(st.lists(contracts, max_size=5))
+def test_months_of_contracts_are_those_of_a_count_of_the_contracts_that_run(several):
+    entries = [contract_of(records) for records in several]
+    counts: dict[int, Counter] = {}
+    for entry in entries:
+        for (month, kind), number in entry.counts(MONTHS).items():
+            counts.setdefault(month, Counter())[kind] += number
+    over = MONTHS.of(START + 400 * DAY)
+    runs = []
+    for entry in entries:
+        ends = entry.ends_of_terms(ZONE)
+        if ends:
+            end = ends[-1]
+            later = [each for each in entry.renewals if entry.cancelled and each.at > entry.cancelled]
+            if entry.cancelled is not None and not later:
+                end = min(end, entry.cancelled)
+            begun = MONTHS.of(entry.started.at)
+            runs.append((begun, max(begun, MONTHS.of(end))))
+    for each in contract_months(counts, over):
+        month = next(m for m in range(over) if m >= over - 30 and month_name(m) == each.name)
+        at_start = [run for run in runs if run[0] < month <= run[1]]
+        assert each.at_start == len(at_start)
+        assert each.ended == sum(run[1] == month for run in at_start)
+        assert each.begun == sum(run[0] == month for run in runs)
+
+
+@given(contracts)
+def test_every_term_ends_once_and_all_but_the_last_were_renewed(records):
+    entry = contract_of(records)
+    ends = entry.ends_of_terms(ZONE)
+    counts = Counter()
+    for (_, kind), number in entry.counts(MONTHS).items():
+        counts[kind] += number
+    assert counts[Kind.TERMS] == len(ends)
+    assert counts[Kind.RENEWALS] == max(0, len(ends) - 1)
+    assert counts[Kind.CONTRACTS] == counts[Kind.ENDED] + counts[Kind.ENDED_AT_ONCE] == bool(ends)
+    assert all(one < other for one, other in pairwise(ends))
+
+
+def test_a_subscription_of_three_months_of_which_the_last_is_not_renewed():
+    entry = contract_of(
+        [
+            ("started", day("2026-01-31"), "P1M", SOMEBODY),
+            ("renewed", day("2026-02-28"), "P1M", 0),
+            ("renewed", day("2026-03-30"), "P1M", 0),
+        ]
+    )
+    assert entry.ends_of_terms(ZONE) == [day("2026-02-28"), day("2026-03-28"), day("2026-04-30")]
+    january = MONTHS.of(day("2026-01-31"))
+    assert +Counter(entry.counts(MONTHS)) == {
+        (january, Kind.CONTRACTS): 1,
+        (january + 1, Kind.TERMS): 1,
+        (january + 1, Kind.RENEWALS): 1,
+        (january + 2, Kind.TERMS): 1,
+        (january + 2, Kind.RENEWALS): 1,
+        (january + 3, Kind.TERMS): 1,
+        (january + 3, Kind.ENDED): 1,
+    }
+
+
+def test_a_cancellation_ends_a_contract_within_its_term_and_a_later_renewal_takes_it_back():
+    started, cancelled = (
+        ("started", day("2026-01-05"), "P1Y", SOMEBODY),
+        ("cancelled", day("2026-03-05"), "", 0),
+    )
+    january = MONTHS.of(day("2026-01-05"))
+    assert contract_of([started, cancelled]).counts(MONTHS)[january + 2, Kind.ENDED] == 1
+    back = ("renewed", day("2026-04-05"), "P1Y", 0)
+    assert contract_of([started, cancelled, back]).counts(MONTHS)[january + 24, Kind.ENDED] == 1
+
+
+def test_terms_keep_the_time_of_day_over_a_change_of_the_clock_and_end_with_the_calendar():
+    assert end_of_term(day("2026-03-28T09:30"), "P2D", ZONE) == day("2026-03-30T09:30")
+    assert end_of_term(day("2024-02-29"), "P1Y", ZONE) == day("2025-02-28")
+    assert end_of_term(MAX_INSTANT - DAY, "P9999Y", ZONE) == MAX_INSTANT
+    assert end_of_term(day("2026-01-01"), "P4W", ZONE) == day("2026-01-29")
+    assert timedelta(milliseconds=end_of_term(0, "P1D", ZoneInfo("UTC"))) == timedelta(days=1)
+
+
+def test_who_was_erased_stays_so():
+    assert TicketEntry(opened=1, customer=ERASED).with_step("resolved", 5, SOMEBODY).customer == ERASED
+
+
+@given(
+    st.dictionaries(st.tuples(st.integers(1, 3), st.integers(1, 3)), st.integers(0, 2)),
+    st.dictionaries(st.tuples(st.integers(1, 3), st.integers(1, 3)), st.integers(0, 2)),
+)
+def test_what_changes_makes_of_the_counts_before_those_after(before, after):
+    known = joined((), difference({}, before))
+    assert joined(known, difference(before, after)) == joined((), difference({}, after))
+
+
+def test_figures_of_a_cohort_and_of_a_month():
+    counts: Counter[int] = Counter()
+    for answered in (
+        of_nps(10, START, MONTHS),
+        of_nps(3, START, MONTHS),
+        of_nps(9, START, MONTHS),
+        of_csat(4, 5, START, MONTHS),
+        of_csat(3, 5, START, MONTHS),
+        ticket_of([("opened", START, 0), ("responded", START + HOUR, 0)]).counts(MONTHS),
+        ticket_of([("opened", START, 0), ("resolved", START + DAY, 0)]).counts(MONTHS),
+    ):
+        for (_, kind), number in answered.items():
+            counts[kind] += number
+    counts[Kind.REFERRALS] = 6
+    persons = {Kind.REFERRALS: 2, Kind.ACTIVATIONS: 3}
+    ended = {Kind.TERMS: 4, Kind.RENEWALS: 3, Kind.ENDED: 1}
+    reading = EngagementReading(4, counts, persons, ended, at_start=5)
+    found = {name: figure.read(reading) for name, figure in (COHORT_ENGAGEMENT | MONTH_ENGAGEMENT).items()}
+    assert found["nps"] == 0.333333
+    assert found["csat"] == 0.5
+    assert found["resolution_rate"] == 0.5
+    assert found["renewal_rate"] == 0.75
+    assert found["contract_churn_rate"] == 0.2
+    assert (found["activation_rate"], found["referral_rate"], found["k_factor"]) == (0.75, 0.5, 1.5)
+    assert abs(found["first_response_p50"] - 3_600) <= RELATIVE_ERROR * 3_600
+    assert abs(found["resolution_p90"] - 86_400) <= RELATIVE_ERROR * 86_400
+    nothing = EngagementReading(0, {}, {}, {}, at_start=0)
+    assert {figure.read(nothing) for figure in (COHORT_ENGAGEMENT | MONTH_ENGAGEMENT).values()} == {None}
+
+
+def test_the_page_has_a_row_for_every_figure_and_no_other():
+    page = (Path(__file__).parents[3] / "docs/customers.md").read_text()
+    table = page.partition("<!-- engagement-figures:begin -->")[2].partition(
+        "<!-- engagement-figures:end -->"
+    )[0]
+    shown = re.findall(r"^\| `(\w+)` \| (.+?) \| (.+?) \| (.+?) \| (.+?) \|$", table, flags=re.MULTILINE)
+    figures = COHORT_ENGAGEMENT | MONTH_ENGAGEMENT
+    assert shown == [
+        (
+            name,
+            ", ".join(what for what, known in WHERE.items() if name in known),
+            each.formula,
+            each.unit,
+            each.undefined,
+        )
+        for name, each in figures.items()
+    ]
+
+
+WHERE = {"cohort": COHORT_ENGAGEMENT, "month": MONTH_ENGAGEMENT}
