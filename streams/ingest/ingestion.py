@@ -15,6 +15,7 @@ from metrics.records.dead_letters import dead_letter
 from metrics.values.errors import Reason
 from streams import topics
 from streams.ingest.protocols import ConnectorState, RecordLine, StateLine, read_line
+from streams.ingest.registrations import Registered, Standing
 from streams.mapping.contract import IDENTITY
 from streams.mapping.documents import Refusal, map_documents
 from streams.mapping.engine import MappedRecord
@@ -75,6 +76,7 @@ class Ingestion:
     #: Streams that are read; empty: all that a mapping takes.
     streams: frozenset[str] = frozenset()
     frame: Frame = field(default_factory=Frame)
+    registered: Registered = field(default_factory=Standing)
     lines: int = 0
     written: Counter[str] = field(default_factory=Counter)
     #: Rows without a record, by stream and reason.
@@ -179,8 +181,9 @@ class Ingestion:
             if self._registries.get(name) == record.value:
                 return  # a connector names a campaign with each of its rows
             self._registries[name] = record.value
-        self.sink.send(record)
-        self.written[record.topic] += 1
+        for each in self.registered.completed(record) if record.topic == topics.CAMPAIGNS else (record,):
+            self.sink.send(each)
+            self.written[each.topic] += 1
 
     def _send_letter(self, stream: str, number: int, line: bytes, reason: Reason, detail: str) -> None:
         source = f"ingest/{self.connection}/{stream}" if stream else f"ingest/{self.connection}"

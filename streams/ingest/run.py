@@ -20,6 +20,7 @@ from streams import topics
 from streams.catalogues import said
 from streams.ingest.ingestion import Ingestion, check
 from streams.ingest.protocols import ConnectorState, Protocol
+from streams.ingest.registrations import Registrations
 from streams.ingest.state_store import kept_state
 from streams.mapping.database import opened
 from streams.mapping.loader import load
@@ -150,6 +151,7 @@ class _Runs:
         with opened() as database:
             check(database, self._mappings)
             sink = KafkaSink(self._settings, self._topics())
+            registrations = Registrations(self._settings)
             try:
                 state = ConnectorState.of(self._protocol, kept)
                 ingestion = Ingestion(
@@ -161,6 +163,7 @@ class _Runs:
                     now_ms,
                     self._streams,
                     self._frame,
+                    registrations,
                 )
                 try:
                     self._follow(ingestion, kept)
@@ -169,6 +172,7 @@ class _Runs:
                         self._console.print(line, markup=False)
                 return EXIT_REFUSED if ingestion.refused else EXIT_DONE
             finally:
+                registrations.close()
                 sink.close()
 
     def _topics(self) -> list[str]:
