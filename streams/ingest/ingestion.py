@@ -15,7 +15,7 @@ from metrics.records.dead_letters import dead_letter
 from metrics.values.errors import Reason
 from streams import topics
 from streams.ingest.protocols import ConnectorState, RecordLine, StateLine, read_line
-from streams.ingest.registrations import Registered, Standing
+from streams.ingest.registrations import RegistrationCompletion, Standing
 from streams.mapping.contract import IDENTITY
 from streams.mapping.documents import Refusal, map_documents
 from streams.mapping.engine import MappedRecord
@@ -76,7 +76,7 @@ class Ingestion:
     #: Streams that are read; empty: all that a mapping takes.
     streams: frozenset[str] = frozenset()
     frame: Frame = field(default_factory=Frame)
-    registered: Registered = field(default_factory=Standing)
+    registered: RegistrationCompletion = field(default_factory=Standing)
     lines: int = 0
     written: Counter[str] = field(default_factory=Counter)
     #: Rows without a record, by stream and reason.

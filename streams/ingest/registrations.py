@@ -31,7 +31,7 @@ _encode = msgspec.json.Encoder().encode
 _NULL = b"null"
 
 
-class Registered(Protocol):
+class RegistrationCompletion(Protocol):
     """What is registered."""
 
     def completed(self, record: MappedRecord) -> list[MappedRecord]:
