@@ -9,10 +9,10 @@ from msgspec.structs import replace
 
 from metrics.budget.policy import Policy
 from metrics.budget.records import AlertSignal
-from metrics.budget.state import HOURS_KEPT, CampaignState, Hour, Latest, since
+from metrics.budget.state import HOURS_KEPT, CampaignState, Hour, KnownDay, Latest, since
 from metrics.entities.campaigns import CampaignFacts
 from metrics.evidence import UNLEARNED, Arrived, Course, Shape, assess_course, course_of
-from metrics.records.kpi_reading import CampaignKpi, Sums, TargetName
+from metrics.records.kpi_reading import CampaignKpi, KnownSpend, Sums, TargetName
 from metrics.records.validation import instant
 from metrics.values.time import HOUR, MINUTE
 
@@ -77,6 +77,7 @@ def apply_reading(
         latest=Latest(
             *(reading.revision, watermark, reading.sums, min(share, context.completeness)),
             has_uncertain_amounts=reading.has_uncertain_amounts,
+            known_day=None if reading.known_spend is None else _known_day(reading.known_spend),
         ),
         trail=trail,
         awaiting=awaiting,
@@ -87,6 +88,10 @@ def apply_reading(
     if settled is not None and watermark > 0:
         renewed = _judged(renewed, reading, facts, policy, context, (share, ripe_at))
     return _with_cards(renewed, policy)
+
+
+def _known_day(known: KnownSpend) -> KnownDay:
+    return KnownDay(_millis(known.since), _millis(known.until), known.spend_micros, known.is_by_hour)
 
 
 def _judged(

@@ -6,8 +6,10 @@ from typing import NamedTuple
 import numpy as np
 
 from metrics.budget.guards import REALLOCATION, ActionRequest, Admitted, GuardContext, admit
+from metrics.budget.pacing import known_hours
 from metrics.budget.reallocation import Move, Reallocation, ReallocationCandidate, reallocating
 from metrics.budget.state import Board, CampaignState
+from metrics.entities.campaigns import CampaignFacts
 from metrics.values.money import MICROS
 
 #: Campaigns looked at between two pauses.
@@ -24,19 +26,24 @@ class RequestedMove(NamedTuple):
 
 
 def plan_reallocation(
-    board: Board, gate: Callable[[str, int], GuardContext], seed: int, most_moves: int
+    board: Board,
+    facts: Callable[[str], CampaignFacts],
+    gate: Callable[[str, int], GuardContext],
+    seed: int,
+    most_moves: int,
 ) -> Generator[None, None, Reallocation | None]:
     """The reallocation of a board, with pauses; the same for the same seed and board.
 
     Args:
         board: as it is.
+        facts: a campaign as registered.
         gate: what the gate looks at for a campaign, and the micros that count as room besides.
         seed: of what is explored, at least 0.
         most_moves: campaigns that are touched at most.
     """
     candidates = {}
     for count, (name, state) in enumerate(board.campaigns.items(), 1):
-        found = _candidate(state, gate(name, _ALL_MONEY))
+        found = _candidate(state, facts(name), gate(name, _ALL_MONEY))
         if found is not None:
             candidates[name] = found
         if count % _SLICE == 0:
@@ -54,7 +61,9 @@ def requests_of(found: Reallocation | None) -> Iterator[RequestedMove]:
         freed += move.before - move.after
 
 
-def _candidate(state: CampaignState, guard_context: GuardContext) -> ReallocationCandidate | None:
+def _candidate(
+    state: CampaignState, facts: CampaignFacts, guard_context: GuardContext
+) -> ReallocationCandidate | None:
     """A campaign within the bounds that the gate would have it keep; None for one that it would not let be touched."""
     rejected_until = state.rejected.get(f"set_budget|{REALLOCATION}", 0)
     if (
@@ -71,7 +80,8 @@ def _candidate(state: CampaignState, guard_context: GuardContext) -> Reallocatio
         return None
     # A card that is pulled is to be spent.
     floor = max(least or state.budget, min(state.budget, state.spent + state.card))
-    return ReallocationCandidate(state.budget, floor, most or state.budget, state.hours)
+    hours = known_hours(state, is_reported=facts.is_reported)
+    return ReallocationCandidate(state.budget, floor, most or state.budget, hours)
 
 
 def _admitted(request: ActionRequest, state: CampaignState, guard_context: GuardContext) -> int | None:

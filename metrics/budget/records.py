@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from metrics.records.events import Identifier, Instant, Money
-from metrics.records.kpi_reading import Evidence
+from metrics.records.kpi_reading import Evidence, KnownSpend
 
 ACTION_SCHEMA = "budget-action/2"
 CARD_SCHEMA = "board-card/1"
@@ -106,13 +106,14 @@ class SparkPoint(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class CardPace(msgspec.Struct, kw_only=True, frozen=True):
-    """Where the spend of a campaign goes by the end of its flight, and the band it should end in."""
+    """Where the spend of a campaign goes by the end of its flight as of ``known_until``, and the band it should end in."""
 
     projected_micros: int
     low_micros: int
     high_micros: int
     pace: Literal["behind", "on", "ahead"]
     ends_at: str
+    known_until: str | None = None
 
 
 class BoardCard(msgspec.Struct, kw_only=True):
@@ -135,6 +136,7 @@ class BoardCard(msgspec.Struct, kw_only=True):
     targets_micros: dict[str, int] = {}
     evidence: dict[str, Evidence]
     pace: CardPace | None = None
+    known_spend: KnownSpend | None = None
     proposal: BudgetAction | None
     proposed_until: str | None = None
     has_uncertain_amounts: bool = False

@@ -28,7 +28,14 @@ def _judge(board_step: BoardStep, campaign_id: str) -> None:
     waits = state.waits or (state.hold is not None and state.hold.owner == WIP)
     full = room_reason("test", state.card, board_step.board, policies) if waits else None
     request = requested_action(
-        RuleContext(state, policies.of(campaign_id), board_step.facts(campaign_id), board_step.now, full)
+        RuleContext(
+            state,
+            policies.of(campaign_id),
+            board_step.facts(campaign_id),
+            board_step.now,
+            full,
+            board_step.context.reached(campaign_id),
+        )
     )
     if request is not None:
         board_step.attempt(request)
@@ -69,6 +76,8 @@ def _reallocate(board_step: BoardStep) -> Generator[None]:
         # The seed is of the board as it is stored, so that a restart decides the same.
         # A person is asked for no more at once than may be done by itself in an hour.
         most_moves = policies.common.actions_per_hour
-        found = yield from plan_reallocation(board_step.board, board_step.gate, abs(last), most_moves)
+        found = yield from plan_reallocation(
+            board_step.board, board_step.facts, board_step.gate, abs(last), most_moves
+        )
         for request, freed in requests_of(found):
             board_step.attempt(request, freed)

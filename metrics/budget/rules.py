@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from metrics.budget.guards import ActionRequest
-from metrics.budget.pacing import Projection, catches_up, project
+from metrics.budget.pacing import Projection, catches_up, known_day, project
 from metrics.budget.policy import Policy
 from metrics.budget.state import PACE, WIP, CampaignState, Hold
 from metrics.entities.campaigns import CampaignFacts
@@ -14,13 +14,24 @@ from metrics.values.time import DAY, HOUR, format_instant
 
 
 class RuleContext(NamedTuple):
-    """One campaign before its policy; ``full`` says why ``test`` has no room, where it waits for some."""
+    """One campaign before its policy.
+
+    ``full`` says why ``test`` has no room, where it waits for some; ``reached`` is the watermark up to which its newest
+    reading holds, where that is later than its own.
+    """
 
     state: CampaignState
     policy: Policy
     facts: CampaignFacts
     now: int
     full: str | None = None
+    reached: int | None = None
+
+    @property
+    def watermark(self) -> int:
+        """Up to which its events are complete, in epoch ms; 0: not known."""
+        own = 0 if self.state.latest is None else self.state.latest.watermark
+        return max(own, self.reached or 0) if own > 0 else 0
 
 
 def requested_action(context: RuleContext) -> ActionRequest | None:
@@ -131,24 +142,30 @@ def _growing(context: RuleContext) -> ActionRequest | None:
 
 def _is_behind(context: RuleContext) -> bool:
     flight, state = _flight(context.facts), context.state
-    found = None if flight is None else project(state.budget, state.spent, state.hours, flight, context.now)
+    day = known_day(state, is_reported=context.facts.is_reported, watermark=context.watermark)
+    found = None if flight is None or day is None else project(state.budget, state.spent, day, flight)
     return found is not None and found.pace == "behind"
 
 
 def _ahead(context: RuleContext) -> ActionRequest | None:
     """A campaign whose budget would be gone well before its flight ends rests until the plan has caught up (D57).
 
-    One that surely pays does not: what it lacks is budget, not patience.
+    One that surely pays does not: what it lacks is budget, not patience. Spend of before its last action says nothing of
+    what that has brought about. What it was ahead when its spend was last known it still is.
     """
     state, facts, now = context.state, context.facts, context.now
     if not context.policy.even_pace or not state.is_spending or is_good(state.evidence):
         return None
-    flight, found = _flight(facts), projected(state, facts, now)
-    if flight is None or found is None or found.pace != "ahead":
+    flight, day = _flight(facts), known_day(state, is_reported=facts.is_reported, watermark=context.watermark)
+    if flight is None or day is None or (facts.is_reported and day.until < (state.changed_at or 0)):
         return None
-    until = min(catches_up(state.budget, state.spent, flight), now + DAY)
-    if until - now < HOUR:
+    found = projected(state, facts, context.watermark)
+    if found is None or found.pace != "ahead":
         return None
+    rest = min(catches_up(state.budget, state.spent, flight) - day.until, DAY)
+    if rest < HOUR:
+        return None
+    until = now + rest
     reason = (
         f"ahead of its pace: {found.total / MICROS:,.2f} of {state.budget / MICROS:,.2f} by the end of its flight as "
         f"projected (band to {found.high / MICROS:,.2f}); it rests until {format_instant(until)}"
@@ -156,19 +173,15 @@ def _ahead(context: RuleContext) -> ActionRequest | None:
     return ActionRequest(state.campaign_id, "pause", "rule", "pace", reason, hold=Hold(PACE, reason, until))
 
 
-def projected(state: CampaignState, facts: CampaignFacts, now: int) -> Projection | None:
+def projected(state: CampaignState, facts: CampaignFacts, watermark: int) -> Projection | None:
     """Where the spend of a campaign goes by the end of its flight; None for one without dates, budget or enough hours.
 
     Spend has a rhythm of days: before a whole one was seen (a quarter of a short flight), a busy morning looks like a runaway.
     """
-    flight = _flight(facts)
-    if (
-        flight is None
-        or not state.hours
-        or now - state.hours[0].start < min(DAY, (flight[1] - flight[0]) // 4)
-    ):
+    flight, day = _flight(facts), known_day(state, is_reported=facts.is_reported, watermark=watermark)
+    if flight is None or day is None or day.length < min(DAY, (flight[1] - flight[0]) // 4):
         return None
-    return project(state.budget, state.spent, state.hours, flight, now)
+    return project(state.budget, state.spent, day, flight)
 
 
 def _flight(facts: CampaignFacts) -> tuple[int, int] | None:

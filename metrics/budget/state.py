@@ -1,6 +1,7 @@
 """What the controller knows of the board: frozen values that a step replaces. Stored as they are in the changelog."""
 
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 import msgspec
 
@@ -27,6 +28,23 @@ class Hold(msgspec.Struct, frozen=True, array_like=True, gc=False):
     expires_at: int | None
 
 
+class KnownDay(NamedTuple):
+    """What was spent in the last day of which the spend is known: [since, until) in epoch ms, micros.
+
+    ``is_by_hour``: windows of an hour hold spend, too.
+    """
+
+    since: int
+    until: int
+    spend: int
+    is_by_hour: bool = True
+
+    @property
+    def length(self) -> int:
+        """In milliseconds."""
+        return self.until - self.since
+
+
 class Latest(msgspec.Struct, frozen=True, gc=False):
     """The newest reading of a campaign's ``total``; the watermark in epoch ms, 0 where it had none."""
 
@@ -39,6 +57,8 @@ class Latest(msgspec.Struct, frozen=True, gc=False):
     #: E-value from which on a target counted as surely missed.
     needed: float = 0.0
     has_uncertain_amounts: bool = False
+    #: Of the reports that its spend comes by; None where it comes by events.
+    known_day: KnownDay | None = None
 
     @property
     def spent_micros(self) -> int:

@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from typing import get_args
 
+from metrics.budget.pacing import known_day, known_hours
 from metrics.budget.policy import Policies
 from metrics.budget.records import BoardCard, CardHold, CardPace, Column, ColumnView, Mode, SparkPoint
 from metrics.budget.rules import projected
-from metrics.budget.state import NEVER, Board, CampaignState
+from metrics.budget.state import NEVER, Board, CampaignState, Hour
 from metrics.entities.campaigns import CampaignFacts
+from metrics.records.kpi_reading import KnownSpend
 from metrics.values.money import ratio
 from metrics.values.time import format_instant
 
@@ -18,6 +20,7 @@ _SPARK_HOURS = 48
 def card_of(state: CampaignState, facts: CampaignFacts, mode: Mode, currency: str) -> BoardCard:
     """A campaign as one card of the board; money in micros of ``currency``."""
     record, hold = facts.registered, state.hold
+    known = {hour.start for hour in known_hours(state, is_reported=facts.is_reported)}
     total = 0 if state.card <= 0 else -(-state.budget // state.card)
     return BoardCard(
         campaign_id=state.campaign_id,
@@ -36,30 +39,43 @@ def card_of(state: CampaignState, facts: CampaignFacts, mode: Mode, currency: st
         targets_micros=dict(facts.targets_micros),
         evidence=state.evidence,
         pace=_pace(state, facts),
+        known_spend=_known_spend(state, facts),
         proposal=state.proposal,
         proposed_until=_end_of_proposal(state),
         has_uncertain_amounts=state.latest is not None and state.latest.has_uncertain_amounts,
         kpis=state.kpis,
-        sparkline=[
-            SparkPoint(
-                t=format_instant(hour.start),
-                spend_micros=hour.spend,
-                roi=ratio(hour.profit, hour.spend + hour.other_cost),
-            )
-            for hour in state.hours[-_SPARK_HOURS:]
-        ],
+        sparkline=[_point(hour, is_known=hour.start in known) for hour in state.hours[-_SPARK_HOURS:]],
         mode=mode,
         reason=state.reason,
         updated_at=format_instant(state.updated_at),
     )
 
 
+def _point(hour: Hour, *, is_known: bool) -> SparkPoint:
+    return SparkPoint(
+        t=format_instant(hour.start),
+        spend_micros=hour.spend if is_known else None,
+        roi=ratio(hour.profit, hour.spend + hour.other_cost) if is_known else None,
+    )
+
+
+def _known_spend(state: CampaignState, facts: CampaignFacts) -> KnownSpend | None:
+    """How far its reports reach; None for one whose spend comes by events."""
+    day = state.latest.known_day if state.latest is not None and facts.is_reported else None
+    if day is None:
+        return None
+    since, until = format_instant(day.since), format_instant(day.until)
+    return KnownSpend(since=since, until=until, spend_micros=day.spend, is_by_hour=day.is_by_hour)
+
+
 def _pace(state: CampaignState, facts: CampaignFacts) -> CardPace | None:
-    """As of the watermark of its figures; None for one without dates, budget or hours, or whose flight is over."""
+    """As far as its spend is known; None for one without dates, budget or hours, or whose flight is over."""
     if state.latest is None or facts.ends_at is None or state.latest.watermark >= facts.ends_at:
         return None
-    found = projected(state, facts, state.latest.watermark)
-    if found is None:
+    watermark = state.latest.watermark
+    day = known_day(state, is_reported=facts.is_reported, watermark=watermark)
+    found = projected(state, facts, watermark)
+    if found is None or day is None:
         return None
     return CardPace(
         projected_micros=found.total,
@@ -67,6 +83,7 @@ def _pace(state: CampaignState, facts: CampaignFacts) -> CardPace | None:
         high_micros=found.high,
         pace=found.pace,
         ends_at=format_instant(facts.ends_at),
+        known_until=format_instant(day.until),
     )
 
 

@@ -64,6 +64,8 @@ class ReportHistory:
         self._short = 0
         #: By source, the latest instant that any of its reports covers.
         self._ends: dict[str, int] = {}
+        #: When the first period begins.
+        self._begin: int | None = None
         #: Where reports count that do not count in all of their time: among all, and among the short ones only.
         self._clips: tuple[dict[ReportKey, Sequence[Interval]], dict[ReportKey, Sequence[Interval]]] = (
             {},
@@ -91,6 +93,12 @@ class ReportHistory:
         """
         newest = max(self._ends.values(), default=0)
         return min((end for end in self._ends.values() if end > newest - DAY), default=None)
+
+    @property
+    def last_day(self) -> Interval | None:
+        """The day before ``seen_until``, or what reports cover of that day; None without reports."""
+        end = self.seen_until
+        return None if end is None or self._begin is None else (max(self._begin, end - DAY), end)
 
     @property
     def total(self) -> ReportShare:
@@ -132,6 +140,8 @@ class ReportHistory:
         """
         key = report.key
         self._ends[report.source] = max(self._ends.get(report.source, 0), report.end)
+        start = report.period_start
+        self._begin = start if self._begin is None else min(self._begin, start)
         known = self.reports.get(key)
         if known is not None and known.version >= report.version:
             has_changed = known.version > report.version and self._keep(known, report)

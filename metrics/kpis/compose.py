@@ -12,7 +12,15 @@ from metrics.entities.campaigns import CampaignFacts
 from metrics.entities.reports import ReportShare
 from metrics.evidence import Arrived, assess
 from metrics.kpis.formulas import KpiInputs, compute
-from metrics.records.kpi_reading import CampaignKpi, Completeness, Evidence, OtherBasis, Stage, Sums
+from metrics.records.kpi_reading import (
+    CampaignKpi,
+    Completeness,
+    Evidence,
+    KnownSpend,
+    OtherBasis,
+    Stage,
+    Sums,
+)
 from metrics.sums.tally import Tally
 from metrics.sums.tally_columns import FIELDS, Tallies
 from metrics.values.apportion import share
@@ -136,6 +144,7 @@ def compose(
         other_basis=found.other_basis,
         spread_ratio=found.spread_ratio,
         has_uncertain_amounts=found.has_uncertain_amounts,
+        known_spend=known_spend(campaign_windows, facts) if window == TOTAL_WINDOW and is_declared else None,
         kpis=compute(inputs),
         evidence=_evidence(sums, facts, arrived) if window == TOTAL_WINDOW and is_declared else {},
         completeness=arrived,
@@ -172,6 +181,20 @@ def other_cost(facts: CampaignFacts, span: Span | None, watermark: int | None) -
         return 0
     start, end = (facts.starts_at, watermark) if span is None else (span.start, min(span.end, watermark))
     return share(cost, (facts.starts_at, facts.ends_at), (start, max(start, end)))
+
+
+def known_spend(campaign_windows: CampaignWindows, facts: CampaignFacts) -> KnownSpend | None:
+    """How far reports reach; None of a campaign whose spend comes by events, and before its first report."""
+    reports = campaign_windows.report_history
+    day = reports.last_day if facts.is_reported else None
+    if day is None:
+        return None
+    return KnownSpend(
+        until=format_instant(day[1]),
+        since=format_instant(day[0]),
+        spend_micros=reports.share(*day, short_only=False).spend_micros,
+        is_by_hour=reports.has_short,
+    )
 
 
 class WindowSums(NamedTuple):

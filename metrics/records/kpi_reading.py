@@ -69,6 +69,18 @@ class Completeness(msgspec.Struct, kw_only=True):
     orders: float | None
 
 
+class KnownSpend(msgspec.Struct, kw_only=True, frozen=True, gc=False):
+    """Up to when reports say what was spent, and what was spent in the day before: between ``since`` and ``until``.
+
+    ``is_by_hour`` says whether windows of an hour hold spend: they do where a report is of an hour or less.
+    """
+
+    until: str
+    since: str
+    spend_micros: int
+    is_by_hour: bool
+
+
 class CampaignKpi(msgspec.Struct, kw_only=True):
     """One record of ``campaign-kpis``, and one field of the Redis views."""
 
@@ -88,6 +100,8 @@ class CampaignKpi(msgspec.Struct, kw_only=True):
     spread_ratio: float | None = None
     #: Whether amounts count whose worth is not known for sure: a rate is missing, or came too late to divide what it changes.
     has_uncertain_amounts: bool = False
+    #: Of ``total`` where spend comes by reports: how far they reach. Null elsewhere, and before the first report.
+    known_spend: KnownSpend | None = None
     kpis: dict[str, float | None]
     evidence: dict[str, Evidence] = {}
     completeness: Completeness | None = None

@@ -184,6 +184,7 @@ CHANNELS: tuple[Channel, ...] = (
             "other_basis": {"impressions": 0, "clicks": 0, "spend_micros": 0},
             "spread_ratio": None,
             "has_uncertain_amounts": False,
+            "known_spend": None,
             "kpis": _KPIS,
             "evidence": {},
             "completeness": {"leads": 0.42, "orders": 0.17},

@@ -42,6 +42,22 @@ def test_every_window_that_holds_what_the_report_has_seen_shows_all_of_its_money
     assert machine.last()["c", "1d", "2026-11-18T00:00:00Z"]["sums"]["spend_micros"] == 10_000_000
 
 
+def test_a_total_says_how_far_its_reports_reach_and_what_the_day_before_cost():
+    machine = machine_with((T0 - DAY, T0, T0, 24), (T0, T0 + DAY, T0 + 6 * HOUR, 10))
+    known = readings(machine)["total"].known_spend
+    assert (known.since, known.until) == ("2026-11-17T06:00:00Z", "2026-11-18T06:00:00Z")
+    assert (known.spend_micros, known.is_by_hour) == (28_000_000, False)  # 18 of yesterday's 24 hours
+    assert readings(machine)["24h"].known_spend is None
+
+
+def test_a_report_that_says_the_same_again_later_is_told_and_one_that_came_twice_moves_nothing():
+    machine = machine_with((T0, T0 + DAY, T0 + 6 * HOUR, 10), (T0, T0 + DAY, T0 + 8 * HOUR, 10))
+    known = readings(machine)["total"].known_spend
+    assert (known.until, known.spend_micros) == ("2026-11-18T08:00:00Z", 10_000_000)
+    again = machine_with(*[(T0, T0 + DAY, at, 10) for at in (T0 + 8 * HOUR, T0 + 6 * HOUR, T0 + 8 * HOUR)])
+    assert readings(again)["total"].known_spend == known
+
+
 def test_the_case_of_a_report_of_a_day_that_goes_on(shared):
     registration, *written = read_case(shared / "cases/events/01-intraday-day-report.jsonl")
     registry = CampaignRegistry("EUR")
@@ -73,3 +89,4 @@ def test_spend_that_is_no_reports_is_no_estimate():
     machine.produce(topics.CLICKS, "v", click)
     machine.settle()
     assert readings(machine)["24h"].spread_ratio is None
+    assert readings(machine)["total"].known_spend is None

@@ -85,7 +85,9 @@ def _notice(kind: NoticeKind, action: BudgetAction) -> Notice:
 
 
 def daily_spend(card: BoardCard, now_ms: int) -> int:
-    """What a campaign has spent in the last 24 hours, in micros."""
+    """What a campaign has spent in the last 24 hours, in micros; in the last day that its reports know of, where it has any."""
+    if card.known_spend is not None:
+        return card.known_spend.spend_micros
     begin = now_ms - DAY
     return sum(
         each.spend_micros or 0 for each in card.sparkline if to_millis(datetime.fromisoformat(each.t)) > begin

@@ -8,7 +8,7 @@ from metrics.budget.machine import Context, Inputs, step
 from metrics.budget.pacing import project
 from metrics.budget.policy import parse
 from metrics.budget.records import AlertSignal, BudgetDecision
-from metrics.budget.state import Board, Hour
+from metrics.budget.state import Board, KnownDay
 from metrics.entities.campaigns import CampaignFacts
 from metrics.records.kpi_reading import CampaignKpi, Completeness, OtherBasis, Sums
 from metrics.values.money import MICROS
@@ -437,9 +437,8 @@ def test_a_spent_budget_ends_the_spend():
 
 
 def test_the_band_of_the_pace_tightens_towards_the_end():
-    hours = [Hour(hour * HOUR, 10 * MICROS, 0, 0, 0) for hour in range(20)]
-    early = project(100 * MICROS, 10 * MICROS, hours[:1], (0, 10 * HOUR), HOUR)
-    late = project(100 * MICROS, 110 * MICROS, hours, (0, 10 * HOUR), 9 * HOUR)
+    early = project(100 * MICROS, 10 * MICROS, KnownDay(0, HOUR, 10 * MICROS), (0, 10 * HOUR))
+    late = project(100 * MICROS, 110 * MICROS, KnownDay(0, 9 * HOUR, 90 * MICROS), (0, 10 * HOUR))
     assert early.pace == "on"
     assert early.high - early.low > late.high - late.low
     assert late.pace == "ahead"

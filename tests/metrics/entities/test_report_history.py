@@ -52,6 +52,15 @@ def test_spend_is_known_up_to_what_the_source_that_is_furthest_behind_has_seen()
     assert history(report(0, DAY, 10, at=8 * HOUR), *hours(8, 9)).seen_until == 9 * HOUR
 
 
+def test_the_last_day_that_is_known_begins_no_earlier_than_the_first_report_in_any_order():
+    assert history().last_day is None
+    reports = [report(DAY + 2 * HOUR, 2 * DAY, 50, at=DAY + at * HOUR) for at in (3, 8)]
+    for order in permutations(reports):
+        assert history(*order).last_day == (DAY + 2 * HOUR, DAY + 8 * HOUR)
+    for order in permutations([*reports, report(0, DAY, 30)]):
+        assert history(*order).last_day == (8 * HOUR, DAY + 8 * HOUR)
+
+
 def test_money_that_was_seen_stays_where_it_was_seen():
     kept = history(report(0, DAY, 100, at=8 * HOUR), report(0, DAY, 130, at=10 * HOUR))
     assert spend(kept, 0, 8 * HOUR) == 100

@@ -14,6 +14,7 @@ from playwright.sync_api import Page, expect
 
 from metrics.budget.effects.records import BudgetEffect, EffectPart
 from metrics.budget.records import BoardCard, CardPace
+from metrics.records.kpi_reading import KnownSpend
 from metrics.values.time import HOUR
 from streams import topics
 from streams.embedded.child_process import free_ports
@@ -50,8 +51,11 @@ def test_a_card_says_when_spend_is_ahead_of_its_flight_when_a_proposal_lapses_an
 ):
     pace = CardPace(
         projected_micros=2_400_000_000, low_micros=850_000_000, high_micros=1_150_000_000, pace="ahead",
-        ends_at="2026-12-01T00:00:00Z",
+        ends_at="2026-12-01T00:00:00Z", known_until="2026-11-22T21:00:00Z",
     )  # fmt: skip
+    known = KnownSpend(
+        since="2026-11-21T21:00:00Z", until="2026-11-22T21:00:00Z", spend_micros=9_000_000, is_by_hour=False
+    )
     untargeted = seeding.card(
         "free", name="Podcast", targets_micros={}, budget_micros=0, has_uncertain_amounts=True
     )
@@ -59,18 +63,25 @@ def test_a_card_says_when_spend_is_ahead_of_its_flight_when_a_proposal_lapses_an
     page = opened(
         [
             seeding.card(
-                "fast", name="Webinar", pace=pace, proposal=proposed, proposed_until="2026-11-24T00:00:00Z"
+                "fast",
+                name="Webinar",
+                pace=pace,
+                known_spend=known,
+                proposal=proposed,
+                proposed_until="2026-11-24T00:00:00Z",
             ),
             untargeted,
         ]
     )
-    expect(card(page, "Webinar")).to_contain_text("2 of 10 cards · ahead of its pace")
+    expect(card(page, "Webinar")).to_contain_text("2 of 10 cards · ahead of its pace · spend known until ")
+    expect(card(page, "Podcast")).not_to_contain_text("spend known until")
     expect(card(page, "Webinar")).to_contain_text("Lapses ")
     expect(card(page, "Podcast").get_by_text("amounts without a rate")).to_be_visible()
     expect(card(page, "Webinar").get_by_text("amounts without a rate")).to_be_hidden()
     card(page, "Webinar").click()
     dialog = page.get_by_role("dialog", name="Webinar")
     expect(dialog).to_contain_text("€2,400 by")
+    expect(dialog).to_contain_text("spend known until ")
     expect(dialog).to_contain_text("€850 to €1,150 would be on pace")
     expect(dialog).to_contain_text("Nothing can be said yet about CPL and ROAS")
     page.keyboard.press("Escape")

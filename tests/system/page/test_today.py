@@ -8,7 +8,7 @@ import msgspec
 from playwright.sync_api import Page, expect
 
 from metrics.budget.records import CardHold, SparkPoint
-from metrics.records.kpi_reading import CampaignKpi, Evidence
+from metrics.records.kpi_reading import CampaignKpi, Evidence, KnownSpend
 from metrics.values.time import HOUR, MINUTE, format_instant
 from streams import topics
 from tests.support import board_seeding as seeding
@@ -98,6 +98,34 @@ def test_what_the_controller_did_is_told_with_what_came_of_it(opened, settings):
     expect(lines(page).first).to_contain_text("done by the controller")
     expect(lines(page).first).to_contain_text("CPL surely misses its target")
     expect(lines(page).first).to_contain_text("Held by the evidence until someone resumes it")
+
+
+def test_spend_that_comes_by_reports_is_weighed_by_the_last_day_that_they_know(opened, settings):
+    now = int(time.time() * 1_000)
+    known = KnownSpend(
+        since=format_instant(now - 36 * HOUR),
+        until=format_instant(now - 12 * HOUR),
+        spend_micros=900 * MILLION,
+        is_by_hour=False,
+    )
+    silent = [msgspec.structs.replace(each, spend_micros=None) for each in hours(0)]
+    hold = CardHold(owner="evidence", reason="CPL misses its target", expires_at=None)
+    waits = seeding.proposal("by-1", "by-a")
+    page = opened(
+        [
+            seeding.card("by-1", name="Reported", sparkline=silent, proposal=waits, known_spend=known),
+            seeding.card("by-2", name="Rests", column="hold", hold=hold, sparkline=silent, known_spend=known),
+        ],
+        place="/",
+    )
+    expect(lines(page).first).to_contain_text("Waiting costs about €900 of spend a day.")
+    expect(lines(page).first).to_contain_text("Its spend is known until ")
+    done = seeding.proposal("by-2", "by-b", mode="enforce")
+    done = msgspec.structs.replace(done, decided_at=format_instant(now - 10 * MINUTE))
+    produce(settings, topics.BUDGET_ACTIONS, done, "by-2")
+    told = lines(page).filter(has_text="done by the controller")
+    expect(told).to_contain_text("What it spent since then is not known yet: its reports reach to ")
+    expect(told).not_to_contain_text("Since then it spent")
 
 
 def test_figures_that_cannot_be_trusted_are_told_with_what_to_do(opened, store):

@@ -1,7 +1,7 @@
 // One card: made once, and brought up to date where a figure differs.
 
 import { byId, h, setAttribute, setHidden, setText } from "./dom.js";
-import { action, columnName, effect as effectText, evidence, hold, kpi, KPIS, leaning, money, pace, shortened, targetFigure, targetOf, time, why } from "./format.js";
+import { action, columnName, effect as effectText, evidence, hold, known, kpi, KPIS, leaning, money, pace, shortened, targetFigure, targetOf, time, why } from "./format.js";
 import { n, t } from "./i18n.js";
 import { draw } from "./spark.js";
 import { nameOf, PATIENCE_MS } from "./store.js";
@@ -71,8 +71,8 @@ function updateBudget(parts, card) {
   if (parts.bar.style.getPropertyValue("--notch") !== notches) parts.bar.style.setProperty("--notch", notches);
   const values = { spent: money(card.spent_micros, card.currency), budget: money(card.budget_micros, card.currency) };
   setText(parts.budget, card.budget_micros > 0
-    ? [t("{spent} of {budget}", values), cards(card), pace(card)].filter(Boolean).join(" · ")
-    : t("{spent} spent · no budget set", values));
+    ? [t("{spent} of {budget}", values), cards(card), pace(card), known(card)].filter(Boolean).join(" · ")
+    : [t("{spent} spent · no budget set", values), known(card)].filter(Boolean).join(" · "));
 }
 
 /** How much of the budget has been given out; a budget of very many cards says the size of one. */

@@ -3,7 +3,7 @@
 import { api } from "./api.js";
 import { commentForm } from "./comments.js";
 import { byId, h, svg } from "./dom.js";
-import { columnName, effect, eValue, exactTime, hold, KPIS, kpi, modeName, money, percent, plainly, projection, TARGETS, targetFigure, targetOf, time, verdict } from "./format.js";
+import { columnName, effect, eValue, exactTime, hold, known, KPIS, kpi, modeName, money, percent, plainly, projection, TARGETS, targetFigure, targetOf, time, verdict } from "./format.js";
 import { t } from "./i18n.js";
 import { moneyPicture, scalePicture } from "./pictures.js";
 import { draw } from "./spark.js";
@@ -91,7 +91,7 @@ function undoButton(card, { undo, trail }, decideOn) {
 
 function purse(card) {
   if (!card.budget_micros) return null;
-  return h("section", {}, h("h3", {}, t("Money")), moneyPicture(card), card.pace ? h("p.axis", {}, projection(card)) : null);
+  return h("section", {}, h("h3", {}, t("Money")), moneyPicture(card), card.pace ? h("p.axis", {}, projection(card)) : null, known(card) ? h("p.axis", {}, known(card)) : null);
 }
 
 function course(card) {

@@ -189,6 +189,9 @@ const PACES = { ahead: t("ahead of its pace"), behind: t("behind its pace") };
 /** Short, for the card; nothing while it is on pace. */
 export const pace = (card) => PACES[card.pace?.pace] ?? "";
 
+/** How far the reports reach that its spend comes by; nothing where it comes by events. */
+export const known = ({ known_spend: found }) => found ? t("spend known until {time}", { time: time(found.until) }) : "";
+
 /** Where the spend goes, in full. */
 export function projection({ pace: found, currency }) {
   return t("{pace}: {projected} by {time} as projected, {low} to {high} would be on pace", {

@@ -12,8 +12,9 @@ const STALE_MS = 10 * 60_000;
 const MOSTLY_SPREAD = 0.5;
 const MAX_NAMES = 4;
 
-/** What a campaign has spent in the last 24 hours of its hours, in micros. */
+/** What a campaign has spent in the last 24 hours, in micros; in the last day that its reports know of, where it has any. */
 export function dailySpend(card, nowMs) {
+  if (card.known_spend) return card.known_spend.spend_micros;
   return card.sparkline.filter((each) => Date.parse(each.t) > nowMs - DAY_MS).reduce((sum, each) => sum + (each.spend_micros ?? 0), 0);
 }
 
@@ -44,6 +45,7 @@ function* waiting({ cards, nowMs }) {
     const texts = [`${action(proposal)}. ${why(card, proposal)}`];
     texts.push(stops ? t("Waiting costs about {amount} of spend a day.", { amount: money(daily, card.currency) })
       : moved ? t("It moves {amount} of budget.", { amount: money(moved, card.currency) }) : consequence(proposal));
+    if (card.known_spend) texts.push(t("Its spend is known until {time}.", { time: time(card.known_spend.until) }));
     if (card.proposed_until) texts.push(t("Lapses {time}.", { time: time(card.proposed_until) }));
     yield line("decide", Math.max(stops ? daily : 0, moved), card, texts);
   }
@@ -60,6 +62,15 @@ function* done({ cards, entries, sinceMs, nowMs }) {
 
 /** What came of an action so far. */
 function outcome(card, record, atMs) {
+  const known = card.known_spend;
+  if (known && (!known.is_by_hour || Date.parse(known.until) <= atMs)) {
+    return t("What it spent since then is not known yet: its reports reach to {time}.", { time: time(known.until) });
+  }
+  const text = effectOf(card, record, atMs);
+  return known ? `${text} ${t("Its spend is known until {time}.", { time: time(known.until) })}` : text;
+}
+
+function effectOf(card, record, atMs) {
   const values = { amount: money(spentSince(card, atMs), card.currency) };
   if (record.verb === "pause" && card.hold) return t("Since then it spent {amount}. {hold}.", { ...values, hold: hold(card.hold).replace(/\.$/, "") });
   if (record.verb === "pause" && RUNS.has(card.column)) return t("It runs again, and spent {amount} since then.", values);
