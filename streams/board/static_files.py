@@ -42,8 +42,7 @@ class _File(NamedTuple):
 def routes() -> list[web.RouteDef]:
     """The page at its places and each of its files under ``/static/``; no other path is ever read."""
     found = _found(files("streams.board") / "static")
-    shown = "\n".join(each.body.decode() for name, each in found.items() if name.endswith((".js", ".html")))
-    languages = {name: catalogue(name, source, shown) for name, source in sources().items()}
+    languages = page_catalogues()
     found |= {f"messages/{name}.json": _file(body, ".json") for name, body in languages.items()}
     index = found.pop("index.html")
     page = _file(_completed(index.body, ["en", *sorted(languages)], sorted(found)), ".html")
@@ -52,6 +51,13 @@ def routes() -> list[web.RouteDef]:
         **{f"/static/{name}": file for name, file in found.items()},
     }
     return [web.get(path, _handler(file)) for path, file in paths.items()]
+
+
+def page_catalogues() -> dict[str, bytes]:
+    """The texts of the page by language, as ``catalogue`` gives them."""
+    found = _found(files("streams.board") / "static")
+    shown = "\n".join(each.body.decode() for name, each in found.items() if name.endswith((".js", ".html")))
+    return {name: catalogue(name, source, shown) for name, source in sources().items()}
 
 
 def catalogue(language: str, source: bytes, shown: str | None = None) -> bytes:
@@ -81,7 +87,7 @@ def catalogue(language: str, source: bytes, shown: str | None = None) -> bytes:
 
 
 def _stands(text: str | Sequence[str], page: str | None) -> bool:
-    first = text if isinstance(text, str) else text[0]
+    first = " ".join((text if isinstance(text, str) else text[0]).split())
     return page is None or first in page or first.replace('"', '\\"') in page
 
 

@@ -1,7 +1,7 @@
 """The simulated ad platform: which campaigns spend, and how much. It obeys budget actions. Pure state.
 
-It holds a campaign's budget as the level of its delivery: at twice the opening budget it buys twice the
-clicks. It never runs dry, so that a demo may run for days.
+It holds a campaign's budget as the level of its delivery: at twice the registered budget it buys twice the
+clicks.
 """
 
 from collections.abc import Mapping
@@ -17,11 +17,22 @@ MAX_LEVEL = 20.0
 
 @dataclass
 class AdAccount:
-    """The spending state of one campaign; budgets in the campaign's currency."""
+    """The spending state of one campaign; budgets in the campaign's currency.
+
+    Attributes:
+        opening: what was registered so far.
+        budget: what it may spend; the controller changes it.
+        is_active: whether it spends.
+    """
 
     opening: Decimal
     budget: Decimal
     is_active: bool = True
+
+    def top_up(self, amount: Decimal) -> None:
+        """Register more money: the budget grows by as much, as on the board."""
+        self.opening += amount
+        self.budget += amount
 
 
 class AdPlatform:

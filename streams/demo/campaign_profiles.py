@@ -1,7 +1,7 @@
 """The demo's campaigns: what they cost, how their visitors convert, what they were meant to reach.
 
-Some are good, some on target, some bad; one costs nothing, one loses track of its leads, some are paid
-by reports of the ad platform. Rates and prices are the truth that the figures should come near to.
+Some are good, some on target, some bad; one loses track of its leads, some are paid by reports of the ad platform. The
+last one costs nothing: it has no budget to control, so the first dozen does without it. Rates and prices are the truth that the figures should come near to.
 """
 
 import random
@@ -76,10 +76,6 @@ PROFILES: tuple[CampaignProfile, ...] = (
         offer="catalogue", share=0.8, more_targets={"cac": 20.0},
     ),
     CampaignProfile(
-        "organic-search", "Organic search", "organic", 0.0, 0.10, 0.0, 64.0,
-        offer="catalogue", charge="free", has_baseline=True,
-    ),
-    CampaignProfile(
         "crm-trial-search", "CRM trial – search", "search", 1.90, 0.13, 17.0, 260.0,
         offer="crm-trial", currency="USD", share=0.8, charge="report", impressions_per_click=5, **_B2B,
     ),
@@ -114,6 +110,10 @@ PROFILES: tuple[CampaignProfile, ...] = (
     CampaignProfile(
         "retargeting-display", "Basket reminder – display", "display", 0.42, 0.12, 4.0, 70.0,
         target="abandoned baskets", share=0.8, impressions_per_click=10, charge="impression", more_targets=_SALES,
+    ),
+    CampaignProfile(
+        "organic-search", "Organic search", "organic", 0.0, 0.10, 0.0, 64.0,
+        offer="catalogue", charge="free", has_baseline=True,
     ),
 )  # fmt: skip
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.live import Live
 
 from metrics.values.errors import RoistreamError
-from streams.demo.live_table import plain_lines, render
+from streams.demo.live_table import plain_lines, render, story_text
 from streams.demo.table_state import TableState
 
 PLAIN_EVERY_S = 5.0
@@ -60,15 +60,18 @@ def save_picture(state: TableState, path: Path) -> None:
 
 
 def _plain(console: Console, state: TableState, clock: Callable[[], float]) -> Callable[[], None]:
-    last, had_figures = -math.inf, False
+    last, had_figures, printed = -math.inf, False, 0
 
     def show() -> None:
-        nonlocal last, had_figures
+        nonlocal last, had_figures, printed
+        for line in state.story[printed:]:
+            console.print(story_text(line), markup=False, highlight=False, soft_wrap=True)
+        printed = len(state.story)
         now, has_figures = clock(), bool(state.campaigns_with_figures)
         if now - last < PLAIN_EVERY_S and has_figures == had_figures:
             return
         last, had_figures = now, has_figures
-        for line in plain_lines(state):
-            console.print(line, markup=False, highlight=False, soft_wrap=True)
+        for each in plain_lines(state):
+            console.print(each, markup=False, highlight=False, soft_wrap=True)
 
     return show

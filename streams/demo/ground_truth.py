@@ -1,5 +1,6 @@
 """What a world has spent and earned, from its records alone: the truth behind the demo's two arms. Pure."""
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +18,8 @@ class GroundTruth:
 
     def __init__(self, rates: Mapping[str, float]) -> None:
         self._rates = rates
+        #: Spend by campaign.
+        self.spend_of: Counter[str] = Counter()
         self._reported: dict[tuple[str, str], int] = {}
         self._orders: dict[str, tuple[int, int]] = {}
         self._events = 0
@@ -44,10 +47,14 @@ class GroundTruth:
             return
         record = arrival.record
         if arrival.topic in (topics.CLICKS, topics.IMPRESSIONS):
-            self._events += self._micros(record, "cost")
+            cost = self._micros(record, "cost")
+            self._events += cost
+            self.spend_of[str(record.get("campaign_id"))] += cost
         elif arrival.topic == topics.REPORTS:
             key = (record["campaign_id"], str(record["period_start"]))
-            self._reported[key] = max(self._reported.get(key, 0), self._micros(record, "spend"))
+            before = self._reported.get(key, 0)
+            self._reported[key] = max(before, self._micros(record, "spend"))
+            self.spend_of[record["campaign_id"]] += self._reported[key] - before
         elif arrival.topic == topics.ORDERS:
             self._order(record)
 
@@ -75,6 +82,11 @@ def verdict(control: GroundTruth, acted: GroundTruth, actions: int) -> str:
     """One line: what control has brought against the arm in which nobody acts."""
     if control.roi is None or acted.roi is None:
         return "Nothing was spent yet."
+    if not actions:
+        return (
+            f"Budget control: no action was obeyed; total ROI {acted.roi:+.1%}. Under BUDGET_MODE=propose actions wait "
+            "for a person on the board, under observe they are only told."
+        )
     return (
         f"Budget control: {actions} action(s) obeyed; total ROI {acted.roi:+.1%} with them, {control.roi:+.1%} without "
         f"(same people, nobody acts); profit {(acted.profit - control.profit) / MICROS:+,.2f}."

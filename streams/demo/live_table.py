@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from streams import catalogues
+from streams.demo.story import StoryLine
 from streams.demo.table_state import HOURLY, CampaignRow, TableState
 
 _BARS = "▁▂▃▄▅▆▇█"
@@ -16,6 +17,8 @@ _NOTHING = "–"
 #: Spaces between two columns, and letters of a name that are shown however narrow a terminal is.
 _GAP, _SHORTEST_NAME = 2, 6
 _MICROS = 1_000_000
+#: A terminal narrower than this is a phone's; how many lines of the story are shown there, and elsewhere.
+_NARROW, _STORY_NARROW, _STORY = 60, 1, 4
 #: A CPL up to this share above its target is yellow, beyond it red.
 _TOLERANCE = 1.25
 
@@ -59,7 +62,7 @@ def render(state: TableState, width: int) -> RenderableType:
         )
     for cells in rows:
         table.add_row(*cells)
-    return Group(*header(state), Text(), table, Text(), footer(state))
+    return Group(*header(state, width), Text(), *story_lines(state, width), table, Text(), footer(state))
 
 
 def plain_lines(state: TableState) -> list[str]:
@@ -69,11 +72,26 @@ def plain_lines(state: TableState) -> list[str]:
     return lines
 
 
-def header(state: TableState) -> list[Text]:
-    """Where everything is."""
+def header(state: TableState, width: int) -> list[Text]:
+    """Where everything is; on a narrow terminal the board alone, and no word is broken."""
     title = Text.assemble(("roistream demo", "bold cyan"), "  ", (state.phase, "dim"))
-    links = Text("   ").join(Text.assemble((f"{name} ", "dim"), url) for name, url in state.links.items())
-    return [title, links]
+    shown = {name: url for name, url in state.links.items() if width >= _NARROW or name == "board"}
+    links = Text("   ").join(Text.assemble((f"{name} ", "dim"), url) for name, url in shown.items())
+    return [title, links] if shown else [title]
+
+
+def story_text(line: StoryLine) -> str:
+    """One line of the story with its time, as ``1:05``."""
+    return f"{int(line.at_s // 60)}:{int(line.at_s % 60):02d}  {line.text}"
+
+
+def story_lines(state: TableState, width: int) -> list[Text]:
+    """The newest lines of the story, the newest bright, and an empty one after them; none before it has begun."""
+    newest = state.story[-(_STORY_NARROW if width < _NARROW else _STORY) :]
+    if not newest:
+        return []
+    shown = [Text(story_text(line), "dim") for line in newest[:-1]]
+    return [*shown, Text(story_text(newest[-1]), "bold yellow"), Text()]
 
 
 def footer(state: TableState) -> Text:
@@ -154,7 +172,10 @@ def _number(value: float | None) -> str:
 
 
 def _percent(value: float | None) -> str:
-    return _NOTHING if value is None else f"{value:+,.0%}"
+    if value is None:
+        return _NOTHING
+    sign = "+" if value >= 0 else "-"
+    return sign + catalogues.t("{number}%", number=catalogues.number(abs(value) * 100))
 
 
 def _sum_cell(name: str, form: Callable[[float | None], str]) -> Callable[[CampaignRow, TableState], Text]:

@@ -24,8 +24,8 @@ CONTROL = {
     "ROISTREAM_BUDGET": json.dumps(
         {
             "preset": "bold",
-            "card_share": 1 / 1440,
-            "mature_after": "15s",
+            "card_share": 1 / 15,
+            "mature_after": "10s",
             "longest_lag": "1m",
             "learning_phase": "0s",
             "min_completeness": 0.3,

@@ -11,12 +11,14 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
 from rich.console import Console
 
 from metrics.values.errors import RoistreamError
+from metrics.values.time import format_instant
 from streams import catalogues
 from streams import settings as settings_module
 from streams.demo import traffic
@@ -27,6 +29,7 @@ from streams.demo.kept import KEEP_NEEDS_EMBEDDED, Beginning, begin_or_resume, b
 from streams.demo.kpi_follower import follow_readings, read_ledger
 from streams.demo.options import DemoOptions, environment
 from streams.demo.simulated_clock import SimulatedClock
+from streams.demo.story import StoryLine, acted, lines
 from streams.demo.summary import summary
 from streams.demo.table_state import TableState, facts
 from streams.demo.worker_process import WORKER_COMMAND, WorkerDiedError, WorkerProcess
@@ -178,6 +181,7 @@ class Demo:
     progress: traffic.TrafficProgress = field(default_factory=traffic.TrafficProgress)
     #: The same people, in a world where nobody acts.
     control: DemoWorld | None = None
+    _story_s: float = -1.0
 
     def __post_init__(self) -> None:
         self.control = _world(self.options, self.world.clock, self.resumes_ms, obeys=False)
@@ -242,7 +246,26 @@ class Demo:
             stop=stop,
             progress=self.progress,
             obey_from_beginning=self.has_own_broker,
+            on_action=self._on_action,
         )
+
+    def _on_action(self, action: Mapping[str, Any]) -> None:
+        """An action joins the story; one of before it began does not."""
+        story = self.world.story
+        decided = str(action.get("decided_at", ""))
+        if story is not None and decided >= format_instant(story.begins_ms):
+            at_s = story.seconds(self.world.reached_ms)
+            self.state.story.append(StoryLine(at_s, acted(action, self.state.names)))
+
+    def _tell(self) -> None:
+        """The episodes that have begun since the last look."""
+        story = self.world.story
+        if story is None:
+            return
+        reached_s = story.seconds(self.world.clock.simulated(now_ms()))
+        self.state.story.extend(lines(story, self.state.names, self._story_s, reached_s))
+        self._story_s = max(self._story_s, reached_s)
+        self.state.touched = story.touched(self.world.reached_ms)
 
     async def _read_ledger(self, session: aiohttp.ClientSession) -> None:
         """Keep the ledger and the counts of what was sent up to date, until cancelled."""
@@ -258,6 +281,7 @@ class Demo:
         state.sent, state.sent_twice = counts["sent"], counts["duplicate"]
         state.sent_broken, state.sent_late = counts["broken"], counts["late"]
         state.behind_ms, state.now_ms = self.progress.behind_ms, now_ms()
+        self._tell()
         if self.first_figures_s is None and state.campaigns_with_figures:
             self.first_figures_s = time.monotonic() - self.started
 
@@ -281,6 +305,9 @@ class Demo:
         await self._show_board(session, stop)
         for name, link in self.state.links.items():
             self._say(f"  {name:<8} {link}")
+        begins_ms = self.world.clock.simulated(now_ms())
+        for world in filter(None, (self.world, self.control)):
+            world.begin_story(begins_ms)
         return worker
 
     def _start_board(self) -> BoardProcess:

@@ -8,7 +8,7 @@ def summary(state: TableState, first_figures_s: float | None) -> list[str]:
     """Figures per campaign beside the truth they were drawn from, and whether the ledger agrees with what was sent."""
     campaigns = [row for row in state.rows.values() if row.facts.campaign_id != NO_CAMPAIGN]
     lines = ["", f"{state.campaigns_with_figures} of {len(campaigns)} campaigns show CPL and ROI:"]
-    lines += [f"  {row.facts.name:<32.32} {_figures(row, state.currency)}" for row in state.rows.values()]
+    lines += [f"  {row.facts.name:<32.32} {_figures(row, state)}" for row in state.rows.values()]
     when = "never" if first_figures_s is None else f"after {first_figures_s:.1f} s"
     return [*lines, "", f"First figures: {when}.", *ledger_lines(state)]
 
@@ -43,12 +43,14 @@ def _verdict(sent: int, read: int) -> str:
     return "agree" if sent == read else f"differ by {read - sent:+,}"
 
 
-def _figures(row: CampaignRow, currency: str) -> str:
+def _figures(row: CampaignRow, state: TableState) -> str:
+    currency, is_touched = state.currency, row.facts.campaign_id in state.touched
     cpl, roi = row.kpi("cpl"), row.kpi("roi_net_profit")
     shown_cpl = "no CPL yet" if cpl is None else f"CPL {cpl:8.2f} {currency}"
     shown_roi = f"no ROI ({_why(row)})" if roi is None else f"ROI {roi:+8.1%}"
     truth = row.facts.true_cpl
-    drawn = f"  (drawn from a CPL of {truth:.2f})" if truth else ""
+    later = ", until the story changed it" if is_touched else ""
+    drawn = f"  (drawn from a CPL of {truth:.2f}{later})" if truth else ""
     return f"{shown_cpl:<16}  {shown_roi:<12}{drawn}"
 
 

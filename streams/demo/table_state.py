@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from metrics.records.events import NO_CAMPAIGN
+from streams import catalogues
 from streams.demo.campaign_profiles import CampaignProfile
+from streams.demo.story import StoryLine
 from streams.demo.world import RATES, DemoWorld
 from streams.stages.intake.ledger import LedgerCounts
 
@@ -69,7 +71,7 @@ def facts(world: DemoWorld) -> list[KnownCampaign]:
             profile.campaign_id, profile.name, profile.channel, target or None, truth or None
         )
 
-    return [*map(row, world.profiles), KnownCampaign(NO_CAMPAIGN, "no campaign named", "")]
+    return [*map(row, world.profiles), KnownCampaign(NO_CAMPAIGN, catalogues.t("no campaign named"), "")]
 
 
 class TableState:
@@ -85,10 +87,18 @@ class TableState:
         self.sent_before = 0
         self.corrections = self.published = self.behind_ms = 0
         self.now_ms = 0
+        #: What happened so far, the newest last, and the campaigns that it has changed.
+        self.story: list[StoryLine] = []
+        self.touched: frozenset[str] = frozenset()
         #: False on a broker of the user's: its ledger may hold more than this demo sent.
         self.has_own_ledger = True
         self.currency = "EUR"
         self.phase = "starting"
+
+    @property
+    def names(self) -> dict[str, str]:
+        """Names of the campaigns, by id."""
+        return {name: row.facts.name for name, row in self.rows.items() if name != NO_CAMPAIGN}
 
     def offer(self, reading: Reading, now_ms: int) -> bool:
         """Take a ``campaign-kpi/1`` record; True when the table shows something new.

@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -49,6 +50,7 @@ async def run(
     progress: TrafficProgress | None = None,
     now: Callable[[], int] = now_ms,
     obey_from_beginning: bool = True,
+    on_action: Callable[[Mapping[str, Any]], None] = lambda _action: None,
 ) -> TrafficProgress:
     """Send rates and campaigns, then the history at full speed, then live traffic until told to stop.
 
@@ -61,6 +63,7 @@ async def run(
         now: the real time in milliseconds.
         obey_from_beginning: whether actions that are in the topic already are obeyed, too; wanted
             where the topic is as young as the world.
+        on_action: called with each action of ``budget-actions``.
 
     Raises:
         RoistreamError: when a record is not confirmed, or the broker cannot be reached.
@@ -72,6 +75,8 @@ async def run(
             reader(settings, topics.BUDGET_ACTIONS, from_beginning=obey_from_beginning) as actions,
             _sender(settings, progress) as sender,
         ):
+            if world.is_resumed:
+                world.take_up(await registered_budgets(settings))
             await sender.send(world.registrations(), stop)
             await sender.confirm()
             progress.registered.set()
@@ -82,7 +87,7 @@ async def run(
                 target = world.clock.simulated(now())
                 await sender.send(world.advance(target), stop)
                 progress.behind_ms = world.clock.simulated(now()) - target
-                await _obey(world, actions, progress)
+                await _obey(world, actions, progress, on_action)
                 await _rest(stop)
             await sender.confirm()
     except (KafkaError, OSError) as error:
@@ -91,6 +96,20 @@ async def run(
             f"Is the broker at {settings.broker} alive and are its topics there (roistream topics)?"
         ) from error
     return progress
+
+
+async def registered_budgets(settings: Settings) -> dict[str, Decimal]:
+    """The budget of each campaign as it was registered last, in its currency."""
+    found: dict[str, Decimal] = {}
+    async with reader(settings, topics.CAMPAIGNS, from_beginning=True) as consumer:
+        ends = await consumer.end_offsets(consumer.assignment())
+        while [tp for tp, end in ends.items() if await consumer.position(tp) < end]:
+            for records in (await consumer.getmany(timeout_ms=500)).values():
+                for record in records:
+                    budget = _decoded(record.value).get("budget")
+                    if budget is not None:
+                        found[record.key.decode()] = Decimal(str(budget))
+    return found
 
 
 async def records_in_sources(settings: Settings) -> int:
@@ -183,13 +202,19 @@ async def reader(settings: Settings, topic: str, *, from_beginning: bool) -> Asy
         await consumer.stop()
 
 
-async def _obey(world: DemoWorld, actions: AIOKafkaConsumer, progress: TrafficProgress) -> None:
+async def _obey(
+    world: DemoWorld,
+    actions: AIOKafkaConsumer,
+    progress: TrafficProgress,
+    on_action: Callable[[Mapping[str, Any]], None],
+) -> None:
     """Hand what arrived on ``budget-actions`` to the platform; never waits."""
     for records in (await actions.getmany(timeout_ms=0)).values():
         for record in records:
             action = _decoded(record.value)
             progress.actions_seen += 1
             progress.actions_obeyed += world.platform.apply(action)
+            on_action(action)
 
 
 def _decoded(value: bytes | None) -> dict[str, Any]:

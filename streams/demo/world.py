@@ -6,12 +6,13 @@ so that pausing one leaves the others' streams as they are (and a control arm me
 
 import random
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from heapq import heappop, heappush
 from itertools import count
 
-from metrics.values.time import DAY, HOUR, SECOND, floor_to, format_instant
+from metrics.values.money import MICROS
+from metrics.values.time import DAY, HOUR, MINUTE, SECOND, floor_to, format_instant
 from streams import topics
 from streams.demo.ad_platform import AdPlatform
 from streams.demo.campaign_profiles import CampaignProfile, choose
@@ -20,11 +21,17 @@ from streams.demo.funnel import Funnel
 from streams.demo.ground_truth import GroundTruth
 from streams.demo.platform_reports import HISTORY_CADENCE_MS, LIVE_CADENCE_MS, PlatformReporter
 from streams.demo.simulated_clock import SimulatedClock
+from streams.demo.story import Story, episode_text
 
 #: Rates into EUR at the start of the history, and since one hour before going live.
 RATES: dict[str, tuple[str, str]] = {"USD": ("0.91", "0.92"), "GBP": ("1.17", "1.16")}
 #: A history of more clicks than this would keep the first figures waiting.
 MAX_HISTORY_CLICKS = 6_000
+#: How long a budget lasts at the live rate: a demo of five minutes spends a good part of it.
+BUDGET_LASTS_MS = 15 * MINUTE
+#: Share of a budget after which a campaign is registered with one more.
+TOP_UP_AT = 0.8
+_SPENDING = frozenset({topics.CLICKS, topics.IMPRESSIONS, topics.REPORTS})
 #: No gap is drawn over more than this, because density and levels change meanwhile.
 _LOOK_AHEAD_MS = 10 * SECOND
 #: Hour of the day (UTC) at which a channel's visitors are busiest; the rhythm shares the clicks out.
@@ -56,12 +63,16 @@ class DemoWorld:
     ) -> None:
         starts_ms = clock.begins_ms if resumes_ms is None else resumes_ms
         self.seed, self.rate, self.clock = seed, rate, clock
+        self.is_resumed = resumes_ms is not None
         self.profiles = choose(seed, campaigns)
         self.platform = AdPlatform({p.campaign_id: self._budget(p) for p in self.profiles}, obeys=obeys)
         #: What was handed out so far: ``sent``, each topic, each kind, and ``refunds``.
         self.counts: Counter[str] = Counter()
         #: What was spent and earned by the records handed out so far.
         self.ground_truth = GroundTruth({currency: float(pair[1]) for currency, pair in RATES.items()})
+        self._spent_before: dict[str, float] = {}
+        #: None before it has begun.
+        self.story: Story | None = None
         #: The simulated instant up to which records were asked for.
         self.reached_ms = starts_ms
         self._heap: list[tuple[int, int, int, Arrival | _Source]] = []
@@ -72,6 +83,18 @@ class DemoWorld:
                 self, index, profile, [rate * share[index] for share in shares], thin, resumes_ms
             )
             heappush(self._heap, (starts_ms, index, source.serial(), source))
+
+    def take_up(self, registered: Mapping[str, Decimal]) -> None:
+        """Go on after earlier runs of the world: what they registered counts as spent, and each campaign gets one more budget.
+
+        Args:
+            registered: budgets as they were registered last, by campaign, in its currency.
+        """
+        for profile in self.profiles:
+            before = registered.get(profile.campaign_id)
+            if before:
+                self.platform.accounts[profile.campaign_id].top_up(before)
+                self._spent_before[profile.campaign_id] = float(before)
 
     def registrations(self) -> list[Arrival]:
         """Rates and campaigns, to be sent before anything else."""
@@ -87,20 +110,58 @@ class DemoWorld:
         keyed += [(topics.CAMPAIGNS, p.campaign_id, self._campaign(p)) for p in self.profiles]
         return [Arrival(topic, key, record, begins, begins) for topic, key, record in keyed]
 
+    def begin_story(self, at_ms: int) -> Story:
+        """Let the episodes of the story happen from a simulated instant on; a comment on the campaign's card marks each."""
+        self.story = story = Story(at_ms, self.clock.factor)
+        names = {profile.campaign_id: profile.name for profile in self.profiles}
+        for number, episode in enumerate(story.episodes):
+            if episode.campaign_id in names:
+                at = story.starts_ms(episode)
+                comment = {
+                    "decision_id": f"demo-story-{at_ms}-{number}",
+                    "campaign_id": episode.campaign_id,
+                    "verb": "comment",
+                    "by": "demo",
+                    "reason": episode_text(episode, names),
+                    "occurred_at": format_instant(at),
+                }
+                arrival = Arrival(topics.BUDGET_DECISIONS, episode.campaign_id, comment, at, at)
+                heappush(self._heap, (at, len(self.profiles), number, arrival))
+        return story
+
     def advance(self, until_ms: int) -> Iterator[Arrival]:
         """The records that arrive up to ``until_ms`` (simulated), in order of arrival."""
-        self.reached_ms = max(self.reached_ms, until_ms)
         while self._heap and self._heap[0][0] <= until_ms:
             at, index, _, item = heappop(self._heap)
             if isinstance(item, Arrival):
+                self.reached_ms = max(self.reached_ms, at)
                 self._count(item)
                 yield item
+                yield from self._topped_up(index, item)
                 continue
             for arrival in item.fire(at):
                 heappush(self._heap, (arrival.arrives_at_ms, index, item.serial(), arrival))
             heappush(self._heap, (item.next_ms, index, item.serial(), item))
+        self.reached_ms = max(self.reached_ms, until_ms)
+
+    def _topped_up(self, index: int, arrival: Arrival) -> Iterator[Arrival]:
+        """A campaign that has spent most of its budget is registered with one more: an account lives on."""
+        if arrival.topic not in _SPENDING or self.profiles[index].charge == "free":
+            return
+        profile = self.profiles[index]
+        account, one = self.platform.accounts[profile.campaign_id], self._budget(profile)
+        rate = float(RATES[profile.currency][0]) if profile.currency in RATES else 1.0
+        spent = self.ground_truth.spend_of[profile.campaign_id] / MICROS / rate
+        left = float(account.budget) - self._spent_before.get(profile.campaign_id, 0.0) - spent
+        if left >= float(one) * (1 - TOP_UP_AT):
+            return
+        account.top_up(one)
+        at = arrival.arrives_at_ms
+        yield Arrival(topics.CAMPAIGNS, profile.campaign_id, self._campaign(profile), at, at)
 
     def _count(self, arrival: Arrival) -> None:
+        if arrival.topic == topics.BUDGET_DECISIONS:
+            return
         self.counts.update(("sent", arrival.topic, arrival.kind))
         self.ground_truth.count(arrival)
         if arrival.record.get("kind") == "refunded":
@@ -117,11 +178,13 @@ class DemoWorld:
         return clicks * profile.click_price * profile.share / hours
 
     def _budget(self, profile: CampaignProfile) -> Decimal:
-        """About a day's spend at the live rate, in round numbers."""
+        """What a campaign spends in ``BUDGET_LASTS_MS`` at the live rate, in round numbers."""
         if profile.charge == "free":
             return Decimal(0)
-        daily = self.rate / len(self.profiles) * profile.click_price * profile.share * DAY / SECOND
-        return Decimal(max(100, round(daily, -2)))
+        spend = (
+            self.rate / len(self.profiles) * profile.click_price * profile.share * BUDGET_LASTS_MS / SECOND
+        )
+        return Decimal(round(float(f"{max(20.0, spend):.2g}")))
 
     def _campaign(self, profile: CampaignProfile) -> Record:
         starts = floor_to(self.clock.begins_ms, HOUR)
@@ -194,6 +257,8 @@ class _Source:
         self._plan(at_ms)
 
     def _click(self, at_ms: int) -> Iterator[Arrival]:
+        story = self._world.story
+        self._funnel.profile = self._profile if story is None else story.profile(self._profile, at_ms)
         click, rest = self._funnel.click(at_ms)
         if self._reporter is not None:
             rest += self._reporter.count(at_ms)
@@ -218,7 +283,9 @@ class _Source:
         hour = at_ms % DAY // HOUR
         level = self._world.platform.level(self._profile.campaign_id) or 1.0
         thin = self._thin if at_ms < clock.live_ms else 1.0
-        return self._rates[hour] * clock.density(at_ms) * thin * level
+        story = self._world.story
+        visitors = 1.0 if story is None else story.visitors(self._profile.campaign_id, at_ms)
+        return self._rates[hour] * clock.density(at_ms) * thin * level * visitors
 
 
 def _next_report(at_ms: int, live_ms: int) -> int:

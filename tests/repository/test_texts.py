@@ -13,7 +13,7 @@ import pytest
 import typer
 from babel.messages.pofile import read_po
 
-from streams.board.static_files import catalogue
+from streams.board.static_files import catalogue, page_catalogues
 from streams.catalogues import translated
 from tests.support import page_texts, spoken_texts
 
@@ -142,3 +142,9 @@ def test_a_catalogue_is_told_to_the_page_with_its_plural_forms():
     assert told["forms"]["other"] == told["forms"]["many"] == 1
     assert told["texts"]["{count} campaign"] == ["{count} campagne", "{count} campagnes"]
     assert told["texts"]["cost per lead"] == ["coût par lead"]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_page_is_told_every_text_that_it_asks_for(language):
+    told = msgspec.json.decode(page_catalogues()[language])["texts"]
+    assert sorted(set(page_texts.of_the_page()) - set(told)) == []

@@ -29,14 +29,20 @@ def modules() -> list[Path]:
 
 
 def texts() -> dict[str, str | None]:
-    """English texts; those that depend on a count with their plural."""
+    """English texts of the page and of notifications; those that depend on a count with their plural."""
+    found = of_the_page()
+    for path in WRITERS:
+        found |= dict(written(path.read_text()))
+    return found
+
+
+def of_the_page() -> dict[str, str | None]:
+    """English texts of the page; those that depend on a count with their plural."""
     found: dict[str, str | None] = {}
     for path in modules():
         source = _COMMENT.sub("", path.read_text())
         found |= {_plain(one): None for one in _TEXT.findall(source)}
         found |= {_plain(one): _plain(many) for one, many in _COUNTED.findall(source)}
-    for path in WRITERS:
-        found |= dict(written(path.read_text()))
     return found | dict.fromkeys(_Document.read(), None)
 
 

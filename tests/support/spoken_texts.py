@@ -13,7 +13,7 @@ import yaml
 from grafana.boards import BOARDS
 from grafana.languages import texts as texts_of
 from streams.__main__ import app
-from streams.demo import live_table, run
+from streams.demo import live_table, run, story, table_state
 from tests.support import page_texts
 
 ROOT = Path(__file__).parents[2]
@@ -142,7 +142,8 @@ def _name(node: ast.AST) -> str:
 def table() -> Iterator[str]:
     """What the demo's table says."""
     yield from (column.heading for column in live_table.COLUMNS)
-    for module in (live_table, run):
+    yield from (text for episode in story.EPISODES for text in (episode.what, episode.look))
+    for module in (live_table, run, story, table_state):
         yield from (text for text, _ in page_texts.written(Path(inspect.getfile(module)).read_text()))
 
 

@@ -40,4 +40,13 @@ def test_without_actions_both_arms_take_the_same():
     for world in arms:
         assert list(world.advance(NOW + 5_000))
     assert arms[0].ground_truth.spend == arms[1].ground_truth.spend > 0
-    assert "profit +0.00" in verdict(arms[1].ground_truth, arms[0].ground_truth, 0)
+    assert arms[0].ground_truth.profit == arms[1].ground_truth.profit
+    assert "profit +0.00" in verdict(arms[1].ground_truth, arms[0].ground_truth, 1)
+
+
+def test_where_nothing_was_obeyed_no_gain_is_claimed_and_what_actions_wait_for_is_said():
+    truth = GroundTruth({})
+    truth.count(Arrival(topics.CLICKS, "v", {"cost": 1.0, "campaign_id": "c-1"}, 0, 0))
+    told = verdict(truth, truth, 0)
+    assert "no action was obeyed" in told
+    assert "wait for a person on the board" in told

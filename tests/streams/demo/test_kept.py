@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from metrics.values.errors import RoistreamError
-from metrics.values.time import HOUR
+from metrics.values.time import HOUR, MINUTE
 from streams import topics
 from streams.demo.kept import Beginning, begin_or_resume
 from streams.demo.simulated_clock import SimulatedClock
@@ -79,3 +79,16 @@ def test_reports_of_a_resumed_world_cover_nothing_of_before() -> None:
 
 def _values(arrivals: list, name: str) -> set:
     return {arrival.record[name] for arrival in arrivals if arrival.record.get(name)}
+
+
+def test_a_resumed_world_counts_earlier_budgets_as_spent_and_gives_each_campaign_one_more() -> None:
+    world = DemoWorld(7, 8, 20.0, SimulatedClock.starting(NOW), resumes_ms=NOW + HOUR)
+    campaign = world.profiles[0].campaign_id
+    one = world.platform.accounts[campaign].opening
+    world.take_up({campaign: 3 * one, "of another world": one})
+    account = world.platform.accounts[campaign]
+    assert account.opening == account.budget == 4 * one
+    assert world.platform.level(campaign) == 1.0
+    (registered,) = [a.record for a in world.registrations() if a.key == campaign]
+    assert registered["budget"] == str(4 * one)
+    assert not [a for a in world.advance(NOW + HOUR + MINUTE) if a.topic == topics.CAMPAIGNS]

@@ -95,7 +95,7 @@ def test_a_campaign_counts_when_cpl_and_roi_are_both_known(state) -> None:
 
 
 def test_the_rows_of_a_world_hold_targets_in_the_reporting_currency() -> None:
-    rows = {row.campaign_id: row for row in facts(DemoWorld(7, 12, 50, SimulatedClock.starting(NOW)))}
+    rows = {row.campaign_id: row for row in facts(DemoWorld(7, 16, 50, SimulatedClock.starting(NOW)))}
     assert rows["uk-launch-search"].target_cpl == pytest.approx(7.0 * 1.16)
     assert rows["organic-search"].target_cpl is None
     assert NO_CAMPAIGN in rows

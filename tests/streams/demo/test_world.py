@@ -265,3 +265,26 @@ def test_the_history_is_two_hours_long_and_bounded_at_any_rate() -> None:
     assert NOW - HISTORY_MS - MINUTE < min(a.occurred_at_ms for a in history) < NOW - HISTORY_MS + 2 * MINUTE
     assert world.counts[topics.CLICKS] < MAX_HISTORY_CLICKS * 1.1
     assert HISTORY_MS == 2 * HOUR
+
+
+# --- money ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_budgets_are_of_the_size_of_what_is_spent_and_a_campaign_is_topped_up_before_it_has_none() -> None:
+    world = DemoWorld(7, 12, 20, SimulatedClock.starting(NOW))
+    rates = {"USD": 0.92, "GBP": 1.16}
+    planned = sum(
+        float(world.platform.accounts[p.campaign_id].opening) * rates.get(p.currency, 1)
+        for p in world.profiles
+    )
+    list(world.advance(NOW + 5 * MINUTE))
+    assert 0.3 < world.ground_truth.spend / 1e6 / planned < 0.8
+    topped_up = [a for a in world.advance(NOW + 20 * MINUTE) if a.topic == topics.CAMPAIGNS]
+    assert topped_up
+    for arrival in topped_up:
+        msgspec.json.decode(arrival.payload(), type=Campaign)
+    for profile in world.profiles:
+        spent = world.ground_truth.spend_of[profile.campaign_id] / 1e6 / rates.get(profile.currency, 1)
+        assert spent < float(world.platform.accounts[profile.campaign_id].budget)
+        assert world.platform.level(profile.campaign_id) == 1.0

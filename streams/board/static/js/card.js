@@ -3,6 +3,7 @@
 import { byId, h, setAttribute, setHidden, setText } from "./dom.js";
 import { action, columnName, effect as effectText, evidence, hold, known, kpi, KPIS, leaning, money, pace, shortened, targetFigure, targetOf, time, why } from "./format.js";
 import { n, t } from "./i18n.js";
+import { reasonText } from "./reasons.js";
 import { draw } from "./spark.js";
 import { nameOf, PATIENCE_MS } from "./store.js";
 
@@ -53,7 +54,7 @@ export function updateCard(parts, card, window, pending, effect) {
   updateVerdicts(parts, card);
   setHidden(parts.hold, !card.hold);
   setText(parts.hold, card.hold ? hold(card.hold) : "");
-  setText(parts.reason, card.reason ?? "");
+  setText(parts.reason, reasonText(card.reason ?? ""));
   setHidden(parts.reason, !card.reason || Boolean(card.proposal) || card.hold?.reason === card.reason || /\be-value\b/.test(card.reason));
   setHidden(parts.effect, !effect);
   setText(parts.effect, effect ? effectText(effect) : "");

@@ -6,6 +6,7 @@ import { byId, h, svg } from "./dom.js";
 import { columnName, effect, eValue, exactTime, hold, known, KPIS, kpi, modeName, money, percent, plainly, projection, TARGETS, targetFigure, targetOf, time, verdict } from "./format.js";
 import { t } from "./i18n.js";
 import { moneyPicture, scalePicture } from "./pictures.js";
+import { reasonText } from "./reasons.js";
 import { draw } from "./spark.js";
 import { nameOf } from "./store.js";
 import { trailList } from "./trail.js";
@@ -63,7 +64,7 @@ function facts(card, found) {
     rows.splice(5, 0, [t("Cards"), t("{done} of {all}, {amount} each", { done: card.cards_done, all: card.cards_total, amount: money(card.card_micros, card.currency) })]);
   }
   if (card.hold) rows.push([t("Hold"), hold(card.hold)]);
-  if (card.reason) rows.push([t("Last said"), card.reason]);
+  if (card.reason) rows.push([t("Last said"), reasonText(card.reason)]);
   if (found) rows.push([t("On the ad platform"), effect(found)]);
   return h("dl.facts", {}, ...rows.flatMap(([term, text]) => [h("dt", {}, term), h("dd", { dir: "auto" }, text)]));
 }

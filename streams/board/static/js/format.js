@@ -1,6 +1,7 @@
 // Figures as people read them. Knows no element.
 
 import { locale, t } from "./i18n.js";
+import { reasonText } from "./reasons.js";
 
 const MICROS = 1e6;
 const formatters = new Map();
@@ -167,7 +168,7 @@ export function plainly(card, one) {
 export function why(card, record) {
   const target = /^evidence:(\w+)$/.exec(record.rule)?.[1], one = target && card.evidence[target];
   // The rule asks for it where the target is surely missed; what the card shows may be a later look.
-  return one ? plainly(card, { ...one, verdict: "bad" }) : `${record.reason}.`;
+  return one ? plainly(card, { ...one, verdict: "bad" }) : `${reasonText(record.reason)}.`;
 }
 
 const OWNERS = {
@@ -177,7 +178,7 @@ const ALERT = "alert:";
 
 export function hold(one) {
   const owner = one.owner.startsWith(ALERT) ? t("the alert {rule}", { rule: one.owner.slice(ALERT.length) }) : OWNERS[one.owner] ?? one.owner;
-  const values = { owner, time: one.expires_at ? time(one.expires_at) : "", reason: one.reason };
+  const values = { owner, time: one.expires_at ? time(one.expires_at) : "", reason: reasonText(one.reason) };
   // What the evidence says stands beside it, in words that everybody knows.
   if (one.owner === "evidence") return one.expires_at ? t("Held by {owner} until {time}", values) : t("Held by {owner} until someone resumes it", values);
   if (one.expires_at) return t("Held by {owner} until {time}: {reason}", values);

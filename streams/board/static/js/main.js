@@ -13,6 +13,7 @@ import { enableKeyboard } from "./keyboard.js";
 import { follow } from "./live.js";
 import { login } from "./login.js";
 import { drawBoard, savePicture } from "./png.js";
+import { reasonText } from "./reasons.js";
 import { Selection } from "./selection.js";
 import { openSimulation } from "./simulate.js";
 import { nameOf, PATIENCE_MS, Store } from "./store.js";
@@ -80,7 +81,7 @@ const STATES = { connecting: t("connecting"), live: t("live"), reconnecting: t("
 function tell(moves, answers) {
   const texts = [
     ...moves.map(({ card, from }) => t("{name} moved from {from} to {to}", { name: nameOf(card), from: columnName(from), to: columnName(card.column) })),
-    ...answers.filter((card) => card.reason).map((card) => `${nameOf(card)}: ${card.reason}`),
+    ...answers.filter((card) => card.reason).map((card) => `${nameOf(card)}: ${reasonText(card.reason)}`),
   ];
   if (!texts.length) return;
   announce(texts.slice(0, 3).join(". ") + (texts.length > 3 ? `. ${n("And {count} more.", "And {count} more.", texts.length - 3)}` : ""));

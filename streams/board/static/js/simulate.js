@@ -5,6 +5,7 @@ import { table } from "./details.js";
 import { byId, h } from "./dom.js";
 import { action, columnName, exactTime, money, number, percent, time } from "./format.js";
 import { n, t } from "./i18n.js";
+import { reasonText } from "./reasons.js";
 import { nameOf } from "./store.js";
 
 const PRESETS = [
@@ -99,5 +100,5 @@ function campaign(store, one, actions, currency) {
     h("ol.trail", { role: "list" }, ...actions.map((each) => h("li", { "data-mode": each.mode },
       h("time", { datetime: each.decided_at, title: exactTime(each.decided_at) }, time(each.decided_at)),
       h("span.kind", {}, each.mode === "enforce" ? t("done") : t("proposed")),
-      h("div", {}, h("span.what", {}, action(each)), h("p", { dir: "auto" }, each.reason))))));
+      h("div", {}, h("span.what", {}, action(each)), h("p", { dir: "auto" }, reasonText(each.reason)))))));
 }

@@ -4,6 +4,7 @@ import { h } from "./dom.js";
 import { commentText } from "./comments.js";
 import { action, amount, columnName, decision, eValue, exactTime, modeName, moment, number, percent, TARGETS } from "./format.js";
 import { t } from "./i18n.js";
+import { reasonText } from "./reasons.js";
 
 /** A list of entries; names are looked up in the store. */
 export function trailList(entries, store, isWithNames) {
@@ -35,7 +36,7 @@ const alertLine = (record) => ({ what: record.status === "firing" ? t("The alert
 function actionLine(record) {
   const figures = Object.entries(record.evidence ?? {}).filter(([name]) => name !== "revision")
     .map(([name, value]) => `${wording(name)} ${figure(name, value, record.currency)}`).join(" · ");
-  return { what: t("{action} (rule {rule})", { action: action(record), rule: record.rule }), why: record.reason, figures };
+  return { what: t("{action} (rule {rule})", { action: action(record), rule: record.rule }), why: reasonText(record.reason), figures };
 }
 
 const WORDS = {

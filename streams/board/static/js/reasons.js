@@ -1,0 +1,44 @@
+// Reasons that rules and guards wrote down in English, in the reader's language. What a person wrote stays as it is.
+
+import { t } from "./i18n.js";
+
+const escaped = (text) => text.replaceAll(/[.*+?^$()|[\]\\]/g, "\\$&");
+
+/** A sentence that is made of a text and its values, as an expression that finds the values. */
+const sentence = (english, told) => ({ pattern: new RegExp(`^${escaped(english).replaceAll(/\{(\w+)\}/g, "(?<$1>.+?)")}$`, "s"), told });
+
+const SENTENCES = [
+  sentence("{kpis} surely better than target", t("{kpis} surely better than target")),
+  sentence("{kpi} misses its target: e-value {found}, {needed} needed, after {count} earlier hold(s)", t("{kpi} misses its target: e-value {found}, {needed} needed, after {count} earlier hold(s)")),
+  sentence("{kpi} misses its target: e-value {found}, {needed} needed", t("{kpi} misses its target: e-value {found}, {needed} needed")),
+  sentence("the budget of {amount} is spent", t("the budget of {amount} is spent")),
+  sentence("the hold by {owner} has expired; the evidence begins anew", t("the hold by {owner} has expired; the evidence begins anew")),
+  sentence("the plan has caught up with what was spent", t("the plan has caught up with what was spent")),
+  sentence("there is room in test again", t("there is room in test again")),
+  sentence("there is room in test", t("there is room in test")),
+  sentence("the alert {rule} fires", t("the alert {rule} fires")),
+  sentence("there are no figures yet", t("there are no figures yet")),
+  sentence("the figures are stale: their watermark is {minutes} min old", t("the figures are stale: their watermark is {minutes} min old")),
+  sentence("the figures are immature: {share} of the results have usually come by now", t("the figures are immature: {share} of the results have usually come by now")),
+  sentence("the figures have no watermark yet: not every topic has been heard", t("the figures have no watermark yet: not every topic has been heard")),
+  sentence("the circuit breaker is open: too many actions in an hour", t("the circuit breaker is open: too many actions in an hour")),
+  sentence("the campaign rests after its last action", t("the campaign rests after its last action")),
+  sentence("the caps leave no change worth an action", t("the caps leave no change worth an action")),
+  sentence("no money is left under the total of the board", t("no money is left under the total of the board")),
+  sentence("the budget may now be between {low} and {high}", t("the budget may now be between {low} and {high}")),
+  sentence("the column {column} is full: {count} of {limit} campaigns", t("the column {column} is full: {count} of {limit} campaigns")),
+  sentence("{reason}; approved by {who}", t("{reason}; approved by {who}")),
+];
+/** The name of a rule before what a guard says about its request. */
+const OF_A_RULE = /^((?:evidence|alert):\w+|budget|graduate|grow|hold expired|pace|pull|reallocation|wip): (.+)$/s;
+
+/** A reason in the reader's language; as it is where nobody's code wrote it. */
+export function reasonText(text) {
+  const ruled = OF_A_RULE.exec(text);
+  if (ruled) return `${ruled[1]}: ${reasonText(ruled[2])}`;
+  for (const { pattern, told } of SENTENCES) {
+    const found = pattern.exec(text);
+    if (found) return told.replaceAll(/\{(\w+)\}/g, (whole, name) => name === "reason" ? reasonText(found.groups.reason) : found.groups?.[name] ?? whole);
+  }
+  return text;
+}
