@@ -1,6 +1,6 @@
-"""The five boards."""
+"""The seven boards."""
 
-from grafana.boards import budget, campaigns_now, compare, one_campaign, pipeline
+from grafana.boards import budget, campaigns_now, compare, customers, funnel, one_campaign, pipeline
 from grafana.spec import Dashboard
 
 BOARDS: tuple[Dashboard, ...] = (
@@ -8,5 +8,7 @@ BOARDS: tuple[Dashboard, ...] = (
     one_campaign.BOARD,
     compare.BOARD,
     budget.BOARD,
+    customers.BOARD,
+    funnel.BOARD,
     pipeline.BOARD,
 )

@@ -6,6 +6,7 @@ Names and HELP of sums and KPIs come from ``metrics.kpis.catalogue``; all others
 from dataclasses import dataclass
 from typing import Literal
 
+from metrics.customers.composing import COHORT_FIGURES
 from metrics.kpis.catalogue import COUNTERS, KPI_FAMILIES, SUM_GAUGES
 
 Kind = Literal["gauge", "counter", "histogram"]
@@ -184,6 +185,72 @@ DISAGREEMENT = MetricFamily(
     "How far finer reports differ from the coarser ones over the same time, as a share of the coarser ones' spend.",
     _CAMPAIGN,
     "ratio",
+)
+
+_CUSTOMERS = (*_CAMPAIGN, "model")
+#: Campaigns of a channel lie on several partitions, and a partition moves: take the highest of each, and then the sum.
+_COHORT = ("channel", "model", "cohort", "partition")
+
+
+def _customer_kpi(name: str, kpi_id: str, labels: tuple[str, ...] = ()) -> MetricFamily:
+    """A KPI of the customers of a campaign, with the formula of the catalogue."""
+    figure = COHORT_FIGURES[kpi_id]
+    shown = f"{figure.title}: {figure.formula}. Of all customers of the campaign."
+    return MetricFamily(name, "gauge", shown, _CUSTOMERS + labels, _ratio_unit(name))
+
+
+CUSTOMERS = MetricFamily(
+    "campaign_customers", "gauge", "Customers whom the campaign acquired, over its whole history.", _CUSTOMERS
+)
+REPEAT_CUSTOMERS = MetricFamily(
+    "campaign_repeat_customers",
+    "gauge",
+    "Customers of the campaign with two orders or more that were not cancelled.",
+    _CUSTOMERS,
+)
+CUSTOMER_MARGIN = MetricFamily(
+    "campaign_customer_margin",
+    "gauge",
+    "What all customers of the campaign have brought so far, less refunds and cost of goods, in currency units.",
+    _CUSTOMERS + _MONEY,
+)
+CUSTOMER_SPEND = MetricFamily(
+    "campaign_customer_spend",
+    "gauge",
+    "Media spend of the campaign so far, which its customers cost, in currency units; absent where it is unknown.",
+    _CUSTOMERS + _MONEY,
+)
+#: By the id of the KPI.
+CUSTOMER_KPIS: dict[str, MetricFamily] = {
+    "repeat_rate": _customer_kpi("campaign_repeat_purchase_ratio", "repeat_rate"),
+    "clv_historic": _customer_kpi("campaign_customer_lifetime_value", "clv_historic", _MONEY),
+    "clv_to_cac": _customer_kpi("campaign_lifetime_value_to_cost_ratio", "clv_to_cac"),
+    "payback_months": _customer_kpi("campaign_payback_months", "payback_months"),
+}
+CUSTOMER_RETENTION = MetricFamily(
+    "campaign_retention_ratio",
+    "gauge",
+    "Share of the customers of the campaign who ordered in a calendar month after that of their acquisition, of those for whom it is over.",
+    (*_CUSTOMERS, "age"),
+    "ratio",
+)
+COHORT_CUSTOMERS = MetricFamily(
+    "cohort_customers", "gauge", "Customers whom the campaigns of a channel acquired in a month.", _COHORT
+)
+COHORT_REPEATERS = MetricFamily(
+    "cohort_repeat_customers", "gauge", "Those of a cohort with two orders or more.", _COHORT
+)
+COHORT_MARGIN = MetricFamily(
+    "cohort_margin",
+    "gauge",
+    "What a cohort has brought so far, less refunds and cost of goods, in currency units.",
+    _COHORT + _MONEY,
+)
+COHORT_ACTIVE = MetricFamily(
+    "cohort_active_customers",
+    "gauge",
+    "Those of a cohort who ordered in a calendar month after that of their acquisition (age 0: the same); absent until it is over.",
+    (*_COHORT, "age"),
 )
 
 BOARD_CAMPAIGNS = MetricFamily(
@@ -416,6 +483,16 @@ FAMILIES: tuple[MetricFamily, ...] = (
     SPREAD,
     *_rollup_gauges(),
     ROLLUP_CAMPAIGNS,
+    CUSTOMERS,
+    REPEAT_CUSTOMERS,
+    CUSTOMER_MARGIN,
+    CUSTOMER_SPEND,
+    *CUSTOMER_KPIS.values(),
+    CUSTOMER_RETENTION,
+    COHORT_CUSTOMERS,
+    COHORT_REPEATERS,
+    COHORT_MARGIN,
+    COHORT_ACTIVE,
     *_counters(),
     INFO,
     BUDGET,

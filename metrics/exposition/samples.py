@@ -14,6 +14,8 @@ from metrics.exposition.snapshot import (
     BoardSnapshot,
     CampaignSnapshot,
     CardSnapshot,
+    CohortSnapshot,
+    CustomerTotals,
     FoldedSnapshot,
     HistogramSnapshot,
     PipelineSnapshot,
@@ -97,6 +99,8 @@ def worker_samples(snapshot: WorkerSnapshot, folding: SeriesLimit) -> Iterator[t
     yield table.COMPLETENESS, [sample for campaign in kept for sample in _completeness(campaign)]
     yield table.SPREAD, [sample for row in rows for sample in _spread(row)]
     yield from _rollups(snapshot.rollups)
+    yield from _customers(kept, folded, snapshot.folded)
+    yield from _cohorts(snapshot.cohorts)
     yield from _counters(kept, snapshot.currency)
     yield from _campaign_gauges(kept, snapshot.currency)
     yield from _scope(snapshot, len(folded) + snapshot.folded.count)
@@ -190,6 +194,96 @@ def _rollups(rollups: Sequence[RollupSnapshot]) -> Iterator[tuple[MetricFamily, 
     for family, samples in (*_sum_gauges(rows, (), FoldedSnapshot()), *_kpi_gauges(rows)):
         yield table.BY_NAME[table.rollup_name(family.name)], samples
     yield table.ROLLUP_CAMPAIGNS, counts
+
+
+def _customers(
+    kept: Sequence[CampaignSnapshot], folded: Sequence[CampaignSnapshot], others: FoldedSnapshot
+) -> Iterator[tuple[MetricFamily, Samples]]:
+    """Of each campaign with series of its own; sums of the others are one sample."""
+    rows = [(_identity(campaign), campaign.customers) for campaign in kept if campaign.customers is not None]
+    known = [(Labels({**names, "model": each.model}), each) for names, each in rows]
+    money = [(Labels({**labels.pairs, "currency": each.currency}), each) for labels, each in known]
+    counted, paid = known, money
+    if rest := [*others.customers, *(each.customers for each in folded if each.customers is not None)]:
+        counted, paid = list(known), list(money)
+        for each in _folded_customers(rest):
+            labels = {"campaign_id": OTHER, "channel": "", "model": each.model}
+            counted.append((Labels(labels), each))
+            paid.append((Labels({**labels, "currency": each.currency}), each))
+    yield table.CUSTOMERS, [Sample("", labels, each.customers) for labels, each in counted]
+    yield table.REPEAT_CUSTOMERS, [Sample("", labels, each.repeaters) for labels, each in counted]
+    yield table.CUSTOMER_MARGIN, [Sample("", labels, each.margin_micros / MICROS) for labels, each in paid]
+    yield (
+        table.CUSTOMER_SPEND,
+        [
+            Sample("", labels, each.spend_micros / MICROS)
+            for labels, each in paid
+            if each.spend_micros is not None
+        ],
+    )
+    for kpi_id, family in table.CUSTOMER_KPIS.items():
+        of_each = money if "currency" in family.labels else known
+        values = [(labels, each.kpis.get(kpi_id)) for labels, each in of_each]
+        yield family, [Sample("", labels, value) for labels, value in values if value is not None]
+    yield (
+        table.CUSTOMER_RETENTION,
+        [
+            Sample("", Labels({**labels.pairs, "age": str(age)}), share)
+            for labels, each in known
+            for age, share in each.retention.items()
+        ],
+    )
+
+
+def _folded_customers(campaigns: Sequence[CustomerTotals]) -> Iterator[CustomerTotals]:
+    """Their sums by model and currency; the spend is unknown where that of one campaign is."""
+    by: dict[tuple[str, str], list[CustomerTotals]] = {}
+    for each in campaigns:
+        by.setdefault((each.model, each.currency), []).append(each)
+    for (model, currency), those in by.items():
+        spends = [each.spend_micros for each in those if each.spend_micros is not None]
+        yield CustomerTotals(
+            customers=sum(each.customers for each in those),
+            repeaters=sum(each.repeaters for each in those),
+            margin_micros=sum(each.margin_micros for each in those),
+            spend_micros=sum(spends) if len(spends) == len(those) else None,
+            currency=currency,
+            model=model,
+        )
+
+
+def _cohorts(cohorts: Sequence[CohortSnapshot]) -> Iterator[tuple[MetricFamily, Samples]]:
+    named = [
+        (
+            Labels(
+                {
+                    "channel": each.channel,
+                    "model": each.model,
+                    "cohort": each.cohort,
+                    "partition": str(each.partition),
+                }
+            ),
+            each,
+        )
+        for each in cohorts
+    ]
+    yield table.COHORT_CUSTOMERS, [Sample("", labels, each.customers) for labels, each in named]
+    yield table.COHORT_REPEATERS, [Sample("", labels, each.repeaters) for labels, each in named]
+    yield (
+        table.COHORT_MARGIN,
+        [
+            Sample("", Labels({**labels.pairs, "currency": each.currency}), each.margin_micros / MICROS)
+            for labels, each in named
+        ],
+    )
+    yield (
+        table.COHORT_ACTIVE,
+        [
+            Sample("", Labels({**labels.pairs, "age": str(age)}), active)
+            for labels, each in named
+            for age, active in enumerate(each.active)
+        ],
+    )
 
 
 def _counters(kept: Sequence[CampaignSnapshot], currency: str) -> Iterator[tuple[MetricFamily, Samples]]:

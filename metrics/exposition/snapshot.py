@@ -10,6 +10,49 @@ from metrics.records.kpi_reading import CampaignKpi, Evidence, RollupKpi
 from metrics.sums.tally import Tally
 
 
+class CustomerTotals(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """The customers whom a campaign ever acquired; money in micros.
+
+    Attributes:
+        customers: how many they are.
+        repeaters: those with two orders or more.
+        margin_micros: what they brought, less refunds and cost of goods.
+        spend_micros: of the campaign so far; None where it is unknown.
+        kpis: of ``COHORT_FIGURES``, by id.
+        retention: share of those for whom a month is over who ordered in it, by months since the acquisition.
+    """
+
+    customers: int
+    repeaters: int
+    margin_micros: int
+    spend_micros: int | None
+    currency: str
+    model: str
+    kpis: Mapping[str, float | None] = {}
+    retention: Mapping[int, float] = {}
+
+
+class CohortSnapshot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """The customers whom the campaigns of a channel acquired in one month.
+
+    Attributes:
+        channel: ``(other)`` stands for several, empty for campaigns of none.
+        cohort: the month, ``YYYY-MM``.
+        partition: of merge; campaigns of one channel lie on several.
+        active: customers who ordered in the month of that age, 0 the first; only months that are over.
+    """
+
+    channel: str
+    cohort: str
+    model: str
+    currency: str
+    customers: int
+    repeaters: int
+    margin_micros: int
+    active: Sequence[int]
+    partition: int
+
+
 class CampaignSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """One campaign as it stands; nothing in it is changed after it is handed over.
 
@@ -24,6 +67,7 @@ class CampaignSnapshot(msgspec.Struct, frozen=True, kw_only=True):
         starts_at_ms: when the campaign begins to run; ``ends_at_ms`` when it ends.
         overlap: how reports about the same time agree; None where the campaign has no reports.
         spend_complete_ms: event time up to which the spend is known: the watermark, or what reports have seen by then.
+        customers: whom it acquired; None where nobody is known.
     """
 
     campaign_id: str
@@ -44,6 +88,7 @@ class CampaignSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     ends_at_ms: int | None = None
     overlap: Overlap | None = None
     spend_complete_ms: int | None = None
+    customers: CustomerTotals | None = None
 
 
 class FoldedSnapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,10 +97,12 @@ class FoldedSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         count: how many there are.
         sums: fields of ``Sums`` by (model, window, currency); a field is absent where no campaign has it.
+        customers: whom each of them acquired.
     """
 
     count: int = 0
     sums: Mapping[tuple[str, str, str], Mapping[str, int | float]] = {}
+    customers: Sequence[CustomerTotals] = ()
 
 
 class RollupSnapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -248,6 +295,7 @@ class WorkerSnapshot(msgspec.Struct, frozen=True, kw_only=True):
         board: None where another worker holds it.
         rollups: those that belong to partitions of this worker.
         folded: campaigns that are in sums only.
+        cohorts: customers by channel and month of acquisition.
     """
 
     now_ms: int
@@ -257,6 +305,7 @@ class WorkerSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     board: BoardSnapshot | None = None
     rollups: Sequence[RollupSnapshot] = ()
     folded: FoldedSnapshot = FoldedSnapshot()
+    cohorts: Sequence[CohortSnapshot] = ()
 
 
 class SnapshotSource(Protocol):

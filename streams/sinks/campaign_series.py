@@ -13,7 +13,13 @@ import numpy as np
 
 from metrics.entities.campaigns import CampaignRegistry
 from metrics.entities.report_history import ReportHistory
-from metrics.exposition import CampaignSnapshot, FoldedSnapshot, SeriesLimit
+from metrics.exposition import (
+    CampaignSnapshot,
+    CohortSnapshot,
+    CustomerTotals,
+    FoldedSnapshot,
+    SeriesLimit,
+)
 from metrics.kpis.compose import CREDITS, DECLARED, credited
 from metrics.kpis.since_lead import SinceLead, spend_since_last_lead
 from metrics.records.kpi_reading import CampaignKpi, Sums
@@ -22,6 +28,7 @@ from metrics.values.money import MICROS
 from metrics.windows.campaign_windows import CampaignWindows
 from metrics.windows.window_kinds import ROLLING, TOTAL_WINDOW
 from streams.settings import Settings
+from streams.sinks.customer_series import CustomerSeries
 from streams.stages.merge.stage import MergeStage, MergeViews
 
 _POSITIONS = {kind.name: position for position, kind in enumerate(ROLLING)}
@@ -93,15 +100,19 @@ class CampaignSeries:
         self._campaign_registry = campaign_registry
         self._folding = SeriesLimit(settings.max_campaign_series)
         self._latest: dict[int, LatestReadings] = {}
+        self._customers = CustomerSeries(campaign_registry, settings.max_rollup_values)
 
     def confirmed(self, partition: int, views: MergeViews) -> None:
         """Readings were given out."""
         latest = self.latest_of(partition)
         for reading in views.readings:
             latest.put(reading)
+        self._customers.confirmed(partition, views)
 
     def released(self, partitions: Iterable[int]) -> None:
         """Partitions were given up."""
+        partitions = set(partitions)
+        self._customers.released(partitions)
         for partition in partitions:
             self._latest.pop(partition, None)
 
@@ -123,17 +134,25 @@ class CampaignSeries:
             if missing:
                 each.stage.show(missing)
 
+    def cohorts(self) -> list[CohortSnapshot]:
+        """The customers of the newest months by channel, also of campaigns that are archived."""
+        return self._customers.cohorts()
+
     def snapshots(self, stages: Sequence[MergeStage]) -> tuple[list[CampaignSnapshot], FoldedSnapshot]:
         """The campaigns with series of their own, and all others together."""
         held = [self._hold(stage) for stage in stages]
         do_all_fit = sum(len(each.codes) for each in held) <= self._folding.limit
         kept: list[CampaignSnapshot] = []
         sums: _Sums = {}
+        customers: list[CustomerTotals] = []
         for each in held:
             shown = each.codes if do_all_fit else self._shown(each, self._folding.kept)
             kept += self._snapshots(each.stage, shown)
-            self._fold(sums, each, np.setdiff1d(each.codes, shown))
-        return kept, FoldedSnapshot(count=sum(len(each.codes) for each in held) - len(kept), sums=sums)
+            others = np.setdiff1d(each.codes, shown)
+            self._fold(sums, each, others)
+            customers += self._folded_customers(each.stage, others)
+        count = sum(len(each.codes) for each in held) - len(kept)
+        return kept, FoldedSnapshot(count=count, sums=sums, customers=customers)
 
     # --- who has series ------------------------------------------------------------------------------
 
@@ -217,6 +236,7 @@ class CampaignSeries:
                 ends_at_ms=facts.ends_at,
                 overlap=reports.overlap if len(reports) else None,
                 spend_complete_ms=None if seen is None or watermark is None else min(seen, watermark),
+                customers=self._customers.of(merge.partition, campaign_id),
             )
 
     def _readings(self, merge: MergeStage, campaign_id: str) -> Iterator[tuple[tuple[str, str], CampaignKpi]]:
@@ -226,6 +246,12 @@ class CampaignSeries:
             for window in self._settings.gauge_windows:
                 if window in latest:
                     yield (model, window), latest[window]
+
+    def _folded_customers(self, merge: MergeStage, codes: Codes) -> Iterator[CustomerTotals]:
+        for code in codes.tolist():
+            found = self._customers.of(merge.partition, merge.campaign_codes.names[code])
+            if found is not None:
+                yield found
 
     # --- as sums -------------------------------------------------------------------------------------
 

@@ -111,6 +111,7 @@ class MetricsSnapshots:
             folded=folded,
             board=self._board(now),
             rollups=list(self._rollups()),
+            cohorts=self._series.cohorts(),
             pipeline=self._telemetry.snapshot(
                 *(now, list(self._ledger()), redis),
                 is_ready=self.readiness()[0],

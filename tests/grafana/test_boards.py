@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from grafana.boards import BOARDS, budget, campaigns_now, compare, one_campaign
+from grafana.boards import BOARDS, budget, campaigns_now, compare, customers, funnel, one_campaign
 from grafana.generate import ROOT, files
 from grafana.spec import Dashboard, Panel
 from metrics.exposition.metric_families import FAMILIES, MetricFamily
@@ -17,7 +17,7 @@ from streams.board.metrics_page import COUNTERS, GAUGES, LABELLED_GAUGES
 from streams.collect import collect_metrics
 
 RULES = Path(__file__).parents[2] / "grafana" / "prometheus" / "rules"
-NAME = re.compile(r"\b(?:campaign|roistream|channel|portfolio|rollup)[_:][a-z0-9_:]+")
+NAME = re.compile(r"\b(?:campaign|cohort|roistream|channel|portfolio|rollup)[_:][a-z0-9_:]+")
 LABELS = {"campaign_id"}
 PANELS = [
     pytest.param(board, panel, id=f"{board.uid}: {panel.title}") for board in BOARDS for panel in board.panels
@@ -70,7 +70,8 @@ def test_committed_dashboards_are_what_the_code_makes():
 
 def test_uids_are_unique_and_for_ever():
     assert [board.uid for board in BOARDS] == [
-        "roistream-now", "roistream-campaign", "roistream-compare", "roistream-budget", "roistream-pipeline"
+        "roistream-now", "roistream-campaign", "roistream-compare", "roistream-budget", "roistream-customers",
+        "roistream-funnel", "roistream-pipeline",
     ]  # fmt: skip
 
 
@@ -177,6 +178,7 @@ def test_the_board_is_scraped_and_no_rule_takes_it_for_a_worker():
 
 def test_the_campaigns_to_choose_from_are_those_of_now():
     """Over a time range an archived campaign would stay in the list."""
-    for board in (campaigns_now.BOARD, one_campaign.BOARD, compare.BOARD, budget.BOARD):
+    boards = (campaigns_now, one_campaign, compare, budget, customers, funnel)
+    for board in (each.BOARD for each in boards):
         chosen = next(each for each in board.variables if each.name == "campaign")
         assert chosen.query.startswith("query_result(")

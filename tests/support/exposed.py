@@ -12,6 +12,8 @@ from metrics.exposition import (
     CampaignSnapshot,
     CardSnapshot,
     CheckpointSnapshot,
+    CohortSnapshot,
+    CustomerTotals,
     DifferenceRow,
     Exposition,
     HistogramSnapshot,
@@ -90,6 +92,20 @@ def rolled_up(campaigns: int = 2, window: str = "1h") -> RollupSnapshot:
     return RollupSnapshot(dimension="channel", value="search", readings={("declared", window): one})
 
 
+def cohort() -> CohortSnapshot:
+    return CohortSnapshot(
+        channel="search",
+        cohort="2026-09",
+        model="declared",
+        currency="EUR",
+        customers=10,
+        repeaters=4,
+        margin_micros=250_000_000,
+        active=[10, 5],
+        partition=0,
+    )
+
+
 def everything() -> WorkerSnapshot:
     """Every family has a sample, some campaigns are folded."""
     histogram = HistogramSnapshot((0.001, 0.5, 10.0), (1, 2, 0, 3), 61.5)
@@ -113,6 +129,16 @@ def everything() -> WorkerSnapshot:
         starts_at_ms=NOW - HOUR,
         ends_at_ms=NOW + HOUR,
         overlap=Overlap(2, 100, 5),
+        customers=CustomerTotals(
+            customers=10,
+            repeaters=4,
+            margin_micros=250_000_000,
+            spend_micros=125_000_000,
+            currency="EUR",
+            model="declared",
+            kpis={"repeat_rate": 0.4, "clv_historic": 25.0, "clv_to_cac": 2.0, "payback_months": 3},
+            retention={1: 0.5},
+        ),
     )
     board = BoardSnapshot(
         columns={"test": (3, 25_000_000), "scale": (0, 0)},
@@ -172,7 +198,7 @@ def everything() -> WorkerSnapshot:
         uncertain_orders=3,
         redis=RedisSnapshot(is_up=True, pending=2, written=9, errors=1),
     )
-    return msgspec.structs.replace(taken, board=board, rollups=[rolled_up()])
+    return msgspec.structs.replace(taken, board=board, rollups=[rolled_up()], cohorts=[cohort()])
 
 
 def page(snapshot: WorkerSnapshot, accept: str = OPENMETRICS, limit: int = 1_000) -> str:

@@ -10,6 +10,8 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 
 from metrics.exposition import (
     OTHER,
+    CampaignSnapshot,
+    CustomerTotals,
     Exposition,
 )
 from metrics.kpis.catalogue import SUM_GAUGES
@@ -45,6 +47,27 @@ def test_folded_campaigns_have_gauges_of_sums_only():
     assert folded == {row.family for row in SUM_GAUGES}
     labels = {"campaign_id": OTHER, "channel": "", "window": "1h", "model": "declared"}
     assert value(found, "campaign_window_clicks", **labels) == 3
+
+
+def test_customers_of_folded_campaigns_are_sums_and_their_spend_is_unknown_where_that_of_one_is():
+    def bought(name: str, spend: int | None) -> CampaignSnapshot:
+        customers = CustomerTotals(
+            customers=2, repeaters=1, margin_micros=3_000_000, spend_micros=spend, currency="EUR",
+            model="declared", kpis={"repeat_rate": 0.5}, retention={1: 0.5},
+        )  # fmt: skip
+        return campaign(name, customers=customers)
+
+    def shown(*spends: int | None) -> dict[str, float]:
+        found = samples(worker(*(bought(f"c-{n}", spend) for n, spend in enumerate(spends))), limit=1)
+        return {name: seen for (name, labels), seen in found.items() if ("campaign_id", OTHER) in labels}
+
+    sums = {"campaign_customers": 4.0, "campaign_repeat_customers": 2.0, "campaign_customer_margin": 6.0}
+    others = shown(9, 1_000_000, 2_000_000)
+    assert {name: seen for name, seen in others.items() if "customer" in name} == {
+        **sums, "campaign_customer_spend": 3.0
+    }  # fmt: skip
+    others = shown(9, 1_000_000, None)
+    assert {name: seen for name, seen in others.items() if "customer" in name} == sums
 
 
 def test_places_change_by_the_hour_only_and_a_free_one_is_filled_at_once():

@@ -1,0 +1,191 @@
+"""Customers: what those whom a campaign acquired are worth, who of them comes back, and when they have paid for themselves."""
+
+from grafana import promql
+from grafana.promql import fact, over
+from grafana.spec import Dashboard, DashboardRow, Panel, Query, Steps
+from metrics.customers.composing import COHORT_FIGURES
+
+_OFF = "without the setting `CUSTOMER_RETENTION`, which is off at first."
+_NO_MONTH = "without the setting `CUSTOMER_RETENTION`, which is off at first, and until a month after the first customers is over."
+#: Below 1 customers have not paid for themselves yet; 3 is what shops commonly want of a whole life.
+_WORTH: Steps = ((None, "red"), (1.0, "yellow"), (3.0, "green"))
+_SHARE: Steps = ((None, "blue"), (0.1, "yellow"), (0.25, "green"))
+_AGES = range(13)
+
+_CUSTOMERS, _REPEATERS = fact("campaign_customers"), fact("campaign_repeat_customers")
+_MARGIN, _SPEND = fact("campaign_customer_margin"), fact("campaign_customer_spend")
+
+
+def _formula(kpi_id: str) -> str:
+    figure = COHORT_FIGURES[kpi_id]
+    return f"{figure.title}: {figure.formula}."
+
+
+def _column(name: str, family: str, **more: object) -> Query:
+    return Query(f"max by (campaign_id) ({fact(family)})", name, **more)  # type: ignore[arg-type]
+
+
+def _retained(age: int) -> Query:
+    retention = fact("campaign_retention_ratio", f',age="{age}"')
+    return Query(f"max by (campaign_id) ({retention})", f"month {age}", unit="percentunit", decimals=0)
+
+
+def _stat(title: str, about: str, expr: str, **more: object) -> Panel:
+    return Panel("stat", title, about, (Query(expr),), width=6, height=4, empty=_OFF, **more)  # type: ignore[arg-type]
+
+
+def _of_cohorts(by: str, family: str, more: str = "") -> str:
+    """Sums of cohorts: the highest of each partition, since a partition may move, and then the sum."""
+    selector = f'{family}{{job="$deployment",channel=~"$channel"{more}}}'
+    return f"sum by ({by}) (max by (channel, cohort, partition) ({selector}))"
+
+
+def _retention(by: str, age: int) -> str:
+    """Of those for whom the month is over, by the sums of cohorts."""
+    scope = 'job="$deployment",channel=~"$channel"'
+    active = f'max by (channel, cohort, partition) (cohort_active_customers{{{scope},age="{age}"}})'
+    everyone = f"max by (channel, cohort, partition) (cohort_customers{{{scope}}})"
+    return over(f"sum by ({by}) ({active})", f"sum by ({by}) ({everyone} and {active})")
+
+
+_HEADLINES = (
+    _stat(
+        "Customers",
+        "Customers whom the chosen campaigns acquired, over their whole history.",
+        f"sum({_CUSTOMERS})",
+        decimals=0,
+    ),
+    _stat(
+        "Repeat purchase rate",
+        f"{_formula('repeat_rate')} A ratio of sums over the chosen campaigns.",
+        over(f"sum({_REPEATERS})", f"sum({_CUSTOMERS})"),
+        unit="percentunit",
+    ),
+    _stat(
+        "Lifetime value so far ($currency)",
+        f"{_formula('clv_historic')} A ratio of sums over the chosen campaigns.",
+        over(f"sum({_MARGIN})", f"sum({_CUSTOMERS})"),
+    ),
+    _stat(
+        "CLV : CAC",
+        f"{_formula('clv_to_cac')} A ratio of sums over the chosen campaigns whose spend is known. What is still to come does not count: "
+        "young customers have a low one.",
+        over(f"sum({_MARGIN} and {_SPEND})", f"sum({_SPEND})"),
+        steps=_WORTH,
+    ),
+)
+
+_CAMPAIGNS = (
+    Panel(
+        "table",
+        "Customers of each campaign ($currency)",
+        " ".join(map(_formula, ("repeat_rate", "clv_historic", "clv_to_cac", "payback_months")))
+        + " Retention of month n: customers who ordered in the n-th calendar month after their first / those for whom it is over.",
+        (
+            _column("customers", "campaign_customers", decimals=0),
+            _column("spend", "campaign_customer_spend"),
+            _column("repeat rate", "campaign_repeat_purchase_ratio", unit="percentunit"),
+            _column("value so far", "campaign_customer_lifetime_value"),
+            _column("CLV : CAC", "campaign_lifetime_value_to_cost_ratio", steps=_WORTH),
+            _column("months to pay back", "campaign_payback_months", decimals=0),
+            *(_retained(age) for age in (1, 3, 6, 12)),
+        ),
+        width=24,
+        sort_by="customers",
+        empty=_NO_MONTH,
+    ),
+    Panel(
+        "bars",
+        "CLV : CAC by campaign",
+        f"{_formula('clv_to_cac')} The twenty highest; under 1 the customers have not paid back what they cost.",
+        (Query(f"topk(20, {fact('campaign_lifetime_value_to_cost_ratio')})", "{{campaign_id}}"),),
+        steps=_WORTH,
+        width=12,
+        empty=_OFF,
+    ),
+    Panel(
+        "bars",
+        "Months to pay back, by campaign",
+        f"{_formula('payback_months')} The twenty longest. Absent: not paid back yet, or the spend is unknown.",
+        (Query(f"topk(20, {fact('campaign_payback_months')})", "{{campaign_id}}"),),
+        decimals=0,
+        width=12,
+        empty=_NO_MONTH,
+    ),
+    Panel(
+        "lines",
+        "Lifetime value so far over time ($currency)",
+        _formula("clv_historic"),
+        (Query(fact("campaign_customer_lifetime_value"), "{{campaign_id}}"),),
+        width=12,
+        empty=_OFF,
+    ),
+    Panel(
+        "lines",
+        "CLV : CAC over time",
+        _formula("clv_to_cac"),
+        (Query(fact("campaign_lifetime_value_to_cost_ratio"), "{{campaign_id}}"),),
+        width=12,
+        empty=_OFF,
+    ),
+)  # fmt: skip
+
+_COHORTS = (
+    Panel(
+        "table",
+        "Retention by month of acquisition",
+        "Each row is a cohort, the customers who were acquired in one month; each column says which share of them ordered in the n-th calendar "
+        "month after it. Sums of the chosen channels, divided last; a month is shown when it is over.",
+        tuple(
+            Query(_retention("cohort", age), f"month {age}", unit="percentunit", decimals=0, steps=_SHARE) for age in _AGES
+        ),
+        width=24,
+        height=10,
+        key="cohort",
+        empty=_NO_MONTH,
+    ),
+    Panel(
+        "table",
+        "What a cohort is worth ($currency)",
+        f"{_formula('repeat_rate')} {_formula('clv_historic')} By month of acquisition, sums of the chosen channels, divided last.",
+        (
+            Query(_of_cohorts("cohort", "cohort_customers"), "customers", decimals=0),
+            Query(_of_cohorts("cohort", "cohort_margin"), "margin"),
+            Query(over(_of_cohorts("cohort", "cohort_repeat_customers"), _of_cohorts("cohort", "cohort_customers")), "repeat rate", unit="percentunit"),
+            Query(over(_of_cohorts("cohort", "cohort_margin"), _of_cohorts("cohort", "cohort_customers")), "value so far"),
+        ),
+        width=12,
+        key="cohort",
+        empty=_OFF,
+    ),
+    Panel(
+        "table",
+        "Channels ($currency)",
+        f"{_formula('repeat_rate')} {_formula('clv_historic')} Of the newest 13 months of acquisition, sums of each channel's campaigns, divided last.",
+        (
+            Query(_of_cohorts("channel", "cohort_customers"), "customers", decimals=0),
+            Query(_of_cohorts("channel", "cohort_margin"), "margin"),
+            Query(over(_of_cohorts("channel", "cohort_repeat_customers"), _of_cohorts("channel", "cohort_customers")), "repeat rate", unit="percentunit"),
+            Query(over(_of_cohorts("channel", "cohort_margin"), _of_cohorts("channel", "cohort_customers")), "value so far"),
+            *(Query(_retention("channel", age), f"month {age}", unit="percentunit", decimals=0) for age in (1, 3)),
+        ),
+        width=12,
+        key="channel",
+        sort_by="customers",
+        empty=_NO_MONTH,
+    ),
+)  # fmt: skip
+
+BOARD = Dashboard(
+    uid="roistream-customers",
+    title="Customers",
+    folder="Campaigns",
+    about="What the customers are worth whom campaigns acquired: repeat purchases, lifetime value so far against what they cost, retention by month of acquisition.",
+    variables=(promql.DEPLOYMENT, promql.CHANNEL, promql.CAMPAIGNS, promql.CURRENCY),
+    rows=(
+        DashboardRow("All together", _HEADLINES),
+        DashboardRow("Campaigns", _CAMPAIGNS),
+        DashboardRow("Cohorts", _COHORTS),
+    ),
+    since="now-7d",
+)
