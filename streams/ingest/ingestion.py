@@ -15,7 +15,6 @@ from metrics.records.dead_letters import dead_letter
 from metrics.values.errors import Reason
 from streams import topics
 from streams.ingest.protocols import ConnectorState, RecordLine, StateLine, read_line
-from streams.ingest.registrations import RegistrationCompletion, Standing
 from streams.mapping.contract import IDENTITY
 from streams.mapping.documents import Refusal, map_documents
 from streams.mapping.engine import MappedRecord
@@ -23,6 +22,7 @@ from streams.mapping.headers import matches
 from streams.mapping.model import Frame, Mapping, MappingError
 from streams.mapping.provenance import traced
 from streams.replay.file_readers import flat
+from streams.replay.registrations import RegistrationCompletion, Standing
 
 #: Lines that are mapped at once: a call of the database takes tens of milliseconds whatever their number.
 BATCH = 2_000

@@ -20,13 +20,13 @@ from streams import topics
 from streams.catalogues import said
 from streams.ingest.ingestion import Ingestion, check
 from streams.ingest.protocols import ConnectorState, Protocol
-from streams.ingest.registrations import Registrations
 from streams.ingest.state_store import kept_state
 from streams.mapping.database import opened
 from streams.mapping.loader import load
 from streams.mapping.model import Frame, Mapping
 from streams.process import now_ms
 from streams.replay.producer import KafkaSink
+from streams.replay.registrations import Registrations
 from streams.replay.run import frame_of
 from streams.settings import Settings
 

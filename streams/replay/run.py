@@ -5,7 +5,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import msgspec
@@ -18,17 +18,20 @@ from streams import topics
 from streams.catalogues import said
 from streams.mapping.database import opened
 from streams.mapping.engine import Engine, MappedRecord
-from streams.mapping.lint import findings, overlaps_with_earlier
-from streams.mapping.loader import load
+from streams.mapping.lint import LintFinding, findings, overlaps_with_earlier
+from streams.mapping.loader import builtin_names, load
 from streams.mapping.model import Frame
 from streams.replay.earlier_reports import earlier_reports
 from streams.replay.pipeline import ReplayPipeline, convert
 from streams.replay.producer import KafkaSink, ReplayPace, produce
+from streams.replay.registrations import CompletingSink, Registrations, Standing, fields_lost
 from streams.settings import Settings
+from streams.transport.topic_admin import wait_for_broker
 
 EXIT_DONE, EXIT_UNMAPPED, EXIT_FAILED = 0, 1, 2
 #: A plain line of progress at least this often, where there is no terminal.
 _LINE_EVERY_S = 5.0
+_SHOWN = 3
 
 
 class LintError(RoistreamError):
@@ -77,12 +80,16 @@ def run(
             _say(console, found(conversion))
             if rejects is not None:
                 _write_rejects(rejects, engine)
-            _lint(engine, settings, console, strict=strict, print_only=print_only)
+            registered = None if print_only else _registered(settings, engine)
+            is_own = mapping is not None and mapping not in builtin_names()
+            doubts = [] if registered is None or not is_own else replaced_registrations(engine, registered)
+            _lint(engine, settings, console, doubts, strict=strict, print_only=print_only)
             records = engine.records(limit)
             if print_only:
                 _print(records)
             else:
-                _produce(settings, engine, records, limit, speed, console if progress else None)
+                completed = None if is_own else registered
+                _produce(settings, engine, records, completed, limit, speed, console if progress else None)
             _say(console, summary(conversion, limit))
             return EXIT_UNMAPPED if has_failures(engine) else EXIT_DONE
     except RoistreamError as error:
@@ -125,20 +132,58 @@ def frame_of(said: Iterable[str]) -> Frame:
         raise RoistreamError(f"--frame: {error}; write key=value with one of {known}.") from error
 
 
-def _lint(engine: Engine, settings: Settings, console: Console, *, strict: bool, print_only: bool) -> None:
+def _registered(settings: Settings, engine: Engine) -> Standing | None:
+    """What is registered now; None where the replay registers nothing."""
+    if topics.CAMPAIGNS not in engine.counts():
+        return None
+    wait_for_broker(settings, settings.broker_wait)
+    with closing(Registrations(settings)) as registrations:
+        return registrations.now()
+
+
+def replaced_registrations(engine: Engine, registered: Standing) -> list[LintFinding]:
+    """What registrations say that is gone once the records of a mapping of one's own are written; at most three are named."""
+    records = (record for record in engine.records(0) if record.topic == topics.CAMPAIGNS)
+    lost = [
+        f"{record.key} ({', '.join(names)})"
+        for record in records
+        if (names := fields_lost(registered, record))
+    ]
+    if not lost:
+        return []
+    shown = ", ".join(lost[:_SHOWN]) + (", …" if len(lost) > _SHOWN else "")
+    return [
+        LintFinding(
+            "warning",
+            f"{len(lost)} campaigns are registered already and lose what the mapping does not select: {shown}. A record of "
+            "campaigns is whole: select these fields too, or leave campaigns out of the mapping.",
+        )
+    ]
+
+
+def _lint(
+    engine: Engine,
+    settings: Settings,
+    console: Console,
+    doubts: list[LintFinding],
+    *,
+    strict: bool,
+    print_only: bool,
+) -> None:
     """Print what is wrong with the records as a whole.
 
     Args:
         engine: after its mappings.
         settings: reporting currency; the broker is asked for earlier reports unless ``print_only``.
         console: where findings are printed.
+        doubts: what was found already.
         strict: warnings count as errors.
         print_only: nothing will be produced.
 
     Raises:
         LintError: where there is an error.
     """
-    found = list(findings(engine, settings.reporting_currency))
+    found = [*findings(engine, settings.reporting_currency), *doubts]
     if not print_only and topics.REPORTS in engine.counts():
         found += overlaps_with_earlier(engine, earlier_reports(settings))
     for finding in found:
@@ -172,6 +217,7 @@ def _produce(
     settings: Settings,
     engine: Engine,
     records: Iterable[MappedRecord],
+    registered: Standing | None,
     limit: int | None,
     speed: float,
     console: Console | None,
@@ -180,7 +226,8 @@ def _produce(
     sink = KafkaSink(settings, sorted(counts))
     try:
         with _progress(console, sum(counts.values())) as advance:
-            produce(records, sink, ReplayPace(speed, time.monotonic, time.sleep), advance)
+            completing = sink if registered is None else CompletingSink(sink, registered)
+            produce(records, completing, ReplayPace(speed, time.monotonic, time.sleep), advance)
     finally:
         sink.close()
 

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from kafka import KafkaConsumer, TopicPartition
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.partitioner.default import murmur2
 
 from streams import topics
@@ -260,3 +260,39 @@ def test_reports_that_overlap_those_of_a_replay_before_are_warned_of_and_restate
     assert code == EXIT_FAILED
     assert "reports.csv:2 (A, from 2026-06-01T00:00:00Z)" in said
     assert len(consumed(settings, topics.REPORTS)) == 3
+
+
+def registered(settings, budget):
+    producer = KafkaProducer(bootstrap_servers=settings.bootstrap)
+    value = {"campaign_id": "google-a", "budget": budget, "channel": "brand", "targets": {"cpl": "20"}}
+    producer.send(settings.topic(topics.CAMPAIGNS), json.dumps(value).encode(), b"google-a").get(30)
+    producer.close()
+    return value
+
+
+GOOGLE = "Campaign,Currency code,Impr.,Clicks,Cost,Day\nA,EUR,10,1,5,2026-07-01\nB,EUR,10,1,5,2026-07-01\n"
+
+
+def test_a_download_of_a_platform_completes_what_a_person_registered(tmp_path, settings):
+    ensure_topics(settings, create=True)
+    value = registered(settings, "5000.00")
+    path = tmp_path / "google.csv"
+    path.write_text(GOOGLE)
+    for _ in range(2):
+        assert run(settings, [path], progress=False) == EXIT_DONE
+    records = [json.loads(record.value) for record in consumed(settings, topics.CAMPAIGNS)]
+    by_id = {record["campaign_id"]: record for record in records}
+    assert by_id["google-a"] == value | {"name": "A", "cost_basis": "reports"}
+    assert by_id["google-b"]["channel"] == "search"
+    assert len(records) == 3  # the person's, and one of each campaign by the first replay
+
+
+def test_what_a_mapping_of_ones_own_takes_from_a_registration_is_warned_of(tmp_path, settings, capsys):
+    ensure_topics(settings, create=True)
+    registered(settings, "5000.00")
+    (tmp_path / "own.toml").write_text(REPORTS)
+    path = tmp_path / "own.csv"
+    path.write_text("campaign,starts,ends,spend\ngoogle-a,2026-06-01,2026-06-02,7\n")
+    assert run(settings, [path], tmp_path / "own.toml", progress=False, strict=True) == EXIT_FAILED
+    assert "google-a (budget, channel, targets)" in capsys.readouterr().err
+    assert len(consumed(settings, topics.CAMPAIGNS)) == 1

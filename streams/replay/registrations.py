@@ -1,6 +1,6 @@
-"""What ``campaigns`` says of a campaign now, so that a connector's row completes a registration and never replaces one.
+"""What ``campaigns`` says of a campaign now, so that a row of a platform completes a registration and never replaces one.
 
-A connector knows a campaign's name and where it is; budget, targets and dates are a person's. Kafka compares nothing before it
+A platform knows a campaign's name and where it is; budget, targets and dates are a person's. Kafka compares nothing before it
 writes, so what somebody registers between the reading and the writing of a row, some milliseconds, is written over.
 """
 
@@ -15,6 +15,7 @@ from metrics.records.validation import decode, instant
 from metrics.values.errors import Rejection
 from streams import topics
 from streams.mapping.engine import MappedRecord
+from streams.replay.producer import RecordSink
 from streams.settings import Settings
 from streams.transport.client_options import kafka_python_options
 
@@ -32,7 +33,7 @@ _NULL = b"null"
 
 
 class RegistrationCompletion(Protocol):
-    """What is registered."""
+    """Knows what is registered, and what a row adds to that."""
 
     def completed(self, record: MappedRecord) -> list[MappedRecord]:
         """What is to be written of a campaign's row."""
@@ -95,6 +96,13 @@ class Standing:
             if (news := dict(_news(document, said)))
         ]
 
+    def said_of(self, record: MappedRecord) -> list[str]:
+        """The fields that are said in the place of a record of the topic."""
+        campaign = decode(_campaigns, record.value)
+        valid_from = None if campaign.valid_from is None else instant(campaign.valid_from, "valid_from")
+        found = self._entries.value((campaign.campaign_id, valid_from))
+        return [] if found is None else [name for name, value in found[1].items() if bytes(value) != _NULL]
+
 
 def _news(document: Document, said: Document) -> Iterator[tuple[str, msgspec.Raw]]:
     """The fields in which a row says more than a registration, or what the platform says otherwise now."""
@@ -103,6 +111,29 @@ def _news(document: Document, said: Document) -> Iterator[tuple[str, msgspec.Raw
         is_open = known == _NULL or name in _OF_THE_PLATFORM
         if is_open and bytes(value) not in {known, _NULL}:
             yield name, value
+
+
+class CompletingSink:
+    """A sink whose rows of campaigns complete what is registered."""
+
+    def __init__(self, sink: RecordSink, registered: RegistrationCompletion) -> None:
+        self._sink = sink
+        self._registered = registered
+
+    def send(self, record: MappedRecord) -> None:
+        """Hand over a record, or what completes registrations by it."""
+        for each in self._registered.completed(record) if record.topic == topics.CAMPAIGNS else (record,):
+            self._sink.send(each)
+
+    def confirm(self) -> None:
+        """As the sink."""
+        self._sink.confirm()
+
+
+def fields_lost(standing: Standing, record: MappedRecord) -> list[str]:
+    """What a registration says that is gone with a record written as it is, by the names of its fields."""
+    said = {name for name, value in _fields(record.value).items() if bytes(value) != _NULL}
+    return [name for name in standing.said_of(record) if name not in said]
 
 
 class Registrations:
@@ -123,9 +154,13 @@ class Registrations:
 
     def completed(self, record: MappedRecord) -> list[MappedRecord]:
         """As ``Standing.completed``, by what the topic says now."""
+        return self.now().completed(record)
+
+    def now(self) -> Standing:
+        """What the topic says now."""
         for key, value in self._news():
             self._standing.take(key, value)
-        return self._standing.completed(record)
+        return self._standing
 
     def _news(self) -> Iterator[tuple[bytes, bytes | None]]:
         if not self._partitions:

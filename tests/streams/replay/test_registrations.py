@@ -6,8 +6,8 @@ import pytest
 from kafka import KafkaProducer
 
 from streams import topics
-from streams.ingest.registrations import Registrations, Standing
 from streams.mapping.engine import MappedRecord
+from streams.replay.registrations import Registrations, Standing
 from streams.transport.topic_admin import ensure_topics
 
 PERSON = {"campaign_id": "spring", "channel": "brand", "targets": {"cpl": 20}, "budget": 1000.10}
