@@ -31,7 +31,7 @@ AGAINST ?=
 MINUTES ?= 20
 
 .DEFAULT_GOAL := help
-.PHONY: help demo stack quick test check static rest verify fix schemas bench faults fuzz lock lock-kafka clean
+.PHONY: help demo stack quick test check static rest verify fix schemas bench faults fuzz soak lock lock-kafka clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -78,6 +78,9 @@ faults: $(STAMP) ## Seeded faults on a real Kafka; ARGS="--seeds 1-180" says whi
 
 fuzz: $(STAMP) ## A real worker under records that are nearly right, on every topic; MINUTES=20 says how long
 	@$(BIN)/python -m tests.fuzz.live --minutes $(MINUTES) $(ARGS)
+
+soak: $(STAMP) ## One worker under traffic for an hour, and the slopes of memory, topics, keys and series; MINUTES=60 says how long
+	@$(BIN)/python -m tests.bench.soak --minutes $(MINUTES) $(ARGS)
 
 lock: ## Pins what pyproject.toml asks for, with hashes; ARGS=--upgrade takes newer versions
 	@$(NEEDS_PYTHON)
