@@ -16,6 +16,7 @@ from streams.embedded.broker import (
     write_configuration,
 )
 from streams.embedded.child_process import LOOPBACK, Command, Server, free_ports, server_folder
+from tests.faults.patience import patient
 from tests.faults.proxy import Proxy, running_proxy
 
 _HEAP_MB = {1: 512, 3: 320}
@@ -45,7 +46,7 @@ class Node:
 
     def wait(self) -> None:
         assert self.server is not None, "started"
-        self.server.wait_until(lambda: answers_metadata(self.port), _START_WITHIN_S)
+        self.server.wait_until(lambda: answers_metadata(self.port), patient(_START_WITHIN_S))
 
     def kill(self) -> None:
         if self.server is not None:
@@ -54,7 +55,7 @@ class Node:
     def stop(self) -> None:
         """End it in order; its data is whole."""
         if self.server is not None:
-            self.server.stop(_START_WITHIN_S)
+            self.server.stop(patient(_START_WITHIN_S))
 
 
 class Cluster:

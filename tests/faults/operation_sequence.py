@@ -22,6 +22,7 @@ from tests.faults.faults import Fault, Scene, broker_killed, client_failed, kill
 from tests.faults.fleet import Fleet, Member
 from tests.faults.judging import Verdict
 from tests.faults.operations import OPERATIONS, Operation, Site
+from tests.faults.patience import Deadline, has_ended
 from tests.faults.sequence import Cache, run_on_fleet
 from tests.faults.workload import (
     MINUTE_MS,
@@ -178,8 +179,7 @@ class _Sequence:
             member.is_wanted = False
             member.send(number)
         for member in self._fleet.members:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                member.process.wait(_ENDS_WITHIN_S)
+            has_ended(member.process, _ENDS_WITHIN_S)
             member.end()
 
     def _start(self) -> None:
@@ -207,9 +207,7 @@ class _Sequence:
                 stderr=log,
                 cwd=member.log.parent,
             )
-        try:
-            process.wait(_ENDS_WITHIN_S)
-        except subprocess.TimeoutExpired:
+        if not has_ended(process, _ENDS_WITHIN_S):
             process.kill()
             process.wait()
             return "nothing: the worker runs on"
@@ -226,11 +224,11 @@ class _Sequence:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(seconds)
                 process.kill()
-        ends = time.monotonic() + _RECOVERS_WITHIN_S
+        deadline = Deadline(_RECOVERS_WITHIN_S)
         while True:
             with self._recovering(operation.way) as process:
                 said = process.communicate()[0]
-            if process.returncode == 0 or time.monotonic() > ends:
+            if process.returncode == 0 or deadline.is_over():
                 break
             time.sleep(1)  # of a worker that was killed the group hears after its session
         self._scene.say(f"recover {operation.way} says: {said.strip().splitlines()[-1]}")

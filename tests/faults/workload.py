@@ -17,6 +17,7 @@ from streams import topics
 from streams.settings import Settings
 from streams.transport.client_options import aiokafka_options, kafka_python_options
 from tests.faults.journeys import Arrival, journeys, last_clicks
+from tests.faults.patience import patient
 from tests.faults.words import BUDGET, BUDGETED, words
 from tests.support.load import Load, generated, visitors
 
@@ -181,7 +182,7 @@ class Writer(threading.Thread):
 
     def finish(self) -> None:
         """Wait until everything is acknowledged; fails when something was not."""
-        self.join(_ACKNOWLEDGED_WITHIN_S + 60)
+        self.join(patient(_ACKNOWLEDGED_WITHIN_S + 60))
         assert not self.is_alive(), "the writer did not come to its end"
         if self.error is not None:
             raise self.error
@@ -192,8 +193,8 @@ class Writer(threading.Thread):
             linger_ms=5,
             reconnect_backoff_max_ms=500,
             request_timeout_ms=5_000,
-            delivery_timeout_ms=_ACKNOWLEDGED_WITHIN_S * 1_000,
-            max_block_ms=_ACKNOWLEDGED_WITHIN_S * 1_000,
+            delivery_timeout_ms=round(patient(_ACKNOWLEDGED_WITHIN_S) * 1_000),
+            max_block_ms=round(patient(_ACKNOWLEDGED_WITHIN_S) * 1_000),
             **kafka_python_options(self._settings),
         )
         started = time.monotonic()
@@ -204,15 +205,15 @@ class Writer(threading.Thread):
                 time.sleep(early)
             raw = value if isinstance(value, bytes) else json.dumps(value).encode()
             futures.append(producer.send(self._settings.topic(topic), raw, key))
-        producer.flush(_ACKNOWLEDGED_WITHIN_S)
+        producer.flush(patient(_ACKNOWLEDGED_WITHIN_S))
         for future in futures:
-            future.get(_ACKNOWLEDGED_WITHIN_S)
+            future.get(patient(_ACKNOWLEDGED_WITHIN_S))
         producer.close()
 
 
 def read_back(settings: Settings) -> Log:
     """What the source topics hold, offset by offset from the start of each log."""
-    return asyncio.run(asyncio.wait_for(_read_back(settings), _READ_BACK_WITHIN_S))
+    return asyncio.run(asyncio.wait_for(_read_back(settings), patient(_READ_BACK_WITHIN_S)))
 
 
 async def _read_back(settings: Settings) -> Log:
