@@ -45,10 +45,11 @@ def _reading(board_step: BoardStep, reading: CampaignKpi) -> None:
     campaign_id = reading.campaign_id
     state, policy = board_step.registered(campaign_id), board_step.context.policies.of(campaign_id)
     share = board_step.context.completeness.get(campaign_id, 1.0)
+    common = board_step.context.policies.common
     evidence_context = EvidenceContext(
         share,
         board_step.board.learned,
-        unlearned(board_step.context.policies.common.learning_phase / DAY),
+        unlearned(common.learning_phase / DAY, common.refunds),
         thresholds(state, board_step.facts(campaign_id), policy, board_step.threshold(policy.alpha)),
     )
     after = apply_reading(state, reading, board_step.facts(campaign_id), policy, evidence_context)
@@ -73,9 +74,14 @@ def _learn(board_step: BoardStep) -> None:
     for state in board_step.before.values():
         for name, ledger in state.ledgers.items():
             ledgers.setdefault(name, []).append(ledger)
-    days = board_step.context.policies.common.learning_phase / DAY
+    common = board_step.context.policies.common
     learned = {
-        name: learn(found, is_money=name in ("roas", "roi"), learning_days=days)
+        name: learn(
+            found,
+            is_money=name in ("roas", "roi"),
+            learning_days=common.learning_phase / DAY,
+            window=common.refunds,
+        )
         for name, found in ledgers.items()
     }
     board_step.board = replace(board_step.board, learned=learned, learned_at=board_step.now)

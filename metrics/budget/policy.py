@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from metrics.budget.records import Column
-from metrics.evidence import EvidenceOptions
+from metrics.evidence import EvidenceOptions, RefundWindow
 from metrics.values.errors import SettingError
 from metrics.values.money import MICROS
 from metrics.values.time import DAY, HOUR, MINUTE, parse_duration
@@ -34,6 +34,7 @@ _DURATIONS = frozenset(
         "mature_after",
         "longest_lag",
         "learning_phase",
+        "refund_window",
         "propose_for",
     }
 )
@@ -46,6 +47,8 @@ _OF_THE_BOARD = frozenset(
         "reallocate_every",
         "alpha_of",
         "learning_phase",
+        "refund_window",
+        "refund_share",
     }
 )
 #: Nobody is kept from stopping: the other columns take every campaign.
@@ -85,6 +88,10 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         learning_phase: campaigns learn for so long and bring less meanwhile, until those of the board show otherwise. ``0s``:
             they bring from the first day what they bring later; bad ones are then found in a fifth less of spend, and where that
             is not true, three in ten healthy campaigns are paused.
+        refund_window: orders are refunded within this time at most, of 60 days. Until orders of the board have been seen to grow so
+            old, ``refund_share`` of all money is taken to be refunded before a campaign counts as surely better than its ROAS or ROI.
+            ``0s``: no more is refunded than the board has seen; where that is not true, campaigns are called better too early.
+        refund_share: of the money that orders bring, at most so much is refunded, until the board has seen how much is.
         card_share: part of the budget that one card is; ``card`` fixes it in money instead.
         pull_at: part of the present card that must be spent before the next is pulled.
         max_step: largest change of a budget in one step.
@@ -112,6 +119,8 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     mature_after: Millis = HOUR
     longest_lag: Millis | None = None
     learning_phase: Millis = 7 * DAY
+    refund_window: Annotated[int, msgspec.Meta(ge=0, le=60 * DAY)] = 30 * DAY
+    refund_share: Share = 0.3
     card_share: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.1
     card: Positive | None = None
     pull_at: Share = 0.9
@@ -140,6 +149,11 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         value = None if self.order_value is None else max(1, round(self.order_value * MICROS))
         longest = inf if self.longest_lag is None else self.longest_lag / DAY
         return EvidenceOptions(self.alpha, self.order_value_dispersion, value, longest)
+
+    @property
+    def refunds(self) -> RefundWindow:
+        """What is assumed of refunds that were not seen yet."""
+        return RefundWindow(self.refund_window / DAY, self.refund_share)
 
     def card_micros(self, budget_micros: int) -> int:
         """The money of one card of a budget, at least one micro; 0 without a budget."""

@@ -3,6 +3,7 @@
 from metrics.evidence.assessing import Arrived, Course, EvidenceOptions, assess, assess_course, course_of
 from metrics.evidence.ledger import Ledger, renewed
 from metrics.evidence.martingale import log_e_above, log_e_below
+from metrics.evidence.refunds import RefundWindow
 from metrics.evidence.shape import UNLEARNED, Shape, learn, unlearned
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "Course",
     "EvidenceOptions",
     "Ledger",
+    "RefundWindow",
     "Shape",
     "assess",
     "assess_course",

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from metrics.evidence.ledger import WHOLE, Floats, Ledger, Seen, advanced, begin
+from metrics.evidence.ledger import WHOLE, Floats, Ledger, Seen, advanced, begin, kept_of
 from metrics.evidence.martingale import (
     MODERATE_PRIOR,
     PRIOR,
@@ -302,7 +302,8 @@ def course_of(
     if before is None and cost <= 0:
         return None
     paid = 0.0 if before is None else before.cost
-    seen = Seen(at, cost, (cost - paid) * per_cost, _brought(name, total), float(total.orders))
+    refunded = None if name in _COUNTED else total.refunds_micros / MICROS
+    seen = Seen(at, cost, (cost - paid) * per_cost, _brought(name, total), float(total.orders), refunded)
     unit = 1.0 if name in _COUNTED else _unit_of(name, total, options or EvidenceOptions(), shape) or 0.0
     return begin(seen, born, shape, unit) if before is None else advanced(before, seen, shape, unit)
 
@@ -362,7 +363,11 @@ def assess_course(
     if is_money and options.order_value_micros is not None:
         mean = options.order_value_micros / MICROS
         log_e = _with_orders(log_e, numbers, float(sums.orders), expected / mean, shape)
-    praise = log_e_exceeded(ledger, max(0.0, _brought(name, course.settled)), whole, scale)
+    stays, cautious = max(0.0, _brought(name, course.settled)), None
+    if is_money:
+        refunded = course.settled.refunds_micros / MICROS
+        stays, cautious = kept_of(ledger.refund_sums, ledger.at, stays, refunded, shape, unit)
+    praise = log_e_exceeded(ledger, stays, whole, scale, cautious if shape.unseen_refunds else None)
     share = min(1.0, due / whole) if whole > 0 else 1.0
     spoken = max(1e-9, share * _cost(name, sums) / MICROS)  # cost whose results have come, in currency units
     low, high = rate_interval(came / scale, spoken / scale)

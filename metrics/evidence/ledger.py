@@ -22,14 +22,19 @@ a day, in which X times what was due comes, and has 1 + λ (X - 1) times as much
 at most, whatever its law: values may have no variance, and days may scatter as they like (Waudby-Smith and Ramdas, *Estimating means
 of bounded random variables by betting*, *J. R. Stat. Soc. B* 86, 2024; for this side X ≥ 0 is bound enough). Small stakes find small
 margins and bear wide values, large ones are sure of large margins soon; ``WAGERS`` holds the logarithms of what each bettor has.
+
+**Refunds.** Bettors win money that stays: what the board's refunds say is still to be refunded is held back, and comes to them as it ages
+(``metrics.evidence.refunds``). ``CAUTIOUS`` are those who hold back what may be refunded as long as the board has not seen it.
 """
 
+from math import nan
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from metrics.evidence.refunds import cautiously_kept, held_back, led_on, start_row
 from metrics.kernels import evidence as kernels
 from metrics.kernels.evidence import AGES, PARTS, SIZE
 from metrics.values.time import DAY
@@ -60,6 +65,7 @@ AGE_DUE = slice(kernels.AGE_DUE, kernels.WHOLE)
 WHOLE = kernels.WHOLE
 #: Logarithms of what each bettor on "more than is due" has.
 WAGERS = slice(kernels.WAGERS, kernels.OWED)
+CAUTIOUS_WAGERS = slice(kernels.CAUTIOUS_WAGERS, kernels.CAUTIOUS_OWED)
 #: What is given up when the evidence begins anew.
 _GIVEN_UP = (slice(0, kernels.LAG_FITS), slice(kernels.WHOLE, SIZE))
 #: Days after which a campaign is no longer young.
@@ -82,6 +88,7 @@ __all__ = [
     "advanced",
     "begin",
     "due_by_law",
+    "kept_of",
     "renewed",
 ]
 
@@ -96,6 +103,8 @@ class Ledger(msgspec.Struct, frozen=True, array_like=True, gc=False):
         results, orders: as they stood then, since the campaign began.
         day_results, day_orders, part_results: as they stood when the present day and the present part of it began.
         numbers: the sums, packed.
+        refunded: money refunded, as it stood then; 0 for counts.
+        refund_numbers: sums of what came before refunds and of refunds, packed; empty for counts.
     """
 
     born: int
@@ -107,6 +116,13 @@ class Ledger(msgspec.Struct, frozen=True, array_like=True, gc=False):
     day_orders: float
     part_results: float
     numbers: bytes
+    refunded: float = 0.0
+    refund_numbers: bytes = b""
+
+    @property
+    def refund_sums(self) -> Floats:
+        """The sums of refunds, as ``metrics.evidence.refunds`` has them; read only. Not of counts."""
+        return np.frombuffer(self.refund_numbers)
 
     @property
     def sums(self) -> Floats:
@@ -116,13 +132,17 @@ class Ledger(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Seen(NamedTuple):
-    """A moment of a campaign: epoch ms, cost in micros, what it was to bring since the last moment, and what has come."""
+    """A moment of a campaign: epoch ms, cost in micros, what it was to bring since the last moment, and what has come.
+
+    ``refunded`` is the money refunded so far, which ``results`` are without; None for counts.
+    """
 
     at: int
     cost: float
     due: float
     results: float
     orders: float
+    refunded: float | None = None
 
 
 def _padded(numbers: Floats, ledger: Ledger) -> Floats:
@@ -131,21 +151,22 @@ def _padded(numbers: Floats, ledger: Ledger) -> Floats:
     found[: len(numbers)] = numbers
     if len(numbers) <= WHOLE:
         found[WHOLE] = found[kernels.TODAY] + found[kernels.DUE : kernels.DUE + 7].sum()
-    _open_round(found, ledger.at, ledger.results, 1.0)
+    _open_round(found, ledger.at, 1.0)
     return found
 
 
-def _open_round(numbers: Floats, at: int, results: float, wait: float) -> None:
+def _open_round(numbers: Floats, at: int, wait: float, results: float = nan) -> None:
     """The bettors begin; the sums are changed.
 
     Args:
         numbers: the sums.
         at: epoch ms.
-        results: that came before.
         wait: so many days are left out.
+        results: that came before; NaN: what there is at the end of the first round, which is then left out.
     """
     numbers[kernels.WAGERS :] = 0.0
-    numbers[kernels.WAIT], numbers[kernels.ROUND_AT], numbers[kernels.ROUND_RESULTS] = wait, at, results
+    numbers[kernels.WAIT], numbers[kernels.ROUND_AT] = wait, at
+    numbers[kernels.ROUND_RESULTS] = numbers[kernels.CAUTIOUS_RESULTS] = results
 
 
 def begin(seen: Seen, born: int | None, shape: "Shape", unit: float = 1.0) -> Ledger:
@@ -157,18 +178,26 @@ def begin(seen: Seen, born: int | None, shape: "Shape", unit: float = 1.0) -> Le
     if days * DAY <= _LONG:
         start = seen.at - round(days * DAY)
         nothing = np.zeros(SIZE)
-        _open_round(nothing, start, 0.0, 1.0)
-        empty = Ledger(start, start, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, nothing.tobytes())
+        _open_round(nothing, start, 1.0, 0.0)
+        refunds = b"" if seen.refunded is None else start_row(start, start, 0.0, 0.0).tobytes()
+        empty = Ledger(start, start, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, nothing.tobytes(), refund_numbers=refunds)
         return advanced(empty, seen, shape, unit)
     numbers = np.zeros(SIZE)
     kernels.feed(numbers, _MEANS, days, seen.due)
-    _open_round(numbers, seen.at, seen.results, 1.0)
+    _open_round(numbers, seen.at, 1.0)
     since, first = seen.at - round(days * DAY), 0.0
     if days < _GROWN:
         # What a young campaign lacks yet would pass for lag: neither its results nor what was due speak of that.
         first = seen.results
         numbers[kernels.NOW : kernels.DUE] = 0.0
-    return Ledger(since, seen.at, seen.cost, seen.results, seen.orders, 0.0, 0.0, first, numbers.tobytes())
+    refunded = seen.refunded or 0.0
+    refunds = (
+        b""
+        if seen.refunded is None
+        else start_row(since, seen.at, seen.results + refunded, refunded).tobytes()
+    )
+    found = (since, seen.at, seen.cost, seen.results, seen.orders, 0.0, 0.0, first, numbers.tobytes())
+    return Ledger(*found, refunded, refunds)
 
 
 def renewed(ledger: Ledger) -> Ledger:
@@ -179,7 +208,7 @@ def renewed(ledger: Ledger) -> Ledger:
     numbers = ledger.sums.copy()
     for part in _GIVEN_UP:
         numbers[part] = 0
-    _open_round(numbers, ledger.at, ledger.results, _GIFT_DAYS)
+    _open_round(numbers, ledger.at, _GIFT_DAYS)
     return msgspec.structs.replace(
         ledger, day_results=ledger.results, part_results=ledger.results, numbers=numbers.tobytes()
     )
@@ -199,7 +228,11 @@ def advanced(ledger: Ledger, seen: Seen, shape: "Shape", unit: float = 1.0) -> L
     marks = np.array((ledger.day_results, ledger.day_orders, ledger.part_results))
     times = np.array((ledger.born, ledger.at, at))
     before, after = (ledger.results, ledger.orders), (seen.results, seen.orders)
-    kernels.advance(numbers, shape.packed, _MEANS, times, seen.due, before, after, marks, unit)
+    refunds = _refunds_led_on(ledger, seen, at)
+    kept = (seen.results, seen.results)
+    if refunds is not None:
+        kept = kept_of(refunds, at, seen.results, seen.refunded or 0.0, shape, unit)
+    kernels.advance(numbers, shape.packed, _MEANS, times, seen.due, before, after, kept, marks, unit)
     day_results, day_orders, part_results = marks.tolist()
     return Ledger(
         ledger.born,
@@ -211,7 +244,36 @@ def advanced(ledger: Ledger, seen: Seen, shape: "Shape", unit: float = 1.0) -> L
         day_orders,
         part_results,
         numbers.tobytes(),
+        seen.refunded or 0.0,
+        b"" if refunds is None else refunds.tobytes(),
     )
+
+
+def _refunds_led_on(ledger: Ledger, seen: Seen, at: int) -> Floats | None:
+    """Sums of refunds at the moment; None for counts. A ledger of an earlier build begins with them."""
+    if seen.refunded is None:
+        return None
+    if not ledger.refund_numbers:
+        return start_row(ledger.born, at, seen.results + seen.refunded, seen.refunded)
+    refunded = seen.refunded - ledger.refunded
+    return led_on(ledger.refund_sums, ledger.at, at, seen.results - ledger.results + refunded, refunded)
+
+
+def kept_of(
+    refunds: Floats, at: int, results: float, refunded: float, shape: "Shape", unit: float
+) -> tuple[float, float]:
+    """What of the money that has come stays, as the board has learned, and as it may be where the board has not seen enough.
+
+    Args:
+        refunds: sums of the ledger.
+        at: epoch ms up to which they reach.
+        results: money that has come less what was refunded.
+        refunded: money.
+        shape: what the board has learned.
+        unit: mean value of an order; 0 where it is not known.
+    """
+    learned = results - held_back(refunds, at, shape.refund_shares, unit)
+    return learned, min(learned, cautiously_kept(results, refunded, shape.unseen_refunds))
 
 
 def due_by_law(ledger: Ledger, shape: "Shape") -> tuple[Floats, Floats]:

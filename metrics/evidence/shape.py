@@ -27,6 +27,7 @@ from metrics.evidence.ledger import (
     Floats,
     Ledger,
 )
+from metrics.evidence.refunds import NO_WINDOW, RefundLaw, RefundWindow, learn_refunds
 from metrics.kernels import evidence as kernels
 
 #: Prior of the laws of lag; results at once are likely, long lags are not ruled out.
@@ -56,7 +57,8 @@ class Shape(msgspec.Struct, frozen=True, array_like=True, dict=True):
         ages: by the day since a campaign began, at most 1: a campaign that still learns brings less.
         scatter: variance over mean of the results of a day; for money in units of the mean value of an order.
         order_scatter: of the orders of a day, where results are money.
-        orders: seen so far.
+        refunds: share of the money that is refunded, by age of an order in periods of three days; empty: none was seen.
+        unseen_refunds: share of the money that may be refunded besides, at ages that the board has not seen yet.
     """
 
     lags: tuple[float, ...] = tuple(float(x) for x in np.log(_LAG_PRIOR))
@@ -65,6 +67,13 @@ class Shape(msgspec.Struct, frozen=True, array_like=True, dict=True):
     ages: tuple[float, ...] = (1.0,) * AGES
     scatter: float = _FIRST_SCATTER
     order_scatter: float = _FIRST_SCATTER
+    refunds: tuple[float, ...] = ()
+    unseen_refunds: float = 0.0
+
+    @cached_property
+    def refund_shares(self) -> Floats:
+        """Shares of the money that is refunded, by age."""
+        return np.array(self.refunds)
 
     @cached_property
     def log_chances(self) -> Floats:
@@ -94,9 +103,10 @@ UNLEARNED = Shape()
 
 
 @lru_cache(maxsize=64)
-def unlearned(learning_days: float) -> Shape:
-    """Of a campaign that knows nothing of others, on a board where campaigns learn for so many days."""
-    return Shape(ages=first_ages(learning_days))
+def unlearned(learning_days: float, window: RefundWindow = NO_WINDOW) -> Shape:
+    """Of a campaign that knows nothing of others, on a board where campaigns learn for so many days and refunds come in such a window."""
+    unseen = learn_refunds((), (), (), np.empty(0), window).unseen
+    return Shape(ages=first_ages(learning_days), unseen_refunds=unseen)
 
 
 @lru_cache(maxsize=64)
@@ -131,7 +141,12 @@ def _ramps(days: float) -> tuple[Floats, Floats]:
 
 
 def learn(
-    ledgers: Sequence[Ledger], *, is_money: bool, least_scatter: float = 1.0, learning_days: float = 0.0
+    ledgers: Sequence[Ledger],
+    *,
+    is_money: bool,
+    least_scatter: float = 1.0,
+    learning_days: float = 0.0,
+    window: RefundWindow = NO_WINDOW,
 ) -> Shape:
     """What ledgers of one kind of target show together.
 
@@ -140,10 +155,12 @@ def learn(
         is_money: whether results are money.
         learning_days: so long campaigns learn, until they show otherwise; 0: they do not, and nothing of that is learned.
         least_scatter: below which the scatter is not taken to be.
+        window: what the operator says of refunds of money.
     """
     if not ledgers:
-        return Shape(ages=first_ages(learning_days), scatter=max(_FIRST_SCATTER, least_scatter))
-    numbers = np.frombuffer(b"".join(each.numbers for each in ledgers)).reshape(len(ledgers), -1).copy()
+        first = unlearned(learning_days, window if is_money else NO_WINDOW)
+        return msgspec.structs.replace(first, scatter=max(_FIRST_SCATTER, least_scatter))
+    numbers = np.array([each.sums for each in ledgers])
     # Where a report takes spend back, a part of a day may owe less than nothing; nothing is learned from that.
     np.maximum(numbers[:, LAG_DUE.start :], 0.0, out=numbers[:, LAG_DUE.start :])
     unit = _units(numbers) if is_money else np.ones(len(ledgers))
@@ -162,7 +179,16 @@ def learn(
         _ages(numbers, unit * scatter, learning_days) if learning_days > 0 else first_ages(0),
         max(scatter, least_scatter),
         max(1.0, order_scatter),
+        *(_refunds(ledgers, unit, window) if is_money else RefundLaw()),
     )
+
+
+def _refunds(ledgers: Sequence[Ledger], unit: Floats, window: RefundWindow) -> RefundLaw:
+    known = [at for at, each in enumerate(ledgers) if each.refund_numbers]
+    rows, ats, births = (
+        [getattr(ledgers[at], name) for at in known] for name in ("refund_sums", "at", "born")
+    )
+    return learn_refunds(rows, ats, births, unit[known], window)
 
 
 def _units(numbers: Floats) -> Floats:

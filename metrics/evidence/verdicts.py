@@ -19,7 +19,9 @@ weighted, so that the chance that a campaign which meets its target all the time
 it holds for every law of values and days, and is the sharper one where orders are few or wide. The other compares the results that surely
 belong to the spend with all of it, by the normal mixture of Robbins (*Ann. Math. Statist.* 41, 1970) with the variance s · max(results, due);
 for sums it holds asymptotically (Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas, *Time-uniform central limit theory*, *Ann. Statist.* 52,
-2024), and is the sharper one where many results come in a day.
+2024), and is the sharper one where many results come in a day. Both look at money that stays. Where the board has not seen long enough how much
+is refunded, the smaller of two such means counts: as the board has learned, and with what may be refunded held back
+(``metrics.evidence.refunds``). A bettor who owes, since more was refunded than is won, is taken to have lost as many rounds as that takes.
 """
 
 from math import exp, log, log1p
@@ -27,7 +29,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from metrics.evidence.ledger import WAGERS, Ledger
+from metrics.evidence.ledger import CAUTIOUS_WAGERS, WAGERS, Floats, Ledger
 from metrics.evidence.martingale import MODERATE_PRIOR, VALUE_PRIOR, mixture_of
 from metrics.evidence.shape import Shape
 from metrics.kernels import evidence as kernels
@@ -41,6 +43,10 @@ _MIXTURES = {
 _FROM_START, _SINCE = log(0.8), log(0.2)
 #: Variance, in units of scale, at which the test for "exceeded" is sharpest.
 _SHARPEST = 30.0
+#: Logarithms of what a bettor has left, by stake, after a round in which nothing came.
+_LOST_ROUNDS = np.log1p(-np.array(kernels.STAKES))
+#: Less was not due.
+_NOTHING = 1e-9
 
 
 class Missed(NamedTuple):
@@ -73,18 +79,32 @@ def log_e_missed(
     return Missed(high + log1p(exp(low - high)), due, expected)
 
 
-def log_e_exceeded(ledger: Ledger, results: float, due: float, scale: float) -> float:
+def log_e_exceeded(
+    ledger: Ledger, results: float, due: float, scale: float, cautious: float | None = None
+) -> float:
     """Log of the e-value against "at most the target is met".
 
     Args:
         ledger: with what the bettors have.
-        results: that surely belong to the spend, since the evidence began.
+        results: that surely belong to the spend and stay, since the evidence began.
         due: of all the spend.
         scale: variance of a day's results over their mean, in units of results.
+        cautious: the results that stay if as much is refunded as may be; None where the board knows what is.
     """
-    wagers = ledger.sums[WAGERS]
+    sums = ledger.sums
+    found = _log_e_exceeded(sums[WAGERS], sums[kernels.OWED], sums, (results, due, scale))
+    if cautious is not None:
+        owed = sums[kernels.CAUTIOUS_OWED]
+        found = min(found, _log_e_exceeded(sums[CAUTIOUS_WAGERS], owed, sums, (cautious, due, scale)))
+    return found
+
+
+def _log_e_exceeded(wagers: Floats, owed: float, sums: Floats, above: tuple[float, float, float]) -> float:
+    if owed > 0 and sums[kernels.SCATTER] > 0:
+        a_day = max(sums[kernels.SCATTER + 1] / sums[kernels.SCATTER], _NOTHING)
+        wagers = wagers + owed / a_day * _LOST_ROUNDS
     bets = float(np.logaddexp.reduce(wagers)) - log(len(wagers))
-    return float(np.logaddexp(bets, log_e_above_due(results, due, scale))) - log(2)
+    return float(np.logaddexp(bets, log_e_above_due(*above))) - log(2)
 
 
 def log_e_above_due(results: float, due: float, scale: float) -> float:

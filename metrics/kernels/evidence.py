@@ -39,7 +39,10 @@ WAIT = OWED + 1
 ROUND_AT = WAIT + 1
 ROUND_RESULTS = ROUND_AT + 1
 ROUND_DUE = ROUND_RESULTS + 1
-SIZE = ROUND_DUE + LAGS
+CAUTIOUS_WAGERS = ROUND_DUE + LAGS
+CAUTIOUS_OWED = CAUTIOUS_WAGERS + BETS
+CAUTIOUS_RESULTS = CAUTIOUS_OWED + 1
+SIZE = CAUTIOUS_RESULTS + 1
 #: Layout of what a board has learned.
 LOG_CHANCES = LAGS
 WEEKDAYS = LOG_CHANCES + LAGS
@@ -63,7 +66,7 @@ _CHANGE_DAYS = 60.0
 _UNLIKELY = 0.02
 _MOST = 1e200
 #: Shares of what a bettor has that each stakes on a round, and the most that a round may bring of what was due.
-_STAKES, _MOST_OF_A_ROUND = (0.1, 0.3, 0.8), 20.0
+STAKES, _MOST_OF_A_ROUND = (0.1, 0.3, 0.8), 20.0
 #: A round in which less than this share of what is usual was due is taken for one in which so much was: its spend has stopped,
 #: or is not reported yet.
 _LEAST_OF_A_ROUND = 0.5
@@ -134,25 +137,34 @@ def _changed(row: Any, law: int, at: int, due: float, came: float, scale: float)
 
 
 @inlined
-def _bet(row: Any, shape: Any, at: int, results: float) -> None:
+def _settle(row: Any, kept: float, due: float, wagers: int, owed: int, start: int) -> None:
+    """One set of bettors after a round at whose end ``kept`` counts; without a start the round only sets one."""
+    if not np.isnan(row[start]):
+        came = kept - row[start]
+        brought = max(0.0, came - row[owed])
+        row[owed] = max(0.0, row[owed] - came)
+        if row[WAIT] < 1 and due > _NOTHING:
+            for each in range(BETS):
+                row[wagers + each] += np.log1p(STAKES[each] * (min(brought / due, _MOST_OF_A_ROUND) - 1))
+    row[start] = kept
+
+
+@inlined
+def _bet(row: Any, shape: Any, at: int, kept: Any) -> None:
     """A round has ended: what bettors on "more than is due" have then; the law of lag counts under which most was due.
 
     A round goes from the first reading of a day to the first of a later one, so nothing of it is guessed.
     """
-    came, days = results - row[ROUND_RESULTS], (at - row[ROUND_AT]) / DAY_MS
-    brought = max(0.0, came - row[OWED])
-    row[OWED] = max(0.0, row[OWED] - came)
-    due = 0.0
+    days, due = (at - row[ROUND_AT]) / DAY_MS, 0.0
     for law in range(LAGS):
         if shape[law] >= _UNLIKELY:
             due = max(due, row[ROUND_DUE + law])
     if row[SCATTER] > 0:
         due = max(due, _LEAST_OF_A_ROUND * days * row[SCATTER + 1] / row[SCATTER])
-    if row[WAIT] < 1 and due > _NOTHING:
-        for each in range(BETS):
-            row[WAGERS + each] += np.log1p(_STAKES[each] * (min(brought / due, _MOST_OF_A_ROUND) - 1))
+    _settle(row, kept[0], due, WAGERS, OWED, ROUND_RESULTS)
+    _settle(row, kept[1], due, CAUTIOUS_WAGERS, CAUTIOUS_OWED, CAUTIOUS_RESULTS)
     row[WAIT] = max(0.0, row[WAIT] - days)
-    row[ROUND_AT], row[ROUND_RESULTS] = at, results
+    row[ROUND_AT] = at
     row[ROUND_DUE : ROUND_DUE + LAGS] = 0
 
 
@@ -226,7 +238,16 @@ def feed(row: Any, means: Any, days: float, due: float) -> None:
 
 @kernel
 def advance(
-    row: Any, shape: Any, means: Any, times: Any, due: float, before: Any, after: Any, marks: Any, unit: float
+    row: Any,
+    shape: Any,
+    means: Any,
+    times: Any,
+    due: float,
+    before: Any,
+    after: Any,
+    kept: Any,
+    marks: Any,
+    unit: float,
 ) -> None:
     """One more moment of a ledger; the row and ``marks`` are changed.
 
@@ -238,6 +259,7 @@ def advance(
         due: what the spend between was to bring.
         before: results and orders at the ledger's instant.
         after: the same at the moment's.
+        kept: results at the moment's instant that surely stay, as the board has learned, and by the cautious prior.
         marks: results and orders at the start of the present day, results at the start of the present part of it.
         unit: mean value of an order, 1 for counts, 0 where it is not known.
     """
@@ -262,7 +284,7 @@ def advance(
             marks[0], marks[1] = results, orders
         if end >= stop:
             if stop // DAY_MS > row[ROUND_AT] // DAY_MS:
-                _bet(row, shape, stop, after[0])
+                _bet(row, shape, stop, kept)
             return
         end += step
 

@@ -28,6 +28,7 @@ CONTROL = {
             "mature_after": "10s",
             "longest_lag": "1m",
             "learning_phase": "0s",
+            "refund_window": "0s",
             "min_completeness": 0.3,
             "cooldown": "20s",
             "hold_for": "90s",
