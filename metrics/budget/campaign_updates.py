@@ -91,7 +91,8 @@ def apply_reading(
 
 
 def _known_day(known: KnownSpend) -> KnownDay:
-    return KnownDay(_millis(known.since), _millis(known.until), known.spend_micros, known.is_by_hour)
+    since, until = _millis(known.since), _millis(known.until)
+    return KnownDay(since, until, known.spend_micros, known.total_micros, known.is_by_hour)
 
 
 def _judged(

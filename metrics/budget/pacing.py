@@ -40,7 +40,7 @@ def known_day(state: CampaignState, *, is_reported: bool, watermark: int) -> Kno
             return None
         ahead = max(0, day.until - watermark)
         return day._replace(since=day.since - ahead, until=day.until - ahead)
-    return _day_of(state.hours, watermark)
+    return _day_of(state.hours, watermark, state.spent)
 
 
 def known_hours(state: CampaignState, *, is_reported: bool) -> Sequence[Hour]:
@@ -53,26 +53,25 @@ def known_hours(state: CampaignState, *, is_reported: bool) -> Sequence[Hour]:
     return [hour for hour in state.hours if hour.start + HOUR <= day.until]
 
 
-def project(budget: int, spent: int, day: KnownDay, flight: tuple[int, int]) -> Projection | None:
+def project(budget: int, day: KnownDay, flight: tuple[int, int]) -> Projection | None:
     """Where the spend goes if the last day goes on.
 
     Args:
         budget: of the whole flight, in micros.
-        spent: up to the end of the day.
-        day: the last one of which the spend is known.
+        day: the last one of which the spend is known, with all that was spent before its end.
         flight: start and end in epoch ms; the projection stops at the end.
 
     Returns:
         None without a budget, or for a flight or a day that has no length.
 
-    >>> project(200, 100, KnownDay(0, 10 * HOUR, 100), (0, 20 * HOUR)).total
+    >>> project(200, KnownDay(0, 10 * HOUR, 100, 100), (0, 20 * HOUR)).total
     200
     """
     start, end = flight
     if budget <= 0 or end <= start or day.length <= 0:
         return None
     left = max(0, end - max(day.until, start))
-    total = spent + day.spend * left // day.length
+    total = day.total + day.spend * left // day.length
     width = round(budget * band(left / (end - start)))
     low, high = budget - width, budget + width
     return Projection(total, low, high, "behind" if total < low else "ahead" if total > high else "on")
@@ -97,9 +96,10 @@ def band(left: float) -> float:
     return OPENING_BAND * sqrt(min(1.0, max(0.0, left)))
 
 
-def _day_of(hours: Sequence[Hour], until: int) -> KnownDay | None:
+def _day_of(hours: Sequence[Hour], until: int, total: int) -> KnownDay | None:
     """The last day of a campaign whose spend comes by events, in whole hours but for the last."""
     if not hours or hours[0].start >= until:
         return None
     since = max(hours[0].start, (until - DAY) // HOUR * HOUR)
-    return KnownDay(since, until, sum(hour.spend for hour in hours if since <= hour.start < until))
+    spend = sum(hour.spend for hour in hours if since <= hour.start < until)
+    return KnownDay(since, until, spend, total)

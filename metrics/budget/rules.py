@@ -143,7 +143,7 @@ def _growing(context: RuleContext) -> ActionRequest | None:
 def _is_behind(context: RuleContext) -> bool:
     flight, state = _flight(context.facts), context.state
     day = known_day(state, is_reported=context.facts.is_reported, watermark=context.watermark)
-    found = None if flight is None or day is None else project(state.budget, state.spent, day, flight)
+    found = None if flight is None or day is None else project(state.budget, day, flight)
     return found is not None and found.pace == "behind"
 
 
@@ -162,7 +162,7 @@ def _ahead(context: RuleContext) -> ActionRequest | None:
     found = projected(state, facts, context.watermark)
     if found is None or found.pace != "ahead":
         return None
-    rest = min(catches_up(state.budget, state.spent, flight) - day.until, DAY)
+    rest = min(catches_up(state.budget, day.total, flight) - day.until, DAY)
     if rest < HOUR:
         return None
     until = now + rest
@@ -181,7 +181,7 @@ def projected(state: CampaignState, facts: CampaignFacts, watermark: int) -> Pro
     flight, day = _flight(facts), known_day(state, is_reported=facts.is_reported, watermark=watermark)
     if flight is None or day is None or day.length < min(DAY, (flight[1] - flight[0]) // 4):
         return None
-    return project(state.budget, state.spent, day, flight)
+    return project(state.budget, day, flight)
 
 
 def _flight(facts: CampaignFacts) -> tuple[int, int] | None:

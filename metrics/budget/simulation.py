@@ -80,7 +80,10 @@ class CampaignOutcome(msgspec.Struct, kw_only=True):
 
 
 class Simulation(msgspec.Struct, kw_only=True):
-    """What a policy would have done; ``profit_gained_micros`` is against doing nothing and may be negative."""
+    """What a policy would have done; ``profit_gained_micros`` is against doing nothing and may be negative.
+
+    ``left_out`` names campaigns of which no hour says what it cost, since their reports are of longer times.
+    """
 
     currency: str
     hours: int
@@ -91,6 +94,7 @@ class Simulation(msgspec.Struct, kw_only=True):
     profit_gained_micros: int
     campaigns: list[CampaignOutcome]
     elasticity: float
+    left_out: list[str] = []
 
 
 def simulate(policy: Policies | Policy, history: History, elasticity: float = ELASTICITY) -> Simulation:
@@ -111,14 +115,14 @@ def simulate(policy: Policies | Policy, history: History, elasticity: float = EL
         raise ValueError(f"elasticity {elasticity} is not above 0 and at most 1")
     policies = policy if isinstance(policy, Policies) else Policies(policy)
     replay = _Replay(policies, history, elasticity)
-    by_hour = _by_hour(each for each in history.readings if each.campaign_id in history.facts)
+    by_hour, left_out = _by_hour(each for each in history.readings if each.campaign_id in history.facts)
     for start in sorted(by_hour):
         replay.hour(start, by_hour[start])
-    return replay.outcome(len(by_hour))
+    return replay.outcome(len(by_hour), left_out)
 
 
-def _by_hour(readings: Iterable[CampaignKpi]) -> dict[int, list[CampaignKpi]]:
-    """The highest revision of each campaign's hours, by start."""
+def _by_hour(readings: Iterable[CampaignKpi]) -> tuple[dict[int, list[CampaignKpi]], list[str]]:
+    """The highest revision of each campaign's hours whose spend is known, by start; campaigns that have none."""
     newest: dict[tuple[int, str], CampaignKpi] = {}
     for reading in readings:
         if reading.window != "1h" or reading.model != "declared" or reading.window_start is None:
@@ -128,18 +132,21 @@ def _by_hour(readings: Iterable[CampaignKpi]) -> dict[int, list[CampaignKpi]]:
         if held is None or held.revision < reading.revision:
             newest[key] = reading
     found: dict[int, list[CampaignKpi]] = {}
+    known = set()
     for start, campaign_id in sorted(newest):
-        found.setdefault(start, []).append(newest[start, campaign_id])
-    return found
+        if newest[start, campaign_id].sums.spend_micros is not None:
+            found.setdefault(start, []).append(newest[start, campaign_id])
+            known.add(campaign_id)
+    return found, sorted({campaign_id for _, campaign_id in newest} - known)
 
 
 class _Replay:
     """The board and both courses of events while a history is replayed."""
 
     def __init__(self, policies: Policies, history: History, elasticity: float) -> None:
-        self._context = Context(
-            policies, "enforce", is_live=True, currency=history.currency, facts=history.facts
-        )
+        # What an hour of the past had cost is known when it is over.
+        facts = {name: each._replace(is_reported=False) for name, each in history.facts.items()}
+        self._context = Context(policies, "enforce", is_live=True, currency=history.currency, facts=facts)
         self._elasticity = elasticity
         self._board = Board()
         self._actions: list[BudgetAction] = []
@@ -179,7 +186,7 @@ class _Replay:
             return 1.0
         return level_of(state)
 
-    def outcome(self, hours: int) -> Simulation:
+    def outcome(self, hours: int, left_out: list[str]) -> Simulation:
         """Both courses, summed up."""
         without, with_policy = _summed(self._without.values()), _summed(self._with.values())
         counts: dict[str, int] = {}
@@ -204,6 +211,7 @@ class _Replay:
                 for name in sorted(self._without)
             ],
             elasticity=self._elasticity,
+            left_out=left_out,
         )
 
 

@@ -31,12 +31,13 @@ class Hold(msgspec.Struct, frozen=True, array_like=True, gc=False):
 class KnownDay(NamedTuple):
     """What was spent in the last day of which the spend is known: [since, until) in epoch ms, micros.
 
-    ``is_by_hour``: windows of an hour hold spend, too.
+    ``total`` is all that was spent before ``until``. ``is_by_hour``: windows of an hour hold spend, too.
     """
 
     since: int
     until: int
     spend: int
+    total: int
     is_by_hour: bool = True
 
     @property

@@ -65,7 +65,9 @@ def _known_spend(state: CampaignState, facts: CampaignFacts) -> KnownSpend | Non
     if day is None:
         return None
     since, until = format_instant(day.since), format_instant(day.until)
-    return KnownSpend(since=since, until=until, spend_micros=day.spend, is_by_hour=day.is_by_hour)
+    return KnownSpend(
+        since=since, until=until, spend_micros=day.spend, total_micros=day.total, is_by_hour=day.is_by_hour
+    )
 
 
 def _pace(state: CampaignState, facts: CampaignFacts) -> CardPace | None:

@@ -101,6 +101,12 @@ class ReportHistory:
         return None if end is None or self._begin is None else (max(self._begin, end - DAY), end)
 
     @property
+    def beyond(self) -> ReportShare:
+        """The sums of what sources tell of the time after ``seen_until``."""
+        seen, last = self.seen_until, max(self._ends.values(), default=0)
+        return ReportShare() if seen is None or seen >= last else self.share(seen, last, short_only=False)
+
+    @property
     def total(self) -> ReportShare:
         """The sums of all reports, each counted once."""
         self._resolve()

@@ -193,6 +193,7 @@ def known_spend(campaign_windows: CampaignWindows, facts: CampaignFacts) -> Know
         until=format_instant(day[1]),
         since=format_instant(day[0]),
         spend_micros=reports.share(*day, short_only=False).spend_micros,
+        total_micros=reports.total.spend_micros - reports.beyond.spend_micros,
         is_by_hour=reports.has_short,
     )
 

@@ -90,6 +90,7 @@ FIELDS: dict[str, str] = {
     "KnownSpend.until": "Up to when reports say what was spent: of the source that is furthest behind.",
     "KnownSpend.since": "A day before that, or when the first report begins.",
     "KnownSpend.spend_micros": "What was spent in between, in millionths of the currency unit.",
+    "KnownSpend.total_micros": "All that was spent before `until`; sources that are further ahead have told more, which is in the sums.",
     "is_by_hour": "Whether windows of an hour hold spend: a report is of an hour or less.",
     "other_basis": "The cost figures of the basis the campaign does not use; for comparison only.",
     "evidence": "On `total` under `declared`: evidence on each target of the campaign, by its name; empty elsewhere.",

@@ -72,12 +72,14 @@ class Completeness(msgspec.Struct, kw_only=True):
 class KnownSpend(msgspec.Struct, kw_only=True, frozen=True, gc=False):
     """Up to when reports say what was spent, and what was spent in the day before: between ``since`` and ``until``.
 
+    ``total_micros`` is all that was spent before ``until``: sources that are further ahead have told more.
     ``is_by_hour`` says whether windows of an hour hold spend: they do where a report is of an hour or less.
     """
 
     until: str
     since: str
     spend_micros: int
+    total_micros: int
     is_by_hour: bool
 
 

@@ -35,6 +35,8 @@ _COUNTS = ("clicks", "leads", "orders", "new_customers")
 _MONEY = ("spend", "revenue", "refunds", "cost_of_goods", "other_cost")
 _TARGETS = ("cpl", "cpa", "cac", "roas", "roi")
 _SHOWN_ACTIONS = 20
+#: Campaigns that are named as left out.
+_SHOWN_LEFT_OUT = 10
 #: Most records are of minutes and of models: they are told apart by a search, which costs a tenth of decoding them.
 _WANTED = (b'"model":"declared"', b'"window":"1h"')
 _reading = msgspec.json.Decoder(CampaignKpi)
@@ -188,6 +190,14 @@ def show(found: Simulation, history: History, console: Console) -> None:
     if len(found.actions) > _SHOWN_ACTIONS:
         console.print(f"… and {len(found.actions) - _SHOWN_ACTIONS} more; --json has all of them.")
     console.print(_sentence(found), markup=False)
+    if found.left_out:
+        names = ", ".join(found.left_out[:_SHOWN_LEFT_OUT]) + (
+            " …" if len(found.left_out) > _SHOWN_LEFT_OUT else ""
+        )
+        console.print(
+            f"Left out, since no hour says what they cost (their reports are of longer times): {names}.",
+            markup=False,
+        )
 
 
 def _rows(found: Simulation) -> Iterator[tuple[str, ...]]:

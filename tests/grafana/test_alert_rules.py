@@ -10,7 +10,16 @@ import yaml
 
 from streams.stack.monitoring import RUNBOOKS
 from tests.conftest import REQUIRE_PROGRAMS
-from tests.support.alert_scenarios import HEALTHY, PROVOKED, SCENARIOS, Scenario
+from tests.support.alert_scenarios import (
+    DAY_BEFORE_LAST,
+    HEALTHY,
+    PROVOKED,
+    SCENARIOS,
+    SPEND,
+    SPEND_KNOWN,
+    Scenario,
+    flat,
+)
 
 PROMETHEUS = Path(__file__).parents[2] / "grafana" / "prometheus"
 #: Without the sums of channels, which no alert asks and which would take a third of the time.
@@ -41,7 +50,7 @@ def group_of(scenario: Scenario) -> dict[str, Any]:
     }
 
 
-def run_promtool(folder: Path, scenarios: list[Scenario]) -> tuple[bool, str]:
+def run_promtool(folder: Path, groups: list[dict[str, Any]]) -> tuple[bool, str]:
     """Whether all hold, and what promtool says; one process, because each start costs more than a scenario."""
     promtool = shutil.which("promtool")
     if promtool is None:
@@ -50,7 +59,7 @@ def run_promtool(folder: Path, scenarios: list[Scenario]) -> tuple[bool, str]:
     whole = {
         "rule_files": [str(path) for path in RULES],
         "evaluation_interval": "2m",
-        "tests": [group_of(scenario) for scenario in scenarios],
+        "tests": groups,
     }
     file.write_text(yaml.safe_dump(whole))
     done = subprocess.run([promtool, "test", "rules", str(file)], capture_output=True, text=True, check=False)
@@ -59,14 +68,25 @@ def run_promtool(folder: Path, scenarios: list[Scenario]) -> tuple[bool, str]:
 
 @pytest.mark.verify
 def test_in_every_scenario_those_fire_that_should_and_no_others(tmp_path: Path):
-    holds, said = run_promtool(tmp_path, SCENARIOS)
+    holds, said = run_promtool(tmp_path, [group_of(scenario) for scenario in SCENARIOS])
     assert holds, said
 
 
 def test_promtool_would_notice(tmp_path: Path):
-    holds, said = run_promtool(tmp_path, [Scenario("nothing is wrong", fires=("RoistreamDataStale",))])
+    groups = [group_of(Scenario("nothing is wrong", fires=("RoistreamDataStale",)))]
+    holds, said = run_promtool(tmp_path, groups)
     assert not holds
     assert "RoistreamDataStale" in said
+
+
+def test_pace_is_that_of_the_plan_up_to_the_instant_up_to_which_spend_is_known(tmp_path: Path):
+    """Of 2 000 in ten days 300 are the plan of a day and a half; reports are half a day behind."""
+    group = group_of(Scenario("half a day", {SPEND: flat(300), SPEND_KNOWN: flat(DAY_BEFORE_LAST + 129_600)}))
+    labels = 'campaign:spend_pace:ratio{campaign_id="c-1", channel="search", job="roistream"}'
+    expected = [{"labels": labels, "value": 1}]
+    asked = {"expr": "campaign:spend_pace:ratio", "eval_time": "90m", "exp_samples": expected}
+    holds, said = run_promtool(tmp_path, [group | {"promql_expr_test": [asked]}])
+    assert holds, said
 
 
 def test_every_alert_has_a_scenario_in_which_it_fires():

@@ -47,6 +47,7 @@ def test_a_total_says_how_far_its_reports_reach_and_what_the_day_before_cost():
     known = readings(machine)["total"].known_spend
     assert (known.since, known.until) == ("2026-11-17T06:00:00Z", "2026-11-18T06:00:00Z")
     assert (known.spend_micros, known.is_by_hour) == (28_000_000, False)  # 18 of yesterday's 24 hours
+    assert known.total_micros == 34_000_000
     assert readings(machine)["24h"].known_spend is None
 
 

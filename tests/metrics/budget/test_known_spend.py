@@ -20,17 +20,18 @@ FLIGHT = CampaignFacts(
 )
 
 
-def reported(at, until, an_hour, *, hourly=True, day=None):
-    """A reading of an even spend that reports know up to an instant."""
+def reported(at, until, an_hour, *, hourly=True, more=0):
+    """A reading of an even spend that reports know up to an instant; ``more`` is what one of several sources knows beyond."""
     spent = an_hour * (until - START) / HOUR
     since = max(START, until - DAY)
     known = KnownSpend(
         until=format_instant(until),
         since=format_instant(since),
-        spend_micros=round(MICROS * (an_hour * (until - since) / HOUR if day is None else day)),
+        spend_micros=round(MICROS * an_hour * (until - since) / HOUR),
+        total_micros=round(MICROS * spent),
         is_by_hour=hourly,
     )
-    return replace(reading("c", at, spent), known_spend=known)
+    return replace(reading("c", at, spent + more), known_spend=known)
 
 
 def pace_of(play, facts=FLIGHT):
@@ -56,6 +57,14 @@ def test_between_two_reports_a_campaign_falls_behind_no_plan():
         now = until + hours * HOUR
         play.step(reported(now, until, 10), at=now)  # leads came, and no report
         assert pace_of(play) == first
+
+
+def test_what_the_quicker_of_two_platforms_has_told_meanwhile_is_no_runaway():
+    play, until = Play(facts=[FLIGHT]), START + 2 * DAY
+    now = until + 20 * HOUR
+    assert play.step(reported(now, until, 10, more=150), at=now) == []
+    assert pace_of(play).projected_micros == FLIGHT.budget_micros
+    assert play["c"].spent == 630 * MICROS
 
 
 def test_a_campaign_that_spends_too_fast_is_found_however_old_its_reports_are():
@@ -113,7 +122,7 @@ def test_a_watermark_behind_the_reports_is_what_pace_is_judged_at():
     play, until = Play(facts=[FLIGHT]), START + 2 * DAY
     play.step(reported(until - HOUR, until, 10), at=until)
     found = known_day(play["c"], is_reported=True, watermark=until - HOUR)
-    assert found == KnownDay(until - HOUR - DAY, until - HOUR, 240 * MICROS)
+    assert found == KnownDay(until - HOUR - DAY, until - HOUR, 240 * MICROS, 480 * MICROS)
 
 
 @given(

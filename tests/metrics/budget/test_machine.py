@@ -437,8 +437,8 @@ def test_a_spent_budget_ends_the_spend():
 
 
 def test_the_band_of_the_pace_tightens_towards_the_end():
-    early = project(100 * MICROS, 10 * MICROS, KnownDay(0, HOUR, 10 * MICROS), (0, 10 * HOUR))
-    late = project(100 * MICROS, 110 * MICROS, KnownDay(0, 9 * HOUR, 90 * MICROS), (0, 10 * HOUR))
+    early = project(100 * MICROS, KnownDay(0, HOUR, 10 * MICROS, 10 * MICROS), (0, 10 * HOUR))
+    late = project(100 * MICROS, KnownDay(0, 9 * HOUR, 90 * MICROS, 110 * MICROS), (0, 10 * HOUR))
     assert early.pace == "on"
     assert early.high - early.low > late.high - late.low
     assert late.pace == "ahead"

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from metrics.budget import History, simulate
 from metrics.budget.policy import parse
@@ -83,6 +84,23 @@ def test_repeated_and_older_revisions_of_an_hour_change_nothing():
     history = world(5)
     shuffled = [*history.readings, *history.readings[:200]][::-1]
     assert simulate(POLICIES, History(history.facts, shuffled)) == simulate(POLICIES, history)
+
+
+def test_hours_whose_cost_nobody_knows_are_no_hours_without_cost():
+    facts, readings = world(5)[:2]
+    unknown = [replace(each, sums=replace(each.sums, spend_micros=None)) for each in readings]
+    two = [each for each in readings if each.campaign_id == "c-0"]
+    two += [each for each in unknown if each.campaign_id == "c-1"]
+    reported = {name: each._replace(is_reported=True) for name, each in facts.items()}
+    found = simulate(POLICIES, History(reported, two))
+    assert found.left_out == ["c-1"]
+    assert [each.campaign_id for each in found.campaigns] == ["c-0"]
+    alone = simulate(POLICIES, History(facts, [each for each in readings if each.campaign_id == "c-0"]))
+    assert (found.without, found.with_policy, found.actions) == (
+        alone.without,
+        alone.with_policy,
+        alone.actions,
+    )
 
 
 def test_an_elasticity_out_of_range_is_refused():

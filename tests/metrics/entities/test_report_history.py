@@ -61,6 +61,15 @@ def test_the_last_day_that_is_known_begins_no_earlier_than_the_first_report_in_a
         assert history(*order).last_day == (8 * HOUR, DAY + 8 * HOUR)
 
 
+def test_what_sources_tell_of_the_time_that_another_has_not_seen_lies_beyond():
+    assert history().beyond.spend_micros == 0
+    day = report(0, DAY, 240, source="daily")
+    assert history(day).beyond.spend_micros == 0
+    two = history(day, *hours(0, 30, source="hourly"))
+    assert (two.beyond.spend_micros, two.total.spend_micros) == (60, 540)
+    assert spend(two, 0, DAY) == 480
+
+
 def test_money_that_was_seen_stays_where_it_was_seen():
     kept = history(report(0, DAY, 100, at=8 * HOUR), report(0, DAY, 130, at=10 * HOUR))
     assert spend(kept, 0, 8 * HOUR) == 100

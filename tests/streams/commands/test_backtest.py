@@ -2,7 +2,9 @@
 
 import json
 
+import msgspec
 import pytest
+from msgspec.structs import replace
 
 from metrics.budget import simulate
 from metrics.budget.policy import preset
@@ -45,6 +47,21 @@ def test_names_that_begin_alike_can_be_told_apart_on_a_narrow_terminal(tmp_path,
     assert "would have done nothing in these hours" in out
 
 
+def test_campaigns_that_no_hour_says_the_cost_of_are_named(tmp_path, capsys):
+    hours = from_file(a_csv(tmp_path), Settings()).readings
+    silent = [
+        replace(each, campaign_id="daily", sums=replace(each.sums, spend_micros=None))
+        for each in hours
+        if each.campaign_id == "good"
+    ]
+    lines = tmp_path / "hours.jsonl"
+    lines.write_bytes(b"\n".join(map(msgspec.json.encode, [*hours, *silent])))
+    assert run(Settings(), lines, preset("standard")) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "Left out, since no hour says what they cost (their reports are of longer times): daily." in out
+    assert "2 campaigns" in out
+
+
 def test_json_holds_both_courses(tmp_path, capsys):
     run(Settings(), a_csv(tmp_path), preset("careful"), as_json=True)
     found = json.loads(capsys.readouterr().out)
@@ -56,8 +73,6 @@ def test_json_holds_both_courses(tmp_path, capsys):
 
 
 def test_records_of_the_topic_in_a_file_are_read_as_they_are(tmp_path):
-    import msgspec  # noqa: PLC0415
-
     history = from_file(a_csv(tmp_path), Settings())
     lines = tmp_path / "hours.jsonl"
     lines.write_bytes(b"\n".join(map(msgspec.json.encode, history.readings)))
@@ -65,8 +80,6 @@ def test_records_of_the_topic_in_a_file_are_read_as_they_are(tmp_path):
 
 
 def test_what_names_no_campaign_is_left_out_of_recorded_hours(tmp_path):
-    import msgspec  # noqa: PLC0415
-
     readings = from_file(a_csv(tmp_path), Settings()).readings
     nobody = msgspec.structs.replace(readings[0], campaign_id="(none)")
     lines = tmp_path / "hours.jsonl"

@@ -54,7 +54,11 @@ def test_a_card_says_when_spend_is_ahead_of_its_flight_when_a_proposal_lapses_an
         ends_at="2026-12-01T00:00:00Z", known_until="2026-11-22T21:00:00Z",
     )  # fmt: skip
     known = KnownSpend(
-        since="2026-11-21T21:00:00Z", until="2026-11-22T21:00:00Z", spend_micros=9_000_000, is_by_hour=False
+        since="2026-11-21T21:00:00Z",
+        until="2026-11-22T21:00:00Z",
+        spend_micros=9_000_000,
+        total_micros=9_000_000,
+        is_by_hour=False,
     )
     untargeted = seeding.card(
         "free", name="Podcast", targets_micros={}, budget_micros=0, has_uncertain_amounts=True

@@ -106,6 +106,7 @@ def test_spend_that_comes_by_reports_is_weighed_by_the_last_day_that_they_know(o
         since=format_instant(now - 36 * HOUR),
         until=format_instant(now - 12 * HOUR),
         spend_micros=900 * MILLION,
+        total_micros=900 * MILLION,
         is_by_hour=False,
     )
     silent = [msgspec.structs.replace(each, spend_micros=None) for each in hours(0)]

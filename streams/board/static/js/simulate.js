@@ -49,7 +49,7 @@ async function run(store, form, result) {
 
 function show(store, result, simulation) {
   if (!simulation.hours) {
-    result.replaceChildren(h("p", {}, t("There are no hours yet: figures of 1h come when the first hour has begun.")));
+    result.replaceChildren(leftOut(simulation) ?? h("p", {}, t("There are no hours yet: figures of 1h come when the first hour has begun.")));
     return;
   }
   const { without, with_policy: policy, currency } = simulation;
@@ -67,6 +67,7 @@ function show(store, result, simulation) {
       row(t("Profit"), "profit_micros", without, policy, currency),
       [t("ROI"), percent(without.roi, true), percent(policy.roi, true), ""],
     ]),
+    leftOut(simulation),
     h("p.note", {}, t("The policy is asked once at the end of each hour, over hours as they happened, with whatever was done in them. A stopped campaign spends and brings nothing more, also nothing from earlier clicks. A changed budget changes results with diminishing returns (elasticity {elasticity}), which is an assumption and no measurement.", { elasticity: number(simulation.elasticity) })),
     h("h3", {}, acted.length
       ? n("What it would have done ({acted} of {count} campaign)", "What it would have done ({acted} of {count} campaigns)", simulation.campaigns.length, { acted: acted.length })
@@ -74,6 +75,13 @@ function show(store, result, simulation) {
     ...acted.slice(0, MAX_ROWS).map((each) => campaign(store, each, actions.get(each.campaign_id), currency)),
     acted.length > MAX_ROWS ? h("p", {}, n("And {count} more.", "And {count} more.", acted.length - MAX_ROWS)) : null,
   ].filter(Boolean));
+}
+
+/** Campaigns that no policy can be tried on, if there are any. */
+function leftOut({ left_out: names }) {
+  if (!names.length) return null;
+  return h("p.notice", { title: names.join(", ") }, n("{count} campaign is left out: no hour says what it cost, since its reports are of longer times.",
+    "{count} campaigns are left out: no hour says what they cost, since their reports are of longer times.", names.length));
 }
 
 const gain = (one) => one.with_policy.profit_micros - one.without.profit_micros;
