@@ -16,9 +16,10 @@ from metrics.attribution.markov_fit import PathTransitions
 from metrics.attribution.models import MODELS, AttributionRules
 from metrics.attribution.touch_store import ConvertedVisitors, TouchColumns, TouchStore
 from metrics.entities.campaigns import CampaignRegistry
-from metrics.evidence.ledger import Seen, begin, due_by_law
+from metrics.evidence.ledger import Seen, advanced, begin, due_by_law, kept_of
 from metrics.evidence.martingale import MODERATE_PRIOR
-from metrics.evidence.shape import UNLEARNED, own_scatter
+from metrics.evidence.refunds import AGES
+from metrics.evidence.shape import UNLEARNED, Shape, own_scatter
 from metrics.evidence.verdicts import log_e_missed
 from metrics.kernels.memory import PADDING
 from metrics.values.hashing import partition_of, partitions_of
@@ -90,6 +91,10 @@ def _warm_evidence() -> None:
     log_e_missed(ledger, 1.0, 1.0, UNLEARNED, MODERATE_PRIOR, 1.0)
     own_scatter(1.0, ledger.sums, 1.0)
     due_by_law(ledger, UNLEARNED)
+    refunded = Shape(refunds=(0.0,) * AGES)
+    money = begin(Seen(2 * DAY, 1.0, 1.0, 1.0, 1.0, 0.0), 0, refunded)
+    money = advanced(money, Seen(2 * DAY + 1, 1.0, 1.0, 1.0, 1.0, 0.0), refunded)
+    kept_of(money.refund_sums, money.at, 1.0, 0.0, refunded, 1.0)
 
 
 def _warm_partition() -> None:

@@ -4,6 +4,8 @@ import gc
 
 from numba.core.dispatcher import Dispatcher
 
+from metrics.evidence import Course, EvidenceOptions, Shape, assess_course, course_of
+from metrics.records.kpi_reading import Sums
 from metrics.values.time import DAY, MINUTE
 from streams import topics
 from streams.runtime.kernel_warmup import warm_up
@@ -39,6 +41,28 @@ def live() -> None:
     machine.produce(topics.CLICKS, "v1", later, T0 + 40 * DAY + MINUTE)
     machine.produce(topics.ERASURES, "v1", {"visitor_id": "v1", "requested_at": T0}, T0 + 40 * DAY)
     machine.settle()
+    judge()
+
+
+def judge() -> None:
+    """A campaign that is judged by leads and by money, on a board that knows refunds."""
+    shape, options = Shape(refunds=(0.01,) * 20), EvidenceOptions(order_value_micros=1_000_000)
+    nothing = dict.fromkeys(Sums.__struct_fields__, 0)
+    for name, target in (("cpl", 1_000_000), ("roas", 1_000_000)):
+        ledger = None
+        for day in range(1, 5):
+            money = day * 1_000_000
+            came = {
+                "spend_micros": money,
+                "revenue_micros": money,
+                "refunds_micros": 1,
+                "orders": day,
+                "leads": day,
+            }
+            total = Sums(**nothing | came)
+            ledger = course_of(name, target, total, (1.0, T0 + day * DAY), ledger, shape, T0, options)
+            course = Course(total, total, total, 1.0, 20.0, 20.0)
+            assess_course(name, target, ledger, course, shape, options)
 
 
 def be_alone(machine: Machine, person: str, touches: int = 0) -> None:
