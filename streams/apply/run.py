@@ -28,9 +28,20 @@ from streams.settings import Settings
 CLIENTS: dict[Platform, str] = {
     "google": "streams.apply.clients.google",
     "meta": "streams.apply.clients.meta",
+    "microsoft": "streams.apply.clients.microsoft",
+    "tiktok": "streams.apply.clients.tiktok",
 }
 #: Loggers of SDKs and of what they are built on: their lines may hold whole requests.
-_LIBRARIES = ("aiokafka", "urllib3", "requests", "google", "grpc", "suds", "facebook_business")
+_LIBRARIES = (
+    "aiokafka",
+    "urllib3",
+    "requests",
+    "google",
+    "grpc",
+    "suds",
+    "facebook_business",
+    "business_api_client",
+)
 _IDLE_S = 0.2
 
 _logger = logging.getLogger(__name__)

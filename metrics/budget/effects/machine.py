@@ -197,7 +197,9 @@ def watched(part: EffectPart, seen: PlatformState, now: int) -> EffectPart:
 
 
 def is_as_wished(part: EffectPart, seen: PlatformState) -> bool:
-    """Whether a campaign stands there as a part asks for."""
+    """Whether a campaign stands there as a part asks for; one without a budget of its whole flight never has the one that is asked for."""
+    if part.aspect == "budget" and part.amount_micros is None:
+        return False
     return seen.status != "gone" and _aspect_of(part, seen) == (
         part.status if part.aspect == "status" else part.amount_micros
     )

@@ -1,4 +1,4 @@
-"""What failures of ``requests`` say of whether a request arrived."""
+"""What failures of HTTP libraries say of whether a request arrived."""
 
 import requests
 
@@ -8,10 +8,11 @@ from metrics.budget.effects.machine import NotTaken, Unknown
 TIMEOUT_S = 30.0
 
 
-def failed(error: requests.RequestException) -> NotTaken | Unknown:
+def failed(error: object) -> NotTaken | Unknown:
     """A request that surely never left is not taken; any other may have arrived."""
     name = type(error).__name__
-    if isinstance(error, requests.ConnectTimeout | requests.exceptions.SSLError) or _is_refused(error):
+    never_left = (requests.ConnectTimeout, requests.exceptions.SSLError)
+    if isinstance(error, never_left) or (isinstance(error, BaseException) and _is_refused(error)):
         return NotTaken("unreachable", f"no connection ({name})")
     return Unknown(f"no answer ({name})")
 

@@ -63,3 +63,12 @@ def test_what_a_person_changes_there_is_said_and_not_undone(play, there):
     assert play.world.log["a0"].stage == "confirmed"
     # The pause that stands now is the person's.
     assert play("resume") == [("refused", "paused_there")]
+
+
+def test_a_budget_that_the_campaign_does_not_have_there_is_refused_and_nothing_is_called_done(play, there):
+    there.budget = None
+    number = len(play.world.log)
+    finished(play.carrier.take([(action_of(number, "set_budget", play.world.at, 900.0), number)]))
+    finished(play.carrier.go_on())
+    effect = play.world.log[f"a{number}"]
+    assert (effect.stage, effect.because, there.asked) == ("refused", "no_total_budget", [])

@@ -24,6 +24,11 @@ from tests.support.servers.certificates import Authority
 
 pytestmark = [pytest.mark.verify, pytest.mark.filterwarnings("ignore")]
 FOLDER = Path(sys.prefix) / "platforms"
+PLATFORMS = ["meta", "google", "microsoft", "tiktok"]
+#: Those whose campaigns have a budget of the whole flight.
+with_budgets = pytest.mark.parametrize("play_in", ["meta", "google", "tiktok"], indirect=True)
+RUNNING = {"meta": "ACTIVE", "google": "ENABLED", "microsoft": "Active", "tiktok": "ENABLE"}
+PAUSED = {"meta": "PAUSED", "google": "PAUSED", "microsoft": "Paused", "tiktok": "DISABLE"}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -73,7 +78,7 @@ class Play:
 
     @property
     def status(self):
-        return {"ACTIVE": "running", "ENABLED": "running", "PAUSED": "paused"}[self.there.status]
+        return {RUNNING[self.name]: "running", PAUSED[self.name]: "paused"}[self.there.status]
 
 
 def meta(folder, monkeypatch, currency):
@@ -110,15 +115,64 @@ def google(folder, monkeypatch, currency, certificates):
     )
 
 
-@pytest.fixture(params=["meta", "google"])
+def tiktok(folder, monkeypatch, currency):
+    from streams.apply.clients import tiktok as module  # noqa: PLC0415 - needs the SDK
+    from tests.streams.apply.wire.tiktok_server import TikTokServer  # noqa: PLC0415
+
+    monkeypatch.setattr(module, "TIMEOUT_S", 0.5)
+    there, token = TikTokServer(currency), folder / "token"
+    token.write_text(there.token)
+    table = {"access_token": {"file": str(token)}, "endpoint": there.endpoint}
+
+    def expire():
+        there.token = "another-token-of-tiktok"  # noqa: S105 - of no real account
+
+    client = GuardedClient(PlatformSettings("tiktok", table, {}), module.connect)
+    return Play("tiktok", there, client, expire, lambda: token.write_text(there.token))
+
+
+def microsoft(monkeypatch):
+    from bingads import authorization  # noqa: PLC0415
+
+    from streams.apply.clients import microsoft as module  # noqa: PLC0415 - needs the SDK
+    from tests.streams.apply.wire.microsoft_server import MicrosoftServer  # noqa: PLC0415
+
+    monkeypatch.setattr(module, "TIMEOUT_S", 0.5)
+    there = MicrosoftServer()
+    (place,) = (
+        each
+        for each in authorization._UriOAuthService.AUTH_TOKEN_URI
+        if each == ("production", "msads.manage")
+    )
+    monkeypatch.setitem(authorization._UriOAuthService.AUTH_TOKEN_URI, place, there.token_endpoint)
+    secrets = {
+        "developer_token": "developer-token-of-microsoft",
+        "client_id": "client-of-microsoft",
+        "refresh_token": there.refresh_token,
+    }
+    table = {name: {"env": name} for name in secrets} | {"customer_id": "5", "endpoint": there.endpoint}
+    client = GuardedClient(PlatformSettings("microsoft", table, secrets), module.connect)
+    return Play(
+        *("microsoft", there, client),
+        lambda: setattr(there, "is_expired", True),
+        lambda: setattr(there, "is_expired", False),
+    )
+
+
+@pytest.fixture(params=PLATFORMS)
 def play_in(request, tmp_path, monkeypatch):
     made = []
 
     def make(currency="EUR"):
-        if request.param == "meta":
-            made.append(meta(tmp_path, monkeypatch, currency))
-        else:
-            made.append(google(tmp_path, monkeypatch, currency, request.getfixturevalue("certificates")))
+        match request.param:
+            case "meta":
+                made.append(meta(tmp_path, monkeypatch, currency))
+            case "google":
+                made.append(google(tmp_path, monkeypatch, currency, request.getfixturevalue("certificates")))
+            case "tiktok":
+                made.append(tiktok(tmp_path, monkeypatch, currency))
+            case "microsoft":
+                made.append(microsoft(monkeypatch))
         return made[-1]
 
     yield make
@@ -140,7 +194,7 @@ def test_pause_and_resume_are_read_back_and_each_is_asked_once(play):
 
 
 def test_what_a_person_paused_there_stays_paused(play):
-    play.there.status = "PAUSED"
+    play.there.status = PAUSED[play.name]
     part = play.decide("resume")
     assert (part.stage, part.because, play.status, play.there.writes) == (
         "refused",
@@ -150,6 +204,7 @@ def test_what_a_person_paused_there_stays_paused(play):
     )
 
 
+@with_budgets
 @pytest.mark.parametrize(
     ("currency", "rate", "micros", "rounded_off"),
     [("EUR", PARTS, 812_340_000, 5_678), ("JPY", PARTS // 100, 81_234_000_000, 567_800)],
@@ -161,7 +216,7 @@ def test_a_budget_is_rounded_down_to_what_the_platform_counts_in(
     play.world.rate_parts = lambda *_: rate
     part = play.decide("set_budget", 812.345678)
     assert (part.stage, part.amount_micros, part.rounded_off_micros) == ("confirmed", micros, rounded_off)
-    unit = 1 if play.name == "google" else 1_000_000 if currency == "JPY" else 10_000
+    unit = {"google": 1, "tiktok": 1_000_000, "meta": 1_000_000 if currency == "JPY" else 10_000}[play.name]
     assert play.there.budget * unit == micros
 
 
@@ -175,17 +230,44 @@ def test_a_token_that_expired_waits_until_it_is_renewed(play):
 
 
 def test_too_many_requests_wait_as_long_as_the_platform_says(play):
-    play.there.fates = ["too_many"]
+    play.there.fates = [429 if play.name == "tiktok" else "too_many"]
     begun = play.world.at
     part = play.decide("pause", steps=1)
     assert (part.stage, part.because) == ("requested", "rate_limited")
-    assert millis(part.retry_at) - begun >= 3 * MINUTE
+    assert millis(part.retry_at) - begun >= (1 if play.name == "microsoft" else 3) * MINUTE
     assert play.go_on(4, 2 * MINUTE).stage == "confirmed"
+
+
+@pytest.mark.parametrize(
+    ("play_in", "fate"), [("tiktok", "too_many"), ("microsoft", 429)], indirect=["play_in"]
+)
+def test_the_other_way_of_saying_that_requests_are_too_many_waits_too(play_in, fate):
+    play = play_in()
+    play.there.fates = [fate]
+    part = play.decide("pause", steps=1)
+    assert (part.stage, part.because) == ("requested", "rate_limited")
+    assert play.go_on(4, 2 * MINUTE).stage == "confirmed"
+    assert len(play.there.writes) == 1
+
+
+@pytest.mark.parametrize(
+    ("play_in", "fate"), [("tiktok", 502), ("microsoft", "broken"), ("microsoft", 502)], indirect=["play_in"]
+)
+def test_a_platform_that_fails_itself_is_read_back(play_in, fate):
+    play = play_in()
+    play.there.fates = [fate]
+    assert play.decide("pause", steps=1).stage == "sent"
+    part = play.go_on(8, MINUTE)
+    # Microsoft has no version that shows that nobody touched the campaign.
+    assert (part.stage, part.because) == (
+        ("confirmed", None) if play.name == "tiktok" else ("refused", "no_effect")
+    )
+    assert len(play.there.writes) == (play.name == "tiktok")
 
 
 def test_a_request_without_an_answer_that_took_effect_is_confirmed_by_reading_and_not_sent_again(play):
     play.there.fates = ["unanswered"]
-    part = play.decide("set_budget", 900.0)
+    part = play.decide("pause") if play.name == "microsoft" else play.decide("set_budget", 900.0)
     assert (part.stage, part.is_accepted, len(part.sent_at)) == ("confirmed", False, 1)
     assert len(play.there.writes) == 1
 
@@ -201,15 +283,28 @@ def test_a_partial_failure_is_no_success(play):
         assert len(play.there.writes) == 1
 
 
-@pytest.mark.parametrize(("fate", "because"), [("refused", "refused_there"), ("too_low", "too_small")])
-def test_what_the_platform_refuses_is_refused_with_its_reason(play, fate, because):
-    play.there.fates = [fate]
-    part = play.decide("set_budget", 900.0)
+def test_what_the_platform_refuses_is_refused_with_its_reason(play):
+    play.there.fates = ["refused"]
+    part = play.decide("pause")
+    assert (part.stage, part.because, play.there.writes) == ("refused", "refused_there", [])
+    assert part.detail
+
+
+@with_budgets
+def test_a_budget_below_the_platforms_least_is_refused(play_in):
+    play = play_in()
+    part = play.decide("set_budget", 2.0)
+    # TikTok has no code of its own for that.
+    because = "refused_there" if play.name == "tiktok" else "too_small"
     assert (part.stage, part.because, play.there.writes) == ("refused", because, [])
+    assert "least" in part.detail or play.name != "tiktok"
 
 
-def test_a_budget_below_the_platforms_least_is_refused(play):
-    assert play.decide("set_budget", 2.0).because == "too_small"
+@pytest.mark.parametrize("play_in", ["microsoft"], indirect=True)
+def test_a_budget_is_refused_where_campaigns_have_none_of_the_whole_flight(play_in):
+    play = play_in()
+    part = play.decide("set_budget", 900.0)
+    assert (part.stage, part.because, play.there.writes) == ("refused", "no_total_budget", [])
 
 
 def test_a_campaign_that_was_deleted_there_is_gone(play):
