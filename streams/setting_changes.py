@@ -49,6 +49,7 @@ SETTING_CHANGES: dict[str, SettingChange] = {
     "collect_host": _FREE_CONNECTION,
     "collect_port": _FREE_CONNECTION,
     "collect_metrics_port": _FREE_CONNECTION,
+    "apply_metrics_port": _FREE_CONNECTION,
     "partitions": SettingChange("refused", f"records would be looked for where they are not; {_NEW_PREFIX}"),
     "replication_factor": SettingChange("free", "of topics that are created from then on"),
     "topic_prefix": SettingChange("free", "another prefix is another deployment, with a state of its own"),

@@ -109,6 +109,9 @@ class Settings(BaseSettings):
     collect_port: Annotated[int, Field(ge=0, le=65535)] = 6068
     #: Of /metrics, /healthz and /readyz, at HTTP_HOST: what is public shows no figure.
     collect_metrics_port: Annotated[int, Field(ge=0, le=65535)] = 6069
+    #: Of /metrics, /healthz and /readyz of ``roistream apply --carry-out``, at HTTP_HOST; None: there is no page, so that one that takes
+    #: over on the same machine finds no port taken.
+    apply_metrics_port: Annotated[int, Field(ge=0, le=65535)] | None = None
     partitions: Annotated[int, Field(ge=1, le=1024)] = 4
     replication_factor: Annotated[int, Field(ge=1, le=32767)] = 1
     topic_prefix: str = ""

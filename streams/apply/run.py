@@ -3,7 +3,9 @@
 import asyncio
 import importlib
 import logging
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +18,7 @@ from metrics.budget.effects.records import BudgetEffect
 from metrics.records.events import Platform
 from metrics.values.errors import SettingError
 from metrics.values.time import parse_duration
+from streams.apply.apply_metrics import ApplyMetrics
 from streams.apply.carrier import WATCH_EVERY, Carrier
 from streams.apply.configuration import PlatformSettings, read_platforms
 from streams.apply.guarded import DryClient, GuardedClient, SecretFilter
@@ -23,6 +26,7 @@ from streams.apply.kafka_world import KafkaWorld
 from streams.apply.platform import PlatformClient
 from streams.process import log_to_stderr, stop_signals
 from streams.settings import Settings
+from streams.sinks.http_server import HttpServer
 
 #: By platform the module of its client, which imports the SDK, and the extra that installs it.
 CLIENTS: dict[Platform, str] = {
@@ -119,9 +123,11 @@ def _connector(name: Platform) -> Callable[[PlatformSettings], PlatformClient]:
 async def apply(settings: Settings, options: ApplyOptions, clients: Mapping[Platform, PlatformClient]) -> int:
     """The same with clients that are connected already."""
     shown: dict[str, BudgetEffect] = {}
+    metrics = ApplyMetrics(time.monotonic)
 
     def on_effect(effect: BudgetEffect) -> None:
         shown[effect.action_id] = effect
+        metrics.changed(effect)
         _logger.info(
             "%s of %s on %s: %s%s",
             *(effect.verb, effect.campaign_id, effect.platform or "no platform", effect.stage),
@@ -133,9 +139,11 @@ async def apply(settings: Settings, options: ApplyOptions, clients: Mapping[Plat
     stop = asyncio.Event()
     try:
         effects = await world.start()
+        metrics.known(effects)
         carrier = Carrier(world, options.caps, options.patience, effects, watch_every=options.watch_every)
-        with stop_signals(stop.set):
-            await _carry(world, carrier, options, stop)
+        async with _page(settings, options, metrics):
+            with stop_signals(stop.set):
+                await _carry(world, carrier, options, stop, metrics.stepped)
     finally:
         await world.stop()
     if options.is_dry:
@@ -143,8 +151,31 @@ async def apply(settings: Settings, options: ApplyOptions, clients: Mapping[Plat
     return 0
 
 
-async def _carry(world: KafkaWorld, carrier: Carrier, options: ApplyOptions, stop: asyncio.Event) -> None:
+@asynccontextmanager
+async def _page(settings: Settings, options: ApplyOptions, metrics: ApplyMetrics) -> AsyncIterator[None]:
+    """The page, where a port is set and something is carried out."""
+    if settings.apply_metrics_port is None or options.is_dry:
+        yield
+        return
+    host, port = settings.http_host, settings.apply_metrics_port
+    server = HttpServer(host, port, metrics.page, metrics.ready, setting="ROISTREAM_APPLY_METRICS")
+    await server.start()
+    _logger.info("/metrics, /healthz and /readyz are at http://%s:%s/", host, server.port)
+    try:
+        yield
+    finally:
+        await server.stop()
+
+
+async def _carry(
+    world: KafkaWorld,
+    carrier: Carrier,
+    options: ApplyOptions,
+    stop: asyncio.Event,
+    stepped: Callable[[], None],
+) -> None:
     while not stop.is_set():
+        stepped()
         # All that is there is taken in before anything is sent: a later action may replace an earlier one.
         await carrier.take(await world.actions())
         if not await world.is_caught_up():

@@ -5,6 +5,7 @@ import json
 
 import msgspec
 import pytest
+from aiohttp import ClientError, ClientSession
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from metrics.budget.effects.machine import Patience
@@ -13,6 +14,7 @@ from metrics.values.time import DAY, format_instant
 from streams import topics
 from streams.apply.kafka_world import ApplyError
 from streams.apply.run import ApplyOptions, apply
+from streams.embedded.child_process import free_ports
 from streams.process import now_ms
 from streams.transport.topic_admin import ensure_topics
 from tests.streams.apply.model_platform import ModelPlatform
@@ -144,3 +146,32 @@ def test_whoever_starts_later_takes_over_and_the_earlier_one_sends_nothing_more(
 
     asyncio.run(both())
     assert [each[1:3] for each in there.asked] == [("status", "paused")]
+
+
+def test_the_page_shows_what_was_carried_out_while_the_process_runs(settings, log):
+    log.register()
+    log.decide("a1", "pause")
+    there, (port,) = ModelPlatform(), free_ports(1)
+    there.asking = None
+    shown = settings.model_copy(update={"apply_metrics_port": port})
+
+    async def page(session, path):
+        try:
+            async with session.get(f"http://127.0.0.1:{port}{path}") as answer:
+                return answer.status, await answer.text()
+        except ClientError:
+            return 0, ""
+
+    async def ask():
+        running = asyncio.create_task(apply(shown, CARRY_OUT._replace(once=False), {"meta": there}))
+        async with ClientSession() as session, asyncio.timeout(60):
+            while 'stage="confirmed"' not in (await page(session, "/metrics"))[1]:
+                assert not running.done()
+                await asyncio.sleep(0.1)
+            status, text = await page(session, "/readyz")
+            assert (status, json.loads(text)["effects"]) == (200, {"confirmed": 1})
+            assert (await page(session, "/healthz"))[0] == 200
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    asyncio.run(ask())
