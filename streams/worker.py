@@ -325,7 +325,15 @@ class Worker:
             return None  # the board that listens there is another deployment's
         _, facts = self.source.readiness()
         name = f"{socket.gethostname()}:{self.http.port}"
-        return WorkerStatus(name, facts["partitions"], dict(self.telemetry.figures_ms), facts["reasons"])
+        telemetry = self.telemetry
+        return WorkerStatus(
+            name,
+            facts["partitions"],
+            dict(telemetry.figures_ms),
+            facts["reasons"],
+            sum(telemetry.split_orders.values()),
+            telemetry.split_events,
+        )
 
     def _show_all(self) -> None:
         try:

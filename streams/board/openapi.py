@@ -22,7 +22,7 @@ from streams.board.request_models import (
     UndoRequest,
     Webhook,
 )
-from streams.sinks.worker_watch import FiguresHealth
+from streams.sinks.worker_watch import FiguresHealth, SplitIdentities
 
 PATH = "/api/openapi.json"
 _REF = "#/components/schemas/{name}"
@@ -84,12 +84,16 @@ class BoardAnswer(msgspec.Struct):
 
 
 class ReadingsAnswer(msgspec.Struct):
-    """The readings of every campaign in one window; ``alike``: ids that differ in spelling alone, in groups."""
+    """The readings of every campaign in one window.
+
+    ``alike``: ids that differ in spelling alone, in groups; ``split``: orders and events that came on several partitions.
+    """
 
     model: str
     window: str
     campaigns: list[CampaignKpi]
     alike: list[list[str]]
+    split: SplitIdentities
 
 
 class TrailEntry(msgspec.Struct):

@@ -233,7 +233,15 @@ class BoardRoutes:
             return _no_redis(error)
         readings = [msgspec.Raw(found[name]) for name in sorted(found)]
         alike = self._alike(name.decode() if isinstance(name, bytes) else name for name in found)
-        response = answer({"model": model, "window": window, "campaigns": readings, "alike": alike})
+        response = answer(
+            {
+                "model": model,
+                "window": window,
+                "campaigns": readings,
+                "alike": alike,
+                "split": self.workers.split,
+            }
+        )
         response.enable_compression()
         return response
 

@@ -145,8 +145,17 @@ def _split_ids(events: Mapping[str, Sequence[Events]]) -> Iterator[str]:
         if split:
             yield (
                 f"{topic}: {len(split)} of the newest {len(where)} event ids are on several partitions ({split[0]!r}), and count "
-                "once on each. Give all records of one event_id the same key."
+                "once on each. Give all records of one event_id the same key, such as the visitor_id."
             )
+    places: dict[tuple[str, str], set[int]] = defaultdict(set)
+    for each in events[topics.ORDERS]:
+        places[each.event.source, each.event.order_id].add(each.partition)
+    orders = [order_id for (_, order_id), partitions in places.items() if len(partitions) > 1]
+    if orders:
+        yield (
+            f"orders: {len(orders)} of the newest {len(places)} orders have records on several partitions ({orders[0]!r}): changes "
+            "and refunds do not find their order there. Give all records of an order the same key, such as the visitor_id."
+        )
 
 
 def _covered_reports(events: Sequence[Events], settings: Settings) -> Iterator[str]:

@@ -5,7 +5,7 @@ Both read what the workers keep in Redis, as the board does, and change nothing.
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeVar, get_args
 
 import msgspec
@@ -22,7 +22,7 @@ from streams.process import now_ms
 from streams.settings import Settings
 from streams.sinks.redis_names import OWNER, RedisNames
 from streams.sinks.redis_status import EVERY_S, WorkerStatus
-from streams.sinks.worker_watch import FiguresHealth, WorkerWatch
+from streams.sinks.worker_watch import FiguresHealth, SplitIdentities, WorkerWatch
 
 #: Every worker has said something within two of its turns.
 _LISTEN_S = 2 * EVERY_S + 0.5
@@ -42,6 +42,7 @@ class WorkersReport(NamedTuple):
 
     workers: list[WorkerStatus]
     health: FiguresHealth
+    split: SplitIdentities
 
 
 class Deployment(msgspec.Struct, frozen=True):
@@ -80,6 +81,7 @@ def deployment_of(report: WorkersReport, cards: Mapping[str, BoardCard], cluster
         attention.append(f"{len(waiting)} decision(s) wait for a person: {_listed(waiting)}.")
     if missing:
         attention.append(f"{len(missing)} running campaign(s) surely miss a target: {_listed(missing)}.")
+    attention += _split_sentences(report.split)
     return Deployment(
         report.workers,
         report.health.age_ms,
@@ -89,6 +91,19 @@ def deployment_of(report: WorkersReport, cards: Mapping[str, BoardCard], cluster
         waiting,
         cluster,
     )
+
+
+def _split_sentences(split: SplitIdentities) -> Iterator[str]:
+    if split.orders:
+        yield (
+            f"The records of {split.orders} order(s) came on several partitions: changes and refunds did not find them. "
+            "Give all records of an order one key, such as the visitor_id."
+        )
+    if split.events:
+        yield (
+            f"{split.events} event(s) came on several partitions, and counted on each. "
+            "Give all records of one event_id one key, such as the visitor_id."
+        )
 
 
 def _misses(card: BoardCard) -> bool:
@@ -171,7 +186,7 @@ def _listen(client: "redis.Redis", names: RedisNames, partitions: int, listen_s:
     if not workers:
         sentence = f"No worker said anything for {listen_s:.0f} s: none runs, or none uses this Redis."
         health = FiguresHealth(health.age_ms, [sentence])
-    return WorkersReport(sorted(workers.values(), key=lambda each: each.worker), health)
+    return WorkersReport(sorted(workers.values(), key=lambda each: each.worker), health, watch.split)
 
 
 def _cards(client: "redis.Redis", names: RedisNames) -> dict[str, BoardCard]:

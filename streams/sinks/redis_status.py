@@ -26,12 +26,16 @@ class WorkerStatus(msgspec.Struct, frozen=True):
         partitions: those it holds.
         figures_ms: the watermark of the campaigns as last published, by merge partition, in epoch ms.
         reasons: why it is not ready, in sentences; none: it is.
+        split_orders: orders whose records came on several partitions, as far as it knows.
+        split_events: event ids that several of its partitions have applied.
     """
 
     worker: str
     partitions: list[int]
     figures_ms: dict[int, int]
     reasons: list[str]
+    split_orders: int = 0
+    split_events: int = 0
 
 
 class WorkerStatusViews:

@@ -26,6 +26,13 @@ class FiguresHealth(msgspec.Struct, frozen=True):
     problems: list[str]
 
 
+class SplitIdentities(msgspec.Struct, frozen=True):
+    """What came on several partitions and so is not known again there: orders, and event ids that counted on each."""
+
+    orders: int
+    events: int
+
+
 class WorkerWatch:
     """What each worker last said, and when each partition was last held.
 
@@ -72,6 +79,14 @@ class WorkerWatch:
                 f"Figures are complete up to {_words(age)} ago: nothing newer has come, or it is not read yet."
             ]
         return FiguresHealth(age, problems)
+
+    @property
+    def split(self) -> SplitIdentities:
+        """What the workers that are heard of have met, together."""
+        known = [status for _, status in self._known.values()]
+        return SplitIdentities(
+            sum(each.split_orders for each in known), sum(each.split_events for each in known)
+        )
 
     def _problems(self, now_s: float) -> Iterator[str]:
         silence = now_s - self._spoken_at

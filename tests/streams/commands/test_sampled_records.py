@@ -62,6 +62,22 @@ def test_event_ids_on_several_partitions_are_named():
     assert said(found)["ids"].startswith("ad-clicks: 1 of the newest 2 event ids")
 
 
+def order(n, kind="placed", event_id=None, **more):
+    value = {"event_id": event_id or f"o{n}", "order_id": f"o{n}", "occurred_at": T0, "visitor_id": "v-1"}
+    return value | {"kind": kind, "revenue": 10} | more
+
+
+def test_orders_whose_records_are_on_several_partitions_are_named():
+    refund = order(1, "refunded", "refund-1")
+    found = sample(orders=[(0, b"v-1", order(1)), (1, b"v-1", refund), (0, b"v-1", order(2))])
+    assert said(found)["ids"].startswith(
+        "orders: 1 of the newest 2 orders have records on several partitions ('o1')"
+    )
+    assert said(sample(orders=[(0, b"v-1", order(1)), (0, b"v-1", refund)])) == {}
+    of_another_shop = order(1, event_id="o1-b", source="b")
+    assert "ids" not in said(sample(orders=[(0, b"v-1", order(1)), (1, b"v-1", of_another_shop)]))
+
+
 def report(report_id, start, end, spend, **more):
     value = {"report_id": report_id, "source": "ads", "campaign_id": "c-1", "period_start": T0 + start * HOUR}
     return value | {"period_end": T0 + end * HOUR, "reported_at": T0 + 48 * HOUR, "spend": spend} | more

@@ -13,6 +13,7 @@ from streams.__main__ import app
 from streams.commands.status import explain, status
 from streams.process import now_ms
 from streams.settings import Settings
+from streams.sinks.redis_names import RedisNames
 from streams.sinks.redis_status import WorkerStatus, WorkerStatusViews
 from tests.support import board_seeding as seeding
 
@@ -34,12 +35,16 @@ def settings(cache) -> Settings:
 class Workers:
     """Workers that say how they are, in a thread of their own."""
 
-    def __init__(self, url: str, *said: WorkerStatus) -> None:
+    def __init__(self, url: str, *said: WorkerStatus, names: RedisNames | None = None) -> None:
         self._url, self._said, self._stop = url, said, threading.Event()
+        self._names = names or RedisNames()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))
 
     async def _run(self) -> None:
-        views = [WorkerStatusViews(self._url, lambda each=each: each, every_s=0.1) for each in self._said]
+        views = [
+            WorkerStatusViews(self._url, lambda each=each: each, names=self._names, every_s=0.1)
+            for each in self._said
+        ]
         for view in views:
             await view.start()
         await asyncio.to_thread(self._stop.wait)
@@ -54,9 +59,11 @@ class Workers:
         self._thread.join()
 
 
-def worker(name: str, *partitions: int, reasons: tuple[str, ...] = ()) -> WorkerStatus:
+def worker(name: str, *partitions: int, reasons: tuple[str, ...] = (), split: int = 0) -> WorkerStatus:
     watermark = now_ms() - 4_000
-    return WorkerStatus(name, list(partitions), dict.fromkeys(partitions, watermark), list(reasons))
+    return WorkerStatus(
+        name, list(partitions), dict.fromkeys(partitions, watermark), list(reasons), split, split
+    )
 
 
 def test_a_healthy_deployment_is_one_screen(settings, store, capsys):
@@ -80,11 +87,13 @@ def test_a_healthy_deployment_is_one_screen(settings, store, capsys):
 
 def test_what_needs_attention_is_said_and_ends_with_code_1(settings, store, capsys):
     seeding.fill(store, [seeding.card("c-1", proposal=seeding.proposal("c-1"))])
-    with Workers(settings.redis_url.get_secret_value(), worker("a", 0, 1, reasons=("merge stands still",))):
+    broken = worker("a", 0, 1, reasons=("merge stands still",), split=2)
+    with Workers(settings.redis_url.get_secret_value(), broken):
         assert status(settings, as_json=True, listen_s=LISTEN_S) == 1
     found = msgspec.json.decode(capsys.readouterr().out)
     assert found["waiting"] == ["c-1"]
     assert "Merge stands still (worker a)." in found["attention"]
+    assert sum("came on several partitions" in each for each in found["attention"]) == 2
     assert "1 decision(s) wait for a person: c-1." in found["attention"]
 
 

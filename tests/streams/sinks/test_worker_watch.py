@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from streams.sinks.redis_status import WorkerStatus
-from streams.sinks.worker_watch import OLD_AFTER_MS, SILENT_AFTER_S, WorkerWatch
+from streams.sinks.worker_watch import OLD_AFTER_MS, SILENT_AFTER_S, SplitIdentities, WorkerWatch
 
 NOW_MS = 1_794_990_000_000
 STILL = "stage merge of partition 1 stands still: 40 records of roistream-partials-1 have waited for 12 s"
@@ -28,6 +28,18 @@ def test_workers_that_get_on_are_no_news():
     says(watch, 1.0, [1], worker="b", ago=5_000)
     health = watch.health(2.0, NOW_MS)
     assert (health.age_ms, health.problems) == (5_000, [])
+
+
+def test_what_came_on_several_partitions_is_added_up_over_the_workers_that_are_heard_of():
+    watch = WorkerWatch(2, 0.0)
+    assert watch.split == SplitIdentities(0, 0)
+    for number, name in enumerate("ab"):
+        status = WorkerStatus(name, [number], {}, [], split_orders=2, split_events=3 * number)
+        watch.take(msgspec.json.encode(status), 1.0)
+    assert watch.split == SplitIdentities(4, 3)
+    says(watch, 12.0, [0, 1], worker="c")
+    watch.health(12.0, NOW_MS)
+    assert watch.split == SplitIdentities(0, 0)
 
 
 def test_a_board_that_has_just_started_says_nothing_before_it_can_know():

@@ -11,8 +11,10 @@ from metrics.budget.records import CardHold, SparkPoint
 from metrics.records.kpi_reading import CampaignKpi, Evidence, KnownSpend
 from metrics.values.time import HOUR, MINUTE, format_instant
 from streams import topics
+from streams.sinks.redis_status import WorkerStatus
+from tests.streams.commands.test_status import Workers
 from tests.support import board_seeding as seeding
-from tests.system.page.acting import PHONE, card, decided, give_reason
+from tests.system.page.acting import PATIENCE_MS, PHONE, ask, card, decided, give_reason
 from tests.system.page.test_seeing import produce
 
 MILLION = 1_000_000
@@ -129,7 +131,7 @@ def test_spend_that_comes_by_reports_is_weighed_by_the_last_day_that_they_know(o
     expect(told).not_to_contain_text("Since then it spent")
 
 
-def test_figures_that_cannot_be_trusted_are_told_with_what_to_do(opened, store):
+def test_figures_that_cannot_be_trusted_are_told_with_what_to_do(opened, settings, store):
     now = int(time.time() * 1_000)
     told(store, "odd-1", spread_ratio=0.9)
     told(store, "odd-2", watermark=format_instant(now - HOUR))
@@ -138,13 +140,21 @@ def test_figures_that_cannot_be_trusted_are_told_with_what_to_do(opened, store):
     told(store, "who-is-this")
     told(store, "(none)")
     told(store, "Odd%20one")
-    page = opened(
-        [
-            seeding.card("odd one", name="Odd"),
-            *[seeding.card(f"odd-{n}", name=f"Odd {n}") for n in (1, 2, 3, 4)],
-        ],
-        place="/",
-    )
+    split = WorkerStatus("w", [0], {0: now - 1_000}, [], split_orders=1, split_events=2)
+    cards = [
+        seeding.card("odd one", name="Odd"),
+        *[seeding.card(f"odd-{n}", name=f"Odd {n}") for n in (1, 2, 3, 4)],
+    ]
+    address = f"http://127.0.0.1:{settings.board_port}/api/campaigns"
+    with Workers(settings.redis_url.get_secret_value(), split, names=store.names):
+        deadline = time.monotonic() + PATIENCE_MS / 1_000
+        while ask(address)["split"] != {"orders": 1, "events": 2}:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert_doubts(opened(cards, place="/"))
+
+
+def assert_doubts(page: Page) -> None:
     for text in (
         "90% of its spend of the last 24 hours is an estimate",
         "The figures of 2 campaigns are complete up to",
@@ -153,9 +163,11 @@ def test_figures_that_cannot_be_trusted_are_told_with_what_to_do(opened, store):
         "3 conversions of the last 24 hours name no campaign",
         "“Odd%20one”, “odd one”",
         "These 2 ids differ only in case, spaces or encoding",
+        "The records of 1 order came on several partitions",
+        "2 events came on several partitions, and counted on each",
     ):
         expect(page.locator("#today-list")).to_contain_text(text)
-    expect(lines(page)).to_have_count(6)
+    expect(lines(page)).to_have_count(7)
 
 
 def test_a_campaign_that_turned_since_the_last_visit_is_told_on_the_next(opened, store, browser):

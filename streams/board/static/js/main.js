@@ -22,7 +22,7 @@ import { trailList } from "./trail.js";
 import { View } from "./view.js";
 
 const store = new Store(), view = new View(store), visit = beginVisit(Date.now());
-let entries = [], readings = [], alike = [], isBoardKnown = false;
+let entries = [], readings = [], alike = [], split = { orders: 0, events: 0 }, isBoardKnown = false;
 /** A stream that the board refused is asked for again, but not at once. */
 const AGAIN_MS = 3000;
 const READINGS_EVERY_MS = 30_000, KEEP_EVERY_MS = 60_000, TODAY_EVERY_MS = 1000, MOST_ENTRIES = 1000;
@@ -135,13 +135,13 @@ function requestToday() {
   todayTimer ??= setTimeout(() => {
     todayTimer = null;
     const nowMs = Date.now();
-    if (isBoardKnown && document.body.dataset.place === "today") showToday(linesOf({ cards: store.cards, entries, readings, alike, sinceMs: visit.sinceMs, verdicts: visit.verdicts, nowMs }), visit.sinceMs, shown);
+    if (isBoardKnown && document.body.dataset.place === "today") showToday(linesOf({ cards: store.cards, entries, readings, alike, split, sinceMs: visit.sinceMs, verdicts: visit.verdicts, nowMs }), visit.sinceMs, shown);
   }, isBoardKnown && shown.state !== undefined ? TODAY_EVERY_MS : 0);
 }
 
 async function readReadings() {
   try {
-    ({ campaigns: readings, alike } = await api.readings("24h"));
+    ({ campaigns: readings, alike, split } = await api.readings("24h"));
   } catch {
     return; // the notice says that Redis does not answer
   }

@@ -28,11 +28,11 @@ export function verdictOf(card) {
 
 /**
  * The lines of today.
- * @param {{cards: Map, entries: Array, readings: Array, alike: Array<Array<string>>, sinceMs: number, verdicts: Object, nowMs: number}} known verdicts: those of the last visit
+ * @param {{cards: Map, entries: Array, readings: Array, alike: Array<Array<string>>, split: {orders: number, events: number}, sinceMs: number, verdicts: Object, nowMs: number}} known verdicts: those of the last visit
  * @returns {Array<{kind: string, stake: number, currency: string, id: ?string, title: string, texts: Array<string>, card: ?object}>}
  */
 export function linesOf(known) {
-  const lines = [...waiting(known), ...done(known), ...turned(known), ...doubtful(known), ...alikeIds(known)];
+  const lines = [...waiting(known), ...done(known), ...turned(known), ...doubtful(known), ...alikeIds(known), ...splitIds(known)];
   return lines.sort((a, b) => b.stake - a.stake || a.title.localeCompare(b.title));
 }
 
@@ -118,6 +118,21 @@ function* alikeIds({ cards, readings, alike }) {
     yield { kind: "doubt", stake: Math.max(add("spend_micros"), add("revenue_micros")), currency, id: null, title, card: null,
       texts: [t("These {count} ids differ only in case, spaces or encoding, and are counted as so many campaigns. If they are one, let its sources write one id, or join the ids by CAMPAIGN_ALIASES.", { count: ids.length })] };
   }
+}
+
+/** Records that belong together and came on several partitions do not find each other. */
+function* splitIds({ cards, split }) {
+  const { orders, events } = split, texts = [];
+  if (orders) {
+    texts.push(n("The records of {count} order came on several partitions: its changes and refunds did not find it. Let its source give all records of an order one key, such as the visitor's id.",
+      "The records of {count} orders came on several partitions: their changes and refunds did not find them. Let their source give all records of an order one key, such as the visitor's id.", orders));
+  }
+  if (events) {
+    texts.push(n("{count} event came on several partitions, and counted on each. Let its source give all records of one event_id one key, such as the visitor's id.",
+      "{count} events came on several partitions, and counted on each. Let their source give all records of one event_id one key, such as the visitor's id.", events));
+  }
+  const [card] = cards.values();
+  if (texts.length) yield { kind: "doubt", stake: 0, currency: card?.currency ?? "EUR", id: null, title: t("records on several partitions"), texts, card: null };
 }
 
 /** Figures that are old have one cause for all campaigns, so it is one line. */
