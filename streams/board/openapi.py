@@ -10,6 +10,7 @@ import msgspec
 
 from metrics.budget.effects.records import BudgetEffect
 from metrics.budget.records import AlertSignal, BoardCard, BudgetAction, BudgetDecision, Column, ColumnView
+from metrics.customers.side_by_side import CustomersShown
 from metrics.records.events import Money
 from metrics.records.kpi_reading import CampaignKpi
 from streams.board.alert_notes import AlertNote
@@ -180,6 +181,10 @@ OPERATIONS = (
     ApiOperation(
         "get", "/api/campaigns/{campaign_id}", "One campaign", CampaignAnswer, refusals=(*_GUARDED, 404, 503),
         query=(("model", _TEXT),), is_open=True,
+    ),
+    ApiOperation(
+        "get", "/api/customers", "Campaigns by the customers they acquired, and their cohorts", CustomersShown, refusals=(*_GUARDED, 503),
+        query=(("campaign_id", _TEXT), ("model", _TEXT)),
     ),
     ApiOperation(
         "get", "/api/trail", "The audit trail", TrailAnswer, refusals=(400, *_GUARDED),

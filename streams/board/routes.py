@@ -18,11 +18,12 @@ from redis.exceptions import RedisError
 
 from metrics.attribution.models import MODELS
 from metrics.budget.records import AlertSignal, BoardCard, BudgetDecision
+from metrics.customers.side_by_side import side_by_side
 from metrics.records.campaign_spellings import CampaignSpellings
 from metrics.records.kpi_reading import RollingWindow
 from metrics.values.errors import Rejection, RoistreamError
 from metrics.values.time import format_instant
-from streams.board import openapi
+from streams.board import customer_views, openapi
 from streams.board.alert_notes import KEPT_MS, AlertNote, AlertNotes
 from streams.board.audit_trail import AuditTrail
 from streams.board.auth import RateLimit
@@ -127,6 +128,7 @@ class BoardRoutes:
             web.get("/api/board", self._get_board),
             web.get("/api/campaigns", self._get_campaigns),
             web.get("/api/campaigns/{campaign_id}", self._get_campaign),
+            web.get("/api/customers", self._get_customers),
             web.get("/api/trail", self._get_trail),
             web.get("/api/events", self._get_events),
             web.post("/api/decisions", self._post_decision),
@@ -242,6 +244,22 @@ class BoardRoutes:
                 "split": self.workers.split,
             }
         )
+        response.enable_compression()
+        return response
+
+    async def _get_customers(self, request: web.Request) -> web.Response:
+        """Campaigns by the customers they acquired, and the cohorts of one or of all together."""
+        model, campaign_id = request.query.get("model", "declared"), request.query.get("campaign_id")
+        if self.redis_subscriber.refusal is not None:
+            return refusal(503, self.redis_subscriber.refusal)
+        try:
+            found = await customer_views.read_records(self.redis, self._names, model)
+        except (RedisError, OSError) as error:
+            return _no_redis(error)
+        shown = await asyncio.to_thread(
+            lambda: side_by_side(customer_views.decoded(found), campaign_id, model)
+        )
+        response = answer(shown)
         response.enable_compression()
         return response
 

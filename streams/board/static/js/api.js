@@ -33,6 +33,7 @@ export const api = {
   logout: () => call("DELETE", "/api/session"),
   campaign: (id) => call("GET", `/api/campaigns/${encodeURIComponent(id)}`),
   readings: (window) => call("GET", `/api/campaigns?window=${window}`),
+  customers: (id) => call("GET", id ? `/api/customers?campaign_id=${encodeURIComponent(id)}` : "/api/customers"),
   trail: (limit = 300) => call("GET", `/api/trail?limit=${limit}`),
   decide: (decision) => call("POST", "/api/decisions", decision),
   decideOnMany: (decisions) => call("POST", "/api/decisions/bulk", { decisions }),

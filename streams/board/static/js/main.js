@@ -2,6 +2,7 @@
 
 import { api } from "./api.js";
 import { decideOnMany, showOutcome } from "./bulk.js";
+import { showCustomers } from "./customers.js";
 import { decide } from "./decide.js";
 import { openDetails, tellDetails } from "./details.js";
 import { announce, byId, h, setAttribute, setHidden, setText } from "./dom.js";
@@ -25,7 +26,7 @@ const store = new Store(), view = new View(store), visit = beginVisit(Date.now()
 let entries = [], readings = [], alike = [], split = { orders: 0, events: 0 }, isBoardKnown = false;
 /** A stream that the board refused is asked for again, but not at once. */
 const AGAIN_MS = 3000;
-const READINGS_EVERY_MS = 30_000, KEEP_EVERY_MS = 60_000, TODAY_EVERY_MS = 1000, MOST_ENTRIES = 1000;
+const READINGS_EVERY_MS = 30_000, KEEP_EVERY_MS = 60_000, TODAY_EVERY_MS = 1000, CUSTOMERS_EVERY_MS = 60_000, MOST_ENTRIES = 1000;
 
 const listeners = {
   board(board) {
@@ -150,7 +151,7 @@ async function readReadings() {
 
 // --- places: today, the board, a campaign -------------------------------------------------------------
 
-const PLACES = { "/": "today", "/board": "board" };
+const PLACES = { "/": "today", "/board": "board", "/customers": "customers" };
 let home = "/";
 /** The campaign that the address names and the board does not have. */
 let missing = null;
@@ -165,6 +166,7 @@ function showPlace() {
   }
   document.body.dataset.place = PLACES[home];
   if (home === "/board") view.request();
+  else if (home === "/customers") showCustomers(store);
   else requestToday();
   if (!isBoardKnown) return;
   const dialog = byId("details");
@@ -312,6 +314,7 @@ async function start(pauseMs) {
   showWho(await login());
   setTimeout(() => follow(listeners), pauseMs);
   readReadings();
+  if (home === "/customers") showCustomers(store);
   readTrail().catch(() => null); // the audit trail itself says what is wrong
 }
 
@@ -361,6 +364,7 @@ setInterval(() => {
   view.request();
 }, PATIENCE_MS / 3);
 setInterval(readReadings, READINGS_EVERY_MS);
+setInterval(() => { if (home === "/customers" && !document.hidden) showCustomers(store); }, CUSTOMERS_EVERY_MS);
 setInterval(() => { if (isBoardKnown && !document.hidden) visit.keep(store.cards, Date.now()); }, KEEP_EVERY_MS);
 offerLanguages();
 takeViewFromAddress();

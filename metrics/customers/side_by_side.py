@@ -1,0 +1,122 @@
+"""Campaigns side by side by the customers they acquired, and the matrix of their cohorts: made of records of ``customer-kpis``."""
+
+from collections.abc import Iterable, Sequence
+from itertools import zip_longest
+
+import msgspec
+
+from metrics.customers.run_off import CohortRun, ExpectedValue, expected_value
+from metrics.records.customer_kpi import ALL_COHORTS, CustomerKpi
+from metrics.values.money import MICROS, ratio
+
+
+class CampaignCustomers(msgspec.Struct, frozen=True):
+    """All customers of a campaign; KPIs as in the record.
+
+    Attributes:
+        expected: value of their first months, where cohorts are old enough to tell.
+    """
+
+    campaign_id: str
+    currency: str
+    customers: int
+    repeat_rate: float | None
+    clv_historic: float | None
+    spend_micros: int | None
+    cac: float | None
+    clv_to_cac: float | None
+    payback_months: float | None
+    has_uncertain_amounts: bool
+    watermark: str | None
+    expected: ExpectedValue | None
+
+
+class CohortLine(msgspec.Struct, frozen=True):
+    """The customers of one month, of one campaign or of all together.
+
+    Attributes:
+        cohort: the month of the acquisition, ``YYYY-MM``.
+        retention: by months since then, those that are over: share of the customers who ordered.
+    """
+
+    cohort: str
+    customers: int
+    repeat_rate: float | None
+    clv_historic: float | None
+    retention: list[float | None]
+
+
+class CustomersShown(msgspec.Struct, frozen=True):
+    """What a page of customers shows.
+
+    Attributes:
+        model: to whom customers are counted.
+        campaigns: those that acquired most first.
+        cohorts: in order of the months.
+    """
+
+    model: str
+    campaigns: list[CampaignCustomers]
+    cohorts: list[CohortLine]
+
+
+def side_by_side(records: Iterable[CustomerKpi], campaign_id: str | None, model: str) -> CustomersShown:
+    """Put records side by side; those of nobody are left out.
+
+    Args:
+        records: the newest of each campaign and cohort.
+        campaign_id: whose cohorts; None: those of all campaigns together.
+        model: of the records.
+    """
+    totals, by_campaign = [], dict[str, list[CustomerKpi]]()
+    by_month = dict[str, list[CustomerKpi]]()
+    for record in records:
+        if not record.sums.customers:
+            continue
+        if record.cohort == ALL_COHORTS:
+            totals.append(record)
+            continue
+        by_campaign.setdefault(record.campaign_id, []).append(record)
+        if campaign_id is None or record.campaign_id == campaign_id:
+            by_month.setdefault(record.cohort, []).append(record)
+    totals.sort(key=lambda record: (-record.sums.customers, record.campaign_id))
+    campaigns = [_campaign(record, by_campaign.get(record.campaign_id, [])) for record in totals]
+    return CustomersShown(model, campaigns, [_line(month, by_month[month]) for month in sorted(by_month)])
+
+
+def _campaign(total: CustomerKpi, cohorts: Sequence[CustomerKpi]) -> CampaignCustomers:
+    runs = [CohortRun(each.sums.customers, [age.margin_micros for age in each.ages]) for each in cohorts]
+    # Where records of one another are not of one time, the cohorts are not all customers whom the spend has acquired.
+    is_whole = sum(run.customers for run in runs) == total.sums.customers
+    kpis = total.kpis
+    return CampaignCustomers(
+        total.campaign_id,
+        total.currency,
+        total.sums.customers,
+        kpis["repeat_rate"],
+        kpis["clv_historic"],
+        total.sums.spend_micros,
+        kpis["cac"],
+        kpis["clv_to_cac"],
+        kpis["payback_months"],
+        total.has_uncertain_amounts,
+        total.watermark,
+        expected_value(runs, total.sums.spend_micros) if is_whole else None,
+    )
+
+
+def _line(month: str, records: Sequence[CustomerKpi]) -> CohortLine:
+    """Of several campaigns the sums, divided last; of an age, those of whom the month is over."""
+    customers = sum(each.sums.customers for each in records)
+    margin = sum(
+        each.sums.revenue_micros - each.sums.refunds_micros - each.sums.cost_of_goods_micros
+        for each in records
+    )
+    retention = []
+    for ages in zip_longest(*(each.ages for each in records)):
+        known = [age for age in ages if age is not None]
+        retention.append(ratio(sum(age.active for age in known), sum(age.eligible for age in known)))
+    repeaters = sum(each.sums.repeaters for each in records)
+    return CohortLine(
+        month, customers, ratio(repeaters, customers), ratio(margin, customers * MICROS), retention
+    )

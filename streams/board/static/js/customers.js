@@ -1,0 +1,119 @@
+// The page of customers: what those are worth whom a campaign acquired, and which of them come back.
+
+import { api } from "./api.js";
+import { byId, h, svg } from "./dom.js";
+import { amount, number, percent } from "./format.js";
+import { t } from "./i18n.js";
+import { nameOf } from "./store.js";
+
+const WIDTH = 200, HEIGHT = 20;
+/** The campaign whose cohorts are shown; empty: all together. */
+let chosen = "", drawn = "";
+
+/** Reads and draws; what has not changed stays, so that focus and scroll stay. */
+export async function showCustomers(store) {
+  if (!document.body.dataset.role) return; // nobody has logged in yet: the board would refuse
+  const body = byId("customers-body");
+  if (!body.children.length) body.replaceChildren(h("p", { role: "status" }, t("Reading …")));
+  let found;
+  try {
+    found = await api.customers(chosen);
+  } catch (error) {
+    drawn = "";
+    body.replaceChildren(h("p.error", { role: "alert" }, error.message));
+    return;
+  }
+  const name = (id) => store.cards.has(id) ? nameOf(store.cards.get(id)) : id;
+  const state = JSON.stringify([found, found.campaigns.map((each) => name(each.campaign_id)), chosen]);
+  if (state === drawn) return;
+  drawn = state;
+  const isChoosing = document.activeElement?.id === "cohorts-of";
+  body.replaceChildren(...(found.campaigns.length ? content(found, name, store)
+    : [h("p", { role: "status" }, t("No customers are known yet. Workers keep accounts of customers with the setting CUSTOMER_RETENTION, from the orders on that are read then."))]));
+  if (isChoosing) byId("cohorts-of")?.focus();
+}
+
+function content(found, name, store) {
+  return [
+    h("h3", { id: "worth-title" }, t("What they are worth")),
+    h("p", {}, t("Value so far is revenue less refunds and cost of goods, per customer. Expected is what customers bring in their first months, by what older cohorts of the campaign brought; the range holds what comes in 80 of 100 cases, if cohorts stay alike. It is a prediction: look at it to plan, not to prove.")),
+    h("div.scroll", { tabindex: "0", role: "region", "aria-labelledby": "worth-title" }, worth(found.campaigns, name)),
+    h("h3", { id: "retention-title" }, t("Who comes back")),
+    h("p", {}, t("Each line is the customers who were acquired in a month; each column says which share of them ordered in the n-th month after it, for months that are over.")),
+    h("p", {}, h("label", {}, t("Cohorts of"), " ", choice(found.campaigns, name, store))),
+    h("div.scroll", { tabindex: "0", role: "region", "aria-labelledby": "retention-title" }, matrix(found.cohorts, found.campaigns)),
+  ];
+}
+
+function choice(campaigns, name, store) {
+  const select = h("select", { id: "cohorts-of" }, h("option", { value: "" }, t("all campaigns")),
+    ...campaigns.map((each) => h("option", { value: each.campaign_id }, name(each.campaign_id))));
+  select.value = campaigns.some((each) => each.campaign_id === chosen) ? chosen : "";
+  select.addEventListener("change", () => {
+    chosen = select.value;
+    showCustomers(store);
+  });
+  return select;
+}
+
+// --- what they are worth ------------------------------------------------------------------------------
+
+function worth(campaigns, name) {
+  const most = Math.max(...campaigns.flatMap((each) => [each.clv_historic ?? 0, each.expected?.high ?? 0, each.cac ?? 0])) || 1;
+  const head = [t("Campaign"), t("Customers"), t("Come back"), t("Value so far"), t("Expected"), t("CAC"), t("Value and cost"), t("CLV : CAC"), t("Expected CLV : CAC"), t("Months to pay back")];
+  return h("table", {}, h("thead", {}, h("tr", {}, ...head.map((each) => h("th", { scope: "col" }, each)))),
+    h("tbody", {}, ...campaigns.map((each) => line(each, name(each.campaign_id), most))));
+}
+
+function line(each, name, most) {
+  const { currency, expected } = each;
+  const money = (units) => amount(units, currency);
+  return h("tr", {},
+    h("th", { scope: "row", title: name }, h("a", { href: `/campaigns/${encodeURIComponent(each.campaign_id)}`, dir: "auto" }, name),
+      each.has_uncertain_amounts ? h("small", {}, t("amounts without a rate")) : null),
+    h("td", {}, number(each.customers, 0)),
+    h("td", {}, percent(each.repeat_rate)),
+    h("td", {}, money(each.clv_historic)),
+    h("td", {}, expected ? money(expected.value) : "–",
+      expected ? h("small", {}, t("{low} to {high} in {months} months", { low: money(expected.low), high: money(expected.high), months: expected.months })) : null),
+    h("td", {}, each.cac === null ? t("unknown") : money(each.cac)),
+    h("td.worth", {}, picture(each, most)),
+    h("td", { "data-pays": pays(each.clv_to_cac, each.clv_to_cac) }, number(each.clv_to_cac)),
+    h("td", { "data-pays": expected ? pays(expected.to_cac_low, expected.to_cac_high) : null }, expected ? number(expected.to_cac) : "–",
+      expected && expected.to_cac !== null ? h("small", {}, t("{low} to {high}", { low: number(expected.to_cac_low), high: number(expected.to_cac_high) })) : null),
+    h("td", {}, each.payback_months === null ? each.cac === null ? t("unknown") : t("not yet") : number(each.payback_months, 0)));
+}
+
+/** Whether customers bring more than they cost; null where a range holds both. */
+const pays = (low, high) => low === null || low === undefined ? null : low >= 1 ? "yes" : high < 1 ? "no" : null;
+
+/** Value so far as a bar, the range of what is expected behind it, and a line where the cost of a customer stands. */
+function picture({ clv_historic: value, expected, cac, currency }, most) {
+  const at = (units) => (Math.max(0, Math.min(units, most)) / most) * WIDTH;
+  const money = (units) => amount(units, currency);
+  const label = cac === null ? t("value so far {value}", { value: money(value) }) : t("value so far {value}, cost {cac}", { value: money(value), cac: money(cac) });
+  const node = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img", "aria-label": label });
+  if (expected) node.append(svg("rect", { class: "interval", x: at(expected.low), y: 3, width: Math.max(2, at(expected.high) - at(expected.low)), height: 14, rx: 3 }));
+  node.append(svg("rect", { class: "filled", x: 0, y: 7, width: at(value ?? 0), height: 6 }));
+  if (cac !== null) node.append(svg("path", { class: "mark", d: `M${Math.min(WIDTH - 1, Math.max(1, at(cac)))} 0v${HEIGHT}` }));
+  return node;
+}
+
+// --- who comes back -----------------------------------------------------------------------------------
+
+function matrix(cohorts, campaigns) {
+  const ages = Math.max(0, ...cohorts.map((each) => each.retention.length));
+  // The month of the first order is nearly always whole: it would leave no shade for the others.
+  const most = Math.max(0, ...cohorts.flatMap((each) => each.retention.slice(1)).map((share) => share ?? 0)) || 1;
+  const currencies = [...new Set(campaigns.map((each) => each.currency))];
+  const head = [t("Acquired in"), t("Customers"), t("Come back"), t("Value so far"), ...Array.from({ length: ages }, (_, age) => age)];
+  return h("table.matrix", {}, h("thead", {}, h("tr", {}, ...head.map((each) => h("th", { scope: "col" }, each)))),
+    h("tbody", {}, ...cohorts.map((each) => h("tr", {}, h("th", { scope: "row" }, each.cohort), h("td", {}, number(each.customers, 0)), h("td", {}, percent(each.repeat_rate)),
+      h("td", {}, amount(each.clv_historic, currencies[0])), ...each.retention.map((share, age) => cell(share, age, most))))));
+}
+
+function cell(share, age, most) {
+  const isShaded = age > 0 && share !== null, node = h("td", { "data-share": isShaded ? "" : null }, percent(share));
+  if (isShaded) node.style.setProperty("--share", (share / most).toFixed(3));
+  return node;
+}

@@ -1,0 +1,32 @@
+"""Customers by the API: who may ask, what is told, and what is not read is left out."""
+
+from tests.support import board_seeding as seeding
+from tests.support import customer_seeding
+from tests.support.board_serving import BEARER, run, serving
+
+
+def test_customers_are_those_of_the_views_and_need_a_token(settings, store):
+    async def test() -> None:
+        seeding.fill(store, [])
+        customer_seeding.fill(store, customer_seeding.records({"c-1": 20_000, "c-2": None}))
+        store.hset(store.names.name("customers:declared:total"), "c-9", b'{"schema": "of another version"}')
+        async with serving(settings) as (session, _):
+            async with session.get("/api/customers") as answer:
+                assert answer.status == 401
+            session.headers.update(BEARER)
+            async with session.get("/api/customers") as answer:
+                told = await answer.json()
+            assert {each["campaign_id"] for each in told["campaigns"]} == {"c-1", "c-2"}
+            by = {each["campaign_id"]: each for each in told["campaigns"]}
+            expected = by["c-1"]["expected"]
+            assert expected["low"] <= expected["value"] <= expected["high"]
+            assert expected["to_cac_low"] <= expected["to_cac"] <= expected["to_cac_high"]
+            assert by["c-2"]["expected"]["to_cac"] is None
+            assert len(told["cohorts"]) == 13
+            async with session.get("/api/customers?campaign_id=c-1") as answer:
+                own = await answer.json()
+            assert sum(each["customers"] for each in own["cohorts"]) == by["c-1"]["customers"]
+            async with session.get("/api/customers?model=linear") as answer:
+                assert (await answer.json())["campaigns"] == []
+
+    run(test)

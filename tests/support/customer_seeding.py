@@ -1,0 +1,51 @@
+"""Records of customers of campaigns as workers publish them, and as the views hold them; the same seed, the same customers."""
+
+import random
+
+import msgspec
+
+from metrics.customers.calendar import month_name
+from metrics.customers.cohort_sums import CohortMonth, CohortSums
+from metrics.customers.composing import CustomerVersion, compose_customers
+from metrics.records.customer_kpi import ALL_COHORTS, CustomerKpi
+from tests.support.board_seeding import MILLION, Store
+
+FIRST = 2025 * 12 + 10
+
+
+def cohorts(rng: random.Random, months: int, over: int) -> dict[int, CohortSums]:
+    """Cohorts of so many months up to ``over``; fewer of a cohort come back from month to month."""
+    found = {}
+    for acquired in range(over - months, over):
+        customers, shrinking = rng.randrange(60, 240), rng.uniform(0.16, 0.3)
+        by_month = {}
+        for age in range(over - acquired):
+            active = customers if age == 0 else round(customers * shrinking * 0.92**age)
+            revenue = active * rng.randrange(30, 60) * MILLION
+            by_month[acquired + age] = CohortMonth(
+                active=active, orders=active, revenue=revenue, refunds=revenue // 20, cost_of_goods=revenue // 2
+            )  # fmt: skip
+        found[acquired] = CohortSums(customers, round(customers * 0.35), by_month)
+    return found
+
+
+def records(campaigns: dict[str, int | None], months: int = 13, seed: int = 3) -> list[CustomerKpi]:
+    """Of each campaign all customers and each cohort; ``campaigns`` by id, with what each has spent in currency units."""
+    rng, over = random.Random(seed), FIRST + months
+    version = CustomerVersion(1, "EUR", "2026-11-22T12:00:00Z", "2026-11-22T12:00:01Z")
+    found = []
+    for campaign, spend in campaigns.items():
+        of_each = cohorts(rng, months, over)
+        micros = None if spend is None else spend * MILLION
+        found.append(compose_customers(campaign, ALL_COHORTS, of_each, over, micros, version))
+        for month, sums in of_each.items():
+            found.append(compose_customers(campaign, month_name(month), {month: sums}, over, None, version))
+    return found
+
+
+def fill(store: Store, found: list[CustomerKpi]) -> None:
+    """Put them into the views."""
+    for each in found:
+        view = f"customers:{each.model}:{each.cohort}"
+        store.hset(store.names.name(view), each.campaign_id, msgspec.json.encode(each))
+        store.hset(store.names.views, f"view:{view}", 1)

@@ -1,0 +1,57 @@
+"""The page of customers: what they are worth, who comes back, in the reader's language, and what it says where nobody is known."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.support import board_seeding as seeding
+from tests.support import customer_seeding
+from tests.system.page.acting import PHONE
+
+CARDS = [seeding.card("c-1", name="Spring sale"), seeding.card("c-2", name="Our brand")]
+#: The first pays back, the second does not, of the third nobody knows what it cost.
+SPENT = {"c-1": 20_000, "c-2": 400_000, "c-3": None}
+
+
+def figures(page: Page, heading: str) -> dict[str, list[str]]:
+    """The cells of a table by the first of each line."""
+    table = page.get_by_role("region", name=heading).get_by_role("table")
+    expect(table).to_be_visible()
+    lines = table.locator("tbody tr")
+    return {
+        lines.nth(n).locator("th").inner_text(): lines.nth(n).locator("td").all_inner_texts()
+        for n in range(lines.count())
+    }
+
+
+def test_customers_are_shown_with_what_is_expected_and_the_cohorts_of_one_campaign(opened, store):
+    customer_seeding.fill(store, customer_seeding.records(SPENT))
+    page = opened(CARDS, place="/customers")
+    worth = figures(page, "What they are worth")
+    assert set(worth) == {"Spring sale", "Our brand", "c-3"}
+    assert "in 11 months" in worth["Spring sale"][3]
+    assert " to " in worth["Spring sale"][7]
+    assert (worth["c-3"][4], worth["c-3"][6], worth["c-3"][8]) == ("unknown", "–", "unknown")
+    assert worth["Our brand"][8] == "not yet"
+    everyone = figures(page, "Who comes back")
+    assert len(everyone) == 13
+    assert everyone["2025-11"][3] == "100%"
+    page.get_by_label("Cohorts of").select_option("Our brand")
+    own = page.get_by_role("region", name="Who comes back").locator("tbody tr").first.locator("td").first
+    expect(own).not_to_have_text(everyone["2025-11"][0])
+    assert page.get_by_label("Cohorts of").input_value() == "c-2"
+    page.get_by_role("link", name="Spring sale").click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+
+
+@pytest.mark.parametrize("look", [{}, {"viewport": PHONE, "color_scheme": "dark", "locale": "fr-FR"}])
+def test_nothing_of_the_page_lies_beside_the_screen(opened, store, look):
+    customer_seeding.fill(store, customer_seeding.records(SPENT))
+    page = opened(CARDS, place="/customers", **look)
+    title = "Ce qu’ils valent" if look else "What they are worth"
+    expect(page.get_by_role("heading", name=title)).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_a_board_without_customers_says_what_to_set(opened):
+    page = opened(CARDS, place="/customers")
+    expect(page.get_by_text("CUSTOMER_RETENTION")).to_be_visible()
