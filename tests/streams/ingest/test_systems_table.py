@@ -1,11 +1,18 @@
-"""The table of systems in docs/ingest.md: by which connector, which mapping and which file each comes in, and what is not there."""
+"""The table of systems in docs/ingest.md: by which connector, which mapping and which file each comes in, what is carried out there, and what is
+not there; and docs/systems.md, which says of each what one does.
+"""
 
+import inspect
 import json
+import re
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
+from streams.apply.run import CLIENTS
 from streams.collect.senders import SENDERS
+from streams.ingest.protocols import Protocol
 from streams.mapping.loader import builtin, builtin_names
 
 PAGE = Path(__file__).parents[3] / "docs" / "ingest.md"
@@ -14,6 +21,15 @@ BEGIN, END = (
     "<!-- end of systems -->",
 )
 FACTS = json.loads(Path(__file__).with_name("connector_columns.json").read_text(encoding="utf-8"))
+#: Ad platforms by what apply calls them.
+PLATFORMS = {
+    "Meta": "meta",
+    "Google Ads": "google",
+    "LinkedIn Ads": "linkedin",
+    "X Ads": "x",
+    "Microsoft Ads": "microsoft",
+    "TikTok": "tiktok",
+}
 #: By system the beginning of its mappings' names, and what does not exist.
 SYSTEMS = {
     "Meta": ("meta_", "facebook_", ""),
@@ -81,17 +97,31 @@ def packages(mapping):
     ]
 
 
+def carried_out(name):
+    """What apply asks of a platform: a client that refuses every budget sets none."""
+    if name not in PLATFORMS:
+        return ""
+    module = CLIENTS.get(PLATFORMS[name])
+    if module is None:
+        return "no"
+    source = Path(find_spec(module).origin).read_text(encoding="utf-8")
+    sets_none = 'return RefusedThere("no_total_budget"' in source
+    return "pause, resume" if sets_none else "pause, resume, total budget"
+
+
 def table():
     lines = [
-        "| system | live | polled: mapping and connectors | by file: mappings | what does not exist |",
-        "|---|---|---|---|---|",
+        "| system | live | polled: mapping and connectors | by file: mappings | carried out there | what does not exist |",
+        "|---|---|---|---|---|---|",
     ]
     for name in SYSTEMS:
         live, polled, filed, absent = of_system(name)
         shown = "; ".join(f"`{each}`: {', '.join(packages(each))}" for each in polled)
         files = ", ".join(f"`{each}`" for each in filed)
         webhooks = ", ".join(f"`{each}`" for each in live)
-        lines.append(f"| {name} | {webhooks or 'no'} | {shown or 'no'} | {files or 'no'} | {absent} |")
+        lines.append(
+            f"| [{name}](systems.md#{name.lower().replace(' ', '-')}) | {webhooks or 'no'} | {shown or 'no'} | {files or 'no'} | {carried_out(name)} | {absent} |"
+        )
     return "\n".join(lines)
 
 
@@ -105,3 +135,52 @@ def test_a_mapping_for_a_connector_is_of_a_system_and_held_against_every_stream_
     assert sum(name in of_system(system)[1] for system in SYSTEMS) == 1
     read = {stream for select in builtin(name).select for stream in select.files}
     assert read == {stream for mappings in FACTS.values() for stream in mappings.get(name, {})}
+
+
+SECTIONS = dict(
+    re.findall(
+        r"^## (.+?)\n(.*?)(?=^## |\Z)",
+        (PAGE.parent / "systems.md").read_text(encoding="utf-8"),
+        re.MULTILINE | re.DOTALL,
+    )
+)
+
+
+def test_every_system_has_its_page_in_the_order_of_the_table():
+    assert list(SECTIONS) == list(SYSTEMS)
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_the_page_of_a_system_names_each_of_its_ways_and_nothing_that_is_not_there(name):
+    text = SECTIONS[name]
+    live, polled, filed, _ = of_system(name)
+    assert ("**Live**" in text, "**Polled**" in text, "**By file**" in text) == (
+        bool(live),
+        bool(polled),
+        bool(filed),
+    )
+    assert all(f"`{mapping}`" in text or f'"{mapping}"' in text for mapping in live)
+    assert ("**Out**" in text) == (name in PLATFORMS)
+    if name in PLATFORMS:
+        says_nothing = "**Out**: nothing" in text
+        assert says_nothing == (PLATFORMS[name] not in CLIENTS)
+    assert "**Does not come**" in text
+    senders = set(re.findall(r'sender = "(\w+)"', text))
+    assert senders == {each for each in SENDERS if SENDERS[each].mapping in (*live, *polled)}
+    for mapping in re.findall(r"roistream replay --mapping (\w+)", text):
+        assert mapping in filed
+
+
+@pytest.mark.parametrize("name", [name for name in SYSTEMS if of_system(name)[1]])
+def test_the_command_of_a_system_runs_a_connector_that_its_mapping_is_held_against(name):
+    (command,) = re.findall(r"`(roistream ingest [^`]+)`([^\n]*)", SECTIONS[name])
+    protocol, mapping = re.match(r"roistream ingest (\w+) --mapping (\w+) ", command[0]).groups()
+    assert protocol in inspect.getattr_static(Protocol, "__args__")
+    assert mapping in of_system(name)[1]
+    program = command[0].partition(" -- ")[2].split()[0]
+    package = program if protocol == "singer" else f"airbyte-{program}"
+    (streams,) = (
+        mappings[mapping] for pinned, mappings in FACTS.items() if pinned.partition("==")[0] == package
+    )
+    said = re.findall(r"streams? `([^`]+)`(?: and `([^`]+)`)?", command[1])
+    assert {each for pair in said for each in pair if each} in (set(streams), set())
