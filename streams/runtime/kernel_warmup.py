@@ -18,10 +18,10 @@ from metrics.attribution.touch_store import ConvertedVisitors, TouchColumns, Tou
 from metrics.entities.campaigns import CampaignRegistry
 from metrics.evidence.ledger import Seen, advanced, begin, due_by_law, kept_of
 from metrics.evidence.martingale import MODERATE_PRIOR
-from metrics.evidence.refunds import AGES
 from metrics.evidence.shape import UNLEARNED, Shape, own_scatter
 from metrics.evidence.verdicts import log_e_missed
 from metrics.kernels.memory import PADDING
+from metrics.kernels.refunds import AGES
 from metrics.values.hashing import partition_of, partitions_of
 from metrics.values.time import DAY, MINUTE
 from streams import topics
