@@ -11,6 +11,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from functools import cache
 from gettext import GNUTranslations, NullTranslations
 from importlib.resources import files
@@ -26,6 +27,8 @@ _VARIABLES = ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")
 _NAME = re.compile(r"\{(\w+)\}")
 #: A text with fewer letters than this beside its names fits nearly everything.
 _LEAST_LETTERS = 8
+#: How a share is written.
+PERCENT = "{number}%"
 #: The domain that Click and Typer ask for their own texts.
 _DOMAIN = "messages"
 
@@ -172,6 +175,42 @@ def number(value: float, digits: int = 0) -> str:
 
     pattern = f"#,##0.{'0' * digits}" if digits else "#,##0"
     return str(format_decimal(value, pattern, locale=_Spoken.language))
+
+
+def figure(value: float, digits: int = 4) -> str:
+    """A figure with so many significant digits, as the language of the process writes it.
+
+    >>> figure(0.123456), figure(20_000.0), figure(12.0)
+    ('0.1235', '2e+04', '12')
+    """
+    plain = f"{value:.{digits}g}"
+    if _Spoken.language == ENGLISH or "e" in plain or "n" in plain:
+        return plain
+    return number(value, len(plain.partition(".")[2]))
+
+
+def percent(value: float, digits: int = 0, *, is_signed: bool = False) -> str:
+    """A share as the language of the process writes it.
+
+    >>> percent(0.256), percent(0.5, is_signed=True), percent(-1234.5, 1)
+    ('26%', '+50%', '-123,450.0%')
+    """
+    sign = "+" if is_signed and value >= 0 else ""
+    return sign + t(PERCENT, number=number(value * 100, digits))
+
+
+def moment(instant: str | None) -> str:
+    """An RFC 3339 instant for a person: as it is in English, else date and time of the language, in UTC; a dash for none.
+
+    >>> moment("2026-11-30T08:30:00Z")
+    '2026-11-30T08:30:00Z'
+    """
+    if instant is None or _Spoken.language == ENGLISH:
+        return instant or "–"
+    from babel.dates import format_datetime  # noqa: PLC0415
+
+    found = datetime.fromisoformat(instant).astimezone(UTC)
+    return f"{format_datetime(found, 'd MMM y HH:mm', locale=_Spoken.language)} UTC"
 
 
 def speak(environment: Mapping[str, str] = os.environ) -> str:

@@ -17,7 +17,7 @@ from rich.table import Table
 from metrics.archive.editions import CampaignArchive
 from metrics.values.errors import RoistreamError
 from metrics.values.money import MICROS
-from streams import topics
+from streams import catalogues, topics
 from streams.archive.log import check_topics, read_editions
 from streams.settings import Settings
 
@@ -28,6 +28,11 @@ _TEXTS = ("name", "channel", "target", "offer", "objective", "starts_at", "ends_
 #: As many campaigns have room beside each other; more are a list.
 _SIDE_BY_SIDE = 4
 _LISTED = ("days", "spend", "leads", "orders", "CPL", "CAC", "ROAS", "ROI")
+#: Everything that is shown of a campaign, as its heading says.
+HEADINGS = (
+    *("target", "offer", "channel", "objective", "days", "spend", "leads", "orders", "revenue"),
+    *("lead rate", "customer rate", "times paused", "currency", "edition"),
+)
 #: What is compared, with how it is written.
 _COMPARED = ("cpl", "cac", "roas", "roi_net_profit", "aov", "lead_rate", "customer_rate")
 
@@ -66,7 +71,9 @@ def export(settings: Settings, path: Path, model: str) -> int:
             _write_parquet(rows, path)
     except (OSError, duckdb.Error) as error:
         raise RoistreamError(f"{path} cannot be written: {error}.") from error
-    Console(highlight=False, soft_wrap=True).print(f"{len(rows)} campaigns written to {path}.", markup=False)
+    Console(highlight=False, soft_wrap=True).print(
+        catalogues.t("{count} campaigns written to {path}.", count=len(rows), path=path), markup=False
+    )
     return 0
 
 
@@ -154,11 +161,11 @@ def show(editions: Iterable[CampaignArchive], model: str, console: Console) -> N
         for edition, _ in columns:
             table.add_column(_escaped(edition.campaign_id), justify="right", overflow="fold")
         for name in columns[0][1] if columns else ():
-            table.add_row(name, *(_escaped(cells[name]) for _, cells in columns))
+            table.add_row(catalogues.t(name), *(_escaped(cells[name]) for _, cells in columns))
     else:
-        table.add_column("campaign", overflow="fold")
+        table.add_column(catalogues.t("campaign"), overflow="fold")
         for name in _LISTED:
-            table.add_column(name, justify="right")
+            table.add_column(catalogues.t(name), justify="right")
         for edition, cells in columns:
             table.add_row(_escaped(edition.campaign_id), *(cells[name] for name in _LISTED))
     console.print(table)
@@ -173,13 +180,13 @@ def _cells(edition: CampaignArchive, model: str) -> dict[str, str] | None:
     texts = {name: getattr(edition, name) or "–" for name in ("target", "offer", "channel", "objective")}
     return {
         **texts,
-        "days": "–" if length is None else f"{length:,.0f}",
+        "days": "–" if length is None else catalogues.number(length),
         "spend": _amount(sums.spend_micros),
-        "leads": f"{sums.leads:,.0f}",
-        "orders": f"{sums.orders:,.0f}",
+        "leads": catalogues.number(sums.leads),
+        "orders": catalogues.number(sums.orders),
         "revenue": _amount(sums.revenue_micros - sums.refunds_micros),
         **{
-            _title(name): "–" if (value := figures.kpis.get(name)) is None else f"{value:,.2f}"
+            _title(name): "–" if (value := figures.kpis.get(name)) is None else catalogues.number(value, 2)
             for name in _COMPARED
         },
         "times paused": str(edition.actions.get("pause", 0)),
@@ -193,7 +200,7 @@ def _title(name: str) -> str:
 
 
 def _amount(micros: int | None) -> str:
-    return "–" if micros is None else f"{micros / MICROS:,.0f}"
+    return "–" if micros is None else catalogues.number(micros / MICROS)
 
 
 def _escaped(text: str) -> str:

@@ -16,7 +16,7 @@ from rich.console import Console
 from metrics.archive.editions import CampaignArchive, archived, next_edition, why_not_yet
 from metrics.values.errors import RoistreamError
 from metrics.values.time import parse_duration
-from streams import topics
+from streams import catalogues, topics
 from streams.archive.log import CampaignLogs, check_topics, read_editions, read_logs
 from streams.process import now_ms
 from streams.settings import Settings
@@ -51,14 +51,19 @@ def run(settings: Settings, after: str, asked: str | None = None) -> int:
     console = Console(highlight=False, soft_wrap=True)
     for edition in written:
         what = (
-            "archived"
+            catalogues.t("archived")
             if edition.edition == 1
-            else f"edition {edition.edition}: {'; '.join(edition.changes[:3])}"
+            else catalogues.t(
+                "edition {number}: {changes}", number=edition.edition, changes="; ".join(edition.changes[:3])
+            )
         )
         console.print(f"{edition.campaign_id}: {what}", markup=False)
-    console.print(f"{len(written)} editions written.", markup=False)
+    console.print(catalogues.t("{count} editions written.", count=len(written)), markup=False)
     for reason, count in sorted(waiting.items()):
-        console.print(f"{count} campaigns: each {reason}.", markup=False)
+        console.print(
+            catalogues.t("{count} campaigns: each {reason}.", count=count, reason=catalogues.said(reason)),
+            markup=False,
+        )
     return 1 if asked is not None and waiting else 0
 
 

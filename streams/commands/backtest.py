@@ -25,7 +25,7 @@ from metrics.records.validation import instant
 from metrics.values.errors import UNREADABLE, Rejection, RoistreamError
 from metrics.values.money import MICROS, to_micros
 from metrics.values.time import HOUR, floor_to, format_instant
-from streams import topics
+from streams import catalogues, topics
 from streams.runtime.registry import Registry
 from streams.settings import Settings
 from streams.transport.log_reader import read_whole
@@ -174,37 +174,54 @@ def _facts(row: Mapping[str, str]) -> CampaignFacts:
 def show(found: Simulation, history: History, console: Console) -> None:
     """The outcome as a table, the actions, and one sentence."""
     table = Table(
-        title=f"{found.hours} hours ({history.start} to {history.end}), {len(found.campaigns)} campaigns, in {found.currency}"
-    )
-    for name in ("campaign", "ends in", "actions", "spend", "with policy", "profit", "with policy"):
-        # Campaigns of one beginning must be told apart, however narrow the terminal is.
-        table.add_column(
-            name, justify="left" if name in ("campaign", "ends in") else "right", overflow="fold"
+        title=catalogues.t(
+            "{hours} hours ({start} to {end}), {count} campaigns, in {currency}",
+            hours=catalogues.number(found.hours),
+            start=catalogues.moment(history.start),
+            end=catalogues.moment(history.end),
+            count=catalogues.number(len(found.campaigns)),
+            currency=found.currency,
         )
+    )
+    with_policy = catalogues.t("with policy")
+    # Campaigns of one beginning must be told apart, however narrow the terminal is.
+    for name in (catalogues.t("campaign"), catalogues.t("ends in")):
+        table.add_column(name, overflow="fold")
+    for name in (
+        catalogues.t("actions"),
+        catalogues.t("spend"),
+        with_policy,
+        catalogues.t("profit"),
+        with_policy,
+    ):
+        table.add_column(name, justify="right", overflow="fold")
     for row in _rows(found):
         table.add_row(*row)
     console.print(table)
     for action in found.actions[:_SHOWN_ACTIONS]:
-        line = f"{action.decided_at}  {action.verb:<10} {action.campaign_id}: {action.reason}"
+        reason = catalogues.said(action.reason)
+        line = f"{catalogues.moment(action.decided_at)}  {action.verb:<10} {action.campaign_id}: {reason}"
         console.print(line, markup=False)
     if len(found.actions) > _SHOWN_ACTIONS:
-        console.print(f"… and {len(found.actions) - _SHOWN_ACTIONS} more; --json has all of them.")
+        more = len(found.actions) - _SHOWN_ACTIONS
+        console.print(catalogues.t("… and {count} more; --json has all of them.", count=more))
     console.print(_sentence(found), markup=False)
     if found.left_out:
         names = ", ".join(found.left_out[:_SHOWN_LEFT_OUT]) + (
             " …" if len(found.left_out) > _SHOWN_LEFT_OUT else ""
         )
-        console.print(
-            f"Left out, since no hour says what they cost (their reports are of longer times): {names}.",
-            markup=False,
+        text = catalogues.t(
+            "Left out, since no hour says what they cost (their reports are of longer times): {names}.",
+            names=names,
         )
+        console.print(text, markup=False)
 
 
 def _rows(found: Simulation) -> Iterator[tuple[str, ...]]:
     for each in found.campaigns:
         yield (
             each.campaign_id.replace("[", r"\["),
-            each.column,
+            catalogues.t(each.column),
             str(each.actions),
             *(_amount(arm.spend_micros) for arm in (each.without, each.with_policy)),
             *(_amount(arm.profit_micros) for arm in (each.without, each.with_policy)),
@@ -214,20 +231,33 @@ def _rows(found: Simulation) -> Iterator[tuple[str, ...]]:
 def _sentence(found: Simulation) -> str:
     gained = found.profit_gained_micros
     if not found.actions:
-        return (
+        return catalogues.t(
             "The policy would have done nothing in these hours: of no campaign they say enough, either way."
         )
-    verb = "gained" if gained >= 0 else "lost"
-    return (
-        f"Against doing nothing the policy would have {verb} {_amount(abs(gained))} {found.currency} of profit, with "
-        f"{_amount(found.spend_avoided_micros)} less spend; ROI {_percent(found.without.roi)} → "
-        f"{_percent(found.with_policy.roi)} (results ∝ spend^{found.elasticity:g})."
+    values = {
+        "amount": _amount(abs(gained)),
+        "currency": found.currency,
+        "avoided": _amount(found.spend_avoided_micros),
+        "before": _percent(found.without.roi),
+        "after": _percent(found.with_policy.roi),
+        "elasticity": catalogues.figure(found.elasticity),
+    }
+    if gained >= 0:
+        return catalogues.t(
+            "Against doing nothing the policy would have gained {amount} {currency} of profit, with {avoided} less spend; "
+            "ROI {before} → {after} (results ∝ spend^{elasticity}).",
+            **values,
+        )
+    return catalogues.t(
+        "Against doing nothing the policy would have lost {amount} {currency} of profit, with {avoided} less spend; "
+        "ROI {before} → {after} (results ∝ spend^{elasticity}).",
+        **values,
     )
 
 
 def _amount(micros: int) -> str:
-    return f"{micros / MICROS:,.2f}"
+    return catalogues.number(micros / MICROS, 2)
 
 
 def _percent(ratio: float | None) -> str:
-    return "–" if ratio is None else f"{ratio:+.1%}"
+    return "–" if ratio is None else catalogues.percent(ratio, 1, is_signed=True)

@@ -13,11 +13,12 @@ import redis
 from rich.console import Console
 
 from metrics.attribution.models import MODELS
-from metrics.budget.records import BoardCard, Column
+from metrics.budget.records import BoardCard, CardHold, Column
 from metrics.kpis.catalogue import KPIS
 from metrics.records.kpi_reading import CampaignKpi, Evidence, RollingWindow
 from metrics.values.errors import UNREADABLE, RoistreamError, SettingError
 from metrics.values.money import MICROS
+from streams import catalogues
 from streams.process import now_ms
 from streams.settings import Settings
 from streams.sinks.redis_names import OWNER, RedisNames
@@ -76,11 +77,19 @@ def deployment_of(report: WorkersReport, cards: Mapping[str, BoardCard], cluster
     missing = sorted(
         name for name, card in cards.items() if _misses(card) and card.column in {"test", "scale"}
     )
-    attention = list(report.health.problems)
+    attention = list(map(catalogues.said, report.health.problems))
     if waiting:
-        attention.append(f"{len(waiting)} decision(s) wait for a person: {_listed(waiting)}.")
+        text = catalogues.t(
+            "{count} decision(s) wait for a person: {names}.", count=len(waiting), names=_listed(waiting)
+        )
+        attention.append(text)
     if missing:
-        attention.append(f"{len(missing)} running campaign(s) surely miss a target: {_listed(missing)}.")
+        text = catalogues.t(
+            "{count} running campaign(s) surely miss a target: {names}.",
+            count=len(missing),
+            names=_listed(missing),
+        )
+        attention.append(text)
     attention += _split_sentences(report.split)
     return Deployment(
         report.workers,
@@ -95,14 +104,16 @@ def deployment_of(report: WorkersReport, cards: Mapping[str, BoardCard], cluster
 
 def _split_sentences(split: SplitIdentities) -> Iterator[str]:
     if split.orders:
-        yield (
-            f"The records of {split.orders} order(s) came on several partitions: changes and refunds did not find them. "
-            "Give all records of an order one key, such as the visitor_id."
+        yield catalogues.t(
+            "The records of {count} order(s) came on several partitions: changes and refunds did not find them. "
+            "Give all records of an order one key, such as the visitor_id.",
+            count=split.orders,
         )
     if split.events:
-        yield (
-            f"{split.events} event(s) came on several partitions, and counted on each. "
-            "Give all records of one event_id one key, such as the visitor_id."
+        yield catalogues.t(
+            "{count} event(s) came on several partitions, and counted on each. "
+            "Give all records of one event_id one key, such as the visitor_id.",
+            count=split.events,
         )
 
 
@@ -116,8 +127,10 @@ def _listed(names: list[str], most: int = 5) -> str:
     >>> _listed(["a", "b", "c"], 2)
     'a, b and 1 more'
     """
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+    shown = ", ".join(names[:most])
+    if len(names) <= most:
+        return shown
+    return catalogues.t("{names} and {count} more", names=shown, count=len(names) - most)
 
 
 def status(settings: Settings, *, as_json: bool, listen_s: float = _LISTEN_S) -> int:
@@ -146,23 +159,41 @@ def status(settings: Settings, *, as_json: bool, listen_s: float = _LISTEN_S) ->
 
 def _status_lines(found: Deployment) -> list[str]:
     age = (
-        "unknown: no worker has told it"
+        catalogues.t("unknown: no worker has told it")
         if found.figures_age_ms is None
-        else f"complete up to {found.figures_age_ms / 1_000:.0f} s ago"
+        else catalogues.t(
+            "complete up to {seconds} s ago", seconds=catalogues.number(found.figures_age_ms / 1_000)
+        )
     )
-    lines = [f"Cluster   {found.cluster or 'unknown: no worker has written to this Redis'}"]
-    lines.append(f"Workers   {len(found.workers)}")
-    for each in found.workers:
-        state = "ready" if not each.reasons else f"not ready: {'; '.join(each.reasons)}"
-        held = ", ".join(map(str, each.partitions)) or "none"
-        lines.append(f"  {each.worker:<24} partitions {held:<14} {state}")
-    lines.append(f"Figures   {age}")
-    placed = ", ".join(f"{column} {count}" for column, count in found.columns.items()) or "no card yet"
-    modes = ", ".join(sorted(found.modes)) or "none"
-    lines += [f"Board     {placed}", f"Mode      {modes}"]
+    placed = ", ".join(f"{catalogues.t(column)} {count}" for column, count in found.columns.items())
+    modes = ", ".join(map(catalogues.t, sorted(found.modes)))
+    lines = [
+        _row(
+            catalogues.t("Cluster"),
+            found.cluster or catalogues.t("unknown: no worker has written to this Redis"),
+        ),
+        _row(catalogues.t("Workers"), str(len(found.workers))),
+        *map(_worker_line, found.workers),
+        _row(catalogues.t("Figures"), age),
+        _row(catalogues.t("Board"), placed or catalogues.t("no card yet")),
+        _row(catalogues.t("Mode"), modes or catalogues.t("none")),
+    ]
     if not found.attention:
-        return [*lines, "Nothing needs attention."]
-    return [*lines, "Attention", *(f"  - {sentence}" for sentence in found.attention)]
+        return [*lines, catalogues.t("Nothing needs attention.")]
+    return [*lines, catalogues.t("Attention"), *(f"  - {sentence}" for sentence in found.attention)]
+
+
+def _row(name: str, value: str) -> str:
+    return f"{name:<9} {value}"
+
+
+def _worker_line(worker: WorkerStatus) -> str:
+    state = catalogues.t("ready")
+    if worker.reasons:
+        reasons = "; ".join(map(catalogues.said, worker.reasons))
+        state = catalogues.t("not ready: {reasons}", reasons=reasons)
+    held = ", ".join(map(str, worker.partitions)) or catalogues.t("none")
+    return f"  {worker.worker:<24} {catalogues.t('partitions')} {held:<14} {state}"
 
 
 def _listen(client: "redis.Redis", names: RedisNames, partitions: int, listen_s: float) -> WorkersReport:
@@ -184,7 +215,10 @@ def _listen(client: "redis.Redis", names: RedisNames, partitions: int, listen_s:
             watch.take(message["data"], time.monotonic())
     health = watch.health(time.monotonic(), now_ms())
     if not workers:
-        sentence = f"No worker said anything for {listen_s:.0f} s: none runs, or none uses this Redis."
+        sentence = catalogues.t(
+            "No worker said anything for {seconds} s: none runs, or none uses this Redis.",
+            seconds=catalogues.number(listen_s),
+        )
         health = FiguresHealth(health.age_ms, [sentence])
     return WorkersReport(sorted(workers.values(), key=lambda each: each.worker), health, watch.split)
 
@@ -250,9 +284,11 @@ def explanation_lines(found: Explanation) -> list[str]:
     """The explanation in lines. Pure."""
     lines = [] if found.card is None else list(_card_lines(found.card))
     if found.card is None:
-        lines.append(
-            f"{found.campaign_id} has no card: nobody registered it, so it has no budget and no target."
+        text = catalogues.t(
+            "{campaign} has no card: nobody registered it, so it has no budget and no target.",
+            campaign=found.campaign_id,
         )
+        lines.append(text)
     declared = found.readings.get("declared", {})
     for window in ("24h", "total"):
         reading = declared.get(window)
@@ -260,37 +296,75 @@ def explanation_lines(found: Explanation) -> list[str]:
             lines += ["", *_reading_lines(reading, window)]
     others = {model: windows["24h"] for model, windows in found.readings.items() if "24h" in windows}
     if len(others) > 1:
-        lines += ["", "By attribution model, 24h"]
-        lines += [
-            f"  {model:<16} leads {each.sums.leads:g}  orders {each.sums.orders:g}  revenue {each.sums.revenue_micros / MICROS:,.2f} {each.currency}"
-            for model, each in others.items()
-        ]
+        lines += ["", catalogues.t("By attribution model, 24h"), *map(_model_line, others, others.values())]
     return lines
+
+
+def _model_line(model: str, reading: CampaignKpi) -> str:
+    revenue = reading.sums.revenue_micros / MICROS
+    return f"  {model:<16} " + catalogues.t(
+        "leads {leads}  orders {orders}  revenue {revenue} {currency}",
+        leads=catalogues.figure(reading.sums.leads, 6),
+        orders=catalogues.figure(reading.sums.orders, 6),
+        revenue=catalogues.number(revenue, 2),
+        currency=reading.currency,
+    )
 
 
 def _card_lines(card: BoardCard) -> list[str]:
     name = f"{card.name} ({card.campaign_id})" if card.name else card.campaign_id
-    money = f"{card.spent_micros / MICROS:,.2f} of {card.budget_micros / MICROS:,.2f} {card.currency} spent"
-    lines = [f"{name}: in {card.column}, mode {card.mode}; {money}"]
+    heading = catalogues.t(
+        "{name}: in {column}, mode {mode}; {spent} of {budget} {currency} spent",
+        name=name,
+        column=catalogues.t(card.column),
+        mode=catalogues.t(card.mode),
+        spent=catalogues.number(card.spent_micros / MICROS, 2),
+        budget=catalogues.number(card.budget_micros / MICROS, 2),
+        currency=card.currency,
+    )
+    lines = [heading]
     if card.hold is not None:
-        until = f"until {card.hold.expires_at}" if card.hold.expires_at else "until someone resumes it"
-        lines.append(f"  Held by {card.hold.owner} {until}: {card.hold.reason}")
+        lines.append(f"  {_hold(card.hold)}")
     if card.proposal is not None:
-        lines.append(f"  Proposed: {card.proposal.verb}: {card.proposal.reason}")
+        reason = catalogues.said(card.proposal.reason)
+        lines.append(
+            "  " + catalogues.t("Proposed: {verb}: {reason}", verb=card.proposal.verb, reason=reason)
+        )
     if card.reason:
-        lines.append(f"  Last said: {card.reason}")
+        lines.append("  " + catalogues.t("Last said: {reason}", reason=catalogues.said(card.reason)))
     lines += [f"  {_evidence(each, card)}" for each in card.evidence.values()]
     return lines
 
 
+def _hold(hold: CardHold) -> str:
+    values = {"owner": hold.owner, "reason": catalogues.said(hold.reason)}
+    if hold.expires_at is None:
+        return catalogues.t("Held by {owner} until someone resumes it: {reason}", **values)
+    return catalogues.t(
+        "Held by {owner} until {time}: {reason}", time=catalogues.moment(hold.expires_at), **values
+    )
+
+
 def _evidence(one: Evidence, card: BoardCard) -> str:
     goal = card.targets_micros.get(one.target)
-    target = "" if goal is None else f", target {goal / MICROS:g}"
-    low, high = (("…" if end is None else f"{end:.4g}") for end in one.interval)
-    words = {"bad": "surely misses its target", "good": "surely meets its target"}.get(
-        one.verdict, "is not decided yet"
+    low, high = (("…" if end is None else catalogues.figure(end)) for end in one.interval)
+    words = {
+        "bad": catalogues.t("surely misses its target"),
+        "good": catalogues.t("surely meets its target"),
+    }.get(one.verdict, catalogues.t("is not decided yet"))
+    target = (
+        "" if goal is None else catalogues.t(", target {target}", target=catalogues.figure(goal / MICROS, 6))
     )
-    return f"{one.target.upper()} {words}: likely {low} to {high}{target}; e-value {one.e_value:.3g}, {one.completeness:.0%} complete"
+    return catalogues.t(
+        "{kpi} {verdict}: likely {low} to {high}{target}; e-value {e_value}, {share} complete",
+        kpi=one.target.upper(),
+        verdict=words,
+        low=low,
+        high=high,
+        target=target,
+        e_value=catalogues.figure(one.e_value, 3),
+        share=catalogues.percent(one.completeness),
+    )
 
 
 def _reading_lines(reading: CampaignKpi, window: str) -> list[str]:
@@ -300,26 +374,55 @@ def _reading_lines(reading: CampaignKpi, window: str) -> list[str]:
         for name, value in msgspec.structs.asdict(reading.sums).items()
         if value is not None
     }
-    made_of = ", ".join(f"{name} {value:,.2f}".removesuffix(".00") for name, value in sums.items() if value)
-    upto = f"complete up to {reading.watermark}" if reading.watermark else "completeness unknown"
+    made_of = ", ".join(f"{name} {_plain(value)}" for name, value in sums.items() if value)
+    upto = (
+        catalogues.t("complete up to {time}", time=catalogues.moment(reading.watermark))
+        if reading.watermark
+        else catalogues.t("completeness unknown")
+    )
     lines = [
-        f"{window}, revision {reading.revision}, {upto}",
-        f"  sums: {made_of or 'nothing yet'} (amounts in {reading.currency})",
+        catalogues.t(
+            "{window}, revision {revision}, {upto}", window=window, revision=reading.revision, upto=upto
+        ),
+        "  "
+        + catalogues.t(
+            "sums: {sums} (amounts in {currency})",
+            sums=made_of or catalogues.t("nothing yet"),
+            currency=reading.currency,
+        ),
     ]
     if reading.spread_ratio:
-        lines.append(
-            f"  {reading.spread_ratio:.0%} of the spend is an estimate: a report of a longer time, taken to lie evenly in it"
+        text = catalogues.t(
+            "{share} of the spend is an estimate: a report of a longer time, taken to lie evenly in it",
+            share=catalogues.percent(reading.spread_ratio),
         )
+        lines.append(f"  {text}")
     if reading.has_uncertain_amounts:
-        lines.append(
-            "  amounts count whose worth is not known for sure: in a currency without a rate on fx-rates, as 0 until it comes"
+        text = catalogues.t(
+            "amounts count whose worth is not known for sure: in a currency without a rate on fx-rates, as 0 until it comes"
         )
+        lines.append(f"  {text}")
     for spec in KPIS:
         value = reading.kpis.get(spec.id)
         if value is not None:
-            shown = f"{value:,.2f} {reading.currency}" if spec.is_money else f"{value:.4g}"
-            lines.append(f"  {spec.title}: {shown} = {spec.formula}")
+            shown = (
+                f"{catalogues.number(value, 2)} {reading.currency}"
+                if spec.is_money
+                else catalogues.figure(value)
+            )
+            said = catalogues.t(
+                "{title}: {value} = {formula}",
+                title=catalogues.t(spec.title),
+                value=shown,
+                formula=spec.formula,
+            )
+            lines.append(f"  {said}")
     return lines
+
+
+def _plain(value: float) -> str:
+    """A sum, without the cents of a whole one."""
+    return catalogues.number(value, 0 if f"{value:.2f}".endswith(".00") else 2)
 
 
 # --- Redis --------------------------------------------------------------------------------------------

@@ -172,10 +172,7 @@ def _number(value: float | None) -> str:
 
 
 def _percent(value: float | None) -> str:
-    if value is None:
-        return _NOTHING
-    sign = "+" if value >= 0 else "-"
-    return sign + catalogues.t("{number}%", number=catalogues.number(abs(value) * 100))
+    return _NOTHING if value is None else catalogues.percent(value, is_signed=True)
 
 
 def _sum_cell(name: str, form: Callable[[float | None], str]) -> Callable[[CampaignRow, TableState], Text]:

@@ -19,6 +19,7 @@ from metrics.forecast.outcomes import (
     forecast,
 )
 from metrics.values.errors import RoistreamError
+from streams import catalogues
 from streams.forecast.files import read_archive, read_plan
 from streams.replay.run import reading_progress
 from streams.settings import Settings
@@ -26,7 +27,16 @@ from streams.settings import Settings
 _DECIMALS = 6
 _RATIOS = ("roi",)
 _MONEY = ("revenue", "cpl", "cac")
-_NAMES = {"cpl": "CPL", "cac": "CAC", "roi": "ROI", "new_customers": "new customers"}
+#: Figures as people read them.
+TITLES = {
+    "cpl": "CPL",
+    "cac": "CAC",
+    "roi": "ROI",
+    "leads": "leads",
+    "orders": "orders",
+    "revenue": "revenue",
+    "new_customers": "new customers",
+}
 
 
 class FigureRow(msgspec.Struct, frozen=True):
@@ -201,47 +211,70 @@ def scored(made: Sequence[tuple[ForecastReport, PastCampaign]]) -> list[ScoreRow
 def show(found: ForecastReport, console: Console) -> None:
     """The figures as a table, and what they lean on."""
     table = Table(box=None, pad_edge=False)
-    table.add_column(f"{found.campaign_id}, in {found.currency}", overflow="fold")
-    for name in ("expected", "low", "high"):
+    table.add_column(
+        catalogues.t("{campaign}, in {currency}", campaign=found.campaign_id, currency=found.currency),
+        overflow="fold",
+    )
+    for name in (catalogues.t("expected"), catalogues.t("low"), catalogues.t("high")):
         table.add_column(name, justify="right")
     for name, row in found.figures.items():
-        table.add_row(
-            _NAMES.get(name, name), *(_written(name, value) for value in (row.estimate, row.low, row.high))
-        )
+        table.add_row(_title(name), *(_written(name, value) for value in (row.estimate, row.low, row.high)))
     console.print(table)
     console.print()
-    console.print(
-        f"Intervals hold what comes {found.coverage:.0%} of the time, if campaigns go on as they did."
-    )
-    leaning = ", ".join(f"{name} ({weight:.0%})" for name, weight in found.leans_on.items())
-    console.print(f"Learned from {found.campaigns} campaigns; it leans most on {leaning}.", markup=False)
-    if found.unseen:
-        console.print(
-            f"No past campaign has this {' or '.join(found.unseen)}; the intervals are wider for it.",
-            markup=False,
+    said = [
+        catalogues.t(
+            "Intervals hold what comes {share} of the time, if campaigns go on as they did.",
+            share=catalogues.percent(found.coverage),
         )
+    ]
+    leaning = ", ".join(f"{name} ({catalogues.percent(weight)})" for name, weight in found.leans_on.items())
+    said.append(
+        catalogues.t(
+            "Learned from {count} campaigns; it leans most on {names}.", count=found.campaigns, names=leaning
+        )
+    )
+    if found.unseen:
+        unseen = ", ".join(found.unseen)
+        said.append(
+            catalogues.t("No past campaign has this {fields}; the intervals are wider for it.", fields=unseen)
+        )
+    for line in said:
+        console.print(line, markup=False)
 
 
 def show_score(rows: Sequence[ScoreRow], console: Console) -> None:
     """How many intervals held, and how far the medians were off."""
     table = Table(box=None, pad_edge=False)
-    for name in ("figure", "forecasts", "intervals that held", "typical error"):
-        table.add_column(name, justify="left" if name == "figure" else "right")
+    table.add_column(catalogues.t("figure"))
+    for name in (
+        catalogues.t("forecasts"),
+        catalogues.t("intervals that held"),
+        catalogues.t("typical error"),
+    ):
+        table.add_column(name, justify="right")
     for row in rows:
-        error = "–" if row.error is None else f"× {np.exp(row.error):.2f}"
+        error = "–" if row.error is None else f"× {catalogues.number(float(np.exp(row.error)), 2)}"
         table.add_row(
-            _NAMES.get(row.figure, row.figure),
+            _title(row.figure),
             str(row.forecasts),
-            f"{row.held} ({row.held / row.forecasts:.0%})",
+            f"{row.held} ({catalogues.percent(row.held / row.forecasts)})",
             error,
         )
     console.print(table)
-    console.print(
-        f"\nOf intervals {COVERAGE:.0%} are to hold. An error of × 1.30 is 30 % above, or as much below."
+    said = catalogues.t(
+        "Of intervals {share} are to hold. An error of × {error} is {excess} above, or as much below.",
+        share=catalogues.percent(COVERAGE),
+        error=catalogues.number(1.3, 2),
+        excess=catalogues.percent(0.3),
     )
+    console.print(f"\n{said}")
+
+
+def _title(name: str) -> str:
+    return catalogues.t(TITLES.get(name, name))
 
 
 def _written(name: str, value: float) -> str:
     if name in _RATIOS:
-        return f"{value:+.0%}"
-    return f"{value:,.2f}" if name in _MONEY else f"{value:,.0f}"
+        return catalogues.percent(value, is_signed=True)
+    return catalogues.number(value, 2 if name in _MONEY else 0)

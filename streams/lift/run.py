@@ -14,6 +14,7 @@ from rich.table import Table
 from metrics.customers.calendar import day_start, local_time
 from metrics.values.errors import RoistreamError
 from metrics.values.money import MICROS
+from streams import catalogues
 from streams.customers.plain_columns import plain_orders, plain_spend
 from streams.customers.reading import Files, read_orders, read_spend
 from streams.lift.assignments import read_people
@@ -130,26 +131,33 @@ def _day(option: str, text: str, zone: ZoneInfo) -> int:
 
 def show(found: LiftReport, console: Console) -> None:
     """The figures as a table, and what they mean in a sentence."""
-    console.print(
-        f"Campaign {found.campaign}, from {found.start} to {found.until}, {found.holdout:.1%} held out",
-        style="bold",
-        markup=False,
+    title = catalogues.t(
+        "Campaign {campaign}, from {start} to {until}, {share} held out",
+        campaign=found.campaign,
+        start=found.start,
+        until=found.until,
+        share=catalogues.percent(found.holdout, 1),
     )
+    console.print(title, style="bold", markup=False)
     if found.refused is not None:
-        console.print(found.refused, style="red", markup=False)
+        console.print(catalogues.said(found.refused), style="red", markup=False)
         return
     table = Table(box=None, pad_edge=False)
-    table.add_column("because of the campaign", overflow="fold")
-    for name in ("estimate", "low", "high"):
+    table.add_column(catalogues.t("because of the campaign"), overflow="fold")
+    for name in (catalogues.t("estimate"), catalogues.t("low"), catalogues.t("high")):
         table.add_column(name, justify="right")
     rows: list[tuple[str, IntervalRow | None, Callable[[float], str]]] = [
-        ("customers who ordered", found.incremental_customers, _count),
-        ("their lift", found.lift, lambda value: f"{value:+.1%}"),
-        (f"orders within {found.window_days} days", found.incremental_orders, _count),
-        (f"revenue, {found.currency}", found.incremental_revenue, _amount),
-        (f"margin, {found.currency}", found.incremental_margin, _amount),
+        (catalogues.t("customers who ordered"), found.incremental_customers, _count),
+        (catalogues.t("their lift"), found.lift, lambda value: catalogues.percent(value, 1, is_signed=True)),
+        (catalogues.t("orders within {days} days", days=found.window_days), found.incremental_orders, _count),
+        (catalogues.t("revenue, {currency}", currency=found.currency), found.incremental_revenue, _amount),
+        (catalogues.t("margin, {currency}", currency=found.currency), found.incremental_margin, _amount),
         ("iROAS", found.iroas, _amount),
-        (f"cost per incremental order, {found.currency}", found.cost_per_incremental_order, _amount),
+        (
+            catalogues.t("cost per incremental order, {currency}", currency=found.currency),
+            found.cost_per_incremental_order,
+            _amount,
+        ),
     ]
     for name, row, written in rows:
         if row is not None:
@@ -165,31 +173,51 @@ def show(found: LiftReport, console: Console) -> None:
 
 def _sentences(found: LiftReport) -> list[str]:
     said = [
-        f"Ordered: {found.converters[0]:,} people of the treatment arm, {found.converters[1]:,} of the control arm."
+        catalogues.t(
+            "Ordered: {treated} people of the treatment arm, {control} of the control arm.",
+            treated=_count(found.converters[0]),
+            control=_count(found.converters[1]),
+        )
     ]
     if found.is_found:
-        said.append(f"The campaign changes how many people order; that was clear on {found.found_at}.")
+        said.append(
+            catalogues.t(
+                "The campaign changes how many people order; that was clear on {day}.", day=found.found_at
+            )
+        )
     else:
-        said.append("That the campaign changes anything is not shown yet; one may look again at any time.")
+        said.append(
+            catalogues.t(
+                "That the campaign changes anything is not shown yet; one may look again at any time."
+            )
+        )
     if (
         found.incremental_orders is not None
         and found.incremental_orders.estimate is not None
         and found.attributed_orders
     ):
         said.append(
-            f"{found.attributed_orders:,} orders name the campaign; of the orders of those people about {_count(found.incremental_orders.estimate)} came because of it."
+            catalogues.t(
+                "{named} orders name the campaign; of the orders of those people about {caused} came because of it.",
+                named=_count(found.attributed_orders),
+                caused=_count(found.incremental_orders.estimate),
+            )
         )
     if found.spend_micros:
-        said.append(f"Spend in that time: {_amount(found.spend_micros / MICROS)} {found.currency}.")
+        amount = f"{_amount(found.spend_micros / MICROS)} {found.currency}"
+        said.append(catalogues.t("Spend in that time: {amount}.", amount=amount))
     said.append(
-        f"Intervals hold {1 - found.alpha:.0%} of the time, however often one looks. docs/lift.md says what they take for granted."
+        catalogues.t(
+            "Intervals hold {share} of the time, however often one looks. docs/lift.md says what they take for granted.",
+            share=catalogues.percent(1 - found.alpha),
+        )
     )
     return said
 
 
 def _count(value: float) -> str:
-    return f"{value:,.0f}"
+    return catalogues.number(value)
 
 
 def _amount(value: float) -> str:
-    return f"{value:,.2f}"
+    return catalogues.number(value, 2)

@@ -148,3 +148,12 @@ def test_a_catalogue_is_told_to_the_page_with_its_plural_forms():
 def test_the_page_is_told_every_text_that_it_asks_for(language):
     told = msgspec.json.decode(page_catalogues()[language])["texts"]
     assert sorted(set(page_texts.of_the_page()) - set(told)) == []
+
+
+@pytest.mark.parametrize("path", spoken_texts.PRINTERS)
+def test_no_text_that_a_command_prints_is_written_beside_the_catalogue(path):
+    source = (page_texts.CATALOGUES.parents[1] / path).read_text()
+    assert set(spoken_texts.outside(source)) - spoken_texts.every() == set()
+    assert list(
+        spoken_texts.outside('"""Doc of it."""\nprint("Nothing is known", words.t("Nothing is done"))')
+    ) == ["Nothing is known"]

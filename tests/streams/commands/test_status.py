@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from metrics.budget.records import CardHold
 from metrics.values.errors import RoistreamError, SettingError
+from streams import catalogues
 from streams.__main__ import app
 from streams.commands.status import explain, status
 from streams.process import now_ms
@@ -155,3 +156,36 @@ def test_another_deployment_on_the_same_redis_is_neither_shown_nor_explained(set
     with pytest.raises(RoistreamError, match="Nothing is known of campaign 'c-1'"):
         explain(other, "c-1", as_json=False)
     assert status(other, as_json=False, listen_s=0.3) == 1
+
+
+def test_status_and_explain_speak_french_with_its_numbers_and_dates(settings, store, capsys, monkeypatch):
+    monkeypatch.setattr(catalogues._Spoken, "language", "fr")
+    hold = CardHold(
+        owner="evidence",
+        reason="CPL misses its target: e-value 31, 20 needed",
+        expires_at="2026-11-30T08:30:00.000Z",
+    )
+    store.hset(
+        store.names.board,
+        "c-1",
+        msgspec.json.encode(seeding.card("c-1", column="hold", hold=hold, budget_micros=12_345_670_000)),
+    )
+    reading = msgspec.structs.replace(seeding.hour("c-1", 0, leads=3, revenue=1234), kpis={"cpl": 4.25})
+    store.hset(store.names.readings("declared", "24h"), "c-1", msgspec.json.encode(reading))
+    assert explain(settings, "c-1", as_json=False) == 0
+    page = capsys.readouterr().out
+    for text in (
+        "colonne en pause, mode proposition ; 250,00 sur 12\u202f345,67 EUR dépensés",
+        "jusqu’à 30 nov. 2026 08:30 UTC : CPL manque son objectif : e-value 31, 20 nécessaire",
+        "Coût par lead : 4,25 EUR",
+    ):
+        assert text in page
+    assert status(settings, as_json=False, listen_s=LISTEN_S) == 1
+    page = capsys.readouterr().out
+    for text in (
+        "Tableau   en pause 1",
+        "Chiffres  inconnus",
+        "À voir",
+        "Aucun worker n’a rien dit pendant 1 s",
+    ):
+        assert text in page

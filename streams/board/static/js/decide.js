@@ -2,10 +2,9 @@
 
 import { api } from "./api.js";
 import { announce, byId, h, setHidden } from "./dom.js";
-import { action, amount, columnName, consequence, decision as words, money, parsedAmount, time } from "./format.js";
+import { action, amount, columnName, consequence, decision as words, money, parsedAmount, time, why } from "./format.js";
 import { locale, t } from "./i18n.js";
 import { newId } from "./ids.js";
-import { reasonText } from "./reasons.js";
 import { COLUMNS, nameOf } from "./store.js";
 
 const TITLES = {
@@ -100,7 +99,7 @@ function explain(card, begun) {
   const { verb } = begun;
   if (verb === "undo") return explainUndo(card, begun);
   const isObserved = t("Mode observe: no ad platform is told to obey it.");
-  const proposed = card.proposal ? `${action(card.proposal)}: ${reasonText(card.proposal.reason)}.` : "";
+  const proposed = card.proposal ? `${action(card.proposal)}. ${why(card, card.proposal)}` : "";
   if (verb === "reject") return `${proposed} ${t("Nothing changes, and the same is not proposed again for as long as a proposal waits (a day unless set otherwise).")}`;
   if (verb === "approve") return `${proposed} ${card.mode === "observe" ? isObserved : consequence(card.proposal)} ${
     t("The guards look at it again with the figures of now; if one refuses, the card says why.")}`;

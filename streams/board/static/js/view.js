@@ -29,6 +29,8 @@ export class View {
 
   #requested;
 
+  #hasBegun = false;
+
   #makeColumns() {
     for (const name of COLUMNS) {
       const section = byId("column-template").content.firstElementChild.cloneNode(true);
@@ -76,8 +78,18 @@ export class View {
     }
     if (store.dirty.size) this.request();
     this.#arrange();
+    this.#begin();
     this.#totals();
     this.onDraw();
+  }
+
+  /** A screen that shows one column begins with the first that has cards. */
+  #begin() {
+    const board = byId("board");
+    if (this.#hasBegun || this.store.dirty.size || !this.parts.size || !board.clientWidth) return;
+    this.#hasBegun = true;
+    const sections = [...this.columns.values()], first = sections.find(({ list }) => list.children.length);
+    if (first && board.scrollWidth > board.clientWidth) board.scrollLeft = first.section.offsetLeft - sections[0].section.offsetLeft;
   }
 
   #drop(id) {
