@@ -130,10 +130,12 @@ $(DEMO_STAMP): pyproject.toml requirements.installer.lock requirements.demo.lock
 	@$(PIP) install --no-deps --no-build-isolation -e .
 	@$(BIN)/python -m pip check >/dev/null || { echo "requirements.demo.lock is older than pyproject.toml; run make lock." >&2; exit 1; }
 	@# Kernels are compiled on two cores while the embedded broker is fetched; without it there is still the user's own.
+	@# The last of the three puts them into the image that every start loads.
 	@# Python's modules are compiled too, whatever the shell says: without that each start takes twice the processor time.
 	@export PYTHONDONTWRITEBYTECODE=; \
-	  $(BIN)/python -m streams.embedded.jars & $(BIN)/python -m streams.runtime.kernel_warmup journeys evidence & \
-	  $(BIN)/python -m streams.runtime.kernel_warmup partition; $(BIN)/python -c 'import streams.worker, streams.demo.run'; wait
+	  $(BIN)/python -m streams.embedded.jars & \
+	  ( $(BIN)/python -m streams.runtime.kernel_warmup journeys evidence & $(BIN)/python -m streams.runtime.kernel_warmup partition; wait; \
+	    $(BIN)/python -m streams.runtime.kernel_warmup; $(BIN)/python -c 'import streams.worker, streams.demo.run' ); wait
 	@touch $@
 
 $(STAMP): $(DEMO_STAMP) requirements.lock

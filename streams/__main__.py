@@ -95,6 +95,9 @@ def worker(
 ) -> None:
     """Run one worker of the processor."""
     gc.disable()  # what is made while it starts stays; `tune` goes on from there
+    from streams.runtime.kernel_image import prepare  # noqa: PLC0415
+
+    prepare()  # before anything is imported that has kernels
     from streams.worker import run  # noqa: PLC0415
 
     _with_settings(lambda settings: run(settings, accept_dead_letters))

@@ -1,82 +1,106 @@
-"""How kernels are compiled, and where the machine code is kept between starts.
+"""How kernels become machine code: from an image where there is one, else by numba.
 
-Loading it again is on the way of every start, so it is spared what only compiling needs (D114a).
+A start loads an image (``metrics.kernels.machine_code``) and never sees the compiler. Without one, numba compiles each kernel
+at its first call and keeps the result, and ``keep_image`` makes the image of them. Arguments of types that no machine code is
+for go to numba, which is imported then.
 """
 
-import contextlib
-import hashlib
-import os
+import logging
 import sys
-import tempfile
-from collections.abc import Callable, Iterator
-from pathlib import Path
+import threading
+from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
-import numba
-from numba.core.caching import FunctionCache
-from numba.core.runtime import rtsys
+from metrics.kernels import machine_code
+
+log = logging.getLogger(__name__)
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-
-@contextlib.contextmanager
-def _unavailable(module: str) -> Iterator[None]:
-    """Let a module be missing for whoever imports it meanwhile, unless it has been imported before."""
-    is_free = sys.modules.setdefault(module, cast("Any", None)) is None
-    try:
-        yield
-    finally:
-        if is_free:
-            del sys.modules[module]
-
-
-# numba looks for SciPy's linear algebra, which no kernel uses and which takes 0.17 s and 10 MB.
-with _unavailable("scipy.linalg"):
-    import numba.np.arraymath
-
-
-class _KernelCache(FunctionCache):  # type: ignore[misc] # numba has no types
-    """Machine code of one kernel on disk. numba prepares itself for compiling before it looks whether it has to; here the compiler does."""
-
-    def load_overload(self, sig: Any, target_context: Any) -> Any:
-        """The kernel for a signature as it was compiled earlier, or None."""
-        rtsys.initialize(target_context)
-        with self._guard_against_spurious_io_errors():
-            return self._load_overload(sig, target_context)
+_image = machine_code.find()
+#: Parts and operations that numba has not seen yet, each with the name of what makes it one of numba's.
+_unseen: dict[int, tuple[Callable[..., Any], str]] = {}
+#: Where parts may be named.
+_modules: set[str] = set()
+_lock = threading.Lock()
+#: Names of kernels that were compiled although there was an image.
+late: list[str] = []
 
 
 def kernel(function: F) -> F:
-    """The function, compiled when it is first called; the result is kept on disk for the next start.
+    """The function as machine code.
 
     Integers wrap around and indexes are not checked, as in C.
     """
-    if not numba.config.CACHE_DIR:
-        numba.config.CACHE_DIR = str(_folder())
-    made = numba.njit(nogil=True)(function)
-    made._cache = _KernelCache(function)  # noqa: SLF001 - what `cache=True` does with numba's own class
-    return cast("F", made)
+    if _image is None:
+        return _of_numba(function, "compiled")
+    _modules.add(function.__module__)
+    otherwise = LateKernel(function)
+    return cast("F", _image.function(function, otherwise) or otherwise)
 
 
 def inlined(function: F) -> F:
     """A part of kernels, compiled into each of them."""
-    return cast("F", numba.njit(nogil=True, inline="never")(function))
+    return _of_numba(function, "part")
 
 
-def _folder() -> Path:
-    """A writable folder for these sources; numba would not notice a change in another file than the kernel's."""
-    here = Path(__file__).parent
-    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(here.glob("*.py")))).hexdigest()
-    for base in _bases(here):
-        folder = base / f"kernels-{digest[:16]}"
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError:
-            continue
-        if os.access(folder, os.W_OK):
-            return folder
-    return Path(tempfile.mkdtemp(prefix="roistream-"))
+def operation(function: Callable[..., Any]) -> Any:
+    """A part of kernels that is a single operation of the machine, written for ``numba.extending.intrinsic``."""
+    return _of_numba(function, "operation")
 
 
-def _bases(here: Path) -> Iterator[Path]:
-    yield here / "__pycache__"
-    yield Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "roistream"
+def keep_image() -> None:
+    """Keep what has been compiled so far for starts without the compiler; an image that has lacked some of it goes."""
+    if _image is None:
+        from metrics.kernels import numba_compiler  # noqa: PLC0415 - see above
+
+        numba_compiler.keep_image()
+    elif late:
+        machine_code.remove()
+
+
+class LateKernel:
+    """A kernel that numba compiles when it is called, although there is an image."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+        self._made: Any = None
+
+    def __call__(self, *arguments: Any) -> Any:
+        """What the kernel returns."""
+        if self._made is None:
+            with _lock:
+                self._made = self._made or self._compiled()
+        return self._made(*arguments)
+
+    def _compiled(self) -> Any:
+        late.append(machine_code.name_of(self._function))
+        log.info("%s is compiled for arguments that no start has compiled it for.", late[-1])
+        from metrics.kernels import numba_compiler  # noqa: PLC0415 - see above
+
+        _show_numba(numba_compiler)
+        return numba_compiler.compiled(self._function)
+
+
+def _of_numba(function: F, maker: str) -> F:
+    if _image is not None:
+        _modules.add(function.__module__)
+        _unseen[id(function)] = function, maker
+        return function
+    from metrics.kernels import numba_compiler  # noqa: PLC0415 - it takes half a second and 60 MB, which an image spares
+
+    return cast("F", getattr(numba_compiler, maker)(function))
+
+
+def _show_numba(numba_compiler: Any) -> None:
+    """Put numba's functions in the place of the parts, in all modules that have them."""
+    made = {
+        key: (function, getattr(numba_compiler, maker)(function))
+        for key, (function, maker) in _unseen.items()
+    }
+    for module in _modules:
+        names = vars(sys.modules[module])
+        for name, value in list(names.items()):
+            if id(value) in made:
+                names[name] = made[id(value)][1]
+    _unseen.clear()

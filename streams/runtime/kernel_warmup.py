@@ -1,7 +1,7 @@
 """Compiling the kernels before the first record, or loading them where an earlier start has compiled them.
 
-`python -m streams.runtime.kernel_warmup` does it ahead of the first start; with names of parts it compiles only these, so that
-two processes share the work.
+`python -m streams.runtime.kernel_warmup` does it ahead of the first start, and puts them into the image that starts load; with
+names of parts it only compiles these, so that two processes share the work.
 """
 
 import logging
@@ -20,6 +20,7 @@ from metrics.evidence.ledger import Seen, advanced, begin, due_by_law, kept_of
 from metrics.evidence.martingale import MODERATE_PRIOR
 from metrics.evidence.shape import UNLEARNED, Shape, own_scatter
 from metrics.evidence.verdicts import log_e_missed
+from metrics.kernels.compiling import keep_image, late
 from metrics.kernels.memory import PADDING
 from metrics.kernels.refunds import AGES
 from metrics.values.hashing import partition_of, partitions_of
@@ -52,12 +53,14 @@ def warm_up(parts: Sequence[str] = ()) -> None:
     Args:
         parts: of ``partition``, ``journeys``, ``evidence``; none: all of them.
     """
-    started = time.monotonic()
+    started, is_first = time.monotonic(), not late  # what was compiled before says nothing of the image
     log.info(
         "Loading the compiled kernels; the first time on a machine they are compiled, which takes some seconds."
     )
     for part in parts or _PARTS:
         _PARTS[part]()
+    if not parts and is_first:
+        keep_image()
     if time.monotonic() - started > _NOTABLE_S:
         log.info("Compiled in %.0f s; the next start loads them.", time.monotonic() - started)
 
