@@ -13,6 +13,7 @@ import typer
 
 from metrics.values.errors import RoistreamError
 from streams.catalogues import ENGLISH, said, speak
+from streams.commands.usage import SpokenGroup
 from streams.process import quiet_clients
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ _EXIT_REFUSED = 2
 
 app = typer.Typer(
     name="roistream",
+    cls=SpokenGroup,
     help="Real-time KPI processor for marketing spend. Settings are ROISTREAM_* variables; see the README.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

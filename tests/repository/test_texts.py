@@ -12,7 +12,10 @@ import msgspec
 import pytest
 import typer
 from babel.messages.pofile import read_po
+from typer.testing import CliRunner
 
+from streams import catalogues
+from streams.__main__ import app
 from streams.board.static_files import catalogue, page_catalogues
 from streams.catalogues import translated
 from tests.support import page_texts, spoken_texts
@@ -157,3 +160,19 @@ def test_no_text_that_a_command_prints_is_written_beside_the_catalogue(path):
     assert list(
         spoken_texts.outside('"""Doc of it."""\nprint("Nothing is known", words.t("Nothing is done"))')
     ) == ["Nothing is known"]
+
+
+@pytest.mark.parametrize(("text", "arguments"), spoken_texts.COMPLAINTS.items())
+def test_what_the_library_says_about_a_wrong_usage_is_said_in_the_readers_language(
+    text, arguments, monkeypatch
+):
+    def complaint() -> str:
+        done = CliRunner().invoke(app, list(arguments), env={"TERM": "dumb", "COLUMNS": "300"})
+        assert done.exit_code == 2
+        return done.output
+
+    literal = max(NAMES.split(text), key=len)
+    assert literal in complaint()
+    monkeypatch.setattr(catalogues._Spoken, "language", "fr")
+    assert literal not in complaint()
+    assert max(NAMES.split(translated(text, "fr")), key=len) in complaint()

@@ -58,7 +58,7 @@ _SPEAKING_MODULES = ("streams/sinks/worker_watch.py", "streams/board/routes.py")
 #: A sentence with fewer letters beside its values is its values.
 _LEAST_LETTERS = 8
 _PROSE = re.compile(r"[A-Za-z]{2,} [a-z]{2,}")
-#: What Typer says by gettext, and the help of its option ``--help``; a test finds each in its source. Its other complaints are English.
+#: What Typer says by gettext, and the help of its option ``--help``; a test finds each in its source.
 LIBRARIES = (
     "Options", "Arguments", "Commands", "Error", "Aborted.", "Aborted!", "[default: {}]", "[required]",
     "Show this message and exit.", "Try [blue]'{command_path} {help_option}'[/] for help.", "Missing command.",
@@ -66,9 +66,24 @@ LIBRARIES = (
 )  # fmt: skip
 
 
+#: What it says about a wrong usage, with a command line that makes it say so.
+COMPLAINTS = {
+    "No such option: {name}": ("explain", "--nope"),
+    "Missing argument {name}.": ("explain",),
+    "Missing option {name}.": ("forecast", "plan.toml"),
+    "Option {name} requires an argument.": ("demo", "--seconds"),
+    "Option {name} does not take a value.": ("status", "--json=3"),
+    "Got unexpected extra argument(s) ({names})": ("status", "extra"),
+    "{complaint}. Did you mean {names}?": ("statu",),
+    "Invalid value for {name}: {reason}": ("demo", "--rate", "x"),
+    "Input should be a valid number, unable to parse string as a number": ("demo", "--rate", "x"),
+    "Input should be a valid integer, unable to parse string as an integer": ("demo", "--campaigns", "1.5"),
+}
+
+
 def every() -> set[str]:
     """All texts."""
-    return {*commands(), *errors(), *dashboards(), *alerts(), *table(), *printed(), *LIBRARIES}
+    return {*commands(), *errors(), *dashboards(), *alerts(), *table(), *printed(), *LIBRARIES, *COMPLAINTS}
 
 
 def commands() -> Iterator[str]:
