@@ -4,7 +4,6 @@ The budget of the whole flight is ``budget`` under ``BUDGET_MODE_TOTAL``; ``vers
 TikTok have HTTP 200 and say by ``code`` what became of the request (https://business-api.tiktok.com/portal/docs?id=1737172488964097).
 """
 
-import json
 import re
 from collections.abc import Callable
 from decimal import Decimal
@@ -17,6 +16,7 @@ from business_api_client.api.account_management_api import AccountManagementApi
 from business_api_client.api.campaign_creation_api import CampaignCreationApi
 from business_api_client.models.campaign_status_update_body import CampaignStatusUpdateBody
 from business_api_client.models.campaign_update_body import CampaignUpdateBody
+from business_api_client.models.filtering_campaign_get import FilteringCampaignGet
 from business_api_client.rest import ApiException
 from business_api_client.tiktok_business.tiktok_exceptions import TiktokSDKError
 
@@ -59,11 +59,10 @@ class TikTokClient:
     def read(self, target: Target) -> CampaignFound | NotTaken | RefusedThere:
         """The campaign, and once the currency of its advertiser; deleted campaigns are in no list."""
         try:
-            # The SDK writes an object of Python into the address as Python shows it, where TikTok reads JSON.
             found = self._asked(
                 self._campaigns.campaign_get,
                 target.account_id,
-                filtering=json.dumps({"campaign_ids": [target.campaign_id]}),
+                filtering=FilteringCampaignGet(campaign_ids=[target.campaign_id]),
             )["list"]
             if target.account_id not in self._currencies:
                 (account,) = self._asked(self._accounts.advertiser_info, [target.account_id])["list"]
