@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from metrics.budget.guards import ActionRequest
 from metrics.budget.policy import Policy
 from metrics.budget.records import ActionHold, BudgetAction, Column, Mode
-from metrics.budget.state import NO_FAULT, SPENDING, CampaignState
+from metrics.budget.state import SPENDING, CampaignState
 from metrics.evidence import Ledger, renewed
 from metrics.values.money import units
 from metrics.values.time import DAY, format_instant
@@ -81,8 +81,7 @@ def done(request: ActionRequest, state: CampaignState, now: int) -> CampaignStat
     )
     if not changed.may_spend:
         changed = replace(changed, firing={})
-    is_blameless = state.hold is not None and state.hold.owner in NO_FAULT
-    if not state.may_spend and column in SPENDING and not is_blameless:
+    if not state.may_spend and column in SPENDING and state.is_blamed:
         # What was known of the campaign led to the hold; judged by it again, it would be held at once.
         sums = None if state.latest is None else state.latest.sums
         return replace(

@@ -94,7 +94,8 @@ def _returning(context: RuleContext) -> ActionRequest | None:
         return ActionRequest(name, "resume", "rule", "pull", "there is room in test again", column="test")
     if hold.expires_at is None or context.now < hold.expires_at:
         return None
-    reason = f"the hold by {hold.owner} has expired; the evidence begins anew"
+    reason = f"the hold by {hold.owner} has expired; the evidence "
+    reason += "begins anew" if context.state.is_blamed else "goes on"
     if hold.owner == PACE:
         reason = "the plan has caught up with what was spent"
     return ActionRequest(name, "resume", "rule", "hold expired", reason, column="test")

@@ -16,6 +16,8 @@ NEVER = 1 << 62
 #: Owners of holds that say nothing against a campaign: no room in its column; more spent than its plan has reached.
 WIP, PACE = "wip", "pace"
 NO_FAULT = frozenset({WIP, PACE})
+#: How owners of holds begin that were put for what figures say of a campaign.
+BY_FIGURES = ("evidence", "alert:")
 #: Hours of figures that are kept for pace, response and the sparkline.
 HOURS_KEPT = 7 * 24
 
@@ -150,6 +152,13 @@ class CampaignState(msgspec.Struct, frozen=True, kw_only=True):
         """Whether nothing has stopped it; what was moved back into the backlog has been."""
         is_new = self.column == "backlog" and (self.waits or self.came_from == "backlog")
         return is_new or self.is_spending
+
+    @property
+    def is_blamed(self) -> bool:
+        """Whether figures stopped the campaign, or speak against it now. A person's pause takes nothing back of what is known."""
+        owner = "" if self.hold is None else self.hold.owner
+        is_bad = any(each.verdict == "bad" for each in self.evidence.values())
+        return owner not in NO_FAULT and (is_bad or self.column == "stopped" or owner.startswith(BY_FIGURES))
 
     @property
     def committed(self) -> int:

@@ -72,6 +72,33 @@ def test_a_campaign_that_surely_misses_its_target_is_held_and_comes_back_with_ne
     assert board.campaigns["c"].evidence == {}
 
 
+@pytest.mark.parametrize(("leads", "begins_anew"), [(42, False), (10, True)])
+def test_a_person_who_pauses_and_resumes_a_campaign_takes_back_what_is_known_only_where_it_is_bad(
+    leads, begins_anew
+):
+    told, later = context("propose"), NOW + MINUTE
+    paused, resumed = decision("pause"), decision("resume", at=later)
+    steps = [(Inputs(readings=[reading(100, leads)]), told, NOW), (Inputs(decisions=[paused]), told, NOW)]
+    board, _ = play(*steps)
+    held = board.campaigns["c"]
+    assert held.column == "hold"
+    board, _ = play((Inputs(decisions=[resumed]), told, later), board=board)
+    back = board.campaigns["c"]
+    assert back.column == "test"
+    assert (back.baseline is not None) == begins_anew
+    assert (back.ledgers == held.ledgers) == (not begins_anew)
+
+
+@pytest.mark.parametrize(("leads", "said"), [(42, "the evidence goes on"), (10, "the evidence begins anew")])
+def test_a_pause_until_an_instant_says_at_its_end_what_becomes_of_the_evidence(leads, said):
+    told, later = context("enforce", max_holds=3), NOW + 2 * HOUR
+    given = Inputs(readings=[reading(100, leads)], decisions=[decision("pause", until=later)])
+    again = Inputs(readings=[reading(100, leads, at=later, revision=2)])
+    _, (_, resumed) = play((given, told, NOW), (again, told, later))
+    assert [action.rule for action in resumed][:1] == ["hold expired"]
+    assert said in resumed[0].reason
+
+
 def test_a_campaign_that_is_bad_again_after_its_hold_is_stopped():
     later = NOW + DAY
     steps = [(BAD, context(), NOW)]

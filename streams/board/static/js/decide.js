@@ -15,7 +15,7 @@ const TITLES = {
 const CONSEQUENCES = {
   move: t("In test and scale ad platforms are told to run it, in every other column to stop it."),
   pause: t("Ad platforms are told to stop it, until the hold ends or someone resumes it."),
-  resume: t("Ad platforms are told to run it; the evidence begins anew."),
+  resume: t("Ad platforms are told to run it. Where figures stopped it the evidence begins anew, else it goes on."),
   set_budget: t("Ad platforms are told the new budget of the whole flight."),
 };
 const SUGGESTED = { approve: t("Agreed") };

@@ -13,6 +13,7 @@ const SENTENCES = [
   sentence("{kpi} misses its target: e-value {found}, {needed} needed", t("{kpi} misses its target: e-value {found}, {needed} needed")),
   sentence("the budget of {amount} is spent", t("the budget of {amount} is spent")),
   sentence("the hold by {owner} has expired; the evidence begins anew", t("the hold by {owner} has expired; the evidence begins anew")),
+  sentence("the hold by {owner} has expired; the evidence goes on", t("the hold by {owner} has expired; the evidence goes on")),
   sentence("the plan has caught up with what was spent", t("the plan has caught up with what was spent")),
   sentence("there is room in test again", t("there is room in test again")),
   sentence("there is room in test", t("there is room in test")),
