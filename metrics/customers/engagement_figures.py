@@ -1,10 +1,12 @@
 """KPIs of what customers do beside ordering, read from the counts of a cohort or of a calendar month."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from metrics.customers.calendar import month_name
 from metrics.customers.customer_figure import CustomerFigure
-from metrics.customers.engagement import FIRST_RESPONSE, RESOLUTION, TIMES_APART, Kind
+from metrics.customers.engagement import FIRST_RESPONSE, RESOLUTION, TIMES_APART, Kind, contract_months
 from metrics.customers.quantile_sketch import quantile
 from metrics.customers.satisfaction import (
     ScoreInterval,
@@ -51,6 +53,46 @@ class EngagementReading(NamedTuple):
         }
         found = quantile(buckets, share)
         return None if found is None else round(found / _MS_PER_S, _PLACES)
+
+
+def engagement_reading(
+    customers: int, counts: Mapping[int, Mapping[int, int]], persons: Mapping[int, int], over: int
+) -> EngagementReading:
+    """The counts of a cohort, to be read.
+
+    Args:
+        customers: of the cohort.
+        counts: by calendar month and kind.
+        persons: customers with any, by kind of ``OF_PERSONS``.
+        over: the first calendar month that is not over.
+    """
+    total: Counter[int] = Counter()
+    ended: Counter[int] = Counter()
+    for month, each in counts.items():
+        total.update(each)
+        if month < over:
+            ended.update(each)
+    return EngagementReading(customers, total, persons, ended)
+
+
+def month_engagement(
+    months: Mapping[str, int], counts: Mapping[int, Mapping[int, int]], over: int
+) -> dict[str, dict[str, float | None]]:
+    """The KPIs of calendar months that are over, by month and id.
+
+    Args:
+        months: as ``YYYY-MM``, each with how many customers ordered in it.
+        counts: by calendar month and kind, from the first month on.
+        over: the first calendar month that is not over.
+    """
+    named = {month_name(month): each for month, each in counts.items()}
+    at_start = {each.name: each.at_start for each in contract_months(counts, over)}
+    found = {}
+    for month, customers in months.items():
+        mine = named.get(month, {})
+        reading = EngagementReading(customers, mine, {}, mine, at_start.get(month))
+        found[month] = {name: figure.read(reading) for name, figure in MONTH_ENGAGEMENT.items()}
+    return found
 
 
 def _end(interval: ScoreInterval | None, which: int) -> float | None:

@@ -10,10 +10,9 @@ import msgspec
 
 from metrics.customers.calendar import local_time
 from metrics.customers.engagement import Counts, Kind, Months, whose
+from metrics.values.errors import Reason, Rejection
 from metrics.values.time import MAX_INSTANT, to_millis
 
-#: Durations of ISO 8601 of one unit: days, weeks, months or years.
-TERM = r"^P[1-9][0-9]{0,3}[DWMY]$"
 _TERM = re.compile(r"P([0-9]+)([DWMY])")
 _DAYS = {"D": 1, "W": 7}
 _MONTHS = {"M": 1, "Y": 12}
@@ -64,6 +63,10 @@ def _order(begun: Begun) -> tuple[int, str]:
     return begun.at, begun.term or ""
 
 
+#: Renewals that one contract may have: seventeen years of months.
+MOST_RENEWALS = 200
+
+
 class SubscriptionEntry(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """A contract; times in epoch ms.
 
@@ -93,8 +96,17 @@ class SubscriptionEntry(msgspec.Struct, array_like=True, frozen=True, gc=False):
         return msgspec.structs.replace(self, started=started, customer=whose(self.customer, customer))
 
     def with_renewal(self, begun: Begun, customer: int) -> "SubscriptionEntry":
-        """The contract with a renewal taken in; two of one instant are one."""
+        """The contract with a renewal taken in; two of one instant are one.
+
+        Raises:
+            Rejection: ``too_many``.
+        """
         known = {each.at: each for each in sorted((*self.renewals, begun), key=_order)}
+        if len(known) > MOST_RENEWALS:
+            raise Rejection(
+                Reason.TOO_MANY,
+                f"the subscription was renewed {MOST_RENEWALS} times already; does its subscription_id stand for one contract?",
+            )
         renewals = tuple(known[at] for at in sorted(known))
         return msgspec.structs.replace(self, renewals=renewals, customer=whose(self.customer, customer))
 

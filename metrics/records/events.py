@@ -16,6 +16,8 @@ Identifier = Annotated[str, msgspec.Meta(min_length=1, max_length=128, pattern="
 #: Texts that are kept or shown beside ids: a checkpoint and a page must hold thousands of them.
 Label = Annotated[str, msgspec.Meta(max_length=500)]
 Instant = datetime | int
+#: Durations of ISO 8601 of one unit: days, weeks, months or years.
+TERM = "^P[1-9][0-9]{0,3}[DWMY]$"
 Money = Decimal
 Count = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
 #: Ad platforms that budget actions are carried out on.
@@ -95,6 +97,68 @@ class Order(msgspec.Struct, frozen=True, gc=False):
     campaign_id: Identifier | None = None
     cost_of_goods: Money | None = None
     is_new_customer: bool | None = None
+    source: Identifier | None = None
+
+
+class Survey(msgspec.Struct, frozen=True, gc=False):
+    """What somebody answered; topic ``surveys``."""
+
+    event_id: Identifier
+    occurred_at: Instant
+    score: Annotated[int, msgspec.Meta(ge=0, le=100)]
+    kind: Literal["nps", "csat"] = "nps"
+    scale: Annotated[int, msgspec.Meta(ge=2, le=100)] = 5
+    customer_id: Identifier | None = None
+    visitor_id: Identifier | None = None
+    campaign_id: Identifier | None = None
+    source: Identifier | None = None
+
+
+class Ticket(msgspec.Struct, frozen=True, gc=False):
+    """A ticket of the service desk opened, answered for the first time, or resolved; topic ``tickets``."""
+
+    event_id: Identifier
+    occurred_at: Instant
+    ticket_id: Identifier
+    stage: Literal["opened", "responded", "resolved"] = "opened"
+    customer_id: Identifier | None = None
+    visitor_id: Identifier | None = None
+    source: Identifier | None = None
+
+
+class Subscription(msgspec.Struct, frozen=True, gc=False):
+    """A contract started, renewed or cancelled; topic ``subscriptions``."""
+
+    event_id: Identifier
+    occurred_at: Instant
+    subscription_id: Identifier
+    kind: Literal["started", "renewed", "cancelled"] = "started"
+    term: Annotated[str, msgspec.Meta(pattern=TERM)] | None = None
+    amount: Money | None = None
+    currency: Label | None = None
+    customer_id: Identifier | None = None
+    visitor_id: Identifier | None = None
+    source: Identifier | None = None
+
+
+class Referral(msgspec.Struct, frozen=True, gc=False):
+    """A customer has brought somebody; topic ``referrals``."""
+
+    event_id: Identifier
+    occurred_at: Instant
+    referrer_id: Identifier
+    customer_id: Identifier | None = None
+    visitor_id: Identifier | None = None
+    source: Identifier | None = None
+
+
+class Activation(msgspec.Struct, frozen=True, gc=False):
+    """Somebody has reached the step that a site calls activated; topic ``activations``."""
+
+    event_id: Identifier
+    occurred_at: Instant
+    customer_id: Identifier | None = None
+    visitor_id: Identifier | None = None
     source: Identifier | None = None
 
 

@@ -251,10 +251,13 @@ def missing(field: str, text: str) -> str:
 
 #: Of each field that is looked at besides the channel, whether a text stands for a missing one.
 _TESTS: dict[str, Callable[[ReservedNames, str], bool]] = {
-    **dict.fromkeys(("event_id", "report_id", "order_id", "ad_id", "lead_id"), ReservedNames.is_absent),
+    **dict.fromkeys(
+        ("event_id", "report_id", "order_id", "ad_id", "lead_id", "ticket_id", "subscription_id"),
+        ReservedNames.is_absent,
+    ),
     "campaign_id": ReservedNames.is_no_campaign,
     "visitor_id": ReservedNames.is_nobody,
-    "customer_id": ReservedNames.is_guest,
+    **dict.fromkeys(("customer_id", "referrer_id"), ReservedNames.is_guest),
 }
 _LOOKED_AT = (*_TESTS, "channel")
 
