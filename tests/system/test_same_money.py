@@ -102,6 +102,11 @@ def test_what_means_the_same_money_counts_once_or_is_said(broker, settings_for, 
         each for each in said if each.startswith("reports: 1 are covered") and "'reported' differ" in each
     ]
     assert [each for each in said if each.startswith("reports: 1 of the newest 25 reports count nowhere")]
+    assert [
+        each
+        for each in said
+        if each.startswith("ids: orders: 1 of the newest 4 orders have records on several")
+    ]
 
 
 def test_a_repetition_on_another_partition_is_counted_and_named(broker, settings_for, tmp_path) -> None:

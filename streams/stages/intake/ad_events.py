@@ -79,26 +79,26 @@ class AdEvents:
         self._clock.advance(self._admission.topic, int(np.minimum(at, source_records.timestamps[rows]).max()))
         is_late = np.zeros(len(rows), dtype=np.bool_) if days_from is None else at < days_from
         fresh = self._admission.admit(source_records, rows, ads.ids[rows], is_late, at, now)
-        mine = set(fresh.tolist())
-        foreign = fresh[is_foreign[fresh]]
-        if foreign.size:
+        applied = set(fresh.tolist()) if large else set()
+        apart = [row for row in large if row in applied and not is_foreign[row]]
+        if is_foreign.any():
+            foreign = fresh[is_foreign[fresh]]
             self._add_foreign(ads, foreign, large, limits)
             ads.micros[foreign] = 0
         fold_ads(self._panes, ads, fresh, limits, is_click=self._is_click)
         self._attribution.touch(ads, fresh, is_click=self._is_click)
         self._keys.count(self._admission.topic, ads.kinds)
-        self._count(ads, fresh, [row for row in large if row in mine and not is_foreign[row]], large)
+        self._count(ads, fresh, apart, large)
         costs = [
-            Contribution(ads.campaign(row), int(ads.at[row]), _spent(large[row], ads, row))
-            for row in large.keys() & mine
-            if not is_foreign[row]
+            Contribution(ads.campaign(row), int(ads.at[row]), _spent(large[row], ads, row)) for row in apart
         ]
         self._panes.fold(costs, limits)
 
     def _count(self, ads: AdColumns, fresh: Integers, apart: Sequence[int], large: Mapping[int, int]) -> None:
         """Note what the applied rows must have added; costs in other currencies follow their rates and are not among it."""
         count = len(fresh)
-        spend = int(ads.micros[fresh].sum()) + sum(large[row] for row in apart)
+        micros = ads.micros if count == len(ads.micros) else ads.micros[fresh]
+        spend = int(micros.sum()) + sum(large[row] for row in apart)
         clicks, impressions = (count, 0) if self._is_click else (0, count)
         figures = AppliedFigures(impressions, clicks, 0, spend)
         self._admission.figures = self._admission.figures.plus(figures)
@@ -194,7 +194,8 @@ class AdJudge:
             ads.plain[:] &= ~np.array(are_absent)[ads.codes[CAMPAIGN]]
         ads.plain[:] &= ~self._absent_ids.contains(ads.ids)
         is_nobody = self._nobody.contains(ads.visitors)
-        ads.visitors[is_nobody], ads.homes[is_nobody] = 0, -1
+        if is_nobody.any():
+            ads.visitors[is_nobody], ads.homes[is_nobody] = 0, -1
         names = self._names
         ads = _renamed(ads, CHANNEL, [names.channel(text) for text in ads.texts[CHANNEL]])
         if names.aliases:

@@ -20,6 +20,8 @@ class KeyCounts:
 
     def count(self, topic: str, kinds: npt.NDArray[np.uint8]) -> None:
         """Count the keys of a slice, as indexes into ``KEY_KINDS``; those of records without a visitor are 0."""
+        if not kinds.any():
+            return
         for index, count in enumerate(np.bincount(kinds, minlength=len(KEY_KINDS)).tolist()):
             if index and count:
                 self.found[topic, KEY_KINDS[index]] += count

@@ -131,7 +131,7 @@ def test_a_watermark_behind_the_reports_is_what_pace_is_judged_at():
     later=st.lists(st.integers(1, 600), max_size=6),
     an_hour=st.integers(1, 40),
 )
-def test_law_a_report_that_says_the_same_again_moves_no_pace(until, lag, later, an_hour):
+def test_a_report_that_says_the_same_again_moves_no_pace(until, lag, later, an_hour):
     """However often a platform says it again, and whatever else comes meanwhile."""
     play, until = Play("observe", facts=[FLIGHT]), START + until * HOUR
     now = until + lag * MINUTE
