@@ -214,6 +214,16 @@ _MATURITY = (
         decimals=0,
         empty="where the spend comes from clicks.",
     ),
+    Panel(
+        "lines",
+        "Amounts without a rate",
+        "1 while amounts count in the window whose worth is not known for sure: their currency has no rate in fx-rates, and they "
+        "count as 0, or the rate came too late to divide what it changes.",
+        (Query(each("campaign_has_uncertain_amounts"), "uncertain"),),
+        width=12,
+        decimals=0,
+        empty="while every amount has its rate.",
+    ),
 )
 
 _CAC = Panel(

@@ -173,6 +173,18 @@ SPREAD = MetricFamily(
     _WINDOWED,
     "ratio",
 )
+UNCERTAIN_AMOUNTS = MetricFamily(
+    "campaign_has_uncertain_amounts",
+    "gauge",
+    "1 where amounts count in the window whose worth is not known for sure; without a rate they count as 0. Absent where there are none.",
+    _WINDOWED,
+)
+ROLLUP_UNCERTAIN_AMOUNTS = MetricFamily(
+    rollup_name(UNCERTAIN_AMOUNTS.name),
+    "gauge",
+    f"{UNCERTAIN_AMOUNTS.help} Of all campaigns of a channel, target, offer or objective.",
+    (*_ROLLUP, "window", "model"),
+)
 COVERED_REPORTS = MetricFamily(
     "campaign_covered_reports",
     "gauge",
@@ -481,7 +493,9 @@ FAMILIES: tuple[MetricFamily, ...] = (
     *_kpi_gauges(),
     COMPLETENESS,
     SPREAD,
+    UNCERTAIN_AMOUNTS,
     *_rollup_gauges(),
+    ROLLUP_UNCERTAIN_AMOUNTS,
     ROLLUP_CAMPAIGNS,
     CUSTOMERS,
     REPEAT_CUSTOMERS,

@@ -98,6 +98,10 @@ def worker_samples(snapshot: WorkerSnapshot, folding: SeriesLimit) -> Iterator[t
     yield from _kpi_gauges(rows)
     yield table.COMPLETENESS, [sample for campaign in kept for sample in _completeness(campaign)]
     yield table.SPREAD, [sample for row in rows for sample in _spread(row)]
+    yield (
+        table.UNCERTAIN_AMOUNTS,
+        [*_uncertain(rows), *_folded_uncertain(folded, snapshot.folded)],
+    )
     yield from _rollups(snapshot.rollups)
     yield from _customers(kept, folded, snapshot.folded)
     yield from _cohorts(snapshot.cohorts)
@@ -179,6 +183,22 @@ def _spread(row: _Row) -> Iterator[Sample]:
         yield Sample("", row.counted, reading.spread_ratio)
 
 
+def _uncertain(rows: Iterable[_Row]) -> Iterator[Sample]:
+    return (Sample("", row.counted, 1) for row in rows if row.reading.has_uncertain_amounts)
+
+
+def _folded_uncertain(folded: Iterable[CampaignSnapshot], others: FoldedSnapshot) -> Iterator[Sample]:
+    """The sums of the folded campaigns are as uncertain as any of them."""
+    views = {
+        key
+        for campaign in folded
+        for key, reading in campaign.readings.items()
+        if reading.has_uncertain_amounts
+    }
+    for model, window in sorted(views | others.uncertain):
+        yield Sample("", Labels({"campaign_id": OTHER, "channel": "", "window": window, "model": model}), 1)
+
+
 def _rollups(rollups: Sequence[RollupSnapshot]) -> Iterator[tuple[MetricFamily, Samples]]:
     """What campaigns have, of roll-ups; those without a campaign any more are left out."""
     rows, counts = [], []
@@ -193,6 +213,7 @@ def _rollups(rollups: Sequence[RollupSnapshot]) -> Iterator[tuple[MetricFamily, 
             ]
     for family, samples in (*_sum_gauges(rows, (), FoldedSnapshot()), *_kpi_gauges(rows)):
         yield table.BY_NAME[table.rollup_name(family.name)], samples
+    yield table.ROLLUP_UNCERTAIN_AMOUNTS, list(_uncertain(rows))
     yield table.ROLLUP_CAMPAIGNS, counts
 
 

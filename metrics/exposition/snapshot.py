@@ -98,11 +98,13 @@ class FoldedSnapshot(msgspec.Struct, frozen=True, kw_only=True):
         count: how many there are.
         sums: fields of ``Sums`` by (model, window, currency); a field is absent where no campaign has it.
         customers: whom each of them acquired.
+        uncertain: (model, window) in which an amount counts whose worth is not known for sure.
     """
 
     count: int = 0
     sums: Mapping[tuple[str, str, str], Mapping[str, int | float]] = {}
     customers: Sequence[CustomerTotals] = ()
+    uncertain: frozenset[tuple[str, str]] = frozenset()
 
 
 class RollupSnapshot(msgspec.Struct, frozen=True, kw_only=True):

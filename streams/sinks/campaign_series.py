@@ -145,14 +145,17 @@ class CampaignSeries:
         kept: list[CampaignSnapshot] = []
         sums: _Sums = {}
         customers: list[CustomerTotals] = []
+        uncertain: set[tuple[str, str]] = set()
         for each in held:
             shown = each.codes if do_all_fit else self._shown(each, self._folding.kept)
             kept += self._snapshots(each.stage, shown)
             others = np.setdiff1d(each.codes, shown)
-            self._fold(sums, each, others)
+            self._fold(sums, uncertain, each, others)
             customers += self._folded_customers(each.stage, others)
         count = sum(len(each.codes) for each in held) - len(kept)
-        return kept, FoldedSnapshot(count=count, sums=sums, customers=customers)
+        return kept, FoldedSnapshot(
+            count=count, sums=sums, customers=customers, uncertain=frozenset(uncertain)
+        )
 
     # --- who has series ------------------------------------------------------------------------------
 
@@ -255,11 +258,13 @@ class CampaignSeries:
 
     # --- as sums -------------------------------------------------------------------------------------
 
-    def _fold(self, into: _Sums, held: _Held, codes: Codes) -> None:
+    def _fold(self, into: _Sums, uncertain: set[tuple[str, str]], held: _Held, codes: Codes) -> None:
         merge, currency = held.stage, self._settings.reporting_currency
         for code in np.intersect1d(codes, held.own).tolist():
             for (model, window), reading in self._readings(merge, merge.campaign_codes.names[code]):
                 _add(into.setdefault((model, window, currency), {}), _fields(reading.sums))
+                if reading.has_uncertain_amounts:
+                    uncertain.add((model, window))
         codes = np.setdiff1d(codes, held.own)
         if not len(codes):
             return
@@ -274,6 +279,8 @@ class CampaignSeries:
                 sums = {name: getattr(total, name) for name in _SUMMED}
                 sums |= {name: sums[name] / scale for name in CREDITS if scale > 1}
                 _add(into.setdefault((model, window, currency), {}), sums)
+                if total.uncertain_amounts > 0:
+                    uncertain.add((model, window))
 
 
 def _codes(merge: MergeStage, names: Iterable[str]) -> Codes:

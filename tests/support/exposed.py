@@ -88,6 +88,7 @@ def rolled_up(campaigns: int = 2, window: str = "1h") -> RollupSnapshot:
         kpis=dict.fromkeys(BY_ID, 1.5),
         watermark=None,
         published_at="2026-11-21T10:00:00Z",
+        has_uncertain_amounts=True,
     )
     return RollupSnapshot(dimension="channel", value="search", readings={("declared", window): one})
 
@@ -116,6 +117,7 @@ def everything() -> WorkerSnapshot:
             reading("1h", kpis, clicks=10, leads=0.333333, spend_micros=3_700_000),
             completeness=Completeness(leads=0.5, orders=0.25),
             spread_ratio=0.125,
+            has_uncertain_amounts=True,
         ),
         channel="search",
         name='He said "50 % \\ off"\nnow',

@@ -39,6 +39,23 @@ def test_estimates_and_overlaps_of_reports_are_shown_where_a_campaign_has_report
         assert [dict(labels)["campaign_id"] for name, labels in found if name == family] == ["c-1"]
 
 
+def test_windows_whose_amounts_are_uncertain_are_marked_and_no_others():
+    uncertain = msgspec.structs.replace(reading("24h", clicks=1), has_uncertain_amounts=True)
+    taken = worker(
+        campaign("c-1", uncertain, reading("1h", clicks=1)), campaign("c-2", reading("24h", clicks=1))
+    )
+    marks = {
+        labels: mark
+        for (name, labels), mark in samples(taken).items()
+        if name == "campaign_has_uncertain_amounts"
+    }
+    assert [
+        (dict(labels)["campaign_id"], dict(labels)["window"], mark) for labels, mark in marks.items()
+    ] == [("c-1", "24h", 1)]
+    rollup = {"dimension": "channel", "value": "search", "window": "1h", "model": "declared"}
+    assert value(samples(everything()), "rollup_has_uncertain_amounts", **rollup) == 1
+
+
 def test_money_is_in_currency_units_and_names_its_currency():
     found = samples(everything())
     windowed = {"campaign_id": "c-1", "channel": "search", "window": "1h", "model": "declared"}

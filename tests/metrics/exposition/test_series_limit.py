@@ -3,6 +3,7 @@
 import time
 from types import SimpleNamespace
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +14,8 @@ from metrics.exposition import (
     CampaignSnapshot,
     CustomerTotals,
     Exposition,
+    FoldedSnapshot,
+    WorkerSnapshot,
 )
 from metrics.kpis.catalogue import SUM_GAUGES
 from metrics.values.time import HOUR
@@ -68,6 +71,27 @@ def test_customers_of_folded_campaigns_are_sums_and_their_spend_is_unknown_where
     }  # fmt: skip
     others = shown(9, 1_000_000, None)
     assert {name: seen for name, seen in others.items() if "customer" in name} == sums
+
+
+def test_the_sums_of_folded_campaigns_are_as_uncertain_as_any_of_them():
+    uncertain = msgspec.structs.replace(reading("1h", clicks=1), has_uncertain_amounts=True)
+    large, small = (
+        campaign("c-1", reading("1h"), spend_24h_micros=2),
+        campaign("c-2", uncertain, reading("24h")),
+    )
+
+    def marked(taken: WorkerSnapshot) -> list[tuple[str, str]]:
+        pairs = [
+            dict(labels)
+            for name, labels in samples(taken, limit=1)
+            if name == "campaign_has_uncertain_amounts"
+        ]
+        return [(each["campaign_id"], each["window"]) for each in pairs]
+
+    assert marked(worker(large, small)) == [(OTHER, "1h")]
+    assert marked(worker(large)) == []
+    others = FoldedSnapshot(count=1, uncertain=frozenset({("declared", "24h")}))
+    assert marked(msgspec.structs.replace(worker(large), folded=others)) == [(OTHER, "24h")]
 
 
 def test_places_change_by_the_hour_only_and_a_free_one_is_filled_at_once():

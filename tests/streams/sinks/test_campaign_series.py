@@ -2,6 +2,7 @@
 
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 
 from metrics.entities.campaigns import CampaignRegistry
@@ -37,11 +38,12 @@ def page(log, series, now):
     return series.snapshots([log.stage])
 
 
-def feed(log, series, sequence, reports=()):
-    """Clicks and leads of every campaign: the n-th spends n euros."""
+def feed(log, series, sequence, reports=(), uncertain=()):
+    """Clicks and leads of every campaign: the n-th spends n euros; some of them by amounts without a rate."""
     panes = []
     for number in range(CAMPAIGNS):
         tally = Tally(clicks=number, leads=1, spend_micros=number * 1_000_000)
+        tally.uncertain_amounts = int(number in uncertain)
         credit = Tally(leads=500_000)
         for resolution, start in enumerate((AT // MINUTE * MINUTE, AT // QUARTER * QUARTER, AT, 0)):
             panes += [
@@ -62,7 +64,7 @@ def campaign_registry():
     return found
 
 
-def made(campaign_registry, limit, reports=()):
+def made(campaign_registry, limit, reports=(), uncertain=()):
     options = MergeOptions(1, 60_000, 1_000, ZoneInfo("UTC"), "EUR", ("linear",))
     log = StateStore(MergeStage(0, options, campaign_registry, Pace.of(10_000)), 0)
     settings = Settings(
@@ -72,7 +74,7 @@ def made(campaign_registry, limit, reports=()):
         attribution_models=["linear"],
     )
     series = CampaignSeries(settings, campaign_registry)
-    feed(log, series, 1, reports)
+    feed(log, series, 1, reports, uncertain)
     return log, series
 
 
@@ -114,6 +116,28 @@ def test_what_reports_say_decides_who_is_shown_and_counts_in_the_sums(campaign_r
     log, series = made(campaign_registry, 1)
     kept, folded = page(log, series, AT)
     assert folded.sums["declared", "total", "EUR"]["spend_micros"] == sum(range(2, 6)) * 1_000_000
+
+
+@pytest.mark.parametrize("uncertain", [(), (6,), (2,), (2, 6)])
+def test_sums_of_the_others_are_marked_where_one_of_them_is_uncertain(campaign_registry, uncertain):
+    log, series = made(campaign_registry, 1, uncertain=uncertain)  # the sixth is the one that is shown
+    for scrape in range(2):
+        kept, folded = page(log, series, AT + scrape)
+        write(log, series, AT + 300_000 + scrape * 60_000)
+    views = {(model, window) for model in ("declared", "linear") for window in ("24h", "total")}
+    assert folded.uncertain == (views if 2 in uncertain else set())
+    (shown,) = kept
+    assert {each.has_uncertain_amounts for each in shown.readings.values()} == {6 in uncertain}
+
+
+def test_a_folded_campaign_that_counts_by_reports_marks_the_sums_too(campaign_registry):
+    log, series = made(campaign_registry, 1)
+    page(log, series, AT)
+    write(log, series, AT + 300_000)
+    latest = series.latest_of(0)
+    latest.put(msgspec.structs.replace(latest["c0", "declared"]["total"], has_uncertain_amounts=True))
+    _, folded = page(log, series, AT + 300_001)
+    assert folded.uncertain == {("declared", "total")}
 
 
 def test_readings_are_kept_of_those_who_are_shown(campaign_registry):
