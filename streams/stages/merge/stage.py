@@ -280,12 +280,12 @@ class MergeStage:
 
     def remark_report(self, code: int, report: Report, sequence: int | None = None) -> int:
         """A report may have changed since the windows it counts in were last published; how many these are."""
-        self._mark(TOTAL_WINDOW, 0, _only(code), sequence)
-        count = 1
-        for window, start in self._windows_of(code, report):
-            self._mark(window, start, _only(code), sequence)
-            count += 1
-        return count
+        codes, following = _only(code), self.sequence + 1 if sequence is None else sequence
+        windows = [(TOTAL_WINDOW, 0), *self._windows_of(code, report)]
+        for window, start in windows:
+            self._mark_window(window, start, codes, following)
+        self._mark_rolling(codes, following)  # once: a report of years counts in thousands of windows
+        return len(windows)
 
     def show_all(self) -> None:
         """Let the next checkpoints have the readings for views of all campaigns, and of roll-ups as they were last."""
