@@ -52,13 +52,13 @@ _FOLDER = Path(".bench")
 _MB = 1_000_000
 
 #: Defaults, but for what goes by event time: a second of the wall, in which records of two topics may overtake each other, is more than a
-#: minute of it, and what is kept for less than a day and a half is dropped within the first half of an hour.
+#: minute of it, and what is kept for hours is dropped from the first minutes on.
 _SETTINGS: dict[str, Any] = {
     "attribution_models": ["linear"],
     "grace": "30m",
-    "dedupe_window": "12h",
-    "lookback": "12h",
-    "order_retention": "1d",
+    "dedupe_window": "6h",
+    "lookback": "6h",
+    "order_retention": "8h",
     # Two days by default, which are as many days of event time.
     "redis_ttl": f"{2 * 24 * 60 // FACTOR}m",
     "budget_mode": "propose",
@@ -275,6 +275,13 @@ def _sending(settings: Settings, world: DemoWorld) -> Iterator[traffic.TrafficPr
         raise failures[0]
 
 
+def _told(sample: Sample, progress: traffic.TrafficProgress) -> str:
+    return (
+        f"{sample.seconds / 60:6.2f} min: {progress.sent:,} records, {progress.behind_ms / 1000 / FACTOR:.1f} s behind, worker "
+        f"{sample.figures['worker, anonymous MB']:.0f} MB, board {sample.figures['board, anonymous MB']:.0f} MB, load {load_average():.1f}"
+    )
+
+
 def _answers(port: int) -> bool:
     with (
         contextlib.suppress(OSError),
@@ -313,17 +320,18 @@ def soak(minutes: float, folder: Path, say: Callable[[str], None]) -> tuple[list
         with (_FOLDER / "soak.jsonl").open("w") as file, _sending(settings, world) as progress:
             began = time.monotonic()
             while (seconds := time.monotonic() - began) < 60 * minutes:
+                try:
+                    sample = here.sample(seconds)
+                except OSError as error:
+                    say(f"{seconds / 60:6.2f} min: no sample: {error}")
+                else:
+                    samples.append(sample)
+                    file.write(json.dumps(sample._asdict()) + "\n")
+                    file.flush()
+                    say(_told(sample, progress))
                 assert worker.process.poll() is None, f"the worker has ended: {worker.tail()}"
                 assert board.is_running, f"the board has ended: {board.log_tail()}"
-                samples.append(here.sample(seconds))
-                file.write(json.dumps(samples[-1]._asdict()) + "\n")
-                file.flush()
-                figures = samples[-1].figures
-                say(
-                    f"{seconds / 60:6.2f} min: {progress.sent:,} records, {progress.behind_ms / 1000 / FACTOR:.1f} s behind, worker "
-                    f"{figures['worker, anonymous MB']:.0f} MB, board {figures['board, anonymous MB']:.0f} MB, load {load_average():.1f}"
-                )
-                time.sleep(max(0.0, began + len(samples) * _SAMPLE_EVERY_S - time.monotonic()))
+                time.sleep(_SAMPLE_EVERY_S - (time.monotonic() - began) % _SAMPLE_EVERY_S)
         wait_for("every record is read", here.is_read, _READ_WITHIN_S)
         time.sleep(12)  # histories are counted every ten seconds
         problems = here.problems()
