@@ -259,6 +259,10 @@ _OUTPUT = (
         Query(f"max by (registry) (roistream_registry_refused_entries{{{_JOB}}})", "{{registry}}, refused"),
         Query(f"sum(roistream_uncertain_costs{{{_JOB}}})", "costs whose worth is not known for sure"),
         Query(f"sum(roistream_uncertain_orders{{{_JOB}}})", "orders with an amount without a rate"),
+        Query(
+            f"count(group by (dimension, value) (rollup_has_uncertain_amounts{{{_JOB}}})) or vector(0)",
+            "roll-ups with such amounts",
+        ),
     ),
     _lines(
         "Counted by workers",
