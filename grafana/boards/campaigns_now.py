@@ -118,6 +118,7 @@ _DECISIONS = (
         (Query(f"topk(10, {_COULD_TAKE_MORE})", "{{campaign_id}}"),),
         unit="percentunit",
         decimals=0,
+        empty="while no campaign is above its floor and not ahead of its pace: budgets of the demo last a quarter of an hour.",
         steps=((None, "green"),),
     ),
     Panel(
