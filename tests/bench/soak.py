@@ -63,8 +63,9 @@ _SETTINGS: dict[str, Any] = {
     "redis_ttl": f"{2 * 24 * 60 // FACTOR}m",
     "budget_mode": "propose",
 }
-#: Segments of the least size that Kafka takes, closed after a minute; the cleaner looks often, and closed files go soon.
-_SMALL = {"segment.bytes": str(1 << 20), "segment.ms": "60000"}
+#: Segments that are closed after a minute; the cleaner looks often, and closed files go soon. A checkpoint is one batch of records, which
+#: must fit into a segment: in one of 1 MiB it did not, and the worker ended.
+_SMALL = {"segment.bytes": str(topics.MAX_MESSAGE_BYTES), "segment.ms": "60000"}
 _COMPACTED = {**_SMALL, "min.cleanable.dirty.ratio": "0.3"}
 #: Of what is kept for a week at most so much stays, of each partition.
 _KEPT = {**_SMALL, "retention.bytes": str(4 << 20)}
