@@ -15,7 +15,7 @@ from kafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from metrics.values.errors import RoistreamError
 from streams.settings import Settings
-from streams.topics import WEEK_MS, TopicSpec, specs
+from streams.topics import MAX_MESSAGE_BYTES, WEEK_MS, TopicSpec, specs
 from streams.transport.client_options import kafka_python_options
 from streams.transport.connection_check import let_in, quiet_clients
 
@@ -125,7 +125,9 @@ def _is_enough(name: str, actual: str, wanted: str) -> bool:
     if name == "max.message.bytes":
         return int(actual) >= int(wanted)
     if name in _AT_MOST:
-        return int(actual) <= int(wanted)
+        # A batch is never cut: a broker refuses one that is larger than a whole segment.
+        least = MAX_MESSAGE_BYTES if name == "segment.bytes" else 0
+        return least <= int(actual) <= int(wanted)
     if name == "compression.type":
         return actual not in {"producer", "uncompressed"}
     return actual == wanted
