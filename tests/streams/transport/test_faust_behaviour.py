@@ -92,7 +92,9 @@ def test_the_revocation_hook_takes_the_revoked_partitions() -> None:
 def test_the_thread_is_where_faust_makes_and_asks_the_kafka_consumer(name: str) -> None:
     assert name in vars(driver.AIOKafkaConsumerThread)
     assert name in vars(BatchConsumerThread)
-    callers = inspect.getsource(driver.AIOKafkaConsumerThread)
+    # The source of a class is found by a tree of syntax, which Python 3.11 sometimes refuses while another thread makes one.
+    methods = filter(inspect.isfunction, vars(driver.AIOKafkaConsumerThread).values())
+    callers = "".join(map(inspect.getsource, methods))
     assert callers.count(f"self.{name}") == 1
 
 
