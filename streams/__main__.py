@@ -361,6 +361,22 @@ def customers(
     ] = 12.0,
     seed: Annotated[int, typer.Option(help="The same seed gives the same intervals.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    surveys: Annotated[
+        list[Path], typer.Option(help="A file or folder of answers: occurred_at, score, kind, customer_id.")
+    ] = [],  # noqa: B006
+    tickets: Annotated[
+        list[Path], typer.Option(help="The same of tickets: occurred_at, ticket_id, stage, customer_id.")
+    ] = [],  # noqa: B006
+    subscriptions: Annotated[
+        list[Path],
+        typer.Option(help="The same of contracts: occurred_at, subscription_id, kind, term, customer_id."),
+    ] = [],  # noqa: B006
+    referrals: Annotated[
+        list[Path], typer.Option(help="The same of who was brought: occurred_at, referrer_id, customer_id.")
+    ] = [],  # noqa: B006
+    activations: Annotated[
+        list[Path], typer.Option(help="The same of who was activated: occurred_at, customer_id.")
+    ] = [],  # noqa: B006
 ) -> None:
     """Say what customers are worth, from files of orders: cohorts, retention, lifetime value, what they cost."""
     from streams.customers.run import run  # noqa: PLC0415
@@ -380,6 +396,13 @@ def customers(
             horizon=horizon,
             seed=seed,
             as_json=as_json,
+            events={
+                "surveys": surveys,
+                "tickets": tickets,
+                "subscriptions": subscriptions,
+                "referrals": referrals,
+                "activations": activations,
+            },
         )
     )
 

@@ -7,6 +7,11 @@ CLICKS = "ad-clicks"
 REPORTS = "ad-reports"
 LEADS = "leads"
 ORDERS = "orders"
+SURVEYS = "surveys"
+TICKETS = "tickets"
+SUBSCRIPTIONS = "subscriptions"
+REFERRALS = "referrals"
+ACTIVATIONS = "activations"
 ERASURES = "erasures"
 CAMPAIGNS = "campaigns"
 FX_RATES = "fx-rates"
@@ -33,12 +38,16 @@ MERGE_CHANGELOG = "roistream-merge-changelog"
 CONTROLLER_CHANGELOG = "roistream-controller-changelog"
 CHANGELOGS = (INTAKE_CHANGELOG, MERGE_CHANGELOG, CONTROLLER_CHANGELOG)
 
+#: What customers do beside ordering. It comes hours and days later, so these topics neither move the watermark nor obey it.
+CUSTOMER_SOURCES = (SURVEYS, TICKETS, SUBSCRIPTIONS, REFERRALS, ACTIVATIONS)
 #: Topics whose records are counted in the ledger.
-SOURCES = (IMPRESSIONS, CLICKS, REPORTS, LEADS, ORDERS, ERASURES)
+SOURCES = (IMPRESSIONS, CLICKS, REPORTS, LEADS, ORDERS, ERASURES, *CUSTOMER_SOURCES)
 #: Everything that intake reads.
 INTAKE_INPUTS = (*SOURCES, REKEYED)
 #: Topics whose event times move the watermark; reports and erasures neither move nor obey it.
 EVENT_SOURCES = (IMPRESSIONS, CLICKS, LEADS, ORDERS)
+#: Topics whose records have an event time; an erasure holds for what all of them had when it was asked for.
+DATED_SOURCES = (*EVENT_SOURCES, *CUSTOMER_SOURCES)
 REGISTRIES = (CAMPAIGNS, FX_RATES)
 
 WEEK_MS = 7 * 24 * 3600 * 1000

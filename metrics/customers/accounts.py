@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from metrics.customers.calendar import month_of, month_start
+from metrics.customers.engagement import Count, joined, totals
 from metrics.entities.orders import OrderEntry, contributions
 from metrics.records.events import Order
 from metrics.sums.contribution import Contribution
@@ -102,14 +103,15 @@ class PlacedFirst(NamedTuple):
 
 
 class AccountChange(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """What an order's record changes of its customer's account.
+    """What a record changes of a customer's account.
 
     Attributes:
         customer: ``customer_hash``.
-        latest: the latest event time of the order, in epoch ms.
+        latest: the latest event time of what changes, in epoch ms.
         months: what is added to each, in no order; each once.
         placed: the order, where the record placed it.
         is_erased: the customer is to be forgotten, and nothing else.
+        counts: what is added to what the customer does beside ordering, in no order; each place once.
     """
 
     customer: Annotated[int, msgspec.Meta(ge=0)]
@@ -117,6 +119,7 @@ class AccountChange(msgspec.Struct, array_like=True, frozen=True, gc=False):
     months: tuple[AccountMonth, ...]
     placed: PlacedFirst | None = None
     is_erased: bool = False
+    counts: tuple[Count, ...] = ()
 
 
 class CustomerAccount(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -124,13 +127,15 @@ class CustomerAccount(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
     Attributes:
         first: of all placed orders, cancelled ones too, the first by (``at``, ``order_id``); None of who has only given back so far.
-        latest: the latest event time of all orders, by which the account expires.
-        months: in order of time.
+        latest: the latest event time of all that the customer did, by which the account expires.
+        months: of orders, in order of time.
+        counts: of what else the customer did, by month and kind, in order.
     """
 
     first: PlacedFirst | None
     latest: int
     months: tuple[AccountMonth, ...]
+    counts: tuple[Count, ...] = ()
 
     @property
     def acquired(self) -> PlacedFirst | None:
@@ -141,6 +146,10 @@ class CustomerAccount(msgspec.Struct, array_like=True, frozen=True, gc=False):
     def orders(self) -> int:
         """Those that were not cancelled."""
         return sum(month.orders for month in self.months)
+
+    def has(self, kind: int) -> bool:
+        """Whether the customer has any of a kind."""
+        return totals(self.counts).get(kind, 0) > 0
 
 
 def changes_of(
@@ -208,12 +217,14 @@ def changed_account(account: CustomerAccount | None, change: AccountChange) -> C
     """
     placed = change.placed
     if account is None:
-        return CustomerAccount(placed, change.latest, _joined((), change.months))
+        counts = joined((), change.counts) if change.counts else ()
+        return CustomerAccount(placed, change.latest, _joined((), change.months), counts)
     first = account.first
     if placed is not None and (first is None or (placed.at, placed.order_id) < (first.at, first.order_id)):
         first = placed
     latest = max(account.latest, change.latest)
-    return CustomerAccount(first, latest, _joined(account.months, change.months))
+    counts = joined(account.counts, change.counts) if change.counts else account.counts
+    return CustomerAccount(first, latest, _joined(account.months, change.months), counts)
 
 
 def _joined(months: tuple[AccountMonth, ...], changes: tuple[AccountMonth, ...]) -> tuple[AccountMonth, ...]:

@@ -3,6 +3,7 @@
 Sums of several partitions add up, because each customer lives on one. A reading costs nothing per customer or order.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
@@ -11,10 +12,14 @@ import msgspec
 from metrics.customers.accounts import AccountMonth, CalendarMonths, CustomerAccount
 from metrics.customers.calendar import month_name
 from metrics.customers.cohorts import CustomerCohort, CustomerMonth
+from metrics.customers.engagement import OF_PERSONS, Count, Counts, difference
+
+#: In place of the month of a cohort: what is known of a campaign and of no customer, such as an answer that names the campaign alone.
+NO_CUSTOMER = -2
 
 
 class CohortKey(NamedTuple):
-    """A campaign as orders name it, and the month of the first order."""
+    """A campaign as orders name it, and the month of the first order, or ``NO_CUSTOMER``."""
 
     campaign: str
     month: int
@@ -62,19 +67,28 @@ class CohortSums(msgspec.Struct, array_like=True):
         customers: all of them.
         repeaters: those with two orders or more that were not cancelled.
         months: by calendar month; refunds may lie before that of the first order.
+        counts: what they do beside ordering, by calendar month and kind.
+        persons: customers who have any, by kind of ``OF_PERSONS``.
     """
 
     customers: int = 0
     repeaters: int = 0
     months: dict[int, CohortMonth] = {}
+    counts: dict[int, dict[int, int]] = {}
+    persons: dict[int, int] = {}
 
     def __bool__(self) -> bool:
-        return bool(self.customers or self.repeaters or self.months)
+        return bool(self.customers or self.repeaters or self.months or self.counts or self.persons)
 
     @property
     def latest(self) -> int:
-        """The last month in which anything happened."""
-        return max(self.months, default=0)
+        """The last month in which anything happened, or is known to end."""
+        return max(max(self.months, default=0), max(self.counts, default=0))
+
+    @property
+    def size(self) -> int:
+        """How many numbers they are, about."""
+        return 10 * (1 + len(self.months)) + 2 * sum(map(len, self.counts.values()))
 
     def add(self, other: "CohortSums", sign: int = 1) -> None:
         """Add ``sign`` times ``other`` in place."""
@@ -82,12 +96,20 @@ class CohortSums(msgspec.Struct, array_like=True):
         self.repeaters += sign * other.repeaters
         for month, sums in other.months.items():
             self._add_month(month, sums, sign)
+        for month, counts in other.counts.items():
+            self.add_counts((Count(month, kind, number) for kind, number in counts.items()), sign)
+        for kind, number in other.persons.items():
+            self._add_persons(kind, sign * number)
 
     def add_account(self, account: CustomerAccount, sign: int = 1) -> None:
         """Count a customer ``sign`` times, 1 or −1."""
         self.customers += sign
         self.repeaters += sign * (account.orders > 1)
         self._add_account_months(account.months, sign, 0)
+        if account.counts:
+            self.add_counts(account.counts, sign)
+            for kind in OF_PERSONS:
+                self._add_persons(kind, sign * account.has(kind))
 
     def change_account(self, before: CustomerAccount, after: CustomerAccount) -> None:
         """Count a customer of the cohort as it is now, who is counted as before: months in which nothing changed are passed over."""
@@ -98,6 +120,27 @@ class CohortSums(msgspec.Struct, array_like=True):
             same += 1
         self._add_account_months(old, -1, same)
         self._add_account_months(new, 1, same)
+        if before.counts != after.counts:
+            self.add_counts(difference(_places(before), _places(after)))
+            for kind in OF_PERSONS:
+                self._add_persons(kind, after.has(kind) - before.has(kind))
+
+    def add_counts(self, counts: Iterable[Count], sign: int = 1) -> None:
+        """Add ``sign`` times counts in place."""
+        for month, kind, number in counts:
+            known = self.counts.setdefault(month, {})
+            known[kind] = known.get(kind, 0) + sign * number
+            if not known[kind]:
+                del known[kind]
+            if not known:
+                del self.counts[month]
+
+    def _add_persons(self, kind: int, number: int) -> None:
+        known = self.persons.get(kind, 0) + number
+        if known:
+            self.persons[kind] = known
+        else:
+            self.persons.pop(kind, None)
 
     def _add_account_months(self, months: tuple[AccountMonth, ...], sign: int, start: int) -> None:
         known = self.months
@@ -123,6 +166,19 @@ class CohortSums(msgspec.Struct, array_like=True):
         known.add(sums, sign)
         if not known:
             del self.months[month]
+
+
+def _places(account: CustomerAccount) -> Counts:
+    return {(month, kind): number for month, kind, number in account.counts}
+
+
+def counts_by_month(cohorts: Iterable[CohortSums]) -> dict[int, Counter[int]]:
+    """What customers of several cohorts do beside ordering, by calendar month and kind."""
+    found: dict[int, Counter[int]] = {}
+    for sums in cohorts:
+        for month, counts in sums.counts.items():
+            found.setdefault(month, Counter()).update(counts)
+    return found
 
 
 def cohort_key(account: CustomerAccount, calendar: CalendarMonths) -> CohortKey | None:

@@ -3,9 +3,23 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from metrics.customers.cohort_sums import CohortSums, cohort_reading, month_readings
+from metrics.customers.cohort_sums import (
+    NO_CUSTOMER,
+    CohortSums,
+    added_up,
+    cohort_reading,
+    counts_by_month,
+    month_readings,
+)
 from metrics.customers.cohorts import CustomerCohort, CustomerMonth
 from metrics.customers.customer_figure import CustomerFigure
+from metrics.customers.engagement import Kind
+from metrics.customers.engagement_figures import (
+    COHORT_ENGAGEMENT,
+    EngagementReading,
+    engagement_reading,
+    month_engagement,
+)
 from metrics.records.customer_kpi import (
     ALL_COHORTS,
     CohortAge,
@@ -115,13 +129,16 @@ def compose_customers(
     Args:
         campaign: as orders name it.
         cohort: the month as ``YYYY-MM``, or ``ALL_COHORTS``.
-        cohorts: by month of the acquisition.
+        cohorts: by month of the acquisition, or ``NO_CUSTOMER``.
         over: the first calendar month that is not over.
         spend: micros that the acquisition cost; None where unknown.
         version: what the record says of itself.
     """
-    reading = cohort_reading(cohort, cohorts, over, spend)
-    months = month_readings(cohorts, over) if cohort == ALL_COHORTS else []
+    known = {month: sums for month, sums in cohorts.items() if month != NO_CUSTOMER}
+    reading = cohort_reading(cohort, known, over, spend)
+    everything = added_up(cohorts.values())
+    engagement = engagement_reading(reading.customers, everything.counts, everything.persons, over)
+    months = _months(known, cohorts, over) if cohort == ALL_COHORTS else []
     return CustomerKpi(
         campaign_id=campaign,
         model="declared",
@@ -136,13 +153,17 @@ def compose_customers(
             refunds_micros=reading.refunds,
             cost_of_goods_micros=reading.cost_of_goods,
             spend_micros=spend,
+            **_engagement_sums(engagement),
         ),
         has_uncertain_amounts=any(
-            month.uncertain for sums in cohorts.values() for month in sums.months.values()
+            month.uncertain for sums in known.values() for month in sums.months.values()
         ),
-        kpis={name: figure.read(reading) for name, figure in COHORT_FIGURES.items()},
+        kpis={
+            **{name: figure.read(reading) for name, figure in COHORT_FIGURES.items()},
+            **{name: figure.read(engagement) for name, figure in COHORT_ENGAGEMENT.items()},
+        },
         ages=_ages(reading),
-        months=[_month(each) for each in months],
+        months=months,
         watermark=version.watermark,
         published_at=version.published_at,
     )
@@ -156,7 +177,37 @@ def _ages(cohort: CustomerCohort) -> list[CohortAge]:
     ]
 
 
-def _month(month: CustomerMonth) -> CustomerMonthKpi:
+def _engagement_sums(reading: EngagementReading) -> dict[str, int]:
+    promoters, passives, detractors = reading.groups
+    return {
+        "promoters": promoters,
+        "passives": passives,
+        "detractors": detractors,
+        "ratings": reading.number(Kind.RATINGS),
+        "satisfied": reading.number(Kind.SATISFIED),
+        "tickets": reading.number(Kind.TICKETS),
+        "tickets_responded": reading.number(Kind.ANSWERED),
+        "tickets_resolved": reading.number(Kind.RESOLVED),
+        "contracts": reading.number(Kind.CONTRACTS),
+        "terms_ended": reading.ended.get(Kind.TERMS, 0),
+        "terms_renewed": reading.ended.get(Kind.RENEWALS, 0),
+        "activated": reading.persons.get(Kind.ACTIVATIONS, 0),
+        "referrers": reading.persons.get(Kind.REFERRALS, 0),
+        "referrals": reading.number(Kind.REFERRALS),
+    }
+
+
+def _months(
+    known: Mapping[int, CohortSums], cohorts: Mapping[int, CohortSums], over: int
+) -> list[CustomerMonthKpi]:
+    """The calendar months that are over, from the first acquisition on."""
+    readings = month_readings(known, over)
+    customers = {each.name: each.customers for each in readings}
+    engagement = month_engagement(customers, counts_by_month(cohorts.values()), over)
+    return [_month(each, engagement[each.name]) for each in readings]
+
+
+def _month(month: CustomerMonth, engagement: Mapping[str, float | None]) -> CustomerMonthKpi:
     return CustomerMonthKpi(
         month=month.name,
         customers=month.customers,
@@ -166,5 +217,8 @@ def _month(month: CustomerMonth) -> CustomerMonthKpi:
         orders=month.orders,
         revenue_micros=month.revenue,
         refunds_micros=month.refunds,
-        kpis={name: figure.read(month) for name, figure in MONTH_FIGURES.items()},
+        kpis={
+            **{name: figure.read(month) for name, figure in MONTH_FIGURES.items()},
+            **engagement,
+        },
     )

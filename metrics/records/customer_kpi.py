@@ -19,6 +19,20 @@ class CustomerSums(msgspec.Struct, kw_only=True, gc=False):
     refunds_micros: int
     cost_of_goods_micros: int
     spend_micros: int | None
+    promoters: int
+    passives: int
+    detractors: int
+    ratings: int
+    satisfied: int
+    tickets: int
+    tickets_responded: int
+    tickets_resolved: int
+    contracts: int
+    terms_ended: int
+    terms_renewed: int
+    activated: int
+    referrers: int
+    referrals: int
 
 
 class CohortAge(msgspec.Struct, kw_only=True, gc=False):

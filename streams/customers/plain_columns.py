@@ -88,6 +88,75 @@ FROM rows GROUP BY ALL""",
     )
 
 
+#: What the records of a topic of customers belong to, the first that a row has.
+_EVENT_KEYS = {
+    topics.SURVEYS: ["customer_id", "visitor_id", "campaign_id"],
+    topics.TICKETS: ["ticket_id"],
+    topics.SUBSCRIPTIONS: ["subscription_id"],
+    topics.REFERRALS: ["customer_id", "visitor_id"],
+    topics.ACTIVATIONS: ["customer_id", "visitor_id"],
+}
+#: Fields of records of customers beside when and whose they are.
+_EVENT_TYPES: dict[str, dict[str, ColumnType]] = {
+    topics.SURVEYS: {"score": "count", "kind": "text", "scale": "count", "campaign_id": "text"},
+    topics.TICKETS: {"ticket_id": "text", "stage": "text"},
+    topics.SUBSCRIPTIONS: {
+        "subscription_id": "text",
+        "kind": "text",
+        "term": "text",
+        "amount": "number",
+        "currency": "text",
+    },
+    topics.REFERRALS: {"referrer_id": "text"},
+    topics.ACTIVATIONS: {},
+}
+_EVENT_REQUIRED = {"occurred_at", "score", "ticket_id", "subscription_id", "referrer_id"}
+
+
+def plain_events(topic: str, timezone: str) -> Mapping:
+    """Records of one topic of customers, one in each row, under the fields' own names.
+
+    A row without an ``event_id`` is told from others by all that it says.
+
+    Args:
+        topic: one of ``topics.CUSTOMER_SOURCES``.
+        timezone: of times without an offset.
+    """
+    types: dict[str, ColumnType] = {
+        "event_id": "text",
+        "occurred_at": "time",
+        "customer_id": "text",
+        "visitor_id": "text",
+        "source": "text",
+        **_EVENT_TYPES[topic],
+    }
+    said = {
+        "kind": "lower(kind)",
+        "stage": "lower(stage)",
+        "term": "upper(term)",
+        "currency": "upper(currency)",
+    }
+    fields = [f"{said[name]} AS {name}" if name in said else name for name in types if name != "event_id"]
+    others = [name for name in types if name != "event_id"]
+    text = " || ' ' || ".join(f"coalesce(CAST({name} AS VARCHAR), '')" for name in others)
+    return Mapping(
+        name=f"plain {topic}",
+        description=f"Records of {topic}, one in each row",
+        timezone=timezone,
+        columns={
+            name: Column(name=name, type=kind, optional=name not in _EVENT_REQUIRED)
+            for name, kind in types.items()
+        },
+        select=[
+            Select(
+                topic=topic,
+                key=_EVENT_KEYS[topic],
+                sql=f"SELECT coalesce(event_id, md5({text})) AS event_id, {', '.join(fields)} FROM rows",
+            )
+        ],
+    )
+
+
 def _columns(
     types: dict[str, ColumnType], said: Iterable[str], option: str
 ) -> dict[str, Column | ColumnType]:

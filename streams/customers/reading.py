@@ -1,6 +1,7 @@
 """Files of orders and of spend, through the mappings of ``roistream replay``, as records."""
 
 from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Mapping as ByTopic
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -8,7 +9,9 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
+from metrics.customers.accounts import CalendarMonths
 from metrics.customers.cohorts import Spend
+from metrics.customers.customer_events import CustomerEventCounts
 from metrics.customers.histories import CustomerBase, OrderHistories
 from metrics.records.events import AdReport, Order
 from metrics.records.validation import instant
@@ -16,12 +19,14 @@ from metrics.values.errors import Rejection, RoistreamError
 from metrics.values.money import to_micros
 from metrics.values.time import format_instant
 from streams import topics
+from streams.customers.plain_columns import plain_events
 from streams.mapping.database import opened
 from streams.mapping.engine import Engine
 from streams.mapping.lint import findings
 from streams.mapping.loader import load
 from streams.mapping.model import Mapping
 from streams.mapping.recognition import absent, candidates, recognised, wanted_names
+from streams.messages.decoding import DECODERS
 from streams.replay.file_readers import expand, sources
 from streams.replay.pipeline import convert
 from streams.replay.run import frame_of, has_failures, summary
@@ -172,6 +177,59 @@ def read_spend(
                 f"{format_instant(one.end)}, and again. Give one report of each time."
             )
     return found
+
+
+@dataclass(frozen=True)
+class ReadEngagement:
+    """What customers of files do beside ordering.
+
+    Attributes:
+        counted: all of it.
+        refused: records that could not be taken in, with the first reason.
+        has_failures: whether rows of the files could not be read.
+    """
+
+    counted: CustomerEventCounts
+    refused: int
+    refusal: str
+    has_failures: bool
+
+
+def read_engagement(
+    settings: Settings,
+    files: ByTopic[str, Sequence[Path]],
+    until: int,
+    console: Console,
+    say: Callable[[str], None],
+) -> ReadEngagement:
+    """The records of topics of customers.
+
+    Args:
+        settings: time zone and reporting currency.
+        files: files or folders, by topic.
+        until: from when on records do not count, epoch ms.
+        console: where is said what was read.
+        say: hears a sentence now and then.
+
+    Raises:
+        RoistreamError: where a file cannot be read.
+    """
+    counted = CustomerEventCounts(CalendarMonths(settings.zone))
+    refused, refusal, failed = 0, "", False
+    for topic, paths in files.items():
+        plain = Files(paths, None, plain_events(topic, settings.zone.key), is_plain=True)
+        with opened() as database:
+            engine = Engine(database)
+            records = _records(settings, plain, engine, console, say, topic, are_warnings_said=True)
+            for event in map(DECODERS[topic].decode, records):
+                if instant(event.occurred_at, "occurred_at") >= until:
+                    continue
+                try:
+                    counted.take(event)
+                except Rejection as verdict:
+                    refused, refusal = refused + 1, refusal or f"{topic}: {verdict.detail}"
+            failed |= has_failures(engine)
+    return ReadEngagement(counted, refused, refusal, failed)
 
 
 def _records(

@@ -6,17 +6,24 @@ from zoneinfo import ZoneInfo
 import msgspec
 import numpy as np
 
+from metrics.customers.accounts import CustomerAccount, customer_hash
+from metrics.customers.calendar import month_of
+from metrics.customers.cohort_sums import CohortSums
 from metrics.customers.cohorts import (
     CustomerCohort,
     CustomerMonth,
     Naming,
     Spend,
     all_together,
+    by_campaign,
     cohort_name,
     spend_by_cohort,
 )
 from metrics.customers.cohorts import cohorts as cohorts_of
 from metrics.customers.cohorts import months as months_of
+from metrics.customers.customer_events import CustomerEventCounts
+from metrics.customers.engagement import Kind
+from metrics.customers.engagement_figures import COHORT_ENGAGEMENT, engagement_reading, month_engagement
 from metrics.customers.fitting import FitError
 from metrics.customers.histories import CustomerBase, CustomerHistory, MoneyChange
 from metrics.customers.lifetime_value import DAYS_OF_A_WEEK, ValueModel, fitted, margin_ratio, repeat_buying
@@ -52,6 +59,24 @@ class Expectation(msgspec.Struct, frozen=True):
     clv_to_cac_high: float | None
 
 
+class Engagement(msgspec.Struct, frozen=True):
+    """What customers of a cohort do beside ordering, and the way of all of them from the first order on.
+
+    Attributes:
+        customers: of the cohort.
+        activated: those of them who reached the step that the site calls activated.
+        repeaters: those who ordered twice or more.
+        referrers: those who brought somebody.
+        kpis: by id, docs/customers.md.
+    """
+
+    customers: int
+    activated: int
+    repeaters: int
+    referrers: int
+    kpis: dict[str, float | None]
+
+
 class CohortRow(msgspec.Struct, frozen=True):
     """One cohort; docs/customers.md has every figure."""
 
@@ -74,6 +99,7 @@ class CohortRow(msgspec.Struct, frozen=True):
     clv_to_cac: float | None
     payback_months: int | None
     expected: Expectation | None
+    engagement: Engagement | None = None
 
 
 class MonthRow(msgspec.Struct, frozen=True):
@@ -90,6 +116,7 @@ class MonthRow(msgspec.Struct, frozen=True):
     retention_rate: float | None
     retention_rate_period: float | None
     churn_rate: float | None
+    engagement: dict[str, float | None] | None = None
 
 
 class FittedModel(msgspec.Struct, frozen=True):
@@ -133,6 +160,8 @@ class LeftOut(msgspec.Struct, frozen=True):
         conflicts: orders under an id that is another customer's.
         waiting: cancellations of orders that are not here.
         refused: records that a worker would refuse, too.
+        without_customer: persons who answered, asked for or held something, and have no order here.
+        of_campaigns: answers that name a campaign and no customer; they count where the campaign is a cohort, and in all together.
     """
 
     known_before: int
@@ -145,6 +174,8 @@ class LeftOut(msgspec.Struct, frozen=True):
     conflicts: int
     waiting: int
     refused: int
+    without_customer: int = 0
+    of_campaigns: int = 0
 
 
 class CustomerReport(msgspec.Struct, frozen=True):
@@ -197,6 +228,7 @@ def report(
     spend: Sequence[Spend] | None,
     asked: Asked,
     say: Callable[[str], None],
+    counted: CustomerEventCounts | None = None,
 ) -> CustomerReport:
     """The figures of all customers.
 
@@ -207,6 +239,7 @@ def report(
         spend: None where none is known.
         asked: what is asked for.
         say: hears a sentence now and then.
+        counted: what customers do beside ordering; None where nothing is known of it.
 
     Raises:
         RoistreamError: where nobody was acquired before ``until``.
@@ -219,7 +252,14 @@ def report(
         )
     (whole,) = _cohorts(customers, all_together, spend, asked)
     model, expected = _expectations(customers, split, whole, asked, say)
-    *rows, all_of_them = [_row(cohort, each) for cohort, each in zip((*split, whole), expected, strict=True)]
+    engaged = None if counted is None else _Engaged(customers, counted, asked)
+    rows = [
+        _row(cohort, each, None if engaged is None else engaged.of(cohort))
+        for cohort, each in zip(split, expected[:-1], strict=True)
+    ]
+    all_of_them = _row(whole, expected[-1], None if engaged is None else engaged.of_all(whole))
+    months = months_of(customers, asked.zone, asked.until)
+    by_month = {} if engaged is None else engaged.months(months)
     without = None
     if spend is not None:
         names = {cohort.name for cohort in split}
@@ -236,6 +276,8 @@ def report(
         base.conflicts,
         base.waiting,
         refused,
+        0 if engaged is None else engaged.without_customer,
+        0 if engaged is None else engaged.of_campaigns,
     )
     return CustomerReport(
         currency,
@@ -244,7 +286,7 @@ def report(
         asked.by,
         all_of_them,
         rows,
-        [_month_row(month) for month in months_of(customers, asked.zone, asked.until)],
+        [_month_row(month, by_month.get(month.name)) for month in months],
         left_out,
         None if isinstance(model, str) else model,
         model if isinstance(model, str) else None,
@@ -348,7 +390,55 @@ def _fitted_model(model: ValueModel, asked: Asked) -> FittedModel:
     )
 
 
-def _row(cohort: CustomerCohort, expected: Expectation | None) -> CohortRow:
+class _Engaged:
+    """What customers do beside ordering, by cohort."""
+
+    def __init__(
+        self, customers: Sequence[CustomerHistory], counted: CustomerEventCounts, asked: Asked
+    ) -> None:
+        self._over = month_of(asked.until, asked.zone)
+        self._by: dict[str, CohortSums] = {}
+        self._all = CohortSums()
+        known = counted.of_customers()
+        for history in customers:
+            kind, name = history.customer
+            who = customer_hash(name, None) if kind == "customer" else customer_hash(None, name)
+            account = CustomerAccount(None, 0, (), known.pop(who, ()))
+            cohort = cohort_name(history, asked.naming, asked.zone)
+            for sums in (self._by.setdefault(cohort, CohortSums()), self._all):
+                sums.add_account(account)
+        self.without_customer = len(known)
+        self.of_campaigns = 0
+        for campaign, counts in counted.of_campaigns().items():
+            self._all.add_counts(counts)
+            if asked.naming is by_campaign:
+                self._by.setdefault(campaign, CohortSums()).add_counts(counts)
+            self.of_campaigns += sum(each.number for each in counts)
+
+    def of(self, cohort: CustomerCohort) -> Engagement:
+        """Of a cohort."""
+        return self._reading(cohort, self._by[cohort.name])
+
+    def of_all(self, whole: CustomerCohort) -> Engagement:
+        """Of all cohorts together."""
+        return self._reading(whole, self._all)
+
+    def _reading(self, cohort: CustomerCohort, sums: CohortSums) -> Engagement:
+        reading = engagement_reading(sums.customers, sums.counts, sums.persons, self._over)
+        return Engagement(
+            sums.customers,
+            sums.persons.get(Kind.ACTIVATIONS, 0),
+            cohort.repeaters,
+            sums.persons.get(Kind.REFERRALS, 0),
+            {name: figure.read(reading) for name, figure in COHORT_ENGAGEMENT.items()},
+        )
+
+    def months(self, months: Sequence[CustomerMonth]) -> dict[str, dict[str, float | None]]:
+        """KPIs of calendar months."""
+        return month_engagement({each.name: each.customers for each in months}, self._all.counts, self._over)
+
+
+def _row(cohort: CustomerCohort, expected: Expectation | None, engagement: Engagement | None) -> CohortRow:
     return CohortRow(
         cohort.name,
         cohort.customers,
@@ -369,10 +459,11 @@ def _row(cohort: CustomerCohort, expected: Expectation | None) -> CohortRow:
         cohort.clv_to_cac,
         cohort.payback_months,
         expected,
+        engagement,
     )
 
 
-def _month_row(month: CustomerMonth) -> MonthRow:
+def _month_row(month: CustomerMonth, engagement: dict[str, float | None] | None) -> MonthRow:
     return MonthRow(
         month.name,
         month.customers,
@@ -385,4 +476,5 @@ def _month_row(month: CustomerMonth) -> MonthRow:
         month.retention_rate,
         month.retention_rate_period,
         month.churn_rate,
+        engagement,
     )

@@ -1,9 +1,10 @@
 """``roistream customers``: files in, tables or JSON out. The only place of this room that prints."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
+from types import MappingProxyType
 
 import msgspec
 from rich.console import Console
@@ -14,7 +15,14 @@ from metrics.customers.cohorts import Naming, by_campaign, by_month, by_month_an
 from metrics.values.errors import RoistreamError
 from metrics.values.money import MICROS
 from streams.customers.plain_columns import plain_orders, plain_spend
-from streams.customers.reading import Files, ReadOrders, read_orders, read_spend
+from streams.customers.reading import (
+    Files,
+    ReadEngagement,
+    ReadOrders,
+    read_engagement,
+    read_orders,
+    read_spend,
+)
 from streams.customers.report import Asked, CohortRow, CustomerReport, report
 from streams.replay.run import EXIT_DONE, EXIT_UNMAPPED, reading_progress
 from streams.settings import Settings
@@ -47,6 +55,7 @@ def run(
     seed: int = 1,
     draws: int = 1_000,
     as_json: bool = False,
+    events: Mapping[str, Sequence[Path]] = MappingProxyType({}),
 ) -> int:
     """Read orders, and say what their customers are worth.
 
@@ -65,6 +74,7 @@ def run(
         seed: of the simulation of intervals; the same gives the same.
         draws: of that simulation.
         as_json: print one JSON object.
+        events: files or folders of what customers do beside ordering, by topic.
 
     Returns:
         0, or 1 where rows or records could not be taken in.
@@ -87,14 +97,20 @@ def run(
             money = read_spend(settings, files, read.currency, console, say)
         after = ends or local_time(read.latest, zone).date() + timedelta(days=1)
         asked = Asked(by, naming, zone, day_start(after, zone), horizon, seed, draws)
-        found = report(read.base, read.currency, read.refused, money, asked, say)
+        given = {topic: files for topic, files in events.items() if files}
+        engagement = read_engagement(settings, given, asked.until, console, say) if given else None
+        counted = None if engagement is None else engagement.counted
+        found = report(read.base, read.currency, read.refused, money, asked, say, counted)
     if as_json:
         sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
     else:
         show(found, Console(highlight=False))
-    for line in doubts(found, read):
+    for line in (*doubts(found, read), *_doubts_of_events(found, engagement)):
         console.print(line, markup=False)
-    return EXIT_UNMAPPED if read.has_failures or read.refused else EXIT_DONE
+    has_failures = read.has_failures or read.refused > 0
+    if engagement is not None:
+        has_failures |= engagement.has_failures or engagement.refused > 0
+    return EXIT_UNMAPPED if has_failures else EXIT_DONE
 
 
 def _checked(by: str, until: str | None, horizon: float) -> tuple[Naming, date | None]:
@@ -118,6 +134,11 @@ def show(found: CustomerReport, console: Console) -> None:
             _retention_table(found)
         )
         tables["Calendar months"] = _month_table(found)
+    if found.whole.engagement is not None:
+        tables[
+            "Answers and tickets: score and share with intervals of 95 %, times as median and 90th percentile"
+        ] = _answer_table(found)
+        tables["From the first order on: customers of each cohort who got so far"] = _funnel_table(found)
     for title, table in tables.items():
         console.print(title, style="bold", markup=False)
         console.print(table)
@@ -158,6 +179,48 @@ def _cost_table(found: CustomerReport) -> Table:
                 _amount(value) for value in (each.clv_to_cac, each.clv_to_cac_low, each.clv_to_cac_high)
             ]
         table.add_row(_escaped(row.cohort), *cells)
+    return table
+
+
+def _answer_table(found: CustomerReport) -> Table:
+    names = ["cohort", "NPS", "95 %", "satisfied", "95 %", "first response", "resolution", "resolved"]
+    table = _table(names, found)
+    for row in _rows(found):
+        if row.engagement is None:
+            continue
+        kpis = row.engagement.kpis
+        table.add_row(
+            _escaped(row.cohort),
+            _points(kpis["nps"]),
+            f"{_points(kpis['nps_low'])} to {_points(kpis['nps_high'])}" if kpis["nps"] is not None else "–",
+            _percent(kpis["csat"]),
+            f"{_percent(kpis['csat_low'])} to {_percent(kpis['csat_high'])}"
+            if kpis["csat"] is not None
+            else "–",
+            f"{_duration(kpis['first_response_p50'])}, {_duration(kpis['first_response_p90'])}",
+            f"{_duration(kpis['resolution_p50'])}, {_duration(kpis['resolution_p90'])}",
+            _percent(kpis["resolution_rate"]),
+        )
+    return table
+
+
+def _funnel_table(found: CustomerReport) -> Table:
+    table = _table(
+        ["cohort", "acquired", "activated", "bought again", "brought somebody", "K", "renewed"], found
+    )
+    for row in _rows(found):
+        if row.engagement is None:
+            continue
+        kpis = row.engagement.kpis
+        table.add_row(
+            _escaped(row.cohort),
+            f"{row.engagement.customers:,}",
+            f"{row.engagement.activated:,} ({_percent(kpis['activation_rate'])})",
+            f"{row.engagement.repeaters:,} ({_percent(row.repeat_rate)})",
+            f"{row.engagement.referrers:,} ({_percent(kpis['referral_rate'])})",
+            _amount(kpis["k_factor"]),
+            _percent(kpis["renewal_rate"]),
+        )
     return table
 
 
@@ -246,6 +309,42 @@ def doubts(found: CustomerReport, read: ReadOrders) -> Iterator[str]:
     ):
         if count:
             yield f"{count:,} {what}."
+
+
+def _doubts_of_events(found: CustomerReport, engagement: ReadEngagement | None) -> Iterator[str]:
+    if engagement is None:
+        return
+    left = found.left_out
+    for count, what in (
+        (
+            left.without_customer,
+            "persons answered, asked for or held something and have no order here; they are in no cohort",
+        ),
+        (
+            left.of_campaigns,
+            "counts of answers name a campaign and no customer; they are in all together, and in the cohort of a campaign",
+        ),
+        (
+            engagement.counted.duplicates,
+            "records of surveys, tickets and the like were there before and count once",
+        ),
+        (engagement.refused, f"of those records are refused; the first: {engagement.refusal}"),
+    ):
+        if count:
+            yield f"{count:,} {what}."
+
+
+def _points(score: float | None) -> str:
+    return "–" if score is None else f"{100 * score:+.0f}"
+
+
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
+        return "–"
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
 
 
 def _amount(value: float | None) -> str:

@@ -21,13 +21,18 @@ RECORDS: dict[str, type[msgspec.Struct]] = {
     topics.REPORTS: events.AdReport,
     topics.LEADS: events.Lead,
     topics.ORDERS: events.Order,
+    topics.SURVEYS: events.Survey,
+    topics.TICKETS: events.Ticket,
+    topics.SUBSCRIPTIONS: events.Subscription,
+    topics.REFERRALS: events.Referral,
+    topics.ACTIVATIONS: events.Activation,
     topics.CAMPAIGNS: events.Campaign,
     topics.FX_RATES: events.FxRate,
 }
 #: Field that identifies a record of a topic; derived when a mapping does not give it.
-IDENTITY = dict.fromkeys(topics.EVENT_SOURCES, "event_id") | {topics.REPORTS: "report_id"}
+IDENTITY = dict.fromkeys(topics.DATED_SOURCES, "event_id") | {topics.REPORTS: "report_id"}
 #: Field whose time orders a replay; a report is known when its period has ended.
-ORDERED_BY = dict.fromkeys(topics.EVENT_SOURCES, "occurred_at") | {topics.REPORTS: "period_end"}
+ORDERED_BY = dict.fromkeys(topics.DATED_SOURCES, "occurred_at") | {topics.REPORTS: "period_end"}
 #: Ties in event time: what must be known first goes first.
 RANK = {name: place for place, name in enumerate((topics.FX_RATES, topics.CAMPAIGNS, *topics.SOURCES))}
 #: Fields of the Kafka key where a mapping names none, the first that is not empty.

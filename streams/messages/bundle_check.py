@@ -11,6 +11,7 @@ from typing import get_args
 import msgspec
 
 from metrics.attribution.conversion_lag import EDGES, LEAD, ORDER, LagCounts
+from metrics.customers.cohort_sums import NO_CUSTOMER
 from metrics.entities.orders import CAMPAIGNS_OWN
 from metrics.entities.reports import Report
 from metrics.kpis.rollups import RollupPart
@@ -146,14 +147,17 @@ def _check_cohort(partial: CohortPartial) -> None:
     campaign, month, sums = partial
     is_one = is_campaign_model(campaign) and split_campaign_model(campaign)[1] is None
     _require(is_one, f"{campaign[:200]!r} is no campaign")
-    _check_months((month, *sums.months))
-    _check_sizes((sums.customers, sums.repeaters))
+    known = () if month == NO_CUSTOMER else (month,)
+    _check_months((*known, *sums.months, *sums.counts))
+    _check_sizes((sums.customers, sums.repeaters, *sums.persons.values()))
+    for counts in sums.counts.values():
+        _check_sizes((*counts, *counts.values()))
     for each in sums.months.values():
         _check_sizes(msgspec.structs.astuple(each))
 
 
 def _check_months(months: Sequence[int]) -> None:
-    _require(0 <= min(months) <= max(months) < _MOST_MONTHS, "there is no such month")
+    _require(all(0 <= month < _MOST_MONTHS for month in months), "there is no such month")
 
 
 def _check_instants(instants: Sequence[int | None]) -> None:

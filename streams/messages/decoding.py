@@ -11,7 +11,19 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from metrics.records.events import AdClick, AdImpression, AdReport, Erasure, Lead, Order
+from metrics.records.events import (
+    Activation,
+    AdClick,
+    AdImpression,
+    AdReport,
+    Erasure,
+    Lead,
+    Order,
+    Referral,
+    Subscription,
+    Survey,
+    Ticket,
+)
 from metrics.records.validation import MAX_RECORD_BYTES, decode
 from metrics.values.errors import Rejection
 from streams import topics
@@ -27,6 +39,11 @@ _SHAPES: dict[str, type[Any]] = {
     topics.REPORTS: AdReport,
     topics.LEADS: Lead,
     topics.ORDERS: Order,
+    topics.SURVEYS: Survey,
+    topics.TICKETS: Ticket,
+    topics.SUBSCRIPTIONS: Subscription,
+    topics.REFERRALS: Referral,
+    topics.ACTIVATIONS: Activation,
     topics.ERASURES: Erasure,
 }
 DECODERS = {topic: msgspec.json.Decoder(shape) for topic, shape in _SHAPES.items()}

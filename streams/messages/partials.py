@@ -25,8 +25,8 @@ MAX_BUNDLE_BYTES = 400_000
 _ITEMS_PER_BUNDLE = 4_000
 #: Days and hours that the reports of one bundle cover, which merge takes without a pause at 14 µs each: one of ten years covers 3 653.
 _WINDOWS_PER_BUNDLE = 5_000
-#: Sums of a cohort take some 30 bytes for each of its months.
-_COHORTS_PER_BUNDLE = 300
+#: Of sums of cohorts, some three bytes each.
+_NUMBERS_PER_BUNDLE = 100_000
 
 PanePartial = tuple[str, int, int, Tally]
 ReportPartial = tuple[str, Report]
@@ -118,9 +118,16 @@ def bundles(
             place: spent[report.version] for place, (_, report) in enumerate(mine) if report.version in spent
         }
         yield Bundle(source, epoch, sequence, [], mine, spent=abroad)
-    for first in range(0, len(cohorts), _COHORTS_PER_BUNDLE):
-        part = list(cohorts[first : first + _COHORTS_PER_BUNDLE])
-        yield Bundle(source, epoch, sequence, [], [], cohorts=part)
+    gathered: list[CohortPartial] = []
+    numbers = 0
+    for each in cohorts:
+        if gathered and numbers + each[2].size > _NUMBERS_PER_BUNDLE:
+            yield Bundle(source, epoch, sequence, [], [], cohorts=gathered)
+            gathered, numbers = [], 0
+        gathered.append(each)
+        numbers += each[2].size
+    if gathered:
+        yield Bundle(source, epoch, sequence, [], [], cohorts=gathered)
 
 
 def _reports_by_bundle(reports: list[ReportPartial]) -> Iterator[list[ReportPartial]]:

@@ -345,7 +345,7 @@ class TaskManager:
             idleness.answered(self._ports.answered(name, partition), now)
             most = max(most, (end or 0) - offset)
             is_silent = idleness.silence * 1000 >= self.settings.idle_after
-            if end is not None and offset >= end and is_silent and topic in topics.EVENT_SOURCES:
+            if end is not None and offset >= end and is_silent and topic in topics.DATED_SOURCES:
                 idle.add(topic)
         held.tasks[0].is_behind = most > _BACKLOG_RECORDS
         intake.set_idle(idle)

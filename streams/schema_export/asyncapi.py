@@ -6,9 +6,12 @@ from typing import Any
 from metrics.archive.editions import SCHEMA as ARCHIVE_SCHEMA
 from metrics.budget.effects.records import EFFECT_SCHEMA
 from metrics.budget.records import ACTION_SCHEMA
+from metrics.customers.engagement import FIRST_RESPONSE, Kind, of_time
+from metrics.customers.engagement_figures import COHORT_ENGAGEMENT, MONTH_ENGAGEMENT, EngagementReading
 from metrics.kpis.formulas import KpiInputs, compute
 from metrics.records.customer_kpi import CUSTOMER_SCHEMA
 from metrics.records.kpi_reading import DEFINITIONS, ROLLUP_SCHEMA, SCHEMA, Sums
+from metrics.values.time import HOUR
 from streams import topics
 
 Document = dict[str, Any]
@@ -50,6 +53,7 @@ _BY_PERSON = (
     "The visitor_id of the person, so that one person's clicks, leads and orders meet on one partition. "
     "Records with another key or none are still counted."
 )
+_BY_CUSTOMER = "The customer_id, else the visitor_id."
 _SUMS: dict[str, int] = {
     "impressions": 0, "clicks": 10, "leads": 2, "mqls": 0, "sqls": 0, "orders": 1, "new_customers": 1,
     "cancelled_orders": 0, "spend_micros": 3_700_000, "other_cost_micros": 0, "revenue_micros": 50_000_000,
@@ -65,6 +69,20 @@ _SEEN = {
     "seen_at": "2026-11-21T10:00:01Z",
 }
 _KPIS = compute(KpiInputs(sums=_WHOLE, total=_WHOLE))
+
+#: Three answers, a ticket with a response after an hour, and somebody who is activated.
+_ENGAGED = EngagementReading(
+    2,
+    {
+        Kind.PROMOTERS: 2,
+        Kind.PASSIVES: 1,
+        Kind.TICKETS: 1,
+        Kind.ANSWERED: 1,
+        of_time(FIRST_RESPONSE, HOUR): 1,
+    },
+    {Kind.ACTIVATIONS: 1},
+    {},
+)
 
 CHANNELS: tuple[Channel, ...] = (
     Channel(
@@ -133,6 +151,67 @@ CHANNELS: tuple[Channel, ...] = (
             "campaign_id": "c-1",
             "cost_of_goods": 20,
         },
+    ),
+    Channel(
+        topics.SURVEYS,
+        "survey",
+        "Answers: whether one would recommend (`nps`, 0 to 10), and how satisfied one is (`csat`, 1 to `scale`).",
+        _BY_CUSTOMER,
+        {
+            "event_id": "a-1",
+            "occurred_at": "2026-11-21T10:00:00Z",
+            "kind": "nps",
+            "score": 9,
+            "customer_id": "cust-1",
+        },
+    ),
+    Channel(
+        topics.TICKETS,
+        "ticket",
+        "Tickets of the service desk: opened, first responded to, resolved.",
+        f"{_BY_CUSTOMER} All records of a ticket have one key.",
+        {
+            "event_id": "t-1",
+            "occurred_at": "2026-11-21T10:00:00Z",
+            "ticket_id": "ticket-1",
+            "stage": "opened",
+            "customer_id": "cust-1",
+        },
+    ),
+    Channel(
+        topics.SUBSCRIPTIONS,
+        "subscription",
+        "Contracts: started, renewed for a further term, cancelled.",
+        f"{_BY_CUSTOMER} All records of a subscription have one key.",
+        {
+            "event_id": "s-1",
+            "occurred_at": "2026-11-21T10:00:00Z",
+            "subscription_id": "sub-1",
+            "kind": "started",
+            "term": "P1M",
+            "amount": "9.90",
+            "currency": "EUR",
+            "customer_id": "cust-1",
+        },
+    ),
+    Channel(
+        topics.REFERRALS,
+        "referral",
+        "Customers who have brought somebody.",
+        "The customer_id, else the visitor_id, of who was brought.",
+        {
+            "event_id": "f-1",
+            "occurred_at": "2026-11-21T10:00:00Z",
+            "referrer_id": "cust-1",
+            "customer_id": "cust-2",
+        },
+    ),
+    Channel(
+        topics.ACTIVATIONS,
+        "activation",
+        "Who has reached the step that a site calls activated.",
+        _BY_CUSTOMER,
+        {"event_id": "v-1", "occurred_at": "2026-11-21T10:00:00Z", "customer_id": "cust-1"},
     ),
     Channel(
         topics.ERASURES,
@@ -272,6 +351,20 @@ CHANNELS: tuple[Channel, ...] = (
                 "refunds_micros": 10_000_000,
                 "cost_of_goods_micros": 20_000_000,
                 "spend_micros": 40_000_000,
+                "promoters": 2,
+                "passives": 1,
+                "detractors": 0,
+                "ratings": 0,
+                "satisfied": 0,
+                "tickets": 1,
+                "tickets_responded": 1,
+                "tickets_resolved": 0,
+                "contracts": 0,
+                "terms_ended": 0,
+                "terms_renewed": 0,
+                "activated": 1,
+                "referrers": 0,
+                "referrals": 0,
             },
             "has_uncertain_amounts": False,
             "kpis": {
@@ -281,6 +374,7 @@ CHANNELS: tuple[Channel, ...] = (
                 "cac": 20.0,
                 "clv_to_cac": 1.5,
                 "payback_months": 1,
+                **{name: figure.read(_ENGAGED) for name, figure in COHORT_ENGAGEMENT.items()},
             },
             "ages": [{"age": 0, "eligible": 2, "active": 2, "margin_micros": 60_000_000, "retention": 1.0}],
             "months": [
@@ -299,6 +393,7 @@ CHANNELS: tuple[Channel, ...] = (
                         "churn_rate": None,
                         "arpu": 40.0,
                         "average_basket": 26.666667,
+                        **{name: figure.read(_ENGAGED) for name, figure in MONTH_ENGAGEMENT.items()},
                     },
                 }
             ],

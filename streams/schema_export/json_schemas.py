@@ -17,6 +17,7 @@ from metrics.archive.editions import CampaignArchive
 from metrics.budget.effects.records import BudgetEffect
 from metrics.budget.records import BoardCard, BudgetAction, BudgetDecision, ColumnView
 from metrics.customers.composing import COHORT_FIGURES
+from metrics.customers.engagement_figures import COHORT_ENGAGEMENT
 from metrics.kpis.catalogue import KPIS
 from metrics.records import events
 from metrics.records import kpi_reading as reading
@@ -37,6 +38,11 @@ SOURCES: dict[str, type[msgspec.Struct]] = {
     "ad-report": events.AdReport,
     "lead": events.Lead,
     "order": events.Order,
+    "survey": events.Survey,
+    "ticket": events.Ticket,
+    "subscription": events.Subscription,
+    "referral": events.Referral,
+    "activation": events.Activation,
     "erasure": events.Erasure,
     "campaign": events.Campaign,
     "fx-rate": events.FxRate,
@@ -143,7 +149,7 @@ def _customer_properties(properties: Schema) -> Schema:
     value = {"anyOf": [{"type": "number"}, {"type": "null"}]}
     kpis = {
         name: {"description": f"{figure.title}: {figure.formula}. Null when {figure.undefined}.", **value}
-        for name, figure in COHORT_FIGURES.items()
+        for name, figure in (COHORT_FIGURES | COHORT_ENGAGEMENT).items()
     }
     return {
         "schema": properties["schema"] | {"const": CUSTOMER_SCHEMA},

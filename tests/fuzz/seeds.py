@@ -36,6 +36,8 @@ WORDS = (
         "1e-6",
         "\\u0000",
     ),
+    *("score", "nps", "csat", "scale", "ticket_id", "opened", "responded", "resolved", "subscription_id"),
+    *("started", "renewed", "term", "P1M", "P9999Y", "amount", "referrer_id"),
     *("2026-11-21T10:00:00.250Z", "+23:59", "999999999999.999999", "9223372036854775807", "-0", "\\ud800"),
 )
 

@@ -207,7 +207,7 @@ class Machine:
     def be_idle(self, is_silent: Callable[[str, int], bool]) -> None:
         """Tell every intake which of its topics are silent."""
         for p in range(self.partitions):
-            self.intake(p).set_idle({topic for topic in topics.EVENT_SOURCES if is_silent(topic, p)})
+            self.intake(p).set_idle({topic for topic in topics.DATED_SOURCES if is_silent(topic, p)})
 
     def run(self, *, slice_size: int = 1_000) -> None:
         """Read everything there is in even steps, with a checkpoint of everything after each step."""

@@ -272,7 +272,7 @@ def test_a_source_topic(copied: Path):
             ),
             "streams/messages/decoding.py": lambda old: after(
                 "    topics.ORDERS: Order,\n", "    topics.CALLS: Call,\n"
-            )(after("import AdClick, AdImpression, AdReport,", " Call,")(old)),
+            )(after("    AdReport,\n", "    Call,\n")(old)),
             "streams/stages/intake/calls.py": file(
                 "from metrics.records.validation import instant\n"
                 "from metrics.sums.contribution import Contribution\n"
@@ -287,8 +287,8 @@ def test_a_source_topic(copied: Path):
                 "    def finish(self, limits):\n        pass\n"
             ),
             "streams/stages/intake/stage.py": lambda old: after(
-                "                (topics.ORDERS, conversions),\n",
-                "                (topics.CALLS, CallSource(self.clock)),\n",
+                "            topics.ORDERS: conversions,\n",
+                "            topics.CALLS: CallSource(self.clock),\n",
             )(
                 before(
                     "from streams.stages.intake.conversions",

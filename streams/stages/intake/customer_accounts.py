@@ -5,7 +5,10 @@ account. Sums of cohorts are kept beside the accounts, not made of them: an acco
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
+
+from msgspec.structs import replace
 
 from metrics.customers.accounts import (
     AccountChange,
@@ -16,7 +19,11 @@ from metrics.customers.accounts import (
     customer_hash,
 )
 from metrics.customers.calendar import month_start
-from metrics.customers.cohort_sums import CohortKey, CohortSums, cohort_key
+from metrics.customers.cohort_sums import NO_CUSTOMER, CohortKey, CohortSums, cohort_key
+from metrics.customers.engagement import ERASED, Counts, difference
+from metrics.customers.referrals import ReferralEntry
+from metrics.customers.subscriptions import SubscriptionEntry
+from metrics.customers.tickets import TicketEntry
 from metrics.entities.orders import OrderEntry
 from metrics.records.events import Erasure
 from metrics.sums.contribution import Contribution
@@ -28,8 +35,11 @@ from streams.state.keyed_table import KeyedTable
 from streams.state.table import Restored, Table
 
 _decode_sums = decoder(tuple[int, CohortSums])
-#: About how many bytes the sums of a cohort take in a checkpoint, kept and sent.
-_COHORT_BYTES = 1_000
+H = TypeVar("H", TicketEntry, SubscriptionEntry, ReferralEntry)
+#: About how many bytes the sums of a cohort take in a checkpoint, kept and sent: besides the numbers there were, and each of those.
+_COHORT_BYTES, _NUMBER_BYTES = 1_000, 6
+#: Months before this one are none: January of the year 2.
+_FIRST_MONTH = 24
 #: Bits of a hash above those that are the same in all.
 _HOME_BITS = 16
 
@@ -44,11 +54,12 @@ class CohortTable:
         #: Those that have changed, or may not have been sent.
         self._open: dict[CohortKey, CohortSums] = {}
         self._expired: list[CohortKey] = []
+        self._weight = 0
 
     @property
     def weight(self) -> int:
         """About how many bytes the table adds to the next checkpoint."""
-        return _COHORT_BYTES * len(self._open)
+        return self._weight
 
     def items(self) -> Iterator[tuple[CohortKey, CohortSums]]:
         """Every cohort."""
@@ -63,12 +74,15 @@ class CohortTable:
         if found is None:
             packed = self._packed.get(key)
             found = self._open[key] = CohortSums() if packed is None else _decode_sums(packed)[1]
+            self._weight += _COHORT_BYTES + _NUMBER_BYTES * found.size
         return found
 
     def expire(self, is_over: Callable[[int], bool]) -> None:
         """Forget the cohorts of whose months the last is long over."""
         for key, packed in list(self._packed.items()):
-            if key not in self._open and is_over(max(key.month, _decode_sums(packed)[1].latest)):
+            if key not in self._open and is_over(
+                max(key.month, _FIRST_MONTH, _decode_sums(packed)[1].latest)
+            ):
                 del self._packed[key]
                 self._expired.append(key)
 
@@ -85,6 +99,7 @@ class CohortTable:
             sequence, sums = _decode_sums(value)
             if sequence > confirmed:
                 self._open[cohort] = sums
+                self._weight += _COHORT_BYTES + _NUMBER_BYTES * sums.size
         return ()
 
     def take_changes(self, sequence: int) -> list[Entry]:
@@ -93,7 +108,7 @@ class CohortTable:
         for key, sums in self._open.items():
             packed = self._packed[key] = encode((sequence, sums))
             found.append((state_key(self.kind, *key), packed))
-        self._open, self._expired = {}, []
+        self._open, self._expired, self._weight = {}, [], 0
         return found
 
 
@@ -121,13 +136,18 @@ class CustomerAccounts:
         self.is_kept = retention > 0
         self.accounts: KeyedTable[CustomerAccount] = KeyedTable("ka", CustomerAccount)
         self.cohorts = CohortTable()
-        self.tables: Sequence[Table] = (self.accounts, self.cohorts) if self.is_kept else ()
+        #: By ``ticket_id`` and ``subscription_id``, each with its source; by ``customer_hash`` of who was brought.
+        self.tickets: KeyedTable[TicketEntry] = KeyedTable("kt", TicketEntry)
+        self.subscriptions: KeyedTable[SubscriptionEntry] = KeyedTable("ks", SubscriptionEntry)
+        self.referrals: KeyedTable[ReferralEntry] = KeyedTable("kr", ReferralEntry)
+        self._held: tuple[KeyedTable[Any], ...] = (self.tickets, self.subscriptions, self.referrals)
+        self.tables: Sequence[Table] = (self.accounts, self.cohorts, *self._held) if self.is_kept else ()
         self._partition = partition
         self._orders = orders
         self._homes = homes
         self._home_count = home_count
         self._retention = retention
-        self._calendar = CalendarMonths(zone)
+        self.calendar = CalendarMonths(zone)
         #: Customers whose orders are to name nobody any more.
         self._erased: set[int] = set()
         #: The day up to which cohorts were forgotten.
@@ -139,12 +159,47 @@ class CustomerAccounts:
         """An order's entry has changed, and with it what the sums are by ``changed``."""
         if not self.is_kept:
             return
-        for change in changes_of(before, after, key, changed, self._calendar):
-            home = self._home_of(change.customer)
-            if home == self._partition:
-                self._apply(change)
-            else:
-                self._homes.send_account(home, change)
+        for change in changes_of(before, after, key, changed, self.calendar):
+            self._tell(change)
+
+    def count(self, customer: int, at: int, counts: Counts) -> None:
+        """A customer has done something beside ordering."""
+        self._send(customer, at, {}, counts)
+
+    def count_of_campaign(self, campaign: str, counts: Counts) -> None:
+        """Somebody whom nothing names has done something of a campaign."""
+        self.cohorts.change(CohortKey(campaign, NO_CUSTOMER)).add_counts(difference({}, counts))
+
+    def keep(self, table: KeyedTable[H], name: str, before: H | None, after: H) -> None:
+        """Keep a ticket, a subscription or a referral as it is now, and let the homes of its customers hear what changes.
+
+        Args:
+            table: ``tickets``, ``subscriptions`` or ``referrals``.
+            name: its id there.
+            before: as it was; None before its first record.
+            after: as it is.
+        """
+        table.put(name, after)
+        counts = after.counts(self.calendar)
+        if before is None or before.customer == after.customer:
+            self._send(
+                after.customer, after.latest, {} if before is None else before.counts(self.calendar), counts
+            )
+        else:
+            self._send(before.customer, before.latest, before.counts(self.calendar), {})
+            self._send(after.customer, after.latest, {}, counts)
+
+    def _send(self, customer: int, latest: int, before: Counts, after: Counts) -> None:
+        counts = tuple(difference(before, after))
+        if customer > ERASED and counts:
+            self._tell(AccountChange(customer, latest, (), counts=counts))
+
+    def _tell(self, change: AccountChange) -> None:
+        home = self._home_of(change.customer)
+        if home == self._partition:
+            self._apply(change)
+        else:
+            self._homes.send_account(home, change)
 
     def receive(self, changes: Iterable[AccountChange]) -> None:
         """Take in what other partitions say of customers whose home is here."""
@@ -159,31 +214,36 @@ class CustomerAccounts:
         named = customer_hash(event.customer_id, None), customer_hash(None, event.visitor_id)
         for customer in filter(None, named):
             self._erased.add(customer)
-            home = self._home_of(customer)
-            if home == self._partition:
-                self._drop(customer)
-            else:
-                self._homes.send_account(home, AccountChange(customer, 0, (), is_erased=True))
+            self.referrals.drop(name_of(customer))
+            self._tell(AccountChange(customer, 0, (), is_erased=True))
 
-    def forget_orders(self) -> None:
-        """Let the orders of everybody who was erased since the last call name nobody: one pass over all orders."""
+    def forget_names(self) -> None:
+        """Let what everybody has who was erased since the last call name nobody: one pass over orders, tickets and the like."""
         erased, self._erased = self._erased, set()
-        if erased:
-            for key in self._orders.ids_ending({encode(customer) for customer in erased}):
-                entry = self._orders.get(key)
-                if entry is not None and entry.customer in erased:
-                    self._orders.put(key, entry.of(0))
+        if not erased:
+            return
+        endings = {encode(customer) for customer in erased}
+        for key in self._orders.ids_ending(endings):
+            entry = self._orders.get(key)
+            if entry is not None and entry.customer in erased:
+                self._orders.put(key, entry.of(0))
+        for table in self._held:
+            for key in table.ids_ending(endings):
+                held = table.get(key)
+                if held is not None and held.customer in erased:
+                    table.put(key, replace(held, customer=ERASED))
 
     def expire(self, watermark: int) -> None:
         """Forget accounts, and cohorts of which nothing has been heard for as long."""
         if not self.is_kept:
             return
         before = watermark - self._retention
-        for _ in self.accounts.expire(before):
-            pass
+        for table in (self.accounts, *self._held):
+            for _ in table.expire(before):
+                pass
         if before // DAY != self._expired_day:  # looking through all cohorts is not for every checkpoint
             self._expired_day = before // DAY
-            self.cohorts.expire(lambda month: month_start(month + 1, self._calendar.zone) <= before)
+            self.cohorts.expire(lambda month: month_start(month + 1, self.calendar.zone) <= before)
 
     def _home_of(self, customer: int) -> int:
         return (customer >> _HOME_BITS) % self._home_count if self._home_count > 1 else self._partition
@@ -192,11 +252,11 @@ class CustomerAccounts:
         if change.is_erased:
             self._drop(change.customer)
             return
-        name = _name_of(change.customer)
+        name = name_of(change.customer)
         before = self.accounts.get(name)
         after = changed_account(before, change)
         if before is not None and before.first is after.first:
-            key = cohort_key(after, self._calendar)
+            key = cohort_key(after, self.calendar)
             if key is not None:
                 self.cohorts.change(key).change_account(before, after)
         else:
@@ -206,18 +266,18 @@ class CustomerAccounts:
         self.accounts.put(name, after)
 
     def _drop(self, customer: int) -> None:
-        name = _name_of(customer)
+        name = name_of(customer)
         account = self.accounts.get(name)
         if account is not None:
             self._count(account, -1)
             self.accounts.drop(name)
 
     def _count(self, account: CustomerAccount, sign: int) -> None:
-        key = cohort_key(account, self._calendar)
+        key = cohort_key(account, self.calendar)
         if key is not None:
             self.cohorts.change(key).add_account(account, sign)
 
 
-def _name_of(customer: int) -> str:
+def name_of(customer: int) -> str:
     """A hash as a short text, which the table of accounts takes."""
     return f"{customer:x}"

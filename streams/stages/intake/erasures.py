@@ -96,7 +96,7 @@ class Erasures:
                 self._admission.refuse(record, rejection, now)
             else:
                 self._admission.counts.applied += 1
-        self._conversions.accounts.forget_orders()
+        self._conversions.accounts.forget_names()
         self._settle()
 
     def repeat(self, passed: Sequence[Erasure]) -> None:
@@ -105,5 +105,5 @@ class Erasures:
             self._settle()
             for each in passed:
                 self._conversions.erase(each)
-            self._conversions.accounts.forget_orders()
+            self._conversions.accounts.forget_names()
             self._settle()

@@ -186,8 +186,12 @@ def _is_right_change(change: AccountChange) -> bool:
     return (
         0 < change.customer < 1 << 64
         and all(MIN_INSTANT <= at <= MAX_INSTANT for at in instants)
-        and all(0 <= each.month <= _MOST_MONTHS for each in change.months)
-        and all(-_MOST_MICROS <= figure <= _MOST_MICROS for each in change.months for figure in each)
+        and all(0 <= each[0] <= _MOST_MONTHS for each in (*change.months, *change.counts))
+        and all(
+            -_MOST_MICROS <= figure <= _MOST_MICROS
+            for each in (*change.months, *change.counts)
+            for figure in each
+        )
     )
 
 

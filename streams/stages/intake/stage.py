@@ -36,6 +36,7 @@ from streams.stages.intake.admission import Admission
 from streams.stages.intake.attribution.attribution import attribution_of
 from streams.stages.intake.conversions import Conversions, ConversionSource
 from streams.stages.intake.customer_accounts import CustomerAccounts
+from streams.stages.intake.customer_events import CustomerEvents
 from streams.stages.intake.dead_letters import DeadLetters
 from streams.stages.intake.erasures import Erasures
 from streams.stages.intake.foreign_spend_table import ForeignSpendTable
@@ -43,7 +44,7 @@ from streams.stages.intake.joint_watermark import SenderProgress
 from streams.stages.intake.key_counts import KeyCounts
 from streams.stages.intake.ledger import LedgerCounts
 from streams.stages.intake.partial_output import PartialOutput
-from streams.stages.intake.record_by_record import RecordByRecord
+from streams.stages.intake.record_by_record import RecordByRecord, RecordSource
 from streams.stages.intake.repartition import EVER, SourceProgress
 from streams.stages.intake.reports import ReportSource
 from streams.stages.intake.tables import PaneTable, SeenIdTable
@@ -107,6 +108,7 @@ class IntakeHeader(msgspec.Struct, array_like=True):
         senders: what was applied of the messages of other partitions.
         joint: the watermark of all partitions that send here; a state from before re-keying has none, and takes its own.
         figures: what the applied records must have counted; a state from before they were kept takes what it has counted.
+        customer_stream_times: by topic of customers.
     """
 
     offsets: dict[str, int]
@@ -117,6 +119,7 @@ class IntakeHeader(msgspec.Struct, array_like=True):
     senders: dict[int, SenderProgress] = {}
     joint: int | None = _UNKNOWN
     figures: AppliedFigures | None = None
+    customer_stream_times: dict[str, int | None] = {}
 
 
 class IntakeViews(NamedTuple):
@@ -172,7 +175,9 @@ class IntakeStage:
         #: Records taken in since the start of the state; counted apart from the verdicts.
         self.received: Counter[str] = Counter()
         self.clock = PartitionClock(topics.EVENT_SOURCES)
+        #: Event topics that are read to their end and silent, and topics of customers that are.
         self.idle: set[str] = set()
+        self.quiet: set[str] = set()
         self.panes = Panes()
         self.foreign_spend = ForeignSpend(self.panes, campaign_registry)
         self.seen = SeenIds(options.dedupe_max_events, options.dedupe_window)
@@ -197,6 +202,7 @@ class IntakeStage:
             *(self.leads, self.orders, self.customers, campaign_registry, self.attribution, self.accounts)
         )
         self.orders.on_restored = self.conversions.restored
+        self.customer_events = CustomerEvents(self.accounts, options.max_future, options.earliest)
         self.keys = KeyCounts()
         self._reports = ReportSource(partition, campaign_registry, options.report_delays, options.earliest)
         self._admissions: dict[str, Admission] = {}
@@ -232,13 +238,15 @@ class IntakeStage:
             *(self.conversions, self.clock, self.panes, options.max_future, options.key_rule, self.keys),
             options.earliest,
         )
+        sources: dict[str, RecordSource] = {
+            topics.LEADS: conversions,
+            topics.ORDERS: conversions,
+            topics.REPORTS: self._reports,
+            **dict.fromkeys(topics.CUSTOMER_SOURCES, self.customer_events),
+        }
         found: dict[str, SourceHandler] = {
             topic: RecordByRecord(self._admission(topic), source, self.panes, options.names)
-            for topic, source in (
-                (topics.LEADS, conversions),
-                (topics.ORDERS, conversions),
-                (topics.REPORTS, self._reports),
-            )
+            for topic, source in sources.items()
         }
         for topic in ADS:
             judge = AdJudge(
@@ -279,6 +287,7 @@ class IntakeStage:
             self.dead_letters.read(topic, len(source_records))
         self.offsets[topic] = int(source_records.offsets[-1]) + 1
         self.idle.discard(topic)
+        self.quiet.discard(topic)
         if self.attribution.is_heavy:
             self.settle()
         self._repeat_erasures()
@@ -293,12 +302,17 @@ class IntakeStage:
         return self.received[topic] - self.ledger[topic].read
 
     def set_idle(self, idle: Collection[str]) -> None:
-        """Take in which event topics are read to their end and silent."""
-        if set(idle) != self.idle:
+        """Take in which topics with event times are read to their end and silent."""
+        silent = set(idle).intersection(topics.EVENT_SOURCES)
+        quiet = set(idle) - silent
+        has_changed, self.quiet = quiet != self.quiet, quiet
+        if silent != self.idle:
             self._advance_horizon()
-            self.idle = set(idle)
+            self.idle = silent
             self.is_touched = True
             self.settle()
+            self._repeat_erasures()
+        elif has_changed:
             self._repeat_erasures()
         self._turn_clock()
 
@@ -307,7 +321,9 @@ class IntakeStage:
         pending = self._erasures.pending
         if pending.waiting:
             times = self.attribution.stream_times(self.clock.stream_times)
-            self._erasures.repeat(pending.take(times, self.idle))
+            if self.accounts.is_kept:
+                times = {**times, **self.customer_events.stream_times}
+            self._erasures.repeat(pending.take(times, self.idle | self.quiet))
 
     # --- time --------------------------------------------------------------------------------------
 
@@ -500,6 +516,7 @@ class IntakeStage:
             self.attribution.senders(),
             self.watermark,
             self.figures,
+            self.customer_events.stream_times,
         )
 
     def restore(self, header: Header[IntakeHeader]) -> None:
@@ -514,6 +531,7 @@ class IntakeStage:
                 setattr(known, name, getattr(counts, name))
         self.received.update({topic: counts.read for topic, counts in kept.ledger.items()})
         self._erasures.pending.waiting = kept.erasures
+        self.customer_events.stream_times.update(kept.customer_stream_times)
         self._figures_before = kept.figures
         joint = kept.watermark if kept.joint == _UNKNOWN else kept.joint
         self.attribution.restore(kept.senders, kept.watermark, joint)

@@ -5,7 +5,7 @@ from itertools import islice
 from zoneinfo import ZoneInfo
 
 from metrics.customers.calendar import month_of, month_start
-from metrics.customers.cohort_sums import CohortKey, CohortSums, added_up
+from metrics.customers.cohort_sums import NO_CUSTOMER, CohortKey, CohortSums, added_up
 from metrics.values.time import DAY, HOUR
 from metrics.windows.publish_schedule import KeyedSchedule
 from streams.messages.partials import CohortPartial
@@ -16,8 +16,10 @@ _Parts = dict[int, CohortSums]
 _decode_parts = decoder(tuple[int, _Parts])
 #: In place of the month: all cohorts of the campaign together.
 ALL = -1
-#: About how many bytes a cohort takes in a checkpoint for each source partition.
-_COHORT_BYTES = 500
+#: About how many bytes a cohort takes in a checkpoint besides its numbers, and each of those that came or was packed.
+_COHORT_BYTES, _NUMBER_BYTES = 500, 3
+#: Months before this one are none: January of the year 2.
+_FIRST_MONTH = 24
 
 
 class CohortParts:
@@ -40,6 +42,7 @@ class CohortParts:
         self._open: dict[CohortKey, _Parts] = {}
         self._months: dict[str, set[int]] = {}
         self._expired: list[CohortKey] = []
+        self._weight = 0
         #: Those whose records views are to be given once more, in order.
         self._shown: dict[CohortKey, None] = {}
         #: The month, the hour and the day of what the watermark was when things were last looked through.
@@ -50,7 +53,7 @@ class CohortParts:
     @property
     def weight(self) -> int:
         """About how many bytes the table adds to the next checkpoint."""
-        return _COHORT_BYTES * len(self._open)
+        return self._weight
 
     def take(self, source: int, cohorts: Iterable[CohortPartial], sequence: int) -> None:
         """Take in whole sums of a source partition; they wait to be published since the checkpoint ``sequence``."""
@@ -62,10 +65,12 @@ class CohortParts:
             if parts is None:
                 packed = self._packed.get(key)
                 parts = self._open[key] = {} if packed is None else _decode_parts(packed)[1]
+                self._weight += _COHORT_BYTES + len(packed or b"")
                 self._months.setdefault(campaign, set()).add(month)
             parts.pop(source, None)
             if sums:
                 parts[source] = sums
+                self._weight += _NUMBER_BYTES * sums.size
             self._mark(key, sequence)
 
     def turn(self, watermark: int | None, sequence: int) -> None:
@@ -94,7 +99,9 @@ class CohortParts:
     def show_all(self) -> None:
         """Let the next checkpoints give views every cohort once more; nothing of it is published."""
         for campaign, months in self._months.items():
-            self._shown.update((CohortKey(campaign, month), None) for month in (ALL, *months))
+            self._shown.update(
+                (CohortKey(campaign, month), None) for month in (ALL, *months) if month != NO_CUSTOMER
+            )
 
     @property
     def are_shown(self) -> bool:
@@ -135,7 +142,7 @@ class CohortParts:
         for key, parts in self._open.items():
             packed = self._packed[key] = encode((sequence, parts))
             yield state_key(self.kind, *key), packed
-        self._open, self._expired = {}, []
+        self._open, self._expired, self._weight = {}, [], 0
 
     def _parts(self, key: CohortKey) -> _Parts:
         found = self._open.get(key)
@@ -145,20 +152,26 @@ class CohortParts:
         return {} if packed is None else _decode_parts(packed)[1]
 
     def _mark(self, key: CohortKey, sequence: int) -> None:
-        self.schedule.mark(key, sequence)
-        self.schedule.mark(CohortKey(key.campaign, ALL), sequence)
+        for each in _published_of(key):
+            self.schedule.mark(each, sequence)
 
     def _expire(self, before: int) -> None:
         for key in [key for key in self._packed if key not in self._open]:
-            latest = max([key.month, *(sums.latest for sums in self._parts(key).values())])
+            latest = max([key.month, _FIRST_MONTH, *(sums.latest for sums in self._parts(key).values())])
             if month_start(latest + 1, self._zone) <= before:
                 del self._packed[key]
                 self._expired.append(key)
                 self.schedule.forget(key)
                 # Views hear that nobody is left in it.
-                self._shown.update({key: None, CohortKey(key.campaign, ALL): None})
+                self._shown.update(dict.fromkeys(_published_of(key)))
                 months = self._months[key.campaign]
                 months.discard(key.month)
                 if not months:
                     del self._months[key.campaign]
                     self.schedule.forget(CohortKey(key.campaign, ALL))
+
+
+def _published_of(key: CohortKey) -> tuple[CohortKey, ...]:
+    """The cohorts of whose records a cohort is part; what no customer is known of is part of all together alone."""
+    everything = CohortKey(key.campaign, ALL)
+    return (everything,) if key.month == NO_CUSTOMER else (key, everything)

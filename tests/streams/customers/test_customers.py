@@ -331,3 +331,65 @@ def test_calendar_months_of_a_year_and_what_is_in_no_cohort_are_those_of_a_batch
     assert found["left_out"]["of_nobody_margin_micros"] == nobody
     assert found["left_out"]["without_order_margin_micros"] == without
     assert nobody + without + found["whole"]["margin_micros"] == (10_655_622_484 - 896_812_490) * 1000
+
+
+ENGAGED = {
+    "surveys": (
+        "occurred_at,kind,score,customer_id,campaign_id\n"
+        "2026-01-06,nps,10,ada,\n2026-01-06,nps,10,ada,\n2026-01-07,NPS,3,bob,\n2026-01-08,csat,4,bob,\n"
+        "2026-01-09,nps,9,,search\n2026-01-09,nps,9,nobody,\n2026-01-09,csat,9,bob,\n"
+    ),
+    "tickets": (
+        "occurred_at,ticket_id,stage,customer_id\n"
+        "2026-01-05 10:00,t1,opened,ada\n2026-01-05 11:00,t1,responded,\n2026-01-06 10:00,t1,resolved,\n"
+        "2026-01-05 10:00,t2,opened,bob\n"
+    ),
+    "subscriptions": (
+        "occurred_at,subscription_id,kind,term,customer_id\n"
+        "2026-01-05,s1,started,p1m,ada\n2026-02-05,s1,renewed,,\n2026-01-05,s2,started,P1M,bob\n"
+    ),
+    "referrals": "occurred_at,referrer_id,customer_id\n2026-01-07,ada,bob\n",
+    "activations": "occurred_at,visitor_id,customer_id\n2026-01-07,,ada\n2027-01-01,,bob\n",
+}
+
+
+def engaged(tmp_path, *more: str):
+    orders = (
+        "customer_id,occurred_at,revenue,campaign_id\nada,2026-01-05,10,search\nbob,2026-01-06,10,social\n"
+    )
+    options = [
+        part
+        for topic, text in ENGAGED.items()
+        for part in (f"--{topic}", str(a_file(tmp_path, text, f"{topic}.csv")))
+    ]
+    arguments = ["customers", str(a_file(tmp_path, orders)), *options, "--until", "2026-04-01", *more]
+    return CliRunner().invoke(app, arguments)
+
+
+def test_answers_tickets_and_contracts_count_with_the_customers_who_have_an_order(tmp_path):
+    said = engaged(tmp_path, "--by", "campaign", "--json")
+    assert said.exit_code == 1, said.output  # one rating is not of its scale
+    found = json.loads(said.stdout)
+    ada, bob = (row["engagement"] for row in found["cohorts"])
+    everybody = found["whole"]["engagement"]
+    assert (ada["kpis"]["nps"], bob["kpis"]["nps"], everybody["kpis"]["nps"]) == (1.0, -1.0, 0.333333)
+    assert (ada["kpis"]["csat"], bob["kpis"]["csat"]) == (None, 1.0)
+    assert ada["kpis"]["first_response_p50"] == pytest.approx(3_600, rel=0.01)
+    assert ada["kpis"]["resolution_p90"] == pytest.approx(86_400, rel=0.01)
+    assert (ada["kpis"]["resolution_rate"], bob["kpis"]["resolution_rate"]) == (1.0, 0.0)
+    assert (ada["kpis"]["renewal_rate"], bob["kpis"]["renewal_rate"]) == (0.5, 0.0)
+    assert (ada["referrers"], ada["kpis"]["k_factor"], everybody["kpis"]["k_factor"]) == (1, 1.0, 0.5)
+    assert (ada["activated"], bob["activated"]) == (1, 0)  # bob was after --until
+    churn = {row["month"]: row["engagement"]["contract_churn_rate"] for row in found["months"]}
+    assert churn == {"2026-01": None, "2026-02": 0.5, "2026-03": 1.0}
+    left = found["left_out"]
+    assert (left["without_customer"], left["of_campaigns"]) == (1, 1)
+    assert "surveys: a score of csat is from 1 to 5, not 9" in said.stderr
+    assert "1 records of surveys, tickets and the like were there before" in said.stderr
+
+
+def test_what_customers_do_is_shown_as_tables(tmp_path):
+    said = engaged(tmp_path)
+    shown = " ".join(said.stdout.split())
+    assert "Answers and tickets" in shown
+    assert "2026-01 2 1 (50.0%) 0 (0.0%) 1 (50.0%) 0.50 33.3%" in shown

@@ -63,6 +63,12 @@ def busy_machine(partitions=2, **options):
         order = {**common, "order_id": f"o{n}", "revenue": "9", "customer_id": "k"}
         machine.produce_to(n % partitions, topics.ORDERS, "other", order, at)
         machine.produce(topics.CLICKS, "v", b"{", at)
+        done = {"event_id": f"e{n}", "occurred_at": at, "customer_id": "k"}
+        machine.produce(topics.SURVEYS, "k", {**done, "score": n}, at)
+        machine.produce(topics.TICKETS, "k", {**done, "ticket_id": f"t{n}"}, at)
+        machine.produce(topics.SUBSCRIPTIONS, "k", {**done, "subscription_id": "s", "term": "P1M"}, at)
+        machine.produce(topics.REFERRALS, "k", {**done, "referrer_id": f"k{n}"}, at)
+        machine.produce(topics.ACTIVATIONS, "k", done, at)
         report = {
             "report_id": f"r{n}",
             "source": "s",
