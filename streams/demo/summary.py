@@ -46,7 +46,7 @@ def _verdict(sent: int, read: int) -> str:
 def _figures(row: CampaignRow, state: TableState) -> str:
     currency, is_touched = state.currency, row.facts.campaign_id in state.touched
     cpl, roi = row.kpi("cpl"), row.kpi("roi_net_profit")
-    shown_cpl = "no CPL yet" if cpl is None else f"CPL {cpl:8.2f} {currency}"
+    shown_cpl = "no CPL yet" if cpl is None else "CPL     free" if cpl == 0 else f"CPL {cpl:8.2f} {currency}"
     shown_roi = f"no ROI ({_why(row)})" if roi is None else f"ROI {roi:+8.1%}"
     truth = row.facts.true_cpl
     later = ", until the story changed it" if is_touched else ""

@@ -9,17 +9,15 @@ the figures count back to it, and the worker's memory grows by less than ``MOST_
 """
 
 import argparse
-import asyncio
 import contextlib
 import json
 import secrets
 import shutil
 import sys
 import tempfile
-import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -40,6 +38,7 @@ from streams.topics import TopicSpec, specs
 from streams.transport.topic_admin import ensure_topics
 from tests.bench.machine import anonymous_memory_mb, describe, load_average, resident_memory_mb
 from tests.support.operations import admin_of, ends_of, set_config
+from tests.support.servers.traffic import world_traffic
 from tests.support.servers.worker import WorkerProcess, variables, wait_for
 
 MOST_MB_A_MINUTE = 1.0
@@ -250,32 +249,6 @@ def _page(port: int) -> set[bytes]:
     return {line.rsplit(b" ", 1)[0] for line in lines if line and not line.startswith(b"#")}
 
 
-@contextlib.contextmanager
-def _sending(settings: Settings, world: DemoWorld) -> Iterator[traffic.TrafficProgress]:
-    """The world's traffic in a thread of its own until the context ends; an error of its own is raised then."""
-    loop, stop, progress = asyncio.new_event_loop(), asyncio.Event(), traffic.TrafficProgress()
-    failures: list[BaseException] = []
-
-    def send() -> None:
-        try:
-            loop.run_until_complete(traffic.run(settings, world, stop=stop, progress=progress))
-        except BaseException as error:  # noqa: BLE001 - handed on
-            failures.append(error)
-        finally:
-            loop.close()
-
-    thread = threading.Thread(target=send)
-    thread.start()
-    try:
-        yield progress
-    finally:
-        with contextlib.suppress(RuntimeError):  # the loop has ended by itself
-            loop.call_soon_threadsafe(stop.set)
-        thread.join(60)
-    if failures:
-        raise failures[0]
-
-
 def _told(sample: Sample, progress: traffic.TrafficProgress) -> str:
     return (
         f"{sample.seconds / 60:6.2f} min: {progress.sent:,} records, {progress.behind_ms / 1000 / FACTOR:.1f} s behind, worker "
@@ -318,7 +291,7 @@ def soak(minutes: float, folder: Path, say: Callable[[str], None]) -> tuple[list
         world = DemoWorld(7, _CAMPAIGNS, _RATE, clock)
         samples: list[Sample] = []
         _FOLDER.mkdir(exist_ok=True)
-        with (_FOLDER / "soak.jsonl").open("w") as file, _sending(settings, world) as progress:
+        with (_FOLDER / "soak.jsonl").open("w") as file, world_traffic(settings, world) as progress:
             began = time.monotonic()
             while (seconds := time.monotonic() - began) < 60 * minutes:
                 try:

@@ -230,6 +230,11 @@ def test_the_summary_puts_figures_beside_the_truth(state) -> None:
     assert "no reading yet" in text
 
 
+def test_leads_that_cost_nothing_are_free_in_the_summary_as_in_the_table(state) -> None:
+    state.offer(reading("c-1", cpl=0.0), NOW)
+    assert "CPL     free" in "\n".join(summary(state, 8.4))
+
+
 def test_the_books_say_what_agrees_and_what_does_not(state) -> None:
     state.sent, state.sent_twice, state.sent_broken = 100, 2, 1
     state.ledger = LedgerCounts(applied=97, duplicate=2, rejected=0)
