@@ -130,6 +130,20 @@ _CAMPAIGNS = (
     ),
 )  # fmt: skip
 
+
+def _worth(label: str) -> tuple[Query, ...]:
+    """Customers, margin, and both by customer, for each value of a label of cohorts."""
+    customers, margin = _of_cohorts(label, "cohort_customers"), _of_cohorts(label, "cohort_margin")
+    return (
+        Query(customers, "customers", decimals=0),
+        Query(margin, "margin"),
+        Query(
+            over(_of_cohorts(label, "cohort_repeat_customers"), customers), "repeat rate", unit="percentunit"
+        ),
+        Query(over(margin, customers), "value so far"),
+    )
+
+
 _COHORTS = (
     Panel(
         "table",
@@ -148,12 +162,7 @@ _COHORTS = (
         "table",
         "What a cohort is worth ($currency)",
         f"{_formula('repeat_rate')} {_formula('clv_historic')} By month of acquisition, sums of the chosen channels, divided last.",
-        (
-            Query(_of_cohorts("cohort", "cohort_customers"), "customers", decimals=0),
-            Query(_of_cohorts("cohort", "cohort_margin"), "margin"),
-            Query(over(_of_cohorts("cohort", "cohort_repeat_customers"), _of_cohorts("cohort", "cohort_customers")), "repeat rate", unit="percentunit"),
-            Query(over(_of_cohorts("cohort", "cohort_margin"), _of_cohorts("cohort", "cohort_customers")), "value so far"),
-        ),
+        _worth("cohort"),
         width=12,
         key="cohort",
         empty=_OFF,
@@ -163,10 +172,7 @@ _COHORTS = (
         "Channels ($currency)",
         f"{_formula('repeat_rate')} {_formula('clv_historic')} Of the newest 13 months of acquisition, sums of each channel's campaigns, divided last.",
         (
-            Query(_of_cohorts("channel", "cohort_customers"), "customers", decimals=0),
-            Query(_of_cohorts("channel", "cohort_margin"), "margin"),
-            Query(over(_of_cohorts("channel", "cohort_repeat_customers"), _of_cohorts("channel", "cohort_customers")), "repeat rate", unit="percentunit"),
-            Query(over(_of_cohorts("channel", "cohort_margin"), _of_cohorts("channel", "cohort_customers")), "value so far"),
+            *_worth("channel"),
             *(Query(_retention("channel", age), f"month {age}", unit="percentunit", decimals=0) for age in (1, 3)),
         ),
         width=12,
