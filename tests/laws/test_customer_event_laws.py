@@ -1,6 +1,5 @@
 """Laws of what customers do beside ordering: whatever crashes, and whatever order topics are read in, each customer counts once."""
 
-from collections import defaultdict
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -11,9 +10,7 @@ from hypothesis import strategies as st
 from metrics.customers.accounts import CalendarMonths, customer_hash
 from metrics.customers.calendar import month_name
 from metrics.customers.customer_events import CustomerEventCounts
-from metrics.customers.engagement import Kind
 from metrics.customers.quantile_sketch import RELATIVE_ERROR
-from metrics.customers.subscriptions import Begun, SubscriptionEntry
 from metrics.records.events import Order
 from metrics.values.time import DAY, HOUR, format_instant
 from streams import topics
@@ -22,6 +19,7 @@ from tests.laws.facts import T0, campaign_registry
 from tests.laws.machine import BEFORE_APPEND, BEFORE_CONFIRM, INTAKE, MERGE, Machine
 from tests.laws.test_customer_account_laws import published
 from tests.support.examples import examples
+from tests.support.oracles.customer_events import CustomerSumsExpected
 
 ZONE = ZoneInfo("Europe/Paris")
 MONTHS = CalendarMonths(ZONE)
@@ -113,106 +111,16 @@ def record_of(n: int, event: tuple) -> tuple[str, str, dict]:
     return topic, key, value
 
 
-class Expected:
-    """What a plain pass over all records finds, by campaign and by campaign and month."""
-
-    def __init__(self, records: list[tuple[str, str, dict]], gone: str | None = None) -> None:
-        self.sums: dict[tuple[str, str], dict[str, int]] = defaultdict(lambda: defaultdict(int))
-        self.times: dict[str, list[int]] = defaultdict(list)
-        values = defaultdict(list)
-        for topic, _, value in records:
-            values[topic].append(value)
-        self.cohorts: dict[str, list[tuple[str, str]]] = {}
-        for order in sorted(values[topics.ORDERS], key=lambda each: (each["occurred_at"], each["order_id"])):
-            month = month_name(MONTHS.of(order["occurred_at"]))
-            keys = [(order["campaign_id"], "total"), (order["campaign_id"], month)]
-            if order["customer_id"] != gone:
-                self.cohorts.setdefault(order["customer_id"], keys)
-        for who in self.cohorts:
-            self.add(who, "customers", 1)
-        self.answers(values[topics.SURVEYS])
-        for theirs in self.grouped(values[topics.TICKETS], "ticket_id"):
-            self.ticket(theirs)
-        for theirs in self.grouped(values[topics.SUBSCRIPTIONS], "subscription_id"):
-            self.subscription(theirs)
-        self.brought(values[topics.REFERRALS])
-        for who in self.cohorts:
-            self.add(who, "activated", any(each["customer_id"] == who for each in values[topics.ACTIVATIONS]))
-
-    def answers(self, surveys: list[dict]) -> None:
-        for survey in surveys:
-            score = survey["score"]
-            if survey.get("kind") == "csat":
-                self.add(survey["customer_id"], "ratings", 1)
-                self.add(survey["customer_id"], "satisfied", score >= 4)
-                continue
-            group = "promoters" if score >= 9 else "passives" if score >= 7 else "detractors"
-            if "customer_id" in survey:
-                self.add(survey["customer_id"], group, 1)
-            else:
-                self.sums[survey["campaign_id"], "total"][group] += 1
-
-    def brought(self, referrals: list[dict]) -> None:
-        said: dict[str, list[tuple[int, int, str]]] = defaultdict(list)
-        for each in referrals:
-            who = each["referrer_id"]
-            said[each["visitor_id"]].append((each["occurred_at"], customer_hash(who, None), who))
-        referrers = [min(each)[2] for each in said.values()]
-        for who in self.cohorts:
-            self.add(who, "referrals", referrers.count(who))
-            self.add(who, "referrers", who in referrers)
-
-    @staticmethod
-    def grouped(values: list[dict], name: str) -> list[list[dict]]:
-        found = defaultdict(list)
-        for value in values:
-            found[value[name]].append(value)
-        return list(found.values())
-
-    def add(self, who: str, name: str, number: int) -> None:
-        for key in self.cohorts.get(who, ()):
-            self.sums[key][name] += number
-
-    def ticket(self, theirs: list[dict]) -> None:
-        at = defaultdict(list)
-        for each in theirs:
-            at[each["stage"]].append(each["occurred_at"])
-        if not at["opened"]:
-            return
-        who, opened = theirs[0]["customer_id"], min(at["opened"])
-        self.add(who, "tickets", 1)
-        if at["responded"]:
-            self.add(who, "tickets_responded", 1)
-            for campaign, cohort in self.cohorts.get(who, ()):
-                if cohort == "total":
-                    self.times[campaign].append(max(0, min(at["responded"]) - opened))
-        self.add(who, "tickets_resolved", bool(at["resolved"]))
-
-    def subscription(self, theirs: list[dict]) -> None:
-        """By the contract of all its records at once; tests/metrics/customers holds what that counts."""
-        entry = SubscriptionEntry()
-        for each in theirs:
-            begun = Begun(each["occurred_at"], "P1M")
-            if each["kind"] == "started":
-                entry = entry.with_start(begun, 0)
-            elif each["kind"] == "renewed":
-                entry = entry.with_renewal(begun, 0)
-            else:
-                entry = entry.with_cancellation(begun.at, 0)
-        for (_, kind), number in entry.counts(MONTHS).items():
-            if kind == Kind.CONTRACTS:
-                self.add(theirs[0]["customer_id"], "contracts", number)
-
-    def hold(self, machine: Machine) -> None:
-        found = published(machine)
-        for key, sums in self.sums.items():
-            assert {name: found[key]["sums"][name] for name in sums} == sums, key
-        shown = {key for key, each in found.items() if each["sums"]["customers"]}
-        assert shown == {key for key, sums in self.sums.items() if sums.get("customers")}
-        for campaign, times in self.times.items():
-            median = sorted(times)[(len(times) - 1) // 2]
-            shown_ms = found[campaign, "total"]["kpis"]["first_response_p50"] * 1_000
-            assert abs(shown_ms - max(1, median)) <= RELATIVE_ERROR * max(1, median) + 1e-3
+def hold(expected: CustomerSumsExpected, machine: Machine) -> None:
+    found = published(machine)
+    for key, sums in expected.sums.items():
+        assert {name: found[key]["sums"][name] for name in sums} == sums, key
+    shown = {key for key, each in found.items() if each["sums"]["customers"]}
+    assert shown == {key for key, sums in expected.sums.items() if sums.get("customers")}
+    for campaign, times in expected.times.items():
+        median = sorted(times)[(len(times) - 1) // 2]
+        shown_ms = found[campaign, "total"]["kpis"]["first_response_p50"] * 1_000
+        assert abs(shown_ms - max(1, median)) <= RELATIVE_ERROR * max(1, median) + 1e-3
 
 
 @bounded
@@ -244,7 +152,7 @@ def test_what_customers_do_counts_once_wherever_workers_die(written, partitions,
             machine.run()
     machine.deliver_late()
     machine.settle()
-    Expected(records).hold(machine)
+    hold(CustomerSumsExpected(records, MONTHS), machine)
     machine.check_books()
     counted = CustomerEventCounts(MONTHS)
     for topic, _, value in records:
@@ -275,7 +183,7 @@ def test_who_is_erased_is_in_no_figure_also_where_records_from_before_are_read_a
         for topic, key, value in records:
             machine.produce(topic, key, value, APPENDED)
     machine.settle()
-    Expected(records, gone).hold(machine)
+    hold(CustomerSumsExpected(records, MONTHS, gone), machine)
     for p in range(partitions):
         accounts = machine.intake(p).accounts
         held = [each for table in accounts._held for _, each in table.items()]
@@ -286,7 +194,7 @@ def test_who_is_erased_is_in_no_figure_also_where_records_from_before_are_read_a
     machine.produce(topics.TICKETS, "t0", follow | {"customer_id": "ann"}, APPENDED)
     machine.settle()
     if gone == "ann" and any(value.get("ticket_id") == "t0" for _, _, value in records):
-        Expected(records, gone).hold(machine)
+        hold(CustomerSumsExpected(records, MONTHS, gone), machine)
 
 
 def test_an_answer_that_names_a_campaign_alone_counts_in_all_its_customers_and_in_no_cohort():
