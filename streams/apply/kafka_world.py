@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from aiokafka.errors import InvalidProducerEpoch, KafkaError, ProducerFenced
+from aiokafka.errors import KafkaError
 
 from metrics.budget.effects.records import BudgetEffect
 from metrics.budget.records import BudgetAction
@@ -21,6 +21,7 @@ from streams.process import now_ms
 from streams.runtime.registry import Registry
 from streams.settings import Settings
 from streams.transport.client_options import aiokafka_options, log_options
+from streams.transport.transactions import FENCED, refusal
 
 #: One process at a time writes effects; who starts later takes over.
 _WRITER = "roistream-apply"
@@ -208,13 +209,14 @@ class KafkaWorld:
                 ]
                 await asyncio.gather(*sent)
                 await self._producer.commit_transaction()
-        except (ProducerFenced, InvalidProducerEpoch) as error:
-            raise ApplyError(
-                "Another roistream apply has taken over, so this one ends; run one at a time."
-            ) from error
         except (KafkaError, OSError, TimeoutError) as error:
+            cause = refusal(self._producer, error)
+            if isinstance(cause, FENCED):
+                raise ApplyError(
+                    "Another roistream apply has taken over, so this one ends; run one at a time."
+                ) from error
             raise ApplyError(
-                f"The broker did not confirm a record in {topic} ({type(error).__name__}), so nothing more is sent; start it again."
+                f"The broker did not confirm a record in {topic} ({type(cause).__name__}), so nothing more is sent; start it again."
             ) from error
 
 

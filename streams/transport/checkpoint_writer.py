@@ -13,7 +13,6 @@ from typing import Any
 
 import aiokafka
 from aiokafka import TopicPartition
-from aiokafka.errors import InvalidProducerEpoch, ProducerFenced
 
 from metrics.values.errors import StateError
 from streams.settings import Settings
@@ -21,6 +20,7 @@ from streams.state.checkpoint import Checkpoint, Output
 from streams.state.codec import Entry
 from streams.topics import MAX_MESSAGE_BYTES
 from streams.transport.client_options import aiokafka_options
+from streams.transport.transactions import FENCED, refusal
 
 #: A Kafka batch stays below the default limit of a broker's topic (1 MiB).
 MAX_BATCH_BYTES = 900_000
@@ -76,12 +76,13 @@ class CheckpointWriter:
             await asyncio.wait_for(self._write(checkpoint), self._deadline)
         except CheckpointError:
             raise
-        except (ProducerFenced, InvalidProducerEpoch) as error:
-            raise CheckpointError(self._fenced()) from error
         except Exception as error:
+            cause = refusal(self._producer, error)
+            if isinstance(cause, FENCED):
+                raise CheckpointError(self._fenced()) from error
             raise CheckpointError(
                 f"Checkpoint {checkpoint.sequence} of {self._changelog}-{self._partition} "
-                f"was not confirmed: {error!r}."
+                f"was not confirmed: {cause!r}."
             ) from error
 
     def _fenced(self) -> str:

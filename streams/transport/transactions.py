@@ -1,4 +1,4 @@
-"""Whether a broker lets us write in transactions, and if not, what to do. No worker can do without (D3)."""
+"""Whether a broker lets us write in transactions, and if not, what to do; and why it ended one. No worker can do without (D3)."""
 
 import asyncio
 import contextlib
@@ -13,6 +13,21 @@ from streams.transport.connection_check import quiet_clients
 #: Not one of a stage: whoever asks fences nobody who works.
 _NAME = "roistream-probe"
 _STOP_WITHIN_S = 2.0
+#: What says that another producer has the transactional id now.
+FENCED = (errors.ProducerFenced, errors.InvalidProducerEpoch)
+
+
+def refusal(producer: AIOKafkaProducer | None, error: BaseException) -> BaseException:
+    """Why a transaction failed: what the broker refused it with, else what the call raised.
+
+    A refusal that comes between two calls ends aiokafka's transaction, and the next call only says that there is none.
+    """
+    if producer is None:
+        return error
+    ended = producer._txn_manager.wait_for_transaction_end()  # noqa: SLF001 - aiokafka publishes no such state
+    return (
+        ended.exception() if ended is not None and ended.done() and not ended.cancelled() else None
+    ) or error
 
 
 async def why_no_transactions(settings: Settings, within_ms: int) -> str | None:

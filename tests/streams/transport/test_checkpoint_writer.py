@@ -16,7 +16,7 @@ from streams import topics
 from streams.embedded.broker import embedded_broker
 from streams.state.store import epoch_of
 from streams.transport import checkpoint_writer as checkpoint_module
-from streams.transport.checkpoint_writer import CheckpointError
+from streams.transport.checkpoint_writer import CheckpointError, CheckpointWriter
 from streams.transport.client_options import aiokafka_options, kafka_python_options
 from streams.transport.log_offsets import bounds
 from streams.transport.topic_admin import ensure_topics
@@ -42,8 +42,7 @@ from tests.support.seating import (
 
 T0 = 1_780_000_000_000
 HOUR_MS = 3_600_000
-#: What aiokafka says of a fenced producer: at the request, or at the next call after it.
-FENCED = r"Another worker has taken .* over|not in transaction"
+FENCED = r"Another worker has taken .* over"
 _BROKEN = [("leads", b"v-1", b"{"), ("ad-clicks", b"v-2", b"\xff"), ("orders", b"v-3", {"event_id": "x"})]
 
 
@@ -208,6 +207,29 @@ def test_the_next_write_of_an_owner_that_was_succeeded_fails(broker, settings_fo
                 await first.checkpoint()
             await refuses_what_follows(made, first)
             assert await folded_partials(settings) == {}
+
+    settings = fresh(settings_for, broker)
+    asyncio.run(scenario())
+
+
+def test_the_reason_is_said_also_when_the_broker_refused_before_the_first_batch_was_sent(
+    broker, settings_for, monkeypatch
+) -> None:
+    # aiokafka answers a batch after a refusal with "not in transaction", which names no cause.
+    send = CheckpointWriter._send
+
+    async def late(writer: CheckpointWriter, batches: Any) -> None:
+        await asyncio.wait([writer._producer._txn_manager.wait_for_transaction_end()], timeout=30)
+        await send(writer, batches)
+
+    async def scenario() -> None:
+        async with deployment(settings) as made:
+            first = made.tasks[INTAKE, 0]
+            hear(made, "of-the-first")
+            await succeed(made)
+            monkeypatch.setattr(CheckpointWriter, "_send", late)
+            with pytest.raises(CheckpointError, match=FENCED):
+                await first.checkpoint()
 
     settings = fresh(settings_for, broker)
     asyncio.run(scenario())
