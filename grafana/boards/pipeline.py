@@ -349,6 +349,52 @@ _OVER_HTTP = (
     ),
 )  # fmt: skip
 
+_NO_APPLIER = "without roistream apply: nothing is carried out on ad platforms."
+_CARRIED_OUT = (
+    _lines(
+        "Actions by how they stand",
+        "Actions by what became of them, those that later ones replaced and those of before the first start left out.",
+        Query(f'sum by (platform, stage) (roistream_apply_effects{{{_BOARD},because!~"superseded|too_old"}})', "{{platform}} {{stage}}"),
+        empty=_NO_APPLIER,
+    ),
+    _lines(
+        "Not carried out, by reason",
+        "Actions that were refused or that somebody changed on the platform, by reason; docs/apply.md says what each one means.",
+        Query(f'sum by (platform, because) (roistream_apply_effects{{{_BOARD},stage=~"refused|drifted",because!~"superseded|too_old"}})', "{{platform}} {{because}}"),
+        empty=_NO_APPLIER,
+    ),
+    _lines(
+        "Oldest action that is open",
+        "Since the decision on the oldest action that is neither carried out nor refused, by what it waits for.",
+        Query(f"max by (platform, stage, because) (roistream_apply_open_seconds{{{_BOARD}}})", "{{platform}} {{stage}} {{because}}"),
+        unit="s",
+        empty=_NO_APPLIER,
+    ),
+    _lines(
+        "From decision to confirmation",
+        "From the decision to the reading that shows that it was carried out: median and 99th percentile, by platform.",
+        Query(f"histogram_quantile(0.5, sum by (platform, le) (rate(roistream_apply_confirmation_seconds_bucket{{{_BOARD}}}{_RATE})))", "{{platform}} p50"),
+        Query(f"histogram_quantile(0.99, sum by (platform, le) (rate(roistream_apply_confirmation_seconds_bucket{{{_BOARD}}}{_RATE})))", "{{platform}} p99"),
+        unit="s",
+        empty=_NO_APPLIER,
+    ),
+    _lines(
+        "Requests to ad platforms per hour",
+        "Requests to change something, parts that were refused, and times that one had to wait (cap, limit of the platform, token, connection).",
+        Query(f"sum by (platform) (increase(roistream_apply_requests_total{{{_BOARD}}}[1h]))", "{{platform}} requests"),
+        Query(f"sum by (platform, because) (increase(roistream_apply_refused_total{{{_BOARD}}}[1h]))", "{{platform}} refused {{because}}"),
+        Query(f"sum by (platform, because) (increase(roistream_apply_postponed_total{{{_BOARD}}}[1h]))", "{{platform}} waited {{because}}"),
+        empty=_NO_APPLIER,
+    ),
+    _lines(
+        "Last round of roistream apply",
+        "Since all actions were last gone through; /readyz says no after five minutes.",
+        Query(f"max(roistream_apply_seconds_since_round{{{_BOARD}}})", "since the last round"),
+        unit="s",
+        empty=_NO_APPLIER,
+    ),
+)  # fmt: skip
+
 BOARD = Dashboard(
     uid="roistream-pipeline",
     title="Pipeline health",
@@ -362,6 +408,7 @@ BOARD = Dashboard(
         DashboardRow("Output", _OUTPUT),
         DashboardRow("The budget board", _OF_THE_BOARD),
         DashboardRow("What comes in over HTTP", _OVER_HTTP),
+        DashboardRow("What is carried out on ad platforms", _CARRIED_OUT),
     ),
     since="now-1h",
 )

@@ -12,8 +12,11 @@ from prometheus_client.exposition import choose_encoder
 from metrics.budget.effects.machine import millis
 from metrics.budget.effects.records import BudgetEffect, EffectPart
 
-#: Families of the page: the gauge, counters without their suffix, and the histogram.
+#: Families of the page: gauges, counters without their suffix, and the histogram.
 GAUGE = "roistream_apply_effects"
+OPEN = "roistream_apply_open_seconds"
+ROUND = "roistream_apply_seconds_since_round"
+GAUGES = (GAUGE, OPEN, ROUND)
 COUNTERS = ("roistream_apply_requests", "roistream_apply_refused", "roistream_apply_postponed")
 HISTOGRAM = "roistream_apply_confirmation_seconds"
 _SECONDS = (2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 21600.0, 86400.0)
@@ -24,13 +27,15 @@ _STANDSTILL_S = 300.0
 class ApplyMetrics:
     """Counts what changes from one record of an effect to the next; every family is there from the start."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float], now: Callable[[], int]) -> None:
         """Nothing is served here.
 
         Args:
             clock: seconds that only grow.
+            now: epoch ms.
         """
         self._clock = clock
+        self._now = now
         self._stepped_at = clock()
         self._effects: dict[str, BudgetEffect] = {}
         self._registry = registry = CollectorRegistry()
@@ -92,7 +97,7 @@ class ApplyMetrics:
         self._stepped_at = self._clock()
 
     def collect(self) -> Iterator[Metric]:
-        """The gauge, as ``prometheus_client`` asks for it."""
+        """The gauges, as ``prometheus_client`` asks for them."""
         counted = Counts(
             (each.platform or "", each.stage, each.because or "") for each in self._effects.values()
         )
@@ -102,6 +107,22 @@ class ApplyMetrics:
         for values, count in sorted(counted.items()):
             family.add_metric(values, float(count))
         yield family
+        oldest: dict[tuple[str, str, str], int] = {}
+        for each in self._effects.values():
+            if each.stage in {"requested", "sent"}:
+                key, decided = (each.platform or "", each.stage, each.because or ""), millis(each.decided_at)
+                oldest[key] = min(decided, oldest.get(key, decided))
+        family = GaugeMetricFamily(
+            OPEN,
+            "Since the decision on the oldest action that is neither carried out nor refused.",
+            labels=["platform", "stage", "because"],
+        )
+        now = self._now()
+        for waiting, decided in sorted(oldest.items()):
+            family.add_metric(waiting, max(0, now - decided) / 1_000)
+        yield family
+        since = round(self._clock() - self._stepped_at, 1)
+        yield GaugeMetricFamily(ROUND, "Since all actions were last gone through.", value=since)
 
     def ready(self) -> tuple[bool, dict[str, Any]]:
         """Whether it goes round, and how effects stand."""

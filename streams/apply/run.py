@@ -123,7 +123,7 @@ def _connector(name: Platform) -> Callable[[PlatformSettings], PlatformClient]:
 async def apply(settings: Settings, options: ApplyOptions, clients: Mapping[Platform, PlatformClient]) -> int:
     """The same with clients that are connected already."""
     shown: dict[str, BudgetEffect] = {}
-    metrics = ApplyMetrics(time.monotonic)
+    metrics = ApplyMetrics(time.monotonic, lambda: time.time_ns() // 1_000_000)
 
     def on_effect(effect: BudgetEffect) -> None:
         shown[effect.action_id] = effect

@@ -24,6 +24,7 @@ _WORKERS = "dns_sd_configs: [{names: [worker], type: A, port: 6066, refresh_inte
 _BOARD = '"board:6067"'
 #: The stack has none: nobody sends anything to it.
 _COLLECTOR = '"collect:6069"'
+_APPLY = '"apply:6070"'
 _ALERTMANAGER, _ITSELF = '"alertmanager:9093"', '"localhost:9090"'
 #: Where rules say that the board is reached, which serves the runbooks of alerts.
 RUNBOOKS = "http://localhost:6067/"
@@ -121,6 +122,7 @@ def prometheus(
                 _WORKERS: targets(workers),
                 _BOARD: "" if board is None else json.dumps(board),
                 _COLLECTOR: "",
+                _APPLY: "",
                 _ALERTMANAGER: json.dumps(alertmanager),
                 _ITSELF: f'"{LOOPBACK}:{port}"',
             }

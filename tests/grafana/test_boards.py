@@ -13,6 +13,7 @@ from grafana.generate import ROOT, files
 from grafana.spec import Dashboard, Panel
 from metrics.exposition.metric_families import FAMILIES, MetricFamily
 from metrics.kpis.catalogue import BY_ID, KPI_GAUGES
+from streams.apply import apply_metrics
 from streams.board.metrics_page import COUNTERS, GAUGES, LABELLED_GAUGES
 from streams.collect import collect_metrics
 
@@ -50,11 +51,17 @@ OF_THE_COLLECTOR = {
     *(f"{name}_total" for name in collect_metrics.COUNTERS),
     *(f"{collect_metrics.HISTOGRAM}_{suffix}" for suffix in ("bucket", "sum", "count")),
 }
+OF_APPLY = {
+    *apply_metrics.GAUGES,
+    *(f"{name}_total" for name in apply_metrics.COUNTERS),
+    *(f"{apply_metrics.HISTOGRAM}_{suffix}" for suffix in ("bucket", "sum", "count")),
+}
 KNOWN = (
     {name for family in FAMILIES for name in sample_names(family)}
     | {rule["record"] for rule in rules() if "record" in rule}
     | OF_THE_BOARD
     | OF_THE_COLLECTOR
+    | OF_APPLY
 )
 
 
@@ -164,16 +171,22 @@ def test_every_family_of_the_workers_is_seen_somewhere():
     unseen = {family.name for family in FAMILIES if not sample_names(family) & seen}
     # Money counters are for rates of others; boards show the exact sums of windows instead.
     assert unseen == {"campaign_revenue", "campaign_refunds"}
-    assert seen >= OF_THE_BOARD
+    assert seen >= OF_THE_BOARD | (
+        OF_APPLY - {f"{apply_metrics.HISTOGRAM}_{suffix}" for suffix in ("sum", "count")}
+    )
 
 
 def test_the_board_is_scraped_and_no_rule_takes_it_for_a_worker():
     jobs = yaml.safe_load((RULES.parent / "prometheus.yml").read_text())["scrape_configs"]
-    (board,) = [job for job in jobs if "board:6067" in json.dumps(job)]
+    names = {job["job_name"] for job in jobs}
+    services = [job for job in jobs if "labels" in job.get("static_configs", [{}])[0]]
     selectors = {found for rule in rules() for found in re.findall(r'job=~"([^"]*)"', rule["expr"])}
-    assert selectors == {"roistream.*"}
-    assert not any(re.fullmatch(each, board["job_name"]) for each in selectors)
-    assert board["static_configs"][0]["labels"]["deployment"] in {job["job_name"] for job in jobs}
+    of_services = "|".join(job["job_name"] for job in services)
+    assert of_services == "board|collector|apply"
+    assert selectors == {"roistream.*", of_services}
+    for job in services:
+        assert not re.fullmatch("roistream.*", job["job_name"])
+        assert job["static_configs"][0]["labels"]["deployment"] in names
 
 
 def test_the_campaigns_to_choose_from_are_those_of_now():

@@ -44,11 +44,12 @@ def test_every_part_of_the_product_is_there():
         "worker",
         "board",
         "collect",
+        "apply",
         "prometheus",
         "alertmanager",
         "grafana",
     }
-    assert set(OURS) == {"worker", "board", "collect"}
+    assert set(OURS) == {"worker", "board", "collect", "apply"}
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -70,7 +71,7 @@ def test_commands_and_variables_are_those_of_the_code(name: str, monkeypatch: py
         monkeypatch.setenv(variable, re.sub(r"\$\{.*\}", "a-token-of-the-test-0123456789", value))
     settings = load()
     assert settings.bootstrap == ["kafka:9092"]
-    if name == "collect":  # it writes to Kafka and nowhere else
+    if name in {"collect", "apply"}:  # they write to Kafka and nowhere else
         assert settings.redis_url is None
         return
     assert settings.redis_url is not None
@@ -120,6 +121,35 @@ def test_the_collector_is_scraped_where_it_listens_and_its_file_is_sound():
     assert read_collect_file(ROOT / source / path, {}).links
 
 
+def test_apply_is_scraped_where_it_listens_and_acts_nowhere_until_its_file_says_how():
+    own = SERVICES["apply"]["environment"]
+    (job,) = [
+        each
+        for each in yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())["scrape_configs"]
+        if each["job_name"] == "apply"
+    ]
+    assert job["static_configs"][0]["targets"] == [f"apply:{own['ROISTREAM_APPLY_METRICS_PORT']}"]
+    (volume,) = SERVICES["apply"]["volumes"]
+    source, inside, _ = volume.split(":")
+    _, option, path, carry_out = SERVICES["apply"]["command"]
+    assert (option, carry_out) == ("--platforms", "--carry-out")
+    text = (ROOT / source / Path(path).relative_to(inside)).read_text()
+    assert tomllib.loads(text) == {}
+    # The table that stands there as a comment is one.
+    shown = text[text.index("# [meta]") :].replace("# ", "")
+    assert tomllib.loads(shown)["meta"]["access_token"] == {"file": "/run/secrets/meta_token"}
+
+
+def test_the_image_of_apply_has_the_sdks_and_that_of_all_others_has_not():
+    with_sdks = {name for name, each in OURS.items() if isinstance(each["build"], dict)}
+    assert with_sdks == {"apply"}
+    assert SERVICES["apply"]["build"]["args"] == {"WITH": "platforms"}
+    assert SERVICES["apply"]["image"] == f"{SERVICES['worker']['image']}-platforms"
+    assert re.search(r"^ARG WITH=build$", DOCKERFILE, re.MULTILINE)
+    assert "FROM ${WITH} AS chosen\n" in DOCKERFILE
+    assert "COPY --from=chosen" in DOCKERFILE.split("FROM ")[-1]
+
+
 def test_nothing_is_open_beyond_this_machine():
     for service in SERVICES.values():
         for port in service.get("ports", []):
@@ -131,7 +161,12 @@ def test_health_is_asked_where_it_is_answered():
         ROOT / "streams/board/routes.py"
     ).read_text()
     served += (ROOT / "streams/collect/routes.py").read_text()
-    ports = {"worker": "HTTP_PORT", "board": "BOARD_PORT", "collect": "COLLECT_PORT"}
+    ports = {
+        "worker": "HTTP_PORT",
+        "board": "BOARD_PORT",
+        "collect": "COLLECT_PORT",
+        "apply": "APPLY_METRICS_PORT",
+    }
     for name, service in OURS.items():
         port = service["environment"][f"ROISTREAM_{ports[name]}"]
         found = re.search(r"http://127\.0\.0\.1:(\d+)(/\w+)", service["healthcheck"]["test"][-1])
@@ -186,7 +221,10 @@ def test_the_broker_has_the_version_of_the_embedded_one_which_every_test_runs_on
 
 def test_the_image_runs_our_command_as_nobody_in_particular_on_a_pinned_python():
     bases = re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)
-    assert all(re.fullmatch(r"python:3\.1\d\.\d+-slim-\w+", base) for base in bases), bases
+    stages = {*re.findall(r" AS (\w+)$", DOCKERFILE, re.MULTILINE), "${WITH}"}
+    pinned = [base for base in bases if base not in stages]
+    assert len(pinned) == 2
+    assert all(re.fullmatch(r"python:3\.1\d\.\d+-slim-\w+", base) for base in pinned), bases
     last = DOCKERFILE.split("FROM ")[-1]
     assert re.search(r"^USER [1-9]\d+$", last, re.MULTILINE)
     script = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]

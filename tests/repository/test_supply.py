@@ -39,6 +39,12 @@ def test_the_demo_and_the_image_run_what_the_tests_run() -> None:
         assert 40 < len(pins(lock)) < len(PINS)
         assert pins(lock).keys() <= PINS.keys()
         assert all(version == PINS[name][0] for name, (version, _) in pins(lock).items())
+    whole = PINS | pins("requirements.platforms.lock")
+    assert (
+        whole.keys() >= pins("requirements.apply.lock").keys() >= pins("requirements.platforms.lock").keys()
+    )
+    assert pins("requirements.apply.lock").keys() >= pins("requirements.runtime.lock").keys()
+    assert all(version == whole[name][0] for name, (version, _) in pins("requirements.apply.lock").items())
 
 
 def test_sdks_of_ad_platforms_are_pinned_beside_the_rest() -> None:

@@ -102,6 +102,18 @@ COLLECT_UP = f"roistream_collect_broker_up{{{COLLECTED}}}"
 FORGED = f'roistream_collect_refused_requests_total{{{COLLECTED},source="shop",reason="forged"}}'
 TAKEN = f'roistream_collect_records_total{{{COLLECTED},source="shop",topic="orders"}}'
 
+APPLIED = 'job="apply",instance="a-1",deployment="roistream"'
+ROUND = f"roistream_apply_seconds_since_round{{{APPLIED}}}"
+
+
+def still_open(stage: str, because: str) -> str:
+    return f'roistream_apply_open_seconds{{{APPLIED},platform="meta",stage="{stage}",because="{because}"}}'
+
+
+def service(name: str) -> str:
+    return f'up{{job="{name}",instance="s-1",deployment="roistream"}}'
+
+
 #: A campaign on target and on pace, a worker that does its work.
 HEALTHY: dict[str, str] = {
     INFO: flat(1),
@@ -357,6 +369,20 @@ Scenario("CampaignSpendWithoutEvents: a campaign that has just appeared is silen
              ("RoistreamEffectsNotAsOrdered",)),
     Scenario("RoistreamEffectsNotAsOrdered: what is confirmed, and what came before the first start, is silent",
              {effects("confirmed", ""): flat(3), effects("refused", "too_old"): flat(2)}),
+    Scenario("RoistreamEffectsByHand: fires on what nothing here can carry out",
+             {effects("refused", "not_set_up"): flat(1)}, ("RoistreamEffectsByHand",)),
+    Scenario("RoistreamEffectsUnsettled: fires on a request that nothing answers", {still_open("sent", ""): growing(60)},
+             ("RoistreamEffectsUnsettled",)),
+    Scenario("RoistreamEffectsUnsettled: fires on what waits for a token", {still_open("requested", "credentials"): growing(60)},
+             ("RoistreamEffectsUnsettled",)),
+    Scenario("RoistreamEffectsUnsettled: some minutes are none", {still_open("sent", ""): flat(600)}),
+    Scenario("RoistreamApplyStandsStill: fires", {ROUND: growing(60)}, ("RoistreamApplyStandsStill",)),
+    Scenario("RoistreamApplyStandsStill: calls that take their half minute are silent", {ROUND: flat(90)}),
+    *(Scenario(f"RoistreamServiceDown: fires on {name}", {service(name): flat(0)}, ("RoistreamServiceDown",))
+      for name in ("board", "collector", "apply")),
+    Scenario("RoistreamServiceDown: one of two collectors is enough",
+             {service("collector"): flat(0), service("collector").replace("s-1", "s-2"): flat(1)}),
+    Scenario("RoistreamServiceDown: a restart is none", {service("apply"): f"1x{MINUTES - 1} 0"}),
     Scenario("RoistreamWorkerNotReady: fires", {'roistream_ready{job="roistream",instance="w-2"}': flat(0)},
              ("RoistreamWorkerNotReady",)),
     Scenario("RoistreamWorkerNotReady: a recovery of three minutes is silent",

@@ -6,7 +6,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from metrics.budget.effects.caps import Caps
 from metrics.budget.effects.machine import Patience
-from streams.apply.apply_metrics import COUNTERS, GAUGE, HISTOGRAM, ApplyMetrics
+from streams.apply.apply_metrics import COUNTERS, GAUGE, HISTOGRAM, OPEN, ROUND, ApplyMetrics
 from streams.apply.carrier import Carrier
 from tests.streams.apply.model_platform import ModelPlatform, World, finished
 from tests.streams.apply.test_carrier_laws import action_of
@@ -44,7 +44,7 @@ def steps(world, carrier, count=6):
 
 
 def test_requests_waits_refusals_and_the_time_to_confirmation_are_counted_once():
-    there, metrics = ModelPlatform(), ApplyMetrics(lambda: 0.0)
+    there, metrics = ModelPlatform(), ApplyMetrics(lambda: 0.0, lambda: 0)
     world = Watched(there, metrics)
     carrier = Carrier(world, Caps(), Patience())
     there.fates = ["throttled", "done", "refused"]
@@ -63,16 +63,35 @@ def test_requests_waits_refusals_and_the_time_to_confirmation_are_counted_once()
     assert 30 < found[f"{HISTOGRAM}_sum", frozenset({"meta"})] < 200
     assert found[GAUGE, frozenset({"meta", "confirmed", ""})] == 1
     assert found[GAUGE, frozenset({"meta", "refused", "refused_there"})] == 1
-    again = ApplyMetrics(lambda: 0.0)
+    again = ApplyMetrics(lambda: 0.0, lambda: 0)
     again.known(world.log.values())
     assert {key: value for key, value in shown(again).items() if value} == {
         key: value for key, value in found.items() if key[0] == GAUGE
     }
 
 
+def test_it_says_how_long_the_oldest_action_is_open_and_what_it_waits_for():
+    there = ModelPlatform()
+    metrics = ApplyMetrics(lambda: 7.0, lambda: world.at)
+    world = Watched(there, metrics)
+    carrier = Carrier(world, Caps(), Patience())
+    there.fates = ["throttled"] * 3
+    finished(carrier.take([(action_of(0, "pause", world.at - 20_000), 0)]))
+    finished(carrier.go_on())
+    world.at += 5_000
+    found = shown(metrics)
+    assert {key: value for key, value in found.items() if key[0] == OPEN} == {
+        (OPEN, frozenset({"meta", "requested", "rate_limited"})): 25.0
+    }
+    assert found[ROUND, frozenset()] == 0.0
+    there.fates = []
+    steps(world, carrier)
+    assert [key for key in shown(metrics) if key[0] == OPEN] == []
+
+
 def test_it_is_ready_while_it_goes_round():
     at = [0.0]
-    metrics = ApplyMetrics(lambda: at[0])
+    metrics = ApplyMetrics(lambda: at[0], lambda: 0)
     assert metrics.ready() == (True, {"effects": {}, "seconds_since_last_round": 0.0})
     at[0] = 301.0
     assert metrics.ready()[0] is False
