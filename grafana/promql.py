@@ -42,6 +42,11 @@ def fact(family: str, more: str = "") -> str:
     return f"max by (campaign_id, channel) ({family}{{{SCOPE}{more}}})"
 
 
+def engaged(kind: str) -> str:
+    """One value per campaign of what its customers did beside ordering."""
+    return fact("campaign_customer_engagement", f',kind="{kind}"')
+
+
 def total(family: str) -> str:
     """The sum over the chosen campaigns."""
     return f"sum({each(family)})"

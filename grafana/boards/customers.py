@@ -1,15 +1,19 @@
 """Customers: what those whom a campaign acquired are worth, who of them comes back, and when they have paid for themselves."""
 
 from grafana import promql
-from grafana.promql import fact, over
+from grafana.promql import engaged, fact, over
 from grafana.spec import Dashboard, DashboardRow, Panel, Query, Steps
 from metrics.customers.composing import COHORT_FIGURES
+from metrics.customers.engagement_figures import COHORT_ENGAGEMENT, MONTH_ENGAGEMENT
 
 _OFF = "without the setting `CUSTOMER_RETENTION`, which is off at first."
+_NO_TOPIC = "without the setting `CUSTOMER_RETENTION`, which is off at first, and records of `surveys`, `tickets` and `subscriptions`."
 _NO_MONTH = "without the setting `CUSTOMER_RETENTION`, which is off at first, and until a month after the first customers is over."
 #: Below 1 customers have not paid for themselves yet; 3 is what shops commonly want of a whole life.
 _WORTH: Steps = ((None, "red"), (1.0, "yellow"), (3.0, "green"))
 _SHARE: Steps = ((None, "blue"), (0.1, "yellow"), (0.25, "green"))
+#: A net promoter score in points: below 0 more customers warn of a shop than recommend it.
+_POINTS: Steps = ((None, "red"), (0.0, "yellow"), (30.0, "green"))
 _AGES = range(13)
 
 _CUSTOMERS, _REPEATERS = fact("campaign_customers"), fact("campaign_repeat_customers")
@@ -17,7 +21,7 @@ _MARGIN, _SPEND = fact("campaign_customer_margin"), fact("campaign_customer_spen
 
 
 def _formula(kpi_id: str) -> str:
-    figure = COHORT_FIGURES[kpi_id]
+    figure = (COHORT_FIGURES | COHORT_ENGAGEMENT | MONTH_ENGAGEMENT)[kpi_id]
     return f"{figure.title}: {figure.formula}."
 
 
@@ -131,6 +135,120 @@ _CAMPAIGNS = (
 )  # fmt: skip
 
 
+_GROUPS = ("promoters", "passives", "detractors")
+_ANSWERS = " + ".join(f"sum({engaged(kind)})" for kind in _GROUPS)
+_SCORE = f"sum({engaged('promoters')}) - sum({engaged('detractors')})"
+
+
+def _share_stat(title: str, kpi_id: str, some: str, of: str) -> Panel:
+    """A share of all customers of the chosen campaigns."""
+    return Panel(
+        "stat",
+        title,
+        f"{_formula(kpi_id)} A ratio of sums over the chosen campaigns.",
+        (Query(over(f"sum({engaged(some)})", f"sum({engaged(of)})")),),
+        unit="percentunit",
+        width=6,
+        height=4,
+        empty=_NO_TOPIC,
+    )
+
+
+def _points(family: str, more: str = "") -> str:
+    return f"100 * {fact(family, more)}"
+
+
+def _points_column(name: str, family: str, more: str = "") -> Query:
+    return Query(
+        f"100 * max by (campaign_id) ({fact(family, more)})", name, unit="none", decimals=0, steps=_POINTS
+    )
+
+
+def _end_column(name: str, bound: str) -> Query:
+    more = f',bound="{bound}"'
+    ratio = fact("campaign_satisfaction_bound_ratio", more)
+    return Query(f"max by (campaign_id) ({ratio})", name, unit="percentunit", decimals=0)
+
+
+def _time_column(name: str, family: str, percentile: str) -> Query:
+    more = f',percentile="{percentile}"'
+    return Query(f"max by (campaign_id) ({fact(family, more)})", name, unit="s", decimals=0)
+
+
+_ENGAGEMENT = (
+    Panel(
+        "stat",
+        "Net promoter score",
+        f"{_formula('nps')} In points, that is times 100: from −100 to 100. A ratio of sums over the chosen campaigns.",
+        (Query(f"100 * {over(_SCORE, _ANSWERS)}"),),
+        unit="none",
+        width=6,
+        height=4,
+        decimals=0,
+        steps=_POINTS,
+        empty=_NO_TOPIC,
+    ),
+    _share_stat("Satisfied customers", "csat", "satisfied", "ratings"),
+    _share_stat("Resolved tickets", "resolution_rate", "tickets_resolved", "tickets"),
+    _share_stat("Renewed terms", "renewal_rate", "terms_renewed", "terms_ended"),
+    Panel(
+        "table",
+        "Answers and contracts of each campaign",
+        f"{_formula('nps')} In points, with the ends of its interval of 95 %: where they are far apart, few have answered. {_formula('csat')} "
+        f"{_formula('renewal_rate')} {_formula('contract_churn_rate')} Churn is that of the newest calendar month that is over.",
+        (
+            Query(" + ".join(f"max by (campaign_id) ({engaged(kind)})" for kind in _GROUPS), "answers", decimals=0),
+            _points_column("NPS", "campaign_net_promoter_score"),
+            _points_column("NPS, low end", "campaign_net_promoter_score_bound", ',bound="low"'),
+            _points_column("NPS, high end", "campaign_net_promoter_score_bound", ',bound="high"'),
+            _column("satisfied", "campaign_satisfaction_ratio", unit="percentunit", decimals=0),
+            _end_column("satisfied, low end", "low"),
+            _end_column("satisfied, high end", "high"),
+            _column("renewed", "campaign_renewal_ratio", unit="percentunit", decimals=0),
+            _column("churn of contracts", "campaign_contract_churn_ratio", unit="percentunit", decimals=0),
+        ),
+        width=24,
+        sort_by="answers",
+        empty=_NO_TOPIC,
+    ),
+    Panel(
+        "table",
+        "Service of each campaign's customers",
+        " ".join(map(_formula, ("first_response_p50", "first_response_p90", "resolution_p50", "resolution_p90", "resolution_rate"))),
+        (
+            Query(f"max by (campaign_id) ({engaged('tickets')})", "tickets", decimals=0),
+            _time_column("first response, median", "campaign_first_response_seconds", "50"),
+            _time_column("first response, 90th percentile", "campaign_first_response_seconds", "90"),
+            _time_column("resolution, median", "campaign_resolution_seconds", "50"),
+            _time_column("resolution, 90th percentile", "campaign_resolution_seconds", "90"),
+            _column("resolved", "campaign_ticket_resolution_ratio", unit="percentunit", decimals=0),
+        ),
+        width=24,
+        sort_by="tickets",
+        empty=_NO_TOPIC,
+    ),
+    Panel(
+        "lines",
+        "Net promoter score over time",
+        f"{_formula('nps')} In points, of all answers so far.",
+        (Query(_points("campaign_net_promoter_score"), "{{campaign_id}}"),),
+        unit="none",
+        width=12,
+        decimals=0,
+        empty=_NO_TOPIC,
+    ),
+    Panel(
+        "lines",
+        "First response over time, median",
+        f"{_formula('first_response_p50')} Of all tickets so far.",
+        (Query(fact("campaign_first_response_seconds", ',percentile="50"'), "{{campaign_id}}"),),
+        unit="s",
+        width=12,
+        empty=_NO_TOPIC,
+    ),
+)  # fmt: skip
+
+
 def _worth(label: str) -> tuple[Query, ...]:
     """Customers, margin, and both by customer, for each value of a label of cohorts."""
     customers, margin = _of_cohorts(label, "cohort_customers"), _of_cohorts(label, "cohort_margin")
@@ -191,6 +309,7 @@ BOARD = Dashboard(
     rows=(
         DashboardRow("All together", _HEADLINES),
         DashboardRow("Campaigns", _CAMPAIGNS),
+        DashboardRow("Answers, service and contracts", _ENGAGEMENT),
         DashboardRow("Cohorts", _COHORTS),
     ),
     since="now-7d",

@@ -1,11 +1,13 @@
 """Funnel: from the ad that was shown to the customer who comes back, and where people are lost on the way."""
 
 from grafana import promql
-from grafana.promql import SPEND, costed, each, fact, over, total
+from grafana.promql import SPEND, costed, each, engaged, fact, over, total
 from grafana.spec import Dashboard, DashboardRow, Panel, Query
+from metrics.customers.engagement_figures import COHORT_ENGAGEMENT
 from metrics.kpis.catalogue import BY_ID
 
 _OFF = "the repeat rate needs the setting `CUSTOMER_RETENTION`, which is off at first."
+_NO_TOPIC = "without the setting `CUSTOMER_RETENTION`, which is off at first, and records of `activations` and `referrals`."
 #: The steps in their order: what each is called, and its sum.
 _STEPS = (
     ("impressions", "campaign_window_impressions"),
@@ -85,6 +87,90 @@ _OVER_TIME = (
 )
 
 
+def _share(title: str, kpi_id: str, kind: str, **more: object) -> Panel:
+    """Of all customers of the chosen campaigns."""
+    figure = COHORT_ENGAGEMENT[kpi_id]
+    return Panel(
+        "stat",
+        title,
+        f"{figure.title}: {figure.formula}. A ratio of sums over the chosen campaigns.",
+        (Query(over(f"sum({engaged(kind)})", f"sum({fact('campaign_customers')} and {engaged(kind)})")),),
+        width=4,
+        height=4,
+        empty=_NO_TOPIC,
+        **more,  # type: ignore[arg-type]
+    )
+
+
+def _of_cohorts(family: str, more: str = "") -> str:
+    """Sums of cohorts by month: the highest of each partition, since a partition may move, and then the sum."""
+    selector = f'{family}{{job="$deployment",channel=~"$channel"{more}}}'
+    return f"sum by (cohort) (max by (channel, cohort, partition) ({selector}))"
+
+
+_COHORT_CUSTOMERS = _of_cohorts("cohort_customers")
+
+
+def _cohort_columns(name: str, some: str) -> tuple[Query, Query]:
+    """How many of a cohort, and which share of all."""
+    return (
+        Query(some, name, decimals=0),
+        Query(over(some, _COHORT_CUSTOMERS), f"{name}, share", unit="percentunit", decimals=0),
+    )
+
+
+_CUSTOMERS = (
+    Panel(
+        "bars",
+        "From the first order on",
+        "Customers of the chosen campaigns over their whole history: all, those who reached the step that the site calls activated, those with two orders or more, and those who "
+        "brought somebody.",
+        (
+            Query(f"sum({fact('campaign_customers')})", "customers"),
+            Query(f"sum({engaged('activated')})", "activated"),
+            Query(f"sum({fact('campaign_repeat_customers')})", "bought again"),
+            Query(f"sum({engaged('referrers')})", "brought somebody"),
+        ),
+        width=12,
+        height=8,
+        decimals=0,
+        empty=_NO_TOPIC,
+    ),
+    _share("Activated", "activation_rate", "activated", unit="percentunit"),
+    _share("Brought somebody", "referral_rate", "referrers", unit="percentunit"),
+    _share("Persons brought by a customer", "k_factor", "referrals"),
+    Panel(
+        "table",
+        "Customers of each campaign who got so far",
+        " ".join(f"{figure.title}: {figure.formula}." for figure in map(COHORT_ENGAGEMENT.__getitem__, ("activation_rate", "referral_rate", "k_factor"))),
+        (
+            Query(f"max by (campaign_id) ({fact('campaign_customers')})", "customers", decimals=0),
+            Query(f"max by (campaign_id) ({fact('campaign_activation_ratio')})", "activated", unit="percentunit"),
+            Query(f"max by (campaign_id) ({fact('campaign_repeat_purchase_ratio')})", "bought again", unit="percentunit"),
+            Query(f"max by (campaign_id) ({fact('campaign_referral_ratio')})", "brought somebody", unit="percentunit"),
+            Query(f"max by (campaign_id) ({fact('campaign_viral_coefficient')})", "K"),
+        ),
+        width=24,
+        sort_by="customers",
+        empty=_NO_TOPIC,
+    ),
+    Panel(
+        "table",
+        "By month of acquisition",
+        "Each row is a cohort, the customers who were acquired in one month: how many of them were activated, bought again and brought somebody since. Sums of the chosen channels, divided last.",
+        (
+            Query(_COHORT_CUSTOMERS, "customers", decimals=0),
+            *_cohort_columns("activated", _of_cohorts("cohort_engaged_customers", ',kind="activated"')),
+            *_cohort_columns("bought again", _of_cohorts("cohort_repeat_customers")),
+            *_cohort_columns("brought somebody", _of_cohorts("cohort_engaged_customers", ',kind="referrers"')),
+        ),
+        width=24,
+        key="cohort",
+        empty=_NO_TOPIC,
+    ),
+)  # fmt: skip
+
+
 def _columns(by: str) -> tuple[Query, ...]:
     return (
         *(Query(f"sum by ({by}) ({each(family)})", name, decimals=0) for name, family in _STEPS),
@@ -129,6 +215,7 @@ BOARD = Dashboard(
     rows=(
         DashboardRow("All together", _WHOLE),
         DashboardRow("Over time", _OVER_TIME),
+        DashboardRow("From the first order on", _CUSTOMERS),
         DashboardRow("Each", _EACH),
     ),
 )

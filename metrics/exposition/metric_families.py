@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from metrics.customers.composing import COHORT_FIGURES
+from metrics.customers.engagement_figures import COHORT_ENGAGEMENT, MONTH_ENGAGEMENT
 from metrics.kpis.catalogue import COUNTERS, KPI_FAMILIES, SUM_GAUGES
 
 Kind = Literal["gauge", "counter", "histogram"]
@@ -246,6 +247,64 @@ CUSTOMER_RETENTION = MetricFamily(
     (*_CUSTOMERS, "age"),
     "ratio",
 )
+CUSTOMER_ENGAGEMENT = MetricFamily(
+    "campaign_customer_engagement",
+    "gauge",
+    "What all customers of the campaign did beside ordering, by kind, as sums of customer-kpis name it; absent where that is nothing.",
+    (*_CUSTOMERS, "kind"),
+)
+
+
+def _engagement_kpi(name: str, kpi_id: str, unit: Literal["", "seconds", "ratio"] = "") -> MetricFamily:
+    """A KPI of what the customers of a campaign do beside ordering."""
+    figure = COHORT_ENGAGEMENT[kpi_id]
+    shown = f"{figure.title}: {figure.formula}. Of all customers of the campaign."
+    return MetricFamily(name, "gauge", shown, _CUSTOMERS, unit)
+
+
+def _times(name: str, what: str) -> MetricFamily:
+    shown = f"{what} of tickets of all customers of the campaign: the median (50) and the 90th percentile (90), to 1 % of itself."
+    return MetricFamily(name, "gauge", shown, (*_CUSTOMERS, "percentile"), "seconds")
+
+
+def _ends(name: str, what: str, unit: Literal["", "ratio"]) -> MetricFamily:
+    shown = f"Ends of the interval of 95 % of {what}, low and high."
+    return MetricFamily(name, "gauge", shown, (*_CUSTOMERS, "bound"), unit)
+
+
+_NPS_ENDS = _ends("campaign_net_promoter_score_bound", "campaign_net_promoter_score", "")
+_CSAT_ENDS = _ends("campaign_satisfaction_bound_ratio", "campaign_satisfaction_ratio", "ratio")
+_FIRST_RESPONSE = _times("campaign_first_response_seconds", "Time to the first response")
+_RESOLUTION = _times("campaign_resolution_seconds", "Time to the resolution")
+_CHURN = MONTH_ENGAGEMENT["contract_churn_rate"]
+#: By the id of the KPI, with the labels that tell it from others of its family.
+ENGAGEMENT_KPIS: dict[str, tuple[MetricFamily, dict[str, str]]] = {
+    "nps": (_engagement_kpi("campaign_net_promoter_score", "nps"), {}),
+    "nps_low": (_NPS_ENDS, {"bound": "low"}),
+    "nps_high": (_NPS_ENDS, {"bound": "high"}),
+    "csat": (_engagement_kpi("campaign_satisfaction_ratio", "csat", "ratio"), {}),
+    "csat_low": (_CSAT_ENDS, {"bound": "low"}),
+    "csat_high": (_CSAT_ENDS, {"bound": "high"}),
+    "first_response_p50": (_FIRST_RESPONSE, {"percentile": "50"}),
+    "first_response_p90": (_FIRST_RESPONSE, {"percentile": "90"}),
+    "resolution_p50": (_RESOLUTION, {"percentile": "50"}),
+    "resolution_p90": (_RESOLUTION, {"percentile": "90"}),
+    "resolution_rate": (_engagement_kpi("campaign_ticket_resolution_ratio", "resolution_rate", "ratio"), {}),
+    "renewal_rate": (_engagement_kpi("campaign_renewal_ratio", "renewal_rate", "ratio"), {}),
+    "contract_churn_rate": (
+        MetricFamily(
+            "campaign_contract_churn_ratio",
+            "gauge",
+            f"{_CHURN.title}: {_CHURN.formula}. Of all customers of the campaign, in the newest calendar month that is over.",
+            _CUSTOMERS,
+            "ratio",
+        ),
+        {},
+    ),
+    "activation_rate": (_engagement_kpi("campaign_activation_ratio", "activation_rate", "ratio"), {}),
+    "referral_rate": (_engagement_kpi("campaign_referral_ratio", "referral_rate", "ratio"), {}),
+    "k_factor": (_engagement_kpi("campaign_viral_coefficient", "k_factor"), {}),
+}
 COHORT_CUSTOMERS = MetricFamily(
     "cohort_customers", "gauge", "Customers whom the campaigns of a channel acquired in a month.", _COHORT
 )
@@ -263,6 +322,13 @@ COHORT_ACTIVE = MetricFamily(
     "gauge",
     "Those of a cohort who ordered in a calendar month after that of their acquisition (age 0: the same); absent until it is over.",
     (*_COHORT, "age"),
+)
+
+COHORT_ENGAGED = MetricFamily(
+    "cohort_engaged_customers",
+    "gauge",
+    "Those of a cohort who reached the step that the site calls activated, and those who brought somebody (kind activated, referrers); absent where that is nobody.",
+    (*_COHORT, "kind"),
 )
 
 BOARD_CAMPAIGNS = MetricFamily(
@@ -503,10 +569,13 @@ FAMILIES: tuple[MetricFamily, ...] = (
     CUSTOMER_SPEND,
     *CUSTOMER_KPIS.values(),
     CUSTOMER_RETENTION,
+    CUSTOMER_ENGAGEMENT,
+    *dict.fromkeys(family for family, _ in ENGAGEMENT_KPIS.values()),
     COHORT_CUSTOMERS,
     COHORT_REPEATERS,
     COHORT_MARGIN,
     COHORT_ACTIVE,
+    COHORT_ENGAGED,
     *_counters(),
     INFO,
     BUDGET,

@@ -1,5 +1,6 @@
 """From a snapshot to samples, family by family. Knows no text format."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 from math import inf
@@ -254,6 +255,22 @@ def _customers(
             for age, share in each.retention.items()
         ],
     )
+    yield (
+        table.CUSTOMER_ENGAGEMENT,
+        [
+            Sample("", Labels({**labels.pairs, "kind": kind}), number)
+            for labels, each in counted
+            for kind, number in each.engagement.items()
+        ],
+    )
+    of_family: dict[MetricFamily, list[Sample]] = {}
+    for kpi_id, (family, own) in table.ENGAGEMENT_KPIS.items():
+        samples = of_family.setdefault(family, [])
+        for shown, each in known:
+            value = each.kpis.get(kpi_id) if each.engagement else None
+            if value is not None:
+                samples.append(Sample("", Labels({**shown.pairs, **own}), value))
+    yield from of_family.items()
 
 
 def _folded_customers(campaigns: Sequence[CustomerTotals]) -> Iterator[CustomerTotals]:
@@ -262,6 +279,9 @@ def _folded_customers(campaigns: Sequence[CustomerTotals]) -> Iterator[CustomerT
     for each in campaigns:
         by.setdefault((each.model, each.currency), []).append(each)
     for (model, currency), those in by.items():
+        engagement: Counter[str] = Counter()
+        for each in those:
+            engagement.update(each.engagement)
         spends = [each.spend_micros for each in those if each.spend_micros is not None]
         yield CustomerTotals(
             customers=sum(each.customers for each in those),
@@ -270,6 +290,7 @@ def _folded_customers(campaigns: Sequence[CustomerTotals]) -> Iterator[CustomerT
             spend_micros=sum(spends) if len(spends) == len(those) else None,
             currency=currency,
             model=model,
+            engagement=engagement,
         )
 
 
@@ -303,6 +324,14 @@ def _cohorts(cohorts: Sequence[CohortSnapshot]) -> Iterator[tuple[MetricFamily, 
             Sample("", Labels({**labels.pairs, "age": str(age)}), active)
             for labels, each in named
             for age, active in enumerate(each.active)
+        ],
+    )
+    yield (
+        table.COHORT_ENGAGED,
+        [
+            Sample("", Labels({**labels.pairs, "kind": kind}), number)
+            for labels, each in named
+            for kind, number in each.engaged.items()
         ],
     )
 

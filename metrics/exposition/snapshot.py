@@ -18,8 +18,9 @@ class CustomerTotals(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         repeaters: those with two orders or more.
         margin_micros: what they brought, less refunds and cost of goods.
         spend_micros: of the campaign so far; None where it is unknown.
-        kpis: of ``COHORT_FIGURES``, by id.
+        kpis: of ``COHORT_FIGURES`` and of what they do beside ordering, by id.
         retention: share of those for whom a month is over who ordered in it, by months since the acquisition.
+        engagement: what they did beside ordering, by field of ``CustomerSums``; empty where that is nothing.
     """
 
     customers: int
@@ -30,6 +31,7 @@ class CustomerTotals(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     model: str
     kpis: Mapping[str, float | None] = {}
     retention: Mapping[int, float] = {}
+    engagement: Mapping[str, int] = {}
 
 
 class CohortSnapshot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -40,6 +42,7 @@ class CohortSnapshot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         cohort: the month, ``YYYY-MM``.
         partition: of merge; campaigns of one channel lie on several.
         active: customers who ordered in the month of that age, 0 the first; only months that are over.
+        engaged: those who did something beside ordering, by field of ``CustomerSums``; empty where that is nobody.
     """
 
     channel: str
@@ -51,6 +54,7 @@ class CohortSnapshot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     margin_micros: int
     active: Sequence[int]
     partition: int
+    engaged: Mapping[str, int] = {}
 
 
 class CampaignSnapshot(msgspec.Struct, frozen=True, kw_only=True):

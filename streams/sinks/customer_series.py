@@ -3,7 +3,7 @@
 A matrix of cohorts and months for each campaign would be more series than all others; sums of channels are what is compared.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from metrics.entities.campaigns import CampaignRegistry
@@ -13,6 +13,26 @@ from streams.stages.merge.stage import MergeViews
 
 #: Cohorts that gauges show: those of the newest month and of a year before it.
 COHORTS_SHOWN = 13
+#: What customers do beside ordering: sums of a campaign, and of a cohort.
+ENGAGEMENT = (
+    "promoters",
+    "passives",
+    "detractors",
+    "ratings",
+    "satisfied",
+    "tickets",
+    "tickets_responded",
+    "tickets_resolved",
+    "contracts",
+    "terms_ended",
+    "terms_renewed",
+    "activated",
+    "referrers",
+    "referrals",
+)
+_ENGAGED = ("activated", "referrers")
+#: A KPI of months, of which gauges show the newest that is over.
+_CHURN = "contract_churn_rate"
 #: Months since the acquisition of which a campaign has a gauge of its own.
 AGES_SHOWN = (1, 2, 3, 6, 12)
 
@@ -25,6 +45,7 @@ class _Cohort(NamedTuple):
     repeaters: int
     margin: int
     active: tuple[int, ...]
+    engaged: tuple[int, ...]
 
 
 class _Place(NamedTuple):
@@ -117,6 +138,9 @@ def _snapshot(place: _Place, cohorts: list[_Cohort]) -> CohortSnapshot:
         margin_micros=sum(each.margin for each in cohorts),
         # A month that has just ended is shown when all records know of it.
         active=[sum(column) for column in zip(*(each.active for each in cohorts), strict=False)],
+        engaged=_named(
+            _ENGAGED, [sum(column) for column in zip(*(each.engaged for each in cohorts), strict=True)]
+        ),
     )
 
 
@@ -128,19 +152,26 @@ def _totals(record: CustomerKpi) -> CustomerTotals:
         spend_micros=record.sums.spend_micros,
         currency=record.currency,
         model=record.model,
-        kpis=record.kpis,
+        kpis={**record.kpis, _CHURN: record.months[-1].kpis.get(_CHURN) if record.months else None},
         retention={
             each.age: each.retention
             for each in record.ages
             if each.age in AGES_SHOWN and each.retention is not None
         },
+        engagement=_named(ENGAGEMENT, [getattr(record.sums, name) for name in ENGAGEMENT]),
     )
 
 
 def _cohort(record: CustomerKpi) -> _Cohort:
     sums = record.sums
     active = tuple(each.active for each in record.ages[:COHORTS_SHOWN])
-    return _Cohort(record.currency, sums.customers, sums.repeaters, _margin(sums), active)
+    engaged = tuple(getattr(sums, name) for name in _ENGAGED)
+    return _Cohort(record.currency, sums.customers, sums.repeaters, _margin(sums), active, engaged)
+
+
+def _named(names: Sequence[str], numbers: Sequence[int]) -> Mapping[str, int]:
+    """All of them, so that sums of several can be divided; nothing where all are 0."""
+    return dict(zip(names, numbers, strict=True)) if any(numbers) else {}
 
 
 def _margin(sums: CustomerSums) -> int:

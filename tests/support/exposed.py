@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 
+from metrics.customers.engagement_figures import COHORT_ENGAGEMENT, MONTH_ENGAGEMENT
 from metrics.entities.report_history import Overlap
 from metrics.exposition import (
     BoardSnapshot,
@@ -104,6 +105,7 @@ def cohort() -> CohortSnapshot:
         margin_micros=250_000_000,
         active=[10, 5],
         partition=0,
+        engaged={"activated": 2, "referrers": 1},
     )
 
 
@@ -138,8 +140,15 @@ def everything() -> WorkerSnapshot:
             spend_micros=125_000_000,
             currency="EUR",
             model="declared",
-            kpis={"repeat_rate": 0.4, "clv_historic": 25.0, "clv_to_cac": 2.0, "payback_months": 3},
+            kpis={
+                "repeat_rate": 0.4,
+                "clv_historic": 25.0,
+                "clv_to_cac": 2.0,
+                "payback_months": 3,
+                **dict.fromkeys(COHORT_ENGAGEMENT | MONTH_ENGAGEMENT, 0.25),
+            },
             retention={1: 0.5},
+            engagement={"promoters": 3, "activated": 2},
         ),
     )
     board = BoardSnapshot(

@@ -1,5 +1,7 @@
 """The topics of customers on a real broker: what `customer-kpis` says equals a batch computation, also after kills, repeated records and an erasure."""
 
+import contextlib
+import json
 import random
 from collections import Counter
 from collections.abc import Callable
@@ -8,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
+import redis
 
 from metrics.customers.accounts import CalendarMonths
 from metrics.customers.calendar import local_time, month_start
@@ -15,18 +18,22 @@ from metrics.customers.cohorts import by_month
 from metrics.customers.customer_events import CustomerEventCounts
 from metrics.customers.engagement_figures import COHORT_ENGAGEMENT, MONTH_ENGAGEMENT
 from metrics.customers.histories import OrderHistories
+from metrics.exposition.metric_families import CUSTOMER_ENGAGEMENT, ENGAGEMENT_KPIS
 from metrics.values.time import DAY, HOUR
 from streams import topics
 from streams.commands import erase
 from streams.customers.report import Asked, CustomerReport, report
 from streams.embedded.broker import BrokerHandle
+from streams.embedded.cache import CacheHandle
 from streams.messages.decoding import DECODERS
 from streams.process import now_ms
 from streams.settings import Settings
+from streams.sinks.customer_series import ENGAGEMENT
+from streams.sinks.redis_names import RedisNames
 from streams.transport.topic_admin import ensure_topics
 from tests.support.oracles.customer_events import CustomerSumsExpected
 from tests.support.outside import Outgoing, ledgers, published, read_all, write
-from tests.support.servers.worker import running_worker, wait_for
+from tests.support.servers.worker import WorkerProcess, running_worker, wait_for
 
 pytestmark = pytest.mark.verify
 
@@ -181,9 +188,9 @@ def _said(record: dict, name: str) -> object:
 
 
 def test_topics_of_customers_equal_a_batch_computation_after_kills_repeated_records_and_an_erasure(
-    broker: BrokerHandle, settings_for: Callable[..., Settings], tmp_path: Path
+    broker: BrokerHandle, cache: CacheHandle, settings_for: Callable[..., Settings], tmp_path: Path
 ) -> None:
-    settings = settings_for(broker, partitions=2)
+    settings = settings_for(broker, redis_url=cache.url, partitions=2)
     ensure_topics(settings, create=True)
     today = local_time(now_ms(), ZONE)
     over = today.year * 12 + today.month - 3  # the month before last: nothing hangs on the day of the test
@@ -220,11 +227,49 @@ def test_topics_of_customers_equal_a_batch_computation_after_kills_repeated_reco
         ]  # fmt: skip
         written += write(settings, outgoing(more))
         read_all([worker], settings, written)
-        _settles(settings, records + more[1:], over, GONE)
+        wanted = _settles(settings, records + more[1:], over, GONE)
+        wait_for("/metrics shows the same", lambda: not on_the_page(worker, wanted))
+        wait_for("Redis has the same", lambda: not in_redis(cache, settings, wanted))
 
 
-def _settles(settings: Settings, records: list[Record], over: int, gone: str | None = None) -> None:
-    """Wait until nothing differs; fail with the first differences."""
+def on_the_page(worker: WorkerProcess, wanted: dict[tuple[str, str], dict]) -> list[str]:
+    """What gauges of the campaigns say otherwise."""
+    samples, wrong = worker.samples(), []
+    for campaign in CAMPAIGNS:
+        values = wanted[campaign, "total"]
+        newest = max(name[:7] for name in values if name[4] == "-")
+        for name, value in values.items():
+            part, _, field = name.partition(".")
+            family, own = ENGAGEMENT_KPIS.get(field, (None, {})) if part in {"kpis", newest} else (None, {})
+            if part == "sums" and field in ENGAGEMENT:
+                family, own = CUSTOMER_ENGAGEMENT, {"kind": field}
+            if family is None or (part == newest) != (field == "contract_churn_rate"):
+                continue
+            shown = [
+                seen
+                for labels, seen in samples[family.name].items()
+                if {("campaign_id", campaign), *own.items()} <= {*labels}
+            ]
+            if shown != ([] if value is None else [value]):
+                wrong.append(f"{campaign} {name}: {shown}, not {value}")
+    return wrong
+
+
+def in_redis(cache: CacheHandle, settings: Settings, wanted: dict[tuple[str, str], dict]) -> list[str]:
+    """What the views say otherwise."""
+    names, wrong = RedisNames(settings.topic_prefix), []
+    with contextlib.closing(redis.Redis.from_url(cache.url)) as client:
+        for (campaign, cohort), values in wanted.items():
+            raw = client.hget(names.name(f"customers:declared:{cohort}"), campaign)
+            record = {} if raw is None else json.loads(raw)
+            wrong += [f"{campaign} {cohort} {name}" for name, value in values.items() if not record or _said(record, name) != value]  # fmt: skip
+    return wrong
+
+
+def _settles(
+    settings: Settings, records: list[Record], over: int, gone: str | None = None
+) -> dict[tuple[str, str], dict]:
+    """Wait until nothing differs from what is wanted; fail with the first differences."""
     wanted = wanted_of(records, over, gone)
     last: list[str] = ["nothing was read"]
 
@@ -236,3 +281,4 @@ def _settles(settings: Settings, records: list[Record], over: int, gone: str | N
         wait_for("customer-kpis equals the batch computation", is_settled, 120)
     except AssertionError:
         pytest.fail("\n".join(last[:20]) + f"\n({len(last)} differences)")
+    return wanted

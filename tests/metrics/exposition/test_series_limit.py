@@ -57,14 +57,26 @@ def test_customers_of_folded_campaigns_are_sums_and_their_spend_is_unknown_where
         customers = CustomerTotals(
             customers=2, repeaters=1, margin_micros=3_000_000, spend_micros=spend, currency="EUR",
             model="declared", kpis={"repeat_rate": 0.5}, retention={1: 0.5},
+            engagement={"promoters": 2, "detractors": 0},
         )  # fmt: skip
         return campaign(name, customers=customers)
 
     def shown(*spends: int | None) -> dict[str, float]:
         found = samples(worker(*(bought(f"c-{n}", spend) for n, spend in enumerate(spends))), limit=1)
-        return {name: seen for (name, labels), seen in found.items() if ("campaign_id", OTHER) in labels}
+        return {
+            name + dict(labels).get("kind", ""): seen
+            for (name, labels), seen in found.items()
+            if ("campaign_id", OTHER) in labels
+        }
 
-    sums = {"campaign_customers": 4.0, "campaign_repeat_customers": 2.0, "campaign_customer_margin": 6.0}
+    # A kind of which there are none stays, so that sums of several campaigns can be divided.
+    engaged = {"campaign_customer_engagementpromoters": 4.0, "campaign_customer_engagementdetractors": 0.0}
+    sums = {
+        "campaign_customers": 4.0,
+        "campaign_repeat_customers": 2.0,
+        "campaign_customer_margin": 6.0,
+        **engaged,
+    }
     others = shown(9, 1_000_000, 2_000_000)
     assert {name: seen for name, seen in others.items() if "customer" in name} == {
         **sums, "campaign_customer_spend": 3.0
