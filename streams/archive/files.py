@@ -4,7 +4,6 @@ import asyncio
 import csv
 import sys
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from metrics.archive.comparing import COMPARED, length_days
 from metrics.archive.editions import CampaignArchive
 from metrics.values.errors import RoistreamError
 from metrics.values.money import MICROS
@@ -21,7 +21,6 @@ from streams import catalogues, topics
 from streams.archive.log import check_topics, read_editions
 from streams.settings import Settings
 
-_DAY_S = 86_400
 _COUNTS = ("impressions", "clicks", "leads", "mqls", "sqls", "orders", "new_customers", "cancelled_orders")
 _MONEY = ("spend", "other_cost", "revenue", "refunds", "cost_of_goods")
 _TEXTS = ("name", "channel", "target", "offer", "objective", "starts_at", "ends_at", "currency")
@@ -33,8 +32,6 @@ HEADINGS = (
     *("target", "offer", "channel", "objective", "days", "spend", "leads", "orders", "revenue"),
     *("lead rate", "customer rate", "times paused", "currency", "edition"),
 )
-#: What is compared, with how it is written.
-_COMPARED = ("cpl", "cac", "roas", "roi_net_profit", "aov", "lead_rate", "customer_rate")
 
 
 def read(settings: Settings) -> list[CampaignArchive]:
@@ -96,7 +93,7 @@ def row_of(edition: CampaignArchive, model: str) -> dict[str, Any] | None:
     return {
         "campaign_id": edition.campaign_id,
         **{name: getattr(edition, name) for name in _TEXTS},
-        "days": days(edition),
+        "days": length_days(edition),
         **{name: getattr(sums, name) for name in _COUNTS},
         **{name: None if micros is None else Decimal(micros) / MICROS for name, micros in money.items()},
         "model": model,
@@ -104,14 +101,6 @@ def row_of(edition: CampaignArchive, model: str) -> dict[str, Any] | None:
         "archived_at": edition.archived_at,
         "definitions": edition.definitions,
     }
-
-
-def days(edition: CampaignArchive) -> float | None:
-    """How long the campaign ran; None where it has no start or end."""
-    if edition.starts_at is None or edition.ends_at is None:
-        return None
-    start, end = (datetime.fromisoformat(text) for text in (edition.starts_at, edition.ends_at))
-    return round((end - start).total_seconds() / _DAY_S, 6)
 
 
 def _write_parquet(rows: Sequence[dict[str, Any]], path: Path) -> None:
@@ -176,7 +165,7 @@ def _cells(edition: CampaignArchive, model: str) -> dict[str, str] | None:
     figures = edition.models.get(model)
     if figures is None:
         return None
-    sums, length = figures.sums, days(edition)
+    sums, length = figures.sums, length_days(edition)
     texts = {name: getattr(edition, name) or "–" for name in ("target", "offer", "channel", "objective")}
     return {
         **texts,
@@ -187,7 +176,7 @@ def _cells(edition: CampaignArchive, model: str) -> dict[str, str] | None:
         "revenue": _amount(sums.revenue_micros - sums.refunds_micros),
         **{
             _title(name): "–" if (value := figures.kpis.get(name)) is None else catalogues.number(value, 2)
-            for name in _COMPARED
+            for name in COMPARED
         },
         "times paused": str(edition.actions.get("pause", 0)),
         "currency": edition.currency,

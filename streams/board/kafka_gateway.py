@@ -1,4 +1,4 @@
-"""The board and Kafka: decisions and alerts go out, the trail of decisions, alerts and actions comes in."""
+"""The board and Kafka: decisions and alerts go out; the trail of decisions, alerts and actions, and the archive come in."""
 
 import asyncio
 import logging
@@ -13,6 +13,7 @@ from metrics.budget.effects.records import BudgetEffect
 from metrics.budget.records import AlertSignal, BudgetDecision
 from metrics.values.errors import RoistreamError
 from streams import topics
+from streams.board.archive_store import ArchiveStore
 from streams.board.audit_trail import AuditEntry, AuditTrail, Kind
 from streams.board.effect_store import EffectStore
 from streams.settings import Settings
@@ -45,7 +46,12 @@ class KafkaGateway:
     """
 
     def __init__(
-        self, settings: Settings, audit_trail: AuditTrail, effects: EffectStore, publish: Callable[..., None]
+        self,
+        settings: Settings,
+        audit_trail: AuditTrail,
+        effects: EffectStore,
+        archive: ArchiveStore,
+        publish: Callable[..., None],
     ) -> None:
         """Nothing is connected before ``start``.
 
@@ -53,11 +59,13 @@ class KafkaGateway:
             settings: broker, security, prefix and partitions.
             audit_trail: kept up to date.
             effects: kept up to date.
+            archive: kept up to date.
             publish: hears ``entries`` and ``effects`` that are news (see ``Listener.notify``).
         """
         self._settings = settings
         self._audit_trail = audit_trail
         self._effects = effects
+        self._archive = archive
         self._publish = publish
         self._producer: AIOKafkaProducer | None = None
         self.is_up = False
@@ -121,7 +129,8 @@ class KafkaGateway:
         """Read the topics from their beginning until cancelled; a broker that is gone is waited for."""
         while True:
             consumer = AIOKafkaConsumer(
-                *map(self._settings.topic, (*KINDS, topics.BUDGET_EFFECTS)), **log_options(self._settings)
+                *map(self._settings.topic, (*KINDS, topics.BUDGET_EFFECTS, topics.CAMPAIGN_ARCHIVE)),
+                **log_options(self._settings),
             )
             try:
                 await consumer.start()
@@ -143,6 +152,10 @@ class KafkaGateway:
             if topic == topics.BUDGET_EFFECTS:
                 offered = [self._effects.offer(record.value or b"") for record in records]
                 effects |= {each.campaign_id: each for each in offered if each is not None}
+                continue
+            if topic == topics.CAMPAIGN_ARCHIVE:
+                for record in records:
+                    self._archive.offer(record.value or b"")
                 continue
             kind = KINDS[topic]
             entries = (self._audit_trail.offer(kind, record.value or b"") for record in records)

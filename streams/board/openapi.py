@@ -8,16 +8,20 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
+from metrics.archive.comparing import ATTRIBUTES, PastCampaigns
 from metrics.budget.effects.records import BudgetEffect
 from metrics.budget.records import AlertSignal, BoardCard, BudgetAction, BudgetDecision, Column, ColumnView
 from metrics.customers.side_by_side import CustomersShown
+from metrics.forecast.report import ForecastReport
 from metrics.records.events import Money
 from metrics.records.kpi_reading import CampaignKpi
 from streams.board.alert_notes import AlertNote
+from streams.board.forecasting import ForecastCheck, ForecastScore
 from streams.board.people import Role
 from streams.board.request_models import (
     BulkRequest,
     DecisionRequest,
+    ForecastRequest,
     LoginRequest,
     SimulationRequest,
     UndoRequest,
@@ -185,6 +189,19 @@ OPERATIONS = (
     ApiOperation(
         "get", "/api/customers", "Campaigns by the customers they acquired, and their cohorts", CustomersShown, refusals=(*_GUARDED, 503),
         query=(("campaign_id", _TEXT), ("model", _TEXT)),
+    ),
+    ApiOperation(
+        "get", "/api/archive", "Campaigns that are over, in groups of one attribute", PastCampaigns, refusals=(400, *_GUARDED),
+        query=(
+            ("by", _TEXT), *((name, _TEXT) for name in ATTRIBUTES), ("currency", _TEXT),
+            ("age_days", {"type": "integer", "minimum": 0, "maximum": 99_999}), ("model", _TEXT),
+        ),
+    ),
+    ApiOperation("post", "/api/forecast", "What a planned campaign may bring", ForecastReport, 200, ForecastRequest, (400, *_GUARDED, 409, 413)),
+    ApiOperation("post", "/api/forecast/score", "A forecast beside what came", ForecastScore, 200, ForecastReport, (400, *_GUARDED, 409, 413)),
+    ApiOperation(
+        "get", "/api/forecast/check", "How good forecasts of past campaigns would have been", ForecastCheck, refusals=(*_GUARDED, 409),
+        query=(("currency", _TEXT),),
     ),
     ApiOperation(
         "get", "/api/trail", "The audit trail", TrailAnswer, refusals=(400, *_GUARDED),

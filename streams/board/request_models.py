@@ -12,7 +12,8 @@ import msgspec
 
 from metrics.budget.policy import Preset
 from metrics.budget.records import AlertSignal, BudgetDecision, Column, DecisionVerb
-from metrics.records.events import NO_CAMPAIGN, Identifier, Instant, Money
+from metrics.forecast.outcomes import Plan
+from metrics.records.events import NO_CAMPAIGN, Identifier, Instant, Label, Money
 from metrics.records.validation import instant
 from metrics.values.errors import Reason, Rejection
 from metrics.values.money import to_micros
@@ -77,6 +78,23 @@ class SimulationRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     """``POST /api/simulate``: a preset of policies by name; None: the policies as they are configured."""
 
     preset: Preset | None = None
+
+
+class ForecastRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``POST /api/forecast``: a plan, as the file that ``roistream forecast`` reads; money in currency units.
+
+    Without ``currency`` it is the board's reporting currency.
+    """
+
+    budget: Money
+    days: Annotated[float, msgspec.Meta(gt=0, le=3_660)]
+    campaign_id: Identifier = "plan"
+    target: Label | None = None
+    offer: Label | None = None
+    channel: Label | None = None
+    objective: Label | None = None
+    other_cost: Money | None = None
+    currency: Label | None = None
 
 
 class WebhookAlert(msgspec.Struct, frozen=True, rename="camel"):
@@ -157,6 +175,22 @@ def decision_of(request: DecisionRequest, who: str, now_ms: int, new_id: str) ->
         expected_action_id=request.expected_action_id,
         occurred_at=at,
     )
+
+
+def plan_of(request: ForecastRequest) -> Plan:
+    """The plan of a request.
+
+    Raises:
+        Rejection: for what is no amount of money, or a budget of 0.
+    """
+    try:
+        budget, other_cost = to_micros(request.budget), to_micros(request.other_cost or Decimal(0))
+    except ValueError as error:
+        raise Rejection(Reason.INVALID_FIELD, f"budget and other_cost: {error}") from error
+    if not budget:
+        raise Rejection(Reason.INVALID_FIELD, "budget must be above 0")
+    attributes = (request.target, request.offer, request.channel, request.objective)
+    return Plan(request.campaign_id, attributes, request.days, budget, other_cost)
 
 
 def _amount(budget: Decimal | None) -> Decimal | None:

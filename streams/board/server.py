@@ -13,6 +13,8 @@ from redis.asyncio import Redis
 from metrics.values.errors import RoistreamError, SettingError
 from streams.board import static_files as pages
 from streams.board.alert_notes import AlertNotes
+from streams.board.archive_routes import ArchiveRoutes
+from streams.board.archive_store import ArchiveStore
 from streams.board.audit_trail import AuditTrail
 from streams.board.auth import TokenAuth
 from streams.board.broadcast import Broadcast
@@ -81,7 +83,7 @@ class BoardServer:
         self.settings = settings
         self._redis = _redis(settings)
         self.cards, self.audit_trail, self.broadcast = CardStore(), AuditTrail(), Broadcast()
-        self.effects = EffectStore()
+        self.effects, self.archive = EffectStore(), ArchiveStore()
         hosts = (*settings.board_hosts, settings.board_host)
         new_id = partial(secrets.token_urlsafe, 12)
         people, role = read_people(settings.board_people, _token(settings)), settings.board_identity_role
@@ -100,7 +102,10 @@ class BoardServer:
             *(self._redis, self.cards, self.auth.ended, self.workers, self.notes, self.broadcast.publish),
             names=RedisNames(settings.topic_prefix),
         )
-        self.kafka_gateway = KafkaGateway(settings, self.audit_trail, self.effects, self.broadcast.publish)
+        self.kafka_gateway = KafkaGateway(
+            settings, self.audit_trail, self.effects, self.archive, self.broadcast.publish
+        )
+        self.archive_routes = ArchiveRoutes(self.archive, settings.reporting_currency)
         self.board_routes = BoardRoutes(
             self.cards,
             self.audit_trail,
@@ -177,6 +182,7 @@ class BoardServer:
             [
                 *pages.routes(),
                 *self.board_routes.routes(),
+                *self.archive_routes.routes(),
                 *BoardMetrics(self.board_routes, self.notifier.counts).routes(),
             ]
         )

@@ -30,7 +30,7 @@ _KINDS = {
 }
 _NUMBER = "number of the form"
 #: Paths that show the page; it looks at the address itself.
-_PLACES = ("/", "/board", "/customers", "/campaigns/{campaign_id}")
+_PLACES = ("/", "/board", "/customers", "/past", "/forecast", "/campaigns/{campaign_id}")
 
 
 class _File(NamedTuple):

@@ -9,22 +9,14 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from metrics.forecast.outcomes import (
-    COVERAGE,
-    CampaignForecast,
-    Figure,
-    PastCampaign,
-    actual,
-    as_planned,
-    forecast,
-)
+from metrics.forecast.outcomes import COVERAGE, PastCampaign, forecast
+from metrics.forecast.report import ForecastReport, ScoreRow, leave_one_out, report, scored
 from metrics.values.errors import RoistreamError
 from streams import catalogues
 from streams.forecast.files import read_archive, read_plan
 from streams.replay.run import reading_progress
 from streams.settings import Settings
 
-_DECIMALS = 6
 _RATIOS = ("roi",)
 _MONEY = ("revenue", "cpl", "cac")
 #: Figures as people read them.
@@ -37,43 +29,6 @@ TITLES = {
     "revenue": "revenue",
     "new_customers": "new customers",
 }
-
-
-class FigureRow(msgspec.Struct, frozen=True):
-    """The median and the ends of an interval."""
-
-    estimate: float
-    low: float
-    high: float
-
-
-class ForecastReport(msgspec.Struct, frozen=True):
-    """A forecast, as ``--json`` prints it and ``--score`` reads it."""
-
-    campaign_id: str
-    currency: str
-    coverage: float
-    campaigns: int
-    figures: dict[str, FigureRow]
-    leans_on: dict[str, float]
-    unseen: list[str]
-    seed: int
-
-
-class ScoreRow(msgspec.Struct, frozen=True):
-    """How good the forecasts of a figure were.
-
-    Attributes:
-        figure: its name.
-        forecasts: how many.
-        held: how many intervals held what came.
-        error: mean absolute logarithm of forecast / what came, of those where both are above 0; 0.1 is about 10 %. None without one.
-    """
-
-    figure: str
-    forecasts: int
-    held: int
-    error: float | None
 
 
 def run(
@@ -115,7 +70,9 @@ def run(
         found = report(forecast(its, others, np.random.default_rng(seed)), its.campaign_id, currency, seed)
         _write(found) if as_json else show(found, out)
         return 0
-    rows = scored([made_earlier(score, past, currency)] if score else leave_one_out(past, currency, seed))
+    rows = scored(
+        [made_earlier(score, past, currency)] if score else _each_from_the_others(past, currency, seed)
+    )
     if as_json:
         _write(rows)
     else:
@@ -127,38 +84,13 @@ def _write(value: object) -> None:
     sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
 
 
-def report(found: CampaignForecast, campaign: str, currency: str, seed: int) -> ForecastReport:
-    """The forecast with what it was made of."""
-    figures = {
-        name: FigureRow(*(round(value, _DECIMALS) for value in (figure.estimate, figure.low, figure.high)))
-        for name, figure in found.figures.items()
-    }
-    leans_on = {name: round(weight, _DECIMALS) for name, weight in found.leans_on.items()}
-    return ForecastReport(
-        campaign, currency, COVERAGE, found.campaigns, figures, leans_on, list(found.unseen), seed
-    )
-
-
-def leave_one_out(
+def _each_from_the_others(
     past: Sequence[PastCampaign], currency: str, seed: int
 ) -> list[tuple[ForecastReport, PastCampaign]]:
-    """A forecast of each campaign that spent, from the others.
-
-    Raises:
-        RoistreamError: with too few campaigns.
-    """
-    found = []
     with reading_progress(Console(stderr=True)) as say:
-        for number, campaign in enumerate(past, 1):
-            if campaign.spend <= 0 or campaign.days <= 0:
-                continue
-            others = [each for each in past if each is not campaign]
-            made = forecast(as_planned(campaign), others, np.random.default_rng(seed))
-            found.append((report(made, campaign.campaign_id, currency, seed), campaign))
-            say(f"{number} of {len(past)} campaigns")
-    if not found:
-        raise RoistreamError("No campaign of the archive spent anything.")
-    return found
+        return leave_one_out(
+            past, currency, seed, say=lambda number, count: say(f"{number} of {count} campaigns")
+        )
 
 
 def made_earlier(
@@ -183,29 +115,6 @@ def made_earlier(
     raise RoistreamError(
         f"{made.campaign_id} is not in the archive; a forecast is scored when its campaign is over."
     )
-
-
-def scored(made: Sequence[tuple[ForecastReport, PastCampaign]]) -> list[ScoreRow]:
-    """How good forecasts were, by figure."""
-    held: dict[str, list[bool]] = {}
-    errors: dict[str, list[float]] = {}
-    for each, campaign in made:
-        came = actual(campaign)
-        for name, row in each.figures.items():
-            if name not in came:
-                continue
-            held.setdefault(name, []).append(Figure(row.estimate, row.low, row.high).holds(came[name]))
-            if row.estimate > 0 and came[name] > 0 and name not in _RATIOS:
-                errors.setdefault(name, []).append(abs(float(np.log(row.estimate / came[name]))))
-    return [
-        ScoreRow(
-            name,
-            len(each),
-            sum(each),
-            round(float(np.mean(errors[name])), _DECIMALS) if name in errors else None,
-        )
-        for name, each in held.items()
-    ]
 
 
 def show(found: ForecastReport, console: Console) -> None:

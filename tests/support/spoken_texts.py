@@ -53,8 +53,13 @@ _SAYERS = {
     "too_often": 1,
 }
 #: Functions whose own strings are such sentences.
-_SPEAKING = {"health", "_problems", "_why_stale"}
-_SPEAKING_MODULES = ("streams/sinks/worker_watch.py", "streams/board/routes.py")
+_SPEAKING = {"health", "_problems", "_why_stale", "_reasons", "why_not_yet"}
+_SPEAKING_MODULES = (
+    "streams/sinks/worker_watch.py",
+    "streams/board/routes.py",
+    "metrics/archive/comparing.py",
+    "metrics/archive/editions.py",
+)
 #: A sentence with fewer letters beside its values is its values.
 _LEAST_LETTERS = 8
 _PROSE = re.compile(r"[A-Za-z]{2,} [a-z]{2,}")

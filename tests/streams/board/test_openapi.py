@@ -143,7 +143,14 @@ def test_a_client_made_of_the_document_is_answered_as_it_says(settings, store):
                     if "503 is not" in str(found):
                         found = await judge(session, (path, "post", {}, body), good)
                 assert found is None
-            for path in ("/api/board", "/api/session", "/api/trail", "/api/campaigns", "/api/campaigns/c-3"):
+            for path in (
+                "/api/board",
+                "/api/session",
+                "/api/trail",
+                "/api/campaigns",
+                "/api/campaigns/c-3",
+                "/api/archive",
+            ):
                 responses = DOCUMENT["paths"][path.replace("c-3", "{campaign_id}")]["get"]["responses"]
                 good = {"responses": {"200": responses["200"]}}
                 assert await judge(session, (path, "get", {}, None), good) is None
@@ -173,7 +180,8 @@ async def _told(session: ClientSession, strategy: st.SearchStrategy[Any], operat
 def test_every_path_of_the_api_is_in_the_document(settings, store):
     async def test() -> None:
         async with serving(settings) as (_, board):
-            routes = {(each.method.lower(), each.path) for each in board.board_routes.routes()}
+            served = (*board.board_routes.routes(), *board.archive_routes.routes())
+            routes = {(each.method.lower(), each.path) for each in served}
         known = {(method, path) for path, method, _ in OPERATIONS}
         assert routes - known == {
             ("get", "/healthz"), ("get", "/readyz"), ("get", "/api/events"), ("get", openapi.PATH),

@@ -29,10 +29,13 @@ export function csvOf(cards, window) {
   return [heads, ...rows].map((row) => row.map(cell).join(",")).join("\r\n") + "\r\n";
 }
 
-/** Lets the browser save a text as a file; spreadsheets know by the mark at its beginning that it is UTF-8. */
-export function save(text, name) {
+/** Lets the browser save values as a file for spreadsheets, which know by the mark at its beginning that it is UTF-8. */
+export const save = (text, name) => saveParts(["\ufeff", text], "text/csv;charset=utf-8", name);
+
+/** Lets the browser save parts of a file. */
+export function saveParts(parts, type, name) {
   const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob(["\ufeff", text], { type: "text/csv;charset=utf-8" }));
+  link.href = URL.createObjectURL(new Blob(parts, { type }));
   link.download = name;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);

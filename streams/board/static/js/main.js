@@ -11,8 +11,10 @@ import { csvOf, save } from "./export.js";
 import { columnName, span } from "./format.js";
 import { choose, language, languages, n, t } from "./i18n.js";
 import { enableKeyboard } from "./keyboard.js";
+import { showForecast } from "./forecast.js";
 import { follow } from "./live.js";
 import { login } from "./login.js";
+import { showPast } from "./past.js";
 import { drawBoard, savePicture } from "./png.js";
 import { reasonText } from "./reasons.js";
 import { Selection } from "./selection.js";
@@ -151,7 +153,9 @@ async function readReadings() {
 
 // --- places: today, the board, a campaign -------------------------------------------------------------
 
-const PLACES = { "/": "today", "/board": "board", "/customers": "customers" };
+const PLACES = { "/": "today", "/board": "board", "/customers": "customers", "/past": "past", "/forecast": "forecast" };
+/** Places that are read anew each time. */
+const SHEETS = { "/customers": showCustomers, "/past": showPast, "/forecast": showForecast };
 let home = "/";
 /** The campaign that the address names and the board does not have. */
 let missing = null;
@@ -164,9 +168,10 @@ function showPlace() {
     setHidden(byId(id), path !== home);
     setAttribute(document.querySelector(`nav.places a[href="${path}"]`), "aria-current", path === home ? "page" : "false");
   }
+  document.querySelector("nav.places [aria-current='page']").scrollIntoView({ block: "nearest", inline: "nearest" });
   document.body.dataset.place = PLACES[home];
   if (home === "/board") view.request();
-  else if (home === "/customers") showCustomers(store);
+  else if (home in SHEETS) SHEETS[home](store);
   else requestToday();
   if (!isBoardKnown) return;
   const dialog = byId("details");
@@ -314,7 +319,7 @@ async function start(pauseMs) {
   showWho(await login());
   setTimeout(() => follow(listeners), pauseMs);
   readReadings();
-  if (home === "/customers") showCustomers(store);
+  SHEETS[home]?.(store);
   readTrail().catch(() => null); // the audit trail itself says what is wrong
 }
 
