@@ -217,10 +217,12 @@ COHORT_ENGAGEMENT: dict[str, CustomerFigure] = {
         lambda reading: ratio(reading.number(Kind.REFERRALS), reading.customers),
     ),
 }
+#: A KPI of a calendar month alone; of all customers of a campaign that of the newest month that is over is shown.
+CHURN = "contract_churn_rate"
 #: KPIs of a calendar month.
 MONTH_ENGAGEMENT: dict[str, CustomerFigure] = {
     **SERVICE_FIGURES,
-    "contract_churn_rate": CustomerFigure(
+    CHURN: CustomerFigure(
         "Churn of contracts",
         "contracts at the start of the month that ended in it / contracts at its start",
         "ratio",

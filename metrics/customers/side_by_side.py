@@ -5,9 +5,28 @@ from itertools import zip_longest
 
 import msgspec
 
+from metrics.customers.engagement_figures import CHURN, COHORT_ENGAGEMENT
 from metrics.customers.run_off import CohortRun, ExpectedValue, expected_value
 from metrics.records.customer_kpi import ALL_COHORTS, CustomerKpi
 from metrics.values.money import MICROS, ratio
+
+
+class CampaignEngagement(msgspec.Struct, frozen=True):
+    """What customers of a campaign do beside ordering.
+
+    Attributes:
+        answers: to whether one would recommend.
+        ratings: of how satisfied one is.
+        tickets: that were opened.
+        contracts: that were begun.
+        kpis: by id, docs/customers.md; ``contract_churn_rate`` is that of the newest month that is over.
+    """
+
+    answers: int
+    ratings: int
+    tickets: int
+    contracts: int
+    kpis: dict[str, float | None]
 
 
 class CampaignCustomers(msgspec.Struct, frozen=True):
@@ -15,6 +34,7 @@ class CampaignCustomers(msgspec.Struct, frozen=True):
 
     Attributes:
         expected: value of their first months, where cohorts are old enough to tell.
+        engagement: what they do beside ordering; None where that is nothing.
     """
 
     campaign_id: str
@@ -29,6 +49,7 @@ class CampaignCustomers(msgspec.Struct, frozen=True):
     has_uncertain_amounts: bool
     watermark: str | None
     expected: ExpectedValue | None
+    engagement: CampaignEngagement | None = None
 
 
 class CohortLine(msgspec.Struct, frozen=True):
@@ -102,7 +123,18 @@ def _campaign(total: CustomerKpi, cohorts: Sequence[CustomerKpi]) -> CampaignCus
         total.has_uncertain_amounts,
         total.watermark,
         expected_value(runs, total.sums.spend_micros) if is_whole else None,
+        _engagement(total),
     )
+
+
+def _engagement(total: CustomerKpi) -> CampaignEngagement | None:
+    sums = total.sums
+    answers = sums.promoters + sums.passives + sums.detractors
+    if not any((answers, sums.ratings, sums.tickets, sums.contracts, sums.activated, sums.referrals)):
+        return None
+    kpis = {name: total.kpis.get(name) for name in COHORT_ENGAGEMENT}
+    churn = total.months[-1].kpis.get(CHURN) if total.months else None
+    return CampaignEngagement(answers, sums.ratings, sums.tickets, sums.contracts, {**kpis, CHURN: churn})
 
 
 def _line(month: str, records: Sequence[CustomerKpi]) -> CohortLine:

@@ -6,6 +6,7 @@ A matrix of cohorts and months for each campaign would be more series than all o
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from metrics.customers.engagement_figures import CHURN
 from metrics.entities.campaigns import CampaignRegistry
 from metrics.exposition import OTHER, CohortSnapshot, CustomerTotals
 from metrics.records.customer_kpi import ALL_COHORTS, CustomerKpi, CustomerSums
@@ -31,8 +32,6 @@ ENGAGEMENT = (
     "referrals",
 )
 _ENGAGED = ("activated", "referrers")
-#: A KPI of months, of which gauges show the newest that is over.
-_CHURN = "contract_churn_rate"
 #: Months since the acquisition of which a campaign has a gauge of its own.
 AGES_SHOWN = (1, 2, 3, 6, 12)
 
@@ -152,7 +151,7 @@ def _totals(record: CustomerKpi) -> CustomerTotals:
         spend_micros=record.sums.spend_micros,
         currency=record.currency,
         model=record.model,
-        kpis={**record.kpis, _CHURN: record.months[-1].kpis.get(_CHURN) if record.months else None},
+        kpis={**record.kpis, CHURN: record.months[-1].kpis.get(CHURN) if record.months else None},
         retention={
             each.age: each.retention
             for each in record.ages

@@ -7,7 +7,9 @@ import msgspec
 from metrics.customers.calendar import month_name
 from metrics.customers.cohort_sums import CohortMonth, CohortSums
 from metrics.customers.composing import CustomerVersion, compose_customers
+from metrics.customers.engagement import FIRST_RESPONSE, RESOLUTION, Kind, of_time
 from metrics.records.customer_kpi import ALL_COHORTS, CustomerKpi
+from metrics.values.time import HOUR, MINUTE
 from tests.support.board_seeding import MILLION, Store
 
 FIRST = 2025 * 12 + 10
@@ -25,7 +27,16 @@ def cohorts(rng: random.Random, months: int, over: int) -> dict[int, CohortSums]
             by_month[acquired + age] = CohortMonth(
                 active=active, orders=active, revenue=revenue, refunds=revenue // 20, cost_of_goods=revenue // 2
             )  # fmt: skip
-        found[acquired] = CohortSums(customers, round(customers * 0.35), by_month)
+        counts = {
+            Kind.PROMOTERS: 12, Kind.PASSIVES: 5, Kind.DETRACTORS: 3, Kind.RATINGS: 10, Kind.SATISFIED: 8,
+            Kind.TICKETS: 6, Kind.ANSWERED: 6, Kind.RESOLVED: 5, Kind.CONTRACTS: 20, Kind.TERMS: 10,
+            Kind.RENEWALS: 9, Kind.REFERRALS: 4, Kind.ACTIVATIONS: 30,
+            of_time(FIRST_RESPONSE, 90 * MINUTE): 6, of_time(RESOLUTION, 5 * HOUR): 5,
+        }  # fmt: skip
+        persons = {Kind.REFERRALS: 3, Kind.ACTIVATIONS: 30}
+        found[acquired] = CohortSums(
+            customers, round(customers * 0.35), by_month, {acquired: counts}, persons
+        )
     return found
 
 

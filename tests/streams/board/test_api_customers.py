@@ -22,6 +22,14 @@ def test_customers_are_those_of_the_views_and_need_a_token(settings, store):
             assert expected["low"] <= expected["value"] <= expected["high"]
             assert expected["to_cac_low"] <= expected["to_cac"] <= expected["to_cac_high"]
             assert by["c-2"]["expected"]["to_cac"] is None
+            engagement = by["c-1"]["engagement"]
+            assert (engagement["answers"], engagement["tickets"]) == (260, 78)
+            assert (
+                engagement["kpis"]["nps_low"]
+                < engagement["kpis"]["nps"]
+                == 0.45
+                < engagement["kpis"]["nps_high"]
+            )
             assert len(told["cohorts"]) == 13
             async with session.get("/api/customers?campaign_id=c-1") as answer:
                 own = await answer.json()

@@ -32,6 +32,12 @@ def test_customers_are_shown_with_what_is_expected_and_the_cohorts_of_one_campai
     assert " to " in worth["Spring sale"][7]
     assert (worth["c-3"][4], worth["c-3"][6], worth["c-3"][8]) == ("unknown", "–", "unknown")
     assert worth["Our brand"][8] == "not yet"
+    beside = figures(page, "What they answer, ask for and pass on")
+    assert set(beside) == set(worth)
+    assert beside["c-3"][0].startswith("45")
+    assert "of 260" in beside["c-3"][0]
+    assert "nine of ten in" in beside["c-3"][2]
+    assert beside["c-3"][5] == "90%"
     everyone = figures(page, "Who comes back")
     assert len(everyone) == 13
     assert everyone["2025-11"][3] == "100%"

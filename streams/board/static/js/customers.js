@@ -1,8 +1,8 @@
-// The page of customers: what those are worth whom a campaign acquired, and which of them come back.
+// The page of customers: what those are worth whom a campaign acquired, and which of them come back, and what they answer and ask for.
 
 import { api } from "./api.js";
 import { byId, h, svg } from "./dom.js";
-import { amount, number, percent } from "./format.js";
+import { amount, number, percent, span } from "./format.js";
 import { t } from "./i18n.js";
 import { nameOf } from "./store.js";
 
@@ -38,6 +38,7 @@ function content(found, name, store) {
     h("h3", { id: "worth-title" }, t("What they are worth")),
     h("p", {}, t("Value so far is revenue less refunds and cost of goods, per customer. Expected is what customers bring in their first months, by what older cohorts of the campaign brought; the range holds what comes in 80 of 100 cases, if cohorts stay alike. It is a prediction: look at it to plan, not to prove.")),
     h("div.scroll", { tabindex: "0", role: "region", "aria-labelledby": "worth-title" }, worth(found.campaigns, name)),
+    ...beside(found.campaigns.filter((each) => each.engagement), name),
     h("h3", { id: "retention-title" }, t("Who comes back")),
     h("p", {}, t("Each line is the customers who were acquired in a month; each column says which share of them ordered in the n-th month after it, for months that are over.")),
     h("p", {}, h("label", {}, t("Cohorts of"), " ", choice(found.campaigns, name, store))),
@@ -97,6 +98,37 @@ function picture({ clv_historic: value, expected, cac, currency }, most) {
   node.append(svg("rect", { class: "filled", x: 0, y: 7, width: at(value ?? 0), height: 6 }));
   if (cac !== null) node.append(svg("path", { class: "mark", d: `M${Math.min(WIDTH - 1, Math.max(1, at(cac)))} 0v${HEIGHT}` }));
   return node;
+}
+
+// --- what they do beside ordering ----------------------------------------------------------------------
+
+/** Nothing where nobody answers, asks or holds a contract. */
+function beside(campaigns, name) {
+  if (!campaigns.length) return [];
+  const head = [t("Campaign"), t("NPS"), t("Satisfied"), t("First response"), t("Resolution"), t("Resolved"), t("Renewed"), t("Churn of contracts"), t("Activated"), t("Brought somebody"), t("Brought per customer")];
+  return [
+    h("h3", { id: "engagement-title" }, t("What they answer, ask for and pass on")),
+    h("p", {}, t("NPS is the share of who answers 9 or 10 less that of who answers 0 to 6, in points. Ranges hold the share of all customers in 95 of 100 cases; wide ones are of few answers. Times are medians, with the time within which nine of ten tickets are done. Churn is that of the newest month that is over.")),
+    h("div.scroll", { tabindex: "0", role: "region", "aria-labelledby": "engagement-title" },
+      h("table", {}, h("thead", {}, h("tr", {}, ...head.map((each) => h("th", { scope: "col" }, each)))),
+        h("tbody", {}, ...campaigns.map((each) => besideOf(each.engagement, name(each.campaign_id)))))),
+  ];
+}
+
+function besideOf({ answers, ratings, tickets, kpis }, name) {
+  const points = (score) => number(score === null ? null : 100 * score, 0);
+  const ranged = (value, low, high, form, count) => h("td", {}, form(value),
+    value === null ? null : h("small", {}, t("{low} to {high} of {count}", { low: form(low), high: form(high), count: number(count, 0) })));
+  const timed = (median, most) => h("td", {}, median === null ? "–" : span(1000 * median),
+    median === null ? null : h("small", {}, t("nine of ten in {time}", { time: span(1000 * most) })));
+  return h("tr", {}, h("th", { scope: "row", title: name, dir: "auto" }, name),
+    ranged(kpis.nps, kpis.nps_low, kpis.nps_high, points, answers),
+    ranged(kpis.csat, kpis.csat_low, kpis.csat_high, percent, ratings),
+    timed(kpis.first_response_p50, kpis.first_response_p90),
+    timed(kpis.resolution_p50, kpis.resolution_p90),
+    h("td", {}, percent(kpis.resolution_rate), kpis.resolution_rate === null ? null : h("small", {}, t("of {count} tickets", { count: number(tickets, 0) }))),
+    ...["renewal_rate", "contract_churn_rate", "activation_rate", "referral_rate"].map((id) => h("td", {}, percent(kpis[id]))),
+    h("td", {}, number(kpis.k_factor)));
 }
 
 // --- who comes back -----------------------------------------------------------------------------------
