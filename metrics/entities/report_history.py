@@ -101,12 +101,6 @@ class ReportHistory:
         return None if end is None or self._begin is None else (max(self._begin, end - DAY), end)
 
     @property
-    def beyond(self) -> ReportShare:
-        """The sums of what sources tell of the time after ``seen_until``."""
-        seen, last = self.seen_until, max(self._ends.values(), default=0)
-        return ReportShare() if seen is None or seen >= last else self.share(seen, last, short_only=False)
-
-    @property
     def total(self) -> ReportShare:
         """The sums of all reports, each counted once."""
         self._resolve()
@@ -258,6 +252,13 @@ class ReportHistory:
                 if clip[0] < end and clip[1] > start:
                     found.append(self._share(report, clip, (start, end)))  # noqa: PERF401 - two conditions read better so
         return add_up(found)
+
+    def before(self, at: int) -> ReportShare:
+        """What of all reports counts before an instant, each counted once."""
+        last = max(self._ends.values(), default=at)
+        if at >= last:
+            return self.total
+        return add_up((self.total, _negative(self.share(at, last, short_only=False))))
 
     def overlaps(self, start: int, end: int, *, short_only: bool) -> bool:
         """Whether any report covers a part of the window [start, end), or did before it was replaced."""

@@ -17,6 +17,7 @@ from metrics.records.kpi_reading import (
     Completeness,
     Evidence,
     KnownSpend,
+    MatchedSums,
     OtherBasis,
     Stage,
     Sums,
@@ -25,7 +26,7 @@ from metrics.sums.tally import Tally
 from metrics.sums.tally_columns import FIELDS, Tallies
 from metrics.values.apportion import share
 from metrics.values.money import MICROS, ratio
-from metrics.values.time import format_instant
+from metrics.values.time import QUARTER, floor_to, format_instant
 from metrics.windows.campaign_windows import CampaignWindows
 from metrics.windows.window_kinds import ROLLING, TOTAL_WINDOW, Span
 
@@ -82,6 +83,13 @@ class ReadingVersion(NamedTuple):
     fitted_at: int | None = None
 
 
+class Matched(NamedTuple):
+    """Sums of a campaign's events before an instant that its reports and the watermark have reached, in epoch ms."""
+
+    until: int
+    tally: Tally
+
+
 def compose(
     campaign_windows: CampaignWindows,
     facts: CampaignFacts,
@@ -94,6 +102,7 @@ def compose(
     model: str = DECLARED,
     *,
     is_rolling: bool = False,
+    matched: Matched | None = None,
 ) -> CampaignKpi:
     """The reading of one window.
 
@@ -109,6 +118,7 @@ def compose(
         version: version and times.
         model: who earned the conversions.
         is_rolling: of a rolling window, whose customers are not counted.
+        matched: of ``total`` where spend comes by reports, as ``matched_until`` says; None: they do not reach each other.
     """
     found = window_sums(campaign_windows, facts, window, span, tally, version.watermark)
     sums = found.sums
@@ -127,6 +137,9 @@ def compose(
         cohort_sqls=tally.mqls_now_sql,
         distinct_customers=tally.customers if is_declared and not is_rolling else None,
     )
+    of_total = window == TOTAL_WINDOW and is_declared
+    matched_sums = _matched_sums(campaign_windows, facts, matched) if of_total else None
+    judged = sums if matched_sums is None else matched_sums.sums
     arrived = (
         _completeness(span, version) if span else _total_completeness(campaign_windows, facts, sums, version)
     )
@@ -144,9 +157,12 @@ def compose(
         other_basis=found.other_basis,
         spread_ratio=found.spread_ratio,
         has_uncertain_amounts=found.has_uncertain_amounts,
-        known_spend=known_spend(campaign_windows, facts) if window == TOTAL_WINDOW and is_declared else None,
+        known_spend=known_spend(campaign_windows, facts) if of_total else None,
+        matched_sums=matched_sums,
         kpis=compute(inputs),
-        evidence=_evidence(sums, facts, arrived) if window == TOTAL_WINDOW and is_declared else {},
+        evidence=_evidence(judged, facts, arrived)
+        if of_total and (matched_sums or not facts.is_reported)
+        else {},
         completeness=arrived,
         fitted_at=_fitted_at(model, version),
         watermark=None if version.watermark is None else format_instant(version.watermark),
@@ -193,8 +209,26 @@ def known_spend(campaign_windows: CampaignWindows, facts: CampaignFacts) -> Know
         until=format_instant(day[1]),
         since=format_instant(day[0]),
         spend_micros=reports.share(*day, short_only=False).spend_micros,
-        total_micros=reports.total.spend_micros - reports.beyond.spend_micros,
+        total_micros=reports.before(day[1]).spend_micros,
         is_by_hour=reports.has_short,
+    )
+
+
+def matched_until(campaign_windows: CampaignWindows, watermark: int | None) -> int | None:
+    """The last start of a quarter of an hour that a campaign's reports and its events have both reached; epoch ms."""
+    seen = campaign_windows.report_history.seen_until
+    return None if seen is None or watermark is None else floor_to(min(seen, watermark), QUARTER)
+
+
+def _matched_sums(
+    campaign_windows: CampaignWindows, facts: CampaignFacts, matched: Matched | None
+) -> MatchedSums | None:
+    if matched is None:
+        return None
+    cost = campaign_windows.report_history.before(matched.until)
+    return MatchedSums(
+        until=format_instant(matched.until),
+        sums=_sums(matched.tally, cost, other_cost(facts, None, matched.until)),
     )
 
 

@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 
 from metrics.entities.campaigns import CampaignRegistry
-from metrics.kpis.compose import DECLARED, ReadingVersion, compose, credit
+from metrics.kpis.compose import DECLARED, Matched, ReadingVersion, compose, credit, matched_until
 from metrics.records.kpi_reading import CampaignKpi, Stage
 from metrics.sums.tally import Tally
 from metrics.sums.tally_columns import Codes
@@ -93,6 +93,7 @@ class ReadingComposer:
     ) -> Iterator[CampaignKpi]:
         campaign_codes = self._windows.campaign_codes
         campaigns = campaign_codes.campaigns(codes)
+        matched = self._matched(codes, version.watermark) if window == TOTAL_WINDOW else {}
         for code, campaign, tally in zip(codes.tolist(), campaigns.tolist(), tallies, strict=True):
             campaign_windows = CampaignWindows(self._windows, campaign)
             facts = self._campaign_registry.facts_of_window(campaign_codes.names[campaign], span)
@@ -108,4 +109,27 @@ class ReadingComposer:
                 version,
                 model,
                 is_rolling=is_rolling,
+                matched=matched.get(code),
             )
+
+    def _matched(self, codes: Codes, watermark: int | None) -> dict[int, Matched]:
+        """Of campaigns whose spend comes by reports, the sums of events as far as reports and events both reach."""
+        having = self._windows.report_histories
+        by_instant: dict[int, list[int]] = {}
+        for code in codes.tolist():
+            if (
+                code in having
+                and self._campaign_registry.facts(self._windows.campaign_codes.names[code]).is_reported
+            ):
+                until = matched_until(CampaignWindows(self._windows, code), watermark)
+                if until is not None:
+                    by_instant.setdefault(until, []).append(code)
+        found = {}
+        for until, some in by_instant.items():
+            those = np.array(some, dtype=np.int32)
+            those = those[self._windows.are_whole_from(until, those)]
+            tallies = self._windows.total_before(until, those).as_list()
+            found.update(
+                {code: Matched(until, tally) for code, tally in zip(those.tolist(), tallies, strict=True)}
+            )
+        return found

@@ -83,6 +83,16 @@ class KnownSpend(msgspec.Struct, kw_only=True, frozen=True, gc=False):
     is_by_hour: bool
 
 
+class MatchedSums(msgspec.Struct, kw_only=True, frozen=True, gc=False):
+    """The sums of a campaign's whole history up to an instant that both its reports and the watermark have reached.
+
+    Results stand beside the spend of the same time here: those of later have no spend beside them yet.
+    """
+
+    until: str
+    sums: Sums
+
+
 class CampaignKpi(msgspec.Struct, kw_only=True):
     """One record of ``campaign-kpis``, and one field of the Redis views."""
 
@@ -104,6 +114,8 @@ class CampaignKpi(msgspec.Struct, kw_only=True):
     has_uncertain_amounts: bool = False
     #: Of ``total`` where spend comes by reports: how far they reach. Null elsewhere, and before the first report.
     known_spend: KnownSpend | None = None
+    #: Of the same: the sums as far as spend and results are both known, which are what evidence compares.
+    matched_sums: MatchedSums | None = None
     kpis: dict[str, float | None]
     evidence: dict[str, Evidence] = {}
     completeness: Completeness | None = None

@@ -158,6 +158,19 @@ class MergedWindows(Mapping[str, "CampaignWindows"]):
         """Sums of the whole history."""
         return self._totals.sums(codes)
 
+    def total_before(self, at: int, codes: Codes) -> Tallies:
+        """Sums of the history before an instant, which is the start of a quarter of an hour; see ``are_whole_from``."""
+        found = self.total(codes)
+        for start, pane in self._panes[QUARTERS].items():
+            if start >= at:
+                found = found.plus(pane.sums(codes), -1)
+        return found
+
+    def are_whole_from(self, at: int, codes: Codes) -> npt.NDArray[np.bool_]:
+        """For each campaign whether every quarter of an hour from an instant on is still kept."""
+        are_whole: npt.NDArray[np.bool_] = self.dropped[QUARTERS].of(self.campaign_codes.room)[codes] <= at
+        return are_whole
+
     def tumbling(self, kind: WindowKind, start: int, codes: Codes) -> Tallies:
         """Sums of the tumbling window that begins at ``start``."""
         found = nothing(len(codes))

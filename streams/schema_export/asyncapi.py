@@ -264,6 +264,7 @@ CHANNELS: tuple[Channel, ...] = (
             "spread_ratio": None,
             "has_uncertain_amounts": False,
             "known_spend": None,
+            "matched_sums": None,
             "kpis": _KPIS,
             "evidence": {},
             "completeness": {"leads": 0.42, "orders": 0.17},

@@ -1,6 +1,9 @@
 """Figures of a day that goes on: what its reports have seen counts in every window that holds it, and no more."""
 
+from decimal import Decimal
+
 from metrics.entities.campaigns import Campaign, CampaignRegistry
+from metrics.records.events import Targets
 from metrics.values.time import DAY, HOUR, MINUTE
 from streams import topics
 from tests.laws.cases import play, read_case
@@ -57,6 +60,87 @@ def test_a_report_that_says_the_same_again_later_is_told_and_one_that_came_twice
     assert (known.until, known.spend_micros) == ("2026-11-18T08:00:00Z", 10_000_000)
     again = machine_with(*[(T0, T0 + DAY, at, 10) for at in (T0 + 8 * HOUR, T0 + 6 * HOUR, T0 + 8 * HOUR)])
     assert readings(again)["total"].known_spend == known
+
+
+def matched(machine):
+    found = readings(machine)["total"].matched_sums
+    return None if found is None else (found.until, found.sums.spend_micros, found.sums.orders)
+
+
+def test_results_stand_beside_the_spend_of_their_time_whenever_its_report_came():
+    def told(*made_at):
+        machine = machine_with(orders=0)
+        for number, minutes in enumerate(range(0, 8 * 60, 10)):  # an order each ten minutes
+            order = {"event_id": f"e{number}", "order_id": f"e{number}", "occurred_at": T0 + minutes * MINUTE}
+            machine.produce(topics.ORDERS, "v", {**order, "campaign_id": "c", "revenue": 20})
+        for number, (at, spend) in enumerate(made_at):
+            period = {"period_start": T0, "period_end": T0 + DAY, "reported_at": at}
+            value = {"report_id": f"r{number}", "source": "ads", "campaign_id": "c", **period, "spend": spend}
+            machine.produce(topics.REPORTS, "c", value)
+        machine.settle()
+        return machine
+
+    first = ("2026-11-18T06:00:00Z", 12_000_000, 36)
+    assert matched(told((T0 + 6 * HOUR, 12))) == first
+    total = readings(told((T0 + 6 * HOUR, 12)))["total"]
+    assert (total.sums.orders, total.kpis["roas"]) == (48, 80.0)  # of all orders, with the spend of six hours
+    # A later report moves the instant, and what it tells of before is what it was.
+    assert matched(told((T0 + 6 * HOUR, 12), (T0 + 7 * HOUR, 20))) == ("2026-11-18T07:00:00Z", 20_000_000, 42)
+    # Between two quarters of an hour spend counts up to the earlier one, as evenly as it is known.
+    assert matched(told((T0 + 6 * HOUR + 7 * MINUTE, 367))) == ("2026-11-18T06:00:00Z", 360_000_000, 36)
+    # A report that is ahead of all events counts as far as they are known to be complete.
+    ahead = told((T0 + 12 * HOUR, 24))
+    assert matched(ahead) == ("2026-11-18T07:45:00Z", 15_500_000, 47)
+    assert matched(told()) is None
+
+
+def test_each_campaign_is_matched_where_its_own_reports_reach_to():
+    machine = Machine(1)
+    for name, hours in (("a", 2), ("b", 3), ("c", 3)):
+        machine.campaign_registry.register(name, Campaign(name, cost_basis="reports"))
+        value = {
+            "report_id": name,
+            "source": "ads",
+            "campaign_id": name,
+            "period_start": T0,
+            "period_end": T0 + DAY,
+        }
+        made = {"reported_at": T0 + hours * HOUR, "spend": hours}
+        if name != "c":
+            machine.produce(topics.REPORTS, name, value | made)
+    for number in range(40):
+        for name in "abc":
+            when = T0 + number * 10 * MINUTE
+            lead = {"event_id": f"{name}{number}", "lead_id": f"{name}{number}", "occurred_at": when}
+            machine.produce(topics.LEADS, f"v{number}", {**lead, "campaign_id": name})
+    machine.settle()
+    found = {name: machine.views.declared[name]["total"].matched_sums for name in "abc"}
+    assert (found["a"].sums.leads, found["a"].sums.spend_micros) == (12, 2_000_000)
+    assert (found["b"].sums.leads, found["b"].sums.spend_micros) == (18, 3_000_000)
+    assert found["c"] is None
+
+
+def test_evidence_on_a_total_compares_results_with_the_spend_of_their_time():
+    """Half as many leads as were due in the four hours that reports have seen, and as many again since."""
+    machine = Machine(1)
+    machine.campaign_registry.register(
+        "c", Campaign("c", cost_basis="reports", targets=Targets(cpl=Decimal(1)))
+    )
+    value = {
+        "report_id": "r",
+        "source": "ads",
+        "campaign_id": "c",
+        "period_start": T0,
+        "period_end": T0 + DAY,
+    }
+    machine.produce(topics.REPORTS, "c", {**value, "reported_at": T0 + 4 * HOUR, "spend": 60})
+    for number in range(60):
+        lead = {"event_id": f"e{number}", "lead_id": f"l{number}", "occurred_at": T0 + number * 8 * MINUTE}
+        machine.produce(topics.LEADS, "v", {**lead, "campaign_id": "c"})
+    machine.settle()
+    total = readings(machine)["total"]
+    assert (total.matched_sums.sums.leads, total.sums.leads) == (30, 60)
+    assert total.evidence["cpl"].verdict == "bad"
 
 
 def test_the_case_of_a_report_of_a_day_that_goes_on(shared):

@@ -24,6 +24,8 @@ _ALL = (
     World(name="lag of 3 days", lag_hours=72.0),
     World(name="lag of 3 days, 25 a day", lag_hours=72.0, results_per_day=25.0),
     World(name="daily reports", reports="daily"),
+    World(name="daily reports, 12 h late", reports="daily", report_delay=12),
+    World(name="hourly reports, 6 h late", reports="hourly", report_delay=6),
     World(name="restated reports", reports="restated"),
     World(name="drift 0.2", drift_sd=0.2),
     World(name="drift 0.5", drift_sd=0.5),
@@ -40,6 +42,7 @@ _ALL = (
     World(name="ROAS, 30 % refunds", target="roas", refund_share=0.3, horizon=250.0),
     World(name="ROAS, wide campaign", target="roas", value_shape=0.4, wide_share=0.02, wide_shape=1.2),
     World(name="ROAS, lag of 3 days", target="roas", lag_hours=72.0),
+    World(name="ROAS, daily reports, 12 h late", target="roas", reports="daily", report_delay=12),
     World(name="ROAS, scatter by day 2", target="roas", day_dispersion=2.0),
 )
 

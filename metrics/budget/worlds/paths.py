@@ -130,15 +130,22 @@ def _values(world: World, is_wide: NDArray[np.bool_], rng: np.random.Generator) 
 
 def _reported(world: World, spend: Floats) -> Floats:
     """Spend by the hour in which it is told."""
-    if world.reports == "live":
-        return spend
+    if world.reports in ("live", "hourly"):
+        return _later(spend, world.report_delay)
     days = spend.reshape(len(spend), world.days, _DAY).sum(axis=2)
     reported = np.zeros_like(spend)
     first = _RESTATED if world.reports == "restated" else 1.0
     reported[:, _DAY - 1 :: _DAY] += days * first
     if world.reports == "restated":
         reported[:, 2 * _DAY - 1 :: _DAY] += days[:, :-1] * (1 - first)
-    return reported
+    return _later(reported, world.report_delay)
+
+
+def _later(spend: Floats, hours: int) -> Floats:
+    """The same by ``hours`` later; what then lies behind the end is left out."""
+    found = np.zeros_like(spend)
+    found[:, hours:] = spend[:, : spend.shape[1] - hours]
+    return found
 
 
 def _summed(

@@ -19,7 +19,7 @@ from metrics.budget.state import Board
 from metrics.budget.worlds.paths import Floats, Paths, make_paths
 from metrics.budget.worlds.world import World
 from metrics.entities.campaigns import CampaignFacts
-from metrics.records.kpi_reading import CampaignKpi, OtherBasis, Sums
+from metrics.records.kpi_reading import CampaignKpi, KnownSpend, MatchedSums, OtherBasis, Sums
 from metrics.values.money import MICROS
 from metrics.values.time import DAY, HOUR, format_instant
 
@@ -145,6 +145,7 @@ class _Run:
                 name,
                 starts_at=MONDAY + int(start) * DAY,
                 targets_micros=MappingProxyType({world.target: round(target * MICROS)}),
+                is_reported=world.reports != "live",
             )
             for name, start in zip(self._names, starts, strict=True)
         }
@@ -196,19 +197,8 @@ class _Run:
         return found
 
     def _reading(self, index: int, hour: int, now: int) -> CampaignKpi:
-        at = hour - int(self._starts[index]) - 1
-        spend, results = self._paths.spend[index, at], int(self._paths.results[index, at])
-        given = _NOTHING | {"spend_micros": round(spend * _COST * MICROS)}
-        if self._world.target == "cpl":
-            given |= {"leads": results}
-        else:
-            revenue, refunds = self._paths.value[index, at], self._paths.refunds[index, at]
-            given |= {
-                "orders": results,
-                "revenue_micros": round(revenue * _VALUE * MICROS),
-                "refunds_micros": round(refunds * _VALUE * MICROS),
-            }
-        when = format_instant(now)
+        hours, when = hour - int(self._starts[index]), format_instant(now)
+        known, matched = self._known(index, hours, now)
         return CampaignKpi(
             campaign_id=self._names[index],
             channel=None,
@@ -219,12 +209,45 @@ class _Run:
             stage="update",
             revision=hour,
             currency="EUR",
-            sums=Sums(**given),
+            sums=self._sums(index, hours, hours),
+            known_spend=known,
+            matched_sums=matched,
             other_basis=OtherBasis(impressions=0, clicks=0, spend_micros=0),
             kpis={},
             watermark=when,
             published_at=when,
         )
+
+    def _known(self, index: int, hours: int, now: int) -> tuple[KnownSpend | None, MatchedSums | None]:
+        """What reports say at the end of a campaign's first ``hours``."""
+        known = self._world.known_hours(hours)
+        if self._world.reports == "live" or not known:
+            return None, None
+        first = max(0, known - 24)
+        sums, until = self._sums(index, hours, known), now - (hours - known) * HOUR
+        total = sums.spend_micros or 0
+        before = self._sums(index, first + self._world.report_delay, first).spend_micros or 0 if first else 0
+        spend = KnownSpend(
+            until=format_instant(until),
+            since=format_instant(until - (known - first) * HOUR),
+            spend_micros=total - before,
+            total_micros=total,
+            is_by_hour=self._world.reports == "hourly",
+        )
+        return spend, MatchedSums(until=spend.until, sums=sums)
+
+    def _sums(self, index: int, reported: int, hours: int) -> Sums:
+        """What reports of the first ``reported`` hours say, beside what the first ``hours`` have brought."""
+        paths, at = self._paths, hours - 1
+        given = _NOTHING | {"spend_micros": round(paths.spend[index, reported - 1] * _COST * MICROS)}
+        results = int(paths.results[index, at])
+        if self._world.target == "cpl":
+            return Sums(**given | {"leads": results})
+        money = (
+            round(float(amounts[index, at]) * _VALUE * MICROS) for amounts in (paths.value, paths.refunds)
+        )
+        revenue, refunds = money
+        return Sums(**given | {"orders": results, "revenue_micros": revenue, "refunds_micros": refunds})
 
     def _note(self, actions: Sequence[BudgetAction], hour: int) -> None:
         for action in actions:

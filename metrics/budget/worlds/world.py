@@ -25,7 +25,8 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
         refund_share, refund_days: share of the orders refunded, and after how many days.
         whale_share: share of the orders that are worth twenty times the others.
         drift_sd, drift_days: results per spend wander around 1 with this standard deviation (of its logarithm) and memory.
-        reports: spend as it comes; by a report of each day at its end; or first 15 % too high, set right a day later.
+        reports: spend as it comes; by a report of each hour or day at its end; or of a day, first 15 % too high, set right a day later.
+        report_delay: hours after the end of its period in which a report comes.
         wide_share: share of the campaigns that have ``wide_shape`` or ``wide_cluster`` instead.
         wide_shape, wide_cluster: of those campaigns.
         starts_weekday: weekday on which every campaign begins, 0 for Monday; None: any.
@@ -55,7 +56,8 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     whale_share: float = 0.0
     drift_sd: float = 0.0
     drift_days: float = 7.0
-    reports: Literal["live", "daily", "restated"] = "live"
+    reports: Literal["live", "hourly", "daily", "restated"] = "live"
+    report_delay: int = 0
     wide_share: float = 0.0
     wide_shape: float = 0.0
     wide_cluster: float = 0.0
@@ -66,6 +68,11 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     horizon: float = 100.0
     turns_after: float = 0.0
     good_ratio: float = 1.0
+
+    def known_hours(self, hours: int) -> int:
+        """How many of a campaign's first ``hours`` its reports have told of by then."""
+        period = 24 if self.reports in ("daily", "restated") else 1
+        return max(0, hours - self.report_delay) // period * period
 
     @property
     def days(self) -> int:

@@ -61,12 +61,12 @@ def test_the_last_day_that_is_known_begins_no_earlier_than_the_first_report_in_a
         assert history(*order).last_day == (8 * HOUR, DAY + 8 * HOUR)
 
 
-def test_what_sources_tell_of_the_time_that_another_has_not_seen_lies_beyond():
-    assert history().beyond.spend_micros == 0
+def test_before_an_instant_lies_what_no_source_tells_of_later():
+    assert history().before(DAY).spend_micros == 0
     day = report(0, DAY, 240, source="daily")
-    assert history(day).beyond.spend_micros == 0
+    assert [history(day).before(at).spend_micros for at in (6 * HOUR, DAY, 2 * DAY)] == [60, 240, 240]
     two = history(day, *hours(0, 30, source="hourly"))
-    assert (two.beyond.spend_micros, two.total.spend_micros) == (60, 540)
+    assert (two.before(two.seen_until).spend_micros, two.total.spend_micros) == (480, 540)
     assert spend(two, 0, DAY) == 480
 
 

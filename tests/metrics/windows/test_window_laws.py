@@ -22,7 +22,7 @@ from metrics.values.time import (
     local_midnight,
     to_millis,
 )
-from metrics.windows.panes import QUARTERS, horizon
+from metrics.windows.panes import DAYS, QUARTERS, TOTAL, horizon
 from metrics.windows.publish_schedule import PublishAllowance, PublishSchedule
 from metrics.windows.watermark import CampaignClock, PartitionClock, PartitionStatus
 from metrics.windows.window_kinds import ROLLING, TUMBLING, rolling_spans
@@ -44,6 +44,35 @@ def naive(facts, resolution, start, end):
 def drop_before(account, limits):
     for resolution, earliest in enumerate(limits):
         account.drop_before(resolution, earliest)
+
+
+@bounded
+@given(
+    st.lists(st.tuples(st.integers(0, 2), st.integers(0, 9 * 96), st.integers(0, 9)), max_size=40),
+    st.lists(st.integers(0, 9 * 96), max_size=4),
+)
+def test_the_history_before_a_quarter_of_an_hour_is_what_came_before_it_as_long_as_its_quarters_are_kept(
+    facts, instants
+):
+    account, last = OneCampaign(), {}
+    for source, quarter, clicks in facts:
+        last[source, quarter] = clicks
+        at, day = T0 + quarter * QUARTER, T0 + quarter // 96 * DAY
+        parts = [(c, q) for (s, q), c in last.items() if s == source]
+        of_day = sum(c for c, q in parts if q // 96 == quarter // 96)
+        for resolution, start, value in (
+            (QUARTERS, at, clicks), (DAYS, day, of_day), (TOTAL, 0, sum(c for c, _ in parts)),
+        ):  # fmt: skip
+            account.put(source, resolution, start, Tally(clicks=value), horizon(None))
+    windows, codes = account.merged_windows, np.array([account.code], dtype=np.int32)
+    for quarter in instants:
+        before = sum(clicks for (_, at), clicks in last.items() if at < quarter)
+        assert windows.total_before(T0 + quarter * QUARTER, codes).as_list()[0].clicks == before
+    kept_from = T0 + 2 * DAY
+    dropped = account.drop_before(QUARTERS, kept_from)
+    for quarter in instants:
+        is_whole = bool(windows.are_whole_from(T0 + quarter * QUARTER, codes)[0])
+        assert is_whole == (T0 + quarter * QUARTER >= max((each + QUARTER for each in dropped), default=0))
 
 
 puts = st.tuples(st.integers(0, 2), st.integers(0, 2), st.integers(0, 12), st.integers(0, 9))
