@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from metrics.entities.campaigns import CampaignRegistry
 from metrics.exposition import Exposition
+from metrics.kernels.compiling import is_complete
 from metrics.records.campaign_spellings import CampaignSpellings
 from metrics.values.errors import RoistreamError, StateError
 from streams.process import log_to_stderr, now_ms, stop_signals
@@ -31,11 +32,11 @@ from streams.sinks.metrics_snapshot import MetricsSnapshots
 from streams.sinks.redis_names import RedisNames
 from streams.stages.budget.stage import RefusedRecord
 from streams.transport.checkpoint_writer import CheckpointError
+from streams.transport.cluster_view import view_cluster
 from streams.transport.faust_app import make_app
-from streams.transport.group_admin import leave_group
 from streams.transport.instance_identity import claimed
 from streams.transport.log_offsets import LogEnds
-from streams.transport.topic_admin import cluster_id, ensure_topics, why_no_start
+from streams.transport.topic_differences import why_no_start
 from streams.transport.transactions import why_no_transactions
 
 if TYPE_CHECKING:
@@ -90,27 +91,38 @@ def run(settings: Settings, accept_dead_letters: int = 0) -> int:
     """
     log_to_stderr(settings.log_level, ("aiokafka", "faust", "mode", "kafka", "numba"))
     settings = claimed(settings)
-    prepare_topics(settings)
+    cluster = prepare_topics(settings)
     refusal = asyncio.run(why_no_transactions(settings, settings.broker_wait))
     if refusal is not None:
         raise RoistreamError(refusal)
-    warm_up()
+    if not is_complete():
+        warm_up()
     tune()
-    return asyncio.run(Worker(settings, accept_dead_letters, cluster_id(settings)).run())
+    return asyncio.run(Worker(settings, accept_dead_letters, cluster).run())
 
 
-def prepare_topics(settings: Settings) -> None:
-    """Create missing topics, and warn of those that could be better.
+def prepare_topics(settings: Settings) -> str:
+    """Create missing topics, and warn of those that could be better; the id of the cluster.
 
     Raises:
         RoistreamError: when a topic is so that figures would be wrong, or no worker could run.
     """
-    differences = ensure_topics(settings, create=True)
+    view = asyncio.run(view_cluster(settings))
+    if view is None or view.is_incomplete(settings):
+        from streams.transport import topic_admin  # noqa: PLC0415 - the first start of a deployment needs it
+
+        differences, cluster = (
+            topic_admin.ensure_topics(settings, create=True),
+            topic_admin.cluster_id(settings),
+        )
+    else:
+        differences, cluster = view.differences(settings), view.cluster_id
     refusal = why_no_start(differences)
     if refusal is not None:
         raise RoistreamError(refusal)
     for difference in differences:
         log.warning("%s", difference.sentence)
+    return cluster
 
 
 class Worker:
@@ -233,6 +245,8 @@ class Worker:
     async def _die_outside_group(self, error: RoistreamError) -> NoReturn:
         """End; who refuses to go on leaves the group first, so that what mends the matter need not wait for the session's end."""
         if _is_refusal(error):
+            from streams.transport.group_admin import leave_group  # noqa: PLC0415 - few workers end so
+
             with contextlib.suppress(Exception):
                 await asyncio.wait_for(
                     asyncio.to_thread(leave_group, self.settings, self.app.consumer.member_id),

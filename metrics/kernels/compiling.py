@@ -25,6 +25,8 @@ _modules: set[str] = set()
 _lock = threading.Lock()
 #: Names of kernels that were compiled although there was an image.
 late: list[str] = []
+#: Names of kernels that the image lacks.
+_lacking: list[str] = []
 
 
 def kernel(function: F) -> F:
@@ -36,7 +38,10 @@ def kernel(function: F) -> F:
         return _of_numba(function, "compiled")
     _modules.add(function.__module__)
     otherwise = LateKernel(function)
-    return cast("F", _image.function(function, otherwise) or otherwise)
+    found = _image.function(function, otherwise)
+    if found is None:
+        _lacking.append(machine_code.name_of(function))
+    return cast("F", found or otherwise)
 
 
 def inlined(function: F) -> F:
@@ -47,6 +52,11 @@ def inlined(function: F) -> F:
 def operation(function: Callable[..., Any]) -> Any:
     """A part of kernels that is a single operation of the machine, written for ``numba.extending.intrinsic``."""
     return _of_numba(function, "operation")
+
+
+def is_complete() -> bool:
+    """Whether every kernel imported so far has its machine code from an image, and no process has had to compile one beside it."""
+    return _image is not None and not _lacking and not machine_code.is_doubted()
 
 
 def keep_image() -> None:
@@ -76,6 +86,7 @@ class LateKernel:
     def _compiled(self) -> Any:
         late.append(machine_code.name_of(self._function))
         log.info("%s is compiled for arguments that no start has compiled it for.", late[-1])
+        machine_code.doubt()
         from metrics.kernels import numba_compiler  # noqa: PLC0415 - see above
 
         _show_numba(numba_compiler)

@@ -288,8 +288,27 @@ def remove() -> None:
     """Take the image away where that can be done, so that the next start has it made anew."""
     path = kept()
     if path is not None:
+        for each in (path, _doubt_of(path)):
+            with contextlib.suppress(OSError):
+                each.unlink()
+
+
+def doubt() -> None:
+    """Note that the image has lacked something, so that the next start looks at all of it."""
+    path = kept()
+    if path is not None:
         with contextlib.suppress(OSError):
-            path.unlink()
+            _doubt_of(path).touch()
+
+
+def is_doubted() -> bool:
+    """Whether the image has lacked something since it was made."""
+    path = kept()
+    return path is not None and _doubt_of(path).exists()
+
+
+def _doubt_of(image: Path) -> Path:
+    return image.with_name(f"{image.name}.lacked")
 
 
 def find() -> PlacedImage | None:

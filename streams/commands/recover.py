@@ -46,7 +46,8 @@ from streams.transport.client_options import aiokafka_options
 from streams.transport.group_admin import running_workers
 from streams.transport.log_offsets import bounds
 from streams.transport.log_reader import read_whole
-from streams.transport.topic_admin import cluster_id, connected_admin, ensure_topics, why_no_start
+from streams.transport.topic_admin import cluster_id, connected_admin, ensure_topics
+from streams.transport.topic_differences import why_no_start
 
 #: Readings at the end of a log, of which the last has the highest revision.
 _LAST_READINGS = 50

@@ -8,7 +8,7 @@ the state, and partitions are given up only after a checkpoint. What of Faust th
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, cast
 
 import aiokafka
@@ -84,6 +84,16 @@ class BatchApp(faust.App):
 
     def _create_directories(self) -> None:
         """Nothing is kept on disk; Faust would leave a folder where the worker was started."""
+
+    def add_agent(self, name: str, topic: Any, consume: Callable[[Any], Awaitable[None]]) -> None:
+        """Let a function consume a topic, as ``faust.App.agent`` does.
+
+        That also makes the agent known to a search through modules, which a worker does not make (``autodiscover``), and looks
+        through every module of the process for it.
+        """
+        agent = self.conf.Agent(consume, name=name, app=self, channel=topic, on_error=self._on_agent_error)
+        self.agents[agent.name] = agent
+        self.topics.beacon.add(agent)
 
     def _new_transport(self) -> "BatchTransport":
         return BatchTransport(self.conf.broker_consumer, self)

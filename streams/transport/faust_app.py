@@ -78,7 +78,7 @@ def _add_agent(app: Any, name: str, names: tuple[str, ...], take: Take) -> None:
             message = event.message
             await take(message.topic, message.partition, message.generation_id, message.value)
 
-    app.agent(topic, name=name)(agent)
+    app.add_agent(name, topic, agent)
 
 
 def _co_partitioned(settings: Settings, assigned: set[Any]) -> set[int]:
