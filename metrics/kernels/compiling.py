@@ -67,6 +67,8 @@ def keep_image() -> None:
         numba_compiler.keep_image()
     elif late:
         machine_code.remove()
+    else:
+        machine_code.settle()
 
 
 class LateKernel:

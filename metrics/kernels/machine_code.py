@@ -301,6 +301,14 @@ def doubt() -> None:
             _doubt_of(path).touch()
 
 
+def settle() -> None:
+    """Take the note away: all that a start needs is in the image."""
+    path = kept()
+    if path is not None:
+        with contextlib.suppress(OSError):
+            _doubt_of(path).unlink()
+
+
 def is_doubted() -> bool:
     """Whether the image has lacked something since it was made."""
     path = kept()

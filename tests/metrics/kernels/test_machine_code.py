@@ -257,6 +257,10 @@ def test_an_image_that_has_lacked_a_kernel_goes_so_that_the_next_start_has_a_who
     compiling.keep_image()
     assert copy.exists()
     assert compiling.is_complete()
+    machine_code.doubt()
+    assert not compiling.is_complete()
+    compiling.keep_image()
+    assert compiling.is_complete()  # a start that looked at all kernels has found nothing
     compiling.LateKernel(_one_more)(1)
     assert not compiling.is_complete()  # so that the next start looks at all kernels, and finds it late again
     compiling.keep_image()
