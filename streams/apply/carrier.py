@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from metrics.budget.effects import machine
 from metrics.budget.effects.caps import Caps, free_at
+from metrics.budget.effects.daily import daily_share
 from metrics.budget.effects.effect_index import (
     EffectIndex,
     PartPlace,
@@ -48,6 +49,9 @@ class Surroundings(Protocol):
 
     def registered(self, campaign_id: str) -> Registered | None:
         """Where a campaign is; None where its registry record does not say."""
+
+    def flight_end(self, campaign_id: str) -> int | None:
+        """Epoch ms at which a campaign ends; None where its registry record does not say."""
 
     def platform(self, name: Platform) -> PlatformClient | None:
         """A platform; None where nothing is set up for it."""
@@ -217,6 +221,7 @@ class Carrier:
         return PlatformState(
             status=found.status,
             budget_micros=found.budget_micros,
+            is_daily=found.is_daily,
             currency=found.currency,
             version=found.version,
             seen_at=format_instant(self._world.now()),
@@ -231,8 +236,11 @@ class Carrier:
         return machine.postponed(part, later, now, self._patience, self._world.chance())
 
     def _amount(self, place: PartPlace, part: EffectPart, found: PlatformState) -> EffectPart:
-        """A budget in the account's currency and the platform's steps; refused where that is not known or nothing."""
-        if part.wished_micros is None or part.amount_micros is not None or found.budget_micros is None:
+        """A budget in the account's currency and the platform's steps, of the kind that the campaign has there; refused where that is not known or nothing."""
+        if part.wished_micros is None or found.budget_micros is None:
+            return part
+        # What was asked for stays; what waits follows a campaign whose budget became one of the other kind.
+        if part.amount_micros is not None and (part.stage == "sent" or part.is_daily == found.is_daily):
             return part
         now = self._world.now()
         platform, _ = self._reached(place)
@@ -242,12 +250,33 @@ class Carrier:
                 f"no rate from {found.currency or 'the unknown currency of the account'}; add one to fx-rates"
             )
             return machine.settled(replace(part, seen=found), "refused", "currency", why, now)
-        rounded = rounded_down(part.wished_micros, platform.step(found.currency), parts)
+        wished = self._daily(place, part) if found.is_daily else part.wished_micros
+        if isinstance(wished, str):
+            return machine.settled(replace(part, seen=found), "refused", "no_flight", wished, now)
+        rounded = rounded_down(wished, platform.step(found.currency), parts)
         if rounded.micros <= 0:
             return machine.settled(
                 replace(part, seen=found), "refused", "too_small", "rounded down, nothing is left", now
             )
-        return replace(part, amount_micros=rounded.micros, rounded_off_micros=rounded.rounded_off)
+        return replace(
+            part,
+            amount_micros=rounded.micros,
+            rounded_off_micros=rounded.rounded_off,
+            is_daily=found.is_daily,
+        )
+
+    def _daily(self, place: PartPlace, part: EffectPart) -> int | str:
+        """What a day may cost, in micros of the reporting currency; why that is not known."""
+        effect = self.index.effects[place.action_id]
+        decided, end = millis(effect.decided_at), self._world.flight_end(effect.campaign_id)
+        if part.spent_micros is None:
+            return "the campaign has a daily budget there, and the action does not say what is spent"
+        if end is None:
+            return "the campaign has a daily budget there, and its registry record does not say when it ends"
+        if end <= decided:
+            return "the campaign has a daily budget there, and has ended by its registry record"
+        assert part.wished_micros is not None, "a budget"
+        return daily_share(part.wished_micros, part.spent_micros, decided, end)
 
     async def _send(self, place: PartPlace, part: EffectPart) -> EffectPart:
         """Ask the platform, once the broker has that it will be asked."""

@@ -85,6 +85,10 @@ class KafkaWorld:
             return None
         return Registered(record.platform, Target(record.platform_account_id, record.platform_campaign_id))
 
+    def flight_end(self, campaign_id: str) -> int | None:
+        """As the campaign's newest registry record says."""
+        return self._campaigns.facts(campaign_id).ends_at
+
     def platform(self, name: Platform) -> PlatformClient | None:
         """Its client."""
         return self._clients.get(name)

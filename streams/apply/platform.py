@@ -18,6 +18,7 @@ class CampaignFound(NamedTuple):
 
     status: SeenStatus
     budget_micros: int | None = None
+    is_daily: bool = False
     currency: str | None = None
     version: str | None = None
 
@@ -38,4 +39,4 @@ class PlatformClient(Protocol):
         """Let a campaign run, or pause it."""
 
     def set_budget(self, target: Target, micros: int, currency: str) -> Answer:
-        """What the whole flight may cost; ``micros`` are a multiple of ``step``."""
+        """The budget of the kind that the campaign was last read with, of its flight or of a day; ``micros`` are a multiple of ``step``."""

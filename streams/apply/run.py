@@ -198,7 +198,8 @@ def _show(effects: Mapping[str, BudgetEffect]) -> None:
         if effect.because in {"superseded", "too_old"}:
             continue
         asked = ", ".join(
-            part.status or f"budget {(part.amount_micros or part.wished_micros or 0) / 1_000_000:,.2f}"
+            part.status
+            or f"budget {(part.amount_micros or part.wished_micros or 0) / 1_000_000:,.2f}{' a day' if part.is_daily else ''}"
             for part in effect.parts
         )
         table.add_row(

@@ -66,6 +66,7 @@ _SEEN = {
     "budget_micros": 1_000_000_000,
     "currency": "EUR",
     "version": "7",
+    "is_daily": False,
     "seen_at": "2026-11-21T10:00:01Z",
 }
 _KPIS = compute(KpiInputs(sums=_WHOLE, total=_WHOLE))
@@ -485,7 +486,9 @@ CHANNELS: tuple[Channel, ...] = (
                     "aspect": "status",
                     "status": "paused",
                     "wished_micros": None,
+                    "spent_micros": None,
                     "amount_micros": None,
+                    "is_daily": False,
                     "rounded_off_micros": 0,
                     "stage": "confirmed",
                     "because": None,

@@ -1,5 +1,7 @@
 """What an action asks of an ad platform (docs/budget.md, Cards). Pure."""
 
+from decimal import Decimal
+
 from metrics.budget.effects.records import EffectPart
 from metrics.budget.records import BudgetAction
 from metrics.budget.state import SPENDING
@@ -29,4 +31,13 @@ def _budget(action: BudgetAction) -> EffectPart | None:
     """A budget that the action changes; the records carry the present one with every verb."""
     if action.budget_to is None or (action.verb != "set_budget" and action.budget_to == action.budget_from):
         return None
-    return EffectPart(aspect="budget", wished_micros=to_micros(action.budget_to))
+    return EffectPart(aspect="budget", wished_micros=to_micros(action.budget_to), spent_micros=_spent(action))
+
+
+def _spent(action: BudgetAction) -> int | None:
+    """What the evidence of an action says of its campaign's spend; None where it says nothing that is an amount."""
+    said = action.evidence.get("spent")
+    try:
+        return to_micros(Decimal(said)) if isinstance(said, str) else None
+    except (ArithmeticError, ValueError):
+        return None

@@ -85,9 +85,7 @@ def judged(
         is_ours = part.status == "paused" and owns_pause
         return replace(settled(part, "confirmed", "already_so", "nothing was sent", now), is_ours=is_ours)
     if part.aspect == "budget" and seen.budget_micros is None:
-        return settled(
-            part, "refused", "no_total_budget", "the campaign has no budget for its whole flight there", now
-        )
+        return settled(part, "refused", "no_total_budget", "the campaign has no budget of its own there", now)
     if part.status == "running" and not owns_pause:
         return settled(part, "refused", "paused_there", "a person paused the campaign on the platform", now)
     return replace(part, retry_at=None)
@@ -197,16 +195,16 @@ def watched(part: EffectPart, seen: PlatformState, now: int) -> EffectPart:
 
 
 def is_as_wished(part: EffectPart, seen: PlatformState) -> bool:
-    """Whether a campaign stands there as a part asks for; one without a budget of its whole flight never has the one that is asked for."""
+    """Whether a campaign stands there as a part asks for; one without a budget of its own never has the one that is asked for."""
     if part.aspect == "budget" and part.amount_micros is None:
         return False
     return seen.status != "gone" and _aspect_of(part, seen) == (
-        part.status if part.aspect == "status" else part.amount_micros
+        part.status if part.aspect == "status" else (part.amount_micros, part.is_daily)
     )
 
 
-def _aspect_of(part: EffectPart, seen: PlatformState) -> str | int | None:
-    return seen.status if part.aspect == "status" else seen.budget_micros
+def _aspect_of(part: EffectPart, seen: PlatformState) -> str | tuple[int | None, bool]:
+    return seen.status if part.aspect == "status" else (seen.budget_micros, seen.is_daily)
 
 
 def pause(tries: int, patience: Patience, chance: float) -> int:

@@ -25,6 +25,7 @@ Because = Literal[
     "dry_run",
     "gone",
     "no_effect",
+    "no_flight",
     "no_platform",
     "no_total_budget",
     "not_set_up",
@@ -42,11 +43,12 @@ class PlatformState(msgspec.Struct, kw_only=True, frozen=True):
     """A campaign as the platform shows it.
 
     ``version`` changes with each change of the campaign there; None where the platform has none. ``budget_micros`` is what the whole
-    flight may cost; None where the campaign has no such budget.
+    flight may cost, or a day of it where ``is_daily``; None where the campaign has no budget of its own.
     """
 
     status: SeenStatus
     budget_micros: int | None = None
+    is_daily: bool = False
     currency: str | None = None
     version: str | None = None
     seen_at: str
@@ -56,14 +58,17 @@ class EffectPart(msgspec.Struct, kw_only=True, frozen=True):
     """What one action asks of one aspect of a campaign, and what came of it.
 
     ``before`` is what stood there when it was sent, ``seen`` what was read last. ``is_ours`` says of a pause that it was this effect
-    that paused the campaign, and nobody has resumed it there since; ``is_in_doubt`` that it was seen as before after it was sent, so
+    that paused the campaign, and nobody has resumed it there since; ``spent_micros`` is what the decision knew to be spent, of which
+    ``amount_micros`` takes its share where it ``is_daily``; ``is_in_doubt`` that it was seen as before after it was sent, so
     that somebody may have changed it.
     """
 
     aspect: Aspect
     status: Status | None = None
     wished_micros: int | None = None
+    spent_micros: int | None = None
     amount_micros: int | None = None
+    is_daily: bool = False
     rounded_off_micros: int = 0
     stage: Stage = "requested"
     because: Because | None = None

@@ -1,7 +1,7 @@
 """Google Ads by ``google-ads`` (extra ``google``): campaigns and their budgets over gRPC.
 
-The budget of the whole flight is ``total_amount_micros`` of a budget with a custom period; a daily or a shared budget is none. Google has
-no version of a campaign, so a request that was not answered is never sent again.
+The budget of the whole flight is ``total_amount_micros`` of a budget with a custom period, a daily one ``amount_micros``; a shared budget is
+none. Google has no version of a campaign, so a request that was not answered is never sent again.
 """
 
 import logging
@@ -24,7 +24,8 @@ from streams.apply.platform import CampaignFound, Target
 
 VERSION = "v26"
 _QUERY = (
-    "SELECT campaign.status, campaign_budget.resource_name, campaign_budget.total_amount_micros, campaign_budget.explicitly_shared, "
+    "SELECT campaign.status, campaign_budget.resource_name, campaign_budget.total_amount_micros, campaign_budget.amount_micros, "
+    "campaign_budget.period, campaign_budget.explicitly_shared, "
     "customer.currency_code FROM campaign WHERE campaign.id = {}"
 )
 _STATUSES: dict[str, SeenStatus] = {"ENABLED": "running", "PAUSED": "paused"}
@@ -54,8 +55,8 @@ class GoogleClient:
             if settings.has(name):
                 values[name] = settings.text(name)
         self._client = GoogleAdsClient.load_from_dict(values, version=VERSION)
-        #: By campaign the resource of its budget.
-        self._budgets: dict[str, str] = {}
+        #: By campaign the resource of its budget, and whether that is a daily one.
+        self._budgets: dict[str, tuple[str, bool]] = {}
 
     def step(self, currency: str) -> int:
         """The smallest unit of the currency."""
@@ -82,10 +83,14 @@ class GoogleClient:
         if row is None:
             return CampaignFound("gone")
         budget = row.campaign_budget
-        self._budgets[target.campaign_id] = budget.resource_name
-        total = None if budget.explicitly_shared else budget.total_amount_micros
+        is_daily = budget.period.name == "DAILY"
+        self._budgets[target.campaign_id] = budget.resource_name, is_daily
+        amount = budget.amount_micros if is_daily else budget.total_amount_micros
         return CampaignFound(
-            _STATUSES.get(row.campaign.status.name, "gone"), total or None, row.customer.currency_code or None
+            _STATUSES.get(row.campaign.status.name, "gone"),
+            None if budget.explicitly_shared else amount or None,
+            is_daily,
+            row.customer.currency_code or None,
         )
 
     def set_status(self, target: Target, status: Status) -> Answer:
@@ -98,11 +103,11 @@ class GoogleClient:
         return self._mutate(service.mutate_campaigns, target, operation)
 
     def set_budget(self, target: Target, micros: int, currency: str) -> Answer:
-        """``total_amount_micros`` of the budget that the campaign was read with."""
+        """The amount of the budget that the campaign was read with."""
         del currency
         operation = self._client.get_type("CampaignBudgetOperation")
-        operation.update.resource_name = self._budgets[target.campaign_id]
-        operation.update.total_amount_micros = micros
+        operation.update.resource_name, is_daily = self._budgets[target.campaign_id]
+        setattr(operation.update, "amount_micros" if is_daily else "total_amount_micros", micros)
         service = self._client.get_service("CampaignBudgetService")
         return self._mutate(service.mutate_campaign_budgets, target, operation)
 

@@ -1,6 +1,7 @@
 """Meta by ``facebook-business`` (extra ``meta``): campaigns of the Marketing API.
 
-The budget of the whole flight is ``lifetime_budget`` where the campaign has one, else its ``spend_cap``; ``version`` is ``updated_time``.
+The budget of the whole flight is ``lifetime_budget`` where the campaign has one, else its ``spend_cap``; a campaign with neither may
+have a ``daily_budget``. ``version`` is ``updated_time``.
 Meta counts in its own smallest unit of a currency, which is the whole unit for those of ``_WHOLE``
 (https://developers.facebook.com/docs/marketing-api/currencies).
 """
@@ -30,8 +31,9 @@ _STATUSES: dict[str, SeenStatus] = {
     "DELETED": "gone",
     "ARCHIVED": "gone",
 }
-_FIELDS = ["account_id", "status", "lifetime_budget", "spend_cap", "updated_time"]
-_BUDGETS = ("lifetime_budget", "spend_cap")
+_FIELDS = ["account_id", "status", "lifetime_budget", "spend_cap", "daily_budget", "updated_time"]
+#: The first that a campaign has counts.
+_BUDGETS = ("lifetime_budget", "spend_cap", "daily_budget")
 _EXPIRED = frozenset({102, 190})
 _LIMITED = frozenset({4, 17, 32, 613, *range(80_000, 80_015)})
 _ABSENT = (100, 33)
@@ -79,6 +81,7 @@ class MetaClient:
         return CampaignFound(
             _STATUSES.get(found["status"], "gone"),
             None if budget is None else int(found[budget]) * self.step(currency),
+            budget == "daily_budget",
             currency,
             found.get("updated_time"),
         )

@@ -1,15 +1,18 @@
 """Microsoft Advertising by ``bingads`` (extra ``microsoft``): campaigns of the Campaign Management service, version 13, over SOAP.
 
-Campaigns have daily budgets, which are not set, and no version. What an error means stands in its name
+Campaigns have daily budgets, where they do not share one, and no version; the currency is that of the account, which the Customer
+Management service knows. What an error means stands in its name
 (https://learn.microsoft.com/en-us/advertising/guides/operation-error-codes).
 """
 
 import logging
 import urllib.error
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 import requests
+from babel.numbers import get_currency_precision
 from bingads.authorization import AuthorizationData, OAuthWebAuthCodeGrant
 from bingads.exceptions import OAuthTokenRequestException
 from bingads.service_client import ServiceClient
@@ -18,6 +21,7 @@ from suds import WebFault
 
 from metrics.budget.effects.machine import Accepted, Answer, NotTaken, RefusedThere, Unknown
 from metrics.budget.effects.records import Because, SeenStatus, Status
+from metrics.budget.effects.rounding import smallest_unit
 from metrics.values.money import MICROS
 from streams.apply.clients.http_failures import TIMEOUT_S, failed
 from streams.apply.configuration import PlatformSettings
@@ -32,6 +36,8 @@ _STATUSES: dict[str, SeenStatus] = {
     "BudgetAndManualPaused": "paused",
     "Suspended": "paused",
 }
+#: Of other types the amount is not of a day.
+_DAILY = frozenset({"DailyBudgetStandard", "DailyBudgetAccelerated"})
 _ABSENT = frozenset({"CampaignServiceInvalidCampaignId", "InvalidCampaignId"})
 _WAITS: dict[str, Because] = {
     "AuthenticationTokenExpired": "credentials",
@@ -70,23 +76,31 @@ class MicrosoftClient:
             developer_token=settings.secret("developer_token"),
             authentication=self._grant,
         )
+        self._settings = settings
+        self._service = self._service_of("CampaignManagementService", "endpoint")
+        #: Made where the currency of an account is asked for.
+        self._accounts: ServiceClient | None = None
+        self._currencies: dict[str, str | None] = {}
+
+    def _service_of(self, name: str, endpoint: str) -> ServiceClient:
         options: dict[str, object] = {"timeout": TIMEOUT_S, "cache": _DESCRIPTIONS}
-        if settings.has("endpoint"):
-            options["location"] = settings.text("endpoint")
-        self._service = ServiceClient("CampaignManagementService", 13, self._data, "production", **options)
+        if self._settings.has(endpoint):
+            options["location"] = self._settings.text(endpoint)
+        return ServiceClient(name, 13, self._data, "production", **options)
 
     def step(self, currency: str) -> int:
-        """A hundredth; no budget is set."""
-        del currency
-        return MICROS // 100
+        """The smallest unit of the currency, a hundredth at least."""
+        return max(smallest_unit(get_currency_precision(currency)), MICROS // 100)
 
     def read(self, target: Target) -> CampaignFound | NotTaken | RefusedThere:
-        """The campaign, without a budget."""
+        """The campaign, and once the currency of its account."""
         if not (target.campaign_id.isdecimal() and target.account_id.isdecimal()):
             return RefusedThere("gone", "ids of Microsoft Advertising are digits")
         answer = self._asked(
+            self._service,
             target,
             "GetCampaignsByIds",
+            AccountId=int(target.account_id),
             CampaignIds={"long": [int(target.campaign_id)]},
             CampaignType=_TYPES,
         )
@@ -97,30 +111,63 @@ class MicrosoftClient:
         if isinstance(answer, NotTaken | RefusedThere):
             return answer
         (campaign,) = answer.Campaigns.Campaign
-        return CampaignFound("gone" if campaign is None else _STATUSES.get(str(campaign.Status), "gone"))
+        return CampaignFound("gone") if campaign is None else self._found(target, campaign)
+
+    def _found(self, target: Target, campaign: Any) -> CampaignFound | NotTaken:
+        """A campaign with its daily budget, where it has one of its own."""
+        budget = _budget_of(campaign)
+        currency = self._currency_of(target) if budget is not None else None
+        if isinstance(currency, NotTaken):
+            return currency
+        return CampaignFound(
+            _STATUSES.get(str(campaign.Status), "gone"), budget, budget is not None, currency
+        )
+
+    def _currency_of(self, target: Target) -> str | NotTaken | None:
+        """Of the account; None where who asks may not see it, which keeps nobody from pausing."""
+        if target.account_id not in self._currencies:
+            if self._accounts is None:
+                self._accounts = self._service_of("CustomerManagementService", "customer_endpoint")
+            answer = self._asked(self._accounts, target, "GetAccount", AccountId=int(target.account_id))
+            if isinstance(answer, Unknown):
+                return NotTaken("unreachable", answer.detail)
+            if isinstance(answer, NotTaken):
+                return answer
+            found = None if isinstance(answer, RefusedThere) else getattr(answer, "CurrencyCode", None)
+            self._currencies[target.account_id] = None if found is None else str(found)
+        return self._currencies[target.account_id]
 
     def set_status(self, target: Target, status: Status) -> Answer:
         """``Active`` or ``Paused``."""
+        return self._update(target, Status="Active" if status == "running" else "Paused")
+
+    def set_budget(self, target: Target, micros: int, currency: str) -> Answer:
+        """The daily budget; amounts of up to 15 digits are exact in the numbers of the service."""
+        del currency
+        return self._update(target, DailyBudget=micros / MICROS)
+
+    def _update(self, target: Target, **values: object) -> Answer:
         campaign = self._service.factory.create("Campaign")
         for name, _ in list(campaign):
             campaign[name] = None  # left out, so that it stays as it is
-        campaign.Id, campaign.Status = int(target.campaign_id), "Active" if status == "running" else "Paused"
-        answer = self._asked(target, "UpdateCampaigns", Campaigns={"Campaign": [campaign]})
+        campaign.Id = int(target.campaign_id)
+        for name, value in values.items():
+            campaign[name] = value
+        answer = self._asked(
+            *(self._service, target, "UpdateCampaigns"),
+            AccountId=int(target.account_id),
+            Campaigns={"Campaign": [campaign]},
+        )
         return answer if isinstance(answer, NotTaken | RefusedThere | Unknown) else Accepted()
 
-    def set_budget(self, target: Target, micros: int, currency: str) -> Answer:
-        """Refused: no campaign was read with a budget of its whole flight."""
-        del target, micros, currency
-        return RefusedThere("no_total_budget", "campaigns of Microsoft Advertising have daily budgets")
-
-    def _asked(self, target: Target, operation: str, **parts: object) -> Any:
+    def _asked(self, service: ServiceClient, target: Target, operation: str, **parts: object) -> Any:
         """The answer of the service, or what its errors say."""
         self._data.account_id = int(target.account_id)
         refused = self._unauthorized()
         if refused is not None:
             return refused
         try:
-            answer = getattr(self._service, operation)(AccountId=int(target.account_id), **parts)
+            answer = getattr(service, operation)(**parts)
         except OAuthTokenRequestException:  # the service said that the token has expired
             return NotTaken("credentials", "the token could not be renewed")
         except WebFault as fault:
@@ -141,6 +188,14 @@ class MicrosoftClient:
         except requests.RequestException:
             return NotTaken("unreachable", "the token could not be asked for")
         return None
+
+
+def _budget_of(campaign: Any) -> int | None:
+    """Micros a day; None where the campaign has no daily budget of its own."""
+    amount, shared = getattr(campaign, "DailyBudget", None), getattr(campaign, "BudgetId", None)
+    if amount is None or shared or str(getattr(campaign, "BudgetType", "")) not in _DAILY:
+        return None
+    return round(Decimal(str(amount)) * MICROS)
 
 
 def _failure(error: Exception) -> NotTaken | Unknown:

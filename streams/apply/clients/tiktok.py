@@ -1,6 +1,6 @@
 """TikTok by ``tiktok-business-api-sdk-official`` (extra ``tiktok``): campaigns of the Business API, version 1.3.
 
-The budget of the whole flight is ``budget`` under ``BUDGET_MODE_TOTAL``; ``version`` is ``modify_time``, of whole seconds. Answers of
+``budget`` is of the whole flight under ``BUDGET_MODE_TOTAL``, of a day under ``BUDGET_MODE_DAY``; ``version`` is ``modify_time``, of whole seconds. Answers of
 TikTok have HTTP 200 and say by ``code`` what became of the request (https://business-api.tiktok.com/portal/docs?id=1737172488964097).
 """
 
@@ -30,7 +30,8 @@ from streams.apply.platform import CampaignFound, Target
 
 _STATUSES: dict[str, SeenStatus] = {"ENABLE": "running", "DISABLE": "paused"}
 _DELETED = "CAMPAIGN_STATUS_DELETE"
-_TOTAL = "BUDGET_MODE_TOTAL"
+#: Whether a budget is of a day; of other modes the campaign has none of its own.
+_MODES = {"BUDGET_MODE_TOTAL": False, "BUDGET_MODE_DAY": True, "BUDGET_MODE_DYNAMIC_DAILY_BUDGET": True}
 #: Amounts have two decimals at most.
 _LEAST_STEP = MICROS // 100
 _LIMITED = frozenset({40_100, 40_132, 61_000})
@@ -75,10 +76,12 @@ class TikTokClient:
         if not found or found[0].get("secondary_status") == _DELETED:
             return CampaignFound("gone")
         (campaign,) = found
-        total = campaign.get("budget") if campaign.get("budget_mode") == _TOTAL else None
+        mode = campaign.get("budget_mode")
+        budget = campaign.get("budget") if mode in _MODES else None
         return CampaignFound(
             _STATUSES.get(campaign["operation_status"], "gone"),
-            None if total is None else int(Decimal(str(total)) * MICROS),
+            None if budget is None else int(Decimal(str(budget)) * MICROS),
+            _MODES.get(mode, False),
             self._currencies[target.account_id],
             campaign.get("modify_time"),
         )
@@ -93,7 +96,7 @@ class TikTokClient:
         return self._update(self._campaigns.campaign_status_update, body)
 
     def set_budget(self, target: Target, micros: int, currency: str) -> Answer:
-        """The total budget; amounts of up to 15 digits are exact in the SDK's numbers."""
+        """The budget, of whichever mode the campaign has; amounts of up to 15 digits are exact in the SDK's numbers."""
         del currency
         body = CampaignUpdateBody(
             advertiser_id=target.account_id, campaign_id=target.campaign_id, budget=micros / MICROS

@@ -20,6 +20,8 @@ class ModelPlatform:
 
     def __init__(self, has_versions=True):
         self.status, self.budget, self.changes, self.has_versions = "running", 1_000_000_000, 0, has_versions
+        #: Whether its budget is of a day, and when the campaign ends.
+        self.is_daily, self.ends_at = False, None
         #: Who paused it, as far as whoever reads it can know.
         self.paused_by = None
         self.fates, self.is_reachable = [], True
@@ -37,7 +39,7 @@ class ModelPlatform:
         if self.status == "running":
             self.paused_by = None
         return CampaignFound(
-            self.status, self.budget, "EUR", str(self.changes) if self.has_versions else None
+            self.status, self.budget, self.is_daily, "EUR", str(self.changes) if self.has_versions else None
         )
 
     def set_status(self, target, status):
@@ -111,6 +113,9 @@ class World:
 
     def registered(self, campaign_id):
         return Registered("meta", TARGET)
+
+    def flight_end(self, campaign_id):
+        return self.platform_there.ends_at
 
     def platform(self, name):
         return self.platform_there

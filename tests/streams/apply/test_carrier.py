@@ -4,7 +4,7 @@ import pytest
 
 from metrics.budget.effects.caps import Caps
 from metrics.budget.effects.machine import Patience
-from metrics.values.time import HOUR
+from metrics.values.time import DAY, HOUR
 from streams.apply.carrier import Carrier
 from tests.streams.apply.model_platform import ModelPlatform, World, finished
 from tests.streams.apply.test_carrier_laws import action_of
@@ -72,3 +72,62 @@ def test_a_budget_that_the_campaign_does_not_have_there_is_refused_and_nothing_i
     finished(play.carrier.go_on())
     effect = play.world.log[f"a{number}"]
     assert (effect.stage, effect.because, there.asked) == ("refused", "no_total_budget", [])
+
+
+def budget_of(play, number, budget, spent="400"):
+    """The part of a budget action, after a step."""
+    action = action_of(number, "set_budget", play.world.at, budget, spent=spent)
+    finished(play.carrier.take([(action, number)]))
+    finished(play.carrier.go_on())
+    return play.world.log[f"a{number}"].parts[0]
+
+
+def settled(play, number):
+    for _ in range(4):
+        play.world.at += 10_000
+        finished(play.carrier.go_on())
+    return play.world.log[f"a{number}"].parts[0]
+
+
+def test_a_daily_budget_is_what_is_left_by_the_days_that_are_left(play, there):
+    there.is_daily, there.ends_at = True, play.world.at + 4 * DAY + HOUR
+    budget_of(play, 0, 900.0)
+    part = settled(play, 0)
+    assert (part.stage, part.amount_micros, part.is_daily) == ("confirmed", 100_000_000, True)
+    assert (part.wished_micros, part.spent_micros, there.budget) == (900_000_000, 400_000_000, 100_000_000)
+
+
+@pytest.mark.parametrize(
+    ("end", "spent", "said"),
+    [(None, "400", "does not say when it ends"), (-HOUR, "400", "has ended"), (DAY, None, "what is spent")],
+)
+def test_a_daily_budget_is_never_guessed(play, there, end, spent, said):
+    there.is_daily, there.ends_at = True, None if end is None else play.world.at + end
+    part = budget_of(play, 0, 900.0, spent)
+    assert (part.stage, part.because, there.asked) == ("refused", "no_flight", [])
+    assert said in part.detail
+
+
+def test_of_a_budget_that_is_spent_no_day_is_left(play, there):
+    there.is_daily, there.ends_at = True, play.world.at + DAY
+    part = budget_of(play, 0, 400.0)
+    assert (part.stage, part.because, there.asked) == ("refused", "too_small", [])
+
+
+def test_what_waits_follows_a_campaign_whose_budget_becomes_one_of_the_other_kind(play, there):
+    there.ends_at, there.fates = play.world.at + 10 * DAY, ["throttled"]
+    assert budget_of(play, 0, 900.0).amount_micros == 900_000_000
+    there.is_daily = True
+    play.world.at += 30_000
+    part = settled(play, 0)
+    assert (part.stage, part.amount_micros, part.is_daily) == ("confirmed", 50_000_000, True)
+
+
+def test_a_budget_of_the_same_amount_and_the_other_kind_is_a_change_there(play, there):
+    budget_of(play, 0, 900.0)
+    assert settled(play, 0).stage == "confirmed"
+    there.is_daily = True
+    for _ in range(2):
+        play.world.at += HOUR
+        finished(play.carrier.go_on())
+    assert (play.world.log["a0"].stage, play.world.log["a0"].because) == ("drifted", "changed_there")

@@ -17,10 +17,10 @@ from tests.support.examples import examples
 CAPS, PATIENCE = Caps(per_hour=2, per_day=5), Patience()
 
 
-def action_of(number, verb, at, budget=None, column=None, rule="evidence:cpl"):
+def action_of(number, verb, at, budget=None, column=None, rule="evidence:cpl", spent=None):
     return BudgetAction(
         action_id=f"a{number}", campaign_id="c", verb=verb, column=column, budget_from=Decimal(1000), budget_to=Decimal(str(budget or 1000)),
-        currency="EUR", mode="enforce", rule=rule, reason="", evidence={}, hold=None, decided_at=format_instant(at),
+        currency="EUR", mode="enforce", rule=rule, reason="", evidence={} if spent is None else {"spent": spent}, hold=None, decided_at=format_instant(at),
     )  # fmt: skip
 
 

@@ -139,7 +139,11 @@ def test_what_cannot_be_done_is_said_in_a_sentence(settings, tap, capsys, comman
     assert said in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.verify) for seed in (1, 2))])
+#: More seeds of kills: ``INGEST_SEEDS=100``.
+SEEDS = range(1, int(os.environ.get("INGEST_SEEDS", "3")))
+
+
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.verify) for seed in SEEDS)])
 def test_killed_at_any_line_it_loses_nothing_and_its_state_is_never_ahead(settings, tap, seed):
     mapping, command = tap
     count, rng = 120, random.Random(seed)

@@ -270,7 +270,8 @@ const PLATFORMS = { google: "Google Ads", linkedin: "LinkedIn", meta: "Meta", mi
 const BECAUSE = {
   cap: t("as many changes were made as may be within an hour or a day"), changed_there: t("somebody changed it there"), credentials: t("the platform did not take the token"),
   currency: t("no exchange rate into the account's currency is known"), gone: t("the campaign is not there any more"), no_effect: t("nothing came of the request; decide again"),
-  no_platform: t("the registration does not say where the campaign is"), no_total_budget: t("the campaign has no budget for its whole flight there"), not_set_up: t("nothing is set up for this platform"),
+  no_platform: t("the registration does not say where the campaign is"), no_flight: t("the campaign has a daily budget there, and what is left of its flight or of its budget is not known"),
+  no_total_budget: t("the campaign has no budget of its own there"), not_set_up: t("nothing is set up for this platform"),
   paused_there: t("a person paused it there"), rate_limited: t("the platform asks for a rest"), superseded: t("a later action asks for something else"), too_old: t("it could not be done within a day"),
   too_small: t("the amount is below the least that the platform takes"), unreachable: t("the platform does not answer"),
 };
@@ -278,7 +279,9 @@ const BECAUSE = {
 /** What is asked of the platform, by parts: what stops a spend, what lets it run, how much it may be. */
 function asked(one) {
   const words = one.parts.map((part) => part.status === "paused" ? t("pause") : part.status === "running" ? t("run")
-    : t("budget {amount}", { amount: part.amount_micros === null ? money(part.wished_micros, one.currency) : money(part.amount_micros, part.seen?.currency ?? one.currency) }));
+    : part.amount_micros === null ? t("budget {amount}", { amount: money(part.wished_micros, one.currency) })
+    : part.is_daily ? t("budget {amount} a day", { amount: money(part.amount_micros, part.seen?.currency ?? one.currency) })
+    : t("budget {amount}", { amount: money(part.amount_micros, part.seen?.currency ?? one.currency) }));
   return words.join(", ");
 }
 

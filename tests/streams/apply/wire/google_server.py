@@ -73,6 +73,7 @@ class GoogleServer:
     def __init__(self, certificates, folder, currency="EUR"):
         self.status, self.budget, self.currency = "ENABLED", 1_000_000_000, currency
         self.least, self.fates, self.writes, self.is_expired = 5_000_000, [], [], False
+        self.amount = "total_amount_micros"
         self.developer_token = "developer-token-of-google"  # noqa: S105 - of no real account
         self._server = grpc.server(futures.ThreadPoolExecutor(4))
         self._server.add_generic_rpc_handlers(
@@ -108,6 +109,9 @@ class GoogleServer:
         }
         self.key_file.write_text(json.dumps(account))
 
+    def make_daily(self):
+        self.amount = "amount_micros"
+
     def stop(self):
         self._server.stop(None)
         self._tokens.shutdown()
@@ -124,7 +128,8 @@ class GoogleServer:
             row = google_ads_service.GoogleAdsRow()
             row.campaign.status = self.status
             row.campaign_budget.resource_name = _BUDGET
-            row.campaign_budget.total_amount_micros = self.budget
+            row.campaign_budget.period = "DAILY" if self.amount == "amount_micros" else "CUSTOM_PERIOD"
+            setattr(row.campaign_budget, self.amount, self.budget)
             row.customer.currency_code = self.currency
             answer.results.append(row)
         return answer
@@ -142,8 +147,8 @@ class GoogleServer:
     def budgets(self, request, context):
         (operation,) = request.operations
         assert operation.update.resource_name == _BUDGET
-        assert list(operation.update_mask.paths) == ["resource_name", "total_amount_micros"]
-        amount = operation.update.total_amount_micros
+        assert list(operation.update_mask.paths) == ["resource_name", self.amount]
+        amount = getattr(operation.update, self.amount)
         if amount < self.least:
             self.fates.insert(0, "too_low")
         return self._write(context, {"budget": amount}, campaign_budget_service.MutateCampaignBudgetsResponse)

@@ -34,12 +34,22 @@ class MetaServer:
 
     def __init__(self, currency="EUR"):
         self.status, self.budget, self.currency, self.changes = "ACTIVE", 100_000, currency, 0
-        self.account, self.token, self.least, self.fates, self.writes = "77", "token-of-meta", 500, [], []
+        self.budget_name, self.account, self.token, self.least, self.fates, self.writes = (
+            "lifetime_budget",
+            "77",
+            "token-of-meta",
+            500,
+            [],
+            [],
+        )
         server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         server.daemon_threads = True
         self._server = server
         self.endpoint = f"http://127.0.0.1:{server.server_port}"
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def make_daily(self):
+        self.budget_name = "daily_budget"
 
     def stop(self):
         self._server.shutdown()
@@ -54,14 +64,14 @@ class MetaServer:
         found = {"id": "4242", "account_id": self.account, "status": self.status}
         found |= {
             "updated_time": f"2026-11-21T10:00:{self.changes:02d}+0000",
-            "lifetime_budget": str(self.budget),
+            self.budget_name: str(self.budget),
         }
         return 200, found
 
     def post(self, fields):
         fate = self.fates.pop(0) if self.fates else "done"
-        budget = fields.get("lifetime_budget", ["0"])[0]
-        if fate == "done" and "lifetime_budget" in fields and int(budget) < self.least:
+        budget = fields.get(self.budget_name, ["0"])[0]
+        if fate == "done" and self.budget_name in fields and int(budget) < self.least:
             fate = "too_low"
         if fate in ERRORS:
             return self.error(fate)
@@ -70,7 +80,7 @@ class MetaServer:
         self.writes.append({name: value[0] for name, value in fields.items() if name != "access_token"})
         self.changes += 1
         self.status = fields.get("status", [self.status])[0]
-        self.budget = int(fields["lifetime_budget"][0]) if "lifetime_budget" in fields else self.budget
+        self.budget = int(budget) if self.budget_name in fields else self.budget
         return (None, None) if fate == "unanswered" else (200, {"success": True})
 
     @staticmethod

@@ -8,6 +8,7 @@ from urllib.parse import parse_qs
 from xml.etree import ElementTree as ET
 
 _SERVICE = "https://bingads.microsoft.com/CampaignManagement/v13"
+_CUSTOMERS = "https://bingads.microsoft.com/Customer/v13"
 _FAULTS = "https://adapi.microsoft.com"
 _NAMES = {
     "s": "http://schemas.xmlsoap.org/soap/envelope/",
@@ -29,15 +30,20 @@ PARTIAL = {
 class MicrosoftServer:
     """Serves on a free port; ``fates`` say what becomes of the next writes: a key of ``FAULTS`` or ``PARTIAL``, ``unanswered``, or an HTTP status."""
 
-    def __init__(self):
+    def __init__(self, currency="EUR"):
+        self.budget, self.currency, self.shared = 50.0, currency, ""
         self.status, self.fates, self.writes, self.issued, self.is_expired = "Active", [], [], 0, False
         self.refresh_token = "refresh-token-of-microsoft"  # noqa: S105 - of no real account
         server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         server.daemon_threads = True
         self._server = server
         self.endpoint = f"http://127.0.0.1:{server.server_port}/CampaignManagementService.svc"
+        self.customer_endpoint = f"http://127.0.0.1:{server.server_port}/CustomerManagementService.svc"
         self.token_endpoint = f"http://127.0.0.1:{server.server_port}/token"
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def make_daily(self):
+        """All of them are."""
 
     def stop(self):
         self._server.shutdown()
@@ -57,11 +63,20 @@ class MicrosoftServer:
 
     def soap(self, envelope):
         header = {each.tag.partition("}")[2]: each.text for each in envelope.find("s:Header", _NAMES)}
-        assert header["CustomerAccountId"] == "77"
-        assert (header["CustomerId"], header["DeveloperToken"]) == ("5", "developer-token-of-microsoft")
+        assert header["DeveloperToken"] == "developer-token-of-microsoft"
         if self.is_expired or header["AuthenticationToken"] != self.token:
             return fault("expired")
         (request,) = envelope.find("s:Body", _NAMES)
+        if request.tag == f"{{{_CUSTOMERS}}}GetAccountRequest":
+            assert [each.text for each in request] == ["77"]
+            fields = f"<e:CurrencyCode>{self.currency}</e:CurrencyCode><e:Id>77</e:Id>"
+            return body(
+                "GetAccountResponse",
+                f'<Account xmlns:e="{_CUSTOMERS}/Entities">{fields}</Account>',
+                _CUSTOMERS,
+            )
+        # The service of accounts knows no such headers.
+        assert (header["CustomerAccountId"], header["CustomerId"]) == ("77", "5")
         assert request.findtext("c:AccountId", None, _NAMES) == "77"
         return (
             self.found(request) if request.tag.endswith("GetCampaignsByIdsRequest") else self.update(request)
@@ -72,16 +87,15 @@ class MicrosoftServer:
         if self.status is None or request.findtext("c:CampaignIds/a:long", None, _NAMES) != "4242":
             campaigns = '<Campaign i:nil="true"/>'
             return body("GetCampaignsByIdsResponse", f"<Campaigns>{campaigns}</Campaigns>{partial('absent')}")
-        campaign = (
-            f"<Campaign><DailyBudget>50</DailyBudget><Id>4242</Id><Status>{self.status}</Status></Campaign>"
-        )
+        budget = f"<BudgetType>DailyBudgetStandard</BudgetType><DailyBudget>{self.budget}</DailyBudget>"
+        campaign = f"<Campaign>{budget}<Id>4242</Id><Status>{self.status}</Status>{self.shared}</Campaign>"
         return body("GetCampaignsByIdsResponse", f"<Campaigns>{campaign}</Campaigns><PartialErrors/>")
 
     def update(self, request):
         (campaign,) = request.find("c:Campaigns", _NAMES)
         values = {each.tag.partition("}")[2]: each.text for each in campaign}
         assert values.pop("Id") == "4242"
-        assert set(values) == {"Status"}, "what is not changed is left out"
+        assert set(values) in ({"Status"}, {"DailyBudget"}), "what is not changed is left out"
         fate = self.fates.pop(0) if self.fates else "done"
         if fate in FAULTS:
             return fault(fate)
@@ -90,7 +104,10 @@ class MicrosoftServer:
         if isinstance(fate, int):
             return fate, "slower"
         self.writes.append(values)
-        self.status = values["Status"]
+        self.status, self.budget = (
+            values.get("Status", self.status),
+            float(values.get("DailyBudget", self.budget)),
+        )
         return (None, None) if fate == "unanswered" else body("UpdateCampaignsResponse", "<PartialErrors/>")
 
     def _handler(self):
@@ -121,9 +138,9 @@ class MicrosoftServer:
         return Handler
 
 
-def body(name, inner):
+def body(name, inner, service=_SERVICE):
     return 200, _envelope(
-        f'<{name} xmlns="{_SERVICE}" xmlns:i="http://www.w3.org/2001/XMLSchema-instance">{inner}</{name}>'
+        f'<{name} xmlns="{service}" xmlns:i="http://www.w3.org/2001/XMLSchema-instance">{inner}</{name}>'
     )
 
 

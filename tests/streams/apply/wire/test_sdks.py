@@ -12,7 +12,7 @@ import pytest
 from metrics.budget.effects.caps import Caps
 from metrics.budget.effects.machine import Patience, millis
 from metrics.values.currency import PARTS
-from metrics.values.time import MINUTE
+from metrics.values.time import DAY, MINUTE
 from streams.apply.carrier import Carrier, Registered
 from streams.apply.configuration import PlatformSettings
 from streams.apply.guarded import GuardedClient
@@ -25,7 +25,7 @@ from tests.support.servers.certificates import Authority
 pytestmark = [pytest.mark.verify, pytest.mark.filterwarnings("ignore")]
 FOLDER = Path(sys.prefix) / "platforms"
 PLATFORMS = ["meta", "google", "microsoft", "tiktok"]
-#: Those whose campaigns have a budget of the whole flight.
+#: Those whose campaigns may have a budget of the whole flight.
 with_budgets = pytest.mark.parametrize("play_in", ["meta", "google", "tiktok"], indirect=True)
 RUNNING = {"meta": "ACTIVE", "google": "ENABLED", "microsoft": "Active", "tiktok": "ENABLE"}
 PAUSED = {"meta": "PAUSED", "google": "PAUSED", "microsoft": "Paused", "tiktok": "DISABLE"}
@@ -60,12 +60,13 @@ class Play:
         self.name, self.there, self.client, self.expire, self.renew = name, there, client, expire, renew
         self.world = World(client)
         self.world.registered = lambda _: Registered(name, Target("77", "4242"))
+        self.world.flight_end = lambda _: None
         self.carrier = Carrier(self.world, Caps(), Patience())
         self.decided = 0
 
-    def decide(self, verb, budget=None, steps=4):
+    def decide(self, verb, budget=None, steps=4, spent=None):
         """An action, and some steps of ten seconds; the first part of its effect."""
-        action = action_of(self.decided, verb, self.world.at, budget)
+        action = action_of(self.decided, verb, self.world.at, budget, spent=spent)
         self.decided += 1
         finished(self.carrier.take([(action, self.decided)]))
         return self.go_on(steps)
@@ -131,14 +132,14 @@ def tiktok(folder, monkeypatch, currency):
     return Play("tiktok", there, client, expire, lambda: token.write_text(there.token))
 
 
-def microsoft(monkeypatch):
+def microsoft(monkeypatch, currency):
     from bingads import authorization  # noqa: PLC0415
 
     from streams.apply.clients import microsoft as module  # noqa: PLC0415 - needs the SDK
     from tests.streams.apply.wire.microsoft_server import MicrosoftServer  # noqa: PLC0415
 
     monkeypatch.setattr(module, "TIMEOUT_S", 0.5)
-    there = MicrosoftServer()
+    there = MicrosoftServer(currency)
     (place,) = (
         each
         for each in authorization._UriOAuthService.AUTH_TOKEN_URI
@@ -151,6 +152,7 @@ def microsoft(monkeypatch):
         "refresh_token": there.refresh_token,
     }
     table = {name: {"env": name} for name in secrets} | {"customer_id": "5", "endpoint": there.endpoint}
+    table["customer_endpoint"] = there.customer_endpoint
     client = GuardedClient(PlatformSettings("microsoft", table, secrets), module.connect)
     return Play(
         *("microsoft", there, client),
@@ -172,7 +174,7 @@ def play_in(request, tmp_path, monkeypatch):
             case "tiktok":
                 made.append(tiktok(tmp_path, monkeypatch, currency))
             case "microsoft":
-                made.append(microsoft(monkeypatch))
+                made.append(microsoft(monkeypatch, currency))
         return made[-1]
 
     yield make
@@ -300,10 +302,46 @@ def test_a_budget_below_the_platforms_least_is_refused(play_in):
     assert "least" in part.detail or play.name != "tiktok"
 
 
+@pytest.mark.parametrize(
+    ("currency", "rate", "micros", "rounded_off"),
+    [("EUR", PARTS, 80_000_000, 4_567), ("JPY", PARTS // 100, 8_000_000_000, 456_700)],
+)
+def test_a_daily_budget_is_what_is_left_by_the_days_that_are_left_rounded_down(
+    play_in, currency, rate, micros, rounded_off
+):
+    play = play_in(currency)
+    play.there.make_daily()
+    play.world.rate_parts = lambda *_: rate
+    end = play.world.at + 10 * DAY
+    play.world.flight_end = lambda _: end
+    part = play.decide("set_budget", 812.345678, spent="12.3")
+    assert (part.stage, part.is_daily, part.amount_micros, part.rounded_off_micros) == (
+        "confirmed",
+        True,
+        micros,
+        rounded_off,
+    )
+    unit = {"google": 1, "tiktok": 1_000_000, "microsoft": 1_000_000}.get(
+        play.name, 1_000_000 if currency == "JPY" else 10_000
+    )
+    assert play.there.budget * unit == micros
+    assert len(play.there.writes) == 1
+    # The same again asks for nothing.
+    assert play.decide("set_budget", 812.345678, spent="12.3").because == "already_so"
+
+
+def test_a_daily_budget_is_refused_where_the_flight_has_no_end_that_is_known(play):
+    play.there.make_daily()
+    part = play.decide("set_budget", 900.0, spent="1.0")
+    assert (part.stage, part.because, play.there.writes) == ("refused", "no_flight", [])
+    assert play.decide("pause").stage == "confirmed"
+
+
 @pytest.mark.parametrize("play_in", ["microsoft"], indirect=True)
-def test_a_budget_is_refused_where_campaigns_have_none_of_the_whole_flight(play_in):
+def test_a_budget_is_refused_where_the_campaign_shares_one(play_in):
     play = play_in()
-    part = play.decide("set_budget", 900.0)
+    play.there.shared = "<BudgetId>9</BudgetId>"
+    part = play.decide("set_budget", 900.0, spent="1.0")
     assert (part.stage, part.because, play.there.writes) == ("refused", "no_total_budget", [])
 
 

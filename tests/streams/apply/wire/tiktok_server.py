@@ -21,11 +21,15 @@ class TikTokServer:
     def __init__(self, currency="EUR"):
         self.status, self.budget, self.currency, self.changes = "ENABLE", 1000.0, currency, 0
         self.token, self.least, self.fates, self.writes = "token-of-tiktok", 50, [], []
+        self.mode = "BUDGET_MODE_TOTAL"
         server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         server.daemon_threads = True
         self._server = server
         self.endpoint = f"http://127.0.0.1:{server.server_port}"
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def make_daily(self):
+        self.mode = "BUDGET_MODE_DAY"
 
     def stop(self):
         self._server.shutdown()
@@ -40,7 +44,7 @@ class TikTokServer:
         ids = json.loads(fields["filtering"][0])["campaign_ids"]
         campaign = {
             "campaign_id": "4242", "operation_status": self.status, "secondary_status": "CAMPAIGN_STATUS_ENABLE",
-            "budget_mode": "BUDGET_MODE_TOTAL", "budget": self.budget, "modify_time": f"2026-11-21 10:00:{self.changes:02d}",
+            "budget_mode": self.mode, "budget": self.budget, "modify_time": f"2026-11-21 10:00:{self.changes:02d}",
         }  # fmt: skip
         return self.data({"list": [campaign] if ids == ["4242"] and self.status is not None else []})
 
