@@ -74,7 +74,8 @@ class CampaignCodes:
 
     def codes(self, names: Iterable[str]) -> Codes:
         """The code of each name, -1 where its model is not computed."""
-        found = (self.code(name) for name in names)
+        known = self.known  # a call for each name would be one for every pane that changes
+        found = [known[name] if name in known else self.code(name) for name in names]
         return np.array([-1 if code is None else code for code in found], dtype=np.int32)
 
     def are_models(self, codes: Codes) -> npt.NDArray[np.bool_]:

@@ -64,8 +64,9 @@ def read_bundle(value: bytes | None, partitions: int, known: AbstractSet[str]) -
         0 <= bundle.epoch < _MOST_CHECKPOINTS and 0 <= bundle.sequence < 1 << 32,
         f"no checkpoint is epoch {bundle.epoch}, sequence {bundle.sequence}",
     )
+    named: set[str] = set()
     for block in bundle.blocks:
-        _check_block(block, known)
+        _check_block(block, known, named)
     for campaign_id, report in bundle.reports:
         is_one = is_campaign_model(campaign_id) and split_campaign_model(campaign_id)[1] is None
         _require(is_one, f"{campaign_id[:200]!r} is no campaign")
@@ -89,8 +90,14 @@ def read_bundle(value: bytes | None, partitions: int, known: AbstractSet[str]) -
     return bundle
 
 
-def _check_block(block: PaneBlock, known: AbstractSet[str]) -> None:
-    """Refuse what is no block. Most blocks are small: each call here is one for every pane that changes."""
+def _check_block(block: PaneBlock, known: AbstractSet[str], named: set[str]) -> None:
+    """Refuse what is no block. Most blocks are small: each call here is one for every pane that changes.
+
+    Args:
+        block: of a bundle.
+        known: names of campaigns that need no look.
+        named: those of earlier blocks of the bundle, which need none either; the block's own are added.
+    """
     resolution, start, campaigns, fields = block.resolution, block.start, block.campaigns, block.fields
     if (
         resolution not in RESOLUTIONS
@@ -100,9 +107,10 @@ def _check_block(block: PaneBlock, known: AbstractSet[str]) -> None:
         raise _refusal(f"no pane of resolution {resolution} begins at {start}")
     names, count = set(campaigns), len(campaigns)
     if not names <= known:
-        for name in names - known:
+        for name in (names - known) - named:
             if is_campaign_model(name) is None:
                 raise _refusal(f"{name[:200]!r} is no campaign")
+            named.add(name)
     if len(names) != count or not _FIELDS.issuperset(fields) or len(block.sums) != 8 * count * len(fields):
         raise _refusal("sums do not fit campaigns and fields")
     # The highest byte of each sum tells its size; a longer array is worth NumPy's overhead.

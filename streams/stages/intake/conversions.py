@@ -101,7 +101,7 @@ class Conversions:
     def lead(self, event: Lead, at: int, home: int | None = None) -> Apply:
         """How a lead's record applies; ``home`` is the partition of its visitor, else of its key."""
         mark = StageMark(at, event.event_id, event.campaign_id)
-        key = namespaced(event.source, event.lead_id)
+        key = event.lead_id if event.source is None else namespaced(event.source, event.lead_id)
 
         def apply(limits: Horizon, known: Sequence[bool] = _NEW) -> Applied | None:
             entry = self._leads.get(key)
@@ -442,14 +442,16 @@ class ConversionSource:
     def judge(self, record: SourceRecord, event: Lead | Order, home: int | None) -> Judged:
         """How the record applies."""
         at = instant(event.occurred_at, "occurred_at")
-        not_too_early(at, record.timestamp, self._earliest)
+        if at < self._earliest:  # a call for each would be felt by every lead
+            not_too_early(at, record.timestamp, self._earliest)
         not_in_future(at, record.timestamp, self._max_future)
         if isinstance(event, Lead):
             topic, apply = topics.LEADS, self._conversions.lead(event, at, home)
         else:
             topic, apply = topics.ORDERS, self._conversions.order(event, at, home)
         self._clock.advance(topic, min(at, record.timestamp))
-        return Judged(namespaced(event.source, event.event_id), apply)
+        identity = event.event_id if event.source is None else namespaced(event.source, event.event_id)
+        return Judged(identity, apply)
 
     def finish(self, limits: Horizon) -> None:
         """Count the customers of a slice."""

@@ -1,8 +1,7 @@
 """The way of sources whose records are few: each is judged, admitted and applied by itself."""
 
 from collections.abc import Callable, Sequence
-from itertools import islice
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, final
 
 import msgspec
 
@@ -34,6 +33,7 @@ class Applied(msgspec.Struct, frozen=True, gc=False):
 REPEATED = Applied(verdict="duplicate")
 
 
+@final
 class Judged(msgspec.Struct, frozen=True, gc=False):
     """A record that stands.
 
@@ -58,10 +58,8 @@ NEVER = -(1 << 62)
 Plain = tuple[str, Callable[[Horizon], Sequence[Contribution] | None]]
 
 
-def _judged(judged: Judged | Plain) -> Judged:
-    if isinstance(judged, Judged):
-        return judged
-    identity, add = judged
+def _judged(plain: Plain) -> Judged:
+    identity, add = plain
 
     def apply(limits: Horizon, known: Sequence[bool]) -> Applied | None:
         if known[0]:
@@ -113,30 +111,18 @@ class RecordByRecord:
 
     def take(self, source_records: SourceRecords, limits: Horizon, now: int) -> None:
         """Judge all records of a slice, then apply those that are new."""
-        admission, records = self._admission, list(source_records)
-        events = list(map(self._cleared, decode_slice(self._decoder, records)))
-        homes = self._source.homes(records, events)
-        judged: list[tuple[SourceRecord, Judged]] = []
-        identities: list[str] = []
-        for record, event, home in zip(records, events, homes, strict=True):
-            try:
-                if isinstance(event, Rejection):
-                    raise event
-                each = _judged(self._source.judge(record, event, home))
-            except Rejection as rejection:
-                admission.refuse(record, rejection, now)
-                continue
-            judged.append((record, each))
-            identities.append(each.identity)
-            identities += each.others
+        admission = self._admission
+        judged = self._judge(list(source_records), now)
+        identities = [identity for _, each in judged for identity in (each.identity, *each.others)]
         hashes = admission.hashes(identities)
         seen = admission.seen(hashes)
-        remaining = iter(hashes.tolist())
+        values, place = hashes.tolist(), 0
         fresh: list[int] = []
         found: list[Contribution] = []
         latest = NEVER
         for record, each in judged:
-            mine = [next(remaining), *islice(remaining, len(each.others))]
+            begin, place = place, place + 1 + (len(each.others) if each.others else 0)
+            mine = values[begin:place]
             try:
                 applied = each.apply(limits, [hashed in seen for hashed in mine])
             except Rejection as rejection:
@@ -158,10 +144,29 @@ class RecordByRecord:
         self._source.finish(limits)
         admission.remember(fresh, latest)
 
-    def _cleared(self, event: Any) -> Any:
-        if isinstance(event, Rejection):
-            return event
-        try:
-            return self._names.cleared(event)
-        except Rejection as rejection:
-            return rejection
+    def _judge(self, records: Sequence[SourceRecord], now: int) -> list[tuple[SourceRecord, Judged]]:
+        """The records that stand, each with how it applies; the others are refused. A call in here is felt by every lead."""
+        source, found = self._source, list[tuple[SourceRecord, Judged]]()
+        events = self._cleared(decode_slice(self._decoder, records))
+        homes = source.homes(records, events)
+        for record, event, home in zip(records, events, homes, strict=True):
+            try:
+                if type(event) is Rejection:
+                    raise event
+                each = source.judge(record, event, home)
+            except Rejection as rejection:
+                self._admission.refuse(record, rejection, now)
+                continue
+            found.append((record, each if type(each) is Judged else _judged(each)))
+        return found
+
+    def _cleared(self, events: Sequence[Any]) -> list[Any]:
+        """Events without the texts that stand for missing names, and why each of the others is none."""
+        cleared, found = self._names.cleared, list(events)
+        for place, event in enumerate(found):
+            if type(event) is not Rejection:
+                try:
+                    found[place] = cleared(event)
+                except Rejection as rejection:
+                    found[place] = rejection
+        return found
