@@ -31,6 +31,12 @@ TEXTS = st.text(st.characters(exclude_characters="{}", exclude_categories=["Cs"]
         ("https://s.example/?twclid=X&utm_id=8", CampaignPlace("x-8", "social")),
         ("https://s.example/?utm_campaign=news&utm_medium=email", CampaignPlace("news", "email")),
         ("https://s.example/?utm_campaign=news", CampaignPlace("news", None)),
+        # As browsers read a query; analytics tools on the same page differ in each of these.
+        ("https://s.example/?utm_campaign=spring%2Bsale", CampaignPlace("spring+sale")),
+        ("https://s.example/?utm_campaign=50%+off", CampaignPlace("50% off")),
+        ("https://s.example/?utm_campaign=first&utm_campaign=second", CampaignPlace("first")),
+        ("https://s.example/?utm_campaign=size=10", CampaignPlace("size=10")),
+        ("https://s.example/?page=2?utm_campaign=spring", CampaignPlace()),
         ("https://s.example/?gclid=G", CampaignPlace()),
         ("https://s.example/", CampaignPlace()),
         ("https://[broken/?utm_campaign=a", CampaignPlace("a")),
