@@ -4,6 +4,7 @@ Finals and corrections are exempt (docs/contract.md). Pure: ``now`` is an argume
 """
 
 from collections.abc import Callable, Hashable, Mapping
+from math import inf
 from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
@@ -235,12 +236,15 @@ class PublishSchedule:
 
 
 class KeyedSchedule(Generic[K]):
-    """Changed keys, each given out at most once per interval of its own, without a rate: for what is few.
+    """Changed keys, each given out at most once per interval of its own, the longest waiting first.
 
     >>> pacing = KeyedSchedule[str](lambda key: 1000); pacing.mark("a", 1); pacing.take(0), pacing.oldest()
     (['a'], None)
     >>> pacing.mark("a", 2); pacing.take(999), pacing.oldest(), pacing.take(999, lambda key: True)
     ([], 2, ['a'])
+    >>> for key in "bc": pacing.mark(key, 3)
+    >>> pacing.take(2000, most=1), pacing.take(2000, most=1), pacing.oldest()
+    (['b'], ['c'], None)
     """
 
     def __init__(self, interval_of: Callable[[K], int]) -> None:
@@ -255,16 +259,27 @@ class KeyedSchedule(Generic[K]):
         """A key changed; it waits with the oldest sequence that holds its change."""
         self._waiting[key] = min(sequence, self._waiting.get(key, sequence))
 
-    def take(self, now: int, is_urgent: Callable[[K], bool] = lambda _key: False) -> list[K]:
-        """What is due; what is urgent does not wait for its interval, and its interval is forgotten."""
-        due = []
+    def take(
+        self,
+        now: int,
+        is_urgent: Callable[[K], bool] = lambda _key: False,
+        most: float = inf,
+        weight_of: Callable[[K], int] = lambda _key: 1,
+    ) -> list[K]:
+        """What is due, until it weighs ``most``; what is urgent does not wait for its interval, and its interval is forgotten."""
+        due: list[K] = []
+        weight = 0
         for key in self._waiting:
+            if weight >= most:
+                break
             if is_urgent(key):
                 self._given.pop(key, None)
-                due.append(key)
             elif key not in self._given or not 0 <= now - self._given[key] < self._interval_of(key):
                 self._given[key] = now
-                due.append(key)
+            else:
+                continue
+            due.append(key)
+            weight += weight_of(key)
         for key in due:
             del self._waiting[key]
         return due

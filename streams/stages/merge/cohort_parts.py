@@ -18,6 +18,8 @@ _decode_parts = decoder(tuple[int, _Parts])
 ALL = -1
 #: About how many bytes a cohort takes in a checkpoint besides its numbers, and each of those that came or was packed.
 _COHORT_BYTES, _NUMBER_BYTES = 500, 3
+#: No spend is this.
+_UNKNOWN = -1
 #: Months before this one are none: January of the year 2.
 _FIRST_MONTH = 24
 
@@ -49,6 +51,10 @@ class CohortParts:
         self._month: int | None = None
         self._hour: int | None = None
         self._expired_day: int | None = None
+        #: Campaigns whose spend is to be compared with that in their last record, in order.
+        self._unlooked: dict[str, None] = {}
+        #: The spend in the last record of all cohorts of a campaign.
+        self._spent: dict[str, int | None] = {}
 
     @property
     def weight(self) -> int:
@@ -74,12 +80,12 @@ class CohortParts:
             self._mark(key, sequence)
 
     def turn(self, watermark: int | None, sequence: int) -> None:
-        """Event time has come so far: months may be over, spend has grown by the hour, and old cohorts are forgotten."""
+        """Event time has come so far: months may be over, spend may have grown in an hour, and old cohorts are forgotten."""
         if watermark is None or not self.is_kept:
             return
         if watermark // HOUR != self._hour:
             self._hour = watermark // HOUR
-            self.offer_all(sequence)
+            self._unlooked.update(dict.fromkeys(self._months))
             month = month_of(watermark, self._zone)
             if month != self._month:
                 self._month = month
@@ -90,6 +96,27 @@ class CohortParts:
             self._expired_day = before // DAY
             self._expire(before)
             self.show_all()  # views forget what they have not been given for some days
+
+    @property
+    def are_looked_at(self) -> bool:
+        """Whether the spend of every campaign was compared since the last hour began."""
+        return not self._unlooked
+
+    def take_unlooked(self, most: int) -> list[str]:
+        """Campaigns whose spend is to be handed to ``mark_spent``."""
+        found = list(islice(self._unlooked, most))
+        for campaign in found:
+            del self._unlooked[campaign]
+        return found
+
+    def mark_spent(self, campaign: str, spend: int | None, sequence: int) -> None:
+        """All cohorts together of a campaign are published, where its spend is another than in their last record."""
+        if campaign in self._months and self._spent.get(campaign, _UNKNOWN) != spend:
+            self.schedule.mark(CohortKey(campaign, ALL), sequence)
+
+    def publish_spent(self, campaign: str, spend: int | None) -> None:
+        """A record of all cohorts together has this spend."""
+        self._spent[campaign] = spend
 
     def offer_all(self, sequence: int) -> None:
         """Publish all cohorts together of every campaign."""
@@ -108,14 +135,29 @@ class CohortParts:
         """Whether views have been given every cohort that they are to have."""
         return not self._shown
 
-    def take_shown(self, published: Iterable[CohortKey], most: int) -> list[CohortKey]:
-        """Cohorts whose records are for views alone; those that are ``published`` just now reach views anyway."""
-        for key in published:
-            self._shown.pop(key, None)
-        found = list(islice(self._shown, max(0, most)))
-        for key in found:
+    def take_due(self, now: int, most: int) -> tuple[list[CohortKey], list[CohortKey]]:
+        """Cohorts whose records are to be published, and those whose records are for views alone.
+
+        Args:
+            now: epoch milliseconds.
+            most: of so many cohorts they are made together, about.
+        """
+        due = self.schedule.take(now, most=most, weight_of=self.weight_of)
+        for key in due:
+            self._shown.pop(key, None)  # what is published reaches views anyway
+        shown, weight = [], sum(map(self.weight_of, due))
+        for key in self._shown:
+            if weight >= most:
+                break
+            shown.append(key)
+            weight += self.weight_of(key)
+        for key in shown:
             del self._shown[key]
-        return found
+        return due, shown
+
+    def weight_of(self, key: CohortKey) -> int:
+        """How many cohorts a record is made of."""
+        return len(self._months.get(key.campaign, ())) if key.month == ALL else 1
 
     def of(self, key: CohortKey) -> dict[int, CohortSums]:
         """The sums of a cohort, or of every cohort of its campaign, by month."""
@@ -169,6 +211,8 @@ class CohortParts:
                 if not months:
                     del self._months[key.campaign]
                     self.schedule.forget(CohortKey(key.campaign, ALL))
+                    self._spent.pop(key.campaign, None)
+                    self._unlooked.pop(key.campaign, None)
 
 
 def _published_of(key: CohortKey) -> tuple[CohortKey, ...]:
