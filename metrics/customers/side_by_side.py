@@ -7,6 +7,7 @@ import msgspec
 
 from metrics.customers.engagement_figures import CHURN, COHORT_ENGAGEMENT
 from metrics.customers.run_off import CohortRun, ExpectedValue, expected_value
+from metrics.customers.worth_looks import WorthVerdict, worth_verdict
 from metrics.records.customer_kpi import ALL_COHORTS, CustomerKpi
 from metrics.values.money import MICROS, ratio
 
@@ -35,6 +36,7 @@ class CampaignCustomers(msgspec.Struct, frozen=True):
     Attributes:
         expected: value of their first months, where cohorts are old enough to tell.
         engagement: what they do beside ordering; None where that is nothing.
+        judged: whether twelve months bring what customers cost, where three cohorts have lived for so long.
     """
 
     campaign_id: str
@@ -50,6 +52,7 @@ class CampaignCustomers(msgspec.Struct, frozen=True):
     watermark: str | None
     expected: ExpectedValue | None
     engagement: CampaignEngagement | None = None
+    judged: WorthVerdict | None = None
 
 
 class CohortLine(msgspec.Struct, frozen=True):
@@ -124,6 +127,7 @@ def _campaign(total: CustomerKpi, cohorts: Sequence[CustomerKpi]) -> CampaignCus
         total.watermark,
         expected_value(runs, total.sums.spend_micros) if is_whole else None,
         _engagement(total),
+        worth_verdict(runs, total.sums.spend_micros) if is_whole else None,
     )
 
 

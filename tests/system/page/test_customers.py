@@ -23,6 +23,15 @@ def figures(page: Page, heading: str) -> dict[str, list[str]]:
     }
 
 
+def test_old_cohorts_get_a_verdict(opened, store):
+    customer_seeding.fill(store, customer_seeding.records(SPENT, months=16))
+    page = opened(CARDS, place="/customers")
+    worth = figures(page, "What they are worth")
+    assert worth["Spring sale"][8].startswith("pays\nlook 3: ")
+    assert worth["Our brand"][8].startswith("does not pay\nlook 3: ")
+    assert worth["c-3"][8] == "unknown"
+
+
 def test_customers_are_shown_with_what_is_expected_and_the_cohorts_of_one_campaign(opened, store):
     customer_seeding.fill(store, customer_seeding.records(SPENT))
     page = opened(CARDS, place="/customers")
@@ -30,8 +39,9 @@ def test_customers_are_shown_with_what_is_expected_and_the_cohorts_of_one_campai
     assert set(worth) == {"Spring sale", "Our brand", "c-3"}
     assert "in 11 months" in worth["Spring sale"][3]
     assert " to " in worth["Spring sale"][7]
-    assert (worth["c-3"][4], worth["c-3"][6], worth["c-3"][8]) == ("unknown", "–", "unknown")
-    assert worth["Our brand"][8] == "not yet"
+    assert (worth["c-3"][4], worth["c-3"][6], worth["c-3"][9]) == ("unknown", "–", "unknown")
+    assert worth["Our brand"][8] == "too young"
+    assert worth["Our brand"][9] == "not yet"
     beside = figures(page, "What they answer, ask for and pass on")
     assert set(beside) == set(worth)
     assert beside["c-3"][0].startswith("45")
