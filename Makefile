@@ -94,12 +94,12 @@ lock: ## Pins what pyproject.toml asks for, with hashes; ARGS=--upgrade takes ne
 	  --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' --output-file requirements.installer.lock -
 	@# SDKs of ad platforms, beside all of that: only what is not pinned above.
 	echo 'setuptools>=77' | $(LOCK_TOOLS)/bin/uv pip compile --quiet --universal --python-version 3.11 \
-	  --generate-hashes --extra google --extra meta --extra microsoft --extra tiktok --no-emit-index-url --no-emit-find-links --constraints requirements.lock \
+	  --generate-hashes --extra google --extra linkedin --extra meta --extra microsoft --extra tiktok --no-emit-index-url --no-emit-find-links --constraints requirements.lock \
 	  $$(sed -n 's/^\([a-zA-Z0-9._-]*\)==.*/--no-emit-package \1/p' requirements.lock | sort -u) \
 	  --custom-compile-command 'make lock' --output-file requirements.platforms.lock pyproject.toml -
 	@# What the image of apply holds: the same versions.
 	echo 'setuptools>=77' | $(LOCK_TOOLS)/bin/uv pip compile --quiet --universal --python-version 3.11 \
-	  --generate-hashes --extra google --extra meta --extra microsoft --extra tiktok --no-emit-index-url --no-emit-find-links \
+	  --generate-hashes --extra google --extra linkedin --extra meta --extra microsoft --extra tiktok --no-emit-index-url --no-emit-find-links \
 	  --constraints requirements.lock --constraints requirements.platforms.lock \
 	  --custom-compile-command 'make lock' --output-file requirements.apply.lock pyproject.toml -
 	@# What the demo needs: the same versions, without what tests and checks need.

@@ -32,6 +32,7 @@ from streams.sinks.http_server import HttpServer
 CLIENTS: dict[Platform, str] = {
     "google": "streams.apply.clients.google",
     "meta": "streams.apply.clients.meta",
+    "linkedin": "streams.apply.clients.linkedin",
     "microsoft": "streams.apply.clients.microsoft",
     "tiktok": "streams.apply.clients.tiktok",
 }
@@ -44,6 +45,7 @@ _LIBRARIES = (
     "grpc",
     "suds",
     "facebook_business",
+    "linkedin_api",
     "business_api_client",
 )
 _IDLE_S = 0.2

@@ -131,3 +131,19 @@ def test_a_budget_of_the_same_amount_and_the_other_kind_is_a_change_there(play, 
         play.world.at += HOUR
         finished(play.carrier.go_on())
     assert (play.world.log["a0"].stage, play.world.log["a0"].because) == ("drifted", "changed_there")
+
+
+@pytest.mark.parametrize("verb", ["pause", "resume", "set_budget"])
+@pytest.mark.parametrize("because", ["no_platform", "not_set_up"])
+def test_an_order_that_nothing_here_can_carry_out_ends_as_refused_with_its_reason(play, there, verb, because):
+    if because == "no_platform":
+        play.world.registered = lambda _: None
+    else:
+        play.world.platform = lambda _: None
+    finished(play.carrier.take([(action_of(0, verb, play.world.at, 900.0), 0)]))
+    for _ in range(2):  # status and budget
+        finished(play.carrier.go_on())
+    effect = play.world.log["a0"]
+    assert (effect.stage, effect.because, there.asked) == ("refused", because, [])
+    assert effect.detail
+    assert "c" not in play.carrier.index.open

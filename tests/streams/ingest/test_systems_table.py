@@ -144,6 +144,19 @@ def test_every_system_has_its_page_in_the_order_of_the_table():
     assert list(SECTIONS) == list(SYSTEMS)
 
 
+def test_the_table_of_what_goes_out_says_no_of_each_platform_without_a_client():
+    page = (PAGE.parent / "systems.md").read_text(encoding="utf-8")
+    rows = {
+        cells[0]: cells[1:]
+        for line in page.splitlines()
+        if len(cells := [each.strip() for each in line.split("|")[1:-1]]) == 5
+    }
+    assert rows.keys() >= PLATFORMS.keys()
+    for name, platform in PLATFORMS.items():
+        assert (rows[name][0] == "yes") == (platform in CLIENTS)
+        assert platform in CLIENTS or (rows[name][1:3] == ["no", "no"] and "`not_set_up`" in rows[name][3])
+
+
 @pytest.mark.parametrize("name", SYSTEMS)
 def test_the_page_of_a_system_names_each_of_its_ways_and_nothing_that_is_not_there(name):
     text = SECTIONS[name]

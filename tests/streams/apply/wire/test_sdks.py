@@ -24,11 +24,23 @@ from tests.support.servers.certificates import Authority
 
 pytestmark = [pytest.mark.verify, pytest.mark.filterwarnings("ignore")]
 FOLDER = Path(sys.prefix) / "platforms"
-PLATFORMS = ["meta", "google", "microsoft", "tiktok"]
+PLATFORMS = ["meta", "google", "linkedin", "microsoft", "tiktok"]
 #: Those whose campaigns may have a budget of the whole flight.
-with_budgets = pytest.mark.parametrize("play_in", ["meta", "google", "tiktok"], indirect=True)
-RUNNING = {"meta": "ACTIVE", "google": "ENABLED", "microsoft": "Active", "tiktok": "ENABLE"}
-PAUSED = {"meta": "PAUSED", "google": "PAUSED", "microsoft": "Paused", "tiktok": "DISABLE"}
+with_budgets = pytest.mark.parametrize("play_in", ["meta", "google", "linkedin", "tiktok"], indirect=True)
+RUNNING = {
+    "meta": "ACTIVE",
+    "linkedin": "ACTIVE",
+    "google": "ENABLED",
+    "microsoft": "Active",
+    "tiktok": "ENABLE",
+}
+PAUSED = {
+    "meta": "PAUSED",
+    "linkedin": "PAUSED",
+    "google": "PAUSED",
+    "microsoft": "Paused",
+    "tiktok": "DISABLE",
+}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -132,6 +144,22 @@ def tiktok(folder, monkeypatch, currency):
     return Play("tiktok", there, client, expire, lambda: token.write_text(there.token))
 
 
+def linkedin(folder, monkeypatch, currency):
+    from streams.apply.clients import linkedin as module  # noqa: PLC0415 - needs the SDK
+    from tests.streams.apply.wire.linkedin_server import LinkedInServer  # noqa: PLC0415
+
+    monkeypatch.setattr(module, "TIMEOUT_S", 0.5)
+    there, token = LinkedInServer(currency), folder / "token"
+    token.write_text(there.token)
+    table = {"access_token": {"file": str(token)}, "version": "202611", "endpoint": there.endpoint}
+
+    def expire():
+        there.token = "another-token-of-linkedin"  # noqa: S105 - of no real account
+
+    client = GuardedClient(PlatformSettings("linkedin", table, {}), module.connect)
+    return Play("linkedin", there, client, expire, lambda: token.write_text(there.token))
+
+
 def microsoft(monkeypatch, currency):
     from bingads import authorization  # noqa: PLC0415
 
@@ -171,6 +199,8 @@ def play_in(request, tmp_path, monkeypatch):
                 made.append(meta(tmp_path, monkeypatch, currency))
             case "google":
                 made.append(google(tmp_path, monkeypatch, currency, request.getfixturevalue("certificates")))
+            case "linkedin":
+                made.append(linkedin(tmp_path, monkeypatch, currency))
             case "tiktok":
                 made.append(tiktok(tmp_path, monkeypatch, currency))
             case "microsoft":
@@ -218,7 +248,7 @@ def test_a_budget_is_rounded_down_to_what_the_platform_counts_in(
     play.world.rate_parts = lambda *_: rate
     part = play.decide("set_budget", 812.345678)
     assert (part.stage, part.amount_micros, part.rounded_off_micros) == ("confirmed", micros, rounded_off)
-    unit = {"google": 1, "tiktok": 1_000_000, "meta": 1_000_000 if currency == "JPY" else 10_000}[play.name]
+    unit = {"google": 1, "meta": 1_000_000 if currency == "JPY" else 10_000}.get(play.name, 1_000_000)
     assert play.there.budget * unit == micros
 
 
@@ -296,8 +326,8 @@ def test_what_the_platform_refuses_is_refused_with_its_reason(play):
 def test_a_budget_below_the_platforms_least_is_refused(play_in):
     play = play_in()
     part = play.decide("set_budget", 2.0)
-    # TikTok has no code of its own for that.
-    because = "refused_there" if play.name == "tiktok" else "too_small"
+    # TikTok and LinkedIn have no code of their own for that.
+    because = "refused_there" if play.name in {"tiktok", "linkedin"} else "too_small"
     assert (part.stage, part.because, play.there.writes) == ("refused", because, [])
     assert "least" in part.detail or play.name != "tiktok"
 
@@ -321,9 +351,7 @@ def test_a_daily_budget_is_what_is_left_by_the_days_that_are_left_rounded_down(
         micros,
         rounded_off,
     )
-    unit = {"google": 1, "tiktok": 1_000_000, "microsoft": 1_000_000}.get(
-        play.name, 1_000_000 if currency == "JPY" else 10_000
-    )
+    unit = {"google": 1, "meta": 1_000_000 if currency == "JPY" else 10_000}.get(play.name, 1_000_000)
     assert play.there.budget * unit == micros
     assert len(play.there.writes) == 1
     # The same again asks for nothing.
@@ -343,6 +371,17 @@ def test_a_budget_is_refused_where_the_campaign_shares_one(play_in):
     play.there.shared = "<BudgetId>9</BudgetId>"
     part = play.decide("set_budget", 900.0, spent="1.0")
     assert (part.stage, part.because, play.there.writes) == ("refused", "no_total_budget", [])
+
+
+@pytest.mark.parametrize("play_in", ["linkedin"], indirect=True)
+def test_a_version_of_the_interface_that_is_no_longer_served_waits_and_says_so(play_in):
+    play = play_in()
+    play.there.is_retired = True
+    part = play.decide("pause", steps=1)
+    assert (part.stage, part.because, play.there.writes) == ("requested", "unreachable", [])
+    assert "no longer served" in part.detail
+    play.there.is_retired = False
+    assert play.go_on(4, MINUTE).stage == "confirmed"
 
 
 def test_a_campaign_that_was_deleted_there_is_gone(play):
