@@ -5,6 +5,7 @@ sources    ──── clicks ── crash ────────────
 """
 
 from decimal import Decimal
+from unittest.mock import patch
 
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
@@ -13,6 +14,7 @@ from metrics.entities.campaigns import CampaignRegistry
 from metrics.records.events import Campaign
 from metrics.values.time import DAY, HOUR, MINUTE, QUARTER
 from streams import topics
+from streams.stages.merge import stage as merge_stage
 from tests.laws.facts import T0, Fact, amounts, leads, orders, reports
 from tests.laws.machine import INTAKE, MERGE, Machine
 from tests.laws.test_pipeline_laws import crashes, given_out
@@ -233,9 +235,15 @@ rounds = st.tuples(
 
 
 @examples(1, HealthCheck.too_slow, HealthCheck.data_too_large)
-@given(st.lists(rounds, max_size=4))
-def test_a_campaign_that_is_registered_late_has_the_figures_of_one_that_was_registered_first(some):
-    """Also in windows that were final before: these are corrected."""
+@given(st.lists(rounds, max_size=4), st.sampled_from([1, 5, 5_000]))
+def test_a_campaign_that_is_registered_late_has_the_figures_of_one_that_was_registered_first(some, at_once):
+    """Also in windows that were final before: these are corrected, in as many checkpoints as that takes."""
+    with patch.object(merge_stage, "_MOST_MARKED", at_once):
+        late, first = registered_late_and_first(some)
+    assert readings(late) == readings(first)
+
+
+def registered_late_and_first(some):
     late, first = (Machine(2, CampaignRegistry("EUR"), rollups=()) for _ in range(2))
     versions, same = {}, {}
     for _, registrations, _ in some:
@@ -251,4 +259,30 @@ def test_a_campaign_that_is_registered_late_has_the_figures_of_one_that_was_regi
         late.checkpoint(MERGE, 0, crash)
     for machine in (late, first):
         machine.settle()
-    assert readings(late) == readings(first)
+    return late, first
+
+
+def test_a_registration_of_many_campaigns_is_followed_in_bounded_parts_also_after_a_crash():
+    machine = Machine(1, CampaignRegistry("EUR"), rollups=())
+    names = [f"c{number}" for number in range(40)]
+    for name in names:
+        value = {"event_id": name, "occurred_at": T0, "campaign_id": name, "cost": "1"}
+        machine.produce(topics.CLICKS, name, value, APPENDED)
+    machine.settle()
+    with patch.object(merge_stage, "_MOST_MARKED", 10):
+        for name in names:
+            machine.campaign_registry.set_records(name, [Campaign(name, other_cost=Decimal(7))])
+        machine.checkpoint(MERGE, 0)
+        assert 0 < len(costs_told(machine)) < len(names)
+        machine.open(MERGE, 0)
+        machine.settle()
+    assert costs_told(machine) == set(names)
+
+
+def costs_told(machine):
+    """Campaigns whose newest total has the cost that they were registered with."""
+    return {
+        key[0]
+        for key, each in machine.last().items()
+        if key[1] == "total" and each["sums"]["other_cost_micros"]
+    }

@@ -85,6 +85,15 @@ class FigureFactsTable:
         self._is_restored = False
         return found
 
+    def compare_restored(self, campaigns: Sequence[str]) -> list[str]:
+        """The campaigns whose readings may not have gone out since the facts changed; in front of all that is compared after a restore.
+
+        State of a build that kept no facts is taken as composed with what is registered now.
+        """
+        if self._is_restored and not self._is_kept:
+            return self.compare(campaigns)
+        return self.compare([each for each in campaigns if each in self._unsent])
+
     def restore(self, entries: Sequence[Restored], confirmed: int) -> Iterable[bytes]:
         """Put back what readings were composed with."""
         self._is_restored = True

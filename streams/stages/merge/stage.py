@@ -65,7 +65,8 @@ _encode_reading = msgspec.json.Encoder().encode
 PACE = {"1m": 1, "1h": 5, "1d": 10, TOTAL_WINDOW: 10, "rolling": 5}
 #: The same of every model but ``declared``.
 SLOWEST = 10
-#: Windows of reports that are worth something else that one checkpoint marks: a report of years counts in thousands of them.
+#: Windows that one checkpoint marks since a rate or a registration has changed: a rate changes those of every campaign, a report
+#: of years counts in thousands of them.
 _MOST_MARKED = 5_000
 #: Cohorts that records of one checkpoint are made of, for their topic and for views; each takes a tenth of a millisecond.
 _MOST_COHORTS = 500
@@ -203,6 +204,8 @@ class MergeStage:
         #: The revision of the registry that readings follow, and how many names of campaigns are compared with the registry.
         self._followed = 0
         self._compared = 0
+        #: Campaigns whose records have changed, and whose windows are not marked yet, in their order.
+        self._unfollowed: dict[str, None] = {}
         self.cohorts = CohortParts(options.zone, self._intervals[TOTAL_WINDOW], options.customer_retention)
         self.tables = (
             *(self._panes, dropped, self._reports, ReportSpendTable(self, self._reports), self._figure_facts),
@@ -255,7 +258,12 @@ class MergeStage:
             if marked >= _MOST_MARKED:
                 break
         self._figure_facts.compare(fresh)
-        self._remark_all(self._figure_facts.compare(self._known_campaigns(changed)))
+        self._unfollowed.update(dict.fromkeys(sorted(self._known_campaigns(changed))))
+        while self._unfollowed and marked < _MOST_MARKED:
+            campaign_id = next(iter(self._unfollowed))
+            del self._unfollowed[campaign_id]
+            # What a checkpoint remembers of a campaign it has marked the windows of: after a crash the others are found again.
+            marked += 1 + self._remark_all(self._figure_facts.compare([campaign_id]))
 
     def _campaigns(self, first: int = 0) -> list[str]:
         """Campaigns by code, from a code on."""
@@ -265,7 +273,9 @@ class MergeStage:
     def _known_campaigns(self, campaigns: Iterable[str]) -> set[str]:
         return {each for each in campaigns if self.campaign_codes.find(each) is not None}
 
-    def _remark_all(self, campaigns: Iterable[str]) -> None:
+    def _remark_all(self, campaigns: Iterable[str]) -> int:
+        """Every window that is kept of some campaigns may have changed; how many windows these are."""
+        marked = 0
         for campaign_id in campaigns:
             code = self.campaign_codes.campaign(campaign_id)
             self._mark(TOTAL_WINDOW, 0, _only(code))
@@ -273,8 +283,10 @@ class MergeStage:
             for resolution in (MINUTES, QUARTERS, DAYS):
                 for start in windows.starts(resolution):
                     self.remark(resolution, start, _only(code))
+                    marked += 1
             for report in list(windows.report_history.reports.values()):
-                self.remark_report(code, report)
+                marked += self.remark_report(code, report)
+        return marked
 
     def remark(self, resolution: int, start: int, codes: Codes, sequence: int | None = None) -> None:
         """A pane may have changed since its windows were last published, at ``sequence`` (None: now)."""
@@ -447,7 +459,9 @@ class MergeStage:
         self._totals.put(everyone, self.campaign_codes.room, self.merged_windows.total(everyone))
         self._exchange.restored(self.merged_windows, self.sequence, self.moment.kept)
         self._followed, self._compared = self.campaign_registry.revision, len(self.campaign_codes.names)
-        self._remark_all(self._figure_facts.compare(self._campaigns()))
+        # What may not have gone out is marked at once, so that no checkpoint says that it has; what changed meanwhile can wait.
+        self._remark_all(self._figure_facts.compare_restored(self._campaigns()))
+        self._unfollowed = dict.fromkeys(self._campaigns())
         self.report_worth.restored()
 
     def take_over(self) -> None:
@@ -479,6 +493,7 @@ class MergeStage:
         is_closing = self.windows.through != self.clock.watermark
         waiting = len(self.schedule) > 0 or len(self.rolling_schedule) > 0 or self._exchange.is_waiting
         is_behind = self._followed != self.campaign_registry.revision or self.report_worth.is_behind
+        is_behind |= bool(self._unfollowed)
         is_pending = self.parts.has_pending or self.rollups.has_pending
         is_pending |= len(self.cohorts.schedule) > 0
         is_pending |= not (self.cohorts.are_shown and self.cohorts.are_looked_at)
