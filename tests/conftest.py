@@ -17,8 +17,8 @@ from streams.embedded.cache import CacheHandle, embedded_cache
 from streams.settings import Settings
 from streams.stack.monitoring import ALERTMANAGERS, PROMETHEUS, program
 
-#: The fuzzer's process imports atheris, which is an optional tool; the local Google Ads the SDK, which is in a folder of its own.
-collect_ignore = ["fuzz/target.py", "streams/apply/wire/google_server.py"]
+#: The jobs of peers import their peer, the fuzzer's process atheris, the local Google Ads its SDK: none is installed here.
+collect_ignore = ["bench/peers/python", "fuzz/target.py", "streams/apply/wire/google_server.py"]
 
 # How many examples a law gets, see ``tests.support.examples``. How long one takes says nothing on a machine that does
 # other things, too (speed is measured in tests/bench), and the machine that judges a change takes the same ones each time.

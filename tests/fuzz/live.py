@@ -202,7 +202,7 @@ def fuzz_settings(broker: Any) -> Settings:
         dead_letters_in_a_row=10**9,
         dead_letter_share=1.0,
         attribution_models=["linear", "last_touch"],
-        session_timeout=10_000,
+        session_timeout=30_000,  # the default: what a worker of an operator has
     )
 
 
