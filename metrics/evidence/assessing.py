@@ -11,7 +11,7 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from metrics.evidence.ledger import WHOLE, Floats, Ledger, Seen, advanced, begin, kept_of
+from metrics.evidence.ledger import WHOLE, Floats, Ledger, Seen, advanced, begin, drifted, kept_of
 from metrics.evidence.martingale import (
     MODERATE_PRIOR,
     PRIOR,
@@ -354,7 +354,7 @@ def assess_course(
     least = options.order_value_dispersion if is_money else 1.0
     shape = shape.within(options.longest_lag_days)
     scatter = own_scatter(max(shape.scatter, least), numbers, unit)
-    scale = unit * scatter
+    scale = unit * scatter + drifted(ledger, shape)
     came = max(0.0, _brought(name, sums))
     # Spend that may not count yet is judged by the target of now, all other by that of its time.
     whole = max(0.0, float(numbers[WHOLE]) + max(0.0, _cost(name, course.total) - ledger.cost) * per_cost)

@@ -23,6 +23,10 @@ at most, whatever its law: values may have no variance, and days may scatter as 
 of bounded random variables by betting*, *J. R. Stat. Soc. B* 86, 2024; for this side X ≥ 0 is bound enough). Small stakes find small
 margins and bear wide values, large ones are sure of large margins soon; ``WAGERS`` holds the logarithms of what each bettor has.
 
+**Drift.** Results per spend may wander around a mean on target for days at a time; then a sum over days scatters more than its days do.
+The last four weeks of days are kept, so that the board can tell that from days that scatter by themselves, and those before by what they
+have shown: see ``metrics.kernels.evidence``.
+
 **Refunds.** Bettors win money that stays: what the board's refunds say is still to be refunded is held back, and comes to them as it ages
 (``metrics.evidence.refunds``). ``CAUTIOUS`` are those who hold back what may be refunded as long as the board has not seen it.
 """
@@ -46,7 +50,7 @@ Floats = NDArray[np.float64]
 
 #: Mean lags that are weighed, in days. A ramp of the first weeks, while a campaign learns, looks like one of them too.
 LAGS: tuple[float, ...] = (0.0, 0.125, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0)
-_MEANS = np.array(LAGS)
+MEANS = np.array(LAGS)
 #: What is kept of a target when the evidence begins anew: sums for learning the lag, the rhythm and the scatter.
 LAG_FITS = slice(kernels.LAG_FITS, kernels.LAG_DUE)
 LAG_DUE = slice(kernels.LAG_DUE, kernels.LAG_RESULTS)
@@ -67,7 +71,7 @@ WHOLE = kernels.WHOLE
 WAGERS = slice(kernels.WAGERS, kernels.OWED)
 CAUTIOUS_WAGERS = slice(kernels.CAUTIOUS_WAGERS, kernels.CAUTIOUS_OWED)
 #: What is given up when the evidence begins anew.
-_GIVEN_UP = (slice(0, kernels.LAG_FITS), slice(kernels.WHOLE, SIZE))
+_GIVEN_UP = (slice(0, kernels.LAG_FITS), slice(kernels.WHOLE, kernels.DRIFT))
 #: Days after which a campaign is no longer young.
 _GROWN = 14
 #: After evidence began anew, results of spend before would count as gains for so many days.
@@ -80,6 +84,7 @@ _LONG = 2 * DAY
 __all__ = [
     "AGES",
     "LAGS",
+    "MEANS",
     "PARTS",
     "SIZE",
     "Floats",
@@ -87,6 +92,7 @@ __all__ = [
     "Seen",
     "advanced",
     "begin",
+    "drifted",
     "due_by_law",
     "kept_of",
     "renewed",
@@ -151,7 +157,8 @@ def _padded(numbers: Floats, ledger: Ledger) -> Floats:
     found[: len(numbers)] = numbers
     if len(numbers) <= WHOLE:
         found[WHOLE] = found[kernels.TODAY] + found[kernels.DUE : kernels.DUE + 7].sum()
-    _open_round(found, ledger.at, 1.0)
+    if len(numbers) < kernels.DRIFT:
+        _open_round(found, ledger.at, 1.0)
     return found
 
 
@@ -164,7 +171,7 @@ def _open_round(numbers: Floats, at: int, wait: float, results: float = nan) -> 
         wait: so many days are left out.
         results: that came before; NaN: what there is at the end of the first round, which is then left out.
     """
-    numbers[kernels.WAGERS :] = 0.0
+    numbers[kernels.WAGERS : kernels.DRIFT] = 0.0
     numbers[kernels.WAIT], numbers[kernels.ROUND_AT] = wait, at
     numbers[kernels.ROUND_RESULTS] = numbers[kernels.CAUTIOUS_RESULTS] = results
 
@@ -183,7 +190,7 @@ def begin(seen: Seen, born: int | None, shape: "Shape", unit: float = 1.0) -> Le
         empty = Ledger(start, start, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, nothing.tobytes(), refund_numbers=refunds)
         return advanced(empty, seen, shape, unit)
     numbers = np.zeros(SIZE)
-    kernels.feed(numbers, _MEANS, days, seen.due)
+    kernels.feed(numbers, MEANS, days, seen.due)
     _open_round(numbers, seen.at, 1.0)
     since, first = seen.at - round(days * DAY), 0.0
     if days < _GROWN:
@@ -232,7 +239,8 @@ def advanced(ledger: Ledger, seen: Seen, shape: "Shape", unit: float = 1.0) -> L
     kept = (seen.results, seen.results)
     if refunds is not None:
         kept = kept_of(refunds, at, seen.results, seen.refunded or 0.0, shape, unit)
-    kernels.advance(numbers, shape.packed, _MEANS, times, seen.due, before, after, kept, marks, unit)
+    is_money = refunds is not None
+    kernels.advance(numbers, shape.packed, MEANS, times, seen.due, before, after, kept, marks, unit, is_money)
     day_results, day_orders, part_results = marks.tolist()
     return Ledger(
         ledger.born,
@@ -274,6 +282,18 @@ def kept_of(
     """
     learned = results - held_back(refunds, at, shape.refund_shares, unit)
     return learned, min(learned, cautiously_kept(results, refunded, shape.unseen_refunds))
+
+
+def drifted(ledger: Ledger, shape: "Shape") -> float:
+    """By how much the results since the evidence began scatter more than their days do, where results per spend drift.
+
+    In units of results: variance over mean of the sum of all days, less that of a day.
+    """
+    numbers = ledger.sums
+    days = float(numbers[kernels.DAYS]) + ledger.at % DAY / DAY
+    if not shape.drift or days <= 0:
+        return 0.0
+    return shape.drift * max(0.0, float(numbers[WHOLE])) / days * float(kernels.correlated_days(days))
 
 
 def due_by_law(ledger: Ledger, shape: "Shape") -> tuple[Floats, Floats]:

@@ -5,6 +5,7 @@ Everything is a sum over ledgers, so it can be taken anew from them at any time.
 
 from collections.abc import Sequence
 from functools import cached_property, lru_cache
+from math import inf, sqrt
 
 import msgspec
 import numpy as np
@@ -17,6 +18,7 @@ from metrics.evidence.ledger import (
     LAG_FITS,
     LAG_RESULTS,
     LAGS,
+    MEANS,
     ORDER_SCATTER,
     PART_DUE,
     PART_RESULTS,
@@ -43,6 +45,8 @@ _CALM = 30.0
 _RAMP_STARTS, _NO_RAMP, _YOUTH_TRUST = (0.2, 0.4, 0.6), 0.15, 1.0
 #: Scatter that is assumed before any is seen, and how many days of the board it is worth.
 _FIRST_SCATTER, _FIRST_DAYS = 1.5, 10.0
+#: Drift counts as far as it is above so many standard errors; that there is none is worth so much.
+_SURE, _STEADY = 1.0, 600.0
 #: Few orders rarely show the tail they come from: their scatter is taken to be (1 + this / orders) times as wide.
 _UNSEEN_TAIL = 75.0
 
@@ -59,6 +63,7 @@ class Shape(msgspec.Struct, frozen=True, array_like=True, dict=True):
         order_scatter: of the orders of a day, where results are money.
         refunds: share of the money that is refunded, by age of an order in periods of three days; empty: none was seen.
         unseen_refunds: share of the money that may be refunded besides, at ages that the board has not seen yet.
+        drift: variance with which results per spend wander around their mean for days at a time.
     """
 
     lags: tuple[float, ...] = tuple(float(x) for x in np.log(_LAG_PRIOR))
@@ -69,6 +74,7 @@ class Shape(msgspec.Struct, frozen=True, array_like=True, dict=True):
     order_scatter: float = _FIRST_SCATTER
     refunds: tuple[float, ...] = ()
     unseen_refunds: float = 0.0
+    drift: float = 0.0
 
     @cached_property
     def refund_shares(self) -> Floats:
@@ -94,7 +100,7 @@ class Shape(msgspec.Struct, frozen=True, array_like=True, dict=True):
     @cached_property
     def packed(self) -> Floats:
         """All of it as one row, as ``metrics.kernels.evidence`` takes it."""
-        rest = (*self.weekday, *self.parts, *self.ages, self.scatter, self.order_scatter)
+        rest = (*self.weekday, *self.parts, *self.ages, self.scatter, self.order_scatter, self.drift)
         return np.concatenate((self.chances, self.log_chances, np.array(rest)))
 
 
@@ -162,7 +168,8 @@ def learn(
         return msgspec.structs.replace(first, scatter=max(_FIRST_SCATTER, least_scatter))
     numbers = np.array([each.sums for each in ledgers])
     # Where a report takes spend back, a part of a day may owe less than nothing; nothing is learned from that.
-    np.maximum(numbers[:, LAG_DUE.start :], 0.0, out=numbers[:, LAG_DUE.start :])
+    learned = slice(LAG_DUE.start, kernels.WHOLE)
+    np.maximum(numbers[:, learned], 0.0, out=numbers[:, learned])
     unit = _units(numbers) if is_money else np.ones(len(ledgers))
     scatter, order_scatter = (
         _pooled(numbers[:, part], size) for part, size in ((SCATTER, unit), (ORDER_SCATTER, None))
@@ -172,7 +179,7 @@ def learn(
     lags = _lags(numbers, unit * scatter)
     chances = np.exp(lags - lags.max())
     rates = numbers[:, LAG_RESULTS] / np.maximum(1e-9, numbers[:, LAG_DUE] @ (chances / chances.sum()))
-    return Shape(
+    found = Shape(
         tuple(float(x) for x in lags),
         _weekly_shape(numbers[:, WEEKDAY_RESULTS], numbers[:, WEEKDAY_DUE] * rates[:, None], unit * scatter),
         _parts(numbers[:, PART_RESULTS], numbers[:, PART_DUE], unit * scatter),
@@ -181,6 +188,18 @@ def learn(
         max(1.0, order_scatter),
         *(_refunds(ledgers, unit, window) if is_money else RefundLaw()),
     )
+    return msgspec.structs.replace(
+        found, drift=_drift(ledgers, numbers, order_scatter if is_money else scatter, found)
+    )
+
+
+def _drift(ledgers: Sequence[Ledger], numbers: Floats, scale: float, shape: Shape) -> float:
+    """Variance of the drift that is surely there, by the smaller of two: campaigns learn as the board has it, or do not."""
+    births, least = np.array([each.born for each in ledgers]), inf
+    for with_ages in (True, False):
+        shown, worth = kernels.drift_of_blocks(numbers, shape.packed, MEANS, births, scale, with_ages)
+        least = min(least, (shown - _SURE * sqrt(worth)) / (worth + _STEADY))
+    return max(0.0, least)
 
 
 def _refunds(ledgers: Sequence[Ledger], unit: Floats, window: RefundWindow) -> RefundLaw:

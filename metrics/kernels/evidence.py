@@ -11,7 +11,7 @@ import numpy as np
 
 from metrics.kernels.compiling import inlined, kernel
 
-LAGS, WEEK, PARTS, AGES, RATIOS, BETS = 9, 7, 8, 15, 3, 3
+LAGS, WEEK, PARTS, AGES, RATIOS, BETS, BLOCK = 9, 7, 8, 15, 3, 3, 28
 DAY_MS = 86_400_000
 #: Layout of a ledger's row: where each run of sums begins.
 PENDING = 0
@@ -42,14 +42,23 @@ ROUND_DUE = ROUND_RESULTS + 1
 CAUTIOUS_WAGERS = ROUND_DUE + LAGS
 CAUTIOUS_OWED = CAUTIOUS_WAGERS + BETS
 CAUTIOUS_RESULTS = CAUTIOUS_OWED + 1
-SIZE = CAUTIOUS_RESULTS + 1
+#: Of the present block of days: its first day, and by day what its spend was to bring and what came; of those before: what they show of drift,
+#: and how much that is worth.
+DRIFT = CAUTIOUS_RESULTS + 1
+BLOCK_START = DRIFT
+BLOCK_SPENT = BLOCK_START + 1
+BLOCK_RESULTS = BLOCK_SPENT + BLOCK
+DRIFT_SHOWN = BLOCK_RESULTS + BLOCK
+DRIFT_WORTH = DRIFT_SHOWN + 1
+SIZE = DRIFT_WORTH + 1
 #: Layout of what a board has learned.
 LOG_CHANCES = LAGS
 WEEKDAYS = LOG_CHANCES + LAGS
 PART_FACTORS = WEEKDAYS + WEEK
 AGE_FACTORS = PART_FACTORS + PARTS
 SHAPE_SCATTER = AGE_FACTORS + AGES
-SHAPE_SIZE = SHAPE_SCATTER + 2
+SHAPE_DRIFT = SHAPE_SCATTER + 2
+SHAPE_SIZE = SHAPE_DRIFT + 1
 #: What is due is never taken to be less than this share of the largest of the laws: a result that a law forbids is rare.
 _FLOOR = 0.02
 #: Less than this was not due.
@@ -72,6 +81,8 @@ STAKES, _MOST_OF_A_ROUND = (0.1, 0.3, 0.8), 20.0
 _LEAST_OF_A_ROUND = 0.5
 #: A campaign that meets its target may also exceed it, by these factors: a law of lag that is too slow then fits.
 _BETTER = (1.0, 1.1, 1.25, 1.5)
+#: Memory of drift in days; the fewest days of a block that show some; what a block leaves of those before it.
+DRIFT_DAYS, _FEWEST_DAYS, _BLOCK_KEPT = 7.0, 7, 0.9
 
 
 @inlined
@@ -169,6 +180,142 @@ def _bet(row: Any, shape: Any, at: int, kept: Any) -> None:
 
 
 @inlined
+def _correlated_days(days: float) -> float:
+    """Variance of a sum over so many days that wander with variance 1 and a memory of ``DRIFT_DAYS``, over days."""
+    if days <= 0:
+        return 0.0
+    share = days / DRIFT_DAYS
+    return 2 * DRIFT_DAYS * (1 - (1 - np.exp(-share)) / share)
+
+
+@kernel
+def correlated_days(days: float) -> Any:
+    """By how much days that wander make their sum wider than they are themselves.
+
+    Args:
+        days: that are summed.
+
+    Returns:
+        Variance of the sum over ``days``, where each wanders with variance 1 and a memory of ``DRIFT_DAYS``.
+    """
+    return _correlated_days(days)
+
+
+@inlined
+def _factor_of_day(shape: Any, day: int, born: int, with_ages: bool) -> float:
+    """Of the weekday, and of the age of a campaign that was born at that instant."""
+    factor = shape[WEEKDAYS + _weekday(day)]
+    if not with_ages:
+        return factor
+    age = min(max(((day + 1) * DAY_MS - 1 - born) // DAY_MS, 0), AGES - 1)
+    return factor * shape[AGE_FACTORS + age]
+
+
+@inlined
+def _due_of_block(row: Any, shape: Any, means: Any, born: int, with_ages: bool, due: Any) -> None:
+    """Fills in what was due by day of the block, as the board has learned by now; spend before it was as on its first day."""
+    due[:] = 0.0
+    is_older = born // DAY_MS < row[BLOCK_START]
+    for law in range(LAGS):
+        fades = np.exp(-1 / means[law]) if law else 0.0
+        pending = row[BLOCK_SPENT] * means[law] if is_older else 0.0
+        for each in range(BLOCK):
+            spent = row[BLOCK_SPENT + each]
+            fresh = spent * means[law] * (1 - fades)
+            due[each] += shape[law] * (pending * (1 - fades) + spent - fresh)
+            pending = pending * fades + fresh
+    for each in range(BLOCK):
+        if row[BLOCK_SPENT + each] > 0:
+            due[each] *= _factor_of_day(shape, int(row[BLOCK_START]) + each, born, with_ages)
+        else:
+            due[each] = 0.0
+
+
+@inlined
+def _drift_of_block(row: Any, shape: Any, means: Any, born: int, scale: float, with_ages: bool) -> Any:
+    """What the present block shows of drift and how much that is worth; the variance of drift is the first over the second.
+
+    With residuals r of the days from the block's own rate, x = ½ Σ (w - c · 1[same day]) r r' over pairs of days, w falling by
+    ``DRIFT_DAYS``, is locally the best test for drift; c makes its mean 0 where days are independent, however they scatter.
+    """
+    due = np.empty(BLOCK)
+    _due_of_block(row, shape, means, born, with_ages, due)
+    total, squares, came, days = 0.0, 0.0, 0.0, 0
+    for each in range(BLOCK):
+        if due[each] > 0:
+            total += due[each]
+            squares += due[each] * due[each]
+            came += row[BLOCK_RESULTS + each]
+            days += 1
+    if days < _FEWEST_DAYS or total <= 0 or came <= 0:
+        return 0.0, 0.0
+    rate = came / total
+    weights = np.exp(-np.arange(BLOCK) / DRIFT_DAYS)
+    near, pairs = np.zeros(BLOCK), 0.0
+    for one in range(BLOCK):
+        for other in range(BLOCK):
+            near[one] += weights[abs(one - other)] * due[other]
+        pairs += due[one] * near[one]
+    freedom = total - squares / total
+    if freedom <= _NOTHING:
+        return 0.0, 0.0
+    same = (total - pairs / total) / freedom
+    both = (pairs - same * squares) / (total * total)
+    shown, worth = 0.0, 0.0
+    for one in range(BLOCK):
+        if due[one] > 0:
+            first = row[BLOCK_RESULTS + one] - rate * due[one]
+            of_one = near[one] - same * due[one]
+            for other in range(BLOCK):
+                if due[other] > 0:
+                    weight = weights[abs(one - other)]
+                    kept = weight - (same if one == other else 0.0)
+                    shown += kept * first * (row[BLOCK_RESULTS + other] - rate * due[other])
+                    kept -= (of_one + near[other] - same * due[other]) / total
+                    worth += (kept + both) * weight * due[one] * due[other]
+    return 0.5 * shown / (scale * scale), 0.5 * rate * rate * worth / (scale * scale)
+
+
+@kernel
+def drift_of_blocks(rows: Any, shape: Any, means: Any, births: Any, scale: float, with_ages: bool) -> Any:
+    """What campaigns show together of drift, and how much that is worth.
+
+    Args:
+        rows: of ledgers, (campaigns, ``SIZE``).
+        shape: what the board has learned.
+        means: of the laws of lag, in days.
+        births: of the campaigns, epoch ms, int64.
+        scale: scatter of a day's results, in units of results.
+        with_ages: whether first days are to bring as much less as the board has learned.
+    """
+    shown, worth = 0.0, 0.0
+    for each in range(len(rows)):
+        of_block = _drift_of_block(rows[each], shape, means, births[each], scale, with_ages)
+        shown += rows[each, DRIFT_SHOWN] + of_block[0]
+        worth += rows[each, DRIFT_WORTH] + of_block[1]
+    return shown, worth
+
+
+@inlined
+def _block_day(row: Any, shape: Any, means: Any, end: int, born: int, came: float, is_money: bool) -> None:
+    """A day has ended; it joins the block in which drift is looked for. Of money, orders have come: no value and no refund drifts."""
+    day = (end - 1) // DAY_MS
+    if day - row[BLOCK_START] >= BLOCK:
+        if is_money:
+            scale = _own_scatter(row, shape[SHAPE_SCATTER + 1], ORDER_SCATTER, 1.0)
+        else:
+            scale = _own_scatter(row, shape[SHAPE_SCATTER], SCATTER, 1.0)
+        shown, worth = _drift_of_block(row, shape, means, born, scale, with_ages=True)
+        row[DRIFT_SHOWN] = row[DRIFT_SHOWN] * _BLOCK_KEPT + shown
+        row[DRIFT_WORTH] = row[DRIFT_WORTH] * _BLOCK_KEPT + worth
+        row[BLOCK_SPENT:DRIFT_SHOWN] = 0
+        row[BLOCK_START] = day
+    at = max(0, day - int(row[BLOCK_START]))
+    row[BLOCK_SPENT + at] += row[TODAY]
+    row[BLOCK_RESULTS + at] += came
+
+
+@inlined
 def _close_day(row: Any, shape: Any, end: int, born: int, came: float, orders: float, unit: float) -> None:
     """A day has ended, with results and orders; ``unit`` is the mean value of an order, 1 for counts, 0 where unknown."""
     weekday = _weekday((end - 1) // DAY_MS)
@@ -184,6 +331,7 @@ def _close_day(row: Any, shape: Any, end: int, born: int, came: float, orders: f
         return
     if unit > 0:
         scale = unit * _own_scatter(row, shape[SHAPE_SCATTER], SCATTER, unit)
+        scale += shape[SHAPE_DRIFT] * mean * factor * _correlated_days(DRIFT_DAYS)
         for law in range(LAGS):
             due = row[TODAY + law] * shape[AGE_FACTORS + age] * factor
             for at in range(RATIOS):
@@ -248,6 +396,7 @@ def advance(
     kept: Any,
     marks: Any,
     unit: float,
+    is_money: bool,
 ) -> None:
     """One more moment of a ledger; the row and ``marks`` are changed.
 
@@ -262,6 +411,7 @@ def advance(
         kept: results at the moment's instant that surely stay, as the board has learned, and by the cautious prior.
         marks: results and orders at the start of the present day, results at the start of the present part of it.
         unit: mean value of an order, 1 for counts, 0 where it is not known.
+        is_money: whether results are money.
     """
     born, start, stop = times[0], times[1], times[2]
     span = stop - start
@@ -280,7 +430,10 @@ def advance(
             _close_part(row, shape, end, max(0.0, results - marks[2]), span <= _LONG)
             marks[2] = results
         if end % DAY_MS == 0 and end > start:
-            _close_day(row, shape, end, born, max(0.0, results - marks[0]), max(0.0, orders - marks[1]), unit)
+            of_day, ordered = max(0.0, results - marks[0]), max(0.0, orders - marks[1])
+            if span <= _LONG:  # days of a longer gap are guessed to be alike
+                _block_day(row, shape, means, end, born, ordered if is_money else of_day, is_money)
+            _close_day(row, shape, end, born, of_day, ordered, unit)
             marks[0], marks[1] = results, orders
         if end >= stop:
             if stop // DAY_MS > row[ROUND_AT] // DAY_MS:

@@ -16,9 +16,9 @@ from metrics.attribution.markov_fit import PathTransitions
 from metrics.attribution.models import MODELS, AttributionRules
 from metrics.attribution.touch_store import ConvertedVisitors, TouchColumns, TouchStore
 from metrics.entities.campaigns import CampaignRegistry
-from metrics.evidence.ledger import Seen, advanced, begin, due_by_law, kept_of
+from metrics.evidence.ledger import Seen, advanced, begin, drifted, due_by_law, kept_of
 from metrics.evidence.martingale import MODERATE_PRIOR
-from metrics.evidence.shape import UNLEARNED, Shape, own_scatter
+from metrics.evidence.shape import UNLEARNED, Shape, learn, own_scatter
 from metrics.evidence.verdicts import log_e_missed
 from metrics.kernels.compiling import keep_image, late
 from metrics.kernels.memory import PADDING
@@ -94,6 +94,8 @@ def _warm_evidence() -> None:
     log_e_missed(ledger, 1.0, 1.0, UNLEARNED, MODERATE_PRIOR, 1.0)
     own_scatter(1.0, ledger.sums, 1.0)
     due_by_law(ledger, UNLEARNED)
+    drifted(ledger, Shape(drift=0.1))
+    learn([ledger], is_money=False)
     refunded = Shape(refunds=(0.0,) * AGES)
     money = begin(Seen(2 * DAY, 1.0, 1.0, 1.0, 1.0, 0.0), 0, refunded)
     money = advanced(money, Seen(2 * DAY + 1, 1.0, 1.0, 1.0, 1.0, 0.0), refunded)

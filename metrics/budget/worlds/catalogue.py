@@ -28,6 +28,7 @@ _ALL = (
     World(name="hourly reports, 6 h late", reports="hourly", report_delay=6),
     World(name="restated reports", reports="restated"),
     World(name="drift 0.2", drift_sd=0.2),
+    World(name="drift 0.2, known board", drift_sd=0.2, has_history=True),
     World(name="drift 0.5", drift_sd=0.5),
     World(name="wide campaign, narrow board", wide_share=0.02, wide_cluster=2.5),
     World(name="renewed monthly", renewed_days=30, horizon=450.0),
