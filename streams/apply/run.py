@@ -7,17 +7,19 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 from rich.console import Console
 from rich.table import Table
 
 from metrics.budget.effects.caps import Caps
 from metrics.budget.effects.machine import Patience
-from metrics.budget.effects.records import BudgetEffect
+from metrics.budget.effects.records import BudgetEffect, EffectPart, Stage, Status
 from metrics.records.events import Platform
 from metrics.values.errors import SettingError
+from metrics.values.money import MICROS
 from metrics.values.time import parse_duration
+from streams import catalogues
 from streams.apply.apply_metrics import ApplyMetrics
 from streams.apply.carrier import WATCH_EVERY, Carrier
 from streams.apply.configuration import PlatformSettings, read_platforms
@@ -49,6 +51,8 @@ _LIBRARIES = (
     "business_api_client",
 )
 _IDLE_S = 0.2
+#: Texts of the table that are no literals.
+TEXTS = frozenset((*get_args(Stage), *get_args(Status)))
 
 _logger = logging.getLogger(__name__)
 
@@ -192,23 +196,41 @@ async def _carry(
             await asyncio.sleep(_IDLE_S)
 
 
+def _budget(part: EffectPart) -> str:
+    amount = catalogues.number((part.amount_micros or part.wished_micros or 0) / MICROS, 2)
+    if part.is_daily:
+        return catalogues.t("budget {amount} a day", amount=amount)
+    return catalogues.t("budget {amount}", amount=amount)
+
+
 def _show(effects: Mapping[str, BudgetEffect]) -> None:
     """What a dry run found, action by action."""
     console = Console(highlight=False, soft_wrap=True)
-    table = Table("campaign", "platform", "action", "asked", "what would become of it", box=None)
+    headings = (
+        catalogues.t("campaign"),
+        catalogues.t("platform"),
+        catalogues.t("action"),
+        catalogues.t("asked"),
+        catalogues.t("what would become of it"),
+    )
+    table = Table(*headings, box=None)
     for effect in sorted(effects.values(), key=lambda each: each.decided_at):
         if effect.because in {"superseded", "too_old"}:
             continue
         asked = ", ".join(
-            part.status
-            or f"budget {(part.amount_micros or part.wished_micros or 0) / 1_000_000:,.2f}{' a day' if part.is_daily else ''}"
-            for part in effect.parts
+            catalogues.t(part.status) if part.status else _budget(part) for part in effect.parts
         )
         table.add_row(
-            effect.campaign_id, effect.platform or "–", effect.verb, asked, effect.detail or effect.stage
+            effect.campaign_id,
+            effect.platform or "–",
+            effect.verb,
+            asked,
+            catalogues.said(effect.detail) if effect.detail else catalogues.t(effect.stage),
         )
     left = sum(effect.because in {"superseded", "too_old"} for effect in effects.values())
-    console.print(table if table.row_count else "No action is to be carried out.")
-    console.print(
-        f"Dry run: nothing was sent. {left} actions were replaced by later ones or are too old. --carry-out carries out."
+    console.print(table if table.row_count else catalogues.t("No action is to be carried out."))
+    text = catalogues.t(
+        "Dry run: nothing was sent. {count} actions were replaced by later ones or are too old. --carry-out carries out.",
+        count=left,
     )
+    console.print(text)

@@ -21,7 +21,7 @@ from rich.console import Console
 
 from metrics.values.errors import RoistreamError
 from metrics.values.time import SECOND, format_duration
-from streams import topics
+from streams import catalogues, topics
 from streams.commands.recover import examine as examine_states
 from streams.commands.sampled_records import judge_sample, read_newest
 from streams.process import now_ms
@@ -64,9 +64,10 @@ def run(settings: Settings) -> int:
     worst = 0
     for finding in examine(settings, now_ms):
         colour = _COLOURS[finding.state]
-        line = f"[{colour}]{finding.state:<8}[/{colour}] {finding.subject:<13}"
+        state, subject = catalogues.t(finding.state), catalogues.t(finding.subject)
+        line = f"[{colour}]{state:<8}[/{colour}] {subject:<13}"
         console.print(line, end="", highlight=False)
-        console.print(finding.text, markup=False, highlight=False, soft_wrap=True)
+        console.print(" " + catalogues.said(finding.text), markup=False, highlight=False, soft_wrap=True)
         worst = max(worst, int(finding.state == "failed"))
     return worst
 
@@ -134,33 +135,34 @@ def _check_topics(admin: Any, settings: Settings) -> Iterator[Finding]:
     survey = survey_topics(admin, settings, create=False)
     missing = [each.topic for each in survey.differences if each.kind == "missing"]
     if missing:
-        names = missing[0] if len(missing) == 1 else f"{missing[0]} and {len(missing) - 1} more"
+        names = missing[0]
+        if len(missing) > 1:
+            names = catalogues.t("{names} and {count} more", names=missing[0], count=len(missing) - 1)
         yield Finding("topics", "failed", f"{names} missing; create with: roistream topics")
     elif not survey.differences:
         yield Finding("topics", "ok", f"all {len(survey.specs)} exist with their partitions and configs")
     for each in survey.differences:
         if each.kind != "missing":
-            subject = "partitions" if each.kind == "partitions" else "topics"
-            yield Finding(subject, "warning" if each.kind == "replication" else "failed", each.sentence)
+            state: State = "warning" if each.kind == "replication" else "failed"
+            yield Finding("partitions" if each.kind == "partitions" else "topics", state, each.sentence)
 
 
 def _check_lineage(settings: Settings) -> Iterator[Finding]:
     """Compares states with each other and with the logs that they were made from."""
-    subject = "states"
     if running_workers(settings):
         text = "workers run; each compares them with each other and with the logs when it takes them over, and ends where they differ"
-        yield Finding(subject, "ok", text)
+        yield Finding("states", "ok", text)
         return
     try:
         examined = asyncio.run(asyncio.wait_for(examine_states(settings), _PROBE_S))
     except TimeoutError:
         text = f"not read in {_PROBE_S} s; roistream recover compares them with the logs, however long that takes."
-        yield Finding(subject, "warning", text)
+        yield Finding("states", "warning", text)
         return
     for sentence in examined.sentences:
-        yield Finding(subject, "failed", sentence)
+        yield Finding("states", "failed", sentence)
     if not examined.sentences:
-        yield Finding(subject, "ok", "all fit together and to the logs that they were made from")
+        yield Finding("states", "ok", "all fit together and to the logs that they were made from")
 
 
 def _check_kept_settings(settings: Settings) -> Finding:
@@ -257,12 +259,17 @@ def judge_clock(stamped: int, before: int, after: int, settings: Settings) -> Fi
     skew = max(before - stamped, 0) - max(stamped - after, 0)
     if abs(skew) <= _NOTABLE_SKEW_MS:
         return Finding("clock", "ok", "this machine and the broker agree within a second")
-    side = "behind" if skew > 0 else "ahead of"
-    text = f"the broker's clock is {format_duration(abs(skew))} {side} this machine's; synchronise both (NTP)"
+    apart = format_duration(abs(skew))
     if skew > settings.max_future:
-        text += ". More than ROISTREAM_MAX_FUTURE behind, it turns honest events into future_timestamp."
+        text = (
+            f"the broker's clock is {apart} behind this machine's; synchronise both (NTP). More than ROISTREAM_MAX_FUTURE behind, "
+            "it turns honest events into future_timestamp."
+        )
         return Finding("clock", "failed", text)
-    return Finding("clock", "warning", f"{text}.")
+    text = f"the broker's clock is {apart} ahead of this machine's; synchronise both (NTP)."
+    if skew > 0:
+        text = f"the broker's clock is {apart} behind this machine's; synchronise both (NTP)."
+    return Finding("clock", "warning", text)
 
 
 def _check_redis(settings: Settings) -> Finding:
@@ -284,7 +291,7 @@ def _check_redis(settings: Settings) -> Finding:
         return Finding("redis", "failed", text)
     if int(version.split(".", maxsplit=1)[0]) < _MIN_REDIS:
         return Finding("redis", "failed", f"version {version}; {_MIN_REDIS} or later is needed: upgrade it.")
-    return Finding("redis", "ok", f"version {version}")
+    return Finding("redis", "ok", catalogues.t("version {version}", version=version))
 
 
 def _check_owner(cluster: str, settings: Settings) -> Iterator[Finding]:
@@ -344,14 +351,17 @@ def judge_reports(page: str) -> Iterator[Finding]:
     covered, differing = found.values()
     if not any(covered.values()):
         return
-    text = f"{sum(covered.values()):.0f} are covered by others of their time, and count nowhere or in part"
+    count = round(sum(covered.values()))
     worst = max(differing, key=lambda name: (differing[name], name), default="")
     if not worst or differing[worst] <= _NOTABLE_DISAGREEMENT:
-        yield Finding("reports", "ok", f"{text}; where grains overlap they agree")
+        text = f"{count} are covered by others of their time, and count nowhere or in part; where grains overlap they agree"
+        yield Finding("reports", "ok", text)
         return
-    text += (
-        f"; those of {worst!r} differ from the coarser ones by {differing[worst]:.0%} of their spend. Compare both with the platform: "
-        "a connector leaves something out, or two connectors read different accounts under one source."
+    share = catalogues.percent(differing[worst])
+    text = (
+        f"{count} are covered by others of their time, and count nowhere or in part; those of {worst!r} differ from the coarser "
+        f"ones by {share} of their spend. Compare both with the platform: a connector leaves something out, or two connectors "
+        "read different accounts under one source."
     )
     yield Finding("reports", "warning", text)
 

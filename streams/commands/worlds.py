@@ -13,6 +13,9 @@ from rich.table import Table
 from metrics.budget.policy import Policies
 from metrics.budget.worlds import WORLDS, Outcome, Trial, World, run_trial
 from metrics.values.errors import RoistreamError
+from streams import catalogues
+
+HEADINGS = ("on target: paused", "praised", "of pauses wrong", "bad: paused", "median", "95 %")
 
 
 def run(policies: Policies, trial: Trial, names: Iterable[str] = (), *, as_json: bool = False) -> int:
@@ -30,7 +33,7 @@ def run(policies: Policies, trial: Trial, names: Iterable[str] = (), *, as_json:
     chosen = [_world(name) for name in names] or list(WORLDS.values())
     found = []
     with Progress(console=Console(stderr=True), transient=True) as progress:
-        for world in progress.track(chosen, description="worlds"):
+        for world in progress.track(chosen, description=catalogues.t("worlds")):
             progress.console.print(f"{world.name} …", highlight=False)
             found.append(run_trial(world, policies, trial))
     console = Console(highlight=False, soft_wrap=True)
@@ -50,23 +53,33 @@ def _world(name: str) -> World:
 def _show(found: list[Outcome], trial: Trial, console: Console) -> None:
     healthy, bad = found[0].healthy, found[0].bad
     table = Table(
-        title=f"{healthy} campaigns on target and {bad} at {trial.bad_ratio:g} × target in each world, "
-        f"on boards of {trial.size}; seed {trial.seed}"
+        title=catalogues.t(
+            "{healthy} campaigns on target and {bad} at {ratio} × target in each world, on boards of {size}; seed {seed}",
+            healthy=catalogues.number(healthy),
+            bad=catalogues.number(bad),
+            ratio=catalogues.figure(trial.bad_ratio, 6),
+            size=trial.size,
+            seed=trial.seed,
+        )
     )
-    table.add_column("world", overflow="fold")
-    for name in ("on target: paused", "praised", "of pauses wrong", "bad: paused", "median", "95 %"):
-        table.add_column(name, justify="right")
+    table.add_column(catalogues.t("world"), overflow="fold")
+    for name in HEADINGS:
+        table.add_column(catalogues.t(name), justify="right")
     for each in found:
         shares = (each.paused, each.praised, each.false_share, each.caught)
         table.add_row(
-            each.world, *(f"{share:.1%}" for share in shares), _times(each.median), _times(each.p95)
+            each.world,
+            *(catalogues.percent(share, 1) for share in shares),
+            _times(each.median),
+            _times(each.p95),
         )
     console.print(table)
-    console.print(
+    text = catalogues.t(
         "Paused: ever, by evidence. Praised: ever called surely better than its target. Median and 95 %: spend of a bad "
         "campaign until its pause, in targets, from when it was bad."
     )
+    console.print(text)
 
 
 def _times(spent: float | None) -> str:
-    return "–" if spent is None else f"{spent:.1f} ×"
+    return "–" if spent is None else f"{catalogues.number(spent, 1)} ×"

@@ -18,7 +18,7 @@ from metrics.records.validation import instant
 from metrics.values.errors import Rejection, RoistreamError
 from metrics.values.money import to_micros
 from metrics.values.time import format_instant
-from streams import topics
+from streams import catalogues, topics
 from streams.customers.plain_columns import plain_events
 from streams.mapping.database import opened
 from streams.mapping.engine import Engine
@@ -124,7 +124,7 @@ def read_orders(settings: Settings, files: Files, console: Console, say: Callabl
             except Rejection as verdict:
                 refused, refusal = refused + 1, refusal or f"{order.order_id}: {verdict.detail}"
             if number % _SAID_EVERY == 0:
-                say(f"{number:,} orders read")
+                say(catalogues.t("{count} orders read", count=catalogues.number(number)))
         failed = has_failures(engine)
     if not currencies:  # no order, or nothing but cancellations
         raise RoistreamError("There are no orders in these files; what was read is said above.")
@@ -250,7 +250,8 @@ def _records(
     errors = [finding for finding in found if finding.level == "error"]
     for finding in found if are_warnings_said else errors:
         style = "red" if finding.level == "error" else "yellow"
-        console.print(f"{finding.level}: {finding.text}", style=style, markup=False)
+        line = f"{catalogues.t(finding.level)}: {catalogues.said(finding.text)}"
+        console.print(line, style=style, markup=False)
     if errors:
         raise RoistreamError(f"{len(errors)} errors in the files; no figure was computed.")
     for record in engine.records():

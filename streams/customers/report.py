@@ -30,11 +30,13 @@ from metrics.customers.lifetime_value import DAYS_OF_A_WEEK, ValueModel, fitted,
 from metrics.values.errors import RoistreamError
 from metrics.values.money import MICROS
 from metrics.values.time import format_instant
+from streams import catalogues
 
 _WEEKS_OF_A_MONTH = 365.25 / 12 / DAYS_OF_A_WEEK
 _DECIMALS = 6
 #: How often an interval is to hold what comes.
 COVERAGE = 0.8
+NO_MARGIN = "Customers have brought no margin, so none can be expected."
 
 
 class Expectation(msgspec.Struct, frozen=True):
@@ -316,14 +318,14 @@ def _expectations(
     nothing: list[Expectation | None] = [None] * (len(split) + 1)
     kept = margin_ratio(change for history in buyers for change in history.money if change.at < asked.until)
     if kept is None or kept <= 0:
-        return "Customers have brought no margin, so none can be expected.", nothing
+        return NO_MARGIN, nothing
     numbers = {cohort.name: number for number, cohort in enumerate(split)}
     groups = np.array(
         [numbers[cohort_name(history, asked.naming, asked.zone)] for history in buyers], np.int64
     )
     repeats = repeat_buying(buyers, asked.zone, asked.until)
     try:
-        say("fitting the models")
+        say(catalogues.t("fitting the models"))
         model = fitted(repeats, kept)
     except FitError as error:
         return str(error), nothing
@@ -335,7 +337,13 @@ def _expectations(
         np.random.default_rng(asked.seed),
         coverage=COVERAGE,
         draws=asked.draws,
-        progress=lambda done: say(f"simulated {done:,} of {asked.draws:,} futures"),
+        progress=lambda done: say(
+            catalogues.t(
+                "simulated {done} of {draws} futures",
+                done=catalogues.number(done),
+                draws=catalogues.number(asked.draws),
+            )
+        ),
     )
     expected = [
         _expectation(cohort, *sums)

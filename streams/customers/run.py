@@ -14,6 +14,7 @@ from metrics.customers.calendar import day_start, local_time
 from metrics.customers.cohorts import Naming, by_campaign, by_month, by_month_and_campaign
 from metrics.values.errors import RoistreamError
 from metrics.values.money import MICROS
+from streams import catalogues
 from streams.customers.plain_columns import plain_orders, plain_spend
 from streams.customers.reading import (
     Files,
@@ -32,6 +33,29 @@ NAMINGS: dict[str, Naming] = {
     "campaign": by_campaign,
     "month,campaign": by_month_and_campaign,
 }
+#: What they are called in a title.
+_BY = {"month": "month", "campaign": "campaign", "month,campaign": "month and campaign"}
+#: Durations from twice the unit on, the longest unit first.
+_UNITS = (("{number} d", 86_400), ("{number} h", 3_600), ("{number} min", 60))
+_COHORT = ("cohort", "customers", "repeat", "orders", "basket", "CLV so far")
+_EXPECTED = ("expected", "low", "high")
+_COST = ("cohort", "spend", "CAC", "paid back", "CLV : CAC")
+_ANSWERS = ("cohort", "NPS", "95 %", "satisfied", "95 %", "first response", "resolution", "resolved")
+_FUNNEL = ("cohort", "acquired", "activated", "bought again", "brought somebody", "K", "renewed")
+_MONTHS = ("month", "customers", "new", "orders", "ARPU", "basket", "retention", "of all seen", "churn")
+#: Every text that is no literal where it is said.
+TEXTS = frozenset(
+    (
+        *_BY.values(),
+        *(text for text, _ in _UNITS),
+        *_COHORT,
+        *_EXPECTED,
+        *_COST,
+        *_ANSWERS,
+        *_FUNNEL,
+        *_MONTHS,
+    )
+)
 _SHOWN_MONTHS = 13
 #: Names of cohorts up to this length are not broken.
 _SHORT_NAME = 20
@@ -126,19 +150,25 @@ def _checked(by: str, until: str | None, horizon: float) -> tuple[Naming, date |
 
 def show(found: CustomerReport, console: Console) -> None:
     """Cohorts, costs, retention and months as tables, and what the models say."""
-    tables = {f"Customers by {found.by} of acquisition, in {found.currency}": _cohort_table(found)}
+    by = catalogues.t(_BY[found.by])
+    title = catalogues.t("Customers by {by} of acquisition, in {currency}", by=by, currency=found.currency)
+    tables = {title: _cohort_table(found)}
     if found.whole.spend_micros is not None:
-        tables[f"What they cost, in {found.currency}"] = _cost_table(found)
+        title = catalogues.t("What they cost, in {currency}", currency=found.currency)
+        tables[title] = _cost_table(found)
     if found.months:
-        tables["Retention: percent of a cohort who ordered so many months after the acquisition"] = (
-            _retention_table(found)
+        title = catalogues.t(
+            "Retention: percent of a cohort who ordered so many months after the acquisition"
         )
-        tables["Calendar months"] = _month_table(found)
+        tables[title] = _retention_table(found)
+        tables[catalogues.t("Calendar months")] = _month_table(found)
     if found.whole.engagement is not None:
-        tables[
+        title = catalogues.t(
             "Answers and tickets: score and share with intervals of 95 %, times as median and 90th percentile"
-        ] = _answer_table(found)
-        tables["From the first order on: customers of each cohort who got so far"] = _funnel_table(found)
+        )
+        tables[title] = _answer_table(found)
+        title = catalogues.t("From the first order on: customers of each cohort who got so far")
+        tables[title] = _funnel_table(found)
     for title, table in tables.items():
         console.print(title, style="bold", markup=False)
         console.print(table)
@@ -148,15 +178,13 @@ def show(found: CustomerReport, console: Console) -> None:
 
 
 def _cohort_table(found: CustomerReport) -> Table:
-    names = ["cohort", "customers", "repeat", "orders", "basket", "CLV so far"]
-    names += ["expected", "low", "high"] if found.model is not None else []
-    table = _table(names, found)
+    table = _table((*_COHORT, *(_EXPECTED if found.model is not None else ())), found)
     for row in _rows(found):
         each = row.expected
         cells = [
-            f"{row.customers:,}",
+            catalogues.number(row.customers),
             _percent(row.repeat_rate),
-            f"{row.orders:,}",
+            catalogues.number(row.orders),
             _amount(row.average_basket),
             _amount(row.clv_historic),
         ]
@@ -167,9 +195,7 @@ def _cohort_table(found: CustomerReport) -> Table:
 
 
 def _cost_table(found: CustomerReport) -> Table:
-    names = ["cohort", "spend", "CAC", "paid back", "CLV : CAC"]
-    names += ["expected", "low", "high"] if found.model is not None else []
-    table = _table(names, found)
+    table = _table((*_COST, *(_EXPECTED if found.model is not None else ())), found)
     for row in _rows(found):
         each = row.expected
         spend = None if row.spend_micros is None else row.spend_micros / MICROS
@@ -183,8 +209,7 @@ def _cost_table(found: CustomerReport) -> Table:
 
 
 def _answer_table(found: CustomerReport) -> Table:
-    names = ["cohort", "NPS", "95 %", "satisfied", "95 %", "first response", "resolution", "resolved"]
-    table = _table(names, found)
+    table = _table(_ANSWERS, found)
     for row in _rows(found):
         if row.engagement is None:
             continue
@@ -192,9 +217,11 @@ def _answer_table(found: CustomerReport) -> Table:
         table.add_row(
             _escaped(row.cohort),
             _points(kpis["nps"]),
-            f"{_points(kpis['nps_low'])} to {_points(kpis['nps_high'])}" if kpis["nps"] is not None else "–",
+            _interval(_points(kpis["nps_low"]), _points(kpis["nps_high"]))
+            if kpis["nps"] is not None
+            else "–",
             _percent(kpis["csat"]),
-            f"{_percent(kpis['csat_low'])} to {_percent(kpis['csat_high'])}"
+            _interval(_percent(kpis["csat_low"]), _percent(kpis["csat_high"]))
             if kpis["csat"] is not None
             else "–",
             f"{_duration(kpis['first_response_p50'])}, {_duration(kpis['first_response_p90'])}",
@@ -205,19 +232,17 @@ def _answer_table(found: CustomerReport) -> Table:
 
 
 def _funnel_table(found: CustomerReport) -> Table:
-    table = _table(
-        ["cohort", "acquired", "activated", "bought again", "brought somebody", "K", "renewed"], found
-    )
+    table = _table(_FUNNEL, found)
     for row in _rows(found):
         if row.engagement is None:
             continue
         kpis = row.engagement.kpis
         table.add_row(
             _escaped(row.cohort),
-            f"{row.engagement.customers:,}",
-            f"{row.engagement.activated:,} ({_percent(kpis['activation_rate'])})",
-            f"{row.engagement.repeaters:,} ({_percent(row.repeat_rate)})",
-            f"{row.engagement.referrers:,} ({_percent(kpis['referral_rate'])})",
+            catalogues.number(row.engagement.customers),
+            f"{catalogues.number(row.engagement.activated)} ({_percent(kpis['activation_rate'])})",
+            f"{catalogues.number(row.engagement.repeaters)} ({_percent(row.repeat_rate)})",
+            f"{catalogues.number(row.engagement.referrers)} ({_percent(kpis['referral_rate'])})",
             _amount(kpis["k_factor"]),
             _percent(kpis["renewal_rate"]),
         )
@@ -225,12 +250,12 @@ def _funnel_table(found: CustomerReport) -> Table:
 
 
 def _rows(found: CustomerReport) -> list[CohortRow]:
-    return [*found.cohorts, found.whole]
+    return [*found.cohorts, msgspec.structs.replace(found.whole, cohort=catalogues.t("all"))]
 
 
 def _retention_table(found: CustomerReport) -> Table:
     longest = min(max(len(row.retention) for row in found.cohorts), _SHOWN_MONTHS)
-    table = _table(["cohort", *(str(month) for month in range(longest))], found)
+    table = _table((_COHORT[0], *(str(month) for month in range(longest))), found)
     for row in _rows(found):
         shown = row.retention[:_SHOWN_MONTHS]
         table.add_row(
@@ -240,14 +265,13 @@ def _retention_table(found: CustomerReport) -> Table:
 
 
 def _month_table(found: CustomerReport) -> Table:
-    names = ["month", "customers", "new", "orders", "ARPU", "basket", "retention", "of all seen", "churn"]
-    table = _table(names, found)
+    table = _table(_MONTHS, found)
     for row in found.months:
         table.add_row(
             row.month,
-            f"{row.customers:,}",
-            f"{row.new_customers:,}",
-            f"{row.orders:,}",
+            catalogues.number(row.customers),
+            catalogues.number(row.new_customers),
+            catalogues.number(row.orders),
             _amount(row.arpu),
             _amount(row.average_basket),
             _percent(row.retention_rate),
@@ -261,23 +285,35 @@ def _table(names: Sequence[str], found: CustomerReport) -> Table:
     """A table without lines, so that a year of months has room on a narrow terminal."""
     table = Table(box=None, pad_edge=False)
     is_short = max(len(row.cohort) for row in found.cohorts) <= _SHORT_NAME
-    table.add_column(names[0], overflow="fold", no_wrap=is_short)
+    table.add_column(catalogues.t(names[0]), overflow="fold", no_wrap=is_short)
     for name in names[1:]:
-        table.add_column(name, justify="right", overflow="fold")
+        table.add_column(catalogues.t(name), justify="right", overflow="fold")
     return table
 
 
 def _sentences(found: CustomerReport) -> Iterator[str]:
-    yield f"Orders before {found.until}; months are shown when they are over."
+    yield catalogues.t(
+        "Orders before {time}; months are shown when they are over.", time=catalogues.moment(found.until)
+    )
     if max((len(row.retention) for row in found.cohorts), default=0) > _SHOWN_MONTHS:
-        yield f"Months after the {_SHOWN_MONTHS - 1}th are in --json."
+        yield catalogues.t("Months after the {number}th are in --json.", number=_SHOWN_MONTHS - 1)
     if found.model is None:
-        yield f"No expected lifetime value: {found.model_missing}"
+        reason = catalogues.said(found.model_missing or "")
+        yield catalogues.t("No expected lifetime value: {reason}", reason=reason)
         return
     model = found.model
-    yield (
-        f"Expected: what came so far and the next {model.horizon_months:g} months, with {model.coverage:.0%} intervals of {model.draws:,} simulated futures; BG/NBD r {model.r:.3f}, α {model.alpha:.3f}, a {model.a:.3f}, b {model.b:.3f} (weeks), gamma-gamma p {model.p:.2f}, "
-        f"q {model.q:.2f}, v {model.v:.2f}; {model.margin_ratio:.1%} of revenue kept. docs/customers.md says what these take for granted."
+    three = {name: catalogues.number(getattr(model, name), 3) for name in ("r", "alpha", "a", "b")}
+    two = {name: catalogues.number(getattr(model, name), 2) for name in ("p", "q", "v")}
+    yield catalogues.t(
+        "Expected: what came so far and the next {months} months, with {share} intervals of {draws} simulated futures; BG/NBD r {r}, "
+        "α {alpha}, a {a}, b {b} (weeks), gamma-gamma p {p}, q {q}, v {v}; {kept} of revenue kept. docs/customers.md says what these "
+        "take for granted.",
+        months=catalogues.figure(model.horizon_months, 6),
+        share=catalogues.percent(model.coverage),
+        draws=catalogues.number(model.draws),
+        kept=catalogues.percent(model.margin_ratio, 1),
+        **three,
+        **two,
     )
 
 
@@ -285,53 +321,74 @@ def doubts(found: CustomerReport, read: ReadOrders) -> Iterator[str]:
     """What is in no cohort, and what may not be what it seems."""
     left = found.left_out
     if left.known_before:
-        yield (
-            f"{left.known_before:,} customers were known before their first order here, and are in no cohort: margin "
-            f"{_amount(left.known_before_margin_micros / MICROS)}."
+        yield catalogues.t(
+            "{count} customers were known before their first order here, and are in no cohort: margin {amount}.",
+            count=catalogues.number(left.known_before),
+            amount=_amount(left.known_before_margin_micros / MICROS),
         )
     for micros, what in (
-        (left.of_nobody_margin_micros, "Orders and refunds that name nobody"),
-        (left.without_order_margin_micros, "Refunds of customers without an order here"),
-        (left.spend_without_customers_micros, "Spend of cohorts without a customer"),
+        (left.of_nobody_margin_micros, catalogues.t("Orders and refunds that name nobody")),
+        (left.without_order_margin_micros, catalogues.t("Refunds of customers without an order here")),
+        (left.spend_without_customers_micros, catalogues.t("Spend of cohorts without a customer")),
     ):
         if micros:
-            yield f"{what}: {_amount(micros / MICROS)} {found.currency}, in no cohort."
+            yield catalogues.t(
+                "{what}: {amount} {currency}, in no cohort.",
+                what=what,
+                amount=_amount(micros / MICROS),
+                currency=found.currency,
+            )
     if left.edits:
-        yield (
-            f"{left.edits:,} orders were given again with another amount, which counts from then on. If rows are lines of orders, add them "
-            "up with a mapping (docs/replay.md)."
+        yield catalogues.t(
+            "{count} orders were given again with another amount, which counts from then on. If rows are lines of orders, add them "
+            "up with a mapping (docs/replay.md).",
+            count=catalogues.number(left.edits),
         )
-    for count, what in (
-        (left.duplicates, "records were there before and count once"),
-        (left.conflicts, "orders have the id of another customer's order and are left out"),
-        (left.waiting, "cancellations are of orders that are not here"),
-        (left.refused, f"records are refused; the first: {read.refusal}"),
-    ):
+    yield from _counted(
+        (left.duplicates, catalogues.t("records were there before and count once")),
+        (left.conflicts, catalogues.t("orders have the id of another customer's order and are left out")),
+        (left.waiting, catalogues.t("cancellations are of orders that are not here")),
+        (
+            left.refused,
+            catalogues.t("records are refused; the first: {reason}", reason=catalogues.said(read.refusal)),
+        ),
+    )
+
+
+def _counted(*counts: tuple[int, str]) -> Iterator[str]:
+    """A sentence for each count above 0."""
+    for count, what in counts:
         if count:
-            yield f"{count:,} {what}."
+            yield f"{catalogues.number(count)} {what}."
 
 
 def _doubts_of_events(found: CustomerReport, engagement: ReadEngagement | None) -> Iterator[str]:
     if engagement is None:
         return
     left = found.left_out
-    for count, what in (
+    reason = catalogues.said(engagement.refusal)
+    yield from _counted(
         (
             left.without_customer,
-            "persons answered, asked for or held something and have no order here; they are in no cohort",
+            catalogues.t(
+                "persons answered, asked for or held something and have no order here; they are in no cohort"
+            ),
         ),
         (
             left.of_campaigns,
-            "counts of answers name a campaign and no customer; they are in all together, and in the cohort of a campaign",
+            catalogues.t(
+                "counts of answers name a campaign and no customer; they are in all together, and in the cohort of a campaign"
+            ),
         ),
         (
             engagement.counted.duplicates,
-            "records of surveys, tickets and the like were there before and count once",
+            catalogues.t("records of surveys, tickets and the like were there before and count once"),
         ),
-        (engagement.refused, f"of those records are refused; the first: {engagement.refusal}"),
-    ):
-        if count:
-            yield f"{count:,} {what}."
+        (
+            engagement.refused,
+            catalogues.t("of those records are refused; the first: {reason}", reason=reason),
+        ),
+    )
 
 
 def _points(score: float | None) -> str:
@@ -341,16 +398,20 @@ def _points(score: float | None) -> str:
 def _duration(seconds: float | None) -> str:
     if seconds is None:
         return "–"
-    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+    for text, size in _UNITS:
         if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} s"
+            return catalogues.t(text, number=catalogues.number(seconds / size))
+    return catalogues.t("{number} s", number=catalogues.number(seconds))
+
+
+def _interval(low: str, high: str) -> str:
+    return catalogues.t("{low} to {high}", low=low, high=high)
 
 
 def _amount(value: float | None) -> str:
     if value is None:
         return "–"
-    return f"{value:,.2f}" if abs(value) < _WHOLE_FROM else f"{value:,.0f}"
+    return catalogues.number(value, 2 if abs(value) < _WHOLE_FROM else 0)
 
 
 def _escaped(name: str) -> str:
@@ -358,10 +419,12 @@ def _escaped(name: str) -> str:
 
 
 def _percent(ratio: float | None) -> str:
-    return "–" if ratio is None else f"{ratio:.1%}"
+    return "–" if ratio is None else catalogues.percent(ratio, 1)
 
 
 def _paid_back(row: CohortRow) -> str:
     if row.spend_micros is None:
         return "–"
-    return "not yet" if row.payback_months is None else f"month {row.payback_months}"
+    if row.payback_months is None:
+        return catalogues.t("not yet")
+    return catalogues.t("month {number}", number=row.payback_months)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from metrics.values.money import MICROS
-from streams import topics
+from streams import catalogues, topics
 from streams.demo.delivery import Arrival
 
 
@@ -81,13 +81,19 @@ class GroundTruth:
 def verdict(control: GroundTruth, acted: GroundTruth, actions: int) -> str:
     """One line: what control has brought against the arm in which nobody acts."""
     if control.roi is None or acted.roi is None:
-        return "Nothing was spent yet."
+        return catalogues.t("Nothing was spent yet.")
     if not actions:
-        return (
-            f"Budget control: no action was obeyed; total ROI {acted.roi:+.1%}. Under BUDGET_MODE=propose actions wait "
-            "for a person on the board, under observe they are only told."
+        return catalogues.t(
+            "Budget control: no action was obeyed; total ROI {roi}. Under BUDGET_MODE=propose actions wait for a person on the board, "
+            "under observe they are only told.",
+            roi=catalogues.percent(acted.roi, 1, is_signed=True),
         )
-    return (
-        f"Budget control: {actions} action(s) obeyed; total ROI {acted.roi:+.1%} with them, {control.roi:+.1%} without "
-        f"(same people, nobody acts); profit {(acted.profit - control.profit) / MICROS:+,.2f}."
+    difference = (acted.profit - control.profit) / MICROS
+    return catalogues.t(
+        "Budget control: {actions} action(s) obeyed; total ROI {roi} with them, {without} without (same people, nobody acts); "
+        "profit {profit}.",
+        actions=catalogues.number(actions),
+        roi=catalogues.percent(acted.roi, 1, is_signed=True),
+        without=catalogues.percent(control.roi, 1, is_signed=True),
+        profit=("+" if difference >= 0 else "") + catalogues.number(difference, 2),
     )

@@ -82,7 +82,7 @@ def _run(
     has_own_broker = not os.environ.get("ROISTREAM_BROKER")
     if options.keep is not None and not has_own_broker:
         raise RoistreamError(KEEP_NEEDS_EMBEDDED)
-    console.print("Starting broker and cache …")
+    console.print(catalogues.t("Starting broker and cache …"))
     settings = _settings(stack, options, folder)
     ensure_topics(settings, create=True)
     beginning = Beginning(options.seed, options.campaigns, options.rate, _clock(options))
@@ -297,11 +297,12 @@ class Demo:
     ) -> WorkerProcess | None:
         """The worker, ready; None when the user was faster."""
         self.worker = worker = WorkerProcess(self.folder, self._pages, self.worker_command)
-        self._say(f"Starting the worker; its log: {worker.log}")
+        self._say(catalogues.t("Starting the worker; its log: {path}", path=worker.log))
         self.board = self._start_board()
         if not await worker.until_ready(session, stop, self._say, _READY_WITHIN_S):
             return None
-        self._say(f"The worker is ready after {time.monotonic() - self.started:.1f} s.")
+        took = catalogues.number(time.monotonic() - self.started, 1)
+        self._say(catalogues.t("The worker is ready after {seconds} s.", seconds=took))
         await self._show_board(session, stop)
         for name, link in self.state.links.items():
             self._say(f"  {name:<8} {link}")
@@ -320,7 +321,7 @@ class Demo:
         if await self.board.until_ready(session, stop):
             self.state.links["board"] = self.board.link
         elif not stop.is_set():
-            self._say(f"The board did not start; its log: {self.board.log}")
+            self._say(catalogues.t("The board did not start; its log: {path}", path=self.board.log))
 
     async def _show(self, worker: WorkerProcess, stop: asyncio.Event) -> None:
         """Show the table until the time is over, or the user stops it."""
@@ -361,14 +362,20 @@ class Demo:
         for line in summary(self.state, self.first_figures_s):
             self._say(line)
         self._say(self._against_control())
-        self._say(f"Metrics were at {self._pages}/metrics; the worker's log: {self.folder / 'server.log'}")
+        text = catalogues.t(
+            "Metrics were at {address}; the worker's log: {path}",
+            address=f"{self._pages}/metrics",
+            path=self.folder / "server.log",
+        )
+        self._say(text)
         if self.options.picture is not None:
             save_picture(self.state, self.options.picture)
         enough = self.options.is_success(self.state.campaigns_with_figures, interrupted=self.interrupts > 0)
         if not enough:
-            self._say(
+            text = catalogues.t(
                 "Too few campaigns showed CPL and ROI; look at the worker's log, or give more --seconds."
             )
+            self._say(text)
         return 0 if enough else 1
 
     def _against_control(self) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 import aiohttp
 
 from metrics.values.errors import RoistreamError
+from streams import catalogues
 from streams.demo.kpi_follower import readiness
 from streams.embedded.child_process import Command, Server
 
@@ -53,7 +54,7 @@ class WorkerProcess:
             WorkerDiedError: when it does not.
         """
         if not self._server.is_running:
-            raise WorkerDiedError(self._report("The worker ended by itself."))
+            raise WorkerDiedError(self._report(catalogues.t("The worker ended by itself.")))
 
     async def until_ready(
         self, session: aiohttp.ClientSession, stop: asyncio.Event, say: Callable[[str], None], within_s: float
@@ -70,12 +71,15 @@ class WorkerProcess:
             if is_ready:
                 return True
             if time.monotonic() > deadline:
-                raise WorkerDiedError(
-                    self._report(f"The worker was not ready within {within_s:g} s ({answer}).")
+                what = catalogues.t(
+                    "The worker was not ready within {seconds} s ({answer}).",
+                    seconds=f"{within_s:g}",
+                    answer=answer,
                 )
+                raise WorkerDiedError(self._report(what))
             if time.monotonic() - said > _SAY_EVERY_S:
                 said = time.monotonic()
-                say(f"  waiting for the worker: {answer[:160]}")
+                say("  " + catalogues.t("waiting for the worker: {answer}", answer=answer[:160]))
             await asyncio.sleep(_LOOK_EVERY_S)
         return False
 
@@ -84,4 +88,9 @@ class WorkerProcess:
         self._server.stop(within_s=15)
 
     def _report(self, what: str) -> str:
-        return f"{what} Its log: {self.log}\nThe end of it:\n{self._server.log_tail()}"
+        return catalogues.t(
+            "{what} Its log: {path}\nThe end of it:\n{lines}",
+            what=what,
+            path=self.log,
+            lines=self._server.log_tail(),
+        )

@@ -27,6 +27,9 @@ from streams.replay.registrations import RegistrationCompletion, Standing
 #: Lines that are mapped at once: a call of the database takes tens of milliseconds whatever their number.
 BATCH = 2_000
 _SKIPPED = "skipped: "
+_NO_MESSAGE, _NOT_READ, _REFUSED = "not a message of the protocol", "a stream that is not read", "refused"
+#: Why a line gave no record, besides what a mapping says.
+REASONS = (_NO_MESSAGE, _NOT_READ, _REFUSED)
 
 
 class IngestSink(Protocol):
@@ -109,7 +112,7 @@ class Ingestion:
                 self.state.take(said)
                 self._has_state = True
         except ValueError as error:
-            self.left["not a message of the protocol"] += 1
+            self.left[_NO_MESSAGE] += 1
             self._send_letter("", self.lines, line, Reason.INVALID_JSON, str(error))
             return
         if isinstance(said, RecordLine):
@@ -136,7 +139,7 @@ class Ingestion:
     def _map(self, stream: str, entries: list[tuple[int, bytes, RecordLine]]) -> None:
         takers = [mapping for mapping in self.mappings if self._takes(mapping, stream)]
         if not takers:
-            self.left[f"{stream}: {_SKIPPED}a stream that is not read"] += len(entries)
+            self.left[f"{stream}: {_SKIPPED}{_NOT_READ}"] += len(entries)
             return
         documents = [flat(said.document) for _, _, said in entries]
         for mapping in takers:
@@ -147,7 +150,7 @@ class Ingestion:
             except MappingError as error:
                 records, refusals = (
                     [],
-                    [Refusal(place, "refused", str(error)) for place in range(len(entries))],
+                    [Refusal(place, _REFUSED, str(error)) for place in range(len(entries))],
                 )
             for record in records:
                 self._write(record)

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from metrics.values.errors import RoistreamError
 from metrics.values.time import parse_duration
-from streams import topics
+from streams import catalogues, topics
 from streams.catalogues import said
 from streams.ingest.ingestion import Ingestion, check
 from streams.ingest.protocols import ConnectorState, Protocol
@@ -27,7 +27,7 @@ from streams.mapping.model import Frame, Mapping
 from streams.process import now_ms
 from streams.replay.producer import KafkaSink
 from streams.replay.registrations import Registrations
-from streams.replay.run import frame_of
+from streams.replay.run import frame_of, reason_in_words
 from streams.settings import Settings
 
 EXIT_DONE, EXIT_REFUSED, EXIT_FAILED = 0, 1, 2
@@ -138,7 +138,8 @@ class _Runs:
                 longest = min(_FIRST_PAUSE_S * 2**failures, _LONGEST_PAUSE_S)
                 pause = uniform(longest / 2, longest)
                 failures += 1
-            self._console.print(f"next run in {pause:.0f} s", markup=False)
+            text = catalogues.t("next run in {seconds} s", seconds=catalogues.number(pause))
+            self._console.print(text, markup=False)
             sleep(pause)
 
     def once(self) -> int:
@@ -182,15 +183,17 @@ class _Runs:
 
     def _follow(self, ingestion: Ingestion, kept: bytes | None) -> None:
         with _started(self._command, kept) as (output, ended):
-            said = time.monotonic()
+            written = time.monotonic()
             for line in _lingering(output, ingestion):
                 ingestion.take(line)
-                if time.monotonic() - said >= _PROGRESS_EVERY_S:
-                    said = time.monotonic()
-                    self._console.print(
-                        f"{ingestion.lines:,} lines, {ingestion.written.total():,} records written",
-                        markup=False,
+                if time.monotonic() - written >= _PROGRESS_EVERY_S:
+                    written = time.monotonic()
+                    text = catalogues.t(
+                        "{lines} lines, {records} records written",
+                        lines=catalogues.number(ingestion.lines),
+                        records=catalogues.number(ingestion.written.total()),
                     )
+                    self._console.print(text, markup=False)
             ingestion.flush()
             code = ended()
         if code:
@@ -261,11 +264,16 @@ def _lingering(output: Any, ingestion: Ingestion) -> Iterator[bytes]:
 
 def summary(ingestion: Ingestion) -> Iterator[str]:
     """What was read, written per topic, and left."""
-    yield f"{ingestion.lines:,} lines of {ingestion.connection}"
+    yield catalogues.t(
+        "{count} lines of {connection}",
+        count=catalogues.number(ingestion.lines),
+        connection=ingestion.connection,
+    )
     for topic, count in sorted(ingestion.written.items()):
-        yield f"  {topic}: {count} records"
+        yield "  " + catalogues.t("{topic}: {count} records", topic=topic, count=count)
     for reason, count in ingestion.left.most_common():
-        yield f"  not mapped, {count} rows: {reason}"
+        text = catalogues.t("not mapped, {count} rows: {reason}", count=count, reason=reason_in_words(reason))
+        yield f"  {text}"
     for note in sorted(ingestion.notes):
-        yield f"  note: {note}"
-    yield f"  {'its state is kept' if ingestion.states else 'no new state'}"
+        yield "  " + catalogues.t("note: {note}", note=said(note))
+    yield "  " + (catalogues.t("its state is kept") if ingestion.states else catalogues.t("no new state"))

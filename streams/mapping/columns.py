@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from streams import catalogues
 from streams.mapping.cells import LINE, Cells, literal
 from streams.mapping.model import Column, Frame, MappingError
 
@@ -255,7 +256,9 @@ class _Column:
         (example,) = self._one(
             f"SELECT max_by({self._text}, length({self._text})) FROM {self._cells.table} WHERE ({value}) IS NOT NULL"
         )
-        found = f"decimal mark {mark!r} (as in {example})" if example and proof else ""
+        found = ""
+        if example and proof:
+            found = catalogues.t("decimal mark {mark} (as in {example})", mark=repr(mark), example=example)
         return self._read(
             f"TRY_CAST({value} AS DECIMAL(38, {scale}))", scale, found, mark if proof else "", proof
         )
@@ -283,7 +286,7 @@ class _Column:
         found = ""
         if other and not self._spec.formats:
             formats = self._formats(text, has_days=iso > 0)
-            found = f"dates as {formats[0]}" if formats else ""
+            found = catalogues.t("dates as {format}", format=formats[0]) if formats else ""
         part = self._read(self._timed(text, zone, formats, epochs, has_iso=iso > 0), 0, found)
         return replace(part, is_local=iso + other > offsets and not epochs)
 

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from metrics.values.time import to_millis
-from streams import topics
+from streams import catalogues, topics
 from streams.mapping import contract
 from streams.mapping.cells import LINE_BITS, Batch, Cells, literal, quoted
 from streams.mapping.columns import Ambiguous, Reading, reading
@@ -33,8 +33,13 @@ SKIPPED, NOTE = "skipped", "note"
 NO_SELECT = "no select takes this row"
 _OVERWRITTEN = (
     "one of several rows of a report whose local hour comes twice or does not exist; add them up (sum, GROUP BY) or write "
-    "times with their offset from UTC. The clock changes then in "
+    "times with their offset from UTC. The clock changes then in {zone}"
 )
+_NO_NUMBER, _NO_TIME = "{name} is not a number", "{name} is not a time in a known format"
+_FAULTS = {"number": _NO_NUMBER, "count": _NO_NUMBER, "flag": "{name} is not true or false"}
+_REFUSED = "refused"
+#: Why a row gave no record, besides what mappings and forms of files say, with names in braces for values.
+REASONS = frozenset((_OVERWRITTEN, _NO_TIME, _REFUSED, NO_SELECT, *_FAULTS.values()))
 
 
 @dataclass(frozen=True)
@@ -272,7 +277,7 @@ class _MappingRun:
                 ).fetchone()
                 if found:
                     raise MappingError(
-                        f"mapping {self._mapping.name}: lookup {name}: {column} is not {_kind(specs[column])}: {found[1]!r} "
+                        f"mapping {self._mapping.name}: lookup {name}: {_fault(column, specs[column])}: {found[1]!r} "
                         f"({self._engine.place(found[0])}). Correct the cell, or leave its row out with the lookup's where."
                     )
 
@@ -368,9 +373,11 @@ class _MappingRun:
 
     def _note_zone(self, cells: Cells) -> None:
         if self._said_zone is None:
-            self._engine.notes.add(
-                f"nothing says in which zone the days of {cells.label} are: UTC is taken (--frame timezone=Europe/Paris)"
+            text = catalogues.t(
+                "nothing says in which zone the days of {file} are: UTC is taken (--frame timezone=Europe/Paris)",
+                file=cells.label,
             )
+            self._engine.notes.add(text)
 
     def _note_faults(self, files: list[Cells], used: set[str]) -> None:
         for cells in files:
@@ -381,7 +388,7 @@ class _MappingRun:
                 self._engine._checked.add(key)  # noqa: SLF001
                 self._database.execute(
                     f"INSERT INTO faults SELECT ?, ?, _row, ?, {part.text} FROM {cells.table} WHERE {part.fault}",
-                    [self._mapping.name, name, f"{name} is not {_kind(self._specs[name])}"],
+                    [self._mapping.name, name, _fault(name, self._specs[name])],
                 )
 
     def _compared(self, where: str, ordered: set[str], files: list[Cells]) -> None:
@@ -516,10 +523,9 @@ def _hash(cells: Cells) -> str:
     return f"md5(concat_ws(chr(31), {parts}))" if parts else "''"
 
 
-def _kind(spec: Column) -> str:
-    """What a cell of a column has to be, for people."""
-    kinds = {"number": "a number", "count": "a number", "flag": "true or false"}
-    return kinds.get(spec.type, "a time in a known format")
+def _fault(name: str, spec: Column) -> str:
+    """What a cell of a column has to be and is not, for people."""
+    return _FAULTS.get(spec.type, _NO_TIME).replace("{name}", name)
 
 
 def _sql_of(part: Reading | None, spec: Column, scale: int) -> str:
@@ -703,7 +709,7 @@ class _Finish:
         names = ("source", "campaign_id", "ad_id", "period_start", "period_end", "reported_at")
         same = ", ".join(by_name[name] for name in names if name in by_name)
         self._database.execute(
-            f"INSERT INTO {self._refused} SELECT rid, {literal(self._topic + ': ' + _OVERWRITTEN + zone)}, "
+            f"INSERT INTO {self._refused} SELECT rid, {literal(self._topic + ': ' + _OVERWRITTEN.replace('{zone}', zone))}, "
             f"{instant_text('start')}, NULL FROM (SELECT rowid AS rid, {by_name['period_start']} AS start, "
             f"count(*) OVER (PARTITION BY {same}) AS alike FROM {self._outcome.table} "
             f"WHERE rowid NOT IN (SELECT rid FROM {self._refused})) "
@@ -735,7 +741,7 @@ class _Finish:
             if reason is None:
                 good.append((rid,))
             else:
-                bad.append((rid, f"{self._topic}: refused", reason, None))
+                bad.append((rid, f"{self._topic}: {_REFUSED}", reason, None))
         if good:
             self._database.executemany(f"INSERT INTO {judged} VALUES (?)", good)
         if bad:

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any, Literal
 
 from metrics.values.time import format_instant
-from streams import topics
+from streams import catalogues, topics
 from streams.mapping.cells import LINE_BITS, literal, quoted
 from streams.mapping.contract import IDENTITY
 from streams.mapping.engine import SKIPPED, Engine
@@ -100,7 +100,8 @@ def _rows(engine: Engine, sql: str) -> list[tuple[Any, ...]]:
 
 def _listed(texts: list[str], total: int | None = None) -> str:
     more = (len(texts) if total is None else total) - _SHOWN
-    return ", ".join(texts[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+    shown = ", ".join(texts[:_SHOWN])
+    return catalogues.t("{names} and {count} more", names=shown, count=more) if more > 0 else shown
 
 
 def _mixed(engine: Engine) -> Iterator[LintFinding]:
@@ -261,9 +262,12 @@ def _amounts(engine: Engine, reporting: str) -> Iterator[LintFinding]:
         "'\"(revenue|spend|cost|budget)\"')",
     )
     if count:
-        engine.notes.add(
-            f"{count} records have amounts without a currency: {reporting} is taken, the reporting currency"
+        text = catalogues.t(
+            "{count} records have amounts without a currency: {currency} is taken, the reporting currency",
+            count=count,
+            currency=reporting,
         )
+        engine.notes.add(text)
     for currency, count, row, decimals, has_rate in rows:
         if currency != reporting and not has_rate:
             yield LintFinding(

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from streams import topics
+from streams import catalogues, topics
 from streams.mapping.cells import Cells, quoted
 from streams.mapping.columns import Ambiguous, reading
 from streams.mapping.headers import plain
@@ -44,27 +44,36 @@ def suggestion(database: Any, cells: Cells, found: Iterable[str], fitting: str |
     fields = _fields(cells.places)
     types, doubts = _types(database, cells, {fields.get("spend"), fields.get("revenue")})
     topic = max(_SHAPES, key=lambda name: len(_SHAPES[name] & fields.keys()) / len(_SHAPES[name]))
-    lines = [
-        f"# A first mapping for {cells.label}; check every line, then: roistream replay … --mapping … --print"
-    ]
+    text = catalogues.t(
+        "A first mapping for {file}; check every line, then: roistream replay … --mapping … --print",
+        file=cells.label,
+    )
+    lines = [f"# {text}"]
     if fitting is not None:
-        lines.append(f"# The built-in mapping {fitting} reads this file: roistream mappings {fitting}")
-    lines += [f"# found: {part}" for part in found]
+        text = catalogues.t(
+            "The built-in mapping {name} reads this file: roistream mappings {name}", name=fitting
+        )
+        lines.append(f"# {text}")
+    lines += ["# " + catalogues.t("found: {what}", what=part) for part in found]
     lines += [
         f'description = "{topic} from {cells.label}"',
-        "source = []  # where units and periods are documented",
+        f"source = []  # {catalogues.t('where units and periods are documented')}",
     ]
-    lines.append('timezone = "UTC"  # doubt: in which zone are the times of this file?')
+    lines.append(f'timezone = "UTC"  # {_doubt(catalogues.t("in which zone are the times of this file?"))}')
     lines += ["", "[columns]"]
     for name in cells.places:
         doubt = (
-            f"  # doubt: {doubts[name]}"
+            f"  # {_doubt(catalogues.said(doubts[name]))}"
             if name in doubts
-            else f"  # as in {_example(database, cells, name)!r}"
+            else "  # " + catalogues.t("as in {example}", example=repr(_example(database, cells, name)))
         )
         lines.append(f'{json.dumps(name, ensure_ascii=False)} = "{types.get(name, "text")}"{doubt}')
     lines += ["", *_selects(topic, fields)]
     return "\n".join(lines) + "\n"
+
+
+def _doubt(text: str) -> str:
+    return catalogues.t("doubt: {text}", text=text)
 
 
 def _example(database: Any, cells: Cells, name: str) -> str:
@@ -110,7 +119,9 @@ def _fields(names: Iterable[str]) -> dict[str, str]:
 
 def _selects(topic: str, fields: dict[str, str]) -> Iterator[str]:
     def column(field: str) -> str:
-        return quoted(fields[field]) if field in fields else f"NULL /* doubt: which column is the {field}? */"
+        if field in fields:
+            return quoted(fields[field])
+        return f"NULL /* {_doubt(catalogues.t('which column is the {field}?', field=field))} */"
 
     if topic == topics.REPORTS:
         campaign = f"name_id('source', {column('campaign')})"
@@ -119,7 +130,7 @@ def _selects(topic: str, fields: dict[str, str]) -> Iterator[str]:
         yield from ("FROM rows GROUP BY ALL", "'''", "")
         yield from ("[[select]]", 'topic = "ad-reports"', "sql = '''")
         yield f"SELECT {campaign} AS campaign_id, 'source' AS source, {column('at')} AS period_start,"
-        yield f"  {column('at')} + INTERVAL 1 DAY AS period_end, -- doubt: is the period a day?"
+        yield f"  {column('at')} + INTERVAL 1 DAY AS period_end, -- {_doubt(catalogues.t('is the period a day?'))}"
         sums = [
             f"sum({column(name)}) AS {name}" for name in ("impressions", "clicks", "spend") if name in fields
         ]

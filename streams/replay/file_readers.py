@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from metrics.values.errors import RoistreamError
+from streams import catalogues
 from streams.mapping.cells import Batch
 from streams.mapping.model import Frame
 from streams.replay.frame import (
@@ -40,6 +41,8 @@ _ARCHIVES = ("gz", "zip")
 #: One line of an export may hold a long text; Python's own limit of 128 KiB is for hostile input.
 _LARGEST_CELL = 16 * 1024 * 1024
 _BATCH = 20_000
+#: Why a row is none, besides totals and footers.
+UNREADABLE = "unreadable row"
 #: As many last rows of a file may be totals and remarks.
 _HELD_BACK = 40
 _ZIP, _GZIP, _PARQUET, _OLD_OFFICE = b"PK", b"\x1f\x8b", b"PAR1", b"\xd0\xcf\x11\xe0"
@@ -169,9 +172,9 @@ def _source(
             "is no text (it holds NULs); save it as CSV, or say encoding (--frame encoding=utf-16)"
         )
     opened = partial(_text, opener, encoding)
-    found = [] if encoding.startswith("utf-8") else [f"encoding {encoding}"]
+    found = [] if encoding.startswith("utf-8") else [catalogues.t("encoding {encoding}", encoding=encoding)]
     if encoding == "windows-1252" and frame.encoding is None:
-        found = ["encoding windows-1252, a guess: it is not UTF-8 (--frame encoding=…)"]
+        found = [catalogues.t("encoding windows-1252, a guess: it is not UTF-8 (--frame encoding=…)")]
     if text.lstrip("\ufeff \t\r\n")[:1] in {"{", "["}:
         source = _json(label, name, opened, frame)
     else:
@@ -195,9 +198,10 @@ def _delimited(
         before = "".join(islice(text, layout.header - 1))
         header: list[str] = next(_reader(text, layout), [])
     names = unique_names(header)
-    found = [] if layout.delimiter == "," else [f"delimiter {layout.delimiter!r}"]
+    mark = repr(layout.delimiter)
+    found = [] if layout.delimiter == "," else [catalogues.t("delimiter {mark}", mark=mark)]
     if layout.before:
-        found.append(f"column names on line {layout.header}")
+        found.append(catalogues.t("column names on line {number}", number=layout.header))
     source = Source(label, name, _BY_PEOPLE, [part for part in names if part], [], before, found=found)
     source.batches = _delimited_batches(source, opened, layout, names)
     return source
@@ -277,7 +281,7 @@ class _Lines:
         count = len(cells)
         if count >= self.filled and not any(cell.strip() for cell in cells[self.width :]):
             return True
-        self.source.left.append((line, "unreadable row", f"{count} cells where the header has {self.filled}"))
+        self.source.left.append((line, UNREADABLE, f"{count} cells where the header has {self.filled}"))
         return False
 
     def _fitted(self, cells: list[str]) -> list[str]:
@@ -374,7 +378,7 @@ def _records_of(label: str, document: Any, frame: Frame, source: Source) -> list
             f"{label} has several lists ({paths}); say which holds the rows (--frame records={paths.split(',')[0]})."
         )
     if lists:
-        source.found.append(f"rows under {'.'.join(lists[0][0])}")
+        source.found.append(catalogues.t("rows under {path}", path=".".join(lists[0][0])))
         return lists[0][1]
     return [document]
 
@@ -410,7 +414,7 @@ def _json_batches(source: Source, rows: Iterable[tuple[int, Any]]) -> Iterator[B
     for number, value in rows:
         if not isinstance(value, dict):
             said = "not JSON" if value is None else "not a JSON object"
-            source.left.append((number, "unreadable row", said))
+            source.left.append((number, UNREADABLE, said))
             continue
         lines.append(number)
         documents.append(flat(value))
@@ -469,9 +473,12 @@ def _sheet(label: str, opener: Callable[[], BinaryIO], frame: Frame, wanted: Wan
     place = header_place([[cell.strip() for cell in row] for row in rows[:SAMPLE_ROWS]], wanted, frame.header)
     names = unique_names(rows[place] if rows else [])
     others = [name for name in filled if name != chosen]
-    found = [f"sheet {chosen!r}" + (f" (not read: {', '.join(others)})" if others else "")]
+    found = [catalogues.t("sheet {name}", name=repr(chosen))]
+    if others:
+        text = catalogues.t("sheet {name} (not read: {others})", name=repr(chosen), others=", ".join(others))
+        found = [text]
     if place:
-        found.append(f"column names on line {place + 1}")
+        found.append(catalogues.t("column names on line {number}", number=place + 1))
     before = "\n".join(" ".join(filter(None, row)) for row in rows[:place])
     source = Source(label, label, _BY_PEOPLE, [name for name in names if name], [], before, found=found)
     source.batches = _Lines(source, names).batches(_sheet_rows(rows, place + 1))

@@ -39,6 +39,8 @@ _CLOSING = re.compile(
     r"note:|\* )",
     re.IGNORECASE,
 )
+#: Why a closing row is no record.
+FOOTER, TOTALS = "footer", "totals row"
 
 
 class FrameError(RoistreamError):
@@ -210,11 +212,11 @@ def closing_reason(cells: list[str], width: int, *, after_blank: bool) -> str | 
     """
     filled = [cell.strip() for cell in cells if cell.strip()]
     if not filled:
-        return "footer"
+        return FOOTER
     if len(filled) > 1:
-        return "totals row" if _TOTAL.fullmatch(filled[0]) else None
+        return TOTALS if _TOTAL.fullmatch(filled[0]) else None
     is_narrow = len(cells) < width
     if _CLOSING.match(filled[0]) or _TOTAL.fullmatch(filled[0]):
-        return "footer"
+        return FOOTER
     # One cell after a blank line is a remark; without it, a line that was cut off.
-    return "footer" if is_narrow and after_blank and width > 1 else None
+    return FOOTER if is_narrow and after_blank and width > 1 else None

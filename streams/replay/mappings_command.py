@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from metrics.values.errors import RoistreamError
+from streams import catalogues
 from streams.mapping.database import opened
 from streams.mapping.engine import Engine
 from streams.mapping.loader import builtin, builtin_names, load, text_of
@@ -40,12 +41,12 @@ def run(name: str | None, file: Path | None) -> int:
 
 def _list() -> None:
     table = Table(box=None, pad_edge=False)
-    for title in ("mapping", "gives", "what it reads"):
+    for title in (catalogues.t("mapping"), catalogues.t("gives"), catalogues.t("what it reads")):
         table.add_column(title, overflow="fold")
     for name in builtin_names():
         mapping = builtin(name)
-        topics = ", ".join(sorted({select.topic for select in mapping.select})) or "see include"
-        table.add_row(name, topics, mapping.description)
+        topics = ", ".join(sorted({select.topic for select in mapping.select})) or catalogues.t("see include")
+        table.add_row(name, topics, catalogues.t(mapping.description))
     Console().print(table)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from metrics.values.errors import RoistreamError
+from streams import catalogues
 from streams.mapping.cells import Cells
 from streams.mapping.engine import Engine
 from streams.mapping.headers import matches
@@ -109,7 +110,9 @@ class _ReplayRun:
         if not self._is_said:
             found = recognised(source.name, source.header, self._known)
             if found is not None:
-                self.result.found.setdefault(source.label, []).append(f"mapping {found.name}")
+                self.result.found.setdefault(source.label, []).append(
+                    catalogues.t("mapping {name}", name=found.name)
+                )
             return [found] if found else []
         return [mapping for mapping in self._known if self._takes(mapping, source.name, is_named=is_named)]
 
@@ -138,7 +141,10 @@ class _ReplayRun:
         for cells in self._engine.read(
             source.label, source.batches, is_machine=source.is_machine, before=source.before
         ):
-            self._progress(f"{source.label}: {cells.rows:,} rows read")
+            text = catalogues.t(
+                "{file}: {count} rows read", file=source.label, count=catalogues.number(cells.rows)
+            )
+            self._progress(text)
         self._engine.leave(cells, source.left)
         self.result._unread[source.label] = source.left  # noqa: SLF001
         self.result.files_read.append(source.label)
@@ -153,7 +159,7 @@ class _ReplayRun:
             files = self._taken.get(mapping.name, {})
             if not files and not (self._is_said and mapping.records):
                 continue
-            self._progress(f"mapping {mapping.name}")
+            self._progress(catalogues.t("mapping {name}", name=mapping.name))
             lookups = {name: self._beside(lookup.files) for name, lookup in mapping.lookups.items()}
             self._engine.run(mapping, files, lookups, self._frame)
         self._engine.finish()

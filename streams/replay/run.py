@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from metrics.values.errors import RoistreamError
 from metrics.values.time import format_instant
-from streams import topics
+from streams import catalogues, topics
 from streams.catalogues import said
 from streams.mapping.database import opened
 from streams.mapping.engine import Engine, MappedRecord
@@ -188,7 +188,7 @@ def _lint(
         found += overlaps_with_earlier(engine, earlier_reports(settings))
     for finding in found:
         style = "red" if finding.level == "error" else "yellow"
-        console.print(f"{finding.level}: {finding.text}", style=style, markup=False)
+        console.print(f"{catalogues.t(finding.level)}: {said(finding.text)}", style=style, markup=False)
     errors = sum(finding.level == "error" for finding in found)
     if errors:
         raise LintError(f"{errors} errors; nothing was written.")
@@ -238,15 +238,15 @@ def reading_progress(console: Console | None) -> Iterator[Callable[[str], None]]
     if console is None:
         yield lambda _: None
     elif console.is_terminal:
-        with console.status("reading") as status:
+        with console.status(catalogues.t("reading")) as status:
             yield status.update
     else:
-        said = time.monotonic()
+        written = time.monotonic()
 
         def say(text: str) -> None:
-            nonlocal said
-            if time.monotonic() - said >= _LINE_EVERY_S:
-                said = time.monotonic()
+            nonlocal written
+            if time.monotonic() - written >= _LINE_EVERY_S:
+                written = time.monotonic()
                 console.print(text, markup=False)
 
         yield say
@@ -277,13 +277,16 @@ def plain_progress(
         done += 1
         if done == total or clock() - written >= _LINE_EVERY_S:
             written = clock()
-            write(f"replayed {done} of {total} records, {_at(record)}")
+            text = catalogues.t(
+                "replayed {done} of {total} records, {place}", done=done, total=total, place=_at(record)
+            )
+            write(text)
 
     return advance
 
 
 def _at(record: MappedRecord) -> str:
-    return "registries" if record.at_ms is None else format_instant(record.at_ms)
+    return catalogues.t("registries") if record.at_ms is None else format_instant(record.at_ms)
 
 
 def has_failures(engine: Engine) -> bool:
@@ -298,6 +301,15 @@ def found(conversion: ReplayPipeline) -> Iterator[str]:
             yield f"{label}: {'; '.join(dict.fromkeys(parts))}"
 
 
+def reason_in_words(reason: str) -> str:
+    """Why rows gave no record, as ``topic: reason`` or ``skipped: reason``, in the language of the process."""
+    words = said(reason)
+    head, separator, rest = reason.partition(": ")
+    if words != reason or not separator:
+        return words
+    return catalogues.t("{name}: {text}", name=said(head), text=reason_in_words(rest))
+
+
 def counted(engine: Engine, limit: int | None) -> dict[str, int]:
     """Records by topic; of a limited replay, those within the limit."""
     if limit is None:
@@ -310,12 +322,23 @@ def counted(engine: Engine, limit: int | None) -> dict[str, int]:
 
 def summary(conversion: ReplayPipeline, limit: int | None) -> Iterator[str]:
     """What was read, what was produced per topic, and what was not mapped, with examples."""
-    yield f"{conversion.rows} rows of {len(conversion.files_read)} files"
+    yield catalogues.t(
+        "{count} rows of {files} files", count=conversion.rows, files=len(conversion.files_read)
+    )
     for topic, count in sorted(counted(conversion.engine, limit).items()):
-        yield f"  {topic}: {count} records"
+        yield "  " + catalogues.t("{topic}: {count} records", topic=topic, count=count)
     if conversion.files_left:
-        yield f"  {len(conversion.files_left)} files of the folder are not read by the mapping"
+        text = catalogues.t(
+            "{count} files of the folder are not read by the mapping", count=len(conversion.files_left)
+        )
+        yield f"  {text}"
     for left in conversion.engine.left():
-        yield f"  not mapped, {left.rows} rows: {left.reason}; for example {', '.join(left.examples)}"
+        text = catalogues.t(
+            "not mapped, {count} rows: {reason}; for example {examples}",
+            count=left.rows,
+            reason=reason_in_words(left.reason),
+            examples=", ".join(left.examples),
+        )
+        yield f"  {text}"
     for note in sorted(conversion.engine.notes):
-        yield f"  note: {note}"
+        yield "  " + catalogues.t("note: {note}", note=said(note))

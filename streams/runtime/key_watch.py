@@ -46,8 +46,9 @@ def judge_keys(topic: str, others: int, total: int, enough: int = _ENOUGH) -> st
     """
     if total < enough or 2 * others <= total:
         return None
+    share = f"{round(100 * others / total)} %"
     return (
-        f"{topic}: {round(100 * others / total)} % of its keys are not the visitor_id of their record. Where they mean "
+        f"{topic}: {share} of its keys are not the visitor_id of their record. Where they mean "
         "something else than the person (a session, a tenant), set ROISTREAM_REKEY=visitor on all workers; where they "
         "are the visitor_id by which a person was first known, nothing is wrong (docs/attribution.md)."
     )

@@ -11,6 +11,7 @@ from kafka.admin import ConfigResource
 from kafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from metrics.values.errors import RoistreamError
+from streams import catalogues
 from streams.settings import Settings
 from streams.topics import TopicSpec, specs
 from streams.transport.client_options import kafka_python_options
@@ -179,16 +180,16 @@ def print_survey(survey: TopicSurvey, console: "Console") -> None:
     """A table of topics with ``created``, ``ok`` or ``differs``, and a sentence per difference."""
     from rich.table import Table  # noqa: PLC0415
 
-    table = Table("topic", "partitions", "state")
+    table = Table(catalogues.t("topic"), catalogues.t("partitions"), catalogues.t("state"))
     differing = {difference.topic for difference in survey.differences}
     for spec in survey.specs:
-        state = "ok"
+        state = catalogues.t("ok")
         if spec.name in differing:
-            state = "[red]differs[/red]"
+            state = f"[red]{catalogues.t('differs')}[/red]"
         elif spec.name in survey.created:
-            state = "[green]created[/green]"
+            state = f"[green]{catalogues.t('created')}[/green]"
         table.add_row(spec.name, str(spec.partitions), state)
     console.print(table)
     for difference in survey.differences:
         # Whole lines: commands in them are there to be copied.
-        console.print(difference.sentence, soft_wrap=True, markup=False)
+        console.print(catalogues.said(difference.sentence), soft_wrap=True, markup=False)

@@ -53,7 +53,7 @@ def differences(spec: TopicSpec, found: FoundTopic | None, settings: Settings) -
         *_partition_difference(spec, found, settings),
         *_replication_difference(spec, found, settings),
         *(
-            TopicDifference(spec.name, _kind(spec, name), _config_sentence(spec.name, name, actual, wanted))
+            _config_difference(spec, name, actual, wanted)
             for name, wanted in spec.config.items()
             if not _is_enough(name, actual := (_KAFKA_DEFAULTS | found.config).get(name, ""), wanted)
         ),
@@ -69,15 +69,18 @@ def _partition_difference(
 ) -> Iterator[TopicDifference]:
     if found.partitions == spec.partitions:
         return
+    single = {each.name for each in specs(settings.topic_prefix, 2) if each.partitions == 1}
     sentence = (
         f"{spec.name} has {found.partitions} partitions where {spec.partitions} are needed; "
         f"name another ROISTREAM_TOPIC_PREFIX (now {settings.topic_prefix!r}) and replay, "
+        f"or set ROISTREAM_PARTITIONS to {found.partitions} if every source topic has as many."
     )
-    single = {each.name for each in specs(settings.topic_prefix, 2) if each.partitions == 1}
-    if spec.name not in single:
-        sentence += f"or set ROISTREAM_PARTITIONS to {found.partitions} if every source topic has as many."
-    else:
-        sentence += "or delete the topic, create it with roistream topics, and produce its records again."
+    if spec.name in single:
+        sentence = (
+            f"{spec.name} has {found.partitions} partitions where {spec.partitions} are needed; "
+            f"name another ROISTREAM_TOPIC_PREFIX (now {settings.topic_prefix!r}) and replay, "
+            "or delete the topic, create it with roistream topics, and produce its records again."
+        )
     yield TopicDifference(spec.name, "partitions", sentence)
 
 
@@ -108,11 +111,13 @@ def _is_enough(name: str, actual: str, wanted: str) -> bool:
     return actual == wanted
 
 
-def _config_sentence(topic: str, name: str, actual: str, wanted: str) -> str:
-    return (
+def _config_difference(spec: TopicSpec, name: str, actual: str, wanted: str) -> TopicDifference:
+    topic = spec.name
+    sentence = (
         f"{topic} has {name}={actual} where {wanted} is needed; correct it with kafka-configs.sh --alter "
         f"--entity-type topics --entity-name {topic} --add-config {name}={wanted}"
     )
+    return TopicDifference(topic, _kind(spec, name), sentence)
 
 
 def why_no_start(differences: Sequence[TopicDifference]) -> str | None:

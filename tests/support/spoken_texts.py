@@ -4,6 +4,7 @@ import ast
 import inspect
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,17 @@ from grafana.languages import texts as texts_of
 from metrics.kpis.catalogue import KPIS
 from streams import catalogues
 from streams.__main__ import app
+from streams.apply import run as apply_run
 from streams.archive import files as archive_files
+from streams.commands import worlds
+from streams.customers import report as customers_report
+from streams.customers import run as customers_run
 from streams.demo import live_table, run, story, table_state
 from streams.forecast import run as forecast_run
+from streams.ingest import ingestion
+from streams.mapping import engine
+from streams.mapping.loader import builtin, builtin_names
+from streams.replay import file_readers, frame
 from tests.support import page_texts
 
 ROOT = Path(__file__).parents[2]
@@ -51,15 +60,25 @@ _SAYERS = {
     ),
     "refusal": 1,
     "too_often": 1,
+    "Finding": 2,
+    "LintFinding": 1,
+    "TopicDifference": 2,
+    # What became of a budget action on its platform.
+    "NotTaken": 1,
+    "RefusedThere": 1,
+    "Unknown": 0,
+    "settled": 3,
 }
-#: Functions whose own strings are such sentences.
-_SPEAKING = {"health", "_problems", "_why_stale", "_reasons", "why_not_yet"}
-_SPEAKING_MODULES = (
-    "streams/sinks/worker_watch.py",
-    "streams/board/routes.py",
-    "metrics/archive/comparing.py",
-    "metrics/archive/editions.py",
-)
+#: Functions whose own strings are such sentences, by module.
+_SPEAKING = {
+    "metrics/archive/comparing.py": {"_reasons"},
+    "metrics/archive/editions.py": {"why_not_yet"},
+    "streams/board/routes.py": {"health", "_why_stale"},
+    "streams/commands/sampled_records.py": {"_campaigns", "_covered_reports", "_split_ids"},
+    "streams/runtime/key_watch.py": {"judge_keys"},
+    "streams/sinks/worker_watch.py": {"health", "_problems"},
+    "streams/state/settings_table.py": {"refusal"},
+}
 #: A sentence with fewer letters beside its values is its values.
 _LEAST_LETTERS = 8
 _PROSE = re.compile(r"[A-Za-z]{2,} [a-z]{2,}")
@@ -86,9 +105,12 @@ COMPLAINTS = {
 }
 
 
-def every() -> set[str]:
+@cache
+def every() -> frozenset[str]:
     """All texts."""
-    return {*commands(), *errors(), *dashboards(), *alerts(), *table(), *printed(), *LIBRARIES, *COMPLAINTS}
+    return frozenset(
+        (*commands(), *errors(), *dashboards(), *alerts(), *table(), *printed(), *LIBRARIES, *COMPLAINTS)
+    )
 
 
 def commands() -> Iterator[str]:
@@ -112,17 +134,32 @@ def errors() -> Iterator[str]:
 
 def _said_in(path: Path) -> Iterator[str]:
     tree = ast.parse(path.read_text())
+    for node in _sentences(tree):
+        yield from _templates(node)
     for node in ast.walk(tree):
-        place = _SAYERS.get(_name(node.func)) if isinstance(node, ast.Call) else None
-        if place is not None and len(node.args) > place:
-            yield from _templates(node.args[place])
-        is_speaking = isinstance(node, ast.FunctionDef) and node.name in _SPEAKING
-        if is_speaking and str(path.relative_to(ROOT)) in _SPEAKING_MODULES:
+        speaking = _SPEAKING.get(str(path.relative_to(ROOT)), set())
+        if isinstance(node, ast.FunctionDef) and node.name in speaking:
             found = [each for part in node.body[1:] for each in ast.walk(part)]
             inner = {id(value) for each in found if isinstance(each, ast.JoinedStr) for value in each.values}
             for each in found:
                 if id(each) not in inner:
                     yield from (text for text in _templates(each) if _PROSE.search(text))
+
+
+def _sentences(tree: ast.AST) -> Iterator[ast.expr]:
+    """What a sayer is handed: the expression, or, of a name, what its function assigns to it."""
+    functions = [each for each in ast.walk(tree) if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)]
+    inside = {id(node): function for function in functions for node in ast.walk(function)}
+    for node in ast.walk(tree):
+        place = _SAYERS.get(_name(node.func)) if isinstance(node, ast.Call) else None
+        if place is None or len(node.args) <= place:
+            continue
+        sentence = node.args[place]
+        yield sentence
+        if isinstance(sentence, ast.Name) and id(node) in inside:
+            for each in ast.walk(inside[id(node)]):
+                if isinstance(each, ast.Assign) and any(_name(to) == sentence.id for to in each.targets):
+                    yield each.value
 
 
 def _templates(node: ast.AST) -> Iterator[str]:
@@ -163,35 +200,102 @@ def _name(node: ast.AST) -> str:
             return "value"
 
 
+#: The expressions of a mapping's SQL that say something to people, and what each gives.
+_SAID_IN_SQL = re.compile(r"CASE(?:(?!\bCASE\b).)*?\bEND AS (?:skipped|note)\b", re.DOTALL)
+_THEN = re.compile(r"\b(?:THEN|ELSE) ('[^']*'(?: \|\| (?:'[^']*'|[\w.]+))*)")
 _SQL = re.compile(r"(?:CREATE|INSERT|SELECT|COPY) ")
+_LOGGING = {"debug", "info", "warning", "error", "exception"}
 #: Modules that print for people: each of their texts goes through a catalogue.
 PRINTERS = (
+    "streams/apply/run.py",
     "streams/archive/files.py",
     "streams/archive/update.py",
     "streams/commands/backtest.py",
+    "streams/commands/doctor.py",
     "streams/commands/status.py",
+    "streams/commands/worlds.py",
+    "streams/customers/reading.py",
+    "streams/customers/report.py",
+    "streams/customers/run.py",
+    "streams/demo/ground_truth.py",
+    "streams/demo/run.py",
+    "streams/demo/summary.py",
+    "streams/demo/worker_process.py",
     "streams/forecast/run.py",
+    "streams/ingest/run.py",
     "streams/lift/run.py",
+    "streams/replay/mappings_command.py",
+    "streams/replay/pipeline.py",
+    "streams/replay/run.py",
+)
+
+#: Modules that say some things to people among much that is not for them, such as SQL.
+SPEAKERS = (
+    "streams/mapping/columns.py",
+    "streams/mapping/engine.py",
+    "streams/mapping/lint.py",
+    "streams/mapping/suggestion.py",
+    "streams/replay/file_readers.py",
+    "streams/transport/topic_admin.py",
 )
 
 
 def printed() -> Iterator[str]:
     """What commands print besides errors."""
-    yield from (text for path in PRINTERS for text, _ in page_texts.written((ROOT / path).read_text()))
+    yield from (
+        text for path in (*PRINTERS, *SPEAKERS) for text, _ in page_texts.written((ROOT / path).read_text())
+    )
     yield from (spec.title for spec in KPIS)
     yield catalogues.PERCENT
     yield from archive_files.HEADINGS
+    yield from worlds.HEADINGS
+    yield from (*customers_run.TEXTS, customers_report.NO_MARGIN)
+    yield from apply_run.TEXTS
+    yield from (builtin(name).description for name in builtin_names())
+    yield from engine.REASONS
+    yield from (frame.FOOTER, frame.TOTALS, file_readers.UNREADABLE, *ingestion.REASONS)
+    yield from reasons()
+    yield from subjects()
     yield from (title for title in forecast_run.TITLES.values() if not title.isupper())
 
 
+def reasons() -> Iterator[str]:
+    """Why built-in mappings leave rows out, and what they note, with names in braces for what they add."""
+    for name in builtin_names():
+        mapping = builtin(name)
+        yield from (skip.reason for skip in mapping.skip)
+        for select in mapping.select:
+            for case in _SAID_IN_SQL.findall(select.sql):
+                for sentence in _THEN.findall(case):
+                    parts = sentence.split(" || ")
+                    yield "".join(
+                        part[1:-1] if part[0] == "'" else f"{{{part.rpartition('.')[2]}}}" for part in parts
+                    )
+
+
+def subjects() -> Iterator[str]:
+    """What findings of ``roistream doctor`` are about, and how they are called."""
+    source = (ROOT / "streams/commands/doctor.py").read_text()
+    yield from (
+        each.value
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Call) and _name(node.func) == "Finding"
+        for part in node.args[:2]
+        for each in ast.walk(part)
+        if isinstance(each, ast.Constant) and isinstance(each.value, str)
+    )
+    yield from ("keys", "campaigns", "ids", "error", "warning")
+
+
 def outside(source: str) -> Iterator[str]:
-    """Strings of a module that look like prose and reach people by no catalogue: no docstring, no error, not handed to ``t``."""
+    """Strings of a module that look like prose and reach people by no catalogue: no docstring, no error, no log, not handed to ``t``."""
     tree = ast.parse(source)
+    sentences = {id(each) for each in _sentences(tree)}
     for node in ast.walk(tree):
         for name, value in list(ast.iter_fields(node)):
             if isinstance(value, list):
                 setattr(node, name, [each for each in value if not _is_known(each)])
-            elif _is_known(value):
+            elif _is_known(value) or id(value) in sentences:
                 setattr(node, name, ast.Constant(None))
     for node in ast.walk(tree):
         if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
@@ -203,6 +307,8 @@ def outside(source: str) -> Iterator[str]:
 def _is_known(node: object) -> bool:
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
         return True  # a docstring
+    if isinstance(node, ast.Assert) or (isinstance(node, ast.Call) and _name(node.func) in _LOGGING):
+        return True  # for who mends the program, and for who reads its log
     is_text = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "t"
     return is_text or (isinstance(node, ast.Call) and _name(node.func) in _SAYERS)
 
