@@ -121,6 +121,20 @@ def test_no_text_of_the_page_is_written_beside_the_catalogue():
     assert set(page_texts.document_without()) == ALIKE
 
 
+#: Prose of the controller that is no sentence: a name in an error, the speaker without a name, names of rules.
+NO_REASON = {"time of a reading", "an operator", "hold expired"}
+
+
+def test_the_page_and_notifications_find_every_reason_of_the_controller_again():
+    known = [NAMES.sub("{}", each) for each in page_texts.reasons_of_the_page()]
+    lost = [
+        each for each in page_texts.reasons_of_the_controller() - NO_REASON
+        if not any(each.strip("; ").removeprefix("{}") in sentence for sentence in known)
+    ]  # fmt: skip
+    assert lost == []
+    assert translated("the figures are stale: their watermark is 7 min old", "fr").endswith("7 min")
+
+
 def test_no_text_of_a_notification_is_written_beside_the_catalogue():
     for path in page_texts.WRITERS:
         assert list(page_texts.unwritten(path.read_text())) == []

@@ -86,6 +86,41 @@ def outside() -> Iterator[tuple[str, str]]:
                 yield path.name, string
 
 
+#: Modules of the controller whose sentences become reasons of actions and cards.
+_REASONING = (
+    "board_step", "campaign_updates", "decision_requests", "guards", "operator_decisions", "reallocation_requests", "rule_evaluation", "rules",
+)  # fmt: skip
+
+
+def reasons_of_the_page() -> list[str]:
+    """Sentences that the page finds again."""
+    return [
+        _plain(each) for each in re.findall(rf"sentence\({_STRING}", (PAGE / "js/reasons.js").read_text())
+    ]
+
+
+def reasons_of_the_controller() -> set[str]:
+    """Sentences that the controller makes, each value as ``{}``; parts of a sentence stand alone."""
+    found = set()
+    for name in _REASONING:
+        tree = ast.parse((CATALOGUES.parents[1] / f"metrics/budget/{name}.py").read_text())
+        skipped = {
+            id(part)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Expr | ast.Assert | ast.JoinedStr)
+            for part in (node.values if isinstance(node, ast.JoinedStr) else ast.walk(node))
+        }
+        for node in ast.walk(tree):
+            if id(node) in skipped:
+                continue
+            text = node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+            if isinstance(node, ast.JoinedStr):
+                text = "".join(each.value if isinstance(each, ast.Constant) else "{}" for each in node.values)
+            if re.search(r"[A-Za-z]{2,} [a-z]{2,}", text.replace("{}", "xx")):
+                found.add(text)
+    return found
+
+
 def _plain(text: str) -> str:
     return text.replace('\\"', '"')
 

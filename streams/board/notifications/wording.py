@@ -219,12 +219,16 @@ class Wording:
         }  # fmt: skip
         return "–" if column is None else names[column]
 
+    def _reason(self, reason: str) -> str:
+        """What a rule or a guard wrote down, in the reader's language; what a person wrote stays."""
+        return translated(_line(reason), self._locale.language)
+
     def why(self, action: BudgetAction, card: BoardCard | None) -> str:
         """Why an action is taken: in the reader's language where the evidence says it, else as it was written down."""
         target = action.rule.removeprefix("evidence:") if action.rule.startswith("evidence:") else ""
         found = card.evidence.get(target) if card is not None else None
         return (
-            f"{_line(action.reason).removesuffix('.')}."
+            f"{self._reason(action.reason).removesuffix('.')}."
             if card is None or found is None
             else self.plainly(card, found)
         )
