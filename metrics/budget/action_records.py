@@ -83,7 +83,7 @@ def done(request: ActionRequest, state: CampaignState, now: int) -> CampaignStat
         changed = replace(changed, firing={})
     if not state.may_spend and column in SPENDING and state.is_blamed:
         # What was known of the campaign led to the hold; judged by it again, it would be held at once.
-        sums = None if state.latest is None else state.latest.evidence_sums
+        sums = None if state.latest is None else state.latest.sums
         return replace(
             changed, baseline=sums, evidence={}, ledgers=begun_anew(state), entered_with=state.pulled
         )
@@ -99,7 +99,7 @@ def _figures(state: CampaignState) -> dict[str, float | str | bool | None]:
     """What the decision was taken on."""
     found: dict[str, float | str | bool | None] = {"column": state.column, "spent": str(units(state.spent))}
     if state.latest is not None:
-        sums = state.latest.evidence_sums
+        sums = state.latest.sums
         found |= {
             "watermark": format_instant(state.latest.watermark),
             "revision": state.latest.revision,
@@ -108,9 +108,6 @@ def _figures(state: CampaignState) -> dict[str, float | str | bool | None]:
             "orders": sums.orders,
             "revenue": str(units(sums.revenue_micros - sums.refunds_micros)),
         }
-        if state.latest.judged is not None:
-            judged_spent = str(units(sums.spend_micros or 0))
-            found |= {"judged_until": format_instant(state.latest.judged_until), "judged_spent": judged_spent}
         found["e_value_needed"] = round(state.latest.needed, 3)
         found |= {f"{name}_scatter": round(each, 3) for name, each in sorted(state.latest.scatter.items())}
     for name, each in sorted(state.evidence.items()):

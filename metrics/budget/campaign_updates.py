@@ -67,45 +67,27 @@ def apply_reading(
         return state
     if state.latest is not None and reading.revision <= state.latest.revision:
         return state
-    latest = state.latest or Latest(0, 0, reading.sums, context.completeness)
+    watermark = 0 if reading.watermark is None else _millis(reading.watermark)
+    published, ripe_at = _millis(reading.published_at), watermark - policy.mature_after
+    trail = _trailed(state.trail, (published, reading.sums.spend_micros or 0), ripe_at, policy.mature_after)
+    share = _matured(trail, ripe_at, policy.mature_after, reading.sums)
+    awaiting, settled = _settling(state, (published, reading.sums), watermark)
     renewed = replace(
         state,
-        latest=replace(
-            latest,
-            revision=reading.revision,
-            watermark=0 if reading.watermark is None else _millis(reading.watermark),
-            sums=reading.sums,
+        latest=Latest(
+            *(reading.revision, watermark, reading.sums, min(share, context.completeness)),
             has_uncertain_amounts=reading.has_uncertain_amounts,
             known_day=None if reading.known_spend is None else _known_day(reading.known_spend),
         ),
+        trail=trail,
+        awaiting=awaiting,
+        settled=settled,
+        evidence={},
         kpis={**state.kpis, "total": reading.kpis},
     )
-    moment = _moment(reading, facts)
-    if moment is not None and not (facts.is_reported and moment.watermark < latest.judged_until):
-        renewed = _judged(renewed, reading, moment, facts, policy, context)
+    if settled is not None and watermark > 0:
+        renewed = _judged(renewed, reading, facts, policy, context, (share, ripe_at))
     return _with_cards(renewed, policy)
-
-
-class _Moment(NamedTuple):
-    """What evidence goes by: sums, the instant that they are of, and the watermark that vouches for them; epoch ms."""
-
-    at: int
-    watermark: int
-    sums: Sums
-
-
-def _moment(reading: CampaignKpi, facts: CampaignFacts) -> _Moment | None:
-    """A reading as it is judged: where spend comes by reports, as it would have been at the instant that they have seen.
-
-    None: no report has come, or none that reaches into what is kept by quarters of an hour; then nothing new is said.
-    """
-    if not facts.is_reported:
-        watermark = 0 if reading.watermark is None else _millis(reading.watermark)
-        return _Moment(_millis(reading.published_at), watermark, reading.sums)
-    if reading.matched_sums is None:
-        return None
-    until = _millis(reading.matched_sums.until)
-    return _Moment(until, until, reading.matched_sums.sums)
 
 
 def _known_day(known: KnownSpend) -> KnownDay:
@@ -116,62 +98,35 @@ def _known_day(known: KnownSpend) -> KnownDay:
 def _judged(
     state: CampaignState,
     reading: CampaignKpi,
-    moment: _Moment,
     facts: CampaignFacts,
     policy: Policy,
     context: EvidenceContext,
+    ripe: tuple[float, int],
 ) -> CampaignState:
-    """The campaign with its ledgers led on and its evidence renewed, where anything may be said yet."""
+    """The campaign with its ledgers led on and its evidence renewed; ``ripe`` is a share of the spend and its instant."""
     assert state.latest is not None, "of this reading"
-    sums, ripe_at = moment.sums, moment.watermark - policy.mature_after
-    trail = _trailed(
-        state.trail or _begun(state.latest.known_day, moment),
-        (moment.at, sums.spend_micros or 0),
-        ripe_at,
-        policy.mature_after,
-    )
-    share = _matured(trail, ripe_at, policy.mature_after, sums)
-    awaiting, settled_sums = _settling(state, (moment.at, sums), moment.watermark)
-    latest = replace(
-        state.latest,
-        completeness=min(share, context.completeness),
-        scatter={},
-        needed=0.0,
-        judged=sums if facts.is_reported else None,
-        judged_until=moment.at if facts.is_reported else 0,
-    )
-    state = replace(state, latest=latest, trail=trail, awaiting=awaiting, settled=settled_sums, evidence={})
-    if settled_sums is None or moment.watermark <= 0:
-        return state
     ledgers, evidence, scatter = {}, {}, {}
-    own, settled = since(sums, state.baseline), since(settled_sums, state.baseline)
+    own, settled = since(reading.sums, state.baseline), since(state.settled or reading.sums, state.baseline)
     arrived = _arrived(reading, context.completeness)
     for name, target in facts.targets_micros.items():
         shape = context.learned.get(name) or context.unlearned
         before = state.ledgers.get(name)
-        ledger = course_of(
-            name, target, sums, (share, ripe_at), before, shape, facts.starts_at, policy.evidence
-        )
+        ledger = course_of(name, target, reading.sums, ripe, before, shape, facts.starts_at, policy.evidence)
         if ledger is None:
             continue
         ledgers[name] = ledger
-        course = Course(sums, own, settled, arrived.of(name), *context.thresholds)
+        course = Course(reading.sums, own, settled, arrived.of(name), *context.thresholds)
         found = assess_course(cast("TargetName", name), target, ledger, course, shape, policy.evidence)
         if found is not None:
             evidence[name], scatter[name] = found
-    share = min((each.completeness for each in evidence.values()), default=latest.completeness)
-    latest = replace(latest, completeness=share, scatter=scatter, needed=context.thresholds[0])
+    share = min((each.completeness for each in evidence.values()), default=state.latest.completeness)
+    latest = replace(state.latest, completeness=share, scatter=scatter, needed=context.thresholds[0])
     return replace(state, ledgers=ledgers, evidence=evidence, latest=latest)
 
 
 # ``total`` holds clicks before their leads when topics are read at different pace. What a reading had spent when it was
 # published is judged once the watermark of a later one, the least over all topics, has come to that instant: by then
 # all topics have been read to it. While a backlog is read the watermark lies behind, and nothing is judged (D46).
-
-
-def _begun(day: KnownDay | None, moment: _Moment) -> tuple[tuple[int, int], ...]:
-    """The trail of a campaign whose first report has come: what had been spent before the last day that it knows."""
-    return () if day is None or day.since >= moment.at else ((day.since, day.total - day.spend),)
 
 
 def _trailed(

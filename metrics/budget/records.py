@@ -70,7 +70,7 @@ class BudgetAction(msgspec.Struct, kw_only=True, frozen=True):
 
     Only actions of mode ``enforce`` are to be obeyed. ``action_id`` is the same when the same decision is
     taken again after a restart. Money is in currency units, as exact decimal texts: the budgets, and ``spent`` and ``revenue`` of
-    the evidence. Where spend comes by reports, its results are those up to ``judged_until``, for which ``judged_spent`` was spent.
+    the evidence.
     """
 
     schema: str = ACTION_SCHEMA

@@ -62,14 +62,6 @@ class Latest(msgspec.Struct, frozen=True, gc=False):
     has_uncertain_amounts: bool = False
     #: Of the reports that its spend comes by; None where it comes by events.
     known_day: KnownDay | None = None
-    #: Of the same: the sums that evidence goes by, and the instant up to which they are known, in epoch ms.
-    judged: Sums | None = None
-    judged_until: int = 0
-
-    @property
-    def evidence_sums(self) -> Sums:
-        """What evidence goes by: where spend comes by reports, results as far as the spend beside them is known."""
-        return self.sums if self.judged is None else self.judged
 
     @property
     def spent_micros(self) -> int:

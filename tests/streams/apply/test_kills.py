@@ -122,9 +122,9 @@ def test_no_effect_comes_twice_wherever_the_process_is_killed(settings, there, s
                 log.decide(f"a{number}", "resume" if is_paused[name] else "pause", name)
                 is_paused[name] = not is_paused[name]
         there.calls_left, there.where = chance.randrange(1, 9), chance.choice(["before", "after", "answered"])
-        started(settings, there).wait(60)
+        started(settings, there).wait(300)
     there.calls_left = None
-    assert started(settings, there).wait(60) == 0
+    assert started(settings, there).wait(300) == 0
     _, last = log.effects()
     assert there.kills > 0
     assert len(last) == number
