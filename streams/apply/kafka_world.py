@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import IllegalOperation, KafkaError
 
 from metrics.budget.effects.records import BudgetEffect
 from metrics.budget.records import BudgetAction
@@ -21,6 +21,7 @@ from streams.process import now_ms
 from streams.runtime.registry import Registry
 from streams.settings import Settings
 from streams.transport.client_options import aiokafka_options, log_options
+from streams.transport.producers import stop_client
 from streams.transport.transactions import FENCED, refusal
 
 #: One process at a time writes effects; who starts later takes over.
@@ -135,7 +136,7 @@ class KafkaWorld:
         await self._registry.stop()
         for client in (self._actions, self._producer):
             if client is not None:
-                await client.stop()
+                await stop_client(client)
 
     async def _kept(self) -> list[BudgetEffect]:
         consumer = AIOKafkaConsumer(
@@ -162,7 +163,7 @@ class KafkaWorld:
                 "carried out twice, so nothing is done. Was it written by a later release, or by somebody else?"
             ) from error
         finally:
-            await consumer.stop()
+            await stop_client(consumer)
         return list(found.values())
 
     async def actions(self, wait_ms: int = _WAIT_MS) -> list[tuple[BudgetAction, int]]:
@@ -213,7 +214,8 @@ class KafkaWorld:
                 ]
                 await asyncio.gather(*sent)
                 await self._producer.commit_transaction()
-        except (KafkaError, OSError, TimeoutError) as error:
+        # The last two are what aiokafka says of a transaction that the broker has ended already.
+        except (KafkaError, OSError, TimeoutError, IllegalOperation, AssertionError) as error:
             cause = refusal(self._producer, error)
             if isinstance(cause, FENCED):
                 raise ApplyError(

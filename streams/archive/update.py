@@ -22,6 +22,7 @@ from streams.process import now_ms
 from streams.settings import Settings
 from streams.sinks.redis_names import OWNER, RedisNames
 from streams.transport.client_options import aiokafka_options
+from streams.transport.producers import stop_client
 from streams.transport.topic_admin import cluster_id
 
 _REDIS_WITHIN_S = 10
@@ -94,7 +95,7 @@ async def _update(
             f"{settings.broker} did not confirm the archive ({error!r}); ask again: what is written already is not written twice."
         ) from error
     finally:
-        await producer.stop()
+        await stop_client(producer)
     return found, waiting
 
 

@@ -19,7 +19,7 @@ from streams.board.effect_store import EffectStore
 from streams.settings import Settings
 from streams.state.codec import partition_of
 from streams.transport.client_options import log_options
-from streams.transport.producers import started_producer
+from streams.transport.producers import started_producer, stop_client
 
 _SEND_WITHIN_S = 10.0
 _RETRY_EVERY_S = 2.0
@@ -83,7 +83,7 @@ class KafkaGateway:
     async def stop(self) -> None:
         """Disconnect."""
         if self._producer is not None:
-            await asyncio.wait_for(self._producer.stop(), _SEND_WITHIN_S)
+            await stop_client(self._producer)
 
     async def decide(self, decision: BudgetDecision) -> None:
         """Put a decision on its topic.

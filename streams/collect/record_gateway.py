@@ -12,14 +12,13 @@ from metrics.values.errors import RoistreamError
 from streams import topics
 from streams.mapping.engine import MappedRecord
 from streams.settings import Settings
-from streams.transport.producers import started_producer
+from streams.transport.producers import started_producer, stop_client
 from streams.transport.topic_admin import ensure_topics
 
 #: Whoever waits longer is told to come again; the records may be there, and come again with the same ids.
 ACKNOWLEDGE_WITHIN_S = 5.0
 _LINGER_MS = 5
 _PROBE_EVERY_S = 5.0
-_STOP_WITHIN_S = 5.0
 
 _logger = logging.getLogger(__name__)
 
@@ -63,10 +62,7 @@ class RecordGateway:
         """Disconnect."""
         producer, self._producer = self._producer, None
         if producer is not None:
-            try:
-                await asyncio.wait_for(producer.stop(), _STOP_WITHIN_S)
-            except (KafkaError, OSError, TimeoutError) as error:
-                _logger.warning("The producer did not end in order (%s).", type(error).__name__)
+            await stop_client(producer)
 
     async def write(self, records: Sequence[MappedRecord]) -> None:
         """Return when the broker has confirmed all of the records.

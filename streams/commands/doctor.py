@@ -31,6 +31,7 @@ from streams.state.settings_table import History, json_text, read_history, refus
 from streams.transport.client_options import aiokafka_options, kafka_python_options
 from streams.transport.group_admin import running_workers
 from streams.transport.log_reader import read_whole
+from streams.transport.producers import stop_client
 from streams.transport.topic_admin import cluster_id_of, connected_admin, survey_topics
 from streams.transport.transactions import why_no_transactions
 
@@ -245,7 +246,7 @@ async def _append_time(settings: Settings, topic: str) -> int:
     except (KafkaError, TimeoutError) as error:
         raise RoistreamError(f"The broker takes no record in {topic}: {error!r}; see its log.") from error
     finally:
-        await producer.stop()
+        await stop_client(producer)
 
 
 def judge_clock(stamped: int, before: int, after: int, settings: Settings) -> Finding:

@@ -19,6 +19,7 @@ from streams.process import now_ms
 from streams.settings import Settings
 from streams.transport.client_options import aiokafka_options
 from streams.transport.log_offsets import bounds
+from streams.transport.producers import stop_client
 
 #: How long the live loop rests between two looks at the clock.
 _TICK_S = 0.05
@@ -183,7 +184,7 @@ async def _sender(settings: Settings, progress: TrafficProgress) -> AsyncIterato
         await producer.start()
         yield TrafficSender(producer, settings, progress)
     finally:
-        await producer.stop()
+        await stop_client(producer)
 
 
 @contextlib.asynccontextmanager

@@ -27,6 +27,7 @@ from streams.process import now_ms
 from streams.settings import Settings
 from streams.stages.budget.stage import RefusedRecord
 from streams.transport.client_options import log_options
+from streams.transport.producers import stop_client
 
 log = logging.getLogger(__name__)
 
@@ -101,7 +102,7 @@ class Registry:
             with contextlib.suppress(asyncio.CancelledError, Exception):
                 await self._following
         if self._consumer is not None:
-            await self._consumer.stop()
+            await stop_client(self._consumer)
 
     async def _follow(self) -> None:
         assert self._consumer is not None, "started"

@@ -6,6 +6,7 @@ import json
 import msgspec
 import pytest
 from aiohttp import ClientError, ClientSession
+from aiokafka import AIOKafkaProducer
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from metrics.budget.effects.machine import Patience
@@ -14,9 +15,11 @@ from metrics.values.time import DAY, format_instant
 from streams import topics
 from streams.apply.kafka_world import ApplyError
 from streams.apply.run import ApplyOptions, apply
+from streams.embedded.broker import embedded_broker
 from streams.embedded.child_process import free_ports
 from streams.process import now_ms
 from streams.transport.topic_admin import ensure_topics
+from tests.conftest import fresh_settings
 from tests.streams.apply.model_platform import ModelPlatform
 
 CARRY_OUT = ApplyOptions(
@@ -129,7 +132,20 @@ def test_an_action_is_carried_out_once_and_what_came_of_it_outlives_the_process(
     ]
 
 
-def test_whoever_starts_later_takes_over_and_the_earlier_one_sends_nothing_more(settings, log):
+@pytest.mark.parametrize("is_between", [False, True], ids=["at a record", "between two records"])
+def test_whoever_starts_later_takes_over_and_the_earlier_one_sends_nothing_more(
+    settings, log, monkeypatch, is_between
+):
+    send = AIOKafkaProducer.send
+
+    async def twice(producer, *given, **named):
+        """Sends the same again when the broker has had time to refuse the first; what aiokafka then says names no cause."""
+        await send(producer, *given, **named)
+        await asyncio.wait([producer._txn_manager.wait_for_transaction_end()], timeout=1)
+        return await send(producer, *given, **named)
+
+    if is_between:
+        monkeypatch.setattr(AIOKafkaProducer, "send", twice)
     log.register()
     there = ModelPlatform()
     there.asking = None
@@ -146,6 +162,25 @@ def test_whoever_starts_later_takes_over_and_the_earlier_one_sends_nothing_more(
 
     asyncio.run(both())
     assert [each[1:3] for each in there.asked] == [("status", "paused")]
+
+
+@pytest.mark.verify
+def test_a_broker_that_is_gone_while_something_is_sent_ends_it_with_a_sentence():
+    class Witness(ModelPlatform):
+        """Ends the broker when it is asked for something."""
+
+        def set_status(self, target, status):
+            own.kill()
+            return super().set_status(target, status)
+
+    with embedded_broker() as own:
+        settings = fresh_settings(own)
+        ensure_topics(settings, create=True)
+        log = Log(settings)
+        log.register()
+        log.decide("a1", "pause")
+        with pytest.raises(ApplyError, match="did not confirm"):
+            carried(settings, Witness(), CARRY_OUT._replace(once=False))
 
 
 def test_the_page_shows_what_was_carried_out_while_the_process_runs(settings, log):
