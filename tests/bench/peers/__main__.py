@@ -1,11 +1,12 @@
 """One job on roistream and on its peers, in one run: ``python -m tests.bench.peers``.
 
 Each reads the same clicks from Apache Kafka and writes, for each campaign and minute, how many clicks it counted and what
-the clicks cost, as whole values that are replaced as they grow. A sum that is not that of the clicks ends the round. In a
-round each reads a quarter of its clicks and then all of them, with a new process and an empty state each time: what an event
-costs is the difference between the two by the events between them, so that starts and the warming up of compilers count for
-nobody. Prints a table, writes .bench/peers.json, .bench/peers.md and .bench/peers.svg. What the forms are stands in
-docs/benchmarks.md. Needs a JDK and Maven on the PATH for Kafka Streams and Flink, and package registries.
+the clicks cost, as whole values that are replaced as they grow. A written sum that is not that of the clicks ends the round;
+the hand-written loop and Faust's tutorial write nothing. In a round each reads a quarter of its clicks and then all of them,
+with a new process and an empty state each time: what an event costs is the difference between the two by the events between
+them, so that starts count for nobody as far as two starts cost the same. Prints a table, writes .bench/peers.json,
+.bench/peers.md and .bench/peers.svg. What the forms are stands in docs/benchmarks.md. Needs a JDK and Maven on the PATH for
+Kafka Streams and Flink, and package registries.
 """
 
 import argparse
