@@ -11,7 +11,7 @@ import logging
 import os
 import socket
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from aiokafka import errors
@@ -46,18 +46,36 @@ class ConnectionProblem(NamedTuple):
     is_final: bool
 
 
+class _LastMessage(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.text = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.text = record.getMessage()
+
+
 @contextlib.contextmanager
-def quiet_clients() -> Iterator[None]:
-    """The clients log every attempt at ERROR; the error we raise says it once."""
+def quiet_clients() -> Iterator[Callable[[], str]]:
+    """The clients log every attempt at ERROR; the error we raise says it once.
+
+    Yields:
+        What gives the client's last warning or error; empty as long as there is none.
+    """
+    last = _LastMessage()
     loggers = [logging.getLogger(name) for name in ("kafka", "aiokafka")]
-    levels = [logger.level for logger in loggers]
+    before = [(logger.level, logger.propagate) for logger in loggers]
     for logger in loggers:
-        logger.setLevel(logging.CRITICAL)
+        logger.setLevel(logging.WARNING)
+        logger.propagate = False
+        logger.addHandler(last)
     try:
-        yield
+        yield lambda: last.text
     finally:
-        for logger, level in zip(loggers, levels, strict=True):
+        for logger, (level, propagate) in zip(loggers, before, strict=True):
             logger.setLevel(level)
+            logger.propagate = propagate
+            logger.removeHandler(last)
 
 
 async def let_in(settings: Settings, within_ms: int) -> None:

@@ -47,11 +47,13 @@ async def why_no_transactions(settings: Settings, within_ms: int) -> str | None:
     )
     at = f"The broker at {', '.join(settings.bootstrap)}"
     try:
-        with quiet_clients():
+        with quiet_clients() as last_message:
             await asyncio.wait_for(producer.start(), within_ms / 1_000)
     except TimeoutError:
+        said = last_message()
         return (
-            f"{at} names no coordinator of transactions within {format_duration(within_ms)}; look at its log. A cluster of "
+            f"{at} gives no coordinator of transactions or no producer id within {format_duration(within_ms)}"
+            f"{f' ({said})' if said else ''}; look at its log. A cluster of "
             "fewer than three brokers needs transaction.state.log.replication.factor of at most their number."
         )
     except errors.TransactionalIdAuthorizationFailed:

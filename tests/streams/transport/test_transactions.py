@@ -43,7 +43,7 @@ def test_nothing_stands_in_the_way_on_apache_kafka(broker) -> None:
         (
             NO_COORDINATOR,
             1_000,
-            "no coordinator of transactions within 1s.*transaction.state.log.replication.factor",
+            "no coordinator of transactions or no producer id within 1s.*transaction.state.log.replication.factor",
         ),
     ],
 )

@@ -55,7 +55,7 @@ class _Broker:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
-        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             while True:
                 (size,) = struct.unpack(">i", await reader.readexactly(4))
                 api, _, correlation = struct.unpack(">hhi", (await reader.readexactly(size))[:8])
