@@ -29,6 +29,7 @@ from streams.settings import Settings
 from streams.state.lineage import LogMark
 from streams.topics import PARTIALS
 from streams.transport.client_options import aiokafka_options
+from streams.transport.producers import stop_client
 from streams.transport.record_batches import keep_raw_records, unpack
 
 #: A broker answers one fetch at a time: while it waits for records of quiet topics, busy ones wait with it.
@@ -156,7 +157,10 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
         if self._consumer is not None:
             # aiokafka lets no member leave that has an identity: the group would wait for it for a session timeout.
             self._consumer._coordinator._group_instance_id = None
-        await super().on_thread_stop()
+        # What Faust does here, but that the consumer also ends where its broker is gone.
+        await super(AIOKafkaConsumerThread, self).on_thread_stop()
+        if self._consumer is not None:
+            await stop_client(self._consumer)
 
     async def show_offsets(self, offsets: Mapping[TP, int]) -> None:
         """Commit offsets that nothing of ours depends on."""

@@ -30,6 +30,7 @@ def test_a_worker_whose_broker_falls_silent_while_it_starts_ends_when_asked(
             assert worker.terminate() == 0
         finally:
             worker.kill()
+            os.kill(broker.pid, signal.SIGCONT)
 
 
 def test_a_board_whose_broker_never_answers_ends_when_asked(settings_for) -> None:

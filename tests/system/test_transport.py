@@ -195,3 +195,4 @@ def test_a_worker_with_nothing_to_write_stops_in_order_though_its_broker_is_gone
             handle.stop()
             wait_for("readyz tells of the broker", lambda: worker.get("/readyz")[0] == 503, 30)
             assert worker.terminate() == 0, worker.tail()
+            assert "Traceback" not in worker.log.read_text()
