@@ -40,14 +40,22 @@ def run(name: str | None, file: Path | None) -> int:
 
 
 def _list() -> None:
-    table = Table(box=None, pad_edge=False)
-    for title in (catalogues.t("mapping"), catalogues.t("gives"), catalogues.t("what it reads")):
-        table.add_column(title, overflow="fold")
+    rows = []
     for name in builtin_names():
         mapping = builtin(name)
         topics = ", ".join(sorted({select.topic for select in mapping.select})) or catalogues.t("see include")
-        table.add_row(name, topics, catalogues.t(mapping.description))
-    Console().print(table)
+        rows.append((name, topics, catalogues.t(mapping.description)))
+    console = Console()
+    if not console.is_terminal:
+        # One line for each mapping: `roistream mappings | grep hubspot` finds whole ones.
+        sys.stdout.writelines("\t".join(row) + "\n" for row in rows)
+        return
+    table = Table(box=None, pad_edge=False)
+    for title in (catalogues.t("mapping"), catalogues.t("gives"), catalogues.t("what it reads")):
+        table.add_column(title, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
 
 
 def _suggested(path: Path) -> str:

@@ -76,7 +76,7 @@ def test_replay(tmp_path, capsys):
 
 def test_mappings(capsys):
     assert mappings_command.run(None, None) == 0
-    shown = [line for line in capsys.readouterr().out.splitlines() if line.startswith("google_ads ")]
+    shown = [line for line in capsys.readouterr().out.splitlines() if line.startswith("google_ads\t")]
     assert shown
     assert small(" ".join(shown)) <= {"google", "ads", "reports", "campaigns"}
 

@@ -26,8 +26,9 @@ FILES = {
 
 def test_every_built_in_mapping_is_listed_with_what_it_gives(capsys):
     assert run(None, None) == 0
-    listed = {line.split()[0] for line in capsys.readouterr().out.splitlines() if line and line[0] != " "}
-    assert set(builtin_names()) <= listed
+    lines = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    assert [name for name, _, _ in lines] == list(builtin_names()), "a whole mapping a line, for grep"
+    assert all(topics and description for _, topics, description in lines)
 
 
 def test_a_mapping_is_shown_as_it_stands(capsys):
