@@ -68,7 +68,7 @@ _MONEY = (
     Panel(
         "table",
         "Budgets ($currency)",
-        "Per campaign. Spent: spend / budget. Pace: spend / what an even flight had spent at the watermark.",
+        "Per campaign. Spent: spend / budget. Pace: spend / what an even flight had spent, both up to when spend is known.",
         (
             Query(f"max by (campaign_id, channel, name, status) (campaign_info{{{promql.SCOPE}}})", is_info=True),
             Query(f"max by (campaign_id) ({_BUDGET})", "budget"),
@@ -84,7 +84,7 @@ _MONEY = (
     Panel(
         "lines",
         "Pace of spend",
-        "Spend so far / what an even flight had spent at the watermark (budget · share of the flight). 1 is on pace.",
+        "Spend / what an even flight had spent (budget · share of the flight), both up to when spend is known. 1 is on pace.",
         (Query(fact("campaign:spend_pace:ratio"), "{{campaign_id}}"),),
         width=12,
         height=10,

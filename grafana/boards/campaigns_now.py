@@ -33,12 +33,14 @@ _VIEW = f"{promql.SCOPE}"
 
 _NET = kpi_of_each(BY_ID["roi_net_profit"])
 _CPL, _CPL_TARGET = kpi_of_each(BY_ID["cpl"]), fact("campaign_target_cost_per_lead")
-#: Above its floor, within its CPL target where it has one, on enough orders, and not ahead of its pace.
+#: Above its floor, within its CPL target where it has one, on enough orders, and not ahead of its pace. Results without their spend
+#: beside them make every ratio better than it is.
 _COULD_TAKE_MORE = (
     f"({_NET} > ({fact('campaign_target_roi_ratio')} or 0 * {fact('campaign_info')}))"
     f" and ({each('campaign_window_orders')} >= 10)"
     f" unless ({_CPL} > {_CPL_TARGET})"
     f" unless ({fact('campaign:spend_pace:ratio')} > 1.2)"
+    f" unless ({each('campaign_spend_unreported_ratio')} > 0.2)"
 )
 
 
@@ -113,7 +115,7 @@ _DECISIONS = (
         "bars",
         "Who could take more (ROI, net profit)",
         "The ten highest ROI by net profit, of campaigns above their ROI target (0 where they have none), within their CPL "
-        "target, not ahead of their pace, and with 10 orders or more in the window. "
+        "target, not ahead of their pace, with 10 orders or more in the window, and with reports of at least four fifths of it. "
         f"{BY_ID['roi_net_profit'].formula}.",
         (Query(f"topk(10, {_COULD_TAKE_MORE})", "{{campaign_id}}"),),
         unit="percentunit",
@@ -178,7 +180,7 @@ _BELOW = (
     Panel(
         "bars",
         "Pace of spend",
-        "Spend so far / what an even flight had spent at the watermark (budget · share of the flight). 1 is on pace. "
+        "Spend / what an even flight had spent (budget · share of the flight), both up to when spend is known. 1 is on pace. "
         "Absent without a budget or without both dates.",
         (Query(fact("campaign:spend_pace:ratio"), "{{campaign_id}}"),),
         steps=_PACE,

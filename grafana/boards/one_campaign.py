@@ -195,10 +195,12 @@ _MATURITY = (
         "lines",
         "Estimates and disagreements of reports",
         "Estimate: share of the window's spend that reports give for a longer time, taken to lie evenly in that time. "
+        "Not reported yet: share of the window's time whose results have no spend beside them, so that ratios look better than they are. "
         "Disagreement: how far finer reports (hours, ads) differ from the coarser ones (days, the campaign) over the same "
         "time; a large one says that a connector leaves something out.",
         (
             Query(each("campaign_spend_spread_ratio"), "estimate"),
+            Query(each("campaign_spend_unreported_ratio"), "not reported yet"),
             Query(fact("campaign_report_disagreement_ratio"), "disagreement"),
         ),
         unit="percentunit",

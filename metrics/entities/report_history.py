@@ -95,6 +95,11 @@ class ReportHistory:
         return min((end for end in self._ends.values() if end > newest - DAY), default=None)
 
     @property
+    def begin(self) -> int | None:
+        """When the first period of which there is a report begins; None without reports."""
+        return self._begin
+
+    @property
     def last_day(self) -> Interval | None:
         """The day before ``seen_until``, or what reports cover of that day; None without reports."""
         end = self.seen_until

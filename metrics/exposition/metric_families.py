@@ -157,6 +157,12 @@ SPEND_COMPLETE = MetricFamily(
     _CAMPAIGN,
     "seconds",
 )
+COMPLETE_SPEND = MetricFamily(
+    "campaign_complete_spend",
+    "gauge",
+    "Spend of the campaign up to campaign_spend_complete_timestamp_seconds, in currency units: without what the quicker of several sources has said of later.",
+    _CAMPAIGN + _MONEY,
+)
 ROLLUP_CAMPAIGNS = MetricFamily(
     "rollup_campaigns", "gauge", "Campaigns that count in the roll-up, over its whole history.", _ROLLUP
 )
@@ -171,6 +177,13 @@ SPREAD = MetricFamily(
     "campaign_spend_spread_ratio",
     "gauge",
     "Share of the spend that is an estimate: money of reports on a longer time than the window, taken to lie evenly.",
+    _WINDOWED,
+    "ratio",
+)
+UNREPORTED = MetricFamily(
+    "campaign_spend_unreported_ratio",
+    "gauge",
+    "Share of the window's time of which no report says yet what was spent: results of that time have no spend beside them.",
     _WINDOWED,
     "ratio",
 )
@@ -559,6 +572,7 @@ FAMILIES: tuple[MetricFamily, ...] = (
     *_kpi_gauges(),
     COMPLETENESS,
     SPREAD,
+    UNREPORTED,
     UNCERTAIN_AMOUNTS,
     *_rollup_gauges(),
     ROLLUP_UNCERTAIN_AMOUNTS,
@@ -587,6 +601,7 @@ FAMILIES: tuple[MetricFamily, ...] = (
     DISAGREEMENT,
     WATERMARK,
     SPEND_COMPLETE,
+    COMPLETE_SPEND,
     BUILD,
     READY,
     LEDGER,

@@ -98,7 +98,8 @@ def worker_samples(snapshot: WorkerSnapshot, folding: SeriesLimit) -> Iterator[t
     yield from _sum_gauges(rows, folded, snapshot.folded)
     yield from _kpi_gauges(rows)
     yield table.COMPLETENESS, [sample for campaign in kept for sample in _completeness(campaign)]
-    yield table.SPREAD, [sample for row in rows for sample in _spread(row)]
+    yield table.SPREAD, [sample for row in rows for sample in _share(row, "spread_ratio")]
+    yield table.UNREPORTED, [sample for row in rows for sample in _share(row, "unreported_ratio")]
     yield (
         table.UNCERTAIN_AMOUNTS,
         [*_uncertain(rows), *_folded_uncertain(folded, snapshot.folded)],
@@ -178,10 +179,11 @@ def _completeness(campaign: CampaignSnapshot) -> Iterator[Sample]:
                 yield Sample("", Labels({**_identity(campaign), **own}), share)
 
 
-def _spread(row: _Row) -> Iterator[Sample]:
-    reading = row.reading
-    if isinstance(reading, CampaignKpi) and reading.spread_ratio is not None:
-        yield Sample("", row.counted, reading.spread_ratio)
+def _share(row: _Row, name: str) -> Iterator[Sample]:
+    """Of a campaign's reading; a roll-up has none."""
+    share = getattr(row.reading, name) if isinstance(row.reading, CampaignKpi) else None
+    if share is not None:
+        yield Sample("", row.counted, share)
 
 
 def _uncertain(rows: Iterable[_Row]) -> Iterator[Sample]:
@@ -375,6 +377,7 @@ def _campaign_gauges(
     )
     yield table.WATERMARK, _instants(kept, "watermark_ms")
     yield table.SPEND_COMPLETE, _instants(kept, "spend_complete_ms")
+    yield table.COMPLETE_SPEND, _amounts(kept, "complete_spend_micros", currency)
 
 
 def _info(campaign: CampaignSnapshot) -> dict[str, str]:

@@ -71,6 +71,7 @@ class CampaignSnapshot(msgspec.Struct, frozen=True, kw_only=True):
         starts_at_ms: when the campaign begins to run; ``ends_at_ms`` when it ends.
         overlap: how reports about the same time agree; None where the campaign has no reports.
         spend_complete_ms: event time up to which the spend is known: the watermark, or what reports have seen by then.
+        complete_spend_micros: what was spent by then; None where that is not known.
         customers: whom it acquired; None where nobody is known.
     """
 
@@ -92,6 +93,7 @@ class CampaignSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     ends_at_ms: int | None = None
     overlap: Overlap | None = None
     spend_complete_ms: int | None = None
+    complete_spend_micros: int | None = None
     customers: CustomerTotals | None = None
 
 

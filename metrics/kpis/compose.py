@@ -9,6 +9,7 @@ import numpy as np
 from metrics.attribution.conversion_lag import ConversionLags
 from metrics.attribution.models import MARKOV
 from metrics.entities.campaigns import CampaignFacts
+from metrics.entities.report_history import ReportHistory
 from metrics.entities.reports import ReportShare
 from metrics.evidence import Arrived, assess
 from metrics.kpis.formulas import KpiInputs, compute
@@ -156,6 +157,9 @@ def compose(
         sums=sums,
         other_basis=found.other_basis,
         spread_ratio=found.spread_ratio,
+        unreported_ratio=unreported_ratio(campaign_windows.report_history, span, version.watermark)
+        if facts.is_reported and sums.spend_micros is not None
+        else None,
         has_uncertain_amounts=found.has_uncertain_amounts,
         known_spend=known_spend(campaign_windows, facts) if of_total else None,
         matched_sums=matched_sums,
@@ -230,6 +234,27 @@ def _matched_sums(
         until=format_instant(matched.until),
         sums=_sums(matched.tally, cost, other_cost(facts, None, matched.until)),
     )
+
+
+def unreported_ratio(reports: ReportHistory, span: Span | None, watermark: int | None) -> float | None:
+    """Share of the time of a window, up to the watermark, of which no report says yet what was spent.
+
+    A window begins no earlier than the first report. None: there is no watermark, or it has not reached the window.
+
+    >>> from metrics.entities.reports import Report
+    >>> history = ReportHistory()
+    >>> unreported_ratio(history, Span(0, 60), 45), history.put(Report("s", None, 0, 30, (0, 0, 0), 0, 0, 0, 0))
+    (1.0, True)
+    >>> unreported_ratio(history, Span(0, 60), 40), unreported_ratio(history, None, 60)
+    (0.25, 0.5)
+    """
+    if watermark is None:
+        return None
+    end, seen = watermark if span is None else min(span.end, watermark), reports.seen_until
+    if seen is None or reports.begin is None:
+        return 1.0 if span is None or end > span.start else None
+    start = reports.begin if span is None else max(span.start, reports.begin)
+    return ratio(max(0, end - max(start, seen)), end - start) if end > start else None
 
 
 class WindowSums(NamedTuple):

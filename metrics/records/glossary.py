@@ -104,6 +104,7 @@ FIELDS: dict[str, str] = {
     "RollupKpi.watermark": "Event time up to which every campaign is complete; null before the first event of each partition.",
     "sums": "What the KPIs are divided from; add these up, never the ratios.",
     "spread_ratio": "Share of the spend that is an estimate, 0 to 1: money that a report gives for a longer time than the window, taken to lie evenly in it; null where the spend is no report's, or 0",
+    "unreported_ratio": "Share of the window's time up to the watermark, 0 to 1, of which no report says yet what was spent: results of that time are in the sums without their spend, so costs per result look lower and returns higher than they are. Of `total` since the first report. Null where the spend comes by events, or no report can count in the window.",
     "has_uncertain_amounts": "Whether amounts count whose worth is not known for sure: without a rate they count as 0 until it comes; a rate that came too late to divide what it changes is taken as a whole.",
     "CampaignKpi.known_spend": "Of `total` under `declared` where spend comes by reports: how far they reach; null elsewhere, and before the first report.",
     "matched_sums": "Of the same: the sums as far as reports and events both reach, which are what evidence compares: results of later have no spend beside them yet. Null also where that lies more than a week back.",

@@ -110,6 +110,8 @@ class CampaignKpi(msgspec.Struct, kw_only=True):
     other_basis: OtherBasis
     #: Share of the spend that is an estimate: a report's money of a longer time than the window, taken to lie evenly in it.
     spread_ratio: float | None = None
+    #: Share of the window's time, up to the watermark, of which no report says yet what was spent.
+    unreported_ratio: float | None = None
     #: Whether amounts count whose worth is not known for sure: a rate is missing, or came too late to divide what it changes.
     has_uncertain_amounts: bool = False
     #: Of ``total`` where spend comes by reports: how far they reach. Null elsewhere, and before the first report.

@@ -397,6 +397,12 @@ def _reading_lines(reading: CampaignKpi, window: str) -> list[str]:
             share=catalogues.percent(reading.spread_ratio),
         )
         lines.append(f"  {text}")
+    if reading.unreported_ratio:
+        text = catalogues.t(
+            "no report says yet what {share} of the window's time cost: its results are in the sums without their spend",
+            share=catalogues.percent(reading.unreported_ratio),
+        )
+        lines.append(f"  {text}")
     if reading.has_uncertain_amounts:
         text = catalogues.t(
             "amounts count whose worth is not known for sure: in a currency without a rate on fx-rates, as 0 until it comes"

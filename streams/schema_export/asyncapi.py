@@ -263,6 +263,7 @@ CHANNELS: tuple[Channel, ...] = (
             "sums": _SUMS,
             "other_basis": {"impressions": 0, "clicks": 0, "spend_micros": 0},
             "spread_ratio": None,
+            "unreported_ratio": None,
             "has_uncertain_amounts": False,
             "known_spend": None,
             "matched_sums": None,

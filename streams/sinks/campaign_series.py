@@ -23,6 +23,7 @@ from metrics.exposition import (
 from metrics.kpis.compose import CREDITS, DECLARED, credited
 from metrics.kpis.since_lead import SinceLead, spend_since_last_lead
 from metrics.records.kpi_reading import CampaignKpi, Sums
+from metrics.sums.tally import Tally
 from metrics.sums.tally_columns import FIELDS, Codes, Integers
 from metrics.values.money import MICROS
 from metrics.windows.campaign_windows import CampaignWindows
@@ -218,6 +219,7 @@ class CampaignSeries:
             latest = readings_of.get((campaign_id, DECLARED), {})
             watermark = merge.clock.watermark
             seen = reports.seen_until if facts.is_reported else watermark
+            complete = None if seen is None or watermark is None else min(seen, watermark)
             yield CampaignSnapshot(
                 campaign_id=campaign_id,
                 channel=facts.channel,
@@ -238,7 +240,10 @@ class CampaignSeries:
                 starts_at_ms=facts.starts_at,
                 ends_at_ms=facts.ends_at,
                 overlap=reports.overlap if len(reports) else None,
-                spend_complete_ms=None if seen is None or watermark is None else min(seen, watermark),
+                spend_complete_ms=complete,
+                complete_spend_micros=_complete_spend(
+                    reports, counters, complete, is_reported=facts.is_reported
+                ),
                 customers=self._customers.of(merge.partition, campaign_id),
             )
 
@@ -294,6 +299,15 @@ def _reported_since(reports: ReportHistory, lead: SinceLead) -> int:
     if lead.since is None or reports.seen_until is None:
         return reports.total.spend_micros
     return reports.share(lead.since, max(lead.since, reports.seen_until), short_only=False).spend_micros
+
+
+def _complete_spend(
+    reports: ReportHistory, events: Tally, until: int | None, *, is_reported: bool
+) -> int | None:
+    """Micros spent by the instant up to which spend is known."""
+    if until is None:
+        return None
+    return reports.before(until).spend_micros if is_reported else events.spend_micros
 
 
 def _spent(latest: Mapping[str, CampaignKpi]) -> int:

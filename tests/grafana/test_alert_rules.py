@@ -11,6 +11,7 @@ import yaml
 from streams.stack.monitoring import RUNBOOKS
 from tests.conftest import REQUIRE_PROGRAMS
 from tests.support.alert_scenarios import (
+    COMPLETE,
     DAY_BEFORE_LAST,
     HEALTHY,
     PROVOKED,
@@ -35,6 +36,7 @@ def alerts() -> dict[str, dict[str, Any]]:
 def group_of(scenario: Scenario) -> dict[str, Any]:
     """A test group of promtool; who fires is asked as a query, so that texts may change."""
     world = {**HEALTHY, **scenario.changed}
+    world = {COMPLETE: world[SPEND], **world}
     expected = [{"labels": f'{{alertname="{alert}"}}', "value": 1} for alert in sorted(scenario.fires)]
     at = f"{scenario.at}m"
     queries = [{"expr": f"group by (alertname) ({FIRING})", "eval_time": at, "exp_samples": expected}]
@@ -80,8 +82,9 @@ def test_promtool_would_notice(tmp_path: Path):
 
 
 def test_pace_is_that_of_the_plan_up_to_the_instant_up_to_which_spend_is_known(tmp_path: Path):
-    """Of 2 000 in ten days 300 are the plan of a day and a half; reports are half a day behind."""
-    group = group_of(Scenario("half a day", {SPEND: flat(300), SPEND_KNOWN: flat(DAY_BEFORE_LAST + 129_600)}))
+    """Of 2 000 in ten days 300 are the plan of a day and a half; reports are half a day behind, and another source is not."""
+    changed: dict[str, str | None] = {SPEND: flat(350), COMPLETE: flat(300)}
+    group = group_of(Scenario("half a day", {**changed, SPEND_KNOWN: flat(DAY_BEFORE_LAST + 129_600)}))
     labels = 'campaign:spend_pace:ratio{campaign_id="c-1", channel="search", job="roistream"}'
     expected = [{"labels": labels, "value": 1}]
     asked = {"expr": "campaign:spend_pace:ratio", "eval_time": "90m", "exp_samples": expected}

@@ -2,6 +2,8 @@
 
 from decimal import Decimal
 
+import pytest
+
 from metrics.entities.campaigns import Campaign, CampaignRegistry
 from metrics.records.events import Targets
 from metrics.values.time import DAY, HOUR, MINUTE
@@ -120,6 +122,21 @@ def test_each_campaign_is_matched_where_its_own_reports_reach_to():
     assert found["c"] is None
 
 
+def test_a_window_says_of_how_much_of_its_time_no_report_says_what_it_cost():
+    """An order at 08:14, which is the watermark; reports reach from 02:00 to 06:00, or a day further back."""
+    machine = machine_with((T0 + 2 * HOUR, T0 + DAY, T0 + 6 * HOUR, 10))
+    since, now = 2 * HOUR, 8 * HOUR + 14 * MINUTE
+    young = round((now - 6 * HOUR) / (now - since), 6)
+    found = {window: each.unreported_ratio for window, each in readings(machine).items()}
+    assert found == {"5m": None, "1h": None, "24h": young, "7d": young, "today": young, "total": young}
+    old = machine_with(
+        (T0 - 2 * DAY, T0 - DAY, T0 - DAY, 9), (T0 - DAY, T0, T0, 9), (T0, T0 + DAY, T0 + 6 * HOUR, 10)
+    )
+    assert readings(old)["24h"].unreported_ratio == pytest.approx((now - 6 * HOUR) / DAY, abs=0.001)
+    assert readings(old)["today"].unreported_ratio == round((now - 6 * HOUR) / now, 6)
+    assert {each.unreported_ratio for each in readings(machine_with()).values()} == {None, 1.0}
+
+
 def test_evidence_on_a_total_compares_results_with_the_spend_of_their_time():
     """Half as many leads as were due in the four hours that reports have seen, and as many again since."""
     machine = Machine(1)
@@ -174,4 +191,5 @@ def test_spend_that_is_no_reports_is_no_estimate():
     machine.produce(topics.CLICKS, "v", click)
     machine.settle()
     assert readings(machine)["24h"].spread_ratio is None
+    assert readings(machine)["24h"].unreported_ratio is None
     assert readings(machine)["total"].known_spend is None

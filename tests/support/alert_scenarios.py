@@ -37,6 +37,8 @@ LEADS = windowed("campaign_window_leads", "24h")
 SPEND_HOUR = windowed("campaign_window_spend", "1h", EURO)
 SPEND_DAY = windowed("campaign_window_spend", "24h", EURO)
 SPEND = windowed("campaign_window_spend", "total", EURO)
+#: As much as ``SPEND``, unless a scenario says otherwise.
+COMPLETE = own("campaign_complete_spend", EURO)
 ROI = windowed("campaign_roi_ratio", "24h", NET)
 ORDERS = windowed("campaign_window_orders", "24h")
 TARGET_CPL = own("campaign_target_cost_per_lead", EURO)
@@ -273,6 +275,12 @@ SCENARIOS: list[Scenario] = [
              {STARTS: None, ENDS: None, SPEND: flat(2_001)}, ("CampaignOverspend",)),
     Scenario("CampaignUnderspend: a report that is still to come is no underspend",
              {**_SLOW, SPEND_KNOWN: flat(DAY_BEFORE_LAST + 43_200)}),
+    Scenario("CampaignOverspend: what the quicker of two platforms has said of later is no overspend",
+             {**_FAST, COMPLETE: flat(300), SPEND_KNOWN: flat(DAY_BEFORE_LAST + 129_600)}),
+    Scenario("CampaignUnderspend: what the quicker of two platforms has said of later hides none",
+             {COMPLETE: flat(100), SPEND_KNOWN: flat(DAY_BEFORE_LAST + 129_600)}, ("CampaignUnderspend",)),
+    Scenario("CampaignOverspend: reports that lag hide none",
+             {SPEND: flat(300), SPEND_KNOWN: flat(DAY_BEFORE_LAST + 64_800)}, ("CampaignOverspend",)),
     Scenario("CampaignSpendWithoutEvents: fires where reports of the day so far tell of money, hour by hour",
              {**_UNSEEN, **_DAY_SO_FAR}, ("CampaignSpendWithoutEvents",)),
     Scenario("CampaignSpendWithoutEvents: a report of yesterday says nothing of now",

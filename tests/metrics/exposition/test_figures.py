@@ -20,19 +20,26 @@ def test_completeness_is_shown_for_each_kind_of_conversion_that_was_seen():
 
 
 def test_estimates_and_overlaps_of_reports_are_shown_where_a_campaign_has_reports():
-    spread = msgspec.structs.replace(reading("24h", clicks=1), spread_ratio=0.25)
+    spread = msgspec.structs.replace(reading("24h", clicks=1), spread_ratio=0.25, unreported_ratio=0.5)
     reported = msgspec.structs.replace(
-        campaign("c-1", spread), overlap=Overlap(3, 200, 10), spend_complete_ms=NOW - HOUR
+        campaign("c-1", spread),
+        overlap=Overlap(3, 200, 10),
+        spend_complete_ms=NOW - HOUR,
+        complete_spend_micros=2_500_000,
     )
     found = samples(worker(reported, campaign("c-2", reading("24h", clicks=1))))
     own = {"campaign_id": "c-1", "channel": ""}
     assert value(found, "campaign_spend_spread_ratio", **own, window="24h", model="declared") == 0.25
+    assert value(found, "campaign_spend_unreported_ratio", **own, window="24h", model="declared") == 0.5
+    assert value(found, "campaign_complete_spend", **own, currency="EUR") == 2.5
     assert value(found, "campaign_covered_reports", **own) == 3
     assert value(found, "campaign_report_disagreement_ratio", **own) == 0.05
     assert value(found, "campaign_spend_complete_timestamp_seconds", **own) == (NOW - HOUR) / 1_000
     for family in (
         "campaign_spend_complete_timestamp_seconds",
+        "campaign_complete_spend",
         "campaign_spend_spread_ratio",
+        "campaign_spend_unreported_ratio",
         "campaign_covered_reports",
         "campaign_report_disagreement_ratio",
     ):

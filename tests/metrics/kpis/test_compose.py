@@ -67,6 +67,25 @@ def test_with_events_reports_are_for_comparison_only(window):
     assert found.other_basis.clicks == reading(window, account_with(DAY)).sums.clicks
 
 
+@pytest.mark.parametrize(
+    ("seen", "window", "share"),
+    [
+        (DAY, "1d", 0.0),
+        (18 * HOUR, "1d", 0.25),
+        (18 * HOUR, "1h", None),  # a report of so long a time says nothing of an hour
+        (18 * HOUR, "total", 0.25),
+        (HOUR, "1h", 0.0),
+    ],
+)
+def test_results_of_a_time_of_which_no_report_has_told_are_marked(seen, window, share):
+    assert reading(window, account_with(seen)).unreported_ratio == share
+
+
+def test_a_campaign_without_any_report_has_no_spend_known_and_events_need_no_report():
+    assert reading("24h", OneCampaign()).unreported_ratio == 1.0
+    assert reading("24h", account_with(HOUR), is_reported=False).unreported_ratio is None
+
+
 def total_of(spent, watermark=10 * DAY):
     """The reading of ``total`` of a campaign that spent so much at each instant; a lead comes within a minute or a day."""
     account = OneCampaign()

@@ -114,7 +114,13 @@ def test_a_campaign_is_explained_with_what_its_figures_are_made_of(settings, sto
     hold = CardHold(owner="Ana", reason="shop closed", expires_at="2026-11-30T08:00:00Z")
     seeding.fill(store, [seeding.card("c-1", name="Spring", column="hold", hold=hold)])
     reading = seeding.hour("c-1", 0, leads=5)
-    values = {"window": "24h", "kpis": {"cpl": 4.0}, "spread_ratio": 0.25, "has_uncertain_amounts": True}
+    values = {
+        "window": "24h",
+        "kpis": {"cpl": 4.0},
+        "spread_ratio": 0.25,
+        "unreported_ratio": 0.1,
+        "has_uncertain_amounts": True,
+    }
     value = msgspec.json.encode(msgspec.structs.replace(reading, **values))
     store.hset("roistream:kpis:declared:24h", "c-1", value)
     store.hset("roistream:kpis:linear:24h", "c-1", value)
@@ -127,6 +133,7 @@ def test_a_campaign_is_explained_with_what_its_figures_are_made_of(settings, sto
         "leads 5",
         "4.00 EUR = ",
         "25% of the spend is an estimate",
+        "no report says yet what 10% of the window's time cost",
         "in a currency without a rate",
         "linear",
     ):

@@ -137,7 +137,7 @@ def test_figures_that_cannot_be_trusted_are_told_with_what_to_do(opened, setting
     told(store, "odd-1", spread_ratio=0.9)
     told(store, "odd-2", watermark=format_instant(now - HOUR))
     told(store, "odd-3", watermark=format_instant(now - HOUR))
-    told(store, "odd-4", has_uncertain_amounts=True)
+    told(store, "odd-4", has_uncertain_amounts=True, unreported_ratio=0.75)
     told(store, "who-is-this")
     told(store, "(none)")
     told(store, "Odd%20one")
@@ -168,6 +168,7 @@ def assert_doubts(page: Page) -> None:
         "90% of its spend of the last 24 hours is an estimate",
         "The figures of 2 campaigns are complete up to",
         "in a currency without a rate",
+        "No report says yet what 75% of the last 24 hours cost",
         "nobody registered it",
         "3 conversions of the last 24 hours name no campaign",
         "“Odd%20one”, “odd one”",

@@ -8,8 +8,8 @@ import { nameOf, RUNS } from "./store.js";
 const HOUR_MS = 3_600_000, DAY_MS = 24 * HOUR_MS;
 /** Figures older than this are said to be old. */
 const STALE_MS = 10 * 60_000;
-/** Above this share of estimated spend a figure is mostly an estimate. */
-const MOSTLY_SPREAD = 0.5;
+/** Above this share of estimated spend a figure is mostly an estimate; above this share of time without a report it lacks its spend. */
+const MOSTLY_SPREAD = 0.5, MOSTLY_UNREPORTED = 0.5;
 const MAX_NAMES = 4;
 
 /** What a campaign has spent in the last 24 hours, in micros; in the last day that its reports know of, where it has any. */
@@ -90,7 +90,7 @@ function* turned({ cards, verdicts, nowMs }) {
 function* doubtful({ cards, readings, alike, nowMs }) {
   const old = [], spelt = new Set(alike.flat());
   for (const reading of readings) {
-    const { campaign_id: id, currency, sums, spread_ratio: spread, has_uncertain_amounts: isUncertain, watermark } = reading, card = cards.get(id);
+    const { campaign_id: id, currency, sums, spread_ratio: spread, unreported_ratio: unreported, has_uncertain_amounts: isUncertain, watermark } = reading, card = cards.get(id);
     const spent = sums.spend_micros ?? 0, texts = [];
     if (!card && !id.startsWith("(") && !spelt.has(id)) {
       texts.push(t("Records name this campaign, and nobody registered it: it has no budget, no target and no card. Register it, or correct the id at its source."));
@@ -99,6 +99,7 @@ function* doubtful({ cards, readings, alike, nowMs }) {
         "{count} conversions of the last 24 hours name no campaign; look at the links that lead to the site.", (sums.orders ?? 0) + (sums.leads ?? 0)));
     }
     if (spread > MOSTLY_SPREAD) texts.push(t("{share} of its spend of the last 24 hours is an estimate: its platform reports longer times. Wait for the report before you judge a day.", { share: share(spread) }));
+    else if (unreported > MOSTLY_UNREPORTED) texts.push(t("No report says yet what {share} of the last 24 hours cost: what it brought then has no spend beside it. See whether its reports still come.", { share: share(unreported) }));
     if (isUncertain) texts.push(t("Amounts of the last 24 hours are in a currency without a rate, or the rate came late; without one they count as 0. Add the rate to fx-rates."));
     const stake = Math.max(spent, sums.revenue_micros ?? 0);
     if (watermark && nowMs - Date.parse(watermark) > STALE_MS) old.push({ watermark, stake, currency });
