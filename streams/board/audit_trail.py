@@ -62,6 +62,7 @@ class AuditTrail:
         self._limit = limit
         self._known: dict[tuple[Kind, str], AuditEntry] = {}
         self._entries: list[_TimedEntry] = []
+        self._last: dict[str, _TimedEntry] = {}
 
     def offer(self, kind: Kind, value: bytes) -> AuditEntry | None:
         """Take in a record of a topic; its entry when it is news. What is no record is passed over."""
@@ -76,12 +77,23 @@ class AuditTrail:
             return None
         self._known[kind, entry.id] = entry
         self._insert(_TimedEntry(at_ms, entry))
+        if isinstance(entry.record, BudgetDecision) and entry.record.verb != "comment":
+            last = self._last.get(entry.campaign_id)
+            if last is None or last.at_ms <= at_ms:
+                self._last[entry.campaign_id] = _TimedEntry(at_ms, entry)
         return entry
 
     def decision(self, decision_id: str) -> BudgetDecision | None:
         """The decision of that id, where the trail still holds it."""
         entry = self._known.get(("decision", decision_id))
         return entry.record if entry is not None and isinstance(entry.record, BudgetDecision) else None
+
+    def last_decision(self, campaign_id: str) -> BudgetDecision | None:
+        """The last decision on a campaign that is no comment, also where its entry is forgotten."""
+        last = self._last.get(campaign_id)
+        return (
+            last.entry.record if last is not None and isinstance(last.entry.record, BudgetDecision) else None
+        )
 
     @property
     def people(self) -> set[str]:

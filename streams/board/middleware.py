@@ -72,9 +72,11 @@ def answer(value: object, status: int = 200, headers: dict[str, str] | None = No
     )
 
 
-def refusal(status: int, sentence: str, headers: dict[str, str] | None = None) -> web.Response:
-    """A refusal: one sentence that says what to do, in the language of the request."""
-    return answer({"error": translated(sentence, LANGUAGE.get())}, status, headers)
+def refusal(
+    status: int, sentence: str, headers: dict[str, str] | None = None, **beside: object
+) -> web.Response:
+    """A refusal: one sentence that says what to do, in the language of the request, and what a machine reads beside it."""
+    return answer({"error": translated(sentence, LANGUAGE.get()), **beside}, status, headers)
 
 
 def language_of(accepted: str) -> str:

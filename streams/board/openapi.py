@@ -35,9 +35,13 @@ _JSON = "application/json"
 
 
 class ErrorAnswer(msgspec.Struct):
-    """A refusal: one sentence that says what to do."""
+    """A refusal: one sentence that says what to do.
+
+    ``decision``: the decision of somebody else that came since the caller looked (``last_decision_id``).
+    """
 
     error: str
+    decision: BudgetDecision | None = None
 
 
 class SessionAnswer(msgspec.Struct):
@@ -56,11 +60,12 @@ class AcceptedAnswer(msgspec.Struct):
 
 
 class RefusedDecision(msgspec.Struct):
-    """A decision that was not recorded: the status that it would have had alone, and why."""
+    """A decision that was not recorded: the status that it would have had alone, and why (``decision`` as in a refusal of one)."""
 
     campaign_id: str
     status: int
     error: str
+    decision: BudgetDecision | None = None
 
 
 class BulkAnswer(msgspec.Struct):
@@ -213,6 +218,13 @@ OPERATIONS = (
     ApiOperation("post", "/api/simulate", "Try a policy on the last 7 days", dict[str, Any], 200, SimulationRequest, (400, *_GUARDED, 413, 503)),
     ApiOperation("post", "/alerts", "Alertmanager's webhook", AlertsAnswer, 200, Webhook, (400, *_GUARDED, 413, 503)),
 )  # fmt: skip
+#: What no schema says.
+_ABOUT = (
+    "Errors are one sentence, in the first language of Accept-Language that the board speaks. Records and cards are data, and the "
+    "same for every reader: the reasons that rules and guards write (`reason` of cards, holds and actions) are English sentences, "
+    "names and reasons that people wrote stay as they were written. The board's page and its notifications say the former in the "
+    "reader's language."
+)
 _RECORDS = (BudgetDecision, AlertSignal, BudgetAction)
 
 
@@ -230,7 +242,7 @@ def document() -> dict[str, Any]:
         paths.setdefault(each.path, {})[each.method] = _operation(each, named)
     return {
         "openapi": "3.1.0",
-        "info": {"title": "roistream budget board", "version": "1"},
+        "info": {"title": "roistream budget board", "version": "1", "description": _ABOUT},
         "paths": paths,
         "components": {
             "schemas": _exact(components),

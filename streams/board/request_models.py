@@ -39,7 +39,8 @@ class DecisionRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``POST /api/decisions``: a ``budget-decisions`` record, of which the board fills in what it knows.
 
     ``action_id`` may name the proposal that an ``approve`` or ``reject`` means, ``column_from`` the column that the caller saw the
-    card in. A field that is not known is refused: what the caller meant by it would be lost without a word.
+    card in, ``last_decision_id`` the last decision on the campaign that the caller saw, comments aside (an empty text: none): where
+    another one came since, the board refuses. A field that is not known is refused: what the caller meant by it would be lost without a word.
     """
 
     campaign_id: Identifier
@@ -53,6 +54,7 @@ class DecisionRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     action_id: str | None = None
     expected_action_id: Identifier | None = None
     column_from: Column | None = None
+    last_decision_id: Annotated[str, msgspec.Meta(max_length=512)] | None = None
     until: Instant | None = None
 
 

@@ -342,9 +342,7 @@ class BoardRoutes:
             if found.status == 202:
                 accepted.append(content)
             else:
-                refused.append(
-                    {"campaign_id": each.campaign_id, "status": found.status, "error": content["error"]}
-                )
+                refused.append({"campaign_id": each.campaign_id, "status": found.status, **content})
         return answer({"accepted": accepted, "refused": refused})
 
     async def _decide(self, request: web.Request, asked: DecisionRequest) -> web.Response:
@@ -365,7 +363,31 @@ class BoardRoutes:
         decision = decision_of(asked, who, self.now_ms(), str(uuid.uuid4()))
         # One at a time: of two decisions of one id the second is compared with what became of the first.
         async with self._deciding:
+            other = self._overlooked(asked, decision)
+            if other is not None:
+                return _overtaken(other)
             return await self._record(decision)
+
+    def _overlooked(self, asked: DecisionRequest, decision: BudgetDecision) -> BudgetDecision | None:
+        """A decision of somebody else that came between the caller's look and word; None where there is none, or the caller does not say."""
+        if asked.last_decision_id is None or self._known(decision.decision_id) is not None:
+            return None
+        last = self._last_decision(asked.campaign_id)
+        return None if last is None or last.decision_id == asked.last_decision_id else last
+
+    def _known(self, decision_id: str) -> BudgetDecision | None:
+        return self._sent.get(decision_id) or self.audit_trail.decision(decision_id)
+
+    def _last_decision(self, campaign_id: str) -> BudgetDecision | None:
+        """The last decision on a campaign, on its way or in the trail; a comment is none."""
+        on_its_way = self._on_its_way(campaign_id)
+        return on_its_way or self.audit_trail.last_decision(campaign_id)
+
+    def _on_its_way(self, campaign_id: str) -> BudgetDecision | None:
+        """The last decision that was sent and that the trail does not hold yet."""
+        sent = (each for each in reversed(self._sent.values()) if each.campaign_id == campaign_id)
+        last = next((each for each in sent if each.verb != "comment"), None)
+        return None if last is None or self.audit_trail.decision(last.decision_id) is not None else last
 
     async def _post_undo(self, request: web.Request) -> web.Response:
         """Take back the last decision on a campaign by a decision that restores what was before it."""
@@ -374,7 +396,7 @@ class BoardRoutes:
             return refusal(404, f"There is no campaign {asked.campaign_id!r} on the board.")
         new_id = undo_id(asked.decision_id)
         async with self._deciding:
-            known = self._sent.get(new_id) or self.audit_trail.decision(new_id)
+            known = self._known(new_id)
             if known is not None and known.by == request[WHO]:
                 return answer({"decision_id": new_id, "campaign_id": asked.campaign_id}, 202)
             found = self._undo(asked.campaign_id)
@@ -393,20 +415,14 @@ class BoardRoutes:
         card = self.cards.cards.get(campaign_id)
         if card is None:
             return None
-        on_its_way = (
-            each
-            for each in reversed(self._sent.values())
-            if each.campaign_id == campaign_id and each.verb != "comment"
-        )
-        last = next(on_its_way, None)
-        if last is not None and self.audit_trail.decision(last.decision_id) is None:
+        if self._on_its_way(campaign_id) is not None:
             return NoUndo("The last decision is on its way to the controller; look again in a moment.")
         return undo_of(card, self.audit_trail.newest(campaign_id, _MAX_ENTRIES), self.now_ms())
 
     async def _record(self, decision: BudgetDecision) -> web.Response:
         now = self.now_ms()
         accepted = answer({"decision_id": decision.decision_id, "campaign_id": decision.campaign_id}, 202)
-        known = self._sent.get(decision.decision_id) or self.audit_trail.decision(decision.decision_id)
+        known = self._known(decision.decision_id)
         if known is not None:
             if _words(known) == _words(decision):
                 return accepted
@@ -534,6 +550,16 @@ def _why_stale(asked: DecisionRequest, card: BoardCard) -> str | None:
     if asked.action_id not in {None, card.proposal.action_id}:
         return "The proposal has changed since you looked; nothing was sent. Look again."
     return None
+
+
+def _overtaken(other: BudgetDecision) -> web.Response:
+    """The refusal of a decision that was taken without a look at another one, with the other one."""
+    who, said = other.by or "an operator", f"{other.verb}, {other.reason}" if other.reason else other.verb
+    return refusal(
+        409,
+        f"{who} has decided on this campaign since you looked ({said}); nothing was sent. Look again.",
+        decision=other,
+    )
 
 
 def _taking_back(asked: UndoRequest, undo: Undo, new_id: str) -> DecisionRequest:

@@ -1,5 +1,7 @@
 """An operator's words by HTTP: what is recorded, and what is refused in one sentence."""
 
+import asyncio
+
 import msgspec
 
 from metrics.budget.records import BudgetDecision
@@ -25,6 +27,46 @@ def test_a_decision_is_recorded_under_the_campaign_with_the_name_of_who_logged_i
         assert (said.by, said.verb, said.column, said.occurred_at) == ("Ana", "move", "scale", seeding.NOW_MS)
         assert record.key == b"c-1"
         assert record.partition == partition_of("c-1", settings.partitions)
+
+    run(test)
+
+
+def test_of_two_who_decide_at_once_the_second_is_told_of_the_first_and_may_say_it_again(settings, store):
+    async def test() -> None:
+        seeding.fill(store, [seeding.card("c-1"), seeding.card("c-2")])
+        async with serving(settings) as (session, board):
+            await login(session, "Ana")
+            first = decision(reason="too dear", decision_id="d-1", last_decision_id="")
+            second = decision(verb="move", column="scale", decision_id="d-2", last_decision_id="")
+
+            async def say(body: dict, language: str = "en") -> tuple[int, dict]:
+                headers = {"Accept-Language": language}
+                async with session.post("/api/decisions", json=body, headers=headers) as answer:
+                    return answer.status, await answer.json()
+
+            # Both left at once: whichever the board takes up first is recorded, and its words come with the refusal.
+            answers = dict(await asyncio.gather(say(first), say(second)))
+            assert sorted(answers) == [202, 409]
+            won = answers[202]["decision_id"]
+            assert answers[409]["decision"]["decision_id"] == won
+            assert answers[409]["error"].startswith("Ana has decided on this campaign since you looked (")
+            late = decision(decision_id="d-3", last_decision_id="")
+            await until(lambda: board.audit_trail.decision(won))
+            assert (await say(late, "fr"))[1]["error"].startswith("Ana a décidé")
+            # Sent again it counts once; a comment is no decision; on another campaign nobody was first.
+            assert (await say({"d-1": first, "d-2": second}[won]))[0] == 202
+            assert (await say(decision(verb="comment", decision_id="d-4")))[0] == 202
+            assert (await say(decision(campaign_id="c-2", decision_id="d-5", last_decision_id="")))[0] == 202
+            # Who has seen it may decide after it.
+            assert (await say({**late, "last_decision_id": won}))[0] == 202
+            bulk = {"decisions": [decision(decision_id="d-6", last_decision_id=won)]}
+            async with session.post("/api/decisions/bulk", json=bulk) as answer:
+                (refused,) = (await answer.json())["refused"]
+            assert (refused["status"], refused["decision"]["decision_id"]) == (409, "d-3")
+        said = await recorded(settings, topics.BUDGET_DECISIONS, 4)
+        assert sorted(msgspec.json.decode(each.value)["decision_id"] for each in said) == sorted(
+            [won, "d-3", "d-4", "d-5"]
+        )
 
     run(test)
 

@@ -6,13 +6,14 @@ import subprocess
 import time
 from importlib.resources import files
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from streams.board.mentions import mentioned
 from tests.support import board_seeding as seeding
-from tests.system.page.acting import PHONE, ask, card, column, decided
+from tests.system.page.acting import PATIENCE_MS, PHONE, TOKEN, ask, card, column, decided
 
 VIEWS = [
     pytest.param("en-GB", {"width": 1440, "height": 900}, id="wide"),
@@ -191,3 +192,90 @@ def test_the_board_is_saved_as_a_picture(opened, scheme, tmp_path):
     width, height = struct.unpack(">II", content[16:24])
     assert width > 2_000
     assert height > 1_000
+
+
+def logged_in(
+    browser: Browser, address: str, name: str, place: str, complaints: list[str], **options
+) -> Page:
+    """Another operator with a browser of their own, on the same board."""
+    page = browser.new_context(base_url=address, **({"locale": "en-GB"} | options)).new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(f"{place}#token={quote(TOKEN)}&name={name}")
+    expect(page.locator("#live")).to_have_attribute("data-state", "live")
+    return page
+
+
+def begin(page: Page, name: str, verb: str) -> None:
+    """Opens the dialog of a decision with its reason, not yet sent."""
+    card(page, name).click()
+    page.locator("#details").get_by_role("button", name=verb).click()
+    who = page.locator("#who").text_content()
+    page.locator("#decision input[name=reason]").fill(f"because {who} says so")
+
+
+def decisions(settings, campaign_id: str, count: int) -> list[dict]:
+    """Decisions on a campaign, the newest first, once there are as many as expected."""
+    address = f"http://127.0.0.1:{settings.board_port}/api/trail?campaign_id={campaign_id}"
+    deadline = time.monotonic() + PATIENCE_MS / 1_000
+    while len(found := ask(address)["entries"]) < count:
+        assert time.monotonic() < deadline, found
+        time.sleep(0.05)
+    return [each["record"] for each in found]
+
+
+def test_of_two_operators_on_one_card_one_wins_and_the_other_is_told_and_may_go_on(
+    opened, browser, address, settings, complaints, tmp_path
+):
+    shown = [seeding.card("two-1", name="Spring sale"), seeding.card("two-2", name="Webinar")]
+    pages = {"Ana": opened(shown)}
+    pages["Ben"] = logged_in(browser, address, "Ben", "/board", complaints, viewport=PHONE)
+    for page in pages.values():
+        begin(page, "Spring sale", "Pause …")
+    for page in pages.values():
+        page.evaluate("document.querySelector('#decision .primary').click()")
+    (first,) = decisions(settings, "two-1", 1)
+    won = first["by"]
+    other = "Ben" if won == "Ana" else "Ana"
+    expect(pages[won].locator("#decision")).to_be_hidden()
+    dialog = pages[other].locator("#decision")
+    expect(dialog.locator(".error")).to_contain_text(f"{won}, ")
+    expect(dialog.locator(".error")).to_contain_text(
+        f": Pause (“because {won} says so”). That was decided since you looked, so nothing was sent."
+    )
+    pages[other].screenshot(path=tmp_path / "second.png")
+    assert len(decisions(settings, "two-1", 1)) == 1
+    # What was typed is still there, and goes out after the first one where it is still wanted.
+    expect(dialog.locator("input[name=reason]")).to_have_value(f"because {other} says so")
+    dialog.locator(".primary").click()
+    expect(dialog).to_be_hidden()
+    assert [each["by"] for each in decisions(settings, "two-1", 2)] == [other, won]
+    # Who opens the dialog now sees who decided last, and who has it open is told of the next one.
+    begin(pages[won], "Spring sale", "Move …")
+    last = pages[won].locator("#decision .last")
+    expect(last).to_contain_text(f"Pause (“because {other} says so”)")
+    begin(pages[other], "Spring sale", "Set budget …")
+    pages[other].locator("#decision .primary").click()
+    expect(last).to_contain_text("Just now: ")
+    expect(last).to_contain_text(f"{other}, ")
+    complaints[:] = [each for each in complaints if "409" not in each]
+
+
+def test_of_two_operators_on_several_cards_each_card_says_who_was_first(
+    opened, browser, address, settings, complaints
+):
+    ana = opened(several("both"))
+    ben = logged_in(browser, address, "Ben", "/board", complaints)
+    for page in (ana, ben):
+        select(page, "Spring sale", "Webinar")
+        page.locator("#selection").get_by_role("button", name="Pause …").click()
+        page.get_by_label("Reason for all of them").fill("no stock")
+    ana.get_by_role("button", name="Send").click()
+    expect(ana.locator("#bulk [data-is=waits]")).to_have_count(2)
+    ben.get_by_role("button", name="Send").click()
+    refused = ben.locator("#bulk [data-is=refused]")
+    expect(refused).to_have_count(2)
+    for each in refused.all():
+        expect(each).to_contain_text("Pause (“no stock”). That was decided since you looked")
+    for number in (1, 2):
+        assert [each["by"] for each in decisions(settings, f"both-{number}", 1)] == ["Ana"]

@@ -3,9 +3,11 @@
 import { language, t } from "./i18n.js";
 
 export class ApiError extends Error {
-  constructor(status, message) {
+  constructor(status, message, decision = null) {
     super(message);
     this.status = status;
+    /** The decision of somebody else that came first, where that is why. */
+    this.decision = decision;
   }
 }
 
@@ -23,7 +25,7 @@ async function call(method, path, body) {
     throw new ApiError(0, t("The board does not answer; nothing was sent. Is it running?"));
   }
   const answer = await response.json().catch(() => ({}));
-  if (!response.ok) throw new ApiError(response.status, answer.error ?? t("The board answers {status}.", { status: response.status }));
+  if (!response.ok) throw new ApiError(response.status, answer.error ?? t("The board answers {status}.", { status: response.status }), answer.decision);
   return answer;
 }
 
@@ -38,7 +40,7 @@ export const api = {
   forecast: (plan) => call("POST", "/api/forecast", plan),
   score: (made) => call("POST", "/api/forecast/score", made),
   check: (currency) => call("GET", currency ? `/api/forecast/check?currency=${encodeURIComponent(currency)}` : "/api/forecast/check"),
-  trail: (limit = 300) => call("GET", `/api/trail?limit=${limit}`),
+  trail: (asked = {}) => call("GET", `/api/trail?${new URLSearchParams({ limit: 300, ...asked })}`),
   decide: (decision) => call("POST", "/api/decisions", decision),
   decideOnMany: (decisions) => call("POST", "/api/decisions/bulk", { decisions }),
   undo: (asked) => call("POST", "/api/undo", asked),

@@ -6,6 +6,7 @@ import { announce, byId, h, setHidden } from "./dom.js";
 import { action, columnName, decision as words, money, time } from "./format.js";
 import { n, t } from "./i18n.js";
 import { newId } from "./ids.js";
+import { lastDecisions, overtaken } from "./overtaken.js";
 import { COLUMNS, nameOf, RUNS } from "./store.js";
 import { dailySpend } from "./today.js";
 
@@ -78,6 +79,7 @@ export function decideOnMany(store, ids, verb, onSent) {
   fields.column.replaceChildren(...COLUMNS.map((each) => h("option", { value: each }, columnName(each))));
   const isHold = () => verb === "pause" || (verb === "move" && fields.column.value === "hold");
   const asked = () => ({ verb, column: verb === "move" ? fields.column.value : null });
+  const seen = lastDecisions(store, ids);
   let shown = null;
   const show = () => {
     setHidden(form.querySelector(".until-field"), !isHold());
@@ -90,8 +92,9 @@ export function decideOnMany(store, ids, verb, onSent) {
   form.onsubmit = async (event) => {
     event.preventDefault();
     const until = isHold() && fields.until.value ? { until: new Date(fields.until.value).toISOString() } : {};
+    const known = await seen, last = (id) => known.has(id) ? { last_decision_id: known.get(id).id } : {};
     const decisions = shown.changed.map(({ card }) => ({
-      campaign_id: card.campaign_id, verb, reason: fields.reason.value.trim(), decision_id: decisionIds.get(card.campaign_id), column_from: card.column, ...until,
+      campaign_id: card.campaign_id, verb, reason: fields.reason.value.trim(), decision_id: decisionIds.get(card.campaign_id), column_from: card.column, ...last(card.campaign_id), ...until,
       ...(verb === "move" ? { column: fields.column.value } : {}), ...(["approve", "reject"].includes(verb) ? { action_id: card.proposal.action_id } : {}),
     }));
     await send(store, dialog, decisions, onSent);
@@ -164,7 +167,7 @@ export function showOutcome(store) {
   if (!dialog.open || !dialog.outcome) return;
   const { accepted, refused } = dialog.outcome, named = (id) => store.cards.has(id) ? nameOf(store.cards.get(id)) : id;
   const lines = [
-    ...refused.map(({ campaign_id: id, error }) => h("li", { "data-is": "refused", dir: "auto" }, h("b", {}, named(id)), ` ${error}`)),
+    ...refused.map(({ campaign_id: id, error, decision }) => h("li", { "data-is": "refused", dir: "auto" }, h("b", {}, named(id)), " ", decision ? overtaken(decision) : error)),
     ...accepted.map((id) => h("li", { "data-is": store.pending.has(id) ? "waits" : "answered", dir: "auto" }, h("b", {}, named(id)), ` ${stateOf(store, id)}`)),
   ];
   dialog.querySelector(".outcome ul").replaceChildren(...lines);

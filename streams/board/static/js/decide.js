@@ -5,6 +5,7 @@ import { announce, byId, h, setHidden } from "./dom.js";
 import { action, amount, columnName, consequence, decision as words, money, parsedAmount, time, why } from "./format.js";
 import { locale, t } from "./i18n.js";
 import { newId } from "./ids.js";
+import { lastDecisions, overtaken, said as inWords } from "./overtaken.js";
 import { COLUMNS, nameOf } from "./store.js";
 
 const TITLES = {
@@ -41,13 +42,22 @@ export function decide(store, view, id, begun) {
   fillUntil(form, begun);
   form.elements.column.onchange = () => fillUntil(form, begun);
   form.elements.reason.value = SUGGESTED[begun.verb] ?? "";
+  const last = dialog.querySelector(".last");
+  setHidden(last, true);
+  let seen = lastDecisions(store, [id]).then((found) => found.get(id));
+  dialog.dataset.campaign = id;
+  seen.then((found) => {
+    if (!found?.record || dialog.dataset.campaign !== id) return;
+    last.textContent = t("Last decision: {text}", { text: inWords(found.record) });
+    setHidden(last, false);
+  });
   // One id for all attempts: sending again after a failure says nothing twice.
   const decisionId = newId();
   form.onsubmit = async (event) => {
     event.preventDefault();
     if (begun.verb === "undo") {
       const asked = { campaign_id: id, decision_id: begun.undo.decision_id, reason: form.elements.reason.value.trim() };
-      await send(store, view, dialog, asked, nameOf(card), () => api.undo(asked), t("Take back: {text}", { text: words(begun.said) }));
+      await send(store, view, dialog, nameOf(card), () => api.undo(asked), t("Take back: {text}", { text: words(begun.said) }));
       return;
     }
     const decision = { decision_id: decisionId, campaign_id: id, verb: begun.verb, reason: form.elements.reason.value.trim() };
@@ -61,7 +71,10 @@ export function decide(store, view, id, begun) {
     }
     if (isHold(form, begun) && form.elements.until.value) decision.until = new Date(form.elements.until.value).toISOString();
     if (proposal && ["approve", "reject"].includes(begun.verb)) decision.action_id = proposal.action_id;
-    await send(store, view, dialog, decision, nameOf(card), () => api.decide(decision), words(decision));
+    const known = await seen;
+    if (known) decision.last_decision_id = known.id;
+    const other = await send(store, view, dialog, nameOf(card), () => api.decide(decision), words(decision));
+    if (other) seen = Promise.resolve({ id: other.decision_id });
   };
   dialog.querySelector(".cancel").onclick = () => dialog.close();
   dialog.onclose = () => view.parts.has(id) && view.focus(id);
@@ -70,17 +83,33 @@ export function decide(store, view, id, begun) {
     : begun.verb === "set_budget" ? form.elements.budget : form.elements.reason).focus();
 }
 
-async function send(store, view, dialog, decision, name, call, text) {
+/** Tells who has a dialog open what somebody else has just decided on its campaign. */
+export function tellDecisions(news, store) {
+  const dialog = byId("decision");
+  if (!dialog.open) return;
+  const other = news.findLast(({ kind, campaign_id: id, record }) => kind === "decision" && record.verb !== "comment"
+    && id === dialog.dataset.campaign && record.decision_id !== store.lastSent.get(id));
+  if (!other) return;
+  const last = dialog.querySelector(".last");
+  last.textContent = t("Just now: {text}", { text: inWords(other.record) });
+  setHidden(last, false);
+}
+
+/** Sends a decision; the one of somebody else that came first, where that is why it was refused. */
+async function send(store, view, dialog, name, call, text) {
   const button = dialog.querySelector(".primary");
   button.disabled = true;
   try {
-    await call();
-    store.sent(decision.campaign_id, decision.decision_id, text);
+    const accepted = await call();
+    store.sent(accepted.campaign_id, accepted.decision_id, text);
     view.request();
     dialog.close();
     announce(t("Sent for {name}: {text}", { name, text }));
+    return null;
   } catch (error) {
-    dialog.querySelector(".error").textContent = error.message;
+    dialog.querySelector(".error").textContent = error.decision
+      ? `${overtaken(error.decision)} ${t("If you still want yours, send it again: it then comes after that one.")}` : error.message;
+    return error.decision;
   } finally {
     button.disabled = false;
   }

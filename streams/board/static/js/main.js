@@ -3,7 +3,7 @@
 import { api } from "./api.js";
 import { decideOnMany, showOutcome } from "./bulk.js";
 import { showCustomers } from "./customers.js";
-import { decide } from "./decide.js";
+import { decide, tellDecisions } from "./decide.js";
 import { openDetails, tellDetails } from "./details.js";
 import { announce, byId, h, setAttribute, setHidden, setText } from "./dom.js";
 import { enableDrag } from "./drag.js";
@@ -50,6 +50,7 @@ const listeners = {
     for (const { record } of news) if (record.by && !store.people.includes(record.by)) store.people.push(record.by);
     if (byId("trail").open) showTrail();
     if (byId("details").open) tellDetails(news, store);
+    tellDecisions(news, store);
     requestToday();
   },
   effects(effects) {

@@ -19,6 +19,8 @@ export class Store {
     this.cards = new Map();
     this.columns = {};
     this.pending = new Map();
+    /** By campaign the id of the last decision that this page has sent. */
+    this.lastSent = new Map();
     /** By campaign what became of its latest action on the ad platform. */
     this.effects = new Map();
     this.health = { redis: true, broker: true };
@@ -75,6 +77,7 @@ export class Store {
   /** Remembers that something was sent and is not answered yet. */
   sent(id, decisionId, text) {
     this.pending.set(id, { decisionId, text, at: Date.now() });
+    this.lastSent.set(id, decisionId);
     this.dirty.add(id);
   }
 
