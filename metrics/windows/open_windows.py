@@ -11,13 +11,22 @@ from metrics.windows.window_kinds import BY_NAME, TUMBLING
 MAX_CLOSED_AT_ONCE = 10_000
 
 
+def final_at(window: str, start: int, grace: int) -> int:
+    """The watermark with which a tumbling window becomes final.
+
+    >>> final_at("1m", 0, 1_000)
+    61000
+    """
+    return start + BY_NAME[window].length + grace
+
+
 def is_past(window: str, start: int, grace: int, watermark: int | None) -> bool:
     """Whether a watermark has passed a tumbling window by the grace.
 
     >>> is_past("1m", 0, 1_000, 60_999), is_past("1m", 0, 1_000, 61_000), is_past("1m", 0, 1_000, None)
     (False, True, False)
     """
-    return watermark is not None and start + BY_NAME[window].length + grace <= watermark
+    return watermark is not None and final_at(window, start, grace) <= watermark
 
 
 class OpenWindows:
@@ -80,7 +89,7 @@ class OpenWindows:
         ending: dict[int, int] = {}
         for kind in TUMBLING:
             for start, index in self._open[kind.name].items():
-                passed_at = start + kind.length + self._grace
+                passed_at = final_at(kind.name, start, self._grace)
                 if passed_at <= watermark:
                     ending[passed_at] = ending.get(passed_at, 0) + index.count
         return stride(ending, watermark, MAX_CLOSED_AT_ONCE)

@@ -3,7 +3,7 @@
 Finals and corrections are exempt (docs/contract.md). Pure: ``now`` is an argument, in milliseconds.
 """
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from math import inf
 from typing import Generic, NamedTuple, TypeVar
 
@@ -254,6 +254,9 @@ class KeyedSchedule(Generic[K]):
 
     def __len__(self) -> int:
         return len(self._waiting)
+
+    def __iter__(self) -> Iterator[K]:
+        return iter(self._waiting)
 
     def mark(self, key: K, sequence: int) -> None:
         """A key changed; it waits with the oldest sequence that holds its change."""

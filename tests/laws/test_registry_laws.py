@@ -15,6 +15,7 @@ from metrics.records.events import Campaign
 from metrics.values.time import DAY, HOUR, MINUTE, QUARTER
 from streams import topics
 from streams.stages.merge import stage as merge_stage
+from streams.stages.merge.stage import Pace
 from tests.laws.facts import T0, Fact, amounts, leads, orders, reports
 from tests.laws.machine import INTAKE, MERGE, Machine
 from tests.laws.test_pipeline_laws import crashes, given_out
@@ -274,6 +275,29 @@ def test_a_registration_of_many_campaigns_is_followed_in_bounded_parts_also_afte
             machine.campaign_registry.set_records(name, [Campaign(name, other_cost=Decimal(7))])
         machine.checkpoint(MERGE, 0)
         assert 0 < len(costs_told(machine)) < len(names)
+        machine.open(MERGE, 0)
+        machine.settle()
+    assert costs_told(machine) == set(names)
+
+
+def test_a_registration_that_waits_for_the_rate_is_told_though_workers_die_twice_and_read_back_in_bounded_parts():
+    """Totals wait for the rate of updates; each start puts back what has not gone out, and marks a bounded part of it at once."""
+    machine = Machine(1, CampaignRegistry("EUR"), rollups=(), models=())
+    names = [f"c{number}" for number in range(40)]
+    for name in names:
+        value = {"event_id": name, "occurred_at": T0, "campaign_id": name, "cost": "1"}
+        machine.produce(topics.CLICKS, name, value, APPENDED)
+    machine.settle()
+    machine.pace = Pace.of(1)
+    machine.open(MERGE, 0)
+    for name in names:
+        machine.campaign_registry.set_records(name, [Campaign(name, other_cost=Decimal(7))])
+    machine.checkpoint(MERGE, 0)
+    with patch.object(merge_stage, "_MOST_MARKED", 10):
+        machine.open(MERGE, 0)
+        assert len(machine.merge(0).schedule) < len(names)
+        machine.open(MERGE, 0)
+        machine.pace = Pace.of(5_000)
         machine.open(MERGE, 0)
         machine.settle()
     assert costs_told(machine) == set(names)

@@ -1,5 +1,8 @@
 """Laws of roll-ups: whatever happens on the way, a roll-up's window is the sum of its campaigns' readings of it."""
 
+from contextlib import contextmanager
+from unittest.mock import patch
+
 import msgspec
 from hypothesis import HealthCheck, example, given
 from hypothesis import strategies as st
@@ -7,6 +10,7 @@ from hypothesis import strategies as st
 from metrics.records.events import Campaign
 from metrics.values.time import DAY, HOUR, MINUTE
 from streams import topics
+from streams.stages.merge import rollup_parts, rollups
 from tests.laws.facts import T0, Fact, campaign_registry, streams_of_facts
 from tests.laws.machine import BEFORE_CONFIRM, MERGE, Machine
 from tests.laws.test_pipeline_laws import APPENDED, drive, machine_with, wild_steps
@@ -129,20 +133,34 @@ LONGER = [
 ]
 
 
+@contextmanager
+def at_once(most):
+    """One checkpoint marks, tells and reads so much of roll-ups."""
+    with (
+        patch.object(rollup_parts, "_MOST_MARKED", most),
+        patch.object(rollup_parts, "_MOST_SUMMED", most),
+        patch.object(rollups, "_MOST_READ", most),
+    ):
+        yield
+
+
 @bounded
 @given(
     streams_of_facts(),
     st.lists(st.tuples(st.lists(wild_steps, max_size=12), registrations), max_size=4),
+    st.sampled_from([1, 5, 5_000]),
 )
-@example(ZEROS, [])
-@example(LONGER, [])
-def test_after_any_crashes_and_registrations_a_roll_up_is_the_sum_of_its_campaigns(facts, phases):
+@example(ZEROS, [], 5_000)
+@example(LONGER, [], 5_000)
+def test_after_any_crashes_and_registrations_a_roll_up_is_the_sum_of_its_campaigns(facts, phases, most):
+    """Also where one checkpoint tells little of what has changed."""
     machine = machine_with(facts, models=MODELS)
     register(machine, "c0", "search", "spring")
-    for steps, registration in phases:
-        drive(machine, steps)
-        register(machine, *registration)
-    machine.settle()
+    with at_once(most):
+        for steps, registration in phases:
+            drive(machine, steps)
+            register(machine, *registration)
+        machine.settle()
     assert said(rolled_up(machine)) == said(expected(machine))
     finals = {
         tuple(reading[name] for name in ("dimension", "value", "model", "window", "window_start"))
@@ -152,9 +170,9 @@ def test_after_any_crashes_and_registrations_a_roll_up_is_the_sum_of_its_campaig
     assert all(key[3] != "total" for key in finals)
 
 
-def click(machine, n, at, campaign):
+def click(machine, n, at, campaign, appended=APPENDED):
     record = {"event_id": f"e{n}", "occurred_at": at, "campaign_id": campaign, "cost": "1"}
-    machine.produce(topics.CLICKS, f"v{n}", record, APPENDED)
+    machine.produce(topics.CLICKS, f"v{n}", record, appended)
 
 
 def values(machine, dimension="channel", window="total"):
@@ -186,6 +204,64 @@ def test_a_campaign_that_moves_to_another_channel_takes_all_that_is_kept_of_it_a
         if (each["value"], each["window"], each["window_start"]) == ("social", "1h", "2026-11-18T00:00:00Z")
     )
     assert (hour["stage"], hour["sums"]["clicks"], hour["campaigns"]) == ("correction", 3, 2)
+
+
+def many_in(machine, channels, campaigns=40):
+    """Campaigns with a click in a minute that is not final yet, by turns in some channels."""
+    for n in range(campaigns):
+        register(machine, f"x{n}", channels[n % len(channels)])
+        click(machine, n, T0, f"x{n}")
+    machine.settle()
+
+
+def test_campaigns_that_all_move_are_told_in_bounded_parts_though_workers_die_and_they_move_on():
+    machine = Machine(2, campaign_registry(), models=())
+    many_in(machine, ["search", "social"])
+    with at_once(10):
+        for channel in ("tv", "radio"):
+            for n in range(40):
+                register(machine, f"x{n}", channel)
+            told = len(machine.rolled_up)
+            for p in range(2):
+                machine.checkpoint(MERGE, p)
+                assert machine.merge(p).parts.has_pending
+                machine.open(MERGE, p)
+            assert len(machine.rolled_up) - told < 40
+        machine.settle()
+    assert values(machine) == {"radio": 40}
+    assert said(rolled_up(machine)) == said(expected(machine))
+
+
+def days_at_once(machine, most):
+    """Clicks of 20 campaigns over three days come at once; one checkpoint tells little of them. Readings of minutes of one roll-up."""
+    with at_once(most):
+        for n in range(20):
+            register(machine, f"x{n}", "search")
+        for n in range(240):
+            click(machine, n, T0 + n % 72 * HOUR, f"x{n % 20}", T0 + 80 * HOUR)
+        for n in range(240, 250):  # on every partition, so that all before is past
+            click(machine, n, T0 + 80 * HOUR, "x0", T0 + 80 * HOUR)
+        machine.be_idle(lambda topic, _p: topic != topics.CLICKS)
+        machine.settle()
+    return [each for each in machine.rolled_up if each["value"] == "search" and each["window"] == "1m"]
+
+
+def test_a_roll_up_is_final_once_all_is_told_and_nothing_is_forgotten_before_it_is_told():
+    """Windows become final far faster than they are told, and event time passes what is kept of them meanwhile."""
+    slow = days_at_once(Machine(2, campaign_registry(), models=()), 3)
+    fast = days_at_once(Machine(2, campaign_registry(), models=()), 5_000)
+    assert {each["stage"] for each in slow} == {"update", "final"}
+    told = [
+        {
+            each["window_start"]: (each["sums"]["clicks"], each["campaigns"])
+            for each in some
+            if each["stage"] == "final"
+        }
+        for some in (slow, fast)
+    ]
+    assert told[0] == told[1]
+    assert len(told[0]) == 72
+    assert sum(clicks for clicks, _ in told[0].values()) == 240
 
 
 def test_an_archived_campaign_stays_where_it_was_also_after_a_restart():

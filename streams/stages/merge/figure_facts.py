@@ -52,8 +52,8 @@ class FigureFactsTable:
     def __init__(self, registry: CampaignRegistry) -> None:
         self._registry = registry
         self._known: dict[str, FigureFacts] = {}
-        #: Campaigns whose readings may not have gone out since the facts changed.
-        self._unsent: set[str] = set()
+        #: Campaigns whose readings may not have gone out since the facts changed, with the sequence that holds the change.
+        self._unsent: dict[str, int] = {}
         self._changed = {_KEPT}
         self._is_kept = False
         self._is_restored = False
@@ -63,36 +63,40 @@ class FigureFactsTable:
         """About how many bytes the table adds to the next checkpoint."""
         return 60 * len(self._changed)
 
-    def compare(self, campaigns: Iterable[str]) -> list[str]:
-        """Remember what is registered of some campaigns; returns those of which it has changed.
+    def compare(self, campaign_id: str) -> tuple[bool, int | None]:
+        """Remember what is registered of a campaign.
 
-        Of an archived campaign nothing changes.
+        Returns:
+            Whether its windows are to be told anew, and since which sequence they are not told; None: as of now. Of an archived
+            campaign nothing changes.
         """
-        is_new_table = self._is_restored and not self._is_kept
-        found = []
-        for campaign_id in campaigns:
-            before, now = (
-                self._known.get(campaign_id, _UNREGISTERED),
-                figure_facts(self._registry, campaign_id),
-            )
-            is_changed = before != now and campaign_id not in self._registry.archived
-            if is_changed:
-                self._known[campaign_id] = now
-                self._changed.add(campaign_id)
-            if campaign_id in self._unsent or (is_changed and not is_new_table):
-                found.append(campaign_id)
-        self._unsent -= set(found)
-        self._is_restored = False
-        return found
+        is_changed, unsent = self._learn(campaign_id), self._unsent.pop(campaign_id, None)
+        return is_changed or unsent is not None, unsent
 
-    def compare_restored(self, campaigns: Sequence[str]) -> list[str]:
-        """The campaigns whose readings may not have gone out since the facts changed; in front of all that is compared after a restore.
+    def restored(self, campaigns: Sequence[str]) -> list[str]:
+        """All is put back: the campaigns whose readings may not have gone out since the facts changed.
 
-        State of a build that kept no facts is taken as composed with what is registered now.
+        Args:
+            campaigns: all; state of a build that kept no facts is taken as composed with what is registered of them now.
         """
         if self._is_restored and not self._is_kept:
-            return self.compare(campaigns)
-        return self.compare([each for each in campaigns if each in self._unsent])
+            for campaign_id in campaigns:
+                self._learn(campaign_id)
+        self._unsent = {each: self._unsent[each] for each in campaigns if each in self._unsent}
+        return list(self._unsent)
+
+    def oldest(self) -> int | None:
+        """The sequence of the oldest change that was put back, and that ``compare`` has not come to."""
+        return min(self._unsent.values(), default=None)
+
+    def _learn(self, campaign_id: str) -> bool:
+        """Remember what is registered; whether it has changed."""
+        before, now = self._known.get(campaign_id, _UNREGISTERED), figure_facts(self._registry, campaign_id)
+        if before == now or campaign_id in self._registry.archived:
+            return False
+        self._known[campaign_id] = now
+        self._changed.add(campaign_id)
+        return True
 
     def restore(self, entries: Sequence[Restored], confirmed: int) -> Iterable[bytes]:
         """Put back what readings were composed with."""
@@ -104,7 +108,7 @@ class FigureFactsTable:
             if campaign_id != _KEPT:
                 self._known[campaign_id] = facts
                 if sequence > confirmed:
-                    self._unsent.add(campaign_id)
+                    self._unsent[campaign_id] = sequence
         if self._is_kept:
             self._changed.discard(_KEPT)
         return ()

@@ -6,7 +6,6 @@ import msgspec
 
 from metrics.kpis.compose import ReadingVersion
 from metrics.records.kpi_reading import RollupKpi
-from metrics.windows.panes import Horizon
 from streams import topics
 from streams.messages.partials import RollupPartial, RollupStatus, rollup_bundles
 from streams.stages.merge.rollup_parts import Moment, RollupParts
@@ -41,6 +40,8 @@ class RollupExchange:
         #: How far windows are final: by the last checkpoint, and by the last confirmed one.
         self._closing: int | None = None
         self._closed: int | None = None
+        #: How far windows of campaigns are final and have gone out to roll-ups, by the last checkpoint.
+        self.sent_through: int | None = None
         self._groups = RollupGroupTable(parts)
         self.tables = (RollupWindowTable(rollups, lambda: self._closed), self._groups)
 
@@ -49,27 +50,36 @@ class RollupExchange:
         """Whether a status waits to be announced."""
         return self._status.is_waiting
 
-    def emit(
-        self, version: Version, reading_version: ReadingVersion, at: Moment, closed: int | None
-    ) -> Emitted:
+    @property
+    def has_more(self) -> bool:
+        """Whether the last checkpoint left something that may go out at once."""
+        return self._parts.has_more or self._rollups.has_more
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether final windows of campaigns wait to be told to roll-ups."""
+        return self._parts.has_final
+
+    def emit(self, version: Version, reading_version: ReadingVersion, at: Moment) -> Emitted:
         """Parts for other partitions, and the readings that are due.
 
         Args:
             version: of the checkpoint.
             reading_version: of its readings; the time of publication paces what is sent.
-            at: the state of the partition.
-            closed: how far its windows are final, this checkpoint's included.
+            at: the state of the partition, with what this checkpoint makes final.
 
         Returns:
             Outputs, and as views the readings for views.
         """
         now = reading_version.published_at
         if not self._parts.options.dimensions:
+            self.sent_through = at.closed
             return Emitted(views=[])
         by: list[list[RollupPartial]] = [[] for _ in range(self._partitions)]
         for partial in self._parts.take(version.sequence, now, at):
             by[owner_of(partial[0], partial[1], self._partitions)].append(partial)
-        status = self._status.take(RollupStatus(at.watermark, closed), now)
+        self.sent_through = self._parts.sent_through(at, self.sent_through)
+        status = self._status.take(RollupStatus(at.watermark, self.sent_through), now)
         source = encode(self._partition)
         outputs = [
             Output(topics.PARTIALS, target, source, encode(bundle))
@@ -94,9 +104,9 @@ class RollupExchange:
             self._rollups.applied_versions, self._rollups.statuses = header.applied_versions, header.statuses
             self._rollups.closed_through = self._closing = self._closed = header.closed
 
-    def restored(self, names: Iterable[str], sequence: int, kept: Horizon) -> None:
-        """All is put back; ``names`` are those of all campaigns, ``kept`` says which panes there are."""
-        self._groups.catch_up(names, sequence, kept)
+    def restored(self, names: Iterable[str], sequence: int) -> None:
+        """All is put back; ``names`` are those of all campaigns."""
+        self._groups.catch_up(names, sequence)
 
     def _published(self, reading: RollupKpi) -> Output:
         key = f"{reading.dimension}|{reading.value}".encode()

@@ -5,7 +5,7 @@ roll-up's name hashes to (``streams.stages.merge.rollups``). Sums are taken anew
 kept here but who counts where.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +19,7 @@ from metrics.records.kpi_reading import Dimension
 from metrics.sums.tally import Tally
 from metrics.sums.tally_columns import Codes, Tallies
 from metrics.windows.campaign_windows import CampaignWindows, MergedWindows
+from metrics.windows.open_windows import final_at, is_past
 from metrics.windows.panes import DAYS, MINUTES, WIDTHS, Horizon
 from metrics.windows.publish_schedule import KeyedSchedule
 from metrics.windows.window_kinds import (
@@ -34,6 +35,9 @@ from streams.messages.partials import RollupPartial
 
 #: All rolling windows of a roll-up, and what the name of one begins with: ``1h`` is a tumbling window's name, too.
 ROLLING_KEY, ROLLING_MARK = "rolling", "~"
+#: Windows of campaigns that one checkpoint marks since campaigns count elsewhere, and readings of campaigns that the parts of one
+#: checkpoint are made of: about 0.15 s.
+_MOST_MARKED, _MOST_SUMMED = 5_000, 5_000
 Flags = npt.NDArray[np.bool_]
 #: By window: sequences and the codes of the campaigns that changed.
 _Touched = dict[tuple[str, int], list[tuple[int, Codes]]]
@@ -56,7 +60,13 @@ class Moment(NamedTuple):
     spans: Sequence[Span]
     #: The panes that are still kept of every campaign.
     kept: Horizon
-    is_closed: Callable[[str, int], bool]
+    #: How far windows are final.
+    closed: int | None
+    grace: int
+
+    def is_closed(self, window: str, start: int) -> bool:
+        """Whether a tumbling window is final."""
+        return is_past(window, start, self.grace, self.closed)
 
 
 class _PartKey(NamedTuple):
@@ -146,6 +156,14 @@ class RollupParts:
         #: Campaigns whose windows changed, with the sequence that holds the change; by whether only in models.
         self._touched: tuple[_Touched, _Touched] = ({}, {})
         self._pacing = KeyedSchedule(self._interval_of)
+        #: Campaigns that have moved and whose windows are not marked yet: in which roll-ups, and the sequence that holds the move.
+        self._untold: dict[str, tuple[frozenset[RollupGroup], int]] = {}
+        #: Where campaigns counted before moves that may not have gone out, with the sequence of the newest of these.
+        self._left: dict[str, tuple[frozenset[RollupGroup], int]] = {}
+        #: Whether the last checkpoint left something that may go out at once.
+        self.has_more = False
+        #: Whether it left final windows.
+        self.has_final = False
 
     def touch(self, window: str, start: int, codes: Codes, sequence: int) -> None:
         """A window of campaigns, or of campaigns in models, changed; what is declared of one changes the models, too."""
@@ -166,13 +184,14 @@ class RollupParts:
     @property
     def has_pending(self) -> bool:
         """Whether anything waits to be told."""
-        return self._is_stale or any(self._touched) or len(self._pacing) > 0
+        return self._is_stale or any(self._touched) or len(self._untold) > 0 or len(self._pacing) > 0
 
     def oldest(self) -> int | None:
         """The sequence of the oldest change that waits."""
         touched = (sequence for some in self._touched for changes in some.values() for sequence, _ in changes)
+        untold = (sequence for _, sequence in self._untold.values())
         waiting = self._pacing.oldest()
-        return min((*touched, *(() if waiting is None else (waiting,))), default=None)
+        return min((*touched, *untold, *(() if waiting is None else (waiting,))), default=None)
 
     def restore(self, campaign_id: str, groups: tuple[RollupGroup, ...]) -> None:
         """Put back where a campaign counts."""
@@ -182,7 +201,7 @@ class RollupParts:
                 None
             )
 
-    def adopt(self, campaign_ids: Iterable[str], sequence: int, kept: Horizon) -> None:
+    def adopt(self, campaign_ids: Iterable[str], sequence: int) -> None:
         """All is put back: what no roll-up counts yet is counted as if it had just come."""
         if not self.options.dimensions:
             return
@@ -191,40 +210,83 @@ class RollupParts:
             if campaign_id not in self.groups:
                 groups = self._groups_of(campaign_id)
                 self._move(campaign_id, (), groups)
-                self.remark(campaign_id, groups, sequence, kept)
+                self._tell(campaign_id, frozenset(groups), sequence)
 
-    def remark(self, campaign_id: str, groups: Collection[RollupGroup], sequence: int, kept: Horizon) -> None:
-        """Every window of a campaign that is still kept is told anew in some roll-ups."""
-        for window, start in self._windows_of(campaign_id, kept):
-            for group in groups:
-                self._mark(group, window, start, sequence)
+    def tell_again(self, campaign_id: str, former: Iterable[RollupGroup], sequence: int) -> None:
+        """All is put back: a campaign has moved, and that may not have gone out."""
+        left = frozenset(former)
+        self._left[campaign_id] = left, sequence
+        self._tell(campaign_id, left.union(self.groups[campaign_id]), sequence)
 
     def take(self, sequence: int, now: int, at: Moment) -> list[RollupPartial]:
-        """What is due, as whole values."""
+        """What is due, as whole values: about as much as one checkpoint may take, the longest waiting first."""
         if not self.options.dimensions:
             return []
-        self._settle_groups(sequence, at)
+        self._settle_groups(sequence)
         self._expand()
+        self._mark_untold(at.kept)
 
         def is_urgent(key: _PartKey) -> bool:
             return key.window in BY_NAME and at.is_closed(key.window, key.start)
 
-        return [
-            partial for key in self._pacing.take(now, is_urgent) for partial in self._due_partials(key, at)
-        ]
+        due = self._pacing.take(now, is_urgent, _MOST_SUMMED, self._weight_of)
+        is_cut = len(self._pacing) > 0 and sum(map(self._weight_of, due)) >= _MOST_SUMMED
+        self.has_more = len(self._untold) > 0 or is_cut
+        self.has_final = any(map(is_urgent, self._pacing))
+        return [partial for key in due for partial in self._due_partials(key, at)]
+
+    def sent_through(self, at: Moment, said: int | None) -> int | None:
+        """How far windows are final, and have gone out as they are.
+
+        Args:
+            at: the state of the partition, whose parts are taken.
+            said: what this said last; what changes up to there is a correction.
+        """
+        if self._untold or at.closed is None:
+            return said
+        waiting = (
+            final_at(key.window, key.start, at.grace)
+            for key in self._pacing
+            if key.window in BY_NAME and at.is_closed(key.window, key.start)
+        )
+        return min((each - 1 for each in waiting if said is None or each > said), default=at.closed)
+
+    def _mark_untold(self, kept: Horizon) -> None:
+        """Every window that is still kept of campaigns that have moved is told anew in the roll-ups that this concerns."""
+        marked = 0
+        while self._untold and marked < _MOST_MARKED:
+            campaign_id = next(iter(self._untold))
+            groups, sequence = self._untold.pop(campaign_id)
+            for window, start in self._windows_of(campaign_id, kept):
+                marked += 1
+                for group in groups:
+                    self._mark(group, window, start, sequence)
+
+    def _weight_of(self, key: _PartKey) -> int:
+        """How many readings of campaigns its parts are made of."""
+        readings = len(self._members.get(key.group, ())) + 1
+        models = len(self.options.models) if key.is_credited else 1
+        return readings * models * (len(ROLLING) if key.window == ROLLING_KEY else 1)
 
     # --- who counts where ----------------------------------------------------------------------------
 
-    def _settle_groups(self, sequence: int, at: Moment) -> None:
+    def _settle_groups(self, sequence: int) -> None:
         if not self._is_stale:
             return
         self._is_stale = False
         self._naming.learn(self._campaign_registry.campaigns.values())
+        oldest = self.oldest()
         for campaign_id, former in list(self.groups.items()):
             now = self._groups_of(campaign_id)
-            if now != former:
-                self._move(campaign_id, former, now)
-                self.remark(campaign_id, set(former) ^ set(now), sequence, at.kept)
+            if now == former:
+                continue
+            left, moved_at = self._left.get(campaign_id, (frozenset(), 0))
+            if oldest is None or moved_at < oldest:
+                left = frozenset()  # that has gone out
+            self._left[campaign_id] = left.union(former), sequence
+            self._move(campaign_id, former, now)
+            self.moved[campaign_id] = tuple(sorted(left.union(former)))
+            self._tell(campaign_id, frozenset(former).symmetric_difference(now), sequence)
 
     def _groups_of(self, campaign_id: str) -> tuple[RollupGroup, ...]:
         """By what is registered; what is registered no more stays where it was."""
@@ -239,6 +301,11 @@ class RollupParts:
         self.restore(campaign_id, now)
         if now or former:
             self.moved[campaign_id] = former
+
+    def _tell(self, campaign_id: str, groups: frozenset[RollupGroup], sequence: int) -> None:
+        """Every window of a campaign is to be told anew in some roll-ups."""
+        known, since = self._untold.get(campaign_id, (frozenset(), sequence))
+        self._untold[campaign_id] = known | groups, min(since, sequence)
 
     # --- what has changed ----------------------------------------------------------------------------
 

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable, Sequence
 
 from metrics.kpis.rollups import RollupGroup
 from metrics.records.campaign_model import split_campaign_model
-from metrics.windows.panes import Horizon
 from streams.stages.merge.rollup_parts import RollupParts
 from streams.stages.merge.rollups import RollupKey, Rollups
 from streams.state.codec import Entry, decoder, encode, read_key, state_key
@@ -68,7 +67,7 @@ class RollupGroupTable:
 
     def __init__(self, parts: RollupParts) -> None:
         self._parts = parts
-        self._moves: list[tuple[str, set[RollupGroup], int]] = []
+        self._moves: list[tuple[str, tuple[RollupGroup, ...], int]] = []
 
     def restore(self, entries: Sequence[Restored], confirmed: int) -> Iterable[bytes]:
         """Put back where campaigns count."""
@@ -79,15 +78,15 @@ class RollupGroupTable:
             sequence, now, former = _decode_groups(value)
             self._parts.restore(campaign_id, now)
             if sequence > confirmed:
-                self._moves.append((campaign_id, {*now} ^ {*former}, sequence))
+                self._moves.append((campaign_id, former, sequence))
         return ()
 
-    def catch_up(self, names: Iterable[str], sequence: int, kept: Horizon) -> None:
+    def catch_up(self, names: Iterable[str], sequence: int) -> None:
         """All is put back: campaigns that have moved, or were in no roll-up, are announced anew."""
-        for campaign_id, groups, moved_at in self._moves:
-            self._parts.remark(campaign_id, groups, moved_at, kept)
+        for campaign_id, former, moved_at in self._moves:
+            self._parts.tell_again(campaign_id, former, moved_at)
         self._moves.clear()
-        self._parts.adopt(dict.fromkeys(split_campaign_model(name)[0] for name in names), sequence, kept)
+        self._parts.adopt(dict.fromkeys(split_campaign_model(name)[0] for name in names), sequence)
 
     def take_changes(self, sequence: int) -> list[Entry]:
         """Campaigns that have moved."""

@@ -4,21 +4,24 @@ A roll-up belongs to the partition that its name hashes to. Parts are whole valu
 twice changes nothing. A window is final when it is final on every merge partition.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from metrics.kpis.compose import DECLARED, ReadingVersion
 from metrics.kpis.rollups import RollupGroup, RollupPart, compose_rollup
 from metrics.records.kpi_reading import RollupKpi, Stage
-from metrics.windows.open_windows import is_past
+from metrics.windows.open_windows import final_at, is_past
 from metrics.windows.panes import horizon
-from metrics.windows.publish_schedule import KeyedSchedule
+from metrics.windows.publish_schedule import KeyedSchedule, stride
 from metrics.windows.window_kinds import BY_NAME, TOTAL_WINDOW, Span
 from streams.messages.partials import Bundle, RollupStatus
 from streams.stages.merge.rollup_parts import ROLLING_KEY, ROLLING_MARK, RollupOptions
 from streams.state.codec import decoder, encode, partition_of
 
 _decode_part = decoder(RollupPart)
+#: Readings that one checkpoint makes, unless more windows end at one instant.
+_MOST_READ = 1_000
 
 
 class RollupKey(NamedTuple):
@@ -64,6 +67,8 @@ class Rollups:
         self.changed: set[RollupKey] = set()
         self.latest: dict[tuple[RollupGroup, str], dict[str, RollupKpi]] = {}
         self._shows_all = False
+        #: Whether the last checkpoint left something that may go out at once.
+        self.has_more = False
         self._grace = grace
         self._options = options
         self._expired = horizon(None)
@@ -143,7 +148,7 @@ class Rollups:
     def readings(self, reading_version: ReadingVersion, now: int) -> tuple[list[RollupKpi], list[RollupKpi]]:
         """What goes to ``rollup-kpis`` and what to views now; the stamp's watermark is not that of roll-ups."""
         reading_version = reading_version._replace(watermark=self.watermark)
-        self.closed_through = self._watermark
+        self._close()
         finals = sorted(filter(self._is_closed, self._open))
         topic = []
         for key in finals:
@@ -151,7 +156,10 @@ class Rollups:
             self._pacing.forget(key)
             topic.append(self._reading(key, "final", reading_version))
         views = []
-        for key in self._pacing.take(now, self._is_closed):
+        due = self._pacing.take(now, self._is_closed, max(0, _MOST_READ - len(finals)))
+        is_cut = len(self._pacing) > 0 and len(finals) + len(due) >= _MOST_READ
+        self.has_more = is_cut or self._watermark != self.closed_through
+        for key in due:
             is_late = key.is_tumbling and self._is_closed(key)
             reading = self._reading(key, "correction" if is_late else "update", reading_version)
             if key.is_tumbling or key.window == TOTAL_WINDOW:
@@ -191,6 +199,15 @@ class Rollups:
         marks = [status.closed if status else None for status in self.statuses]
         known = [mark for mark in marks if mark is not None]
         return min(known) if len(known) == len(marks) else self.closed_through
+
+    def _close(self) -> None:
+        """Windows become final up to where all that ends there fits into one checkpoint."""
+        watermark = self._watermark
+        if watermark is None or watermark == self.closed_through:
+            return
+        ending = Counter(final_at(key.window, key.start, self._grace) for key in self._open)
+        passed = {at: count for at, count in ending.items() if at <= watermark}
+        self.closed_through = stride(passed, watermark, _MOST_READ)
 
     def _is_closed(self, key: RollupKey) -> bool:
         return key.is_tumbling and is_past(key.window, key.start, self._grace, self.closed_through)

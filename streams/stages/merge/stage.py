@@ -191,11 +191,13 @@ class MergeStage:
         #: How far windows are final: by the last checkpoint, and by the last confirmed one.
         self._closing: int | None = None
         self._closed: int | None = None
+        #: How far they are final for roll-ups too, by the last confirmed checkpoint; panes are needed until then.
+        self._sent: int | None = None
         #: Whole histories by code as last confirmed: what is shown as a counter, since a crash takes back what was
         #: merely taken in.
         self._totals = TallyColumns()
         self._panes = MergedPaneTable(
-            self, options.models, options.partitions, lambda: self.expire(self._closed)
+            self, options.models, options.partitions, lambda: self.expire(self._sent)
         )
         self.report_worth = ReportWorth(self.merged_windows, campaign_registry)
         self._reports = ReportTable(self)
@@ -257,13 +259,15 @@ class MergeStage:
             marked += self.remark_report(code, report)
             if marked >= _MOST_MARKED:
                 break
-        self._figure_facts.compare(fresh)
+        for campaign_id in fresh:  # their windows are marked already, as new ones
+            self._figure_facts.compare(campaign_id)
         self._unfollowed.update(dict.fromkeys(sorted(self._known_campaigns(changed))))
         while self._unfollowed and marked < _MOST_MARKED:
             campaign_id = next(iter(self._unfollowed))
             del self._unfollowed[campaign_id]
             # What a checkpoint remembers of a campaign it has marked the windows of: after a crash the others are found again.
-            marked += 1 + self._remark_all(self._figure_facts.compare([campaign_id]))
+            is_untold, since = self._figure_facts.compare(campaign_id)
+            marked += 1 + (self._remark_all(campaign_id, since) if is_untold else 0)
 
     def _campaigns(self, first: int = 0) -> list[str]:
         """Campaigns by code, from a code on."""
@@ -273,19 +277,17 @@ class MergeStage:
     def _known_campaigns(self, campaigns: Iterable[str]) -> set[str]:
         return {each for each in campaigns if self.campaign_codes.find(each) is not None}
 
-    def _remark_all(self, campaigns: Iterable[str]) -> int:
-        """Every window that is kept of some campaigns may have changed; how many windows these are."""
-        marked = 0
-        for campaign_id in campaigns:
-            code = self.campaign_codes.campaign(campaign_id)
-            self._mark(TOTAL_WINDOW, 0, _only(code))
-            windows = CampaignWindows(self.merged_windows, code)
-            for resolution in (MINUTES, QUARTERS, DAYS):
-                for start in windows.starts(resolution):
-                    self.remark(resolution, start, _only(code))
-                    marked += 1
-            for report in list(windows.report_history.reports.values()):
-                marked += self.remark_report(code, report)
+    def _remark_all(self, campaign_id: str, sequence: int | None) -> int:
+        """Every window that is kept of a campaign may have changed, at a sequence (None: now); how many windows these are."""
+        code = self.campaign_codes.campaign(campaign_id)
+        self._mark(TOTAL_WINDOW, 0, _only(code), sequence)
+        windows, marked = CampaignWindows(self.merged_windows, code), 0
+        for resolution in (MINUTES, QUARTERS, DAYS):
+            for start in windows.starts(resolution):
+                self.remark(resolution, start, _only(code), sequence)
+                marked += 1
+        for report in list(windows.report_history.reports.values()):
+            marked += self.remark_report(code, report, sequence)
         return marked
 
     def remark(self, resolution: int, start: int, codes: Codes, sequence: int | None = None) -> None:
@@ -457,11 +459,11 @@ class MergeStage:
         """All panes are there: whole histories, and which campaigns count in which roll-ups."""
         everyone = self.campaign_codes.everyone
         self._totals.put(everyone, self.campaign_codes.room, self.merged_windows.total(everyone))
-        self._exchange.restored(self.merged_windows, self.sequence, self.moment.kept)
+        self._exchange.restored(self.merged_windows, self.sequence)
         self._followed, self._compared = self.campaign_registry.revision, len(self.campaign_codes.names)
-        # What may not have gone out is marked at once, so that no checkpoint says that it has; what changed meanwhile can wait.
-        self._remark_all(self._figure_facts.compare_restored(self._campaigns()))
-        self._unfollowed = dict.fromkeys(self._campaigns())
+        # What may not have gone out comes first: until it has, no checkpoint says so.
+        campaigns = self._campaigns()
+        self._unfollowed = dict.fromkeys([*self._figure_facts.restored(campaigns), *campaigns])
         self.report_worth.restored()
 
     def take_over(self) -> None:
@@ -473,7 +475,7 @@ class MergeStage:
 
     def confirm(self) -> None:
         """What the last checkpoint made final has gone out for sure, and its totals count."""
-        self._closed = self._closing
+        self._closed, self._sent = self._closing, self._exchange.sent_through
         self._exchange.confirm()
         codes, totals = self._panes.totals
         self._totals.put(codes, self.campaign_codes.room, totals)
@@ -522,7 +524,7 @@ class MergeStage:
         )
         readings = self.readings(reading_version, now)
         views = self.rolling_readings(reading_version, now)
-        rollups = self._exchange.emit(version, reading_version, self.moment, self.windows.through)
+        rollups = self._exchange.emit(version, reading_version, self.moment)
         self._compare_spend(reading_version)
         due, shown = self.cohorts.take_due(now, _MOST_COHORTS)
         customers = list(self._customers(due, reading_version, now))
@@ -591,19 +593,21 @@ class MergeStage:
         """The sequence of the oldest change that waits to be published."""
         waiting = (
             *(self.schedule.oldest(), self.parts.oldest(), self.rollups.oldest()),
-            self.cohorts.schedule.oldest(),
+            *(self.cohorts.schedule.oldest(), self._figure_facts.oldest()),
         )
         return min((each for each in waiting if each is not None), default=None)
 
     @property
     def moment(self) -> Moment:
         """The state that parts of roll-ups are made of."""
-        return Moment(self.clock.watermark, self._spans, self._expired, self.windows.is_closed)
+        return Moment(
+            self.clock.watermark, self._spans, self._expired, self.windows.through, self.options.grace
+        )
 
     @property
     def due_at(self) -> int | None:
         """When something may be published next, in milliseconds; 0: already; None: nothing waits."""
-        if self.windows.are_due(self.clock.watermark):
+        if self.windows.are_due(self.clock.watermark) or self._exchange.has_more:
             return 0
         moments = [at for at in (self.schedule.due_at(), self.rolling_schedule.due_at()) if at is not None]
         return min(moments, default=None)
@@ -655,6 +659,8 @@ class MergeStage:
         return self._limits
 
     def _close(self) -> list[WindowCampaigns]:
+        if self._exchange.is_behind:
+            return []  # a backlog does not become final faster than roll-ups can be told
         closed = self.windows.close(self.clock.watermark)
         for window, start, _ in closed:
             self.schedule.close(window, start)
