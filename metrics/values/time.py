@@ -65,9 +65,14 @@ def format_instant(millis: int) -> str:
     ('1970-01-01T00:00:00Z', '1970-01-01T00:00:00.250Z')
     """
     seconds, rest = divmod(millis, SECOND)
-    whole = (EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S")
-    whole = whole.rjust(19, "0")  # glibc leaves years below 1000 unpadded
+    whole = _format_second(seconds)
     return f"{whole}.{rest:03d}Z" if rest else f"{whole}Z"
+
+
+@lru_cache(maxsize=4_096)
+def _format_second(seconds: int) -> str:
+    whole = (EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S")
+    return whole.rjust(19, "0")  # glibc leaves years below 1000 unpadded
 
 
 def floor_to(millis: int, width: int) -> int:

@@ -21,7 +21,7 @@ from streams.process import now_ms
 from streams.runtime.registry import Registry
 from streams.settings import Settings
 from streams.transport.client_options import aiokafka_options, log_options
-from streams.transport.producers import stop_client
+from streams.transport.client_stop import stop_client
 from streams.transport.transactions import FENCED, refusal
 
 #: One process at a time writes effects; who starts later takes over.
@@ -143,8 +143,8 @@ class KafkaWorld:
             self._settings.topic(topics.BUDGET_EFFECTS), **log_options(self._settings)
         )
         found: dict[bytes, BudgetEffect] = {}
-        await consumer.start()
         try:
+            await consumer.start()
             if not consumer.assignment():
                 raise ApplyError(
                     f"{self._settings.topic(topics.BUDGET_EFFECTS)} does not exist; create it with: roistream topics."

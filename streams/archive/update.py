@@ -22,7 +22,7 @@ from streams.process import now_ms
 from streams.settings import Settings
 from streams.sinks.redis_names import OWNER, RedisNames
 from streams.transport.client_options import aiokafka_options
-from streams.transport.producers import stop_client
+from streams.transport.client_stop import stop_client
 from streams.transport.topic_admin import cluster_id
 
 _REDIS_WITHIN_S = 10

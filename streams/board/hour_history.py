@@ -15,6 +15,7 @@ from metrics.values.time import DAY, to_millis
 from streams import topics
 from streams.settings import Settings
 from streams.transport.client_options import log_options
+from streams.transport.client_stop import stop_client
 
 KEPT_MS = 7 * DAY
 _READ_WITHIN_S = 120.0
@@ -66,7 +67,7 @@ class HourHistory:
                 for tp in partitions:
                     self._positions[tp] = await consumer.position(tp)
         finally:
-            await consumer.stop()
+            await stop_client(consumer)
 
     async def _place(self, consumer: Any, partitions: Sequence[TopicPartition], now_ms: int) -> None:
         """Where the last look ended, the first time where the records of the last days begin."""

@@ -19,7 +19,8 @@ from streams.board.effect_store import EffectStore
 from streams.settings import Settings
 from streams.state.codec import partition_of
 from streams.transport.client_options import log_options
-from streams.transport.producers import started_producer, stop_client
+from streams.transport.client_stop import stop_client
+from streams.transport.producers import started_producer
 
 _SEND_WITHIN_S = 10.0
 _RETRY_EVERY_S = 2.0
@@ -141,7 +142,7 @@ class KafkaGateway:
             except (KafkaError, OSError) as error:
                 _logger.warning("The trail is not followed (%s); trying again.", type(error).__name__)
             finally:
-                await consumer.stop()
+                await stop_client(consumer)
             await asyncio.sleep(_RETRY_EVERY_S)
 
     def _take(self, found: dict[Any, list[Any]]) -> None:

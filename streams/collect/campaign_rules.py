@@ -37,6 +37,9 @@ class CampaignPlace(NamedTuple):
     channel: str | None = None
 
 
+_NOWHERE = CampaignPlace()
+
+
 class CampaignRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The campaign of whatever has certain parameters.
 
@@ -131,7 +134,11 @@ def place_of(rules: Sequence[CampaignRule], said: Mapping[str, str]) -> Campaign
     >>> place_of(DEFAULT_RULES, {"fbclid": "IwAR0"})
     CampaignPlace(campaign_id=None, channel=None)
     """
-    return next(filter(None, (rule.place(said) for rule in rules)), CampaignPlace())
+    for rule in rules:
+        place = rule.place(said)
+        if place is not None:
+            return place
+    return _NOWHERE
 
 
 def parameters(url: str | None) -> dict[str, str]:

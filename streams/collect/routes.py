@@ -2,10 +2,8 @@
 
 import asyncio
 import math
-import secrets
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Mapping
 from hashlib import sha256
 from ipaddress import ip_address
 
@@ -21,6 +19,7 @@ from streams.collect.consent import joined, may_identify, said_by_cookie, said_i
 from streams.collect.document_mapper import DocumentMapper, Mapped
 from streams.collect.links import target_of
 from streams.collect.proofs import Delivery, delivery_id, prove
+from streams.collect.random_ids import RandomIds
 from streams.collect.record_gateway import BrokerSlow, RecordGateway
 from streams.collect.seen_deliveries import SeenDeliveries
 from streams.collect.senders import Split
@@ -49,6 +48,7 @@ _NO_STORE = {
     "Referrer-Policy": "no-referrer",
 }
 _JSON = {"Content-Type": "application/json", **_NO_STORE}
+_NO_COOKIES: Mapping[str, str] = {}
 _encode = msgspec.json.Encoder().encode
 
 
@@ -93,7 +93,7 @@ class CollectRoutes:
         file: CollectFile,
         gateway: RecordGateway,
         now_ms: Callable[[], int],
-        new_id: Callable[[], str] = lambda: secrets.token_urlsafe(16),
+        new_id: Callable[[], str] | None = None,
     ) -> None:
         """Nothing is connected here.
 
@@ -102,13 +102,13 @@ class CollectRoutes:
             file: the site, its links and the webhooks.
             gateway: writes records.
             now_ms: wall clock, epoch milliseconds.
-            new_id: makes ids of visitors and of events.
+            new_id: makes ids of visitors and of events; None: by the system's own chance.
         """
         self._settings = settings
         self._file = file
         self._gateway = gateway
         self._now_ms = now_ms
-        self._new_id = new_id
+        self._new_id = new_id or RandomIds()
         self._origins = frozenset(file.site.origins)
         domain = f"; Domain={file.site.cookie_domain}" if file.site.cookie_domain else ""
         self._cookie = f"; Path=/{domain}; Secure; HttpOnly; SameSite=Lax"
@@ -189,11 +189,13 @@ class CollectRoutes:
         self, request: web.Request, batch: SiteBatch, said: bool | None, size: int
     ) -> web.Response:
         site = self._file.site
+        # Most of the first requests bring no cookie, and an empty header costs as much to read.
+        cookies = request.cookies if "Cookie" in request.headers else _NO_COOKIES
         if said is None:
-            said = said_by_cookie(request.cookies, site.consent_cookie, site.consent_value)
+            said = said_by_cookie(cookies, site.consent_cookie, site.consent_value)
         signal = request.headers.get("Sec-GPC") == "1"
         agreed = may_identify(site.consent, said, has_privacy_signal=signal)
-        visitor = (visitor_of(request.cookies.get(site.cookie)) or self._new_id()) if agreed else None
+        visitor = (visitor_of(cookies.get(site.cookie)) or self._new_id()) if agreed else None
         visit = self._visit(visitor)
         records: list[MappedRecord] = []
         for place, event in enumerate(batch.events):
@@ -211,12 +213,15 @@ class CollectRoutes:
                 ) from rejection
             if record is not None:
                 records.append(record)
-        with self._admitted(size):
+        self._admit(size)
+        try:
             await self._write(SITE, records)
+        finally:
+            self._release(size)
         left = len(batch.events) - len(records)
         self.metrics.left(SITE, "no_campaign", left)
         response = _answer({"written": len(records), "left_out": left})
-        self._set_visitor(request, response, visitor, has_refused=said is False or signal)
+        self._set_visitor(cookies, response, visitor, has_refused=said is False or signal)
         return response
 
     def _visit(self, visitor: str | None) -> Visit:
@@ -231,14 +236,14 @@ class CollectRoutes:
         )
 
     def _set_visitor(
-        self, request: web.Request, response: web.Response, visitor: str | None, *, has_refused: bool
+        self, cookies: Mapping[str, str], response: web.Response, visitor: str | None, *, has_refused: bool
     ) -> None:
         site = self._file.site
         if visitor is not None:
             response.headers.add(
                 "Set-Cookie", f"{site.cookie}={visitor}; Max-Age={site.cookie_days * 86_400}{self._cookie}"
             )
-        elif has_refused and site.cookie in request.cookies:
+        elif has_refused and site.cookie in cookies:
             response.headers.add("Set-Cookie", f"{site.cookie}=; Max-Age=0{self._cookie}")
 
     async def _get_link(self, request: web.Request) -> web.Response:
@@ -317,8 +322,11 @@ class CollectRoutes:
         if self._seen.holds(webhook.name, name):
             self.metrics.left(webhook.name, "repeated")
         else:
-            with self._admitted(len(body)):
+            self._admit(len(body))
+            try:
                 await self._map(webhook, split)
+            finally:
+                self._release(len(body))
             self._seen.note(webhook.name, name)
         done = webhook.sender.done
         if done is not None:
@@ -388,17 +396,16 @@ class CollectRoutes:
             raise RequestRefused(400, "unreadable", "The body broke off.") from error
         return b"".join(parts)
 
-    @contextmanager
-    def _admitted(self, size: int) -> Iterator[None]:
+    def _admit(self, size: int) -> None:
+        """Count a request among those that wait; whoever admits it takes it out again by ``_release``."""
         if self._waiting >= MOST_WAITING or self._waiting_bytes + size > MOST_WAITING_BYTES:
             raise RequestRefused(503, "busy", "Too many requests wait for the broker.", _RETRY_AFTER_S)
         self._waiting += 1
         self._waiting_bytes += size
-        try:
-            yield
-        finally:
-            self._waiting -= 1
-            self._waiting_bytes -= size
+
+    def _release(self, size: int) -> None:
+        self._waiting -= 1
+        self._waiting_bytes -= size
 
     async def _write(self, source: str, records: list[MappedRecord]) -> None:
         if not records:
@@ -456,6 +463,8 @@ def _set_cookies(response: web.Response) -> list[tuple[str, str]]:
 
 def _consent(batch: SiteBatch) -> bool | None:
     """What a batch says, or all of its events together; one no is a no."""
+    if batch.consent is None and len(batch.events) == 1:
+        return batch.events[0].consent
     said = [event.consent for event in batch.events]
     if batch.consent is None or False in said:
         return joined(said)

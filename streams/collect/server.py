@@ -115,6 +115,7 @@ class CollectServer:
         self._tasks = [
             asyncio.create_task(self.routes.mapper.run(), name="collect-mapper"),
             asyncio.create_task(self._gateway.watch(), name="collect-broker"),
+            asyncio.create_task(self._gateway.sweep(), name="collect-waits"),
         ]
 
     async def _listen(self) -> None:

@@ -71,8 +71,6 @@ class SiteBatch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _FIELDS: dict[str, tuple[str, ...]] = {
-    topics.CLICKS: ("ad_id", "offer", "segment"),
-    topics.IMPRESSIONS: ("ad_id",),
     topics.LEADS: ("lead_id", "stage"),
     topics.ORDERS: ("order_id", "kind", "revenue", "currency", "is_new_customer"),
 }
@@ -83,6 +81,19 @@ class _Body(SiteEvent, frozen=True, kw_only=True):
 
     type: EventType | None = None  # type: ignore[assignment]  # a batch has none
     events: list[SiteEvent] | None = None
+
+
+class _AdRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The record of a click or an impression, which are most of what comes; impressions have no offer and no segment."""
+
+    event_id: str
+    occurred_at: str
+    campaign_id: str
+    channel: str | None = None
+    visitor_id: str | None = None
+    ad_id: str | None = None
+    offer: str | None = None
+    segment: str | None = None
 
 
 _BODY = msgspec.json.Decoder(_Body | list[SiteEvent])
@@ -153,36 +164,53 @@ def record_of(event: SiteEvent, visit: Visit, *, may_identify: bool) -> MappedRe
     """
     topic = TOPICS[event.type]
     place = _place(event, visit.rules)
-    if place.campaign_id is None and event.type in {"click", "impression"}:
+    is_click = event.type == "click"
+    is_ad = is_click or event.type == "impression"
+    if is_ad and place.campaign_id is None:
         return None
     at_ms = visit.now_ms if event.occurred_at is None else instant(event.occurred_at, "occurred_at")
-    _check_time(at_ms, visit)
-    own = {"lead": event.lead_id, "order": event.order_id}.get(event.type)
-    if own is None and event.type in {"lead", "order"}:
-        raise Rejection(Reason.MISSING_FIELD, f"{event.type}_id is missing")
     visitor = (event.visitor_id or visit.visitor_id) if may_identify else None
-    fields: dict[str, object] = {
-        "event_id": _event_id(event, visit, topic, own),
-        "occurred_at": format_instant(at_ms),
-        "campaign_id": place.campaign_id,
-        "channel": place.channel if topic != topics.ORDERS else None,
-        "visitor_id": visitor,
-        **{name: getattr(event, name) for name in _FIELDS[topic]},
-    }
-    if topic == topics.ORDERS and may_identify:
-        fields |= {"customer_id": event.customer_id, "lead_id": event.lead_id}
-    value = _encode({name: given for name, given in fields.items() if given is not None})
-    refused = None if _is_certain(event, place) else judge(topic, value)
+    _check_time(at_ms, visit)
+    if is_ad:
+        own, event_id = None, _event_id(event, visit, topic, None)
+        value = _encode(
+            _AdRecord(
+                event_id=event_id,
+                occurred_at=format_instant(at_ms),
+                campaign_id=str(place.campaign_id),
+                channel=place.channel,
+                visitor_id=visitor,
+                ad_id=event.ad_id,
+                offer=event.offer if is_click else None,
+                segment=event.segment if is_click else None,
+            )
+        )
+        is_certain = _is_certain(place)
+    else:
+        own = event.lead_id if event.type == "lead" else event.order_id
+        if own is None:
+            raise Rejection(Reason.MISSING_FIELD, f"{event.type}_id is missing")
+        event_id, is_certain = _event_id(event, visit, topic, own), False
+        fields: dict[str, object] = {
+            "event_id": event_id,
+            "occurred_at": format_instant(at_ms),
+            "campaign_id": place.campaign_id,
+            "channel": place.channel if topic != topics.ORDERS else None,
+            "visitor_id": visitor,
+            **{name: getattr(event, name) for name in _FIELDS[topic]},
+        }
+        if topic == topics.ORDERS and may_identify:
+            fields |= {"customer_id": event.customer_id, "lead_id": event.lead_id}
+        value = _encode({name: given for name, given in fields.items() if given is not None})
+    refused = None if is_certain else judge(topic, value)
     if refused is not None:
         raise Rejection(Reason.INVALID_FIELD, refused)
     # Orders and leads under their own ids, so that the same one from another source meets it on one partition.
-    return MappedRecord(topic, own or visitor or str(fields["event_id"]), value, at_ms)
+    return MappedRecord(topic, own or visitor or event_id, value, at_ms)
 
 
-def _is_certain(event: SiteEvent, place: CampaignPlace) -> bool:
-    """Whether a worker takes the record for sure: all its fields were read by the types of the record, and the time is judged."""
-    if event.type not in {"click", "impression"}:
-        return False
+def _is_certain(place: CampaignPlace) -> bool:
+    """Whether a worker takes a click or an impression for sure: its fields were read by the types of the record, and the time is judged."""
     campaign, channel = place.campaign_id or "", place.channel or ""
     return 0 < len(campaign) <= 128 and "\uffff" not in campaign and len(channel) <= 500
 

@@ -29,9 +29,9 @@ from streams.settings import Settings
 from streams.sinks.redis_names import OWNER, ForeignOwnerError, RedisNames
 from streams.state.settings_table import History, json_text, read_history, refusal
 from streams.transport.client_options import aiokafka_options, kafka_python_options
+from streams.transport.client_stop import stop_client
 from streams.transport.group_admin import running_workers
 from streams.transport.log_reader import read_whole
-from streams.transport.producers import stop_client
 from streams.transport.topic_admin import cluster_id_of, connected_admin, survey_topics
 from streams.transport.transactions import why_no_transactions
 

@@ -14,7 +14,7 @@ from streams import topics
 from streams.process import now_ms
 from streams.settings import Settings
 from streams.transport.client_options import aiokafka_options
-from streams.transport.producers import stop_client
+from streams.transport.client_stop import stop_client
 from streams.transport.topic_admin import ensure_topics
 
 _CONFIRMED_WITHIN_S = 30.0

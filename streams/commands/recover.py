@@ -43,6 +43,7 @@ from streams.stages.budget.stage import BOARD_PARTITION
 from streams.state.lineage import Difference, Reached
 from streams.state.store import LostRecordsError, StateStore, read_header
 from streams.transport.client_options import aiokafka_options
+from streams.transport.client_stop import stop_client
 from streams.transport.group_admin import running_workers
 from streams.transport.log_offsets import bounds
 from streams.transport.log_reader import read_whole
@@ -330,7 +331,7 @@ async def _published_epoch(settings: Settings) -> int:
                     for record in records:
                         highest = max(highest, msgspec.json.decode(record.value)["revision"] >> 32)
     finally:
-        await consumer.stop()
+        await stop_client(consumer)
     return highest
 
 

@@ -23,6 +23,7 @@ from streams.settings import Settings
 from streams.stages.intake.conversions import other_ids
 from streams.stages.intake.reports import judge_report
 from streams.transport.client_options import log_options
+from streams.transport.client_stop import stop_client
 
 #: Records of each partition; and how many of them say something of a source.
 _NEWEST, _ENOUGH = 1_000, 50
@@ -65,7 +66,7 @@ async def read_newest(settings: Settings) -> Sample:
                     for each in records
                 ]
     finally:
-        await consumer.stop()
+        await stop_client(consumer)
     return found
 
 

@@ -18,8 +18,8 @@ from streams.demo.world import DemoWorld
 from streams.process import now_ms
 from streams.settings import Settings
 from streams.transport.client_options import aiokafka_options
+from streams.transport.client_stop import stop_client
 from streams.transport.log_offsets import bounds
-from streams.transport.producers import stop_client
 
 #: How long the live loop rests between two looks at the clock.
 _TICK_S = 0.05
@@ -200,7 +200,7 @@ async def reader(settings: Settings, topic: str, *, from_beginning: bool) -> Asy
         await consumer.start()
         yield consumer
     finally:
-        await consumer.stop()
+        await stop_client(consumer)
 
 
 async def _obey(

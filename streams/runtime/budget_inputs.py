@@ -10,6 +10,7 @@ from aiokafka import TopicPartition
 from streams.settings import Settings
 from streams.stages.budget.stage import INPUTS, BudgetStage
 from streams.transport.client_options import log_options
+from streams.transport.client_stop import stop_client
 
 log = logging.getLogger(__name__)
 
@@ -32,8 +33,8 @@ async def follow(settings: Settings, board: BudgetStage, positions: dict[tuple[s
         for number in range(settings.partitions)
     ]
     consumer = aiokafka.AIOKafkaConsumer(fetch_max_wait_ms=_POLL_MS, **log_options(settings))
-    await consumer.start()
     try:
+        await consumer.start()  # a rebalance may cancel it, and it must be stopped then too
         consumer.assign(partitions)
         starts, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
         for tp in partitions:
@@ -51,7 +52,7 @@ async def follow(settings: Settings, board: BudgetStage, positions: dict[tuple[s
                 board.is_live = all([await consumer.position(tp) >= ends[tp] for tp in partitions])
             await asyncio.sleep(0)
     finally:
-        await consumer.stop()
+        await stop_client(consumer)
 
 
 def _place(settings: Settings, board: BudgetStage, tp: TopicPartition, start: int, end: int) -> int:

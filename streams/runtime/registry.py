@@ -27,7 +27,7 @@ from streams.process import now_ms
 from streams.settings import Settings
 from streams.stages.budget.stage import RefusedRecord
 from streams.transport.client_options import log_options
-from streams.transport.producers import stop_client
+from streams.transport.client_stop import stop_client
 
 log = logging.getLogger(__name__)
 

@@ -29,7 +29,7 @@ from streams.settings import Settings
 from streams.state.lineage import LogMark
 from streams.topics import PARTIALS
 from streams.transport.client_options import aiokafka_options
-from streams.transport.producers import stop_client
+from streams.transport.client_stop import stop_client
 from streams.transport.record_batches import keep_raw_records, unpack
 
 #: A broker answers one fetch at a time: while it waits for records of quiet topics, busy ones wait with it.

@@ -6,7 +6,6 @@ fences an earlier owner of the partition.
 """
 
 import asyncio
-import contextlib
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import Any
@@ -20,6 +19,7 @@ from streams.state.checkpoint import Checkpoint, Output
 from streams.state.codec import Entry
 from streams.topics import MAX_MESSAGE_BYTES
 from streams.transport.client_options import aiokafka_options
+from streams.transport.client_stop import stop_client
 from streams.transport.transactions import FENCED, refusal
 
 #: A Kafka batch stays below the default limit of a broker's topic (1 MiB).
@@ -63,8 +63,7 @@ class CheckpointWriter:
         """Close the producer, within the deadline: without a broker its unconfirmed batches are tried for ever."""
         producer, self._producer = self._producer, None
         if producer is not None:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(producer.stop(), self._deadline)
+            await stop_client(producer, self._deadline)
 
     async def write(self, checkpoint: Checkpoint) -> None:
         """Append the checkpoint and send its outputs, and wait until all is committed.

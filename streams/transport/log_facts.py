@@ -23,6 +23,7 @@ from metrics.values.errors import StateError
 from streams.settings import Settings
 from streams.state.lineage import LogFacts, LogMark
 from streams.transport.client_options import aiokafka_options
+from streams.transport.client_stop import stop_client
 from streams.transport.log_offsets import know_topics
 from streams.transport.record_batches import keep_raw_records, mark_of
 
@@ -158,7 +159,7 @@ async def log_facts(
         }
         marks = await _marks(consumer, there, settings.session_timeout / 1_000)
     finally:
-        await consumer.stop()
+        await stop_client(consumer)
     return {
         (tp.topic, tp.partition): LogFacts(ids.get(tp.topic), starts[tp], ends[tp], marks.get(tp))
         for tp in tps

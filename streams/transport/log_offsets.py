@@ -9,6 +9,7 @@ from aiokafka.errors import KafkaError
 
 from streams.settings import Settings
 from streams.transport.client_options import aiokafka_options
+from streams.transport.client_stop import stop_client
 
 
 async def know_topics(consumer: Any, partitions: Iterable[TopicPartition]) -> None:
@@ -34,7 +35,7 @@ async def bounds(
         await know_topics(consumer, tps)
         starts, ends = await consumer.beginning_offsets(tps), await consumer.end_offsets(tps)
     finally:
-        await consumer.stop()
+        await stop_client(consumer)
     return {(tp.topic, tp.partition): (starts[tp], ends[tp]) for tp in tps}
 
 
@@ -80,4 +81,4 @@ class LogEnds:
     async def stop(self) -> None:
         """Disconnect."""
         if self._consumer is not None:
-            await self._consumer.stop()
+            await stop_client(self._consumer)

@@ -12,6 +12,7 @@ from metrics.values.errors import StateError
 from streams.settings import Settings
 from streams.topics import MAX_MESSAGE_BYTES
 from streams.transport.client_options import log_options
+from streams.transport.client_stop import stop_client
 from streams.transport.record_batches import keep_raw_records, unpack_each
 
 _WAIT_S = 1.0
@@ -55,7 +56,7 @@ async def read_whole(
             for entries in batches:
                 yield entries
     finally:
-        await consumer.stop()
+        await stop_client(consumer)
 
 
 async def _fetched(consumer: Any, tp: TopicPartition) -> list[Any]:

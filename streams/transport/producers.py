@@ -1,31 +1,15 @@
-"""Producers of processes other than workers: started within the broker's wait, or refused in a sentence; and how clients are stopped."""
+"""Producers of processes other than workers: started within the broker's wait, or refused in a sentence."""
 
 import asyncio
-import logging
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from metrics.values.errors import RoistreamError
 from streams.settings import Settings
 from streams.transport.client_options import aiokafka_options
-
-_logger = logging.getLogger(__name__)
-_STOP_WITHIN_S = 5.0
-
-
-async def stop_client(client: AIOKafkaProducer | AIOKafkaConsumer, within_s: float = _STOP_WITHIN_S) -> None:
-    """Disconnect, within some seconds, whatever becomes of it.
-
-    Without a broker a producer tries for ever what is unconfirmed, and a consumer's ``stop`` may raise the cancellation of its own fetch.
-    """
-    stopping = asyncio.ensure_future(client.stop())
-    await asyncio.wait([stopping], timeout=within_s)
-    if not stopping.done():
-        stopping.cancel()
-    elif not stopping.cancelled() and (error := stopping.exception()) is not None:
-        _logger.warning("A client of Kafka did not end in order (%s).", type(error).__name__)
+from streams.transport.client_stop import stop_client
 
 
 async def started_producer(settings: Settings, **options: Any) -> AIOKafkaProducer:

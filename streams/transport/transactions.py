@@ -1,13 +1,13 @@
 """Whether a broker lets us write in transactions, and if not, what to do; and why it ended one. No worker can do without (D3)."""
 
 import asyncio
-import contextlib
 
 from aiokafka import AIOKafkaProducer, errors
 
 from metrics.values.time import format_duration
 from streams.settings import Settings
 from streams.transport.client_options import aiokafka_options
+from streams.transport.client_stop import stop_client
 from streams.transport.connection_check import quiet_clients
 
 #: Not one of a stage: whoever asks fences nobody who works.
@@ -73,6 +73,5 @@ async def why_no_transactions(settings: Settings, within_ms: int) -> str | None:
         )
     finally:
         # One that has found no coordinator looks for it as long as it is not cancelled.
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(producer.stop(), _STOP_WITHIN_S)
+        await stop_client(producer, _STOP_WITHIN_S)
     return None

@@ -2,7 +2,8 @@
 
 Both are processes of aiohttp and aiokafka that answer after ``acks=all`` on the same topic of the same broker. The handler by hand takes the
 body as it is, checks nothing, and sends it; the collector reads the event, finds its campaign, honours consent and writes a record. They are
-asked in turn, by the same senders with kept connections; what counts is the ratio within a pair. Then the collector gets half of its own peak,
+asked in turn, by the same senders with kept connections; what counts is the ratio within a pair, of answers a second and of processor
+time an answer, which says more where the machine does other work. Then the collector gets half of its own peak,
 evenly spaced, and the time to the answer is said.
 """
 
@@ -18,14 +19,14 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from streams import topics
 from streams.embedded.broker import embedded_broker
 from streams.runtime.process_tuning import new_event_loop
 from streams.settings import Settings
 from streams.transport.topic_admin import ensure_topics
-from tests.bench.machine import describe, load_average
+from tests.bench.machine import cpu_seconds, describe, load_average
 from tests.conftest import fresh_settings
 from tests.streams.collect.test_kills import collector
 from tests.support.collect_serving import write_files
@@ -61,12 +62,12 @@ def _by_hand(bootstrap: str, topic: str) -> None:
 
 
 @contextlib.contextmanager
-def _handler(settings: Settings) -> Iterator[str]:
+def _handler(settings: Settings) -> Iterator[tuple[int, str]]:
     command = [sys.executable, "-m", "tests.bench.bench_collect", "--by-hand", settings.bootstrap[0]]
     process = subprocess.Popen([*command, settings.topic(topics.CLICKS)], stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
-        yield process.stdout.readline().strip()
+        yield process.pid, process.stdout.readline().strip()
     finally:
         process.kill()
         process.wait()
@@ -91,24 +92,36 @@ async def _ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, numbe
     await reader.readexactly(int(length[1]))
 
 
-async def _peak(address: str, seconds: float) -> float:
-    """Answers a second, with as many senders as keep it busy."""
+class _Peak(NamedTuple):
+    """Answers a second, and microseconds of processor time an answer."""
+
+    rate: float
+    cost_us: float
+
+
+async def _peak(address: str, pid: int, seconds: float) -> _Peak:
+    """What a server reaches, with as many senders as keep it busy."""
     host, port = address.removeprefix("http://").split(":")
     counts: list[int] = []
+    asked = 0
+    stat = Path(f"/proc/{pid}/stat")
+    before = cpu_seconds(stat)
     end = time.monotonic() + _WARM_S + seconds
 
     async def sender(number: int) -> None:
+        nonlocal asked
         reader, writer = await asyncio.open_connection(host, int(port))
         count = 0
         while (now := time.monotonic()) < end:
             await _ask(reader, writer, number)
             number += _SENDERS
+            asked += 1
             count += now >= end - seconds
         counts.append(count)
         writer.close()
 
     await asyncio.gather(*map(sender, range(_SENDERS)))
-    return sum(counts) / seconds
+    return _Peak(sum(counts) / seconds, 1e6 * (cpu_seconds(stat) - before) / asked)
 
 
 async def _latency(address: str, rate: float, seconds: float) -> list[float]:
@@ -152,24 +165,27 @@ def main() -> None:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         path = write_files(folder)
         path.write_text(path.read_text().replace("rate = 1000", "rate = 100000"))
-        _, ours = stack.enter_context(collector(settings, path))
-        by_hand = stack.enter_context(_handler(settings))
-        ratios, peaks = [], []
+        process, address = stack.enter_context(collector(settings, path))
+        ours, by_hand = (process.pid, address), stack.enter_context(_handler(settings))
+        ratios, costs, peaks = [], [], []
         for number in range(said.rounds):
-            rates = {}
-            for address in (ours, by_hand) if number % 2 else (by_hand, ours):
-                rates[address] = asyncio.run(_peak(address, said.seconds))
-            peaks.append(rates[ours])
-            ratios.append(rates[ours] / rates[by_hand])
+            found = {}
+            for each in (ours, by_hand) if number % 2 else (by_hand, ours):
+                found[each] = asyncio.run(_peak(each[1], each[0], said.seconds))
+            peaks.append(found[ours].rate)
+            ratios.append(found[ours].rate / found[by_hand].rate)
+            costs.append(found[by_hand].cost_us / found[ours].cost_us)
+            texts = [
+                f"{peak.rate:.0f}/s with {peak.cost_us:.0f} µs" for peak in (found[ours], found[by_hand])
+            ]
             print(
-                f"collector {rates[ours]:.0f}/s, by hand {rates[by_hand]:.0f}/s, ratio {ratios[-1]:.2f}",
+                f"collector {texts[0]}, by hand {texts[1]}: {ratios[-1]:.2f}, of processor time {costs[-1]:.2f}",
                 flush=True,
             )
-        print(
-            f"ratio: median {statistics.median(ratios):.2f}, lowest {min(ratios):.2f}, highest {max(ratios):.2f}"
-        )
+        for name, values in (("answers a second", ratios), ("processor time", costs)):
+            print(f"{name}: median {statistics.median(values):.2f}, {min(values):.2f} to {max(values):.2f}")
         rate = statistics.median(peaks) / 2
-        took = asyncio.run(_latency(ours, rate, said.seconds))
+        took = asyncio.run(_latency(address, rate, said.seconds))
         shares = {
             name: took[int(share * (len(took) - 1))]
             for name, share in (("p50", 0.5), ("p99", 0.99), ("max", 1.0))

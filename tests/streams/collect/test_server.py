@@ -10,7 +10,7 @@ from aiohttp import ClientSession
 
 from metrics.values.errors import RoistreamError, SettingError
 from streams import topics
-from streams.collect import routes
+from streams.collect import record_gateway, routes
 from streams.collect.record_gateway import BrokerSlow
 from streams.collect.server import CollectServer
 from streams.process import now_ms
@@ -353,6 +353,26 @@ def test_a_slow_broker_is_told_with_503_and_a_link_leads_on(settings, path, monk
             async with session.post("/in/crm", data=body, headers=bearer) as answer:
                 assert answer.status == 200
             assert len(of(settings, topics.LEADS, lead_id="slow-1")) == 1
+
+    run(test)
+
+
+def test_a_record_that_the_broker_never_confirms_is_given_up_within_the_bound(settings, path, monkeypatch):
+    monkeypatch.setattr(record_gateway, "ACKNOWLEDGE_WITHIN_S", 0.2)
+
+    async def test():
+        async with collecting(settings, path) as (session, server):
+            waits = asyncio.get_running_loop().create_future
+
+            async def put_for_ever(*_, **__):
+                return waits()
+
+            monkeypatch.setattr(server._gateway._producer, "send", put_for_ever)
+            batch = json.dumps([{"type": "lead", "lead_id": f"never-{number}"} for number in range(2)])
+            async with session.post("/events", data=batch) as answer:
+                assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
+            assert not server._gateway.is_up
+            assert server.routes._waiting == 0
 
     run(test)
 
