@@ -25,6 +25,8 @@ ENGLISH = "en"
 #: What says the language of a process, the first that is set (POSIX, XBD 8.2; ``LANGUAGE`` is GNU's).
 _VARIABLES = ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")
 _NAME = re.compile(r"\{(\w+)\}")
+#: Words that depend on a value, in the order of the language's plural forms: ``{count} fichier{count||s}``.
+_FORMS = re.compile(r"\{(\w+)((?:\|[^{}|]*){2,})\}")
 #: A text with fewer letters than this beside its names fits nearly everything.
 _LEAST_LETTERS = 8
 #: How a share is written.
@@ -129,6 +131,8 @@ def translated(sentence: str, language: str) -> str:
 
     >>> translated("There is no campaign 'c-1' on the board.", "fr")
     "Il n’y a pas de campagne 'c-1' sur le tableau."
+    >>> translated("1 editions written.", "fr"), translated("2 editions written.", "fr")
+    ('1 édition écrite.', '2 éditions écrites.')
     """
     if language == ENGLISH:
         return sentence
@@ -143,7 +147,21 @@ def _filled(sentence: str, language: str) -> Iterator[str]:
         found = template.pattern.fullmatch(sentence)
         if found is not None:
             values = {name: translated(value, language) for name, value in found.groupdict().items()}
-            yield _NAME.sub(lambda name: values.get(name[1], name[0]), template.text)  # noqa: B023 - used at once
+            yield _put(template.text, values, language)
+
+
+def _put(text: str, values: Mapping[str, object], language: str) -> str:
+    """A text with its values, and of words that depend on one the form that the language has for it."""
+    counted = translations(language)
+
+    def form(found: re.Match[str]) -> str:
+        forms = found[2].split("|")[1:]
+        digits = re.sub(r"[\s,.\u202f\u00a0]", "", str(values.get(found[1], "")))
+        number = int(digits) if digits.isdecimal() else 2
+        # The plural rule of a catalogue is what gettext compiles of its header.
+        return forms[min(counted.plural(number), len(forms) - 1)]  # type: ignore[attr-defined]
+
+    return _NAME.sub(lambda name: str(values.get(name[1], name[0])), _FORMS.sub(form, text))
 
 
 class _Spoken:
@@ -154,8 +172,7 @@ class _Spoken:
 
 def t(text: str, /, **values: object) -> str:
     """A text in the language of the process; names in braces are replaced by values."""
-    found = translations(_Spoken.language).gettext(text)
-    return _NAME.sub(lambda name: str(values.get(name[1], name[0])), found)
+    return _put(translations(_Spoken.language).gettext(text), values, _Spoken.language)
 
 
 def said(sentence: str) -> str:

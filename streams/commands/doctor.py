@@ -378,7 +378,7 @@ def _check_port(settings: Settings) -> Finding:
             probe.bind(address)
     except OSError as error:
         return judge_port(error, host, port)
-    return Finding("http", "ok", f"{host}:{port} is free")
+    return Finding("http", "ok", catalogues.t("{address} is free", address=f"{host}:{port}"))
 
 
 def judge_port(error: OSError, host: str, port: int) -> Finding:

@@ -22,6 +22,8 @@ from tests.support import page_texts, spoken_texts
 
 LANGUAGES = sorted(path.stem for path in page_texts.CATALOGUES.glob("*.po"))
 NAMES = re.compile(r"\{\w+\}")
+#: The name that words of a text depend on, with its braces.
+FORMS = re.compile(r"\{\w+(?=\|)")
 #: What stands alike in every language: the product's name and keys.
 ALIKE = {"roistream board", "roistream", "Enter"}
 
@@ -67,6 +69,17 @@ def test_a_sentence_is_found_again_by_the_text_it_was_made_of():
     assert translated("a sentence of nobody", "fr") == "a sentence of nobody"
 
 
+def test_words_that_depend_on_a_count_have_the_form_of_the_language():
+    said = "{} files of the folder are not read by the mapping"
+    assert [translated(said.format(count), "fr") for count in ("0", "1", "2", "1,200")] == [
+        "0 fichier du dossier n’est pas lu par la correspondance",
+        "1 fichier du dossier n’est pas lu par la correspondance",
+        "2 fichiers du dossier ne sont pas lus par la correspondance",
+        "1,200 fichiers du dossier ne sont pas lus par la correspondance",
+    ]
+    assert translated("1,200 rows of 1 files", "fr") == "1,200 lignes de 1 fichier"
+
+
 def test_the_command_line_speaks_the_language_of_the_shell():
     def said(*arguments: str, **variables: str) -> tuple[int, str]:
         done = subprocess.run(
@@ -106,6 +119,9 @@ def test_every_form_of_a_text_is_there_and_names_what_the_english_names(language
         wanted = {name for each in english for name in NAMES.findall(each)}
         for form in forms:
             assert set(NAMES.findall(form)) == wanted, form
+            assert {f"{each}}}" for each in FORMS.findall(form)} <= wanted, form
+            # The page and notifications count by ``n``.
+            assert not FORMS.search(form) or text not in page_texts.texts(), form
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -256,15 +256,15 @@ class Wording:
             return self.t("{kpi} surely meets its target: {range}.", **named)
         if side == "good":
             return self.t(
-                "{kpi} very likely meets its target: {range}. It is not proved to the level that the policy asks for, so nothing is done about it yet.",
+                "{kpi} very likely meets its target: {range}. It is not proved to the level that the policy asks for, so nothing is done about it for now.",
                 **named,
             )
         if side == "bad":
             return self.t(
-                "{kpi} very likely misses its target: {range}. It is not proved to the level that the policy asks for, so nothing is done about it yet.",
+                "{kpi} very likely misses its target: {range}. It is not proved to the level that the policy asks for, so nothing is done about it for now.",
                 **named,
             )
-        return self.t("{kpi}: too early to say; {range}. Nothing is done about it yet.", **named)
+        return self.t("{kpi}: too early to say; {range}. Nothing is done about it for now.", **named)
 
     def figure(self, target: str, units: float | None, currency: str) -> str:
         """A target, or an end of its interval: money, a ratio or a share."""

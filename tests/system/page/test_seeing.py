@@ -43,7 +43,9 @@ def test_details_show_evidence_figures_and_history_and_the_trail_goes_on(opened,
     expect(trail).to_contain_text("seen in the details")
     action = seeding.proposal(shown.campaign_id, "trail-1", mode="enforce")
     produce(settings, topics.BUDGET_ACTIONS, action, shown.campaign_id)
-    expect(trail.get_by_role("listitem").filter(has_text="Pause (rule cpl)")).to_contain_text("e-value 31.2")
+    expect(trail.get_by_role("listitem").filter(has_text="Put on hold (rule cpl)")).to_contain_text(
+        "e-value 31.2"
+    )
 
 
 def test_a_card_says_when_spend_is_ahead_of_its_flight_when_a_proposal_lapses_and_that_rates_are_missing(
@@ -77,7 +79,9 @@ def test_a_card_says_when_spend_is_ahead_of_its_flight_when_a_proposal_lapses_an
             untargeted,
         ]
     )
-    expect(card(page, "Webinar")).to_contain_text("2 of 10 cards · ahead of its pace · spend known until ")
+    expect(card(page, "Webinar")).to_contain_text(
+        "2 of 10 cards given out · ahead of its pace · spend known until "
+    )
     expect(card(page, "Podcast")).not_to_contain_text("spend known until")
     expect(card(page, "Webinar")).to_contain_text("Lapses ")
     expect(card(page, "Podcast").get_by_text("amounts without a rate")).to_be_visible()
@@ -226,7 +230,7 @@ def test_the_page_says_how_old_figures_are_and_what_holds_them_up(opened, store)
     still = "stage merge of partition 1 stands still: 40 records of roistream-partials-1 have waited for 12 s"
     page = opened([seeding.card("c-1", name="One")])
     says([0, 1, 2, 3])
-    expect(page.get_by_text(re.compile(r"^figures \d+ s old$"))).to_be_visible()
+    expect(page.get_by_text(re.compile(r"^· figures \d+ s old$"))).to_be_visible()
     expect(page.locator("#notice")).to_be_hidden()
     says([0, 1, 2, 3], still)
     expect(page.locator("#notice")).to_contain_text("Stage merge of partition 1 stands still")

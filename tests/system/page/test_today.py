@@ -96,11 +96,29 @@ def test_what_the_controller_did_is_told_with_what_came_of_it(opened, settings):
     )
     at = int(time.time() * 1_000) - 10 * MINUTE
     proposal = seeding.proposal("did-1", "did-a", mode="enforce")
-    done = msgspec.structs.replace(proposal, rule="evidence:cpl", decided_at=format_instant(at))
+    done = msgspec.structs.replace(
+        proposal, rule="evidence:cpl", decided_at=format_instant(at), evidence={"spent": "240.00"}
+    )
     produce(settings, topics.BUDGET_ACTIONS, done, "did-1")
+    # The hours do not say what was spent within one of them; the action and the card do.
+    expect(lines(page).first).to_contain_text("Put on hold, ")
+    expect(lines(page).first).to_contain_text("Since then it spent €10.00.")
     expect(lines(page).first).to_contain_text("done by the controller")
     expect(lines(page).first).to_contain_text("CPL surely misses its target")
     expect(lines(page).first).to_contain_text("Held by the evidence until someone resumes it")
+    back = msgspec.structs.replace(
+        done,
+        action_id="did-b",
+        rule="hold expired",
+        verb="resume",
+        column="test",
+        reason="the hold by evidence has expired; the evidence begins anew",
+        decided_at=format_instant(at + MINUTE),
+    )
+    produce(settings, topics.BUDGET_ACTIONS, back, "did-1")
+    expect(page.get_by_text("Resumed in test, ")).to_contain_text(
+        ". The hold by the evidence has expired; the evidence begins anew."
+    )
 
 
 def test_spend_that_comes_by_reports_is_weighed_by_the_last_day_that_they_know(opened, settings):
@@ -248,7 +266,7 @@ def test_the_page_speaks_the_readers_language_and_keeps_a_choice(opened):
     page = opened([seeding.card("fr-1", name="Soldes", evidence=judged("bad", 7, 12))], locale="fr-FR")
     assert page.evaluate("document.documentElement.lang") == "fr"
     expect(card(page, "Soldes")).to_contain_text("CPL manque l’objectif")
-    expect(card(page, "Soldes")).to_contain_text("2 cartes sur 10")
+    expect(card(page, "Soldes")).to_contain_text("cartes distribuées : 2 sur 10")
     page.get_by_label("Langue").select_option("en")
     expect(page.get_by_role("button", name="Audit trail")).to_be_visible()
     page.reload()

@@ -144,7 +144,7 @@ async function send(store, dialog, decisions, onSent) {
   try {
     const { accepted, refused } = await api.decideOnMany(decisions);
     const byCampaign = new Map(decisions.map((each) => [each.campaign_id, each]));
-    for (const { campaign_id: id, decision_id: decisionId } of accepted) store.sent(id, decisionId, words(byCampaign.get(id)));
+    for (const { campaign_id: id, decision_id: decisionId } of accepted) store.sent(id, decisionId, words(byCampaign.get(id), store.cards.get(id)?.currency));
     onSent();
     const told = t("{sent} sent, {refused} refused", { sent: accepted.length, refused: refused.length });
     announce(told);
@@ -167,7 +167,7 @@ export function showOutcome(store) {
   if (!dialog.open || !dialog.outcome) return;
   const { accepted, refused } = dialog.outcome, named = (id) => store.cards.has(id) ? nameOf(store.cards.get(id)) : id;
   const lines = [
-    ...refused.map(({ campaign_id: id, error, decision }) => h("li", { "data-is": "refused", dir: "auto" }, h("b", {}, named(id)), " ", decision ? overtaken(decision) : error)),
+    ...refused.map(({ campaign_id: id, error, decision }) => h("li", { "data-is": "refused", dir: "auto" }, h("b", {}, named(id)), " ", decision ? overtaken(decision, store.cards.get(id)?.currency) : error)),
     ...accepted.map((id) => h("li", { "data-is": store.pending.has(id) ? "waits" : "answered", dir: "auto" }, h("b", {}, named(id)), ` ${stateOf(store, id)}`)),
   ];
   dialog.querySelector(".outcome ul").replaceChildren(...lines);

@@ -54,7 +54,7 @@ export function updateCard(parts, card, window, pending, effect) {
   updateVerdicts(parts, card);
   setHidden(parts.hold, !card.hold);
   setText(parts.hold, card.hold ? hold(card.hold) : "");
-  setText(parts.reason, reasonText(card.reason ?? ""));
+  setText(parts.reason, card.reason ? t("Last said: {text}", { text: reasonText(card.reason) }) : "");
   setHidden(parts.reason, !card.reason || Boolean(card.proposal) || card.hold?.reason === card.reason || /\be-value\b/.test(card.reason));
   setHidden(parts.effect, !effect);
   setText(parts.effect, effect ? effectText(effect) : "");
@@ -78,7 +78,7 @@ function updateBudget(parts, card) {
 
 /** How much of the budget has been given out; a budget of very many cards says the size of one. */
 function cards(card) {
-  if (card.cards_total <= 24) return n("{done} of {count} card", "{done} of {count} cards", card.cards_total, { done: card.cards_done });
+  if (card.cards_total <= 24) return n("{done} of {count} card given out", "{done} of {count} cards given out", card.cards_total, { done: card.cards_done });
   return t("released in steps of {amount}", { amount: money(card.card_micros, card.currency) });
 }
 
@@ -105,14 +105,14 @@ function updateVerdicts(parts, card) {
 function updateProposal(parts, card, name) {
   setHidden(parts.proposal, !card.proposal);
   if (!card.proposal) return setText(parts.proposed, "");
-  setText(parts.proposed, `${proposed(card)}: ${action(card.proposal)}. ${why(card, card.proposal).replace(/\.$/, "")}`
+  setText(parts.proposed, `${proposed(card)}. ${why(card, card.proposal).replace(/\.$/, "")}`
     + (card.proposed_until ? ` ${t("Lapses {time}.", { time: time(card.proposed_until) })}` : ""));
   setAttribute(parts.approve, "aria-label", t("Approve for {name}", { name }));
   setAttribute(parts.reject, "aria-label", t("Reject for {name}", { name }));
 }
 
 /** Under observe nobody waits for an answer. */
-const proposed = (card) => card.proposal.mode === "observe" ? t("Would do (observe)") : t("Proposed");
+const proposed = ({ proposal }) => proposal.mode === "observe" ? t("Would do (observe): {text}", { text: action(proposal) }) : t("Proposed: {text}", { text: action(proposal) });
 
 function updatePending(parts, pending) {
   setHidden(parts.pending, !pending);
@@ -133,6 +133,6 @@ function label(card, window) {
   if (pace(card)) parts.push(pace(card));
   if (card.has_uncertain_amounts) parts.push(t("amounts without a rate"));
   if (card.hold) parts.push(hold(card.hold));
-  if (card.proposal) parts.push(`${proposed(card)}: ${action(card.proposal)}`);
+  if (card.proposal) parts.push(proposed(card));
   return parts.filter(Boolean).join(", ");
 }

@@ -48,7 +48,7 @@ export function decide(store, view, id, begun) {
   dialog.dataset.campaign = id;
   seen.then((found) => {
     if (!found?.record || dialog.dataset.campaign !== id) return;
-    last.textContent = t("Last decision: {text}", { text: inWords(found.record) });
+    last.textContent = t("Last decision: {text}", { text: inWords(found.record, card.currency) });
     setHidden(last, false);
   });
   // One id for all attempts: sending again after a failure says nothing twice.
@@ -57,7 +57,7 @@ export function decide(store, view, id, begun) {
     event.preventDefault();
     if (begun.verb === "undo") {
       const asked = { campaign_id: id, decision_id: begun.undo.decision_id, reason: form.elements.reason.value.trim() };
-      await send(store, view, dialog, nameOf(card), () => api.undo(asked), t("Take back: {text}", { text: words(begun.said) }));
+      await send(store, view, dialog, nameOf(card), () => api.undo(asked), t("Take back: {text}", { text: words(begun.said, card.currency) }));
       return;
     }
     const decision = { decision_id: decisionId, campaign_id: id, verb: begun.verb, reason: form.elements.reason.value.trim() };
@@ -73,7 +73,7 @@ export function decide(store, view, id, begun) {
     if (proposal && ["approve", "reject"].includes(begun.verb)) decision.action_id = proposal.action_id;
     const known = await seen;
     if (known) decision.last_decision_id = known.id;
-    const other = await send(store, view, dialog, nameOf(card), () => api.decide(decision), words(decision));
+    const other = await send(store, view, dialog, nameOf(card), () => api.decide(decision), words(decision, card.currency));
     if (other) seen = Promise.resolve({ id: other.decision_id });
   };
   dialog.querySelector(".cancel").onclick = () => dialog.close();
@@ -91,7 +91,7 @@ export function tellDecisions(news, store) {
     && id === dialog.dataset.campaign && record.decision_id !== store.lastSent.get(id));
   if (!other) return;
   const last = dialog.querySelector(".last");
-  last.textContent = t("Just now: {text}", { text: inWords(other.record) });
+  last.textContent = t("Just now: {text}", { text: inWords(other.record, store.cards.get(other.campaign_id)?.currency) });
   setHidden(last, false);
 }
 
@@ -108,7 +108,7 @@ async function send(store, view, dialog, name, call, text) {
     return null;
   } catch (error) {
     dialog.querySelector(".error").textContent = error.decision
-      ? `${overtaken(error.decision)} ${t("If you still want yours, send it again: it then comes after that one.")}` : error.message;
+      ? `${overtaken(error.decision, store.cards.get(error.decision.campaign_id)?.currency)} ${t("If you still want yours, send it again: it then comes after that one.")}` : error.message;
     return error.decision;
   } finally {
     button.disabled = false;
@@ -117,7 +117,7 @@ async function send(store, view, dialog, name, call, text) {
 
 /** What taking back means: what was said by whom, and what it would be again. */
 function explainUndo(card, { undo, said }) {
-  const values = { name: undo.by ?? t("someone"), text: words(said), time: undo.until ? time(undo.until) : "" };
+  const values = { name: undo.by ?? t("someone"), text: words(said, card.currency), time: undo.until ? time(undo.until) : "" };
   const back = undo.budget !== null ? t("Its budget becomes {to} (now {from}).", { to: amount(undo.budget, card.currency), from: money(card.budget_micros, card.currency) })
     : undo.until ? t("The campaign moves back to {column} until {time}.", { ...values, column: columnName(undo.column) })
       : t("The campaign moves back to {column}.", { column: columnName(undo.column) });

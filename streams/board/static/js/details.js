@@ -99,9 +99,16 @@ function course(card) {
   const picture = svg("svg", { class: "spark large", viewBox: "0 0 96 34", preserveAspectRatio: "none", role: "img" });
   draw(picture, card.sparkline, card.currency);
   const points = card.sparkline;
-  return h("section", {}, h("h3", {}, t("Course")), picture, h("p.axis", {}, points.length
-    ? t("From {start} to {end}; bars: spend per hour, line: ROI by net profit.", { start: time(points[0].t), end: time(points[points.length - 1].t) })
-    : t("No hours yet.")));
+  return h("section", {}, h("h3", {}, t("Course")), picture, h("p.axis", {}, points.length ? courseInWords(points, card.currency) : t("No hours yet.")));
+}
+
+/** What bars and line of the course are, with their highest and lowest values: the picture has no axis. */
+function courseInWords(points, currency) {
+  const rois = points.map((each) => each.roi).filter((each) => each !== null), spend = Math.max(0, ...points.map((each) => each.spend_micros ?? 0));
+  const bars = t("From {start} to {end}. Bars: spend per hour, at most {amount}.", { start: time(points[0].t), end: time(points[points.length - 1].t), amount: money(spend, currency) });
+  if (rois.length < 2) return bars;
+  const line = t("Line: ROI by net profit, from {low} to {high}; dotted: ROI of 0.", { low: percent(Math.min(...rois), true), high: percent(Math.max(...rois), true) });
+  return `${bars} ${line}`;
 }
 
 function evidence(card) {

@@ -1,7 +1,10 @@
 // Figures as people read them. Knows no element.
 
 import { locale, t } from "./i18n.js";
+import { columnName, ownerName } from "./names.js";
 import { reasonText } from "./reasons.js";
+
+export { COLUMN_NAMES, columnName } from "./names.js";
 
 const MICROS = 1e6;
 const formatters = new Map();
@@ -65,10 +68,6 @@ export const KPIS = {
 export const kpi = (name, value, currency) =>
   value === null || value === undefined ? "–" : (KPIS[name]?.show ?? ((each) => number(each)))(value, currency);
 
-export const COLUMN_NAMES = {
-  backlog: t("backlog"), test: t("test"), scale: t("scale"), hold: t("hold"), stopped: t("stopped"), archived: t("archived"),
-};
-export const columnName = (name) => COLUMN_NAMES[name] ?? name;
 const MODES = { observe: t("observe"), propose: t("propose"), enforce: t("enforce") };
 export const modeName = (name) => MODES[name] ?? name;
 
@@ -158,27 +157,23 @@ export function plainly(card, one) {
   const side = leaning(card, one), named = { ...values, range };
   if (one.verdict === "bad") return t("{kpi} surely misses its target: {range}. A campaign on target hardly ever looks this bad, however often one looks.", named);
   if (one.verdict === "good") return t("{kpi} surely meets its target: {range}.", named);
-  if (side === "good") return t("{kpi} very likely meets its target: {range}. It is not proved to the level that the policy asks for, so nothing is done about it yet.", named);
+  if (side === "good") return t("{kpi} very likely meets its target: {range}. It is not proved to the level that the policy asks for, so nothing is done about it for now.", named);
   if (side === "bad" && isHeldForIt(card)) return t("{kpi} very likely misses its target: {range}. The campaign is held for it; after the hold it is judged anew.", named);
-  if (side === "bad") return t("{kpi} very likely misses its target: {range}. It is not proved to the level that the policy asks for, so nothing is done about it yet.", named);
-  return t("{kpi}: too early to say; {range}. Nothing is done about it yet.", named);
+  if (side === "bad") return t("{kpi} very likely misses its target: {range}. It is not proved to the level that the policy asks for, so nothing is done about it for now.", named);
+  return t("{kpi}: too early to say; {range}. Nothing is done about it for now.", named);
 }
 
 /** Why an action is taken: in the reader's language where the evidence says it, else as it was written down. */
 export function why(card, record) {
   const target = /^evidence:(\w+)$/.exec(record.rule)?.[1], one = target && card.evidence[target];
   // The rule asks for it where the target is surely missed; what the card shows may be a later look.
-  return one ? plainly(card, { ...one, verdict: "bad" }) : `${reasonText(record.reason)}.`;
+  if (one) return plainly(card, { ...one, verdict: "bad" });
+  const [first = "", ...rest] = reasonText(record.reason);
+  return `${first.toLocaleUpperCase(locale)}${rest.join("")}.`;
 }
 
-const OWNERS = {
-  evidence: t("the evidence"), budget: t("its budget"), pace: t("its pace"), wip: t("the limit of its column"), registration: t("its registration"),
-};
-const ALERT = "alert:";
-
 export function hold(one) {
-  const owner = one.owner.startsWith(ALERT) ? t("the alert {rule}", { rule: one.owner.slice(ALERT.length) }) : OWNERS[one.owner] ?? one.owner;
-  const values = { owner, time: one.expires_at ? time(one.expires_at) : "", reason: reasonText(one.reason) };
+  const values = { owner: ownerName(one.owner), time: one.expires_at ? time(one.expires_at) : "", reason: reasonText(one.reason) };
   // What the evidence says stands beside it, in words that everybody knows.
   if (one.owner === "evidence") return one.expires_at ? t("Held by {owner} until {time}", values) : t("Held by {owner} until someone resumes it", values);
   if (one.expires_at) return t("Held by {owner} until {time}: {reason}", values);
@@ -229,9 +224,23 @@ export function action(record) {
   }
 }
 
-/** What an operator said, in words. */
-export function decision(record) {
-  const values = { column: columnName(record.column), budget: record.budget, time: record.until ? time(record.until) : "" };
+/** What an action did, in words. */
+export function deed(record) {
+  const values = { from: amount(record.budget_from, record.currency), to: amount(record.budget_to, record.currency), column: columnName(record.column) };
+  switch (record.verb) {
+    case "pause": return t("Put on hold");
+    case "resume": return record.column ? t("Resumed in {column}", values) : t("Resumed");
+    case "set_budget": return t("Budget changed from {from} to {to}", values);
+    case "move": return record.budget_to === record.budget_from || record.budget_to === null
+      ? t("Moved to {column}", values) : t("Moved to {column}, budget changed from {from} to {to}", values);
+    default: return record.verb;
+  }
+}
+
+/** What an operator said, in words; without a card of its campaign a budget is a bare number. */
+export function decision(record, currency = null) {
+  const budget = record.budget === null || record.budget === undefined ? "" : currency ? amount(Number(record.budget), currency) : number(Number(record.budget));
+  const values = { column: columnName(record.column), budget, time: record.until ? time(record.until) : "" };
   switch (record.verb) {
     case "approve": return t("Approve the proposal");
     case "reject": return t("Reject the proposal");

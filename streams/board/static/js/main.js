@@ -85,7 +85,7 @@ const STATES = { connecting: t("connecting"), live: t("live"), reconnecting: t("
 function tell(moves, answers) {
   const texts = [
     ...moves.map(({ card, from }) => t("{name} moved from {from} to {to}", { name: nameOf(card), from: columnName(from), to: columnName(card.column) })),
-    ...answers.filter((card) => card.reason).map((card) => `${nameOf(card)}: ${reasonText(card.reason)}`),
+    ...answers.filter((card) => card.reason).map((card) => t("{subject}: {text}", { subject: nameOf(card), text: reasonText(card.reason) })),
   ];
   if (!texts.length) return;
   announce(texts.slice(0, 3).join(". ") + (texts.length > 3 ? `. ${n("And {count} more.", "And {count} more.", texts.length - 3)}` : ""));
@@ -122,7 +122,7 @@ const wordsOf = (text) => text.replace(/\d+/g, "");
 
 function showNotice() {
   const text = notices().join(" "), { age_ms: age } = store.figures, notice = byId("notice");
-  setText(byId("age"), age === null ? "" : t("figures {span} old", { span: span(age) }));
+  setText(byId("age"), age === null ? "" : t("· figures {span} old", { span: span(age) }));
   if (wordsOf(text) === wordsOf(notice.textContent) && Date.now() - saidAt < SAID_EVERY_MS) return;
   saidAt = Date.now();
   setText(notice, text);

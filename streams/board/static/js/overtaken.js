@@ -30,10 +30,10 @@ export async function lastDecisions(store, ids) {
 }
 
 /** A decision with who said it, when and why. */
-export function said(record) {
-  const values = { name: record.by ?? t("someone"), text: words(record), time: moment(record.occurred_at), reason: record.reason };
+export function said(record, currency) {
+  const values = { name: record.by ?? t("someone"), text: words(record, currency), time: moment(record.occurred_at), reason: record.reason };
   return record.reason ? t("{name}, {time}: {text} (“{reason}”)", values) : t("{name}, {time}: {text}", values);
 }
 
 /** What is said to who was second. */
-export const overtaken = (record) => t("{text}. That was decided since you looked, so nothing was sent.", { text: said(record) });
+export const overtaken = (record, currency) => t("{text}. That was decided since you looked, so nothing was sent.", { text: said(record, currency) });

@@ -1,6 +1,7 @@
 // Reasons that rules and guards wrote down in English, in the reader's language. What a person wrote stays as it is.
 
 import { t } from "./i18n.js";
+import { columnName, ownerName } from "./names.js";
 
 const escaped = (text) => text.replaceAll(/[.*+?^$()|[\]\\]/g, "\\$&");
 
@@ -58,13 +59,16 @@ const SENTENCES = [
 /** The name of a rule before what a guard says about its request. */
 const OF_A_RULE = /^((?:evidence|alert):\w+|budget|graduate|grow|hold expired|pace|pull|reallocation|wip): (.+)$/s;
 
+/** Values of a sentence that are words of the controller, and not names or figures. */
+const WORDS = { reason: (text) => reasonText(text), owner: ownerName, column: columnName };
+
 /** A reason in the reader's language; as it is where nobody's code wrote it. */
 export function reasonText(text) {
   const ruled = OF_A_RULE.exec(text);
-  if (ruled) return `${ruled[1]}: ${reasonText(ruled[2])}`;
+  if (ruled) return t("{subject}: {text}", { subject: ruled[1], text: reasonText(ruled[2]) });
   for (const { pattern, told } of SENTENCES) {
     const found = pattern.exec(text);
-    if (found) return told.replaceAll(/\{(\w+)\}/g, (whole, name) => name === "reason" ? reasonText(found.groups.reason) : found.groups?.[name] ?? whole);
+    if (found) return told.replaceAll(/\{(\w+)\}/g, (whole, name) => name in (found.groups ?? {}) ? (WORDS[name] ?? String)(found.groups[name]) : whole);
   }
   return text;
 }

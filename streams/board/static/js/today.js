@@ -1,7 +1,7 @@
 // What needs a person this morning, most money at stake first. What is found is pure; the rest shows it.
 
 import { byId, h, setText } from "./dom.js";
-import { action, consequence, hold, money, plainly, time, why } from "./format.js";
+import { action, consequence, deed, hold, money, plainly, time, why } from "./format.js";
 import { n, t } from "./i18n.js";
 import { nameOf, RUNS } from "./store.js";
 
@@ -16,6 +16,12 @@ const MAX_NAMES = 4;
 export function dailySpend(card, nowMs) {
   if (card.known_spend) return card.known_spend.spend_micros;
   return card.sparkline.filter((each) => Date.parse(each.t) > nowMs - DAY_MS).reduce((sum, each) => sum + (each.spend_micros ?? 0), 0);
+}
+
+/** What was spent since an action: the action says how much had been spent by then; older ones are told by the hours after them. */
+function spentAfter(card, record, atMs) {
+  const before = Number(record.evidence?.spent ?? NaN);
+  return Number.isFinite(before) ? Math.max(0, card.spent_micros - before * 1e6) : spentSince(card, atMs);
 }
 
 const spentSince = (card, sinceMs) => card.sparkline.filter((each) => Date.parse(each.t) >= sinceMs).reduce((sum, each) => sum + (each.spend_micros ?? 0), 0);
@@ -55,7 +61,7 @@ function* done({ cards, entries, sinceMs, nowMs }) {
   for (const { kind, at, record } of entries) {
     const card = cards.get(record.campaign_id), atMs = Date.parse(at);
     if (kind !== "action" || record.mode !== "enforce" || !card || atMs <= sinceMs || record.rule.startsWith("operator")) continue;
-    const texts = [`${action(record)}, ${time(at)}. ${why(card, record)}`, outcome(card, record, atMs)];
+    const texts = [`${t("{what}, {time}.", { what: deed(record), time: time(at) })} ${why(card, record)}`, outcome(card, record, atMs)];
     yield line("done", Math.max(dailySpend(card, nowMs), spentSince(card, atMs - DAY_MS)), card, texts);
   }
 }
@@ -71,7 +77,7 @@ function outcome(card, record, atMs) {
 }
 
 function effectOf(card, record, atMs) {
-  const values = { amount: money(spentSince(card, atMs), card.currency) };
+  const values = { amount: money(spentAfter(card, record, atMs), card.currency) };
   if (record.verb === "pause" && card.hold) return t("Since then it spent {amount}. {hold}.", { ...values, hold: hold(card.hold).replace(/\.$/, "") });
   if (record.verb === "pause" && RUNS.has(card.column)) return t("It runs again, and spent {amount} since then.", values);
   return t("Since then it spent {amount}.", values);

@@ -2,7 +2,7 @@
 
 import { h } from "./dom.js";
 import { commentText } from "./comments.js";
-import { action, amount, columnName, decision, eValue, exactTime, modeName, moment, number, percent, TARGETS } from "./format.js";
+import { action, amount, columnName, decision, deed, eValue, exactTime, modeName, moment, number, percent, TARGETS, VERDICTS } from "./format.js";
 import { t } from "./i18n.js";
 import { reasonText } from "./reasons.js";
 
@@ -30,21 +30,25 @@ function line(entry, store, isWithNames) {
 }
 
 const commentLine = (record, store) => ({ what: record.by ?? t("someone"), node: commentText(record.reason ?? "", store.people) });
-const decisionLine = (record) => ({ what: `${record.by ?? t("someone")}: ${decision(record)}`, why: record.reason });
+const decisionLine = (record, store) => ({
+  what: t("{subject}: {text}", { subject: record.by ?? t("someone"), text: decision(record, store.cards.get(record.campaign_id)?.currency) }), why: record.reason,
+});
 const alertLine = (record) => ({ what: record.status === "firing" ? t("The alert {rule} fires", record) : t("The alert {rule} is over", record), why: null });
 
 function actionLine(record) {
   const figures = Object.entries(record.evidence ?? {}).filter(([name]) => name !== "revision")
     .map(([name, value]) => `${wording(name)} ${figure(name, value, record.currency)}`).join(" · ");
-  return { what: t("{action} (rule {rule})", { action: action(record), rule: record.rule }), why: reasonText(record.reason), figures };
+  return { what: t("{action} (rule {rule})", { action: record.mode === "enforce" ? deed(record) : action(record), rule: record.rule }), why: reasonText(record.reason), figures };
 }
 
 const WORDS = {
   column: t("in column"), watermark: t("figures up to"), policy: t("policy"), spent: t("spent"), revenue: t("revenue"), leads: t("leads"), orders: t("orders"),
+  e_value_needed: t("e-value needed"), alpha: t("level (alpha)"), alpha_of: t("errors counted over"),
 };
 const OF_TARGET = {
-  probability_bad: t("chance that it misses"), e_value: t("e-value"), completeness: t("complete"), low: t("from"), high: t("to"), target: t("target"),
+  probability_bad: t("chance that it misses"), e_value: t("e-value"), completeness: t("complete"), low: t("from"), high: t("to"), target: t("target"), verdict: t("verdict"), scatter: t("scatter"),
 };
+const COUNTED_OVER = { board: t("the whole board"), campaign: t("each campaign") };
 
 /** A figure's name: "e_value" and "cpl_e_value" alike are known, others stand as they are. */
 function wording(name) {
@@ -56,8 +60,10 @@ function wording(name) {
 function figure(name, value, currency) {
   if (name === "watermark" && value) return exactTime(value);
   if (name === "column") return columnName(value);
+  if (name.endsWith("_verdict")) return VERDICTS[value] ?? value;
+  if (name === "alpha_of") return COUNTED_OVER[value] ?? value;
   if (value !== null && ["spent", "revenue"].includes(name)) return amount(Number(value), currency);
   if (typeof value !== "number") return value ?? "–";
   if (name.endsWith("completeness") || name.endsWith("probability_bad")) return percent(value);
-  return name.endsWith("e_value") ? eValue(value) : number(value, 4);
+  return /e_value(_needed)?$/.test(name) ? eValue(value) : number(value, 4);
 }
