@@ -100,11 +100,16 @@ class _Annotation(models.AnnotationQuery):
         return super().to_json() | self._more
 
 
+def _description(panel: Panel) -> str:
+    empty = f"{panel.empty_heading}: {panel.empty}" if panel.empty else ""
+    return "\n\n".join(filter(None, (panel.about, panel.needs, empty)))
+
+
 def _panel(panel: Panel) -> Builder:
     builder = _KINDS[panel.kind](panel)
     builder = (
         builder.title(panel.title)
-        .description(panel.about + (f"\n\n{panel.empty_heading}: {panel.empty}" if panel.empty else ""))
+        .description(_description(panel))
         .datasource(SOURCE)
         .unit(panel.unit)
         .span(panel.width)

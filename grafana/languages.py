@@ -84,6 +84,7 @@ def _panel(panel: Panel, say: Say) -> Panel:
         queries=tuple(_query(each, say) for each in panel.queries),
         sort_by=_unless_empty(panel.sort_by, say),
         empty=_unless_empty(panel.empty, say),
+        needs=_unless_empty(panel.needs, say),
         empty_heading=say(panel.empty_heading) if panel.empty else panel.empty_heading,
         key_heading=say(panel.key_heading or panel.key.removesuffix("_id")) if panel.kind == "table" else "",
     )

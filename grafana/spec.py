@@ -52,6 +52,7 @@ class Panel:
         key: the label by which the columns of a table are joined; only the info column has others.
         key_heading: of the column of the key; empty text takes the key's name.
         empty_heading: what stands before ``empty`` in the description.
+        needs: a sentence on what must be set up for the panel; empty text where nothing must.
     """
 
     kind: Kind
@@ -69,6 +70,7 @@ class Panel:
     key: str = "campaign_id"
     key_heading: str = ""
     empty_heading: str = "Empty as yet"
+    needs: str = ""
 
 
 @dataclass(frozen=True)

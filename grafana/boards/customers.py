@@ -6,9 +6,10 @@ from grafana.spec import Dashboard, DashboardRow, Panel, Query, Steps
 from metrics.customers.composing import COHORT_FIGURES
 from metrics.customers.engagement_figures import COHORT_ENGAGEMENT, MONTH_ENGAGEMENT
 
-_OFF = "without the setting `CUSTOMER_RETENTION`, which is off at first."
-_NO_TOPIC = "without the setting `CUSTOMER_RETENTION`, which is off at first, and records of `surveys`, `tickets` and `subscriptions`."
-_NO_MONTH = "without the setting `CUSTOMER_RETENTION`, which is off at first, and until a month after the first customers is over."
+_ACCOUNTS = "Needs the setting `CUSTOMER_RETENTION`, which is off at first."
+_TOPICS = "Needs the setting `CUSTOMER_RETENTION`, which is off at first, and records of `surveys`, `tickets` and `subscriptions`."
+_NO_MONTH = "until a month after the first customers is over."
+_NO_TERM = "until a term of a contract and a month after its start are over."
 #: Below 1 customers have not paid for themselves yet; 3 is what shops commonly want of a whole life.
 _WORTH: Steps = ((None, "red"), (1.0, "yellow"), (3.0, "green"))
 _SHARE: Steps = ((None, "blue"), (0.1, "yellow"), (0.25, "green"))
@@ -35,7 +36,7 @@ def _retained(age: int) -> Query:
 
 
 def _stat(title: str, about: str, expr: str, **more: object) -> Panel:
-    return Panel("stat", title, about, (Query(expr),), width=6, height=4, empty=_OFF, **more)  # type: ignore[arg-type]
+    return Panel("stat", title, about, (Query(expr),), width=6, height=4, needs=_ACCOUNTS, **more)  # type: ignore[arg-type]
 
 
 def _of_cohorts(by: str, family: str, more: str = "") -> str:
@@ -96,6 +97,7 @@ _CAMPAIGNS = (
         ),
         width=24,
         sort_by="customers",
+        needs=_ACCOUNTS,
         empty=_NO_MONTH,
     ),
     Panel(
@@ -105,7 +107,7 @@ _CAMPAIGNS = (
         (Query(f"topk(20, {fact('campaign_lifetime_value_to_cost_ratio')})", "{{campaign_id}}"),),
         steps=_WORTH,
         width=12,
-        empty=_OFF,
+        needs=_ACCOUNTS,
     ),
     Panel(
         "bars",
@@ -114,6 +116,7 @@ _CAMPAIGNS = (
         (Query(f"topk(20, {fact('campaign_payback_months')})", "{{campaign_id}}"),),
         decimals=0,
         width=12,
+        needs=_ACCOUNTS,
         empty=_NO_MONTH,
     ),
     Panel(
@@ -122,7 +125,7 @@ _CAMPAIGNS = (
         _formula("clv_historic"),
         (Query(fact("campaign_customer_lifetime_value"), "{{campaign_id}}"),),
         width=12,
-        empty=_OFF,
+        needs=_ACCOUNTS,
     ),
     Panel(
         "lines",
@@ -130,7 +133,7 @@ _CAMPAIGNS = (
         _formula("clv_to_cac"),
         (Query(fact("campaign_lifetime_value_to_cost_ratio"), "{{campaign_id}}"),),
         width=12,
-        empty=_OFF,
+        needs=_ACCOUNTS,
     ),
 )  # fmt: skip
 
@@ -140,7 +143,7 @@ _ANSWERS = " + ".join(f"sum({engaged(kind)})" for kind in _GROUPS)
 _SCORE = f"sum({engaged('promoters')}) - sum({engaged('detractors')})"
 
 
-def _share_stat(title: str, kpi_id: str, some: str, of: str) -> Panel:
+def _share_stat(title: str, kpi_id: str, some: str, of: str, empty: str = "") -> Panel:
     """A share of all customers of the chosen campaigns."""
     return Panel(
         "stat",
@@ -150,7 +153,8 @@ def _share_stat(title: str, kpi_id: str, some: str, of: str) -> Panel:
         unit="percentunit",
         width=6,
         height=4,
-        empty=_NO_TOPIC,
+        empty=empty,
+        needs=_TOPICS,
     )
 
 
@@ -186,11 +190,11 @@ _ENGAGEMENT = (
         height=4,
         decimals=0,
         steps=_POINTS,
-        empty=_NO_TOPIC,
+        needs=_TOPICS,
     ),
     _share_stat("Satisfied customers", "csat", "satisfied", "ratings"),
     _share_stat("Resolved tickets", "resolution_rate", "tickets_resolved", "tickets"),
-    _share_stat("Renewed terms", "renewal_rate", "terms_renewed", "terms_ended"),
+    _share_stat("Renewed terms", "renewal_rate", "terms_renewed", "terms_ended", _NO_TERM),
     Panel(
         "table",
         "Answers and contracts of each campaign",
@@ -209,7 +213,8 @@ _ENGAGEMENT = (
         ),
         width=24,
         sort_by="answers",
-        empty=_NO_TOPIC,
+        empty=_NO_TERM,
+        needs=_TOPICS,
     ),
     Panel(
         "table",
@@ -225,7 +230,7 @@ _ENGAGEMENT = (
         ),
         width=24,
         sort_by="tickets",
-        empty=_NO_TOPIC,
+        needs=_TOPICS,
     ),
     Panel(
         "lines",
@@ -235,7 +240,7 @@ _ENGAGEMENT = (
         unit="none",
         width=12,
         decimals=0,
-        empty=_NO_TOPIC,
+        needs=_TOPICS,
     ),
     Panel(
         "lines",
@@ -244,7 +249,7 @@ _ENGAGEMENT = (
         (Query(fact("campaign_first_response_seconds", ',percentile="50"'), "{{campaign_id}}"),),
         unit="s",
         width=12,
-        empty=_NO_TOPIC,
+        needs=_TOPICS,
     ),
 )  # fmt: skip
 
@@ -274,6 +279,7 @@ _COHORTS = (
         width=24,
         height=10,
         key="cohort",
+        needs=_ACCOUNTS,
         empty=_NO_MONTH,
     ),
     Panel(
@@ -283,7 +289,7 @@ _COHORTS = (
         _worth("cohort"),
         width=12,
         key="cohort",
-        empty=_OFF,
+        needs=_ACCOUNTS,
     ),
     Panel(
         "table",
@@ -296,6 +302,7 @@ _COHORTS = (
         width=12,
         key="channel",
         sort_by="customers",
+        needs=_ACCOUNTS,
         empty=_NO_MONTH,
     ),
 )  # fmt: skip

@@ -6,8 +6,8 @@ from grafana.spec import Dashboard, DashboardRow, Panel, Query
 from metrics.customers.engagement_figures import COHORT_ENGAGEMENT
 from metrics.kpis.catalogue import BY_ID
 
-_OFF = "the repeat rate needs the setting `CUSTOMER_RETENTION`, which is off at first."
-_NO_TOPIC = "without the setting `CUSTOMER_RETENTION`, which is off at first, and records of `activations` and `referrals`."
+_ACCOUNTS = "Needs the setting `CUSTOMER_RETENTION`, which is off at first."
+_TOPICS = "Needs the setting `CUSTOMER_RETENTION`, which is off at first, and records of `activations` and `referrals`."
 #: The steps in their order: what each is called, and its sum.
 _STEPS = (
     ("impressions", "campaign_window_impressions"),
@@ -67,7 +67,7 @@ _WHOLE = (
         "Customers who come back",
         "Customers with two orders or more / customers, over the whole history of the chosen campaigns.",
         _REPEAT,
-        empty=_OFF,
+        needs=_ACCOUNTS,
     ),
 )  # fmt: skip
 
@@ -97,7 +97,7 @@ def _share(title: str, kpi_id: str, kind: str, **more: object) -> Panel:
         (Query(over(f"sum({engaged(kind)})", f"sum({fact('campaign_customers')} and {engaged(kind)})")),),
         width=4,
         height=4,
-        empty=_NO_TOPIC,
+        needs=_TOPICS,
         **more,  # type: ignore[arg-type]
     )
 
@@ -134,7 +134,7 @@ _CUSTOMERS = (
         width=12,
         height=8,
         decimals=0,
-        empty=_NO_TOPIC,
+        needs=_TOPICS,
     ),
     _share("Activated", "activation_rate", "activated", unit="percentunit"),
     _share("Brought somebody", "referral_rate", "referrers", unit="percentunit"),
@@ -152,7 +152,7 @@ _CUSTOMERS = (
         ),
         width=24,
         sort_by="customers",
-        empty=_NO_TOPIC,
+        needs=_TOPICS,
     ),
     Panel(
         "table",
@@ -166,7 +166,7 @@ _CUSTOMERS = (
         ),
         width=24,
         key="cohort",
-        empty=_NO_TOPIC,
+        needs=_TOPICS,
     ),
 )  # fmt: skip
 

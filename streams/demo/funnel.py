@@ -1,4 +1,4 @@
-"""What follows a click: impressions before it, then lead, MQL, SQL, order, refund or cancellation. Pure."""
+"""What follows a click: impressions before it, then lead, MQL, SQL, order, refund or cancellation, and what customers do then. Pure."""
 
 import random
 from collections.abc import Callable, Iterator
@@ -7,6 +7,7 @@ from typing import Any
 from metrics.values.time import SECOND, format_instant
 from streams import topics
 from streams.demo.campaign_profiles import CampaignProfile
+from streams.demo.customer_life import CustomerLife
 from streams.demo.delivery import Fact, Record
 
 #: Share of clicks by people whom other campaigns reach as well, so that journeys cross.
@@ -24,12 +25,20 @@ class Funnel:
         profile: the campaign's nature.
         rng: its luck; no other campaign shares it, so that pausing one leaves the others as they are.
         next_id: gives ids that never repeat.
+        customers: what follows from orders.
     """
 
-    def __init__(self, profile: CampaignProfile, rng: random.Random, next_id: Callable[[str], str]) -> None:
+    def __init__(
+        self,
+        profile: CampaignProfile,
+        rng: random.Random,
+        next_id: Callable[[str], str],
+        customers: CustomerLife,
+    ) -> None:
         self.profile = profile
         self._rng = rng
         self._id = next_id
+        self._customers = customers
 
     def click(self, at_ms: int) -> tuple[Fact, list[Fact]]:
         """A click at ``at_ms`` and everything that will follow from it."""
@@ -113,9 +122,11 @@ class Funnel:
         order = {"order_id": self._id("o"), "visitor_id": visitor, "currency": profile.currency, **known}
         value = round(profile.order_value * rng.lognormvariate(-0.08, 0.4), 2)
         goods = f"{value * (1 - profile.margin):.2f}"
+        customer = f"k-{visitor}"
         yield self._order_fact(
-            at_ms, order, revenue=f"{value:.2f}", cost_of_goods=goods, customer_id=f"k-{visitor}"
+            at_ms, order, revenue=f"{value:.2f}", cost_of_goods=goods, customer_id=customer
         )
+        yield from self._customers.after(profile, order["order_id"], customer, at_ms)
         fate, later = rng.random(), self._after(at_ms, _RETURN_DELAY_S)
         if fate < profile.refund_rate:
             part = value if rng.random() < 0.5 else value / 2

@@ -14,6 +14,8 @@ _ENOUGH_CAMPAIGNS = 10
 _EXCUSED = 2
 #: Beside the embedded broker nothing is far away: a worker that died is soon succeeded, a silent topic soon idle.
 _EMBEDDED = {"ROISTREAM_SESSION_TIMEOUT": "10s", "ROISTREAM_IDLE_AFTER": "5s"}
+#: Long enough for any demo that is kept; the setting is off unless somebody asks for it.
+_CUSTOMERS = {"ROISTREAM_CUSTOMER_RETENTION": "1095d"}
 #: ``total`` is published every tenth interval: at half a second each, it moves every five.
 _LIVELY = {"ROISTREAM_PUBLISH_INTERVAL": "500ms"}
 
@@ -104,7 +106,13 @@ def environment(
         port: of the worker's pages; None leaves it to the settings.
         state_dir: where the worker may keep files.
     """
-    usual = {"ROISTREAM_STATE_DIR": state_dir, **_LIVELY, **CONTROL, **(_EMBEDDED if broker else {})}
+    usual = {
+        "ROISTREAM_STATE_DIR": state_dir,
+        **_LIVELY,
+        **_CUSTOMERS,
+        **CONTROL,
+        **(_EMBEDDED if broker else {}),
+    }
     forced = {"ROISTREAM_BROKER": broker, "ROISTREAM_REDIS_URL": redis}
     if port is not None:
         forced["ROISTREAM_HTTP_PORT"] = str(port)

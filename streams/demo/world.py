@@ -16,6 +16,7 @@ from metrics.values.time import DAY, HOUR, MINUTE, SECOND, floor_to, format_inst
 from streams import topics
 from streams.demo.ad_platform import AdPlatform
 from streams.demo.campaign_profiles import CampaignProfile, choose
+from streams.demo.customer_life import CustomerLife
 from streams.demo.delivery import BROKEN_SHARE, Arrival, Fact, Record, deliver, spoil
 from streams.demo.funnel import Funnel
 from streams.demo.ground_truth import GroundTruth
@@ -227,12 +228,15 @@ class _Source:
     ) -> None:
         self._world, self._profile, self._rates, self._thin = world, profile, rates, thin
         luck = f"{world.seed}:{profile.campaign_id}"
-        self._rng = random.Random(luck if resumes_ms is None else f"{luck}:{resumes_ms}")
+        luck = luck if resumes_ms is None else f"{luck}:{resumes_ms}"
+        self._rng = random.Random(luck)
         self._serial, self._ids = count(), count()
         starts_ms = world.clock.begins_ms if resumes_ms is None else resumes_ms
         # Of a world that is resumed nothing may have an id of before.
         self._tag = f"{index:02d}-{(world.clock.live_ms if resumes_ms is None else resumes_ms) // SECOND:x}"
-        self._funnel = Funnel(profile, self._rng, self._next_id)
+        self._funnel = Funnel(
+            profile, self._rng, self._next_id, CustomerLife(random.Random(f"{luck}:customers"))
+        )
         self._reporter = (
             PlatformReporter(profile, self._rng, resumes_ms or 0) if profile.charge == "report" else None
         )

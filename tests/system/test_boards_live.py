@@ -68,7 +68,12 @@ def live(monitoring: None, cache: CacheHandle, tmp_path_factory: pytest.TempPath
             budget=CONTROL["ROISTREAM_BUDGET"],
         )
         ensure_topics(settings, create=True)
-        workers = [stack.enter_context(running_worker(settings, folder, f"worker-{n}")) for n in (1, 2)]
+        workers = [
+            stack.enter_context(
+                running_worker(settings, folder, f"worker-{n}", ROISTREAM_CUSTOMER_RETENTION="1095d")
+            )
+            for n in (1, 2)
+        ]
         pages = [f"127.0.0.1:{worker.port}" for worker in workers]
         (port,) = free_ports(1)
         board = settings.model_copy(update={"board_port": port})
