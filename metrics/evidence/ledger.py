@@ -40,6 +40,7 @@ from numpy.typing import NDArray
 
 from metrics.evidence.refunds import cautiously_kept, held_back, led_on, start_row
 from metrics.kernels import evidence as kernels
+from metrics.kernels import refunds as refund_kernels
 from metrics.kernels.evidence import AGES, PARTS, SIZE
 from metrics.values.time import DAY
 
@@ -124,6 +125,19 @@ class Ledger(msgspec.Struct, frozen=True, array_like=True, gc=False):
     numbers: bytes
     refunded: float = 0.0
     refund_numbers: bytes = b""
+
+    def check(self) -> None:
+        """Whether this version can go on with it.
+
+        Raises:
+            ValueError: when it has sums that this version does not know; compiled kernels would read past them.
+        """
+        known = (SIZE, refund_kernels.SIZE)
+        found = tuple(len(row) // np.dtype(float).itemsize for row in (self.numbers, self.refund_numbers))
+        if found[0] > known[0] or found[1] not in (0, known[1]):
+            raise ValueError(
+                f"rows of evidence of {found[0]} and {found[1]} numbers, where {known[0]} and {known[1]} are known"
+            )
 
     @property
     def refund_sums(self) -> Floats:

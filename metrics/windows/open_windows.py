@@ -46,6 +46,24 @@ class OpenWindows:
         self._grace = grace
         self._open: dict[str, dict[int, RowIndex]] = {kind.name: {} for kind in TUMBLING}
 
+    def restore(self, closed: int | None, grace: int | None) -> int:
+        """Put back how far windows were final by the grace of then: what is final stays final, and nothing else is.
+
+        Args:
+            closed: how far they were; None: not at all.
+            grace: of then; None: it is not known, and taken to be today's.
+
+        Returns:
+            How much further that is by the grace of today.
+        """
+        shift = 0 if grace is None else self._grace - grace
+        self.through = None if closed is None else closed + shift
+        return shift
+
+    def is_behind(self, watermark: int | None) -> bool:
+        """Whether a watermark is further than windows are closed."""
+        return watermark is not None and (self.through is None or watermark > self.through)
+
     def is_closed(self, window: str, start: int) -> bool:
         """Whether a window has become final."""
         return is_past(window, start, self._grace, self.through)
@@ -64,7 +82,7 @@ class OpenWindows:
 
     def are_due(self, watermark: int | None) -> bool:
         """Whether the watermark has passed windows that are still open."""
-        if watermark is None or watermark == self.through:
+        if not self.is_behind(watermark):
             return False
         return any(
             is_past(window, start, self._grace, watermark)
@@ -74,7 +92,7 @@ class OpenWindows:
 
     def close(self, watermark: int | None) -> list[WindowCampaigns]:
         """Windows that the watermark has passed by the grace, the oldest first; the one place that closes them."""
-        if watermark is None or watermark == self.through:
+        if watermark is None or not self.is_behind(watermark):
             return []
         self.through = self._close_through(watermark)
         return [

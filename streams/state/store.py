@@ -3,8 +3,9 @@
 A changelog holds the records of a stage's tables, by kind, and a header under a key of its own. The header ends each
 checkpoint: a checkpoint is one append, so tables, offsets and clocks can never disagree.
 
-Format 2 is what is written. Its header is a map, so that a later format may add to it. Format 1 had an array without a
-number of a format, in an order of each stage's own; it is read, and replaced by the first checkpoint.
+Format 3 is what is written; it goes up whenever a build before it could not read what is written, or would read something else. In
+format 2 the rows of evidence on the board were shorter. A header is a map, so that a later format may add to it; that of format 1 was an
+array without a number of a format, in an order of each stage's own. Both are read, and replaced by the first checkpoint.
 
 A header counts the records of its state and holds their checksum, so that a log that has lost some of them is refused.
 """
@@ -21,9 +22,13 @@ from streams.state.digest import StateDigest
 from streams.state.lineage import LineageTable, LogMark, Marks, Reached
 from streams.state.table import Restored, Table
 
-FORMAT = 2
+FORMAT = 3
 #: What to do about a state that is not whole.
 ANEW = "Figures made of it would be wrong: stop all workers and run: roistream recover --rebuild (docs/operations.md)."
+#: The first format whose header says it.
+_FIRST_SAID = 2
+#: What an error of a record says that is none of this version's.
+_UNREADABLE = (msgspec.MsgspecError, ValueError, TypeError, LookupError)
 #: Of the record that ends each checkpoint.
 HEADER_KEY = state_key("@")
 #: Obsolete records that one checkpoint removes, so that it does not grow with what is removed.
@@ -214,16 +219,22 @@ class StateStore(Generic[S_co]):
         self.others, self.written = header.others, header.written
         self.marks.restore(header.marks)
         self.stage.restore(header)
+        self._restore_tables(latest)
+        self.stage.restored()
+
+    def _restore_tables(self, latest: Mapping[bytes, bytes | None]) -> None:
         by_kind: dict[str, list[Restored]] = {}
         for key, kept in latest.items():
             if kept is not None:
                 by_kind.setdefault(kind_of(key), []).append((key, kept))
         for table in self._tables:
             found = by_kind.pop(table.kind, [])
-            self._obsolete.update(dict.fromkeys(table.restore(found, self.confirmed)))
+            try:
+                self._obsolete.update(dict.fromkeys(table.restore(found, self.confirmed)))
+            except _UNREADABLE as error:
+                raise _unreadable(table.kind, error) from error
         for found in by_kind.values():
             self._obsolete.update(dict.fromkeys(key for key, _ in found))
-        self.stage.restored()
 
     def rise(self, epoch: int) -> None:
         """Let the next epoch be above the given one, so that revisions order above all of it."""
@@ -279,12 +290,15 @@ class StateStore(Generic[S_co]):
             header = self._of_format_1(value)
         else:
             found = decode_as(_Owner, value).format
-            if found != FORMAT:
+            if not _FIRST_SAID <= found <= FORMAT:
                 raise StateError(
                     f"The state has format {found}, this version of roistream reads formats 1 to {FORMAT}; run the version "
                     "that wrote the state, or start anew with another ROISTREAM_TOPIC_PREFIX and a replay."
                 )
-            header = decode_as(Header[self.stage.header_type], value)  # type: ignore[name-defined]
+            try:
+                header = decode_as(Header[self.stage.header_type], value)  # type: ignore[name-defined]
+            except _UNREADABLE as error:
+                raise _unreadable(kind_of(HEADER_KEY), error) from error
         if header.partitions != self.stage.partitions:
             raise StateError(
                 f"The state was made with {header.partitions} partitions, ROISTREAM_PARTITIONS says "
@@ -353,6 +367,13 @@ def epoch_of(entries: Sequence[Entry]) -> int | None:
                 return epoch
             return decode_as(_Owner, value).epoch
     return None
+
+
+def _unreadable(kind: str, error: Exception) -> StateError:
+    return StateError(
+        f"Records of kind {kind} of the state are none of format {FORMAT} ({error}): another version of roistream wrote them. Run the "
+        "version that wrote the state, or start anew with another ROISTREAM_TOPIC_PREFIX and a replay."
+    )
 
 
 _IS_JSON = b"\xc1"

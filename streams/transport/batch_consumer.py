@@ -19,11 +19,13 @@ from aiokafka.errors import (
     ConsumerStoppedError,
     KafkaError,
     NoOffsetForPartitionError,
+    OffsetOutOfRangeError,
 )
 from faust.tables.manager import TableManager
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Producer, Transport
 from faust.types import TP, ConsumerMessage
 
+from metrics.values.errors import StateError
 from streams.messages.source_records import ADS, SourceRecord
 from streams.settings import Settings
 from streams.state.lineage import LogMark
@@ -229,6 +231,12 @@ def _raise(error: Any) -> None:
         error.check_raise()
     except NoOffsetForPartitionError:
         return
+    except OffsetOutOfRangeError as gone:
+        ((tp, offset),) = list(gone.args[0].items())[:1]
+        raise StateError(
+            f"{tp.topic}-{tp.partition}: records from offset {offset} on are gone before they were read, as by a retention that is too "
+            "short. Lengthen the topic's retention; a start says how many are lost and what to do."
+        ) from gone
 
 
 def _batch(result: Any, settings: Settings) -> FetchedBatch | None:

@@ -264,6 +264,59 @@ def test_a_roll_up_is_final_once_all_is_told_and_nothing_is_forgotten_before_it_
     assert sum(clicks for clicks, _ in told[0].values()) == 240
 
 
+def told(records, window="1m"):
+    """By the start of a window, stage and clicks of each reading of it."""
+    found = {}
+    for each in records:
+        if each["window"] == window and each.get("dimension", "channel") == "channel":
+            found.setdefault(each["window_start"][11:16], []).append((each["stage"], each["sums"]["clicks"]))
+    return found
+
+
+def with_grace(first, then):
+    """Two windows of a minute and one later, a restart with another grace, late clicks in the two, and an hour that passes."""
+    machine = Machine(1, campaign_registry(), models=(), grace=first)
+    register(machine, "a", "search")
+
+    def read():
+        machine.run()
+        machine.be_idle(lambda topic, _p: topic != topics.CLICKS)
+        for _ in range(3):
+            machine.tick()
+
+    for n, minute in enumerate((0, 5, 20)):
+        click(machine, n, T0 + minute * MINUTE, "a")
+    read()
+    machine.merge_options = msgspec.structs.replace(machine.merge_options, grace=then)
+    machine.open(MERGE, 0)
+    for n, minute in enumerate((0, 5)):
+        click(machine, 3 + n, T0 + minute * MINUTE + 1, "a")
+    read()
+    click(machine, 5, T0 + 90 * MINUTE, "a")
+    read()
+    machine.settle()
+    return told(machine.kpis), told(machine.rolled_up)
+
+
+def test_what_is_final_stays_final_when_the_grace_becomes_longer():
+    late = [("update", 1), ("final", 1), ("correction", 2)]
+    for found in with_grace(MINUTE, 30 * MINUTE):
+        assert found == {
+            "00:00": late,
+            "00:05": late,
+            "00:20": [("update", 1), ("final", 1)],
+            "01:30": [("update", 1)],
+        }
+
+
+def test_every_window_becomes_final_when_the_grace_becomes_shorter():
+    for found in with_grace(30 * MINUTE, MINUTE):
+        for start, clicks in (("00:00", 2), ("00:05", 2), ("00:20", 1)):
+            finals = [each for each in found[start] if each[0] == "final"]
+            assert len(finals) == 1
+            assert found[start][-1] in (("final", clicks), ("correction", clicks))
+
+
 def test_an_archived_campaign_stays_where_it_was_also_after_a_restart():
     machine = Machine(1, campaign_registry(), models=())
     register(machine, "a", "search")

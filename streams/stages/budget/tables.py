@@ -28,7 +28,10 @@ class CampaignTable:
         """Read the campaigns back."""
         del confirmed
         for key, value in entries:
-            self.found[read_key(key)[1]] = decode_as(CampaignState, value)
+            state = decode_as(CampaignState, value)
+            for ledger in state.ledgers.values():
+                ledger.check()
+            self.found[read_key(key)[1]] = state
         return ()
 
     def take_changes(self, sequence: int) -> list[Entry]:

@@ -98,11 +98,17 @@ class RollupExchange:
         """What a checkpoint says of the roll-ups."""
         return RollupHeader(self._rollups.applied_versions, self._rollups.statuses, self._closed)
 
-    def restore(self, header: RollupHeader | None) -> None:
-        """Put back what a checkpoint said of the roll-ups; None where there were none."""
+    def restore(self, header: RollupHeader | None, shift: int) -> None:
+        """Put back what a checkpoint said of the roll-ups.
+
+        Args:
+            header: None where there were none.
+            shift: milliseconds by which the grace is longer than it was then.
+        """
         if header is not None:
-            self._rollups.applied_versions, self._rollups.statuses = header.applied_versions, header.statuses
-            self._rollups.closed_through = self._closing = self._closed = header.closed
+            self._rollups.applied_versions = header.applied_versions
+            self._rollups.restore_closed(header.statuses, header.closed, shift)
+            self._closing = self._closed = self._rollups.closed_through
 
     def restored(self, names: Iterable[str], sequence: int) -> None:
         """All is put back; ``names`` are those of all campaigns."""

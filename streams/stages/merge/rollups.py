@@ -5,7 +5,7 @@ twice changes nothing. A window is final when it is final on every merge partiti
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from metrics.kpis.compose import DECLARED, ReadingVersion
@@ -99,6 +99,23 @@ class Rollups:
         options = self._options
         return key.dimension in options.dimensions and key.model in (DECLARED, *options.models)
 
+    def restore_closed(self, statuses: Sequence[RollupStatus | None], closed: int | None, shift: int) -> None:
+        """Put back how far windows were final: what is final stays final, though the grace has changed.
+
+        Args:
+            statuses: of the merge partitions, each by its grace of then or by that of today; by which is not known.
+            closed: how far windows of roll-ups were final by the grace of then.
+            shift: milliseconds by which the grace of today is longer.
+        """
+        self.closed_through = None if closed is None else closed + shift
+        self.statuses = [
+            status
+            and RollupStatus(
+                status.watermark, None if status.closed is None else status.closed + min(shift, 0)
+            )
+            for status in statuses
+        ]
+
     def restore(self, key: RollupKey, parts: dict[int, bytes]) -> None:
         """Put back a window."""
         self.windows[key] = parts
@@ -139,7 +156,7 @@ class Rollups:
     @property
     def has_pending(self) -> bool:
         """Whether anything waits to be published."""
-        return self._shows_all or len(self._pacing) > 0 or self._watermark != self.closed_through
+        return self._shows_all or len(self._pacing) > 0 or self._is_behind
 
     def oldest(self) -> int | None:
         """The sequence of the oldest change that waits."""
@@ -158,7 +175,7 @@ class Rollups:
         views = []
         due = self._pacing.take(now, self._is_closed, max(0, _MOST_READ - len(finals)))
         is_cut = len(self._pacing) > 0 and len(finals) + len(due) >= _MOST_READ
-        self.has_more = is_cut or self._watermark != self.closed_through
+        self.has_more = is_cut or self._is_behind
         for key in due:
             is_late = key.is_tumbling and self._is_closed(key)
             reading = self._reading(key, "correction" if is_late else "update", reading_version)
@@ -200,10 +217,15 @@ class Rollups:
         known = [mark for mark in marks if mark is not None]
         return min(known) if len(known) == len(marks) else self.closed_through
 
+    @property
+    def _is_behind(self) -> bool:
+        watermark, closed = self._watermark, self.closed_through
+        return watermark is not None and (closed is None or watermark > closed)
+
     def _close(self) -> None:
         """Windows become final up to where all that ends there fits into one checkpoint."""
         watermark = self._watermark
-        if watermark is None or watermark == self.closed_through:
+        if watermark is None or not self._is_behind:
             return
         ending = Counter(final_at(key.window, key.start, self._grace) for key in self._open)
         passed = {at: count for at, count in ending.items() if at <= watermark}

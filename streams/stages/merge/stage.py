@@ -118,6 +118,7 @@ class MergeHeader(msgspec.Struct, array_like=True):
         lags: of conversions, by source partition and kind.
         fits: when the data-driven model was last fitted, by source partition.
         rollups: of roll-ups; None where there were none yet.
+        grace: by which windows became final, in milliseconds; None in a state of a build that did not say.
     """
 
     closed: int | None
@@ -128,6 +129,7 @@ class MergeHeader(msgspec.Struct, array_like=True):
     lags: dict[int, dict[str, LagCounts]] = {}
     fits: dict[int, int] = {}
     rollups: RollupHeader | None = None
+    grace: int | None = None
 
 
 class MergeViews(NamedTuple):
@@ -197,7 +199,7 @@ class MergeStage:
         #: merely taken in.
         self._totals = TallyColumns()
         self._panes = MergedPaneTable(
-            self, options.models, options.partitions, lambda: self.expire(self._sent)
+            self, options.models, options.partitions, lambda: self.expire(self._reachable())
         )
         self.report_worth = ReportWorth(self.merged_windows, campaign_registry)
         self._reports = ReportTable(self)
@@ -442,17 +444,19 @@ class MergeStage:
             self.lags,
             self.fits,
             self._exchange.header(),
+            self.options.grace,
         )
 
     def restore(self, header: Header[MergeHeader]) -> None:
         """Put back what the header says; restored state accepts what it accepted when it was stored."""
         kept = header.stage
         self.sequence = header.sequence
-        self._closed = self.windows.through = kept.closed
+        shift = self.windows.restore(kept.closed, kept.grace)
+        self._closed = self.windows.through
         self.offset, self.applied_versions = kept.offset, kept.applied_versions
         self.clock.statuses, self.clock.watermark = kept.statuses, kept.watermark
         self.lags, self.fits = kept.lags, kept.fits
-        self._exchange.restore(kept.rollups)
+        self._exchange.restore(kept.rollups, shift)
         self._limits = horizon(self.clock.watermark)
 
     def restored(self) -> None:
@@ -492,7 +496,7 @@ class MergeStage:
     @property
     def is_dirty(self) -> bool:
         """Whether anything waits to be written or published."""
-        is_closing = self.windows.through != self.clock.watermark
+        is_closing = self.windows.is_behind(self.clock.watermark)
         waiting = len(self.schedule) > 0 or len(self.rolling_schedule) > 0 or self._exchange.is_waiting
         is_behind = self._followed != self.campaign_registry.revision or self.report_worth.is_behind
         is_behind |= bool(self._unfollowed)
@@ -642,6 +646,12 @@ class MergeStage:
             if earliest is not None and earliest != before:
                 yield from self.merged_windows.drop_before(resolution, earliest)
         self._expired = limits
+
+    def _reachable(self) -> int | None:
+        """How far panes are needed no more: by the watermark too, which a longer grace leaves behind what is final."""
+        if self._sent is None or self.clock.watermark is None:
+            return None
+        return min(self._sent, self.clock.watermark)
 
     def lags_now(self) -> ConversionLags | None:
         """Lags of all source partitions; None where no journeys are kept."""

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from metrics.attribution.models import AttributionRules
+from metrics.budget.state import CampaignState
 from metrics.entities.campaigns import CampaignRegistry
 from metrics.records.events import Campaign
 from metrics.values.errors import StateError
@@ -16,7 +17,7 @@ from streams.stages.budget.stage import BudgetHeader
 from streams.stages.intake.stage import IntakeStage
 from streams.stages.kinds import KINDS
 from streams.state import store as store_module
-from streams.state.codec import encode, kind_of, state_key
+from streams.state.codec import decode_as, encode, kind_of, state_key
 from streams.state.store import FORMAT, HEADER_KEY, StateStore, epoch_of
 from tests.bench.bench_controller import NOW, board_of, records
 from tests.laws.facts import T0
@@ -174,6 +175,48 @@ def test_a_state_of_a_newer_format_is_refused_with_what_to_do():
     newer = encode(header | {"format": FORMAT + 1, "stage": "of another shape"})
     with pytest.raises(StateError, match=f"format {FORMAT + 1}.*run the version"):
         StateStore(machine.intake(0), 0).restore([(HEADER_KEY, newer)])
+
+
+def test_a_board_whose_evidence_is_longer_than_this_version_knows_is_refused_with_what_to_do():
+    """A later build keeps more sums for each target; compiled kernels of this one would read past them, or not see them."""
+    board = board_of(1)
+    board.stage.take(topics.CAMPAIGN_KPIS, 0, records([0], NOW, 0))
+    entries = dict(board.checkpoint(NOW).entries)
+    key = next(key for key in entries if kind_of(key) == "c")
+    state = decode_as(CampaignState, entries[key])
+    assert state.ledgers
+    longer = {
+        name: msgspec.structs.replace(each, numbers=each.numbers + bytes(8))
+        for name, each in state.ledgers.items()
+    }
+    header = header_of(entries.items())
+    del header["records"], header["checksum"]
+    entries |= {key: encode(msgspec.structs.replace(state, ledgers=longer)), HEADER_KEY: encode(header)}
+    with pytest.raises(
+        StateError, match=f"kind c .* none of format {FORMAT} .*another version.*Run the version"
+    ):
+        board_of(1).restore(entries.items())
+
+
+@pytest.mark.parametrize("stage", [INTAKE, MERGE])
+def test_records_of_another_shape_are_refused_with_what_to_do(stage):
+    """Of a build that has changed what a record holds: each kind in turn, and the header."""
+    machine = busy_machine()
+    machine.settle()
+    log = {key: value for key, value in machine.changelogs[stage, 0].items() if value is not None}
+    header = header_of(log.items())
+    del header["records"], header["checksum"]
+    log[HEADER_KEY] = encode(header)
+    fresh = machine.stages[stage, 0].stage
+    for table in fresh.tables:
+        other = log | {key: encode({"of": "another shape"}) for key in log if kind_of(key) == table.kind}
+        if other == log:
+            continue
+        with pytest.raises(StateError, match=f"kind {table.kind} .*another version"):
+            StateStore(Machine(2).stages[stage, 0].stage, 0).restore(other.items())
+    other = log | {HEADER_KEY: encode(header | {"stage": "of another shape"})}
+    with pytest.raises(StateError, match=r"kind @ .*another version"):
+        StateStore(fresh, 0).restore(other.items())
 
 
 @pytest.mark.parametrize("stage", [INTAKE, MERGE])
