@@ -42,19 +42,22 @@ from tests.support.servers.traffic import world_traffic
 from tests.support.servers.worker import WorkerProcess, variables, wait_for
 
 MOST_MB_A_MINUTE = 1.0
-#: Event time by wall time: three days in an hour.
-FACTOR = 72
-_CAMPAIGNS, _RATE = 24, 40.0
+#: Event time by wall time: fifteen days in forty minutes, so that panes, which are kept for seven, go before the second half begins.
+FACTOR = 540
+_CAMPAIGNS, _RATE = 8, 5.0
 _SAMPLE_EVERY_S = 15.0
 _READ_WITHIN_S = 300
 _FOLDER = Path(".bench")
 _MB = 1_000_000
 
-#: Defaults, but for what goes by event time: a second of the wall, in which records of two topics may overtake each other, is more than a
-#: minute of it, and what is kept for hours is dropped from the first minutes on.
+#: Defaults, but for what goes by event time: a second of the wall, in which records of two topics may overtake each other, is nine
+#: minutes of it, and what is kept for hours is dropped from the first minutes on. A topic with few records is not
+#: silent for hours of it, and the session is longer, since a soak runs beside other work.
 _SETTINGS: dict[str, Any] = {
     "attribution_models": ["linear"],
-    "grace": "30m",
+    "session_timeout": "180s",
+    "grace": "2h",
+    "idle_after": "120s",
     "dedupe_window": "6h",
     "lookback": "6h",
     "order_retention": "8h",
