@@ -330,3 +330,34 @@ def test_500_campaigns_stay_fluent_while_all_of_them_change(opened, store):
     page.get_by_role("searchbox").fill("newest of")
     expect(page.get_by_role("heading", name="The newest of all")).to_be_visible()
     expect(page.locator(".card:visible")).to_have_count(1)
+
+
+CHANGES = """() => {
+  window.changes = 0;
+  const watch = new MutationObserver((all) => { window.changes += all.length; });
+  watch.observe(document.getElementById("board"), { subtree: true, childList: true, characterData: true, attributes: true });
+}"""
+
+
+def test_cards_that_nobody_sees_are_drawn_when_the_board_is_opened(opened, store):
+    cards = seeding.board(40)
+    page = opened(cards, place="/")
+    page.evaluate(CHANGES)
+    newer = [
+        msgspec.structs.replace(each, revision=2, spent_micros=each.spent_micros + seeding.MILLION)
+        for each in cards
+    ]
+    for each in newer:
+        seeding.say(store, each)
+    spent = sum(each.spent_micros for each in newer) / seeding.MILLION
+    expect(page.locator("#totals")).to_contain_text(f"€{spent:,.0f} of ")
+    assert page.evaluate("window.changes") == 0
+    page.get_by_role("link", name="Board", exact=True).click()
+    expect(page.get_by_role("article")).to_have_count(40)
+    page.get_by_label("Order").select_option("spend")
+    column = next(each.column for each in newer)
+    shown = sorted((each for each in newer if each.column == column), key=lambda each: -each.spent_micros)
+    expect(page.locator(f"[data-column={column}] h3").first).to_have_text(shown[0].name)
+    page.get_by_role("link", name="Today", exact=True).click()
+    page.get_by_role("link", name="Board", exact=True).click()
+    expect(page.get_by_role("article")).to_have_count(40)

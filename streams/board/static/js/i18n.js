@@ -11,7 +11,7 @@ export const locale = navigator.languages.find((each) => each.toLowerCase().spli
 export const languages = offered;
 
 const catalogue = language === "en" ? { texts: {}, forms: {} } : await (await fetch(`/static/messages/${language}.json`)).json();
-const plural = new Intl.PluralRules(language);
+const plural = new Intl.PluralRules(language), counts = new Intl.NumberFormat(locale);
 
 export function choose(wanted) {
   localStorage.setItem(KEY, wanted);
@@ -26,8 +26,7 @@ export const t = (text, values = {}) => fill(catalogue.texts[text]?.[0] || text,
 /** A text that depends on a count, which is also the value of {count}. */
 export function n(one, many, count, values = {}) {
   const found = catalogue.texts[one], form = catalogue.forms[plural.select(count)] ?? 0;
-  const own = new Intl.NumberFormat(locale).format(count);
-  return fill(found?.[form] || (count === 1 ? one : many), { count: own, ...values });
+  return fill(found?.[form] || (count === 1 ? one : many), { count: counts.format(count), ...values });
 }
 
 /** Puts the texts of the document itself, templates included, into the language. */

@@ -102,13 +102,14 @@ export function urgency(card) {
   return card.hold ? 2 : 3;
 }
 
-export function comparing(order, window) {
-  const byName = (a, b) => nameOf(a).localeCompare(nameOf(b)) || (a.campaign_id < b.campaign_id ? -1 : 1);
-  const roi = (card) => card.kpis[window]?.roi_net_profit ?? -Infinity;
-  switch (order) {
-    case "spend": return (a, b) => b.spent_micros - a.spent_micros || byName(a, b);
-    case "roi": return (a, b) => roi(b) - roi(a) || byName(a, b);
-    case "name": return byName;
-    default: return (a, b) => urgency(a) - urgency(b) || byName(a, b);
-  }
+const names = new Intl.Collator();
+
+/** Sorts cards in place; what they are sorted by is worked out once for each. */
+export function sortCards(cards, order, window) {
+  const weigh = {
+    spend: (card) => -card.spent_micros, roi: (card) => -(card.kpis[window]?.roi_net_profit ?? -Infinity), name: () => 0,
+  }[order] ?? urgency;
+  const weights = new Map(cards.map((card) => [card, weigh(card)]));
+  const byWeight = (a, b) => { const [x, y] = [weights.get(a), weights.get(b)]; return x < y ? -1 : x > y ? 1 : 0; };
+  return cards.sort((a, b) => byWeight(a, b) || names.compare(nameOf(a), nameOf(b)) || (a.campaign_id < b.campaign_id ? -1 : 1));
 }

@@ -4,10 +4,12 @@ import { makeCard, updateCard } from "./card.js";
 import { byId, h, setAttribute, setHidden, setText } from "./dom.js";
 import { columnName, modeName, money } from "./format.js";
 import { n, t } from "./i18n.js";
-import { COLUMNS, comparing, nameOf } from "./store.js";
+import { COLUMNS, nameOf, sortCards } from "./store.js";
 
 /** Of a frame's 16 ms; what is left to draw then waits for the next, so that scrolling and dragging go on. */
 const BUDGET_MS = 8;
+/** While cards wait to be drawn, those that are drawn take their places so often. */
+const ARRANGE_EVERY_MS = 250;
 
 export class View {
   /** @param {import("./store.js").Store} store */
@@ -30,6 +32,8 @@ export class View {
   #requested;
 
   #hasBegun = false;
+
+  #arrangedAt = -Infinity;
 
   #makeColumns() {
     for (const name of COLUMNS) {
@@ -67,6 +71,8 @@ export class View {
 
   draw() {
     if (this.isFrozen) return;
+    // Cards that nobody sees are drawn when somebody comes to see them.
+    if (document.body.dataset.place !== "board") return this.#totals();
     const { store } = this;
     for (const id of store.removed) this.#drop(id);
     store.removed.clear();
@@ -76,7 +82,11 @@ export class View {
       this.#update(id);
       if (performance.now() > end) break;
     }
-    if (store.dirty.size) this.request();
+    if (store.dirty.size) {
+      this.request();
+      if (performance.now() < this.#arrangedAt + ARRANGE_EVERY_MS) return;
+    }
+    this.#arrangedAt = performance.now();
     this.#arrange();
     this.#begin();
     this.#totals();
@@ -111,12 +121,12 @@ export class View {
 
   /** Puts each card into its column, in order; moves no node that stands right, so that focus and scroll stay. */
   #arrange() {
-    const compare = comparing(this.order, this.window), wanted = this.filter.trim().toLowerCase();
+    const wanted = this.filter.trim().toLowerCase();
     const groups = new Map(COLUMNS.map((name) => [name, []]));
     for (const card of this.store.cards.values()) if (this.parts.has(card.campaign_id)) groups.get(card.column)?.push(card);
     const focused = document.activeElement;
     for (const [name, cards] of groups) {
-      cards.sort(compare);
+      sortCards(cards, this.order, this.window);
       const column = this.columns.get(name);
       let shown = 0;
       cards.forEach((card, at) => {
@@ -172,8 +182,8 @@ export class View {
 
   /** The one card that Tab reaches; arrows go on from there. */
   #keepCurrent() {
-    const first = this.visibleIds()[0] ?? null;
-    if (this.currentId === null || !this.parts.has(this.currentId) || this.parts.get(this.currentId).item.hidden) this.makeCurrent(first);
+    const isThere = this.currentId !== null && this.parts.has(this.currentId) && !this.parts.get(this.currentId).item.hidden;
+    if (!isThere) this.makeCurrent(this.visibleIds()[0] ?? null);
   }
 
   makeCurrent(id) {
