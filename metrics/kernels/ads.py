@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from metrics.kernels.compiling import inlined, kernel
+from metrics.kernels.compiling import borrowing, inlined, kernel
 from metrics.kernels.hashing import xxh64
 from metrics.kernels.instants import read_instant
 from metrics.kernels.memory import address_of, byte_at, word_at
@@ -41,7 +41,7 @@ _VISITORS, _OWN_ID, _OTHER = 1, 2, 3
 _TEXT_FIELDS = (2, 7, 4)
 
 
-@inlined
+@borrowing
 def field_of(data: Any, at: int, end: int) -> int:
     """The number of the field whose name stands from ``at`` to ``end``."""
     length = end - at
@@ -68,7 +68,7 @@ def field_of(data: Any, at: int, end: int) -> int:
     return _UNKNOWN
 
 
-@inlined
+@borrowing
 def skip_literal(data: Any, at: int, end: int) -> int:
     """Past ``null``, ``true`` or ``false``."""
     if at + 4 <= end and (is_same(data, at, at + 4, _NULL) or is_same(data, at, at + 4, _TRUE)):
@@ -78,7 +78,7 @@ def skip_literal(data: Any, at: int, end: int) -> int:
     return -1
 
 
-@inlined
+@borrowing
 def intern(data: Any, at: int, length: int, slots: Any, text_starts: Any, lengths: Any) -> int:
     """The code of a text: how many different ones were seen before it. ``lengths[-1]`` counts them."""
     mask = len(slots) - 1
@@ -99,7 +99,16 @@ def intern(data: Any, at: int, length: int, slots: Any, text_starts: Any, length
     return code
 
 
-@inlined
+@borrowing
+def code_of(memory: int, froms: Any, ends: Any, field: int, texts: Any, row: int) -> int:
+    """The code of the text of a field, -1 where the field is not there."""
+    if froms[field] < 0:
+        return -1
+    slots, text_starts, lengths = texts[row]
+    return intern(memory, froms[field], ends[field] - froms[field], slots, text_starts, lengths)
+
+
+@borrowing
 def read_object(memory: int, at: int, end: int, is_click: bool, froms: Any, ends: Any) -> int:
     """Where the fields of the object lie, in ``froms`` (-1 absent, -2 null) and ``ends``; its event time, or -1."""
     froms[:] = -1
@@ -142,7 +151,7 @@ def read_object(memory: int, at: int, end: int, is_click: bool, froms: Any, ends
     return -1
 
 
-@inlined
+@borrowing
 def read_value(memory: int, at: int, end: int, field: int) -> tuple[int, int, int]:
     """Where the value of a field begins and ends (-2 for null), and the position after it; -1 where it is not plain."""
     if byte_at(memory, at) == _QUOTE:
@@ -158,7 +167,7 @@ def read_value(memory: int, at: int, end: int, field: int) -> tuple[int, int, in
     return -2, -2, after
 
 
-@inlined
+@borrowing
 def are_ids(froms: Any, ends: Any) -> bool:
     """Whether every id that is there has the length of one, and every other text that of a label."""
     for field in (0, 2, 3, 5):
@@ -186,7 +195,7 @@ def are_alike(memory: int, one: int, other: int, size: int) -> bool:
     return True
 
 
-@inlined
+@borrowing
 def is_own_id(memory: int, at: int, size: int, froms: Any, ends: Any) -> bool:
     """Whether the bytes of a key are one of the ids of its record that are not the visitor's."""
     for field in (0, 2, 5):
@@ -307,9 +316,4 @@ def scan(
                                 home_key, size = key, length
                 homes[index] = partition_at(memory, home_key, size, partitions)
         for row in range(3):
-            field = _TEXT_FIELDS[row]
-            codes[row, index] = -1
-            if froms[field] >= 0:
-                slots, text_starts, lengths = texts[row]
-                length = ends[field] - froms[field]
-                codes[row, index] = intern(memory, froms[field], length, slots, text_starts, lengths)
+            codes[row, index] = code_of(memory, froms, ends, _TEXT_FIELDS[row], texts, row)

@@ -49,6 +49,11 @@ def inlined(function: F) -> F:
     return _of_numba(function, "part")
 
 
+def borrowing(function: F) -> F:
+    """A part of kernels that uses arrays of its caller, and neither makes nor returns any; it counts no references to them."""
+    return _of_numba(function, "borrowing_part")
+
+
 def operation(function: Callable[..., Any]) -> Any:
     """A part of kernels that is a single operation of the machine, written for ``numba.extending.intrinsic``."""
     return _of_numba(function, "operation")

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from metrics.kernels.compiling import inlined, kernel
+from metrics.kernels.compiling import borrowing, inlined, kernel
 
 LAST_TOUCH, FIRST_TOUCH, LINEAR, POSITION_BASED, TIME_DECAY, LAST_NON_DIRECT, BY_EFFECT = range(7)
 WHOLE = 1_000_000
@@ -129,7 +129,7 @@ def weigh(
     return weights
 
 
-@inlined
+@borrowing
 def by_effect(codes: Any, campaigns: Any, effects: Any, weights: Any) -> None:
     """In proportion to the effect of each touch's campaign, counted once per campaign; alike where none is known."""
     size, distinct, total = len(codes), 0, np.int64(0)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from metrics.kernels.compiling import inlined, kernel
+from metrics.kernels.compiling import borrowing, inlined, kernel
 
 FRESH, DUPLICATE, LATE = 0, 1, 2
 
@@ -22,7 +22,7 @@ def home(hashed: Any, mask: Any) -> Any:
     return (hashed >> _SKIPPED_BITS) & mask
 
 
-@inlined
+@borrowing
 def find(slots: Any, wanted: Any) -> int:
     """Where a hash is held, else -1 minus the free slot it would go to."""
     mask = np.uint64(len(slots) - 1)

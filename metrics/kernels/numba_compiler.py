@@ -97,6 +97,11 @@ def part(function: Callable[..., Any]) -> Any:
     return numba.njit(nogil=True, inline="never")(function)
 
 
+def borrowing_part(function: Callable[..., Any]) -> Any:
+    """The same without counting references to arrays, which is atomic and took a third of the time of reading JSON."""
+    return numba.njit(nogil=True, inline="never", _nrt=False)(function)
+
+
 def operation(function: Callable[..., Any]) -> Any:
     """A single operation of the machine."""
     return intrinsic(function)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from metrics.kernels.compiling import inlined, kernel
+from metrics.kernels.compiling import borrowing, kernel
 
 #: An integer takes at most so many bytes.
 LONGEST = 9
@@ -11,7 +11,7 @@ _SMALL, _U8, _U16, _U32, _U64, _I8, _I16, _I32, _I64 = 0x80, 0xCC, 0xCD, 0xCE, 0
 _ARRAY, _ARRAY16, _MAP, _MAP16 = 0x90, 0xDC, 0x80, 0xDE
 
 
-@inlined
+@borrowing
 def _put(out: Any, at: Any, value: Any, size: Any) -> Any:
     """The lowest bytes of an integer, the highest of them first."""
     for index in range(size):
@@ -19,13 +19,13 @@ def _put(out: Any, at: Any, value: Any, size: Any) -> Any:
     return at + size
 
 
-@inlined
+@borrowing
 def _put_marked(out: Any, at: Any, mark: Any, value: Any, size: Any) -> Any:
     out[at] = mark
     return _put(out, at + 1, value, size)
 
 
-@inlined
+@borrowing
 def put_integer(out: Any, at: Any, value: Any) -> Any:
     """An int64 in the shortest form; returns where the next value goes."""
     if value >= 0:
@@ -49,7 +49,7 @@ def put_integer(out: Any, at: Any, value: Any) -> Any:
     return _put_marked(out, at, _I64, value, 8)
 
 
-@inlined
+@borrowing
 def _length(sums: Any, row: Any) -> Any:
     """How many values of a row there are up to the last that is not 0."""
     length = sums.shape[0]
@@ -58,7 +58,7 @@ def _length(sums: Any, row: Any) -> Any:
     return length
 
 
-@inlined
+@borrowing
 def _put_row(out: Any, at: Any, sums: Any, row: Any) -> Any:
     """The values of a row up to the last that is not 0, as an array."""
     length = _length(sums, row)

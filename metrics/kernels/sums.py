@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from metrics.kernels.compiling import inlined, kernel
+from metrics.kernels.compiling import borrowing, kernel
 
 #: What a hash table multiplies by to spread its keys (2^64 / golden ratio; Knuth, TAOCP 3, 6.4).
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)
@@ -51,7 +51,7 @@ def group(codes: Any, periods: Any, sums: Any) -> Any:
     return codes[kept[:groups]], periods[kept[:groups]], added[:, :groups].copy()
 
 
-@inlined
+@borrowing
 def _slot(slots: Any, row_codes: Any, mask: Any, code: Any) -> Any:
     """Where the row of a code stands in a hash table, or would stand."""
     position = (np.uint64(code) * _SPREAD >> np.uint64(32)) & mask

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from metrics.kernels.compiling import inlined
+from metrics.kernels.compiling import borrowing, inlined
 from metrics.kernels.memory import byte_at, trailing_zeros, word_at
 
 _ONES = np.uint64(0x0101010101010101)
@@ -30,7 +30,7 @@ def skip_space(data: Any, at: int, end: int) -> int:
     return at
 
 
-@inlined
+@borrowing
 def is_same(data: Any, at: int, end: int, wanted: Any) -> bool:
     """Whether the bytes from ``at`` to ``end`` are the wanted ones."""
     if end - at != len(wanted):

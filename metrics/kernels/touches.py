@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from metrics.kernels.compiling import inlined, kernel
+from metrics.kernels.compiling import borrowing, inlined, kernel
 
 FIRST, NEXT, USED = 0, 1, 2
 FREE, GONE = -1, -2
@@ -22,7 +22,7 @@ def home_of(visitor: Any, mask: Any) -> Any:
     return np.int64((visitor >> np.uint64(20)) & np.uint64(mask))
 
 
-@inlined
+@borrowing
 def find(visitor: Any, slots: Any, visitors: Any, marks: Any) -> Any:
     """The slot of a visitor, else -1 minus the slot it would go to."""
     mask, capacity = len(slots) - 1, len(visitors)
