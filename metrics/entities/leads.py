@@ -55,6 +55,25 @@ def observe(entry: LeadEntry | None, stage: str, mark: StageMark) -> tuple[LeadE
     return now, difference(contributions(entry), contributions(now))
 
 
+def is_read(entry: LeadEntry, stage: str, mark: StageMark) -> bool:
+    """Whether a lead's record counts a stage already: read again, it says nothing new, however long ago it was read."""
+    return mark in entry.marks[: STAGES.index(stage) + 1]
+
+
+def is_said(entry: LeadEntry, stage: str) -> bool:
+    """Whether an earlier record has said that a lead is in a stage; that it is in a later one does not say so.
+
+    Two records of one lead and stage are a change of what is known of the lead, or two leads of one id.
+
+    >>> mql = StageMark(5, "e", None)
+    >>> [is_said(LeadEntry((mql, mql, None)), stage) for stage in STAGES]
+    [False, True, False]
+    """
+    rank = STAGES.index(stage)
+    mark = entry.marks[rank]
+    return mark is not None and (rank + 1 == len(STAGES) or mark != entry.marks[rank + 1])
+
+
 def contributions(entry: LeadEntry | None) -> list[Contribution]:
     """Where and when the stages of a lead count."""
     if entry is None:

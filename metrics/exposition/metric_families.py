@@ -536,7 +536,7 @@ ALIKE_CAMPAIGNS = MetricFamily(
 CHANGED = MetricFamily(
     "roistream_changed_records",
     "counter",
-    "Records that change what an earlier record of their id says: edited orders, restated reports.",
+    "Records that change what an earlier record of their id says: edited orders, restated reports, leads told again with other content.",
     ("topic",),
 )
 KEYS = MetricFamily(

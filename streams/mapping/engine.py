@@ -448,6 +448,7 @@ class _MappingRun:
             self._database.execute(f"CREATE TABLE {table} AS {trace.sql}")
         except self._error as error:
             raise self._explained(select.topic, error, files) from error
+        self._name_source(select.topic, table)
         described = self._database.execute(f"DESCRIBE {table}").fetchall()
         columns = {row[0]: row[1] for row in described}
         outcome = MappingOutcome(where, self._mapping, select, trace, table, columns, files, self._zone)
@@ -459,6 +460,13 @@ class _MappingRun:
         if counts:
             rows = "_row" if trace.kind == "row" else "unnest(_rows)"
             self._database.execute(f"INSERT INTO taken SELECT DISTINCT {rows} FROM {table}")
+
+    def _name_source(self, topic: str, table: str) -> None:
+        """Let every record say of which source it is, where that is said outright and the topic has sources."""
+        if self._frame.source is None or "source" not in contract.kinds(topic):
+            return
+        self._database.execute(f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS source VARCHAR")
+        self._database.execute(f"UPDATE {table} SET source = {literal(self._frame.source)}")
 
     def _check_columns(self, where: str, files: list[Cells], used: set[str]) -> None:
         """Refuse files of which none has a declared column that is used."""

@@ -3,7 +3,7 @@
 An unknown key is an error, never ignored.
 """
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -39,6 +39,8 @@ class Frame(Strict, frozen=True):
     timezone: str | None = None
     #: Code of the currency of amounts; mappings whose rows name none read it as ``_currency``.
     currency: str | None = None
+    #: Name of the shop, the system or the account that the rows are of, within which its ids are unique.
+    source: Annotated[str, msgspec.Meta(min_length=1, max_length=128)] | None = None
 
 
 class Column(Strict, frozen=True):

@@ -200,6 +200,34 @@ def test_leads_of_two_systems_are_two_leads_where_the_systems_are_named():
     assert totals(machine, "sqls") == {"ad": 1}
 
 
+def changed(machine, topic):
+    return sum(machine.intake(p).dead_letters.changed[topic] for p in range(machine.partitions))
+
+
+def test_a_second_record_of_a_lead_and_stage_is_counted_as_a_change():
+    """Two systems that both have a lead 101 look so, and so does a CRM that moves a lead to another campaign."""
+    made = [lead("1", -60), lead("2", -50, campaign_id="other"), lead("3", -40, stage="mql")]
+    made += [lead("4", -30, stage="mql"), lead("5", -20)]
+    machine = play(made)
+    assert (totals(machine, "leads"), totals(machine, "mqls")) == ({"ad": 1}, {"ad": 1})
+    assert verdicts(machine, topics.LEADS) == {"applied": 5}
+    assert changed(machine, topics.LEADS) == 3
+
+
+def test_a_stage_that_an_earlier_stage_comes_after_is_no_change():
+    machine = play([lead("2", -40, stage="sql"), lead("1", -60), lead("3", -50, stage="mql")])
+    assert totals(machine, "sqls") == {"ad": 1}
+    assert changed(machine, topics.LEADS) == 0
+
+
+def test_a_lead_that_is_read_again_is_a_duplicate_when_its_event_id_is_forgotten():
+    """A connector reads its leads anew each night; the dedupe remembers an hour of them."""
+    made = [lead("1", -7_200), *[lead(f"n{n}", -60, f"M{n}") for n in range(2)], lead("1", -7_200)]
+    machine = play(made, dedupe_max_events=1)
+    assert totals(machine, "leads") == {"ad": 3}
+    assert verdicts(machine, topics.LEADS) == {"applied": 3, "duplicate": 1}
+
+
 def test_an_event_id_of_two_records_of_a_lead_is_said():
     machine = play([lead("1", -60), lead("1", -60), lead("1", -30, stage="mql")])
     assert totals(machine, "leads") == {"ad": 1}
@@ -211,7 +239,11 @@ def report(report_id, spend, hour=0, campaign="ad", reported=-60, **more):
     day = NOW // DAY * DAY
     start = day + hour * 3_600_000
     value = {"report_id": report_id, "source": "ads", "campaign_id": campaign, "period_start": start}
-    value |= {"period_end": start + 3_600_000, "reported_at": at(reported), "spend": str(spend)}
+    value |= {
+        "period_end": start + 3_600_000,
+        "reported_at": None if reported is None else at(reported),
+        "spend": str(spend),
+    }
     return line(topics.REPORTS, campaign, **value | more)
 
 
@@ -230,6 +262,28 @@ def test_a_report_of_one_id_with_other_figures_restates_the_one_before():
 
 def test_an_older_restatement_that_comes_last_changes_nothing():
     assert spend([report("r1", 12, reported=-30), report("r1", 10)])[0] == 12
+
+
+@pytest.mark.parametrize("ids", ["111", "121", "123"])
+def test_an_undated_report_that_says_again_what_it_had_said_before_a_restatement_counts(ids):
+    """A connector reads 10, by mistake nothing, and 10 again; with ids of periods, of contents, or of readings."""
+    told = [report(f"r{n}", figure, reported=None) for n, figure in zip(ids, (10, 0, 10), strict=True)]
+    spent, machine = spend(told)
+    assert spent == 10
+    assert verdicts(machine, topics.REPORTS) == {"applied": 3}
+    assert spend(told[:2])[0] == 0
+    # What was never restated is a duplicate, however often it is read.
+    again, machine = spend([told[0]] * 3)
+    assert (again, verdicts(machine, topics.REPORTS)) == (10, {"applied": 1, "duplicate": 2})
+
+
+def test_an_undated_report_of_fewer_days_takes_no_money_of_the_others_away():
+    """A file of two days, then one of the first of them, which is no later word about the second; then the second."""
+    days = [report(f"r{n}", figure, reported=None) for n, figure in enumerate((25, 11, "14.5"))]
+    for made, (begin, end) in zip(days, ((0, 2), (0, 1), (1, 2)), strict=True):
+        start = NOW // DAY * DAY - 10 * DAY
+        made["value"] |= {"period_start": start + begin * DAY, "period_end": start + end * DAY}
+    assert [spend(made)[0] for made in (days[:1], days[:2], days[1::-1], days)] == [25, 25, 25, 25]
 
 
 def test_one_report_id_for_two_hours_counts_both_and_is_said():

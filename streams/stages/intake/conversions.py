@@ -1,13 +1,13 @@
 """Leads and orders against what is remembered of them: from a record to contributions."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from metrics.customers.accounts import customer_of, whose
 from metrics.entities.campaigns import CampaignRegistry
-from metrics.entities.leads import LeadEntry, StageMark, observe
+from metrics.entities.leads import LeadEntry, StageMark, is_read, is_said, observe
 from metrics.entities.orders import (
     Cancellation,
     Edit,
@@ -107,12 +107,18 @@ class Conversions:
             entry = self._leads.get(key)
             if known[0]:
                 return _repeated_lead(event, mark, entry)
+            verdict: Literal["applied", "changed"] = "applied"
+            if entry is not None:
+                if is_read(entry, event.stage, mark):
+                    return REPEATED
+                if is_said(entry, event.stage):
+                    verdict = "changed"
             if limits.days_from is not None and at < limits.days_from:
                 return None
             entry, contributions = observe(entry, event.stage, mark)
             self._leads.put(key, entry)
             self._attribution.lead(key, event, entry, at, home)
-            return Applied(contributions)
+            return Applied(contributions, verdict)
 
         return apply
 

@@ -43,11 +43,13 @@ class Judged(msgspec.Struct, frozen=True, gc=False):
             applied before. None when the record is older than every window that could hold it. Raises a ``Rejection``, and changes
             nothing, when what the record belongs to holds as much as may be kept of one key.
         others: further ids that are remembered with it.
+        notes_change: whether the last of those is remembered only where the record is a change of an earlier one.
     """
 
     identity: str
     apply: Callable[[Horizon, Sequence[bool]], Applied | None]
     others: tuple[str, ...] = ()
+    notes_change: bool = False
 
 
 #: Before every event time.
@@ -135,6 +137,8 @@ class RecordByRecord:
             if applied.verdict == "duplicate":
                 continue
             found += applied.contributions
+            if each.notes_change and applied.verdict != "changed":
+                mine.pop()
             for hashed in mine:
                 if hashed not in seen:
                     seen.add(hashed)

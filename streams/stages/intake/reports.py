@@ -19,7 +19,8 @@ from streams.messages.partials import ReportPartial, SpendPartial
 from streams.messages.source_records import SourceRecord
 from streams.stages.intake.record_by_record import REPEATED, Applied, Judged
 
-#: A report that does not say when it was made is older than any that does.
+#: A report that does not say when it was made is older than any that does. Of two such of one key the one that covers more time is
+#: the later: a file of the first days of a month that is read after one of all of it must not take the rest of the month away.
 _UNDATED = -(1 << 62)
 #: Every day of a period is published anew; a mistyped year must not make a million records.
 _LONGEST_PERIOD = 3_660 * DAY
@@ -59,7 +60,8 @@ class ReportSource:
         """How a report is gathered; reports do not obey the watermark.
 
         A report of an id whose content is new restates the one before. Where it is of another campaign, ad or period, the id
-        is not the report's own: both count, and the source is told.
+        is not the report's own: both count, and the source is told. A report that does not say when it was made and that was
+        restated may say once more what it had said before (10, then by mistake 0, then 10): of such the last one read counts.
         """
         del home
         delay = self._delays.get(event.source, 0)
@@ -68,12 +70,13 @@ class ReportSource:
 
         def apply(limits: Horizon, known: Sequence[bool]) -> Applied:
             del limits
-            is_same, is_named, is_restated = known
-            if is_same:
+            is_same, is_named, is_restated, *of_undated = known
+            is_known, has_changed = of_undated or (False, False)
+            if is_same and not has_changed:
                 return REPEATED
             self._gather(event, report)
             if is_restated or not is_named:
-                return Applied(verdict="changed" if is_restated else "applied")
+                return Applied(verdict="changed" if is_restated or is_known else "applied")
             return Applied(
                 verdict="conflict",
                 detail=f"report_id {event.report_id!r} of source {event.source!r} was of another campaign, ad or period before; "
@@ -81,12 +84,14 @@ class ReportSource:
             )
 
         named = PARTED.join((event.source, event.report_id))
-        meant = PARTED.join(
-            (named, event.campaign_id, event.ad_id or "", str(report.grain), str(report.period_start))
-        )
+        about = event.campaign_id, event.ad_id or "", str(report.grain), str(report.period_start)
+        meant = PARTED.join((named, *about))
         said = report.version[0], report.period_end, event.impressions, event.clicks, event.conversions
         content = PARTED.join((meant, *map(str, said), str(event.spend), event.currency or ""))
-        return Judged(content, apply, (named, meant))
+        if event.reported_at is not None:
+            return Judged(content, apply, (named, meant))
+        key = PARTED.join(("undated", event.source, *about))
+        return Judged(content, apply, (named, meant, key, PARTED.join(("restated", key))), notes_change=True)
 
     def finish(self, limits: Horizon) -> None:
         """Nothing is left to do."""
@@ -131,17 +136,19 @@ def judge_report(event: AdReport, record: SourceRecord, partition: int, delay: i
     reported_at = None if event.reported_at is None else instant(event.reported_at, "reported_at")
     made_at = record.timestamp if reported_at is None else reported_at
     seen_until = made_at - delay if made_at - delay > start else made_at
+    covered = covered_end(start, end, seen_until)
+    undated = _UNDATED + (end if covered is None else covered) - start
     return Report(
         source=event.source,
         ad_id=event.ad_id,
         period_start=start,
         period_end=end,
-        version=(_UNDATED if reported_at is None else reported_at, record.offset, partition),
+        version=(undated if reported_at is None else reported_at, record.offset, partition),
         impressions=event.impressions or 0,
         clicks=event.clicks or 0,
         spend_micros=0 if event.spend is None else amount_in_micros(event.spend, event.currency),
         conversions_micros=0 if event.conversions is None else _millionths(event.conversions),
-        covered_end=covered_end(start, end, seen_until),
+        covered_end=covered,
     )
 
 

@@ -272,6 +272,22 @@ def test_a_document_with_two_lists_asks_which(run):
     assert order["order_id"] == "1"
 
 
+def test_a_source_that_is_said_keeps_orders_of_two_shops_and_reports_of_two_accounts_apart(run):
+    text = '[{"id": 1, "day": "2026-06-01", "total": 5.10}]'
+    plain, *named = (
+        run({"orders.json": text}, SIMPLE, frame=Frame(source=source)).values()[0]
+        for source in (None, "shop-a", "shop-b")
+    )
+    assert "source" not in plain
+    assert [(value["order_id"], value["source"]) for value in named] == [("1", "shop-a"), ("1", "shop-b")]
+    # The mapping itself says which platform its reports are of; which account, only the user knows.
+    reports = run({"report.csv": HEAD + ROWS}, GOOGLE, frame=Frame(source="google-b")).values("ad-reports")
+    assert {value["source"] for value in reports} == {"google-b"}
+    assert not any(
+        "source" in value for value in run({"report.csv": HEAD + ROWS}, GOOGLE).values("campaigns")
+    )
+
+
 TEXT = "id,day,total\n1,2026-06-01,5.00\n"
 
 
