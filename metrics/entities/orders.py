@@ -18,6 +18,7 @@ that, all rules are functions of the set of records, and any order of arrival en
 
 from bisect import bisect_right
 from collections.abc import Callable
+from itertools import pairwise
 from typing import NamedTuple
 
 import msgspec
@@ -225,6 +226,31 @@ def is_given(entry: OrderEntry, given: Refund, came_in: CameIn = None) -> bool:
     said = given.at, given.campaign, _came(given, came_in)
     known = zip(entry.refunds, _each(entry.refunds_in, entry.refunds), strict=True)
     return any((each.at, each.campaign, _came(each, its_own)) == said for each, its_own in known)
+
+
+def given_beyond(entry: OrderEntry) -> tuple[int, int] | None:
+    """What the refunds of an order give back and what the order was ever worth, in micros of the currency they came in.
+
+    None where the refunds give back no more than that, and where that cannot be said: the order is not known, or amounts came in
+    several currencies.
+
+    >>> order = OrderEntry(Placement(5, "e", "c", 100, 0, None), (Refund(7, None, 80), Refund(8, None, 30)))
+    >>> given_beyond(order), given_beyond(edit(order, Edit(9, "f", 120, 0)))
+    ((110, 100), None)
+    """
+    placed = entry.placed
+    if placed is None or not entry.refunds:
+        return None
+    first = Edit(placed.at, placed.event_id, placed.revenue_micros, placed.cost_of_goods_micros)
+    versions = zip((first, *entry.edits), (entry.placed_in, *_each(entry.edits_in, entry.edits)), strict=True)
+    worth = [_said(each, its_own).amounts[:2] for each, its_own in versions]
+    refunds = zip(entry.refunds, _each(entry.refunds_in, entry.refunds), strict=True)
+    given = [_came(each, its_own) for each, its_own in refunds]
+    if len({currency for currency, _ in (*worth, *given)}) > 1:
+        return None
+    rises = sum(max(0, later - earlier) for (_, earlier), (_, later) in pairwise(worth))
+    ever, back = worth[0][1] + rises, sum(micros for _, micros in given)
+    return (back, ever) if back > ever else None
 
 
 def _came(given: Refund, came_in: CameIn) -> tuple[str | None, int]:

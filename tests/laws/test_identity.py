@@ -184,6 +184,47 @@ def test_an_event_id_of_two_refunds_counts_one_and_says_so():
     assert verdicts(machine, topics.ORDERS) == {"applied": 2, "duplicate": 1, "conflict": 1}
 
 
+@pytest.mark.parametrize(
+    ("records", "wanted"),
+    [
+        # one refund, told by two systems under an id each
+        ([placed("1", -60, 100), refunded("2", -50, 80), refunded("9", -49, 80)], (100, 160, 1, 0)),
+        # … before the order is known
+        ([refunded("2", -50, 80), refunded("9", -49, 80), placed("1", -60, 100)], (100, 160, 1, 0)),
+        # of an order that was edited upwards once
+        ([placed("1", -60, 100), placed("3", -55, 120), refunded("2", -50, 130)], (120, 130, 1, 0)),
+        ([placed("1", -60, 100, currency="USD"), refunded("2", -50, 101, currency="USD")], (50, 50.5, 1, 0)),
+    ],
+)
+def test_refunds_of_more_than_an_order_was_worth_count_and_are_said(records, wanted):
+    registry = CampaignRegistry("EUR")
+    registry.set_rate("USD", NOW - DAY, Decimal("0.5"))
+    machine = play(records, registry)
+    assert money(machine) == wanted
+    (letter,) = machine.letters
+    assert letter["reason"] == "conflict"
+    assert "at most; all of them count" in letter["detail"]
+
+
+@pytest.mark.parametrize(
+    "records",
+    [
+        [placed("1", -60, 100), refunded("2", -50, 60), refunded("3", -40, 40)],
+        # edited upwards, and then given back
+        [placed("1", -60, 100), placed("4", -55, 120), refunded("2", -50, 120)],
+        # edited downwards, given back as it was paid
+        [placed("1", -60, 100), placed("4", -55, 70), refunded("2", -50, 100)],
+        # another currency: what a refund is worth then depends on the rates
+        [placed("1", -60, 100), refunded("2", -50, 150, currency="USD")],
+        [refunded("2", -50, 150)],
+    ],
+)
+def test_refunds_within_what_an_order_was_worth_are_no_conflict(records):
+    registry = CampaignRegistry("EUR")
+    registry.set_rate("USD", NOW - DAY, Decimal("0.5"))
+    assert play(records, registry).letters == []
+
+
 def lead(n, seconds, lead_id="L1", **more):
     value = {"event_id": f"l{n}", "occurred_at": at(seconds), "lead_id": lead_id, "campaign_id": "ad"}
     return line(topics.LEADS, "v1", **value | more)

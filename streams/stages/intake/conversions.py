@@ -20,6 +20,7 @@ from metrics.entities.orders import (
     cancel,
     changes,
     edit,
+    given_beyond,
     is_given,
     is_known,
     joined,
@@ -35,6 +36,7 @@ from metrics.sums.contribution import Contribution
 from metrics.sums.tally import Tally
 from metrics.values.errors import Reason, Rejection
 from metrics.values.hashing import partitions_of
+from metrics.values.money import MICROS
 from metrics.values.time import MIN_INSTANT
 from metrics.windows.distinct_customers import remember
 from metrics.windows.panes import RESOLUTIONS, Horizon, Panes
@@ -193,6 +195,8 @@ class Conversions:
             contributions = self._change(
                 event, key, at, home, lambda entry: place(entry, placed, buyer, came_in)
             )
+            if entry is not None and not conflict:
+                conflict = _over_refunded(event, self._orders.get(key))
             self.placed += 1
             if customer is not None:
                 contributions += self._meet(customer, key, placed)
@@ -257,7 +261,9 @@ class Conversions:
             del limits
             key, _ = self._order_key(event, buyer_mark(event))
             if not known[0]:
-                return Applied(self._change(event, key, at, home, change))
+                contributions = self._change(event, key, at, home, change)
+                detail = _over_refunded(event, self._orders.get(key)) if event.kind == "refunded" else ""
+                return Applied(contributions, "conflict", detail) if detail else Applied(contributions)
             entry = self._orders.get(key)
             if entry is not None and is_repeated(entry):
                 return REPEATED
@@ -368,6 +374,18 @@ def _not_followed(event: Order, placed: Placement) -> str:
     if not unfollowed:
         return ""
     return f"order_id {event.order_id!r} was placed before; its amounts are taken as an edit, but not its {' and '.join(unfollowed)}."
+
+
+def _over_refunded(event: Order, entry: OrderEntry | None) -> str:
+    """That an order was given back more often than it was paid; empty where it was not, or nothing says so."""
+    beyond = None if entry is None else given_beyond(entry)
+    if beyond is None:
+        return ""
+    back, ever = (micros / MICROS for micros in beyond)
+    return (
+        f"refunds of order_id {event.order_id!r} add up to {back:g}, and it was worth {ever:g} at most; all of them count. Are refunds "
+        "told twice, under ids of two systems?"
+    )
 
 
 def _repeated_lead(event: Lead, mark: StageMark, entry: LeadEntry | None) -> Applied:
