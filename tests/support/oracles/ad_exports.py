@@ -257,7 +257,7 @@ def _facebook(folder: Path) -> dict[tuple[str, tuple[int, int]], dict[str, int]]
     history = folder / "facebook_ads_ad_history_data.csv"
     grouped: dict[tuple[str, tuple[int, int]], dict[str, int]] = defaultdict(lambda: defaultdict(int))
     for row in rows_of(folder / "facebook_ads_basic_ad_data.csv"):
-        campaign = "facebook-" + _newest(history, "id", "updated_time", row["ad_id"], "campaign_id")
+        campaign = "meta-" + _newest(history, "id", "updated_time", row["ad_id"], "campaign_id")
         local = _written(row["date"])
         sums = grouped[campaign, (_millis(local, "UTC"), _millis(local + timedelta(days=1), "UTC"))]
         sums["impressions"] += int(row["impressions"])
