@@ -89,7 +89,8 @@ class CheckpointWriter:
         twins = f" (here {name!r})" if name else ""
         return (
             f"Another worker has taken {self._changelog}-{self._partition} over, so nothing may be written here any more. "
-            f"Where that repeats, two workers run under one ROISTREAM_INSTANCE_ID{twins}; give each a name of its own."
+            f"Where that repeats, two workers run under one ROISTREAM_INSTANCE_ID{twins}; give each a name of its own. Or "
+            "workers of one ROISTREAM_TOPIC_PREFIX are in two groups; give all of them one ROISTREAM_GROUP_ID."
         )
 
     async def _write(self, checkpoint: Checkpoint) -> None:
