@@ -217,6 +217,60 @@ CASES = {
         ],
         [],
     ),
+    "woocommerce": (
+        "woocommerce",
+        None,
+        {"x-wc-webhook-topic": "order.updated"},
+        {},
+        {
+            "id": 727,
+            "status": "completed",
+            "currency": "EUR",
+            "date_created_gmt": "2026-07-01T10:00:00",
+            "date_modified_gmt": "2026-07-03T10:00:00",
+            "date_paid_gmt": "2026-07-01T10:00:05",
+            "total": "29.35",
+            "customer_id": 26,
+            "refunds": [{"id": 730, "reason": "", "total": "-10.10"}],
+            "meta_data": [
+                {"id": 1, "key": "_wc_order_attribution_utm_campaign", "value": "spring"},
+                {"id": 2, "key": "_a_list", "value": [{"of": "a plugin"}]},
+            ],
+        },
+        Frame(),
+        [
+            order(
+                "727",
+                order_id="727",
+                kind="placed",
+                occurred_at="2026-07-01T10:00:00Z",
+                revenue="29.35",
+                currency="EUR",
+                customer_id="26",
+                campaign_id="spring",
+            ),
+            order(
+                "727",
+                order_id="727",
+                kind="placed",
+                occurred_at="2026-07-03T10:00:00Z",
+                revenue="19.25",
+                currency="EUR",
+                customer_id="26",
+            ),
+        ],
+        [],
+    ),
+    "woocommerce deleted": (
+        "woocommerce",
+        None,
+        {"x-wc-webhook-topic": "order.deleted"},
+        {},
+        {"id": 727},
+        Frame(),
+        [],
+        ["a stream that is not read"],
+    ),
     "shopify refunds": (
         "shopify",
         None,
@@ -599,7 +653,7 @@ def test_every_sender_and_every_mapping_of_webhooks_has_a_recorded_delivery():
 
 
 def test_webhook_and_connector_of_one_system_give_the_same_ids():
-    for sender in ("shopify", "stripe", "salesforce", "dynamics", "zoho"):
+    for sender in ("shopify", "woocommerce", "stripe", "salesforce", "dynamics", "zoho"):
         assert SENDERS[sender].mapping == f"{sender}_connector"
 
 

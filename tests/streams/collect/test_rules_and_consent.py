@@ -1,5 +1,8 @@
 """Rules from parameters to campaigns, consent, and where links may lead."""
 
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +17,8 @@ from streams.collect.campaign_rules import (
 )
 from streams.collect.consent import joined, may_identify, said_by_cookie, said_in_words, visitor_of
 from streams.collect.links import Link, is_listed, target_of
+from streams.mapping import engine
+from streams.mapping.loader import builtin_names
 
 TEXTS = st.text(st.characters(exclude_characters="{}", exclude_categories=["Cs"]), min_size=1, max_size=20)
 
@@ -193,3 +198,28 @@ def test_parameters_of_the_visit_go_along_and_replace_none():
     assert target_of(link, ["shop.example"], said) == "https://shop.example/a?utm_id=7&gclid=a%20b%26c#part"
     assert target_of(link, ["shop.example"], {"to": "https://shop.example/b"}) == "https://shop.example/b"
     assert target_of(link, ["shop.example"], {"to": "https://evil.example/"}) is None
+
+
+#: By the first word of a mapping's name, whose campaigns it has.
+PLATFORMS = {
+    "google": "google",
+    "microsoft": "microsoft",
+    "meta": "meta",
+    "facebook": "meta",
+    "tiktok": "tiktok",
+    "linkedin": "linkedin",
+    "x": "x",
+    "twitter": "x",
+}
+MAPPINGS = Path(engine.__file__).parent / "mappings"
+
+
+def test_clicks_and_every_mapping_call_a_campaign_of_a_platform_by_one_name():
+    assert set(PLATFORMS.values()) == {platform for platform, _ in CLICK_IDS.values()}
+    names = [name for name in builtin_names() if name.partition("_")[0] in PLATFORMS]
+    found = {
+        name: set(re.findall(r"'(\w+)-' \|\|", (MAPPINGS / f"{name}.toml").read_text())) for name in names
+    }
+    others = {name: got - {PLATFORMS[name.partition("_")[0]]} for name, got in found.items()}
+    assert {name: got for name, got in others.items() if got} == {}
+    assert sum(map(bool, found.values())) > 15

@@ -166,7 +166,7 @@ PLATFORMS = (
     ),
     Platform(
         "twitter_campaign_report_data.csv",
-        "twitter",
+        "x",
         "campaign_id",
         "date",
         ("impressions",),
