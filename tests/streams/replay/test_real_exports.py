@@ -62,7 +62,7 @@ def test_ad_exports_give_the_sums_of_their_rows_in_the_days_of_their_accounts(da
     wanted = ad_exports.expected(folder)
     assert {key[0].split("-")[0] for key in wanted} == {
         *("amazon", "apple", "google", "linkedin", "meta", "microsoft"),
-        *("pinterest", "reddit", "snapchat", "tiktok", "twitter"),
+        *("pinterest", "reddit", "snapchat", "tiktok", "x"),
     }
     assert differences(wanted, days_and_totals(conversion.records, "USD")) == []
     assert conversion.left == {}
