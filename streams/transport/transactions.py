@@ -20,14 +20,16 @@ FENCED = (errors.ProducerFenced, errors.InvalidProducerEpoch)
 def refusal(producer: AIOKafkaProducer | None, error: BaseException) -> BaseException:
     """Why a transaction failed: what the broker refused it with, else what the call raised.
 
-    A refusal that comes between two calls ends aiokafka's transaction, and the next call only says that there is none.
+    A refusal that comes between two calls ends aiokafka's transaction, and the next call only says that there is none. What
+    its task of sending does not expect, an old epoch of the producer among them, is the cause of an error that names nothing.
     """
-    if producer is None:
-        return error
-    ended = producer._txn_manager.wait_for_transaction_end()  # noqa: SLF001 - aiokafka publishes no such state
-    return (
-        ended.exception() if ended is not None and ended.done() and not ended.cancelled() else None
-    ) or error
+    if producer is not None:
+        ended = producer._txn_manager.wait_for_transaction_end()  # noqa: SLF001 - aiokafka publishes no such state
+        if ended is not None and ended.done() and not ended.cancelled():
+            error = ended.exception() or error
+    while type(error) is errors.KafkaError and error.__cause__ is not None:
+        error = error.__cause__
+    return error
 
 
 async def why_no_transactions(settings: Settings, within_ms: int) -> str | None:

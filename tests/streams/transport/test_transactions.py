@@ -2,11 +2,14 @@
 
 import asyncio
 import re
+from types import SimpleNamespace
 
 import pytest
+from aiokafka import errors
+from aiokafka.producer.transaction_manager import TransactionManager
 
 from streams.settings import Settings
-from streams.transport.transactions import why_no_transactions
+from streams.transport.transactions import refusal, why_no_transactions
 from tests.support.servers.without_transactions import (
     INVALID_TIMEOUT,
     NO_COORDINATOR,
@@ -53,3 +56,24 @@ def test_each_refusal_is_a_sentence_that_says_what_to_do(code: int, within_ms: i
     assert found is not None
     assert found.endswith(".")
     assert re.search(says, found), found
+
+
+@pytest.mark.parametrize("is_wrapped", [False, True])
+def test_why_a_transaction_ended_is_what_the_broker_said_also_where_the_client_names_nothing(
+    is_wrapped: bool,
+) -> None:
+    said: errors.KafkaError = errors.InvalidProducerEpoch()
+    if is_wrapped:  # as aiokafka's task of sending does with what it does not expect
+        said, cause = errors.KafkaError("Unexpected error during batch delivery"), said
+        said.__cause__ = cause
+
+    async def found() -> BaseException:
+        manager = TransactionManager("t", 1_000)
+        manager.set_pid_and_epoch(1, 0)
+        manager.begin_transaction()
+        manager.fatal_error(said)
+        return refusal(SimpleNamespace(_txn_manager=manager), errors.IllegalOperation("Not in transaction"))
+
+    assert isinstance(asyncio.run(found()), errors.InvalidProducerEpoch)
+    unknown = errors.KafkaError("no reason")
+    assert refusal(None, unknown) is unknown
