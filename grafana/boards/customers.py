@@ -9,6 +9,8 @@ from metrics.customers.engagement_figures import COHORT_ENGAGEMENT, MONTH_ENGAGE
 _ACCOUNTS = "Needs the setting `CUSTOMER_RETENTION`, which is off at first."
 _TOPICS = "Needs the setting `CUSTOMER_RETENTION`, which is off at first, and records of `surveys`, `tickets` and `subscriptions`."
 _NO_MONTH = "until a month after the first customers is over."
+_NO_AMOUNT = "until a month is over in which a contract with an amount ran."
+_NO_LIFE = "until contracts with an amount ran when a month began, and some of them have ended."
 _NO_TERM = "until a term of a contract and a month after its start are over."
 #: Below 1 customers have not paid for themselves yet; 3 is what shops commonly want of a whole life.
 _WORTH: Steps = ((None, "red"), (1.0, "yellow"), (3.0, "green"))
@@ -179,6 +181,15 @@ def _time_column(name: str, family: str, percentile: str) -> Query:
     return Query(f"max by (campaign_id) ({fact(family, more)})", name, unit="s", decimals=0)
 
 
+def _count_column(name: str, kind: str) -> Query:
+    return Query(f"max by (campaign_id) ({engaged(kind)})", name, decimals=0)
+
+
+def _life_end(name: str, bound: str) -> Query:
+    more = f',bound="{bound}"'
+    return Query(f"max by (campaign_id) ({fact('campaign_contract_lifetime_value_bound', more)})", name)
+
+
 _ENGAGEMENT = (
     Panel(
         "stat",
@@ -231,6 +242,43 @@ _ENGAGEMENT = (
         width=24,
         sort_by="tickets",
         needs=_TOPICS,
+    ),
+    Panel(
+        "stat",
+        "Billed in contracts so far ($currency)",
+        f"{_formula('contract_clv_historic')} Here the sum of the amounts, over the chosen campaigns. What is paid comes as orders, too, and is never added to it.",
+        (Query(f"sum({fact('campaign_contract_revenue')})"),),
+        width=12,
+        height=4,
+        needs=_TOPICS,
+    ),
+    Panel(
+        "stat",
+        "Monthly recurring revenue ($currency)",
+        f"{_formula('mrr')} The sum over the chosen campaigns.",
+        (Query(f"sum({fact('campaign_monthly_recurring_revenue')})"),),
+        width=12,
+        height=4,
+        needs=_TOPICS,
+        empty=_NO_AMOUNT,
+    ),
+    Panel(
+        "table",
+        "What contracts of each campaign bring ($currency)",
+        " ".join(map(_formula, ("mrr", "contract_arpu", "contract_clv"))) + " With the ends of its interval of 95 %: where they are far apart, few contracts have ended. "
+        "Contracts without an amount, or with one in another currency, bring nothing here; how many have one stands beside how many run.",
+        (
+            _count_column("running", "contracts_running"),
+            _count_column("with an amount", "contracts_valued"),
+            _column("MRR", "campaign_monthly_recurring_revenue"),
+            _column("per contract", "campaign_revenue_per_contract"),
+            _column("lifetime value", "campaign_contract_lifetime_value"),
+            *(_life_end(f"lifetime value, {bound} end", bound) for bound in ("low", "high")),
+        ),
+        width=24,
+        sort_by="MRR",
+        needs=_TOPICS,
+        empty=_NO_LIFE,
     ),
     Panel(
         "lines",

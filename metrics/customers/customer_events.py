@@ -81,9 +81,16 @@ def ticket(before: TicketEntry | None, event: Ticket, at: int, customer: int) ->
 
 
 def subscription(
-    before: SubscriptionEntry | None, event: Subscription, at: int, customer: int
+    before: SubscriptionEntry | None, event: Subscription, at: int, customer: int, reporting: str
 ) -> SubscriptionEntry:
     """The contract of a record, with the record taken in.
+
+    Args:
+        before: as it was; None before its first record.
+        event: the record.
+        at: its event time, epoch ms.
+        customer: ``customer_hash`` of whose it is, 0 where nobody is named.
+        reporting: the reporting currency, also that of an amount that names none.
 
     Raises:
         Rejection: ``too_many``.
@@ -91,7 +98,9 @@ def subscription(
     entry = before or SubscriptionEntry()
     if event.kind == "cancelled":
         return entry.with_cancellation(at, customer)
-    begun = Begun(at, event.term)
+    micros = None if event.amount is None else amount_in_micros(event.amount, event.currency)
+    is_foreign = micros is not None and (event.currency or reporting) != reporting
+    begun = Begun(at, event.term, micros, event.currency if is_foreign else None)
     return (
         entry.with_start(begun, customer) if event.kind == "started" else entry.with_renewal(begun, customer)
     )
@@ -107,12 +116,14 @@ class CustomerEventCounts:
 
     Args:
         months: whose calendar.
+        reporting: the currency of amounts that name none; what others are worth is not known.
     """
 
-    def __init__(self, months: CalendarMonths) -> None:
+    def __init__(self, months: CalendarMonths, reporting: str) -> None:
         #: Records that were there before.
         self.duplicates = 0
         self._months = months
+        self._reporting = reporting
         self._seen: set[tuple[type[CustomerEvent], str]] = set()
         self._answers: dict[int, list[Count]] = defaultdict(list)
         self._of_campaigns: dict[str, list[Count]] = defaultdict(list)
@@ -141,7 +152,9 @@ class CustomerEventCounts:
             self._tickets[key] = ticket(self._tickets.get(key), event, at, customer)
         elif isinstance(event, Subscription):
             key = namespaced(event.source, event.subscription_id)
-            self._subscriptions[key] = subscription(self._subscriptions.get(key), event, at, customer)
+            self._subscriptions[key] = subscription(
+                self._subscriptions.get(key), event, at, customer, self._reporting
+            )
         elif isinstance(event, Referral):
             self._referrals[customer] = referral(self._referrals.get(customer), event, at)
         else:

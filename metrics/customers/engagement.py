@@ -37,6 +37,11 @@ class Kind(IntEnum):
     #: Persons whom a customer has brought.
     REFERRALS = 14
     ACTIVATIONS = 15
+    #: By how many the contracts that run with a known amount change in a month, and by how many micros a month all of them bring.
+    VALUED = 16
+    MONTHLY = 17
+    #: Micros of the terms that are started or renewed in a month.
+    BILLED = 18
 
 
 #: Kinds of which the customers who have any are counted too.
@@ -133,6 +138,26 @@ def whose(known: int, named: int) -> int:
     return known if known == ERASED else max(known, named)
 
 
+class RunningContracts(NamedTuple):
+    """Contracts at the end of a calendar month.
+
+    Attributes:
+        number: how many run.
+        valued: those of them whose amount is known.
+        monthly: micros that these bring in a month.
+        billed: micros of all terms that were started or renewed until then.
+        ended: how many have ended until then, of those that ran when a month began.
+        months: contracts that ran when a month began, added up over all months until then.
+    """
+
+    number: int = 0
+    valued: int = 0
+    monthly: int = 0
+    billed: int = 0
+    ended: int = 0
+    months: int = 0
+
+
 class ContractMonth(NamedTuple):
     """Contracts in a calendar month.
 
@@ -141,12 +166,14 @@ class ContractMonth(NamedTuple):
         at_start: how many ran when it began.
         begun: how many began in it.
         ended: how many of those at its start ended in it.
+        at_end: of it.
     """
 
     name: str
     at_start: int
     begun: int
     ended: int
+    at_end: RunningContracts
 
 
 def contract_months(counts: Mapping[int, Mapping[int, int]], over: int) -> list[ContractMonth]:
@@ -159,10 +186,17 @@ def contract_months(counts: Mapping[int, Mapping[int, int]], over: int) -> list[
     known = sorted(
         month for month, each in counts.items() if each.get(Kind.CONTRACTS) or each.get(Kind.ENDED)
     )
-    found, running = [], 0
+    found, last = [], RunningContracts()
     for month in range(known[0], over) if known else ():
         each = counts.get(month, {})
-        begun, ended = each.get(Kind.CONTRACTS, 0), each.get(Kind.ENDED, 0)
-        found.append(ContractMonth(month_name(month), running, begun, ended))
-        running += begun - ended - each.get(Kind.ENDED_AT_ONCE, 0)
+        begun, ended, running = each.get(Kind.CONTRACTS, 0), each.get(Kind.ENDED, 0), last.number
+        last = RunningContracts(
+            running + begun - ended - each.get(Kind.ENDED_AT_ONCE, 0),
+            last.valued + each.get(Kind.VALUED, 0),
+            last.monthly + each.get(Kind.MONTHLY, 0),
+            last.billed + each.get(Kind.BILLED, 0),
+            last.ended + ended,
+            last.months + running,
+        )
+        found.append(ContractMonth(month_name(month), running, begun, ended, last))
     return found

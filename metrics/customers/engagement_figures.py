@@ -6,7 +6,15 @@ from typing import NamedTuple
 
 from metrics.customers.calendar import month_name
 from metrics.customers.customer_figure import CustomerFigure
-from metrics.customers.engagement import FIRST_RESPONSE, RESOLUTION, TIMES_APART, Kind, contract_months
+from metrics.customers.engagement import (
+    FIRST_RESPONSE,
+    RESOLUTION,
+    TIMES_APART,
+    ContractMonth,
+    Kind,
+    RunningContracts,
+    contract_months,
+)
 from metrics.customers.quantile_sketch import quantile
 from metrics.customers.satisfaction import (
     ScoreInterval,
@@ -14,7 +22,7 @@ from metrics.customers.satisfaction import (
     net_promoter_score,
     share_interval,
 )
-from metrics.values.money import ratio
+from metrics.values.money import MICROS, ratio
 
 _PLACES = 6
 _MS_PER_S = 1_000
@@ -29,6 +37,7 @@ class EngagementReading(NamedTuple):
         persons: customers with any, by kind of ``OF_PERSONS``.
         ended: as ``counts``, of months that are over: terms and contracts that end later have not ended yet.
         at_start: contracts that ran when the month began; None of a cohort.
+        running: contracts when the month ended, of a cohort the newest month that is over.
     """
 
     customers: int
@@ -36,6 +45,7 @@ class EngagementReading(NamedTuple):
     persons: Mapping[int, int]
     ended: Mapping[int, int]
     at_start: int | None = None
+    running: RunningContracts = RunningContracts()
 
     def number(self, kind: Kind) -> int:
         """How many of a kind."""
@@ -72,7 +82,9 @@ def engagement_reading(
         total.update(each)
         if month < over:
             ended.update(each)
-    return EngagementReading(customers, total, persons, ended)
+    contracts = contract_months(counts, over)
+    running = contracts[-1].at_end if contracts else RunningContracts()
+    return EngagementReading(customers, total, persons, ended, running=running)
 
 
 def month_engagement(
@@ -86,11 +98,13 @@ def month_engagement(
         over: the first calendar month that is not over.
     """
     named = {month_name(month): each for month, each in counts.items()}
-    at_start = {each.name: each.at_start for each in contract_months(counts, over)}
+    contracts = {each.name: each for each in contract_months(counts, over)}
+    none = ContractMonth("", 0, 0, 0, RunningContracts())
     found = {}
     for month, customers in months.items():
         mine = named.get(month, {})
-        reading = EngagementReading(customers, mine, {}, mine, at_start.get(month))
+        running = contracts.get(month, none)
+        reading = EngagementReading(customers, mine, {}, mine, running.at_start, running.at_end)
         found[month] = {name: figure.read(reading) for name, figure in MONTH_ENGAGEMENT.items()}
     return found
 
@@ -114,6 +128,37 @@ def _time(base: int, share: float) -> Callable[[EngagementReading], float | None
     return lambda reading: reading.time(base, share)
 
 
+def _monthly(reading: EngagementReading) -> float | None:
+    """Of contracts that have all ended 0; None before the first amount."""
+    return ratio(reading.running.monthly, MICROS) if reading.running.billed else None
+
+
+def _of_contract(reading: EngagementReading) -> float | None:
+    return ratio(reading.running.monthly, reading.running.valued * MICROS)
+
+
+def _of_life(reading: EngagementReading, churn: float | None) -> float | None:
+    """What a contract brings that a share of all leaves in every month."""
+    each = _of_contract(reading)
+    return None if each is None or not churn else round(each / churn, _PLACES)
+
+
+def _life(reading: EngagementReading) -> float | None:
+    running = reading.running
+    return _of_life(reading, running.ended / running.months if running.months else None)
+
+
+def _life_end(which: int) -> Callable[[EngagementReading], float | None]:
+    def read(reading: EngagementReading) -> float | None:
+        running = reading.running
+        ends = share_interval(running.ended, running.months)
+        return None if ends is None or not running.ended else _of_life(reading, ends[which])
+
+    return read
+
+
+_NO_CONTRACT = "no contract with an amount ran then"
+_NO_END = "no contract with an amount ran then, or none has ended yet in a month after that in which it began"
 _NO_ANSWER, _NO_RATING = "nobody answered", "nobody rated"
 _NO_RESPONSE, _NO_RESOLUTION = "no ticket has a response", "no ticket is resolved"
 
@@ -191,6 +236,20 @@ SERVICE_FIGURES: dict[str, CustomerFigure] = {
         "no term has ended",
         lambda reading: ratio(reading.ended.get(Kind.RENEWALS, 0), reading.ended.get(Kind.TERMS, 0)),
     ),
+    "mrr": CustomerFigure(
+        "Monthly recurring revenue",
+        "amounts in a month of the contracts that ran when the month ended, of a cohort the newest that is over",
+        "currency",
+        "no amount was known until then",
+        _monthly,
+    ),
+    "contract_arpu": CustomerFigure(
+        "Average revenue per contract",
+        "mrr / contracts with an amount that ran then",
+        "currency",
+        _NO_CONTRACT,
+        _of_contract,
+    ),
 }
 #: KPIs of a cohort alone: of its customers, whenever.
 COHORT_ENGAGEMENT: dict[str, CustomerFigure] = {
@@ -208,6 +267,38 @@ COHORT_ENGAGEMENT: dict[str, CustomerFigure] = {
         "ratio",
         "customers = 0",
         lambda reading: ratio(reading.persons.get(Kind.REFERRALS, 0), reading.customers),
+    ),
+    "contract_clv_historic": CustomerFigure(
+        "Historical lifetime value in contracts",
+        "amounts of terms that were started or renewed / customers",
+        "currency",
+        "customers = 0, or no amount is known",
+        lambda reading: (
+            ratio(reading.number(Kind.BILLED), reading.customers * MICROS)
+            if reading.number(Kind.BILLED)
+            else None
+        ),
+    ),
+    "contract_clv": CustomerFigure(
+        "Lifetime value of a contract",
+        "contract_arpu / (contracts that ended / contracts at the start of a month, over all months)",
+        "currency",
+        _NO_END,
+        _life,
+    ),
+    "contract_clv_low": CustomerFigure(
+        "Lifetime value of a contract, low end",
+        "contract_clv by the high end of the Wilson interval of 95 % of what it divides by",
+        "currency",
+        _NO_END,
+        _life_end(1),
+    ),
+    "contract_clv_high": CustomerFigure(
+        "Lifetime value of a contract, high end",
+        "contract_clv by the low end of the Wilson interval of 95 % of what it divides by",
+        "currency",
+        _NO_END,
+        _life_end(0),
     ),
     "k_factor": CustomerFigure(
         "Viral coefficient K",

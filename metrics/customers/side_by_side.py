@@ -20,6 +20,8 @@ class CampaignEngagement(msgspec.Struct, frozen=True):
         ratings: of how satisfied one is.
         tickets: that were opened.
         contracts: that were begun.
+        running: contracts that ran when the newest month that is over ended.
+        valued: those of them whose amount is known.
         kpis: by id, docs/customers.md; ``contract_churn_rate`` is that of the newest month that is over.
     """
 
@@ -27,6 +29,8 @@ class CampaignEngagement(msgspec.Struct, frozen=True):
     ratings: int
     tickets: int
     contracts: int
+    running: int
+    valued: int
     kpis: dict[str, float | None]
 
 
@@ -138,7 +142,15 @@ def _engagement(total: CustomerKpi) -> CampaignEngagement | None:
         return None
     kpis = {name: total.kpis.get(name) for name in COHORT_ENGAGEMENT}
     churn = total.months[-1].kpis.get(CHURN) if total.months else None
-    return CampaignEngagement(answers, sums.ratings, sums.tickets, sums.contracts, {**kpis, CHURN: churn})
+    return CampaignEngagement(
+        answers,
+        sums.ratings,
+        sums.tickets,
+        sums.contracts,
+        sums.contracts_running,
+        sums.contracts_valued,
+        {**kpis, CHURN: churn},
+    )
 
 
 def _line(month: str, records: Sequence[CustomerKpi]) -> CohortLine:

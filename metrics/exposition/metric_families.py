@@ -260,6 +260,18 @@ CUSTOMER_RETENTION = MetricFamily(
     (*_CUSTOMERS, "age"),
     "ratio",
 )
+CONTRACT_MRR = MetricFamily(
+    "campaign_monthly_recurring_revenue",
+    "gauge",
+    "What contracts of all customers of the campaign brought in a month when the newest calendar month that is over ended, in currency units, as far as amounts are known; absent where none is.",
+    _CUSTOMERS + _MONEY,
+)
+CONTRACT_BILLED = MetricFamily(
+    "campaign_contract_revenue",
+    "gauge",
+    "Amounts of all terms of contracts that customers of the campaign have started or renewed, in currency units, as far as they are known; absent where none is.",
+    _CUSTOMERS + _MONEY,
+)
 CUSTOMER_ENGAGEMENT = MetricFamily(
     "campaign_customer_engagement",
     "gauge",
@@ -284,6 +296,19 @@ def _ends(name: str, what: str, unit: Literal["", "ratio"]) -> MetricFamily:
     shown = f"Ends of the interval of 95 % of {what}, low and high."
     return MetricFamily(name, "gauge", shown, (*_CUSTOMERS, "bound"), unit)
 
+
+def _contract_kpi(name: str, kpi_id: str) -> MetricFamily:
+    figure = COHORT_ENGAGEMENT[kpi_id]
+    shown = f"{figure.title}: {figure.formula}. Of all customers of the campaign, in currency units."
+    return MetricFamily(name, "gauge", shown, _CUSTOMERS + _MONEY)
+
+
+_CONTRACT_CLV_ENDS = MetricFamily(
+    "campaign_contract_lifetime_value_bound",
+    "gauge",
+    "Ends of the interval of campaign_contract_lifetime_value, low and high, in currency units.",
+    (*_CUSTOMERS, *_MONEY, "bound"),
+)
 
 _NPS_ENDS = _ends("campaign_net_promoter_score_bound", "campaign_net_promoter_score", "")
 _CSAT_ENDS = _ends("campaign_satisfaction_bound_ratio", "campaign_satisfaction_ratio", "ratio")
@@ -314,6 +339,10 @@ ENGAGEMENT_KPIS: dict[str, tuple[MetricFamily, dict[str, str]]] = {
         ),
         {},
     ),
+    "contract_arpu": (_contract_kpi("campaign_revenue_per_contract", "contract_arpu"), {}),
+    "contract_clv": (_contract_kpi("campaign_contract_lifetime_value", "contract_clv"), {}),
+    "contract_clv_low": (_CONTRACT_CLV_ENDS, {"bound": "low"}),
+    "contract_clv_high": (_CONTRACT_CLV_ENDS, {"bound": "high"}),
     "activation_rate": (_engagement_kpi("campaign_activation_ratio", "activation_rate", "ratio"), {}),
     "referral_rate": (_engagement_kpi("campaign_referral_ratio", "referral_rate", "ratio"), {}),
     "k_factor": (_engagement_kpi("campaign_viral_coefficient", "k_factor"), {}),
@@ -583,6 +612,8 @@ FAMILIES: tuple[MetricFamily, ...] = (
     CUSTOMER_SPEND,
     *CUSTOMER_KPIS.values(),
     CUSTOMER_RETENTION,
+    CONTRACT_MRR,
+    CONTRACT_BILLED,
     CUSTOMER_ENGAGEMENT,
     *dict.fromkeys(family for family, _ in ENGAGEMENT_KPIS.values()),
     COHORT_CUSTOMERS,

@@ -257,6 +257,12 @@ def _customers(
             for age, share in each.retention.items()
         ],
     )
+    for family, micros in (
+        (table.CONTRACT_MRR, "mrr_micros"),
+        (table.CONTRACT_BILLED, "billed_micros"),
+    ):
+        amounts = [(labels, getattr(each, micros)) for labels, each in paid]
+        yield family, [Sample("", labels, each / MICROS) for labels, each in amounts if each is not None]
     yield (
         table.CUSTOMER_ENGAGEMENT,
         [
@@ -268,7 +274,7 @@ def _customers(
     of_family: dict[MetricFamily, list[Sample]] = {}
     for kpi_id, (family, own) in table.ENGAGEMENT_KPIS.items():
         samples = of_family.setdefault(family, [])
-        for shown, each in known:
+        for shown, each in money if "currency" in family.labels else known:
             value = each.kpis.get(kpi_id) if each.engagement else None
             if value is not None:
                 samples.append(Sample("", Labels({**shown.pairs, **own}), value))
@@ -293,7 +299,14 @@ def _folded_customers(campaigns: Sequence[CustomerTotals]) -> Iterator[CustomerT
             currency=currency,
             model=model,
             engagement=engagement,
+            mrr_micros=_sum_of_known(each.mrr_micros for each in those),
+            billed_micros=_sum_of_known(each.billed_micros for each in those),
         )
+
+
+def _sum_of_known(several: Iterable[int | None]) -> int | None:
+    known = [each for each in several if each is not None]
+    return sum(known) if known else None
 
 
 def _cohorts(cohorts: Sequence[CohortSnapshot]) -> Iterator[tuple[MetricFamily, Samples]]:

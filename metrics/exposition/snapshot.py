@@ -21,6 +21,8 @@ class CustomerTotals(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         kpis: of ``COHORT_FIGURES`` and of what they do beside ordering, by id.
         retention: share of those for whom a month is over who ordered in it, by months since the acquisition.
         engagement: what they did beside ordering, by field of ``CustomerSums``; empty where that is nothing.
+        mrr_micros: what their contracts bring in a month; None where no amount is known.
+        billed_micros: amounts of all terms so far; None where none is known.
     """
 
     customers: int
@@ -32,6 +34,8 @@ class CustomerTotals(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     kpis: Mapping[str, float | None] = {}
     retention: Mapping[int, float] = {}
     engagement: Mapping[str, int] = {}
+    mrr_micros: int | None = None
+    billed_micros: int | None = None
 
 
 class CohortSnapshot(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -30,6 +30,10 @@ class CustomerSums(msgspec.Struct, kw_only=True, gc=False):
     contracts: int
     terms_ended: int
     terms_renewed: int
+    contracts_running: int
+    contracts_valued: int
+    mrr_micros: int
+    billed_micros: int
     activated: int
     referrers: int
     referrals: int

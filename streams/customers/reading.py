@@ -198,6 +198,7 @@ class ReadEngagement:
 def read_engagement(
     settings: Settings,
     files: ByTopic[str, Sequence[Path]],
+    currency: str,
     until: int,
     console: Console,
     say: Callable[[str], None],
@@ -207,6 +208,7 @@ def read_engagement(
     Args:
         settings: time zone and reporting currency.
         files: files or folders, by topic.
+        currency: of the orders; what amounts in others are worth is not known.
         until: from when on records do not count, epoch ms.
         console: where is said what was read.
         say: hears a sentence now and then.
@@ -214,7 +216,7 @@ def read_engagement(
     Raises:
         RoistreamError: where a file cannot be read.
     """
-    counted = CustomerEventCounts(CalendarMonths(settings.zone))
+    counted = CustomerEventCounts(CalendarMonths(settings.zone), currency)
     refused, refusal, failed = 0, "", False
     for topic, paths in files.items():
         plain = Files(paths, None, plain_events(topic, settings.zone.key), is_plain=True)

@@ -122,7 +122,9 @@ def run(
         after = ends or local_time(read.latest, zone).date() + timedelta(days=1)
         asked = Asked(by, naming, zone, day_start(after, zone), horizon, seed, draws)
         given = {topic: files for topic, files in events.items() if files}
-        engagement = read_engagement(settings, given, asked.until, console, say) if given else None
+        engagement = (
+            read_engagement(settings, given, read.currency, asked.until, console, say) if given else None
+        )
         counted = None if engagement is None else engagement.counted
         found = report(read.base, read.currency, read.refused, money, asked, say, counted)
     if as_json:

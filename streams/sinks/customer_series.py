@@ -27,6 +27,8 @@ ENGAGEMENT = (
     "contracts",
     "terms_ended",
     "terms_renewed",
+    "contracts_running",
+    "contracts_valued",
     "activated",
     "referrers",
     "referrals",
@@ -158,6 +160,8 @@ def _totals(record: CustomerKpi) -> CustomerTotals:
             if each.age in AGES_SHOWN and each.retention is not None
         },
         engagement=_named(ENGAGEMENT, [getattr(record.sums, name) for name in ENGAGEMENT]),
+        mrr_micros=None if record.kpis.get("mrr") is None else record.sums.mrr_micros,
+        billed_micros=record.sums.billed_micros or None,
     )
 
 

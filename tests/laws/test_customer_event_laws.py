@@ -67,15 +67,16 @@ subscriptions = st.tuples(
     st.just(topics.SUBSCRIPTIONS),
     hours,
     st.builds(
-        lambda number, kind: {
+        lambda number, kind, amount: {
             "subscription_id": f"s{number}",
             "kind": kind,
             "term": "P1M",
-            "amount": "9.90",
+            "amount": amount,
             "customer_id": ("ann", "bob", "cyd")[number],
         },
         st.integers(0, 2),
         st.sampled_from(["started", "renewed", "renewed", "cancelled"]),
+        st.sampled_from(["9.90", "12"]),
     ),
 )
 referrals = st.tuples(
@@ -154,7 +155,7 @@ def test_what_customers_do_counts_once_wherever_workers_die(written, partitions,
     machine.settle()
     hold(CustomerSumsExpected(records, MONTHS), machine)
     machine.check_books()
-    counted = CustomerEventCounts(MONTHS)
+    counted = CustomerEventCounts(MONTHS, "EUR")
     for topic, _, value in records:
         if topic != topics.ORDERS:
             counted.take(DECODERS[topic].decode(msgspec.json.encode(value)))
@@ -268,3 +269,36 @@ def test_without_accounts_these_topics_are_judged_and_nothing_is_kept():
     assert applied == [1] * 5
     assert [letter["topic"] for letter in machine.letters] == [topics.ACTIVATIONS]
     assert all(not machine.intake(p).accounts.tables for p in range(2))
+
+
+def test_amounts_of_contracts_that_outgrow_64_bits_end_nobody_and_stay_exact():
+    """The largest amounts there may be, each day anew: their sum by the month is beyond 64 bits."""
+    machine = Machine(2, campaign_registry(), zone="UTC", models=())
+    largest, people = 10**12 - 1, [f"p{n}" for n in range(5)]
+    for n, who in enumerate(people):
+        order = {
+            "event_id": f"o{n}",
+            "occurred_at": T0,
+            "order_id": f"o{n}",
+            "customer_id": who,
+            "campaign_id": "a",
+        }
+        contract = {"event_id": f"s{n}", "occurred_at": T0, "subscription_id": who, "customer_id": who}
+        machine.produce(topics.ORDERS, who, order | {"revenue": 1}, APPENDED)
+        machine.produce(topics.SUBSCRIPTIONS, who, contract | {"term": "P1D", "amount": largest}, APPENDED)
+        for day in range(1, 60):
+            renewal = {
+                "event_id": f"r{n}-{day}",
+                "occurred_at": T0 + day * DAY,
+                "kind": "renewed",
+                "term": "P1D",
+            }
+            machine.produce(topics.SUBSCRIPTIONS, who, contract | renewal, APPENDED)
+    machine.settle()
+    for p in range(2):
+        machine.open(INTAKE, p)
+        machine.open(MERGE, p)
+    machine.settle()
+    sums = published(machine)["a", "total"]["sums"]
+    assert sums["billed_micros"] == 5 * 60 * largest * 1_000_000 > 1 << 64
+    assert not machine.letters

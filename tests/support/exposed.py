@@ -151,6 +151,8 @@ def everything() -> WorkerSnapshot:
             },
             retention={1: 0.5},
             engagement={"promoters": 3, "activated": 2},
+            mrr_micros=20_000_000,
+            billed_micros=30_000_000,
         ),
     )
     board = BoardSnapshot(

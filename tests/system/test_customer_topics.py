@@ -90,7 +90,7 @@ class Story:
         kind, left = "started", self._rng.randint(1, 3)
         while hour < self._hours and left:
             fields = {
-                "subscription_id": f"s{number}", "kind": kind, "term": "P1M", "amount": "9.90", "customer_id": who
+                "subscription_id": f"s{number}", "kind": kind, "term": "P1M", "amount": f"{4 + number % 3 + left}.90", "customer_id": who
             }  # fmt: skip
             self._add(topics.SUBSCRIPTIONS, f"s{number}", hour, fields)
             kind, left = "renewed" if number % 5 or left > 2 else "cancelled", left - 1
@@ -119,7 +119,7 @@ def without(records: list[Record], who: str) -> list[Record]:
 def batch(records: list[Record], campaign: str, over: int) -> CustomerReport:
     """What `roistream customers` computes of the customers of one campaign."""
     mine = {value["customer_id"] for topic, _, value in records if (topic, value.get("campaign_id")) == (topics.ORDERS, campaign)}  # fmt: skip
-    orders, counted = OrderHistories(), CustomerEventCounts(MONTHS)
+    orders, counted = OrderHistories(), CustomerEventCounts(MONTHS, "EUR")
     for topic, _, value in records:
         event = DECODERS[topic].decode(msgspec.json.encode(value))
         who = value.get("referrer_id") or value.get("customer_id")

@@ -40,14 +40,16 @@ class CustomerEvents:
         accounts: where they count.
         max_future: milliseconds that an event time may lie ahead of the record's Kafka timestamp.
         earliest: the earliest event time, in epoch milliseconds.
+        reporting: the reporting currency.
     """
 
-    def __init__(self, accounts: CustomerAccounts, max_future: int, earliest: int) -> None:
+    def __init__(self, accounts: CustomerAccounts, max_future: int, earliest: int, reporting: str) -> None:
         #: The latest event time of each topic, epoch ms.
         self.stream_times: dict[str, int | None] = dict.fromkeys(topics.CUSTOMER_SOURCES)
         self._accounts = accounts
         self._max_future = max_future
         self._earliest = earliest
+        self._reporting = reporting
 
     def homes(self, records: Sequence[SourceRecord], events: Sequence[object]) -> list[int | None]:
         """Journeys know nothing of these records."""
@@ -89,7 +91,7 @@ class CustomerEvents:
         if isinstance(event, Subscription):
             name = namespaced(event.source, event.subscription_id)
             contract = accounts.subscriptions.get(name)
-            after = customer_events.subscription(contract, event, at, customer)
+            after = customer_events.subscription(contract, event, at, customer, self._reporting)
             return self._keep(accounts.subscriptions, name, contract, after)
         if isinstance(event, Referral):
             name = name_of(customer)

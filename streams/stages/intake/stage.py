@@ -202,7 +202,9 @@ class IntakeStage:
             *(self.leads, self.orders, self.customers, campaign_registry, self.attribution, self.accounts)
         )
         self.orders.on_restored = self.conversions.restored
-        self.customer_events = CustomerEvents(self.accounts, options.max_future, options.earliest)
+        self.customer_events = CustomerEvents(
+            self.accounts, options.max_future, options.earliest, campaign_registry.rates.reporting
+        )
         self.keys = KeyCounts()
         self._reports = ReportSource(partition, campaign_registry, options.report_delays, options.earliest)
         self._admissions: dict[str, Admission] = {}

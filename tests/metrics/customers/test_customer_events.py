@@ -56,7 +56,7 @@ written = st.lists(events, max_size=20).map(
 
 
 def counted(some) -> CustomerEventCounts:
-    found = CustomerEventCounts(MONTHS)
+    found = CustomerEventCounts(MONTHS, "EUR")
     for event in some:
         found.take(event)
     return found

@@ -7,6 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,6 +18,7 @@ from metrics.customers.engagement import (
     FIRST_RESPONSE,
     RESOLUTION,
     Kind,
+    RunningContracts,
     contract_months,
     difference,
     joined,
@@ -24,10 +26,16 @@ from metrics.customers.engagement import (
     of_nps,
     of_time,
 )
-from metrics.customers.engagement_figures import COHORT_ENGAGEMENT, MONTH_ENGAGEMENT, EngagementReading
+from metrics.customers.engagement_figures import (
+    COHORT_ENGAGEMENT,
+    MONTH_ENGAGEMENT,
+    SERVICE_FIGURES,
+    EngagementReading,
+)
 from metrics.customers.quantile_sketch import RELATIVE_ERROR
 from metrics.customers.referrals import ReferralEntry, earlier
-from metrics.customers.subscriptions import Begun, SubscriptionEntry, end_of_term
+from metrics.customers.satisfaction import share_interval
+from metrics.customers.subscriptions import Begun, SubscriptionEntry, end_of_term, monthly_amount
 from metrics.customers.tickets import TicketEntry
 from metrics.values.time import DAY, HOUR, MAX_INSTANT, to_millis
 
@@ -46,6 +54,7 @@ contracts = st.lists(
         instants,
         st.sampled_from(["P1M", "P1Y", "P30D", "P2W"]),
         persons,
+        st.sampled_from([(None, None), (9_900_000, None), (120_000_000, None), (7, "USD")]),
     ),
     min_size=1,
     max_size=8,
@@ -65,11 +74,12 @@ def ticket_of(records) -> TicketEntry:
 
 def contract_of(records) -> SubscriptionEntry:
     entry = SubscriptionEntry()
-    for kind, at, term, customer in records:
+    for kind, at, term, customer, *amount in records:
+        begun = Begun(at, term, *(amount[0] if amount else ()))
         if kind == "started":
-            entry = entry.with_start(Begun(at, term), customer)
+            entry = entry.with_start(begun, customer)
         elif kind == "renewed":
-            entry = entry.with_renewal(Begun(at, term), customer)
+            entry = entry.with_renewal(begun, customer)
         else:
             entry = entry.with_cancellation(at, customer)
     return entry
@@ -144,6 +154,68 @@ def test_months_of_contracts_are_those_of_a_count_of_the_contracts_that_run(seve
         assert each.at_start == len(at_start)
         assert each.ended == sum(run[1] == month for run in at_start)
         assert each.begun == sum(run[0] == month for run in runs)
+
+
+@given(st.lists(contracts, max_size=5))
+def test_what_contracts_bring_in_a_month_is_that_of_the_terms_that_run_when_it_ends(several):
+    entries = [contract_of(records) for records in several]
+    counts: dict[int, Counter] = {}
+    for entry in entries:
+        for (month, kind), number in entry.counts(MONTHS).items():
+            counts.setdefault(month, Counter())[kind] += number
+    over = MONTHS.of(START + 400 * DAY)
+    for place, each in enumerate(contract_months(counts, over)):
+        month = min(m for m in counts if counts[m][Kind.CONTRACTS] or counts[m][Kind.ENDED]) + place
+        running, valued, monthly, billed = 0, 0, 0, 0
+        for entry in entries:
+            terms = entry.terms(ZONE)
+            if not terms:
+                continue
+            end = terms[-1].end
+            if entry.cancelled is not None and all(one.at <= entry.cancelled for one in entry.renewals):
+                end = min(end, entry.cancelled)
+            terms = [terms[0], *(term for term in terms[1:] if term.begin < end)]
+            begun = MONTHS.of(terms[0].begin)
+            billed += sum(term.micros or 0 for term in terms if max(begun, MONTHS.of(term.said)) <= month)
+            if not begun <= month < max(begun, MONTHS.of(end)):
+                continue
+            running += 1
+            last = [term for term in terms if MONTHS.of(term.begin) <= month][-1]
+            if last.micros is not None:
+                valued += 1
+                monthly += monthly_amount(last.micros, last.term)
+        assert each.at_end[:4] == (running, valued, monthly, billed)
+
+
+def test_a_contract_that_costs_more_from_its_second_term_on_and_one_in_another_currency():
+    january = MONTHS.of(day("2026-01-20"))
+    started = ("started", day("2026-01-20"), "P1M", SOMEBODY, (10_000_000, None))
+    dearer = ("renewed", day("2026-02-20"), None, SOMEBODY, (12_000_000, None))
+    same = ("renewed", day("2026-03-20"), None, SOMEBODY, (None, None))
+    foreign = ("renewed", day("2026-03-20"), None, SOMEBODY, (12_000_000, "USD"))
+
+    def at_ends(*records) -> list[tuple[int, int, int, int]]:
+        counts: dict[int, Counter] = {}
+        for (month, kind), number in contract_of(records).counts(MONTHS).items():
+            counts.setdefault(month, Counter())[kind] += number
+        return [tuple(each.at_end[:4]) for each in contract_months(counts, january + 4)]
+
+    assert at_ends(started, dearer, same) == [
+        (1, 1, 10_000_000, 10_000_000),
+        (1, 1, 12_000_000, 22_000_000),
+        (1, 1, 12_000_000, 34_000_000),
+        (0, 0, 0, 34_000_000),
+    ]
+    assert at_ends(started, dearer, foreign)[2:] == [(1, 0, 0, 22_000_000), (0, 0, 0, 22_000_000)]
+    gone = ("cancelled", day("2026-03-05"), None, SOMEBODY, (None, None))
+    assert at_ends(started, dearer, gone)[1:3] == [(1, 1, 12_000_000, 22_000_000), (0, 0, 0, 22_000_000)]
+
+
+def test_a_contract_of_before_amounts_were_kept_is_read_and_has_none():
+    old = msgspec.msgpack.encode([[START, "P1M"], [[START + 30 * DAY, None]], None, SOMEBODY])
+    entry = msgspec.msgpack.decode(old, type=SubscriptionEntry)
+    assert [each.micros for each in entry.terms(ZONE)] == [None, None]
+    assert all(not number for (_, kind), number in entry.counts(MONTHS).items() if kind >= Kind.VALUED)
 
 
 @given(contracts)
@@ -228,13 +300,25 @@ def test_figures_of_a_cohort_and_of_a_month():
     counts[Kind.REFERRALS] = 6
     persons = {Kind.REFERRALS: 2, Kind.ACTIVATIONS: 3}
     ended = {Kind.TERMS: 4, Kind.RENEWALS: 3, Kind.ENDED: 1}
-    reading = EngagementReading(4, counts, persons, ended, at_start=5)
+    counts[Kind.BILLED] = 60_000_000
+    running = RunningContracts(3, 2, 15_000_000, 60_000_000, ended=4, months=40)
+    reading = EngagementReading(4, counts, persons, ended, at_start=5, running=running)
     found = {name: figure.read(reading) for name, figure in (COHORT_ENGAGEMENT | MONTH_ENGAGEMENT).items()}
     assert found["nps"] == 0.333333
     assert found["csat"] == 0.5
     assert found["resolution_rate"] == 0.5
     assert found["renewal_rate"] == 0.75
     assert found["contract_churn_rate"] == 0.2
+    assert (found["mrr"], found["contract_arpu"], found["contract_clv_historic"]) == (15.0, 7.5, 15.0)
+    assert found["contract_clv"] == 75.0
+    low, high = share_interval(4, 40)
+    assert (found["contract_clv_low"], found["contract_clv_high"]) == (
+        round(7.5 / high, 6),
+        round(7.5 / low, 6),
+    )
+    left = reading._replace(running=RunningContracts(billed=60_000_000, ended=4, months=40))
+    assert SERVICE_FIGURES["mrr"].read(left) == 0.0
+    assert {COHORT_ENGAGEMENT[name].read(left) for name in ("contract_arpu", "contract_clv")} == {None}
     assert (found["activation_rate"], found["referral_rate"], found["k_factor"]) == (0.75, 0.5, 1.5)
     assert abs(found["first_response_p50"] - 3_600) <= RELATIVE_ERROR * 3_600
     assert abs(found["resolution_p90"] - 86_400) <= RELATIVE_ERROR * 86_400

@@ -97,7 +97,7 @@ class CustomerSumsExpected:
         """By the contract of all its records at once; tests/metrics/customers holds what that counts."""
         entry = SubscriptionEntry()
         for each in theirs:
-            begun = Begun(each["occurred_at"], "P1M")
+            begun = Begun(each["occurred_at"], "P1M", round(float(each["amount"]) * 1_000_000))
             if each["kind"] == "started":
                 entry = entry.with_start(begun, 0)
             elif each["kind"] == "renewed":
@@ -105,5 +105,6 @@ class CustomerSumsExpected:
             else:
                 entry = entry.with_cancellation(begun.at, 0)
         for (_, kind), number in entry.counts(self.months).items():
-            if kind == Kind.CONTRACTS:
-                self.add(theirs[0]["customer_id"], "contracts", number)
+            name = {Kind.CONTRACTS: "contracts", Kind.BILLED: "billed_micros"}.get(kind)
+            if name is not None:
+                self.add(theirs[0]["customer_id"], name, number)

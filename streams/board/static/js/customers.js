@@ -124,7 +124,31 @@ function beside(campaigns, name) {
     h("div.scroll", { tabindex: "0", role: "region", "aria-labelledby": "engagement-title" },
       h("table", {}, h("thead", {}, h("tr", {}, ...head.map((each) => h("th", { scope: "col" }, each)))),
         h("tbody", {}, ...campaigns.map((each) => besideOf(each.engagement, name(each.campaign_id)))))),
+    ...contracts(campaigns.filter((each) => each.engagement.contracts), name),
   ];
+}
+
+/** Nothing where nobody holds a contract. */
+function contracts(campaigns, name) {
+  if (!campaigns.length) return [];
+  const head = [t("Campaign"), t("Contracts"), t("Run"), t("MRR"), t("Per contract"), t("Billed per customer"), t("Lifetime value of a contract")];
+  return [
+    h("h3", { id: "contracts-title" }, t("What contracts bring")),
+    h("p", {}, t("MRR is what the contracts bring in a month that ran when the newest month that is over ended; contracts without an amount, or with one in another currency, bring nothing in it. The lifetime value of a contract is what one brings in a month by the share that ends in one; its range is that of 95 %, and wide where few have ended. What is paid comes as orders, too: do not add the two.")),
+    h("div.scroll", { tabindex: "0", role: "region", "aria-labelledby": "contracts-title" },
+      h("table", {}, h("thead", {}, h("tr", {}, ...head.map((each) => h("th", { scope: "col" }, each)))),
+        h("tbody", {}, ...campaigns.map((each) => contractsOf(each, name(each.campaign_id)))))),
+  ];
+}
+
+function contractsOf({ currency, engagement }, name) {
+  const { kpis, running, valued } = engagement, money = (units) => amount(units, currency);
+  return h("tr", {}, h("th", { scope: "row", title: name, dir: "auto" }, name),
+    h("td", {}, number(engagement.contracts, 0)),
+    h("td", {}, number(running, 0), valued < running ? h("small", {}, t("{count} without a known amount", { count: number(running - valued, 0) })) : null),
+    ...["mrr", "contract_arpu", "contract_clv_historic"].map((id) => h("td", {}, money(kpis[id]))),
+    h("td", {}, money(kpis.contract_clv), kpis.contract_clv === null ? null
+      : h("small", {}, t("{low} to {high}", { low: money(kpis.contract_clv_low), high: money(kpis.contract_clv_high) }))));
 }
 
 function besideOf({ answers, ratings, tickets, kpis }, name) {
