@@ -206,6 +206,12 @@ def test_refunds_of_more_than_an_order_was_worth_count_and_are_said(records, wan
     assert "at most; all of them count" in letter["detail"]
 
 
+def test_refunds_of_more_than_a_large_order_are_said_to_the_cent():
+    records = [placed("1", -60, 1234567.89), refunded("2", -50, 1234567), refunded("3", -40, 0.99)]
+    (letter,) = play(records, CampaignRegistry("EUR")).letters
+    assert "add up to 1234567.99, and it was worth 1234567.89 at most" in letter["detail"]
+
+
 @pytest.mark.parametrize(
     "records",
     [

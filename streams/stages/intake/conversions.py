@@ -36,7 +36,7 @@ from metrics.sums.contribution import Contribution
 from metrics.sums.tally import Tally
 from metrics.values.errors import Reason, Rejection
 from metrics.values.hashing import partitions_of
-from metrics.values.money import MICROS
+from metrics.values.money import units
 from metrics.values.time import MIN_INSTANT
 from metrics.windows.distinct_customers import remember
 from metrics.windows.panes import RESOLUTIONS, Horizon, Panes
@@ -381,9 +381,9 @@ def _over_refunded(event: Order, entry: OrderEntry | None) -> str:
     beyond = None if entry is None else given_beyond(entry)
     if beyond is None:
         return ""
-    back, ever = (micros / MICROS for micros in beyond)
+    back, ever = map(units, beyond)
     return (
-        f"refunds of order_id {event.order_id!r} add up to {back:g}, and it was worth {ever:g} at most; all of them count. Are refunds "
+        f"refunds of order_id {event.order_id!r} add up to {back}, and it was worth {ever} at most; all of them count. Are refunds "
         "told twice, under ids of two systems?"
     )
 

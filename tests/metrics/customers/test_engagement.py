@@ -85,6 +85,15 @@ def contract_of(records) -> SubscriptionEntry:
     return entry
 
 
+def counted(entries) -> dict[int, Counter]:
+    """What several contracts count together, by month and kind."""
+    found: dict[int, Counter] = {}
+    for entry in entries:
+        for (month, kind), number in entry.counts(MONTHS).items():
+            found.setdefault(month, Counter())[kind] += number
+    return found
+
+
 @given(tickets, st.randoms())
 def test_a_ticket_is_the_same_in_every_order_of_its_records_and_when_they_come_again(records, random):
     again = [*records, *records]
@@ -133,10 +142,7 @@ def test_a_ticket_counts_once_in_the_month_of_its_opening(records):
 @given(st.lists(contracts, max_size=5))
 def test_months_of_contracts_are_those_of_a_count_of_the_contracts_that_run(several):
     entries = [contract_of(records) for records in several]
-    counts: dict[int, Counter] = {}
-    for entry in entries:
-        for (month, kind), number in entry.counts(MONTHS).items():
-            counts.setdefault(month, Counter())[kind] += number
+    counts = counted(entries)
     over = MONTHS.of(START + 400 * DAY)
     runs = []
     for entry in entries:
@@ -159,10 +165,7 @@ def test_months_of_contracts_are_those_of_a_count_of_the_contracts_that_run(seve
 @given(st.lists(contracts, max_size=5))
 def test_what_contracts_bring_in_a_month_is_that_of_the_terms_that_run_when_it_ends(several):
     entries = [contract_of(records) for records in several]
-    counts: dict[int, Counter] = {}
-    for entry in entries:
-        for (month, kind), number in entry.counts(MONTHS).items():
-            counts.setdefault(month, Counter())[kind] += number
+    counts = counted(entries)
     over = MONTHS.of(START + 400 * DAY)
     for place, each in enumerate(contract_months(counts, over)):
         month = min(m for m in counts if counts[m][Kind.CONTRACTS] or counts[m][Kind.ENDED]) + place
@@ -195,10 +198,8 @@ def test_a_contract_that_costs_more_from_its_second_term_on_and_one_in_another_c
     foreign = ("renewed", day("2026-03-20"), None, SOMEBODY, (12_000_000, "USD"))
 
     def at_ends(*records) -> list[tuple[int, int, int, int]]:
-        counts: dict[int, Counter] = {}
-        for (month, kind), number in contract_of(records).counts(MONTHS).items():
-            counts.setdefault(month, Counter())[kind] += number
-        return [tuple(each.at_end[:4]) for each in contract_months(counts, january + 4)]
+        months = contract_months(counted([contract_of(records)]), january + 4)
+        return [tuple(each.at_end[:4]) for each in months]
 
     assert at_ends(started, dearer, same) == [
         (1, 1, 10_000_000, 10_000_000),
