@@ -13,7 +13,9 @@ from metrics.entities.reports import (
     Snapshot,
     Version,
     add_up,
+    counts,
     end_of_part,
+    last_end,
     part_of,
     share_of,
     snapshot_of,
@@ -68,6 +70,12 @@ class ReportHistory:
         self._begin: int | None = None
         #: Where reports count that do not count in all of their time: among all, and among the short ones only.
         self._clips: tuple[dict[ReportKey, Sequence[Interval]], dict[ReportKey, Sequence[Interval]]] = (
+            {},
+            {},
+        )
+        #: Until when earlier versions of a report tell, where that is behind its end; and where they count there, like the clips.
+        self._last_ends: dict[ReportKey, int] = {}
+        self._behind: tuple[dict[ReportKey, Sequence[Interval]], dict[ReportKey, Sequence[Interval]]] = (
             {},
             {},
         )
@@ -151,12 +159,14 @@ class ReportHistory:
         if known is not None and known.version >= report.version:
             has_changed = known.version > report.version and self._keep(known, report)
             if has_changed:
-                before = self._counts(known)
+                before, end = self._counts(known), self._end(known)
+                self._stretch(known, report.period_end)
+                self._note_end(known)
                 self._note_spend(known, report.version, spend)
                 self._count(known, before)
-                self._choose_later(known, known.end)
+                self._choose_later(known, end)
             return has_changed
-        before = self._counts(known) if known else ReportShare()
+        before, end = (self._counts(known), self._end(known)) if known else (ReportShare(), 0)
         if known is None:
             self._short += report.is_short
             for index in self._indexes(report):
@@ -165,9 +175,10 @@ class ReportHistory:
             self._keep(report, known)
             self._stretch(report, report.period_end)
         self.reports[key] = report
+        self._note_end(report)
         self._note_spend(report, report.version, spend)
         self._count(report, before)
-        self._choose_later(report, max(report.end, known.end if known else 0))
+        self._choose_later(report, end)
         return True
 
     def restore(self, report: Report, snapshots: Iterable[Snapshot]) -> None:
@@ -177,6 +188,9 @@ class ReportHistory:
         if found:
             self._snapshots[report.key] = tuple(found)
             self._stretch(report, found[-1].at)
+            self._ends[report.source] = max(self._ends[report.source], found[-1].at)
+            self._note_end(report)
+            self._choose_later(report, report.end)
 
     def restore_spent(self, key: ReportKey, spent: Mapping[Version, ReportedSpend]) -> None:
         """Put back the spend of a report's versions as it came, after the report."""
@@ -223,8 +237,8 @@ class ReportHistory:
     def touched_by(self, report: Report, *, short_only: bool = False) -> Interval:
         """Where figures may have changed when a report came, in all windows or in those of short reports only.
 
-        In its own time; in that of the reports over it, which count or do not count by what lies below them; and in that of
-        the campaign's reports over all of this, which count or do not count by what their ads hold.
+        In the time of all its versions; in that of the reports over it, which count or do not count by what lies below them; and
+        in that of the campaign's reports over all of this, which count or do not count by what their ads hold.
         """
         levels = self._series[report.source]
         touched = self._widened(levels[report.ad_id], self._span_of(report), short_only=short_only)
@@ -236,8 +250,8 @@ class ReportHistory:
         """An interval and the time of all reports that reach into it."""
         start, end = span
         for other in self._near(*span, index):
-            if other.end > span[0] and (other.is_short or not short_only):
-                start, end = min(start, other.period_start), max(end, other.end)
+            if self._end(other) > span[0] and (other.is_short or not short_only):
+                start, end = min(start, other.period_start), max(end, self._end(other))
         return start, end
 
     def _span_of(self, report: Report) -> Interval:
@@ -247,13 +261,13 @@ class ReportHistory:
     def share(self, start: int, end: int, *, short_only: bool) -> ReportShare:
         """What of the reports counts in the window [start, end)."""
         self._resolve()
-        clips = self._clips[short_only]
+        clips, behind = self._clips[short_only], self._behind[short_only]
         found = []
         for report in self._near(start, end):
             if short_only and not report.is_short:
                 continue
             whole = ((report.period_start, report.end),)
-            for clip in clips.get(report.key, whole):
+            for clip in (*clips.get(report.key, whole), *behind.get(report.key, ())):
                 if clip[0] < end and clip[1] > start:
                     found.append(self._share(report, clip, (start, end)))  # noqa: PERF401 - two conditions read better so
         return add_up(found)
@@ -301,13 +315,21 @@ class ReportHistory:
         kept = {each.version: each.at for each in self.snapshots(key)}
         kept[newest.version] = newest.end
         spent = self._spent[key] = {each: spent[each] for each in spent if each in kept}
-        # What an earlier version says of a time that the newest does not cover counts nowhere.
-        is_certain = all(
-            each.is_certain
-            for version, each in spent.items()
-            if version == newest.version or kept[version] < newest.end
-        )
+        counting = {each.version for each in self.snapshots(key) if counts(newest, each)} | {newest.version}
+        is_certain = all(each.is_certain for version, each in spent.items() if version in counting)
         (self.uncertain.discard if is_certain else self.uncertain.add)(key)
+
+    def _note_end(self, newest: Report) -> None:
+        """Keep until when the versions of a report tell."""
+        end = last_end(newest, self.snapshots(newest.key))
+        if end > newest.end:
+            self._last_ends[newest.key] = end
+        else:
+            self._last_ends.pop(newest.key, None)
+
+    def _end(self, report: Report) -> int:
+        """Until when a report that is kept tells, in its newest version or an earlier one."""
+        return self._last_ends.get(report.key, report.end)
 
     # --- counting each instant once ------------------------------------------------------------------
 
@@ -325,12 +347,13 @@ class ReportHistory:
         return ReportShare(report.impressions, report.clicks, report.spend_micros, 0, uncertain)
 
     def _choose_later(self, report: Report, end: int) -> None:
-        """Have it chosen anew where a report counts, and what overlaps it up to ``end``, if there is anything to choose."""
+        """Have it chosen anew where a report counts, and what overlaps it up to the end of its versions or ``end``, if need be."""
+        end = max(end, self._end(report))
         if (
-            report.key in self._clips[0]
-            or report.key in self._clips[1]
+            report.key in self._last_ends
+            or any(report.key in found for found in (*self._clips, *self._behind))
             or any(
-                other.key != report.key and other.end > report.period_start
+                other.key != report.key and self._end(other) > report.period_start
                 for other in self._about_the_same(report, end)
             )
         ):
@@ -345,17 +368,12 @@ class ReportHistory:
             for source in self._series
         ):
             for other in self._near(start, end):
-                if self._may_be_one(report, other):
+                if self.rules.may_be_one(report, other):
                     yield other
             return
         yield from self._near(start, end, levels[report.ad_id])
         if report.ad_id is not None and None in levels:
             yield from self._near(start, end, levels[None])
-
-    def _may_be_one(self, one: Report, other: Report) -> bool:
-        if one.source != other.source:
-            return self.rules.are_of_one_account(one.source, other.source)
-        return one.ad_id is None or other.ad_id is None or one.ad_id == other.ad_id
 
     def _resolve(self) -> None:
         """Choose anew among the reports that overlap what has changed, directly or through others."""
@@ -369,16 +387,20 @@ class ReportHistory:
             for place, some in enumerate((reports, [each for each in reports if each.is_short])):
                 for report in some:
                     self._clips[place].pop(report.key, None)
-                chosen = choose(some, self.rules, self._spend)
+                    self._behind[place].pop(report.key, None)
+                chosen = choose(some, self.rules, self._spend, self._last_ends)
                 self._clips[place].update(chosen.clips)
+                self._behind[place].update(chosen.behind)
                 if place == 0:
                     for report in reports:
                         self._compared.pop(report.key, None)
                     self._compared.update(chosen.compared)
             for report in reports:
                 self._count(report, self._counts(report))
-                clips = self._clips[0].get(report.key)
-                if clips is not None:
+                clips, behind = self._clips[0].get(report.key), self._behind[0].get(report.key, ())
+                if clips is not None or behind:
+                    whole = ((report.period_start, report.end),)
+                    clips = (*(whole if clips is None else clips), *behind)
                     counted = add_up(self._share(report, clip, clip) for clip in clips)._replace(
                         spread_micros=0
                     )
@@ -389,13 +411,13 @@ class ReportHistory:
         """All reports that overlap an interval, directly or through others, and the time of all of them."""
         while (first := min((each.period_start for each in self._across(start)), default=start)) < start:
             start = first
-        while (last := max((each.end for each in self._across(end)), default=end)) > end:
+        while (last := max(map(self._end, self._across(end)), default=end)) > end:
             end = last
-        return [each for each in self._near(start, end) if each.end > start], (start, end)
+        return [each for each in self._near(start, end) if self._end(each) > start], (start, end)
 
     def _across(self, at: int) -> Iterator[Report]:
         """Reports of the time before an instant and behind it."""
-        return (each for each in self._near(at, at) if each.end > at)
+        return (each for each in self._near(at, at) if self._end(each) > at)
 
     def _spend(self, report: Report, part: Interval) -> int:
         return self._share(report, part, part).spend_micros

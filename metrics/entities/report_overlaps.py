@@ -5,7 +5,8 @@ or where two connectors read one account. Of each source one grain counts at eac
 their figures can be compared, and count nowhere.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 from metrics.entities.report_index import ReportIndex
@@ -15,6 +16,7 @@ from metrics.values.intervals import Interval, IntervalSet
 #: The finest grain that leaves no gap in the coarser report, or the coarsest grain there is.
 GrainRule = Literal["finest", "coarsest"]
 Spend = Callable[[Report, Interval], int]
+_NO_ENDS: Mapping[ReportKey, int] = MappingProxyType({})
 
 
 class ReportRules(NamedTuple):
@@ -33,6 +35,16 @@ class ReportRules(NamedTuple):
         """Whether two sources read the same account."""
         return one == other or any(one in group and other in group for group in self.same_account)
 
+    def may_be_one(self, one: Report, other: Report) -> bool:
+        """Whether two reports may tell of the same money, as far as their source and their ad say."""
+        if one.source != other.source:
+            return self.are_of_one_account(one.source, other.source)
+        return one.ad_id is None or other.ad_id is None or one.ad_id == other.ad_id
+
+    def preference(self, source: str) -> int:
+        """The place of a source among those that read its account; the preferred one has the lowest."""
+        return next((group.index(source) for group in self.same_account if source in group), 0)
+
 
 class Comparison(NamedTuple):
     """The spend of a report, and of the finer reports that cover all of its time; in micros."""
@@ -47,21 +59,26 @@ class Chosen(NamedTuple):
     Attributes:
         clips: by key, the instants at which a report counts; a report that is not named counts in all of its time.
         compared: by key, the comparison of a report with the finer ones that cover all of its time.
+        behind: by key, the instants behind its end at which earlier versions of a report count.
     """
 
     clips: dict[ReportKey, Sequence[Interval]]
     compared: dict[ReportKey, Comparison]
+    behind: dict[ReportKey, Sequence[Interval]]
 
 
-def choose(reports: Iterable[Report], rules: ReportRules, spend: Spend) -> Chosen:
+def choose(
+    reports: Sequence[Report], rules: ReportRules, spend: Spend, last_ends: Mapping[ReportKey, int] = _NO_ENDS
+) -> Chosen:
     """Say where each of some reports counts. The answer does not depend on their order.
 
     Args:
         reports: of one campaign; every report that overlaps one of them is among them.
         rules: which grain and which source is preferred.
         spend: the spend of a report in an interval, in micros.
+        last_ends: by key, the instant up to which earlier versions of a report tell, where that is behind its end.
     """
-    chosen = Chosen({}, {})
+    chosen = Chosen({}, {}, {})
     series: dict[str, dict[str | None, list[Report]]] = {}
     for report in reports:
         series.setdefault(report.source, {}).setdefault(report.ad_id, []).append(report)
@@ -70,6 +87,7 @@ def choose(reports: Iterable[Report], rules: ReportRules, spend: Spend) -> Chose
             _choose_grain(each, rules, spend, chosen)
         _choose_level(source, rules, spend, chosen)
     _choose_source(series, rules, chosen)
+    _choose_behind(reports, rules, last_ends, chosen)
     return chosen
 
 
@@ -174,6 +192,29 @@ def _choose_source(
             _leave(reports, taken, chosen)
             for report in reports:
                 taken.add(report.period_start, report.end)
+
+
+def _choose_behind(
+    reports: Sequence[Report], rules: ReportRules, last_ends: Mapping[ReportKey, int], chosen: Chosen
+) -> None:
+    """What earlier versions say of a time that the newest leaves out counts where no report tells of that time."""
+    shortened = [each for each in reports if each.key in last_ends]
+    if not shortened:
+        return
+    by_time = ReportIndex[Report]()
+    for each in reports:
+        _add(by_time, each)
+    shortened.sort(key=lambda each: each.version, reverse=True)
+    shortened.sort(key=lambda each: (rules.preference(each.source), each.ad_id is not None))
+    for place, report in enumerate(shortened):
+        taken = IntervalSet()
+        for other in by_time.near(report.end, last_ends[report.key]):
+            if other.key != report.key and rules.may_be_one(report, other):
+                taken.add(other.period_start, other.end)
+        for other in shortened[:place]:
+            if rules.may_be_one(report, other):
+                taken.add(other.end, last_ends[other.key])
+        chosen.behind[report.key] = tuple(taken.outside(report.end, last_ends[report.key]))
 
 
 def _add(index: ReportIndex[Report], report: Report) -> None:

@@ -12,12 +12,16 @@ from typing import NamedTuple
 
 from metrics.values.apportion import accrued
 from metrics.values.intervals import Interval
-from metrics.values.time import DAY, HOUR, MINUTE
+from metrics.values.time import DAY, HOUR, MIN_INSTANT, MINUTE
 
 _SPEND = 2
+#: The version of a report that does not say when it was made begins with this and how much time it covers: none where it is a plan.
+UNDATED = -(1 << 62)
 #: Source, ad, start of the period, grain.
 ReportKey = tuple[str, str | None, int, int]
 Version = tuple[int, int, int]
+#: Impressions, clicks and spend.
+_Sums = tuple[int, int, int]
 #: The longest periods that are taken for hours, for days and for weeks; what is longer is taken for months.
 _GRAINS = (HOUR, 3 * DAY, 10 * DAY)
 #: Of versions that end within the same part of a period only the highest is remembered; by grain, in UTC.
@@ -114,6 +118,20 @@ def end_of_part(report: Report, at: int) -> int:
     return (part_of(report, at) + 1) * _PARTS[report.grain]
 
 
+def last_end(report: Report, snapshots: Iterable[Snapshot]) -> int:
+    """The instant up to which the report or an earlier version of it tells what was spent."""
+    return max((each.at for each in _behind(report, snapshots)), default=report.end)
+
+
+def counts(report: Report, snapshot: Snapshot) -> bool:
+    """Whether what an earlier version said counts beside the newest one.
+
+    A version that was made before its period began is a plan, and counts until the first report of the period.
+    """
+    at, made_at = snapshot.at, snapshot.version[0]
+    return at < report.end or made_at >= at or UNDATED < made_at < MIN_INSTANT
+
+
 def snapshot_of(report: Report) -> Snapshot:
     """What is remembered of a report when a later version replaces the report."""
     return Snapshot(report.version, report.end, report.impressions, report.clicks, report.spend_micros)
@@ -126,15 +144,16 @@ def share_of(
 
     Between two instants of which a version of the report is known, money is taken to lie evenly:
     F(t) = ⌊v · (t − start) / (end − start)⌋ for each of these pieces, so the shares of adjoining windows add up exactly.
+    Behind the end of the newest version counts what earlier ones that reach further say beyond it, as an estimate.
 
     Args:
         report: the newest version.
         snapshots: earlier versions, in order of time.
-        clip: the instants at which the report counts.
+        clip: the instants at which the report counts, up to ``last_end``.
         window: the window, [start, end).
         uncertain: 1 where the spend has no rate.
     """
-    low, high = max(clip[0], window[0], report.period_start), min(clip[1], window[1], report.end)
+    low, high = max(clip[0], window[0], report.period_start), min(clip[1], window[1])
     if low >= high:
         return ReportShare()
     if (low, high) == (report.period_start, report.end):
@@ -149,7 +168,7 @@ def share_of(
             added = after[place] - before[place]
             part = accrued(added, since, until, end) - accrued(added, since, until, start)
             found[place] += part
-            if place == _SPEND and (start, end) != (since, until):
+            if place == _SPEND and ((start, end) != (since, until) or since >= report.end):
                 spread += part
     impressions, clicks, spend = found
     return ReportShare(impressions, clicks, spend, spread, uncertain)
@@ -167,17 +186,38 @@ def add_up(shares: Iterable[ReportShare]) -> ReportShare:
     return ReportShare(impressions, clicks, spend, spread, uncertain)
 
 
-def _curve(report: Report, snapshots: Sequence[Snapshot]) -> list[tuple[int, tuple[int, int, int]]]:
+def _curve(report: Report, snapshots: Sequence[Snapshot]) -> list[tuple[int, _Sums]]:
     """Instants in order, and the impressions, clicks and spend that had come by each of them.
 
-    What a later version has taken back is taken from the latest money first, so that a curve never falls.
+    What a later version has taken back is taken from the latest money first, so that a curve never falls. An earlier version
+    that reaches further than the newest says how much had come by its end; what that is more is the money of the time between.
     """
-    points = [(report.end, (report.impressions, report.clicks, report.spend_micros))]
+    points = [(report.end, _sums(report))]
     for each in reversed(snapshots):
         at, least = points[-1]
         if report.period_start < each.at < at:
-            spend = min(each.spend_micros, least[2])
-            values = min(each.impressions, least[0]), min(each.clicks, least[1]), spend
-            points.append((each.at, values))
+            points.append((each.at, _lesser(_sums(each), least)))
     points.append((report.period_start, (0, 0, 0)))
-    return points[::-1]
+    points.reverse()
+    for each in sorted(_behind(report, snapshots), reverse=True):  # the newest first
+        place = bisect_left(points, (each.at,))
+        values = _greater(_sums(each), points[place - 1][1])
+        points.insert(place, (each.at, values if place == len(points) else _lesser(values, points[place][1])))
+    return points
+
+
+def _behind(report: Report, snapshots: Iterable[Snapshot]) -> list[Snapshot]:
+    """What counts of earlier versions that reach further than the newest."""
+    return [each for each in snapshots if each.at > report.end and counts(report, each)]
+
+
+def _sums(version: Report | Snapshot) -> _Sums:
+    return version.impressions, version.clicks, version.spend_micros
+
+
+def _lesser(one: _Sums, other: _Sums) -> _Sums:
+    return min(one[0], other[0]), min(one[1], other[1]), min(one[2], other[2])
+
+
+def _greater(one: _Sums, other: _Sums) -> _Sums:
+    return max(one[0], other[0]), max(one[1], other[1]), max(one[2], other[2])

@@ -178,6 +178,20 @@ def test_yesterday_in_a_rolling_day_is_said_to_be_an_estimate():
     assert readings(machine)["total"].spread_ratio == 0
 
 
+def test_days_that_a_later_report_leaves_out_keep_their_money_and_are_said_to_be_estimates():
+    """A connector that reads the first days of a range again, after it had read all of it."""
+    whole = (T0 - 7 * DAY, T0, T0 + HOUR, 70)
+    again = (T0 - 7 * DAY, T0 - 2 * DAY, T0 + 2 * HOUR, 52)
+    for reports in ((whole, again), (again, whole)):
+        machine = machine_with(*reports)
+        assert readings(machine)["total"].sums.spend_micros == 70_000_000
+        last = machine.last()["c", "1d", "2026-11-17T00:00:00Z"]
+        assert last["sums"]["spend_micros"] == 9_000_000
+        assert (last["spread_ratio"], last["unreported_ratio"]) == (1.0, 0.0)
+    machine = machine_with(whole, again, (T0 - 2 * DAY, T0 - DAY, T0 + 2 * HOUR, 7))
+    assert readings(machine)["total"].sums.spend_micros == 68_000_000
+
+
 def test_hours_and_their_day_are_the_same_money():
     hours = [(T0 + hour * HOUR, T0 + (hour + 1) * HOUR, T0 + (hour + 1) * HOUR, 1) for hour in range(8)]
     machine = machine_with(*hours, (T0, T0 + DAY, T0 + 8 * HOUR, 9))

@@ -6,7 +6,7 @@ from typing import Any
 
 from metrics.entities.campaigns import CampaignRegistry
 from metrics.entities.report_spend import spend_worth
-from metrics.entities.reports import Report, covered_end
+from metrics.entities.reports import UNDATED, Report, covered_end
 from metrics.records.events import AdReport
 from metrics.records.namespaces import PARTED
 from metrics.records.validation import instant, not_too_early
@@ -19,9 +19,6 @@ from streams.messages.partials import ReportPartial, SpendPartial
 from streams.messages.source_records import SourceRecord
 from streams.stages.intake.record_by_record import REPEATED, Applied, Judged
 
-#: A report that does not say when it was made is older than any that does. Of two such of one key the one that covers more time is
-#: the later: a file of the first days of a month that is read after one of all of it must not take the rest of the month away.
-_UNDATED = -(1 << 62)
 #: Every day of a period is published anew; a mistyped year must not make a million records.
 _LONGEST_PERIOD = 3_660 * DAY
 
@@ -116,7 +113,9 @@ def judge_report(event: AdReport, record: SourceRecord, partition: int, delay: i
     """The report to keep, with its spend in micros of the currency in which it came.
 
     A report covers its period up to when the report was made, less the delay of its platform. A report that does not say when
-    it was made, was made before Kafka appended it.
+    it was made, was made before Kafka appended it. It is older than any report that says so. Of two such of one key the one that
+    covers more time is the later: a file of the first days of a month that is read after one of all of it must not take the rest
+    of the month away.
 
     Args:
         event: the report as it came.
@@ -137,7 +136,7 @@ def judge_report(event: AdReport, record: SourceRecord, partition: int, delay: i
     made_at = record.timestamp if reported_at is None else reported_at
     seen_until = made_at - delay if made_at - delay > start else made_at
     covered = covered_end(start, end, seen_until)
-    undated = _UNDATED + (end if covered is None else covered) - start
+    undated = UNDATED if seen_until <= start else UNDATED + (end if covered is None else covered) - start
     return Report(
         source=event.source,
         ad_id=event.ad_id,

@@ -120,6 +120,103 @@ def test_a_figure_from_before_its_period_is_spread_over_all_of_it():
     assert spend(history(report(DAY, 2 * DAY, 240, at=0)), DAY, DAY + HOUR) == 10
 
 
+# --- a later report of fewer days -------------------------------------------------------------------
+
+
+WEEK = report(0, 7 * DAY, 70)
+
+
+def by_day(kept, days=7):
+    return [spend(kept, day * DAY, (day + 1) * DAY) for day in range(days)]
+
+
+@pytest.mark.parametrize(("said", "rest"), [(50, 10), (30, 20), (60, 5), (70, 0), (90, 0)])
+@pytest.mark.parametrize("turn", [1, -1])
+def test_days_that_a_later_report_leaves_out_keep_what_the_earlier_one_tells_beyond_it(said, rest, turn):
+    kept = history(*[WEEK, report(0, 5 * DAY, said, at=9 * DAY, clicks=4)][::turn])
+    assert by_day(kept) == [said // 5] * 5 + [rest] * 2
+    assert kept.total == (0, 4, said + 2 * rest, 0, 0)
+    assert (kept.seen_until, kept.overlap) == (7 * DAY, (0, 0, 0))
+
+
+def test_what_is_left_of_an_earlier_report_is_an_estimate():
+    kept = history(WEEK, report(0, 5 * DAY, 50, at=9 * DAY))
+    assert kept.share(0, 5 * DAY, short_only=False).spread_micros == 0
+    assert kept.share(5 * DAY, 7 * DAY, short_only=False).spread_micros == 20
+    assert kept.share(0, 7 * DAY, short_only=False).spread_micros == 20
+    assert kept.total.spread_micros == 0
+
+
+def test_one_day_that_a_later_report_leaves_out_keeps_its_money():
+    kept = history(report(0, 2 * DAY, 25), report(0, DAY, 12, at=9 * DAY))
+    assert by_day(kept, 2) == [12, 13]
+
+
+@pytest.mark.parametrize("order", list(permutations(range(4))))
+def test_of_what_earlier_reports_tell_beyond_it_the_newer_holds(order):
+    versions = [
+        report(0, 6 * DAY, 90, at=8 * DAY),
+        report(0, 7 * DAY, 70, at=9 * DAY),
+        report(0, 6 * DAY, 64, at=10 * DAY),
+        report(0, 5 * DAY, 50, at=11 * DAY),
+    ]
+    kept = history(*(versions[each] for each in order))
+    assert by_day(kept) == [10] * 5 + [14, 6]
+    assert kept.total.spend_micros == 70
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_a_day_that_is_told_by_itself_takes_the_place_of_what_was_left_of_a_week(order):
+    reports = [WEEK, report(0, 5 * DAY, 50, at=9 * DAY), report(5 * DAY, 6 * DAY, 17, at=9 * DAY)]
+    kept = history(*(reports[each] for each in order))
+    assert by_day(kept) == [10] * 5 + [17, 10]
+    assert kept.total.spend_micros == 77
+    assert kept.touched_by(reports[order[-1]])[1] == 7 * DAY
+
+
+def test_the_rest_comes_back_whole_with_a_longer_report_and_gives_way_to_it():
+    kept = history(WEEK, report(0, 5 * DAY, 50, at=9 * DAY))
+    assert kept.total.spend_micros == 70
+    kept.put(report(0, 7 * DAY, 63, at=10 * DAY))
+    assert (kept.total.spend_micros, by_day(kept)) == (63, [10] * 5 + [6, 7])
+
+
+def test_a_plan_counts_until_the_first_report_of_its_period():
+    kept = history(report(0, DAY, 240, at=0), report(0, DAY, 10, at=HOUR))
+    assert kept.total.spend_micros == spend(kept, 0, HOUR) == 10
+
+
+def test_what_is_left_of_a_campaigns_report_gives_way_to_its_ads_and_an_ads_rest_to_the_campaign():
+    shorter = report(0, 5 * DAY, 50, at=9 * DAY)
+    ads = [report(5 * DAY, 6 * DAY, 3, ad="x"), report(5 * DAY, 6 * DAY, 4, ad="y")]
+    kept = history(WEEK, shorter, *ads)
+    assert by_day(kept) == [10] * 5 + [7, 10]
+    of_ads = [each._replace(ad_id=ad) for ad in "xy" for each in (WEEK, shorter)]
+    assert history(*of_ads).total.spend_micros == 140
+    assert by_day(history(*of_ads, report(5 * DAY, 7 * DAY, 22))) == [20] * 5 + [11] * 2
+    both = history(WEEK, shorter, *(each._replace(spend_micros=2) for each in of_ads[:2]))
+    assert by_day(both) == [10] * 7
+
+
+def test_what_is_left_of_a_report_gives_way_to_another_connector_of_the_account():
+    rules = ReportRules(same_account=(("a", "b"),))
+    week, shorter = WEEK._replace(source="a"), report(0, 5 * DAY, 50, at=9 * DAY, source="a")
+    other = report(5 * DAY, 6 * DAY, 13, source="b")
+    assert by_day(history(week, shorter, other, rules=rules)) == [10] * 5 + [13, 10]
+    rests = [each._replace(source="b", spend_micros=each.spend_micros * 2) for each in (week, shorter)]
+    kept = history(*rests, week, shorter, rules=rules)
+    assert (kept.total.spend_micros, by_day(kept)) == (70, [10] * 7)
+
+
+def test_put_back_a_report_keeps_what_is_left_of_an_earlier_one():
+    kept = history(WEEK, report(0, 5 * DAY, 50, at=9 * DAY))
+    (newest,) = kept.reports.values()
+    restored = ReportHistory()
+    restored.restore(newest, kept.snapshots(newest.key))
+    assert (restored.total, restored.seen_until) == (kept.total, kept.seen_until)
+    assert by_day(restored) == by_day(kept)
+
+
 # --- grains -----------------------------------------------------------------------------------------
 
 

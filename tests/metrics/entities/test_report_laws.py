@@ -21,7 +21,8 @@ def reports(draw, sources=("a",), ads=(None,), rates=(1,)):
     start = draw(st.integers(0, 12)) * min(length, 48)
     seen = draw(st.one_of(st.none(), st.integers(1, length)))
     end = length if seen is None else seen
-    version = (draw(st.integers(0, 3)) * 1_000 + start + end, draw(st.integers(0, 10**6)), 0)
+    made_at = (draw(st.integers(0, 3)) * 1_000 + start + end) * CELL
+    version = (made_at, draw(st.integers(0, 10**6)), 0)
     covered = covered_end(
         start * CELL, (start + length) * CELL, None if seen is None else (start + seen) * CELL
     )
@@ -36,7 +37,7 @@ def loose_reports(draw):
     start = draw(st.sampled_from([0, 1, 3, 47, 48, 50, 95]))
     length = draw(st.sampled_from([1, 2, 2, 3, 30, 48, 48, 50, 96, 200, 7 * 48]))
     seen = draw(st.one_of(st.none(), st.integers(1, length)))
-    version = (draw(st.integers(0, 3)), draw(st.integers(0, 10**6)), 0)
+    version = (draw(st.integers(0, 3)) * 7 * DAY, draw(st.integers(0, 10**6)), 0)
     begin, end = start * CELL, (start + length) * CELL
     covered = covered_end(begin, end, None if seen is None else begin + seen * CELL)
     source, ad = draw(st.sampled_from("aab")), draw(st.sampled_from([None, None, "x", "y"]))
@@ -108,6 +109,49 @@ def test_of_each_instant_one_grain_counts(drawn, rules, first):
 def test_a_constant_rate_is_the_same_money_in_every_mixture_of_grains(drawn, rules):
     everywhere = set().union(*map(cells, drawn))
     assert history(drawn, rules).total.spend_micros == len(everywhere)
+
+
+@st.composite
+def periods(draw, rates=(1,)):
+    """A report of whole periods of one source that begins at one of few instants, and is made when it is over or later."""
+    start = draw(st.sampled_from([0, 0, 48, 96]))
+    length = draw(st.sampled_from([2, 4, 48, 96, 144, 4 * 48, 5 * 48, 7 * 48, 7 * 48, 20 * 48, 30 * 48]))
+    version = ((start + length + draw(st.integers(0, 40 * 48))) * CELL, draw(st.integers(0, 10**6)), 0)
+    spend = draw(st.sampled_from(rates)) * length
+    return Report("a", None, start * CELL, (start + length) * CELL, version, 0, 0, spend, 0)
+
+
+restatements = st.lists(periods(), max_size=10).map(
+    lambda drawn: list({each.version: each for each in drawn}.values())
+)
+
+
+@bounded
+@given(restatements, rules_of_grain)
+def test_a_constant_rate_is_the_same_money_however_many_days_a_later_report_leaves_out(drawn, rules):
+    kept = history(drawn, rules)
+    everywhere = set().union(*map(cells, drawn))
+    assert kept.total.spend_micros == len(everywhere)
+    for day in range(35):
+        found = kept.share(day * DAY, (day + 1) * DAY, short_only=False).spend_micros
+        assert found == len(everywhere & set(range(day * 48, (day + 1) * 48)))
+
+
+@bounded
+@given(
+    st.lists(periods((0, 1, 2, 5)), min_size=1, max_size=8).map(
+        lambda drawn: list({each.version: each._replace(period_start=0) for each in drawn}.values())
+    )
+)
+def test_a_later_report_of_one_start_and_grain_takes_no_money_that_it_does_not_tell_of(drawn):
+    drawn = [each for each in drawn if each.grain == drawn[0].grain]
+    kept, newest = history(drawn, ReportRules()), max(drawn, key=lambda each: each.version)
+    further = [each for each in drawn if each.end > newest.end]
+    last = max(further, key=lambda each: each.version, default=newest)
+    assert kept.share(0, newest.end, short_only=False).spend_micros == newest.spend_micros
+    assert kept.total.spend_micros >= max(newest.spend_micros, last.spend_micros)
+    if all(each.end <= last.end for each in further):
+        assert kept.total.spend_micros == max(newest.spend_micros, last.spend_micros)
 
 
 mixtures = st.lists(reports(("a", "b", "c"), (None, None, "x", "y"), (0, 1, 2, 3)), max_size=16)
@@ -190,6 +234,7 @@ def test_stored_and_put_back_anywhere_a_history_is_the_same(drawn, rules, cut):
     for each in drawn[cut:]:
         restored.put(each)
     assert (restored.total, restored.overlap, restored.reports) == (whole.total, whole.overlap, whole.reports)
+    assert restored.begin == whole.begin
     assert [restored.share(day * DAY, (day + 1) * DAY, short_only=False) for day in range(16)] == [
         whole.share(day * DAY, (day + 1) * DAY, short_only=False) for day in range(16)
     ]

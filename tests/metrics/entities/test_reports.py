@@ -43,6 +43,16 @@ def test_an_undated_report_is_older_than_any_dated_one():
     assert judged(reported_at=5).version == (5, 7, 3)
 
 
+def test_an_undated_figure_from_before_its_period_is_older_than_any_undated_report_of_it():
+    event = AdReport("r", "s", "c", 10 * HOUR, 20 * HOUR, spend=Decimal(9))
+    plan, first = (judge_report(event, record(at * HOUR), 0) for at in (10, 11))
+    assert plan.version < first.version < judged(reported_at=-(10**13)).version
+    history = ReportHistory()
+    for each in (first._replace(spend_micros=2), plan):
+        history.put(each)
+    assert history.total.spend_micros == 2
+
+
 @pytest.mark.parametrize(
     ("reported_at", "appended_at", "delay", "covered"),
     [
