@@ -4,6 +4,7 @@ from grafana import promql
 from grafana.promql import SPEND, costed, each, engaged, fact, over, total
 from grafana.spec import Dashboard, DashboardRow, Panel, Query
 from metrics.customers.engagement_figures import COHORT_ENGAGEMENT
+from metrics.customers.funnel import FUNNEL_FIGURES
 from metrics.kpis.catalogue import BY_ID
 
 _ACCOUNTS = "Needs the setting `CUSTOMER_RETENTION`, which is off at first."
@@ -122,10 +123,12 @@ def _cohort_columns(name: str, some: str) -> tuple[Query, Query]:
 _CUSTOMERS = (
     Panel(
         "bars",
-        "From the first order on",
-        "Customers of the chosen campaigns over their whole history: all, those who reached the step that the site calls activated, those with two orders or more, and those who "
+        "From the click to who brings others",
+        "The chosen campaigns over their whole history: clicks, leads, customers, those of them who reached the step that the site calls activated, those with two orders or more, and those who "
         "brought somebody.",
         (
+            Query(f"sum({fact('campaign_acquisition_clicks')})", "clicks"),
+            Query(f"sum({fact('campaign_acquisition_leads')})", "leads"),
             Query(f"sum({fact('campaign_customers')})", "customers"),
             Query(f"sum({engaged('activated')})", "activated"),
             Query(f"sum({fact('campaign_repeat_customers')})", "bought again"),
@@ -141,14 +144,20 @@ _CUSTOMERS = (
     _share("Persons brought by a customer", "k_factor", "referrals"),
     Panel(
         "table",
-        "Customers of each campaign who got so far",
-        " ".join(f"{figure.title}: {figure.formula}." for figure in map(COHORT_ENGAGEMENT.__getitem__, ("activation_rate", "referral_rate", "k_factor"))),
+        "Each campaign from the click to who brings others ($currency)",
+        " ".join(f"{figure.title}: {figure.formula}." for figure in (*FUNNEL_FIGURES.values(), *map(COHORT_ENGAGEMENT.__getitem__, ("activation_rate", "referral_rate", "k_factor")))),
         (
+            Query(f"max by (campaign_id) ({fact('campaign_acquisition_clicks')})", "clicks", decimals=0),
+            Query(f"max by (campaign_id) ({fact('campaign_acquisition_leads')})", "leads", decimals=0),
+            Query(f"max by (campaign_id) ({fact('campaign_click_to_lead_ratio')})", "leads of clicks", unit="percentunit"),
             Query(f"max by (campaign_id) ({fact('campaign_customers')})", "customers", decimals=0),
+            Query(f"max by (campaign_id) ({fact('campaign_lead_to_customer_ratio')})", "customers of leads", unit="percentunit"),
+            Query(f"max by (campaign_id) ({fact('campaign_click_to_customer_ratio')})", "customers of clicks", unit="percentunit"),
             Query(f"max by (campaign_id) ({fact('campaign_activation_ratio')})", "activated", unit="percentunit"),
             Query(f"max by (campaign_id) ({fact('campaign_repeat_purchase_ratio')})", "bought again", unit="percentunit"),
             Query(f"max by (campaign_id) ({fact('campaign_referral_ratio')})", "brought somebody", unit="percentunit"),
             Query(f"max by (campaign_id) ({fact('campaign_viral_coefficient')})", "K"),
+            Query(f"max by (campaign_id) ({fact('campaign_revenue_per_click')})", "revenue per click"),
         ),
         width=24,
         sort_by="customers",
@@ -215,7 +224,7 @@ BOARD = Dashboard(
     rows=(
         DashboardRow("All together", _WHOLE),
         DashboardRow("Over time", _OVER_TIME),
-        DashboardRow("From the first order on", _CUSTOMERS),
+        DashboardRow("From the click to who brings others", _CUSTOMERS),
         DashboardRow("Each", _EACH),
     ),
 )

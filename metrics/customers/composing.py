@@ -20,6 +20,7 @@ from metrics.customers.engagement_figures import (
     engagement_reading,
     month_engagement,
 )
+from metrics.customers.funnel import FUNNEL_FIGURES, Acquisition, FunnelReading
 from metrics.records.customer_kpi import (
     ALL_COHORTS,
     CohortAge,
@@ -121,7 +122,7 @@ def compose_customers(
     cohort: str,
     cohorts: Mapping[int, CohortSums],
     over: int,
-    spend: int | None,
+    acquisition: Acquisition,
     version: CustomerVersion,
 ) -> CustomerKpi:
     """The record of a cohort, or of all cohorts of a campaign.
@@ -131,11 +132,12 @@ def compose_customers(
         cohort: the month as ``YYYY-MM``, or ``ALL_COHORTS``.
         cohorts: by month of the acquisition, or ``NO_CUSTOMER``.
         over: the first calendar month that is not over.
-        spend: micros that the acquisition cost; None where unknown.
+        acquisition: what the campaign did to acquire them.
         version: what the record says of itself.
     """
     known = {month: sums for month, sums in cohorts.items() if month != NO_CUSTOMER}
-    reading = cohort_reading(cohort, known, over, spend)
+    reading = cohort_reading(cohort, known, over, acquisition.spend)
+    funnel = FunnelReading(acquisition, reading.customers, reading.revenue - reading.refunds)
     everything = added_up(cohorts.values())
     engagement = engagement_reading(reading.customers, everything.counts, everything.persons, over)
     months = _months(known, cohorts, over) if cohort == ALL_COHORTS else []
@@ -152,7 +154,9 @@ def compose_customers(
             revenue_micros=reading.revenue,
             refunds_micros=reading.refunds,
             cost_of_goods_micros=reading.cost_of_goods,
-            spend_micros=spend,
+            spend_micros=acquisition.spend,
+            clicks=acquisition.clicks,
+            leads=acquisition.leads,
             **_engagement_sums(engagement),
         ),
         has_uncertain_amounts=any(
@@ -160,6 +164,7 @@ def compose_customers(
         ),
         kpis={
             **{name: figure.read(reading) for name, figure in COHORT_FIGURES.items()},
+            **{name: figure.read(funnel) for name, figure in FUNNEL_FIGURES.items()},
             **{name: figure.read(engagement) for name, figure in COHORT_ENGAGEMENT.items()},
         },
         ages=_ages(reading),

@@ -6,10 +6,14 @@ from itertools import zip_longest
 import msgspec
 
 from metrics.customers.engagement_figures import CHURN, COHORT_ENGAGEMENT
+from metrics.customers.funnel import FUNNEL_FIGURES
 from metrics.customers.run_off import CohortRun, ExpectedValue, expected_value
 from metrics.customers.worth_looks import WorthVerdict, worth_verdict
 from metrics.records.customer_kpi import ALL_COHORTS, CustomerKpi
 from metrics.values.money import MICROS, ratio
+
+#: From step to step, and what a click brings.
+_FUNNEL_KPIS = (*FUNNEL_FIGURES, "activation_rate", "repeat_rate", "referral_rate")
 
 
 class CampaignEngagement(msgspec.Struct, frozen=True):
@@ -34,12 +38,33 @@ class CampaignEngagement(msgspec.Struct, frozen=True):
     kpis: dict[str, float | None]
 
 
+class CampaignFunnel(msgspec.Struct, frozen=True):
+    """How many of a campaign took each step so far, from the click to the customer who brings others.
+
+    Attributes:
+        clicks: by the campaign's cost basis; None where unknown.
+        leads: that are declared; None where unknown.
+        activated: customers who reached the step that the site calls activated.
+        repeaters: customers with two orders or more.
+        referrers: customers who brought somebody.
+        kpis: by id, docs/customers.md: those of the funnel, and the rates of activation, repeat purchase and referral.
+    """
+
+    clicks: int | None
+    leads: int | None
+    activated: int
+    repeaters: int
+    referrers: int
+    kpis: dict[str, float | None]
+
+
 class CampaignCustomers(msgspec.Struct, frozen=True):
     """All customers of a campaign; KPIs as in the record.
 
     Attributes:
         expected: value of their first months, where cohorts are old enough to tell.
         engagement: what they do beside ordering; None where that is nothing.
+        funnel: what stands before the first order, and what follows it.
         judged: whether twelve months bring what customers cost, where three cohorts have lived for so long.
     """
 
@@ -57,6 +82,7 @@ class CampaignCustomers(msgspec.Struct, frozen=True):
     expected: ExpectedValue | None
     engagement: CampaignEngagement | None = None
     judged: WorthVerdict | None = None
+    funnel: CampaignFunnel | None = None
 
 
 class CohortLine(msgspec.Struct, frozen=True):
@@ -132,7 +158,15 @@ def _campaign(total: CustomerKpi, cohorts: Sequence[CustomerKpi]) -> CampaignCus
         expected_value(runs, total.sums.spend_micros) if is_whole else None,
         _engagement(total),
         worth_verdict(runs, total.sums.spend_micros) if is_whole else None,
+        _funnel(total),
     )
+
+
+def _funnel(total: CustomerKpi) -> CampaignFunnel:
+    sums = total.sums
+    # Records of before the funnel was counted lack its KPIs.
+    kpis = {name: total.kpis.get(name) for name in _FUNNEL_KPIS}
+    return CampaignFunnel(sums.clicks, sums.leads, sums.activated, sums.repeaters, sums.referrers, kpis)
 
 
 def _engagement(total: CustomerKpi) -> CampaignEngagement | None:

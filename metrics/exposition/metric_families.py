@@ -8,6 +8,7 @@ from typing import Literal
 
 from metrics.customers.composing import COHORT_FIGURES
 from metrics.customers.engagement_figures import COHORT_ENGAGEMENT, MONTH_ENGAGEMENT
+from metrics.customers.funnel import FUNNEL_FIGURES
 from metrics.kpis.catalogue import COUNTERS, KPI_FAMILIES, SUM_GAUGES
 
 Kind = Literal["gauge", "counter", "histogram"]
@@ -220,7 +221,7 @@ _COHORT = ("channel", "model", "cohort", "partition")
 
 def _customer_kpi(name: str, kpi_id: str, labels: tuple[str, ...] = ()) -> MetricFamily:
     """A KPI of the customers of a campaign, with the formula of the catalogue."""
-    figure = COHORT_FIGURES[kpi_id]
+    figure = (COHORT_FIGURES | FUNNEL_FIGURES)[kpi_id]
     shown = f"{figure.title}: {figure.formula}. Of all customers of the campaign."
     return MetricFamily(name, "gauge", shown, _CUSTOMERS + labels, _ratio_unit(name))
 
@@ -246,12 +247,28 @@ CUSTOMER_SPEND = MetricFamily(
     "Media spend of the campaign so far, which its customers cost, in currency units; absent where it is unknown.",
     _CUSTOMERS + _MONEY,
 )
+ACQUISITION_CLICKS = MetricFamily(
+    "campaign_acquisition_clicks",
+    "gauge",
+    "Clicks of the campaign so far, by its cost basis, from which its customers came; absent where they are unknown.",
+    _CUSTOMERS,
+)
+ACQUISITION_LEADS = MetricFamily(
+    "campaign_acquisition_leads",
+    "gauge",
+    "Leads of the campaign so far, from which its customers came; absent where they are unknown.",
+    _CUSTOMERS,
+)
 #: By the id of the KPI.
 CUSTOMER_KPIS: dict[str, MetricFamily] = {
     "repeat_rate": _customer_kpi("campaign_repeat_purchase_ratio", "repeat_rate"),
     "clv_historic": _customer_kpi("campaign_customer_lifetime_value", "clv_historic", _MONEY),
     "clv_to_cac": _customer_kpi("campaign_lifetime_value_to_cost_ratio", "clv_to_cac"),
     "payback_months": _customer_kpi("campaign_payback_months", "payback_months"),
+    "lead_rate": _customer_kpi("campaign_click_to_lead_ratio", "lead_rate"),
+    "customer_rate": _customer_kpi("campaign_lead_to_customer_ratio", "customer_rate"),
+    "acquisition_rate": _customer_kpi("campaign_click_to_customer_ratio", "acquisition_rate"),
+    "revenue_per_click": _customer_kpi("campaign_revenue_per_click", "revenue_per_click", _MONEY),
 }
 CUSTOMER_RETENTION = MetricFamily(
     "campaign_retention_ratio",
@@ -610,6 +627,8 @@ FAMILIES: tuple[MetricFamily, ...] = (
     REPEAT_CUSTOMERS,
     CUSTOMER_MARGIN,
     CUSTOMER_SPEND,
+    ACQUISITION_CLICKS,
+    ACQUISITION_LEADS,
     *CUSTOMER_KPIS.values(),
     CUSTOMER_RETENTION,
     CONTRACT_MRR,

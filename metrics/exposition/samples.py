@@ -245,6 +245,9 @@ def _customers(
             if each.spend_micros is not None
         ],
     )
+    for family, field in ((table.ACQUISITION_CLICKS, "clicks"), (table.ACQUISITION_LEADS, "leads")):
+        numbers = [(labels, getattr(each, field)) for labels, each in counted]
+        yield family, [Sample("", labels, each) for labels, each in numbers if each is not None]
     for kpi_id, family in table.CUSTOMER_KPIS.items():
         of_each = money if "currency" in family.labels else known
         values = [(labels, each.kpis.get(kpi_id)) for labels, each in of_each]
@@ -282,7 +285,7 @@ def _customers(
 
 
 def _folded_customers(campaigns: Sequence[CustomerTotals]) -> Iterator[CustomerTotals]:
-    """Their sums by model and currency; the spend is unknown where that of one campaign is."""
+    """Their sums by model and currency; spend, clicks and leads are unknown where those of one campaign are."""
     by: dict[tuple[str, str], list[CustomerTotals]] = {}
     for each in campaigns:
         by.setdefault((each.model, each.currency), []).append(each)
@@ -290,18 +293,29 @@ def _folded_customers(campaigns: Sequence[CustomerTotals]) -> Iterator[CustomerT
         engagement: Counter[str] = Counter()
         for each in those:
             engagement.update(each.engagement)
-        spends = [each.spend_micros for each in those if each.spend_micros is not None]
         yield CustomerTotals(
             customers=sum(each.customers for each in those),
             repeaters=sum(each.repeaters for each in those),
             margin_micros=sum(each.margin_micros for each in those),
-            spend_micros=sum(spends) if len(spends) == len(those) else None,
+            spend_micros=_sum_of_all(each.spend_micros for each in those),
+            clicks=_sum_of_all(each.clicks for each in those),
+            leads=_sum_of_all(each.leads for each in those),
             currency=currency,
             model=model,
             engagement=engagement,
             mrr_micros=_sum_of_known(each.mrr_micros for each in those),
             billed_micros=_sum_of_known(each.billed_micros for each in those),
         )
+
+
+def _sum_of_all(several: Iterable[int | None]) -> int | None:
+    """None where one of them is unknown."""
+    total = 0
+    for each in several:
+        if each is None:
+            return None
+        total += each
+    return total
 
 
 def _sum_of_known(several: Iterable[int | None]) -> int | None:

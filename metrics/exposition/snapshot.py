@@ -18,7 +18,9 @@ class CustomerTotals(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         repeaters: those with two orders or more.
         margin_micros: what they brought, less refunds and cost of goods.
         spend_micros: of the campaign so far; None where it is unknown.
-        kpis: of ``COHORT_FIGURES`` and of what they do beside ordering, by id.
+        clicks: of the campaign so far; None where they are unknown.
+        leads: the same.
+        kpis: of ``COHORT_FIGURES``, of ``FUNNEL_FIGURES`` and of what they do beside ordering, by id.
         retention: share of those for whom a month is over who ordered in it, by months since the acquisition.
         engagement: what they did beside ordering, by field of ``CustomerSums``; empty where that is nothing.
         mrr_micros: what their contracts bring in a month; None where no amount is known.
@@ -31,6 +33,8 @@ class CustomerTotals(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     spend_micros: int | None
     currency: str
     model: str
+    clicks: int | None = None
+    leads: int | None = None
     kpis: Mapping[str, float | None] = {}
     retention: Mapping[int, float] = {}
     engagement: Mapping[str, int] = {}

@@ -37,6 +37,9 @@ class CustomerSums(msgspec.Struct, kw_only=True, gc=False):
     activated: int
     referrers: int
     referrals: int
+    #: Of records that were written before they were counted: unknown.
+    clicks: int | None = None
+    leads: int | None = None
 
 
 class CohortAge(msgspec.Struct, kw_only=True, gc=False):

@@ -175,6 +175,8 @@ FIELDS: dict[str, str] = {
     "CustomerSums.revenue_micros": "What they brought so far, before refunds, in millionths of the currency unit.",
     "CustomerSums.refunds_micros": "What was given back of it, in millionths of the currency unit.",
     "CustomerSums.spend_micros": "Media spend of the campaign so far, in millionths of the currency unit; null where it is unknown, and for the cohort of a month.",
+    "CustomerSums.clicks": "Clicks of the campaign so far, by its cost basis; null where they are unknown, and for the cohort of a month.",
+    "CustomerSums.leads": "Leads of the campaign so far; null for the cohort of a month.",
     "ages": "By months since the acquisition, 0 the same: what customers did for whom that month is over.",
     "age": "How many calendar months after that of the acquisition.",
     "eligible": "Customers for whom the month is over.",

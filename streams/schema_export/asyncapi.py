@@ -8,6 +8,7 @@ from metrics.budget.effects.records import EFFECT_SCHEMA
 from metrics.budget.records import ACTION_SCHEMA
 from metrics.customers.engagement import FIRST_RESPONSE, Kind, of_time
 from metrics.customers.engagement_figures import COHORT_ENGAGEMENT, MONTH_ENGAGEMENT, EngagementReading
+from metrics.customers.funnel import FUNNEL_FIGURES, Acquisition, FunnelReading
 from metrics.kpis.formulas import KpiInputs, compute
 from metrics.records.customer_kpi import CUSTOMER_SCHEMA
 from metrics.records.kpi_reading import DEFINITIONS, ROLLUP_SCHEMA, SCHEMA, Sums
@@ -71,6 +72,7 @@ _SEEN = {
 }
 _KPIS = compute(KpiInputs(sums=_WHOLE, total=_WHOLE))
 
+_FUNNEL = FunnelReading(Acquisition(40_000_000, 400, 40), 2, 80_000_000)
 #: Three answers, a ticket with a response after an hour, and somebody who is activated.
 _ENGAGED = EngagementReading(
     2,
@@ -372,6 +374,8 @@ CHANNELS: tuple[Channel, ...] = (
                 "activated": 1,
                 "referrers": 0,
                 "referrals": 0,
+                "clicks": 400,
+                "leads": 40,
             },
             "has_uncertain_amounts": False,
             "kpis": {
@@ -381,6 +385,7 @@ CHANNELS: tuple[Channel, ...] = (
                 "cac": 20.0,
                 "clv_to_cac": 1.5,
                 "payback_months": 1,
+                **{name: figure.read(_FUNNEL) for name, figure in FUNNEL_FIGURES.items()},
                 **{name: figure.read(_ENGAGED) for name, figure in COHORT_ENGAGEMENT.items()},
             },
             "ages": [{"age": 0, "eligible": 2, "active": 2, "margin_micros": 60_000_000, "retention": 1.0}],

@@ -151,6 +151,8 @@ def _totals(record: CustomerKpi) -> CustomerTotals:
         repeaters=record.sums.repeaters,
         margin_micros=_margin(record.sums),
         spend_micros=record.sums.spend_micros,
+        clicks=record.sums.clicks,
+        leads=record.sums.leads,
         currency=record.currency,
         model=record.model,
         kpis={**record.kpis, CHURN: record.months[-1].kpis.get(CHURN) if record.months else None},

@@ -1,5 +1,6 @@
 """Laws of customers' accounts: whatever crashes, what is published of customers is what a batch computation makes of all orders."""
 
+from collections import Counter
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -274,3 +275,53 @@ def test_a_year_of_a_wholesaler_is_that_of_the_batch_computation_to_the_micro_al
     assert [each["sums"] for each in published(machine).values()] == [
         each["sums"] for each in before.values()
     ]
+
+
+steps = st.lists(
+    st.tuples(
+        st.sampled_from([topics.CLICKS, topics.LEADS, topics.ORDERS]),
+        st.integers(0, 3),
+        st.sampled_from(["a", "b"]),
+    ),
+    max_size=20,
+)
+
+
+@bounded
+@given(steps, st.integers(1, 3), st.integers(0, 20), st.sampled_from([BEFORE_APPEND, 0, 1, BEFORE_CONFIRM]))
+def test_the_funnel_of_a_campaign_is_that_of_its_whole_history_wherever_a_worker_dies(
+    written, partitions, cut, where
+):
+    machine = Machine(partitions, campaign_registry(), zone="UTC", models=())
+    for n, (topic, person, campaign) in enumerate(written):
+        event = {"event_id": f"e{n}", "occurred_at": T0 + n * HOUR, "campaign_id": campaign}
+        own = {
+            topics.CLICKS: {"visitor_id": f"v{person}"},
+            topics.LEADS: {"lead_id": f"l{n}"},
+            topics.ORDERS: {"order_id": f"o{n}", "customer_id": f"u{person}", "revenue": "10"},
+        }
+        machine.produce(topic, f"u{person}", event | own[topic], T0 + 200 * DAY)
+        if n == cut:
+            machine.run()
+            for p in range(partitions):
+                machine.checkpoint(MERGE, p, crash=where)
+    machine.settle()
+    for p in range(partitions):  # an hour later every campaign is looked at
+        late = {"event_id": f"t{p}", "occurred_at": T0 + 60 * DAY, "campaign_id": "late"}
+        machine.produce_to(p, topics.CLICKS, None, late, T0 + 200 * DAY)
+    machine.settle()
+    found = {
+        campaign: each["sums"] for (campaign, cohort), each in published(machine).items() if cohort == "total"
+    }
+    first = {}
+    for topic, person, campaign in written:  # in order of time
+        if topic == topics.ORDERS:
+            first.setdefault(person, campaign)
+    acquired = Counter(first.values())
+    assert {campaign: sums["customers"] for campaign, sums in found.items()} == acquired
+    for campaign, sums in found.items():
+        counted = {
+            name: sum((each, of) == (topic, campaign) for each, _, of in written)
+            for name, topic in (("clicks", topics.CLICKS), ("leads", topics.LEADS))
+        }
+        assert {name: sums[name] for name in counted} == counted

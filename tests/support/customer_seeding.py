@@ -8,6 +8,7 @@ from metrics.customers.calendar import month_name
 from metrics.customers.cohort_sums import CohortMonth, CohortSums
 from metrics.customers.composing import CustomerVersion, compose_customers
 from metrics.customers.engagement import FIRST_RESPONSE, RESOLUTION, Kind, of_time
+from metrics.customers.funnel import Acquisition
 from metrics.records.customer_kpi import ALL_COHORTS, CustomerKpi
 from metrics.values.time import HOUR, MINUTE
 from tests.support.board_seeding import MILLION, Store
@@ -30,6 +31,7 @@ def cohorts(rng: random.Random, months: int, over: int) -> dict[int, CohortSums]
         counts = {
             Kind.PROMOTERS: 12, Kind.PASSIVES: 5, Kind.DETRACTORS: 3, Kind.RATINGS: 10, Kind.SATISFIED: 8,
             Kind.TICKETS: 6, Kind.ANSWERED: 6, Kind.RESOLVED: 5, Kind.CONTRACTS: 20, Kind.TERMS: 10,
+            Kind.ENDED: 2 if acquired > over - months else 0, Kind.VALUED: 17, Kind.MONTHLY: 17 * 19 * MILLION, Kind.BILLED: 17 * 120 * MILLION,
             Kind.RENEWALS: 9, Kind.REFERRALS: 4, Kind.ACTIVATIONS: 30,
             of_time(FIRST_RESPONSE, 90 * MINUTE): 6, of_time(RESOLUTION, 5 * HOUR): 5,
         }  # fmt: skip
@@ -48,9 +50,15 @@ def records(campaigns: dict[str, int | None], months: int = 13, seed: int = 3) -
     for campaign, spend in campaigns.items():
         of_each = cohorts(rng, months, over)
         micros = None if spend is None else spend * MILLION
-        found.append(compose_customers(campaign, ALL_COHORTS, of_each, over, micros, version))
+        found.append(
+            compose_customers(
+                campaign, ALL_COHORTS, of_each, over, Acquisition(micros, 40_000, 4_000), version
+            )
+        )
         for month, sums in of_each.items():
-            found.append(compose_customers(campaign, month_name(month), {month: sums}, over, None, version))
+            found.append(
+                compose_customers(campaign, month_name(month), {month: sums}, over, Acquisition(), version)
+            )
     return found
 
 

@@ -7,6 +7,7 @@ import msgspec
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 
 from metrics.customers.engagement_figures import COHORT_ENGAGEMENT, MONTH_ENGAGEMENT
+from metrics.customers.funnel import FUNNEL_FIGURES
 from metrics.entities.report_history import Overlap
 from metrics.exposition import (
     BoardSnapshot,
@@ -140,6 +141,8 @@ def everything() -> WorkerSnapshot:
             repeaters=4,
             margin_micros=250_000_000,
             spend_micros=125_000_000,
+            clicks=400,
+            leads=40,
             currency="EUR",
             model="declared",
             kpis={
@@ -147,6 +150,7 @@ def everything() -> WorkerSnapshot:
                 "clv_historic": 25.0,
                 "clv_to_cac": 2.0,
                 "payback_months": 3,
+                **dict.fromkeys(FUNNEL_FIGURES, 0.0625),
                 **dict.fromkeys(COHORT_ENGAGEMENT | MONTH_ENGAGEMENT, 0.25),
             },
             retention={1: 0.5},

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from metrics.customers.calendar import month_of, month_start
 from metrics.customers.cohort_sums import NO_CUSTOMER, CohortKey, CohortSums, added_up
+from metrics.customers.funnel import Acquisition
 from metrics.values.time import DAY, HOUR
 from metrics.windows.publish_schedule import KeyedSchedule
 from streams.messages.partials import CohortPartial
@@ -18,8 +19,6 @@ _decode_parts = decoder(tuple[int, _Parts])
 ALL = -1
 #: About how many bytes a cohort takes in a checkpoint besides its numbers, and each of those that came or was packed.
 _COHORT_BYTES, _NUMBER_BYTES = 500, 3
-#: No spend is this.
-_UNKNOWN = -1
 #: Months before this one are none: January of the year 2.
 _FIRST_MONTH = 24
 
@@ -51,10 +50,10 @@ class CohortParts:
         self._month: int | None = None
         self._hour: int | None = None
         self._expired_day: int | None = None
-        #: Campaigns whose spend is to be compared with that in their last record, in order.
+        #: Campaigns whose spend, clicks and leads are to be compared with those in their last record, in order.
         self._unlooked: dict[str, None] = {}
-        #: The spend in the last record of all cohorts of a campaign.
-        self._spent: dict[str, int | None] = {}
+        #: What the last record of all cohorts of a campaign says of its acquisition.
+        self._acquired: dict[str, Acquisition] = {}
 
     @property
     def weight(self) -> int:
@@ -80,7 +79,7 @@ class CohortParts:
             self._mark(key, sequence)
 
     def turn(self, watermark: int | None, sequence: int) -> None:
-        """Event time has come so far: months may be over, spend may have grown in an hour, and old cohorts are forgotten."""
+        """Event time has come so far: months may be over, campaigns may have spent in an hour, and old cohorts are forgotten."""
         if watermark is None or not self.is_kept:
             return
         if watermark // HOUR != self._hour:
@@ -99,24 +98,24 @@ class CohortParts:
 
     @property
     def are_looked_at(self) -> bool:
-        """Whether the spend of every campaign was compared since the last hour began."""
+        """Whether the acquisition of every campaign was compared since the last hour began."""
         return not self._unlooked
 
     def take_unlooked(self, most: int) -> list[str]:
-        """Campaigns whose spend is to be handed to ``mark_spent``."""
+        """Campaigns whose spend is to be handed to ``mark_acquired``."""
         found = list(islice(self._unlooked, most))
         for campaign in found:
             del self._unlooked[campaign]
         return found
 
-    def mark_spent(self, campaign: str, spend: int | None, sequence: int) -> None:
-        """All cohorts together of a campaign are published, where its spend is another than in their last record."""
-        if campaign in self._months and self._spent.get(campaign, _UNKNOWN) != spend:
+    def mark_acquired(self, campaign: str, acquisition: Acquisition, sequence: int) -> None:
+        """All cohorts together of a campaign are published, where its acquisition is another than in their last record."""
+        if campaign in self._months and self._acquired.get(campaign) != acquisition:
             self.schedule.mark(CohortKey(campaign, ALL), sequence)
 
-    def publish_spent(self, campaign: str, spend: int | None) -> None:
-        """A record of all cohorts together has this spend."""
-        self._spent[campaign] = spend
+    def publish_acquired(self, campaign: str, acquisition: Acquisition) -> None:
+        """A record of all cohorts together says this."""
+        self._acquired[campaign] = acquisition
 
     def offer_all(self, sequence: int) -> None:
         """Publish all cohorts together of every campaign."""
@@ -211,7 +210,7 @@ class CohortParts:
                 if not months:
                     del self._months[key.campaign]
                     self.schedule.forget(CohortKey(key.campaign, ALL))
-                    self._spent.pop(key.campaign, None)
+                    self._acquired.pop(key.campaign, None)
                     self._unlooked.pop(key.campaign, None)
 
 

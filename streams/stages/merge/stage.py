@@ -16,6 +16,7 @@ from metrics.attribution.conversion_lag import LEAD, ORDER, ConversionLags, LagC
 from metrics.customers.calendar import month_name, month_of
 from metrics.customers.cohort_sums import CohortKey
 from metrics.customers.composing import CustomerVersion, compose_customers
+from metrics.customers.funnel import Acquisition
 from metrics.entities.campaigns import CampaignRegistry
 from metrics.entities.report_overlaps import ReportRules
 from metrics.entities.report_spend import ReportedSpend
@@ -529,7 +530,7 @@ class MergeStage:
         readings = self.readings(reading_version, now)
         views = self.rolling_readings(reading_version, now)
         rollups = self._exchange.emit(version, reading_version, self.moment)
-        self._compare_spend(reading_version)
+        self._compare_acquisitions(reading_version)
         due, shown = self.cohorts.take_due(now, _MOST_COHORTS)
         customers = list(self._customers(due, reading_version, now))
         self._closing = self.windows.through
@@ -566,27 +567,30 @@ class MergeStage:
             format_instant(now),
         )
         for key in cohorts:
-            spend = None
+            acquisition = Acquisition()
             if key.month == ALL:
-                (spend,) = self._spends([key.campaign], reading_version)
-                self.cohorts.publish_spent(key.campaign, spend)
+                (acquisition,) = self._acquisitions([key.campaign], reading_version)
+                self.cohorts.publish_acquired(key.campaign, acquisition)
             name = ALL_COHORTS if key.month == ALL else month_name(key.month)
-            yield compose_customers(key.campaign, name, self.cohorts.of(key), over, spend, version)
+            yield compose_customers(key.campaign, name, self.cohorts.of(key), over, acquisition, version)
 
-    def _compare_spend(self, reading_version: ReadingVersion) -> None:
+    def _compare_acquisitions(self, reading_version: ReadingVersion) -> None:
         campaigns = self.cohorts.take_unlooked(_MOST_COMPARED)
-        spends = self._spends(campaigns, reading_version)
-        for campaign, spend in zip(campaigns, spends, strict=True):
-            self.cohorts.mark_spent(campaign, spend, self.sequence)
+        acquisitions = self._acquisitions(campaigns, reading_version)
+        for campaign, acquisition in zip(campaigns, acquisitions, strict=True):
+            self.cohorts.mark_acquired(campaign, acquisition, self.sequence)
 
-    def _spends(self, campaigns: Sequence[str], reading_version: ReadingVersion) -> list[int | None]:
-        """What campaigns have spent so far by their cost basis, in micros; None where that is unknown."""
+    def _acquisitions(self, campaigns: Sequence[str], reading_version: ReadingVersion) -> list[Acquisition]:
+        """What campaigns have spent so far and what came of it, by their cost basis."""
         if not campaigns:
             return []
         codes = np.array([self.campaign_codes.campaign(each) for each in campaigns], dtype=np.int32)
         total = WindowCampaigns(TOTAL_WINDOW, 0, codes)
         readings = self._readings.of_windows([total], "update", reading_version)
-        return [reading.sums.spend_micros for reading in readings]
+        return [
+            Acquisition(each.spend_micros, each.clicks, int(each.leads))
+            for each in (reading.sums for reading in readings)
+        ]
 
     def _published_customers(self, record: CustomerKpi) -> Output:
         return Output(

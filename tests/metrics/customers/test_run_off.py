@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from metrics.customers.calendar import month_name
 from metrics.customers.cohort_sums import CohortMonth, CohortSums
 from metrics.customers.composing import CustomerVersion, compose_customers
+from metrics.customers.funnel import Acquisition
 from metrics.customers.run_off import CohortRun, expected_value
 from metrics.customers.side_by_side import side_by_side
 from metrics.records.customer_kpi import ALL_COHORTS, CustomerKpi
@@ -73,7 +74,7 @@ def test_intervals_hold_what_comes_about_as_often_as_they_say():
 
 def record(campaign: str, cohort: str, cohorts: dict[int, CohortSums], over: int) -> CustomerKpi:
     version = CustomerVersion(1, "EUR", None, "2026-07-02T00:00:00Z")
-    return compose_customers(campaign, cohort, cohorts, over, 50 * MICROS, version)
+    return compose_customers(campaign, cohort, cohorts, over, Acquisition(50 * MICROS), version)
 
 
 def test_the_matrix_of_all_campaigns_is_that_of_their_sums():

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from metrics.customers.calendar import month_name
 from metrics.customers.cohort_sums import CohortMonth, CohortSums
 from metrics.customers.composing import CustomerVersion, compose_customers
+from metrics.customers.funnel import Acquisition
 from metrics.entities.campaigns import CampaignRegistry
 from metrics.exposition import OTHER
 from metrics.records.customer_kpi import ALL_COHORTS, CustomerKpi
@@ -35,7 +36,7 @@ def record(
     campaign: str, cohort: str, cohorts: dict[int, CohortSums], revision: int = 1, over: int = OVER
 ) -> CustomerKpi:
     version = CustomerVersion(revision, "EUR", None, "2026-05-02T00:00:00Z")
-    return compose_customers(campaign, cohort, cohorts, over, None, version)
+    return compose_customers(campaign, cohort, cohorts, over, Acquisition(), version)
 
 
 def given_out(*records: CustomerKpi) -> MergeViews:

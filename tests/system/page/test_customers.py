@@ -48,6 +48,13 @@ def test_customers_are_shown_with_what_is_expected_and_the_cohorts_of_one_campai
     assert "of 260" in beside["c-3"][0]
     assert "nine of ten in" in beside["c-3"][2]
     assert beside["c-3"][5] == "90%"
+    funnel = figures(page, "From the click to who brings others")
+    assert funnel["Spring sale"][:2] == ["40,000", "4,000\n10% of clicks"]
+    assert funnel["Spring sale"][2].endswith("% of leads")
+    assert funnel["Spring sale"][6].startswith("€")
+    contracts = figures(page, "What contracts bring")
+    # Of 20 contracts that a month begins 17 have an amount, and 2 end in each month but the first.
+    assert contracts["c-3"][:4] == ["260", "236\n15 without a known amount", "€4,199", "€19.00"]
     everyone = figures(page, "Who comes back")
     assert len(everyone) == 13
     assert everyone["2025-11"][3] == "100%"

@@ -39,6 +39,7 @@ function content(found, name, store) {
     h("p", {}, t("Value so far is revenue less refunds and cost of goods, per customer. Expected is what customers bring in their first months, by what older cohorts of the campaign brought; the range holds what comes in 80 of 100 cases, if cohorts stay alike. It is a prediction: look at it to plan, not to prove.")),
     h("p", {}, t("The verdict says whether customers bring in twelve months what they cost. It has one look a month, from when three cohorts have lived for so long, and each look is stricter than the one before, so that over all looks at most one campaign in twenty is ever called wrong.")),
     h("div.scroll", { tabindex: "0", role: "region", "aria-labelledby": "worth-title" }, worth(found.campaigns, name)),
+    ...funnel(found.campaigns.filter((each) => each.funnel), name),
     ...beside(found.campaigns.filter((each) => each.engagement), name),
     h("h3", { id: "retention-title" }, t("Who comes back")),
     h("p", {}, t("Each line is the customers who were acquired in a month; each column says which share of them ordered in the n-th month after it, for months that are over.")),
@@ -112,6 +113,31 @@ function picture({ clv_historic: value, expected, cac, currency }, most) {
   return node;
 }
 
+// --- from the click to who brings others ----------------------------------------------------------------
+
+function funnel(campaigns, name) {
+  if (!campaigns.length) return [];
+  const head = [t("Campaign"), t("Clicks"), t("Leads"), t("Customers"), t("Activated"), t("Come back"), t("Brought somebody"), t("Revenue per click")];
+  return [
+    h("h3", { id: "funnel-title" }, t("From the click to who brings others")),
+    h("p", {}, t("Each column is a step, over the whole history of the campaign, with the share that took it: leads of clicks, customers of leads, and of customers who was activated, came back and brought somebody. Customers whom no lead or click came before count too, so a share may be above 100 %.")),
+    h("div.scroll", { tabindex: "0", role: "region", "aria-labelledby": "funnel-title" },
+      h("table", {}, h("thead", {}, h("tr", {}, ...head.map((each) => h("th", { scope: "col" }, each)))),
+        h("tbody", {}, ...campaigns.map((each) => funnelOf(each, name(each.campaign_id)))))),
+  ];
+}
+
+function funnelOf({ customers, currency, funnel: { clicks, leads, activated, repeaters, referrers, kpis } }, name) {
+  const ofCustomers = (share) => share === null ? null : t("{share} of customers", { share: percent(share) });
+  const step = (count, share) => h("td", {}, count === null ? t("unknown") : number(count, 0), share ? h("small", {}, share) : null);
+  return h("tr", {}, h("th", { scope: "row", title: name, dir: "auto" }, name),
+    step(clicks),
+    step(leads, kpis.lead_rate === null ? null : t("{share} of clicks", { share: percent(kpis.lead_rate) })),
+    step(customers, kpis.customer_rate === null ? null : t("{share} of leads", { share: percent(kpis.customer_rate) })),
+    step(activated, ofCustomers(kpis.activation_rate)), step(repeaters, ofCustomers(kpis.repeat_rate)), step(referrers, ofCustomers(kpis.referral_rate)),
+    h("td", {}, amount(kpis.revenue_per_click, currency)));
+}
+
 // --- what they do beside ordering ----------------------------------------------------------------------
 
 /** Nothing where nobody answers, asks or holds a contract. */
@@ -131,7 +157,7 @@ function beside(campaigns, name) {
 /** Nothing where nobody holds a contract. */
 function contracts(campaigns, name) {
   if (!campaigns.length) return [];
-  const head = [t("Campaign"), t("Contracts"), t("Run"), t("MRR"), t("Per contract"), t("Billed per customer"), t("Lifetime value of a contract")];
+  const head = [t("Campaign"), t("Contracts begun"), t("Running"), t("MRR"), t("Per contract and month"), t("Billed per customer"), t("Lifetime value of a contract")];
   return [
     h("h3", { id: "contracts-title" }, t("What contracts bring")),
     h("p", {}, t("MRR is what the contracts bring in a month that ran when the newest month that is over ended; contracts without an amount, or with one in another currency, bring nothing in it. The lifetime value of a contract is what one brings in a month by the share that ends in one; its range is that of 95 %, and wide where few have ended. What is paid comes as orders, too: do not add the two.")),

