@@ -5,7 +5,7 @@ or where two connectors read one account. Of each source one grain counts at eac
 their figures can be compared, and count nowhere.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
@@ -68,7 +68,10 @@ class Chosen(NamedTuple):
 
 
 def choose(
-    reports: Sequence[Report], rules: ReportRules, spend: Spend, last_ends: Mapping[ReportKey, int] = _NO_ENDS
+    reports: Collection[Report],
+    rules: ReportRules,
+    spend: Spend,
+    last_ends: Mapping[ReportKey, int] = _NO_ENDS,
 ) -> Chosen:
     """Say where each of some reports counts. The answer does not depend on their order.
 
@@ -195,7 +198,7 @@ def _choose_source(
 
 
 def _choose_behind(
-    reports: Sequence[Report], rules: ReportRules, last_ends: Mapping[ReportKey, int], chosen: Chosen
+    reports: Collection[Report], rules: ReportRules, last_ends: Mapping[ReportKey, int], chosen: Chosen
 ) -> None:
     """What earlier versions say of a time that the newest leaves out counts where no report tells of that time."""
     shortened = [each for each in reports if each.key in last_ends]
