@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any, TypeVar
 
 import msgspec
@@ -18,7 +19,15 @@ _SECOND_60 = re.compile(rb'"(\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d):60(?:\.\d{1,9})?([Zz
 _NEAR_MS = 400 * 86_400_000
 _Y2000, _Y2100 = 946_684_800_000, 4_102_444_800_000
 
+#: What follows the underscore that parts digits, or ends them; quick to look for, and rare behind the one in a field's name.
+_AFTER_UNDERSCORE = re.compile(rb'_(?:["0-9._+\-]|[eE]["0-9+\-_])')
+#: A text that stands for a value, of digits and underscores.
+_PARTED_DIGITS = re.compile(rb':\s*"[\s0-9+\-.eE_]*(?:_|\\u005[fF])[^"a-zA-Z]*"')
+
 E = TypeVar("E")
+
+#: Numbers as text, since which number it is does not matter, and one beyond a float's range is none that fails.
+_as_written = msgspec.json.Decoder(float_hook=str)
 
 #: What the decoder says of an id that its pattern refuses.
 _NONCHARACTER = "matching regex"
@@ -35,7 +44,7 @@ def decode(decoder: msgspec.json.Decoder[E], value: bytes | None) -> E:
     if len(value) > MAX_RECORD_BYTES:
         raise Rejection(Reason.OVERSIZED, f"{len(value)} bytes; at most {MAX_RECORD_BYTES} are read")
     try:
-        return decoder.decode(value)
+        event = decoder.decode(value)
     except msgspec.ValidationError as error:
         plain = _without_leap_seconds(value)
         if plain != value:
@@ -51,6 +60,50 @@ def decode(decoder: msgspec.json.Decoder[E], value: bytes | None) -> E:
         raise Rejection(Reason.INVALID_JSON, str(error)) from error
     except (ArithmeticError, ValueError) as error:  # numbers no decimal can hold
         raise Rejection(Reason.INVALID_FIELD, str(error)) from error
+    refuse_parted_digits(event, value)
+    return event
+
+
+def may_part_digits(value: bytes) -> bool:
+    """Whether any text in JSON looks like a number whose digits underscores part; ids may look so too."""
+    is_likely = _AFTER_UNDERSCORE.search(value) is not None or b"\\u005" in value
+    return is_likely and _PARTED_DIGITS.search(value) is not None
+
+
+def refuse_parted_digits(event: Any, value: bytes) -> None:
+    """Refuse an amount like ``"1_000"``, which Python takes for 1000 and people and other programs may not.
+
+    Args:
+        event: what was decoded.
+        value: the JSON that it was decoded from.
+
+    Raises:
+        Rejection: ``invalid_field``.
+    """
+    if not may_part_digits(value):
+        return
+    try:
+        said = _as_written.decode(value)
+    except (
+        msgspec.DecodeError,
+        ArithmeticError,
+        ValueError,
+        RecursionError,
+    ) as error:  # in a field that was left out
+        raise Rejection(Reason.INVALID_FIELD, str(error)) from error
+    _compare_amounts(event, said)
+
+
+def _compare_amounts(event: Any, said: Any) -> None:
+    if not isinstance(event, msgspec.Struct) or not isinstance(said, dict):
+        return
+    for name, field in zip(event.__struct_fields__, event.__struct_encode_fields__, strict=True):
+        found, text = getattr(event, name), said.get(field)
+        if isinstance(found, Decimal) and isinstance(text, str) and "_" in text:
+            raise Rejection(
+                Reason.INVALID_FIELD, f"{field} {text!r} is no number; write it with digits and a point only"
+            )
+        _compare_amounts(found, text)
 
 
 def _without_leap_seconds(value: bytes) -> bytes:

@@ -4,7 +4,7 @@ One unit of a currency is 1 000 000 micros, so sums are exact integers. Everythi
 rounds half to even, once.
 """
 
-from decimal import Context, Decimal, Inexact
+from decimal import Context, Decimal, Inexact, InvalidOperation
 
 MICROS = 1_000_000
 MAX_UNITS = 10**12
@@ -38,6 +38,21 @@ def to_micros(amount: Decimal) -> int:
     if micros is None or (whole := int(micros)) != micros:
         raise ValueError(f"{amount} has more than 6 decimals")
     return whole
+
+
+def plain_decimal(text: str) -> Decimal:
+    """The number in a text; Python would also take underscores between its digits.
+
+    Raises:
+        ValueError: when it is none.
+
+    >>> plain_decimal(" 12.50 ")
+    Decimal('12.50')
+    """
+    try:
+        return Decimal("none" if "_" in text else text)
+    except InvalidOperation as error:
+        raise ValueError(f"{text!r} is no number") from error
 
 
 def units(micros: int) -> Decimal:

@@ -14,7 +14,7 @@ from metrics.budget.policy import Preset
 from metrics.budget.records import AlertSignal, BudgetDecision, Column, DecisionVerb
 from metrics.forecast.outcomes import Plan
 from metrics.records.events import NO_CAMPAIGN, Identifier, Instant, Label, Money
-from metrics.records.validation import instant
+from metrics.records.validation import instant, refuse_parted_digits
 from metrics.values.errors import Reason, Rejection
 from metrics.values.money import to_micros
 from metrics.values.time import format_instant
@@ -133,9 +133,11 @@ def read(shape: type[T], body: bytes) -> T:
         Rejection: says which field is wrong.
     """
     try:
-        return msgspec.json.decode(body, type=shape)
+        found = msgspec.json.decode(body, type=shape)
     except (msgspec.DecodeError, UnicodeDecodeError, ArithmeticError, ValueError, RecursionError) as error:
         raise Rejection(Reason.INVALID_JSON, str(error)) from error
+    refuse_parted_digits(found, body)
+    return found
 
 
 def decision_of(request: DecisionRequest, who: str, now_ms: int, new_id: str) -> BudgetDecision:

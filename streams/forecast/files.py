@@ -4,13 +4,12 @@ import tomllib
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import date, datetime
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
 from metrics.forecast.outcomes import ATTRIBUTES, PastCampaign, Plan
 from metrics.values.errors import RoistreamError
-from metrics.values.money import to_micros
+from metrics.values.money import plain_decimal, to_micros
 from streams.mapping.model import Frame
 from streams.replay.file_readers import Source, expand, sources
 
@@ -86,15 +85,15 @@ def _day(value: Any, place: str) -> date:
 
 def _micros(value: Any, place: str) -> int:
     try:
-        return to_micros(Decimal(str(value).strip() or "0"))
-    except (InvalidOperation, ValueError) as error:
+        return to_micros(plain_decimal(str(value).strip() or "0"))
+    except ValueError as error:
         raise RoistreamError(f"{place}: {value!r} is no amount of money of 0 or more.") from error
 
 
 def _count(value: str, place: str) -> float:
     try:
-        count = float(Decimal(value))
-    except InvalidOperation as error:
+        count = float(plain_decimal(value))
+    except ValueError as error:
         raise RoistreamError(f"{place}: {value!r} is no count.") from error
     if not 0 <= count < 1e15:
         raise RoistreamError(f"{place}: {value!r} is no count.")

@@ -24,7 +24,7 @@ from metrics.records.events import (
     Survey,
     Ticket,
 )
-from metrics.records.validation import MAX_RECORD_BYTES, decode
+from metrics.records.validation import MAX_RECORD_BYTES, decode, may_part_digits
 from metrics.values.errors import Rejection
 from streams import topics
 from streams.messages.source_records import SourceRecord
@@ -56,11 +56,12 @@ def decode_slice(
     values = [record.value for record in records]
     if _are_plain(values):
         try:
-            events = decoder.decode_lines(b"\n".join(values))  # type: ignore[arg-type]
+            joined = b"\n".join(values)  # type: ignore[arg-type]
+            events = decoder.decode_lines(joined)
         except (msgspec.MsgspecError, ValueError, ArithmeticError, RecursionError):
             pass  # one of them is bad: find it below
         else:
-            if len(events) == len(values):
+            if len(events) == len(values) and not may_part_digits(joined):
                 return events
     return list(map(partial(_decode_one, decoder), values))
 

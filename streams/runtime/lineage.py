@@ -10,7 +10,16 @@ from streams import topics
 from streams.settings import Settings
 from streams.stages.budget.stage import INPUTS
 from streams.state.checkpoint import Version
-from streams.state.lineage import Difference, LogFacts, LogState, Named, compare_log, compare_states
+from streams.state.lineage import (
+    Difference,
+    LogFacts,
+    LogState,
+    Named,
+    compare_log,
+    compare_registry,
+    compare_states,
+    registry_identity,
+)
 from streams.state.store import StateStore
 from streams.transport.log_facts import log_facts
 
@@ -50,7 +59,9 @@ def introduce(stores: Stores) -> None:
 
 async def compare(settings: Settings, restored: Mapping[int, Stores]) -> Found:
     """Compare restored states, by partition, with each other and with the logs of the cluster."""
-    wanted: dict[tuple[str, int], int | None] = {}
+    wanted: dict[tuple[str, int], int | None] = {
+        (settings.topic(name), 0): None for name in topics.REGISTRIES
+    }
     for partition, stores in restored.items():
         for stage, names in _READ.items():
             marks = stores[stage].marks.at(stores[stage].stage.positions)
@@ -76,6 +87,7 @@ def states_and_logs(
                 (partition, each) for each in _of_logs(settings, partition, stage, stores[stage], facts)
             ]
         found += [(partition, each) for each in _of_readings(settings, partition, stores[MERGE], facts)]
+        found += [(partition, each) for each in _of_registries(settings, stores[MERGE], facts)]
     return found
 
 
@@ -110,6 +122,14 @@ def _of_readings(
         if known is not None and found is not None and known != found:
             what = f"{settings.topic(name)} was deleted and made anew: windows that do not change any more are missing from it."
             yield Difference(what, "rebuild")
+
+
+def _of_registries(settings: Settings, merge: StateStore[Any], facts: Facts) -> Iterator[Difference]:
+    for name in topics.REGISTRIES:
+        full = settings.topic(name)
+        difference = compare_registry(name, merge.lineage.topic_ids, facts[full, 0], full)
+        if difference is not None:
+            yield difference
 
 
 def compare_shown(
@@ -159,6 +179,8 @@ def adopt(settings: Settings, restored: Mapping[int, Stores], facts: Facts) -> N
                 store.stage.begin(name, facts[settings.topic(name), partition].start)
             known = (*names, *_WRITTEN.get(stage, ()))
             store.lineage.know(_ids(settings, known, partition, facts))
+        for name in topics.REGISTRIES:
+            stores[MERGE].lineage.know(registry_identity(name, facts[settings.topic(name), 0]))
         board = stores.get(CONTROLLER)
         if board is not None:
             _read_anew(settings, board, facts, partition)

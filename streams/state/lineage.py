@@ -90,7 +90,7 @@ class Difference:
 
 
 class LineageTable:
-    """The ids of the topics that a stage reads, by short name: one record."""
+    """The ids of the topics that a stage reads, by short name, and where registries begin: one record."""
 
     kind = "n"
     weight = 0
@@ -119,6 +119,39 @@ class LineageTable:
             return []
         self._has_changed = False
         return [(state_key(self.kind), encode(self.topic_ids))]
+
+
+def registry_identity(name: str, facts: LogFacts) -> dict[str, bytes]:
+    """What a state keeps of a registry, beside the ids of topics: its id where there is one, and where its log begins."""
+    begin = facts.start.to_bytes(8, "big")
+    return {_begin_of(name): begin} | ({} if facts.topic_id is None else {name: facts.topic_id})
+
+
+def compare_registry(name: str, known: Mapping[str, bytes], facts: LogFacts, full: str) -> Difference | None:
+    """What a state knows of a registry and is not so. Compaction does not move where a log begins.
+
+    Args:
+        name: of the topic, without its prefix.
+        known: ids of topics and where registries begin, by the state.
+        facts: of the log.
+        full: name of the topic.
+    """
+    found = registry_identity(name, facts)
+    if name in known and name in found and known[name] != found[name]:
+        what = f"{full} was deleted and made anew: figures would follow what it holds now. Write its records again first."
+        return Difference(what, "accept")
+    begin = int.from_bytes(known.get(_begin_of(name), found[_begin_of(name)]), "big")
+    if facts.start > begin:
+        what = (
+            f"{full} begins at {facts.start}, and began at {begin} for the state: records of it are gone, and figures would follow "
+            "what is left. Write those that are missing again first."
+        )
+        return Difference(what, "accept")
+    return None
+
+
+def _begin_of(name: str) -> str:
+    return f"{name} begins at"
 
 
 class Marks:

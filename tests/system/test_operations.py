@@ -164,6 +164,24 @@ def test_a_source_that_was_made_anew_stops_the_start(
     counted(settings, tmp_path, 250, 1, 251)
 
 
+@pytest.mark.parametrize("registry", topics.REGISTRIES)
+def test_a_registry_that_was_made_anew_stops_the_start(
+    broker: BrokerHandle, settings_for: SettingsFor, tmp_path: Path, registry: str
+) -> None:
+    """An empty one would give every campaign another basis and currency, or every amount the worth of 0, without a word."""
+    settings = settings_for(broker, partitions=1)
+    counted(settings, tmp_path, 0, 100, 100)
+    recreate(settings, registry)
+    said = refusal(settings)
+    assert (
+        f"{settings.topic(registry)} was deleted and made anew: figures would follow what it holds now"
+        in said
+    )
+    assert "roistream recover --accept" in said
+    mended(settings, "--accept")
+    counted(settings, tmp_path, 100, 50, 150)
+
+
 @pytest.mark.parametrize("way", [(), ("--accept",), ("--rebuild",)], ids=["look", "accept", "rebuild"])
 def test_another_number_of_partitions_is_refused_before_anything_is_changed(
     broker: BrokerHandle, settings_for: SettingsFor, way: tuple[str, ...]

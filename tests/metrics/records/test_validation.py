@@ -1,11 +1,12 @@
 """What a time must satisfy, and which reason a record that does not is refused for."""
 
 from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
 
 import msgspec
 import pytest
 
-from metrics.records.events import Lead
+from metrics.records.events import Campaign, Lead, Order
 from metrics.records.validation import decode, instant, not_in_future, not_too_early, required
 from metrics.values.errors import Reason, Rejection
 from metrics.values.time import MAX_INSTANT, MIN_INSTANT
@@ -52,6 +53,35 @@ def test_event_times_may_be_ahead_of_the_log_by_max_future_and_no_more():
     with pytest.raises(Rejection) as refused:
         not_in_future(1_301, 1_000, 300)
     assert refused.value.reason is Reason.FUTURE_TIMESTAMP
+
+
+ORDER = {"event_id": "1_000", "occurred_at": 1, "order_id": "1_0", "campaign_id": "2_5", "currency": "EUR"}
+#: What Python takes for a number besides what JSON writes.
+PARTED = ["1_000", "1_0.5", "_1", "1_", "1__0", " 1_0 ", "1_0e2", "1_e2", "-1_0", "1._5"]
+
+
+@pytest.mark.parametrize("text", PARTED)
+def test_an_amount_whose_digits_underscores_part_is_refused(text):
+    assert Decimal(text) != 0
+    raw = msgspec.json.encode(ORDER | {"revenue": text})
+    for value in (raw, raw.replace(text.encode(), text.replace("_", "\\u005f").encode())):
+        with pytest.raises(
+            Rejection, match=r"revenue .* is no number; write it with digits and a point"
+        ) as refused:
+            decode(msgspec.json.Decoder(Order), value)
+        assert refused.value.reason is Reason.INVALID_FIELD
+
+
+@pytest.mark.parametrize("text", ["1000", " 12.5 ", "1e3", "-1", "+7", 1000, 0.5])
+def test_ids_may_look_like_parted_digits_and_amounts_are_what_they_were(text):
+    found = decode(msgspec.json.Decoder(Order), msgspec.json.encode(ORDER | {"revenue": text}))
+    assert (found.event_id, found.revenue) == ("1_000", Decimal(str(text)))
+
+
+def test_an_amount_within_a_record_s_part_is_judged_too():
+    campaign = {"campaign_id": "c", "targets": {"cpl": "1_0"}}
+    with pytest.raises(Rejection, match="cpl"):
+        decode(msgspec.json.Decoder(Campaign), msgspec.json.encode(campaign))
 
 
 def test_a_required_field_may_be_zero_but_not_absent():

@@ -30,6 +30,11 @@ def test_the_board_fills_in_who_when_and_an_id():
     assert (decision.verb, decision.reason) == ("pause", "too dear")
 
 
+def test_a_budget_whose_digits_underscores_part_is_refused():
+    with pytest.raises(Rejection, match="budget '1_000' is no number"):
+        asked(verb="set_budget", budget="1_000")
+
+
 def test_a_decision_may_bring_its_own_id_and_time():
     decision = decided(decision_id="d-1", occurred_at="2026-11-22T10:00:00Z")
     assert (decision.decision_id, decision.occurred_at) == ("d-1", 1_795_341_600_000)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from metrics.values.errors import StateError
 from streams import topics
-from streams.runtime.lineage import Found, compare_shown, introduce, refuse, states_and_logs
+from streams.runtime.lineage import Found, adopt, compare_shown, introduce, refuse, states_and_logs
 from streams.settings import Settings
 from streams.state.checkpoint import Version
 from streams.state.lineage import (
@@ -18,7 +18,9 @@ from streams.state.lineage import (
     Named,
     Reached,
     compare_log,
+    compare_registry,
     compare_states,
+    registry_identity,
 )
 from tests.laws.facts import T0
 from tests.laws.machine import INTAKE, MERGE
@@ -44,6 +46,27 @@ def test_a_topic_of_another_id_was_made_anew_and_is_read_from_its_start():
     found = differs(LogState(OLD, 50, MARK), LogFacts(NEW, 0, 90, MARK))
     assert "x-ad-clicks was deleted and made anew" in found.sentence
     assert (found.remedy, found.offset) == ("accept", 0)
+
+
+def registry_differs(known: LogFacts, facts: LogFacts) -> Difference | None:
+    return compare_registry(
+        topics.CAMPAIGNS, registry_identity(topics.CAMPAIGNS, known), facts, "x-campaigns"
+    )
+
+
+def test_a_registry_that_was_made_anew_or_has_lost_its_oldest_records_is_not_the_one_of_the_state():
+    known = LogFacts(OLD, 0, 9)
+    assert registry_differs(known, LogFacts(OLD, 0, 12)) is None
+    assert registry_differs(LogFacts(OLD, 4, 9), LogFacts(OLD, 4, 9)) is None, "it had begun there before"
+    assert registry_differs(known, LogFacts(None, 0, 9)) is None, "a broker without ids of topics"
+    assert compare_registry(topics.CAMPAIGNS, {}, LogFacts(NEW, 3, 9), "x-campaigns") is None, (
+        "an earlier build"
+    )
+    anew = registry_differs(known, LogFacts(NEW, 0, 9))
+    assert "x-campaigns was deleted and made anew: figures would follow" in anew.sentence
+    lost = registry_differs(known, LogFacts(OLD, 5, 9))
+    assert "x-campaigns begins at 5, and began at 0 for the state" in lost.sentence
+    assert (anew.remedy, anew.offset, lost.remedy, lost.offset) == ("accept", None, "accept", None)
 
 
 def test_records_that_are_gone_before_they_were_read_are_counted():
@@ -114,6 +137,7 @@ def facts_of(stores, topic_id=OLD):
         topics.CAMPAIGN_KPIS,
         topics.ROLLUP_KPIS,
         topics.CUSTOMER_KPIS,
+        *topics.REGISTRIES,
     )
     return {(SETTINGS.topic(name), 0): LogFacts(topic_id, 0, 10**6) for name in names}
 
@@ -132,6 +156,7 @@ def known_machine():
             topics.CUSTOMER_KPIS,
         )
         store.lineage.know(dict.fromkeys(names, OLD))
+    adopt(SETTINGS, {0: stores}, facts_of(stores))
     machine.settle()
     return machine, stores
 
@@ -144,6 +169,19 @@ def restored(machine):
         found[stage] = fresh.stages[stage, 0]
         found[stage].restore(machine.changelogs[stage, 0].items())
     return found
+
+
+@pytest.mark.parametrize("name", topics.REGISTRIES)
+def test_registries_are_known_from_the_first_start_on_and_accepted_as_they_are(name):
+    machine, stores = known_machine()
+    facts = facts_of(stores)
+    again = restored(machine)
+    other = facts | {(SETTINGS.topic(name), 0): LogFacts(NEW, 0, 3)}
+    assert states_and_logs(SETTINGS, {0: again}, facts) == []
+    ((partition, found),) = states_and_logs(SETTINGS, {0: again}, other)
+    assert (partition, found.remedy, f"x-{name} was deleted" in found.what) == (0, "accept", True)
+    adopt(SETTINGS, {0: again}, other)
+    assert states_and_logs(SETTINGS, {0: again}, other) == []
 
 
 def test_what_a_state_knows_is_read_back():
