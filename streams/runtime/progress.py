@@ -58,6 +58,18 @@ class Standstill(NamedTuple):
         return f"{who}: {records} of {log} {'has' if self.records == 1 else 'have'} waited for {self.seconds:.0f} s"
 
 
+class Stuck(NamedTuple):
+    """What a watchdog hears of something that waits and does not move.
+
+    Attributes:
+        seconds: for how long.
+        sentence: what it is.
+    """
+
+    seconds: float
+    sentence: str
+
+
 class _Seen(NamedTuple):
     place: int
     waiting: int

@@ -21,7 +21,7 @@ from streams.runtime.input_slices import check_gap, slices
 from streams.runtime.key_watch import KeyWatch
 from streams.runtime.lineage import adopt, compare, compare_shown, introduce, refuse
 from streams.runtime.partition_tasks import PartitionTasks, Ports
-from streams.runtime.progress import Progress, Work
+from streams.runtime.progress import Progress, Stuck, Work
 from streams.runtime.stage_factory import StageFactory
 from streams.runtime.task import Task
 from streams.runtime.telemetry import Telemetry
@@ -389,14 +389,16 @@ class TaskManager:
         """Whether any partition has a backlog to read."""
         return any(held.tasks[0].is_behind for held in self.held.values())
 
-    def stuck(self) -> list[str]:
-        """What has had work for a while and done none of it, in sentences."""
-        found = [each.sentence for each in self.progress.standstills()]
+    def stuck(self) -> list[Stuck]:
+        """What has had work for a while and done none of it."""
+        found = [Stuck(each.seconds, each.sentence) for each in self.progress.standstills()]
         if self.recovering:
             moved_at = max(task.moved_at for task in self.recovering)
             still = asyncio.get_running_loop().time() - moved_at
             if moved_at and still > _RECOVERY_MOVES_WITHIN_S:
-                found.append(f"reading the state back stands still: nothing came for {still:.0f} s")
+                sentence = f"reading the state back stands still: nothing came for {still:.0f} s"
+                # A broker that starts again may take that long to answer; only what is beyond it counts.
+                found.append(Stuck(still - _RECOVERY_MOVES_WITHIN_S, sentence))
         return found
 
     # --- giving out --------------------------------------------------------------------------------

@@ -53,7 +53,9 @@ def test_each_log_that_a_stage_reads_is_looked_at_by_itself(processor, world: Wo
         world.ends = {topic: 12}
         for _ in range(13):
             look(processor, world, 1)
-        (sentence,) = processor.stuck()
+        (stuck,) = processor.stuck()
+        assert stuck.seconds > 10
+        sentence = stuck.sentence
         assert f"stage {stage} of partition 0 stands still: 12 records of {topic}-" in sentence
         standstills = processor.telemetry.standstills
         assert [key for key, seconds in standstills.items() if seconds] == [(stage, 0)]
