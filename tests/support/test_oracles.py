@@ -44,6 +44,15 @@ def test_a_click_counts_once_in_each_of_its_windows():
     assert all((sums["clicks"], sums["spend_micros"]) == (1, 370_000) for sums in cells.values())
 
 
+@pytest.mark.parametrize(("length", "in_hour"), [(HOUR, 7), (DAY, None)])
+def test_hours_of_a_campaign_whose_reports_are_all_longer_are_unknown(length, in_hour):
+    report = {"source": "s", "campaign_id": "c", "period_start": 0, "period_end": length, "clicks": 7}
+    basis = ("campaigns", {"campaign_id": "c", "cost_basis": "reports"})
+    cells = expected([basis, ("ad-reports", report), order("e", MINUTE)])
+    assert (cells["c", "1h", 0]["clicks"], cells["c", "1d", 0]["clicks"]) == (in_hour, 7)
+    assert (cells["c", "1h", 0]["orders"], cells["c", "1m", MINUTE]["clicks"]) == (1, None)
+
+
 def test_the_same_event_id_on_two_topics_is_two_events():
     event = {"event_id": "e", "occurred_at": 0, "campaign_id": "c"}
     assert total([("ad-clicks", event), ("ad-impressions", event)], "c", "clicks", "impressions") == (1, 1)

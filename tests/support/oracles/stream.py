@@ -197,9 +197,11 @@ def uncertain_reports(records: list[tuple[str, Record]], reporting_currency: str
 
 
 def _unknowable(cells: Expected, stream: Stream) -> None:
-    """No report can count in a window of a minute: its cost figures are null there."""
+    """Where no report can count, cost figures are null: in minutes, and in hours of a campaign without a report of up to an hour."""
+    versions = _report_versions(stream)
+    short = {name for name, found in versions.items() if any(each.length <= LENGTHS["1h"] for each in found)}
     for (campaign, window, _), sums in cells.items():
-        if window == "1m" and stream.uses_reports(campaign):
+        if stream.uses_reports(campaign) and (window == "1m" or (window == "1h" and campaign not in short)):
             sums.update(dict.fromkeys(COST_FIELDS))
 
 
