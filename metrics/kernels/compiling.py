@@ -50,7 +50,7 @@ def inlined(function: F) -> F:
 
 
 def borrowing(function: F) -> F:
-    """A part of kernels that uses arrays of its caller, and neither makes nor returns any; it counts no references to them."""
+    """A part of kernels that uses arrays of its caller, and counts no references to them. One that makes an array, or lets one out, does not compile."""
     return _of_numba(function, "borrowing_part")
 
 

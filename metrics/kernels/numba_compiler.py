@@ -14,8 +14,14 @@ import numba
 import numpy as np
 from llvmlite import ir
 from numba.core.caching import CompileResultCacheImpl, FunctionCache
+from numba.core.compiler import CompilerBase, DefaultPassBuilder
+from numba.core.compiler_machinery import AnalysisPass, register_pass
+from numba.core.errors import TypingError
 from numba.core.registry import cpu_target
 from numba.core.runtime import rtsys
+from numba.core.typed_passes import NopythonTypeInference
+from numba.core.types.common import Buffer
+from numba.core.types.containers import BaseTuple
 from numba.extending import intrinsic
 
 from metrics.kernels import machine_code
@@ -92,14 +98,63 @@ def compiled(function: Callable[..., Any]) -> Any:
     return made
 
 
+@register_pass(mutates_CFG=False, analysis_only=True)
+class _NothingKept(AnalysisPass):  # type: ignore[misc] # numba has no types
+    """Refuses code that counts no references and still lets an array out, which would be freed while it is in use.
+
+    What a borrowing part calls counts none either, whatever it is marked with, so this looks at parts of both kinds. numba
+    itself refuses such code where it makes an array or keeps one in a list.
+    """
+
+    _name = "nothing_kept"
+
+    def __init__(self) -> None:
+        AnalysisPass.__init__(self)
+
+    def run_pass(self, state: Any) -> bool:
+        """Nothing is changed.
+
+        Raises:
+            TypingError: when the part returns an array or has one from a call.
+        """
+        if state.flags.nrt:
+            return False
+        name = state.func_id.func_qualname
+        if _holds_array(state.return_type):
+            raise TypingError(f"{name} counts no references, so it may not return {state.return_type}.")
+        for expression, signature in state.calltypes.items():
+            if getattr(expression, "op", None) == "call" and _holds_array(signature.return_type):
+                raise TypingError(f"{name} counts no references, so no call may give it an array.")
+        return False
+
+
+def _holds_array(kind: Any) -> bool:
+    return (
+        any(_holds_array(each) for each in kind.types)
+        if isinstance(kind, BaseTuple)
+        else isinstance(kind, Buffer)
+    )
+
+
+class _PartCompiler(CompilerBase):  # type: ignore[misc] # numba has no types
+    """numba's compiler, which looks at what parts do with arrays as soon as types are known."""
+
+    def define_pipelines(self) -> list[Any]:
+        """Numba's own passes and that one."""
+        passes = DefaultPassBuilder.define_nopython_pipeline(self.state)
+        passes.add_pass_after(_NothingKept, NopythonTypeInference)
+        passes.finalize()
+        return [passes]
+
+
 def part(function: Callable[..., Any]) -> Any:
     """A part of kernels, compiled into each of them."""
-    return numba.njit(nogil=True, inline="never")(function)
+    return numba.njit(nogil=True, inline="never", pipeline_class=_PartCompiler)(function)
 
 
 def borrowing_part(function: Callable[..., Any]) -> Any:
     """The same without counting references to arrays, which is atomic and took a third of the time of reading JSON."""
-    return numba.njit(nogil=True, inline="never", _nrt=False)(function)
+    return numba.njit(nogil=True, inline="never", _nrt=False, pipeline_class=_PartCompiler)(function)
 
 
 def operation(function: Callable[..., Any]) -> Any:
