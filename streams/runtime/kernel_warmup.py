@@ -20,6 +20,7 @@ from metrics.evidence.ledger import Seen, advanced, begin, drifted, due_by_law, 
 from metrics.evidence.martingale import MODERATE_PRIOR
 from metrics.evidence.shape import UNLEARNED, Shape, learn, own_scatter
 from metrics.evidence.verdicts import log_e_missed
+from metrics.kernels.checksums import crc32c
 from metrics.kernels.compiling import keep_image, late
 from metrics.kernels.memory import PADDING
 from metrics.kernels.refunds import AGES
@@ -69,6 +70,7 @@ def _warm_journeys() -> None:
     """Batches off the wire, partitions of keys, paths of visitors."""
     nothing = np.frombuffer(bytes(PADDING), dtype=np.uint8)
     column, spans = np.empty(0, dtype=np.int64), np.empty((2, 0), dtype=np.int64)
+    crc32c(nothing, 0, 0)
     unframe(nothing, 0, 0, np.zeros(4, dtype=np.int64), 0, column, column, spans, spans)
     partitions_of([b"v"], 2)
     partition_of(b"v", 2)
