@@ -1,6 +1,7 @@
 """Different texts and their codes."""
 
 from collections.abc import Sequence
+from itertools import count
 from typing import cast
 
 
@@ -9,6 +10,8 @@ class TextCodes(list[str]):
 
     >>> names = TextCodes(); names.code("a"), names.code("b"), names.code("a"), names.codes(["b", "c"])
     (0, 1, 0, [1, 2])
+    >>> names.codes(["d", "a", "d", "e"]), names
+    ([3, 0, 3, 4], ['a', 'b', 'c', 'd', 'e'])
     """
 
     def __init__(self) -> None:
@@ -27,9 +30,13 @@ class TextCodes(list[str]):
     def codes(self, texts: Sequence[str]) -> list[int]:
         """The codes of texts, each of which is given one when it is new."""
         self._catch_up()
-        found = list(map(self._codes.get, texts))
+        known = self._codes
+        found = list(map(known.get, texts))
         if None in found:  # rarely
-            return [self.code(text) for text in texts]
+            new = [text for text in dict.fromkeys(texts) if text not in known]
+            known.update(zip(new, count(len(self)), strict=False))
+            self.extend(new)
+            found = list(map(known.get, texts))
         return cast("list[int]", found)
 
     def _catch_up(self) -> None:
