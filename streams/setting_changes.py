@@ -3,6 +3,7 @@
 Pure. The state keeps the values of the settings that it depends on (``streams.state.settings_table``).
 """
 
+from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 #: ``free``: nothing that is kept depends on it. ``from now on``: what is kept stays as it was made, and the state says since when
@@ -19,6 +20,7 @@ class SettingChange(NamedTuple):
 
 _FREE_CONNECTION = SettingChange("free", "how a process reaches others, or is reached")
 _FREE_VIEW = SettingChange("free", "what is shown; it is made anew of what is kept")
+_OFF = '"off"'
 _NEW_PREFIX = "a change needs a new `ROISTREAM_TOPIC_PREFIX` and a replay"
 
 #: By field of ``Settings``; a test holds that none is missing.
@@ -92,7 +94,11 @@ SETTING_CHANGES: dict[str, SettingChange] = {
     ),
     "half_life": SettingChange("from now on", "conversions that are kept are credited anew, a part at a time"),
     "refit_interval": SettingChange("free", "when the data-driven model is fitted next"),
-    "rekey": SettingChange("from now on", "where journeys are remembered of records that are read from then on"),
+    "rekey": SettingChange(
+        "from now on",
+        "where journeys are remembered of records that are read from then on. With several partitions a change to `off`, and one from "
+        "`off` with `CUSTOMER_RETENTION`, is refused: customers would be new once more",
+    ),
     "rollups": SettingChange("from now on", "a roll-up that is added begins with the windows that are kept"),
     "max_rollup_values": SettingChange("from now on", "which values of a roll-up stand apart"),
     "gauge_windows": _FREE_VIEW,
@@ -103,6 +109,22 @@ SETTING_CHANGES: dict[str, SettingChange] = {
     "budget": SettingChange("from now on", "how the controller decides; actions that were sent stand"),
     "log_level": _FREE_VIEW,
 }  # fmt: skip
+
+
+def is_refused(name: str, before: str, after: str, values: Mapping[str, str]) -> bool:
+    """Whether figures before and after a change could not be added up.
+
+    Args:
+        name: of the setting.
+        before: its value so far, as JSON text.
+        after: another one.
+        values: all settings that what is kept depends on, as JSON text.
+    """
+    if name == "rekey" and values.get("partitions") != "1":
+        # Customers are known on their home partition, or where their orders come; only who is new moves to a home that is named.
+        has_accounts = values.get("customer_retention") != "null"
+        return after == _OFF or (before == _OFF and has_accounts)
+    return SETTING_CHANGES[name].kind == "refused"
 
 
 def table() -> str:

@@ -8,7 +8,7 @@ import msgspec
 
 from metrics.values.errors import StateError
 from metrics.values.time import format_instant
-from streams.setting_changes import SETTING_CHANGES
+from streams.setting_changes import is_refused
 from streams.state.codec import Entry, decode_as, encode, state_key
 from streams.state.table import Restored
 
@@ -98,7 +98,7 @@ def refusal(history: Mapping[str, Sequence[SettingValue]], values: Mapping[str, 
     """
     for name, text in values.items():
         known = history.get(name)
-        if known and known[-1].text != text and SETTING_CHANGES[name].kind == "refused":
+        if known and known[-1].text != text and is_refused(name, known[-1].text, text, values):
             shown = f"ROISTREAM_{name.upper()}"
             return (
                 f"The state was made with {shown}={_plain(known[-1].text)}, the settings say {_plain(text)}; set it back, or "

@@ -51,6 +51,35 @@ def test_another_reporting_currency_is_refused_by_every_stage_with_what_to_do(st
         store.restore(list(kept[stage].items()))
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "is_refused"),
+    [
+        ({}, {"rekey": "off"}, True),
+        ({"rekey": "visitor"}, {"rekey": "off"}, True),
+        ({"rekey": "off"}, {}, False),
+        ({"rekey": "off", "customer_retention": "900d"}, {"customer_retention": "900d"}, True),
+        ({}, {"rekey": "visitor"}, False),
+        ({"partitions": 1}, {"partitions": 1, "rekey": "off"}, False),
+        (
+            {"rekey": "off", "customer_retention": "900d"},
+            {"rekey": "off", "customer_retention": "950d"},
+            False,
+        ),
+    ],
+)
+def test_customers_whose_home_would_be_another_are_refused(before, after, is_refused):
+    kept = started(Settings(**before), EARLY, {})
+    if not is_refused:
+        started(Settings(**after), LATE, kept)
+        return
+    with pytest.raises(
+        StateError, match=r"ROISTREAM_REKEY=\w+, the settings say \w+; set it back, or start anew"
+    ):
+        started(Settings(**after), LATE, kept)
+    history = read_history(kept["intake"].items())
+    assert judge_kept_settings(history, Settings(**after)).state == "failed"
+
+
 def test_a_change_that_holds_from_now_on_says_since_when():
     kept = started(Settings(grace="90s"), LATE, started(Settings(), EARLY, {}))
     for log in kept.values():
