@@ -96,7 +96,8 @@ def specs(prefix: str, partitions: int) -> list[TopicSpec]:
         # They name whom they erase, so they do not stay either.
         (ERASURES, partitions, {**appended, **week}),
         *((name, 1, registry) for name in REGISTRIES),
-        (BUDGET_DECISIONS, partitions, appended),
+        # Compaction would take an earlier word on a campaign away before the board has read it.
+        (BUDGET_DECISIONS, partitions, {**appended, **kept}),
         (BUDGET_ALERTS, partitions, {**appended, **week}),
         (CAMPAIGN_KPIS, partitions, readings),
         (ROLLUP_KPIS, partitions, readings),
@@ -112,9 +113,5 @@ def specs(prefix: str, partitions: int) -> list[TopicSpec]:
         (MERGE_CHANGELOG, partitions, state),
         (CONTROLLER_CHANGELOG, partitions, state),
     ]
-    return [
-        TopicSpec(
-            prefix + name, count, dict(config), name in (*INTAKE_INPUTS, *REGISTRIES, PARTIALS, *CHANGELOGS)
-        )
-        for name, count, config in table
-    ]
+    read_back = {*INTAKE_INPUTS, *REGISTRIES, BUDGET_DECISIONS, PARTIALS, *CHANGELOGS}
+    return [TopicSpec(prefix + name, count, dict(config), name in read_back) for name, count, config in table]

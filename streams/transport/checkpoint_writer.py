@@ -11,7 +11,7 @@ from itertools import groupby
 from typing import Any
 
 import aiokafka
-from aiokafka import TopicPartition
+from aiokafka import TopicPartition, errors
 
 from metrics.values.errors import StateError
 from streams.settings import Settings
@@ -28,6 +28,8 @@ _ENTRY_OVERHEAD = 80
 #: A changelog batch stays below what its topic takes; a checkpoint beyond is several batches of one transaction.
 MAX_STATE_BYTES = MAX_MESSAGE_BYTES - 1024 * 1024
 
+#: What a broker says of a batch that a topic does not take.
+_TOO_LARGE = (errors.MessageSizeTooLargeError, errors.RecordListTooLargeError)
 #: Topic without its prefix, partition, and a batch that is closed.
 _Addressed = tuple[str, int, Any]
 
@@ -70,6 +72,7 @@ class CheckpointWriter:
 
         Raises:
             CheckpointError: when anything was not confirmed in time; nothing may be written after.
+            StateError: when a topic does not take batches of this size, which no later attempt would change.
         """
         try:
             await asyncio.wait_for(self._write(checkpoint), self._deadline)
@@ -79,6 +82,12 @@ class CheckpointWriter:
             cause = refusal(self._producer, error)
             if isinstance(cause, FENCED):
                 raise CheckpointError(self._fenced()) from error
+            if isinstance(cause, _TOO_LARGE):
+                raise StateError(
+                    f"A checkpoint of {self._changelog}-{self._partition} is larger than a topic takes that it is written to "
+                    f"({type(cause).__name__}): max.message.bytes or segment.bytes was lowered. roistream topics names the topic "
+                    "and the command that corrects it; nothing was written, and the worker goes on from there."
+                ) from error
             raise CheckpointError(
                 f"Checkpoint {checkpoint.sequence} of {self._changelog}-{self._partition} "
                 f"was not confirmed: {cause!r}."

@@ -83,6 +83,7 @@ def refusal(settings: Settings) -> str:
         (topics.CAMPAIGNS, "delete"),
         (topics.CLICKS, "compact"),
         (topics.PARTIALS, "compact"),
+        (topics.BUDGET_DECISIONS, "compact"),
     ],
 )
 def test_a_cleanup_policy_that_loses_records_stops_the_start(

@@ -12,8 +12,10 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource
 
+from metrics.values.errors import StateError
 from streams import topics
 from streams.embedded.broker import embedded_broker
+from streams.state.checkpoint import Checkpoint, Output
 from streams.state.store import epoch_of
 from streams.transport import checkpoint_writer as checkpoint_module
 from streams.transport.checkpoint_writer import CheckpointError, CheckpointWriter
@@ -22,6 +24,7 @@ from streams.transport.log_offsets import bounds
 from streams.transport.topic_admin import ensure_topics
 from tests.conftest import fresh_settings
 from tests.support.load import generated, visitors
+from tests.support.operations import set_config
 from tests.support.outside import write
 from tests.support.seating import (
     AMID_OUTPUTS,
@@ -119,6 +122,33 @@ def hear(made: Deployment, *campaigns: str) -> None:
     values = [*map(msgspec.json.encode, clicks), b"{", b"}"]
     offset = made.intake(0).offsets.get(topics.CLICKS, 0)
     made.intake(0).process(topics.CLICKS, records_of(values, offset), made.now)
+
+
+@pytest.mark.parametrize(
+    ("config", "topic"),
+    [
+        ("max.message.bytes", topics.INTAKE_CHANGELOG),
+        ("max.message.bytes", topics.PARTIALS),
+        ("segment.bytes", topics.INTAKE_CHANGELOG),
+    ],
+)
+async def test_a_topic_that_takes_smaller_batches_than_before_is_said_with_what_to_do(
+    broker: Any, settings_for: Any, config: str, topic: str
+) -> None:
+    """A start could not end better, so it is no failure that the next start mends."""
+    settings = fresh(settings_for, broker)
+    size = 2 << 20
+    set_config(settings, topic, config, str(size // 2))
+    output = Output(topics.PARTIALS, 0, b"k", bytes(size))
+    writer = CheckpointWriter(settings, topics.INTAKE_CHANGELOG, 0)
+    await writer.start()
+    try:
+        with pytest.raises(StateError, match=r"max\.message\.bytes or segment\.bytes was lowered") as refused:
+            await writer.write(Checkpoint(1, [(b"k", bytes(size))], [output]))
+    finally:
+        await writer.stop()
+    assert not isinstance(refused.value, CheckpointError)
+    assert [each.topic for each in ensure_topics(settings, create=False)] == [settings.topic(topic)]
 
 
 async def refuses_what_follows(made: Deployment, task: Any) -> None:
