@@ -132,7 +132,7 @@ def hear(made: Deployment, *campaigns: str) -> None:
         ("segment.bytes", topics.INTAKE_CHANGELOG),
     ],
 )
-async def test_a_topic_that_takes_smaller_batches_than_before_is_said_with_what_to_do(
+def test_a_topic_that_takes_smaller_batches_than_before_is_said_with_what_to_do(
     broker: Any, settings_for: Any, config: str, topic: str
 ) -> None:
     """A start could not end better, so it is no failure that the next start mends."""
@@ -140,13 +140,17 @@ async def test_a_topic_that_takes_smaller_batches_than_before_is_said_with_what_
     size = 2 << 20
     set_config(settings, topic, config, str(size // 2))
     output = Output(topics.PARTIALS, 0, b"k", bytes(size))
-    writer = CheckpointWriter(settings, topics.INTAKE_CHANGELOG, 0)
-    await writer.start()
-    try:
-        with pytest.raises(StateError, match=r"max\.message\.bytes or segment\.bytes was lowered") as refused:
+
+    async def written() -> None:
+        writer = CheckpointWriter(settings, topics.INTAKE_CHANGELOG, 0)
+        await writer.start()
+        try:
             await writer.write(Checkpoint(1, [(b"k", bytes(size))], [output]))
-    finally:
-        await writer.stop()
+        finally:
+            await writer.stop()
+
+    with pytest.raises(StateError, match=r"max\.message\.bytes or segment\.bytes was lowered") as refused:
+        asyncio.run(written())
     assert not isinstance(refused.value, CheckpointError)
     assert [each.topic for each in ensure_topics(settings, create=False)] == [settings.topic(topic)]
 
