@@ -235,8 +235,14 @@ class PublishSchedule:
         return WindowCampaigns(*key, codes)
 
 
+#: Keys given out that are remembered before any is looked at again.
+_FEW = 32
+
+
 class KeyedSchedule(Generic[K]):
     """Changed keys, each given out at most once per interval of its own, the longest waiting first.
+
+    What was given out is remembered until its interval has passed, so memory is bounded by what changes within an interval.
 
     >>> pacing = KeyedSchedule[str](lambda key: 1000); pacing.mark("a", 1); pacing.take(0), pacing.oldest()
     (['a'], None)
@@ -251,6 +257,7 @@ class KeyedSchedule(Generic[K]):
         self._interval_of = interval_of
         self._waiting: dict[K, int] = {}
         self._given: dict[K, int] = {}
+        self._tidied_at_size = _FEW
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -285,7 +292,14 @@ class KeyedSchedule(Generic[K]):
             weight += weight_of(key)
         for key in due:
             del self._waiting[key]
+        if len(self._given) > self._tidied_at_size:
+            self._tidy(now)
         return due
+
+    def _tidy(self, now: int) -> None:
+        """Forget what was given out longer ago than its interval; twice as much comes before the next time."""
+        self._given = {key: at for key, at in self._given.items() if 0 <= now - at < self._interval_of(key)}
+        self._tidied_at_size = max(_FEW, 2 * len(self._given))
 
     def forget(self, key: K) -> None:
         """A key will not change any more: it waits no more, and its interval is forgotten."""

@@ -1,7 +1,7 @@
 """One worker's life and one board's for an hour or more, with everything at work that only time brings: `make soak MINUTES=60`.
 
 The world of the demo sends clicks, impressions, reports, leads and orders to an embedded Apache Kafka at a steady rate, in an event
-time that runs ``FACTOR`` times as fast as the wall: days begin and end, panes, touches, orders and recent ids expire. Segments are
+time that runs ``--factor`` times as fast as the wall: days begin and end, panes, touches, orders and recent ids expire. Segments are
 small, so that changelogs are compacted and old records are deleted meanwhile. Every quarter of a minute the resident memory of worker,
 board and broker, the sizes of topics, the keys of Redis and the series of both pages of metrics are taken. Printed are the slopes of a line
 fitted to the second half, and what must hold: the worker that began is the one that ends, every record of the sources is in the ledger,
@@ -44,7 +44,7 @@ from tests.support.servers.worker import WorkerProcess, variables, wait_for
 MOST_MB_A_MINUTE = 1.0
 #: Event time by wall time: fifteen days in forty minutes, so that panes, which are kept for seven, go before the second half begins.
 FACTOR = 540
-_CAMPAIGNS, _RATE = 8, 5.0
+CAMPAIGNS, RATE = 8, 5.0
 _SAMPLE_EVERY_S = 15.0
 _READ_WITHIN_S = 300
 _FOLDER = Path(".bench")
@@ -61,16 +61,16 @@ _SETTINGS: dict[str, Any] = {
     "dedupe_window": "6h",
     "lookback": "6h",
     "order_retention": "8h",
-    # Two days by default, which are as many days of event time.
-    "redis_ttl": f"{2 * 24 * 60 // FACTOR}m",
     "budget_mode": "propose",
 }
+#: What Redis keeps by default, which are as many days of event time.
+_REDIS_DAYS = 2
 #: Segments that are closed after a minute; the cleaner looks often, and closed files go soon. A checkpoint is one batch of records, which
 #: must fit into a segment: in one of 1 MiB it did not, and the worker ended.
 _SMALL = {"segment.bytes": str(topics.MAX_MESSAGE_BYTES), "segment.ms": "60000"}
 _COMPACTED = {**_SMALL, "min.cleanable.dirty.ratio": "0.3"}
-#: Of what is kept for a week at most so much stays, of each partition.
-_KEPT = {**_SMALL, "retention.bytes": str(4 << 20)}
+#: Of what is kept for a week at most so much stays, of each partition: what a worker that stands still for some minutes still finds.
+_KEPT = {**_SMALL, "retention.bytes": str(16 << 20)}
 _BROKER = {
     "log.cleaner.backoff.ms": "5000",
     "log.retention.check.interval.ms": "15000",
@@ -252,9 +252,9 @@ def _page(port: int) -> set[bytes]:
     return {line.rsplit(b" ", 1)[0] for line in lines if line and not line.startswith(b"#")}
 
 
-def _told(sample: Sample, progress: traffic.TrafficProgress) -> str:
+def _told(sample: Sample, progress: traffic.TrafficProgress, factor: int) -> str:
     return (
-        f"{sample.seconds / 60:6.2f} min: {progress.sent:,} records, {progress.behind_ms / 1000 / FACTOR:.1f} s behind, worker "
+        f"{sample.seconds / 60:6.2f} min: {progress.sent:,} records, {progress.behind_ms / 1000 / factor:.1f} s behind, worker "
         f"{sample.figures['worker, anonymous MB']:.0f} MB, board {sample.figures['board, anonymous MB']:.0f} MB, load {load_average():.1f}"
     )
 
@@ -268,13 +268,33 @@ def _answers(port: int) -> bool:
     return False
 
 
-def soak(minutes: float, folder: Path, say: Callable[[str], None]) -> tuple[list[Sample], list[str]]:
-    """Samples of a run of so many minutes, and what did not hold."""
+def soak(
+    minutes: float,
+    folder: Path,
+    say: Callable[[str], None],
+    factor: int = FACTOR,
+    campaigns: int = CAMPAIGNS,
+    rate: float = RATE,
+) -> tuple[list[Sample], list[str]]:
+    """Samples of a run, and what did not hold.
+
+    Args:
+        minutes: how long it is.
+        folder: for the state and the logs of the processes.
+        say: hears of each sample.
+        factor: event time by wall time.
+        campaigns: of the world.
+        rate: clicks a second of the wall.
+    """
     with contextlib.ExitStack() as stack:
         broker = stack.enter_context(embedded_broker(properties=_BROKER, heap_mb=256))
         cache = stack.enter_context(embedded_cache())
         settings = Settings(
-            broker=broker.url, redis_url=SecretStr(cache.url), state_dir=folder / "state", **_SETTINGS
+            broker=broker.url,
+            redis_url=SecretStr(cache.url),
+            state_dir=folder / "state",
+            redis_ttl=_REDIS_DAYS * 86_400_000 // factor,
+            **_SETTINGS,
         )
         ensure_topics(settings, create=True)
         small_segments(settings)
@@ -290,8 +310,8 @@ def soak(minutes: float, folder: Path, say: Callable[[str], None]) -> tuple[list
         worker.wait_ready()
         wait_for("the board is ready", lambda: _answers(port))
         here = Soak(settings, broker, cache, worker, board, port)
-        clock = SimulatedClock.starting(now_ms(), lapse_seconds=60 * minutes, factor=FACTOR)
-        world = DemoWorld(7, _CAMPAIGNS, _RATE, clock)
+        clock = SimulatedClock.starting(now_ms(), lapse_seconds=60 * minutes, factor=factor)
+        world = DemoWorld(7, campaigns, rate, clock)
         samples: list[Sample] = []
         _FOLDER.mkdir(exist_ok=True)
         with (_FOLDER / "soak.jsonl").open("w") as file, world_traffic(settings, world) as progress:
@@ -305,7 +325,7 @@ def soak(minutes: float, folder: Path, say: Callable[[str], None]) -> tuple[list
                     samples.append(sample)
                     file.write(json.dumps(sample._asdict()) + "\n")
                     file.flush()
-                    say(_told(sample, progress))
+                    say(_told(sample, progress, factor))
                 assert worker.process.poll() is None, f"the worker has ended: {worker.tail()}"
                 assert board.is_running, f"the board has ended: {board.log_tail()}"
                 time.sleep(_SAMPLE_EVERY_S - (time.monotonic() - began) % _SAMPLE_EVERY_S)
@@ -326,9 +346,22 @@ def main() -> int:
     """Soak, print the table, and say what did not hold."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=60.0)
+    parser.add_argument(
+        "--factor", type=int, default=FACTOR, help="event time by wall time; panes go after 7 days of it"
+    )
+    parser.add_argument("--campaigns", type=int, default=CAMPAIGNS)
+    parser.add_argument("--rate", type=float, default=RATE, help="clicks a second")
+    options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="roistream-soak-"))
     print(f"logs: {folder}", flush=True)
-    samples, problems = soak(parser.parse_args().minutes, folder, lambda text: print(text, flush=True))
+    samples, problems = soak(
+        options.minutes,
+        folder,
+        lambda text: print(text, flush=True),
+        options.factor,
+        options.campaigns,
+        options.rate,
+    )
     print("\n" + table(samples))
     print("\n" + ", ".join(f"{key} {value}" for key, value in describe().items()))
     for problem in problems:

@@ -1,8 +1,14 @@
 """When changed windows go out: after their interval, the oldest first, corrections at once."""
 
-import numpy as np
+import gc
+import weakref
 
-from metrics.windows.publish_schedule import PublishAllowance, PublishSchedule
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from metrics.windows.publish_schedule import KeyedSchedule, PublishAllowance, PublishSchedule
+from tests.support.examples import examples
 
 ONE, TWO, BOTH = (np.array(codes, np.int32) for codes in ([0], [1], [0, 1]))
 
@@ -65,3 +71,55 @@ def test_a_clock_that_is_set_back_holds_nothing_up():
     schedule.take(3_600_000)
     schedule.mark("1m", 0, ONE, 2)
     assert keys(schedule.take(0)) == [(0, "1m", 0)]
+
+
+class Key:
+    """A key that can be seen to be gone."""
+
+
+def test_what_was_given_out_is_remembered_for_its_interval_only():
+    """Windows end, and nobody says so of each: those of last year must not be kept."""
+    schedule = KeyedSchedule[Key](lambda _key: 1_000)
+    living: weakref.WeakSet[Key] = weakref.WeakSet()
+    for second in range(2_000):
+        key = Key()
+        living.add(key)
+        schedule.mark(key, second)
+        assert schedule.take(second * 1_000) == [key]
+    gc.collect()
+    assert len(living) < 100
+
+
+def _interval(key: int) -> int:
+    return 100 * key
+
+
+class Remembering:
+    """What a schedule does that forgets nothing."""
+
+    def __init__(self) -> None:
+        self.waiting: dict[int, None] = {}
+        self.given: dict[int, int] = {}
+
+    def take(self, now: int) -> list[int]:
+        due = [
+            key
+            for key in self.waiting
+            if key not in self.given or not 0 <= now - self.given[key] < _interval(key)
+        ]
+        for key in due:
+            del self.waiting[key]
+            self.given[key] = now
+        return due
+
+
+@examples(0.5)
+@given(st.lists(st.tuples(st.lists(st.integers(0, 60), max_size=60), st.integers(0, 2_000)), max_size=40))
+def test_forgetting_makes_nothing_due_earlier_or_later(steps):
+    schedule, remembering, now = KeyedSchedule[int](_interval), Remembering(), 0
+    for sequence, (changed, later) in enumerate(steps):
+        now += later
+        for key in changed:
+            schedule.mark(key, sequence)
+            remembering.waiting.setdefault(key)
+        assert schedule.take(now) == remembering.take(now)
