@@ -16,6 +16,10 @@ class SettingChange(NamedTuple):
 
     kind: SettingClass
     effect: str
+    #: The setting without which nothing depends on this one, and so a change of this one is free.
+    only_with: str = ""
+    #: As JSON text, what held in states that are older than the setting.
+    before: str = ""
 
 
 _FREE_CONNECTION = SettingChange("free", "how a process reaches others, or is reached")
@@ -67,6 +71,12 @@ SETTING_CHANGES: dict[str, SettingChange] = {
     "customer_retention": SettingChange(
         "from now on",
         "how long accounts of customers are kept; without it they are forgotten, and begin anew when it is set again",
+    ),
+    "customer_cohorts": SettingChange(
+        "refused",
+        "cohorts of weeks and of months could not be added up; a start without `CUSTOMER_RETENTION` forgets all accounts, and the one after it may have another value",
+        only_with="customer_retention",
+        before='"month"',
     ),
     "report_retention": SettingChange("free", "reports are kept without a limit"),
     "report_grain": SettingChange("from now on", "reports are chosen anew; windows that are final stay as they were published"),

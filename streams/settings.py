@@ -17,6 +17,7 @@ from metrics.attribution.conversion_credit import COHORT
 from metrics.attribution.models import MODELS, AttributionRules
 from metrics.budget.policy import Policies
 from metrics.budget.policy import parse as parse_policies
+from metrics.customers.calendar import CohortPeriod
 from metrics.entities.report_overlaps import GrainRule, ReportRules
 from metrics.kpis.compose import DECLARED
 from metrics.kpis.rollups import DIMENSIONS
@@ -128,6 +129,8 @@ class Settings(BaseSettings):
     order_retention: Millis = 400 * 86_400_000
     #: How long after its latest event a customer's account is kept; without it none is, and there are no KPIs of customers.
     customer_retention: Millis | None = None
+    #: What cohorts of customers, and their figures by time, go by.
+    customer_cohorts: CohortPeriod = "month"
     report_retention: Millis | None = None
     #: Which of several grains of one source's reports counts, where they overlap.
     report_grain: GrainRule = "finest"

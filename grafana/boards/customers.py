@@ -320,7 +320,7 @@ _COHORTS = (
         "table",
         "Retention by month of acquisition",
         "Each row is a cohort, the customers who were acquired in one month; each column says which share of them ordered in the n-th calendar "
-        "month after it. Sums of the chosen channels, divided last; a month is shown when it is over.",
+        "month after it. Sums of the chosen channels, divided last; a month is shown when it is over. With `CUSTOMER_COHORTS=week` every month here is a week.",
         tuple(
             Query(_retention("cohort", age), f"month {age}", unit="percentunit", decimals=0, steps=_SHARE) for age in _AGES
         ),
@@ -359,7 +359,7 @@ BOARD = Dashboard(
     uid="roistream-customers",
     title="Customers",
     folder="Campaigns",
-    about="What the customers are worth whom campaigns acquired: repeat purchases, lifetime value so far against what they cost, retention by month of acquisition.",
+    about="What the customers are worth whom campaigns acquired: repeat purchases, lifetime value so far against what they cost, retention by month of acquisition. With `CUSTOMER_COHORTS=week` every month here is a week.",
     variables=(promql.DEPLOYMENT, promql.CHANNEL, promql.CAMPAIGNS, promql.CURRENCY),
     rows=(
         DashboardRow("All together", _HEADLINES),

@@ -166,7 +166,7 @@ _CUSTOMERS = (
     Panel(
         "table",
         "By month of acquisition",
-        "Each row is a cohort, the customers who were acquired in one month: how many of them were activated, bought again and brought somebody since. Sums of the chosen channels, divided last.",
+        "Each row is a cohort, the customers who were acquired in one month: how many of them were activated, bought again and brought somebody since. Sums of the chosen channels, divided last. With `CUSTOMER_COHORTS=week` every month here is a week.",
         (
             Query(_COHORT_CUSTOMERS, "customers", decimals=0),
             *_cohort_columns("activated", _of_cohorts("cohort_engaged_customers", ',kind="activated"')),

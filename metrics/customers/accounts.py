@@ -6,17 +6,15 @@ whose first order turns out to be an earlier one, of another month or campaign, 
 
 from collections.abc import Iterable
 from typing import Annotated, NamedTuple
-from zoneinfo import ZoneInfo
 
 import msgspec
 
-from metrics.customers.calendar import month_of, month_start
+from metrics.customers.calendar import CustomerCalendar
 from metrics.customers.engagement import Count, joined, totals
 from metrics.entities.orders import OrderEntry, contributions
 from metrics.records.events import Order
 from metrics.sums.contribution import Contribution
 from metrics.values.hashing import hash_id, seed_of
-from metrics.values.time import DAY
 
 _CUSTOMER_SEED, _VISITOR_SEED = seed_of("account of a customer"), seed_of("account of a visitor")
 #: Highest bit of every hash of a customer, so that all take the same number of bytes where they are kept.
@@ -48,29 +46,6 @@ def whose(before: OrderEntry | None, after: OrderEntry, named: int) -> int:
     if is_placing or (after.placed is None and not known):
         return named
     return known
-
-
-class CalendarMonths:
-    """The calendar months of a zone; remembers each day that it was asked of.
-
-    >>> months = CalendarMonths(ZoneInfo("UTC"))
-    >>> months.of(0) - months.of(-1)
-    1
-    """
-
-    def __init__(self, zone: ZoneInfo) -> None:
-        self.zone = zone
-        #: By day since the epoch: its month at its begin, and when the next month begins.
-        self._days: dict[int, tuple[int, int]] = {}
-
-    def of(self, at: int) -> int:
-        """The month of an instant in epoch milliseconds, as ``month_of`` says."""
-        day = at // DAY
-        known = self._days.get(day)
-        if known is None:
-            month = month_of(day * DAY, self.zone)
-            known = self._days[day] = month, month_start(month + 1, self.zone)
-        return known[0] + (at >= known[1])
 
 
 class AccountMonth(NamedTuple):
@@ -157,7 +132,7 @@ def changes_of(
     after: OrderEntry,
     order_id: str,
     changed: Iterable[Contribution],
-    calendar: CalendarMonths,
+    calendar: CustomerCalendar,
 ) -> list[AccountChange]:
     """What a change of an order's entry changes of accounts: of one, or of two where an order is another's than its refunds said.
 
@@ -193,7 +168,7 @@ def _change(
     customer: int,
     latest: int,
     counted: Iterable[Contribution],
-    calendar: CalendarMonths,
+    calendar: CustomerCalendar,
     bought: tuple[int, int] | None = None,
     first: PlacedFirst | None = None,
     sign: int = 1,

@@ -4,13 +4,13 @@ Sums of several partitions add up, because each customer lives on one. A reading
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 import msgspec
 
-from metrics.customers.accounts import AccountMonth, CalendarMonths, CustomerAccount
-from metrics.customers.calendar import month_name
+from metrics.customers.accounts import AccountMonth, CustomerAccount
+from metrics.customers.calendar import CustomerCalendar, month_name
 from metrics.customers.cohorts import CustomerCohort, CustomerMonth
 from metrics.customers.engagement import OF_PERSONS, Count, Counts, difference
 
@@ -181,7 +181,7 @@ def counts_by_month(cohorts: Iterable[CohortSums]) -> dict[int, Counter[int]]:
     return found
 
 
-def cohort_key(account: CustomerAccount, calendar: CalendarMonths) -> CohortKey | None:
+def cohort_key(account: CustomerAccount, calendar: CustomerCalendar) -> CohortKey | None:
     """The cohort of a customer; None for those who are in none."""
     acquired = account.acquired
     return None if acquired is None else CohortKey(acquired.campaign, calendar.of(acquired.at))
@@ -226,12 +226,15 @@ def cohort_reading(
     return found
 
 
-def month_readings(cohorts: Mapping[int, CohortSums], over: int) -> list[CustomerMonth]:
+def month_readings(
+    cohorts: Mapping[int, CohortSums], over: int, name: Callable[[int], str] = month_name
+) -> list[CustomerMonth]:
     """The calendar months from the first acquisition on that are over, in order; as ``metrics.customers.cohorts.months``.
 
     Args:
         cohorts: by month of the acquisition.
         over: the first calendar month that is not over.
+        name: of a month; of weeks they are made alike.
     """
     first = min(cohorts, default=over)
     sums: dict[int, CohortMonth] = {}
@@ -245,7 +248,7 @@ def month_readings(cohorts: Mapping[int, CohortSums], over: int) -> list[Custome
         new = cohorts[month].customers if month in cohorts else 0
         found.append(
             CustomerMonth(
-                month_name(month),
+                name(month),
                 of_month.active,
                 new,
                 None if month == first else before.active,

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from metrics.customers.calendar import MONTHS_OF, CohortPeriod, month_name, week_name
 from metrics.customers.cohort_sums import (
     NO_CUSTOMER,
     CohortSums,
@@ -29,6 +30,7 @@ from metrics.records.customer_kpi import (
     CustomerSums,
 )
 
+_PLACES = 6
 #: KPIs of a cohort, by id.
 COHORT_FIGURES: dict[str, CustomerFigure] = {
     "repeat_rate": CustomerFigure(
@@ -124,6 +126,7 @@ def compose_customers(
     over: int,
     acquisition: Acquisition,
     version: CustomerVersion,
+    period: CohortPeriod = "month",
 ) -> CustomerKpi:
     """The record of a cohort, or of all cohorts of a campaign.
 
@@ -134,13 +137,14 @@ def compose_customers(
         over: the first calendar month that is not over.
         acquisition: what the campaign did to acquire them.
         version: what the record says of itself.
+        period: what cohorts go by; where it is the week, all months here are weeks.
     """
     known = {month: sums for month, sums in cohorts.items() if month != NO_CUSTOMER}
     reading = cohort_reading(cohort, known, over, acquisition.spend)
     funnel = FunnelReading(acquisition, reading.customers, reading.revenue - reading.refunds)
     everything = added_up(cohorts.values())
-    engagement = engagement_reading(reading.customers, everything.counts, everything.persons, over)
-    months = _months(known, cohorts, over) if cohort == ALL_COHORTS else []
+    engagement = engagement_reading(reading.customers, everything.counts, everything.persons, over, period)
+    months = _months(known, cohorts, over, period) if cohort == ALL_COHORTS else []
     return CustomerKpi(
         campaign_id=campaign,
         model="declared",
@@ -164,14 +168,20 @@ def compose_customers(
         ),
         kpis={
             **{name: figure.read(reading) for name, figure in COHORT_FIGURES.items()},
+            "payback_months": _in_months(reading.payback_months, period),
             **{name: figure.read(funnel) for name, figure in FUNNEL_FIGURES.items()},
             **{name: figure.read(engagement) for name, figure in COHORT_ENGAGEMENT.items()},
         },
+        period=period,
         ages=_ages(reading),
         months=months,
         watermark=version.watermark,
         published_at=version.published_at,
     )
+
+
+def _in_months(periods: int | None, period: CohortPeriod) -> float | None:
+    return periods if periods is None or period == "month" else round(periods * MONTHS_OF[period], _PLACES)
 
 
 def _ages(cohort: CustomerCohort) -> list[CohortAge]:
@@ -207,12 +217,13 @@ def _engagement_sums(reading: EngagementReading) -> dict[str, int]:
 
 
 def _months(
-    known: Mapping[int, CohortSums], cohorts: Mapping[int, CohortSums], over: int
+    known: Mapping[int, CohortSums], cohorts: Mapping[int, CohortSums], over: int, period: CohortPeriod
 ) -> list[CustomerMonthKpi]:
     """The calendar months that are over, from the first acquisition on."""
-    readings = month_readings(known, over)
+    name = month_name if period == "month" else week_name
+    readings = month_readings(known, over, name)
     customers = {each.name: each.customers for each in readings}
-    engagement = month_engagement(customers, counts_by_month(cohorts.values()), over)
+    engagement = month_engagement(customers, counts_by_month(cohorts.values()), over, name)
     return [_month(each, engagement[each.name]) for each in readings]
 
 

@@ -2,7 +2,8 @@
 
 from collections import defaultdict
 
-from metrics.customers.accounts import CalendarMonths, customer_hash
+from metrics.customers.accounts import customer_hash
+from metrics.customers.calendar import CustomerCalendar
 from metrics.customers.engagement import (
     ERASED,
     Count,
@@ -68,7 +69,7 @@ def _named(customer: int, what: str) -> None:
         raise Rejection(Reason.MISSING_FIELD, f"{what} needs a customer_id or a visitor_id")
 
 
-def answer(event: Survey, at: int, months: CalendarMonths) -> Counts:
+def answer(event: Survey, at: int, months: CustomerCalendar) -> Counts:
     """What an answer counts."""
     if event.kind == "nps":
         return of_nps(event.score, at, months)
@@ -119,7 +120,7 @@ class CustomerEventCounts:
         reporting: the currency of amounts that name none; what others are worth is not known.
     """
 
-    def __init__(self, months: CalendarMonths, reporting: str) -> None:
+    def __init__(self, months: CustomerCalendar, reporting: str) -> None:
         #: Records that were there before.
         self.duplicates = 0
         self._months = months

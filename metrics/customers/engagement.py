@@ -4,7 +4,7 @@ Every count is a whole number that adds up over customers, partitions and months
 are exact after corrections and erasures. Times are counted by bucket (``metrics.customers.quantile_sketch``).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import IntEnum
 from typing import NamedTuple, Protocol
 from zoneinfo import ZoneInfo
@@ -68,7 +68,7 @@ Counts = Mapping[tuple[int, int], int]
 
 
 class Months(Protocol):
-    """Tells the calendar month of an instant."""
+    """Tells the calendar month, or week, of an instant."""
 
     zone: ZoneInfo
 
@@ -176,12 +176,15 @@ class ContractMonth(NamedTuple):
     at_end: RunningContracts
 
 
-def contract_months(counts: Mapping[int, Mapping[int, int]], over: int) -> list[ContractMonth]:
+def contract_months(
+    counts: Mapping[int, Mapping[int, int]], over: int, name: Callable[[int], str] = month_name
+) -> list[ContractMonth]:
     """The months that are over since the first contract began, in order.
 
     Args:
         counts: by month and kind.
         over: the first calendar month that is not over.
+        name: of a month; of weeks they are made alike.
     """
     known = sorted(
         month for month, each in counts.items() if each.get(Kind.CONTRACTS) or each.get(Kind.ENDED)
@@ -198,5 +201,5 @@ def contract_months(counts: Mapping[int, Mapping[int, int]], over: int) -> list[
             last.ended + ended,
             last.months + running,
         )
-        found.append(ContractMonth(month_name(month), running, begun, ended, last))
+        found.append(ContractMonth(name(month), running, begun, ended, last))
     return found

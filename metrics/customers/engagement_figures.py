@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from metrics.customers.calendar import month_name
+from metrics.customers.calendar import MONTHS_OF, CohortPeriod, month_name
 from metrics.customers.customer_figure import CustomerFigure
 from metrics.customers.engagement import (
     FIRST_RESPONSE,
@@ -37,6 +37,7 @@ class EngagementReading(NamedTuple):
         persons: customers with any, by kind of ``OF_PERSONS``.
         ended: as ``counts``, of months that are over: terms and contracts that end later have not ended yet.
         at_start: contracts that ran when the month began; None of a cohort.
+        months_of_one: how many months the month is, by which counts go: less than one where it is a week.
         running: contracts when the month ended, of a cohort the newest month that is over.
     """
 
@@ -46,6 +47,7 @@ class EngagementReading(NamedTuple):
     ended: Mapping[int, int]
     at_start: int | None = None
     running: RunningContracts = RunningContracts()
+    months_of_one: float = 1.0
 
     def number(self, kind: Kind) -> int:
         """How many of a kind."""
@@ -66,7 +68,11 @@ class EngagementReading(NamedTuple):
 
 
 def engagement_reading(
-    customers: int, counts: Mapping[int, Mapping[int, int]], persons: Mapping[int, int], over: int
+    customers: int,
+    counts: Mapping[int, Mapping[int, int]],
+    persons: Mapping[int, int],
+    over: int,
+    period: CohortPeriod = "month",
 ) -> EngagementReading:
     """The counts of a cohort, to be read.
 
@@ -75,6 +81,7 @@ def engagement_reading(
         counts: by calendar month and kind.
         persons: customers with any, by kind of ``OF_PERSONS``.
         over: the first calendar month that is not over.
+        period: what counts go by, where it is no month.
     """
     total: Counter[int] = Counter()
     ended: Counter[int] = Counter()
@@ -84,11 +91,16 @@ def engagement_reading(
             ended.update(each)
     contracts = contract_months(counts, over)
     running = contracts[-1].at_end if contracts else RunningContracts()
-    return EngagementReading(customers, total, persons, ended, running=running)
+    return EngagementReading(
+        customers, total, persons, ended, running=running, months_of_one=MONTHS_OF[period]
+    )
 
 
 def month_engagement(
-    months: Mapping[str, int], counts: Mapping[int, Mapping[int, int]], over: int
+    months: Mapping[str, int],
+    counts: Mapping[int, Mapping[int, int]],
+    over: int,
+    name: Callable[[int], str] = month_name,
 ) -> dict[str, dict[str, float | None]]:
     """The KPIs of calendar months that are over, by month and id.
 
@@ -96,16 +108,17 @@ def month_engagement(
         months: as ``YYYY-MM``, each with how many customers ordered in it.
         counts: by calendar month and kind, from the first month on.
         over: the first calendar month that is not over.
+        name: of a month; of weeks they are made alike.
     """
-    named = {month_name(month): each for month, each in counts.items()}
-    contracts = {each.name: each for each in contract_months(counts, over)}
+    named = {name(month): each for month, each in counts.items()}
+    contracts = {each.name: each for each in contract_months(counts, over, name)}
     none = ContractMonth("", 0, 0, 0, RunningContracts())
     found = {}
     for month, customers in months.items():
         mine = named.get(month, {})
         running = contracts.get(month, none)
         reading = EngagementReading(customers, mine, {}, mine, running.at_start, running.at_end)
-        found[month] = {name: figure.read(reading) for name, figure in MONTH_ENGAGEMENT.items()}
+        found[month] = {kpi: figure.read(reading) for kpi, figure in MONTH_ENGAGEMENT.items()}
     return found
 
 
@@ -140,7 +153,7 @@ def _of_contract(reading: EngagementReading) -> float | None:
 def _of_life(reading: EngagementReading, churn: float | None) -> float | None:
     """What a contract brings that a share of all leaves in every month."""
     each = _of_contract(reading)
-    return None if each is None or not churn else round(each / churn, _PLACES)
+    return None if each is None or not churn else round(each * reading.months_of_one / churn, _PLACES)
 
 
 def _life(reading: EngagementReading) -> float | None:

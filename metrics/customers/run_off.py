@@ -15,12 +15,15 @@ from typing import NamedTuple
 
 import msgspec
 
+from metrics.customers.calendar import CohortPeriod
 from metrics.values.money import MICROS
 
 #: Older cohorts that are needed to tell a mean and its scatter.
 FEWEST_COHORTS = 3
 #: The months of a customer's life that are looked at, at most, and at least.
 MOST_MONTHS, FEWEST_MONTHS = 12, 2
+#: How many make a year, by what cohorts go by.
+A_YEAR: dict[CohortPeriod, int] = {"month": MOST_MONTHS, "week": 52}
 
 
 class CohortRun(NamedTuple):
@@ -34,7 +37,7 @@ class ExpectedValue(msgspec.Struct, frozen=True):
     """Margin of a customer in the first months, in currency units.
 
     Attributes:
-        months: how many months; that of the acquisition is the first.
+        months: how many months, or weeks of cohorts by week; that of the acquisition is the first.
         value: known and expected, per customer of all cohorts.
         low: lower end of the interval.
         high: upper end.
@@ -55,7 +58,7 @@ class ExpectedValue(msgspec.Struct, frozen=True):
 
 
 def expected_value(
-    cohorts: Sequence[CohortRun], spend: int | None, coverage: float = 0.8
+    cohorts: Sequence[CohortRun], spend: int | None, coverage: float = 0.8, most: int = MOST_MONTHS
 ) -> ExpectedValue | None:
     """The value of a customer in as many first months as at least three cohorts have lived, twelve at most.
 
@@ -63,6 +66,7 @@ def expected_value(
         cohorts: of one kind, such as those of one campaign.
         spend: micros that all of them cost; None where unknown.
         coverage: how often the interval is to hold what comes.
+        most: months that are looked at, at most; of cohorts by week they are weeks.
 
     Returns:
         None where fewer than three cohorts are two months old.
@@ -71,7 +75,7 @@ def expected_value(
 
     cohorts = [each for each in cohorts if each.customers > 0]
     ages = sorted((len(each.margins) for each in cohorts), reverse=True)
-    months = min(MOST_MONTHS, ages[FEWEST_COHORTS - 1]) if len(ages) >= FEWEST_COHORTS else 0
+    months = min(most, ages[FEWEST_COHORTS - 1]) if len(ages) >= FEWEST_COHORTS else 0
     if months < FEWEST_MONTHS:
         return None
     old = [each for each in cohorts if len(each.margins) >= months]

@@ -5,9 +5,10 @@ from itertools import zip_longest
 
 import msgspec
 
+from metrics.customers.calendar import CohortPeriod
 from metrics.customers.engagement_figures import CHURN, COHORT_ENGAGEMENT
 from metrics.customers.funnel import FUNNEL_FIGURES
-from metrics.customers.run_off import CohortRun, ExpectedValue, expected_value
+from metrics.customers.run_off import A_YEAR, CohortRun, ExpectedValue, expected_value
 from metrics.customers.worth_looks import WorthVerdict, worth_verdict
 from metrics.records.customer_kpi import ALL_COHORTS, CustomerKpi
 from metrics.values.money import MICROS, ratio
@@ -89,7 +90,7 @@ class CohortLine(msgspec.Struct, frozen=True):
     """The customers of one month, of one campaign or of all together.
 
     Attributes:
-        cohort: the month of the acquisition, ``YYYY-MM``.
+        cohort: the month of the acquisition, ``YYYY-MM``, or the week, ``YYYY-Www``.
         retention: by months since then, those that are over: share of the customers who ordered.
     """
 
@@ -107,11 +108,13 @@ class CustomersShown(msgspec.Struct, frozen=True):
         model: to whom customers are counted.
         campaigns: those that acquired most first.
         cohorts: in order of the months.
+        period: what cohorts go by; of weeks all months here are weeks, but `payback_months`.
     """
 
     model: str
     campaigns: list[CampaignCustomers]
     cohorts: list[CohortLine]
+    period: CohortPeriod = "month"
 
 
 def side_by_side(records: Iterable[CustomerKpi], campaign_id: str | None, model: str) -> CustomersShown:
@@ -135,7 +138,8 @@ def side_by_side(records: Iterable[CustomerKpi], campaign_id: str | None, model:
             by_month.setdefault(record.cohort, []).append(record)
     totals.sort(key=lambda record: (-record.sums.customers, record.campaign_id))
     campaigns = [_campaign(record, by_campaign.get(record.campaign_id, [])) for record in totals]
-    return CustomersShown(model, campaigns, [_line(month, by_month[month]) for month in sorted(by_month)])
+    lines = [_line(month, by_month[month]) for month in sorted(by_month)]
+    return CustomersShown(model, campaigns, lines, totals[0].period if totals else "month")
 
 
 def _campaign(total: CustomerKpi, cohorts: Sequence[CustomerKpi]) -> CampaignCustomers:
@@ -155,9 +159,9 @@ def _campaign(total: CustomerKpi, cohorts: Sequence[CustomerKpi]) -> CampaignCus
         kpis["payback_months"],
         total.has_uncertain_amounts,
         total.watermark,
-        expected_value(runs, total.sums.spend_micros) if is_whole else None,
+        expected_value(runs, total.sums.spend_micros, most=A_YEAR[total.period]) if is_whole else None,
         _engagement(total),
-        worth_verdict(runs, total.sums.spend_micros) if is_whole else None,
+        worth_verdict(runs, total.sums.spend_micros, period=total.period) if is_whole else None,
         _funnel(total),
     )
 

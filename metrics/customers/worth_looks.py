@@ -14,7 +14,8 @@ from typing import Literal
 
 import msgspec
 
-from metrics.customers.run_off import FEWEST_COHORTS, MOST_MONTHS, CohortRun, expected_value
+from metrics.customers.calendar import CohortPeriod
+from metrics.customers.run_off import A_YEAR, FEWEST_COHORTS, CohortRun, expected_value
 
 
 class WorthVerdict(msgspec.Struct, frozen=True):
@@ -47,7 +48,11 @@ def level_of(look: int, alpha: float = 0.05) -> float:
 
 
 def worth_verdict(
-    cohorts: Sequence[CohortRun], spend: int | None, target: float = 1.0, alpha: float = 0.05
+    cohorts: Sequence[CohortRun],
+    spend: int | None,
+    target: float = 1.0,
+    alpha: float = 0.05,
+    period: CohortPeriod = "month",
 ) -> WorthVerdict | None:
     """The verdict of the latest look.
 
@@ -56,16 +61,18 @@ def worth_verdict(
         spend: micros that they cost; None where unknown.
         target: of CLV : CAC; at 1 customers bring in twelve months what they cost.
         alpha: chance that a verdict in one direction is ever wrong, over all looks.
+        period: what cohorts go by; of weeks there is a look a week, and twelve months are 52 of them.
 
     Returns:
         None before three cohorts have lived for twelve months, and where the spend is unknown or 0.
     """
     ages = sorted((len(each.margins) for each in cohorts if each.customers > 0), reverse=True)
-    if len(ages) < FEWEST_COHORTS or ages[FEWEST_COHORTS - 1] < MOST_MONTHS:
+    year = A_YEAR[period]
+    if len(ages) < FEWEST_COHORTS or ages[FEWEST_COHORTS - 1] < year:
         return None
-    look = ages[FEWEST_COHORTS - 1] - MOST_MONTHS + 1
+    look = ages[FEWEST_COHORTS - 1] - year + 1
     level = level_of(look, alpha)
-    found = expected_value(cohorts, spend, 1 - 2 * level)
+    found = expected_value(cohorts, spend, 1 - 2 * level, year)
     if found is None or found.to_cac_low is None or found.to_cac_high is None:
         return None
     verdict: Literal["good", "bad", "inconclusive"] = "inconclusive"

@@ -273,7 +273,7 @@ CUSTOMER_KPIS: dict[str, MetricFamily] = {
 CUSTOMER_RETENTION = MetricFamily(
     "campaign_retention_ratio",
     "gauge",
-    "Share of the customers of the campaign who ordered in a calendar month after that of their acquisition, of those for whom it is over.",
+    "Share of the customers of the campaign who ordered in a calendar month (a week with CUSTOMER_COHORTS=week) after that of their acquisition, of those for whom it is over.",
     (*_CUSTOMERS, "age"),
     "ratio",
 )
@@ -365,7 +365,10 @@ ENGAGEMENT_KPIS: dict[str, tuple[MetricFamily, dict[str, str]]] = {
     "k_factor": (_engagement_kpi("campaign_viral_coefficient", "k_factor"), {}),
 }
 COHORT_CUSTOMERS = MetricFamily(
-    "cohort_customers", "gauge", "Customers whom the campaigns of a channel acquired in a month.", _COHORT
+    "cohort_customers",
+    "gauge",
+    "Customers whom the campaigns of a channel acquired in a month, or a week with CUSTOMER_COHORTS=week.",
+    _COHORT,
 )
 COHORT_REPEATERS = MetricFamily(
     "cohort_repeat_customers", "gauge", "Those of a cohort with two orders or more.", _COHORT
@@ -379,7 +382,7 @@ COHORT_MARGIN = MetricFamily(
 COHORT_ACTIVE = MetricFamily(
     "cohort_active_customers",
     "gauge",
-    "Those of a cohort who ordered in a calendar month after that of their acquisition (age 0: the same); absent until it is over.",
+    "Those of a cohort who ordered in a calendar month, or week, after that of their acquisition (age 0: the same); absent until it is over.",
     (*_COHORT, "age"),
 )
 

@@ -1,5 +1,7 @@
 """What the customers of a campaign are worth, as published: whole, versioned and self-describing."""
 
+from typing import Literal
+
 import msgspec
 
 from metrics.records.kpi_reading import DEFINITIONS
@@ -80,6 +82,8 @@ class CustomerKpi(msgspec.Struct, kw_only=True):
     kpis: dict[str, float | None]
     ages: list[CohortAge]
     months: list[CustomerMonthKpi]
+    #: What cohorts, `ages` and `months` go by; of records that were written before it could be another: the month.
+    period: Literal["month", "week"] = "month"
     definitions: int = DEFINITIONS
     watermark: str | None
     published_at: str

@@ -145,7 +145,8 @@ FIELDS: dict[str, str] = {
     "cost_of_goods_micros": "Cost of the goods sold in millionths of the currency unit.",
     # customers
     "CustomerKpi.model": "`declared`: the campaign that a customer's first order names.",
-    "cohort": "The month in which the customers were acquired, as `YYYY-MM`, or `total`: all of them.",
+    "cohort": "The month in which the customers were acquired, as `YYYY-MM`, or the week, as `YYYY-Www`, or `total`: all of them.",
+    "CustomerKpi.period": "What cohorts, `ages` and `months` go by, by the setting CUSTOMER_COHORTS: where it is `week`, every month of this record is a week of ISO 8601, but for `mrr` and `payback_months`.",
     "CustomerKpi.revision": "Keep the highest per (campaign_id, cohort); may skip and repeat.",
     "CustomerKpi.currency": "ISO 4217 code of the reporting currency; all money of the record is in it.",
     "CustomerKpi.sums": "What the KPIs are divided from; add these up, never the ratios.",
@@ -183,7 +184,7 @@ FIELDS: dict[str, str] = {
     "active": "Those of them who ordered in it; cancelled orders do not count.",
     "margin_micros": "Their revenue less refunds and cost of goods in it, in millionths of the currency unit.",
     "retention": "active / eligible; null where nobody is eligible.",
-    "month": "The calendar month, as `YYYY-MM`, in the setting TIMEZONE.",
+    "month": "The calendar month, as `YYYY-MM`, or week, as `YYYY-Www`, in the setting TIMEZONE.",
     "CustomerMonthKpi.customers": "Customers who ordered in it; cancelled orders do not count.",
     "new": "Customers who were acquired in it.",
     "CustomerMonthKpi.before": "Customers who ordered in the month before; null in the first month, of which nobody knows.",

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
-from metrics.customers.accounts import CalendarMonths
+from metrics.customers.calendar import CustomerCalendar
 from metrics.customers.cohorts import Spend
 from metrics.customers.customer_events import CustomerEventCounts
 from metrics.customers.histories import CustomerBase, OrderHistories
@@ -216,7 +216,7 @@ def read_engagement(
     Raises:
         RoistreamError: where a file cannot be read.
     """
-    counted = CustomerEventCounts(CalendarMonths(settings.zone), currency)
+    counted = CustomerEventCounts(CustomerCalendar(settings.zone), currency)
     refused, refusal, failed = 0, "", False
     for topic, paths in files.items():
         plain = Files(paths, None, plain_events(topic, settings.zone.key), is_plain=True)

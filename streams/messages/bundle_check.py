@@ -11,6 +11,7 @@ from typing import get_args
 import msgspec
 
 from metrics.attribution.conversion_lag import EDGES, LEAD, ORDER, LagCounts
+from metrics.customers.calendar import is_period
 from metrics.customers.cohort_sums import NO_CUSTOMER
 from metrics.entities.orders import CAMPAIGNS_OWN
 from metrics.entities.reports import Report
@@ -32,8 +33,6 @@ _MOST_CHECKPOINTS = 1 << 31
 _MOST_MICROS = 1 << 100
 #: A whole history has no width: it begins at 0.
 _WIDTHS = (*WIDTHS, 1 << 62)
-#: Calendar months up to the last year that has an instant.
-_MOST_MONTHS = 12 * 10_000
 _FIELDS = frozenset(range(len(FIELDS)))
 #: By the highest byte of a sum in two's complement: of its magnitude.
 _MAGNITUDES = bytes(min(byte, 255 - byte) for byte in range(256))
@@ -165,7 +164,7 @@ def _check_cohort(partial: CohortPartial) -> None:
 
 
 def _check_months(months: Sequence[int]) -> None:
-    _require(all(0 <= month < _MOST_MONTHS for month in months), "there is no such month")
+    _require(all(map(is_period, months)), "there is no such month")
 
 
 def _check_instants(instants: Sequence[int | None]) -> None:

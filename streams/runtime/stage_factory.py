@@ -59,6 +59,7 @@ class StageFactory:
             earliest=settings.earliest_event_time,
             customer_retention=settings.customer_retention or 0,
             zone=settings.zone,
+            customer_cohorts=settings.customer_cohorts,
         )
         self._merge_options = MergeOptions(
             settings.partitions,
@@ -72,6 +73,7 @@ class StageFactory:
             settings.report_rules,
             settings.topic_prefix,
             settings.customer_retention or 0,
+            settings.customer_cohorts,
         )
 
     def intake(self, partition: int) -> StateStore[IntakeStage]:

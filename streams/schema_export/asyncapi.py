@@ -388,6 +388,7 @@ CHANNELS: tuple[Channel, ...] = (
                 **{name: figure.read(_FUNNEL) for name, figure in FUNNEL_FIGURES.items()},
                 **{name: figure.read(_ENGAGED) for name, figure in COHORT_ENGAGEMENT.items()},
             },
+            "period": "month",
             "ages": [{"age": 0, "eligible": 2, "active": 2, "margin_micros": 60_000_000, "retention": 1.0}],
             "months": [
                 {

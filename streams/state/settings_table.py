@@ -8,7 +8,7 @@ import msgspec
 
 from metrics.values.errors import StateError
 from metrics.values.time import format_instant
-from streams.setting_changes import is_refused
+from streams.setting_changes import SETTING_CHANGES, is_refused
 from streams.state.codec import Entry, decode_as, encode, state_key
 from streams.state.table import Restored
 
@@ -97,14 +97,30 @@ def refusal(history: Mapping[str, Sequence[SettingValue]], values: Mapping[str, 
         values: settings by name, as JSON text.
     """
     for name, text in values.items():
-        known = history.get(name)
-        if known and known[-1].text != text and is_refused(name, known[-1].text, text, values):
-            shown = f"ROISTREAM_{name.upper()}"
+        change = SETTING_CHANGES[name]
+        before = _latest(history, name) or (change.before if history else "")
+        if before in ("", text) or not is_refused(name, before, text, values):
+            continue
+        if change.only_with and _latest(history, change.only_with) in ("", "null"):
+            continue
+        shown = f"ROISTREAM_{name.upper()}"
+        if change.only_with:
+            without = f"ROISTREAM_{change.only_with.upper()}"
             return (
-                f"The state was made with {shown}={_plain(known[-1].text)}, the settings say {_plain(text)}; set it back, or "
-                "start anew with another ROISTREAM_TOPIC_PREFIX and a replay."
+                f"The state was made with {shown}={_plain(before)}, the settings say {_plain(text)}; set it back, or "
+                f"start once without {without}, which forgets all that depends on it."
             )
+        return (
+            f"The state was made with {shown}={_plain(before)}, the settings say {_plain(text)}; set it back, or "
+            "start anew with another ROISTREAM_TOPIC_PREFIX and a replay."
+        )
     return None
+
+
+def _latest(history: Mapping[str, Sequence[SettingValue]], name: str) -> str:
+    """The value that a state was last made with; empty where it knows none."""
+    known = history.get(name)
+    return known[-1].text if known else ""
 
 
 def read_history(entries: Iterable[Entry]) -> History:

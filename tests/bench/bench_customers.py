@@ -15,7 +15,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from metrics.customers.accounts import AccountChange, AccountMonth, PlacedFirst
-from metrics.customers.calendar import month_of, month_start
+from metrics.customers.calendar import CustomerCalendar, month_of, month_start
 from metrics.customers.cohort_sums import CohortMonth, CohortSums
 from metrics.entities.campaigns import CampaignRegistry
 from metrics.entities.orders import OrderEntry
@@ -55,7 +55,7 @@ def _changes(customers: int, campaigns: int) -> Iterator[AccountChange]:
 
 def _accounts() -> CustomerAccounts:
     orders: KeyedTable[OrderEntry] = KeyedTable("o", OrderEntry)
-    return CustomerAccounts(0, orders, CustomerHomes(0, 1), 1, _RETENTION, _ZONE)
+    return CustomerAccounts(0, orders, CustomerHomes(0, 1), 1, _RETENTION, CustomerCalendar(_ZONE))
 
 
 def _resident() -> float:

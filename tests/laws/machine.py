@@ -106,6 +106,7 @@ class Machine:
         self.merge_options = MergeOptions(
             *(partitions, grace, publish_interval, ZoneInfo(zone), "EUR", models, rollups, max_rollup_values),
             customer_retention=self.intake_options.customer_retention,
+            customer_cohorts=self.intake_options.customer_cohorts,
         )
         self.sources = {(topic, p): Log() for topic in topics.INTAKE_INPUTS for p in range(partitions)}
         self.partials = [Log() for _ in range(partitions)]

@@ -1,6 +1,7 @@
 """Laws of customers' accounts: whatever crashes, what is published of customers is what a batch computation makes of all orders."""
 
 from collections import Counter
+from datetime import datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -9,7 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
-from metrics.customers.calendar import month_of, month_start
+from metrics.customers.accounts import AccountChange, AccountMonth, PlacedFirst
+from metrics.customers.calendar import CustomerCalendar, month_of, month_start
+from metrics.customers.cohort_sums import CohortKey, CohortSums
 from metrics.customers.cohorts import CustomerCohort, by_campaign, by_month_and_campaign, cohorts, months
 from metrics.customers.histories import CustomerBase, histories
 from metrics.entities.campaigns import CampaignRegistry
@@ -202,6 +205,110 @@ def test_who_is_erased_counts_no_more_and_campaigns_keep_their_sums(
     hashes = {entry.customer for p in range(partitions) for _, entry in erased.intake(p).orders.items()}
     theirs = {entry.customer for p in range(partitions) for _, entry in plain.intake(p).orders.items()}
     assert len(theirs - hashes) == any(order.customer_id == gone for order in before)
+
+
+def weeks_of(orders: list[Order]) -> dict[tuple[str, str], dict]:
+    """Of each campaign and week of acquisition: customers, who was active by age in weeks, and the margin; by Python's calendar."""
+    found: dict[tuple[str, str], dict] = {}
+
+    def local(at: int) -> datetime:
+        return datetime.fromtimestamp(at / 1000, ZONE)
+
+    def age(at: int, since: datetime) -> int:
+        mondays = [day.date() - timedelta(days=day.weekday()) for day in (since, local(at))]
+        return (mondays[1] - mondays[0]).days // 7
+
+    for history in histories(orders).customers:
+        first = local(history.first.at)
+        cohort = found.setdefault(
+            (history.first.campaign, first.strftime("%G-W%V")),
+            {"customers": 0, "active": Counter(), "margin": 0},
+        )
+        cohort["customers"] += 1
+        cohort["margin"] += sum(change.margin for change in history.money)
+        cohort["active"].update({age(order.at, first) for order in history.purchases})
+    return found
+
+
+@bounded
+@given(
+    st.lists(records, max_size=16),
+    st.integers(1, 3),
+    st.lists(
+        st.tuples(
+            st.integers(0, 15),
+            st.sampled_from([INTAKE, MERGE]),
+            st.sampled_from([BEFORE_APPEND, 0, 1, BEFORE_CONFIRM]),
+        ),
+        max_size=3,
+    ),
+)
+def test_cohorts_of_weeks_are_those_of_a_batch_computation_wherever_workers_die(written, partitions, crashes):
+    machine = Machine(
+        partitions, campaign_registry(), zone="Europe/Paris", models=(), customer_cohorts="week"
+    )
+    orders = [order_of(n, record) for n, record in enumerate(written)]
+    for n, order in enumerate(orders):
+        produce(machine, order)
+        for at, stage, where in crashes:
+            if at == n:
+                machine.run()
+                for p in range(partitions):
+                    machine.checkpoint(stage, p, crash=where)
+    machine.deliver_late()
+    machine.settle()
+    found = {key: each for key, each in published(machine).items() if each["sums"]["customers"]}
+    expected = weeks_of(orders)
+    assert {key for key in found if key[1] != "total"} == expected.keys()
+    for key, each in expected.items():
+        sums, ages = found[key]["sums"], found[key]["ages"]
+        margin = sums["revenue_micros"] - sums["refunds_micros"] - sums["cost_of_goods_micros"]
+        assert (found[key]["period"], sums["customers"], margin) == (
+            "week",
+            each["customers"],
+            each["margin"],
+        )
+        # Weeks that are not over have no line.
+        assert [age["active"] for age in ages] == [each["active"][age] for age in range(len(ages))]
+        assert {age["eligible"] for age in ages} <= {each["customers"]}
+    for (campaign, cohort), record in found.items():
+        if cohort == "total":
+            assert record["sums"]["customers"] == sum(
+                each["customers"] for (of, _), each in expected.items() if of == campaign
+            )
+            assert all("-W" in month["month"] for month in record["months"])
+    machine.check_books()
+
+
+def test_accounts_of_months_are_never_read_as_those_of_weeks():
+    machine = Machine(1, campaign_registry(), zone="UTC", models=())
+    record = {"number": 0, "hour": 1, "kind": "placed"} | NOTHING_SAID
+    produce(machine, order_of(1, record))
+    machine.settle()
+    cohorts_of = CustomerCalendar(ZoneInfo("UTC")).of(T0)
+    assert machine.intake(0).accounts.cohorts.change(CohortKey("a", cohorts_of)).customers == 1
+    for options in ("intake_options", "merge_options"):
+        changed = msgspec.structs.replace(getattr(machine, options), customer_cohorts="week")
+        setattr(machine, options, changed)
+    for stage in (INTAKE, MERGE):  # as a worker that is started with the other period
+        machine.open(stage, 0)
+    in_flight = AccountChange(1 << 63, T0, (AccountMonth(cohorts_of, 1, 5),), PlacedFirst(T0, "o", "a", None))
+    machine.intake(0).accounts.receive([in_flight])
+    machine.merge(0).cohorts.take(0, [("a", cohorts_of, CohortSums(1))], 1)
+    assert list(machine.intake(0).accounts.cohorts.items()) == []
+    assert machine.merge(0).cohorts.of(CohortKey("a", cohorts_of)) == {}
+    produce(machine, order_of(2, record | {"number": 3, "hour": 30}))
+    machine.settle()
+    kept = [key.month for key, sums in machine.intake(0).accounts.cohorts.items() if sums]
+    assert kept
+    assert all(map(CustomerCalendar(ZoneInfo("UTC"), "week").counts, kept))
+    left = [
+        key
+        for stage in (INTAKE, MERGE)
+        for key, value in machine.changelogs[stage, 0].items()
+        if value is not None
+    ]
+    assert not any(key[2:3] == b"k" for key in left)
 
 
 def test_accounts_and_cohorts_expire_and_what_they_counted_stays_until_the_cohort_does():

@@ -7,8 +7,8 @@ import msgspec
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
-from metrics.customers.accounts import CalendarMonths, customer_hash
-from metrics.customers.calendar import month_name
+from metrics.customers.accounts import customer_hash
+from metrics.customers.calendar import CustomerCalendar, month_name
 from metrics.customers.customer_events import CustomerEventCounts
 from metrics.customers.quantile_sketch import RELATIVE_ERROR
 from metrics.records.events import Order
@@ -22,7 +22,7 @@ from tests.support.examples import examples
 from tests.support.oracles.customer_events import CustomerSumsExpected
 
 ZONE = ZoneInfo("Europe/Paris")
-MONTHS = CalendarMonths(ZONE)
+MONTHS = CustomerCalendar(ZONE)
 APPENDED = T0 + 400 * DAY
 bounded = examples(0.4, HealthCheck.too_slow, HealthCheck.data_too_large)
 

@@ -1,19 +1,22 @@
 """Records of customers of campaigns as workers publish them, and as the views hold them; the same seed, the same customers."""
 
 import random
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import msgspec
 
-from metrics.customers.calendar import month_name
+from metrics.customers.calendar import CohortPeriod, CustomerCalendar
 from metrics.customers.cohort_sums import CohortMonth, CohortSums
 from metrics.customers.composing import CustomerVersion, compose_customers
 from metrics.customers.engagement import FIRST_RESPONSE, RESOLUTION, Kind, of_time
 from metrics.customers.funnel import Acquisition
 from metrics.records.customer_kpi import ALL_COHORTS, CustomerKpi
-from metrics.values.time import HOUR, MINUTE
+from metrics.values.time import HOUR, MINUTE, to_millis
 from tests.support.board_seeding import MILLION, Store
 
-FIRST = 2025 * 12 + 10
+#: The month and the week of the first cohort have it.
+FIRST = datetime(2025, 11, 1, 12, tzinfo=UTC)
 
 
 def cohorts(rng: random.Random, months: int, over: int) -> dict[int, CohortSums]:
@@ -42,9 +45,12 @@ def cohorts(rng: random.Random, months: int, over: int) -> dict[int, CohortSums]
     return found
 
 
-def records(campaigns: dict[str, int | None], months: int = 13, seed: int = 3) -> list[CustomerKpi]:
+def records(
+    campaigns: dict[str, int | None], months: int = 13, seed: int = 3, period: CohortPeriod = "month"
+) -> list[CustomerKpi]:
     """Of each campaign all customers and each cohort; ``campaigns`` by id, with what each has spent in currency units."""
-    rng, over = random.Random(seed), FIRST + months
+    calendar = CustomerCalendar(ZoneInfo("UTC"), period)
+    rng, over = random.Random(seed), calendar.of(to_millis(FIRST)) + months
     version = CustomerVersion(1, "EUR", "2026-11-22T12:00:00Z", "2026-11-22T12:00:01Z")
     found = []
     for campaign, spend in campaigns.items():
@@ -52,12 +58,14 @@ def records(campaigns: dict[str, int | None], months: int = 13, seed: int = 3) -
         micros = None if spend is None else spend * MILLION
         found.append(
             compose_customers(
-                campaign, ALL_COHORTS, of_each, over, Acquisition(micros, 40_000, 4_000), version
+                campaign, ALL_COHORTS, of_each, over, Acquisition(micros, 40_000, 4_000), version, period
             )
         )
         for month, sums in of_each.items():
             found.append(
-                compose_customers(campaign, month_name(month), {month: sums}, over, Acquisition(), version)
+                compose_customers(
+                    campaign, calendar.name(month), {month: sums}, over, Acquisition(), version, period
+                )
             )
     return found
 

@@ -12,8 +12,7 @@ import msgspec
 import pytest
 import redis
 
-from metrics.customers.accounts import CalendarMonths
-from metrics.customers.calendar import local_time, month_start
+from metrics.customers.calendar import CustomerCalendar, local_time, month_start
 from metrics.customers.cohorts import by_month
 from metrics.customers.customer_events import CustomerEventCounts
 from metrics.customers.engagement_figures import COHORT_ENGAGEMENT, MONTH_ENGAGEMENT
@@ -38,7 +37,7 @@ from tests.support.servers.worker import WorkerProcess, running_worker, wait_for
 pytestmark = pytest.mark.verify
 
 ZONE = ZoneInfo("Europe/Paris")
-MONTHS = CalendarMonths(ZONE)
+MONTHS = CustomerCalendar(ZONE)
 CAMPAIGNS = ("c-1", "c-2")
 CUSTOMERS = 24
 GONE = "cust-3"

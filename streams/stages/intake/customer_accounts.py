@@ -6,19 +6,17 @@ account. Sums of cohorts are kept beside the accounts, not made of them: an acco
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
-from zoneinfo import ZoneInfo
 
 from msgspec.structs import replace
 
 from metrics.customers.accounts import (
     AccountChange,
-    CalendarMonths,
     CustomerAccount,
     changed_account,
     changes_of,
     customer_hash,
 )
-from metrics.customers.calendar import month_start
+from metrics.customers.calendar import CustomerCalendar
 from metrics.customers.cohort_sums import NO_CUSTOMER, CohortKey, CohortSums, cohort_key
 from metrics.customers.engagement import ERASED, Counts, difference
 from metrics.customers.referrals import ReferralEntry
@@ -38,8 +36,6 @@ _decode_sums = decoder(tuple[int, CohortSums])
 H = TypeVar("H", TicketEntry, SubscriptionEntry, ReferralEntry)
 #: About how many bytes the sums of a cohort take in a checkpoint, kept and sent: besides the numbers there were, and each of those.
 _COHORT_BYTES, _NUMBER_BYTES = 1_000, 6
-#: Months before this one are none: January of the year 2.
-_FIRST_MONTH = 24
 #: Bits of a hash above those that are the same in all.
 _HOME_BITS = 16
 
@@ -47,9 +43,8 @@ _HOME_BITS = 16
 class CohortTable:
     """Sums of the cohorts of one home, packed where they have not changed since the last checkpoint."""
 
-    kind = "kc"
-
-    def __init__(self) -> None:
+    def __init__(self, kind: str = "kc") -> None:
+        self.kind = kind
         self._packed: dict[CohortKey, bytes] = {}
         #: Those that have changed, or may not have been sent.
         self._open: dict[CohortKey, CohortSums] = {}
@@ -77,12 +72,10 @@ class CohortTable:
             self._weight += _COHORT_BYTES + _NUMBER_BYTES * found.size
         return found
 
-    def expire(self, is_over: Callable[[int], bool]) -> None:
-        """Forget the cohorts of whose months the last is long over."""
+    def expire(self, first: int, is_over: Callable[[int], bool]) -> None:
+        """Forget the cohorts of whose months, none of which lies before the first, the last is long over."""
         for key, packed in list(self._packed.items()):
-            if key not in self._open and is_over(
-                max(key.month, _FIRST_MONTH, _decode_sums(packed)[1].latest)
-            ):
+            if key not in self._open and is_over(max(key.month, first, _decode_sums(packed)[1].latest)):
                 del self._packed[key]
                 self._expired.append(key)
 
@@ -121,7 +114,7 @@ class CustomerAccounts:
         homes: carry what is for other homes.
         home_count: how many partitions are homes; 0 or 1 where customers stay.
         retention: how long after its latest event an account is kept, in ms; 0: none is.
-        zone: whose calendar months.
+        calendar: whose months, or weeks, cohorts go by.
     """
 
     def __init__(
@@ -131,15 +124,17 @@ class CustomerAccounts:
         homes: CustomerHomes,
         home_count: int,
         retention: int,
-        zone: ZoneInfo,
+        calendar: CustomerCalendar,
     ) -> None:
         self.is_kept = retention > 0
-        self.accounts: KeyedTable[CustomerAccount] = KeyedTable("ka", CustomerAccount)
-        self.cohorts = CohortTable()
+        # Tables of weeks are others than those of months, so that what one of them keeps is never read as the other.
+        letter = "k" if calendar.period == "month" else "w"
+        self.accounts: KeyedTable[CustomerAccount] = KeyedTable(f"{letter}a", CustomerAccount)
+        self.cohorts = CohortTable(f"{letter}c")
         #: By ``ticket_id`` and ``subscription_id``, each with its source; by ``customer_hash`` of who was brought.
-        self.tickets: KeyedTable[TicketEntry] = KeyedTable("kt", TicketEntry)
-        self.subscriptions: KeyedTable[SubscriptionEntry] = KeyedTable("ks", SubscriptionEntry)
-        self.referrals: KeyedTable[ReferralEntry] = KeyedTable("kr", ReferralEntry)
+        self.tickets: KeyedTable[TicketEntry] = KeyedTable(f"{letter}t", TicketEntry)
+        self.subscriptions: KeyedTable[SubscriptionEntry] = KeyedTable(f"{letter}s", SubscriptionEntry)
+        self.referrals: KeyedTable[ReferralEntry] = KeyedTable(f"{letter}r", ReferralEntry)
         self._held: tuple[KeyedTable[Any], ...] = (self.tickets, self.subscriptions, self.referrals)
         self.tables: Sequence[Table] = (self.accounts, self.cohorts, *self._held) if self.is_kept else ()
         self._partition = partition
@@ -147,7 +142,7 @@ class CustomerAccounts:
         self._homes = homes
         self._home_count = home_count
         self._retention = retention
-        self.calendar = CalendarMonths(zone)
+        self.calendar = calendar
         #: Customers whose orders are to name nobody any more.
         self._erased: set[int] = set()
         #: The day up to which cohorts were forgotten.
@@ -205,7 +200,12 @@ class CustomerAccounts:
         """Take in what other partitions say of customers whose home is here."""
         if self.is_kept:
             for change in changes:
-                self._apply(change)
+                if self._is_of_calendar(change):  # else it was sent before cohorts went by another period
+                    self._apply(change)
+
+    def _is_of_calendar(self, change: AccountChange) -> bool:
+        periods = [*(each.month for each in change.months), *(each.month for each in change.counts)]
+        return all(map(self.calendar.counts, periods))
 
     def erase(self, event: Erasure) -> None:
         """Forget a person here, and let the home hear it after all that was said of the person before."""
@@ -243,7 +243,7 @@ class CustomerAccounts:
                 pass
         if before // DAY != self._expired_day:  # looking through all cohorts is not for every checkpoint
             self._expired_day = before // DAY
-            self.cohorts.expire(lambda month: month_start(month + 1, self.calendar.zone) <= before)
+            self.cohorts.expire(self.calendar.first, lambda month: self.calendar.start(month + 1) <= before)
 
     def _home_of(self, customer: int) -> int:
         return (customer >> _HOME_BITS) % self._home_count if self._home_count > 1 else self._partition

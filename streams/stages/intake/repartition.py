@@ -17,6 +17,7 @@ from metrics.attribution.conversion_lag import LEAD, ORDER
 from metrics.attribution.touch_store import TouchColumns
 from metrics.attribution.touchpoints import Codes, Touchpoints
 from metrics.customers.accounts import AccountChange
+from metrics.customers.calendar import is_period
 from metrics.records.events import NO_CAMPAIGN
 from metrics.records.namespaces import PARTED
 from metrics.sums.contribution import Contribution
@@ -109,8 +110,6 @@ class Rekeyed(msgspec.Struct, array_like=True):
 decode_rekeyed = decoder(Rekeyed)
 _MOST_CHECKPOINTS = 1 << 32
 _MOST_MICROS = 1 << 100
-#: Of the last year that has an instant.
-_MOST_MONTHS = 12 * 10_000
 
 
 def read_rekeyed(value: bytes | None, senders: Container[int]) -> Rekeyed:
@@ -186,7 +185,7 @@ def _is_right_change(change: AccountChange) -> bool:
     return (
         0 < change.customer < 1 << 64
         and all(MIN_INSTANT <= at <= MAX_INSTANT for at in instants)
-        and all(0 <= each[0] <= _MOST_MONTHS for each in (*change.months, *change.counts))
+        and all(is_period(each[0]) for each in (*change.months, *change.counts))
         and all(
             -_MOST_MICROS <= figure <= _MOST_MICROS
             for each in (*change.months, *change.counts)

@@ -14,6 +14,7 @@ import numpy as np
 from msgspec.structs import replace
 
 from metrics.attribution.models import AttributionRules
+from metrics.customers.calendar import CohortPeriod, CustomerCalendar
 from metrics.entities.campaigns import CampaignRegistry
 from metrics.entities.dedupe import SeenIds
 from metrics.entities.leads import LeadEntry
@@ -87,8 +88,9 @@ class IntakeOptions(msgspec.Struct, frozen=True):
     are_customers_sent_home: bool = True
     #: How long after its latest event the account of a customer is kept; 0: no accounts are kept.
     customer_retention: int = 0
-    #: Whose calendar months cohorts go by.
+    #: Whose calendar cohorts go by, and what they go by.
     zone: ZoneInfo = ZoneInfo("UTC")
+    customer_cohorts: CohortPeriod = "month"
 
     @property
     def customer_homes(self) -> int:
@@ -196,7 +198,8 @@ class IntakeStage:
         self.customers = KeyedTable("c", FirstOrder)
         self.accounts = CustomerAccounts(
             *(partition, self.orders, self.attribution.customer_homes),
-            *(options.customer_homes, options.customer_retention, options.zone),
+            *(options.customer_homes, options.customer_retention),
+            CustomerCalendar(options.zone, options.customer_cohorts),
         )
         self.conversions = Conversions(
             *(self.leads, self.orders, self.customers, campaign_registry, self.attribution, self.accounts)

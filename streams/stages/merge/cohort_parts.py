@@ -2,9 +2,8 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from zoneinfo import ZoneInfo
 
-from metrics.customers.calendar import month_of, month_start
+from metrics.customers.calendar import CustomerCalendar
 from metrics.customers.cohort_sums import NO_CUSTOMER, CohortKey, CohortSums, added_up
 from metrics.customers.funnel import Acquisition
 from metrics.values.time import DAY, HOUR
@@ -19,25 +18,23 @@ _decode_parts = decoder(tuple[int, _Parts])
 ALL = -1
 #: About how many bytes a cohort takes in a checkpoint besides its numbers, and each of those that came or was packed.
 _COHORT_BYTES, _NUMBER_BYTES = 500, 3
-#: Months before this one are none: January of the year 2.
-_FIRST_MONTH = 24
 
 
 class CohortParts:
     """The table of the cohorts of one merge partition, whole sums by source partition.
 
     Args:
-        zone: whose calendar months.
+        calendar: whose months, or weeks, cohorts go by.
         interval: milliseconds between two records of one cohort.
         retention: how long after its last month a cohort is kept, in ms; 0: none is.
     """
 
-    kind = "k"
-
-    def __init__(self, zone: ZoneInfo, interval: int, retention: int) -> None:
+    def __init__(self, calendar: CustomerCalendar, interval: int, retention: int) -> None:
         self.is_kept = retention > 0
+        #: A table of weeks is another than one of months, so that neither is read as the other.
+        self.kind = "k" if calendar.period == "month" else "w"
         self.schedule = KeyedSchedule[CohortKey](lambda _key: interval)
-        self._zone = zone
+        self._calendar = calendar
         self._retention = retention
         self._packed: dict[CohortKey, bytes] = {}
         self._open: dict[CohortKey, _Parts] = {}
@@ -65,6 +62,8 @@ class CohortParts:
         if not self.is_kept:
             return
         for campaign, month, sums in cohorts:
+            if month != NO_CUSTOMER and not self._calendar.counts(month):
+                continue  # it was sent before cohorts went by another period
             key = CohortKey(campaign, month)
             parts = self._open.get(key)
             if parts is None:
@@ -85,7 +84,7 @@ class CohortParts:
         if watermark // HOUR != self._hour:
             self._hour = watermark // HOUR
             self._unlooked.update(dict.fromkeys(self._months))
-            month = month_of(watermark, self._zone)
+            month = self._calendar.of(watermark)
             if month != self._month:
                 self._month = month
                 for key in {*self._packed, *self._open}:
@@ -198,8 +197,10 @@ class CohortParts:
 
     def _expire(self, before: int) -> None:
         for key in [key for key in self._packed if key not in self._open]:
-            latest = max([key.month, _FIRST_MONTH, *(sums.latest for sums in self._parts(key).values())])
-            if month_start(latest + 1, self._zone) <= before:
+            latest = max(
+                [key.month, self._calendar.first, *(sums.latest for sums in self._parts(key).values())]
+            )
+            if self._calendar.start(latest + 1) <= before:
                 del self._packed[key]
                 self._expired.append(key)
                 self.schedule.forget(key)

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from metrics.attribution.conversion_lag import LEAD, ORDER, ConversionLags, LagCounts
-from metrics.customers.calendar import month_name, month_of
+from metrics.customers.calendar import CohortPeriod, CustomerCalendar
 from metrics.customers.cohort_sums import CohortKey
 from metrics.customers.composing import CustomerVersion, compose_customers
 from metrics.customers.funnel import Acquisition
@@ -90,6 +90,8 @@ class MergeOptions(msgspec.Struct, frozen=True):
     topic_prefix: str = ""
     #: How long after its last month a cohort of customers is kept; 0: none is.
     customer_retention: int = 0
+    #: What those cohorts go by.
+    customer_cohorts: CohortPeriod = "month"
 
 
 class Pace(NamedTuple):
@@ -211,7 +213,8 @@ class MergeStage:
         self._compared = 0
         #: Campaigns whose records have changed, and whose windows are not marked yet, in their order.
         self._unfollowed: dict[str, None] = {}
-        self.cohorts = CohortParts(options.zone, self._intervals[TOTAL_WINDOW], options.customer_retention)
+        self._calendar = CustomerCalendar(options.zone, options.customer_cohorts)
+        self.cohorts = CohortParts(self._calendar, self._intervals[TOTAL_WINDOW], options.customer_retention)
         self.tables = (
             *(self._panes, dropped, self._reports, ReportSpendTable(self, self._reports), self._figure_facts),
             *self._exchange.tables,
@@ -559,7 +562,7 @@ class MergeStage:
         if not cohorts:
             return
         at = reading_version.watermark
-        over = 0 if at is None else month_of(at, self.options.zone)
+        over = 0 if at is None else self._calendar.of(at)
         version = CustomerVersion(
             reading_version.revision,
             reading_version.currency,
@@ -571,8 +574,10 @@ class MergeStage:
             if key.month == ALL:
                 (acquisition,) = self._acquisitions([key.campaign], reading_version)
                 self.cohorts.publish_acquired(key.campaign, acquisition)
-            name = ALL_COHORTS if key.month == ALL else month_name(key.month)
-            yield compose_customers(key.campaign, name, self.cohorts.of(key), over, acquisition, version)
+            name = ALL_COHORTS if key.month == ALL else self._calendar.name(key.month)
+            yield compose_customers(
+                *(key.campaign, name, self.cohorts.of(key), over, acquisition, version, self._calendar.period)
+            )
 
     def _compare_acquisitions(self, reading_version: ReadingVersion) -> None:
         campaigns = self.cohorts.take_unlooked(_MOST_COMPARED)

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from metrics.customers.accounts import (
     AccountChange,
-    CalendarMonths,
     CustomerAccount,
     PlacedFirst,
     changed_account,
@@ -19,7 +18,7 @@ from metrics.customers.accounts import (
     customer_of,
     whose,
 )
-from metrics.customers.calendar import month_name, month_of
+from metrics.customers.calendar import CustomerCalendar, month_name, month_of
 from metrics.customers.cohort_sums import (
     CohortKey,
     CohortSums,
@@ -43,7 +42,7 @@ class Books:
     """Accounts of several homes, and the sums of cohorts of each."""
 
     def __init__(self, homes: int) -> None:
-        self.calendar = CalendarMonths(ZONE)
+        self.calendar = CustomerCalendar(ZONE)
         self.accounts: list[dict[int, CustomerAccount]] = [{} for _ in range(homes)]
         self.sums: list[dict[CohortKey, CohortSums]] = [defaultdict(CohortSums) for _ in range(homes)]
         self.taken = OrderHistories()
@@ -206,7 +205,7 @@ def test_who_is_erased_is_in_no_sum_any_more_and_all_others_are(orders, number):
 def test_months_that_are_remembered_by_day_are_those_of_the_calendar(quarters):
     at = quarters * 900_000
     for name in ("UTC", "Europe/Paris", "America/St_Johns", "Asia/Kathmandu", "Pacific/Apia"):
-        calendar = CalendarMonths(ZoneInfo(name))
+        calendar = CustomerCalendar(ZoneInfo(name))
         assert calendar.of(at) == calendar.of(at) == month_of(at, calendar.zone)
 
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metrics.customers.accounts import CalendarMonths, customer_hash
+from metrics.customers.accounts import customer_hash
+from metrics.customers.calendar import CustomerCalendar
 from metrics.customers.customer_events import CustomerEventCounts, judged
 from metrics.customers.engagement import FIRST_RESPONSE, Kind, totals
 from metrics.records.events import Activation, Referral, Subscription, Survey, Ticket
@@ -18,7 +19,7 @@ from metrics.values.time import DAY, HOUR
 from tests.support.examples import examples
 
 T0 = 1_767_225_600_000
-MONTHS = CalendarMonths(ZoneInfo("Europe/Paris"))
+MONTHS = CustomerCalendar(ZoneInfo("Europe/Paris"))
 bounded = examples(1)
 persons = st.sampled_from(["ann", "bob", "cyd"])
 hours = st.integers(0, 24 * 100).map(lambda hour: T0 + hour * HOUR)

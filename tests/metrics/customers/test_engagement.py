@@ -11,8 +11,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metrics.customers.accounts import CalendarMonths
-from metrics.customers.calendar import month_name
+from metrics.customers.calendar import CustomerCalendar, month_name
 from metrics.customers.engagement import (
     ERASED,
     FIRST_RESPONSE,
@@ -40,7 +39,7 @@ from metrics.customers.tickets import TicketEntry
 from metrics.values.time import DAY, HOUR, MAX_INSTANT, to_millis
 
 ZONE = ZoneInfo("Europe/Paris")
-MONTHS = CalendarMonths(ZONE)
+MONTHS = CustomerCalendar(ZONE)
 START = to_millis(datetime(2026, 1, 20, tzinfo=UTC))
 instants = st.integers(START, START + 300 * DAY)
 SOMEBODY, ANOTHER = 1 << 63, (1 << 63) + 1

@@ -80,6 +80,35 @@ def test_customers_whose_home_would_be_another_are_refused(before, after, is_ref
     assert judge_kept_settings(history, Settings(**after)).state == "failed"
 
 
+KEEPS = {"customer_retention": "800d"}
+
+
+@pytest.mark.parametrize("stage", ["intake", "merge", "controller"])
+def test_cohorts_of_another_period_are_refused_while_accounts_are_kept_and_free_before_and_after(stage):
+    kept = started(Settings(), EARLY, {})  # no accounts yet: the first who wants weeks may have them
+    kept = started(Settings(customer_cohorts="week", **KEEPS), EARLY, kept)
+    with pytest.raises(
+        StateError,
+        match="CUSTOMER_COHORTS=week, the settings say month; set it back, or start once without ROISTREAM_CUSTOMER_RETENTION",
+    ):
+        stores(Settings(**KEEPS), LATE)[stage].restore(list(kept[stage].items()))
+    kept = started(Settings(customer_cohorts="week"), LATE, kept)
+    started(Settings(**KEEPS), LATE, kept)
+
+
+def test_a_state_older_than_the_setting_has_cohorts_of_months():
+    kept = started(Settings(**KEEPS), EARLY, {})
+    history = {
+        name: known
+        for name, known in read_history(kept["merge"].items()).items()
+        if name != "customer_cohorts"
+    }
+    assert "ROISTREAM_CUSTOMER_COHORTS=month" in (
+        judge_kept_settings(history, Settings(customer_cohorts="week", **KEEPS)).text
+    )
+    assert judge_kept_settings(history, Settings(**KEEPS)).state == "ok"
+
+
 def test_a_change_that_holds_from_now_on_says_since_when():
     kept = started(Settings(grace="90s"), LATE, started(Settings(), EARLY, {}))
     for log in kept.values():

@@ -2,8 +2,8 @@
 
 from collections import defaultdict
 
-from metrics.customers.accounts import CalendarMonths, customer_hash
-from metrics.customers.calendar import month_name
+from metrics.customers.accounts import customer_hash
+from metrics.customers.calendar import CustomerCalendar, month_name
 from metrics.customers.engagement import Kind
 from metrics.customers.subscriptions import Begun, SubscriptionEntry
 from streams import topics
@@ -19,7 +19,7 @@ class CustomerSumsExpected:
     """
 
     def __init__(
-        self, records: list[tuple[str, str, dict]], months: CalendarMonths, gone: str | None = None
+        self, records: list[tuple[str, str, dict]], months: CustomerCalendar, gone: str | None = None
     ) -> None:
         self.months = months
         self.sums: dict[tuple[str, str], dict[str, int]] = defaultdict(lambda: defaultdict(int))

@@ -66,6 +66,18 @@ def test_customers_are_shown_with_what_is_expected_and_the_cohorts_of_one_campai
     expect(page.get_by_role("dialog")).to_be_visible()
 
 
+def test_cohorts_of_weeks_are_told_as_weeks(opened, store):
+    customer_seeding.fill(store, customer_seeding.records(SPENT, months=8, period="week"))
+    page = opened(CARDS, place="/customers")
+    worth = figures(page, "What they are worth")
+    assert "in 6 weeks" in worth["Spring sale"][3]
+    everyone = figures(page, "Who comes back")
+    assert len(everyone) == 8
+    assert "2025-W44" in everyone
+    expect(page.get_by_text("in the n-th week after it")).to_be_visible()
+    expect(page.get_by_text("It has one look a week")).to_be_visible()
+
+
 @pytest.mark.parametrize("look", [{}, {"viewport": PHONE, "color_scheme": "dark", "locale": "fr-FR"}])
 def test_nothing_of_the_page_lies_beside_the_screen(opened, store, look):
     customer_seeding.fill(store, customer_seeding.records(SPENT))

@@ -37,12 +37,16 @@ function content(found, name, store) {
   return [
     h("h3", { id: "worth-title" }, t("What they are worth")),
     h("p", {}, t("Value so far is revenue less refunds and cost of goods, per customer. Expected is what customers bring in their first months, by what older cohorts of the campaign brought; the range holds what comes in 80 of 100 cases, if cohorts stay alike. It is a prediction: look at it to plan, not to prove.")),
-    h("p", {}, t("The verdict says whether customers bring in twelve months what they cost. It has one look a month, from when three cohorts have lived for so long, and each look is stricter than the one before, so that over all looks at most one campaign in twenty is ever called wrong.")),
-    h("div.scroll", { tabindex: "0", role: "region", "aria-labelledby": "worth-title" }, worth(found.campaigns, name)),
+    h("p", {}, found.period === "week"
+      ? t("The verdict says whether customers bring in 52 weeks what they cost. It has one look a week, from when three cohorts have lived for so long, and each look is stricter than the one before, so that over all looks at most one campaign in twenty is ever called wrong.")
+      : t("The verdict says whether customers bring in twelve months what they cost. It has one look a month, from when three cohorts have lived for so long, and each look is stricter than the one before, so that over all looks at most one campaign in twenty is ever called wrong.")),
+    h("div.scroll", { tabindex: "0", role: "region", "aria-labelledby": "worth-title" }, worth(found.campaigns, name, found.period)),
     ...funnel(found.campaigns.filter((each) => each.funnel), name),
     ...beside(found.campaigns.filter((each) => each.engagement), name),
     h("h3", { id: "retention-title" }, t("Who comes back")),
-    h("p", {}, t("Each line is the customers who were acquired in a month; each column says which share of them ordered in the n-th month after it, for months that are over.")),
+    h("p", {}, found.period === "week"
+      ? t("Each line is the customers who were acquired in a week; each column says which share of them ordered in the n-th week after it, for weeks that are over.")
+      : t("Each line is the customers who were acquired in a month; each column says which share of them ordered in the n-th month after it, for months that are over.")),
     h("p", {}, h("label", {}, t("Cohorts of"), " ", choice(found.campaigns, name, store))),
     h("div.scroll", { tabindex: "0", role: "region", "aria-labelledby": "retention-title" }, matrix(found.cohorts, found.campaigns)),
   ];
@@ -61,14 +65,14 @@ function choice(campaigns, name, store) {
 
 // --- what they are worth ------------------------------------------------------------------------------
 
-function worth(campaigns, name) {
+function worth(campaigns, name, period) {
   const most = Math.max(...campaigns.flatMap((each) => [each.clv_historic ?? 0, each.expected?.high ?? 0, each.cac ?? 0])) || 1;
   const head = [t("Campaign"), t("Customers"), t("Come back"), t("Value so far"), t("Expected"), t("CAC"), t("Value and cost"), t("CLV : CAC"), t("Expected CLV : CAC"), t("Verdict"), t("Months to pay back")];
   return h("table", {}, h("thead", {}, h("tr", {}, ...head.map((each) => h("th", { scope: "col" }, each)))),
-    h("tbody", {}, ...campaigns.map((each) => line(each, name(each.campaign_id), most))));
+    h("tbody", {}, ...campaigns.map((each) => line(each, name(each.campaign_id), most, period))));
 }
 
-function line(each, name, most) {
+function line(each, name, most, period) {
   const { currency, expected } = each;
   const money = (units) => amount(units, currency);
   return h("tr", {},
@@ -78,22 +82,24 @@ function line(each, name, most) {
     h("td", {}, percent(each.repeat_rate)),
     h("td", {}, money(each.clv_historic)),
     h("td", {}, expected ? money(expected.value) : "–",
-      expected ? h("small", {}, t("{low} to {high} in {months} months", { low: money(expected.low), high: money(expected.high), months: expected.months })) : null),
+      expected ? h("small", {}, within(period, { low: money(expected.low), high: money(expected.high), months: expected.months })) : null),
     h("td", {}, each.cac === null ? t("unknown") : money(each.cac)),
     h("td.worth", {}, picture(each, most)),
     h("td", { "data-pays": pays(each.clv_to_cac, each.clv_to_cac) }, number(each.clv_to_cac)),
     h("td", {}, expected ? number(expected.to_cac) : "–",
       expected && expected.to_cac !== null ? h("small", {}, t("{low} to {high}", { low: number(expected.to_cac_low), high: number(expected.to_cac_high) })) : null),
     verdict(each),
-    h("td", {}, each.payback_months === null ? each.cac === null ? t("unknown") : t("not yet") : number(each.payback_months, 0)));
+    h("td", {}, each.payback_months === null ? each.cac === null ? t("unknown") : t("not yet") : number(each.payback_months, period === "week" ? 1 : 0)));
 }
+
+const within = (period, range) => period === "week" ? t("{low} to {high} in {months} weeks", range) : t("{low} to {high} in {months} months", range);
 
 const VERDICTS = { good: t("pays"), bad: t("does not pay"), inconclusive: t("too early to say") };
 
 /** What may be said however often somebody looks, and the range that it is said by. */
 function verdict({ judged, cac }) {
   if (cac === null) return h("td", {}, t("unknown"));
-  if (!judged) return h("td", { title: t("No verdict before three cohorts have lived for twelve months.") }, t("too young"));
+  if (!judged) return h("td", { title: t("No verdict before three cohorts have lived for a year.") }, t("too young"));
   return h("td", { "data-pays": { good: "yes", bad: "no" }[judged.verdict] ?? null }, VERDICTS[judged.verdict],
     h("small", {}, t("look {look}: {low} to {high}", { look: judged.look, low: number(judged.low), high: number(judged.high) })));
 }

@@ -14,6 +14,7 @@ from metrics.attribution.conversion_credit import (
 )
 from metrics.attribution.identity_graph import visitor_hash
 from metrics.attribution.models import MODELS, AttributionRules, Touch, credit, credited_from, path_of
+from metrics.customers.calendar import CustomerCalendar
 from metrics.entities.campaigns import CampaignRegistry
 from metrics.entities.leads import LeadEntry
 from metrics.entities.orders import FirstOrder, OrderEntry
@@ -77,7 +78,9 @@ class Partition:
         self.panes = Panes()
         tables = KeyedTable("l", LeadEntry), KeyedTable("o", OrderEntry), KeyedTable("c", FirstOrder)
         homes = attribution.customer_homes
-        accounts = CustomerAccounts(0, tables[1], homes, 0, retention=0, zone=ZoneInfo("UTC"))
+        accounts = CustomerAccounts(
+            0, tables[1], homes, 0, retention=0, calendar=CustomerCalendar(ZoneInfo("UTC"))
+        )
         self.conversions = Conversions(*tables, CampaignRegistry("EUR"), attribution, accounts)
 
     def take(self, number, kind, value):
