@@ -10,7 +10,7 @@ from rich.console import Console
 from metrics.records.events import Erasure
 from metrics.values.errors import RoistreamError
 from metrics.values.time import format_instant
-from streams import topics
+from streams import catalogues, topics
 from streams.process import now_ms
 from streams.settings import Settings
 from streams.transport.client_options import aiokafka_options
@@ -35,8 +35,11 @@ def run(
             raise RoistreamError(difference.sentence)
     asyncio.run(_produce(settings, topic, request))
     Console().print(
-        f"Written to {settings.partitions} partitions of {topic}. Workers forget the person as they read it; "
-        f"{topic} itself keeps the request for seven days.",
+        catalogues.t(
+            "Written to {count} partitions of {topic}. Workers forget the person as they read it; {topic} itself keeps the request for seven days.",
+            count=settings.partitions,
+            topic=topic,
+        ),
         soft_wrap=True,
         markup=False,
     )

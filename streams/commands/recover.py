@@ -19,7 +19,7 @@ from rich.console import Console
 from metrics.entities.campaigns import CampaignRegistry
 from metrics.values.errors import RoistreamError, StateError
 from metrics.values.time import SECOND
-from streams import topics
+from streams import catalogues, topics
 from streams.process import now_ms
 from streams.runtime.lineage import (
     CHANGELOGS,
@@ -92,8 +92,10 @@ def run(settings: Settings, *, accept: bool, rebuild: bool, from_what_is_left: b
     refuse_other_partitions(settings)
     if not (accept or rebuild):
         examined = asyncio.run(examine(settings))
-        for sentence in examined.sentences or ["All states fit together and to their logs."]:
-            say(sentence)
+        for sentence in examined.sentences:
+            say(catalogues.said(sentence))
+        if not examined.sentences:
+            say(catalogues.t("All states fit together and to their logs."))
         return 1 if examined.sentences else 0
     refuse_while_workers_run(settings)
     if accept:
@@ -198,12 +200,12 @@ async def _accept(settings: Settings, say: Any) -> None:
         if rebuilt:
             raise RoistreamError(rebuilt[0].sentence)
         for partition, each in found.differences:
-            say(f"Accepted: {each.what}")
+            say(catalogues.t("Accepted: {what}", what=catalogues.said(each.what)))
             _go_on_at(stores[partition], each)
         adopt(settings, stores, found.facts)
         above = _epoch_above(stores, now_ms())
         await _claim(tasks, above)
-        say(f"Revisions go on above {above << 32}.")
+        say(catalogues.t("Revisions go on above {revision}.", revision=above << 32))
 
 
 def _go_on_at(stores: Stores, difference: Difference) -> None:
@@ -282,11 +284,10 @@ def _rebuild(settings: Settings, say: Any, *, from_what_is_left: bool) -> None:
     asyncio.run(_begin(settings, (MERGE,), above, since=now_ms()))
     _recreate(settings, [topics.INTAKE_CHANGELOG])
     asyncio.run(_begin(settings, (INTAKE, MERGE, CONTROLLER), above))
-    say(
-        f"Start the workers: they compute everything anew from the sources. Revisions go on above {above << 32}."
-    )
+    say(catalogues.t("Start the workers: they compute everything anew from the sources."))
+    say(catalogues.t("Revisions go on above {revision}.", revision=above << 32))
     if not board:
-        say("The board begins anew too, with the budgets as registered.")
+        say(catalogues.t("The board begins anew too, with the budgets as registered."))
 
 
 async def _missing(settings: Settings) -> list[str]:
@@ -298,7 +299,11 @@ async def _missing(settings: Settings) -> list[str]:
         for partition in range(settings.partitions)
     ]
     found = await bounds(settings, wanted)
-    return [f"{topic}-{each} begins at {start}" for (topic, each), (start, _) in found.items() if start]
+    return [
+        catalogues.t("{topic} begins at {start}", topic=f"{topic}-{each}", start=start)
+        for (topic, each), (start, _) in found.items()
+        if start
+    ]
 
 
 async def _highest_epoch(settings: Settings) -> int:

@@ -19,6 +19,7 @@ from rich.live import Live
 
 from metrics.records.kpi_reading import CampaignKpi, TumblingWindow
 from metrics.values.errors import UNREADABLE, RoistreamError
+from streams import catalogues
 from streams.commands.tail_table import CurrentReadings, line
 from streams.settings import Settings
 from streams.topics import CAMPAIGN_KPIS
@@ -143,7 +144,13 @@ def follow(
             try:
                 reading = _decoder.decode(raw)
             except UNREADABLE as error:
-                complain(f"passed over a record that is not of {CAMPAIGN_KPIS}: {error}")
+                complain(
+                    catalogues.t(
+                        "passed over a record that is not of {topic}: {error}",
+                        topic=CAMPAIGN_KPIS,
+                        error=error,
+                    )
+                )
                 continue
             if wanted.holds(reading) and newest.offer(_key(reading), reading.revision):
                 screen.show(raw, reading)
@@ -187,7 +194,7 @@ def run(
 
 
 def _complain(sentence: str) -> None:
-    sys.stderr.write(f"roistream tail: {sentence}\n")
+    sys.stderr.write(catalogues.t("roistream tail: {sentence}", sentence=sentence) + "\n")
 
 
 @contextlib.contextmanager

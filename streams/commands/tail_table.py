@@ -1,16 +1,19 @@
 """Readings for people: one line each, or a table of the newest windows. Reads no topic."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from rich.table import Table
 from rich.text import Text
 
 from metrics.records.kpi_reading import CampaignKpi
 from metrics.values.money import MICROS
+from streams import catalogues
 
 #: Header, borders and caption of the table take so many lines.
 _FRAME = 6
-_COLUMNS = ("spend", "clicks", "leads", "orders", "CPL", "CAC", "ROAS", "ROI")
+#: What a row names.
+HEADINGS = ("campaign", "model", "window", "start", "stage")
+COLUMNS = ("spend", "clicks", "leads", "orders", "CPL", "CAC", "ROAS", "ROI")
 _STYLES = {"update": "", "final": "green", "correction": "yellow"}
 
 Slot = tuple[str, str, str]
@@ -46,20 +49,31 @@ class CurrentReadings:
         """The table, cut to a terminal of ``height`` lines."""
         shown = self.rows(max(1, height - _FRAME))
         hidden = len(self._by_slot) - len(shown)
-        caption = f"{self._seen} readings" if self._seen else "waiting for the first reading"
-        table = Table(caption=caption + (f", {hidden} more rows; see --campaign, --window" if hidden else ""))
-        for name in ("campaign", "model", "window", "start", "stage"):
-            table.add_column(name, no_wrap=True)
-        for name in _COLUMNS:
-            table.add_column(name, justify="right", no_wrap=True)
+        caption = (
+            catalogues.t("{count} readings", count=self._seen)
+            if self._seen
+            else catalogues.t("waiting for the first reading")
+        )
+        if hidden:
+            caption = catalogues.t(
+                "{caption}, {count} more rows; see --campaign, --window", caption=caption, count=hidden
+            )
+        table = Table(caption=caption)
+        for name in HEADINGS:
+            table.add_column(catalogues.t(name), no_wrap=True)
+        for name in COLUMNS:
+            table.add_column(catalogues.t(name), justify="right", no_wrap=True)
         for reading in shown:
-            table.add_row(*map(Text, _names(reading)), *_figures(reading), style=_STYLES[reading.stage])
+            figures = _figures(reading, catalogues.number)
+            table.add_row(*map(Text, _names(reading)), *figures, style=_STYLES[reading.stage])
         return table
 
 
 def line(reading: CampaignKpi) -> str:
-    """One reading as one line; money in the reading's currency, ratios in units of 1."""
-    figures = " ".join(f"{name} {text}" for name, text in zip(_COLUMNS, _figures(reading), strict=True))
+    """One reading as one line, alike in every language, for pipes and logs; money in the reading's currency, ratios in units of 1."""
+    figures = " ".join(
+        f"{name} {text}" for name, text in zip(COLUMNS, _figures(reading, _plain), strict=True)
+    )
     return f"{' '.join(_names(reading))} r{reading.revision} {reading.currency} {figures}"
 
 
@@ -69,18 +83,18 @@ def _names(reading: CampaignKpi) -> Iterable[str]:
     return ("".join(each if each.isprintable() else "\ufffd" for each in name) for name in names)
 
 
-def _figures(reading: CampaignKpi) -> Iterable[str]:
+def _figures(reading: CampaignKpi, number: Callable[[float, int], str]) -> Iterable[str]:
     sums, kpis = reading.sums, reading.kpis
     spend = None if sums.spend_micros is None else sums.spend_micros / MICROS
-    counts = (_count(value) for value in (sums.clicks, sums.leads, sums.orders))
-    shares = (_two_places(kpis.get(name)) for name in ("cpl", "cac", "roas", "roi_net_profit"))
-    return _two_places(spend), *counts, *shares
+    # A count is whole; credit of the models has two places.
+    counts = (
+        "–" if value is None else number(value, 0 if isinstance(value, int) else 2)
+        for value in (sums.clicks, sums.leads, sums.orders)
+    )
+    shares = (kpis.get(name) for name in ("cpl", "cac", "roas", "roi_net_profit"))
+    money, *ratios = ("–" if value is None else number(value, 2) for value in (spend, *shares))
+    return money, *counts, *ratios
 
 
-def _two_places(value: float | None) -> str:
-    return "–" if value is None else f"{value:,.2f}"
-
-
-def _count(value: float | None) -> str:
-    """A count as it is; credit of the models to two places."""
-    return f"{value:,}" if isinstance(value, int) else _two_places(value)
+def _plain(value: float, digits: int) -> str:
+    return f"{value:,.{digits}f}"

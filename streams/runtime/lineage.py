@@ -117,6 +117,7 @@ def _of_logs(
 def _of_readings(
     settings: Settings, partition: int, merge: StateStore[Any], facts: Facts
 ) -> Iterator[Difference]:
+    """Topics of merge that are not those that it has written to."""
     for name in _WRITTEN[MERGE]:
         known, found = merge.lineage.topic_ids.get(name), facts[settings.topic(name), partition].topic_id
         if known is not None and found is not None and known != found:
@@ -165,9 +166,10 @@ def refuse(found: Found) -> None:
     """
     if found.differences:
         more = len(found.differences) - 1
-        others = f" {more} more differ: roistream doctor lists them." if more else ""
         said = min((each for _, each in found.differences), key=lambda each: each.remedy != "rebuild")
-        raise StateError(said.sentence + others)
+        if more:
+            raise StateError(f"{said.sentence} {more} more differ: roistream doctor lists them.")
+        raise StateError(said.sentence)
 
 
 def adopt(settings: Settings, restored: Mapping[int, Stores], facts: Facts) -> None:

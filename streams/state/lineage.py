@@ -215,6 +215,7 @@ def compare_states(states: Mapping[str, Named]) -> list[Difference]:
 
 
 def _why_not(known: Reached, other: Named, one: Named) -> str | None:
+    """Why one cannot go on beside the other as it is; None where it can."""
     if other.reached is None:
         return f"{other.name} is empty, and {one.name} goes on from its checkpoint {known.sequence}: it was made anew or emptied."
     if other.reached.birth != known.birth:

@@ -64,7 +64,7 @@ def test_a_sentence_is_found_again_by_the_text_it_was_made_of():
         told = translated(said, "fr")
         assert told == said or all(f"V{number}" in told for number in range(len(set(names)))), text
     assert translated("--window 2h is not on campaign-kpis; choose 1h, 24h.", "fr").startswith(
-        "--window 2h n’est pas sur"
+        "--window 2h n’existe pas sur"
     )
     assert translated("a sentence of nobody", "fr") == "a sentence of nobody"
 

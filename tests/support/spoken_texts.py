@@ -18,7 +18,7 @@ from streams import catalogues
 from streams.__main__ import app
 from streams.apply import run as apply_run
 from streams.archive import files as archive_files
-from streams.commands import worlds
+from streams.commands import tail_table, worlds
 from streams.customers import report as customers_report
 from streams.customers import run as customers_run
 from streams.demo import live_table, run, story, table_state
@@ -76,6 +76,8 @@ _SPEAKING = {
     "streams/board/routes.py": {"health", "_why_stale"},
     "streams/commands/sampled_records.py": {"_campaigns", "_covered_reports", "_split_ids"},
     "streams/runtime/key_watch.py": {"judge_keys"},
+    "streams/runtime/lineage.py": {"_of_readings", "compare_shown"},
+    "streams/state/lineage.py": {"_why_not", "compare_log", "compare_registry", "sentence"},
     "streams/sinks/worker_watch.py": {"health", "_problems"},
     "streams/state/settings_table.py": {"refusal"},
 }
@@ -212,7 +214,11 @@ PRINTERS = (
     "streams/archive/update.py",
     "streams/commands/backtest.py",
     "streams/commands/doctor.py",
+    "streams/commands/erase.py",
+    "streams/commands/recover.py",
     "streams/commands/status.py",
+    "streams/commands/tail.py",
+    "streams/commands/tail_table.py",
     "streams/commands/worlds.py",
     "streams/customers/reading.py",
     "streams/customers/report.py",
@@ -249,6 +255,7 @@ def printed() -> Iterator[str]:
     yield catalogues.PERCENT
     yield from archive_files.HEADINGS
     yield from worlds.HEADINGS
+    yield from (*tail_table.HEADINGS, *tail_table.COLUMNS)
     yield from (*customers_run.TEXTS, customers_report.NO_MARGIN)
     yield from apply_run.TEXTS
     yield from (builtin(name).description for name in builtin_names())

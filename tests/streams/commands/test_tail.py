@@ -13,6 +13,7 @@ from rich.live import Live
 
 from metrics.records.kpi_reading import CampaignKpi
 from metrics.values.errors import RoistreamError
+from streams import catalogues
 from streams.commands.tail import JsonLines, LiveTable, Newest, PlainLines, Wanted, follow, run
 from streams.commands.tail_table import CurrentReadings, line
 from streams.settings import Settings
@@ -109,6 +110,25 @@ def test_the_table_is_as_high_as_the_terminal_and_says_what_it_hides():
     assert text.count("\n") <= 20
     assert "50 readings, 36 more rows" in text
     assert "c-49" in text
+
+
+def test_the_table_speaks_the_readers_language_and_lines_for_pipes_stay_as_they_are(monkeypatch):
+    said = line(reading(0))
+    monkeypatch.setattr(catalogues._Spoken, "language", "fr")
+    current, console = CurrentReadings(), on_a_terminal()
+    console.print(current.table(console.height))
+    assert "en attente du premier relevé" in console.file.getvalue()
+    dear = msgspec.structs.replace(
+        reading(0), sums=msgspec.structs.replace(reading(0).sums, spend_micros=1_234_500_000)
+    )
+    current.take(dear)
+    console.print(current.table(console.height))
+    text = console.file.getvalue()
+    assert "1 relevé" in text
+    assert "1 relevés" not in text
+    assert "1\u202f234,50" in text
+    assert all(word in text for word in ("campagne", "fenêtre", "début", "dépenses"))
+    assert line(reading(0)) == said
 
 
 def test_an_id_is_shown_and_never_obeyed_by_the_terminal():

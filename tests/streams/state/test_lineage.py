@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from metrics.values.errors import StateError
 from streams import topics
+from streams.catalogues import translated
 from streams.runtime.lineage import Found, adopt, compare_shown, introduce, refuse, states_and_logs
 from streams.settings import Settings
 from streams.state.checkpoint import Version
@@ -239,3 +240,22 @@ def test_what_must_be_computed_anew_is_said_before_what_may_be_accepted_and_how_
         StateError, match=r"^This is lost. Stop all workers and run: roistream recover --rebuild .* 1 more"
     ):
         refuse(Found({}, [(0, one), (1, other)][::order]))
+
+
+def test_what_differs_is_said_in_the_readers_language():
+    lost = differs(LogState(OLD, 50, MARK), LogFacts(OLD, 51, 90))
+    assert translated(lost.sentence, "fr") == (
+        "x-ad-clicks-1 : le journal commence à 51, l’état s’arrête à 50 : 1 enregistrement perdu. Allongez la rétention du topic. "
+        "Arrêtez tous les workers, puis lancez : roistream recover --accept (docs/operations.md)."
+    )
+    several = f"{lost.sentence} 2 more differ: roistream doctor lists them."
+    assert translated(several, "fr").endswith("2 autres écarts : roistream doctor les énumère.")
+    others = (
+        differs(LogState(OLD, 50, MARK), LogFacts(NEW, 0, 90, MARK)),
+        differs(LogState(OLD, 50, MARK), LogFacts(OLD, 0, 45, MARK)),
+        differs(LogState(OLD, 50, MARK), LogFacts(OLD, 0, 90, LogMark(40, 3, 78))),
+    )
+    for each in others:
+        said = translated(each.sentence, "fr")
+        assert "Arrêtez tous les workers" in said
+        assert "the " not in said
