@@ -178,7 +178,7 @@ def _clipped(
     if request.budget is None:
         return _fitting_return(request, state, guard_context)
     policy = guard_context.policies.of(request.campaign_id)
-    low, high = _bounds(state, policy, guard_context)
+    low, high = budget_bounds(state, policy, guard_context)
     if request.by == "operator" and not low <= request.budget <= high:
         return Refused(f"the budget may now be between {low / MICROS:,.2f} and {high / MICROS:,.2f}")
     found = min(max(request.budget, low), high)
@@ -188,8 +188,8 @@ def _clipped(
     return found
 
 
-def _bounds(state: CampaignState, policy: Policy, guard_context: GuardContext) -> tuple[int, int]:
-    """The least and the most the budget may be now; the present one is always among them."""
+def budget_bounds(state: CampaignState, policy: Policy, guard_context: GuardContext) -> tuple[int, int]:
+    """The least and the most the budget may be now, in micros; the present one is always among them."""
     now, present = guard_context.now, state.budget
     base = state.day[1] if state.day[0] == now // DAY else present
     low = max(present - _share(present, policy.max_step), base - _share(base, policy.max_change_per_day))

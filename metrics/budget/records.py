@@ -116,6 +116,14 @@ class CardPace(msgspec.Struct, kw_only=True, frozen=True):
     known_until: str | None = None
 
 
+class BudgetRange(msgspec.Struct, kw_only=True, frozen=True):
+    """What a person may set a budget to, as of an instant: another day, and budgets of other campaigns, move it."""
+
+    low_micros: int
+    high_micros: int
+    as_of: str
+
+
 class BoardCard(msgspec.Struct, kw_only=True):
     """A campaign as the board shows it; one field of the Redis hash ``roistream:board``."""
 
@@ -129,6 +137,7 @@ class BoardCard(msgspec.Struct, kw_only=True):
     currency: str
     budget_micros: int
     spent_micros: int
+    budget_range: BudgetRange | None = None
     card_micros: int
     cards_done: int
     cards_total: int

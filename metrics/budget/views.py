@@ -1,11 +1,20 @@
 """What the board shows: cards and columns of a state. Pure; knows no Redis and no page."""
 
-from collections.abc import Mapping
 from typing import get_args
 
+from metrics.budget.guards import GuardContext, budget_bounds
 from metrics.budget.pacing import known_day, known_hours
 from metrics.budget.policy import Policies
-from metrics.budget.records import BoardCard, CardHold, CardPace, Column, ColumnView, Mode, SparkPoint
+from metrics.budget.records import (
+    BoardCard,
+    BudgetRange,
+    CardHold,
+    CardPace,
+    Column,
+    ColumnView,
+    Mode,
+    SparkPoint,
+)
 from metrics.budget.rules import projected
 from metrics.budget.state import NEVER, Board, CampaignState, Hour
 from metrics.entities.campaigns import CampaignFacts
@@ -17,8 +26,14 @@ from metrics.values.time import format_instant
 _SPARK_HOURS = 48
 
 
-def card_of(state: CampaignState, facts: CampaignFacts, mode: Mode, currency: str) -> BoardCard:
-    """A campaign as one card of the board; money in micros of ``currency``."""
+def card_of(
+    state: CampaignState,
+    facts: CampaignFacts,
+    mode: Mode,
+    currency: str,
+    guard_context: GuardContext | None = None,
+) -> BoardCard:
+    """A campaign as one card of the board; money in micros of ``currency``. Without ``guard_context`` it says no range."""
     record, hold = facts.registered, state.hold
     known = {hour.start for hour in known_hours(state, is_reported=facts.is_reported)}
     total = 0 if state.card <= 0 else -(-state.budget // state.card)
@@ -31,6 +46,7 @@ def card_of(state: CampaignState, facts: CampaignFacts, mode: Mode, currency: st
         revision=state.revision,
         currency=currency,
         budget_micros=state.budget,
+        budget_range=None if guard_context is None else _budget_range(state, guard_context),
         spent_micros=state.spent,
         card_micros=state.card,
         cards_done=0 if state.card <= 0 else min(total, state.spent // state.card),
@@ -49,6 +65,11 @@ def card_of(state: CampaignState, facts: CampaignFacts, mode: Mode, currency: st
         reason=state.reason,
         updated_at=format_instant(state.updated_at),
     )
+
+
+def _budget_range(state: CampaignState, guard_context: GuardContext) -> BudgetRange:
+    low, high = budget_bounds(state, guard_context.policies.of(state.campaign_id), guard_context)
+    return BudgetRange(low_micros=low, high_micros=high, as_of=format_instant(guard_context.now))
 
 
 def _point(hour: Hour, *, is_known: bool) -> SparkPoint:
@@ -108,14 +129,6 @@ def columns_of(board: Board, policies: Policies) -> dict[Column, ColumnView]:
             sum_micros=sum(state.card for state in within),
         )
     return views
-
-
-def cards_of(board: Board, facts: Mapping[str, CampaignFacts], mode: Mode, currency: str) -> list[BoardCard]:
-    """All cards."""
-    return [
-        card_of(state, facts.get(name) or CampaignFacts(name), mode, currency)
-        for name, state in board.campaigns.items()
-    ]
 
 
 def _hold(owner: str, reason: str, expires_at: int | None) -> CardHold:

@@ -21,11 +21,12 @@ import msgspec
 from msgspec.structs import replace
 
 from metrics.budget.board_step import MAX_DECISION_AGE
+from metrics.budget.guards import GuardContext, room_in_total
 from metrics.budget.machine import Context, Inputs, slices, step
 from metrics.budget.policy import Policies
 from metrics.budget.records import AlertSignal, BoardCard, BudgetAction, BudgetDecision, ColumnView, Mode
 from metrics.budget.state import Board, CampaignState
-from metrics.budget.views import card_of, cards_of, columns_of
+from metrics.budget.views import card_of, columns_of
 from metrics.entities.campaigns import CampaignRegistry
 from metrics.evidence import Shape
 from metrics.records.dead_letters import DeadLetter, dead_letter
@@ -312,8 +313,9 @@ class BudgetStage:
         shown = list(self.board.campaigns.values()) if self._shows_all else changed
         self._shows_all = False
         cards: list[BoardCard] = []
+        guard_context = self._guard_context(now)
         for first in range(0, len(shown), _CARDS_AT_ONCE):
-            cards += self.cards(shown[first : first + _CARDS_AT_ONCE])
+            cards += self._cards(shown[first : first + _CARDS_AT_ONCE], guard_context)
             yield None
         self._step = _Step(actions, cards, offsets, refused)
 
@@ -440,14 +442,14 @@ class BudgetStage:
 
     # --- showing -----------------------------------------------------------------------------------
 
-    def cards(self, states: Sequence[CampaignState] | None = None) -> list[BoardCard]:
-        """Cards of some campaigns, or of all."""
-        if states is None:
-            return cards_of(self.board, self.campaign_registry.campaigns, self.mode, self.currency)
-        return [
-            card_of(each, self.campaign_registry.facts(each.campaign_id), self.mode, self.currency)
-            for each in states
-        ]
+    def _cards(self, states: Sequence[CampaignState], guard_context: GuardContext) -> list[BoardCard]:
+        facts, currency = self.campaign_registry.facts, self.currency
+        return [card_of(each, facts(each.campaign_id), self.mode, currency, guard_context) for each in states]
+
+    def _guard_context(self, now: int) -> GuardContext:
+        """What the guards would look at now; the room under the total is looked up once for all cards."""
+        room = room_in_total(self.board, self.policies)
+        return GuardContext(self.board, self.policies, self.mode, self.is_live, now, room=room)
 
     def columns(self) -> dict[str, ColumnView]:
         """The columns with their limits."""

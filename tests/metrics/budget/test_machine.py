@@ -4,11 +4,13 @@ from decimal import Decimal
 
 import pytest
 
+from metrics.budget.guards import GuardContext
 from metrics.budget.machine import Context, Inputs, step
 from metrics.budget.pacing import project
 from metrics.budget.policy import parse
 from metrics.budget.records import AlertSignal, BudgetDecision
 from metrics.budget.state import Board, KnownDay
+from metrics.budget.views import card_of
 from metrics.entities.campaigns import CampaignFacts
 from metrics.records.kpi_reading import CampaignKpi, Completeness, OtherBasis, Sums
 from metrics.values.money import MICROS
@@ -443,6 +445,24 @@ def test_an_operators_budget_beyond_a_cap_is_refused_with_the_bounds():
     board, (actions,) = play((word, context(), NOW))
     assert actions == []
     assert "between 700.00 and 1,000.00" in board.campaigns["c"].reason
+
+
+@pytest.mark.parametrize(
+    "policy", [{}, {"total_ceiling": 1_100}, {"max_step": 0.2}, {"floor": 950, "ceiling": 1_050}]
+)
+def test_a_card_says_beforehand_which_budgets_the_guards_let_a_person_set(policy):
+    begun = Inputs(readings=[reading(10, 5)])
+    board, _ = play((begun, context(**policy), NOW))
+    state, at = board.campaigns["c"], NOW + MINUTE
+    guard_context = GuardContext(board, context(**policy).policies, "enforce", is_live=True, now=at)
+    shown = card_of(state, CampaignFacts("c"), "enforce", "EUR", guard_context).budget_range
+    assert shown.as_of == format_instant(at)
+    assert shown.low_micros <= state.budget <= shown.high_micros
+    for micros in (shown.low_micros - 1, shown.low_micros, shown.high_micros, shown.high_micros + 1):
+        is_within = shown.low_micros <= micros <= shown.high_micros
+        word = decision("set_budget", budget=Decimal(micros) / MICROS)
+        after, _ = step(board, Inputs(decisions=[word]), context(**policy), at)
+        assert ("may now be between" in after.campaigns["c"].reason) is not is_within
 
 
 def test_the_same_decision_after_a_restart_has_the_same_action_id():

@@ -1,12 +1,13 @@
 """The page in a real browser: logging in and deciding, by mouse and keyboard."""
 
+import re
 import time
 
 import msgspec
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from metrics.budget.records import BudgetDecision
+from metrics.budget.records import BudgetDecision, BudgetRange
 from metrics.values.time import format_instant
 from streams import topics
 from streams.embedded.child_process import free_ports
@@ -194,15 +195,53 @@ def test_everything_can_be_done_by_keyboard(opened, settings):
     expect(card(page, "Key 2")).to_be_focused()
 
 
-def test_a_budget_is_set_from_the_details(opened, settings):
-    page = opened([seeding.card("bud-1", name="Price guide")])
+@pytest.mark.parametrize(
+    ("language", "range_text", "typed"),
+    [
+        ("en-GB", "From €700 to €1,300.50, as the guards stood at ", "€1,250.50"),
+        ("fr-FR", "De 700 € à 1 300,50 €, selon l’état des garde-fous à ", "1 250,50 €"),
+        ("fr-FR", "De 700 € à 1 300,50 €, selon l’état des garde-fous à ", "1 250,50"),
+        ("en-GB", "From €700 to €1,300.50, as the guards stood at ", "1250,50"),
+    ],
+)
+def test_a_budget_is_set_from_the_details_within_the_range_that_is_said(
+    opened, settings, language, range_text, typed
+):
+    campaign_id = f"bud-{language}-{len(typed)}"
+    allowed = BudgetRange(
+        low_micros=700 * seeding.MILLION,
+        high_micros=1_300_500_000,
+        as_of=seeding.format_instant(int(time.time() * 1_000)),
+    )
+    page = opened([seeding.card(campaign_id, name="Price guide", budget_range=allowed)], locale=language)
+    card(page, "Price guide").click()
+    french = language.startswith("fr")
+    page.get_by_role("button", name="Fixer le budget" if french else "Set budget").click()
+    field = page.locator("#decision [name=budget]")
+    assert "".join(field.input_value().split()) == ("1000" if french else "1,000")
+    expect(page.locator("#budget-range")).to_contain_text(range_text)
+    expect(field).to_have_accessible_description(re.compile(r"700.*1.300.50"))
+    field.fill(typed)
+    page.locator("#decision [name=reason]").fill("more leads than expected")
+    page.locator("#decision .primary").click()
+    expect(page.locator("#decision")).to_be_hidden()
+    assert str(decided(settings, campaign_id).budget) == "1250.50"
+
+
+def test_an_amount_of_another_currency_is_no_budget_of_this_one(opened):
+    page = opened([seeding.card("bud-usd", name="Price guide")])
     card(page, "Price guide").click()
     page.get_by_role("button", name="Set budget").click()
-    field = page.get_by_label("New budget in EUR")
-    expect(field).to_have_value("1,000")
-    field.fill("1250,50")
-    give_reason(page)
-    assert str(decided(settings, "bud-1").budget) == "1250.50"
+    page.get_by_label("New budget in EUR").fill("$1,250.50")
+    page.get_by_label("Reason, for the audit trail").fill("more leads than expected")
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_role("alert").filter(has_text="$1,250.50 is no amount")).to_be_visible()
+
+
+def test_a_reason_of_the_guards_has_amounts_as_the_reader_writes_them(opened):
+    said = "the budget may now be between 700.00 and 1,300.50"
+    page = opened([seeding.card("bud-why", name="Price guide", reason=said)], locale="fr-FR")
+    expect(card(page, "Price guide")).to_contain_text("entre 700,00 et 1 300,50")
 
 
 def test_under_observe_the_card_and_the_dialog_say_that_nothing_is_done(opened):

@@ -2,7 +2,7 @@
 
 import { api } from "./api.js";
 import { announce, byId, h, setHidden } from "./dom.js";
-import { action, amount, columnName, consequence, decision as words, money, parsedAmount, time, why } from "./format.js";
+import { action, amount, budgetRange, columnName, consequence, decision as words, money, parsedAmount, time, why } from "./format.js";
 import { locale, t } from "./i18n.js";
 import { newId } from "./ids.js";
 import { lastDecisions, overtaken, said as inWords } from "./overtaken.js";
@@ -63,7 +63,7 @@ export function decide(store, view, id, begun) {
     const decision = { decision_id: decisionId, campaign_id: id, verb: begun.verb, reason: form.elements.reason.value.trim() };
     if (begun.verb === "move") decision.column = form.elements.column.value;
     if (begun.verb === "set_budget") {
-      decision.budget = parsedAmount(form.elements.budget.value);
+      decision.budget = parsedAmount(form.elements.budget.value, card.currency);
       if (decision.budget === null) {
         dialog.querySelector(".error").textContent = t("{text} is no amount; write it like {example}.", { text: form.elements.budget.value, example: plainAmount(card) });
         return;
@@ -148,6 +148,9 @@ function fillBudget(form, card, begun) {
   setHidden(form.querySelector(".budget-field"), !isBudget);
   field.required = isBudget;
   form.querySelector(".budget-field span").textContent = t("New budget in {currency} (now {now})", { currency: card.currency, now: money(card.budget_micros, card.currency) });
+  const range = form.querySelector("#budget-range");
+  range.textContent = isBudget ? budgetRange(card) : "";
+  setHidden(range, !range.textContent);
   field.value = isBudget ? plainAmount(card) : "";
 }
 

@@ -69,7 +69,7 @@ function select(name, values, value) {
 /** The plan of the form, as the board takes it; null where an amount is none. */
 function planOf(form) {
   const said = Object.fromEntries([...new FormData(form)].map(([name, value]) => [name, value.trim()]).filter(([, value]) => value));
-  const [budget, otherCost] = [parsedAmount(said.budget ?? ""), said.other_cost ? parsedAmount(said.other_cost) : "0"];
+  const [budget, otherCost] = [said.budget ?? "", said.other_cost ?? "0"].map((text) => parsedAmount(text, said.currency));
   if (budget === null || otherCost === null) return null;
   return { ...said, budget, other_cost: otherCost, days: Number(said.days) };
 }

@@ -211,6 +211,19 @@ export function consequence(record) {
   return parts.join(" ");
 }
 
+/** What a budget may be now, as its card last said; nothing where it did not. */
+export function budgetRange({ budget_range: found, currency }) {
+  if (!found) return "";
+  const values = { low: exactAmount(found.low_micros, currency), high: exactAmount(found.high_micros, currency), time: time(found.as_of) };
+  return t("From {low} to {high}, as the guards stood at {time}.", values);
+}
+
+/** An amount with all of its digits; ends of a range are not rounded past it. */
+function exactAmount(micros, currency) {
+  const least = micros % MICROS ? 2 : 0;
+  return formatter(`exact${currency}${least}`, { style: "currency", currency, minimumFractionDigits: least, maximumFractionDigits: 6 }).format(micros / MICROS);
+}
+
 /** What an action does, in words. */
 export function action(record) {
   const values = { from: amount(record.budget_from, record.currency), to: amount(record.budget_to, record.currency), column: columnName(record.column) };
@@ -265,9 +278,28 @@ export function shortened(name) {
 const parts = new Intl.NumberFormat(locale).formatToParts(1234567.5);
 const GROUP = parts.find((each) => each.type === "group")?.value ?? "", DECIMAL = parts.find((each) => each.type === "decimal").value;
 
-/** An amount as the page prints it, or as machines do ("1 000 000,50", "1000000.50"), as decimal text for the API; null where it is none. */
-export function parsedAmount(text) {
-  const bare = text.replaceAll(/[\s\u00a0\u202f'’]/g, "");
+/** How a currency may stand beside an amount: as its code, or as the page and its neighbours write it. */
+function signsOf(currency) {
+  const signs = ["code", "symbol", "narrowSymbol"].map((currencyDisplay) => {
+    try {
+      return new Intl.NumberFormat(locale, { style: "currency", currency, currencyDisplay }).formatToParts(1).find((each) => each.type === "currency")?.value;
+    } catch {
+      return currency; // not a currency code
+    }
+  });
+  return [...new Set(signs)].filter(Boolean).sort((a, b) => b.length - a.length);
+}
+
+/** The text without the sign of the currency at its beginning or end. */
+function withoutSign(text, currency) {
+  const found = currency && signsOf(currency).find((sign) => text.startsWith(sign) || text.endsWith(sign));
+  if (!found) return text;
+  return text.startsWith(found) ? text.slice(found.length) : text.slice(0, -found.length);
+}
+
+/** An amount as the page prints it, its own currency with it, or as machines do ("1 000 000,50 €", "1000000.50"), as decimal text for the API; null where it is none. */
+export function parsedAmount(text, currency = null) {
+  const bare = withoutSign(text.replaceAll(/[\s\u00a0\u202f'’]/g, ""), currency);
   const isGrouped = GROUP && /^[.,]$/.test(GROUP) && new RegExp(`^\\d{1,3}(\\${GROUP}\\d{3})+(\\${DECIMAL}\\d{1,6})?$`).test(bare);
   // A foreign separator before three digits may be meant either way.
   if (!isGrouped && [".", ","].some((each) => each !== DECIMAL && new RegExp(`\\${each}\\d{3}$`).test(bare))) return null;

@@ -1,6 +1,6 @@
 // Reasons that rules and guards wrote down in English, in the reader's language. What a person wrote stays as it is.
 
-import { t } from "./i18n.js";
+import { locale, t } from "./i18n.js";
 import { columnName, ownerName } from "./names.js";
 
 const escaped = (text) => text.replaceAll(/[.*+?^$()|[\]\\]/g, "\\$&");
@@ -62,13 +62,19 @@ const OF_A_RULE = /^((?:evidence|alert):\w+|budget|graduate|grow|hold expired|pa
 /** Values of a sentence that are words of the controller, and not names or figures. */
 const WORDS = { reason: (text) => reasonText(text), owner: ownerName, column: columnName };
 
+/** Amounts as rules and guards write them. */
+const AMOUNT = /^\d{1,3}(,\d{3})*\.\d{2}$/;
+const amounts = new Intl.NumberFormat(locale, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+
+const valueText = (name, value) => AMOUNT.test(value) ? amounts.format(Number(value.replaceAll(",", ""))) : (WORDS[name] ?? String)(value);
+
 /** A reason in the reader's language; as it is where nobody's code wrote it. */
 export function reasonText(text) {
   const ruled = OF_A_RULE.exec(text);
   if (ruled) return t("{subject}: {text}", { subject: ruled[1], text: reasonText(ruled[2]) });
   for (const { pattern, told } of SENTENCES) {
     const found = pattern.exec(text);
-    if (found) return told.replaceAll(/\{(\w+)\}/g, (whole, name) => name in (found.groups ?? {}) ? (WORDS[name] ?? String)(found.groups[name]) : whole);
+    if (found) return told.replaceAll(/\{(\w+)\}/g, (whole, name) => name in (found.groups ?? {}) ? valueText(name, found.groups[name]) : whole);
   }
   return text;
 }
