@@ -332,6 +332,46 @@ def test_500_campaigns_stay_fluent_while_all_of_them_change(opened, store):
     expect(page.locator(".card:visible")).to_have_count(1)
 
 
+MOVES = """() => {
+  window.moved = [];
+  const watch = new MutationObserver((all) => {
+    for (const each of all) for (const node of each.addedNodes) window.moved.push(node.firstElementChild.dataset.campaign);
+  });
+  watch.observe(document.querySelector("[data-column=test] > ul"), { childList: true });
+}"""
+
+
+def test_a_card_that_falls_or_rises_in_its_column_is_the_only_one_that_moves(opened, store):
+    cards = [
+        seeding.card(f"order-{number}", name=f"Order {number}", spent_micros=(100 - number) * seeding.MILLION)
+        for number in range(6)
+    ]
+    page = opened(cards, place="/board?order=spend")
+    names = page.locator("[data-column=test] h3")
+    expect(names).to_have_text([f"Order {number}" for number in range(6)])
+    page.evaluate(MOVES)
+    seeding.say(store, msgspec.structs.replace(cards[0], revision=2, spent_micros=0))
+    expect(names).to_have_text([f"Order {number}" for number in (1, 2, 3, 4, 5, 0)])
+    seeding.say(store, msgspec.structs.replace(cards[4], revision=2, spent_micros=900 * seeding.MILLION))
+    expect(names).to_have_text([f"Order {number}" for number in (4, 1, 2, 3, 5, 0)])
+    assert page.evaluate("window.moved") == ["order-0", "order-4"]
+
+
+def test_many_cards_are_all_there_after_a_filter_and_another_order(opened):
+    cards = seeding.board(120)
+    page = opened(cards)
+    found = [each for each in cards if "webinar" in each.name]
+    page.get_by_role("searchbox").fill("WEBINAR")
+    expect(page.get_by_role("article")).to_have_count(len(found))
+    page.get_by_role("searchbox").fill("")
+    expect(page.get_by_role("article")).to_have_count(120)
+    page.get_by_label("Order").select_option("name")
+    expect(page.get_by_role("article")).to_have_count(120)
+    column = [each.name for each in cards if each.column == "test"]
+    in_order = page.evaluate("(names) => names.sort(new Intl.Collator().compare)", column)
+    expect(page.locator("[data-column=test] h3")).to_have_text(in_order)
+
+
 CHANGES = """() => {
   window.changes = 0;
   const watch = new MutationObserver((all) => { window.changes += all.length; });

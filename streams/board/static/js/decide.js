@@ -77,7 +77,7 @@ export function decide(store, view, id, begun) {
     if (other) seen = Promise.resolve({ id: other.decision_id });
   };
   dialog.querySelector(".cancel").onclick = () => dialog.close();
-  dialog.onclose = () => view.parts.has(id) && view.focus(id);
+  dialog.onclose = () => view.focus(id);
   dialog.showModal();
   (begun.verb === "move" && !begun.column ? form.elements.column
     : begun.verb === "set_budget" ? form.elements.budget : form.elements.reason).focus();

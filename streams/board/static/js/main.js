@@ -217,7 +217,8 @@ function takeViewFromAddress() {
 function look(name, value) {
   view[name] = value;
   if (location.pathname === "/board") history.replaceState(null, "", `/board${viewInAddress()}`);
-  view.requestAll();
+  if (name === "window") view.requestAll();
+  if (name !== "window" || view.order === "roi") view.rearrange();
 }
 
 const open = (id) => go(`/campaigns/${encodeURIComponent(id)}`);
@@ -225,7 +226,7 @@ const open = (id) => go(`/campaigns/${encodeURIComponent(id)}`);
 /** Back from a campaign to where it was opened. */
 function leave(id) {
   go(home);
-  if (home === "/board") view.parts.has(id) && view.focus(id);
+  if (home === "/board") view.focus(id);
   else document.querySelector(`#today-list [data-open="${CSS.escape(id)}"]`)?.focus();
 }
 
@@ -347,6 +348,7 @@ addEventListener("popstate", () => {
   if (location.pathname === "/board") {
     takeViewFromAddress();
     view.requestAll();
+    view.rearrange();
   }
   showPlace();
 });
