@@ -16,7 +16,7 @@ from streams.embedded.broker import (
     write_configuration,
 )
 from streams.embedded.child_process import LOOPBACK, Command, Server, free_ports, server_folder
-from tests.faults.patience import patient
+from tests.faults.patience import bootstrap_timeout_ms, patient
 from tests.faults.proxy import Proxy, running_proxy
 
 _HEAP_MB = {1: 512, 3: 320}
@@ -98,7 +98,7 @@ class Cluster:
     @contextlib.contextmanager
     def admin(self) -> Iterator[KafkaAdminClient]:
         living = [f"{LOOPBACK}:{node.port}" for node in self.nodes if node.is_running]
-        admin = KafkaAdminClient(bootstrap_servers=living)
+        admin = KafkaAdminClient(bootstrap_servers=living, bootstrap_timeout_ms=bootstrap_timeout_ms())
         try:
             yield admin
         finally:

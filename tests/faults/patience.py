@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable
 
 _LOOK_S = 0.1
+#: How long a client looks for its first broker, which may be starting again.
+_BOOTSTRAP_WITHIN_S = 60
 
 
 def slowness() -> float:
@@ -19,6 +21,11 @@ def slowness() -> float:
 def patient(seconds: float) -> float:
     """A limit for a client or a server that counts for itself: as long as it would be if the machine stays as busy as it is."""
     return seconds * slowness()
+
+
+def bootstrap_timeout_ms() -> int:
+    """How long a client of kafka-python may look for its first broker; by itself it gives up after 30 s, however busy the machine is."""
+    return round(patient(_BOOTSTRAP_WITHIN_S) * 1_000)
 
 
 class Deadline:

@@ -17,7 +17,7 @@ from streams import topics
 from streams.settings import Settings
 from streams.transport.client_options import aiokafka_options, kafka_python_options
 from tests.faults.journeys import Arrival, journeys, last_clicks
-from tests.faults.patience import patient
+from tests.faults.patience import bootstrap_timeout_ms, patient
 from tests.faults.words import BUDGET, BUDGETED, words
 from tests.support.load import Load, generated, visitors
 
@@ -191,6 +191,7 @@ class Writer(threading.Thread):
         producer = KafkaProducer(
             acks="all",
             linger_ms=5,
+            bootstrap_timeout_ms=bootstrap_timeout_ms(),
             reconnect_backoff_max_ms=500,
             request_timeout_ms=5_000,
             delivery_timeout_ms=round(patient(_ACKNOWLEDGED_WITHIN_S) * 1_000),
