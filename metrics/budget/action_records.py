@@ -83,7 +83,7 @@ def done(request: ActionRequest, state: CampaignState, now: int) -> CampaignStat
         changed = replace(changed, firing={})
     if not state.may_spend and column in SPENDING and state.is_blamed:
         # What was known of the campaign led to the hold; judged by it again, it would be held at once.
-        sums = None if state.latest is None else state.latest.sums
+        sums = None if state.latest is None else state.latest.judged
         return replace(
             changed, baseline=sums, evidence={}, ledgers=begun_anew(state), entered_with=state.pulled
         )

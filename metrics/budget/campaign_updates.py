@@ -14,7 +14,7 @@ from metrics.entities.campaigns import CampaignFacts
 from metrics.evidence import UNLEARNED, Arrived, Course, Shape, assess_course, course_of
 from metrics.records.kpi_reading import CampaignKpi, KnownSpend, Sums, TargetName
 from metrics.records.validation import instant
-from metrics.values.time import HOUR, MINUTE
+from metrics.values.time import DAY, HOUR, MINUTE
 
 #: Ids of decisions and alerts a campaign remembers, so that one that comes twice is applied once.
 _SEEN = 64
@@ -68,26 +68,83 @@ def apply_reading(
     if state.latest is not None and reading.revision <= state.latest.revision:
         return state
     watermark = 0 if reading.watermark is None else _millis(reading.watermark)
-    published, ripe_at = _millis(reading.published_at), watermark - policy.mature_after
-    trail = _trailed(state.trail, (published, reading.sums.spend_micros or 0), ripe_at, policy.mature_after)
-    share = _matured(trail, ripe_at, policy.mature_after, reading.sums)
-    awaiting, settled = _settling(state, (published, reading.sums), watermark)
     renewed = replace(
         state,
         latest=Latest(
-            *(reading.revision, watermark, reading.sums, min(share, context.completeness)),
+            *(reading.revision, watermark, reading.sums, context.completeness),
             has_uncertain_amounts=reading.has_uncertain_amounts,
             known_day=None if reading.known_spend is None else _known_day(reading.known_spend),
+            matched=None if reading.matched_sums is None else reading.matched_sums.sums,
         ),
-        trail=trail,
-        awaiting=awaiting,
-        settled=settled,
         evidence={},
         kpis={**state.kpis, "total": reading.kpis},
     )
-    if settled is not None and watermark > 0:
-        renewed = _judged(renewed, reading, facts, policy, context, (share, ripe_at))
+    if reading.known_spend is None or reading.matched_sums is not None:
+        renewed = _with_evidence(renewed, reading, facts, policy, context)
     return _with_cards(renewed, policy)
+
+
+def _with_evidence(
+    state: CampaignState, reading: CampaignKpi, facts: CampaignFacts, policy: Policy, context: EvidenceContext
+) -> CampaignState:
+    """The campaign with what a reading says of its targets; reports that lie too far back for matched sums say nothing."""
+    assert state.latest is not None, "of this reading"
+    moment = _moment(reading, state.latest.watermark)
+    ripe_at, spent = moment.watermark - policy.mature_after, moment.sums.spend_micros or 0
+    trail = _trailed(state.trail, (moment.published, spent), ripe_at, policy.mature_after)
+    share = _matured(trail, ripe_at, policy.mature_after, moment.sums)
+    awaiting, settled = _settling(state, moment)
+    latest = replace(state.latest, completeness=min(share, context.completeness))
+    renewed = replace(state, latest=latest, trail=trail, awaiting=awaiting, settled=settled)
+    if settled is None or moment.watermark <= 0:
+        return renewed
+    return _judged(renewed, reading, facts, policy, context, _ripeness(reading, moment, policy, share))
+
+
+class _Moment(NamedTuple):
+    """Sums that evidence compares, when they were published, and the watermark then; epoch ms."""
+
+    sums: Sums
+    published: int
+    watermark: int
+
+
+def _moment(reading: CampaignKpi, watermark: int) -> _Moment:
+    """What evidence compares: where spend comes by reports, all up to the instant that these have reached.
+
+    Results of later have no spend beside them yet, and would hide what is missing.
+    """
+    matched = reading.matched_sums
+    if matched is None:
+        return _Moment(reading.sums, _millis(reading.published_at), watermark)
+    until = _millis(matched.until)
+    return _Moment(matched.sums, until, until)
+
+
+class _Ripeness(NamedTuple):
+    """How much of the spend may count.
+
+    Attributes:
+        share: of the spend, what ledgers take in, and ``at``: the epoch ms up to which that reaches.
+        arrived: share of the results of the spend that have come by now at most.
+        young: share of the spend in ledgers that does not speak yet, and the days over which it lies.
+    """
+
+    share: float
+    at: int
+    arrived: float
+    young: tuple[float, float]
+
+
+def _ripeness(reading: CampaignKpi, moment: _Moment, policy: Policy, share: float) -> _Ripeness:
+    """Of a share of the spend that is older than ``mature_after``.
+
+    Sums that are matched are whole, so ledgers take them in as they are, and the youngest spend is left out where it is judged.
+    In all others clicks may stand before their leads: what is young waits.
+    """
+    if reading.matched_sums is None:
+        return _Ripeness(share, moment.watermark - policy.mature_after, 1.0, (0.0, 0.0))
+    return _Ripeness(1.0, moment.watermark, share, (1 - share, policy.mature_after / DAY))
 
 
 def _known_day(known: KnownSpend) -> KnownDay:
@@ -101,21 +158,22 @@ def _judged(
     facts: CampaignFacts,
     policy: Policy,
     context: EvidenceContext,
-    ripe: tuple[float, int],
+    ripeness: _Ripeness,
 ) -> CampaignState:
-    """The campaign with its ledgers led on and its evidence renewed; ``ripe`` is a share of the spend and its instant."""
+    """The campaign with its ledgers led on and its evidence renewed."""
     assert state.latest is not None, "of this reading"
-    ledgers, evidence, scatter = {}, {}, {}
-    own, settled = since(reading.sums, state.baseline), since(state.settled or reading.sums, state.baseline)
-    arrived = _arrived(reading, context.completeness)
+    ledgers, evidence, scatter, total = {}, {}, {}, state.latest.judged
+    own, settled = since(total, state.baseline), since(state.settled or total, state.baseline)
+    arrived = _arrived(reading, min(ripeness.arrived, context.completeness))
+    ripe = ripeness.share, ripeness.at
     for name, target in facts.targets_micros.items():
         shape = context.learned.get(name) or context.unlearned
         before = state.ledgers.get(name)
-        ledger = course_of(name, target, reading.sums, ripe, before, shape, facts.starts_at, policy.evidence)
+        ledger = course_of(name, target, total, ripe, before, shape, facts.starts_at, policy.evidence)
         if ledger is None:
             continue
         ledgers[name] = ledger
-        course = Course(reading.sums, own, settled, arrived.of(name), *context.thresholds)
+        course = Course(total, own, settled, arrived.of(name), *context.thresholds, ripeness.young)
         found = assess_course(cast("TargetName", name), target, ledger, course, shape, policy.evidence)
         if found is not None:
             evidence[name], scatter[name] = found
@@ -153,14 +211,16 @@ def _matured(trail: tuple[tuple[int, int], ...], ripe_at: int, mature_after: int
     return min(1.0, max(0, ripe) / sums.spend_micros) if sums.spend_micros else 1.0
 
 
-def _settling(
-    state: CampaignState, now: tuple[int, Sums], watermark: int
-) -> tuple[tuple[int, Sums] | None, Sums | None]:
+def _settling(state: CampaignState, now: _Moment) -> tuple[tuple[int, Sums] | None, Sums | None]:
     """The sums that wait for the watermark, and the last ones that it has reached."""
+    if now.published <= now.watermark:
+        return None, now.sums
     awaiting = state.awaiting
     if awaiting is None:
-        return (None, now[1]) if now[0] <= watermark else (now, state.settled)
-    return (now, awaiting[1]) if awaiting[0] <= watermark else (awaiting, state.settled)
+        return (now.published, now.sums), state.settled
+    if awaiting[0] <= now.watermark:
+        return (now.published, now.sums), awaiting[1]
+    return awaiting, state.settled
 
 
 def _arrived(reading: CampaignKpi, share: float) -> Arrived:

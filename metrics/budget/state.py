@@ -62,6 +62,13 @@ class Latest(msgspec.Struct, frozen=True, gc=False):
     has_uncertain_amounts: bool = False
     #: Of the reports that its spend comes by; None where it comes by events.
     known_day: KnownDay | None = None
+    #: The sums that evidence compares where spend comes by reports: up to the instant that these have reached.
+    matched: Sums | None = None
+
+    @property
+    def judged(self) -> Sums:
+        """The sums that evidence compares."""
+        return self.sums if self.matched is None else self.matched
 
     @property
     def spent_micros(self) -> int:

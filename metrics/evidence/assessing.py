@@ -262,6 +262,7 @@ class Course(NamedTuple):
         most: share of the results of the spend that have come by now at most.
         bar: the e-value from which on a target counts as surely missed.
         praise_bar: the same for surely exceeded.
+        young: share of the cost in the ledger that does not speak yet, and the days over which it lies.
     """
 
     total: Sums
@@ -270,6 +271,7 @@ class Course(NamedTuple):
     most: float
     bar: float
     praise_bar: float
+    young: tuple[float, float] = (0.0, 0.0)
 
 
 def course_of(
@@ -359,7 +361,8 @@ def assess_course(
     # Spend that may not count yet is judged by the target of now, all other by that of its time.
     whole = max(0.0, float(numbers[WHOLE]) + max(0.0, _cost(name, course.total) - ledger.cost) * per_cost)
     prior = VALUE_PRIOR if is_money else MODERATE_PRIOR
-    log_e, due, expected = log_e_missed(ledger, came, scale, shape, prior, course.most * whole)
+    young = min(whole, course.young[0] * ledger.cost * per_cost), course.young[1]
+    log_e, due, expected = log_e_missed(ledger, came, scale, shape, prior, course.most * whole, young)
     if is_money and options.order_value_micros is not None:
         mean = options.order_value_micros / MICROS
         log_e = _with_orders(log_e, numbers, float(sums.orders), expected / mean, shape)

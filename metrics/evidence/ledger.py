@@ -6,9 +6,11 @@ law of the lag (the displacement theorem; Kingman, *Poisson Processes*, 1993, 5.
 integral needs one number that fades: what is still to come, ``pending' = pending · exp(-Δ/L) + spend of Δ that has not come``.
 So the expected results under several L are kept at once, and the data may say which of them holds: fitting a rate to counts
 that are delayed is the back-calculation of Brookmeyer and Gail (*J. Am. Stat. Assoc.* 83, 1988). Counts of the present are
-right-truncated by nature there, and no list of single lags is needed.
+right-truncated by nature there, and no list of single lags is needed. Of a time between two readings only the results at its end are
+known: taken to lie evenly they would fit the law under which they do, so laws are compared by such times, and never by less.
 
-**Days.** What was due is kept by weekday, so that a rhythm that is learned later counts for the days before as well. Days are
+**Days.** What was due is kept by weekday, so that a rhythm that is learned later counts for the days before as well, and by law of lag,
+so that a weekday does not get a factor for a lag that was learned later. Days are
 the blocks of scatter: the weighted least squares of the results of a day over what was due on it.
 
 **Changes.** ``CHANGED`` holds a sum over the days on which a campaign may have turned bad, by law of lag and ratio: of each day's
@@ -73,6 +75,8 @@ WAGERS = slice(kernels.WAGERS, kernels.OWED)
 CAUTIOUS_WAGERS = slice(kernels.CAUTIOUS_WAGERS, kernels.CAUTIOUS_OWED)
 #: What is given up when the evidence begins anew.
 _GIVEN_UP = (slice(0, kernels.LAG_FITS), slice(kernels.WHOLE, kernels.DRIFT))
+#: Numbers of a row up to format 4 of the state.
+_SIZE_3 = SIZE - (len(LAGS) - 1) * kernels.WEEK
 #: Days after which a campaign is no longer young.
 _GROWN = 14
 #: After evidence began anew, results of spend before would count as gains for so many days.
@@ -134,7 +138,8 @@ class Ledger(msgspec.Struct, frozen=True, array_like=True, gc=False):
         """
         known = (SIZE, refund_kernels.SIZE)
         found = tuple(len(row) // np.dtype(float).itemsize for row in (self.numbers, self.refund_numbers))
-        if found[0] > known[0] or found[1] not in (0, known[1]):
+        is_known = found[0] <= _SIZE_3 or found[0] == known[0]
+        if not is_known or found[1] not in (0, known[1]):
             raise ValueError(
                 f"rows of evidence of {found[0]} and {found[1]} numbers, where {known[0]} and {known[1]} are known"
             )
@@ -166,12 +171,17 @@ class Seen(NamedTuple):
 
 
 def _padded(numbers: Floats, ledger: Ledger) -> Floats:
-    """Sums of an earlier build, which kept fewer of them at the end."""
+    """Sums of an earlier build: what was due by weekday under the lag of then stands for each law; at the end, fewer were kept."""
     found = np.zeros(SIZE)
-    found[: len(numbers)] = numbers
-    if len(numbers) <= WHOLE:
-        found[WHOLE] = found[kernels.TODAY] + found[kernels.DUE : kernels.DUE + 7].sum()
-    if len(numbers) < kernels.DRIFT:
+    first, last = WEEKDAY_DUE.start, WEEKDAY_DUE.start + kernels.WEEK
+    found[:first] = numbers[:first]
+    found[WEEKDAY_DUE] = np.tile(numbers[first:last], len(LAGS))
+    rest = numbers[last:]
+    found[WEEKDAY_DUE.stop : WEEKDAY_DUE.stop + len(rest)] = rest
+    known = WEEKDAY_DUE.stop + len(rest)
+    if known <= WHOLE:
+        found[WHOLE] = found[kernels.TODAY] + found[kernels.DUE : kernels.DUE + kernels.WEEK].sum()
+    if known < kernels.DRIFT:
         _open_round(found, ledger.at, 1.0)
     return found
 

@@ -178,10 +178,13 @@ def learn(
         scatter *= 1 + _UNSEEN_TAIL / max(1.0, float(numbers[:, ORDER_SCATTER.start + 2].sum()))
     lags = _lags(numbers, unit * scatter)
     chances = np.exp(lags - lags.max())
-    rates = numbers[:, LAG_RESULTS] / np.maximum(1e-9, numbers[:, LAG_DUE] @ (chances / chances.sum()))
+    chances /= chances.sum()
+    rates = numbers[:, LAG_RESULTS] / np.maximum(1e-9, numbers[:, LAG_DUE] @ chances)
+    # By the lag as it is known now: what was taken for likely when a day closed would pass for a weekday.
+    of_weekdays = chances @ numbers[:, WEEKDAY_DUE].reshape(len(ledgers), len(LAGS), kernels.WEEK)
     found = Shape(
         tuple(float(x) for x in lags),
-        _weekly_shape(numbers[:, WEEKDAY_RESULTS], numbers[:, WEEKDAY_DUE] * rates[:, None], unit * scatter),
+        _weekly_shape(numbers[:, WEEKDAY_RESULTS], of_weekdays * rates[:, None], unit * scatter),
         _parts(numbers[:, PART_RESULTS], numbers[:, PART_DUE], unit * scatter),
         _ages(numbers, unit * scatter, learning_days) if learning_days > 0 else first_ages(0),
         max(scatter, least_scatter),

@@ -29,7 +29,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from metrics.evidence.ledger import CAUTIOUS_WAGERS, WAGERS, Floats, Ledger
+from metrics.evidence.ledger import CAUTIOUS_WAGERS, MEANS, WAGERS, Floats, Ledger
 from metrics.evidence.martingale import MODERATE_PRIOR, VALUE_PRIOR, mixture_of
 from metrics.evidence.shape import Shape
 from metrics.kernels import evidence as kernels
@@ -47,6 +47,7 @@ _SHARPEST = 30.0
 _LOST_ROUNDS = np.log1p(-np.array(kernels.STAKES))
 #: Less was not due.
 _NOTHING = 1e-9
+_NO_SPEND = np.zeros(kernels.LAGS)
 
 
 class Missed(NamedTuple):
@@ -58,7 +59,13 @@ class Missed(NamedTuple):
 
 
 def log_e_missed(
-    ledger: Ledger, results: float, scale: float, shape: Shape, prior: tuple[float, float], most: float
+    ledger: Ledger,
+    results: float,
+    scale: float,
+    shape: Shape,
+    prior: tuple[float, float],
+    most: float,
+    young: tuple[float, float] = (0.0, 0.0),
 ) -> Missed:
     """The e-value against "the target is met, and was all the time".
 
@@ -69,14 +76,30 @@ def log_e_missed(
         shape: what the board has learned.
         prior: of the ratio, as in ``martingale``.
         most: no more than this was due by now, whatever the laws say.
+        young: what the latest spend of the ledger is to bring, which does not speak yet, and over how many days it lies.
     """
     of_part, of_day = (
         max(0.0, ledger.results - before) for before in (ledger.part_results, ledger.day_results)
     )
     moment = np.array((ledger.at, ledger.born, results, of_part, of_day, scale, most), dtype=np.float64)
-    missed, changed, due, expected = kernels.judge(ledger.sums, shape.packed, moment, _MIXTURES[prior])
+    missed, changed, due, expected = kernels.judge(
+        ledger.sums, shape.packed, moment, _brought_of(*young), _MIXTURES[prior]
+    )
     high, low = max(missed + _FROM_START, changed + _SINCE), min(missed + _FROM_START, changed + _SINCE)
     return Missed(high + log1p(exp(low - high)), due, expected)
+
+
+def _brought_of(due: float, days: float) -> Floats:
+    """What has come by each law of lag of spend that lay evenly over the last days.
+
+    >>> [round(float(x), 2) for x in _brought_of(10.0, 1.0)[[0, 4, 8]]]
+    [10.0, 3.68, 0.6]
+    """
+    if due <= 0 or days <= 0:
+        return _NO_SPEND
+    still = MEANS / days * -np.expm1(-days / np.maximum(MEANS, _NOTHING))
+    came: Floats = due * (1 - still)
+    return came
 
 
 def log_e_exceeded(

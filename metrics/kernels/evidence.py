@@ -24,7 +24,7 @@ LAG_DUE = LAG_FITS + LAGS
 LAG_RESULTS = LAG_DUE + LAGS
 WEEKDAY_RESULTS = LAG_RESULTS + 1
 WEEKDAY_DUE = WEEKDAY_RESULTS + WEEK
-PART_RESULTS = WEEKDAY_DUE + WEEK
+PART_RESULTS = WEEKDAY_DUE + LAGS * WEEK
 PART_DUE = PART_RESULTS + PARTS
 SCATTER = PART_DUE + PARTS
 ORDER_SCATTER = SCATTER + 4
@@ -116,17 +116,16 @@ def _feed(row: Any, means: Any, days: float, due: float, factor: float) -> None:
 
 
 @inlined
-def _close_part(row: Any, shape: Any, end: int, came: float, is_whole: bool) -> None:
-    """A part of a day has ended; of a long gap only the ends of days are known, which say nothing of parts."""
+def _close_stretch(row: Any, end: int, came: float, factor: float, is_part: bool) -> None:
+    """A stretch has ended whose results are known: a part of a day, or a longer time between two readings."""
     top = row[NOW : NOW + LAGS].max()
-    factor = shape[WEEKDAYS + _weekday((end - 1) // DAY_MS)]
     for law in range(LAGS):
         fit = _fit(row[NOW + law], top, came)
         row[FITS + law] += fit
         row[LAG_FITS + law] += fit
         row[LAG_DUE + law] += row[NOW + law] * factor
     row[LAG_RESULTS] += came
-    if is_whole:
+    if is_part:
         part = (end - 1) % DAY_MS * PARTS // DAY_MS
         row[PART_RESULTS + part] += came
         row[PART_DUE + part] += row[NOW]
@@ -338,9 +337,10 @@ def _close_day(row: Any, shape: Any, end: int, born: int, came: float, orders: f
                 row[CHANGED + law * RATIOS + at] = _changed(row, law, at, due, came, scale)
     row[DAYS] += 1
     for law in range(LAGS):
-        row[DUE + law * WEEK + weekday] += row[TODAY + law] * shape[AGE_FACTORS + age]
+        due = row[TODAY + law] * shape[AGE_FACTORS + age]
+        row[DUE + law * WEEK + weekday] += due
+        row[WEEKDAY_DUE + law * WEEK + weekday] += due
     row[WEEKDAY_RESULTS + weekday] += came
-    row[WEEKDAY_DUE + weekday] += mean
     weight = mean * factor
     if weight > 0:
         for first, brought in ((SCATTER, came), (ORDER_SCATTER, orders)):
@@ -418,24 +418,31 @@ def advance(
     came, ordered = after[0] - before[0], after[1] - before[1]
     step = DAY_MS if span > _LONG else DAY_MS // PARTS
     first = max(start, stop - _LONGEST)
-    end, done = first - first % step + step, 0.0
+    end, done, mean_factor, is_open = first - first % step + step, 0.0, 0.0, False
     while True:
         end = min(end, stop)
         share = 1.0 if span == 0 else (end - start) / span
         factor = shape[WEEKDAYS + _weekday((end - 1) // DAY_MS)]
         _feed(row, means, (share - done) * span / DAY_MS, (share - done) * due, factor)
+        mean_factor += (share - done) * factor
         done = share
         results, orders = before[0] + share * came, before[1] + share * ordered
         if end % (DAY_MS // PARTS) == 0:
-            _close_part(row, shape, end, max(0.0, results - marks[2]), span <= _LONG)
-            marks[2] = results
+            # Results that lie evenly by guess would show whatever law of lag has them lie so: of a longer gap only its end is known.
+            is_open = span > DAY_MS // PARTS
+            if not is_open:
+                _close_stretch(row, end, max(0.0, results - marks[2]), factor, is_part=True)
+                marks[2] = results
         if end % DAY_MS == 0 and end > start:
-            of_day, ordered = max(0.0, results - marks[0]), max(0.0, orders - marks[1])
+            of_day, orders_of_day = max(0.0, results - marks[0]), max(0.0, orders - marks[1])
             if span <= _LONG:  # days of a longer gap are guessed to be alike
-                _block_day(row, shape, means, end, born, ordered if is_money else of_day, is_money)
-            _close_day(row, shape, end, born, of_day, ordered, unit)
+                _block_day(row, shape, means, end, born, orders_of_day if is_money else of_day, is_money)
+            _close_day(row, shape, end, born, of_day, orders_of_day, unit)
             marks[0], marks[1] = results, orders
         if end >= stop:
+            if is_open:
+                _close_stretch(row, stop, max(0.0, after[0] - marks[2]), mean_factor, is_part=False)
+                marks[2] = after[0]
             if stop // DAY_MS > row[ROUND_AT] // DAY_MS:
                 _bet(row, shape, stop, kept)
             return
@@ -496,7 +503,7 @@ def _log_sum(count: float, log_ratio: float, ratio: float, due: Any, base: Any, 
 
 
 @kernel
-def judge(row: Any, shape: Any, moment: Any, mixture: Any) -> Any:
+def judge(row: Any, shape: Any, moment: Any, young: Any, mixture: Any) -> Any:
     """E-values against "the target is met".
 
     Args:
@@ -504,6 +511,7 @@ def judge(row: Any, shape: Any, moment: Any, mixture: Any) -> Any:
         shape: what the board has learned.
         moment: float64: the ledger's instant and birth (epoch ms); results since the evidence began, since the present part
             and since the present day began; scale; at most so much was due.
+        young: of what was due, by law: what the latest spend was to bring, which does not speak yet.
         mixture: (3, nodes): ratios, their logarithms, the logarithms of their weights.
 
     Returns:
@@ -513,12 +521,17 @@ def judge(row: Any, shape: Any, moment: Any, mixture: Any) -> Any:
     at, born, results, of_part, of_day, scale, most = moment
     due, base, today = np.empty(LAGS), np.empty(LAGS), np.empty(LAGS)
     factor = _due(row, shape, int(at), int(born), due)
+    latest = _factor_of_day(shape, (int(at) - 1) // DAY_MS, int(born), with_ages=True)
     top = row[NOW : NOW + LAGS].max()
     for law in range(LAGS):
+        # Laws are compared as if each stretch had brought as much less; else one of no lag, which lost most, would fit for it.
+        spoken = max(_NOTHING, 1 - young[law] * latest / due[law]) if due[law] > 0 else 1.0
+        due[law] *= spoken
         # Results that are not due yet belong to the latest spend: they are missing from no stretch that ends now.
-        today[law] = max(0.0, row[TODAY + law] * factor) - max(0.0, due[law] - most)
+        today[law] = max(0.0, row[TODAY + law] * factor - young[law] * latest) - max(0.0, due[law] - most)
         due[law] = min(max(due[law], 0.0), most)
-        base[law] = (row[FITS + law] + _fit(row[NOW + law], top, of_part)) / scale + shape[LOG_CHANCES + law]
+        fit = row[FITS + law] + _fit(row[NOW + law], top, of_part) + results * np.log(spoken)
+        base[law] = fit / scale + shape[LOG_CHANCES + law]
     if not due.max() > 0:
         return 0.0, -np.inf, 0.0, 0.0
     count = results / scale

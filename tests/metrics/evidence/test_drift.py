@@ -8,6 +8,7 @@ from metrics.evidence.ledger import Seen, advanced, begin, drifted, renewed
 from metrics.evidence.shape import Shape, learn
 from metrics.kernels import evidence as kernels
 from metrics.values.time import DAY
+from tests.metrics.evidence.earlier_rows import of_format_3
 
 START = 1_800_000_000_000 // DAY * DAY
 SEED = 20_261_129
@@ -85,8 +86,9 @@ def test_what_a_campaign_has_shown_of_drift_stays_when_its_evidence_begins_anew(
 
 def test_a_ledger_of_a_build_that_knew_no_drift_keeps_its_bets_and_begins_to_look_for_it():
     ledger = led(np.random.default_rng(SEED).poisson(A_DAY, 40))
-    before = msgspec.structs.replace(ledger, numbers=ledger.numbers[: 8 * kernels.DRIFT])
-    assert (before.sums[: kernels.DRIFT] == ledger.sums[: kernels.DRIFT]).all()
+    before = of_format_3(ledger, kernels.DRIFT)
+    kept = slice(kernels.PART_RESULTS, kernels.DRIFT)
+    assert (before.sums[kept] == ledger.sums[kept]).all()
     seen = Seen(START + 41 * DAY, 41 * A_DAY, A_DAY, ledger.results + 5, ledger.results + 5)
     after = advanced(before, seen, CALM)
     assert (after.sums[kernels.BLOCK_SPENT : kernels.BLOCK_RESULTS] > 0).sum() == 1

@@ -8,13 +8,26 @@ from hypothesis import strategies as st
 
 from metrics.budget.error_budget import JointEvidence
 from metrics.evidence import Course, EvidenceOptions, assess_course, course_of
-from metrics.evidence.ledger import LAGS, WAGERS, WHOLE, Seen, advanced, begin, due_by_law, renewed
+from metrics.evidence.ledger import (
+    LAGS,
+    ORDER_SCATTER,
+    SIZE,
+    WAGERS,
+    WEEKDAY_DUE,
+    WHOLE,
+    Seen,
+    advanced,
+    begin,
+    due_by_law,
+    renewed,
+)
 from metrics.evidence.martingale import MODERATE_PRIOR
 from metrics.evidence.shape import Shape, learn
 from metrics.evidence.verdicts import log_e_above_due, log_e_exceeded, log_e_missed
 from metrics.records.kpi_reading import Sums
 from metrics.values.money import MICROS
 from metrics.values.time import DAY, HOUR
+from tests.metrics.evidence.earlier_rows import of_format_3
 
 START = 1_800_000_000_000 // DAY * DAY
 SEED = 20_261_129
@@ -86,6 +99,46 @@ def test_a_board_learns_how_late_results_come_from_counts_alone(lag, low, high):
     )
     mean = float(shape.chances @ np.array(LAGS))
     assert low <= mean <= high
+
+
+@pytest.mark.parametrize(("lag", "low", "high"), [(0.0, 0.0, 0.1), (0.5, 0.4, 0.6), (1.5, 1.0, 2.5)])
+def test_a_board_of_daily_readings_learns_how_late_results_come_as_well(lag, low, high):
+    """Results of a day that were taken to lie evenly in it would show that they come at once, whatever the lag."""
+    rng = np.random.default_rng(SEED)
+    shape = learn([led(3.0, poisson(rng, 3 * 24, 3.0, lag), every=24) for _ in range(30)], is_money=False)
+    assert low <= float(shape.chances @ np.array(LAGS)) <= high
+
+
+def test_what_was_due_by_weekday_follows_the_lag_that_is_known_now():
+    """A Monday closed while results were taken to come at once gets no factor for their lag of half a day."""
+    rng = np.random.default_rng(SEED)
+    prompt = Shape(lags=(0.0,) + (-50.0,) * (len(LAGS) - 1))
+    monday = START + (-(START // DAY + 3) % 7) * DAY
+    ledgers = [led(3.0, poisson(rng, 3 * 24, 3.0, 0.5), shape=prompt, start=monday) for _ in range(30)]
+    assert learn(ledgers, is_money=False).weekday == pytest.approx([1.0] * 7, abs=0.12)
+
+
+def test_orders_of_a_gap_of_days_are_those_that_came():
+    ledger = begin(Seen(START, 0.0, 0.0, 0.0, 0.0), START, CALM)
+    for day in (1, 3, 5):
+        seen = Seen(START + day * DAY, 10.0 * day, 10.0 if day == 1 else 20.0, 10.0 * day, 4.0 * day)
+        ledger = advanced(ledger, seen, CALM)
+    days, due, orders, _ = ledger.sums[ORDER_SCATTER]
+    assert orders / days == pytest.approx(4.0)
+    assert due / days == pytest.approx(10.0, rel=0.35)
+
+
+@pytest.mark.parametrize("lag", [0.0, 1.5])
+def test_spend_that_is_too_young_to_speak_makes_no_law_of_lag_likelier(lag):
+    rng = np.random.default_rng(SEED)
+    ledger = led(3.0, poisson(rng, 72, 3.0, lag))
+    whole, part = (
+        log_e_missed(ledger, ledger.results, 1.0, CALM, MODERATE_PRIOR, np.inf, (young, 0.25))
+        for young in (0.0, 18.0)
+    )
+    assert part.log_e <= max(whole.log_e, 0.0) + 1e-9
+    assert part.due < whole.due
+    assert part.due > whole.due - 18.0 - 1e-9
 
 
 def test_campaigns_whose_first_reading_comes_hours_after_they_began_do_not_pass_for_late_ones():
@@ -265,13 +318,24 @@ def test_a_campaign_that_is_good_all_the_time_is_hardly_ever_taken_for_one_that_
 
 def test_a_ledger_of_an_earlier_build_goes_on():
     ledger = led(0.5, np.arange(1, 73) / 2)
-    shorter = msgspec.structs.replace(ledger, numbers=ledger.numbers[: 8 * WHOLE])
+    shorter = of_format_3(ledger, WHOLE)
     assert shorter.sums[WHOLE] == pytest.approx(ledger.sums[WHOLE])
     seen = Seen(START + 80 * HOUR, 40.0, 4.0, 40.0, 40.0)
     assert (
         due_by_law(advanced(shorter, seen, CALM), CALM)[0]
         == due_by_law(advanced(ledger, seen, CALM), CALM)[0]
     ).all()
+
+
+def test_what_an_earlier_build_kept_of_weekdays_stands_for_each_law_of_lag():
+    ledger = led(0.5, np.arange(1, 73) / 2)
+    found = of_format_3(ledger).sums
+    kept = np.delete(np.arange(SIZE), np.arange(WEEKDAY_DUE.start, WEEKDAY_DUE.stop))
+    assert (found[kept] == ledger.sums[kept]).all()
+    assert (found[WEEKDAY_DUE] == np.tile(ledger.sums[WEEKDAY_DUE][:7], len(LAGS))).all()
+    of_format_3(ledger).check()
+    with pytest.raises(ValueError, match="rows of evidence of"):
+        msgspec.structs.replace(ledger, numbers=ledger.numbers[:-8]).check()
 
 
 def test_each_unit_of_spend_is_judged_by_the_target_of_its_time():
@@ -393,7 +457,7 @@ def test_campaigns_that_bring_a_quarter_more_in_wide_orders_are_found():
 
 def test_a_ledger_of_an_earlier_build_bets_on_what_comes_from_now_on():
     ledger = led(0.5, np.arange(1, 73) / 2)
-    before = msgspec.structs.replace(ledger, numbers=ledger.numbers[: 8 * WAGERS.start])
+    before = of_format_3(ledger, WAGERS.start)
     for day in (4, 5):
         before = advanced(
             before, Seen(START + day * DAY, 12.0 * day, 12.0, 36.0 + 24.0 * (day - 3), 0.0), CALM

@@ -16,6 +16,7 @@ from metrics.evidence.verdicts import log_e_exceeded
 from metrics.kernels.refunds import GROSS, PERIODS, REFUNDED
 from metrics.values.errors import SettingError
 from metrics.values.time import DAY
+from tests.metrics.evidence.earlier_rows import of_format_3
 
 START = 1_800_000_000_000 // DAY * DAY
 SEED = 20_261_130
@@ -152,7 +153,7 @@ def test_a_ledger_of_an_earlier_build_goes_on_beside_newer_ones():
     gross = np.full(40, 6.0)
     ledger, _ = led(gross, gross * 0.1, Shape())
     old = msgspec.structs.replace(
-        ledger, numbers=ledger.numbers[: 8 * CAUTIOUS_WAGERS.start], refunded=0.0, refund_numbers=b""
+        of_format_3(ledger, CAUTIOUS_WAGERS.start), refunded=0.0, refund_numbers=b""
     )
     learn([old, ledger], is_money=True, window=MONTH)
     seen = Seen(START + 41 * DAY, 41.0, 5.0, 41 * 5.4, 41 * 6.0, 41 * 0.6)

@@ -1,22 +1,33 @@
 """Small changelogs of each format, as released builds wrote them, are read and gone on with.
 
 `changelogs/format-N.json` was written by a build of that format: two partitions that have seen something of every topic, with two
-models; keys and values in base64, and what the build published last of the whole history.
+models; keys and values in base64, and what the build published last of the whole history. `changelogs/board-N.json` is the board's.
 """
 
 import json
 from base64 import b64decode
 from pathlib import Path
 
+import msgspec
+import numpy as np
 import pytest
+from msgspec.structs import replace
 
+from metrics.budget.policy import parse
 from metrics.customers.subscriptions import Begun, SubscriptionEntry
+from metrics.entities.campaigns import CampaignRegistry
 from metrics.evidence import ledger
 from metrics.kernels import refunds
 from metrics.records.events import Campaign
+from metrics.records.kpi_reading import KnownSpend, MatchedSums
+from metrics.values.money import MICROS
+from metrics.values.time import DAY, format_instant
 from streams import topics
+from streams.stages.budget.stage import BudgetStage
+from streams.state.codec import decode_as
 from streams.state.store import FORMAT, HEADER_KEY, StateStore
 from tests.laws.machine import INTAKE, MERGE, Machine, Record
+from tests.metrics.budget.test_holds import START, reading
 from tests.streams.state.test_store import header_of
 
 FILES = sorted((Path(__file__).parent / "changelogs").glob("format-*.json"))
@@ -48,7 +59,7 @@ def test_there_is_a_changelog_of_each_format():
 
 def test_what_is_kept_and_grows_is_another_format():
     """A build before could not read it, or would leave a part out while the sums keep it: the format goes up with these numbers."""
-    assert (FORMAT, ledger.SIZE, refunds.SIZE) == (4, 295, 61)
+    assert (FORMAT, ledger.SIZE, refunds.SIZE) == (5, 351, 61)
     assert [len(each.__struct_fields__) for each in (Begun, SubscriptionEntry)] == [4, 4]
 
 
@@ -87,3 +98,59 @@ def test_a_state_that_was_gone_on_with_is_whole_and_read_again(path):
         assert header_of([(HEADER_KEY, log[HEADER_KEY])])["records"] == sum(
             value is not None for key, value in log.items() if key != HEADER_KEY
         )
+
+
+BOARDS = sorted((Path(__file__).parent / "changelogs").glob("board-*.json"))
+
+
+def board_of(path):
+    """The board as a build of that format wrote it: a campaign with daily reports half a day late, and one that is judged by money."""
+    registry, start = CampaignRegistry("EUR"), START
+    for name, targets, basis in (("leads", {"cpl": "20"}, "reports"), ("money", {"roas": "3"}, "events")):
+        record = {"campaign_id": name, "targets": targets, "starts_at": start, "cost_basis": basis}
+        registry.register(name, msgspec.convert(record | {"budget": "9000"}, Campaign, strict=False))
+    store = StateStore(BudgetStage(parse({}), "observe", "EUR", registry, 1, lambda: NOW), NOW)
+    store.restore([(b64decode(key), b64decode(value)) for key, value in json.loads(path.read_text())])
+    store.take_over()
+    store.stage.is_live = True
+    return store
+
+
+#: After what was read for these boards.
+NOW = START + 6 * DAY
+
+
+@pytest.mark.parametrize("path", BOARDS, ids=lambda path: path.stem)
+def test_a_board_of_a_released_format_goes_on_with_its_evidence(path):
+    store = board_of(path)
+    before = {name: dict(state.ledgers) for name, state in store.stage.board.campaigns.items()}
+    assert {name: list(ledgers) for name, ledgers in before.items()} == {"leads": ["cpl"], "money": ["roas"]}
+    leads, money = (reading(name, NOW, 1_200) for name in ("leads", "money"))
+    until, day = format_instant(NOW), format_instant(NOW - DAY)
+    known = KnownSpend(until=until, since=day, spend_micros=0, total_micros=1_200 * MICROS, is_by_hour=False)
+    leads = replace(
+        leads, known_spend=known, matched_sums=MatchedSums(until=until, sums=replace(leads.sums, leads=60))
+    )
+    money = replace(
+        money, sums=replace(money.sums, orders=60, revenue_micros=3_600 * MICROS, refunds_micros=6 * MICROS)
+    )
+    offset = store.stage.offsets[topics.CAMPAIGN_KPIS, 0]
+    records = [
+        Record(offset + place, NOW, None, msgspec.json.encode(each))
+        for place, each in enumerate((leads, money))
+    ]
+    store.stage.take(topics.CAMPAIGN_KPIS, 0, records)
+    written = dict(store.checkpoint(NOW).entries)
+    assert decode_as(dict, written[HEADER_KEY])["format"] == FORMAT
+    for name, target in (("leads", "cpl"), ("money", "roas")):
+        state = store.stage.board.campaigns[name]
+        assert state.ledgers[target].at >= before[name][target].at
+        assert len(np.frombuffer(state.ledgers[target].numbers)) == ledger.SIZE
+        assert state.evidence[target].verdict == "inconclusive"
+        # 10 results a day at 20 each, or 3 times what was spent.
+        assert state.evidence[target].probability_bad < 0.5
+    assert store.stage.board.campaigns["leads"].ledgers["cpl"].results == 60
+
+
+def test_there_are_boards_of_before_and_after_their_rows_changed():
+    assert [path.stem for path in BOARDS] == ["board-3", "board-5"]
