@@ -163,8 +163,7 @@ def _hour(row: Mapping[str, str], currency: str, number: int) -> CampaignKpi:
 
 
 def _count(text: str) -> int:
-    if "_" in text:  # which Python takes
-        raise ValueError(f"{text!r} is no count")
+    plain_decimal(text)  # refuses what Python would take besides, as underscores
     return int(text)
 
 
