@@ -134,14 +134,14 @@ class HttpServer:
 
     @web.middleware
     async def _in_time(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Answer within bounds; aiohttp itself waits for ever for a client to read."""
+        """Answer within bounds, and quietly drop who is gone; aiohttp itself waits for ever for a client to read."""
         response: web.StreamResponse = web.Response(status=503)
         try:
             async with asyncio.timeout(self._answer_seconds):
                 response = await handler(request)
                 await response.prepare(request)
                 await response.write_eof()
-        except TimeoutError:
+        except (TimeoutError, ConnectionError):
             if request.transport is not None:
                 request.transport.abort()
         return response

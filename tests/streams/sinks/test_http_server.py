@@ -287,6 +287,30 @@ def test_a_client_that_never_reads_its_answer_is_cut_off():
     run(test)
 
 
+def test_a_client_that_gives_up_before_its_answer_is_not_worth_an_error(caplog: pytest.LogCaptureFixture):
+    asked, gone = asyncio.Event(), asyncio.Event()
+
+    async def slow(accept: str) -> tuple[bytes, str]:
+        asked.set()
+        await gone.wait()
+        return BODY, "text/plain"
+
+    async def test() -> None:
+        async with serving(slow) as (session, server):
+            _, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            writer.write(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+            await asked.wait()
+            writer.transport.abort()
+            await asyncio.sleep(0.1)
+            gone.set()
+            await until(lambda: server.connections == 0)
+            async with session.get("/healthz") as answer:
+                assert answer.status == 200
+
+    run(test)
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
+
+
 async def half_sent(server: HttpServer, request: bytes) -> asyncio.StreamWriter:
     _, writer = await asyncio.open_connection("127.0.0.1", server.port)
     writer.write(request)
