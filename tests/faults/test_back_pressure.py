@@ -169,7 +169,7 @@ def test_a_broker_that_stands_still_costs_no_memory_and_readyz_says_so(
         before = memory_mb(worker)
         cluster.proxy.stall()
         write(settings, clicks(1_000, 60_000))
-        wait_for("/readyz tells", lambda: worker.get("/readyz")[0] == 503, 15)
+        wait_for("/readyz tells", lambda: worker.get("/readyz")[0] == 503, 30)
         assert "does not answer" in worker.facts()["reasons"][0]
         assert memory_mb(worker) - before < 50
         cluster.proxy.mend()
