@@ -210,7 +210,7 @@ def test_of_an_append_that_its_topic_refuses_no_reader_sees_an_output(broker, se
             limit_message_size(settings, topics.INTAKE_CHANGELOG, 500)
             before = await visible(settings)
             hear(made, *(f"c-{number}" for number in range(50)))
-            with pytest.raises(CheckpointError, match="MessageSizeTooLarge"):
+            with pytest.raises(StateError, match="larger than a topic takes"):
                 await made.tasks[INTAKE, 0].checkpoint()
             assert await visible(settings) == before
             hear(made, "d")
