@@ -19,10 +19,14 @@ _SECOND_60 = re.compile(rb'"(\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d):60(?:\.\d{1,9})?([Zz
 _NEAR_MS = 400 * 86_400_000
 _Y2000, _Y2100 = 946_684_800_000, 4_102_444_800_000
 
-#: What follows the underscore that parts digits, or ends them; quick to look for, and rare behind the one in a field's name.
-_AFTER_UNDERSCORE = re.compile(rb'_(?:["0-9._+\-]|[eE]["0-9+\-_])')
-#: A text that stands for a value, of digits and underscores.
-_PARTED_DIGITS = re.compile(rb':\s*"[\s0-9+\-.eE_]*(?:_|\\u005[fF])[^"a-zA-Z]*"')
+#: An underscore with no letter behind it but e; quick to look for, and rare behind the one in a field's name.
+_AFTER_UNDERSCORE = re.compile(rb"_[eE]?[^a-zA-Z]")
+#: A text that stands for a value, with an underscore and no letters but e; any character may be an escape.
+#: Possessive repetition looks at no byte twice: a text of underscores would take time by the square of its length otherwise.
+_PARTED_DIGITS = re.compile(
+    rb':\s*"(?:[^"\\_a-df-zA-DF-Z]++|\\(?!u005[fF])(?:u[0-9a-fA-F]{4}|.))*+(?:_|\\u005[fF])'
+    rb'(?:[^"\\a-df-zA-DF-Z]++|\\(?:u[0-9a-fA-F]{4}|.))*+"'
+)
 
 E = TypeVar("E")
 

@@ -1,5 +1,6 @@
 """What a time must satisfy, and which reason a record that does not is refused for."""
 
+import time
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 
@@ -7,7 +8,14 @@ import msgspec
 import pytest
 
 from metrics.records.events import Campaign, Lead, Order
-from metrics.records.validation import decode, instant, not_in_future, not_too_early, required
+from metrics.records.validation import (
+    decode,
+    instant,
+    may_part_digits,
+    not_in_future,
+    not_too_early,
+    required,
+)
 from metrics.values.errors import Reason, Rejection
 from metrics.values.time import MAX_INSTANT, MIN_INSTANT
 
@@ -57,19 +65,47 @@ def test_event_times_may_be_ahead_of_the_log_by_max_future_and_no_more():
 
 ORDER = {"event_id": "1_000", "occurred_at": 1, "order_id": "1_0", "campaign_id": "2_5", "currency": "EUR"}
 #: What Python takes for a number besides what JSON writes.
-PARTED = ["1_000", "1_0.5", "_1", "1_", "1__0", " 1_0 ", "1_0e2", "1_e2", "-1_0", "1._5"]
+PARTED = [
+    *("1_000", "1_0.5", "_1", "1_", "1__0", " 1_0 ", "1_0e2", "1_e2", "-1_0", "1._5"),
+    *("1_ ", "1_\t", "1_\u00a0", "1_\u0660", "\u0661_0", "1_\u0660\u0660_0"),
+]
+
+
+def escaped(text, which):
+    """A text in JSON with characters of some kind as escapes, and all that cannot be printed."""
+    return "".join(
+        f"\\u{ord(each):04x}" if which(each) or not each.isprintable() else each for each in text
+    ).encode()
 
 
 @pytest.mark.parametrize("text", PARTED)
 def test_an_amount_whose_digits_underscores_part_is_refused(text):
     assert Decimal(text) != 0
-    raw = msgspec.json.encode(ORDER | {"revenue": text})
-    for value in (raw, raw.replace(text.encode(), text.replace("_", "\\u005f").encode())):
+    ids = dict.fromkeys(("event_id", "order_id", "campaign_id"), "i")  # so that the amount alone has digits
+    raw = msgspec.json.encode(ORDER | ids | {"revenue": "amount"})
+    written = [escaped(text, which) for which in (str.isspace, "_".__eq__, str.isdigit, lambda _: True)]
+    for value in (msgspec.json.encode(text)[1:-1], *written):
         with pytest.raises(
             Rejection, match=r"revenue .* is no number; write it with digits and a point"
         ) as refused:
-            decode(msgspec.json.Decoder(Order), value)
+            decode(msgspec.json.Decoder(Order), raw.replace(b"amount", value))
         assert refused.value.reason is Reason.INVALID_FIELD
+
+
+@pytest.mark.parametrize("piece", [b"_", b"_1", b"\\u005f", b"\\u0031_", b"_e", b':"_', b":_"])
+def test_looking_for_underscores_takes_time_by_the_size_of_a_record_and_not_by_its_square(piece):
+    """Of the processor: sixteen short texts, and one that is sixteen times as long."""
+    short, long = (b'{"note":"' + piece * count + b'x"}' for count in (2_000, 32_000))
+    times = []
+    for text, looks in ((short, 16), (long, 1)):
+        taken = []
+        for _ in range(3):
+            began = time.process_time()
+            for _ in range(looks):
+                may_part_digits(text)
+            taken.append(time.process_time() - began)
+        times.append(min(taken))
+    assert times[1] < 5 * times[0]
 
 
 @pytest.mark.parametrize("text", ["1000", " 12.5 ", "1e3", "-1", "+7", 1000, 0.5])

@@ -48,6 +48,8 @@ NASTY = [
     b'{"report_id":"r","source":"s","campaign_id":"c","period_start":0,"period_end":253402300799999}',
     b'{"report_id":"r","source":"s","campaign_id":"c","period_start":0,"period_end":1,"clicks":1000000000001}',
     b'{"event_id":"a","occurred_at":1,"campaign_id":"c","cost":"1_000","revenue":"1_000","order_id":"o"}',
+    b'{"event_id":"a","occurred_at":1,"campaign_id":"c","cost":"1_\\u0030","revenue":"1_\\u0030","order_id":"o"}',
+    b'{"event_id":"a","occurred_at":1,"campaign_id":"c","x":"' + b"_" * 250_000 + b'y"}',
     b'{"event_id":"1_000","occurred_at":1,"campaign_id":"1_0","lead_id":"2_0","order_id":"3_0"}',
     b'{"report_id":"r","source":"s","campaign_id":"c","period_start":0,"period_end":1,"spend":"1_000"}',
     None,
