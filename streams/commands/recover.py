@@ -67,12 +67,7 @@ class Examined:
     @property
     def sentences(self) -> list[str]:
         """What differs, and what to do about each."""
-        return [*self.broken, *(each.sentence for each in self.differences)]
-
-    @property
-    def differences(self) -> list[Difference]:
-        """What differs between states that can be read, and between them and the logs."""
-        return [each for _, each in (self.found.differences if self.found else ())]
+        return [*self.broken, *(self.found.sentences if self.found else ())]
 
 
 def run(settings: Settings, *, accept: bool, rebuild: bool, from_what_is_left: bool) -> int:
@@ -199,8 +194,9 @@ async def _accept(settings: Settings, say: Any) -> None:
         rebuilt = [each for _, each in found.differences if each.remedy == "rebuild"]
         if rebuilt:
             raise RoistreamError(rebuilt[0].sentence)
+        for what in dict.fromkeys(each.what for _, each in found.differences):
+            say(catalogues.t("Accepted: {what}", what=catalogues.said(what)))
         for partition, each in found.differences:
-            say(catalogues.t("Accepted: {what}", what=catalogues.said(each.what)))
             _go_on_at(stores[partition], each)
         adopt(settings, stores, found.facts)
         above = _epoch_above(stores, now_ms())

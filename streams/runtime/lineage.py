@@ -50,6 +50,11 @@ class Found(NamedTuple):
     facts: Facts
     differences: list[tuple[int, Difference]]
 
+    @property
+    def sentences(self) -> list[str]:
+        """What differs, and what to do about each; a topic that the states of several partitions find other is named once."""
+        return list(dict.fromkeys(each.sentence for _, each in self.differences))
+
 
 def introduce(stores: Stores) -> None:
     """Let the stages of one partition know each other: each says in its checkpoints what it has seen of the others."""
@@ -165,7 +170,7 @@ def refuse(found: Found) -> None:
             the command for another would be refused.
     """
     if found.differences:
-        more = len(found.differences) - 1
+        more = len(found.sentences) - 1
         said = min((each for _, each in found.differences), key=lambda each: each.remedy != "rebuild")
         if more:
             raise StateError(f"{said.sentence} {more} more differ: roistream doctor lists them.")

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from metrics.values.errors import StateError
 from streams import topics
 from streams.catalogues import translated
+from streams.commands.recover import Examined
 from streams.runtime.lineage import Found, adopt, compare_shown, introduce, refuse, states_and_logs
 from streams.settings import Settings
 from streams.state.checkpoint import Version
@@ -240,6 +241,17 @@ def test_what_must_be_computed_anew_is_said_before_what_may_be_accepted_and_how_
         StateError, match=r"^This is lost. Stop all workers and run: roistream recover --rebuild .* 1 more"
     ):
         refuse(Found({}, [(0, one), (1, other)][::order]))
+
+
+def test_what_states_of_several_partitions_find_alike_is_said_once():
+    one, other = Difference("A topic was made anew.", "accept"), Difference("Another was too.", "accept")
+    found = Found({}, [(0, one), (0, other), (1, one), (2, one)])
+    assert found.sentences == Examined({}, [], found).sentences == [one.sentence, other.sentence]
+    with pytest.raises(StateError, match=r"^A topic was made anew.* 1 more differ"):
+        refuse(found)
+    with pytest.raises(StateError) as refused:
+        refuse(Found({}, [(0, one), (1, one)]))
+    assert str(refused.value) == one.sentence
 
 
 def test_what_differs_is_said_in_the_readers_language():
