@@ -283,7 +283,7 @@ FIELDS: dict[str, str] = {
     "projected_micros": "Spend at the end of the flight, as projected, in millionths of the currency unit.",
     "low_micros": "Least spend that is on pace, in millionths of the currency unit.",
     "high_micros": "Most spend that is on pace, in millionths of the currency unit.",
-    "BoardCard.budget_range": "What a person may set the budget to; null: written by an earlier release, or not known at the controller's start.",
+    "BoardCard.budget_range": "What a person may set the budget to; null: written by an earlier release.",
     "BudgetRange.low_micros": "The least, in millionths of the currency unit.",
     "BudgetRange.high_micros": "The most, in millionths of the currency unit.",
     "BudgetRange.as_of": "When the caps allowed this range; another day, and budgets of other campaigns, move it.",
