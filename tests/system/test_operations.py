@@ -138,17 +138,10 @@ def test_a_changelog_that_was_made_anew_stops_the_start(
     broker: BrokerHandle, settings_for: SettingsFor, tmp_path: Path, changelog: str, other: str
 ) -> None:
     settings = settings_for(broker, partitions=1)
-    counted(settings, tmp_path, 0, 100, 100)
-    recreate(settings, changelog)
-    said = refusal(settings)
-    assert (
+    sentence = (
         f"{settings.topic(changelog)}-0 is empty, and {settings.topic(other)}-0 goes on from its checkpoint"
-        in said
     )
-    assert "roistream recover --rebuild" in said
-    assert refusal(settings) == said, "a start that is refused changes nothing"
-    mended(settings, "--rebuild")
-    counted(settings, tmp_path, 100, 50, 150)
+    made_anew(settings, tmp_path, changelog, sentence, "--rebuild")
 
 
 def test_a_source_that_was_made_anew_stops_the_start(
@@ -171,16 +164,8 @@ def test_a_registry_that_was_made_anew_stops_the_start(
 ) -> None:
     """An empty one would give every campaign another basis and currency, or every amount the worth of 0, without a word."""
     settings = settings_for(broker, partitions=1)
-    counted(settings, tmp_path, 0, 100, 100)
-    recreate(settings, registry)
-    said = refusal(settings)
-    assert (
-        f"{settings.topic(registry)} was deleted and made anew: figures would follow what it holds now"
-        in said
-    )
-    assert "roistream recover --accept" in said
-    mended(settings, "--accept")
-    counted(settings, tmp_path, 100, 50, 150)
+    sentence = f"{settings.topic(registry)} was deleted and made anew: figures would follow what it holds now"
+    made_anew(settings, tmp_path, registry, sentence, "--accept")
 
 
 @pytest.mark.parametrize("way", [(), ("--accept",), ("--rebuild",)], ids=["look", "accept", "rebuild"])
@@ -195,6 +180,18 @@ def test_another_number_of_partitions_is_refused_before_anything_is_changed(
     assert f"{settings.topic(topics.IMPRESSIONS)} has 2 partitions where 3 are needed" in output
     assert ends_of(settings, topics.INTAKE_CHANGELOG) == before
     assert ensure_topics(settings, create=False) == []
+
+
+def made_anew(settings: Settings, folder: Path, topic: str, sentence: str, way: str) -> None:
+    """A topic is made anew between two workers: the start is refused with a sentence until `recover` mends it, and no click is lost."""
+    counted(settings, folder, 0, 100, 100)
+    recreate(settings, topic)
+    said = refusal(settings)
+    assert sentence in said
+    assert f"roistream recover {way}" in said
+    assert refusal(settings) == said, "a start that is refused changes nothing"
+    mended(settings, way)
+    counted(settings, folder, 100, 50, 150)
 
 
 def mended(settings: Settings, way: str) -> None:
