@@ -140,7 +140,7 @@ class _PartCompiler(CompilerBase):  # type: ignore[misc] # numba has no types
     """numba's compiler, which looks at what parts do with arrays as soon as types are known."""
 
     def define_pipelines(self) -> list[Any]:
-        """Numba's own passes and that one."""
+        """Numba's own passes, and ``_NothingKept`` behind the one that infers types."""
         passes = DefaultPassBuilder.define_nopython_pipeline(self.state)
         passes.add_pass_after(_NothingKept, NopythonTypeInference)
         passes.finalize()

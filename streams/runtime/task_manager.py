@@ -397,7 +397,7 @@ class TaskManager:
             still = asyncio.get_running_loop().time() - moved_at
             if moved_at and still > _RECOVERY_MOVES_WITHIN_S:
                 sentence = f"reading the state back stands still: nothing came for {still:.0f} s"
-                # A broker that starts again may take that long to answer; only what is beyond it counts.
+                # A broker that starts again may take so many seconds to answer; only the seconds beyond these count.
                 found.append(Stuck(still - _RECOVERY_MOVES_WITHIN_S, sentence))
         return found
 
