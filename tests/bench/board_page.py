@@ -28,13 +28,13 @@ from playwright.sync_api import Browser, sync_playwright
 
 from streams.embedded.broker import embedded_broker
 from streams.embedded.cache import embedded_cache
-from streams.embedded.child_process import Command, Server, free_ports
+from streams.embedded.child_process import free_ports
 from streams.settings import Settings
 from streams.sinks.redis_names import RedisNames
 from streams.transport.topic_admin import ensure_topics
 from tests.bench.machine import load_average
 from tests.support import board_seeding as seeding
-from tests.system.page.acting import TOKEN, ask, is_ready
+from tests.system.page.acting import TOKEN, ask, start_board, until
 
 _PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 _VIEW = {"width": 1440, "height": 900}
@@ -85,16 +85,7 @@ class Phase(NamedTuple):
 @contextmanager
 def _board(tree: Path, settings: Settings, folder: Path) -> Iterator[str]:
     (port,) = free_ports(1)
-    variables = {
-        "ROISTREAM_BROKER": settings.broker,
-        "ROISTREAM_REDIS_URL": settings.redis_url.get_secret_value(),
-        "ROISTREAM_TOPIC_PREFIX": settings.topic_prefix,
-        "ROISTREAM_BOARD_PORT": str(port),
-        "ROISTREAM_BOARD_TOKEN": TOKEN,
-        "PYTHONPATH": str(tree),
-    }
-    server = Server(f"board-{port}", Command([sys.executable, "-m", "streams", "board"], variables), folder)
-    server.wait_until(lambda: is_ready(f"http://127.0.0.1:{port}"), 60)
+    server = start_board(settings, port, folder, tree)
     try:
         yield f"http://127.0.0.1:{port}"
     finally:
@@ -151,7 +142,7 @@ def _measure(
 
     def load() -> None:
         page.goto(f"/board#token={quote(TOKEN)}&name=Ana")
-        _until(page, "window.all !== null")
+        until(page, "window.all !== null", _PATIENCE_S)
 
     def find() -> None:
         page.locator("#filter").press_sequentially(_WORD, delay=150)
@@ -205,15 +196,6 @@ def _phase(events: list[dict[str, Any]], gaps: list[float], inputs: list[float])
         gaps,
         inputs,
     )
-
-
-def _until(page: Any, claim: str) -> None:
-    """Wait for a claim about the page; Playwright's own way evaluates text in the page, which the page forbids."""
-    deadline = time.monotonic() + _PATIENCE_S
-    while not page.evaluate(claim):
-        if time.monotonic() > deadline:
-            raise TimeoutError(claim)
-        page.wait_for_timeout(20)
 
 
 def _say(name: str, found: dict[str, Any]) -> None:

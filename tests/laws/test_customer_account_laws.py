@@ -37,6 +37,15 @@ records = st.fixed_dictionaries(
         "is_new_customer": st.sampled_from([None, None, None, False]),
     }
 )
+#: After which order workers of a stage die, and where in their checkpoint.
+deaths = st.lists(
+    st.tuples(
+        st.integers(0, 15),
+        st.sampled_from([INTAKE, MERGE]),
+        st.sampled_from([BEFORE_APPEND, 0, 1, 2, BEFORE_CONFIRM]),
+    ),
+    max_size=3,
+)
 #: Who placed each order.
 BUYERS = ("ann", "ann", "ann", "bob", "bob", "cyd", "cyd", None)
 
@@ -58,6 +67,15 @@ def order_of(n: int, record: dict) -> Order:
 def produce(machine: Machine, order: Order) -> None:
     """An order's records have one key, which is no customer's: a customer's orders lie on several partitions."""
     machine.produce(topics.ORDERS, order.order_id, msgspec.json.encode(order), T0 + 200 * DAY)
+
+
+def die(machine: Machine, n: int, crashes: list[tuple[int, str, int]]) -> None:
+    """Let the owners of every partition die whose turn it is after the order ``n``."""
+    for at, stage, where in crashes:
+        if at == n:
+            machine.run()
+            for p in range(machine.partitions):
+                machine.checkpoint(stage, p, crash=where)
 
 
 def published(machine: Machine) -> dict[tuple[str, str], dict]:
@@ -133,14 +151,7 @@ def _name(month: int) -> str:
 @given(
     st.lists(records, max_size=16),
     st.integers(1, 3),
-    st.lists(
-        st.tuples(
-            st.integers(0, 15),
-            st.sampled_from([INTAKE, MERGE]),
-            st.sampled_from([BEFORE_APPEND, 0, 1, 2, BEFORE_CONFIRM]),
-        ),
-        max_size=3,
-    ),
+    deaths,
     st.booleans(),
 )
 def test_customers_are_those_of_a_batch_computation_wherever_workers_die(
@@ -152,11 +163,7 @@ def test_customers_are_those_of_a_batch_computation_wherever_workers_die(
     orders = [order_of(n, record) for n, record in enumerate(written)]
     for n, order in enumerate(orders):
         produce(machine, order)
-        for at, stage, where in crashes:
-            if at == n:
-                machine.run()
-                for p in range(partitions):
-                    machine.checkpoint(stage, p, crash=where)
+        die(machine, n, crashes)
         if n % 5 == 0:
             produce(machine, order)  # a duplicate changes nothing
         if n % 3 == 0:
@@ -234,14 +241,7 @@ def weeks_of(orders: list[Order]) -> dict[tuple[str, str], dict]:
 @given(
     st.lists(records, max_size=16),
     st.integers(1, 3),
-    st.lists(
-        st.tuples(
-            st.integers(0, 15),
-            st.sampled_from([INTAKE, MERGE]),
-            st.sampled_from([BEFORE_APPEND, 0, 1, BEFORE_CONFIRM]),
-        ),
-        max_size=3,
-    ),
+    deaths,
 )
 def test_cohorts_of_weeks_are_those_of_a_batch_computation_wherever_workers_die(written, partitions, crashes):
     machine = Machine(
@@ -250,11 +250,7 @@ def test_cohorts_of_weeks_are_those_of_a_batch_computation_wherever_workers_die(
     orders = [order_of(n, record) for n, record in enumerate(written)]
     for n, order in enumerate(orders):
         produce(machine, order)
-        for at, stage, where in crashes:
-            if at == n:
-                machine.run()
-                for p in range(partitions):
-                    machine.checkpoint(stage, p, crash=where)
+        die(machine, n, crashes)
     machine.deliver_late()
     machine.settle()
     found = {key: each for key, each in published(machine).items() if each["sums"]["customers"]}

@@ -18,18 +18,20 @@ PHONE = {"width": 390, "height": 844}
 PATIENCE_MS = 30_000
 
 
-def start_board(settings: Settings, port: int, folder: Path) -> Server:
-    """The board as its command starts it, ready."""
+def start_board(
+    settings: Settings, port: int, folder: Path, tree: Path = Path(__file__).parents[3]
+) -> Server:
+    """The board of a tree, a folder with this repository, as its command starts it, ready."""
     variables = {
         "ROISTREAM_BROKER": settings.broker,
         "ROISTREAM_REDIS_URL": settings.redis_url.get_secret_value(),
         "ROISTREAM_TOPIC_PREFIX": settings.topic_prefix,
         "ROISTREAM_BOARD_PORT": str(port),
         "ROISTREAM_BOARD_TOKEN": TOKEN,
-        "PYTHONPATH": str(Path(__file__).parents[3]),
+        "PYTHONPATH": str(tree),
     }
     server = Server("board", Command([sys.executable, "-m", "streams", "board"], variables), folder)
-    server.wait_until(lambda: is_ready(f"http://127.0.0.1:{port}"), 30)
+    server.wait_until(lambda: is_ready(f"http://127.0.0.1:{port}"), 60)
     return server
 
 
@@ -75,9 +77,9 @@ def decided(settings: Settings, campaign_id: str) -> BudgetDecision:
     return msgspec.convert(entries[0]["record"], type=BudgetDecision)
 
 
-def until(page: Page, claim: str) -> None:
+def until(page: Page, claim: str, patience_s: float = PATIENCE_MS / 1_000) -> None:
     """Wait for a claim about the page; Playwright's own way evaluates text in the page, which the page forbids."""
-    deadline = time.monotonic() + PATIENCE_MS / 1_000
+    deadline = time.monotonic() + patience_s
     while not page.evaluate(claim):
         assert time.monotonic() < deadline, claim
         page.wait_for_timeout(20)

@@ -195,18 +195,17 @@ def test_everything_can_be_done_by_keyboard(opened, settings):
     expect(card(page, "Key 2")).to_be_focused()
 
 
+RANGE = {
+    "en-GB": "From €700 to €1,300.50, as the guards stood at ",
+    "fr-FR": "De 700 € à 1 300,50 €, selon l’état des garde-fous à ",
+}
+
+
 @pytest.mark.parametrize(
-    ("language", "range_text", "typed"),
-    [
-        ("en-GB", "From €700 to €1,300.50, as the guards stood at ", "€1,250.50"),
-        ("fr-FR", "De 700 € à 1 300,50 €, selon l’état des garde-fous à ", "1 250,50 €"),
-        ("fr-FR", "De 700 € à 1 300,50 €, selon l’état des garde-fous à ", "1 250,50"),
-        ("en-GB", "From €700 to €1,300.50, as the guards stood at ", "1250,50"),
-    ],
+    ("language", "typed"),
+    [("en-GB", "€1,250.50"), ("fr-FR", "1 250,50 €"), ("fr-FR", "1 250,50"), ("en-GB", "1250,50")],
 )
-def test_a_budget_is_set_from_the_details_within_the_range_that_is_said(
-    opened, settings, language, range_text, typed
-):
+def test_a_budget_is_set_from_the_details_within_the_range_that_is_said(opened, settings, language, typed):
     campaign_id = f"bud-{language}-{len(typed)}"
     allowed = BudgetRange(
         low_micros=700 * seeding.MILLION,
@@ -219,7 +218,7 @@ def test_a_budget_is_set_from_the_details_within_the_range_that_is_said(
     page.get_by_role("button", name="Fixer le budget" if french else "Set budget").click()
     field = page.locator("#decision [name=budget]")
     assert "".join(field.input_value().split()) == ("1000" if french else "1,000")
-    expect(page.locator("#budget-range")).to_contain_text(range_text)
+    expect(page.locator("#budget-range")).to_contain_text(RANGE[language])
     expect(field).to_have_accessible_description(re.compile(r"700.*1.300.50"))
     field.fill(typed)
     page.locator("#decision [name=reason]").fill("more leads than expected")
