@@ -118,7 +118,7 @@ class CustomersShown(msgspec.Struct, frozen=True):
 
 
 def side_by_side(records: Iterable[CustomerKpi], campaign_id: str | None, model: str) -> CustomersShown:
-    """Put records side by side; those of nobody are left out.
+    """Put records side by side; those of nobody are left out, and those that are left of another period than the newest one's.
 
     Args:
         records: the newest of each campaign and cohort.
@@ -127,8 +127,10 @@ def side_by_side(records: Iterable[CustomerKpi], campaign_id: str | None, model:
     """
     totals, by_campaign = [], dict[str, list[CustomerKpi]]()
     by_month = dict[str, list[CustomerKpi]]()
-    for record in records:
-        if not record.sums.customers:
+    known = [record for record in records if record.sums.customers]
+    period = max(known, key=lambda record: record.published_at).period if known else "month"
+    for record in known:
+        if record.period != period:  # views keep it for some days after cohorts began to go by another one
             continue
         if record.cohort == ALL_COHORTS:
             totals.append(record)
@@ -139,7 +141,7 @@ def side_by_side(records: Iterable[CustomerKpi], campaign_id: str | None, model:
     totals.sort(key=lambda record: (-record.sums.customers, record.campaign_id))
     campaigns = [_campaign(record, by_campaign.get(record.campaign_id, [])) for record in totals]
     lines = [_line(month, by_month[month]) for month in sorted(by_month)]
-    return CustomersShown(model, campaigns, lines, totals[0].period if totals else "month")
+    return CustomersShown(model, campaigns, lines, period)
 
 
 def _campaign(total: CustomerKpi, cohorts: Sequence[CustomerKpi]) -> CampaignCustomers:

@@ -64,6 +64,27 @@ def test_a_verdict_comes_when_three_cohorts_have_lived_for_a_year_of_weeks(weeks
         assert (campaign.judged.look, campaign.judged.verdict) == (1, "good")
 
 
+@pytest.mark.parametrize("newest", ["month", "week"])
+def test_records_that_are_left_of_another_period_are_not_shown_beside_those_of_the_deployment(newest):
+    """Views keep records for some days after accounts were forgotten and cohorts go by another period."""
+    periods = {"month": CustomerCalendar(ZoneInfo("UTC")), "week": WEEKS}
+    records = []
+    for period, calendar in periods.items():
+        acquired = calendar.of(1_785_700_000_000)
+        version = VERSION._replace(published_at=f"2026-08-0{5 if period == newest else 4}T00:00:00Z")
+        cohorts = {acquired: cohort(acquired, 3)}
+        for campaign, name in (("both", calendar.name(acquired)), (period, ALL_COHORTS)):
+            records.append(
+                compose_customers(campaign, name, cohorts, acquired + 3, Acquisition(), version, period)
+            )
+    shown = side_by_side(records, None, "declared")
+    assert shown.period == newest
+    assert [each.campaign_id for each in shown.campaigns] == [newest]
+    assert [each.cohort for each in shown.cohorts] == [
+        periods[newest].name(periods[newest].of(1_785_700_000_000))
+    ]
+
+
 def test_a_year_of_months_is_too_young_for_a_verdict_on_weeks():
     runs = [CohortRun(10, [MICROS] * 14) for _ in range(5)]
     assert worth_verdict(runs, 5 * MICROS) is not None
