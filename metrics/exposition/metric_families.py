@@ -280,7 +280,7 @@ CUSTOMER_RETENTION = MetricFamily(
 CONTRACT_MRR = MetricFamily(
     "campaign_monthly_recurring_revenue",
     "gauge",
-    "What contracts of all customers of the campaign brought in a month when the newest calendar month that is over ended, in currency units, as far as amounts are known; absent where none is.",
+    "What contracts of all customers of the campaign brought in a month when the newest calendar month (a week with CUSTOMER_COHORTS=week) that is over ended, in currency units, as far as amounts are known; absent where none is.",
     _CUSTOMERS + _MONEY,
 )
 CONTRACT_BILLED = MetricFamily(
@@ -350,7 +350,7 @@ ENGAGEMENT_KPIS: dict[str, tuple[MetricFamily, dict[str, str]]] = {
         MetricFamily(
             "campaign_contract_churn_ratio",
             "gauge",
-            f"{_CHURN.title}: {_CHURN.formula}. Of all customers of the campaign, in the newest calendar month that is over.",
+            f"{_CHURN.title}: {_CHURN.formula}. Of all customers of the campaign, in the newest calendar month (a week with CUSTOMER_COHORTS=week) that is over.",
             _CUSTOMERS,
             "ratio",
         ),

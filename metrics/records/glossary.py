@@ -146,7 +146,7 @@ FIELDS: dict[str, str] = {
     # customers
     "CustomerKpi.model": "`declared`: the campaign that a customer's first order names.",
     "cohort": "The month in which the customers were acquired, as `YYYY-MM`, or the week, as `YYYY-Www`, or `total`: all of them.",
-    "CustomerKpi.period": "What cohorts, `ages` and `months` go by, by the setting CUSTOMER_COHORTS: where it is `week`, every month of this record is a week of ISO 8601, but for `mrr` and `payback_months`.",
+    "CustomerKpi.period": "What cohorts, `ages` and `months` go by, by the setting CUSTOMER_COHORTS: where it is `week`, every month of this record is a week of ISO 8601, but for `mrr`, `contract_arpu` and `payback_months`.",
     "CustomerKpi.revision": "Keep the highest per (campaign_id, cohort); may skip and repeat.",
     "CustomerKpi.currency": "ISO 4217 code of the reporting currency; all money of the record is in it.",
     "CustomerKpi.sums": "What the KPIs are divided from; add these up, never the ratios.",

@@ -76,6 +76,11 @@ def test_cohorts_of_weeks_are_told_as_weeks(opened, store):
     assert "2025-W44" in everyone
     expect(page.get_by_text("in the n-th week after it")).to_be_visible()
     expect(page.get_by_text("It has one look a week")).to_be_visible()
+    expect(
+        page.get_by_text(
+            "Churn is that of the newest month that is over; where cohorts go by week, of the newest week."
+        )
+    ).to_be_visible()
 
 
 @pytest.mark.parametrize("look", [{}, {"viewport": PHONE, "color_scheme": "dark", "locale": "fr-FR"}])

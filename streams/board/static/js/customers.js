@@ -152,7 +152,7 @@ function beside(campaigns, name) {
   const head = [t("Campaign"), t("NPS"), t("Satisfied"), t("First response"), t("Resolution"), t("Resolved"), t("Renewed"), t("Churn of contracts"), t("Activated"), t("Brought somebody"), t("Brought per customer")];
   return [
     h("h3", { id: "engagement-title" }, t("What they answer, ask for and pass on")),
-    h("p", {}, t("NPS is the share of who answers 9 or 10 less that of who answers 0 to 6, in points. Ranges hold the share of all customers in 95 of 100 cases; wide ones are of few answers. Times are medians, with the time within which nine of ten tickets are done. Churn is that of the newest month that is over.")),
+    h("p", {}, t("NPS is the share of who answers 9 or 10 less that of who answers 0 to 6, in points. Ranges hold the share of all customers in 95 of 100 cases; wide ones are of few answers. Times are medians, with the time within which nine of ten tickets are done. Churn is that of the newest month that is over; where cohorts go by week, of the newest week.")),
     h("div.scroll", { tabindex: "0", role: "region", "aria-labelledby": "engagement-title" },
       h("table", {}, h("thead", {}, h("tr", {}, ...head.map((each) => h("th", { scope: "col" }, each)))),
         h("tbody", {}, ...campaigns.map((each) => besideOf(each.engagement, name(each.campaign_id)))))),
@@ -166,7 +166,7 @@ function contracts(campaigns, name) {
   const head = [t("Campaign"), t("Contracts begun"), t("Running"), t("MRR"), t("Per contract and month"), t("Billed per customer"), t("Lifetime value of a contract")];
   return [
     h("h3", { id: "contracts-title" }, t("What contracts bring")),
-    h("p", {}, t("MRR is what the contracts bring in a month that ran when the newest month that is over ended; contracts without an amount, or with one in another currency, bring nothing in it. The lifetime value of a contract is what one brings in a month by the share that ends in one; its range is that of 95 %, and wide where few have ended. What is paid comes as orders, too: do not add the two.")),
+    h("p", {}, t("MRR is what the contracts bring in a month that ran when the newest month that is over ended, or the newest week where cohorts go by week; contracts without an amount, or with one in another currency, bring nothing in it. The lifetime value of a contract is what one brings in a month by the share that ends in one; its range is that of 95 %, and wide where few have ended. What is paid comes as orders, too: do not add the two.")),
     h("div.scroll", { tabindex: "0", role: "region", "aria-labelledby": "contracts-title" },
       h("table", {}, h("thead", {}, h("tr", {}, ...head.map((each) => h("th", { scope: "col" }, each)))),
         h("tbody", {}, ...campaigns.map((each) => contractsOf(each, name(each.campaign_id)))))),
