@@ -175,7 +175,7 @@ def _covered_reports(events: Sequence[Events], settings: Settings) -> Iterator[s
     covered, total = [], 0
     for campaign, reports in by_campaign.items():
         total += len(reports)
-        clips = choose(list(reports.values()), settings.report_rules, _spend).clips
+        clips = choose(reports.values(), settings.report_rules, _spend).clips
         covered += [(campaign, reports[key]) for key, where in clips.items() if not where]
     if covered:
         shown = "; ".join(
