@@ -26,6 +26,8 @@ E = TypeVar("E", bound=Dated)
 _OVERHEAD = 32
 #: At most; counting them would cost more than it tells.
 _BYTES_PER_CHARACTER = 4
+#: After how many more ids of a day, less one, the length of the list is looked at; all bits are set.
+_LOOK_MASK = 1_023
 
 
 class KeyedTable(Generic[E]):
@@ -46,7 +48,10 @@ class KeyedTable(Generic[E]):
         self._packed: dict[str, bytes] = {}
         #: What each changed entry adds to the weight.
         self._changed: dict[str, int] = {}
-        self._by_day: dict[int, set[str]] = {}
+        #: Lists take a quarter of the memory of sets. An id is repeated where an entry was put again; repeats go when a list has doubled.
+        self._by_day: dict[int, list[str]] = {}
+        #: How long the list of a day was without repeats when it was last rid of them.
+        self._tidied: dict[int, int] = {}
 
     def __len__(self) -> int:
         return len(self._packed)
@@ -69,7 +74,7 @@ class KeyedTable(Generic[E]):
 
     def ids_of_day(self, day: int) -> Iterator[str]:
         """The entries whose latest event time lies on a day, and some that were moved to another day or dropped since."""
-        return iter(self._by_day.get(day, ()))
+        return iter(dict.fromkeys(self._by_day.get(day, ())))
 
     def ids_ending(self, endings: Collection[bytes]) -> list[str]:
         """The ids of entries whose last field is packed as one of ``endings``, all of one length; perhaps of a few others."""
@@ -113,6 +118,7 @@ class KeyedTable(Generic[E]):
     def expire(self, before: int) -> Iterator[E]:
         """Drop the entries whose latest event time is on a day that ended by ``before``; yield them."""
         for day in [day for day in self._by_day if (day + 1) * DAY <= before]:
+            self._tidied.pop(day, None)
             for entry_id in self._by_day.pop(day):
                 packed = self._packed.get(entry_id)
                 if packed is None:
@@ -138,5 +144,13 @@ class KeyedTable(Generic[E]):
         day = entry.latest // DAY
         ids = self._by_day.get(day)
         if ids is None:
-            ids = self._by_day[day] = set()
-        ids.add(entry_id)
+            ids = self._by_day[day] = []
+        ids.append(entry_id)
+        if not len(ids) & _LOOK_MASK:
+            self._tidy(day, ids)
+
+    def _tidy(self, day: int, ids: list[str]) -> None:
+        """Take repeats out of a list that has doubled, so that each put costs the same however often an entry is put."""
+        if len(ids) >= 2 * self._tidied.get(day, 0):
+            ids[:] = dict.fromkeys(ids)
+            self._tidied[day] = len(ids)
