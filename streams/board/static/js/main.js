@@ -169,7 +169,6 @@ function showPlace() {
     setHidden(byId(id), path !== home);
     setAttribute(document.querySelector(`nav.places a[href="${path}"]`), "aria-current", path === home ? "page" : "false");
   }
-  document.querySelector("nav.places [aria-current='page']").scrollIntoView({ block: "nearest", inline: "nearest" });
   document.body.dataset.place = PLACES[home];
   if (home === "/board") view.request();
   else if (home in SHEETS) SHEETS[home](store);
