@@ -292,6 +292,9 @@ class Carrier:
         return machine.answered(part, answer, self._world.now(), self._patience, self._world.chance())
 
     def _ask(self, place: PartPlace, part: EffectPart) -> Answer:
+        # A process that stood still may have been replaced by another, which has settled the request as one that never left.
+        if self._world.now() - millis(part.sent_at[-1]) > self._patience.send_within:
+            return NotTaken("unreachable", "this process stood still before it asked, so it did not ask")
         platform, target = self._reached(place)
         if part.status is not None:
             return platform.set_status(target, part.status)

@@ -20,6 +20,7 @@ class Patience(NamedTuple):
 
     Attributes:
         settle: after so long a request that was not answered arrives no more, and a platform shows what it accepted.
+        send_within: a request that does not leave so soon after it was written down is not made: before ``settle`` is over it must have arrived.
         first_pause: after the first failure; doubled with each further one.
         longest_pause: between two tries.
         max_age: actions that could not be sent by then are refused.
@@ -27,6 +28,7 @@ class Patience(NamedTuple):
     """
 
     settle: int = 2 * MINUTE
+    send_within: int = 30 * SECOND
     first_pause: int = 5 * SECOND
     longest_pause: int = 10 * MINUTE
     max_age: int = DAY

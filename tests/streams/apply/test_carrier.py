@@ -4,9 +4,9 @@ import pytest
 
 from metrics.budget.effects.caps import Caps
 from metrics.budget.effects.machine import Patience
-from metrics.values.time import DAY, HOUR
+from metrics.values.time import DAY, HOUR, MINUTE
 from streams.apply.carrier import Carrier
-from tests.streams.apply.model_platform import ModelPlatform, World, finished
+from tests.streams.apply.model_platform import KilledError, ModelPlatform, World, finished
 from tests.streams.apply.test_carrier_laws import action_of
 
 
@@ -147,3 +147,66 @@ def test_an_order_that_nothing_here_can_carry_out_ends_as_refused_with_its_reaso
     assert (effect.stage, effect.because, there.asked) == ("refused", because, [])
     assert effect.detail
     assert "c" not in play.carrier.index.open
+
+
+class TakenOver(World):
+    """Stands still for three minutes once something is written down as sent; another process takes over meanwhile."""
+
+    def __init__(self, platform, meanwhile):
+        super().__init__(platform)
+        self.is_over, self.meanwhile = False, meanwhile
+
+    async def keep(self, effects):
+        if self.is_over:
+            raise KilledError
+        await super().keep(effects)
+        if any(part.stage == "sent" for effect in self.log.values() for part in effect.parts):
+            self.is_over = True
+            self.at += 3 * MINUTE
+            self.meanwhile(self)
+
+
+def test_who_stood_still_before_it_asked_asks_nothing_that_another_process_has_settled(there):
+    def meanwhile(world):
+        later = World(there)
+        later.log, later.at = world.log, world.at
+        carrier = Carrier(later, Caps(), Patience(), later.log.values())
+        for place in (0, 1):
+            finished(carrier.take([(action_of(place, ("pause", "resume")[place], later.at), place)]))
+            for _ in range(6):
+                finished(carrier.go_on())
+                later.at += 10_000
+
+    world = TakenOver(there, meanwhile)
+    carrier = Carrier(world, Caps(), Patience())
+    finished(carrier.take([(action_of(0, "pause", world.at), 0)]))
+    with pytest.raises(KilledError):
+        finished(carrier.go_on())
+    assert [each[1:3] for each in there.asked] == [("status", "paused"), ("status", "running")]
+    assert (there.status, world.log["a0"].stage, world.log["a1"].stage) == (
+        "running",
+        "confirmed",
+        "confirmed",
+    )
+
+
+def test_what_was_not_asked_in_time_is_asked_later(there):
+    class Slow(World):
+        slowness = 40_000
+
+        async def keep(self, effects):
+            await super().keep(effects)
+            self.at, self.slowness = self.at + self.slowness, 0
+
+    world = Slow(there)
+    carrier = Carrier(world, Caps(), Patience())
+    world.slowness, wait = 0, world.slowness
+    finished(carrier.take([(action_of(0, "pause", world.at), 0)]))
+    world.slowness = wait
+    finished(carrier.go_on())
+    (part,) = world.log["a0"].parts
+    assert (there.asked, part.stage, part.because, part.sent_at) == ([], "requested", "unreachable", ())
+    for _ in range(3):
+        world.at += 10_000
+        finished(carrier.go_on())
+    assert (world.log["a0"].stage, len(there.asked)) == ("confirmed", 1)
