@@ -132,3 +132,61 @@ def test_contacts_become_leads_with_the_stages_that_the_export_dates(tmp_path):
         ("1", "mql"),
     ]
     assert len({lead["event_id"] for lead in leads}) == 3
+
+
+#: By mapping the files of an export: the report, and where the account or the campaign of a row is looked up.
+ON_THE_PLATFORM = {
+    "facebook_ads_fivetran": {
+        "facebook_ads_basic_ad_data.csv": "ad_id,date,account_id,impressions,inline_link_clicks,spend\n7,2025-05-01,11,9,3,1.50\n",
+        "facebook_ads_ad_history_data.csv": "id,campaign_id,updated_time\n7,22,2025-05-01 08:00:00\n",
+        "facebook_ads_campaign_history_data.csv": "id,name,updated_time\n22,Spring,2025-05-01 08:00:00\n",
+    },
+    "google_ads_fivetran": {
+        "campaign_stats_data.csv": "customer_id,date,_fivetran_synced,id,impressions,clicks,cost_micros,conversions\n"
+        "11,2025-05-01,2025-05-02 08:00:00,22,9,3,1500000,1\n",
+        "account_history_data.csv": "id,time_zone,currency_code,updated_at\n11,Europe/Paris,EUR,2025-05-01 08:00:00\n",
+        "campaign_history_data.csv": "id,name,updated_at\n22,Spring,2025-05-01 08:00:00\n",
+    },
+    "linkedin_ads_fivetran": {
+        "linkedin_ad_analytics_by_campaign_data.csv": "campaign_id,day,_fivetran_synced,impressions,clicks,cost_in_local_currency,external_website_conversions\n"
+        "22,2025-05-01 00:00:00,2025-05-02 08:00:00,9,3,1.50,1\n",
+        "linkedin_ad_campaign_history_data.csv": "id,name,account_id,last_modified_time\n22,Spring,11,2025-05-01 08:00:00\n",
+        "linkedin_ad_account_history_data.csv": "id,currency,last_modified_time\n11,EUR,2025-05-01 08:00:00\n",
+    },
+    "microsoft_ads_fivetran": {
+        "microsoft_ads_campaign_performance_daily_report_data.csv": "date,account_id,campaign_id,currency_code,impressions,clicks,spend,conversions\n"
+        "2025-05-01,11,22,EUR,9,3,1.50,1\n",
+        "microsoft_ads_account_history_data.csv": "id,time_zone,last_modified_time\n11,EasternTimeUSCanada,2025-05-01 08:00:00\n",
+        "microsoft_ads_campaign_history_data.csv": "id,name,modified_time\n22,Spring,2025-05-01 08:00:00\n",
+    },
+    "tiktok_ads_fivetran": {
+        "tiktok_campaign_report_hourly_data.csv": "CAMPAIGN_ID,STAT_TIME_HOUR,IMPRESSIONS,CLICKS,SPEND,CONVERSION,_FIVETRAN_SYNCED\n"
+        "22,2025-05-01 05:00:00,9,3,1.50,1,2025-05-02 08:00:00\n",
+        "tiktok_campaign_history_data.csv": "campaign_id,advertiser_id,updated_at\n22,11,2025-05-01 08:00:00\n",
+        "tiktok_advertiser_data.csv": "id,timezone,currency,_fivetran_synced\n11,Europe/Paris,EUR,2025-05-01 08:00:00\n",
+    },
+    "twitter_ads_fivetran": {
+        "twitter_campaign_report_data.csv": "account_id,campaign_id,date,_fivetran_synced,impressions,clicks,billed_charge_local_micro\n"
+        "11,22,2025-05-01 00:00:00,2025-05-02 08:00:00,9,3,1500000\n",
+        "twitter_account_history_data.csv": "id,timezone,updated_at\n11,UTC,2025-05-01 08:00:00\n",
+        "twitter_campaign_history_data.csv": "id,name,currency,updated_at\n22,Spring,EUR,2025-05-01 08:00:00\n",
+    },
+}
+PLATFORMS = {"facebook": "meta", "twitter": "x"}
+
+
+@pytest.mark.parametrize("name", sorted(ON_THE_PLATFORM))
+def test_connector_tables_say_where_a_campaign_is_on_its_platform(tmp_path, name):
+    for file, text in ON_THE_PLATFORM[name].items():
+        (tmp_path / file).write_text(text)
+    found = [
+        json.loads(record.value)
+        for record in replayed([tmp_path], name).records
+        if record.topic == "campaigns"
+    ]
+    begin = name.partition("_")[0]
+    platform = PLATFORMS.get(begin, begin)
+    assert [
+        (value["campaign_id"], value["platform"], value["platform_account_id"], value["platform_campaign_id"])
+        for value in found
+    ] == [(f"{platform}-22", platform, "11", "22")]
