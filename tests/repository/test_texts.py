@@ -151,6 +151,45 @@ def test_the_page_and_notifications_find_every_reason_of_the_controller_again():
     assert translated("the figures are stale: their watermark is 7 min old", "fr").endswith("7 min")
 
 
+#: Terms of the glossary that are words of everyday English or names of fields and options too.
+OF_SEVERAL_SENSES = {
+    "budget", "campaign", "channel", "column", "evidence", "flight", "hold", "mapping", "pace", "revenue", "spend", "target",
+}  # fmt: skip
+
+
+def terms_in_french() -> dict[str, str]:
+    """The terms of the glossary that have one sense, with what each is called in French."""
+    page = (page_texts.CATALOGUES.parents[1] / "docs/glossary.md").read_text()
+    part = re.sub(r" \([^)]*\)", "", page.partition("\n## In French\n")[2].partition("\n## ")[0])
+    found = {}
+    for english, french in re.findall(r"^\| ([^|]+) \| ([^|]+) \|$", part, flags=re.MULTILINE)[1:]:
+        found |= dict(zip(english.split(", "), french.split(", "), strict=True))
+    return {term: called for term, called in found.items() if term not in OF_SEVERAL_SENSES}
+
+
+def called_otherwise(texts: dict, terms: dict[str, str]) -> list[tuple[str, str]]:
+    """Terms that a translation does not have as they are called, each with its text; singular and plural are one."""
+    found = []
+    for key, string in texts.items():
+        text, said = (" ".join(each) if isinstance(each, tuple) else each for each in (key, string))
+        for term, called in terms.items():
+            words = r"\w* ".join(re.escape(word.removesuffix("s")) for word in called.split())
+            if re.search(rf"(?<![\w.-]){term}s?(?![\w-])", text, re.IGNORECASE) and not re.search(
+                words, said, re.IGNORECASE
+            ):
+                found.append((term, text))
+    return found
+
+
+def test_a_term_has_one_name_in_french():
+    terms = terms_in_french()
+    assert len(terms) > 20
+    assert called_otherwise(read("fr"), terms) == []
+    assert called_otherwise({"Checkpoints written": "Checkpoints écrits"}, terms) == [
+        ("checkpoint", "Checkpoints written")
+    ]
+
+
 def test_no_text_of_a_notification_is_written_beside_the_catalogue():
     for path in page_texts.WRITERS:
         assert list(page_texts.unwritten(path.read_text())) == []
