@@ -31,7 +31,7 @@ AGAINST ?=
 MINUTES ?= 20
 
 .DEFAULT_GOAL := help
-.PHONY: help demo stack quick test check static rest verify fix schemas bench faults fuzz soak lock lock-kafka clean
+.PHONY: help demo stack quick test check static rest verify fix schemas pictures bench faults fuzz soak lock lock-kafka clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -69,6 +69,9 @@ fix: $(STAMP) ## Formats, and mends what ruff can mend
 schemas: $(STAMP) ## Write what is generated: schemas, AsyncAPI, the KPI tables, the dashboards
 	$(BIN)/python -m streams.schema_export.json_schemas
 	$(BIN)/python -m grafana.generate
+
+pictures: $(STAMP) ## Draw the board's pictures in docs/images anew; needs Chromium
+	$(BIN)/python -m tests.system.page.pictures docs/images
 
 bench: $(STAMP) ## Every measurement, in about ten minutes; FULL=1 takes larger sizes, AGAINST=COMMIT compares with that build
 	@$(BIN)/python -m $(if $(AGAINST),tests.bench.against $(AGAINST),tests.bench $(if $(FULL),--full)) $(ARGS)
