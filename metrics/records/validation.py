@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from metrics.records.events import AdReport
 from metrics.values.errors import Reason, Rejection
 from metrics.values.time import MAX_INSTANT, MIN_INSTANT, format_instant, to_millis
 
@@ -185,6 +186,19 @@ def not_too_early(at: int, appended_at: int, earliest: int, name: str = "occurre
         raise Rejection(
             Reason.INVALID_FIELD,
             f"{name} {format_instant(at)} is before EARLIEST_EVENT_TIME {format_instant(earliest)}{hint}",
+        )
+
+
+def says_a_figure(report: AdReport) -> None:
+    """Refuse a report without any figure, which says nothing: taken for zeros it would take back what an earlier one said.
+
+    Raises:
+        Rejection: ``missing_field``.
+    """
+    if (report.impressions, report.clicks, report.spend, report.conversions) == (None, None, None, None):
+        raise Rejection(
+            Reason.MISSING_FIELD,
+            "a report with none of impressions, clicks, spend and conversions says nothing; where nothing means zero, say 0",
         )
 
 

@@ -9,8 +9,9 @@ import aiokafka
 from aiokafka import TopicPartition
 
 from metrics.entities.report_overlaps import choose
-from metrics.entities.reports import Report
+from metrics.entities.reports import Report, ReportKey
 from metrics.records.campaign_spellings import CampaignSpellings
+from metrics.records.events import AdReport
 from metrics.records.validation import decode
 from metrics.values.errors import Rejection
 from metrics.values.intervals import Interval
@@ -30,6 +31,8 @@ _NEWEST, _ENOUGH = 1_000, 50
 _READ_WITHIN_S = 10
 _SAMPLED = (topics.CLICKS, topics.IMPRESSIONS, topics.LEADS, topics.ORDERS, topics.REPORTS)
 _SHOWN = 3
+#: Figures of a report that count; the newest report of a period replaces all of them.
+_REPLACED = ("impressions", "clicks", "spend")
 
 
 class SampledRecord(NamedTuple):
@@ -98,7 +101,9 @@ def judge_sample(sample: Sample, settings: Settings) -> Iterator[tuple[str, str]
     yield from (("keys", said) for said in _keys(events, settings))
     yield from (("campaigns", said) for said in _campaigns(events))
     yield from (("ids", said) for said in _split_ids(events))
-    yield from (("reports", said) for said in _covered_reports(events[topics.REPORTS], settings))
+    told = list(_reports(events[topics.REPORTS], settings))
+    yield from (("reports", said) for said in _left_out_figures(told))
+    yield from (("reports", said) for said in _covered_reports(told, settings))
 
 
 def _keys(events: Mapping[str, Sequence[Events]], settings: Settings) -> Iterator[str]:
@@ -159,33 +164,71 @@ def _split_ids(events: Mapping[str, Sequence[Events]]) -> Iterator[str]:
         )
 
 
-def _covered_reports(events: Sequence[Events], settings: Settings) -> Iterator[str]:
-    """Reports that count nowhere, since others about the same time count."""
-    by_campaign: dict[str, dict[Any, Report]] = defaultdict(dict)
+class ReportTold(NamedTuple):
+    """A report as a worker keeps it, with its figures as they came."""
+
+    campaign: str
+    report: Report
+    event: AdReport
+
+
+def _reports(events: Sequence[Events], settings: Settings) -> Iterator[ReportTold]:
     for partition, record, event in events:
         try:
             # Spend is compared in its own currency, since the registry is not read.
             delay = settings.delays_by_source.get(event.source, 0)
-            report = judge_report(event, record, partition, delay)
+            yield ReportTold(event.campaign_id, judge_report(event, record, partition, delay), event)
         except Rejection:
             continue
-        known = by_campaign[event.campaign_id].get(report.key)
+
+
+def _left_out_figures(told: Sequence[ReportTold]) -> Iterator[str]:
+    """Figures that the newest report of a period leaves out, and an earlier one told: the newest one counts, so they are 0."""
+    by_key: dict[tuple[str, ReportKey], list[ReportTold]] = defaultdict(list)
+    for each in sorted(told, key=lambda each: each.report.version):
+        by_key[each.campaign, each.report.key].append(each)
+    found = []
+    for *earlier, newest in by_key.values():
+        names = [
+            name
+            for name in _REPLACED
+            if getattr(newest.event, name) is None and any(getattr(each.event, name) for each in earlier)
+        ]
+        if names:
+            found.append((names, newest))
+    if found:
+        shown = "; ".join(f"{', '.join(names)} of {_shown(*newest[:2])}" for names, newest in found[-_SHOWN:])
+        yield (
+            f"{len(found)} of the newest {len(by_key)} reports leave out a figure that an earlier one of their period told, which "
+            f"counts as 0 now: {shown}. A later report replaces the earlier one as a whole: let the source say 0 where it means "
+            "zero, and else every figure again."
+        )
+
+
+def _covered_reports(told: Sequence[ReportTold], settings: Settings) -> Iterator[str]:
+    """Reports that count nowhere, since others about the same time count."""
+    by_campaign: dict[str, dict[ReportKey, Report]] = defaultdict(dict)
+    for campaign, report, _ in told:
+        known = by_campaign[campaign].get(report.key)
         if known is None or known.version < report.version:
-            by_campaign[event.campaign_id][report.key] = report
+            by_campaign[campaign][report.key] = report
     covered, total = [], 0
     for campaign, reports in by_campaign.items():
         total += len(reports)
         clips = choose(reports.values(), settings.report_rules, _spend).clips
         covered += [(campaign, reports[key]) for key, where in clips.items() if not where]
     if covered:
-        shown = "; ".join(
-            f"{each.source} on {campaign!r} from {format_instant(each.period_start)} to {format_instant(each.period_end)}"
-            for campaign, each in sorted(covered, key=lambda pair: pair[1].version)[-_SHOWN:]
-        )
+        newest = sorted(covered, key=lambda pair: pair[1].version)[-_SHOWN:]
+        shown = "; ".join(_shown(campaign, each) for campaign, each in newest)
         yield (
             f"{len(covered)} of the newest {total} reports count nowhere, since others of their time do: {shown}. That is as it "
             "should be where one platform sends several grains; else see ROISTREAM_REPORT_GRAIN and _SOURCES."
         )
+
+
+def _shown(campaign: str, report: Report) -> str:
+    start, end = format_instant(report.period_start), format_instant(report.period_end)
+    return f"{report.source} on {campaign!r} from {start} to {end}"
 
 
 def _spend(report: Report, part: Interval) -> int:

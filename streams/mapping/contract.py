@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 import msgspec
 
 from metrics.records import events
-from metrics.records.validation import decode, instant
+from metrics.records.validation import decode, instant, says_a_figure
 from metrics.values import money
 from metrics.values.errors import Reason, Rejection
 from metrics.values.time import DAY
@@ -41,6 +41,8 @@ KEYS = {
     topics.REPORTS: ["campaign_id"],
     topics.FX_RATES: ["currency", "valid_from"],
 }
+#: Of a report; one without any of these says nothing.
+FIGURES = ("impressions", "clicks", "spend", "conversions")
 _LONGEST_PERIOD = 3_660 * DAY
 
 Kind = Literal["text", "money", "count", "time", "flag"]
@@ -125,6 +127,7 @@ def _judge_field(topic: str, name: str, kind: Kind, value: Any) -> None:
 
 
 def _judge_report(event: events.AdReport) -> None:
+    says_a_figure(event)
     start, end = instant(event.period_start, "period_start"), instant(event.period_end, "period_end")
     if end <= start:
         raise Rejection(Reason.INVALID_FIELD, "period_end is not after period_start")

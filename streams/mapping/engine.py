@@ -35,11 +35,12 @@ _OVERWRITTEN = (
     "one of several rows of a report whose local hour comes twice or does not exist; add them up (sum, GROUP BY) or write "
     "times with their offset from UTC. The clock changes then in {zone}"
 )
+_SILENT = "a report without any figure, which says nothing and no zero (a zero is 0)"
 _NO_NUMBER, _NO_TIME = "{name} is not a number", "{name} is not a time in a known format"
 _FAULTS = {"number": _NO_NUMBER, "count": _NO_NUMBER, "flag": "{name} is not true or false"}
 _REFUSED = "refused"
 #: Why a row gave no record, besides what mappings and forms of files say, with names in braces for values.
-REASONS = frozenset((_OVERWRITTEN, _NO_TIME, _REFUSED, NO_SELECT, *_FAULTS.values()))
+REASONS = frozenset((_OVERWRITTEN, _SILENT, _NO_TIME, _REFUSED, NO_SELECT, *_FAULTS.values()))
 
 
 @dataclass(frozen=True)
@@ -568,6 +569,7 @@ class _Finish:
         body = "'{' || concat_ws(',', " + ", ".join(part.json for part in fields) + ") || '}'"
         certain = " AND ".join([*(part.is_certain for part in fields), *self._rules(fields)])
         self._find_refused()
+        self._leave_silent(fields)
         self._refuse_overwritten(fields)
         kept = f"rowid NOT IN (SELECT rid FROM {self._refused})"
         drafts = (
@@ -707,6 +709,22 @@ class _Finish:
                 "JOIN (FROM faults WHERE mapping = ? AND list_contains(?, col)) USING (_row) GROUP BY rid",
                 [self._outcome.mapping.name, used],
             )
+
+    def _leave_silent(self, fields: list[FieldSql]) -> None:
+        """Reports without any figure are left out: connectors and joins with a calendar write such rows where nothing is known."""
+        if self._topic != topics.REPORTS:
+            return
+        figures = [f"({part.value}) IS NULL" for part in fields if part.name in contract.FIGURES]
+        if not figures:
+            *some, last = contract.FIGURES
+            raise MappingError(
+                f"mapping {self._outcome.where}: the SELECT gives none of {', '.join(some)} and {last}, and a report "
+                "without any figure says nothing."
+            )
+        self._database.execute(
+            f"INSERT INTO {self._refused} SELECT rowid, {literal('skipped: ' + _SILENT)}, NULL, NULL FROM {self._outcome.table} "
+            f"WHERE {' AND '.join(figures)} AND rowid NOT IN (SELECT rid FROM {self._refused})"
+        )
 
     def _refuse_overwritten(self, fields: list[FieldSql]) -> None:
         """Reports whose local hour comes twice or does not exist fall on the report of another hour, which would replace them."""

@@ -47,6 +47,7 @@ def findings(engine: Engine, reporting_currency: str) -> Iterator[LintFinding]:
         *_colliding_campaigns(engine),
         *_doubled_rows(engine),
         *_unregistered(engine),
+        *_without_spend(engine),
         *_without_key(engine),
         *_amounts(engine, reporting_currency),
         *_fed_by_two_files(engine),
@@ -233,6 +234,22 @@ def _unregistered(engine: Engine) -> Iterator[LintFinding]:
             f"reports of campaigns that this replay does not register with cost_basis = 'reports': "
             f"{_listed([row[0] for row in rows])}. Unless they are registered, their spend counts as 0; add a [[select]] "
             "for the topic campaigns.",
+        )
+
+
+def _without_spend(engine: Engine) -> Iterator[LintFinding]:
+    """Some reports of a source leave the spend out: nothing is known of it, or it was zero and is not written."""
+    rows = _rows(
+        engine,
+        f"SELECT source, count(*) FILTER (silent), min(seq) FILTER (silent) FROM (SELECT source, seq, "
+        f"NOT contains(value, '\"spend\":') AS silent FROM ({_REPORTS})) GROUP BY source HAVING count(DISTINCT silent) = 2 ORDER BY 1",
+    )
+    for source, count, row in rows:
+        yield LintFinding(
+            "warning",
+            f"{count} reports of {source} tell no spend where others do (first {engine.place(row)}): it counts as 0, and takes back "
+            "what an earlier report of the period told. Write coalesce(spend, 0) where nothing means zero; else leave such rows "
+            "out (skipped).",
         )
 
 

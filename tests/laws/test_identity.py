@@ -311,6 +311,24 @@ def test_an_older_restatement_that_comes_last_changes_nothing():
     assert spend([report("r1", 12, reported=-30), report("r1", 10)])[0] == 12
 
 
+@pytest.mark.parametrize("reported", [-30, None])
+def test_a_report_without_any_figure_takes_nothing_back_and_is_said(reported):
+    """A connector's row of nulls is no word about its period; one of zeros is."""
+    told, silent = report("r1", 10, reported=reported), report("r1", 0, reported=reported)
+    del silent["value"]["spend"]
+    for made in ([told, silent], [silent, told], [silent, told, silent]):
+        spent, machine = spend(made)
+        assert spent == 10
+        assert verdicts(machine, topics.REPORTS) == {"applied": 1, "rejected": len(made) - 1}
+        assert {each["reason"] for each in machine.letters} == {"missing_field"}
+        assert "none of impressions, clicks, spend and conversions" in machine.letters[0]["detail"]
+    # Nor does it say that nothing was spent: what was spent in its time is still to be told.
+    machine = spend([silent])[1]
+    assert totals(machine, "spend_micros") == {}
+    silent["value"] |= {"spend": 0, "reported_at": at(-10)}
+    assert spend([told, silent])[0] == 0
+
+
 @pytest.mark.parametrize("ids", ["111", "121", "123"])
 def test_an_undated_report_that_says_again_what_it_had_said_before_a_restatement_counts(ids):
     """A connector reads 10, by mistake nothing, and 10 again; with ids of periods, of contents, or of readings."""

@@ -74,7 +74,12 @@ _SPEAKING = {
     "metrics/archive/comparing.py": {"_reasons"},
     "metrics/archive/editions.py": {"why_not_yet"},
     "streams/board/routes.py": {"health", "_why_stale"},
-    "streams/commands/sampled_records.py": {"_campaigns", "_covered_reports", "_split_ids"},
+    "streams/commands/sampled_records.py": {
+        "_campaigns",
+        "_covered_reports",
+        "_left_out_figures",
+        "_split_ids",
+    },
     "streams/runtime/key_watch.py": {"judge_keys"},
     "streams/runtime/lineage.py": {"_of_readings", "compare_shown"},
     "streams/state/lineage.py": {"_why_not", "compare_log", "compare_registry", "sentence"},

@@ -9,7 +9,7 @@ from metrics.entities.report_spend import spend_worth
 from metrics.entities.reports import UNDATED, Report, covered_end
 from metrics.records.events import AdReport
 from metrics.records.namespaces import PARTED
-from metrics.records.validation import instant, not_too_early
+from metrics.records.validation import instant, not_too_early, says_a_figure
 from metrics.values.currency import amount_in_micros
 from metrics.values.errors import Reason, Rejection
 from metrics.values.money import to_micros
@@ -124,8 +124,9 @@ def judge_report(event: AdReport, record: SourceRecord, partition: int, delay: i
         delay: how long the platform's figures take to be complete, in milliseconds.
 
     Raises:
-        Rejection: when the period is empty, or a time, count or amount is wrong.
+        Rejection: when the period is empty, a time, count or amount is wrong, or there is no figure.
     """
+    says_a_figure(event)
     start = instant(event.period_start, "period_start")
     end = instant(event.period_end, "period_end")
     if end <= start:

@@ -30,7 +30,7 @@ def test_the_highest_reported_at_then_offset_replaces():
 
 
 def judged(**fields):
-    event = AdReport("r", "s", "c", 0, HOUR, **fields)
+    event = AdReport("r", "s", "c", 0, HOUR, **{"clicks": 1, **fields})
     return judge_report(event, record(), 3)
 
 
@@ -66,15 +66,29 @@ def test_an_undated_figure_from_before_its_period_is_older_than_any_undated_repo
     ],
 )
 def test_a_report_covers_what_its_platform_can_have_seen(reported_at, appended_at, delay, covered):
-    event = AdReport("r", "s", "c", 0, DAY, reported_at=reported_at)
+    event = AdReport("r", "s", "c", 0, DAY, reported_at=reported_at, spend=Decimal(0))
     assert judge_report(event, record(appended_at), 0, delay).covered_end == covered
 
 
 @pytest.mark.parametrize(("start", "end"), [(0, 0), (1, 0), (0, 3_660 * DAY + 1)])
 def test_an_empty_or_endless_period_is_refused(start, end):
     with pytest.raises(Rejection, match="period") as refused:
-        judge_report(AdReport("r", "s", "c", start, end), record(), 0)
+        judge_report(AdReport("r", "s", "c", start, end, clicks=1), record(), 0)
     assert refused.value.reason is Reason.INVALID_FIELD
+
+
+@pytest.mark.parametrize(
+    "said", [{"impressions": 0}, {"clicks": 0}, {"spend": Decimal(0)}, {"conversions": Decimal(0)}]
+)
+def test_a_report_without_any_figure_says_nothing_and_one_of_zeros_says_zero(said):
+    figures = dict.fromkeys(("impressions", "clicks", "spend", "conversions"))
+    with pytest.raises(
+        Rejection, match=r"none of impressions, clicks, spend and conversions .* say 0$"
+    ) as refused:
+        judged(**figures)
+    assert refused.value.reason is Reason.MISSING_FIELD
+    zero = judged(**{**figures, **said})
+    assert (zero.impressions, zero.clicks, zero.spend_micros) == (0, 0, 0)
 
 
 @pytest.mark.parametrize("conversions", ["-1", "NaN", "1e12"])

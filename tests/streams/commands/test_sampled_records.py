@@ -83,6 +83,28 @@ def report(report_id, start, end, spend, **more):
     return value | {"period_end": T0 + end * HOUR, "reported_at": T0 + 48 * HOUR, "spend": spend} | more
 
 
+def test_figures_that_a_later_report_of_the_period_leaves_out_are_named():
+    later = {"reported_at": T0 + 50 * HOUR}
+    told = report("r", 0, 1, "5", clicks=7)
+    clicks_only = report("r", 0, 1, None, clicks=8) | later
+    text = said(sample(ad_reports=[(0, b"c-1", told), (0, b"c-1", clicks_only)]))["reports"]
+    assert text.startswith(
+        "1 of the newest 1 reports leave out a figure that an earlier one of their period told"
+    )
+    assert "spend of ads on 'c-1' from 2026-11-18T00:00:00Z to 2026-11-18T01:00:00Z" in text
+    # A zero is said; what was zero before, or was never told, is no loss; a later one may tell it again; an older one takes nothing.
+    told_again = report("r", 0, 1, "6", clicks=8, reported_at=T0 + 51 * HOUR)
+    for fine in (
+        [told, report("r", 0, 1, "0", clicks=8) | later],
+        [told | {"spend": "0"}, clicks_only],
+        [told | {"spend": None}, clicks_only],
+        [told, clicks_only, told_again],
+        [told, clicks_only | {"reported_at": T0 + 47 * HOUR}],
+        [told, report("s", 1, 2, None, clicks=8) | later],
+    ):
+        assert said(sample(ad_reports=[(0, b"c-1", each) for each in fine])) == {}
+
+
 def test_covered_reports_are_named_with_their_source_and_time():
     hours = [(0, b"c-1", report(f"h{n}", n, n + 1, "1")) for n in range(24)]
     found = sample(ad_reports=[*hours, (0, b"c-1", report("day", 0, 24, "24"))])

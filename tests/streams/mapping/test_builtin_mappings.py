@@ -123,7 +123,13 @@ def test_a_report_of_an_ad_platform_is_recognised_and_adds_up(run, name):
     assert f"mapping {name.split()[0]}" in result.found["download.csv"]
     assert plain(result.sums("spend", "clicks", "impressions")) == wanted
     assert {value["campaign_id"] for value in result.values("campaigns")} == set(wanted)
-    assert (result.exit_code, result.said()) == (0, "")
+    doubt = (
+        "1 reports of google_ads tell no spend where others do (first download.csv:5)"
+        if name == "google_ads"
+        else ""
+    )
+    assert result.exit_code == 0
+    assert [each.text.partition("): ")[0] + ")" for each in result.findings] == ([doubt] if doubt else [])
     assert run({"download.csv": content}, currency="USD").records == result.records
 
 
@@ -157,6 +163,26 @@ MICROSOFT = "TimePeriod,CampaignId,Impressions,Clicks,Spend,CurrencyCode\n2026-0
 def test_a_report_covers_the_days_that_its_rows_or_the_lines_above_them_say(run, content, period):
     (report,) = run({"download.csv": content}, currency="USD").values("ad-reports")
     assert (report["period_start"], report["period_end"]) == tuple(f"{day}T00:00:00Z" for day in period)
+
+
+def test_nothing_is_zero_where_the_platform_says_null_for_it(run):
+    """A day of X without any delivery; on other platforms a row of nulls says nothing."""
+    head = "campaign_id,account_id,date,impressions,clicks,billed_charge_local_micro,_fivetran_synced\n"
+    rows = "7,1,2026-06-01T00:00:00Z,,,,2026-06-03T00:00:00Z\n7,1,2026-06-02T00:00:00Z,9,2,1500000,2026-06-03T00:00:00Z\n"
+    campaigns = "id,name,currency,updated_at\n7,Alpha,EUR,2026-01-01T00:00:00Z\n"
+    accounts = "id,timezone,updated_at\n1,UTC,2026-01-01T00:00:00Z\n"
+    files = {
+        "twitter_campaign_report_data.csv": head + rows,
+        "twitter_campaign_history_data.csv": campaigns,
+        "twitter_account_history_data.csv": accounts,
+    }
+    result = run(files, "twitter_ads_fivetran")
+    figures = [
+        tuple(value[name] for name in ("impressions", "clicks", "spend"))
+        for value in result.values("ad-reports")
+    ]
+    assert [(shown, clicks, float(spend)) for shown, clicks, spend in figures] == [(0, 0, 0.0), (9, 2, 1.5)]
+    assert result.left == {}
 
 
 def test_a_report_that_names_no_days_is_refused_and_says_what_to_do(run):

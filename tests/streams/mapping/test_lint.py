@@ -60,6 +60,17 @@ def test_reports_without_their_campaign_are_warned_of(run):
     assert run({"a.csv": "Campaign,Day,Spend\nAlpha,2026-06-01,70.00\n"}, REPORTS).said() == ""
 
 
+def test_reports_that_leave_the_spend_out_which_others_of_their_source_tell_are_warned_of(run):
+    text = REPORTS.replace("Spend AS spend", "Spend AS spend, 1 AS clicks")
+    head = "Campaign,Day,Spend\n"
+    told = "Alpha,2026-06-01,70\nBeta,2026-06-01,0\n"
+    assert run({"a.csv": head + told}, text).said() == ""
+    said = run({"a.csv": head + told + "Alpha,2026-06-02,\nBeta,2026-06-02, --\n"}, text).said("warning")
+    assert "2 reports of s tell no spend where others do (first a.csv:4)" in said
+    # A source that never tells one, as sessions of a site: nothing is amiss.
+    assert run({"a.csv": head + "Alpha,2026-06-02,\nBeta,2026-06-02,\n"}, text).said() == ""
+
+
 def test_a_report_in_a_currency_without_a_smaller_unit_that_has_one_is_warned_of(run):
     yen = REPORTS.replace("'EUR'", "'JPY'")
     head = "Campaign,Day,Spend\n"

@@ -344,6 +344,38 @@ def test_a_restated_report_has_another_id_and_an_equal_one_the_same(run):
     assert before["c-2"] == after["c-2"]
 
 
+def test_a_row_without_any_figure_is_left_out_for_its_reason_and_one_of_zeros_is_a_report(run):
+    text = """
+description = "days"
+[columns]
+day = "date"
+cost = "number"
+clicks = "count"
+[[select]]
+topic = "ad-reports"
+sql = "SELECT campaign AS campaign_id, 'x' AS source, day AS period_start, day + 1 AS period_end, SUMS FROM rows GROUP BY ALL"
+"""
+    rows = "campaign,day,cost,clicks\n" + "".join(
+        f"{campaign},2026-03-02,{cost},{clicks}\n"
+        for campaign, cost, clicks in (
+            ("told", 1, 2),
+            ("zero", 0, 0),
+            ("cost", 0, ""),
+            ("nothing", "", ""),
+            ("nothing", " --", "null"),
+            ("unreadable", "one", ""),
+        )
+    )
+    result = run({"data.csv": rows}, text.replace("SUMS", "sum(cost) AS spend, sum(clicks) AS clicks"))
+    assert {value["campaign_id"] for value in result.values()} == {"told", "zero", "cost"}
+    silent = "skipped: a report without any figure, which says nothing and no zero (a zero is 0)"
+    assert result.left == {silent: 2, "ad-reports: cost is not a number": 1}
+    assert result.examples[silent] == ["data.csv:5", "data.csv:6"]
+    said = "gives none of impressions, clicks, spend and conversions"
+    with pytest.raises(MappingError, match=said):
+        run({"data.csv": rows}, text.replace("SUMS", "'EUR' AS currency"))
+
+
 HOURLY = """
 description = "hours of an ad platform"
 timezone = "Europe/Berlin"
@@ -465,7 +497,7 @@ clicks = {{ name = "{name}", type = "count" }}
 day = "date"
 [[select]]
 topic = "ad-reports"
-sql = "SELECT id AS campaign_id, 's' AS source, rows.day AS period_start, rows.day + 1 AS period_end, clicks FROM rows"
+sql = "SELECT id AS campaign_id, 's' AS source, rows.day AS period_start, rows.day + 1 AS period_end, 1 AS impressions, clicks FROM rows"
 """
     with pytest.raises(MappingError, match=rf"no row of {file} has the column"):
         run({file: text}, mapping)
