@@ -28,8 +28,17 @@ from streams.replay.registrations import RegistrationCompletion, Standing
 BATCH = 2_000
 _SKIPPED = "skipped: "
 _NO_MESSAGE, _NOT_READ, _REFUSED = "not a message of the protocol", "a stream that is not read", "refused"
+#: Campaigns that are remembered to be compared with what is registered.
+_NAMED = 10_000
 #: Why a line gave no record, besides what a mapping says.
 REASONS = (_NO_MESSAGE, _NOT_READ, _REFUSED)
+
+
+class _Named(msgspec.Struct):
+    campaign_id: str | None = None
+
+
+_named = msgspec.json.Decoder(_Named).decode
 
 
 class IngestSink(Protocol):
@@ -82,6 +91,8 @@ class Ingestion:
     registered: RegistrationCompletion = field(default_factory=Standing)
     lines: int = 0
     written: Counter[str] = field(default_factory=Counter)
+    #: Records by the campaign that they name, registrations left out.
+    named: Counter[str] = field(default_factory=Counter)
     #: Rows without a record, by stream and reason.
     left: Counter[str] = field(default_factory=Counter)
     #: What people should know, such as a zone that nothing says.
@@ -184,6 +195,10 @@ class Ingestion:
             if self._registries.get(name) == record.value:
                 return  # a connector names a campaign with each of its rows
             self._registries[name] = record.value
+        else:
+            campaign_id = _named(record.value).campaign_id
+            if campaign_id is not None and (campaign_id in self.named or len(self.named) < _NAMED):
+                self.named[campaign_id] += 1
         for each in self.registered.completed(record) if record.topic == topics.CAMPAIGNS else (record,):
             self.sink.send(each)
             self.written[each.topic] += 1

@@ -26,7 +26,7 @@ from streams.mapping.loader import load
 from streams.mapping.model import Frame, Mapping
 from streams.process import now_ms
 from streams.replay.producer import KafkaSink
-from streams.replay.registrations import Registrations
+from streams.replay.registrations import Registrations, unregistered
 from streams.replay.run import frame_of, reason_in_words
 from streams.settings import Settings
 
@@ -171,6 +171,8 @@ class _Runs:
                 finally:
                     for line in summary(ingestion):
                         self._console.print(line, markup=False)
+                for line in unregistered(ingestion.named, registrations.now()):
+                    self._console.print(f"  {line}", markup=False)
                 return EXIT_REFUSED if ingestion.refused else EXIT_DONE
             finally:
                 registrations.close()

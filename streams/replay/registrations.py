@@ -4,7 +4,7 @@ A platform knows a campaign's name and where it is; budget, targets and dates ar
 writes, so what somebody registers between the reading and the writing of a row, some milliseconds, is written over.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
 import msgspec
@@ -13,7 +13,7 @@ from metrics.entities.registry_entries import RegistryEntries, named_and_instant
 from metrics.records.events import Campaign
 from metrics.records.validation import decode, instant
 from metrics.values.errors import Rejection
-from streams import topics
+from streams import catalogues, topics
 from streams.mapping.engine import MappedRecord
 from streams.replay.producer import RecordSink
 from streams.settings import Settings
@@ -30,6 +30,8 @@ _campaigns = msgspec.json.Decoder(Campaign)
 _fields = msgspec.json.Decoder(Document).decode
 _encode = msgspec.json.Encoder().encode
 _NULL = b"null"
+#: Campaigns without a registration that a summary names.
+_SHOWN = 5
 
 
 class RegistrationCompletion(Protocol):
@@ -96,6 +98,11 @@ class Standing:
             if (news := dict(_news(document, said)))
         ]
 
+    def is_registered(self, campaign_id: str) -> bool:
+        """Whether a record of a campaign stands."""
+        meanings = self._meanings.get(campaign_id, ())
+        return any(self._entries.value(each) is not None for each in meanings)
+
     def said_of(self, record: MappedRecord) -> list[str]:
         """The fields that are said in the place of a record of the topic."""
         campaign = decode(_campaigns, record.value)
@@ -134,6 +141,31 @@ def fields_lost(standing: Standing, record: MappedRecord) -> list[str]:
     """What a registration says that is gone with a record written as it is, by the names of its fields."""
     said = {name for name, value in _fields(record.value).items() if bytes(value) != _NULL}
     return [name for name in standing.said_of(record) if name not in said]
+
+
+def unregistered(named: Mapping[str, int], standing: Standing) -> Iterator[str]:
+    """A line on campaigns that records name and nobody has registered; none where all are registered.
+
+    Args:
+        named: by campaign how many records name it.
+        standing: what is registered.
+
+    >>> standing = Standing()
+    >>> standing.take(b"spring", b'{"campaign_id": "spring"}')
+    >>> list(unregistered({"spring": 9}, standing))
+    []
+    """
+    open_ = [(-count, name) for name, count in named.items() if not standing.is_registered(name)]
+    if not open_:
+        return
+    shown = ", ".join(f"{name} ({catalogues.number(-count)})" for count, name in sorted(open_)[:_SHOWN])
+    if len(open_) > _SHOWN:
+        shown = catalogues.t("{names} and {count} more", names=shown, count=len(open_) - _SHOWN)
+    yield catalogues.t(
+        "campaigns that are not registered, with their records: {names}. They have no budget, no target and no card, and spend that "
+        "is reported for them counts as 0: register them, or correct their ids in the mapping.",
+        names=shown,
+    )
 
 
 class Registrations:

@@ -24,7 +24,7 @@ from streams.mapping.model import Frame
 from streams.replay.earlier_reports import earlier_reports
 from streams.replay.pipeline import ReplayPipeline, convert
 from streams.replay.producer import KafkaSink, ReplayPace, produce
-from streams.replay.registrations import CompletingSink, Registrations, Standing, fields_lost
+from streams.replay.registrations import CompletingSink, Registrations, Standing, fields_lost, unregistered
 from streams.settings import Settings
 from streams.transport.topic_admin import wait_for_broker
 
@@ -91,6 +91,8 @@ def run(
                 completed = None if is_own else registered
                 _produce(settings, engine, records, completed, limit, speed, console if progress else None)
             _say(console, summary(conversion, limit))
+            if not print_only:
+                _say(console, _unregistered(settings, engine))
             return EXIT_UNMAPPED if has_failures(engine) else EXIT_DONE
     except RoistreamError as error:
         console.print(f"replay: {said(str(error))}", style="red", markup=False)
@@ -139,6 +141,23 @@ def _registered(settings: Settings, engine: Engine) -> Standing | None:
     wait_for_broker(settings, settings.broker_wait)
     with closing(Registrations(settings)) as registrations:
         return registrations.now()
+
+
+def _unregistered(settings: Settings, engine: Engine) -> Iterator[str]:
+    """What the replay names and nobody has registered, the replay itself among those who register."""
+    named = campaigns_named(engine)
+    if named:
+        with closing(Registrations(settings)) as registrations:
+            yield from (f"  {line}" for line in unregistered(named, registrations.now()))
+
+
+def campaigns_named(engine: Engine) -> dict[str, int]:
+    """By campaign how many records name it, registrations left out."""
+    found = engine.database.execute(
+        "SELECT campaign, count(*) FROM (SELECT json_extract_string(value, '$.campaign_id') AS campaign FROM records "
+        "WHERE topic <> 'campaigns') WHERE campaign IS NOT NULL GROUP BY campaign"
+    ).fetchall()
+    return {str(campaign): int(count) for campaign, count in found}
 
 
 def replaced_registrations(engine: Engine, registered: Standing) -> list[LintFinding]:

@@ -237,6 +237,7 @@ PRINTERS = (
     "streams/lift/run.py",
     "streams/replay/mappings_command.py",
     "streams/replay/pipeline.py",
+    "streams/replay/registrations.py",
     "streams/replay/run.py",
 )
 

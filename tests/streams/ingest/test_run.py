@@ -10,7 +10,7 @@ import sys
 import time
 
 import pytest
-from kafka import KafkaConsumer, TopicPartition
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from streams import topics
 from streams.ingest.run import EXIT_DONE, EXIT_FAILED, EXIT_REFUSED, _started, run
@@ -63,6 +63,18 @@ def tap(tmp_path):
     return tmp_path / "shop.toml", [sys.executable, str(tmp_path / "tap.py")]
 
 
+@pytest.fixture
+def kafka_records(settings):
+    """Writes a record of a topic."""
+    producer = KafkaProducer(bootstrap_servers=settings.bootstrap)
+
+    def write(topic, key, value):
+        producer.send(settings.topic(topic), key=key.encode(), value=value, partition=0).get(60)
+
+    yield write
+    producer.close()
+
+
 def orders(settings):
     name = settings.topic(topics.ORDERS)
     consumer = KafkaConsumer(bootstrap_servers=settings.bootstrap, enable_auto_commit=False)
@@ -93,6 +105,27 @@ def test_a_second_run_goes_on_where_the_first_stood(settings, tap, capsys):
     assert "orders: 5 records" in capsys.readouterr().err
     run(settings, "singer", mapping, [], shows_state=True)
     assert json.loads(capsys.readouterr().out) == {"at": 15}
+
+
+NAMING = MAPPING.replace(
+    "amount AS revenue", "amount AS revenue, 'c' || (CAST(rows.id AS INTEGER) % 3) AS campaign_id"
+)
+
+
+def test_campaigns_that_nobody_registered_are_named_with_their_records(settings, tap, capsys, kafka_records):
+    mapping, command = tap
+    mapping.write_text(NAMING)
+    kafka_records(topics.CAMPAIGNS, "c1", b'{"campaign_id": "c1"}')
+    assert run(settings, "singer", mapping, [*command, "--count", "10"]) == EXIT_DONE
+    said = capsys.readouterr().err
+    assert "not registered, with their records: c0 (4), c2 (3). They" in said
+    for name in ("c0", "c2"):
+        kafka_records(topics.CAMPAIGNS, name, json.dumps({"campaign_id": name}).encode())
+    assert run(settings, "singer", mapping, [*command, "--count", "12"]) == EXIT_DONE
+    assert "not registered" not in capsys.readouterr().err
+    kafka_records(topics.CAMPAIGNS, "c1", None)
+    assert run(settings, "singer", mapping, [*command, "--count", "15"]) == EXIT_DONE
+    assert "not registered, with their records: c1 (1). They" in capsys.readouterr().err
 
 
 def test_a_connector_that_fails_keeps_what_it_said_and_says_so(settings, tap, capsys):

@@ -7,7 +7,7 @@ from kafka import KafkaProducer
 
 from streams import topics
 from streams.mapping.engine import MappedRecord
-from streams.replay.registrations import Registrations, Standing
+from streams.replay.registrations import Registrations, Standing, unregistered
 from streams.transport.topic_admin import ensure_topics
 
 PERSON = {"campaign_id": "spring", "channel": "brand", "targets": {"cpl": 20}, "budget": 1000.10}
@@ -79,6 +79,16 @@ def test_a_record_that_workers_refuse_changes_nothing(value):
     assert written(standing((b"spring", PERSON), (b"spring", value)).completed(row())) == [
         ("spring", ROW | PERSON)
     ]
+
+
+def test_of_many_campaigns_without_a_registration_those_with_most_records_are_named():
+    standing = Standing()
+    standing.take(b"a", b'{"campaign_id": "a"}')
+    standing.take(b"b", b'{"campaign_id": "b"}')
+    standing.take(b"b", None)
+    (said,) = unregistered({"a": 99, "b": 1, **{f"c{number}": number for number in range(2, 9)}}, standing)
+    assert ": c8 (8), c7 (7), c6 (6), c5 (5), c4 (4) and 3 more. " in said
+    assert list(unregistered({"a": 99}, standing)) == []
 
 
 def test_what_somebody_registers_meanwhile_is_completed_too(broker, settings_for):

@@ -296,3 +296,23 @@ def test_what_a_mapping_of_ones_own_takes_from_a_registration_is_warned_of(tmp_p
     assert run(settings, [path], tmp_path / "own.toml", progress=False, strict=True) == EXIT_FAILED
     assert "google-a (budget, channel, targets)" in capsys.readouterr().err
     assert len(consumed(settings, topics.CAMPAIGNS)) == 1
+
+
+def test_campaigns_that_nobody_registered_are_named_with_their_records(tmp_path, settings, capsys):
+    ensure_topics(settings, create=True)
+    registered(settings, "5000.00")
+    (tmp_path / "own.toml").write_text(
+        REPORTS.replace(
+            "SELECT campaign AS campaign_id, 'reports' AS cost_basis FROM rows GROUP BY ALL",
+            "SELECT 'new' AS campaign_id FROM rows GROUP BY ALL",
+        )
+    )
+    path = tmp_path / "own.csv"
+    rows = "".join(
+        f"{name},2026-06-0{day},2026-06-0{day + 1},7\n"
+        for name in ("google-a", "new", "lost")
+        for day in (1, 2)
+    )
+    path.write_text(f"campaign,starts,ends,spend\n{rows}")
+    assert run(settings, [path], tmp_path / "own.toml", progress=False) == EXIT_DONE
+    assert "not registered, with their records: lost (2). They" in capsys.readouterr().err
