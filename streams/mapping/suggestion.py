@@ -22,12 +22,21 @@ _WORDS: tuple[tuple[str, str], ...] = (
     ("revenue", r"^total$|revenue|amount|order total|umsatz|net value"),
     ("lead_id", r"(lead|contact|record).*id$"),
     ("customer_id", r"customer.*id|client.*id|^email$|e-mail"),
-    ("at", r"created|^date$|^day$|date|^time|_at$|when|jour|tag$|datum"),
+    ("time", r"created|^date$|^day$|date|^time|^at$|[_ ]at$|when|jour|tag$|datum"),
+    ("time", r"week|semaine|woche"),
+    ("time", r"month|^mois$|monat"),
 )
+#: What a period is as long as, by the name of the column in which it begins; else a day.
+_PERIODS = (("WEEK", r"week|semaine|woche"), ("MONTH", r"month|^mois$|monat"))
 _SHAPES = {
-    topics.REPORTS: {"campaign", "spend", "impressions", "clicks", "at"},
-    topics.ORDERS: {"order_id", "revenue", "at"},
-    topics.LEADS: {"lead_id", "at"},
+    topics.REPORTS: {"campaign", "spend", "impressions", "clicks", "time"},
+    topics.ORDERS: {"order_id", "revenue", "time"},
+    topics.LEADS: {"lead_id", "time"},
+}
+#: The types of which a column must be for a field; any other one would end in an error of the database.
+_NEEDED: dict[str, tuple[ColumnType, ...]] = {
+    "time": ("date", "time"),
+    **dict.fromkeys(("impressions", "clicks", "spend", "revenue"), ("count", "number")),
 }
 _TYPES: tuple[ColumnType, ...] = ("count", "number", "date", "time", "flag")
 
@@ -68,7 +77,7 @@ def suggestion(database: Any, cells: Cells, found: Iterable[str], fitting: str |
             else "  # " + catalogues.t("as in {example}", example=repr(_example(database, cells, name)))
         )
         lines.append(f'{json.dumps(name, ensure_ascii=False)} = "{types.get(name, "text")}"{doubt}')
-    lines += ["", *_selects(topic, fields)]
+    lines += ["", *_selects(topic, fields, types)]
     return "\n".join(lines) + "\n"
 
 
@@ -117,11 +126,36 @@ def _fields(names: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def _selects(topic: str, fields: dict[str, str]) -> Iterator[str]:
+def _period(name: str) -> tuple[str, str]:
+    """How long a period is that begins in a column of this name, and what to ask about it."""
+    length = next((length for length, words in _PERIODS if re.search(words, plain(name))), "DAY")
+    asked = {
+        "DAY": catalogues.t("is the period a day?"),
+        "WEEK": catalogues.t("is the period a week that begins on this day?"),
+        "MONTH": catalogues.t("is the period a month?"),
+    }
+    return length, asked[length]
+
+
+def _selects(topic: str, fields: dict[str, str], types: dict[str, ColumnType]) -> Iterator[str]:
     def column(field: str) -> str:
-        if field in fields:
-            return quoted(fields[field])
-        return f"NULL /* {_doubt(catalogues.t('which column is the {field}?', field=field))} */"
+        name = fields.get(field)
+        if name is not None and types.get(name, "text") in _NEEDED.get(field, ("text", *_TYPES)):
+            return quoted(name)
+        asked = (
+            catalogues.t("which column is the {field}?", field=field)
+            if name is None
+            else catalogues.t(
+                "is {name} the {field}? Its cells are not read as such; say its type and formats under [columns]",
+                name=quoted(name).replace("*/", ""),
+                field=field,
+            )
+        )
+        # DuckDB adds no day to a NULL without a type, and sums none up.
+        nothing = {"time": "CAST(NULL AS DATE)"}.get(
+            field, "CAST(NULL AS DECIMAL)" if field in _NEEDED else "NULL"
+        )
+        return f"{nothing} /* {_doubt(asked)} */"
 
     if topic == topics.REPORTS:
         campaign = f"name_id('source', {column('campaign')})"
@@ -129,8 +163,9 @@ def _selects(topic: str, fields: dict[str, str]) -> Iterator[str]:
         yield f"SELECT {campaign} AS campaign_id, any_value({column('campaign')}) AS name, 'reports' AS cost_basis"
         yield from ("FROM rows GROUP BY ALL", "'''", "")
         yield from ("[[select]]", 'topic = "ad-reports"', "sql = '''")
-        yield f"SELECT {campaign} AS campaign_id, 'source' AS source, {column('at')} AS period_start,"
-        yield f"  {column('at')} + INTERVAL 1 DAY AS period_end, -- {_doubt(catalogues.t('is the period a day?'))}"
+        yield f"SELECT {campaign} AS campaign_id, 'source' AS source, {column('time')} AS period_start,"
+        length, doubt = _period(fields.get("time", ""))
+        yield f"  {column('time')} + INTERVAL 1 {length} AS period_end, -- {_doubt(doubt)}"
         sums = [
             f"sum({column(name)}) AS {name}" for name in ("impressions", "clicks", "spend") if name in fields
         ]
@@ -146,7 +181,7 @@ def _selects(topic: str, fields: dict[str, str]) -> Iterator[str]:
         f'id = ["{identity}"]',
         "sql = '''",
     )
-    yield f"SELECT {column(identity)} AS {identity}, {column('at')} AS occurred_at"
+    yield f"SELECT {column(identity)} AS {identity}, {column('time')} AS occurred_at"
     others = [
         name for name in (extra, "currency", "customer_id") if name in fields and topic == topics.ORDERS
     ]

@@ -55,6 +55,55 @@ def test_a_mapping_begun_for_a_file_reads_it(tmp_path, capsys, topic):
     assert found == wanted
 
 
+def begun(tmp_path, capsys, content):
+    """What a mapping begun for a file gives of it, and the mapping."""
+    file, mapping = tmp_path / "file.csv", tmp_path / "mine.toml"
+    file.write_text(content)
+    run("suggest", file)
+    mapping.write_text(capsys.readouterr().out)
+    return replayed([file], mapping), mapping.read_text()
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "period", "doubt"),
+    [
+        ("at", "2026-07-01", ("2026-07-01", "2026-07-02"), "is the period a day?"),
+        ("Month", "2026-02", ("2026-02-01", "2026-03-01"), "is the period a month?"),
+        ("Monat", "Feb 2026", ("2026-02-01", "2026-03-01"), "is the period a month?"),
+        ("Week", "2026-01-05", ("2026-01-05", "2026-01-12"), "is the period a week that begins on this day?"),
+    ],
+)
+def test_a_column_called_at_or_of_months_or_weeks_is_the_time(tmp_path, capsys, column, cell, period, doubt):
+    result, text = begun(tmp_path, capsys, f"Campaign,{column},Cost,Clicks\nAlpha,{cell},5.50,3\n")
+    (report,) = result.values("ad-reports")
+    assert (report["period_start"][:10], report["period_end"][:10], report["spend"]) == (*period, "5.5")
+    assert f"-- doubt: {doubt}" in text
+
+
+def test_an_order_of_a_column_called_at_is_placed_then(tmp_path, capsys):
+    (order,) = begun(tmp_path, capsys, "order_id,at,revenue\n1,2026-07-01T10:00:00Z,10.50\n")[0].values()
+    assert (order["occurred_at"], order["revenue"]) == ("2026-07-01T10:00:00Z", "10.5")
+
+
+@pytest.mark.parametrize(
+    ("content", "doubt"),
+    [
+        ("Campaign,Cost,Clicks\nAlpha,5.50,3\n", "which column is the time?"),
+        ("Campaign,Month,Cost,Clicks\nAlpha,Nivôse,5.50,3\n", 'is "Month" the time?'),
+        ("Campaign,Month,Cost,Clicks\nAlpha,202601,5.50,3\n", 'is "Month" the time?'),
+        ("Campaign,Day,Cost,Clicks\nAlpha,2026-07-01,5.50,three\n", 'is "Clicks" the clicks?'),
+        ("Order,Date,Total\n1,someday,5.50\n", 'is "Date" the time?'),
+        ("Order,Date,Total\n1,2026-07-01,much\n", 'is "Total" the revenue?'),
+    ],
+)
+def test_what_a_mapping_begun_for_a_file_cannot_know_is_a_doubt_and_no_error_of_the_database(
+    tmp_path, capsys, content, doubt
+):
+    result, text = begun(tmp_path, capsys, content)
+    assert f"/* doubt: {doubt}" in text
+    assert len(result.values()) + sum(result.left.values()) >= 1
+
+
 @pytest.mark.parametrize("cells", ["12,7", "12.00,7.00"])
 def test_an_amount_is_no_count_even_where_all_of_its_cells_are_whole(tmp_path, capsys, cells):
     first, second = cells.split(",")
