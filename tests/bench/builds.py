@@ -1,5 +1,6 @@
 """Two builds of the product side by side: this tree, and what it was at a commit."""
 
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -10,6 +11,8 @@ from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
+
+from metrics.kernels import machine_code
 
 ROOT = Path(__file__).parents[2]
 #: What a build needs to run, the first that it has; builds before the first of them have only the second.
@@ -38,6 +41,7 @@ def build_at(commit: str) -> Iterator[Build]:
     with TemporaryDirectory(prefix="roistream-build-") as name:
         folder = Path(name) / "tree"
         short = check_out(commit, folder)
+        _bring_machine_code(folder)
         yield Build(short, folder, _python_for(folder, Path(name) / "venv"))
 
 
@@ -73,6 +77,17 @@ def lock_of(folder: Path) -> Path:
     if found is None:
         raise BuildError(f"The build has no {' and no '.join(_LOCKS)}: what it runs with is not known.")
     return found
+
+
+def _bring_machine_code(folder: Path) -> None:
+    """Give a build our compiled kernels: their folder is named after the sources, so builds with other kernels compile their own."""
+    image = machine_code.kept()
+    if image is not None:
+        kept = (
+            folder / Path(machine_code.__file__).parent.relative_to(ROOT) / "__pycache__" / image.parent.name
+        )
+        kept.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(image, kept)
 
 
 def _python_for(folder: Path, environment: Path) -> str:

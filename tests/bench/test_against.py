@@ -1,9 +1,11 @@
 """Two builds are compared pair by pair; the other one is what git has of a commit, run in a folder of its own."""
 
+import subprocess
 import sys
 
 import pytest
 
+from metrics.kernels import machine_code
 from tests.bench.against import Figures, compare, measure, table
 from tests.bench.builds import ROOT, Build, BuildError, build_at, check_out, lock_of
 from tests.bench.contenders import Broker
@@ -31,6 +33,23 @@ def test_a_build_has_the_files_of_its_commit_and_this_python_where_it_asks_for_t
         with build_at("HEAD") as build:
             assert (build.name, build.python) == (name, sys.executable)
         assert not build.folder.exists()
+
+
+def test_a_build_with_the_same_kernels_starts_with_those_that_are_compiled_here():
+    ask = "from metrics.kernels import machine_code; print(machine_code.kept(), machine_code.find() is not None)"
+    with build_at("HEAD") as build:
+        said = subprocess.run(
+            [build.python, "-c", ask], cwd=build.folder, capture_output=True, text=True, check=True
+        )
+        theirs, ours = (
+            [path.read_bytes() for path in sorted((folder / "metrics" / "kernels").glob("*.py"))]
+            for folder in (build.folder, ROOT)
+        )
+    image = machine_code.kept()
+    if image is None or theirs != ours:
+        pytest.skip("no kernels are compiled here, or other ones than those of HEAD")
+    place = build.folder / "metrics" / "kernels" / "__pycache__" / image.parent.name / image.name
+    assert said.stdout.split() == [str(place), "True"]
 
 
 def test_a_commit_that_git_does_not_know_and_a_build_without_a_lock_are_refused(tmp_path):
