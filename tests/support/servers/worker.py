@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,9 @@ from streams.settings import Settings
 
 #: Generous, so that only what never comes fails; several tests run at once.
 LIMIT_S = 300
+#: Of one name, the samples by their sorted labels.
+Labelled = dict[tuple[tuple[str, str], ...], float]
+_NAME = re.compile(r"[a-zA-Z_:][\w:]*")
 
 
 def wait_for(what: str, condition: Callable[[], Any], limit_s: float = LIMIT_S) -> Any:
@@ -51,6 +55,37 @@ def variables(settings: Settings, **overrides: str) -> dict[str, str]:
             text = json.dumps(value)
         found[f"ROISTREAM_{name.upper()}"] = ",".join(value) if isinstance(value, list) else text
     return found | overrides
+
+
+class Samples(Mapping[str, Labelled]):
+    """Samples of a page by name and labels, none for a name that is not there.
+
+    Those of a name are parsed when they are asked for: a page has thousands, and who waits for one figure looks often.
+    """
+
+    def __init__(self, page: str) -> None:
+        self._parsed: dict[str, Labelled] = {}
+        self._lines: dict[str, list[str]] = defaultdict(list)
+        for line in page.splitlines():
+            name = _NAME.match(line)
+            if name is not None:
+                self._lines[name[0]].append(line)
+
+    def __getitem__(self, name: str) -> Labelled:
+        if name not in self._parsed:
+            text = "".join(f"{line}\n" for line in self._lines.get(name, ()))
+            self._parsed[name] = {
+                tuple(sorted(sample.labels.items())): sample.value
+                for family in text_string_to_metric_families(text)
+                for sample in family.samples
+            }
+        return self._parsed[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._lines)
+
+    def __len__(self) -> int:
+        return len(self._lines)
 
 
 class WorkerProcess:
@@ -94,13 +129,9 @@ class WorkerProcess:
     def wait_ready(self) -> None:
         wait_for("the worker is ready", self.is_ready)
 
-    def samples(self) -> dict[str, dict[tuple[tuple[str, str], ...], float]]:
+    def samples(self) -> Samples:
         """Every sample of /metrics by name and labels."""
-        found: dict[str, dict[tuple[tuple[str, str], ...], float]] = defaultdict(dict)
-        for family in text_string_to_metric_families(self.get("/metrics")[1]):
-            for sample in family.samples:
-                found[sample.name][tuple(sorted(sample.labels.items()))] = sample.value
-        return found
+        return Samples(self.get("/metrics")[1])
 
     def ledger(self) -> dict[str, dict[str, int]]:
         """Outcomes by topic, over the partitions of this worker."""
