@@ -5,16 +5,14 @@ spend is known when it is over. What fires while the day goes on must fire in hi
 """
 
 import re
-import shutil
-import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
 from metrics.values.time import HOUR, MINUTE
-from tests.conftest import REQUIRE_PROGRAMS
 from tests.support import restated_day as day
+from tests.support.promtool import run_promtool
 
 pytestmark = pytest.mark.verify
 
@@ -31,8 +29,6 @@ LATEST = dict.fromkeys(day.WAYS, 60) | {"slow": 60 + day.SLOW // MINUTE}
 @pytest.fixture(scope="module")
 def fired(shared, tmp_path_factory):
     """What fires when, by way of reporting."""
-    if shutil.which("promtool") is None:
-        (pytest.fail if REQUIRE_PROGRAMS else pytest.skip)("no promtool here: apt-get install prometheus")
     if not (shared / EXPORT).is_file():
         pytest.skip(f"no {EXPORT} among the shared data")
     ads = day.ads_of(shared / EXPORT)
@@ -72,9 +68,7 @@ def asked(series: day.Series, ways: list[str], folder: Path) -> Fired:
     lines += [f"      - {{expr: '{expr}', eval_time: {each * every}m}}" for each in range(first, last + 1)]
     file = folder / "day.test.yml"
     file.write_text("\n".join([*lines, ""]))
-    command = [shutil.which("promtool") or "promtool", "test", "rules", str(file)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    said = done.stdout + done.stderr
+    _, said = run_promtool(file)
     assert "err:" not in said, said
     found: Fired = {way: {} for way in ways}
     for part in said.split('expr: "')[1:]:
