@@ -21,10 +21,15 @@ from streams.stack.monitoring import ALERTMANAGERS, PROMETHEUS, program
 collect_ignore = ["bench/peers/python", "fuzz/target.py", "streams/apply/wire/google_server.py"]
 
 # How many examples a law gets, see ``tests.support.examples``. How long one takes says nothing on a machine that does
-# other things, too (speed is measured in tests/bench), and the machine that judges a change takes the same ones each time.
+# other things, too (speed is measured in tests/bench), nor does how long the first takes to be made: Hypothesis reads the source
+# of every module of ours for its constants first, four seconds of a core, and the machine that judges a change takes the same ones each time.
 for _profile, _count in {"quick": 8, "test": 30, "verify": 100}.items():
     hypothesis.settings.register_profile(
-        _profile, deadline=None, max_examples=_count, derandomize=os.environ.get("CI") is not None
+        _profile,
+        deadline=None,
+        max_examples=_count,
+        derandomize=os.environ.get("CI") is not None,
+        suppress_health_check=[hypothesis.HealthCheck.too_slow],
     )
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "test"))
 

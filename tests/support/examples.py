@@ -10,9 +10,14 @@ LEAST = 5
 
 
 def examples(factor: float, *suppressed: HealthCheck) -> settings:
-    """Settings of a law with ``factor`` times the examples of the profile; 1 for a law that takes milliseconds."""
+    """Settings of a law with ``factor`` times the examples of the profile; 1 for a law that takes milliseconds.
+
+    What the profile suppresses stays suppressed.
+    """
     count = max(LEAST, round(settings.default.max_examples * factor))
-    return settings(max_examples=count, suppress_health_check=suppressed)
+    return settings(
+        max_examples=count, suppress_health_check={*settings.default.suppress_health_check, *suppressed}
+    )
 
 
 def rounds(thorough: int) -> int:
