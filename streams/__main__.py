@@ -353,8 +353,17 @@ def customers(
     spend_mapping: _SpendMapping = None,
     spend_column: _SpendColumn = [],  # noqa: B006
     by: Annotated[
-        str, typer.Option(help="What cohorts are by: month, campaign, or month,campaign.")
-    ] = "month",
+        str | None,
+        typer.Option(
+            help="What cohorts are by: month or week, campaign, or month,campaign or week,campaign."
+        ),
+    ] = None,
+    cohorts: Annotated[
+        str | None,
+        typer.Option(
+            help="What cohorts and retention go by: month or week (without: what --by names, else the setting CUSTOMER_COHORTS)."
+        ),
+    ] = None,
     until: _OrdersUntil = None,
     horizon: Annotated[
         float, typer.Option(help="Months that the expected lifetime value reaches ahead.")
@@ -392,6 +401,7 @@ def customers(
             spend_mapping=spend_mapping,
             spend_columns=spend_column,
             by=by,
+            cohorts=cohorts,
             until=until,
             horizon=horizon,
             seed=seed,

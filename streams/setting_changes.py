@@ -70,7 +70,8 @@ SETTING_CHANGES: dict[str, SettingChange] = {
     "order_retention": SettingChange("from now on", "how long orders wait; those that were forgotten stay so"),
     "customer_retention": SettingChange(
         "from now on",
-        "how long accounts of customers are kept; without it they are forgotten, and begin anew when it is set again",
+        "how long accounts of customers are kept; without it they are forgotten, and begin anew when it is set again. "
+        "Set it again after `REDIS_TTL` and 7 days at the earliest, else customers count twice beside what is left in Redis and on `customer-kpis` ([customers.md](customers.md#customers-live))",
     ),
     "customer_cohorts": SettingChange(
         "refused",

@@ -1,7 +1,7 @@
 """Customers by when and by what they were acquired: retention, repeat purchases, value so far, and what they cost.
 
 Sums are integers, counts are counts, and each figure is one division at the end. A figure of a month is given when the
-month is over, so that no figure falls and rises while its month runs.
+month is over, so that no figure falls and rises while its month runs. Where the calendar is one of weeks, every month here is a week.
 """
 
 from collections import defaultdict
@@ -9,14 +9,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
 
-from metrics.customers.calendar import month_name, month_of, month_start
+from metrics.customers.calendar import CustomerCalendar
 from metrics.customers.histories import CustomerHistory
 from metrics.values.apportion import share
 from metrics.values.money import MICROS, ratio
 
-#: The name of the cohort of who was acquired in a month (``YYYY-MM``) by a campaign.
+#: The name of the cohort of who was acquired in a month (``YYYY-MM``) or week (``YYYY-Www``) by a campaign.
 Naming = Callable[[str, str], str]
 
 
@@ -126,7 +125,7 @@ def all_together(month: str, campaign: str) -> str:
 def cohorts(
     customers: Iterable[CustomerHistory],
     naming: Naming,
-    zone: ZoneInfo,
+    calendar: CustomerCalendar,
     until: int,
     spend: Mapping[str, int] | None = None,
 ) -> list[CustomerCohort]:
@@ -135,30 +134,32 @@ def cohorts(
     Args:
         customers: with an order each.
         naming: what a cohort is by.
-        zone: whose calendar months.
+        calendar: whose months or weeks.
         until: up to when the orders are complete, exclusive; what comes later is not looked at.
         spend: micros by name of the cohort; a cohort without an entry has an unknown spend.
     """
     found: dict[str, CustomerCohort] = {}
-    over = month_of(until, zone)  # the first month that is not over
+    over = calendar.of(until)  # the first month that is not over
     for history in customers:
         if history.first.at >= until:
             continue
-        name = cohort_name(history, naming, zone)
+        name = cohort_name(history, naming, calendar)
         cohort = found.setdefault(name, CustomerCohort(name))
-        _add(cohort, history, zone, until, over)
+        _add(cohort, history, calendar, until, over)
     for cohort in found.values():
         cohort.spend = None if spend is None else spend.get(cohort.name)
     return [found[name] for name in sorted(found)]
 
 
-def cohort_name(history: CustomerHistory, naming: Naming, zone: ZoneInfo) -> str:
+def cohort_name(history: CustomerHistory, naming: Naming, calendar: CustomerCalendar) -> str:
     """The cohort of a customer."""
-    return naming(month_name(month_of(history.first.at, zone)), history.first.campaign)
+    return naming(calendar.name(calendar.of(history.first.at)), history.first.campaign)
 
 
-def _add(cohort: CustomerCohort, history: CustomerHistory, zone: ZoneInfo, until: int, over: int) -> None:
-    acquired = month_of(history.first.at, zone)
+def _add(
+    cohort: CustomerCohort, history: CustomerHistory, calendar: CustomerCalendar, until: int, over: int
+) -> None:
+    acquired = calendar.of(history.first.at)
     purchases = [order for order in history.purchases if order.at < until]
     money = [change for change in history.money if change.at < until]
     cohort.customers += 1
@@ -171,11 +172,11 @@ def _add(cohort: CustomerCohort, history: CustomerHistory, zone: ZoneInfo, until
         column.extend([0] * (over - acquired - len(column)))
     for month in range(over - acquired):
         cohort.eligible[month] += 1
-    for month in {month_of(order.at, zone) for order in purchases}:
+    for month in {calendar.of(order.at) for order in purchases}:
         if month < over:
             cohort.active[month - acquired] += 1
     for change in money:
-        month = month_of(change.at, zone)
+        month = calendar.of(change.at)
         if (
             month < over and acquired < over
         ):  # what was refunded before an order of a month that is not over waits with it
@@ -237,33 +238,35 @@ class CustomerMonth:
         return ratio(self.revenue - self.refunds, self.orders * MICROS)
 
 
-def months(customers: Iterable[CustomerHistory], zone: ZoneInfo, until: int) -> list[CustomerMonth]:
+def months(
+    customers: Iterable[CustomerHistory], calendar: CustomerCalendar, until: int
+) -> list[CustomerMonth]:
     """The calendar months from the first order on that are over at ``until``, in order.
 
     Args:
         customers: with an order each.
-        zone: whose calendar months.
+        calendar: whose months or weeks.
         until: up to when the orders are complete, exclusive.
     """
     who: defaultdict[int, set[int]] = defaultdict(set)
     new: defaultdict[int, int] = defaultdict(int)
     sums: defaultdict[int, list[int]] = defaultdict(lambda: [0, 0, 0])
-    first = over = month_of(until, zone)
+    first = over = calendar.of(until)
     for number, history in enumerate(customers):
-        acquired = month_of(history.first.at, zone)
+        acquired = calendar.of(history.first.at)
         first = min(first, acquired)
         new[acquired] += 1
         for order in history.purchases:
-            month = month_of(order.at, zone)
+            month = calendar.of(order.at)
             who[month].add(number)
             sums[month][0] += 1
         for change in history.money:
-            month_sums = sums[month_of(change.at, zone)]
+            month_sums = sums[calendar.of(change.at)]
             month_sums[1] += change.revenue
             month_sums[2] += change.refunds
     return [
         CustomerMonth(
-            month_name(month),
+            calendar.name(month),
             len(who[month]),
             new[month],
             None if month == first else len(who[month - 1]),
@@ -283,20 +286,22 @@ class Spend(NamedTuple):
     micros: int
 
 
-def spend_by_cohort(reports: Iterable[Spend], naming: Naming, zone: ZoneInfo, until: int) -> dict[str, int]:
+def spend_by_cohort(
+    reports: Iterable[Spend], naming: Naming, calendar: CustomerCalendar, until: int
+) -> dict[str, int]:
     """Micros of spend by name of the cohort, each report's spread evenly over its period; what comes later is left out.
 
     Args:
         reports: that do not overlap within a campaign.
         naming: as of the cohorts.
-        zone: whose calendar months.
+        calendar: whose months or weeks.
         until: up to when the orders are complete, exclusive.
     """
     found: defaultdict[str, int] = defaultdict(int)
     for report in reports:
-        for month in range(month_of(report.start, zone), month_of(report.end - 1, zone) + 1):
-            window = month_start(month, zone), min(until, month_start(month + 1, zone))
+        for month in range(calendar.of(report.start), calendar.of(report.end - 1) + 1):
+            window = calendar.start(month), min(until, calendar.start(month + 1))
             if window[0] < window[1]:
                 part = share(report.micros, (report.start, report.end), window)
-                found[naming(month_name(month), report.campaign)] += part
+                found[naming(calendar.name(month), report.campaign)] += part
     return dict(found)

@@ -168,7 +168,7 @@ def compose_customers(
         ),
         kpis={
             **{name: figure.read(reading) for name, figure in COHORT_FIGURES.items()},
-            "payback_months": _in_months(reading.payback_months, period),
+            "payback_months": in_months(reading.payback_months, period),
             **{name: figure.read(funnel) for name, figure in FUNNEL_FIGURES.items()},
             **{name: figure.read(engagement) for name, figure in COHORT_ENGAGEMENT.items()},
         },
@@ -180,7 +180,8 @@ def compose_customers(
     )
 
 
-def _in_months(periods: int | None, period: CohortPeriod) -> float | None:
+def in_months(periods: int | None, period: CohortPeriod) -> float | None:
+    """So many months or weeks, in months."""
     return periods if periods is None or period == "month" else round(periods * MONTHS_OF[period], _PLACES)
 
 

@@ -199,6 +199,7 @@ def read_engagement(
     settings: Settings,
     files: ByTopic[str, Sequence[Path]],
     currency: str,
+    calendar: CustomerCalendar,
     until: int,
     console: Console,
     say: Callable[[str], None],
@@ -209,6 +210,7 @@ def read_engagement(
         settings: time zone and reporting currency.
         files: files or folders, by topic.
         currency: of the orders; what amounts in others are worth is not known.
+        calendar: whose months or weeks are counted.
         until: from when on records do not count, epoch ms.
         console: where is said what was read.
         say: hears a sentence now and then.
@@ -216,7 +218,7 @@ def read_engagement(
     Raises:
         RoistreamError: where a file cannot be read.
     """
-    counted = CustomerEventCounts(CustomerCalendar(settings.zone), currency)
+    counted = CustomerEventCounts(calendar, currency)
     refused, refusal, failed = 0, "", False
     for topic, paths in files.items():
         plain = Files(paths, None, plain_events(topic, settings.zone.key), is_plain=True)

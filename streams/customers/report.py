@@ -1,13 +1,12 @@
 """What ``roistream customers`` says: one structure, for people as tables and for programs as JSON."""
 
 from collections.abc import Callable, Iterable, Sequence
-from zoneinfo import ZoneInfo
 
 import msgspec
 import numpy as np
 
 from metrics.customers.accounts import CustomerAccount, customer_hash
-from metrics.customers.calendar import month_of
+from metrics.customers.calendar import CohortPeriod, CustomerCalendar
 from metrics.customers.cohort_sums import CohortSums
 from metrics.customers.cohorts import (
     CustomerCohort,
@@ -21,6 +20,7 @@ from metrics.customers.cohorts import (
 )
 from metrics.customers.cohorts import cohorts as cohorts_of
 from metrics.customers.cohorts import months as months_of
+from metrics.customers.composing import in_months
 from metrics.customers.customer_events import CustomerEventCounts
 from metrics.customers.engagement import Kind
 from metrics.customers.engagement_figures import COHORT_ENGAGEMENT, engagement_reading, month_engagement
@@ -99,7 +99,7 @@ class CohortRow(msgspec.Struct, frozen=True):
     spend_micros: int | None
     cac: float | None
     clv_to_cac: float | None
-    payback_months: int | None
+    payback_months: float | None
     expected: Expectation | None
     engagement: Engagement | None = None
 
@@ -186,6 +186,8 @@ class CustomerReport(msgspec.Struct, frozen=True):
     Attributes:
         until: up to when the orders are complete, exclusive.
         whole: all cohorts as one.
+        period: what cohorts, ``retention`` and ``months`` go by; where it is ``week``, every month is a week of ISO 8601, but for
+            ``payback_months``, ``mrr`` and ``contract_arpu``.
         model: None where none could be fitted; ``model_missing`` says why.
     """
 
@@ -199,6 +201,7 @@ class CustomerReport(msgspec.Struct, frozen=True):
     left_out: LeftOut
     model: FittedModel | None
     model_missing: str | None
+    period: CohortPeriod
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -207,7 +210,7 @@ class Asked(msgspec.Struct, frozen=True):
     Attributes:
         by: the name of what cohorts are by.
         naming: the same as a function.
-        zone: whose calendar.
+        calendar: whose months or weeks.
         until: exclusive, epoch milliseconds.
         horizon_months: how far ahead expectations reach.
         seed: of the simulation.
@@ -216,7 +219,7 @@ class Asked(msgspec.Struct, frozen=True):
 
     by: str
     naming: Naming
-    zone: ZoneInfo
+    calendar: CustomerCalendar
     until: int
     horizon_months: float
     seed: int
@@ -256,16 +259,18 @@ def report(
     model, expected = _expectations(customers, split, whole, asked, say)
     engaged = None if counted is None else _Engaged(customers, counted, asked)
     rows = [
-        _row(cohort, each, None if engaged is None else engaged.of(cohort))
+        _row(cohort, each, None if engaged is None else engaged.of(cohort), asked.calendar.period)
         for cohort, each in zip(split, expected[:-1], strict=True)
     ]
-    all_of_them = _row(whole, expected[-1], None if engaged is None else engaged.of_all(whole))
-    months = months_of(customers, asked.zone, asked.until)
+    all_of_them = _row(
+        whole, expected[-1], None if engaged is None else engaged.of_all(whole), asked.calendar.period
+    )
+    months = months_of(customers, asked.calendar, asked.until)
     by_month = {} if engaged is None else engaged.months(months)
     without = None
     if spend is not None:
         names = {cohort.name for cohort in split}
-        by_cohort = spend_by_cohort(spend, asked.naming, asked.zone, asked.until)
+        by_cohort = spend_by_cohort(spend, asked.naming, asked.calendar, asked.until)
         without = sum(micros for name, micros in by_cohort.items() if name not in names)
     left_out = LeftOut(
         len(base.known_before),
@@ -283,7 +288,7 @@ def report(
     )
     return CustomerReport(
         currency,
-        asked.zone.key,
+        asked.calendar.zone.key,
         format_instant(asked.until),
         asked.by,
         all_of_them,
@@ -292,6 +297,7 @@ def report(
         left_out,
         None if isinstance(model, str) else model,
         model if isinstance(model, str) else None,
+        asked.calendar.period,
     )
 
 
@@ -302,8 +308,8 @@ def _margin(money: Iterable[MoneyChange]) -> int:
 def _cohorts(
     customers: Sequence[CustomerHistory], naming: Naming, spend: Sequence[Spend] | None, asked: Asked
 ) -> list[CustomerCohort]:
-    by_cohort = None if spend is None else spend_by_cohort(spend, naming, asked.zone, asked.until)
-    return cohorts_of(customers, naming, asked.zone, asked.until, by_cohort)
+    by_cohort = None if spend is None else spend_by_cohort(spend, naming, asked.calendar, asked.until)
+    return cohorts_of(customers, naming, asked.calendar, asked.until, by_cohort)
 
 
 def _expectations(
@@ -321,9 +327,9 @@ def _expectations(
         return NO_MARGIN, nothing
     numbers = {cohort.name: number for number, cohort in enumerate(split)}
     groups = np.array(
-        [numbers[cohort_name(history, asked.naming, asked.zone)] for history in buyers], np.int64
+        [numbers[cohort_name(history, asked.naming, asked.calendar)] for history in buyers], np.int64
     )
-    repeats = repeat_buying(buyers, asked.zone, asked.until)
+    repeats = repeat_buying(buyers, asked.calendar.zone, asked.until)
     try:
         say(catalogues.t("fitting the models"))
         model = fitted(repeats, kept)
@@ -404,7 +410,8 @@ class _Engaged:
     def __init__(
         self, customers: Sequence[CustomerHistory], counted: CustomerEventCounts, asked: Asked
     ) -> None:
-        self._over = month_of(asked.until, asked.zone)
+        self._calendar = asked.calendar
+        self._over = asked.calendar.of(asked.until)
         self._by: dict[str, CohortSums] = {}
         self._all = CohortSums()
         known = counted.of_customers()
@@ -412,7 +419,7 @@ class _Engaged:
             kind, name = history.customer
             who = customer_hash(name, None) if kind == "customer" else customer_hash(None, name)
             account = CustomerAccount(None, 0, (), known.pop(who, ()))
-            cohort = cohort_name(history, asked.naming, asked.zone)
+            cohort = cohort_name(history, asked.naming, asked.calendar)
             for sums in (self._by.setdefault(cohort, CohortSums()), self._all):
                 sums.add_account(account)
         self.without_customer = len(known)
@@ -432,7 +439,9 @@ class _Engaged:
         return self._reading(whole, self._all)
 
     def _reading(self, cohort: CustomerCohort, sums: CohortSums) -> Engagement:
-        reading = engagement_reading(sums.customers, sums.counts, sums.persons, self._over)
+        reading = engagement_reading(
+            sums.customers, sums.counts, sums.persons, self._over, self._calendar.period
+        )
         return Engagement(
             sums.customers,
             sums.persons.get(Kind.ACTIVATIONS, 0),
@@ -443,10 +452,13 @@ class _Engaged:
 
     def months(self, months: Sequence[CustomerMonth]) -> dict[str, dict[str, float | None]]:
         """KPIs of calendar months."""
-        return month_engagement({each.name: each.customers for each in months}, self._all.counts, self._over)
+        customers = {each.name: each.customers for each in months}
+        return month_engagement(customers, self._all.counts, self._over, self._calendar.name)
 
 
-def _row(cohort: CustomerCohort, expected: Expectation | None, engagement: Engagement | None) -> CohortRow:
+def _row(
+    cohort: CustomerCohort, expected: Expectation | None, engagement: Engagement | None, period: CohortPeriod
+) -> CohortRow:
     return CohortRow(
         cohort.name,
         cohort.customers,
@@ -465,7 +477,7 @@ def _row(cohort: CustomerCohort, expected: Expectation | None, engagement: Engag
         cohort.spend,
         cohort.cac,
         cohort.clv_to_cac,
-        cohort.payback_months,
+        in_months(cohort.payback_months, period),
         expected,
         engagement,
     )

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
+from math import ceil
 from pathlib import Path
 from types import MappingProxyType
 
@@ -10,7 +11,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from metrics.customers.calendar import day_start, local_time
+from metrics.customers.calendar import CohortPeriod, CustomerCalendar, day_start, local_time
 from metrics.customers.cohorts import Naming, by_campaign, by_month, by_month_and_campaign
 from metrics.values.errors import RoistreamError
 from metrics.values.money import MICROS
@@ -30,11 +31,20 @@ from streams.settings import Settings
 
 NAMINGS: dict[str, Naming] = {
     "month": by_month,
+    "week": by_month,
     "campaign": by_campaign,
     "month,campaign": by_month_and_campaign,
+    "week,campaign": by_month_and_campaign,
 }
 #: What they are called in a title.
-_BY = {"month": "month", "campaign": "campaign", "month,campaign": "month and campaign"}
+_BY = {
+    "month": "month",
+    "week": "week",
+    "campaign": "campaign",
+    "month,campaign": "month and campaign",
+    "week,campaign": "week and campaign",
+}
+PERIODS: tuple[CohortPeriod, ...] = ("month", "week")
 #: Durations from twice the unit on, the longest unit first.
 _UNITS = (("{number} d", 86_400), ("{number} h", 3_600), ("{number} min", 60))
 _COHORT = ("cohort", "customers", "repeat", "orders", "basket", "CLV so far")
@@ -42,7 +52,7 @@ _EXPECTED = ("expected", "low", "high")
 _COST = ("cohort", "spend", "CAC", "paid back", "CLV : CAC")
 _ANSWERS = ("cohort", "NPS", "95 %", "satisfied", "95 %", "first response", "resolution", "resolved")
 _FUNNEL = ("cohort", "acquired", "activated", "bought again", "brought somebody", "K", "renewed")
-_MONTHS = ("month", "customers", "new", "orders", "ARPU", "basket", "retention", "of all seen", "churn")
+_MONTHS = ("customers", "new", "orders", "ARPU", "basket", "retention", "of all seen", "churn")
 #: Every text that is no literal where it is said.
 TEXTS = frozenset(
     (
@@ -73,7 +83,8 @@ def run(
     spend: Sequence[Path] = (),
     spend_mapping: str | None = None,
     spend_columns: Sequence[str] = (),
-    by: str = "month",
+    by: str | None = None,
+    cohorts: str | None = None,
     until: str | None = None,
     horizon: float = 12.0,
     seed: int = 1,
@@ -84,7 +95,7 @@ def run(
     """Read orders, and say what their customers are worth.
 
     Args:
-        settings: time zone and reporting currency; no broker is asked.
+        settings: time zone, reporting currency and period of cohorts; no broker is asked.
         paths: files or folders of orders.
         mapping: a TOML file or the name of a built-in mapping; None: what fits the header, or the fields' own names.
         columns: ``field=column``, for files of plain columns.
@@ -92,7 +103,8 @@ def run(
         spend: files or folders of spend.
         spend_mapping: as ``mapping``.
         spend_columns: as ``columns``.
-        by: ``month``, ``campaign`` or ``month,campaign``.
+        by: ``month`` or ``week``, ``campaign``, or both with a comma between them; None: by time alone.
+        cohorts: ``month`` or ``week``, which cohorts, retention and months go by; None: what ``by`` names, else the settings.
         until: the first day of which orders are not complete; None: the day after the last record.
         horizon: months that expectations reach ahead.
         seed: of the simulation of intervals; the same gives the same.
@@ -108,7 +120,8 @@ def run(
     """
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     zone = settings.zone
-    naming, ends = _checked(by, until, horizon)
+    ends = _checked(until, horizon)
+    by, calendar = _split(settings, by, cohorts)
     orders = Files(
         paths, mapping, plain_orders(columns, zone.key, settings.reporting_currency), bool(columns), frame
     )
@@ -120,10 +133,12 @@ def run(
             files = Files(spend, spend_mapping, plain, bool(spend_columns))
             money = read_spend(settings, files, read.currency, console, say)
         after = ends or local_time(read.latest, zone).date() + timedelta(days=1)
-        asked = Asked(by, naming, zone, day_start(after, zone), horizon, seed, draws)
+        asked = Asked(by, NAMINGS[by], calendar, day_start(after, zone), horizon, seed, draws)
         given = {topic: files for topic, files in events.items() if files}
         engagement = (
-            read_engagement(settings, given, read.currency, asked.until, console, say) if given else None
+            read_engagement(settings, given, read.currency, calendar, asked.until, console, say)
+            if given
+            else None
         )
         counted = None if engagement is None else engagement.counted
         found = report(read.base, read.currency, read.refused, money, asked, say, counted)
@@ -139,15 +154,29 @@ def run(
     return EXIT_UNMAPPED if has_failures else EXIT_DONE
 
 
-def _checked(by: str, until: str | None, horizon: float) -> tuple[Naming, date | None]:
-    if by not in NAMINGS:
-        raise RoistreamError(f"--by {by} is not known; write one of {', '.join(NAMINGS)}.")
+def _checked(until: str | None, horizon: float) -> date | None:
     if not 0 < horizon <= 120:
         raise RoistreamError("--horizon is a number of months above 0, at most 120.")
     try:
-        return NAMINGS[by], None if until is None else date.fromisoformat(until)
+        return None if until is None else date.fromisoformat(until)
     except ValueError as error:
         raise RoistreamError(f"--until {until} is no day; write it like 2026-07-01.") from error
+
+
+def _split(settings: Settings, by: str | None, cohorts: str | None) -> tuple[str, CustomerCalendar]:
+    """What cohorts are by, and the months or weeks that they and their figures go by."""
+    if by is not None and by not in NAMINGS:
+        raise RoistreamError(f"--by {by} is not known; write one of {', '.join(NAMINGS)}.")
+    chosen = None if cohorts is None else next((each for each in PERIODS if each == cohorts), None)
+    if cohorts is not None and chosen is None:
+        raise RoistreamError(f"--cohorts {cohorts} is not known; write one of {', '.join(PERIODS)}.")
+    named = next((each for each in PERIODS if by is not None and each in by.split(",")), None)
+    if named and chosen and named != chosen:
+        raise RoistreamError(
+            f"--by {by} and --cohorts {cohorts} name two periods; leave one of them out, or name one alone."
+        )
+    period = named or chosen or settings.customer_cohorts
+    return by or period, CustomerCalendar(settings.zone, period)
 
 
 def show(found: CustomerReport, console: Console) -> None:
@@ -159,11 +188,17 @@ def show(found: CustomerReport, console: Console) -> None:
         title = catalogues.t("What they cost, in {currency}", currency=found.currency)
         tables[title] = _cost_table(found)
     if found.months:
-        title = catalogues.t(
-            "Retention: percent of a cohort who ordered so many months after the acquisition"
+        is_week = found.period == "week"
+        title = (
+            catalogues.t("Retention: percent of a cohort who ordered so many weeks after the acquisition")
+            if is_week
+            else catalogues.t(
+                "Retention: percent of a cohort who ordered so many months after the acquisition"
+            )
         )
         tables[title] = _retention_table(found)
-        tables[catalogues.t("Calendar months")] = _month_table(found)
+        title = catalogues.t("Calendar weeks") if is_week else catalogues.t("Calendar months")
+        tables[title] = _month_table(found)
     if found.whole.engagement is not None:
         title = catalogues.t(
             "Answers and tickets: score and share with intervals of 95 %, times as median and 90th percentile"
@@ -267,7 +302,7 @@ def _retention_table(found: CustomerReport) -> Table:
 
 
 def _month_table(found: CustomerReport) -> Table:
-    table = _table(_MONTHS, found)
+    table = _table((_BY[found.period], *_MONTHS), found)
     for row in found.months:
         table.add_row(
             row.month,
@@ -294,11 +329,19 @@ def _table(names: Sequence[str], found: CustomerReport) -> Table:
 
 
 def _sentences(found: CustomerReport) -> Iterator[str]:
-    yield catalogues.t(
-        "Orders before {time}; months are shown when they are over.", time=catalogues.moment(found.until)
+    is_week, until = found.period == "week", catalogues.moment(found.until)
+    yield (
+        catalogues.t("Orders before {time}; weeks are shown when they are over.", time=until)
+        if is_week
+        else catalogues.t("Orders before {time}; months are shown when they are over.", time=until)
     )
     if max((len(row.retention) for row in found.cohorts), default=0) > _SHOWN_MONTHS:
-        yield catalogues.t("Months after the {number}th are in --json.", number=_SHOWN_MONTHS - 1)
+        last = _SHOWN_MONTHS - 1
+        yield (
+            catalogues.t("Weeks after the {number}th are in --json.", number=last)
+            if is_week
+            else catalogues.t("Months after the {number}th are in --json.", number=last)
+        )
     if found.model is None:
         reason = catalogues.said(found.model_missing or "")
         yield catalogues.t("No expected lifetime value: {reason}", reason=reason)
@@ -429,4 +472,4 @@ def _paid_back(row: CohortRow) -> str:
         return "–"
     if row.payback_months is None:
         return catalogues.t("not yet")
-    return catalogues.t("month {number}", number=row.payback_months)
+    return catalogues.t("month {number}", number=ceil(row.payback_months))

@@ -106,10 +106,11 @@ def sums_of(cohort: CustomerCohort) -> dict:
 def holds(machine: Machine, base: CustomerBase, zone: ZoneInfo = ZONE, until: int = T0 + 300 * DAY) -> None:
     """Every record says what the batch computation says, up to the last month that is over."""
     watermark = machine.merge(0).clock.watermark
+    calendar = CustomerCalendar(zone)
     over = None if watermark is None else month_of(watermark, zone)
     found = {key: each for key, each in published(machine).items() if each["sums"]["customers"]}
-    by_cohort = {each.name: each for each in cohorts(base.customers, by_month_and_campaign, zone, until)}
-    by = {each.name: each for each in cohorts(base.customers, by_campaign, zone, until)}
+    by_cohort = {each.name: each for each in cohorts(base.customers, by_month_and_campaign, calendar, until)}
+    by = {each.name: each for each in cohorts(base.customers, by_campaign, calendar, until)}
     expected = {
         **{(name[8:], name[:7]): each for name, each in by_cohort.items()},
         **{(name, "total"): each for name, each in by.items()},
@@ -128,14 +129,14 @@ def holds(machine: Machine, base: CustomerBase, zone: ZoneInfo = ZONE, until: in
         assert record["kpis"]["repeat_rate"] == each.repeat_rate
     if over is None:
         return
-    for each in cohorts(base.customers, by_campaign, zone, month_start(over, zone)):
+    for each in cohorts(base.customers, by_campaign, calendar, month_start(over, zone)):
         ages = found[each.name, "total"]["ages"]
         assert [age["eligible"] for age in ages] == each.eligible
         assert [age["active"] for age in ages] == each.active
         assert [age["margin_micros"] for age in ages] == each.margin_by_month
     for campaign in by:
         theirs = [history for history in base.customers if history.first.campaign == campaign]
-        whole = [each for each in months(theirs, zone, until) if each.name < _name(over)]
+        whole = [each for each in months(theirs, calendar, until) if each.name < _name(over)]
         record = found[campaign, "total"]
         assert [each["month"] for each in record["months"]] == [each.name for each in whole]
         assert [(each["customers"], each["stayed"]) for each in record["months"]] == [

@@ -141,7 +141,7 @@ def same_figures(books: Books) -> None:
     until = int(UNTIL.timestamp() * 1000)
     over = month_of(until, ZONE)
     found = books.cohorts()
-    expected = cohorts(base.customers, by_month_and_campaign, ZONE, until)
+    expected = cohorts(base.customers, by_month_and_campaign, CustomerCalendar(ZONE), until)
     readings = [
         cohort_reading(f"{month_name(key.month)} {key.campaign}", {key.month: each}, over)
         for key, each in found.items()
@@ -150,10 +150,10 @@ def same_figures(books: Books) -> None:
     by = by_acquiring_campaign(found)
     readings = [cohort_reading(campaign, by[campaign], over, spend=9_000_000) for campaign in sorted(by)]
     spend = dict.fromkeys(by, 9_000_000)
-    assert readings == cohorts(base.customers, by_campaign, ZONE, until, spend)
+    assert readings == cohorts(base.customers, by_campaign, CustomerCalendar(ZONE), until, spend)
     for campaign, each in by.items():
         theirs = [history for history in base.customers if history.first.campaign == campaign]
-        assert month_readings(each, over) == months(theirs, ZONE, until)
+        assert month_readings(each, over) == months(theirs, CustomerCalendar(ZONE), until)
 
 
 @examples(2)

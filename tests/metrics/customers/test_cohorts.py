@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from metrics.customers.calendar import CustomerCalendar
 from metrics.customers.cohorts import (
     Spend,
     all_together,
@@ -22,7 +23,8 @@ from metrics.customers.histories import OrderHistories, histories
 from metrics.records.events import Order
 from metrics.values.errors import Rejection
 
-ZONE = ZoneInfo("UTC")
+MONTHS = CustomerCalendar(ZoneInfo("UTC"))
+WEEKS = CustomerCalendar(ZoneInfo("UTC"), "week")
 
 
 def at(day):
@@ -58,7 +60,7 @@ UNTIL = at("2026-04-15")
 
 
 def test_a_matrix_of_months_counts_who_ordered_again():
-    january, february = cohorts(histories(SHOP).customers, by_month, ZONE, UNTIL)
+    january, february = cohorts(histories(SHOP).customers, by_month, MONTHS, UNTIL)
     assert (january.name, january.customers, january.repeaters, january.orders) == ("2026-01", 3, 1, 5)
     # The cancelled order of March counts nowhere, and April is not over.
     assert (january.eligible, january.active) == ([3, 3, 3], [3, 1, 0])
@@ -67,7 +69,7 @@ def test_a_matrix_of_months_counts_who_ordered_again():
 
 
 def test_what_customers_have_brought_is_net_of_refunds_cancellations_and_goods():
-    january, february = cohorts(histories(SHOP).customers, by_month, ZONE, UNTIL)
+    january, february = cohorts(histories(SHOP).customers, by_month, MONTHS, UNTIL)
     assert (january.revenue, january.refunds, january.cost_of_goods) == (320_000_000, 50_000_000, 5_000_000)
     assert january.margin_by_month == [180_000_000, 5_000_000, 0]
     assert january.clv_historic == 88.333333
@@ -82,18 +84,18 @@ def test_what_customers_have_brought_is_net_of_refunds_cancellations_and_goods()
 def test_acquisition_is_paid_back_in_the_month_in_which_margins_reach_its_cost(
     spend, months_to_pay_back, clv_to_cac
 ):
-    (january, _) = cohorts(histories(SHOP).customers, by_month, ZONE, UNTIL, {"2026-01": spend * 1_000_000})
+    (january, _) = cohorts(histories(SHOP).customers, by_month, MONTHS, UNTIL, {"2026-01": spend * 1_000_000})
     assert january.payback_months == months_to_pay_back
     assert january.clv_to_cac == clv_to_cac
 
 
 def test_without_spend_there_is_no_cost_and_no_payback():
-    (january, _) = cohorts(histories(SHOP).customers, by_month, ZONE, UNTIL, {"2026-02": 1})
+    (january, _) = cohorts(histories(SHOP).customers, by_month, MONTHS, UNTIL, {"2026-02": 1})
     assert (january.cac, january.clv_to_cac, january.payback_months) == (None, None, None)
 
 
 def test_calendar_months_say_who_stayed_and_who_was_seen():
-    january, february, march = months(histories(SHOP).customers, ZONE, UNTIL)
+    january, february, march = months(histories(SHOP).customers, MONTHS, UNTIL)
     assert (january.retention_rate, january.retention_rate_period, january.churn_rate) == (None, None, None)
     assert (february.customers, february.new, february.before, february.stayed) == (2, 1, 3, 1)
     assert (february.retention_rate, february.churn_rate) == (0.333333, 0.666667)
@@ -104,7 +106,7 @@ def test_calendar_months_say_who_stayed_and_who_was_seen():
 
 def test_a_month_without_customers_before_has_no_retention_rate():
     base = histories([order(1, "2026-01-05"), order(2, "2026-03-05")])
-    _, february, march = months(base.customers, ZONE, at("2026-04-01"))
+    _, february, march = months(base.customers, MONTHS, at("2026-04-01"))
     assert (february.retention_rate, february.arpu, february.average_basket) == (0.0, None, None)
     assert (march.before, march.retention_rate) == (0, None)
 
@@ -137,16 +139,16 @@ def test_money_of_nobody_and_of_customers_without_an_order_is_kept_apart():
 
 def test_a_refund_without_its_order_lowers_the_value_of_its_customer():
     base = histories([order(1, "2026-01-05"), order("c1", "2026-01-09", "4", kind="refunded")])
-    (cohort,) = cohorts(base.customers, by_month, ZONE, UNTIL)
+    (cohort,) = cohorts(base.customers, by_month, MONTHS, UNTIL)
     assert (cohort.margin, cohort.orders) == (6_000_000, 1)
 
 
 @pytest.mark.parametrize("others", [[], [order(9, "2026-02-01", customer="bob")]])
 def test_a_refund_before_the_first_order_counts_when_the_month_of_that_order_is_over(others):
     base = histories([order(1, "2026-04-05"), order("c1", "2026-03-09", "4", kind="refunded"), *others])
-    (cohort,) = cohorts(base.customers, by_campaign, ZONE, UNTIL)
+    (cohort,) = cohorts(base.customers, by_campaign, MONTHS, UNTIL)
     assert cohort.margin_by_month == ([10_000_000, 0] if others else [])
-    (cohort,) = cohorts(base.customers, by_campaign, ZONE, at("2026-05-02"))
+    (cohort,) = cohorts(base.customers, by_campaign, MONTHS, at("2026-05-02"))
     assert cohort.margin_by_month[0] == (16_000_000 if others else 6_000_000)
 
 
@@ -170,8 +172,8 @@ def test_a_record_that_is_refused_changes_nothing():
 
 def test_spend_of_a_report_is_spread_over_months_and_ends_with_the_orders():
     reports = [Spend("spring", at("2026-01-22"), at("2026-02-11"), 20_000_000)]
-    assert spend_by_cohort(reports, by_month, ZONE, UNTIL) == {"2026-01": 10_000_000, "2026-02": 10_000_000}
-    assert spend_by_cohort(reports, by_campaign, ZONE, at("2026-01-27")) == {"spring": 5_000_000}
+    assert spend_by_cohort(reports, by_month, MONTHS, UNTIL) == {"2026-01": 10_000_000, "2026-02": 10_000_000}
+    assert spend_by_cohort(reports, by_campaign, MONTHS, at("2026-01-27")) == {"spring": 5_000_000}
 
 
 @st.composite
@@ -199,9 +201,9 @@ SUMS = ("customers", "repeaters", "orders", "revenue", "refunds", "cost_of_goods
 def test_cohorts_add_up_to_all_customers_however_they_are_cut(records, days):
     customers = histories(records).customers
     until = at("2026-01-01") + days * 86_400_000
-    whole = cohorts(customers, all_together, ZONE, until)
+    whole = cohorts(customers, all_together, MONTHS, until)
     for naming in (by_month, by_campaign, by_month_and_campaign):
-        parts = cohorts(customers, naming, ZONE, until)
+        parts = cohorts(customers, naming, MONTHS, until)
         for name in SUMS:
             assert sum(getattr(part, name) for part in parts) == sum(getattr(part, name) for part in whole)
         for column in ("eligible", "active", "margin_by_month"):
@@ -221,7 +223,7 @@ def test_histories_depend_on_the_set_of_records_and_on_no_order(records, random)
 @given(shops())
 def test_every_micro_is_in_one_cohort_or_said_to_be_in_none(records):
     base = histories(records)
-    found = cohorts(base.customers, all_together, ZONE, at("2030-01-01"))
+    found = cohorts(base.customers, all_together, MONTHS, at("2030-01-01"))
     apart = sum(change.margin for change in base.of_nobody + base.without_order)
     placed = sum(int(record.revenue * 10**6) for record in records if record.kind == "placed")
     cancelled = {record.order_id for record in records if record.kind == "cancelled"}

@@ -158,7 +158,12 @@ def test_rows_that_cannot_be_read_are_said_and_give_another_exit_code(tmp_path, 
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"by": "week"}, "--by week is not known; write one of month, campaign"),
+        ({"by": "day"}, "--by day is not known; write one of month, week, campaign"),
+        ({"cohorts": "day"}, "--cohorts day is not known; write one of month, week"),
+        (
+            {"by": "month,campaign", "cohorts": "week"},
+            "--by month,campaign and --cohorts week name two periods",
+        ),
         ({"until": "soon"}, "--until soon is no day; write it like 2026-07-01"),
         ({"horizon": 0}, "--horizon is a number of months above 0"),
         ({"until": "2025-01-01"}, "No customer was acquired before 2025-01-01"),
@@ -331,6 +336,94 @@ def test_calendar_months_of_a_year_and_what_is_in_no_cohort_are_those_of_a_batch
     assert found["left_out"]["of_nobody_margin_micros"] == nobody
     assert found["left_out"]["without_order_margin_micros"] == without
     assert nobody + without + found["whole"]["margin_micros"] == (10_655_622_484 - 896_812_490) * 1000
+
+
+WEEKLY = """
+WITH firsts AS (SELECT customer, min(date_trunc('week', moment)) AS cohort FROM invoices WHERE NOT is_refund AND customer IS NOT NULL GROUP BY 1),
+weekly AS (
+  SELECT customer, cohort, is_refund, micros, date_trunc('week', moment) AS week,
+    greatest(0, date_diff('day', cohort, date_trunc('week', moment)) // 7) AS age
+  FROM invoices JOIN firsts USING (customer))
+"""
+
+
+@pytest.fixture(scope="module")
+def retail_by_week(shared):
+    path = shared / "data/online_retail/online_retail_2010_2011.parquet"
+    variables = {"ROISTREAM_TIMEZONE": "Europe/London", "ROISTREAM_SHARED": None}
+    out = CliRunner().invoke(app, ["customers", str(path), "--cohorts", "week", "--json"], env=variables)
+    assert out.exit_code == 0, out.output
+    return json.loads(out.stdout)
+
+
+def test_cohorts_of_weeks_of_a_year_are_those_of_a_batch_computation_to_the_micro(retail, retail_by_week):
+    by_month, database = retail
+    rows = database.execute(
+        WEEKLY
+        + """SELECT strftime(cohort, '%G-W%V'), age, count(DISTINCT customer) FILTER (NOT is_refund), sum(micros),
+          (SELECT count(*) FROM firsts f WHERE f.cohort = w.cohort)
+        FROM weekly w GROUP BY cohort, age ORDER BY cohort, age"""
+    ).fetchall()
+    found = {row["cohort"]: row for row in retail_by_week["cohorts"]}
+    assert (retail_by_week["by"], retail_by_week["period"], by_month["period"]) == ("week", "week", "month")
+    assert set(found) == {cohort for cohort, *_ in rows}
+    for cohort, row in found.items():
+        mine = {age: (active, micros) for name, age, active, micros, _ in rows if name == cohort}
+        # The week from 5 December 2011 on is not over on the 9th.
+        ages = range(len(row["active"]))
+        assert row["active"] == [mine.get(age, (0, 0))[0] for age in ages]
+        assert row["margin_by_month_micros"] == [mine.get(age, (0, 0))[1] for age in ages]
+        assert row["margin_micros"] == sum(micros for _, micros in mine.values())
+        assert row["customers"] == next(customers for name, *_, customers in rows if name == cohort)
+    assert len(found["2010-W48"]["active"]) == 53
+    assert len(found[max(found)]["active"]) <= 1
+    assert retail_by_week["whole"]["margin_micros"] == by_month["whole"]["margin_micros"]
+
+
+def test_calendar_weeks_of_a_year_are_those_of_a_batch_computation(retail, retail_by_week):
+    _, database = retail
+    rows = database.execute(
+        WEEKLY
+        + """SELECT strftime(week, '%G-W%V'), count(DISTINCT customer) FILTER (NOT is_refund),
+          count(DISTINCT customer) FILTER (cohort = week), count(*) FILTER (NOT is_refund),
+          coalesce(sum(micros) FILTER (NOT is_refund), 0), coalesce(-sum(micros) FILTER (is_refund), 0)
+        FROM weekly WHERE week < '2011-12-05' GROUP BY week ORDER BY week"""
+    ).fetchall()
+    names = ("month", "customers", "new_customers", "orders", "revenue_micros", "refunds_micros")
+    nothing = (0,) * 5
+    known = {name: tuple(counts) for name, *counts in rows}
+    ours = {row["month"]: tuple(row[name] for name in names[1:]) for row in retail_by_week["months"]}
+    assert ours == {name: known.get(name, nothing) for name in ours}
+    assert set(known) <= set(ours)
+
+
+def test_cohorts_go_by_what_is_asked_for_else_by_the_setting(tmp_path, capsys):
+    path = a_file(tmp_path, ORDERS)
+
+    def cohorts(settings: Settings, **asked) -> list[str]:
+        assert run(settings, [path], as_json=True, **asked) == 0
+        return [row["cohort"] for row in json.loads(capsys.readouterr().out)["cohorts"]]
+
+    weekly, monthly = Settings(customer_cohorts="week"), Settings()
+    weeks = cohorts(monthly, cohorts="week")
+    assert all("-W" in each for each in weeks)
+    assert cohorts(weekly) == cohorts(monthly, by="week") == weeks
+    assert cohorts(weekly, by="month") == cohorts(weekly, cohorts="month") == cohorts(monthly)
+    assert cohorts(weekly, by="campaign") == cohorts(monthly, by="campaign")
+    assert all("-W" in each and " " in each for each in cohorts(monthly, by="week,campaign"))
+
+
+def test_tables_of_weeks_say_weeks_and_months_to_pay_back_stay_months(tmp_path, capsys):
+    orders = a_file(tmp_path, "customer_id,occurred_at,revenue\nada,2026-01-05,10\nada,2026-02-16,90\n")
+    spend = a_file(tmp_path, "day,spend\n2026-01-05,60\n", "spend.csv")
+    asked = {"spend": [spend], "cohorts": "week", "until": "2026-03-02"}
+    assert run(Settings(), [orders], **asked) == 0
+    printed = capsys.readouterr().out
+    for text in ("Customers by week of acquisition", "so many weeks after", "Calendar weeks", "weeks are shown", "2026-W02", "month 2"):  # fmt: skip
+        assert text in printed
+    assert run(Settings(), [orders], as_json=True, **asked) == 0
+    (row,) = json.loads(capsys.readouterr().out)["cohorts"]
+    assert row["payback_months"] == pytest.approx(7 * 7 * 12 / 365.2425, abs=1e-6)
 
 
 ENGAGED = {
