@@ -16,10 +16,14 @@ from metrics.records.kpi_reading import CampaignKpi, KnownSpend, Sums, TargetNam
 from metrics.records.validation import instant
 from metrics.values.time import DAY, HOUR, MINUTE
 
+#: Ledgers of earlier builds in which results are so little ahead of their spend, in ms, go on as they are: their lag is hardly misjudged.
+_SLIGHT = HOUR
 #: Ids of decisions and alerts a campaign remembers, so that one that comes twice is applied once.
 _SEEN = 64
 #: Points of the trail; while the watermark stands, every other one is given up when it grows longer.
 _TRAIL = 32
+#: Points of it to a maturity.
+_POINTS = 8
 #: Readings further apart than this are rare.
 _RARE = 10 * MINUTE
 
@@ -80,25 +84,33 @@ def apply_reading(
         kpis={**state.kpis, "total": reading.kpis},
     )
     if reading.known_spend is None or reading.matched_sums is not None:
-        renewed = _with_evidence(renewed, reading, facts, policy, context)
+        renewed = _with_evidence(renewed, reading, facts, policy, context, state.latest)
     return _with_cards(renewed, policy)
 
 
 def _with_evidence(
-    state: CampaignState, reading: CampaignKpi, facts: CampaignFacts, policy: Policy, context: EvidenceContext
+    state: CampaignState,
+    reading: CampaignKpi,
+    facts: CampaignFacts,
+    policy: Policy,
+    context: EvidenceContext,
+    before: Latest | None,
 ) -> CampaignState:
     """The campaign with what a reading says of its targets; reports that lie too far back for matched sums say nothing."""
     assert state.latest is not None, "of this reading"
     moment = _moment(reading, state.latest.watermark)
     ripe_at, spent = moment.watermark - policy.mature_after, moment.sums.spend_micros or 0
     trail = _trailed(state.trail, (moment.published, spent), ripe_at, policy.mature_after)
-    share = _matured(trail, ripe_at, policy.mature_after, moment.sums)
+    share = _share_by(trail, ripe_at, max(policy.mature_after, _RARE), moment.sums)
     awaiting, settled = _settling(state, moment)
     latest = replace(state.latest, completeness=min(share, context.completeness))
     renewed = replace(state, latest=latest, trail=trail, awaiting=awaiting, settled=settled)
     if settled is None or moment.watermark <= 0:
         return renewed
-    return _judged(renewed, reading, facts, policy, context, _ripeness(reading, moment, policy, share))
+    read = _share_by(trail, moment.watermark, policy.mature_after // _POINTS + _RARE, moment.sums)
+    read = max(share, read, _part_of(settled.spend_micros or 0, moment.sums))
+    ripeness = _Ripeness(read, moment.watermark, share, policy.mature_after, _led_to(before))
+    return _judged(renewed, reading, facts, policy, context, ripeness)
 
 
 class _Moment(NamedTuple):
@@ -125,26 +137,28 @@ class _Ripeness(NamedTuple):
     """How much of the spend may count.
 
     Attributes:
-        share: of the spend, what ledgers take in, and ``at``: the epoch ms up to which that reaches.
-        arrived: share of the results of the spend that have come by now at most.
-        young: share of the spend in ledgers that does not speak yet, and the days over which it lies.
+        read: share of the spend up to which all topics have been read; ledgers take that in.
+        at: the epoch ms up to which that reaches.
+        ripe: share of the spend that may speak: older than ``mature_after``.
+        mature_after: ms.
+        led_to: the epoch ms up to which the last reading led ledgers; those of earlier builds lie ``mature_after`` behind it.
     """
 
-    share: float
+    read: float
     at: int
-    arrived: float
-    young: tuple[float, float]
+    ripe: float
+    mature_after: int
+    led_to: int
+
+    @property
+    def young(self) -> tuple[float, float]:
+        """Share of the spend in ledgers that does not speak yet, and the days over which it lies."""
+        return (1 - self.ripe / self.read if self.read else 0.0), self.mature_after / DAY
 
 
-def _ripeness(reading: CampaignKpi, moment: _Moment, policy: Policy, share: float) -> _Ripeness:
-    """Of a share of the spend that is older than ``mature_after``.
-
-    Sums that are matched are whole, so ledgers take them in as they are, and the youngest spend is left out where it is judged.
-    In all others clicks may stand before their leads: what is young waits.
-    """
-    if reading.matched_sums is None:
-        return _Ripeness(share, moment.watermark - policy.mature_after, 1.0, (0.0, 0.0))
-    return _Ripeness(1.0, moment.watermark, share, (1 - share, policy.mature_after / DAY))
+def _led_to(before: Latest | None) -> int:
+    """The watermark of the reading before, where spend comes by events; earlier builds led results ahead of it there."""
+    return 0 if before is None or before.known_day is not None else before.watermark
 
 
 def _known_day(known: KnownSpend) -> KnownDay:
@@ -164,12 +178,13 @@ def _judged(
     assert state.latest is not None, "of this reading"
     ledgers, evidence, scatter, total = {}, {}, {}, state.latest.judged
     own, settled = since(total, state.baseline), since(state.settled or total, state.baseline)
-    arrived = _arrived(reading, min(ripeness.arrived, context.completeness))
-    ripe = ripeness.share, ripeness.at
+    arrived = _arrived(reading, min(ripeness.ripe, context.completeness))
+    read = ripeness.read, ripeness.at
     for name, target in facts.targets_micros.items():
         shape = context.learned.get(name) or context.unlearned
         before = state.ledgers.get(name)
-        ledger = course_of(name, target, total, ripe, before, shape, facts.starts_at, policy.evidence)
+        ahead = own if before is not None and before.at + _SLIGHT < ripeness.led_to else None
+        ledger = course_of(name, target, total, read, before, shape, facts.starts_at, policy.evidence, ahead)
         if ledger is None:
             continue
         ledgers[name] = ledger
@@ -190,8 +205,8 @@ def _judged(
 def _trailed(
     trail: tuple[tuple[int, int], ...], point: tuple[int, int], ripe_at: int, mature_after: int
 ) -> tuple[tuple[int, int], ...]:
-    """The trail with this point, about eight to a maturity, and one that is ripe."""
-    if trail and point[0] < trail[-1][0] + mature_after // 8:
+    """The trail with this point, about ``_POINTS`` to a maturity, and one that is ripe."""
+    if trail and point[0] < trail[-1][0] + mature_after // _POINTS:
         return trail
     longer = (*trail, point)
     old = [at for at, (when, _) in enumerate(longer) if when <= ripe_at]
@@ -199,16 +214,20 @@ def _trailed(
     return kept if len(kept) <= _TRAIL else kept[::2]
 
 
-def _matured(trail: tuple[tuple[int, int], ...], ripe_at: int, mature_after: int, sums: Sums) -> float:
-    """Share of all the spend that is ripe: older than ``mature_after`` at the watermark.
+def _share_by(trail: tuple[tuple[int, int], ...], at: int, rare: int, sums: Sums) -> float:
+    """Share of all the spend that was published by an instant, epoch ms.
 
-    Where readings are rare, spend between two of them accrues evenly.
+    Where readings are further apart than ``rare``, spend between two of them accrues evenly.
     """
-    ripe = max((spent for when, spent in trail if when <= ripe_at), default=0)
+    found = max((spent for when, spent in trail if when <= at), default=0)
     for (began, before), (ended, after) in pairwise(trail):
-        if began <= ripe_at < ended and ended - began > max(mature_after, _RARE):
-            ripe = before + round((after - before) * (ripe_at - began) / (ended - began))
-    return min(1.0, max(0, ripe) / sums.spend_micros) if sums.spend_micros else 1.0
+        if began <= at < ended and ended - began > rare:
+            found = before + round((after - before) * (at - began) / (ended - began))
+    return _part_of(found, sums)
+
+
+def _part_of(spent: int, sums: Sums) -> float:
+    return min(1.0, max(0, spent) / sums.spend_micros) if sums.spend_micros else 1.0
 
 
 def _settling(state: CampaignState, now: _Moment) -> tuple[tuple[int, Sums] | None, Sums | None]:

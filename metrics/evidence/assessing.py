@@ -11,7 +11,7 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from metrics.evidence.ledger import WHOLE, Floats, Ledger, Seen, advanced, begin, drifted, kept_of
+from metrics.evidence.ledger import WHOLE, Floats, Ledger, Seen, advanced, begin, caught_up, drifted, kept_of
 from metrics.evidence.martingale import (
     MODERATE_PRIOR,
     PRIOR,
@@ -283,6 +283,7 @@ def course_of(
     shape: Shape,
     born: int | None = None,
     options: EvidenceOptions | None = None,
+    own: Sums | None = None,
 ) -> Ledger | None:
     """The ledger of a target after one more reading; None for a target that says nothing.
 
@@ -295,6 +296,7 @@ def course_of(
         shape: what the board has learned.
         born: epoch ms at which the campaign began; None: long ago.
         options: what the operator says of orders.
+        own: everything since the evidence began, where an earlier build led the results of ``before`` ahead of their spend.
     """
     per_cost = _due_per_micro(name, target)
     if per_cost is None or total.spend_micros is None:
@@ -306,6 +308,8 @@ def course_of(
     paid = 0.0 if before is None else before.cost
     refunded = None if name in _COUNTED else total.refunds_micros / MICROS
     seen = Seen(at, cost, (cost - paid) * per_cost, _brought(name, total), float(total.orders), refunded)
+    if before is not None and own is not None:
+        return caught_up(before, seen, shape, _brought(name, own))
     unit = 1.0 if name in _COUNTED else _unit_of(name, total, options or EvidenceOptions(), shape) or 0.0
     return begin(seen, born, shape, unit) if before is None else advanced(before, seen, shape, unit)
 

@@ -75,8 +75,12 @@ WAGERS = slice(kernels.WAGERS, kernels.OWED)
 CAUTIOUS_WAGERS = slice(kernels.CAUTIOUS_WAGERS, kernels.CAUTIOUS_OWED)
 #: What is given up when the evidence begins anew.
 _GIVEN_UP = (slice(0, kernels.LAG_FITS), slice(kernels.WHOLE, kernels.DRIFT))
+#: What is learned of lag and rhythm.
+_RHYTHM = slice(kernels.LAG_FITS, kernels.SCATTER)
 #: Numbers of a row up to format 4 of the state.
 _SIZE_3 = SIZE - (len(LAGS) - 1) * kernels.WEEK
+#: Less was not due.
+_LEAST = 1e-9
 #: Days after which a campaign is no longer young.
 _GROWN = 14
 #: After evidence began anew, results of spend before would count as gains for so many days.
@@ -97,6 +101,7 @@ __all__ = [
     "Seen",
     "advanced",
     "begin",
+    "caught_up",
     "drifted",
     "due_by_law",
     "kept_of",
@@ -279,6 +284,34 @@ def advanced(ledger: Ledger, seen: Seen, shape: "Shape", unit: float = 1.0) -> L
         seen.refunded or 0.0,
         b"" if refunds is None else refunds.tobytes(),
     )
+
+
+def caught_up(ledger: Ledger, seen: Seen, shape: "Shape", results: float) -> Ledger:
+    """The ledger of an earlier build, in which results were ahead of their spend, at a moment at which both have come.
+
+    All of both counts. What the time until then says of lag, rhythm and change is given up, since it would say it of the build.
+
+    Args:
+        ledger: as it was.
+        seen: the moment.
+        shape: what the board has learned.
+        results: since the evidence began.
+    """
+    numbers, at = ledger.sums.copy(), max(ledger.at, seen.at)
+    kernels.feed(numbers, MEANS, (at - ledger.at) / DAY, seen.due)
+    today = slice(kernels.TODAY, kernels.FITS)
+    due = numbers[kernels.DUE : kernels.LAG_FITS].reshape(len(LAGS), kernels.WEEK)
+    # The epoch began on a Thursday.
+    weekday, age = ((at - 1) // DAY + 3) % kernels.WEEK, min(max(at - 1 - ledger.born, 0) // DAY, AGES - 1)
+    due[:, weekday] += numbers[today] * shape.ages[age]
+    numbers[today] = numbers[kernels.NOW : kernels.DUE] = numbers[_RHYTHM] = 0.0
+    # As likely under each law as the law with the best rate for it: only how many came in all speaks.
+    of_law = np.maximum(due @ np.array(shape.weekday), _LEAST)
+    numbers[kernels.FITS : kernels.NOW] = max(0.0, results) * np.log(of_law)
+    refunds = _refunds_led_on(ledger, seen, at)
+    marks = seen.results, seen.orders, seen.results
+    found = (ledger.born, at, seen.cost, seen.results, seen.orders, *marks, numbers.tobytes())
+    return Ledger(*found, seen.refunded or 0.0, b"" if refunds is None else refunds.tobytes())
 
 
 def _refunds_led_on(ledger: Ledger, seen: Seen, at: int) -> Floats | None:

@@ -179,9 +179,10 @@ def learn(
     lags = _lags(numbers, unit * scatter)
     chances = np.exp(lags - lags.max())
     chances /= chances.sum()
-    rates = numbers[:, LAG_RESULTS] / np.maximum(1e-9, numbers[:, LAG_DUE] @ chances)
     # By the lag as it is known now: what was taken for likely when a day closed would pass for a weekday.
     of_weekdays = chances @ numbers[:, WEEKDAY_DUE].reshape(len(ledgers), len(LAGS), kernels.WEEK)
+    # Beside a rate of the same days, of which as much less was due in youth: else youth would pass for a weekday.
+    rates = numbers[:, WEEKDAY_RESULTS].sum(axis=1) / np.maximum(1e-9, of_weekdays.sum(axis=1))
     found = Shape(
         tuple(float(x) for x in lags),
         _weekly_shape(numbers[:, WEEKDAY_RESULTS], of_weekdays * rates[:, None], unit * scatter),

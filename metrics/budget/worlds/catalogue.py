@@ -19,6 +19,13 @@ _ALL = (
     World(name="young board, from Saturday", weekday=_OFFICE, starts_weekday=5, is_young_board=True),
     World(name="learning phase", learning_days=7.0, learning_start=0.4),
     World(name="learning phase, known board", learning_days=7.0, learning_start=0.4, has_history=True),
+    World(
+        name="young board that learns, 25 a day",
+        results_per_day=25.0,
+        learning_days=7.0,
+        learning_start=0.4,
+        is_young_board=True,
+    ),
     World(name="lag of 12 hours", lag_hours=12.0),
     World(name="lag of 12 hours, known board", lag_hours=12.0, has_history=True),
     World(name="lag of 3 days", lag_hours=72.0),

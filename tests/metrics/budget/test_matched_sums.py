@@ -57,6 +57,7 @@ class Reported:
     """
 
     SIZE, A_DAY, BEGIN = 27, 80, 8
+    IS_REPORTED = True
 
     def __init__(self, policy, *, lag, delays, period, hours, bad=0, seed=0):
         rng = np.random.default_rng([SEED, seed])
@@ -69,7 +70,7 @@ class Reported:
                 name,
                 starts_at=self.start,
                 targets_micros=MappingProxyType({"cpl": TARGET * MICROS}),
-                is_reported=True,
+                is_reported=self.IS_REPORTED,
             )
             for name in self.names
         }

@@ -13,7 +13,13 @@ from streams.commands import worlds as command
 
 SEED = 20_261_129
 #: Their mean is not the target's within the horizon: results lag or learn, or the mean of the law is hardly ever seen.
-_SHORT = {"learning phase", "lag of 3 days, 25 a day", "ROAS, Pareto 1.5", "turns bad after 300"}
+_SHORT = {
+    "learning phase",
+    "young board that learns, 25 a day",
+    "lag of 3 days, 25 a day",
+    "ROAS, Pareto 1.5",
+    "turns bad after 300",
+}
 
 
 @pytest.mark.parametrize(

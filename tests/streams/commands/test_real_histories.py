@@ -74,7 +74,7 @@ def test_real_campaigns_on_their_target_are_left_alone_and_those_at_twice_it_are
     assert len(on.campaigns) == len(_paused(bad)) == 7
     # Half of what is spent is lost under half of the target; most of it is not spent by then.
     assert bad.without.profit_micros == pytest.approx(-bad.without.spend_micros / 2, rel=1e-4)
-    assert bad.profit_gained_micros > 0.79 * -bad.without.profit_micros
+    assert bad.profit_gained_micros > 0.76 * -bad.without.profit_micros
 
 
 def _paused(found: Simulation) -> set[str]:
