@@ -24,14 +24,7 @@ SECONDS ?=
 ARGS ?=
 # Tests at once; each process has a broker and a cache of its own. Compiled modules are kept whatever the shell says:
 # without them each process compiles product and tests anew, which takes as long as a third of `make quick`.
-CORES := $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2)
-ifeq ($(origin JOBS),undefined)
-JOBS := $(CORES)
-# What only verify runs waits for processes much of the time.
-rest: JOBS := $(shell expr $(CORES) + 1)
-endif
-# Which profile says how many examples a law of make test gets, see tests/conftest.py.
-LAWS ?= test
+JOBS ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2)
 PYTEST = PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest $(if $(filter-out 1,$(JOBS)),--numprocesses $(JOBS) --dist loadgroup)
 FULL ?=
 AGAINST ?=
@@ -53,7 +46,7 @@ quick: $(STAMP) ## On each save, under a minute: what is fast and needs no serve
 	HYPOTHESIS_PROFILE=quick $(PYTEST) -m "not slow and not server and not verify" $(ARGS)
 
 test: $(STAMP) ## Before a commit: everything but what only verify runs; ARGS="-k words" narrows it, JOBS=1 takes one process
-	HYPOTHESIS_PROFILE=$(LAWS) $(PYTEST) -m "not verify" $(ARGS)
+	HYPOTHESIS_PROFILE=test $(PYTEST) -m "not verify" $(ARGS)
 
 static: $(STAMP)
 	$(BIN)/ruff format --check .
