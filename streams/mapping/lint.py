@@ -94,6 +94,64 @@ def overlaps_with_earlier(
     ]
 
 
+def ids_with_earlier(
+    engine: Engine, topic: str, earlier: Iterable[tuple[str, str, str, str]]
+) -> list[LintFinding]:
+    """Orders or leads whose ids are on the topic already: of another system, or the same ones under another source.
+
+    Args:
+        engine: with its records.
+        topic: orders or leads.
+        earlier: number, kind or stage, source (empty: none) and event id of records that were written before.
+    """
+    engine.database.execute(
+        "CREATE OR REPLACE TEMP TABLE earlier_ids (number VARCHAR, kind VARCHAR, source VARCHAR, event VARCHAR)"
+    )
+    coming = iter(earlier)
+    while batch := list(islice(coming, _BATCH)):
+        columns = [list(column) for column in zip(*batch, strict=True)]
+        engine.database.execute(
+            "INSERT INTO earlier_ids SELECT unnest(?), unnest(?), unnest(?), unnest(?)", columns
+        )
+    number, kind, usual = (
+        ("order_id", "kind", "placed") if topic == topics.ORDERS else ("lead_id", "stage", "lead")
+    )
+    engine.database.execute(
+        f"CREATE OR REPLACE TEMP TABLE named AS SELECT seq, id AS event, json_extract_string(value, '$.{number}') AS number, "
+        f"coalesce(json_extract_string(value, '$.{kind}'), '{usual}') AS kind, "
+        f"coalesce(json_extract_string(value, '$.source'), '') AS source FROM records WHERE topic = {literal(topic)}"
+    )
+    found = []
+    for count, row, shown, source in _rows(
+        engine,
+        "SELECT count(DISTINCT n.event), min(n.seq), min_by(n.number, n.seq), min_by(e.source, n.seq) FROM named n "
+        "JOIN earlier_ids e ON e.event = n.event AND e.source <> n.source WHERE NOT EXISTS (FROM earlier_ids s "
+        "WHERE s.event = n.event AND s.source = n.source) HAVING count(*) > 0",
+    ):
+        found.append(
+            LintFinding(
+                "warning",
+                f"{count} records of {topic} are on the topic already under another source (first {shown}, {engine.place(row)}, under "
+                f"{source or '(none)'}): under this one they count once more. Replay them with the source that they had, or into an empty deployment.",
+            )
+        )
+    for count, row, shown, source in _rows(
+        engine,
+        "SELECT count(DISTINCT n.event), min(n.seq), min_by(n.number, n.seq), min_by(n.source, n.seq) FROM named n "
+        "JOIN earlier_ids e USING (number, kind, source) WHERE NOT EXISTS (FROM earlier_ids s WHERE s.event = n.event) "
+        "HAVING count(*) > 0",
+    ):
+        found.append(
+            LintFinding(
+                "warning",
+                f"{count} records of {topic} have numbers that are on the topic already from elsewhere under the source {source or '(none)'} "
+                f"(first {shown}, {engine.place(row)}): they are taken for the same ones told again. If another system numbers alike, give "
+                "this one a name: --frame source=NAME.",
+            )
+        )
+    return found
+
+
 def _rows(engine: Engine, sql: str) -> list[tuple[Any, ...]]:
     rows: list[tuple[Any, ...]] = engine.database.execute(sql).fetchall()
     return rows

@@ -1,4 +1,4 @@
-"""Reports that a replay before has written: read from their topic, so that overlaps with them can be said."""
+"""What a replay before has written: reports, orders and leads are read from their topics, so that what counts twice can be said."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -15,18 +15,50 @@ from streams.transport.topic_admin import wait_for_broker
 
 #: Source, campaign, ad, start and end of a period in epoch ms.
 EarlierReport = tuple[str, str, str, int, int]
+#: Number of an order or a lead, kind or stage, source or nothing, event id.
+EarlierId = tuple[str, str, str, str]
 _DECODER = msgspec.json.Decoder(AdReport)
 
 
-def earlier_reports(settings: Settings) -> Iterator[EarlierReport]:
-    """The reports on the topic as it ends now; what cannot be decoded is passed over.
+class _Named(msgspec.Struct):
+    """What of an order or a lead tells it from others."""
 
-    A topic that does not exist has none; whoever writes to it says that.
-    """
+    event_id: str
+    order_id: str | None = None
+    lead_id: str | None = None
+    source: str | None = None
+    kind: str = "placed"
+    stage: str = "lead"
+
+
+_NAMED = msgspec.json.Decoder(_Named)
+
+
+def earlier_reports(settings: Settings) -> Iterator[EarlierReport]:
+    """The reports on the topic as it ends now; what cannot be decoded is passed over."""
+    for value in _values(settings, topics.REPORTS):
+        yield from _decoded(value)
+
+
+def earlier_ids(settings: Settings, topic: str) -> Iterator[EarlierId]:
+    """Placed orders, or leads by stage, on their topic as it ends now; what cannot be decoded is passed over."""
+    for value in _values(settings, topic):
+        try:
+            named = _NAMED.decode(value or b"")
+        except msgspec.MsgspecError:
+            continue
+        if topic == topics.LEADS and named.lead_id:
+            yield named.lead_id, named.stage, named.source or "", named.event_id
+        elif topic == topics.ORDERS and named.order_id and named.kind == "placed":
+            yield named.order_id, named.kind, named.source or "", named.event_id
+
+
+def _values(settings: Settings, topic: str) -> Iterator[bytes | None]:
+    """The values on a topic as it ends now. A topic that does not exist has none; whoever writes to it says that."""
     from kafka import KafkaConsumer, TopicPartition  # noqa: PLC0415 - a dry run needs no client
 
     wait_for_broker(settings, settings.broker_wait)
-    name = settings.topic(topics.REPORTS)
+    name = settings.topic(topic)
     consumer: Any = KafkaConsumer(**kafka_python_options(settings), enable_auto_commit=False)
     try:
         partitions = [TopicPartition(name, number) for number in consumer.partitions_for_topic(name) or ()]
@@ -38,7 +70,7 @@ def earlier_reports(settings: Settings) -> Iterator[EarlierReport]:
         while any(consumer.position(partition) < end for partition, end in ends.items()):
             for records in consumer.poll(timeout_ms=500).values():
                 for record in records:
-                    yield from _decoded(record.value)
+                    yield record.value
     finally:
         consumer.close()
 

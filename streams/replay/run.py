@@ -18,10 +18,10 @@ from streams import catalogues, topics
 from streams.catalogues import said
 from streams.mapping.database import opened
 from streams.mapping.engine import Engine, MappedRecord
-from streams.mapping.lint import LintFinding, findings, overlaps_with_earlier
+from streams.mapping.lint import LintFinding, findings, ids_with_earlier, overlaps_with_earlier
 from streams.mapping.loader import builtin_names, load
 from streams.mapping.model import Frame
-from streams.replay.earlier_reports import earlier_reports
+from streams.replay.earlier_reports import earlier_ids, earlier_reports
 from streams.replay.pipeline import ReplayPipeline, convert
 from streams.replay.producer import KafkaSink, ReplayPace, produce
 from streams.replay.registrations import CompletingSink, Registrations, Standing, fields_lost, unregistered
@@ -205,6 +205,8 @@ def _lint(
     found = [*findings(engine, settings.reporting_currency), *doubts]
     if not print_only and topics.REPORTS in engine.counts():
         found += overlaps_with_earlier(engine, earlier_reports(settings))
+    for topic in sorted(engine.counts().keys() & {topics.LEADS, topics.ORDERS}) if not print_only else ():
+        found += ids_with_earlier(engine, topic, earlier_ids(settings, topic))
     for finding in found:
         style = "red" if finding.level == "error" else "yellow"
         console.print(f"{catalogues.t(finding.level)}: {said(finding.text)}", style=style, markup=False)

@@ -262,6 +262,62 @@ def test_reports_that_overlap_those_of_a_replay_before_are_warned_of_and_restate
     assert len(consumed(settings, topics.REPORTS)) == 3
 
 
+SHOP = """
+description = "SYSTEM"
+timezone = "UTC"
+[columns]
+at = "time"
+total = "number"
+[[select]]
+topic = "orders"
+id = ["order_id"]
+key = ["order_id"]
+sql = "SELECT number AS order_id, kind, rows.at AS occurred_at, total AS revenue, 'EUR' AS currency FROM rows"
+"""
+
+
+def test_orders_of_a_second_system_that_numbers_alike_are_warned_of_and_a_source_parts_them(
+    tmp_path, settings, capsys
+):
+    ensure_topics(settings, create=True)
+    path = tmp_path / "orders.csv"
+
+    def replay(system, *numbers, source=None, kind="placed"):
+        mapping = tmp_path / f"{system}.toml"
+        mapping.write_text(SHOP.replace("SYSTEM", system))
+        rows = "".join(f"{number},{kind},2026-06-01T10:00:00Z,10\n" for number in numbers)
+        path.write_text("number,kind,at,total\n" + rows)
+        run(settings, [path], mapping, progress=False, frame=[f"source={source}"] if source else [])
+        return " ".join(capsys.readouterr().err.split())
+
+    elsewhere, anew = "already from elsewhere", "already under another source"
+    first = replay("one", 1001, 1002)
+    again = replay("one", 1001, 1002, 1003)
+    refund = replay("one", 1001, kind="refunded")
+    second = replay("two", 1002, 1003, 1004)
+    parted = replay("two", 1002, 1003, source="two")
+    assert [elsewhere in said for said in (first, again, refund, second, parted)] == [
+        False,
+        False,
+        False,
+        True,
+        False,
+    ]
+    assert "2 records of orders" in second
+    assert "under the source (none) (first 1002, orders.csv:2)" in second
+    # Who names the source later counts anew what was replayed without.
+    assert [anew in said for said in (first, again, refund, second, parted)] == [
+        False,
+        False,
+        False,
+        False,
+        True,
+    ]
+    assert "2 records of orders" in parted
+    assert "(first 1002, orders.csv:2, under (none))" in parted
+    assert anew not in replay("two", 1002, 1003, source="two")
+
+
 def registered(settings, budget):
     producer = KafkaProducer(bootstrap_servers=settings.bootstrap)
     value = {"campaign_id": "google-a", "budget": budget, "channel": "brand", "targets": {"cpl": "20"}}
