@@ -347,6 +347,66 @@ def test_without_the_setting_nothing_is_kept_of_customers():
     assert [entry.customer for p in range(2) for _, entry in machine.intake(p).orders.items()] == [0]
 
 
+@pytest.mark.parametrize("crash", [None, BEFORE_APPEND, 0, 1, BEFORE_CONFIRM])
+@pytest.mark.parametrize("period", ["month", "week"])
+def test_cohorts_that_are_forgotten_are_taken_back_on_the_topic_and_in_views(crash, period):
+    """Else whoever adds up cohorts would have everybody twice who comes back after accounts are kept again."""
+    machine = Machine(2, campaign_registry(), zone="UTC", models=())
+
+    def start(retention: int, cohorts: str, crash: int | None = None) -> None:
+        for options in ("intake_options", "merge_options"):
+            found = getattr(machine, options)
+            changed = msgspec.structs.replace(found, customer_retention=retention, customer_cohorts=cohorts)
+            setattr(machine, options, changed)
+        for stage in (INTAKE, MERGE):
+            for p in range(2):
+                machine.open(stage, p, crash)
+
+    def order(number: int, campaign: str) -> None:
+        record = NOTHING_SAID | {"number": number, "hour": number, "kind": "placed", "campaign_id": campaign}
+        produce(machine, order_of(number, record))
+        machine.settle()
+
+    retention = machine.merge_options.customer_retention
+    order(2, "a")
+    order(3, "b")
+    before = published(machine)
+    assert {each["sums"]["customers"] for each in before.values()} == {1}
+    start(0, "month", crash)
+    machine.deliver_late()
+    machine.settle()
+    taken_back = published(machine)
+    assert taken_back.keys() == before.keys()
+    assert {each["sums"]["customers"] for each in taken_back.values()} == {0}
+    assert {each.sums.customers for each in machine.views.customers.values()} == {0}
+    for p in range(2):
+        keys = [key for key, value in machine.changelogs[MERGE, p].items() if value is not None]
+        assert not any(key.startswith(b"\x93\xa1k") for key in keys)
+    start(retention, period)
+    order(1, "a")  # of the same person as the first
+    kept = {key: each for key, each in published(machine).items() if each["sums"]["customers"]}
+    assert {key[0] for key in kept} == {"a"}
+    assert sum(each["sums"]["customers"] for (_, cohort), each in kept.items() if cohort != "total") == 1
+    assert {each["period"] for each in kept.values()} == {period}
+
+
+def test_the_total_of_a_campaign_that_is_kept_by_weeks_stays_where_its_months_are_taken_back():
+    machine = Machine(1, campaign_registry(), zone="UTC", models=())
+    record = {"number": 0, "hour": 1, "kind": "placed"} | NOTHING_SAID
+    produce(machine, order_of(1, record))
+    machine.settle()
+    for options in ("intake_options", "merge_options"):
+        changed = msgspec.structs.replace(getattr(machine, options), customer_cohorts="week")
+        setattr(machine, options, changed)
+    for stage in (INTAKE, MERGE):
+        machine.open(stage, 0)
+    produce(machine, order_of(2, record | {"number": 3, "hour": 30}))
+    machine.settle()
+    shown = {cohort: each["sums"]["customers"] for (_, cohort), each in published(machine).items()}
+    assert shown.pop("total") == 1
+    assert sorted(shown.values()) == [0, 1]
+
+
 NOTHING_SAID = {"campaign_id": "a", "revenue": 1, "is_new_customer": None}
 
 

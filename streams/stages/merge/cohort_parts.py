@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
-from metrics.customers.calendar import CustomerCalendar
+from metrics.customers.calendar import CohortPeriod, CustomerCalendar
 from metrics.customers.cohort_sums import NO_CUSTOMER, CohortKey, CohortSums, added_up
 from metrics.customers.funnel import Acquisition
 from metrics.values.time import DAY, HOUR
@@ -14,6 +14,8 @@ from streams.state.table import Restored
 
 _Parts = dict[int, CohortSums]
 _decode_parts = decoder(tuple[int, _Parts])
+#: The kinds of tables: one of weeks is another than one of months, so that neither is read as the other.
+KINDS: dict[CohortPeriod, str] = {"month": "k", "week": "w"}
 #: In place of the month: all cohorts of the campaign together.
 ALL = -1
 #: About how many bytes a cohort takes in a checkpoint besides its numbers, and each of those that came or was packed.
@@ -31,8 +33,7 @@ class CohortParts:
 
     def __init__(self, calendar: CustomerCalendar, interval: int, retention: int) -> None:
         self.is_kept = retention > 0
-        #: A table of weeks is another than one of months, so that neither is read as the other.
-        self.kind = "k" if calendar.period == "month" else "w"
+        self.kind = KINDS[calendar.period]
         self.schedule = KeyedSchedule[CohortKey](lambda _key: interval)
         self._calendar = calendar
         self._retention = retention
@@ -116,6 +117,10 @@ class CohortParts:
         """A record of all cohorts together says this."""
         self._acquired[campaign] = acquisition
 
+    def has(self, campaign: str) -> bool:
+        """Whether any cohort of a campaign is kept."""
+        return campaign in self._months
+
     def offer_all(self, sequence: int) -> None:
         """Publish all cohorts together of every campaign."""
         for campaign in self._months:
@@ -192,7 +197,7 @@ class CohortParts:
         return {} if packed is None else _decode_parts(packed)[1]
 
     def _mark(self, key: CohortKey, sequence: int) -> None:
-        for each in _published_of(key):
+        for each in published_of(key):
             self.schedule.mark(each, sequence)
 
     def _expire(self, before: int) -> None:
@@ -205,7 +210,7 @@ class CohortParts:
                 self._expired.append(key)
                 self.schedule.forget(key)
                 # Views hear that nobody is left in it.
-                self._shown.update(dict.fromkeys(_published_of(key)))
+                self._shown.update(dict.fromkeys(published_of(key)))
                 months = self._months[key.campaign]
                 months.discard(key.month)
                 if not months:
@@ -215,7 +220,7 @@ class CohortParts:
                     self._unlooked.pop(key.campaign, None)
 
 
-def _published_of(key: CohortKey) -> tuple[CohortKey, ...]:
+def published_of(key: CohortKey) -> tuple[CohortKey, ...]:
     """The cohorts of whose records a cohort is part; what no customer is known of is part of all together alone."""
     everything = CohortKey(key.campaign, ALL)
     return (everything,) if key.month == NO_CUSTOMER else (key, everything)

@@ -49,8 +49,9 @@ from streams.messages.bundle_check import read_bundle
 from streams.messages.pane_blocks import unpack
 from streams.messages.partials import Bundle, PaneBlock
 from streams.messages.source_records import SourceRecord
-from streams.stages.merge.cohort_parts import ALL, CohortParts
+from streams.stages.merge.cohort_parts import ALL, KINDS, CohortParts
 from streams.stages.merge.figure_facts import FigureFactsTable
+from streams.stages.merge.forgotten_cohorts import ForgottenCohorts
 from streams.stages.merge.report_worth import ReportWorth
 from streams.stages.merge.rollup_exchange import RollupExchange, RollupHeader
 from streams.stages.merge.rollup_parts import ROLLING_KEY, Moment, RollupOptions, RollupParts
@@ -215,10 +216,16 @@ class MergeStage:
         self._unfollowed: dict[str, None] = {}
         self._calendar = CustomerCalendar(options.zone, options.customer_cohorts)
         self.cohorts = CohortParts(self._calendar, self._intervals[TOTAL_WINDOW], options.customer_retention)
+        self._forgotten = [
+            ForgottenCohorts(CustomerCalendar(options.zone, period))
+            for period, kind in KINDS.items()
+            if not (self.cohorts.is_kept and kind == self.cohorts.kind)
+        ]
         self.tables = (
             *(self._panes, dropped, self._reports, ReportSpendTable(self, self._reports), self._figure_facts),
             *self._exchange.tables,
             *((self.cohorts,) if self.cohorts.is_kept else ()),
+            *self._forgotten,
         )
 
     # --- taking in ---------------------------------------------------------------------------------
@@ -485,6 +492,8 @@ class MergeStage:
         """What the last checkpoint made final has gone out for sure, and its totals count."""
         self._closed, self._sent = self._closing, self._exchange.sent_through
         self._exchange.confirm()
+        for table in self._forgotten:
+            table.confirm()
         codes, totals = self._panes.totals
         self._totals.put(codes, self.campaign_codes.room, totals)
 
@@ -507,6 +516,7 @@ class MergeStage:
         is_pending = self.parts.has_pending or self.rollups.has_pending
         is_pending |= len(self.cohorts.schedule) > 0
         is_pending |= not (self.cohorts.are_shown and self.cohorts.are_looked_at)
+        is_pending |= any(table.is_waiting for table in self._forgotten)
         return self.is_touched or is_closing or waiting or is_behind or is_pending
 
     def work(self, now: int) -> Iterator[Work]:
@@ -535,7 +545,10 @@ class MergeStage:
         rollups = self._exchange.emit(version, reading_version, self.moment)
         self._compare_acquisitions(reading_version)
         due, shown = self.cohorts.take_due(now, _MOST_COHORTS)
-        customers = list(self._customers(due, reading_version, now))
+        customers = [
+            *self._customers(due, reading_version, now),
+            *self._forgotten_customers(reading_version, now),
+        ]
         self._closing = self.windows.through
         published = self.sequence if pending is None else pending - 1
         return Emitted(
@@ -561,23 +574,29 @@ class MergeStage:
     ) -> Iterator[CustomerKpi]:
         if not cohorts:
             return
-        at = reading_version.watermark
-        over = 0 if at is None else self._calendar.of(at)
-        version = CustomerVersion(
-            reading_version.revision,
-            reading_version.currency,
-            None if at is None else format_instant(at),
-            format_instant(now),
-        )
+        over = 0 if reading_version.watermark is None else self._calendar.of(reading_version.watermark)
+        version = _customer_version(reading_version, now)
         for key in cohorts:
             acquisition = Acquisition()
             if key.month == ALL:
                 (acquisition,) = self._acquisitions([key.campaign], reading_version)
                 self.cohorts.publish_acquired(key.campaign, acquisition)
-            name = ALL_COHORTS if key.month == ALL else self._calendar.name(key.month)
             yield compose_customers(
-                *(key.campaign, name, self.cohorts.of(key), over, acquisition, version, self._calendar.period)
+                *(key.campaign, _cohort_name(key, self._calendar), self.cohorts.of(key), over),
+                *(acquisition, version, self._calendar.period),
             )
+
+    def _forgotten_customers(self, reading_version: ReadingVersion, now: int) -> Iterator[CustomerKpi]:
+        """Records without customers, of cohorts that are kept no more: the older ones would stand beside those of the same people anew."""
+        version = _customer_version(reading_version, now)
+        for table in self._forgotten:
+            for key in table.take(_MOST_COHORTS):
+                if key.month == ALL and self.cohorts.has(key.campaign):
+                    continue  # all cohorts of the other period together
+                name = _cohort_name(key, table.calendar)
+                yield compose_customers(
+                    key.campaign, name, {}, 0, Acquisition(), version, table.calendar.period
+                )
 
     def _compare_acquisitions(self, reading_version: ReadingVersion) -> None:
         campaigns = self.cohorts.take_unlooked(_MOST_COMPARED)
@@ -699,6 +718,20 @@ class MergeStage:
             ROLLING_KEY, 0, self.campaign_codes.with_models(changed), self.sequence + 1
         )
         self.parts.touch(ROLLING_KEY, 0, changed, self.sequence + 1)
+
+
+def _customer_version(reading_version: ReadingVersion, now: int) -> CustomerVersion:
+    at = reading_version.watermark
+    return CustomerVersion(
+        reading_version.revision,
+        reading_version.currency,
+        None if at is None else format_instant(at),
+        format_instant(now),
+    )
+
+
+def _cohort_name(key: CohortKey, calendar: CustomerCalendar) -> str:
+    return ALL_COHORTS if key.month == ALL else calendar.name(key.month)
 
 
 def _only(code: int) -> Codes:
