@@ -76,7 +76,7 @@ CAUTIOUS_WAGERS = slice(kernels.CAUTIOUS_WAGERS, kernels.CAUTIOUS_OWED)
 #: What is given up when the evidence begins anew.
 _GIVEN_UP = (slice(0, kernels.LAG_FITS), slice(kernels.WHOLE, kernels.DRIFT))
 #: What is learned of lag and rhythm.
-_RHYTHM = slice(kernels.LAG_FITS, kernels.SCATTER)
+_LAG_AND_WEEKDAYS = slice(kernels.LAG_FITS, kernels.SCATTER)
 #: Numbers of a row up to format 4 of the state.
 _SIZE_3 = SIZE - (len(LAGS) - 1) * kernels.WEEK
 #: Less was not due.
@@ -304,7 +304,7 @@ def caught_up(ledger: Ledger, seen: Seen, shape: "Shape", results: float) -> Led
     # The epoch began on a Thursday.
     weekday, age = ((at - 1) // DAY + 3) % kernels.WEEK, min(max(at - 1 - ledger.born, 0) // DAY, AGES - 1)
     due[:, weekday] += numbers[today] * shape.ages[age]
-    numbers[today] = numbers[kernels.NOW : kernels.DUE] = numbers[_RHYTHM] = 0.0
+    numbers[today] = numbers[kernels.NOW : kernels.DUE] = numbers[_LAG_AND_WEEKDAYS] = 0.0
     # As likely under each law as the law with the best rate for it: only how many came in all speaks.
     of_law = np.maximum(due @ np.array(shape.weekday), _LEAST)
     numbers[kernels.FITS : kernels.NOW] = max(0.0, results) * np.log(of_law)

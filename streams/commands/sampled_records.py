@@ -101,9 +101,9 @@ def judge_sample(sample: Sample, settings: Settings) -> Iterator[tuple[str, str]
     yield from (("keys", said) for said in _keys(events, settings))
     yield from (("campaigns", said) for said in _campaigns(events))
     yield from (("ids", said) for said in _split_ids(events))
-    told = list(_reports(events[topics.REPORTS], settings))
-    yield from (("reports", said) for said in _left_out_figures(told))
-    yield from (("reports", said) for said in _covered_reports(told, settings))
+    judged = list(_reports(events[topics.REPORTS], settings))
+    yield from (("reports", said) for said in _left_out_figures(judged))
+    yield from (("reports", said) for said in _covered_reports(judged, settings))
 
 
 def _keys(events: Mapping[str, Sequence[Events]], settings: Settings) -> Iterator[str]:
@@ -164,7 +164,7 @@ def _split_ids(events: Mapping[str, Sequence[Events]]) -> Iterator[str]:
         )
 
 
-class ReportTold(NamedTuple):
+class JudgedReport(NamedTuple):
     """A report as a worker keeps it, with its figures as they came."""
 
     campaign: str
@@ -172,20 +172,20 @@ class ReportTold(NamedTuple):
     event: AdReport
 
 
-def _reports(events: Sequence[Events], settings: Settings) -> Iterator[ReportTold]:
+def _reports(events: Sequence[Events], settings: Settings) -> Iterator[JudgedReport]:
     for partition, record, event in events:
         try:
             # Spend is compared in its own currency, since the registry is not read.
             delay = settings.delays_by_source.get(event.source, 0)
-            yield ReportTold(event.campaign_id, judge_report(event, record, partition, delay), event)
+            yield JudgedReport(event.campaign_id, judge_report(event, record, partition, delay), event)
         except Rejection:
             continue
 
 
-def _left_out_figures(told: Sequence[ReportTold]) -> Iterator[str]:
+def _left_out_figures(judged: Sequence[JudgedReport]) -> Iterator[str]:
     """Figures that the newest report of a period leaves out, and an earlier one told: the newest one counts, so they are 0."""
-    by_key: dict[tuple[str, ReportKey], list[ReportTold]] = defaultdict(list)
-    for each in sorted(told, key=lambda each: each.report.version):
+    by_key: dict[tuple[str, ReportKey], list[JudgedReport]] = defaultdict(list)
+    for each in sorted(judged, key=lambda each: each.report.version):
         by_key[each.campaign, each.report.key].append(each)
     found = []
     for *earlier, newest in by_key.values():
@@ -205,10 +205,10 @@ def _left_out_figures(told: Sequence[ReportTold]) -> Iterator[str]:
         )
 
 
-def _covered_reports(told: Sequence[ReportTold], settings: Settings) -> Iterator[str]:
+def _covered_reports(judged: Sequence[JudgedReport], settings: Settings) -> Iterator[str]:
     """Reports that count nowhere, since others about the same time count."""
     by_campaign: dict[str, dict[ReportKey, Report]] = defaultdict(dict)
-    for campaign, report, _ in told:
+    for campaign, report, _ in judged:
         known = by_campaign[campaign].get(report.key)
         if known is None or known.version < report.version:
             by_campaign[campaign][report.key] = report

@@ -20,7 +20,7 @@ EarlierId = tuple[str, str, str, str]
 _DECODER = msgspec.json.Decoder(AdReport)
 
 
-class _Named(msgspec.Struct):
+class _NumberedRecord(msgspec.Struct):
     """What of an order or a lead tells it from others."""
 
     event_id: str
@@ -31,7 +31,7 @@ class _Named(msgspec.Struct):
     stage: str = "lead"
 
 
-_NAMED = msgspec.json.Decoder(_Named)
+_NUMBERED = msgspec.json.Decoder(_NumberedRecord)
 
 
 def earlier_reports(settings: Settings) -> Iterator[EarlierReport]:
@@ -44,13 +44,13 @@ def earlier_ids(settings: Settings, topic: str) -> Iterator[EarlierId]:
     """Placed orders, or leads by stage, on their topic as it ends now; what cannot be decoded is passed over."""
     for value in _values(settings, topic):
         try:
-            named = _NAMED.decode(value or b"")
+            numbered = _NUMBERED.decode(value or b"")
         except msgspec.MsgspecError:
             continue
-        if topic == topics.LEADS and named.lead_id:
-            yield named.lead_id, named.stage, named.source or "", named.event_id
-        elif topic == topics.ORDERS and named.order_id and named.kind == "placed":
-            yield named.order_id, named.kind, named.source or "", named.event_id
+        if topic == topics.LEADS and numbered.lead_id:
+            yield numbered.lead_id, numbered.stage, numbered.source or "", numbered.event_id
+        elif topic == topics.ORDERS and numbered.order_id and numbered.kind == "placed":
+            yield numbered.order_id, numbered.kind, numbered.source or "", numbered.event_id
 
 
 def _values(settings: Settings, topic: str) -> Iterator[bytes | None]:
