@@ -289,8 +289,12 @@ class _Deployment(Machine):
         for ad in ads:
             for way in ways:
                 self._register(ad, f"{ad.behaviour.name}|{way}")
+        # The ads bring what they bring from the first hour on; on so young a board nothing else could tell that.
         self.board = StateStore(
-            BudgetStage(parse({}), "observe", "EUR", self.campaign_registry, 1, lambda: self.now), self.now
+            BudgetStage(
+                parse({"learning_phase": "0s"}), "observe", "EUR", self.campaign_registry, 1, lambda: self.now
+            ),
+            self.now,
         )
         self.board.take_over()
         self.board.stage.is_live = True
