@@ -128,7 +128,7 @@ def batch(records: list[Record], campaign: str, over: int) -> CustomerReport:
             orders.take(event)
         else:
             counted.take(event)
-    asked = Asked("month", by_month, ZONE, month_start(over, ZONE), 12, 1, 5)
+    asked = Asked("month", by_month, CustomerCalendar(ZONE), month_start(over, ZONE), 12, 1, 5)
     return report(orders.base(), "EUR", 0, None, asked, lambda _: None, counted)
 
 
