@@ -70,8 +70,8 @@ SETTING_CHANGES: dict[str, SettingChange] = {
     "order_retention": SettingChange("from now on", "how long orders wait; those that were forgotten stay so"),
     "customer_retention": SettingChange(
         "from now on",
-        "how long accounts of customers are kept; without it they are forgotten, and begin anew when it is set again. "
-        "Set it again after `REDIS_TTL` and 7 days at the earliest, else customers count twice beside what is left in Redis and on `customer-kpis` ([customers.md](customers.md#customers-live))",
+        "how long accounts of customers are kept; without it they are forgotten, their cohorts are taken back (records with 0 customers), "
+        "and they begin anew when it is set again ([customers.md](customers.md#customers-live))",
     ),
     "customer_cohorts": SettingChange(
         "refused",

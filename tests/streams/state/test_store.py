@@ -109,7 +109,9 @@ def test_the_kinds_that_are_listed_are_those_that_tables_have_and_that_are_writt
     stores = {INTAKE: machine.stages[INTAKE, 0], MERGE: machine.stages[MERGE, 0], "controller": board}
     for changelog, listed in KINDS.items():
         kinds = [kind for kind in listed if kind not in OTHER_COHORTS[cohorts]]
-        assert [table.kind for table in stores[changelog].stage.tables] == kinds
+        # Cohorts of the other period are read too, where a state holds some, to be taken back.
+        forgotten = {"k", "w"} - {*kinds} if changelog == MERGE else set()
+        assert sorted(table.kind for table in stores[changelog].stage.tables) == sorted([*kinds, *forgotten])
         assert written[changelog] == {*kinds, "@"}
 
 
