@@ -22,7 +22,7 @@ _SLIGHT = HOUR
 _SEEN = 64
 #: Points of the trail; while the watermark stands, every other one is given up when it grows longer.
 _TRAIL = 32
-#: Points of it to a maturity.
+#: Points of the trail to a maturity.
 _POINTS = 8
 #: Readings further apart than this are rare.
 _RARE = 10 * MINUTE

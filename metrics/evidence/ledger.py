@@ -79,7 +79,7 @@ _GIVEN_UP = (slice(0, kernels.LAG_FITS), slice(kernels.WHOLE, kernels.DRIFT))
 _LAG_AND_WEEKDAYS = slice(kernels.LAG_FITS, kernels.SCATTER)
 #: Numbers of a row up to format 4 of the state.
 _SIZE_3 = SIZE - (len(LAGS) - 1) * kernels.WEEK
-#: Less was not due.
+#: What was due is taken for this much at least, so that its logarithm is a number.
 _LEAST = 1e-9
 #: Days after which a campaign is no longer young.
 _GROWN = 14

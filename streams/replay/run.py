@@ -21,7 +21,7 @@ from streams.mapping.engine import Engine, MappedRecord
 from streams.mapping.lint import LintFinding, findings, ids_with_earlier, overlaps_with_earlier
 from streams.mapping.loader import builtin_names, load
 from streams.mapping.model import Frame
-from streams.replay.earlier_reports import earlier_ids, earlier_reports
+from streams.replay.earlier_records import earlier_ids, earlier_reports
 from streams.replay.pipeline import ReplayPipeline, convert
 from streams.replay.producer import KafkaSink, ReplayPace, produce
 from streams.replay.registrations import CompletingSink, Registrations, Standing, fields_lost, unregistered

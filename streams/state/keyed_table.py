@@ -26,7 +26,7 @@ E = TypeVar("E", bound=Dated)
 _OVERHEAD = 32
 #: At most; counting them would cost more than it tells.
 _BYTES_PER_CHARACTER = 4
-#: After how many more ids of a day, less one, the length of the list is looked at; all bits are set.
+#: One less than the number of ids after which the length of a list is looked at; all its bits are set.
 _LOOK_MASK = 1_023
 
 
@@ -48,7 +48,7 @@ class KeyedTable(Generic[E]):
         self._packed: dict[str, bytes] = {}
         #: What each changed entry adds to the weight.
         self._changed: dict[str, int] = {}
-        #: Lists take a quarter of the memory of sets. An id is repeated where an entry was put again; repeats go when a list has doubled.
+        #: Lists take a third of the memory of sets at most. An id is repeated where an entry was put again; repeats go when a list has doubled.
         self._by_day: dict[int, list[str]] = {}
         #: How long the list of a day was without repeats when it was last rid of them.
         self._tidied: dict[int, int] = {}
