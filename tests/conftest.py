@@ -61,6 +61,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker("verify")
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name bytes and long texts after their argument.
+
+    Archives hold the time at which they were made, and each process of a run must find tests of the same names.
+    """
+    return argname if isinstance(val, bytes) or (isinstance(val, str) and len(val) > 80) else None
+
+
 def _has_module_fixture(item: pytest.Item) -> bool:
     info = getattr(item, "_fixtureinfo", None)  # absent on doctests without fixtures
     definitions = {} if info is None else info.name2fixturedefs
