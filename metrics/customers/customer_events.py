@@ -171,6 +171,10 @@ class CustomerEventCounts:
                     found.setdefault(entry.customer, []).extend(difference({}, entry.counts(self._months)))
         return {customer: joined((), counts) for customer, counts in found.items() if counts}
 
+    def contracts(self) -> list[SubscriptionEntry]:
+        """Every contract whose customer is known."""
+        return [entry for entry in self._subscriptions.values() if entry.customer > ERASED]
+
     def of_campaigns(self) -> dict[str, tuple[Count, ...]]:
         """Answers that name a campaign and no customer, by campaign."""
         return {campaign: joined((), counts) for campaign, counts in self._of_campaigns.items()}

@@ -185,27 +185,38 @@ class SubscriptionEntry(msgspec.Struct, array_like=True, frozen=True, gc=False):
             begin = found[-1].end
         return found
 
+    def lived(self, zone: ZoneInfo) -> tuple[list[Term], int]:
+        """The terms that begin before the contract ends, the first in any case, and when it ends, epoch ms; no term before a start.
+
+        A contract ends when it is cancelled, else with a term that nobody renews; a renewal later than a cancellation takes it
+        back.
+        """
+        terms = self.terms(zone)
+        if not terms:
+            return [], 0
+        end = terms[-1].end
+        if self.cancelled is not None and all(each.at <= self.cancelled for each in self.renewals):
+            end = min(end, self.cancelled)
+        return [terms[0], *(each for each in terms[1:] if each.begin < end)], end
+
     def counts(self, months: Months) -> Counts:
         """What the contract counts: its beginning, the ends of its terms, what they bring, and its end.
 
-        A contract ends when it is cancelled, else with a term that nobody renews; a renewal later than a cancellation takes it
-        back. Ends that are still to come lie in months that are not over.
+        Ends that are still to come lie in months that are not over.
         """
-        terms = self.terms(months.zone)
-        if self.started is None or not terms:
+        lived, end = self.lived(months.zone)
+        if self.started is None or not lived:
             return {}
-        begun, end = months.of(self.started.at), terms[-1].end
-        if self.cancelled is not None and all(each.at <= self.cancelled for each in self.renewals):
-            end = min(end, self.cancelled)
+        begun = months.of(self.started.at)
         ended = max(begun, months.of(end))
         found: Counter[tuple[int, int]] = Counter()
         found[begun, Kind.CONTRACTS] = 1
         found[ended, Kind.ENDED if ended > begun else Kind.ENDED_AT_ONCE] = 1
-        for number, each in enumerate(terms):
+        for number, each in enumerate(self.terms(months.zone)):
             month = months.of(each.end)
             found[month, Kind.TERMS] += 1
             found[month, Kind.RENEWALS] += number < len(self.renewals)
-        _count_amounts(found, [terms[0], *(each for each in terms[1:] if each.begin < end)], ended, months)
+        _count_amounts(found, lived, ended, months)
         return found
 
 

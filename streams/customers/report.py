@@ -21,6 +21,7 @@ from metrics.customers.cohorts import (
 from metrics.customers.cohorts import cohorts as cohorts_of
 from metrics.customers.cohorts import months as months_of
 from metrics.customers.composing import in_months
+from metrics.customers.contracts import ContractFit, fits, forecast, history
 from metrics.customers.customer_events import CustomerEventCounts
 from metrics.customers.engagement import Kind
 from metrics.customers.engagement_figures import COHORT_ENGAGEMENT, engagement_reading, month_engagement
@@ -33,6 +34,7 @@ from metrics.values.time import format_instant
 from streams import catalogues
 
 _WEEKS_OF_A_MONTH = 365.25 / 12 / DAYS_OF_A_WEEK
+_MS_PER_DAY = 86_400_000
 _DECIMALS = 6
 #: How often an interval is to hold what comes.
 COVERAGE = 0.8
@@ -61,6 +63,26 @@ class Expectation(msgspec.Struct, frozen=True):
     clv_to_cac_high: float | None
 
 
+class ContractExpectation(msgspec.Struct, frozen=True):
+    """What contracts of a cohort's customers pay, per customer of the cohort, in currency units.
+
+    Attributes:
+        running: contracts that have not ended.
+        valued: those of them whose amount is known and whose length of terms has a model; the others bring nothing here.
+        to_come: expected amounts of the renewals of the horizon.
+        clv: amounts of terms that were started or renewed, and ``to_come``.
+        clv_low: lower end of the interval of ``clv``.
+        clv_high: upper end.
+    """
+
+    running: int
+    valued: int
+    to_come: float
+    clv: float
+    clv_low: float
+    clv_high: float
+
+
 class Engagement(msgspec.Struct, frozen=True):
     """What customers of a cohort do beside ordering, and the way of all of them from the first order on.
 
@@ -70,6 +92,7 @@ class Engagement(msgspec.Struct, frozen=True):
         repeaters: those who ordered twice or more.
         referrers: those who brought somebody.
         kpis: by id, docs/customers.md.
+        contracts: what contracts are expected to pay; None where none of the files' contracts has a model.
     """
 
     customers: int
@@ -77,6 +100,7 @@ class Engagement(msgspec.Struct, frozen=True):
     repeaters: int
     referrers: int
     kpis: dict[str, float | None]
+    contracts: ContractExpectation | None = None
 
 
 class CohortRow(msgspec.Struct, frozen=True):
@@ -148,6 +172,23 @@ class FittedModel(msgspec.Struct, frozen=True):
     seed: int
 
 
+class FittedContracts(msgspec.Struct, frozen=True):
+    """The shifted beta-geometric model of contracts whose terms have one length.
+
+    Attributes:
+        term: the length, ISO 8601.
+        alpha: of the model, with ``beta``; None where none could be fitted.
+        missing: why there is none.
+        horizon_months: how far ahead renewals are expected.
+    """
+
+    term: str
+    alpha: float | None
+    beta: float | None
+    missing: str | None
+    horizon_months: float
+
+
 class LeftOut(msgspec.Struct, frozen=True):
     """What is in no cohort, in micros and counts.
 
@@ -189,6 +230,7 @@ class CustomerReport(msgspec.Struct, frozen=True):
         period: what cohorts, ``retention`` and ``months`` go by; where it is ``week``, every month is a week of ISO 8601, but for
             ``payback_months``, ``mrr`` and ``contract_arpu``.
         model: None where none could be fitted; ``model_missing`` says why.
+        contract_models: of contracts, one for each length of terms.
     """
 
     currency: str
@@ -202,6 +244,7 @@ class CustomerReport(msgspec.Struct, frozen=True):
     model: FittedModel | None
     model_missing: str | None
     period: CohortPeriod
+    contract_models: list[FittedContracts]
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -257,7 +300,7 @@ def report(
         )
     (whole,) = _cohorts(customers, all_together, spend, asked)
     model, expected = _expectations(customers, split, whole, asked, say)
-    engaged = None if counted is None else _Engaged(customers, counted, asked)
+    engaged = None if counted is None else _Engaged(customers, counted, split, asked, say)
     rows = [
         _row(cohort, each, None if engaged is None else engaged.of(cohort), asked.calendar.period)
         for cohort, each in zip(split, expected[:-1], strict=True)
@@ -298,6 +341,7 @@ def report(
         None if isinstance(model, str) else model,
         model if isinstance(model, str) else None,
         asked.calendar.period,
+        [] if engaged is None else engaged.contract_models,
     )
 
 
@@ -343,13 +387,7 @@ def _expectations(
         np.random.default_rng(asked.seed),
         coverage=COVERAGE,
         draws=asked.draws,
-        progress=lambda done: say(
-            catalogues.t(
-                "simulated {done} of {draws} futures",
-                done=catalogues.number(done),
-                draws=catalogues.number(asked.draws),
-            )
-        ),
+        progress=_said_draws(asked, say),
     )
     expected = [
         _expectation(cohort, *sums)
@@ -362,6 +400,13 @@ def _expectations(
         )
     ]
     return _fitted_model(model, asked), [*expected]
+
+
+def _said_draws(asked: Asked, say: Callable[[str], None]) -> Callable[[int], None]:
+    draws = catalogues.number(asked.draws)
+    return lambda done: say(
+        catalogues.t("simulated {done} of {draws} futures", done=catalogues.number(done), draws=draws)
+    )
 
 
 def _expectation(cohort: CustomerCohort, expected: float, low: float, high: float) -> Expectation:
@@ -404,22 +449,36 @@ def _fitted_model(model: ValueModel, asked: Asked) -> FittedModel:
     )
 
 
+def _fitted_contracts(term: str, model: ContractFit | str, horizon_months: float) -> FittedContracts:
+    if isinstance(model, str):
+        return FittedContracts(term, None, None, model, horizon_months)
+    return FittedContracts(term, model.model.alpha, model.model.beta, None, horizon_months)
+
+
 class _Engaged:
     """What customers do beside ordering, by cohort."""
 
     def __init__(
-        self, customers: Sequence[CustomerHistory], counted: CustomerEventCounts, asked: Asked
+        self,
+        customers: Sequence[CustomerHistory],
+        counted: CustomerEventCounts,
+        split: Sequence[CustomerCohort],
+        asked: Asked,
+        say: Callable[[str], None],
     ) -> None:
         self._calendar = asked.calendar
         self._over = asked.calendar.of(asked.until)
         self._by: dict[str, CohortSums] = {}
         self._all = CohortSums()
+        numbers = {cohort.name: number for number, cohort in enumerate(split)}
+        groups: dict[int, int] = {}
         known = counted.of_customers()
-        for history in customers:
-            kind, name = history.customer
+        for customer in customers:
+            kind, name = customer.customer
             who = customer_hash(name, None) if kind == "customer" else customer_hash(None, name)
             account = CustomerAccount(None, 0, (), known.pop(who, ()))
-            cohort = cohort_name(history, asked.naming, asked.calendar)
+            cohort = cohort_name(customer, asked.naming, asked.calendar)
+            groups[who] = numbers[cohort]
             for sums in (self._by.setdefault(cohort, CohortSums()), self._all):
                 sums.add_account(account)
         self.without_customer = len(known)
@@ -429,16 +488,62 @@ class _Engaged:
             if asked.naming is by_campaign:
                 self._by.setdefault(campaign, CohortSums()).add_counts(counts)
             self.of_campaigns += sum(each.number for each in counts)
+        self.contract_models: list[FittedContracts] = []
+        self._contracts: dict[str | None, ContractExpectation] = {}
+        self._expect(counted, groups, split, asked, say)
+
+    def _expect(
+        self,
+        counted: CustomerEventCounts,
+        groups: dict[int, int],
+        split: Sequence[CustomerCohort],
+        asked: Asked,
+        say: Callable[[str], None],
+    ) -> None:
+        """What contracts are expected to pay, by cohort, None being all together; nothing where no length of terms has a model."""
+        zone = asked.calendar.zone
+        found = [
+            history(entry, groups.get(entry.customer, -1), zone, asked.until) for entry in counted.contracts()
+        ]
+        histories = [each for each in found if each is not None]
+        models = fits(histories)
+        self.contract_models = [
+            _fitted_contracts(term, model, asked.horizon_months) for term, model in models.items()
+        ]
+        if not any(isinstance(model, ContractFit) for model in models.values()):
+            return
+        horizon = round(asked.horizon_months * _WEEKS_OF_A_MONTH * DAYS_OF_A_WEEK * _MS_PER_DAY)
+        sums = forecast(
+            histories,
+            models,
+            len(split),
+            asked.until + horizon,
+            zone,
+            np.random.default_rng(asked.seed),
+            coverage=COVERAGE,
+            draws=asked.draws,
+            progress=_said_draws(asked, say),
+        )
+        names = [*(cohort.name for cohort in split), None]
+        for name, running, valued, *to_come in zip(names, *sums, strict=True):
+            of = self._all if name is None else self._by[name]
+            so_far = sum(counts.get(Kind.BILLED, 0) for counts in of.counts.values()) / MICROS
+            expected, *ends = to_come
+            clv, low, high = (round((so_far + each) / of.customers, _DECIMALS) for each in (expected, *ends))
+            to_come_each = round(expected / of.customers, _DECIMALS)
+            self._contracts[name] = ContractExpectation(running, valued, to_come_each, clv, low, high)
 
     def of(self, cohort: CustomerCohort) -> Engagement:
         """Of a cohort."""
-        return self._reading(cohort, self._by[cohort.name])
+        return self._reading(cohort, self._by[cohort.name], self._contracts.get(cohort.name))
 
     def of_all(self, whole: CustomerCohort) -> Engagement:
         """Of all cohorts together."""
-        return self._reading(whole, self._all)
+        return self._reading(whole, self._all, self._contracts.get(None))
 
-    def _reading(self, cohort: CustomerCohort, sums: CohortSums) -> Engagement:
+    def _reading(
+        self, cohort: CustomerCohort, sums: CohortSums, contracts: ContractExpectation | None
+    ) -> Engagement:
         reading = engagement_reading(
             sums.customers, sums.counts, sums.persons, self._over, self._calendar.period
         )
@@ -448,6 +553,7 @@ class _Engaged:
             cohort.repeaters,
             sums.persons.get(Kind.REFERRALS, 0),
             {name: figure.read(reading) for name, figure in COHORT_ENGAGEMENT.items()},
+            contracts,
         )
 
     def months(self, months: Sequence[CustomerMonth]) -> dict[str, dict[str, float | None]]:

@@ -52,6 +52,7 @@ _EXPECTED = ("expected", "low", "high")
 _COST = ("cohort", "spend", "CAC", "paid back", "CLV : CAC")
 _ANSWERS = ("cohort", "NPS", "95 %", "satisfied", "95 %", "first response", "resolution", "resolved")
 _FUNNEL = ("cohort", "acquired", "activated", "bought again", "brought somebody", "K", "renewed")
+_CONTRACTS = ("cohort", "contracts that run", "paid so far", "expected", "low", "high")
 _MONTHS = ("customers", "new", "orders", "ARPU", "basket", "retention", "of all seen", "churn")
 #: Every text that is no literal where it is said.
 TEXTS = frozenset(
@@ -63,6 +64,7 @@ TEXTS = frozenset(
         *_COST,
         *_ANSWERS,
         *_FUNNEL,
+        *_CONTRACTS,
         *_MONTHS,
     )
 )
@@ -206,6 +208,11 @@ def show(found: CustomerReport, console: Console) -> None:
         tables[title] = _answer_table(found)
         title = catalogues.t("From the first order on: customers of each cohort who got so far")
         tables[title] = _funnel_table(found)
+        if found.whole.engagement.contracts is not None:
+            title = catalogues.t(
+                "What contracts pay, for each customer of the cohort, in {currency}", currency=found.currency
+            )
+            tables[title] = _contract_table(found)
     for title, table in tables.items():
         console.print(title, style="bold", markup=False)
         console.print(table)
@@ -286,6 +293,22 @@ def _funnel_table(found: CustomerReport) -> Table:
     return table
 
 
+def _contract_table(found: CustomerReport) -> Table:
+    table = _table(_CONTRACTS, found)
+    for row in _rows(found):
+        if row.engagement is None or row.engagement.contracts is None:
+            continue
+        each = row.engagement.contracts
+        running = catalogues.number(each.running)
+        if each.valued < each.running:
+            running = catalogues.t(
+                "{running}, {valued} valued", running=running, valued=catalogues.number(each.valued)
+            )
+        amounts = (each.clv - each.to_come, each.clv, each.clv_low, each.clv_high)
+        table.add_row(_escaped(row.cohort), running, *(_amount(value) for value in amounts))
+    return table
+
+
 def _rows(found: CustomerReport) -> list[CohortRow]:
     return [*found.cohorts, msgspec.structs.replace(found.whole, cohort=catalogues.t("all"))]
 
@@ -328,6 +351,24 @@ def _table(names: Sequence[str], found: CustomerReport) -> Table:
     return table
 
 
+def _contract_sentences(found: CustomerReport) -> Iterator[str]:
+    for each in found.contract_models:
+        if each.alpha is None or each.beta is None:
+            reason = catalogues.said(each.missing or "")
+            yield catalogues.t(
+                "No expected value of contracts of {term}: {reason}", term=each.term, reason=reason
+            )
+        else:
+            yield catalogues.t(
+                "Contracts of {term}: shifted beta-geometric, α {alpha}, β {beta}; expected are the renewals of the next {months} "
+                "months at the amount of the newest term, without discount.",
+                term=each.term,
+                months=catalogues.figure(each.horizon_months, 6),
+                alpha=catalogues.number(each.alpha, 3),
+                beta=catalogues.number(each.beta, 3),
+            )
+
+
 def _sentences(found: CustomerReport) -> Iterator[str]:
     is_week, until = found.period == "week", catalogues.moment(found.until)
     yield (
@@ -342,6 +383,7 @@ def _sentences(found: CustomerReport) -> Iterator[str]:
             if is_week
             else catalogues.t("Months after the {number}th are in --json.", number=last)
         )
+    yield from _contract_sentences(found)
     if found.model is None:
         reason = catalogues.said(found.model_missing or "")
         yield catalogues.t("No expected lifetime value: {reason}", reason=reason)

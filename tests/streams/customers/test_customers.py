@@ -486,3 +486,58 @@ def test_what_customers_do_is_shown_as_tables(tmp_path):
     shown = " ".join(said.stdout.split())
     assert "Answers and tickets" in shown
     assert "2026-01 2 1 (50.0%) 0 (0.0%) 1 (50.0%) 0.50 33.3%" in shown
+
+
+def contracts_of(tmp_path, customers=300):
+    """Customers who ordered once and hold a contract by the month since; who leaves, and when, differs between them."""
+    rng = np.random.default_rng(9)
+    orders, lines = (
+        ["customer_id,occurred_at,revenue"],
+        ["occurred_at,subscription_id,kind,term,amount,customer_id"],
+    )
+    for number in range(customers):
+        begun, renewals = int(rng.integers(1, 9)), int(rng.geometric(rng.beta(0.8, 2.0))) - 1
+        orders.append(f"c{number},2026-{begun:02}-05,10")
+        lines.append(f"2026-{begun:02}-05,s{number},started,P1M,20,c{number}")
+        months = range(begun + 1, min(begun + renewals, 12) + 1)
+        lines += [f"2026-{month:02}-05,s{number},renewed,,,c{number}" for month in months]
+    lines.append("2026-12-01,s-eur,started,P1Y,99,c1")
+    return a_file(tmp_path, "\n".join(orders)), a_file(tmp_path, "\n".join(lines), "contracts.csv")
+
+
+def test_contracts_are_expected_to_pay_by_the_shifted_beta_geometric_model(tmp_path, capsys):
+    orders, contracts = contracts_of(tmp_path)
+    events = {"subscriptions": [contracts]}
+    code, found = found_in(capsys, [orders], events=events, until="2026-12-31", horizon=6.0)
+    assert code == 0
+    months, years = found["contract_models"]
+    assert (months["term"], years["term"]) == ("P1M", "P1Y")
+    assert "10 contracts that have ended (there are 0)" in years["missing"]
+
+    def survival(terms: int) -> float:
+        return np.prod([(months["beta"] + t) / (months["alpha"] + months["beta"] + t) for t in range(terms)])
+
+    for row in (*found["cohorts"], found["whole"]):
+        each, kpis = row["engagement"]["contracts"], row["engagement"]["kpis"]
+        assert each["clv"] == pytest.approx(kpis["contract_clv_historic"] + each["to_come"], abs=2e-6)
+        assert kpis["contract_clv_historic"] <= each["clv_low"] < each["clv_high"]
+    # Who began in August may be renewed after the 4 times that they were, on the 5th of January to June.
+    august = found["cohorts"][-1]
+    each = august["engagement"]["contracts"]
+    expected = sum(survival(4 + later) for later in range(1, 7)) / survival(4) * 20
+    assert each["to_come"] == pytest.approx(each["valued"] * expected / august["customers"], rel=1e-6)
+    whole = found["whole"]["engagement"]["contracts"]
+    assert whole["running"] == whole["valued"] + 1  # that of a year has no model
+    assert whole["running"] == sum(row["engagement"]["contracts"]["running"] for row in found["cohorts"])
+
+
+def test_what_contracts_pay_is_a_table_and_a_sentence_or_a_reason(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    orders, contracts = contracts_of(tmp_path)
+    assert run(Settings(), [orders], events={"subscriptions": [contracts]}, until="2026-12-31", draws=50) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "What contracts pay, for each customer of the cohort, in EUR" in shown
+    assert "Contracts of P1M: shifted beta-geometric, α" in shown
+    assert "renewals of the next 12 months" in shown
+    assert "No expected value of contracts of P1Y: The model of contracts needs 10 contracts" in shown
+    assert re.search(r"all \d+, \d+ valued", shown)
