@@ -1,12 +1,13 @@
 """What an operator does with the page, and what the board says to it."""
 
+import re
 import sys
 import time
 import urllib.request
 from pathlib import Path
 
 import msgspec
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from metrics.budget.records import BoardCard, BudgetDecision
 from streams.embedded.child_process import Command, Server
@@ -82,6 +83,27 @@ def until(page: Page, claim: str, patience_s: float = PATIENCE_MS / 1_000) -> No
     deadline = time.monotonic() + patience_s
     while not page.evaluate(claim):
         assert time.monotonic() < deadline, claim
+        page.wait_for_timeout(20)
+
+
+def hold_back(page: Page, address: str, count: int) -> list[Route]:
+    """What the page asks from now on under these addresses; the first so many wait to be continued."""
+    asked: list[Route] = []
+
+    def take(route: Route) -> None:
+        asked.append(route)
+        if len(asked) > count:
+            route.continue_()
+
+    page.route(re.compile(address), take)
+    return asked
+
+
+def await_asked(page: Page, asked: list[Route], count: int) -> None:
+    """Until the page has asked so many times."""
+    deadline = time.monotonic() + PATIENCE_MS / 1_000
+    while len(asked) < count:
+        assert time.monotonic() < deadline
         page.wait_for_timeout(20)
 
 

@@ -5,7 +5,7 @@ from playwright.sync_api import Page, expect
 
 from tests.support import board_seeding as seeding
 from tests.support import customer_seeding
-from tests.system.page.acting import PHONE
+from tests.system.page.acting import PHONE, await_asked, hold_back
 
 CARDS = [seeding.card("c-1", name="Spring sale"), seeding.card("c-2", name="Our brand")]
 #: The first pays back, the second does not, of the third nobody knows what it cost.
@@ -81,6 +81,39 @@ def test_cohorts_of_weeks_are_told_as_weeks(opened, store):
             "Churn is that of the newest month that is over; where cohorts go by week, of the newest week."
         )
     ).to_be_visible()
+
+
+def test_customers_wait_for_the_names_of_their_campaigns(opened, store):
+    customer_seeding.fill(store, customer_seeding.records(SPENT))
+    page = opened(CARDS, place="/past")
+    asked = hold_back(page, "/api/(events|customers)", 1)
+    page.goto("/customers")
+    await_asked(page, asked, 1)
+    # The stream brings the names. Figures that are read before it have ids, and names a moment later.
+    assert "/api/events" in asked[0].request.url
+    asked[0].continue_()
+    assert set(figures(page, "What they are worth")) == {"Spring sale", "Our brand", "c-3"}
+
+
+def test_a_late_answer_is_not_shown_over_a_newer_one(opened, store):
+    customer_seeding.fill(store, customer_seeding.records(SPENT))
+    page = opened(CARDS, place="/customers")
+    first = figures(page, "Who comes back")["2025-11"]
+    cohorts = page.get_by_label("Cohorts of")
+    with page.expect_response("**/api/customers**"):
+        cohorts.select_option("Spring sale")
+    own = page.get_by_role("region", name="Who comes back").locator("tbody tr").first.locator("td")
+    expect(own.first).not_to_have_text(first[0])
+    wanted = own.all_inner_texts()
+    asked = hold_back(page, "/api/customers", 2)
+    for campaign in ("Our brand", "Spring sale"):
+        cohorts.select_option(campaign)
+    await_asked(page, asked, 2)
+    for each in reversed(asked):
+        with page.expect_response(each.request.url):
+            each.continue_()
+    expect(own).to_have_text(wanted)
+    assert cohorts.input_value() == "c-1"
 
 
 @pytest.mark.parametrize("look", [{}, {"viewport": PHONE, "color_scheme": "dark", "locale": "fr-FR"}])

@@ -21,7 +21,16 @@ from streams.embedded.child_process import free_ports
 from streams.settings import Settings
 from streams.sinks.redis_status import WorkerStatus
 from tests.support import board_seeding as seeding
-from tests.system.page.acting import PHONE, card, decided, give_reason, start_board, until
+from tests.system.page.acting import (
+    PHONE,
+    await_asked,
+    card,
+    decided,
+    give_reason,
+    hold_back,
+    start_board,
+    until,
+)
 
 # --- seeing -----------------------------------------------------------------------------------------
 
@@ -46,6 +55,22 @@ def test_details_show_evidence_figures_and_history_and_the_trail_goes_on(opened,
     expect(trail.get_by_role("listitem").filter(has_text="Put on hold (rule cpl)")).to_contain_text(
         "e-value 31.2"
     )
+
+
+def test_a_late_answer_about_another_campaign_takes_nothing_from_the_one_that_is_open(opened, settings):
+    page = opened([seeding.card("late-1", name="Webinar"), seeding.card("late-2", name="Podcast")])
+    asked = hold_back(page, "/api/campaigns/", 2)
+    for at, name in enumerate(("Webinar", "Podcast"), 1):
+        card(page, name).click()
+        await_asked(page, asked, at)
+        if at == 1:
+            page.keyboard.press("Escape")
+    for each in reversed(asked):
+        with page.expect_response(each.request.url):
+            each.continue_()
+    produce(settings, topics.BUDGET_ACTIONS, seeding.proposal("late-2", "late-a", "enforce"), "late-2")
+    dialog = page.get_by_role("dialog", name="Podcast")
+    expect(dialog.get_by_role("listitem").filter(has_text="Put on hold (rule cpl)")).to_be_visible()
 
 
 def test_a_card_says_when_spend_is_ahead_of_its_flight_when_a_proposal_lapses_and_that_rates_are_missing(

@@ -22,11 +22,15 @@ MILLION = 1_000_000
 
 
 def hours(spend: int, count: int = 24) -> list[SparkPoint]:
-    """So much spent in each of the last hours, in currency units."""
+    """So much spent in each of the last hours, in currency units, and in the newest what the oldest lacks.
+
+    The oldest drops out of the last 24 hours where an hour ends while a test runs; the sum of the others stays.
+    """
     now = int(time.time() * 1_000) // HOUR * HOUR
+    spent = [0, *[spend] * (count - 2), 2 * spend]
     return [
-        SparkPoint(t=format_instant(now - ago * HOUR), spend_micros=spend * MILLION, roi=None)
-        for ago in range(count - 1, -1, -1)
+        SparkPoint(t=format_instant(now - (count - 1 - at) * HOUR), spend_micros=each * MILLION, roi=None)
+        for at, each in enumerate(spent)
     ]
 
 

@@ -46,3 +46,20 @@ export const api = {
   undo: (asked) => call("POST", "/api/undo", asked),
   simulate: (preset) => call("POST", "/api/simulate", { preset }),
 };
+
+/** Questions of one place of the page, of which only the newest counts: answers may come in another order. */
+export class Newest {
+  #asked = 0;
+
+  /** The answer; null where something was asked since, whatever became of this one. */
+  async of(answer) {
+    const mine = this.#asked += 1;
+    try {
+      const found = await answer;
+      return mine === this.#asked ? found : null;
+    } catch (error) {
+      if (mine === this.#asked) throw error;
+      return null;
+    }
+  }
+}

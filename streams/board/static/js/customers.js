@@ -1,6 +1,6 @@
 // The page of customers: what those are worth whom a campaign acquired, and which of them come back, and what they answer and ask for.
 
-import { api } from "./api.js";
+import { api, Newest } from "./api.js";
 import { byId, h, svg } from "./dom.js";
 import { amount, number, percent, span } from "./format.js";
 import { t } from "./i18n.js";
@@ -9,20 +9,23 @@ import { nameOf } from "./store.js";
 const WIDTH = 200, HEIGHT = 20;
 /** The campaign whose cohorts are shown; empty: all together. */
 let chosen = "", drawn = "";
+const newest = new Newest();
 
 /** Reads and draws; what has not changed stays, so that focus and scroll stay. */
 export async function showCustomers(store) {
   if (!document.body.dataset.role) return; // nobody has logged in yet: the board would refuse
   const body = byId("customers-body");
   if (!body.children.length) body.replaceChildren(h("p", { role: "status" }, t("Reading …")));
+  if (!store.isKnown) return; // campaigns have no names yet; the page comes back here when the board is known
   let found;
   try {
-    found = await api.customers(chosen);
+    found = await newest.of(api.customers(chosen));
   } catch (error) {
     drawn = "";
     body.replaceChildren(h("p.error", { role: "alert" }, error.message));
     return;
   }
+  if (found === null) return;
   const name = (id) => store.cards.has(id) ? nameOf(store.cards.get(id)) : id;
   const state = JSON.stringify([found, found.campaigns.map((each) => name(each.campaign_id)), chosen]);
   if (state === drawn) return;

@@ -1,6 +1,6 @@
 // One campaign in full, under an address of its own: money, course, evidence, figures, models, what may be done, what was said and done.
 
-import { api } from "./api.js";
+import { api, Newest } from "./api.js";
 import { commentForm } from "./comments.js";
 import { byId, h, svg } from "./dom.js";
 import { columnName, effect, eValue, exactTime, hold, known, KPIS, kpi, modeName, money, percent, plainly, projection, TARGETS, targetFigure, targetOf, time, verdict } from "./format.js";
@@ -10,6 +10,8 @@ import { reasonText } from "./reasons.js";
 import { draw } from "./spark.js";
 import { nameOf } from "./store.js";
 import { trailList } from "./trail.js";
+
+const newest = new Newest();
 
 /**
  * Opens the details of a campaign.
@@ -28,7 +30,8 @@ export async function openDetails(store, id, decideOn, onClose) {
   if (!dialog.open) dialog.showModal();
   body.scrollTop = 0;
   try {
-    const found = await api.campaign(id);
+    const found = await newest.of(api.campaign(id));
+    if (found === null) return;
     shown = { id, entries: found.trail, history };
     showHistory(store);
     models.lastElementChild.replaceWith(byModel(card, found.by_model));

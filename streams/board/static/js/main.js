@@ -25,22 +25,21 @@ import { trailList } from "./trail.js";
 import { View } from "./view.js";
 
 const store = new Store(), view = new View(store), visit = beginVisit(Date.now());
-let entries = [], readings = [], alike = [], split = { orders: 0, events: 0 }, isBoardKnown = false;
+let entries = [], readings = [], alike = [], split = { orders: 0, events: 0 };
 /** A stream that the board refused is asked for again, but not at once. */
 const AGAIN_MS = 3000;
 const READINGS_EVERY_MS = 30_000, KEEP_EVERY_MS = 60_000, TODAY_EVERY_MS = 1000, CUSTOMERS_EVERY_MS = 60_000, MOST_ENTRIES = 1000;
 
 const listeners = {
   board(board) {
-    const { moves, answers } = store.take(board);
+    const isFirst = !store.isKnown, { moves, answers } = store.take(board);
     offerWindows();
     view.request();
     requestToday();
     tell(moves, answers);
     showOutcome(store);
-    if (board.full && isBoardKnown) readTrail().catch(() => null); // while the stream was away, entries went by
-    if (!isBoardKnown) {
-      isBoardKnown = true;
+    if (board.full && !isFirst) readTrail().catch(() => null); // while the stream was away, entries went by
+    if (isFirst) {
       visit.keep(store.cards, Date.now());
       showPlace();
     }
@@ -139,8 +138,8 @@ function requestToday() {
   todayTimer ??= setTimeout(() => {
     todayTimer = null;
     const nowMs = Date.now();
-    if (isBoardKnown && document.body.dataset.place === "today") showToday(linesOf({ cards: store.cards, entries, readings, alike, split, sinceMs: visit.sinceMs, verdicts: visit.verdicts, nowMs }), visit.sinceMs, shown);
-  }, isBoardKnown && shown.state !== undefined ? TODAY_EVERY_MS : 0);
+    if (store.isKnown && document.body.dataset.place === "today") showToday(linesOf({ cards: store.cards, entries, readings, alike, split, sinceMs: visit.sinceMs, verdicts: visit.verdicts, nowMs }), visit.sinceMs, shown);
+  }, store.isKnown && shown.state !== undefined ? TODAY_EVERY_MS : 0);
 }
 
 async function readReadings() {
@@ -173,7 +172,7 @@ function showPlace() {
   if (home === "/board") view.request();
   else if (home in SHEETS) SHEETS[home](store);
   else requestToday();
-  if (!isBoardKnown) return;
+  if (!store.isKnown) return;
   const dialog = byId("details");
   missing = null;
   if (!campaign) {
@@ -372,7 +371,7 @@ setInterval(() => {
 }, PATIENCE_MS / 3);
 setInterval(readReadings, READINGS_EVERY_MS);
 setInterval(() => { if (home === "/customers" && !document.hidden) showCustomers(store); }, CUSTOMERS_EVERY_MS);
-setInterval(() => { if (isBoardKnown && !document.hidden) visit.keep(store.cards, Date.now()); }, KEEP_EVERY_MS);
+setInterval(() => { if (store.isKnown && !document.hidden) visit.keep(store.cards, Date.now()); }, KEEP_EVERY_MS);
 offerLanguages();
 takeViewFromAddress();
 showPlace();

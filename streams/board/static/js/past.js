@@ -1,6 +1,6 @@
 // The page of past campaigns: groups of one attribute, alike in the others, and each campaign of them.
 
-import { api } from "./api.js";
+import { api, Newest } from "./api.js";
 import { byId, h, svg } from "./dom.js";
 import { exactTime, kpi, KPIS, money, number, percent } from "./format.js";
 import { n, t } from "./i18n.js";
@@ -11,6 +11,7 @@ const AGES = [0, 7, 30, 90];
 const WIDTH = 200, HEIGHT = 20;
 /** What is asked for; of attributes that are absent any value. */
 const asked = { by: "target", age_days: "30" };
+const newest = new Newest();
 let drawn = "";
 
 /** Reads and draws; what has not changed stays, so that focus and scroll stay. */
@@ -20,12 +21,13 @@ export async function showPast() {
   if (!body.children.length) body.replaceChildren(h("p", { role: "status" }, t("Reading …")));
   let found;
   try {
-    found = await api.archive(asked);
+    found = await newest.of(api.archive(asked));
   } catch (error) {
     drawn = "";
     body.replaceChildren(h("p.error", { role: "alert" }, error.message));
     return;
   }
+  if (found === null) return;
   const state = JSON.stringify([found, asked]);
   if (state === drawn) return;
   drawn = state;

@@ -17,6 +17,8 @@ export const PATIENCE_MS = 15_000;
 export class Store {
   constructor() {
     this.cards = new Map();
+    /** Whether the board has told its cards. */
+    this.isKnown = false;
     this.columns = {};
     this.pending = new Map();
     /** By campaign the id of the last decision that this page has sent. */
@@ -39,6 +41,7 @@ export class Store {
   /** Takes in a `board` event; the campaigns that changed column, with from and to, and those that were answered. */
   take(board) {
     const moves = [], answers = [];
+    this.isKnown = true;
     if (board.full) {
       const present = new Set(board.cards.map((each) => each.campaign_id));
       for (const id of this.cards.keys()) if (!present.has(id)) this.#remove(id);
