@@ -7,6 +7,8 @@ from metrics.kpis.catalogue import KpiSpec
 SCOPE = 'job="$deployment",campaign_id!="(none)",campaign_id=~"$campaign",channel=~"$channel"'
 VIEW = f'{SCOPE},window="$window",model="$model"'
 
+#: What cohorts go by; said wherever a panel counts from the acquisition on.
+COHORT_PERIOD = "A period is a calendar month, or a week of ISO 8601 with `CUSTOMER_COHORTS=week`."
 DEPLOYMENT = Variable(
     "deployment", "Deployment", "label_values(roistream_build_info, job)", preferred="roistream"
 )

@@ -1,17 +1,19 @@
 """Customers: what those whom a campaign acquired are worth, who of them comes back, and when they have paid for themselves."""
 
 from grafana import promql
-from grafana.promql import engaged, fact, over
+from grafana.promql import COHORT_PERIOD, engaged, fact, over
 from grafana.spec import Dashboard, DashboardRow, Panel, Query, Steps
 from metrics.customers.composing import COHORT_FIGURES
 from metrics.customers.engagement_figures import COHORT_ENGAGEMENT, MONTH_ENGAGEMENT
 
 _ACCOUNTS = "Needs the setting `CUSTOMER_RETENTION`, which is off at first."
 _TOPICS = "Needs the setting `CUSTOMER_RETENTION`, which is off at first, and records of `surveys`, `tickets` and `subscriptions`."
-_NO_MONTH = "until a month after the first customers is over."
-_NO_AMOUNT = "until a month is over in which a contract with an amount ran."
-_NO_LIFE = "until contracts with an amount ran when a month began, and some of them have ended."
-_NO_TERM = "until a term of a contract and a month after its start are over."
+_NO_PERIOD = "until a period of cohorts after the first customers is over."
+_NO_AMOUNT = "until a period of cohorts is over in which a contract with an amount ran."
+_NO_LIFE = "until contracts with an amount ran when a period of cohorts began, and some of them have ended."
+_NO_TERM = "until a term of a contract and a period of cohorts after its start are over."
+_BY_WEEK = "Where cohorts go by week, the newest week that is over counts; amounts stay those of a month."
+_PAID_BACK = "Where cohorts go by week, months to pay back are found by weeks and told in months."
 #: Below 1 customers have not paid for themselves yet; 3 is what shops commonly want of a whole life.
 _WORTH: Steps = ((None, "red"), (1.0, "yellow"), (3.0, "green"))
 _SHARE: Steps = ((None, "blue"), (0.1, "yellow"), (0.25, "green"))
@@ -34,7 +36,7 @@ def _column(name: str, family: str, **more: object) -> Query:
 
 def _retained(age: int) -> Query:
     retention = fact("campaign_retention_ratio", f',age="{age}"')
-    return Query(f"max by (campaign_id) ({retention})", f"month {age}", unit="percentunit", decimals=0)
+    return Query(f"max by (campaign_id) ({retention})", f"period {age}", unit="percentunit", decimals=0)
 
 
 def _stat(title: str, about: str, expr: str, **more: object) -> Panel:
@@ -48,7 +50,7 @@ def _of_cohorts(by: str, family: str, more: str = "") -> str:
 
 
 def _retention(by: str, age: int) -> str:
-    """Of those for whom the month is over, by the sums of cohorts."""
+    """Of those for whom the period is over, by the sums of cohorts."""
     scope = 'job="$deployment",channel=~"$channel"'
     active = f'max by (channel, cohort, partition) (cohort_active_customers{{{scope},age="{age}"}})'
     everyone = f"max by (channel, cohort, partition) (cohort_customers{{{scope}}})"
@@ -87,7 +89,7 @@ _CAMPAIGNS = (
         "table",
         "Customers of each campaign ($currency)",
         " ".join(map(_formula, ("repeat_rate", "clv_historic", "clv_to_cac", "payback_months")))
-        + " Retention of month n: customers who ordered in the n-th calendar month after their first / those for whom it is over.",
+        + f" Retention of period n: customers who ordered in the n-th period after their first / those for whom it is over. {COHORT_PERIOD} {_PAID_BACK}",
         (
             _column("customers", "campaign_customers", decimals=0),
             _column("spend", "campaign_customer_spend"),
@@ -100,7 +102,7 @@ _CAMPAIGNS = (
         width=24,
         sort_by="customers",
         needs=_ACCOUNTS,
-        empty=_NO_MONTH,
+        empty=_NO_PERIOD,
     ),
     Panel(
         "bars",
@@ -114,12 +116,12 @@ _CAMPAIGNS = (
     Panel(
         "bars",
         "Months to pay back, by campaign",
-        f"{_formula('payback_months')} The twenty longest. Absent: not paid back yet, or the spend is unknown.",
+        f"{_formula('payback_months')} The twenty longest. Absent: not paid back yet, or the spend is unknown. {_PAID_BACK}",
         (Query(f"topk(20, {fact('campaign_payback_months')})", "{{campaign_id}}"),),
         decimals=0,
         width=12,
         needs=_ACCOUNTS,
-        empty=_NO_MONTH,
+        empty=_NO_PERIOD,
     ),
     Panel(
         "lines",
@@ -210,7 +212,7 @@ _ENGAGEMENT = (
         "table",
         "Answers and contracts of each campaign",
         f"{_formula('nps')} In points, with the ends of its interval of 95 %: where they are far apart, few have answered. {_formula('csat')} "
-        f"{_formula('renewal_rate')} {_formula('contract_churn_rate')} Churn is that of the newest calendar month that is over.",
+        f"{_formula('renewal_rate')} {_formula('contract_churn_rate')} Churn is that of the newest period that is over. {COHORT_PERIOD}",
         (
             Query(" + ".join(f"max by (campaign_id) ({engaged(kind)})" for kind in _GROUPS), "answers", decimals=0),
             _points_column("NPS", "campaign_net_promoter_score"),
@@ -255,7 +257,7 @@ _ENGAGEMENT = (
     Panel(
         "stat",
         "Monthly recurring revenue ($currency)",
-        f"{_formula('mrr')} The sum over the chosen campaigns.",
+        f"{_formula('mrr')} The sum over the chosen campaigns. {_BY_WEEK}",
         (Query(f"sum({fact('campaign_monthly_recurring_revenue')})"),),
         width=12,
         height=4,
@@ -266,7 +268,7 @@ _ENGAGEMENT = (
         "table",
         "What contracts of each campaign bring ($currency)",
         " ".join(map(_formula, ("mrr", "contract_arpu", "contract_clv"))) + " With the ends of its interval of 95 %: where they are far apart, few contracts have ended. "
-        "Contracts without an amount, or with one in another currency, bring nothing here; how many have one stands beside how many run.",
+        f"Contracts without an amount, or with one in another currency, bring nothing here; how many have one stands beside how many run. {_BY_WEEK}",
         (
             _count_column("running", "contracts_running"),
             _count_column("with an amount", "contracts_valued"),
@@ -318,22 +320,22 @@ def _worth(label: str) -> tuple[Query, ...]:
 _COHORTS = (
     Panel(
         "table",
-        "Retention by month of acquisition",
-        "Each row is a cohort, the customers who were acquired in one month; each column says which share of them ordered in the n-th calendar "
-        "month after it. Sums of the chosen channels, divided last; a month is shown when it is over. With `CUSTOMER_COHORTS=week` every month here is a week.",
+        "Retention by cohort",
+        "Each row is a cohort, the customers who were acquired in one period; each column says which share of them ordered in the n-th period "
+        f"after it. Sums of the chosen channels, divided last; a period is shown when it is over. {COHORT_PERIOD}",
         tuple(
-            Query(_retention("cohort", age), f"month {age}", unit="percentunit", decimals=0, steps=_SHARE) for age in _AGES
+            Query(_retention("cohort", age), f"period {age}", unit="percentunit", decimals=0, steps=_SHARE) for age in _AGES
         ),
         width=24,
         height=10,
         key="cohort",
         needs=_ACCOUNTS,
-        empty=_NO_MONTH,
+        empty=_NO_PERIOD,
     ),
     Panel(
         "table",
         "What a cohort is worth ($currency)",
-        f"{_formula('repeat_rate')} {_formula('clv_historic')} By month of acquisition, sums of the chosen channels, divided last.",
+        f"{_formula('repeat_rate')} {_formula('clv_historic')} By cohort, sums of the chosen channels, divided last. {COHORT_PERIOD}",
         _worth("cohort"),
         width=12,
         key="cohort",
@@ -342,16 +344,16 @@ _COHORTS = (
     Panel(
         "table",
         "Channels ($currency)",
-        f"{_formula('repeat_rate')} {_formula('clv_historic')} Of the newest 13 months of acquisition, sums of each channel's campaigns, divided last.",
+        f"{_formula('repeat_rate')} {_formula('clv_historic')} Of the newest 13 cohorts, sums of each channel's campaigns, divided last. {COHORT_PERIOD}",
         (
             *_worth("channel"),
-            *(Query(_retention("channel", age), f"month {age}", unit="percentunit", decimals=0) for age in (1, 3)),
+            *(Query(_retention("channel", age), f"period {age}", unit="percentunit", decimals=0) for age in (1, 3)),
         ),
         width=12,
         key="channel",
         sort_by="customers",
         needs=_ACCOUNTS,
-        empty=_NO_MONTH,
+        empty=_NO_PERIOD,
     ),
 )  # fmt: skip
 
@@ -359,7 +361,7 @@ BOARD = Dashboard(
     uid="roistream-customers",
     title="Customers",
     folder="Campaigns",
-    about="What the customers are worth whom campaigns acquired: repeat purchases, lifetime value so far against what they cost, retention by month of acquisition. With `CUSTOMER_COHORTS=week` every month here is a week.",
+    about=f"What the customers are worth whom campaigns acquired: repeat purchases, lifetime value so far against what they cost, retention by cohort. {COHORT_PERIOD}",
     variables=(promql.DEPLOYMENT, promql.CHANNEL, promql.CAMPAIGNS, promql.CURRENCY),
     rows=(
         DashboardRow("All together", _HEADLINES),

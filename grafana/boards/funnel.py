@@ -1,7 +1,7 @@
 """Funnel: from the ad that was shown to the customer who comes back, and where people are lost on the way."""
 
 from grafana import promql
-from grafana.promql import SPEND, costed, each, engaged, fact, over, total
+from grafana.promql import COHORT_PERIOD, SPEND, costed, each, engaged, fact, over, total
 from grafana.spec import Dashboard, DashboardRow, Panel, Query
 from metrics.customers.engagement_figures import COHORT_ENGAGEMENT
 from metrics.customers.funnel import FUNNEL_FIGURES
@@ -104,7 +104,7 @@ def _share(title: str, kpi_id: str, kind: str, **more: object) -> Panel:
 
 
 def _of_cohorts(family: str, more: str = "") -> str:
-    """Sums of cohorts by month: the highest of each partition, since a partition may move, and then the sum."""
+    """Sums of cohorts by period: the highest of each partition, since a partition may move, and then the sum."""
     selector = f'{family}{{job="$deployment",channel=~"$channel"{more}}}'
     return f"sum by (cohort) (max by (channel, cohort, partition) ({selector}))"
 
@@ -165,8 +165,8 @@ _CUSTOMERS = (
     ),
     Panel(
         "table",
-        "By month of acquisition",
-        "Each row is a cohort, the customers who were acquired in one month: how many of them were activated, bought again and brought somebody since. Sums of the chosen channels, divided last. With `CUSTOMER_COHORTS=week` every month here is a week.",
+        "By cohort",
+        f"Each row is a cohort, the customers who were acquired in one period: how many of them were activated, bought again and brought somebody since. Sums of the chosen channels, divided last. {COHORT_PERIOD}",
         (
             Query(_COHORT_CUSTOMERS, "customers", decimals=0),
             *_cohort_columns("activated", _of_cohorts("cohort_engaged_customers", ',kind="activated"')),

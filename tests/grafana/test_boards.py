@@ -10,6 +10,7 @@ import yaml
 
 from grafana.boards import BOARDS, budget, campaigns_now, compare, customers, funnel, one_campaign
 from grafana.generate import ROOT, files
+from grafana.languages import in_language
 from grafana.spec import Dashboard, Panel
 from metrics.exposition.metric_families import FAMILIES, MetricFamily
 from metrics.kpis.catalogue import BY_ID, KPI_GAUGES
@@ -195,3 +196,21 @@ def test_the_campaigns_to_choose_from_are_those_of_now():
     for board in (each.BOARD for each in boards):
         chosen = next(each for each in board.variables if each.name == "campaign")
         assert chosen.query.startswith("query_result(")
+
+
+#: What is told in months whatever cohorts go by.
+IN_MONTHS = {"Months to pay back, by campaign", "months to pay back", "Monthly recurring revenue ($currency)"}
+
+
+@pytest.mark.parametrize("board", [customers.BOARD, funnel.BOARD], ids=["customers", "funnel"])
+def test_what_goes_by_cohorts_is_true_of_weeks_too(board):
+    """A label that says month is of what stays in months; a text that says month says what it is of weeks."""
+    for panel in board.panels:
+        labels = {panel.title, *(query.name for query in panel.queries)} - IN_MONTHS
+        assert not [each for each in labels if "month" in each.lower()], panel.title
+        assert "month" not in panel.about.lower() or "week" in panel.about, panel.title
+        assert "month" not in panel.empty, panel.title
+    french = in_language(board, "fr")
+    for panel in french.panels:
+        assert "mois" not in panel.about.lower() or "semaine" in panel.about, panel.title
+        assert "mois" not in panel.empty, panel.title
