@@ -3,6 +3,17 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
+from metrics.entities.report_figures import (
+    ALL_STATED,
+    SPEND,
+    StatedFigures,
+    left_out_by_any,
+    share_of_stated,
+    versions_of,
+    with_figures,
+    with_version,
+    worth_something_else,
+)
 from metrics.entities.report_index import ReportIndex
 from metrics.entities.report_overlaps import Comparison, ReportRules, choose
 from metrics.entities.report_spend import ReportedSpend
@@ -17,7 +28,6 @@ from metrics.entities.reports import (
     end_of_part,
     last_end,
     part_of,
-    share_of,
     snapshot_of,
 )
 from metrics.values.intervals import Interval, IntervalSet
@@ -54,6 +64,8 @@ class ReportHistory:
         self.reports: dict[ReportKey, Report] = {}
         #: Earlier versions in order of time, the highest of each part of the period.
         self._snapshots: dict[ReportKey, tuple[Snapshot, ...]] = {}
+        #: Which versions told what others left out; empty where none does any more.
+        self._stated: dict[ReportKey, StatedFigures] = {}
         #: By version of a report, its spend as it came, of what the worth may change of.
         self._spent: dict[ReportKey, dict[Version, ReportedSpend]] = {}
         #: Reports with spend without a rate.
@@ -64,10 +76,13 @@ class ReportHistory:
         #: The same by source and ad.
         self._series: dict[str, dict[str | None, ReportIndex[ReportKey]]] = {}
         self._short = 0
-        #: By source, the latest instant that any of its reports covers.
+        #: The latest instant that any report covers.
+        self._last: int | None = None
+        #: By source, the latest instant that any of its reports covers which tells spend; and when the first such period begins.
         self._ends: dict[str, int] = {}
-        #: When the first period begins.
         self._begin: int | None = None
+        #: Whether these two are to be found anew, since reports were put back that do not tell it.
+        self._are_ends_stale = False
         #: Where reports count that do not count in all of their time: among all, and among the short ones only.
         self._clips: tuple[dict[ReportKey, Sequence[Interval]], dict[ReportKey, Sequence[Interval]]] = (
             {},
@@ -95,23 +110,25 @@ class ReportHistory:
 
     @property
     def seen_until(self) -> int | None:
-        """The instant up to which reports say what was spent; None without reports.
+        """The instant up to which reports say what was spent; None without reports that tell it.
 
         That of the source that is furthest behind; a source that has been silent for a day longer than another one is left out.
         """
+        self._find_ends()
         newest = max(self._ends.values(), default=0)
         return min((end for end in self._ends.values() if end > newest - DAY), default=None)
 
     @property
     def begin(self) -> int | None:
-        """When the first period of which there is a report begins; None without reports."""
+        """When the first period begins of which a report tells the spend; None without such reports."""
+        self._find_ends()
         return self._begin
 
     @property
     def last_day(self) -> Interval | None:
-        """The day before ``seen_until``, or what reports cover of that day; None without reports."""
-        end = self.seen_until
-        return None if end is None or self._begin is None else (max(self._begin, end - DAY), end)
+        """The day before ``seen_until``, or what reports cover of that day; None without reports that tell spend."""
+        begin, end = self.begin, self.seen_until
+        return None if end is None or begin is None else (max(begin, end - DAY), end)
 
     @property
     def total(self) -> ReportShare:
@@ -134,6 +151,10 @@ class ReportHistory:
         """What earlier versions of a report said, in order of time."""
         return self._snapshots.get(key, ())
 
+    def stated(self, key: ReportKey) -> StatedFigures | None:
+        """Which versions of a report told the figures that others left out; None where none ever did."""
+        return self._stated.get(key)
+
     def spent(self, key: ReportKey) -> Mapping[Version, ReportedSpend] | None:
         """By version of a report, its spend as it came; None where the worth of none could ever change."""
         return self._spent.get(key)
@@ -142,7 +163,7 @@ class ReportHistory:
         """Reports whose worth may change and whose period begins at an instant or later."""
         return [key for key, spent in self._spent.items() if spent and key[2] >= at]
 
-    def put(self, report: Report, spend: ReportedSpend | None = None) -> bool:
+    def put(self, report: Report, spend: ReportedSpend | None = None, omitted: int = 0) -> bool:
         """Take in a version of a report; whether any figure may have changed.
 
         What is kept does not depend on the order in which versions come.
@@ -150,36 +171,51 @@ class ReportHistory:
         Args:
             report: with what its spend is worth.
             spend: as it came; None where its worth cannot change.
+            omitted: the figures that it leaves out (``report_figures.left_out``); those are as the versions say that tell them.
         """
         key = report.key
-        self._ends[report.source] = max(self._ends.get(report.source, 0), report.end)
-        start = report.period_start
-        self._begin = start if self._begin is None else min(self._begin, start)
+        self._note_time(report, report.end, tells_spend=not omitted >> SPEND & 1)
         known = self.reports.get(key)
-        if known is not None and known.version >= report.version:
-            has_changed = known.version > report.version and self._keep(known, report)
-            if has_changed:
-                before, end = self._counts(known), self._end(known)
-                self._stretch(known, report.period_end)
-                self._note_end(known)
-                self._note_spend(known, report.version, spend)
-                self._count(known, before)
-                self._choose_later(known, end)
-            return has_changed
-        before, end = (self._counts(known), self._end(known)) if known else (ReportShare(), 0)
         if known is None:
             self._short += report.is_short
             for index in self._indexes(report):
                 index.add(key, report.grain, (report.period_start, report.period_end))
-        else:
-            self._keep(report, known)
-            self._stretch(report, report.period_end)
-        self.reports[key] = report
-        self._note_end(report)
-        self._note_spend(report, report.version, spend)
-        self._count(report, before)
-        self._choose_later(report, end)
+            self._keep_stated(report, self._with_version(None, report, omitted))
+            self._replace(report, report.version, spend, ReportShare(), 0)
+            return True
+        if known.version == report.version:
+            return False
+        before, end = self._counts(known), self._end(known)
+        stated = self._with_version(known, report, omitted)
+        newest, earlier = (known, report) if known.version > report.version else (report, known)
+        is_kept = self._keep(newest, earlier)
+        is_stated = self._keep_stated(newest, stated)
+        if newest is known and not (is_kept or is_stated):
+            return False
+        self._stretch(newest, report.period_end)
+        self._replace(newest, report.version, spend, before, end)
         return True
+
+    def _replace(
+        self, newest: Report, version: Version, spend: ReportedSpend | None, before: ReportShare, end: int
+    ) -> None:
+        """Let a report count with its newest version, after a version has been taken in.
+
+        Args:
+            newest: version of the report.
+            version: that has been taken in.
+            spend: of that as it came.
+            before: what the report counted before.
+            end: until when the report told before.
+        """
+        key = newest.key
+        newest = self.reports[key] = with_figures(
+            self._stated.get(key, ALL_STATED), newest, self.snapshots(key)
+        )
+        self._note_end(newest)
+        self._note_spend(newest, version, spend)
+        self._count(newest, before)
+        self._choose_later(newest, end)
 
     def restore(self, report: Report, snapshots: Iterable[Snapshot]) -> None:
         """Put back a report and what its earlier versions said."""
@@ -188,9 +224,24 @@ class ReportHistory:
         if found:
             self._snapshots[report.key] = tuple(found)
             self._stretch(report, found[-1].at)
-            self._ends[report.source] = max(self._ends[report.source], found[-1].at)
+            self._note_time(report, found[-1].at, tells_spend=True)
             self._note_end(report)
             self._choose_later(report, report.end)
+
+    def restore_stated(self, key: ReportKey, newest: Version, stated: StatedFigures) -> bool:
+        """Put back which versions told figures that others left out, after the report and before its spend.
+
+        Whether that is of the report as it is: a build that did not know of it may have taken in a newer version.
+        """
+        report = self.reports.get(key)
+        if report is None or report.version != newest:
+            return False
+        before = self._counts(report)
+        self._stated[key] = stated
+        self._are_ends_stale |= SPEND in stated
+        self._count(report, before)
+        self._choose_later(report, report.end)
+        return True
 
     def restore_spent(self, key: ReportKey, spent: Mapping[Version, ReportedSpend]) -> None:
         """Put back the spend of a report's versions as it came, after the report."""
@@ -208,8 +259,9 @@ class ReportHistory:
         spent = self._spent.get(key)
         if not spent:
             return False
-        report, snapshots = self.reports[key], self.snapshots(key)
-        kept: list[Report | Snapshot] = [report, *snapshots]
+        report, snapshots, stated = self.reports[key], self.snapshots(key), self._stated.get(key)
+        last, earlier = versions_of(stated or ALL_STATED, report, snapshots, SPEND)
+        kept: list[Report | Snapshot] = [last, *earlier]
         versions = [each for each in kept if each.version in spent]
         worth = {
             each.version: value(spent[each.version], each.spend_micros, report.period_start)
@@ -218,9 +270,12 @@ class ReportHistory:
         if all(worth[each.version] == (each.spend_micros, spent[each.version]) for each in versions):
             return False
         before = self._counts(report)
-        now = self.reports[key] = _worth(report, worth)
         if snapshots:
             self._snapshots[key] = tuple(_worth(each, worth) for each in snapshots)
+        if stated:
+            self._stated[key] = worth_something_else(stated, {each: worth[each][0] for each in worth})
+        now = with_figures(self._stated.get(key, ALL_STATED), _worth(report, worth), self.snapshots(key))
+        self.reports[key] = now
         for version, (_, spend) in worth.items():
             self._note_spend(now, version, spend)
         self._count(now, before)
@@ -274,10 +329,9 @@ class ReportHistory:
 
     def before(self, at: int) -> ReportShare:
         """What of all reports counts before an instant, each counted once."""
-        last = max(self._ends.values(), default=at)
-        if at >= last:
+        if self._last is None or at >= self._last:
             return self.total
-        return add_up((self.total, _negative(self.share(at, last, short_only=False))))
+        return add_up((self.total, _negative(self.share(at, self._last, short_only=False))))
 
     def overlaps(self, start: int, end: int, *, short_only: bool) -> bool:
         """Whether any report covers a part of the window [start, end), or did before it was replaced."""
@@ -289,6 +343,27 @@ class ReportHistory:
         )
 
     # --- keeping -------------------------------------------------------------------------------------
+
+    def _note_time(self, report: Report, end: int, *, tells_spend: bool) -> None:
+        """A version of a report covers its period up to an instant."""
+        self._last = end if self._last is None else max(self._last, end)
+        if tells_spend:
+            start = report.period_start
+            self._ends[report.source] = max(self._ends.get(report.source, 0), end)
+            self._begin = start if self._begin is None else min(self._begin, start)
+
+    def _find_ends(self) -> None:
+        """Find anew how far spend is told, if need be."""
+        if not self._are_ends_stale:
+            return
+        self._are_ends_stale, self._begin = False, None
+        self._ends.clear()
+        for key, report in self.reports.items():
+            stated = self._stated.get(key, ALL_STATED)
+            if stated.get(SPEND, True):
+                last, earlier = versions_of(stated, report, self.snapshots(key), SPEND)
+                end = max([last.end, *(each.at for each in earlier)])
+                self._note_time(report, end, tells_spend=True)
 
     def _keep(self, newest: Report, report: Report) -> bool:
         """Remember an earlier version, unless a higher one ends in the same part of the period."""
@@ -303,6 +378,24 @@ class ReportHistory:
         self._snapshots[newest.key] = found
         return True
 
+    def _with_version(self, known: Report | None, report: Report, omitted: int) -> StatedFigures:
+        """Which versions told what others left out, one more taken in that is not kept yet."""
+        stated = self._stated.get(report.key, ALL_STATED)
+        if not stated and not omitted:
+            return stated
+        kept: list[Report | Snapshot] = [] if known is None else [*self.snapshots(report.key), known]
+        return with_version(stated, kept, report, omitted)
+
+    def _keep_stated(self, newest: Report, stated: StatedFigures) -> bool:
+        """Keep which versions told what others left out, after the version is kept; whether that has changed."""
+        key = newest.key
+        if stated:
+            stated = left_out_by_any(stated, newest, self.snapshots(key))
+        if stated == self._stated.get(key, ALL_STATED):
+            return False
+        self._stated[key] = stated
+        return True
+
     def _note_spend(self, newest: Report, version: Version, spend: ReportedSpend | None) -> None:
         """Keep the spend of a version as it came, of the versions that are kept."""
         key = newest.key
@@ -312,10 +405,10 @@ class ReportHistory:
             spent = {**(spent or {}), version: spend}
         if spent is None:
             return
-        kept = {each.version: each.at for each in self.snapshots(key)}
-        kept[newest.version] = newest.end
+        last, earlier = versions_of(self._stated.get(key, ALL_STATED), newest, self.snapshots(key), SPEND)
+        kept = {each.version for each in earlier} | {last.version}
         spent = self._spent[key] = {each: spent[each] for each in spent if each in kept}
-        counting = {each.version for each in self.snapshots(key) if counts(newest, each)} | {newest.version}
+        counting = {each.version for each in earlier if counts(last, each)} | {last.version}
         is_certain = all(each.is_certain for version, each in spent.items() if version in counting)
         (self.uncertain.discard if is_certain else self.uncertain.add)(key)
 
@@ -424,7 +517,8 @@ class ReportHistory:
 
     def _share(self, report: Report, clip: Interval, window: Interval) -> ReportShare:
         uncertain = int(report.key in self.uncertain)
-        return share_of(report, self.snapshots(report.key), clip, window, uncertain)
+        stated, snapshots = self._stated.get(report.key, ALL_STATED), self.snapshots(report.key)
+        return share_of_stated(stated, report, snapshots, clip, window, uncertain)
 
     def _near(self, start: int, end: int, index: ReportIndex[ReportKey] | None = None) -> Iterator[Report]:
         """Reports whose period may reach into a window, of all or of those in an index."""

@@ -31,8 +31,8 @@ _NEWEST, _ENOUGH = 1_000, 50
 _READ_WITHIN_S = 10
 _SAMPLED = (topics.CLICKS, topics.IMPRESSIONS, topics.LEADS, topics.ORDERS, topics.REPORTS)
 _SHOWN = 3
-#: Figures of a report that count; the newest report of a period replaces all of them.
-_REPLACED = ("impressions", "clicks", "spend")
+#: Figures of a report that count; of each the newest report of a period that tells it.
+_FIGURES = ("impressions", "clicks", "spend")
 
 
 class SampledRecord(NamedTuple):
@@ -183,7 +183,7 @@ def _reports(events: Sequence[Events], settings: Settings) -> Iterator[JudgedRep
 
 
 def _left_out_figures(judged: Sequence[JudgedReport]) -> Iterator[str]:
-    """Figures that the newest report of a period leaves out, and an earlier one told: the newest one counts, so they are 0."""
+    """Figures that the newest report of a period leaves out, and an earlier one told: they are as old as that one."""
     by_key: dict[tuple[str, ReportKey], list[JudgedReport]] = defaultdict(list)
     for each in sorted(judged, key=lambda each: each.report.version):
         by_key[each.campaign, each.report.key].append(each)
@@ -191,7 +191,7 @@ def _left_out_figures(judged: Sequence[JudgedReport]) -> Iterator[str]:
     for *earlier, newest in by_key.values():
         names = [
             name
-            for name in _REPLACED
+            for name in _FIGURES
             if getattr(newest.event, name) is None and any(getattr(each.event, name) for each in earlier)
         ]
         if names:
@@ -200,8 +200,8 @@ def _left_out_figures(judged: Sequence[JudgedReport]) -> Iterator[str]:
         shown = "; ".join(f"{', '.join(names)} of {_shown(*newest[:2])}" for names, newest in found[-_SHOWN:])
         yield (
             f"{len(found)} of the newest {len(by_key)} reports leave out a figure that an earlier one of their period told, which "
-            f"counts as 0 now: {shown}. A later report replaces the earlier one as a whole: let the source say 0 where it means "
-            "zero, and else every figure again."
+            f"stays as that one told it: {shown}. Let the source say 0 where it means zero, and tell every figure again that may "
+            "have changed."
         )
 
 

@@ -305,9 +305,8 @@ def _without_spend(engine: Engine) -> Iterator[LintFinding]:
     for source, count, row in rows:
         yield LintFinding(
             "warning",
-            f"{count} reports of {source} tell no spend where others do (first {engine.place(row)}): it counts as 0, and takes back "
-            "what an earlier report of the period told. Write coalesce(spend, 0) where nothing means zero; else leave such rows "
-            "out (skipped).",
+            f"{count} reports of {source} tell no spend where others do (first {engine.place(row)}): it is what another report of "
+            "the period tells, and not known where none does. Write coalesce(spend, 0) where nothing means zero.",
         )
 
 

@@ -14,6 +14,7 @@ from metrics.attribution.conversion_lag import EDGES, LEAD, ORDER, LagCounts
 from metrics.customers.calendar import is_period
 from metrics.customers.cohort_sums import NO_CUSTOMER
 from metrics.entities.orders import CAMPAIGNS_OWN
+from metrics.entities.report_figures import LEFT_OUT
 from metrics.entities.reports import Report
 from metrics.kpis.rollups import RollupPart
 from metrics.records.campaign_model import is_campaign_model, split_campaign_model
@@ -75,6 +76,9 @@ def read_bundle(value: bytes | None, partitions: int, known: AbstractSet[str]) -
         is_named = spend.currency == CAMPAIGNS_OWN or is_currency(spend.currency)
         _require(is_spend and is_named, "spend is of no report, or in no currency")
         _check_sizes((spend.micros,))
+    for place, figures in bundle.omitted.items():
+        is_one = 0 <= place < len(bundle.reports) and figures in LEFT_OUT
+        _require(is_one, "figures are left out by no report, or there are no such figures")
     if bundle.status is not None:
         _check_instants((bundle.status.watermark,))
     _check_instants((bundle.fitted_at,))

@@ -32,6 +32,8 @@ PanePartial = tuple[str, int, int, Tally]
 ReportPartial = tuple[str, Report]
 #: The version of a report, and its spend as it came: a report is sent with what its spend is worth, as builds of before expect.
 SpendPartial = tuple[Version, ReportedSpend]
+#: The version of a report, and the figures that it leaves out; those are sent as 0, as builds of before expect.
+OmittedPartial = tuple[Version, int]
 #: What a merge partition adds to a roll-up's window: dimension, value, model, window, start, part.
 RollupPartial = tuple[str, str, str, str, int, RollupPart]
 
@@ -72,7 +74,8 @@ class Bundle(msgspec.Struct, array_like=True):
 
     ``rollups`` are from a merge partition, which ``source`` is then; epoch and sequence are its own. ``figures`` are what the
     source has counted of the campaigns of the merge partition up to this bundle, the last one of its checkpoint. ``spent`` has
-    the spend of reports as it came, by their place, where their worth may change.
+    the spend of reports as it came, by their place, where their worth may change; ``omitted`` has the figures that reports leave
+    out, likewise (``report_figures.left_out``).
     """
 
     source: int
@@ -88,6 +91,7 @@ class Bundle(msgspec.Struct, array_like=True):
     figures: AppliedFigures | None = None
     spent: dict[int, ReportedSpend] = {}
     cohorts: list[CohortPartial] | None = None
+    omitted: dict[int, int] = {}
 
 
 decode_bundle = decoder(Bundle)
@@ -101,6 +105,7 @@ def bundles(
     reports: list[ReportPartial],
     spent: Mapping[Version, ReportedSpend] = MappingProxyType({}),
     cohorts: Sequence[CohortPartial] = (),
+    omitted: Mapping[Version, int] = MappingProxyType({}),
 ) -> Iterator[Bundle]:
     """Bundles small enough for a broker's default limits; none when there is nothing to say."""
     some: list[PaneBlock] = []
@@ -117,7 +122,12 @@ def bundles(
         abroad = {
             place: spent[report.version] for place, (_, report) in enumerate(mine) if report.version in spent
         }
-        yield Bundle(source, epoch, sequence, [], mine, spent=abroad)
+        without = {
+            place: omitted[report.version]
+            for place, (_, report) in enumerate(mine)
+            if report.version in omitted
+        }
+        yield Bundle(source, epoch, sequence, [], mine, spent=abroad, omitted=without)
     gathered: list[CohortPartial] = []
     numbers = 0
     for each in cohorts:

@@ -128,6 +128,8 @@ def reports(draw: st.DrawFn) -> Fact:
         "spend": draw(amounts),
         "currency": draw(currencies),
     }
+    for figure in draw(st.sampled_from([(), (), ("clicks",), ("spend",)])):
+        value[figure] = None
     return Fact(topics.REPORTS, campaign, value)
 
 

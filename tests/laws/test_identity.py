@@ -1,6 +1,7 @@
 """An id is unique within its source: a second record of an id is an edit, a restatement or a conflict, never lost in silence."""
 
 from decimal import Decimal
+from itertools import permutations
 
 import pytest
 
@@ -289,7 +290,7 @@ def report(report_id, spend, hour=0, campaign="ad", reported=-60, **more):
     value |= {
         "period_end": start + 3_600_000,
         "reported_at": None if reported is None else at(reported),
-        "spend": str(spend),
+        "spend": None if spend is None else str(spend),
     }
     return line(topics.REPORTS, campaign, **value | more)
 
@@ -379,3 +380,16 @@ def test_the_order_of_a_named_shop_is_credited_at_the_home_of_its_visitor():
     )
     assert totals(machine, "orders", "last_touch") == {"ad": 2}
     assert machine.letters == []
+
+
+def test_a_restatement_that_leaves_out_a_figure_takes_nothing_of_it_back_in_any_order():
+    """Spend and impressions; later the spend alone; later still the impressions alone, in a report without the spend."""
+    made = [
+        report("a", 10, impressions=1_000, clicks=7),
+        report("a", 12, reported=-50),
+        report("a", None, reported=-40, impressions=1_100),
+    ]
+    for some in permutations(made):
+        _, machine = spend(some)
+        sums = machine.last()["ad", "total", None]["sums"]
+        assert (sums["impressions"], sums["clicks"], sums["spend_micros"]) == (1_100, 7, 12_000_000)

@@ -12,7 +12,8 @@ from metrics.records.events import Campaign
 from metrics.values.time import DAY, HOUR, MINUTE
 from metrics.windows import open_windows
 from streams import topics
-from tests.laws.machine import BEFORE_CONFIRM, INTAKE, MERGE, Machine
+from streams.state.codec import kind_of
+from tests.laws.machine import BEFORE_APPEND, BEFORE_CONFIRM, INTAKE, MERGE, Machine
 
 T0 = 1_794_960_000_000  # midnight UTC
 
@@ -165,6 +166,60 @@ def test_a_shorter_replacement_lowers_the_days_it_left_though_its_owner_dies():
     machine.settle()
     assert machine.last()["c", "1d", "2026-11-18T00:00:00Z"]["sums"]["clicks"] == 10
     assert machine.last()["c", "1d", "2026-11-19T00:00:00Z"]["sums"]["clicks"] == 0
+
+
+def _figures(machine):
+    sums = machine.last()["c", "total", None]["sums"]
+    return sums["impressions"], sums["clicks"], sums["spend_micros"]
+
+
+@pytest.mark.parametrize("crash", [BEFORE_APPEND, 0, 1, BEFORE_CONFIRM])
+@pytest.mark.parametrize("stage", [INTAKE, MERGE])
+def test_figures_that_a_restatement_leaves_out_are_kept_whenever_an_owner_dies(stage, crash):
+    # r2 tells spend alone; then r1, which is older and tells all, and r3, which tells clicks alone
+    machine = Machine(1)
+    machine.campaign_registry.register("c", _reported())
+    told = {
+        "r2": {"spend": 12, "reported_at": T0 + 2 * DAY},
+        "r1": {"spend": 10, "clicks": 3, "impressions": 1_000, "reported_at": T0 + DAY},
+        "r3": {"clicks": 4, "reported_at": T0 + 3 * DAY},
+    }
+    expected = [(0, 0, 12_000_000), (1_000, 3, 12_000_000), (1_000, 4, 12_000_000)]
+    for (name, figures), known in zip(told.items(), expected, strict=True):
+        report(machine, name, T0, T0 + DAY, **figures)
+        machine.read(topics.REPORTS, 0, 10)
+        if stage == INTAKE:
+            machine.checkpoint(INTAKE, 0, crash=crash)
+        else:
+            machine.checkpoint(INTAKE, 0)
+            machine.follow(0, 10)
+            machine.checkpoint(MERGE, 0, crash=crash)
+        machine.settle()
+        assert _figures(machine) == known
+        machine.open(MERGE, 0)
+        machine.settle()
+        assert _figures(machine) == known
+    assert kinds(machine, "rf") == 1
+
+
+def test_when_a_report_tells_all_again_nothing_more_is_kept_of_what_was_left_out():
+    machine = Machine(1)
+    report(machine, "r1", T0, T0 + DAY, spend=10, reported_at=T0 + DAY)
+    machine.settle()
+    assert kinds(machine, "rf") == 1
+    report(machine, "r2", T0, T0 + DAY, spend=10, clicks=1, impressions=1, reported_at=T0 + 2 * DAY)
+    machine.settle()
+    assert kinds(machine, "rf") == 0
+    report(machine, "r3", T0 + DAY, T0 + 2 * DAY, spend=10, clicks=1, impressions=1, reported_at=T0 + 2 * DAY)
+    machine.settle()
+    assert kinds(machine, "rf") == 0
+
+
+def kinds(machine, kind):
+    """How many records of a kind the changelog of merge has."""
+    return sum(
+        kind_of(key) == kind for key, value in machine.changelogs[MERGE, 0].items() if value is not None
+    )
 
 
 def _reported():

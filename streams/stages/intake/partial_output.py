@@ -1,6 +1,7 @@
 """What a source partition sends to the merge partitions: changed sums, reports, and how far it has come."""
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 from msgspec.structs import replace
@@ -65,6 +66,7 @@ class PartialOutput:
         lags: tuple[dict[str, LagCounts], int | None] | None,
         figures: Sequence[AppliedFigures] | None = None,
         cohorts: Sequence[CohortPartial] = (),
+        omitted: Mapping[ReportVersion, int] = MappingProxyType({}),
     ) -> list[Output]:
         """Bundles of one checkpoint; the status closes the last one for each merge partition.
 
@@ -77,6 +79,7 @@ class PartialOutput:
             lags: of conversions, and when the data-driven model was fitted; they go with a status.
             figures: by merge partition what its campaigns have counted here; they go with a status.
             cohorts: sums of cohorts that have changed.
+            omitted: the figures that reports leave out, by the version of the report.
         """
         changes = [_as_sent(change) for change in changes]
         count = self._partitions
@@ -91,7 +94,9 @@ class PartialOutput:
         for target in range(count):
             mine = blocks(self._names, routes, changes, target)
             made = list(
-                bundles(self._partition, *version, mine, reports_by[target], spent, cohorts_by[target])
+                bundles(
+                    self._partition, *version, mine, reports_by[target], spent, cohorts_by[target], omitted
+                )
             )
             if status is not None:
                 if not made:

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from metrics.entities.campaigns import CampaignRegistry
+from metrics.entities.report_figures import left_out
 from metrics.entities.report_spend import spend_worth
 from metrics.entities.reports import UNDATED, Report, covered_end
 from metrics.records.events import AdReport
@@ -15,7 +16,7 @@ from metrics.values.errors import Reason, Rejection
 from metrics.values.money import to_micros
 from metrics.values.time import DAY, MIN_INSTANT
 from metrics.windows.panes import Horizon
-from streams.messages.partials import ReportPartial, SpendPartial
+from streams.messages.partials import OmittedPartial, ReportPartial, SpendPartial
 from streams.messages.source_records import SourceRecord
 from streams.stages.intake.record_by_record import REPEATED, Applied, Judged
 
@@ -44,9 +45,10 @@ class ReportSource:
         self._delays = delays
         self._earliest = earliest
         self._campaign_registry = campaign_registry
-        #: Since the last call of ``take``: reports, and the spend of some of them as it came.
+        #: Since the last call of ``take``: reports, the spend of some of them as it came, and figures that some of them leave out.
         self.gathered: list[ReportPartial] = []
         self.spent: list[SpendPartial] = []
+        self.omitted: list[OmittedPartial] = []
 
     def homes(self, records: Sequence[SourceRecord], events: Sequence[Any]) -> list[int | None]:
         """A report is nobody's."""
@@ -93,11 +95,12 @@ class ReportSource:
     def finish(self, limits: Horizon) -> None:
         """Nothing is left to do."""
 
-    def take(self) -> tuple[list[ReportPartial], list[SpendPartial]]:
-        """The reports since the last call by campaign, and the spend of some of them as it came."""
+    def take(self) -> tuple[list[ReportPartial], list[SpendPartial], list[OmittedPartial]]:
+        """The reports since the last call by campaign, the spend of some of them as it came, and figures that some leave out."""
         gathered, self.gathered = self.gathered, []
         spent, self.spent = self.spent, []
-        return gathered, spent
+        omitted, self.omitted = self.omitted, []
+        return gathered, spent, omitted
 
     def _gather(self, event: AdReport, report: Report) -> None:
         worth = spend_worth(
@@ -107,6 +110,8 @@ class ReportSource:
         self.gathered.append((event.campaign_id, report._replace(spend_micros=worth.micros)))
         if worth.spend is not None:
             self.spent.append((report.version, worth.spend))
+        if omitted := left_out((event.impressions, event.clicks, event.spend)):
+            self.omitted.append((report.version, omitted))
 
 
 def judge_report(event: AdReport, record: SourceRecord, partition: int, delay: int = 0) -> Report:

@@ -30,7 +30,7 @@ from metrics.windows.foreign_spend import ForeignSpend
 from metrics.windows.panes import DroppedPane, Horizon, Panes, horizon
 from metrics.windows.watermark import PartitionClock, PartitionStatus
 from streams import topics
-from streams.messages.partials import ReportPartial, SpendPartial
+from streams.messages.partials import OmittedPartial, ReportPartial, SpendPartial
 from streams.messages.source_records import ADS, SourceRecord, SourceRecords
 from streams.stages.intake.ad_events import AdEvents, AdJudge
 from streams.stages.intake.admission import Admission
@@ -216,6 +216,7 @@ class IntakeStage:
         self._panes = PaneTable(self.panes, lambda: self.attribution.whole_models)
         self._report_outbox: Outbox[ReportPartial] = Outbox("r", list[ReportPartial])
         self._spend_outbox: Outbox[SpendPartial] = Outbox("rs", list[SpendPartial])
+        self._omitted_outbox: Outbox[OmittedPartial] = Outbox("rf", list[OmittedPartial])
         self._letter_outbox: Outbox[DeadLetter] = Outbox("d", list[DeadLetter])
         self._partials = PartialOutput(
             partition, options.partitions, self.panes.names, options.max_watermark_interval
@@ -228,7 +229,7 @@ class IntakeStage:
             *self.accounts.tables,
             SeenIdTable(self.seen, lambda: self.clock.watermark),
             *self.attribution.tables,
-            *(self._report_outbox, self._spend_outbox, self._letter_outbox),
+            *(self._report_outbox, self._spend_outbox, self._omitted_outbox, self._letter_outbox),
         )
         self.is_touched = False
         self._limits = horizon(None)
@@ -439,6 +440,7 @@ class IntakeStage:
         """About how many bytes the next checkpoint takes besides its tables."""
         refused = self.dead_letters.weight + self.refusals.weight
         reports = 300 * len(self._reports.gathered) + 70 * len(self._reports.spent)
+        reports += 30 * len(self._reports.omitted)
         return reports + refused + self.attribution.weight
 
     def work(self, now: int) -> Iterator[Work]:
@@ -457,14 +459,16 @@ class IntakeStage:
         dropped = self._expire()
         self._renew(now)
         changes = self._panes.collect(dropped)
-        fresh, spent = self._reports.take()
+        fresh, spent, omitted = self._reports.take()
         reports, spends = self._report_outbox.take(fresh), dict(self._spend_outbox.take(spent))
+        without = dict(self._omitted_outbox.take(omitted))
         letters = self._letter_outbox.take(self.dead_letters.take())
         status = self._partials.due_status(PartitionStatus(self.watermark, self.is_idle), now)
         lags = self.attribution.lags(is_due=status is not None)
         counted = self._counted_back(now) if status is not None else None
         outputs = self._partials.outputs(
-            version, changes, reports, spends, status, lags, counted, self.accounts.cohorts.changed()
+            *(version, changes, reports, spends, status, lags, counted),
+            *(self.accounts.cohorts.changed(), without),
         )
         outputs += [
             Output(topics.DEAD_LETTERS, self.partition, letter.topic.encode(), _encode_letter(letter))

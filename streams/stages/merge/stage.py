@@ -56,7 +56,13 @@ from streams.stages.merge.report_worth import ReportWorth
 from streams.stages.merge.rollup_exchange import RollupExchange, RollupHeader
 from streams.stages.merge.rollup_parts import ROLLING_KEY, Moment, RollupOptions, RollupParts
 from streams.stages.merge.rollups import Rollups
-from streams.stages.merge.tables import DroppedBeforeTable, MergedPaneTable, ReportSpendTable, ReportTable
+from streams.stages.merge.tables import (
+    DroppedBeforeTable,
+    MergedPaneTable,
+    ReportFiguresTable,
+    ReportSpendTable,
+    ReportTable,
+)
 from streams.stages.refusals import Refusals
 from streams.stages.stage import Work
 from streams.state.checkpoint import Emitted, Output, Version
@@ -222,7 +228,9 @@ class MergeStage:
             if not (self.cohorts.is_kept and kind == self.cohorts.kind)
         ]
         self.tables = (
-            *(self._panes, dropped, self._reports, ReportSpendTable(self, self._reports), self._figure_facts),
+            *(self._panes, dropped, self._reports),
+            *(ReportFiguresTable(self, self._reports), ReportSpendTable(self, self._reports)),
+            self._figure_facts,
             *self._exchange.tables,
             *((self.cohorts,) if self.cohorts.is_kept else ()),
             *self._forgotten,
@@ -363,7 +371,7 @@ class MergeStage:
         if any(map(len, changed)):
             self._mark_rolling(np.unique(np.concatenate(changed)))
         for place, (campaign_id, report) in enumerate(bundle.reports):
-            self._take_report(campaign_id, report, bundle.spent.get(place))
+            self._take_report(campaign_id, report, bundle.spent.get(place), bundle.omitted.get(place, 0))
         if bundle.cohorts is not None:
             self.cohorts.take(bundle.source, bundle.cohorts, self.sequence + 1)
         if bundle.lags is not None:
@@ -394,12 +402,14 @@ class MergeStage:
             self._mark_window(*window_of(block.resolution, block.start), fresh, self.sequence + 1)
         return fresh
 
-    def _take_report(self, campaign_id: str, report: Report, spend: ReportedSpend | None) -> None:
+    def _take_report(
+        self, campaign_id: str, report: Report, spend: ReportedSpend | None, omitted: int
+    ) -> None:
         code = self.campaign_codes.campaign(campaign_id)
         report, spend = self.report_worth.valued(code, report, spend)
         history = self.merged_windows.reports_of(code)
         had_short = history.has_short
-        if not history.put(report, spend):
+        if not history.put(report, spend, omitted):
             return
         self._reports.changed.add((campaign_id, report.key))
         self.remark_report(code, report)

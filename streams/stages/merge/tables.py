@@ -5,6 +5,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from metrics.entities.report_figures import StatedFigure
 from metrics.entities.report_spend import ReportedSpend
 from metrics.entities.reports import Report, ReportKey, Snapshot, Version
 from metrics.sums.tally import Tally
@@ -224,6 +225,53 @@ class ReportTable:
         return state_key(self.kind, campaign_id, *key), value
 
 
+class ReportFiguresTable:
+    """Which versions of a report told the figures that others left out: a record beside that of the report.
+
+    The record of the report has such figures as the versions say that told them, which is what builds of before read.
+
+    Args:
+        windows: of the reports.
+        reports: their table, which is read and written before this one.
+    """
+
+    kind = "rf"
+
+    def __init__(self, windows: Windows, reports: ReportTable) -> None:
+        self._merged_windows, self._campaign_codes = windows.merged_windows, windows.campaign_codes
+        self._reports = reports
+
+    @property
+    def weight(self) -> int:
+        """About how many bytes the table adds to the next checkpoint."""
+        return 50 * len(self._reports.changed)
+
+    def restore(self, entries: Sequence[Restored], confirmed: int) -> Iterable[bytes]:
+        """Put back what was told; that of reports which a build of before has replaced is of no use."""
+        del confirmed
+        obsolete = []
+        for entry, value in entries:
+            _, campaign_id, *key = read_key(entry)
+            source, ad_id, period_start, grain = key
+            newest, stated = decode_as(tuple[Version, dict[int, dict[int, StatedFigure]]], value)
+            history = self._merged_windows.reports_of(self._campaign_codes.campaign(campaign_id))
+            if not history.restore_stated((source, ad_id, period_start, grain), newest, stated):
+                obsolete.append(entry)
+        return obsolete
+
+    def take_changes(self, sequence: int) -> list[Entry]:
+        """What was told of the reports that have changed; a tombstone where nothing that is kept leaves out anything any more."""
+        del sequence
+        found: list[Entry] = []
+        for campaign_id, key in self._reports.written:
+            history = self._merged_windows[campaign_id].report_history
+            stated = history.stated(key)
+            if stated is not None:
+                value = encode((history.reports[key].version, stated)) if stated else None
+                found.append((state_key(self.kind, campaign_id, *key), value))
+        return found
+
+
 class ReportSpendTable:
     """The spend of reports as it came, where its worth may change: by version, a record beside that of the report.
 
@@ -231,7 +279,7 @@ class ReportSpendTable:
 
     Args:
         windows: of the reports.
-        reports: their table, which is read and written before this one.
+        reports: their table, which is read and written before this one, as is that of figures that are left out.
     """
 
     kind = "rs"

@@ -12,7 +12,7 @@ PARTS = (300_000, 1_800_000, 4 * HOUR, DAY)
 
 
 class Version(NamedTuple):
-    """A report as it came; ``values`` by name of the sum."""
+    """A report as it came; ``values`` by name of the sum, without those that it leaves out."""
 
     source: str
     start: int
@@ -40,23 +40,34 @@ class Standing:
     def __init__(self, versions):
         ordered = sorted(versions, key=lambda each: each.version)
         self.newest = ordered[-1]
-        width = PARTS[self.newest.grain]
-        by_part = {(each.covered - 1) // width: each for each in ordered}  # the highest stays
-        points = sorted((each for each in by_part.values()), key=lambda each: each.covered)
-        self.points = [each for each in points if each.covered < self.newest.covered] + [self.newest]
+        self.width = PARTS[self.newest.grain]
+        self.ordered = ordered
+
+    def _part(self, version):
+        return (version.covered - 1) // self.width
+
+    def points(self, name):
+        """The versions that decide of a sum, in order of time, and until when each tells."""
+        ends = {self._part(each): each.covered for each in self.ordered}  # the highest stays
+        tellers = {self._part(each): each for each in self.ordered if name in each.values}
+        last = max(tellers.values(), key=lambda each: each.version, default=None)
+        return [
+            (tellers[part], ends[part])
+            for part in sorted(tellers)
+            if tellers[part] is last or ends[part] < ends[self._part(last)]
+        ]
 
     def by(self, name, at):
         start = self.newest.start
         if at <= start:
             return 0
-        least = [
-            min(later.values[name] for later in self.points[place:]) for place in range(len(self.points))
-        ]
+        points = self.points(name)
         before, value = start, 0
-        for point, until in zip(self.points, least, strict=True):
-            if at < point.covered:
-                return value + (until - value) * (at - before) // (point.covered - before)
-            before, value = point.covered, until
+        for place, (_, covered) in enumerate(points):
+            until = min(later.values[name] for later, _ in points[place:])
+            if at < covered:
+                return value + (until - value) * (at - before) // (covered - before)
+            before, value = covered, until
         return value
 
 

@@ -172,8 +172,12 @@ def _report_versions(stream: Stream) -> dict[str, list[Version]]:
             instant(record["period_end"]),
             (-(10**18) if reported is None else reported, offset),
             10**18 if reported is None else reported,
-            {field: record.get(field) or 0 for field in ("impressions", "clicks")}
-            | {"spend_micros": worth or 0, "uncertain": int(worth is None)},
+            {field: record[field] for field in ("impressions", "clicks") if record.get(field) is not None}
+            | (
+                {}
+                if record.get("spend") is None
+                else {"spend_micros": worth or 0, "uncertain": worth is None}
+            ),
         )
         by_campaign[record["campaign_id"]].append(version)
     return by_campaign
@@ -192,7 +196,7 @@ def uncertain_reports(records: list[tuple[str, Record]], reporting_currency: str
         campaign
         for campaign, versions in _report_versions(Stream(records, reporting_currency)).items()
         for standing, start, end in pieces(versions)
-        if start < end and any(each.values["uncertain"] for each in standing.points)
+        if start < end and any(each.values["uncertain"] for each, _ in standing.points("spend_micros"))
     }
 
 

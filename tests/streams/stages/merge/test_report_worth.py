@@ -196,11 +196,32 @@ def test_builds_of_before_read_reports_with_what_they_are_worth():
         reports: list[ReportPartial]
 
     report = Report("s", None, 0, HOUR, (1, 2, 0), 0, 0, 5, 0)
-    bundle = Bundle(0, 1, 1, [], [("c", report)], spent={0: ReportedSpend("USD", 10)})
+    bundle = Bundle(0, 1, 1, [], [("c", report)], spent={0: ReportedSpend("USD", 10)}, omitted={0: 1})
     assert decode_as(Before, encode(bundle)).reports == [("c", report)]
-    machine = machine_of(USD)
+    hour = {"period_start": T0}
+    machine = machine_of(USD | hour, {"spend": None, "clicks": 9, "reported_at": T0 + 2 * HOUR} | hour)
+    machine.campaign_registry.set_rate("USD", 0, Decimal("0.5"))
+    machine.settle()
     kept = {kind_of(key): value for key, value in machine.changelogs[MERGE, 0].items() if value}
-    assert decode_as(tuple[int, Report, list[object]], kept["r"])[1].spend_micros == 0
+    stored = decode_as(tuple[int, Report, list[object]], kept["r"])[1]
+    assert (stored.clicks, stored.spend_micros) == (9, 5_000_000)
+
+
+def test_spend_that_a_later_report_leaves_out_follows_rates_and_registrations_after_a_restart():
+    hour = {"period_start": T0}
+    machine = machine_of(hour, {"spend": None, "clicks": 9, "reported_at": T0 + 2 * HOUR} | hour)
+    registry = machine.campaign_registry
+    registry.set_records("c", [Campaign("c", currency="USD", cost_basis="reports")])
+    assert (total(machine), uncertain(machine)) == ((0, True), 1)
+    machine.open(MERGE, 0)
+    registry.set_rate("USD", 0, Decimal("0.5"))
+    assert (total(machine), uncertain(machine)) == ((5_000_000, False), 0)
+    machine.open(MERGE, 0)
+    assert total(machine) == (5_000_000, False)
+    produce(machine, {"spend": "8", "clicks": None, "currency": "EUR", "reported_at": T0 + 3 * HOUR} | hour)
+    machine.settle()
+    assert machine.last()["c", "total", None]["sums"]["clicks"] == 9
+    assert total(machine) == (8_000_000, False)
 
 
 @pytest.mark.parametrize(
@@ -211,3 +232,10 @@ def test_spend_that_is_none_is_refused(spent):
     report = Report("s", None, 0, HOUR, (1, 2, 0), 0, 0, 5, 0)
     with pytest.raises(Rejection, match="spend is of no report"):
         read_bundle(encode(Bundle(0, 1, 1, [], [("c", report)], spent=spent)), 1, set())
+
+
+@pytest.mark.parametrize("omitted", [{1: 1}, {0: 8}, {0: -1}])
+def test_figures_that_are_none_are_refused(omitted):
+    report = Report("s", None, 0, HOUR, (1, 2, 0), 0, 0, 5, 0)
+    with pytest.raises(Rejection, match="no such figures"):
+        read_bundle(encode(Bundle(0, 1, 1, [], [("c", report)], omitted=omitted)), 1, set())
