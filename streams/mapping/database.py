@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from streams.mapping.zones import MICROSOFT
+
 #: Beyond this DuckDB writes to its folder.
 _MEMORY = "384MB"
 _NO_DECIMALS = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
@@ -55,6 +57,7 @@ CREATE MACRO is_beside_change(millis, zone) AS
   local_at(millis + 3600000, zone) = local_at(millis, zone) OR local_at(millis + 1800000, zone) = local_at(millis, zone)
   OR local_at(millis, zone) - local_at(millis - 3600000, zone) > INTERVAL 1 HOUR;
 CREATE MACRO known_zone(zone) AS CASE WHEN zone IN (SELECT name FROM zones) THEN zone END;
+CREATE MACRO microsoft_zone(name) AS MAP {{{", ".join(f"'{name}': '{zone}'" for name, zone in MICROSOFT.items())}}}[name];
 """
 
 

@@ -25,11 +25,14 @@ from streams.mapping.headers import captured, found_name, matches
 from streams.mapping.loader import check_zone
 from streams.mapping.model import Column, Frame, Lookup, Mapping, MappingError, Select, long_form, merged
 from streams.mapping.provenance import Traced, read_condition, traced
+from streams.mapping.zones import zone_called, zone_said
 
 _BATCH = 10_000
 _EXAMPLES = 3
 #: Columns of a SELECT that are no field: what is left out, and what is said.
 SKIPPED, NOTE = "skipped", "note"
+#: Fields that are amounts of money in the record's currency.
+_AMOUNTS = ("revenue", "spend", "cost", "budget", "amount", "cost_of_goods")
 NO_SELECT = "no select takes this row"
 _OVERWRITTEN = (
     "one of several rows of a report whose local hour comes twice or does not exist; add them up (sum, GROUP BY) or write "
@@ -217,7 +220,7 @@ class _MappingRun:
         self._files = files
         self._specs = mapping.column_specs
         self._frame = merged(mapping.frame, frame)
-        self._said_zone = self._frame.timezone or mapping.timezone
+        self._said_zone = self._frame.timezone or mapping.timezone or self._zone_of_files()
         self._zone = self._said_zone or "UTC"
         self._said_currency = (
             literal(self._frame.currency) if self._frame.currency else "CAST(NULL AS VARCHAR)"
@@ -372,13 +375,43 @@ class _MappingRun:
                 self._engine.found.setdefault(cells.label, []).append(f"{name}: {part.found}")
         return self._engine._readings[key]  # noqa: SLF001
 
+    def _zone_of_files(self) -> str | None:
+        """The time zone that lines before the names say; None where none does, or it is not known.
+
+        Raises:
+            MappingError: where two files are of different zones.
+        """
+        said = {cells.label: zone for cells in self._files.values() if (zone := zone_said(cells.before))}
+        zones = {zone_called(text) for text in said.values()}
+        if len(zones) > 1:
+            shown = ", ".join(f"{label}: {text}" for label, text in said.items())
+            raise MappingError(
+                f"the files are of several time zones ({shown}). Replay those of each zone alone, or say one for all "
+                "(--frame timezone=Europe/Paris)."
+            )
+        return next(iter(zones), None)
+
     def _note_zone(self, cells: Cells) -> None:
-        if self._said_zone is None:
-            text = catalogues.t(
+        if self._frame.timezone or self._mapping.timezone:
+            return
+        if self._said_zone is not None:
+            found = catalogues.t("days of {zone}", zone=self._said_zone)
+            self._engine.found.setdefault(cells.label, []).append(found)
+            return
+        said = zone_said(cells.before)
+        text = (
+            catalogues.t(
                 "nothing says in which zone the days of {file} are: UTC is taken (--frame timezone=Europe/Paris)",
                 file=cells.label,
             )
-            self._engine.notes.add(text)
+            if said is None
+            else catalogues.t(
+                "the time zone of {file} has a name that is not known ({name}): UTC is taken (--frame timezone=Europe/Paris)",
+                file=cells.label,
+                name=said,
+            )
+        )
+        self._engine.notes.add(text)
 
     def _note_faults(self, files: list[Cells], used: set[str]) -> None:
         for cells in files:
@@ -450,6 +483,7 @@ class _MappingRun:
         except self._error as error:
             raise self._explained(select.topic, error, files) from error
         self._name_source(select.topic, table)
+        self._name_currency(select.topic, table)
         described = self._database.execute(f"DESCRIBE {table}").fetchall()
         columns = {row[0]: row[1] for row in described}
         outcome = MappingOutcome(where, self._mapping, select, trace, table, columns, files, self._zone)
@@ -468,6 +502,23 @@ class _MappingRun:
             return
         self._database.execute(f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS source VARCHAR")
         self._database.execute(f"UPDATE {table} SET source = {literal(self._frame.source)}")
+
+    def _name_currency(self, topic: str, table: str) -> None:
+        """Let every amount that names no currency be in the one that is said outright, if any."""
+        if (
+            self._frame.currency is None
+            or topic == topics.FX_RATES
+            or "currency" not in contract.kinds(topic)
+        ):
+            return
+        columns = {row[0] for row in self._database.execute(f"DESCRIBE {table}").fetchall()}
+        amounts = [f"{name} IS NOT NULL" for name in _AMOUNTS if name in columns]
+        if amounts:
+            self._database.execute(f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS currency VARCHAR")
+            self._database.execute(f"ALTER TABLE {table} ALTER currency TYPE VARCHAR")
+            self._database.execute(
+                f"UPDATE {table} SET currency = {self._said_currency} WHERE currency IS NULL AND ({' OR '.join(amounts)})"
+            )
 
     def _check_columns(self, where: str, files: list[Cells], used: set[str]) -> None:
         """Refuse files of which none has a declared column that is used."""

@@ -37,7 +37,7 @@ class Frame(Strict, frozen=True):
     records: str | None = None
     #: Time zone of days and of times without an offset, in place of the mapping's.
     timezone: str | None = None
-    #: Code of the currency of amounts; mappings whose rows name none read it as ``_currency``.
+    #: Code of the currency of amounts that name none; SQL has it as ``_currency``.
     currency: str | None = None
     #: Name of the shop, the system or the account that the rows are of, within which its ids are unique.
     source: Annotated[str, msgspec.Meta(min_length=1, max_length=128)] | None = None

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from streams.mapping.loader import builtin, builtin_names, load
-from streams.mapping.model import MappingError
+from streams.mapping.model import Frame, MappingError
 from streams.mapping.recognition import unknown_header
 from tests.support.replaying import replayed, writer
 
@@ -163,6 +163,71 @@ MICROSOFT = "TimePeriod,CampaignId,Impressions,Clicks,Spend,CurrencyCode\n2026-0
 def test_a_report_covers_the_days_that_its_rows_or_the_lines_above_them_say(run, content, period):
     (report,) = run({"download.csv": content}, currency="USD").values("ad-reports")
     assert (report["period_start"], report["period_end"]) == tuple(f"{day}T00:00:00Z" for day in period)
+
+
+@pytest.mark.parametrize(
+    ("line", "frame", "start"),
+    [
+        ('"Time Zone: (GMT-08:00) Pacific Time (US & Canada); Tijuana"', None, "2026-07-05T07:00:00Z"),
+        ('"Time Zone: (GMT) Greenwich Mean Time : Dublin, Edinburgh, Lisbon, London"', None, "2026-07-04T23:00:00Z"),
+        ("Time zone: Asia/Tokyo", None, "2026-07-04T15:00:00Z"),
+        # What is said outright counts.
+        ('"Time Zone: (GMT-08:00) Pacific Time (US & Canada); Tijuana"', "Europe/Paris", "2026-07-04T22:00:00Z"),
+        ("Last Completed Available Hour: 7/5/2026 10:15:00 PM (GMT)", None, "2026-07-05T00:00:00Z"),
+    ],
+)  # fmt: skip
+def test_days_are_of_the_zone_that_a_line_above_the_columns_says(run, line, frame, start):
+    result = run({"download.csv": f"{line}\n\n{MICROSOFT}"}, currency="USD", frame=Frame(timezone=frame))
+    (report,) = result.values("ad-reports")
+    assert report["period_start"] == start
+    is_said = frame is not None or "ime " in line
+    assert any("nothing says in which zone" in note for note in result.notes) is not is_said
+
+
+def test_a_zone_whose_name_is_not_known_and_files_of_two_zones_are_said(run, tmp_path):
+    strange = run({"download.csv": f'"Time Zone: (GMT+99:00) Mars"\n\n{MICROSOFT}'}, currency="USD")
+    assert any("a name that is not known ((GMT+99:00) Mars): UTC is taken" in note for note in strange.notes)
+    paths = [tmp_path / "a.csv", tmp_path / "b.csv"]
+    for path, zone in zip(paths, ("Asia/Tokyo", "Europe/Paris"), strict=True):
+        path.write_text(f"Time zone: {zone}\n\n{MICROSOFT}")
+    with pytest.raises(MappingError, match=r"several time zones \(a.csv: Asia/Tokyo, b.csv: Europe/Paris\)"):
+        replayed(paths)
+
+
+@pytest.mark.parametrize("name", ["hubspot_deals", "zoho_deals"])
+def test_a_deal_is_in_the_currency_that_its_row_names(run, name):
+    content, _ = SALES[name]
+    head, *rows = content.strip().split("\n")
+    text = "\n".join([f"{head},Currency", *(f"{row},gbp" for row in rows)])
+    result = run({"export.csv": text}, currency="GBP")
+    assert ([value["currency"] for value in result.values()], result.said()) == (["GBP"], "")
+
+
+@pytest.mark.parametrize(
+    ("name", "amount"), [("woocommerce_orders", "12.5"), ("salesforce_opportunities", "99")]
+)
+def test_a_currency_that_is_said_is_that_of_every_amount_which_names_none(run, name, amount):
+    content, _ = SALES[name]
+    result = run({"export.csv": content}, currency="GBP", frame=Frame(currency="GBP"))
+    assert {value["currency"] for value in result.values()} == {"GBP"}
+    assert amount in {value["revenue"] for value in result.values()}
+    assert not any("without a currency" in note for note in result.notes)
+
+
+def test_a_currency_that_is_said_replaces_none_and_is_given_to_no_record_without_an_amount(run):
+    head = "Name,Email,Financial Status,Currency,Total,Created at,Cancelled at\n"
+    row = "#1,a@x.test,paid,USD,5.00,2026-06-01 10:00:00 +0200,2026-06-02 10:00:00 +0200\n"
+    result = run({"orders.csv": head + row}, currency="USD", frame=Frame(currency="GBP"))
+    assert [(value["kind"], value.get("currency")) for value in result.values()] == [
+        ("placed", "USD"),
+        ("cancelled", None),
+    ]
+    rates = run(
+        {"rates.csv": "currency,rate,valid_from\nUSD,0.9,2026-01-01\n"},
+        "fx_rates",
+        frame=Frame(currency="GBP"),
+    )
+    assert [value["currency"] for value in rates.values()] == ["USD"]
 
 
 def test_nothing_is_zero_where_the_platform_says_null_for_it(run):
