@@ -53,7 +53,7 @@ def map_documents(
         columns = {name: [document.get(name) for document in documents] for name in names}
         batch = (list(range(1, len(documents) + 1)), columns)
         *_, cells = engine.read(label, [batch], is_machine=True)
-        engine.run(mapping, {label: cells}, {}, frame or Frame())
+        engine.run(mapping, [(label, cells)], {}, frame or Frame())
         engine.finish()
         refusals = [
             Refusal((row & LINE) - 1, reason, found)

@@ -123,13 +123,17 @@ class Engine:
             self.database.executemany("INSERT INTO unmapped VALUES (?, ?, ?)", rows)
 
     def run(
-        self, mapping: Mapping, files: dict[str, Cells], lookups: dict[str, list[Cells]], frame: Frame
+        self,
+        mapping: Mapping,
+        files: list[tuple[str, Cells]],
+        lookups: dict[str, list[Cells]],
+        frame: Frame,
     ) -> None:
         """Run all SELECTs of a mapping.
 
         Args:
             mapping: checked by the loader.
-            files: the cells by file name.
+            files: names of files, by which SELECTs take them, each with its cells.
             lookups: the cells of each lookup.
             frame: what is known of the files beyond the mapping.
 
@@ -213,7 +217,9 @@ def _record(row: tuple[str, str | None, str, int | None]) -> MappedRecord:
 class _MappingRun:
     """One mapping over its files."""
 
-    def __init__(self, engine: Engine, mapping: Mapping, files: dict[str, Cells], frame: Frame) -> None:
+    def __init__(
+        self, engine: Engine, mapping: Mapping, files: list[tuple[str, Cells]], frame: Frame
+    ) -> None:
         self._engine = engine
         self._database = engine.database
         self._mapping = mapping
@@ -246,10 +252,10 @@ class _MappingRun:
         return f"{self._mapping.name}: {topic}"
 
     def _files_of(self, patterns: list[str]) -> list[Cells]:
-        matching = [cells for name, cells in self._files.items() if not patterns or matches(name, patterns)]
+        matching = [cells for name, cells in self._files if not patterns or matches(name, patterns)]
         kinds = {tuple(part.files) for part in self._mapping.select}
         # A mapping for one kind of file takes a file whatever it is called.
-        return list(self._files.values()) if len(kinds) == 1 else matching
+        return [cells for _, cells in self._files] if len(kinds) == 1 else matching
 
     def _look_up(self, name: str, lookup: Lookup, files: list[Cells]) -> None:
         specs = long_form(lookup.columns)
@@ -381,7 +387,7 @@ class _MappingRun:
         Raises:
             MappingError: where two files are of different zones.
         """
-        said = {cells.label: zone for cells in self._files.values() if (zone := zone_said(cells.before))}
+        said = {cells.label: zone for _, cells in self._files if (zone := zone_said(cells.before))}
         zones = {zone_called(text) for text in said.values()}
         if len(zones) > 1:
             shown = ", ".join(f"{label}: {text}" for label, text in said.items())
@@ -442,9 +448,9 @@ class _MappingRun:
         for skip in self._mapping.skip:
             read = read_condition(self._database, self._where("skip"), skip.when)
             used |= read.columns
-            self._compared(self._where("skip"), read.ordered, list(self._files.values()))
+            self._compared(self._where("skip"), read.ordered, [cells for _, cells in self._files])
             cases.append(f"WHEN ({skip.when}) THEN {literal('skipped: ' + skip.reason)}")
-        for cells in self._files.values():
+        for _, cells in self._files:
             self._view("rows", [cells], self._specs, used)
             self._note_faults([cells], used)
             try:

@@ -102,22 +102,24 @@ def expand(paths: Iterable[Path]) -> list[tuple[Path, bool]]:
     return list(found.items())
 
 
-def sources(path: Path, frame: Frame, wanted: Wanted) -> Iterator[Source]:
+def sources(path: Path, frame: Frame, wanted: Wanted, label: str | None = None) -> Iterator[Source]:
     """The tables of a file.
 
     Args:
         path: the file.
         frame: what is said outright of how it is written.
         wanted: names of columns that mappings ask for, one set a mapping; they tell the header from other lines.
+        label: what the file is called where people read it; None: its name.
 
     Raises:
         ReadError: where the file cannot be read as what its bytes say.
     """
+    label = label or path.name
     try:
         if _head(partial(open, path, "rb"), 4)[:2] == _ZIP and not _is_sheet(path):
-            yield from _members(path, frame, wanted)
+            yield from _members(path, label, frame, wanted)
         else:
-            yield _source(path.name, path.name, partial(_opened, path), frame, wanted, path)
+            yield _source(label, path.name, partial(_opened, path), frame, wanted, path)
     except FrameError as error:
         raise ReadError(f"{path} {error}.") from error
     except (OSError, EOFError, LookupError, csv.Error, zipfile.BadZipFile, UnicodeDecodeError) as error:
@@ -143,7 +145,7 @@ def _is_sheet(path: Path) -> bool:
     return "xl/workbook.xml" in names or "content.xml" in names
 
 
-def _members(path: Path, frame: Frame, wanted: Wanted) -> Iterator[Source]:
+def _members(path: Path, label: str, frame: Frame, wanted: Wanted) -> Iterator[Source]:
     with zipfile.ZipFile(path) as archive:
         names = [
             name
@@ -154,7 +156,7 @@ def _members(path: Path, frame: Frame, wanted: Wanted) -> Iterator[Source]:
             raise ReadError(f"{path} holds no data file ({', '.join(archive.namelist()[:5])}).")
         for name in names:
             opener = cast("Callable[[], BinaryIO]", partial(archive.open, name))
-            yield _source(f"{path.name}/{name}", Path(name).name, opener, frame, wanted, None)
+            yield _source(f"{label}/{name}", Path(name).name, opener, frame, wanted, None)
 
 
 def _source(

@@ -1,5 +1,6 @@
 """All files of a replay through all its mappings: which mapping reads which file, lookups, what was found."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -76,7 +77,7 @@ class _ReplayRun:
         ]
         lookups = [lookup for mapping in self._known for lookup in mapping.lookups.values()]
         self._lookup_names = [list(lookup.columns) for lookup in lookups]
-        self._taken: dict[str, dict[str, Cells]] = {}
+        self._taken: dict[str, list[tuple[str, Cells]]] = {}
         self._folders: set[Path] = set()
         self._read: dict[Path, list[Cells]] = {}
         self.result = ReplayPipeline(engine)
@@ -85,9 +86,11 @@ class _ReplayRun:
         """Read the files that a mapping takes."""
         self._folders = {path.parent for path, _ in files}
         unknown: RoistreamError | None = None
+        names = Counter(path.name for path, _ in files)
         for path, is_named in files:
             frame = self._framed()
-            for source in sources(path, frame, self._wanted):
+            label = path.name if names[path.name] == 1 else str(path)
+            for source in sources(path, frame, self._wanted, label):
                 takers = self._takers(source, is_named=is_named)
                 if takers:
                     self._fill(path, source, takers)
@@ -151,12 +154,12 @@ class _ReplayRun:
         self.result.found.setdefault(source.label, [])[:0] = source.found
         self._read.setdefault(path, []).append(cells)
         for mapping in takers:
-            self._taken.setdefault(mapping.name, {})[source.name] = cells
+            self._taken.setdefault(mapping.name, []).append((source.name, cells))
 
     def map(self) -> None:
         """Run each mapping over the files that it takes."""
         for mapping in self._known:
-            files = self._taken.get(mapping.name, {})
+            files = self._taken.get(mapping.name, [])
             if not files and not (self._is_said and mapping.records):
                 continue
             self._progress(catalogues.t("mapping {name}", name=mapping.name))

@@ -11,7 +11,7 @@ import pytest
 
 from streams.mapping.model import Frame, MappingError
 from streams.replay.file_readers import ReadError
-from tests.support.replaying import writer
+from tests.support.replaying import replayed, writer
 
 #: A whole replay for each of them, which together take many seconds.
 pytestmark = pytest.mark.slow
@@ -311,6 +311,25 @@ def zipped(**members):
 def test_compressed_files_are_read(run, name, content):
     (order,) = run({name: content}, SIMPLE).values()
     assert order["revenue"] == "5"
+
+
+def test_files_of_one_name_are_all_read_and_told_apart(tmp_path):
+    """As downloads of several months have it, in folders or in one zip."""
+    (tmp_path / "mine.toml").write_text(SIMPLE)
+    paths = [tmp_path / month / "orders.csv" for month in ("may", "june")]
+    for number, path in enumerate(paths, 1):
+        path.parent.mkdir()
+        path.write_text(f"id,day,total\n{number},2026-06-01,5.00\n{number},someday,5.00\nTotal,,10.00\n")
+    result = replayed(paths, tmp_path / "mine.toml")
+    assert [value["order_id"] for value in result.values()] == ["1", "2"]
+    assert result.rows == 6
+    wrong = [place for place, _, reason, _ in result.every_left if reason.startswith("orders: ")]
+    assert wrong == [str(path) for path in paths]
+    with zipfile.ZipFile(tmp_path / "orders.zip", "w") as archive:
+        for path in paths:
+            archive.write(path, f"{path.parent.name}/orders.csv")
+    packed = replayed([tmp_path / "orders.zip"], tmp_path / "mine.toml")
+    assert [value["order_id"] for value in packed.values()] == ["1", "2"]
 
 
 def test_a_spreadsheet_is_read_with_its_dates_and_numbers(run):
