@@ -1,12 +1,8 @@
 # ruff: noqa: ARG002 - as the protocol says
-"""``roistream apply`` as a process that a test kills, with a client of a platform that the test serves.
-
-``python -m tests.streams.apply.killed_process ADDRESS``; settings are those of the environment.
-"""
+"""``roistream apply`` as a process that a test kills, with a client of a platform that the test serves."""
 
 import asyncio
 import json
-import sys
 import urllib.error
 import urllib.request
 
@@ -14,7 +10,7 @@ from metrics.budget.effects.caps import Caps
 from metrics.budget.effects.machine import Accepted, NotTaken, Patience, Unknown
 from streams.apply.platform import CampaignFound
 from streams.apply.run import ApplyOptions, apply
-from streams.settings import load
+from streams.settings import Settings
 
 OPTIONS = ApplyOptions(
     is_dry=False,
@@ -56,5 +52,6 @@ class HttpClient:
             return Unknown("no answer")
 
 
-if __name__ == "__main__":
-    sys.exit(asyncio.run(apply(load(), OPTIONS, {"meta": HttpClient(sys.argv[1])})))
+def carry_out(settings: Settings, address: str) -> int:
+    """Carry out what is decided, until nothing is left to do; the exit code."""
+    return asyncio.run(apply(settings, OPTIONS, {"meta": HttpClient(address)}))

@@ -3,23 +3,19 @@
 import json
 import os
 import random
-import signal
-import subprocess
-import sys
 import threading
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 
 from streams import topics
 from streams.transport.topic_admin import ensure_topics
+from tests.streams.apply.killed_process import carry_out
 from tests.streams.apply.test_run import Log
-from tests.support.servers.worker import variables
+from tests.support.servers.forked import ForkedProcess
 
-ROOT = Path(__file__).parents[3]
 CAMPAIGNS = ("c-0", "c-1", "c-2")
 #: How often the process is killed for each seed.
 KILLS = 4
@@ -46,8 +42,7 @@ class KillingPlatform:
         if self.calls_left == 0 and self.where == where:
             self.calls_left = None
             self.kills += 1
-            os.kill(self.process.pid, signal.SIGKILL)
-            self.process.wait(10)
+            self.process.kill()
 
     def _handler(self):
         there = self
@@ -62,7 +57,7 @@ class KillingPlatform:
                     if there.calls_left:
                         there.calls_left -= 1
                     there.kill_if("before")
-                    if body and there.process.poll() is None:
+                    if body and there.process.is_running():
                         there.applied.append((name, body))
                         there.campaigns[name].update(body)
                         there.changes[name] += 1
@@ -99,8 +94,7 @@ def settings(broker, settings_for):
 
 
 def started(settings, there):
-    command = [sys.executable, "-m", "tests.streams.apply.killed_process", there.address]
-    there.process = subprocess.Popen(command, cwd=ROOT, env=variables(settings), stderr=subprocess.DEVNULL)
+    there.process = ForkedProcess(carry_out, settings, there.address)
     return there.process
 
 

@@ -5,9 +5,7 @@ import json
 import os
 import random
 import signal
-import subprocess
 import sys
-import time
 
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
@@ -16,6 +14,7 @@ from streams import topics
 from streams.ingest.run import EXIT_DONE, EXIT_FAILED, EXIT_REFUSED, _started, run
 from streams.ingest.state_store import kept_state
 from streams.transport.topic_admin import ensure_topics
+from tests.support.servers.forked import ForkedProcess
 
 MAPPING = """
 description = "orders"
@@ -29,11 +28,11 @@ key = ["order_id"]
 id = ["order_id"]
 sql = "SELECT rows.id AS order_id, rows.at AS occurred_at, amount AS revenue FROM rows"
 """
-#: Says an order at a time from where it stood, and where it stands after every seventh.
+#: Says an order at a time from where it stood, and where it stands after every seventh; may kill who reads that, so many lines later.
 TAP = """
-import argparse, json, sys, time
+import argparse, json, os, signal, sys, time
 parser = argparse.ArgumentParser()
-for name in ("--state", "--count", "--pause", "--fail"):
+for name in ("--state", "--count", "--pause", "--fail", "--kill", "--wait"):
     parser.add_argument(name)
 said = parser.parse_args()
 at = json.load(open(said.state))["at"] if said.state else 0
@@ -44,6 +43,10 @@ for number in range(at, int(said.count)):
         print(json.dumps({"type": "STATE", "value": {"at": number + 1}}))
     sys.stdout.flush()
     time.sleep(float(said.pause or 0))
+    if said.kill and number == at + int(said.kill):
+        time.sleep(float(said.wait))
+        os.kill(os.getppid(), signal.SIGKILL)
+        sys.exit()
 print(json.dumps({"type": "STATE", "value": {"at": int(said.count)}}))
 sys.exit(int(said.fail or 0))
 """
@@ -172,6 +175,8 @@ def test_what_cannot_be_done_is_said_in_a_sentence(settings, tap, capsys, comman
     assert said in capsys.readouterr().err
 
 
+#: How often it is killed for each seed.
+KILLS = 4
 #: More seeds of kills: ``INGEST_SEEDS=100``.
 SEEDS = range(1, int(os.environ.get("INGEST_SEEDS", "3")))
 
@@ -180,30 +185,15 @@ SEEDS = range(1, int(os.environ.get("INGEST_SEEDS", "3")))
 def test_killed_at_any_line_it_loses_nothing_and_its_state_is_never_ahead(settings, tap, seed):
     mapping, command = tap
     count, rng = 120, random.Random(seed)
-    environment = os.environ | {
-        "ROISTREAM_BROKER": settings.broker,
-        "ROISTREAM_TOPIC_PREFIX": settings.topic_prefix,
-        "ROISTREAM_PARTITIONS": str(settings.partitions),
-    }
-    arguments = ["ingest", "singer", "--mapping", str(mapping), "--", *command, "--count", str(count)]
-    kills = 0
-    while kills < 4:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "streams", *arguments, "--pause", "0.02"],
-            env=environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        began, before = time.monotonic(), len(orders(settings))
-        while len(orders(settings)) == before and process.poll() is None and time.monotonic() - began < 60:
-            time.sleep(0.05)
-        time.sleep(rng.uniform(0, 1.5))
-        process.kill()
-        process.wait()
-        kills += 1
+    wanted = [*command, "--count", str(count)]
+    for _ in range(KILLS):
+        # What was said is written a second later: some kills come before that, some meanwhile, some afterwards.
+        pause, lines, wait = rng.uniform(0, 0.05), rng.randrange(count // KILLS), rng.uniform(0, 1.5)
+        killing = [*wanted, "--pause", str(pause), "--kill", str(lines), "--wait", str(wait)]
+        assert ForkedProcess(run, settings, "singer", mapping, killing).wait(300) == -signal.SIGKILL
         written = {int(order["order_id"]) for order in orders(settings)}
         assert set(range(stands_at(settings))) <= written
-    assert run(settings, "singer", mapping, [*command, "--count", str(count)]) == EXIT_DONE
+    assert run(settings, "singer", mapping, wanted) == EXIT_DONE
     found = orders(settings)
     assert {int(order["order_id"]) for order in found} == set(range(count))
     assert len({order["event_id"] for order in found}) == count  # what came twice has its id
