@@ -342,9 +342,10 @@ _OVER_HTTP = (
     ),
     _lines(
         "What the collector reaches",
-        "1 while the broker answers, and requests that wait for it; of several collectors the worst, and all requests.",
+        "1 while the broker answers, requests that wait for it, and campaigns that records name and nobody registered; of several collectors the worst, and all requests.",
         Query(f"min(roistream_collect_broker_up{{{_COLLECTED}}})", "broker"),
         Query(f"sum(roistream_collect_waiting_requests{{{_COLLECTED}}})", "waiting"),
+        Query(f"max(roistream_collect_unregistered_campaigns{{{_COLLECTED}}})", "campaigns not registered"),
         empty=_NO_COLLECTOR,
     ),
 )  # fmt: skip

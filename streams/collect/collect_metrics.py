@@ -28,7 +28,11 @@ RefusalReason = Literal[
 ]
 #: Families of the page: counters without their suffix, gauges, and the histogram.
 COUNTERS = ("roistream_collect_records", "roistream_collect_refused_requests", "roistream_collect_left_out")
-GAUGES = ("roistream_collect_broker_up", "roistream_collect_waiting_requests")
+GAUGES = (
+    "roistream_collect_broker_up",
+    "roistream_collect_waiting_requests",
+    "roistream_collect_unregistered_campaigns",
+)
 HISTOGRAM = "roistream_collect_acknowledgement_seconds"
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
@@ -36,13 +40,20 @@ _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 class CollectMetrics:
     """Counts; every family is there from the start."""
 
-    def __init__(self, sources: Iterable[str], is_up: Callable[[], bool], waiting: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        sources: Iterable[str],
+        is_up: Callable[[], bool],
+        waiting: Callable[[], int],
+        unregistered: Callable[[], float],
+    ) -> None:
         """Nothing is served here.
 
         Args:
             sources: ``site`` and the names of webhooks.
             is_up: whether the broker answers.
             waiting: requests that wait for it.
+            unregistered: campaigns that records name and nobody has registered.
         """
         self._registry = registry = CollectorRegistry()
         self._records = Counter(
@@ -74,6 +85,12 @@ class CollectMetrics:
         up.set_function(lambda: float(is_up()))
         gauge = Gauge(GAUGES[1], "Requests that wait for the broker.", registry=registry)
         gauge.set_function(lambda: float(waiting()))
+        gauge = Gauge(
+            GAUGES[2],
+            "Campaigns that written records name and nobody has registered; NaN while registrations cannot be read.",
+            registry=registry,
+        )
+        gauge.set_function(unregistered)
         self._known: dict[tuple[str, str], Counter] = {}
         self._timers = {source: self._seconds.labels(source) for source in sources}
 

@@ -24,6 +24,7 @@ from streams.collect.record_gateway import BrokerSlow, RecordGateway
 from streams.collect.seen_deliveries import SeenDeliveries
 from streams.collect.senders import Split
 from streams.collect.site_events import SiteBatch, SiteEvent, Visit, read_events, record_of
+from streams.collect.unregistered_campaigns import UnregisteredCampaigns
 from streams.mapping.engine import MappedRecord
 from streams.settings import Settings
 
@@ -117,7 +118,13 @@ class CollectRoutes:
         self._visits = _Bucket(file.site.rate)
         self._deliveries = {name: _Bucket(webhook.rate) for name, webhook in file.webhooks.items()}
         self._forgeries = _Bucket(2)
-        self.metrics = CollectMetrics([SITE, *file.webhooks], lambda: gateway.is_up, lambda: self._waiting)
+        self.campaigns = UnregisteredCampaigns(settings)
+        self.metrics = CollectMetrics(
+            [SITE, *file.webhooks],
+            lambda: gateway.is_up,
+            lambda: self._waiting,
+            lambda: self.campaigns.count,
+        )
         self.mapper = DocumentMapper(file.rules, self._write_mapped, now_ms)
 
     def routes(self) -> list[web.RouteDef]:
@@ -345,6 +352,7 @@ class CollectRoutes:
         records = [*mapped.records, *mapped.letters]
         await self._gateway.write(records)
         self.metrics.written(webhook.name, records)
+        self.campaigns.note(records)
         self.metrics.left(webhook.name, "skipped", len(mapped.skipped))
 
     def _delivery(self, request: web.Request, body: bytes) -> Delivery:
@@ -417,6 +425,7 @@ class CollectRoutes:
             raise RequestRefused(503, "broker", str(error), _RETRY_AFTER_S) from error
         self.metrics.took(source, time.monotonic() - began)
         self.metrics.written(source, records)
+        self.campaigns.note(records)
 
     def _address(self, request: web.Request) -> str:
         """Who asks: the last address that no proxy of the file added."""

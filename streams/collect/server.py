@@ -116,6 +116,7 @@ class CollectServer:
             asyncio.create_task(self.routes.mapper.run(), name="collect-mapper"),
             asyncio.create_task(self._gateway.watch(), name="collect-broker"),
             asyncio.create_task(self._gateway.sweep(), name="collect-waits"),
+            asyncio.create_task(self.routes.campaigns.run(), name="collect-campaigns"),
         ]
 
     async def _listen(self) -> None:

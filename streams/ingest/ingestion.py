@@ -22,7 +22,7 @@ from streams.mapping.headers import matches
 from streams.mapping.model import Frame, Mapping, MappingError
 from streams.mapping.provenance import traced
 from streams.replay.file_readers import flat
-from streams.replay.registrations import RegistrationCompletion, Standing
+from streams.replay.registrations import RegistrationCompletion, Standing, campaign_named
 
 #: Lines that are mapped at once: a call of the database takes tens of milliseconds whatever their number.
 BATCH = 2_000
@@ -32,13 +32,6 @@ _NO_MESSAGE, _NOT_READ, _REFUSED = "not a message of the protocol", "a stream th
 _NAMED = 10_000
 #: Why a line gave no record, besides what a mapping says.
 REASONS = (_NO_MESSAGE, _NOT_READ, _REFUSED)
-
-
-class _Named(msgspec.Struct):
-    campaign_id: str | None = None
-
-
-_named = msgspec.json.Decoder(_Named).decode
 
 
 class IngestSink(Protocol):
@@ -196,7 +189,7 @@ class Ingestion:
                 return  # a connector names a campaign with each of its rows
             self._registries[name] = record.value
         else:
-            campaign_id = _named(record.value).campaign_id
+            campaign_id = campaign_named(record)
             if campaign_id is not None and (campaign_id in self.named or len(self.named) < _NAMED):
                 self.named[campaign_id] += 1
         for each in self.registered.completed(record) if record.topic == topics.CAMPAIGNS else (record,):

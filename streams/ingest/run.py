@@ -171,7 +171,8 @@ class _Runs:
                 finally:
                     for line in summary(ingestion):
                         self._console.print(line, markup=False)
-                for line in unregistered(ingestion.named, registrations.now()):
+                names = self._settings.reserved_names
+                for line in unregistered(ingestion.named, registrations.now(), names):
                     self._console.print(f"  {line}", markup=False)
                 return EXIT_REFUSED if ingestion.refused else EXIT_DONE
             finally:

@@ -4,6 +4,7 @@ A platform knows a campaign's name and where it is; budget, targets and dates ar
 writes, so what somebody registers between the reading and the writing of a row, some milliseconds, is written over.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
@@ -11,6 +12,7 @@ import msgspec
 
 from metrics.entities.registry_entries import RegistryEntries, named_and_instant
 from metrics.records.events import Campaign
+from metrics.records.reserved_names import ReservedNames
 from metrics.records.validation import decode, instant
 from metrics.values.errors import Rejection
 from streams import catalogues, topics
@@ -26,7 +28,13 @@ _OF_THE_PLATFORM = frozenset({"name", "platform", "platform_account_id", "platfo
 Document = dict[str, msgspec.Raw]
 Meaning = tuple[str, int | None]
 
+
+class _Named(msgspec.Struct):
+    campaign_id: str | None = None
+
+
 _campaigns = msgspec.json.Decoder(Campaign)
+_named = msgspec.json.Decoder(_Named).decode
 _fields = msgspec.json.Decoder(Document).decode
 _encode = msgspec.json.Encoder().encode
 _NULL = b"null"
@@ -143,22 +151,33 @@ def fields_lost(standing: Standing, record: MappedRecord) -> list[str]:
     return [name for name in standing.said_of(record) if name not in said]
 
 
-def unregistered(named: Mapping[str, int], standing: Standing) -> Iterator[str]:
+def campaign_named(record: MappedRecord) -> str | None:
+    """The campaign that a record names."""
+    return _named(record.value).campaign_id
+
+
+def unregistered(named: Mapping[str, int], standing: Standing, names: ReservedNames) -> Iterator[str]:
     """A line on campaigns that records name and nobody has registered; none where all are registered.
 
     Args:
         named: by campaign how many records name it.
         standing: what is registered.
+        names: other spellings of campaigns, and texts that stand for none.
 
     >>> standing = Standing()
     >>> standing.take(b"spring", b'{"campaign_id": "spring"}')
-    >>> list(unregistered({"spring": 9}, standing))
+    >>> list(unregistered({"spring": 9, "Spring Sale": 1}, standing, ReservedNames(aliases=(("Spring Sale", "spring"),))))
     []
     """
-    open_ = [(-count, name) for name, count in named.items() if not standing.is_registered(name)]
+    open_: Counter[str] = Counter()
+    for name, count in named.items():
+        campaign_id = names.campaign(name)
+        if not standing.is_registered(campaign_id) and not names.is_no_campaign(campaign_id):
+            open_[campaign_id] += count
     if not open_:
         return
-    shown = ", ".join(f"{name} ({catalogues.number(-count)})" for count, name in sorted(open_)[:_SHOWN])
+    most = sorted(open_.items(), key=lambda each: (-each[1], each[0]))[:_SHOWN]
+    shown = ", ".join(f"{name} ({catalogues.number(count)})" for name, count in most)
     if len(open_) > _SHOWN:
         shown = catalogues.t("{names} and {count} more", names=shown, count=len(open_) - _SHOWN)
     yield catalogues.t(

@@ -148,7 +148,8 @@ def _unregistered(settings: Settings, engine: Engine) -> Iterator[str]:
     named = campaigns_named(engine)
     if named:
         with closing(Registrations(settings)) as registrations:
-            yield from (f"  {line}" for line in unregistered(named, registrations.now()))
+            names = settings.reserved_names
+            yield from (f"  {line}" for line in unregistered(named, registrations.now(), names))
 
 
 def campaigns_named(engine: Engine) -> dict[str, int]:

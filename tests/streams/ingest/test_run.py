@@ -131,6 +131,23 @@ def test_campaigns_that_nobody_registered_are_named_with_their_records(settings,
     assert "not registered, with their records: c1 (1). They" in capsys.readouterr().err
 
 
+def test_an_alias_of_a_registered_campaign_and_a_text_for_none_are_not_named(
+    settings, tap, tmp_path, capsys, kafka_records
+):
+    mapping, command = tap
+    mapping.write_text(
+        NAMING.replace(
+            "'c' || (CAST(rows.id AS INTEGER) % 3)",
+            "['C 0', '(not set)', 'c2'][CAST(rows.id AS INTEGER) % 3 + 1]",
+        )
+    )
+    (tmp_path / "aliases.toml").write_text('"C 0" = "c0"')
+    settings = settings.model_copy(update={"campaign_aliases": tmp_path / "aliases.toml"})
+    kafka_records(topics.CAMPAIGNS, "c0", b'{"campaign_id": "c0"}')
+    assert run(settings, "singer", mapping, [*command, "--count", "9"]) == EXIT_DONE
+    assert "not registered, with their records: c2 (3). They" in capsys.readouterr().err
+
+
 def test_a_connector_that_fails_keeps_what_it_said_and_says_so(settings, tap, capsys):
     mapping, command = tap
     assert run(settings, "singer", mapping, [*command, "--count", "8", "--fail", "3"]) == EXIT_FAILED

@@ -5,6 +5,7 @@ import json
 import pytest
 from kafka import KafkaProducer
 
+from metrics.records.reserved_names import ReservedNames
 from streams import topics
 from streams.mapping.engine import MappedRecord
 from streams.replay.registrations import Registrations, Standing, unregistered
@@ -86,9 +87,11 @@ def test_of_many_campaigns_without_a_registration_those_with_most_records_are_na
     standing.take(b"a", b'{"campaign_id": "a"}')
     standing.take(b"b", b'{"campaign_id": "b"}')
     standing.take(b"b", None)
-    (said,) = unregistered({"a": 99, "b": 1, **{f"c{number}": number for number in range(2, 9)}}, standing)
+    (said,) = unregistered(
+        {"a": 99, "b": 1, **{f"c{number}": number for number in range(2, 9)}}, standing, ReservedNames()
+    )
     assert ": c8 (8), c7 (7), c6 (6), c5 (5), c4 (4) and 3 more. " in said
-    assert list(unregistered({"a": 99}, standing)) == []
+    assert list(unregistered({"a": 99}, standing, ReservedNames())) == []
 
 
 def test_what_somebody_registers_meanwhile_is_completed_too(broker, settings_for):
