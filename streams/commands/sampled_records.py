@@ -12,7 +12,7 @@ from metrics.entities.report_overlaps import choose
 from metrics.entities.reports import Report, ReportKey
 from metrics.records.campaign_spellings import CampaignSpellings
 from metrics.records.events import AdReport
-from metrics.records.validation import decode
+from metrics.records.validation import decode, instant
 from metrics.values.errors import Rejection
 from metrics.values.intervals import Interval
 from metrics.values.time import format_instant
@@ -101,6 +101,7 @@ def judge_sample(sample: Sample, settings: Settings) -> Iterator[tuple[str, str]
     yield from (("keys", said) for said in _keys(events, settings))
     yield from (("campaigns", said) for said in _campaigns(events))
     yield from (("ids", said) for said in _split_ids(events))
+    yield from (("orders", said) for said in _left_out_costs(events[topics.ORDERS]))
     judged = list(_reports(events[topics.REPORTS], settings))
     yield from (("reports", said) for said in _left_out_figures(judged))
     yield from (("reports", said) for said in _covered_reports(judged, settings))
@@ -161,6 +162,30 @@ def _split_ids(events: Mapping[str, Sequence[Events]]) -> Iterator[str]:
         yield (
             f"orders: {len(orders)} of the newest {len(places)} orders have records on several partitions ({orders[0]!r}): changes "
             "and refunds do not find their order there. Give all records of an order the same key, such as the visitor_id."
+        )
+
+
+def _left_out_costs(orders: Sequence[Events]) -> Iterator[str]:
+    """Orders whose newest version leaves out what the goods cost, and an earlier one told it: an edit says all, so the cost is 0."""
+    by_order: dict[tuple[str | None, str], list[tuple[int, Any]]] = defaultdict(list)
+    for _, _, event in orders:
+        if event.kind == "placed":
+            try:
+                by_order[event.source, event.order_id].append(
+                    (instant(event.occurred_at, "occurred_at"), event)
+                )
+            except Rejection:
+                continue
+    found = []
+    for (_, order_id), versions in by_order.items():
+        *earlier, (_, newest) = sorted(versions, key=lambda each: each[0])
+        if newest.cost_of_goods is None and any(each.cost_of_goods for _, each in earlier):
+            found.append(order_id)
+    if found:
+        yield (
+            f"{len(found)} of the newest {len(by_order)} orders leave out a cost_of_goods that an earlier record told ({found[-1]!r}): "
+            "an edit says all that an order is worth, so it costs 0 now and profit is too high. Let the shop send the "
+            "cost_of_goods with every record of an order."
         )
 
 

@@ -77,6 +77,7 @@ _SPEAKING = {
     "streams/commands/sampled_records.py": {
         "_campaigns",
         "_covered_reports",
+        "_left_out_costs",
         "_left_out_figures",
         "_split_ids",
     },

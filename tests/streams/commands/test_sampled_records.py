@@ -78,6 +78,26 @@ def test_orders_whose_records_are_on_several_partitions_are_named():
     assert "ids" not in said(sample(orders=[(0, b"v-1", order(1)), (1, b"v-1", of_another_shop)]))
 
 
+def test_orders_whose_edit_leaves_out_what_the_goods_cost_are_named():
+    placed = order(1, cost_of_goods="4")
+    edited = order(1, event_id="o1-b", revenue=12, occurred_at=T0 + HOUR)
+    text = said(sample(orders=[(0, b"v-1", edited), (0, b"v-1", placed)]))["orders"]
+    assert text.startswith(
+        "1 of the newest 1 orders leave out a cost_of_goods that an earlier record told ('o1')"
+    )
+    # Zero is said; a record of a refund tells no cost; a later edit may tell it again; another shop has orders of its own.
+    refund = order(1, "refunded", "refund-1", occurred_at=T0 + 2 * HOUR)
+    again = order(1, event_id="o1-c", cost_of_goods="5", occurred_at=T0 + 2 * HOUR)
+    for fine in (
+        [placed, edited | {"cost_of_goods": "0"}],
+        [placed | {"cost_of_goods": "0"}, edited],
+        [placed, refund],
+        [placed, edited, again],
+        [placed, edited | {"source": "b"}],
+    ):
+        assert said(sample(orders=[(0, b"v-1", each) for each in fine])) == {}
+
+
 def report(report_id, start, end, spend, **more):
     value = {"report_id": report_id, "source": "ads", "campaign_id": "c-1", "period_start": T0 + start * HOUR}
     return value | {"period_end": T0 + end * HOUR, "reported_at": T0 + 48 * HOUR, "spend": spend} | more
