@@ -102,9 +102,17 @@ def apportion(amount: Any, weights: Any, parts: Any) -> None:
 
 @inlined
 def weigh(
-    model: Any, at: Any, codes: Any, half_life: Any, campaigns: Any, directs: Any, effects: Any, roots: Any
+    model: Any,
+    at: Any,
+    codes: Any,
+    half_life: Any,
+    campaigns: Any,
+    directs: Any,
+    effects: Any,
+    roots: Any,
+    visits: Any,
 ) -> Any:
-    """What each touch of one path weighs in a model."""
+    """What each touch of one path weighs in a model; ``visits`` are those of ``by_effect``."""
     size = len(at)
     weights = np.zeros(size, dtype=np.int64)
     if model == LAST_TOUCH:
@@ -123,26 +131,30 @@ def weigh(
             last -= 1
         weights[last if last >= 0 else size - 1] = 1
     elif model == BY_EFFECT:
-        by_effect(codes, campaigns, effects, weights)
+        by_effect(codes, campaigns, effects, visits, weights)
     else:
         weights[:] = 1
     return weights
 
 
 @borrowing
-def by_effect(codes: Any, campaigns: Any, effects: Any, weights: Any) -> None:
-    """In proportion to the effect of each touch's campaign, counted once per campaign; alike where none is known."""
+def by_effect(codes: Any, campaigns: Any, effects: Any, visits: Any, weights: Any) -> None:
+    """In proportion to the effect of each touch's campaign, counted once per campaign; alike where none is known.
+
+    ``visits`` is 0 for each campaign before and after.
+    """
     size, distinct, total = len(codes), 0, np.int64(0)
     for index in range(size):
-        campaign, visits, is_new = campaigns[codes[index] >> 1], 0, True
-        for other in range(size):
-            if campaigns[codes[other] >> 1] == campaign:
-                visits += 1
-                is_new = is_new and other >= index
+        campaign = campaigns[codes[index] >> 1]
+        distinct += visits[campaign] == 0 and effects[campaign] > 0
+        visits[campaign] += 1
+    for index in range(size):
+        campaign = campaigns[codes[index] >> 1]
         if effects[campaign] > 0:
-            distinct += is_new
-            weights[index] = np.int64(np.rint(effects[campaign] / visits * _FINE))
+            weights[index] = np.int64(np.rint(effects[campaign] / visits[campaign] * _FINE))
             total += weights[index]
+    for index in range(size):
+        visits[campaigns[codes[index] >> 1]] = 0
     if distinct == 1:
         for index in range(size):
             weights[index] = effects[campaigns[codes[index] >> 1]] > 0
@@ -179,6 +191,7 @@ def credit(
         roots: 2^(−1/2), 2^(−1/4), …
         shares: int64, out: millionths, a row per model, a column per touch.
     """
+    visits = np.zeros(len(effects), dtype=np.int64)
     for path in range(len(starts) - 1):
         start, end = starts[path], starts[path + 1]
         for row in range(len(models)):
@@ -195,6 +208,7 @@ def credit(
                     directs,
                     effects,
                     roots,
+                    visits,
                 )
                 apportion(WHOLE, weights, shares[row, start:end])
 

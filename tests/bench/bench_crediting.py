@@ -1,6 +1,7 @@
 """CPU time of a conversion: intake with every model, fed as in the benchmark, without a broker.
 
-Run as ``python -m tests.bench.bench_crediting [--clicks N] [--profile FILE]``.
+Run as ``python -m tests.bench.bench_crediting [--clicks N] [--profile FILE]``; with ``--paths`` it says instead what dividing
+one conversion among the touches of its path takes, by the length of the path.
 """
 
 import argparse
@@ -11,9 +12,11 @@ import time
 from collections.abc import Iterator
 
 import msgspec
+import numpy as np
 
-from metrics.attribution.models import MODELS, AttributionRules
+from metrics.attribution.models import MARKOV, MAX_PATH, MODELS, ROOTS, AttributionRules
 from metrics.entities.campaigns import CampaignRegistry
+from metrics.kernels.credits import credit
 from streams import topics
 from streams.messages.source_records import Record, SourceRecords
 from streams.runtime.kernel_warmup import warm_up
@@ -74,13 +77,52 @@ def _with(models: tuple[str, ...]) -> IntakeOptions:
     return msgspec.structs.replace(_OPTIONS, rules=AttributionRules(models=models))
 
 
+_PATH_LENGTHS = (2, 8, 32, MAX_PATH)
+_TOUCHES, _CAMPAIGNS, _PATH_ROUNDS = 40_000, 200, 15
+
+
+def path_cost(length: int, models: tuple[str, ...]) -> float:
+    """Seconds of thread time that the division of one conversion takes in these models, the least of several rounds."""
+    rng, count = np.random.default_rng(1), _TOUCHES // length
+    codes = rng.integers(0, 2 * _CAMPAIGNS, count * length)
+    effects = rng.random(_CAMPAIGNS) * (rng.random(_CAMPAIGNS) < 0.7)
+    given = (
+        np.array([MODELS.index(name) for name in models]),
+        np.sort(rng.integers(0, 10**9, (count, length))).ravel(),
+        codes,
+        np.arange(count + 1) * length,
+        np.full(count, 7 * 86_400_000),
+        np.zeros(count, np.bool_),
+        np.arange(_CAMPAIGNS),
+        np.zeros(_CAMPAIGNS, np.bool_),
+        effects,
+        np.array(ROOTS),
+        np.zeros((len(models), count * length), np.int64),
+    )
+    took = []
+    for _ in range(_PATH_ROUNDS):
+        began = time.thread_time()
+        credit(*given)
+        took.append(time.thread_time() - began)
+    return min(took) / count
+
+
 def main() -> None:
     """Print microseconds per click and per conversion."""
     parser = argparse.ArgumentParser()
+    parser.add_argument("--paths", action="store_true", help="What a division takes by length of path.")
     parser.add_argument("--clicks", type=int, default=400_000)
     parser.add_argument("--profile")
     options = parser.parse_args()
     warm_up()
+    if options.paths:
+        for length in _PATH_LENGTHS:
+            told = (
+                f"{1e6 * path_cost(length, models):6.2f} µs"
+                for models in (("linear",), ("time_decay",), (MARKOV,), MODELS)
+            )
+            print(f"{length:3} touches: linear, time_decay, markov, all: {', '.join(told)}")
+        return
     gc.set_threshold(100_000)  # as a worker does
     clicks = make_clicks(options.clicks, 200)
     conversions = make_conversions(clicks)

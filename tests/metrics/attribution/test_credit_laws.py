@@ -25,7 +25,17 @@ from metrics.attribution.conversion_credit import (
     shares,
 )
 from metrics.attribution.identity_graph import IdentityGraph
-from metrics.attribution.models import MODELS, AttributionRules, Touch, credit, decayed, path_of
+from metrics.attribution.models import (
+    MARKOV,
+    MAX_PATH,
+    MODELS,
+    AttributionRules,
+    Touch,
+    credit,
+    decayed,
+    parts_of,
+    path_of,
+)
 from metrics.attribution.touchpoints import PATH, Touchpoints
 from metrics.records.campaign_model import campaign_model
 from metrics.sums.contribution import Contribution
@@ -175,6 +185,20 @@ def test_many_at_once_are_credited_as_each_by_itself(facts):
     sheet = sheet_of([path for path, _ in facts], [each for _, each in facts])
     told = told_of(credited(sheet))
     assert {(c.campaign, c.at): c.tally for c in told} == {k: t for k, t in expected.items() if t != Tally()}
+
+
+@bounded
+@given(
+    st.lists(st.lists(touches, min_size=MAX_PATH - 2, max_size=MAX_PATH), min_size=1, max_size=3),
+    st.dictionaries(st.sampled_from("abc"), st.floats(0, 1)),
+)
+def test_the_longest_paths_are_divided_by_effect_as_each_by_itself(found, effects):
+    """Paths one after another: what was counted of the campaigns of one says nothing of the next."""
+    paths = [tuple(each) for each in found]
+    divided = credited(sheet_of(paths, [[]] * len(paths)), effects).data_driven()
+    assert [np.frombuffer(each, np.int32).tolist() for each in divided] == [
+        parts_of(MARKOV, path, RULES, effects) for path in paths
+    ]
 
 
 @bounded
