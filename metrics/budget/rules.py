@@ -61,13 +61,18 @@ def _alarmed(context: RuleContext) -> ActionRequest | None:
     return ActionRequest(state.campaign_id, "pause", "alert", f"alert:{rule}", reason, hold=hold)
 
 
+def missed_reason(target: str, e_value: float, needed: float) -> str:
+    """Why a campaign is paused that surely misses a target (``cpl``); e-values without a unit."""
+    return f"{target.upper()} misses its target: e-value {e_value:,.0f}, {needed:,.0f} needed"
+
+
 def _missed(context: RuleContext) -> ActionRequest | None:
     state, policy = context.state, context.policy
     found = worst(state.evidence)
     if found is None or not state.may_spend:
         return None
     needed = 1 / policy.alpha if state.latest is None else state.latest.needed
-    chance = f"{found.target.upper()} misses its target: e-value {found.e_value:,.0f}, {needed:,.0f} needed"
+    chance = missed_reason(found.target, found.e_value, needed)
     rule = f"evidence:{found.target}"
     if state.bad_times >= policy.max_holds:
         reason = f"{chance}, after {state.bad_times} earlier hold(s)"

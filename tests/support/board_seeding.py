@@ -17,6 +17,7 @@ from metrics.budget.records import (
     Mode,
     SparkPoint,
 )
+from metrics.budget.rules import missed_reason
 from metrics.records.kpi_reading import CampaignKpi, Evidence, OtherBasis, Sums
 from metrics.values.time import HOUR, format_instant
 from streams.sinks.redis_names import RedisNames
@@ -92,7 +93,7 @@ def proposal(campaign_id: str, action_id: str = "a-1", mode: Mode = "propose") -
         currency="EUR",
         mode=mode,
         rule="cpl",
-        reason="CPL 9.80 against a target of 4.00, e-value 31",
+        reason=missed_reason("cpl", 31.2, 20),
         evidence={"cpl": 9.8, "target": 4.0, "e_value": 31.2, "spend": 245.0},
         hold=ActionHold(owner="evidence", expires_at=format_instant(NOW_MS + 24 * HOUR)),
         decided_at=format_instant(NOW_MS),
@@ -126,7 +127,7 @@ def varied(number: int, rng: random.Random) -> BoardCard:
     done = 0 if column == "backlog" else rng.randrange(total)
     hold = CardHold(
         owner="evidence",
-        reason="CPL misses its target: e-value 31, 20 needed",
+        reason=missed_reason("cpl", 31.2, 20),
         expires_at=format_instant(NOW_MS + 6 * HOUR),
     )
     spark = [
@@ -166,7 +167,11 @@ def varied(number: int, rng: random.Random) -> BoardCard:
             for window in windows
         },
         sparkline=spark,
-        reason={"bad": "CPL misses its target", "good": "Next card pulled", "inconclusive": ""}[verdict],
+        reason={
+            "bad": missed_reason("cpl", 31.2, 20),
+            "good": "CPL surely better than target",
+            "inconclusive": "",
+        }[verdict],
     )
 
 

@@ -96,7 +96,9 @@ def test_a_decision_that_waits_reaches_each_recipient_in_their_language(notified
         assert letter["Subject"] == "1 décision attend : Été <!channel> Bcc: x@example.com"
         assert letter["To"] == "ana@example.com"
         assert letter["Bcc"] is None
-        assert "Mettre en pause. CPL 9.80 against a target of 4.00, e-value 31." in letter.get_content()
+        assert (
+            "Mettre en pause. CPL manque son objectif : e-valeur 31, 20 nécessaire." in letter.get_content()
+        )
         assert "https://board.example/campaigns/c-1" in letter.get_content()
         said = slack.bodies[0]["text"]
         assert said.startswith(

@@ -20,6 +20,7 @@ from kafka import KafkaProducer
 from playwright.sync_api import Browser, expect, sync_playwright
 
 from metrics.budget.records import ActionHold, BoardCard, BudgetAction, BudgetDecision, SparkPoint
+from metrics.budget.rules import missed_reason
 from metrics.values.time import HOUR, MINUTE, format_instant
 from streams import topics
 from streams.embedded.broker import embedded_broker
@@ -72,7 +73,7 @@ def _of_now(card: BoardCard, now: int, rng: random.Random) -> BoardCard:
     proposal = None
     if card.proposal is not None:
         one = card.evidence["cpl"]
-        reason = f"CPL misses its target: e-value {one.e_value:.0f}, 20 needed"
+        reason = missed_reason("cpl", one.e_value, 20)
         proposal = msgspec.structs.replace(
             card.proposal, rule="evidence:cpl", reason=reason, decided_at=format_instant(now - 20 * MINUTE)
         )
@@ -115,7 +116,7 @@ def done(held: BoardCard, now: int) -> tuple[str, BudgetAction]:
     one = held.evidence["cpl"]
     return topics.BUDGET_ACTIONS, msgspec.structs.replace(
         seeding.proposal(held.campaign_id, "a-held", "enforce"), rule="evidence:cpl",
-        reason=f"CPL misses its target: e-value {one.e_value:.0f}, 20 needed", evidence={"e_value": one.e_value},
+        reason=missed_reason("cpl", one.e_value, 20), evidence={"e_value": one.e_value},
         hold=ActionHold(owner="evidence", expires_at=format_instant(now + 6 * HOUR)), decided_at=format_instant(now - 3 * HOUR),
     )  # fmt: skip
 

@@ -138,9 +138,11 @@ def test_a_drag_that_ends_nowhere_or_by_escape_is_none(opened):
 def test_a_proposal_is_approved_or_rejected_with_a_reason(opened, settings, verb, consequence):
     campaign = f"prop-{verb.lower()}"
     page = opened([seeding.card(campaign, name="Webinar", proposal=seeding.proposal(campaign))])
-    expect(card(page, "Webinar")).to_contain_text("Proposed: Pause. CPL 9.80 against a target of 4.00")
+    expect(card(page, "Webinar")).to_contain_text(
+        "Proposed: Pause. CPL misses its target: e-value 31, 20 needed"
+    )
     card(page, "Webinar").get_by_role("button", name=verb).click()
-    expect(page.get_by_role("dialog")).to_contain_text("CPL 9.80 against a target of 4.00")
+    expect(page.get_by_role("dialog")).to_contain_text("CPL misses its target: e-value 31, 20 needed")
     expect(page.get_by_role("dialog")).to_contain_text(consequence)
     give_reason(page)
     said = decided(settings, campaign)
