@@ -3,6 +3,7 @@
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.streams.commands.test_status import Workers, worker
 from tests.support import board_seeding as seeding
 from tests.support import customer_seeding
 from tests.system.page.acting import PHONE
@@ -23,7 +24,7 @@ PLACES = {
 #: What lies beside the screen, is wider than the box that clips it, or lies over a link of another place. A strip that a swipe moves may reach beyond the edge: then
 #: one of its parts is cut, so that whoever looks sees that there is more.
 BESIDE = """() => {
-  const strips = ".board, .scroll, #tabs, .selection, .tools", parts = "header *, main *, dialog[open] *";
+  const strips = ".board, .scroll, #tabs, .selection", parts = "header *, main *, dialog[open] *";
   const found = [];
   for (const each of document.querySelectorAll(parts)) {
     if (!each.checkVisibility({ visibilityProperty: true }) || each.closest(`.sr, svg, :is(${strips}) *`)) continue;
@@ -72,6 +73,20 @@ def test_nothing_lies_beside_a_narrow_screen(opened, store, tmp_path, language):
                 if complaints := beside(page):
                     found[place, width, scheme] = complaints
     assert found == {}
+
+
+@pytest.mark.parametrize("language", ["en-GB", "fr-FR"])
+def test_the_first_line_of_today_begins_in_the_upper_third_of_a_phone(opened, settings, store, language):
+    told(store, LOSS)
+    loss = seeding.card(LOSS, name="Webinar", proposal=seeding.proposal(LOSS, "a-loss"), sparkline=hours(50), evidence=judged("bad", 7, 12))  # fmt: skip
+    with Workers(settings.redis_url.get_secret_value(), worker("w-1", 0, 1, 2, 3), names=store.names):
+        page = opened([loss], place="/", viewport=PHONE, locale=language, has_touch=True, is_mobile=True)
+        first = page.locator("#today-list > li").first
+        expect(first).to_be_visible()
+        expect(page.locator("#notice")).to_be_hidden()
+        assert first.bounding_box()["y"] < PHONE["height"] / 3
+    leave = {"en-GB": "Log out", "fr-FR": "Se déconnecter"}[language]
+    expect(page.get_by_role("button", name=leave)).to_be_in_viewport(ratio=1)
 
 
 def test_what_lies_beside_would_be_found(opened):
