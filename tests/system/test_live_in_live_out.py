@@ -100,12 +100,12 @@ def there() -> Iterator[SpendingPlatform]:
     platform.stop()
 
 
-def registration(campaign_id: str) -> tuple[str, bytes, dict[str, Any]]:
+def registration(campaign_id: str, **targets: int) -> tuple[str, bytes, dict[str, Any]]:
     """What a person registers: nothing of where the campaign is."""
     return (
         topics.CAMPAIGNS,
         campaign_id.encode(),
-        {"campaign_id": campaign_id, "budget": "5000.00", "targets": {"cpl": 2}},
+        {"campaign_id": campaign_id, "budget": "5000.00", "targets": targets},
     )
 
 
@@ -148,7 +148,9 @@ def test_a_bad_campaign_is_paused_there_and_its_next_report_and_the_board_show_i
         collect_port=collect_port, collect_metrics_port=collect_metrics, collect_file=tmp_path / "collect.toml",
     )  # fmt: skip
     ensure_topics(settings, create=True)
-    write(settings, [registration("meta-4242"), registration("meta-4343")])
+    # The second campaign has no target: its reports spread spend over the day so far, while its leads are all of this moment, so
+    # without the guards of time it would be judged on spend without leads.
+    write(settings, [registration("meta-4242", cpl=2), registration("meta-4343")])
     board, collector = f"http://127.0.0.1:{board_port}", f"http://127.0.0.1:{collect_port}"
 
     def started(name: str, *arguments: str) -> Server:

@@ -55,7 +55,7 @@ def card(page: Page, name: str) -> Locator:
 def ask(address: str) -> dict:
     """An answer of the API."""
     question = urllib.request.Request(address, headers={"Authorization": f"Bearer {TOKEN}"})
-    with urllib.request.urlopen(question, timeout=5) as answer:
+    with urllib.request.urlopen(question, timeout=30) as answer:
         return msgspec.json.decode(answer.read())
 
 
