@@ -85,9 +85,8 @@ class UnregisteredCampaigns:
         found = frozenset(self._records)
         self.count = len(found)
         if found & self._open - self._said:
-            _logger.warning(
-                "%s", _sentence(Counter({each: self._records[each] for each in found & self._open}))
-            )
+            named = sorted(found & self._open)  # as many records: by name
+            _logger.warning("%s", _sentence(Counter({each: self._records[each] for each in named})))
         self._said = (self._said | self._open) & found
         self._open = found
 

@@ -173,7 +173,7 @@ def children(pid: int) -> list[int]:
 def test_the_demo_shows_figures_that_move_agrees_with_the_ledger_and_ends_by_itself() -> None:
     code, output = finished(start(20))
     assert code == 0, output
-    shown = re.findall(r"  Spring sale – social .*\| CPL (\S+)", output)
+    shown = re.findall(r"  Spring sale – social .*\| CPL (\d\S*) / ", output)
     assert len(set(shown)) >= 2, output  # the CPL moves
     assert "12 of 12 campaigns show CPL and ROI" in output
     assert re.search(r"board +http://127\.0\.0\.1:\d+/#token=\S{20,}", output)
