@@ -203,7 +203,7 @@ def forecast(
         rng: where randomness comes from; the same gives the same interval.
         coverage: how often the interval is to hold what comes.
         draws: of parameters and contracts.
-        progress: hears the number of draws that are done.
+        progress: hears the number of draws that are done, for each length of terms anew.
     """
     running = [each for each in histories if each.group >= 0 and each.is_running]
     counts = np.bincount([each.group for each in running], minlength=size)

@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import NamedTuple
@@ -191,7 +192,9 @@ class SubscriptionEntry(msgspec.Struct, array_like=True, frozen=True, gc=False):
         A contract ends when it is cancelled, else with a term that nobody renews; a renewal later than a cancellation takes it
         back.
         """
-        terms = self.terms(zone)
+        return self._lived(self.terms(zone))
+
+    def _lived(self, terms: Sequence[Term]) -> tuple[list[Term], int]:
         if not terms:
             return [], 0
         end = terms[-1].end
@@ -204,7 +207,8 @@ class SubscriptionEntry(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
         Ends that are still to come lie in months that are not over.
         """
-        lived, end = self.lived(months.zone)
+        terms = self.terms(months.zone)
+        lived, end = self._lived(terms)
         if self.started is None or not lived:
             return {}
         begun = months.of(self.started.at)
@@ -212,7 +216,7 @@ class SubscriptionEntry(msgspec.Struct, array_like=True, frozen=True, gc=False):
         found: Counter[tuple[int, int]] = Counter()
         found[begun, Kind.CONTRACTS] = 1
         found[ended, Kind.ENDED if ended > begun else Kind.ENDED_AT_ONCE] = 1
-        for number, each in enumerate(self.terms(months.zone)):
+        for number, each in enumerate(terms):
             month = months.of(each.end)
             found[month, Kind.TERMS] += 1
             found[month, Kind.RENEWALS] += number < len(self.renewals)

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import math
 from collections import Counter
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Sequence
 
 from aiokafka.errors import KafkaError
 
@@ -39,6 +39,8 @@ class UnregisteredCampaigns:
         #: What was open at the last look, and what the log has named.
         self._open: frozenset[str] = frozenset()
         self._said: frozenset[str] = frozenset()
+        #: Whether the log has said that registrations cannot be read, since they last could.
+        self._is_failure_said = False
         self.count = math.nan
 
     def note(self, records: Iterable[MappedRecord]) -> None:
@@ -65,13 +67,16 @@ class UnregisteredCampaigns:
                 while not following.done():
                     self._look()
                     await asyncio.wait([following], timeout=_EVERY_S)
+                    self._is_failure_said &= following.done()
                 following.result()
             except (KafkaError, OSError, TimeoutError) as error:
                 self.count = math.nan
-                _logger.warning(
-                    "Registrations cannot be read (%s); campaigns that nobody registered are not named until they can.",
-                    type(error).__name__,
-                )
+                if not self._is_failure_said:
+                    _logger.warning(
+                        "Registrations cannot be read (%s); campaigns that nobody registered are not named until they can.",
+                        type(error).__name__,
+                    )
+                self._is_failure_said = True
             finally:
                 await registry.stop()
             await asyncio.sleep(_EVERY_S)
@@ -85,14 +90,14 @@ class UnregisteredCampaigns:
         found = frozenset(self._records)
         self.count = len(found)
         if found & self._open - self._said:
-            named = sorted(found & self._open)  # as many records: by name
-            _logger.warning("%s", _sentence(Counter({each: self._records[each] for each in named})))
+            _logger.warning("%s", _sentence([(self._records[each], each) for each in found & self._open]))
         self._said = (self._said | self._open) & found
         self._open = found
 
 
-def _sentence(records: Counter[str]) -> str:
-    named = ", ".join(f"{campaign_id!r} ({count})" for campaign_id, count in records.most_common(_SHOWN))
+def _sentence(records: Sequence[tuple[int, str]]) -> str:
+    most = sorted(records, key=lambda each: (-each[0], each[1]))[:_SHOWN]
+    named = ", ".join(f"{campaign_id!r} ({count})" for count, campaign_id in most)
     more = f" and {len(records) - _SHOWN} more" if len(records) > _SHOWN else ""
     return (
         f"Campaigns that are not registered, with their records: {named}{more}. They have no budget, no target and no card, and spend "

@@ -30,11 +30,10 @@ from metrics.customers.histories import CustomerBase, CustomerHistory, MoneyChan
 from metrics.customers.lifetime_value import DAYS_OF_A_WEEK, ValueModel, fitted, margin_ratio, repeat_buying
 from metrics.values.errors import RoistreamError
 from metrics.values.money import MICROS
-from metrics.values.time import format_instant
+from metrics.values.time import DAY, format_instant
 from streams import catalogues
 
 _WEEKS_OF_A_MONTH = 365.25 / 12 / DAYS_OF_A_WEEK
-_MS_PER_DAY = 86_400_000
 _DECIMALS = 6
 #: How often an interval is to hold what comes.
 COVERAGE = 0.8
@@ -512,7 +511,7 @@ class _Engaged:
         ]
         if not any(isinstance(model, ContractFit) for model in models.values()):
             return
-        horizon = round(asked.horizon_months * _WEEKS_OF_A_MONTH * DAYS_OF_A_WEEK * _MS_PER_DAY)
+        horizon = round(asked.horizon_months * _WEEKS_OF_A_MONTH * DAYS_OF_A_WEEK * DAY)
         sums = forecast(
             histories,
             models,

@@ -1,11 +1,13 @@
 """The tables of one merge partition: sums of panes by source partition, what was dropped of a campaign, reports."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from metrics.entities.report_figures import StatedFigure
+from metrics.entities.report_history import ReportHistory
 from metrics.entities.report_spend import ReportedSpend
 from metrics.entities.reports import Report, ReportKey, Snapshot, Version
 from metrics.sums.tally import Tally
@@ -225,17 +227,17 @@ class ReportTable:
         return state_key(self.kind, campaign_id, *key), value
 
 
-class ReportFiguresTable:
-    """Which versions of a report told the figures that others left out: a record beside that of the report.
-
-    The record of the report has such figures as the versions say that told them, which is what builds of before read.
+class _BesideReportTable(ABC):
+    """What there is to say of some reports, in a record beside that of each: the records of reports keep a shape that earlier builds know.
 
     Args:
         windows: of the reports.
         reports: their table, which is read and written before this one.
     """
 
-    kind = "rf"
+    kind: str
+    #: About how many bytes one record takes.
+    _bytes: int
 
     def __init__(self, windows: Windows, reports: ReportTable) -> None:
         self._merged_windows, self._campaign_codes = windows.merged_windows, windows.campaign_codes
@@ -244,74 +246,74 @@ class ReportFiguresTable:
     @property
     def weight(self) -> int:
         """About how many bytes the table adds to the next checkpoint."""
-        return 50 * len(self._reports.changed)
+        return self._bytes * len(self._reports.changed)
 
     def restore(self, entries: Sequence[Restored], confirmed: int) -> Iterable[bytes]:
-        """Put back what was told; that of reports which a build of before has replaced is of no use."""
+        """Put back what was said; the keys of records that are of no use, since an earlier build has replaced the report."""
         del confirmed
         obsolete = []
         for entry, value in entries:
             _, campaign_id, *key = read_key(entry)
             source, ad_id, period_start, grain = key
-            newest, stated = decode_as(tuple[Version, dict[int, dict[int, StatedFigure]]], value)
             history = self._merged_windows.reports_of(self._campaign_codes.campaign(campaign_id))
-            if not history.restore_stated((source, ad_id, period_start, grain), newest, stated):
+            if not self._put_back(history, (source, ad_id, period_start, grain), value):
                 obsolete.append(entry)
         return obsolete
 
     def take_changes(self, sequence: int) -> list[Entry]:
-        """What was told of the reports that have changed; a tombstone where nothing that is kept leaves out anything any more."""
+        """Records of the reports that have changed; a tombstone where there is nothing to say any more."""
         del sequence
         found: list[Entry] = []
         for campaign_id, key in self._reports.written:
-            history = self._merged_windows[campaign_id].report_history
-            stated = history.stated(key)
-            if stated is not None:
-                value = encode((history.reports[key].version, stated)) if stated else None
-                found.append((state_key(self.kind, campaign_id, *key), value))
+            value = self._value(self._merged_windows[campaign_id].report_history, key)
+            if value is not None:
+                found.append((state_key(self.kind, campaign_id, *key), value or None))
         return found
 
+    @abstractmethod
+    def _put_back(self, history: ReportHistory, key: ReportKey, value: bytes) -> bool:
+        """Put a record back; whether it is of any use."""
 
-class ReportSpendTable:
-    """The spend of reports as it came, where its worth may change: by version, a record beside that of the report.
+    @abstractmethod
+    def _value(self, history: ReportHistory, key: ReportKey) -> bytes | None:
+        """The record of a report; empty where there is nothing to say any more, None where there never was."""
 
-    So the record of a report has the shape that builds of before know; they keep the worth as it was last.
 
-    Args:
-        windows: of the reports.
-        reports: their table, which is read and written before this one, as is that of figures that are left out.
+class ReportFiguresTable(_BesideReportTable):
+    """Which versions of a report told the figures that others left out.
+
+    The record of the report has such figures as the versions say that told them.
+    """
+
+    kind = "rf"
+    _bytes = 50
+
+    def _put_back(self, history: ReportHistory, key: ReportKey, value: bytes) -> bool:
+        newest, stated = decode_as(tuple[Version, dict[int, dict[int, StatedFigure]]], value)
+        return history.restore_stated(key, newest, stated)
+
+    def _value(self, history: ReportHistory, key: ReportKey) -> bytes | None:
+        stated = history.stated(key)
+        if stated is None:
+            return None
+        return encode((history.reports[key].version, stated)) if stated else b""
+
+
+class ReportSpendTable(_BesideReportTable):
+    """The spend of reports as it came, where its worth may change, by version; read after the figures that are left out.
+
+    Builds that do not know these records keep the worth as it was last.
     """
 
     kind = "rs"
+    _bytes = 100
 
-    def __init__(self, windows: Windows, reports: ReportTable) -> None:
-        self._merged_windows, self._campaign_codes = windows.merged_windows, windows.campaign_codes
-        self._reports = reports
+    def _put_back(self, history: ReportHistory, key: ReportKey, value: bytes) -> bool:
+        history.restore_spent(key, dict(decode_as(list[tuple[Version, ReportedSpend]], value)))
+        return True
 
-    @property
-    def weight(self) -> int:
-        """About how many bytes the table adds to the next checkpoint."""
-        return 100 * len(self._reports.changed)
-
-    def restore(self, entries: Sequence[Restored], confirmed: int) -> Iterable[bytes]:
-        """Put back spend of versions that are kept; that of a version which a build of before has replaced is gone."""
-        del confirmed
-        for entry, value in entries:
-            _, campaign_id, *key = read_key(entry)
-            source, ad_id, period_start, grain = key
-            spent = dict(decode_as(list[tuple[Version, ReportedSpend]], value))
-            history = self._merged_windows.reports_of(self._campaign_codes.campaign(campaign_id))
-            history.restore_spent((source, ad_id, period_start, grain), spent)
-        return ()
-
-    def take_changes(self, sequence: int) -> list[Entry]:
-        """Spend of the reports that have changed; a tombstone where the worth of none can change any more."""
-        del sequence
-        written, self._reports.written = self._reports.written, set()
-        found: list[Entry] = []
-        for campaign_id, key in written:
-            spent = self._merged_windows[campaign_id].report_history.spent(key)
-            if spent is not None:
-                entry = state_key(self.kind, campaign_id, *key)
-                found.append((entry, encode(list(spent.items())) if spent else None))
-        return found
+    def _value(self, history: ReportHistory, key: ReportKey) -> bytes | None:
+        spent = history.spent(key)
+        if spent is None:
+            return None
+        return encode(list(spent.items())) if spent else b""

@@ -13,6 +13,7 @@ from metrics.entities.report_spend import ReportedSpend
 from metrics.entities.reports import UNDATED, Report, covered_end
 from metrics.values.time import DAY, HOUR, MINUTE
 from tests.support.examples import examples
+from tests.support.report_windows import assert_changes_are_touched, taken
 
 CELL = 30 * MINUTE
 bounded = examples(3)
@@ -204,10 +205,8 @@ def loose_versions(draw):
 
 
 def everything(kept):
-    """All that windows take: days, hours as short reports have them, the total, what overlaps, and the newest versions."""
-    days = [kept.share(day * DAY, (day + 1) * DAY, short_only=False) for day in range(10)]
-    hours = [kept.share(hour * HOUR, (hour + 1) * HOUR, short_only=True) for hour in range(54)]
-    return days, hours, kept.total, kept.overlap, kept.reports
+    """All that windows take, and the newest versions."""
+    return *taken(kept), kept.reports
 
 
 rules = st.builds(
@@ -244,13 +243,4 @@ def test_the_days_add_up_to_the_total(versions, rules):
 @bounded
 @given(loose_versions(), rules)
 def test_whatever_a_version_changes_lies_where_it_is_said_to_touch(versions, rules):
-    kept = ReportHistory(rules)
-    before = everything(kept)
-    for report, omitted in versions:
-        has_changed, after = kept.put(report, None, omitted), everything(kept)
-        for short_only, width in ((False, DAY), (True, HOUR)):
-            start, end = kept.touched_by(report, short_only=short_only)
-            for place, (old, new) in enumerate(zip(before[short_only], after[short_only], strict=True)):
-                touched = start < (place + 1) * width and end > place * width
-                assert old == new or (has_changed and touched)
-        before = after
+    assert_changes_are_touched(rules, versions)

@@ -8,6 +8,7 @@ from metrics.entities.report_overlaps import ReportRules
 from metrics.entities.reports import Report, covered_end
 from metrics.values.time import DAY, HOUR, MINUTE
 from tests.support.examples import examples
+from tests.support.report_windows import assert_changes_are_touched, taken
 
 CELL = 30 * MINUTE
 bounded = examples(3)
@@ -193,35 +194,19 @@ loose = st.lists(loose_reports(), max_size=10).map(
 )
 
 
-def figures(kept):
-    """All that windows take: days, hours as short reports have them, the total, and what overlaps."""
-    days = [kept.share(day * DAY, (day + 1) * DAY, short_only=False) for day in range(10)]
-    hours = [kept.share(hour * HOUR, (hour + 1) * HOUR, short_only=True) for hour in range(54)]
-    return days, hours, kept.total, kept.overlap
-
-
 @bounded
 @given(loose, rules_of_all)
 def test_asked_after_each_report_a_history_says_what_one_says_that_was_asked_once(drawn, rules):
     kept = ReportHistory(rules)
     for place, each in enumerate(drawn, 1):
         kept.put(each)
-        assert figures(kept) == figures(history(drawn[:place], rules))
+        assert taken(kept) == taken(history(drawn[:place], rules))
 
 
 @bounded
 @given(loose, rules_of_all)
 def test_whatever_changes_lies_where_a_report_is_said_to_touch_though_periods_begin_anywhere(drawn, rules):
-    kept = ReportHistory(rules)
-    before = figures(kept)
-    for each in drawn:
-        has_changed, after = kept.put(each), figures(kept)
-        for short_only, width in ((False, DAY), (True, HOUR)):
-            start, end = kept.touched_by(each, short_only=short_only)
-            for place, (old, new) in enumerate(zip(before[short_only], after[short_only], strict=True)):
-                touched = start < (place + 1) * width and end > place * width
-                assert old == new or (has_changed and touched)
-        before = after
+    assert_changes_are_touched(rules, [(each, 0) for each in drawn])
 
 
 @bounded
