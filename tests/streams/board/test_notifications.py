@@ -97,7 +97,7 @@ def test_a_decision_that_waits_reaches_each_recipient_in_their_language(notified
         assert letter["To"] == "ana@example.com"
         assert letter["Bcc"] is None
         assert (
-            "Mettre en pause. CPL manque son objectif : e-valeur 31, 20 nécessaire." in letter.get_content()
+            "Mettre en pause. CPL manque son objectif : e-valeur 31, il en faut 20." in letter.get_content()
         )
         assert "https://board.example/campaigns/c-1" in letter.get_content()
         said = slack.bodies[0]["text"]
