@@ -230,6 +230,17 @@ def moment(instant: str | None) -> str:
     return f"{format_datetime(found, 'd MMM y HH:mm', locale=_Spoken.language)} UTC"
 
 
+def moment_in_words(instant: str | None) -> str:
+    """As ``moment``, for the middle of a sentence: after a preposition French wants the time before the day."""
+    if instant is None or _Spoken.language == ENGLISH:
+        return moment(instant)
+    from babel.dates import format_datetime  # noqa: PLC0415
+
+    found = datetime.fromisoformat(instant).astimezone(UTC)
+    day, time = (format_datetime(found, form, locale=_Spoken.language) for form in ("d MMM y", "HH:mm 'UTC'"))
+    return t("{day}, {time}", day=day, time=time)
+
+
 def speak(environment: Mapping[str, str] = os.environ) -> str:
     """Let gettext, and with it the libraries of the command line, speak the language of the environment; which one it is."""
     language = _Spoken.language = language_of(environment)

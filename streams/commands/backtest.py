@@ -183,8 +183,8 @@ def show(found: Simulation, history: History, console: Console) -> None:
         title=catalogues.t(
             "{hours} hours ({start} to {end}), {count} campaigns, in {currency}",
             hours=catalogues.number(found.hours),
-            start=catalogues.moment(history.start),
-            end=catalogues.moment(history.end),
+            start=catalogues.moment_in_words(history.start),
+            end=catalogues.moment_in_words(history.end),
             count=catalogues.number(len(found.campaigns)),
             currency=found.currency,
         )

@@ -341,7 +341,7 @@ def _hold(hold: CardHold) -> str:
     if hold.expires_at is None:
         return catalogues.t("Held by {owner} until someone resumes it: {reason}", **values)
     return catalogues.t(
-        "Held by {owner} until {time}: {reason}", time=catalogues.moment(hold.expires_at), **values
+        "Held by {owner} until {time}: {reason}", time=catalogues.moment_in_words(hold.expires_at), **values
     )
 
 
@@ -376,7 +376,7 @@ def _reading_lines(reading: CampaignKpi, window: str) -> list[str]:
     }
     made_of = ", ".join(f"{name} {_plain(value)}" for name, value in sums.items() if value)
     upto = (
-        catalogues.t("complete up to {time}", time=catalogues.moment(reading.watermark))
+        catalogues.t("complete up to {time}", time=catalogues.moment_in_words(reading.watermark))
         if reading.watermark
         else catalogues.t("completeness unknown")
     )

@@ -119,7 +119,7 @@ class Wording:
             facts.append(
                 self.t(
                     "No decision waits, and the controller has done nothing since {time}.",
-                    time=self.time(digest.since_ms),
+                    time=self.time_in_words(digest.since_ms),
                 )
             )
         if digest.currency is not None:
@@ -142,7 +142,11 @@ class Wording:
         parts = [
             (self._waiting(digest.waiting), self._items(digest.waiting, cards, now_ms)),
             (
-                self.t("{text} since {time}", text=self._done(digest.done), time=self.time(digest.since_ms)),
+                self.t(
+                    "{text} since {time}",
+                    text=self._done(digest.done),
+                    time=self.time_in_words(digest.since_ms),
+                ),
                 self._items(digest.done, cards, now_ms),
             ),
         ]
@@ -290,9 +294,17 @@ class Wording:
 
     def time(self, at_ms: int) -> str:
         """Day and time, with the zone: a message is read elsewhere than it is written."""
+        return ", ".join(self._day_and_time(at_ms))
+
+    def time_in_words(self, at_ms: int) -> str:
+        """As ``time``, for the middle of a sentence: after a preposition French wants the time before the day."""
+        day, time = self._day_and_time(at_ms)
+        return self.t("{day}, {time}", day=day, time=time)
+
+    def _day_and_time(self, at_ms: int) -> tuple[str, str]:
         at = datetime.fromtimestamp(at_ms / 1_000, self._zone)
         day = format_skeleton("MMMd", at, locale=self._locale)
-        return f"{day}, {format_time(at, 'short', locale=self._locale)} {at.tzname()}"
+        return day, f"{format_time(at, 'short', locale=self._locale)} {at.tzname()}"
 
     def _text_time(self, text: str) -> str:
         return self.time(round(datetime.fromisoformat(text).timestamp() * 1_000))

@@ -351,7 +351,7 @@ def test_the_digest_comes_once_a_day_at_its_local_time(notified, store):
         text = first.get_content()
         assert "1 décision attend\n" in text
         assert "• Été\n  Mettre en pause." in text
-        assert "Le contrôleur a fait 1 chose depuis 21 nov., 13:30 CET" in text
+        assert "Le contrôleur a fait 1 chose depuis 13:30 CET le 21 nov." in text
         assert second["Subject"] == "Ce matin, lundi 23 novembre 2026"
         assert "depuis" not in second.get_content()
 

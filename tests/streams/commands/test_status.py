@@ -183,7 +183,7 @@ def test_status_and_explain_speak_french_with_its_numbers_and_dates(settings, st
     page = capsys.readouterr().out
     for text in (
         "colonne en pause, mode proposition ; 250,00 sur 12\u202f345,67 EUR dépensés",
-        "jusqu’à 30 nov. 2026 08:30 UTC : CPL manque son objectif : e-valeur 31, il en faut 20",
+        "jusqu’à 08:30 UTC le 30 nov. 2026 : CPL manque son objectif : e-valeur 31, il en faut 20",
         "Coût par lead : 4,25 EUR",
     ):
         assert text in page

@@ -277,6 +277,16 @@ def test_the_page_speaks_the_readers_language_and_keeps_a_choice(opened):
     expect(page.get_by_role("button", name="Audit trail")).to_be_visible()
 
 
+def test_a_french_sentence_takes_the_time_of_another_day_before_its_day(opened):
+    hold = CardHold(owner="ana", reason="boutique fermée", expires_at="2099-01-02T08:30:00.000Z")
+    page = opened(
+        [seeding.card("fr-2", column="hold", name="Soldes", hold=hold)], locale="fr-FR", timezone_id="UTC"
+    )
+    expect(card(page, "Soldes")).to_contain_text(
+        "En pause par ana jusqu’à 08:30 le 2 janv. : boutique fermée"
+    )
+
+
 def test_an_interval_on_one_side_of_its_target_is_no_riddle(opened):
     page = opened([seeding.card("side-1", name="Side", evidence=judged("inconclusive", 5, 9))])
     expect(card(page, "Side")).to_contain_text("CPL very likely misses target, not proved yet")

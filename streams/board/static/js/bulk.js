@@ -3,7 +3,7 @@
 import { api } from "./api.js";
 import { table } from "./details.js";
 import { announce, byId, h, setHidden } from "./dom.js";
-import { action, columnName, decision as words, money, time } from "./format.js";
+import { action, columnName, decision as words, money, timeInWords } from "./format.js";
 import { n, t } from "./i18n.js";
 import { newId } from "./ids.js";
 import { lastDecisions, overtaken } from "./overtaken.js";
@@ -177,6 +177,6 @@ function stateOf(store, id) {
   if (store.pending.has(id)) return t("Waiting for the controller …");
   const card = store.cards.get(id);
   if (!card) return t("It is gone from the board.");
-  const until = card.hold?.expires_at ? t("until {time}", { time: time(card.hold.expires_at) }) : "";
+  const until = card.hold?.expires_at ? t("until {time}", { time: timeInWords(card.hold.expires_at) }) : "";
   return [t("in column {column}", { column: columnName(card.column) }), until, card.reason].filter(Boolean).join(" · ");
 }

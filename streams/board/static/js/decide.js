@@ -2,7 +2,7 @@
 
 import { api } from "./api.js";
 import { announce, byId, h, setHidden } from "./dom.js";
-import { action, amount, budgetRange, columnName, consequence, decision as words, money, parsedAmount, time, why } from "./format.js";
+import { action, amount, budgetRange, columnName, consequence, decision as words, money, parsedAmount, timeInWords, why } from "./format.js";
 import { locale, t } from "./i18n.js";
 import { newId } from "./ids.js";
 import { lastDecisions, overtaken, said as inWords } from "./overtaken.js";
@@ -117,7 +117,7 @@ async function send(store, view, dialog, name, call, text) {
 
 /** What taking back means: what was said by whom, and what it would be again. */
 function explainUndo(card, { undo, said }) {
-  const values = { name: undo.by ?? t("someone"), text: words(said, card.currency), time: undo.until ? time(undo.until) : "" };
+  const values = { name: undo.by ?? t("someone"), text: words(said, card.currency), time: undo.until ? timeInWords(undo.until) : "" };
   const back = undo.budget !== null ? t("Its budget becomes {to} (now {from}).", { to: amount(undo.budget, card.currency), from: money(card.budget_micros, card.currency) })
     : undo.until ? t("The campaign moves back to {column} until {time}.", { ...values, column: columnName(undo.column) })
       : t("The campaign moves back to {column}.", { column: columnName(undo.column) });

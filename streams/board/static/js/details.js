@@ -3,7 +3,7 @@
 import { api, Newest } from "./api.js";
 import { commentForm } from "./comments.js";
 import { byId, h, svg } from "./dom.js";
-import { columnName, effect, eValue, exactTime, hold, known, KPIS, kpi, modeName, money, percent, plainly, projection, TARGETS, targetFigure, targetOf, time, verdict } from "./format.js";
+import { columnName, effect, eValue, exactTime, hold, known, KPIS, kpi, modeName, money, percent, plainly, projection, TARGETS, targetFigure, targetOf, timeInWords, verdict } from "./format.js";
 import { t } from "./i18n.js";
 import { moneyPicture, scalePicture } from "./pictures.js";
 import { reasonText } from "./reasons.js";
@@ -108,7 +108,7 @@ function course(card) {
 /** What bars and line of the course are, with their highest and lowest values: the picture has no axis. */
 function courseInWords(points, currency) {
   const rois = points.map((each) => each.roi).filter((each) => each !== null), spend = Math.max(0, ...points.map((each) => each.spend_micros ?? 0));
-  const bars = t("From {start} to {end}. Bars: spend per hour, at most {amount}.", { start: time(points[0].t), end: time(points[points.length - 1].t), amount: money(spend, currency) });
+  const bars = t("From {start} to {end}. Bars: spend per hour, at most {amount}.", { start: timeInWords(points[0].t), end: timeInWords(points[points.length - 1].t), amount: money(spend, currency) });
   if (rois.length < 2) return bars;
   const line = t("Line: ROI by net profit, from {low} to {high}; dotted: ROI of 0.", { low: percent(Math.min(...rois), true), high: percent(Math.max(...rois), true) });
   return `${bars} ${line}`;

@@ -77,6 +77,7 @@ export const eValue = (value) => value > 1000 ? "> 1000" : number(value);
 const clock = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit" });
 const seconds = new Intl.DateTimeFormat(locale, { timeStyle: "medium" });
 const dayClock = new Intl.DateTimeFormat(locale, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
+const day = new Intl.DateTimeFormat(locale, { month: "short", day: "numeric" });
 // With its zone: operators of one board may sit in several.
 const exact = new Intl.DateTimeFormat(locale, {
   year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit", timeZoneName: "short",
@@ -87,6 +88,13 @@ export function time(instant, now = new Date()) {
   const date = new Date(instant);
   if (Number.isNaN(date.getTime())) return String(instant);
   return (date.toDateString() === now.toDateString() ? clock : dayClock).format(date);
+}
+
+/** As `time`, for the middle of a sentence: after a preposition French wants the time before the day. */
+export function timeInWords(instant, now = new Date()) {
+  const date = new Date(instant);
+  if (Number.isNaN(date.getTime()) || date.toDateString() === now.toDateString()) return time(instant, now);
+  return t("{day}, {time}", { day: day.format(date), time: clock.format(date) });
 }
 
 /** The time of today to the second, or day and time: decisions of one minute have an order. */
@@ -173,7 +181,7 @@ export function why(card, record) {
 }
 
 export function hold(one) {
-  const values = { owner: ownerName(one.owner), time: one.expires_at ? time(one.expires_at) : "", reason: reasonText(one.reason) };
+  const values = { owner: ownerName(one.owner), time: one.expires_at ? timeInWords(one.expires_at) : "", reason: reasonText(one.reason) };
   // What the evidence says stands beside it, in words that everybody knows.
   if (one.owner === "evidence") return one.expires_at ? t("Held by {owner} until {time}", values) : t("Held by {owner} until someone resumes it", values);
   if (one.expires_at) return t("Held by {owner} until {time}: {reason}", values);
@@ -186,12 +194,12 @@ const PACES = { ahead: t("ahead of its pace"), behind: t("behind its pace") };
 export const pace = (card) => PACES[card.pace?.pace] ?? "";
 
 /** How far the reports reach that its spend comes by; nothing where it comes by events. */
-export const known = ({ known_spend: found }) => found ? t("spend known until {time}", { time: time(found.until) }) : "";
+export const known = ({ known_spend: found }) => found ? t("spend known until {time}", { time: timeInWords(found.until) }) : "";
 
 /** Where the spend goes, in full. */
 export function projection({ pace: found, currency }) {
   return t("{pace}: {projected} by {time} as projected, {low} to {high} would be on pace", {
-    pace: PACES[found.pace] ?? t("on pace"), projected: money(found.projected_micros, currency), time: time(found.ends_at),
+    pace: PACES[found.pace] ?? t("on pace"), projected: money(found.projected_micros, currency), time: timeInWords(found.ends_at),
     low: money(found.low_micros, currency), high: money(found.high_micros, currency),
   });
 }
@@ -214,7 +222,7 @@ export function consequence(record) {
 /** What a budget may be now, as its card last said; nothing where it did not. */
 export function budgetRange({ budget_range: found, currency }) {
   if (!found) return "";
-  const values = { low: exactAmount(found.low_micros, currency), high: exactAmount(found.high_micros, currency), time: time(found.as_of) };
+  const values = { low: exactAmount(found.low_micros, currency), high: exactAmount(found.high_micros, currency), time: timeInWords(found.as_of) };
   return t("From {low} to {high}, as the guards stood at {time}.", values);
 }
 
@@ -253,7 +261,7 @@ export function deed(record) {
 /** What an operator said, in words; without a card of its campaign a budget is a bare number. */
 export function decision(record, currency = null) {
   const budget = record.budget === null || record.budget === undefined ? "" : currency ? amount(Number(record.budget), currency) : number(Number(record.budget));
-  const values = { column: columnName(record.column), budget, time: record.until ? time(record.until) : "" };
+  const values = { column: columnName(record.column), budget, time: record.until ? timeInWords(record.until) : "" };
   switch (record.verb) {
     case "approve": return t("Approve the proposal");
     case "reject": return t("Reject the proposal");

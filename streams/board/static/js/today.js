@@ -1,7 +1,7 @@
 // What needs a person this morning, most money at stake first. What is found is pure; the rest shows it.
 
 import { byId, h, setText } from "./dom.js";
-import { action, consequence, deed, hold, money, plainly, time, why } from "./format.js";
+import { action, consequence, deed, hold, money, plainly, time, timeInWords, why } from "./format.js";
 import { n, t } from "./i18n.js";
 import { nameOf, RUNS } from "./store.js";
 
@@ -51,7 +51,7 @@ function* waiting({ cards, nowMs }) {
     const texts = [`${action(proposal)}. ${why(card, proposal)}`];
     texts.push(stops ? t("Waiting costs about {amount} of spend a day.", { amount: money(daily, card.currency) })
       : moved ? t("It moves {amount} of budget.", { amount: money(moved, card.currency) }) : consequence(proposal));
-    if (card.known_spend) texts.push(t("Its spend is known until {time}.", { time: time(card.known_spend.until) }));
+    if (card.known_spend) texts.push(t("Its spend is known until {time}.", { time: timeInWords(card.known_spend.until) }));
     if (card.proposed_until) texts.push(t("Lapses {time}.", { time: time(card.proposed_until) }));
     yield line("decide", Math.max(stops ? daily : 0, moved), card, texts);
   }
@@ -70,10 +70,10 @@ function* done({ cards, entries, sinceMs, nowMs }) {
 function outcome(card, record, atMs) {
   const known = card.known_spend;
   if (known && (!known.is_by_hour || Date.parse(known.until) <= atMs)) {
-    return t("What it spent since then is not known yet: its reports reach to {time}.", { time: time(known.until) });
+    return t("What it spent since then is not known yet: its reports reach to {time}.", { time: timeInWords(known.until) });
   }
   const text = effectOf(card, record, atMs);
-  return known ? `${text} ${t("Its spend is known until {time}.", { time: time(known.until) })}` : text;
+  return known ? `${text} ${t("Its spend is known until {time}.", { time: timeInWords(known.until) })}` : text;
 }
 
 function effectOf(card, record, atMs) {
@@ -146,7 +146,7 @@ function* splitIds({ cards, split }) {
 function standstill(old) {
   const oldest = old.reduce((least, each) => each.watermark < least ? each.watermark : least, old[0].watermark);
   const text = n("The figures of {count} campaign are complete up to {time} only. Is a source or a worker standing still, or is nothing happening?",
-    "The figures of {count} campaigns are complete up to {time} only. Is a source or a worker standing still, or is nothing happening?", old.length, { time: time(oldest) });
+    "The figures of {count} campaigns are complete up to {time} only. Is a source or a worker standing still, or is nothing happening?", old.length, { time: timeInWords(oldest) });
   const stake = old.reduce((sum, each) => sum + each.stake, 0);
   return { kind: "doubt", stake, currency: old[0].currency, id: null, title: t("old figures"), texts: [text], card: null };
 }
@@ -166,7 +166,7 @@ export function showToday(lines, sinceMs, shown) {
   for (const each of lines) counts.set(each.kind, (counts.get(each.kind) ?? 0) + 1);
   setText(byId("today-summary"), lines.length
     ? [...counts].map(([kind, count]) => t("{kind}: {count}", { kind: KINDS[kind], count })).join(" · ")
-    : t("Nothing needs you: no decision waits, nothing was done and nothing turned since {time}.", { time: time(sinceMs) }));
+    : t("Nothing needs you: no decision waits, nothing was done and nothing turned since {time}.", { time: timeInWords(sinceMs) }));
   setText(byId("today-since"), t("Since your last visit, {time}", { time: time(sinceMs) }));
   const list = byId("today-list"), wanted = lines.slice(0, MAX_LINES), key = (each) => `${each.kind} ${each.id ?? each.title} ${each.texts.join(" ")}`;
   const keys = wanted.map(key), state = keys.join("\n");
