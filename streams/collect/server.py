@@ -52,6 +52,7 @@ async def _serve(settings: Settings) -> int:
             await collector.until(stop)
         finally:
             await collector.stop()
+            gc.unfreeze()  # else DuckDB lists at the end of the process what was never collected, as leaks
     return 0
 
 

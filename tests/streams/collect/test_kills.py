@@ -129,6 +129,17 @@ def test_killed_at_any_request_it_loses_nothing_and_doubles_no_id(broker, settin
     killed_at_random(settings, tmp_path, seed)
 
 
+def test_its_end_says_nothing_but_its_own_lines(broker, settings_for, tmp_path):
+    settings, path = settings_for(broker), write_files(tmp_path)
+    ensure_topics(settings, create=True)
+    with collector(settings, path) as (process, address):
+        asyncio.run(feed(address, list(range(6)), set(), until_answered=6))
+        process.terminate()
+        said = process.stderr.read().splitlines()
+        assert process.wait() == 0
+    assert [line for line in said if not re.match(r"\d{4}-\d\d-\d\d ", line)] == []
+
+
 def main(seeds):
     """More seeds: `python -m tests.streams.collect.test_kills FIRST LAST`."""
     from streams.embedded.broker import embedded_broker  # noqa: PLC0415
