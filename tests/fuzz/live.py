@@ -24,7 +24,7 @@ from streams.transport.topic_admin import ensure_topics
 from tests.conftest import fresh_settings
 from tests.fuzz.mutation import changed_bytes, json_record
 from tests.support.outside import Outgoing, ledgers, published, read_all, write
-from tests.support.servers.worker import WorkerProcess
+from tests.support.servers.worker import Labelled, WorkerProcess, wait_for
 
 _A_ROUND = 400
 _PARTITIONS = 2
@@ -175,9 +175,7 @@ class LiveFuzz:
 
     def _outcome(self, worker: WorkerProcess) -> Outcome:
         self._look(worker)
-        time.sleep(12)  # histories are counted every ten seconds
-        differences = worker.samples()["roistream_ledger_difference"]
-        assert differences, "the page has them"
+        differences = wait_for("histories are counted back", lambda: _counted_back(worker))
         assert not any(differences.values()), {key: n for key, n in differences.items() if n}
         unaccounted = worker.samples()["roistream_ledger_unaccounted_records"]
         assert not any(unaccounted.values())
@@ -192,6 +190,14 @@ class LiveFuzz:
         assert len(said) == verdicts["rejected"] + verdicts["too_late"] + verdicts["conflict"]
         reasons = Counter(each["reason"] for each in letters)
         return Outcome(self._records, verdicts, reasons, self._starts)
+
+
+def _counted_back(worker: WorkerProcess) -> Labelled:
+    """Differences of a worker that has just started, which counts first, once all of it has arrived; none before."""
+    differences = worker.samples()["roistream_ledger_difference"]
+    told = {(dict(labels)["stage"], dict(labels)["partition"]) for labels in differences}
+    tasks = {(stage, str(number)) for stage in ("intake", "merge") for number in range(_PARTITIONS)}
+    return differences if told == tasks and worker.is_quiet("intake", "merge") else {}
 
 
 def fuzz_settings(broker: Any) -> Settings:

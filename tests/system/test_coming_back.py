@@ -76,7 +76,8 @@ def test_who_ends_in_order_is_not_waited_for(broker, settings_for, tmp_path: Pat
     with running_worker(settings, tmp_path, "first") as first:
         surplus = WorkerProcess(settings, tmp_path, "surplus")
         try:
-            time.sleep(3)
+            (held,) = wait_for("the other is in the group", lambda: assignments(surplus))
+            assert held[0] == "[]", "one partition is one worker's"
             assert first.terminate() == 0
             # Well within the session timeout.
             wait_for("the other has the partition", surplus.is_ready, 20)

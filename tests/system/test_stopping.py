@@ -5,14 +5,28 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 from types import SimpleNamespace
 
-from streams.embedded.broker import embedded_broker
+from streams.embedded.broker import BrokerHandle, embedded_broker
 from streams.transport.topic_admin import ensure_topics
 from tests.support.board_serving import TOKEN
 from tests.support.servers.worker import WorkerProcess, variables, wait_for
+
+_ESTABLISHED = "01"
+
+
+def has_unread_request(broker: BrokerHandle) -> bool:
+    """Whether somebody has sent what a broker has not read, by the kernel's table of connections."""
+    port = f"{int(broker.url.rpartition(':')[2]):04X}"
+    for table in ("tcp", "tcp6"):
+        for row in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            _, local, _, state, queues, *_ = row.split()
+            if (local.rpartition(":")[2], state) == (port, _ESTABLISHED) and queues.rpartition(":")[
+                2
+            ] != "00000000":
+                return True
+    return False
 
 
 def test_a_worker_whose_broker_falls_silent_while_it_starts_ends_when_asked(
@@ -25,7 +39,7 @@ def test_a_worker_whose_broker_falls_silent_while_it_starts_ends_when_asked(
         try:
             wait_for("it is starting", lambda: "BatchConsumerThread" in worker.log.read_text())
             os.kill(broker.pid, signal.SIGSTOP)
-            time.sleep(2)
+            wait_for("it waits for an answer", lambda: has_unread_request(broker))
             assert worker.get("/readyz")[0] == 503
             assert worker.terminate() == 0
         finally:

@@ -280,8 +280,7 @@ def test_a_slow_body_is_cut_off_and_a_chunked_one_is_counted(settings, path, mon
 
     async def slow():
         yield b"{"
-        await asyncio.sleep(1)
-        yield b"}"
+        await asyncio.Event().wait()
 
     async def endless():
         for _ in range(100):

@@ -144,6 +144,20 @@ class WorkerProcess:
     def facts(self) -> dict[str, Any]:
         return json.loads(self.get("/readyz")[1])
 
+    def is_quiet(self, *stages: str, for_s: float = 1.0) -> bool:
+        """Whether stages write no checkpoint for a while.
+
+        It shows an absence, so the while is its measure: ten times the rest of a task between its checkpoints in tests.
+        """
+        before = self._checkpoints(stages)
+        time.sleep(for_s)
+        return self._checkpoints(stages) == before
+
+    def _checkpoints(self, stages: Sequence[str]) -> dict[str, float]:
+        counts = self.samples()["roistream_checkpoint_duration_seconds_count"]
+        named = {dict(labels)["stage"]: count for labels, count in counts.items()}
+        return {stage: named[stage] for stage in stages}
+
     def tail(self) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-15:])
 

@@ -2,7 +2,6 @@
 
 import json
 import threading
-import time
 from concurrent import futures
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -89,6 +88,7 @@ class GoogleServer:
         key, chain = certificates
         port = self._server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials([(key, chain)]))
         self.endpoint = f"localhost:{port}"
+        self.given_up = threading.Event()
         self._server.start()
         self._tokens = ThreadingHTTPServer(("127.0.0.1", 0), self._token_handler())
         threading.Thread(target=self._tokens.serve_forever, args=(0.05,), daemon=True).start()
@@ -163,7 +163,8 @@ class GoogleServer:
         self.writes.append(values)
         self.status, self.budget = values.get("status", self.status), values.get("budget", self.budget)
         if fate == "unanswered":
-            time.sleep(1.5)  # longer than the client of the test waits
+            context.add_callback(self.given_up.set)
+            self.given_up.wait(60)
         return answer()
 
     def _check(self, context):

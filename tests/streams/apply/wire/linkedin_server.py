@@ -2,8 +2,9 @@
 
 import json
 import threading
-import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from tests.streams.apply.wire.giving_up import leave_unanswered
 
 ERRORS = {
     "expired": (401, "The token used in the request has expired"),
@@ -24,7 +25,7 @@ class LinkedInServer:
         self.token, self.least, self.fates, self.writes = "token-of-linkedin", 10, [], []
         server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         server.daemon_threads = True
-        self._server = server
+        self._server, self.given_up = server, threading.Event()
         self.endpoint = f"http://127.0.0.1:{server.server_port}"
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
 
@@ -90,7 +91,7 @@ class LinkedInServer:
                 if there.is_retired:
                     status, value = there.error("retired")
                 if status is None:
-                    time.sleep(1.5)  # longer than the client of the test waits
+                    leave_unanswered(self.connection, there.given_up)
                     return
                 payload = b"" if value is None else json.dumps(value).encode()
                 self.send_response(status)

@@ -2,9 +2,10 @@
 
 import json
 import threading
-import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
+
+from tests.streams.apply.wire.giving_up import leave_unanswered
 
 ERRORS = {
     "expired": (400, {"message": "Error validating access token", "type": "OAuthException", "code": 190}),
@@ -44,7 +45,7 @@ class MetaServer:
         )
         server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         server.daemon_threads = True
-        self._server = server
+        self._server, self.given_up = server, threading.Event()
         self.endpoint = f"http://127.0.0.1:{server.server_port}"
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
 
@@ -103,7 +104,7 @@ class MetaServer:
                     act(parts.path, parse_qs(body)) if token == there.token else there.error("expired")
                 )
                 if status is None:
-                    time.sleep(1.5)  # longer than the client of the test waits
+                    leave_unanswered(self.connection, there.given_up)
                     return
                 payload = json.dumps(value).encode()
                 self.send_response(status)

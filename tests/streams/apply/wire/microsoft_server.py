@@ -2,10 +2,11 @@
 
 import json
 import threading
-import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs
 from xml.etree import ElementTree as ET
+
+from tests.streams.apply.wire.giving_up import leave_unanswered
 
 _SERVICE = "https://bingads.microsoft.com/CampaignManagement/v13"
 _CUSTOMERS = "https://bingads.microsoft.com/Customer/v13"
@@ -36,7 +37,7 @@ class MicrosoftServer:
         self.refresh_token = "refresh-token-of-microsoft"  # noqa: S105 - of no real account
         server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         server.daemon_threads = True
-        self._server = server
+        self._server, self.given_up = server, threading.Event()
         self.endpoint = f"http://127.0.0.1:{server.server_port}/CampaignManagementService.svc"
         self.customer_endpoint = f"http://127.0.0.1:{server.server_port}/CustomerManagementService.svc"
         self.token_endpoint = f"http://127.0.0.1:{server.server_port}/token"
@@ -124,7 +125,7 @@ class MicrosoftServer:
                 else:
                     status, text = there.soap(ET.fromstring(raw))  # noqa: S314 - of the SDK
                 if status is None:
-                    time.sleep(1.5)  # longer than the client of the test waits
+                    leave_unanswered(self.connection, there.given_up)
                     return
                 payload = text.encode()
                 self.send_response(status)

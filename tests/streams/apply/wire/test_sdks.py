@@ -300,6 +300,7 @@ def test_a_platform_that_fails_itself_is_read_back(play_in, fate):
 def test_a_request_without_an_answer_that_took_effect_is_confirmed_by_reading_and_not_sent_again(play):
     play.there.fates = ["unanswered"]
     part = play.decide("pause") if play.name == "microsoft" else play.decide("set_budget", 900.0)
+    assert play.there.given_up.wait(60), "its client has given up, and not the platform"
     assert (part.stage, part.is_accepted, len(part.sent_at)) == ("confirmed", False, 1)
     assert len(play.there.writes) == 1
 

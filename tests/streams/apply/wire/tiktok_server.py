@@ -2,9 +2,10 @@
 
 import json
 import threading
-import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
+
+from tests.streams.apply.wire.giving_up import leave_unanswered
 
 CODES = {
     "expired": (40_105, "Access token is incorrect or has been revoked."),
@@ -24,7 +25,7 @@ class TikTokServer:
         self.mode = "BUDGET_MODE_TOTAL"
         server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         server.daemon_threads = True
-        self._server = server
+        self._server, self.given_up = server, threading.Event()
         self.endpoint = f"http://127.0.0.1:{server.server_port}"
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
 
@@ -91,7 +92,7 @@ class TikTokServer:
                 is_known = self.headers["Access-Token"] == there.token
                 status, value = act(parts, body) if is_known else there.refusal("expired")
                 if status is None:
-                    time.sleep(1.5)  # longer than the client of the test waits
+                    leave_unanswered(self.connection, there.given_up)
                     return
                 payload = json.dumps(value).encode()
                 self.send_response(status)
