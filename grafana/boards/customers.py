@@ -5,10 +5,13 @@ from grafana.promql import COHORT_PERIOD, engaged, fact, over
 from grafana.spec import Dashboard, DashboardRow, Panel, Query, Steps
 from metrics.customers.composing import COHORT_FIGURES
 from metrics.customers.engagement_figures import COHORT_ENGAGEMENT, MONTH_ENGAGEMENT
+from metrics.customers.worth import WORTH_FIGURES
 
 _ACCOUNTS = "Needs the setting `CUSTOMER_RETENTION`, which is off at first."
 _TOPICS = "Needs the setting `CUSTOMER_RETENTION`, which is off at first, and records of `surveys`, `tickets` and `subscriptions`."
 _NO_PERIOD = "until a period of cohorts after the first customers is over."
+_TOO_YOUNG = "until three cohorts are two periods old."
+_NO_VERDICT = "until a campaign has got that verdict."
 _NO_AMOUNT = "until a period of cohorts is over in which a contract with an amount ran."
 _NO_LIFE = "until contracts with an amount ran when a period of cohorts began, and some of them have ended."
 _NO_TERM = "until a term of a contract and a period of cohorts after its start are over."
@@ -16,6 +19,9 @@ _BY_WEEK = "Where cohorts go by week, the newest week that is over counts; amoun
 _PAID_BACK = "Where cohorts go by week, months to pay back are found by weeks and told in months."
 #: Below 1 customers have not paid for themselves yet; 3 is what shops commonly want of a whole life.
 _WORTH: Steps = ((None, "red"), (1.0, "yellow"), (3.0, "green"))
+#: Of a verdict: from 1 on customers bring in a year what they cost, for sure by the low end; below 1 for sure not by the high end.
+_SURELY_PAYS: Steps = ((None, "text"), (1.0, "green"))
+_SURELY_NOT: Steps = ((None, "red"), (1.0, "text"))
 _SHARE: Steps = ((None, "blue"), (0.1, "yellow"), (0.25, "green"))
 #: A net promoter score in points: below 0 more customers warn of a shop than recommend it.
 _POINTS: Steps = ((None, "red"), (0.0, "yellow"), (30.0, "green"))
@@ -26,7 +32,7 @@ _MARGIN, _SPEND = fact("campaign_customer_margin"), fact("campaign_customer_spen
 
 
 def _formula(kpi_id: str) -> str:
-    figure = (COHORT_FIGURES | COHORT_ENGAGEMENT | MONTH_ENGAGEMENT)[kpi_id]
+    figure = (COHORT_FIGURES | WORTH_FIGURES | COHORT_ENGAGEMENT | MONTH_ENGAGEMENT)[kpi_id]
     return f"{figure.title}: {figure.formula}."
 
 
@@ -37,6 +43,16 @@ def _column(name: str, family: str, **more: object) -> Query:
 def _retained(age: int) -> Query:
     retention = fact("campaign_retention_ratio", f',age="{age}"')
     return Query(f"max by (campaign_id) ({retention})", f"period {age}", unit="percentunit", decimals=0)
+
+
+def _verdict(verdict: str) -> str:
+    more = f',verdict="{verdict}"'
+    return f"max by (campaign_id) ({fact('campaign_worth_verdict', more)})"
+
+
+def _worth_end(name: str, family: str, bound: str, steps: Steps = ()) -> Query:
+    more = f',bound="{bound}"'
+    return Query(f"max by (campaign_id) ({fact(family, more)})", name, steps=steps)
 
 
 def _stat(title: str, about: str, expr: str, **more: object) -> Panel:
@@ -103,6 +119,54 @@ _CAMPAIGNS = (
         sort_by="customers",
         needs=_ACCOUNTS,
         empty=_NO_PERIOD,
+    ),
+    Panel(
+        "stat",
+        "Campaigns whose customers surely pay",
+        "Campaigns whose customers bring in their first year at least what they cost: the verdict of the board's page, which at most one campaign in "
+        "twenty ever gets wrongly, however often somebody looks.",
+        (Query(f"count({_verdict('good')})"),),
+        width=12,
+        height=4,
+        decimals=0,
+        needs=_ACCOUNTS,
+        empty=_NO_VERDICT,
+    ),
+    Panel(
+        "stat",
+        "Campaigns whose customers surely do not pay",
+        "Campaigns whose customers bring in their first year less than they cost: the verdict of the board's page, which at most one campaign in "
+        "twenty ever gets wrongly, however often somebody looks.",
+        (Query(f"count({_verdict('bad')})"),),
+        width=12,
+        height=4,
+        decimals=0,
+        needs=_ACCOUNTS,
+        empty=_NO_VERDICT,
+    ),
+    Panel(
+        "table",
+        "What customers of each campaign are expected to bring ($currency)",
+        f"{_formula('clv_expected')} With the ends of an interval of prediction of 80 %, and with CLV : CAC. The last columns are the verdict, which may be looked at "
+        "as often as one likes: CLV : CAC of the first twelve months, from when three cohorts have lived for so long. Green: customers surely bring what they cost; "
+        f"red: they surely do not. {COHORT_PERIOD}",
+        (
+            _column("periods", "campaign_expected_lifetime_periods", decimals=0),
+            _column("expected", "campaign_expected_lifetime_value"),
+            *(_worth_end(f"expected, {bound} end", "campaign_expected_lifetime_value_bound", bound) for bound in ("low", "high")),
+            _column("expected CLV : CAC", "campaign_expected_lifetime_value_to_cost_ratio"),
+            *(
+                _worth_end(f"CLV : CAC, {bound} end", "campaign_expected_lifetime_value_to_cost_bound_ratio", bound)
+                for bound in ("low", "high")
+            ),
+            _column("look", "campaign_worth_look", decimals=0),
+            _worth_end("verdict, low end", "campaign_worth_bound_ratio", "low", _SURELY_PAYS),
+            _worth_end("verdict, high end", "campaign_worth_bound_ratio", "high", _SURELY_NOT),
+        ),
+        width=24,
+        sort_by="expected",
+        needs=_ACCOUNTS,
+        empty=_TOO_YOUNG,
     ),
     Panel(
         "bars",

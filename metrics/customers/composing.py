@@ -22,12 +22,14 @@ from metrics.customers.engagement_figures import (
     month_engagement,
 )
 from metrics.customers.funnel import FUNNEL_FIGURES, Acquisition, FunnelReading
+from metrics.customers.worth import NOTHING_EXPECTED, WORTH_FIGURES, WorthReading, worth_reading
 from metrics.records.customer_kpi import (
     ALL_COHORTS,
     CohortAge,
     CustomerKpi,
     CustomerMonthKpi,
     CustomerSums,
+    CustomerWorth,
 )
 
 _PLACES = 6
@@ -144,7 +146,9 @@ def compose_customers(
     funnel = FunnelReading(acquisition, reading.customers, reading.revenue - reading.refunds)
     everything = added_up(cohorts.values())
     engagement = engagement_reading(reading.customers, everything.counts, everything.persons, over, period)
-    months = _months(known, cohorts, over, period) if cohort == ALL_COHORTS else []
+    is_total = cohort == ALL_COHORTS
+    months = _months(known, cohorts, over, period) if is_total else []
+    worth = worth_reading(known, over, acquisition, period) if is_total else NOTHING_EXPECTED
     return CustomerKpi(
         campaign_id=campaign,
         model="declared",
@@ -170,13 +174,30 @@ def compose_customers(
             **{name: figure.read(reading) for name, figure in COHORT_FIGURES.items()},
             "payback_months": in_months(reading.payback_months, period),
             **{name: figure.read(funnel) for name, figure in FUNNEL_FIGURES.items()},
+            **{name: figure.read(worth) for name, figure in WORTH_FIGURES.items()},
             **{name: figure.read(engagement) for name, figure in COHORT_ENGAGEMENT.items()},
         },
         period=period,
+        worth=_worth(worth) if is_total else None,
         ages=_ages(reading),
         months=months,
         watermark=version.watermark,
         published_at=version.published_at,
+    )
+
+
+def _worth(reading: WorthReading) -> CustomerWorth:
+    expected, judged = reading.expected, reading.judged
+    return CustomerWorth(
+        months=None if expected is None else expected.months,
+        cohorts=None if expected is None else expected.cohorts,
+        expected_waits_for=reading.expected_waits_for,
+        verdict=None if judged is None else judged.verdict,
+        waits_for=reading.waits_for,
+        look=None if judged is None else judged.look,
+        level=None if judged is None else judged.level,
+        low=None if judged is None else round(judged.low, _PLACES),
+        high=None if judged is None else round(judged.high, _PLACES),
     )
 
 

@@ -18,11 +18,15 @@ class Acquisition(NamedTuple):
         spend: micros.
         clicks: by the campaign's cost basis.
         leads: that are declared.
+        customers: new ones that are declared; accounts may hold fewer.
+        is_uncertain: whether amounts of the campaign count whose worth is not known for sure.
     """
 
     spend: int | None = None
     clicks: int | None = None
     leads: int | None = None
+    customers: int | None = None
+    is_uncertain: bool = False
 
 
 class FunnelReading(NamedTuple):

@@ -11,12 +11,18 @@ Methods in Insurance, 2008, with tails taken whole, so that months of one cohort
 """
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import NamedTuple
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from metrics.customers.calendar import CohortPeriod
+from metrics.customers.student import student_quantile
 from metrics.values.money import MICROS
+
+Floats = NDArray[np.float64]
 
 #: Older cohorts that are needed to tell a mean and its scatter.
 FEWEST_COHORTS = 3
@@ -57,6 +63,52 @@ class ExpectedValue(msgspec.Struct, frozen=True):
     to_cac_high: float | None
 
 
+class RunOff(NamedTuple):
+    """What customers bring in their first months, before it is said how sure that is; in currency units.
+
+    Attributes:
+        months: how many months, or weeks of cohorts by week.
+        customers: of all cohorts.
+        value: known and expected, per customer.
+        error: standard deviation of what is expected, per customer.
+        cohorts: older cohorts that it is learned from.
+    """
+
+    months: int
+    customers: int
+    value: float
+    error: float
+    cohorts: int
+
+    def ends(self, tail: float) -> tuple[float, float]:
+        """Ends of the interval that what comes lies beyond with the chance ``tail`` on either side."""
+        half = student_quantile(self.cohorts - 1, tail) * self.error
+        return self.value - half, self.value + half
+
+
+def run_off(cohorts: Sequence[CohortRun], most: int = MOST_MONTHS) -> RunOff | None:
+    """The value of a customer in as many first months as at least three cohorts have lived.
+
+    Args:
+        cohorts: of one kind, such as those of one campaign.
+        most: months that are looked at, at most; of cohorts by week they are weeks.
+
+    Returns:
+        None where fewer than three cohorts are two months old.
+    """
+    cohorts = [each for each in cohorts if each.customers > 0]
+    ages = sorted((len(each.margins) for each in cohorts), reverse=True)
+    months = min(most, ages[FEWEST_COHORTS - 1]) if len(ages) >= FEWEST_COHORTS else 0
+    if months < FEWEST_MONTHS:
+        return None
+    old = [each for each in cohorts if len(each.margins) >= months]
+    young = [each for each in cohorts if len(each.margins) < months]
+    customers = sum(each.customers for each in cohorts)
+    known = sum(sum(each.margins[:months]) for each in cohorts) / MICROS
+    expected, variance = _to_come(old, young, months)
+    return RunOff(months, customers, (known + expected) / customers, variance**0.5 / customers, len(old))
+
+
 def expected_value(
     cohorts: Sequence[CohortRun], spend: int | None, coverage: float = 0.8, most: int = MOST_MONTHS
 ) -> ExpectedValue | None:
@@ -71,45 +123,39 @@ def expected_value(
     Returns:
         None where fewer than three cohorts are two months old.
     """
-    from scipy.special import stdtrit  # noqa: PLC0415 - a board whose page of customers nobody opens needs no SciPy
+    found = run_off(cohorts, most)
+    return None if found is None else expected_of(found, spend, coverage)
 
-    cohorts = [each for each in cohorts if each.customers > 0]
-    ages = sorted((len(each.margins) for each in cohorts), reverse=True)
-    months = min(most, ages[FEWEST_COHORTS - 1]) if len(ages) >= FEWEST_COHORTS else 0
-    if months < FEWEST_MONTHS:
-        return None
-    old = [each for each in cohorts if len(each.margins) >= months]
-    young = [each for each in cohorts if len(each.margins) < months]
-    customers = sum(each.customers for each in cohorts)
-    known = sum(sum(each.margins[:months]) for each in cohorts) / MICROS
-    expected, variance = _to_come(old, young, months)
-    half = float(stdtrit(len(old) - 1, (1 + coverage) / 2)) * variance**0.5
-    value, low, high = ((known + expected + by) / customers for by in (0.0, -half, half))
-    cac = spend / MICROS / customers if spend else None
-    ratios = [None if cac is None else each / cac for each in (value, low, high)]
-    return ExpectedValue(months, value, low, high, len(old), *ratios)
+
+def expected_of(found: RunOff, spend: int | None, coverage: float = 0.8) -> ExpectedValue:
+    """The same of what is worked out already."""
+    low, high = found.ends((1 - coverage) / 2)
+    cac = spend / MICROS / found.customers if spend else None
+    ratios = [None if cac is None else each / cac for each in (found.value, low, high)]
+    return ExpectedValue(found.months, found.value, low, high, found.cohorts, *ratios)
 
 
 def _to_come(old: Sequence[CohortRun], young: Sequence[CohortRun], months: int) -> tuple[float, float]:
     """Sum of what young cohorts will bring up to that age, and the variance of its error, in currency units."""
-    exposure = sum(each.customers for each in old)
+    sizes = np.array([one.customers for one in old], dtype=float)
+    #: By old cohort: what a customer had brought by each age.
+    brought = np.array([list(accumulate(one.margins[:months], initial=0)) for one in old], dtype=float)
+    brought /= MICROS * sizes[:, None]
+    #: By old and by young cohort: what a customer of the young one will bring, if it is as one of the old one was.
+    tails = brought[:, [months]] - brought[:, [len(each.margins) for each in young]]
+    expected_of = np.array([each.customers for each in young], dtype=float)
     #: By old cohort: what all young cohorts together would bring, if each customer brought what one of the old cohort did.
-    as_old = [0.0] * len(old)
-    process = 0.0
-    for each in young:
-        tails = [sum(one.margins[len(each.margins) : months]) / MICROS / one.customers for one in old]
-        process += each.customers * _scatter(old, tails, exposure)
-        as_old = [so_far + each.customers * tail for so_far, tail in zip(as_old, tails, strict=True)]
-    expected = _mean(old, as_old, exposure)
-    return expected, process + _scatter(old, as_old, exposure) / exposure
+    as_old = (tails * expected_of).sum(axis=1)
+    process = float((expected_of * _scatter(sizes, tails)).sum())
+    mean, scatter = _mean(sizes, as_old[:, None]), _scatter(sizes, as_old[:, None])
+    return float(mean[0]), process + float(scatter[0]) / float(sizes.sum())
 
 
-def _mean(old: Sequence[CohortRun], values: Sequence[float], exposure: int) -> float:
-    return sum(one.customers * value for one, value in zip(old, values, strict=True)) / exposure
+def _mean(sizes: Floats, values: Floats) -> Floats:
+    return np.asarray((sizes[:, None] * values).sum(axis=0) / sizes.sum())
 
 
-def _scatter(old: Sequence[CohortRun], values: Sequence[float], exposure: int) -> float:
-    """Variance of the value of a single customer, by how means of cohorts scatter."""
-    mean = _mean(old, values, exposure)
-    squares = (one.customers * (value - mean) ** 2 for one, value in zip(old, values, strict=True))
-    return sum(squares) / (len(old) - 1)
+def _scatter(sizes: Floats, values: Floats) -> Floats:
+    """Variance of the value of a single customer, by how means of cohorts scatter; of each column."""
+    squares = sizes[:, None] * (values - _mean(sizes, values)) ** 2
+    return np.asarray(squares.sum(axis=0) / (len(sizes) - 1))

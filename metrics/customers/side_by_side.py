@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from itertools import zip_longest
+from typing import Literal
 
 import msgspec
 
@@ -9,8 +10,9 @@ from metrics.customers.calendar import CohortPeriod
 from metrics.customers.engagement_figures import CHURN, COHORT_ENGAGEMENT
 from metrics.customers.funnel import FUNNEL_FIGURES
 from metrics.customers.run_off import A_YEAR, CohortRun, ExpectedValue, expected_value
-from metrics.customers.worth_looks import WorthVerdict, worth_verdict
-from metrics.records.customer_kpi import ALL_COHORTS, CustomerKpi
+from metrics.customers.worth import WORTH_FIGURES
+from metrics.customers.worth_looks import WORTH_TARGET, WorthVerdict, worth_verdict
+from metrics.records.customer_kpi import ALL_COHORTS, CustomerKpi, CustomerWorth
 from metrics.values.money import MICROS, ratio
 
 #: From step to step, and what a click brings.
@@ -67,6 +69,7 @@ class CampaignCustomers(msgspec.Struct, frozen=True):
         engagement: what they do beside ordering; None where that is nothing.
         funnel: what stands before the first order, and what follows it.
         judged: whether twelve months bring what customers cost, where three cohorts have lived for so long.
+        waits_for: what the verdict waits for, as in the record; None where it is known, and of a record that does not say.
     """
 
     campaign_id: str
@@ -84,6 +87,7 @@ class CampaignCustomers(msgspec.Struct, frozen=True):
     engagement: CampaignEngagement | None = None
     judged: WorthVerdict | None = None
     funnel: CampaignFunnel | None = None
+    waits_for: Literal["year", "spend", "rates", "customers", "looks"] | None = None
 
 
 class CohortLine(msgspec.Struct, frozen=True):
@@ -145,10 +149,8 @@ def side_by_side(records: Iterable[CustomerKpi], campaign_id: str | None, model:
 
 
 def _campaign(total: CustomerKpi, cohorts: Sequence[CustomerKpi]) -> CampaignCustomers:
-    runs = [CohortRun(each.sums.customers, [age.margin_micros for age in each.ages]) for each in cohorts]
-    # Where records of one another are not of one time, the cohorts are not all customers whom the spend has acquired.
-    is_whole = sum(run.customers for run in runs) == total.sums.customers
     kpis = total.kpis
+    expected, judged = _found_here(total, cohorts) if total.worth is None else _published(total, total.worth)
     return CampaignCustomers(
         total.campaign_id,
         total.currency,
@@ -161,10 +163,38 @@ def _campaign(total: CustomerKpi, cohorts: Sequence[CustomerKpi]) -> CampaignCus
         kpis["payback_months"],
         total.has_uncertain_amounts,
         total.watermark,
-        expected_value(runs, total.sums.spend_micros, most=A_YEAR[total.period]) if is_whole else None,
+        expected,
         _engagement(total),
-        worth_verdict(runs, total.sums.spend_micros, period=total.period) if is_whole else None,
+        judged,
         _funnel(total),
+        None if total.worth is None else total.worth.waits_for,
+    )
+
+
+def _published(total: CustomerKpi, worth: CustomerWorth) -> tuple[ExpectedValue | None, WorthVerdict | None]:
+    """What the record itself says."""
+    value, low, high, *ratios = map(total.kpis.get, WORTH_FIGURES)
+    expected = judged = None
+    if not (worth.months is None or worth.cohorts is None or value is None or low is None or high is None):
+        expected = ExpectedValue(worth.months, value, low, high, worth.cohorts, *ratios)
+    verdict, look, level, low, high = worth.verdict, worth.look, worth.level, worth.low, worth.high
+    if not (verdict is None or look is None or level is None or low is None or high is None):
+        judged = WorthVerdict(verdict, WORTH_TARGET, look, level, low, high)
+    return expected, judged
+
+
+def _found_here(
+    total: CustomerKpi, cohorts: Sequence[CustomerKpi]
+) -> tuple[ExpectedValue | None, WorthVerdict | None]:
+    """Of a record of before that was published: from the records of its cohorts."""
+    runs = [CohortRun(each.sums.customers, [age.margin_micros for age in each.ages]) for each in cohorts]
+    # Where records of one another are not of one time, the cohorts are not all customers whom the spend has acquired.
+    if sum(run.customers for run in runs) != total.sums.customers:
+        return None, None
+    spend = total.sums.spend_micros
+    return (
+        expected_value(runs, spend, most=A_YEAR[total.period]),
+        worth_verdict(runs, spend, period=total.period),
     )
 
 

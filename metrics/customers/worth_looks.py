@@ -15,7 +15,11 @@ from typing import Literal
 import msgspec
 
 from metrics.customers.calendar import CohortPeriod
-from metrics.customers.run_off import A_YEAR, FEWEST_COHORTS, CohortRun, expected_value
+from metrics.customers.run_off import A_YEAR, FEWEST_COHORTS, CohortRun, RunOff, run_off
+from metrics.values.money import MICROS
+
+#: CLV : CAC that a verdict compares with where nothing else is asked: customers bring in twelve months what they cost.
+WORTH_TARGET = 1.0
 
 
 class WorthVerdict(msgspec.Struct, frozen=True):
@@ -47,12 +51,20 @@ def level_of(look: int, alpha: float = 0.05) -> float:
     return alpha / (look * (look + 1))
 
 
+def look_of(cohorts: Sequence[CohortRun], period: CohortPeriod) -> int:
+    """The number of the latest look, from 1; 0 or less before three cohorts have lived for twelve months: so many are missing."""
+    ages = sorted((len(each.margins) for each in cohorts if each.customers > 0), reverse=True)
+    lived = ages[FEWEST_COHORTS - 1] if len(ages) >= FEWEST_COHORTS else 0
+    return lived - A_YEAR[period] + 1
+
+
 def worth_verdict(
     cohorts: Sequence[CohortRun],
     spend: int | None,
-    target: float = 1.0,
+    target: float = WORTH_TARGET,
     alpha: float = 0.05,
     period: CohortPeriod = "month",
+    acquired: int = 0,
 ) -> WorthVerdict | None:
     """The verdict of the latest look.
 
@@ -62,22 +74,39 @@ def worth_verdict(
         target: of CLV : CAC; at 1 customers bring in twelve months what they cost.
         alpha: chance that a verdict in one direction is ever wrong, over all looks.
         period: what cohorts go by; of weeks there is a look a week, and twelve months are 52 of them.
+        acquired: customers whom the spend has won, where cohorts hold fewer of them: the others may bring as much.
 
     Returns:
         None before three cohorts have lived for twelve months, and where the spend is unknown or 0.
     """
-    ages = sorted((len(each.margins) for each in cohorts if each.customers > 0), reverse=True)
-    year = A_YEAR[period]
-    if len(ages) < FEWEST_COHORTS or ages[FEWEST_COHORTS - 1] < year:
+    look = look_of(cohorts, period)
+    found = run_off(cohorts, A_YEAR[period]) if look > 0 else None
+    return None if found is None else verdict_of(found, look, spend, target, alpha, acquired)
+
+
+def verdict_of(
+    found: RunOff,
+    look: int,
+    spend: int | None,
+    target: float = WORTH_TARGET,
+    alpha: float = 0.05,
+    acquired: int = 0,
+) -> WorthVerdict | None:
+    """The verdict of a look on what customers bring in twelve months; None where the spend is unknown or 0."""
+    if not spend:
         return None
-    look = ages[FEWEST_COHORTS - 1] - year + 1
     level = level_of(look, alpha)
-    found = expected_value(cohorts, spend, 1 - 2 * level, year)
-    if found is None or found.to_cac_low is None or found.to_cac_high is None:
-        return None
-    verdict: Literal["good", "bad", "inconclusive"] = "inconclusive"
-    if found.to_cac_low >= target:
-        verdict = "good"
-    elif found.to_cac_high < target:
-        verdict = "bad"
-    return WorthVerdict(verdict, target, look, level, found.to_cac_low, found.to_cac_high)
+    low, high = (each * MICROS / spend for each in found.ends(level))
+    low, high = low * found.customers, high * max(found.customers, acquired)
+    return WorthVerdict(compared(low, high, target), target, look, level, low, high)
+
+
+def compared(low: float, high: float, target: float) -> Literal["good", "bad", "inconclusive"]:
+    """What an interval of CLV : CAC says of a target.
+
+    >>> compared(1.1, 1.9, 1), compared(1.1, 1.9, 2), compared(1.1, 1.9, 1.5)
+    ('good', 'bad', 'inconclusive')
+    """
+    if low >= target:
+        return "good"
+    return "bad" if high < target else "inconclusive"

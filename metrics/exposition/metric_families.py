@@ -9,6 +9,7 @@ from typing import Literal
 from metrics.customers.composing import COHORT_FIGURES
 from metrics.customers.engagement_figures import COHORT_ENGAGEMENT, MONTH_ENGAGEMENT
 from metrics.customers.funnel import FUNNEL_FIGURES
+from metrics.customers.worth import WORTH_FIGURES
 from metrics.kpis.catalogue import COUNTERS, KPI_FAMILIES, SUM_GAUGES
 
 Kind = Literal["gauge", "counter", "histogram"]
@@ -221,7 +222,7 @@ _COHORT = ("channel", "model", "cohort", "partition")
 
 def _customer_kpi(name: str, kpi_id: str, labels: tuple[str, ...] = ()) -> MetricFamily:
     """A KPI of the customers of a campaign, with the formula of the catalogue."""
-    figure = (COHORT_FIGURES | FUNNEL_FIGURES)[kpi_id]
+    figure = (COHORT_FIGURES | FUNNEL_FIGURES | WORTH_FIGURES)[kpi_id]
     shown = f"{figure.title}: {figure.formula}. Of all customers of the campaign."
     return MetricFamily(name, "gauge", shown, _CUSTOMERS + labels, _ratio_unit(name))
 
@@ -270,6 +271,56 @@ CUSTOMER_KPIS: dict[str, MetricFamily] = {
     "acquisition_rate": _customer_kpi("campaign_click_to_customer_ratio", "acquisition_rate"),
     "revenue_per_click": _customer_kpi("campaign_revenue_per_click", "revenue_per_click", _MONEY),
 }
+_EXPECTED_ENDS = MetricFamily(
+    "campaign_expected_lifetime_value_bound",
+    "gauge",
+    "Ends of the interval of prediction of 80 % of campaign_expected_lifetime_value, low and high, in currency units.",
+    (*_CUSTOMERS, *_MONEY, "bound"),
+)
+_EXPECTED_TO_COST_ENDS = MetricFamily(
+    "campaign_expected_lifetime_value_to_cost_bound_ratio",
+    "gauge",
+    "Ends of the interval of prediction of 80 % of campaign_expected_lifetime_value_to_cost_ratio, low and high.",
+    (*_CUSTOMERS, "bound"),
+    "ratio",
+)
+#: By the id of the KPI, with the labels that tell it from others of its family.
+WORTH_KPIS: dict[str, tuple[MetricFamily, dict[str, str]]] = {
+    "clv_expected": (_customer_kpi("campaign_expected_lifetime_value", "clv_expected", _MONEY), {}),
+    "clv_expected_low": (_EXPECTED_ENDS, {"bound": "low"}),
+    "clv_expected_high": (_EXPECTED_ENDS, {"bound": "high"}),
+    "clv_expected_to_cac": (
+        _customer_kpi("campaign_expected_lifetime_value_to_cost_ratio", "clv_expected_to_cac"),
+        {},
+    ),
+    "clv_expected_to_cac_low": (_EXPECTED_TO_COST_ENDS, {"bound": "low"}),
+    "clv_expected_to_cac_high": (_EXPECTED_TO_COST_ENDS, {"bound": "high"}),
+}
+EXPECTED_PERIODS = MetricFamily(
+    "campaign_expected_lifetime_periods",
+    "gauge",
+    "Months (weeks with CUSTOMER_COHORTS=week) that campaign_expected_lifetime_value covers.",
+    _CUSTOMERS,
+)
+WORTH_VERDICT = MetricFamily(
+    "campaign_worth_verdict",
+    "gauge",
+    "Whether customers of the campaign bring in twelve months what they cost: 1 with the verdict good, bad or inconclusive; absent before there is a look.",
+    (*_CUSTOMERS, "verdict"),
+)
+WORTH_LOOK = MetricFamily(
+    "campaign_worth_look",
+    "gauge",
+    "Number of the look that campaign_worth_verdict is of, from 1; one for each month (a week with CUSTOMER_COHORTS=week).",
+    _CUSTOMERS,
+)
+WORTH_ENDS = MetricFamily(
+    "campaign_worth_bound_ratio",
+    "gauge",
+    "Ends of CLV : CAC of the first twelve months at the level of the look, low and high: what campaign_worth_verdict is made of.",
+    (*_CUSTOMERS, "bound"),
+    "ratio",
+)
 CUSTOMER_RETENTION = MetricFamily(
     "campaign_retention_ratio",
     "gauge",
@@ -637,7 +688,12 @@ FAMILIES: tuple[MetricFamily, ...] = (
     CONTRACT_MRR,
     CONTRACT_BILLED,
     CUSTOMER_ENGAGEMENT,
+    *dict.fromkeys(family for family, _ in WORTH_KPIS.values()),
     *dict.fromkeys(family for family, _ in ENGAGEMENT_KPIS.values()),
+    EXPECTED_PERIODS,
+    WORTH_VERDICT,
+    WORTH_LOOK,
+    WORTH_ENDS,
     COHORT_CUSTOMERS,
     COHORT_REPEATERS,
     COHORT_MARGIN,

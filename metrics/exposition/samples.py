@@ -24,6 +24,7 @@ from metrics.exposition.snapshot import (
     WorkerSnapshot,
 )
 from metrics.kpis.catalogue import COUNTERS, KPI_FAMILIES, SUM_GAUGES
+from metrics.records.customer_kpi import CustomerWorth
 from metrics.records.kpi_reading import CampaignKpi, Completeness, RollupKpi
 from metrics.values.money import MICROS
 
@@ -275,13 +276,45 @@ def _customers(
         ],
     )
     of_family: dict[MetricFamily, list[Sample]] = {}
-    for kpi_id, (family, own) in table.ENGAGEMENT_KPIS.items():
+    for kpi_id, (family, own) in {**table.WORTH_KPIS, **table.ENGAGEMENT_KPIS}.items():
         samples = of_family.setdefault(family, [])
         for shown, each in money if "currency" in family.labels else known:
-            value = each.kpis.get(kpi_id) if each.engagement else None
+            is_shown = kpi_id in table.WORTH_KPIS or each.engagement
+            value = each.kpis.get(kpi_id) if is_shown else None
             if value is not None:
                 samples.append(Sample("", Labels({**shown.pairs, **own}), value))
     yield from of_family.items()
+    yield from _worth([(labels, each.worth) for labels, each in known if each.worth is not None])
+
+
+def _worth(known: Sequence[tuple[Labels, CustomerWorth]]) -> Iterator[tuple[MetricFamily, Samples]]:
+    """What stands beside the KPIs of what customers are expected to bring, and the verdict."""
+    yield (
+        table.EXPECTED_PERIODS,
+        [Sample("", labels, each.months) for labels, each in known if each.months is not None],
+    )
+    yield (
+        table.WORTH_VERDICT,
+        [
+            Sample("", Labels({**labels.pairs, "verdict": each.verdict}), 1)
+            for labels, each in known
+            if each.verdict is not None
+        ],
+    )
+    yield table.WORTH_LOOK, [Sample("", labels, each.look) for labels, each in known if each.look is not None]
+    ends = [
+        (labels, bound, end)
+        for labels, each in known
+        for bound, end in (("low", each.low), ("high", each.high))
+    ]
+    yield (
+        table.WORTH_ENDS,
+        [
+            Sample("", Labels({**labels.pairs, "bound": bound}), end)
+            for labels, bound, end in ends
+            if end is not None
+        ],
+    )
 
 
 def _folded_customers(campaigns: Sequence[CustomerTotals]) -> Iterator[CustomerTotals]:

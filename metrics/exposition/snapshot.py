@@ -6,6 +6,7 @@ from typing import Protocol
 import msgspec
 
 from metrics.entities.report_history import Overlap
+from metrics.records.customer_kpi import CustomerWorth
 from metrics.records.kpi_reading import CampaignKpi, Evidence, RollupKpi
 from metrics.sums.tally import Tally
 
@@ -25,6 +26,7 @@ class CustomerTotals(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         engagement: what they did beside ordering, by field of ``CustomerSums``; empty where that is nothing.
         mrr_micros: what their contracts bring in a month; None where no amount is known.
         billed_micros: amounts of all terms so far; None where none is known.
+        worth: how far what is expected of them is known, and the verdict on what they cost; of a record of before it was published None.
     """
 
     customers: int
@@ -40,6 +42,7 @@ class CustomerTotals(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     engagement: Mapping[str, int] = {}
     mrr_micros: int | None = None
     billed_micros: int | None = None
+    worth: CustomerWorth | None = None
 
 
 class CohortSnapshot(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -68,6 +68,22 @@ class CustomerMonthKpi(msgspec.Struct, kw_only=True, gc=False):
     kpis: dict[str, float | None]
 
 
+class CustomerWorth(msgspec.Struct, kw_only=True, gc=False):
+    """How far what customers are expected to bring is known, and whether they bring in a year what they cost."""
+
+    #: How many months `clv_expected` covers, and how many older cohorts it is learned from.
+    months: int | None
+    cohorts: int | None
+    expected_waits_for: Literal["cohorts", "spend"] | None
+    verdict: Literal["good", "bad", "inconclusive"] | None
+    waits_for: Literal["year", "spend", "rates", "customers", "looks"] | None
+    look: int | None
+    level: float | None
+    #: CLV : CAC of the first twelve months at that level.
+    low: float | None
+    high: float | None
+
+
 class CustomerKpi(msgspec.Struct, kw_only=True):
     """One record of ``customer-kpis``: the customers whom a campaign acquired in a month, or ever."""
 
@@ -84,6 +100,8 @@ class CustomerKpi(msgspec.Struct, kw_only=True):
     months: list[CustomerMonthKpi]
     #: What cohorts, `ages` and `months` go by; of records that were written before it could be another: the month.
     period: Literal["month", "week"] = "month"
+    #: Of `total`; null in the others, and in records of before it was published.
+    worth: CustomerWorth | None = None
     definitions: int = DEFINITIONS
     watermark: str | None
     published_at: str

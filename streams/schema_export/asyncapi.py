@@ -9,6 +9,7 @@ from metrics.budget.records import ACTION_SCHEMA
 from metrics.customers.engagement import FIRST_RESPONSE, Kind, of_time
 from metrics.customers.engagement_figures import COHORT_ENGAGEMENT, MONTH_ENGAGEMENT, EngagementReading
 from metrics.customers.funnel import FUNNEL_FIGURES, Acquisition, FunnelReading
+from metrics.customers.worth import NOTHING_EXPECTED, WORTH_FIGURES
 from metrics.kpis.formulas import KpiInputs, compute
 from metrics.records.customer_kpi import CUSTOMER_SCHEMA
 from metrics.records.kpi_reading import DEFINITIONS, ROLLUP_SCHEMA, SCHEMA, Sums
@@ -386,6 +387,7 @@ CHANNELS: tuple[Channel, ...] = (
                 "clv_to_cac": 1.5,
                 "payback_months": 1,
                 **{name: figure.read(_FUNNEL) for name, figure in FUNNEL_FIGURES.items()},
+                **{name: figure.read(NOTHING_EXPECTED) for name, figure in WORTH_FIGURES.items()},
                 **{name: figure.read(_ENGAGED) for name, figure in COHORT_ENGAGEMENT.items()},
             },
             "period": "month",
@@ -410,6 +412,17 @@ CHANNELS: tuple[Channel, ...] = (
                     },
                 }
             ],
+            "worth": {
+                "months": None,
+                "cohorts": None,
+                "expected_waits_for": "cohorts",
+                "verdict": None,
+                "waits_for": "year",
+                "look": None,
+                "level": None,
+                "low": None,
+                "high": None,
+            },
             "definitions": DEFINITIONS,
             "watermark": "2026-12-01T10:00:31Z",
             "published_at": "2026-12-01T10:00:31.402Z",

@@ -19,6 +19,7 @@ from metrics.budget.records import BoardCard, BudgetAction, BudgetDecision, Colu
 from metrics.customers.composing import COHORT_FIGURES
 from metrics.customers.engagement_figures import COHORT_ENGAGEMENT
 from metrics.customers.funnel import FUNNEL_FIGURES
+from metrics.customers.worth import WORTH_FIGURES
 from metrics.kpis.catalogue import KPIS
 from metrics.records import events
 from metrics.records import kpi_reading as reading
@@ -150,7 +151,7 @@ def _customer_properties(properties: Schema) -> Schema:
     value = {"anyOf": [{"type": "number"}, {"type": "null"}]}
     kpis = {
         name: {"description": f"{figure.title}: {figure.formula}. Null when {figure.undefined}.", **value}
-        for name, figure in (COHORT_FIGURES | FUNNEL_FIGURES | COHORT_ENGAGEMENT).items()
+        for name, figure in (COHORT_FIGURES | FUNNEL_FIGURES | WORTH_FIGURES | COHORT_ENGAGEMENT).items()
     }
     return {
         "schema": properties["schema"] | {"const": CUSTOMER_SCHEMA},

@@ -164,6 +164,7 @@ def _totals(record: CustomerKpi) -> CustomerTotals:
         engagement=_named(ENGAGEMENT, [getattr(record.sums, name) for name in ENGAGEMENT]),
         mrr_micros=None if record.kpis.get("mrr") is None else record.sums.mrr_micros,
         billed_micros=record.sums.billed_micros or None,
+        worth=record.worth,
     )
 
 

@@ -15,6 +15,8 @@ from metrics.customers.calendar import CustomerCalendar, month_of, month_start
 from metrics.customers.cohort_sums import CohortKey, CohortSums
 from metrics.customers.cohorts import CustomerCohort, by_campaign, by_month_and_campaign, cohorts, months
 from metrics.customers.histories import CustomerBase, histories
+from metrics.customers.run_off import CohortRun, expected_value
+from metrics.customers.worth import WORTH_FIGURES
 from metrics.entities.campaigns import CampaignRegistry
 from metrics.records.events import Order
 from metrics.values.time import DAY, HOUR, format_instant
@@ -89,7 +91,7 @@ def published(machine: Machine) -> dict[tuple[str, str], dict]:
 
 
 #: Of a record of customers.
-FIGURES = ("sums", "kpis", "ages", "months")
+FIGURES = ("sums", "kpis", "ages", "months", "worth")
 
 
 def sums_of(cohort: CustomerCohort) -> dict:
@@ -134,6 +136,22 @@ def holds(machine: Machine, base: CustomerBase, zone: ZoneInfo = ZONE, until: in
         assert [age["eligible"] for age in ages] == each.eligible
         assert [age["active"] for age in ages] == each.active
         assert [age["margin_micros"] for age in ages] == each.margin_by_month
+    of_months = cohorts(base.customers, by_month_and_campaign, calendar, month_start(over, zone))
+    for campaign in by:
+        runs = [
+            CohortRun(each.customers, each.margin_by_month) for each in of_months if each.name[8:] == campaign
+        ]
+        young = found[campaign, "total"]["sums"]["customers"] - sum(run.customers for run in runs)
+        said = found[campaign, "total"]
+        foreseen = expected_value([*runs, CohortRun(young, [])], said["sums"]["spend_micros"])
+        if foreseen is None:
+            assert (said["kpis"]["clv_expected"], said["worth"]["expected_waits_for"]) == (None, "cohorts")
+        else:
+            assert said["worth"]["months"] == foreseen.months
+            assert [said["kpis"][name] for name in WORTH_FIGURES] == [
+                value if value is None else pytest.approx(value, abs=2e-6)
+                for value in msgspec.structs.astuple(foreseen)[1:4] + msgspec.structs.astuple(foreseen)[5:]
+            ]
     for campaign in by:
         theirs = [history for history in base.customers if history.first.campaign == campaign]
         whole = [each for each in months(theirs, calendar, until) if each.name < _name(over)]

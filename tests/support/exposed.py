@@ -8,6 +8,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 
 from metrics.customers.engagement_figures import COHORT_ENGAGEMENT, MONTH_ENGAGEMENT
 from metrics.customers.funnel import FUNNEL_FIGURES
+from metrics.customers.worth import WORTH_FIGURES
 from metrics.entities.report_history import Overlap
 from metrics.exposition import (
     BoardSnapshot,
@@ -27,6 +28,7 @@ from metrics.exposition import (
     WorkerSnapshot,
 )
 from metrics.kpis.catalogue import BY_ID
+from metrics.records.customer_kpi import CustomerWorth
 from metrics.records.kpi_reading import CampaignKpi, Completeness, Evidence, OtherBasis, RollupKpi, Sums
 from metrics.sums.tally import Tally
 from metrics.values.time import HOUR
@@ -151,12 +153,24 @@ def everything() -> WorkerSnapshot:
                 "clv_to_cac": 2.0,
                 "payback_months": 3,
                 **dict.fromkeys(FUNNEL_FIGURES, 0.0625),
+                **dict.fromkeys(WORTH_FIGURES, 1.25),
                 **dict.fromkeys(COHORT_ENGAGEMENT | MONTH_ENGAGEMENT, 0.25),
             },
             retention={1: 0.5},
             engagement={"promoters": 3, "activated": 2},
             mrr_micros=20_000_000,
             billed_micros=30_000_000,
+            worth=CustomerWorth(
+                months=12,
+                cohorts=5,
+                expected_waits_for=None,
+                verdict="good",
+                waits_for=None,
+                look=2,
+                level=0.05 / 6,
+                low=1.125,
+                high=1.5,
+            ),
         ),
     )
     board = BoardSnapshot(

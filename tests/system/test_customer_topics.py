@@ -17,7 +17,8 @@ from metrics.customers.cohorts import by_month
 from metrics.customers.customer_events import CustomerEventCounts
 from metrics.customers.engagement_figures import COHORT_ENGAGEMENT, MONTH_ENGAGEMENT
 from metrics.customers.histories import OrderHistories
-from metrics.exposition.metric_families import CUSTOMER_ENGAGEMENT, ENGAGEMENT_KPIS
+from metrics.customers.run_off import CohortRun, expected_value
+from metrics.exposition.metric_families import CUSTOMER_ENGAGEMENT, ENGAGEMENT_KPIS, WORTH_KPIS
 from metrics.values.time import DAY, HOUR
 from streams import topics
 from streams.commands import erase
@@ -62,7 +63,7 @@ class Story:
 
     def _customer(self, number: int) -> None:
         rng, who = self._rng, f"cust-{number}"
-        start = rng.randrange(self._hours // 2)
+        start = rng.randrange(self._hours * 9 // 10)
         for hour in (start, *(rng.randrange(start, self._hours) for _ in range(rng.randrange(3)))):
             fields = {
                 "order_id": f"o{len(self.records)}", "customer_id": who, "campaign_id": CAMPAIGNS[number % 2],
@@ -149,6 +150,7 @@ def wanted_of(records: list[Record], over: int, gone: str | None) -> dict[tuple[
                 "sums.revenue_micros": row.revenue_micros,
                 "sums.repeaters": row.engagement.repeaters,
             }
+        wanted[campaign, "total"] |= _foreseen(found)
         for month in found.months:
             assert month.engagement is not None
             for name in MONTH_ENGAGEMENT:
@@ -158,6 +160,22 @@ def wanted_of(records: list[Record], over: int, gone: str | None) -> dict[tuple[
     for key, values in wanted.items():
         values |= {f"sums.{name}": number for name, number in plain[key].items()}
     return wanted
+
+
+def _foreseen(found: CustomerReport) -> dict[str, object]:
+    """What the customers of a campaign are expected to bring, by the cohorts of the batch computation."""
+    expected = expected_value(
+        [CohortRun(row.customers, row.margin_by_month_micros) for row in found.cohorts], None
+    )
+    assert expected is not None, "the story is long enough to tell"
+    return {
+        "kpis.clv_expected": round(expected.value, 6),
+        "kpis.clv_expected_low": round(expected.low, 6),
+        "kpis.clv_expected_high": round(expected.high, 6),
+        "kpis.clv_expected_to_cac": None,
+        "worth.months": expected.months,
+        "worth.waits_for": "year",
+    }
 
 
 def differences(settings: Settings, wanted: dict[tuple[str, str], dict]) -> list[str]:
@@ -180,7 +198,7 @@ def differences(settings: Settings, wanted: dict[tuple[str, str], dict]) -> list
 
 def _said(record: dict, name: str) -> object:
     part, _, field = name.partition(".")
-    if part in {"kpis", "sums"}:
+    if part in {"kpis", "sums", "worth"}:
         return record[part][field]
     months = {each["month"]: each["kpis"] for each in record["months"]}
     return months.get(part, {}).get(field, "no such month")
@@ -239,7 +257,11 @@ def on_the_page(worker: WorkerProcess, wanted: dict[tuple[str, str], dict]) -> l
         newest = max(name[:7] for name in values if name[4] == "-")
         for name, value in values.items():
             part, _, field = name.partition(".")
-            family, own = ENGAGEMENT_KPIS.get(field, (None, {})) if part in {"kpis", newest} else (None, {})
+            family, own = (
+                (WORTH_KPIS | ENGAGEMENT_KPIS).get(field, (None, {}))
+                if part in {"kpis", newest}
+                else (None, {})
+            )
             if part == "sums" and field in ENGAGEMENT:
                 family, own = CUSTOMER_ENGAGEMENT, {"kind": field}
             if family is None or (part == newest) != (field == "contract_churn_rate"):

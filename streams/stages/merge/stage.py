@@ -622,8 +622,11 @@ class MergeStage:
         total = WindowCampaigns(TOTAL_WINDOW, 0, codes)
         readings = self._readings.of_windows([total], "update", reading_version)
         return [
-            Acquisition(each.spend_micros, each.clicks, int(each.leads))
-            for each in (reading.sums for reading in readings)
+            Acquisition(
+                *(reading.sums.spend_micros, reading.sums.clicks, int(reading.sums.leads)),
+                *(int(reading.sums.new_customers), reading.has_uncertain_amounts),
+            )
+            for reading in readings
         ]
 
     def _published_customers(self, record: CustomerKpi) -> Output:

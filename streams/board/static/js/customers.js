@@ -99,11 +99,18 @@ const within = (period, range) => period === "week" ? t("{low} to {high} in {mon
 
 const VERDICTS = { good: t("pays"), bad: t("does not pay"), inconclusive: t("too early to say") };
 
+/** Why there is no verdict yet, or none that is sure. */
+const WAITS = {
+  year: t("No verdict before three cohorts have lived for a year."),
+  rates: t("No verdict while amounts count whose worth is not known for sure."),
+  customers: t("Accounts hold too few of the customers whom the campaign won; what the others bring is not known."),
+};
+
 /** What may be said however often somebody looks, and the range that it is said by. */
-function verdict({ judged, cac }) {
-  if (cac === null) return h("td", {}, t("unknown"));
-  if (!judged) return h("td", { title: t("No verdict before three cohorts have lived for a year.") }, t("too young"));
-  return h("td", { "data-pays": { good: "yes", bad: "no" }[judged.verdict] ?? null }, VERDICTS[judged.verdict],
+function verdict({ judged, cac, waits_for: waits }) {
+  if (cac === null || waits === "spend") return h("td", {}, t("unknown"));
+  if (!judged) return h("td", { title: WAITS[waits ?? "year"] }, waits === "rates" ? t("amounts without a rate") : t("too young"));
+  return h("td", { "data-pays": { good: "yes", bad: "no" }[judged.verdict] ?? null, title: WAITS[waits] ?? null }, waits === "customers" ? t("customers are missing") : VERDICTS[judged.verdict],
     h("small", {}, t("look {look}: {low} to {high}", { look: judged.look, low: number(judged.low), high: number(judged.high) })));
 }
 
