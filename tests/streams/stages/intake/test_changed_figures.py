@@ -49,3 +49,16 @@ def test_a_time_without_a_zone_or_of_no_day_is_refused_and_not_moved(start):
 def test_six_decimals_of_a_second_are_a_fraction_of_it():
     """Kafka Connect 4.1.1 (TimestampConverter) reads them as 999 999 milliseconds."""
     assert judged('"clicks":1', '"2026-11-02T10:00:00.999999Z"').period_start == 1_793_613_600_999
+
+
+@pytest.mark.parametrize("spend", ["12.3", '"12.3"', '"12.30"', "12.300000", "1.23E+1", '"1.23E+1"'])
+def test_an_amount_is_what_it_is_worth_however_many_places_it_is_written_with(spend):
+    """avro 1.12.2 writes 12.3 in a decimal of two places as 1.23."""
+    assert judged(f'"spend":{spend}').spend_micros == 12_300_000
+
+
+def test_an_amount_of_more_places_than_micros_is_refused_and_not_rounded():
+    """hamba/avro 2.31.0 and goavro 2.15.0 write 12.349 in a decimal of two places as 12.34, and its refund as -12.35."""
+    with pytest.raises(Rejection) as refused:
+        judged('"spend":"12.3490001"')
+    assert refused.value.reason is Reason.INVALID_FIELD
