@@ -2,9 +2,12 @@
 
 import gzip
 import json
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from metrics.values.time import DAY, format_instant, local_midnight, to_millis
 from streams.mapping.model import MappingError
 from tests.support.replaying import replayed, writer
 
@@ -311,6 +314,29 @@ def test_registries_come_first_and_constants_are_among_them(run):
     assert keys[0] == ("fx-rates", "USD|2026-01-01T00:00:00Z")
     assert sorted(keys[1:5]) == [("campaigns", f"c-{number}") for number in (1, 2, 3, 9)]
     assert sorted(keys[5:]) == [("ad-reports", "c-1"), ("ad-reports", "c-2")]
+
+
+#: Days that begin where clocks change at midnight, and when: libraries for JavaScript differ on them (dayjs 1.11.23, luxon 3.7.2 and others, docs/sources.md).
+DAYS_OF_CHANGE = [
+    ("Africa/Cairo", "2026-04-24", "2026-04-23T22:00:00Z"),
+    ("Asia/Beirut", "2026-03-29", "2026-03-28T22:00:00Z"),
+    ("America/Santiago", "2026-09-06", "2026-09-06T04:00:00Z"),
+    ("America/Santiago", "2026-04-05", "2026-04-05T04:00:00Z"),
+    ("America/Havana", "2026-11-01", "2026-11-01T04:00:00Z"),
+    ("Atlantic/Azores", "2026-10-25", "2026-10-25T00:00:00Z"),
+]
+
+
+@pytest.mark.parametrize(("zone", "day", "start"), DAYS_OF_CHANGE)
+def test_a_day_begins_with_its_first_instant_in_files_as_in_windows(run, zone, day, start):
+    before = date.fromisoformat(day) - timedelta(days=1)
+    rows = "".join(f"c-1;{each};{zone};1;;1;USD\n" for each in (before, day))
+    result = run({"data.csv": REPORT_ROWS.partition("\n")[0] + "\n" + rows}, REPORTS)
+    periods = sorted((value["period_start"], value["period_end"]) for value in result.values("ad-reports"))
+    assert (periods[0][1], periods[1][0]) == (start, start)
+    noon = to_millis(datetime.combine(date.fromisoformat(day), time(12), ZoneInfo(zone)))
+    assert format_instant(local_midnight(noon, ZoneInfo(zone))) == start
+    assert periods[1][1] == format_instant(local_midnight(noon + DAY, ZoneInfo(zone)))
 
 
 def test_reports_are_summed_over_the_day_of_their_account(run):
