@@ -229,18 +229,18 @@ def _colliding_ids(engine: Engine) -> Iterator[LintFinding]:
 
 
 def _shortened_ids(engine: Engine) -> Iterator[LintFinding]:
-    """A spreadsheet shows a long number as 1.23457E+17 and saves it so: several ids have become one."""
+    """A spreadsheet shows a long number as 1.23457E+17 and saves it so, a program writes one as 1.23457e+17: several ids have become one."""
     rows = _rows(
         engine,
         "SELECT topic, count(*), min(seq), any_value(id) FROM (SELECT topic, seq, regexp_extract(value, "
-        "'_id\":\"(?:[^\"]*-)?(\\d\\.\\d+E\\+\\d\\d)\"', 1) AS id FROM records WHERE contains(value, 'E+')) "
+        '\'_id":"(?:[^"]*-)?(\\d\\.\\d+[eE]\\+?\\d\\d)"\', 1) AS id FROM records) '
         "WHERE id <> '' GROUP BY topic ORDER BY 1",
     )
     for topic, count, row, shown in rows:
         yield LintFinding(
             "error",
-            f"ids of {count} records of {topic} were shortened by a spreadsheet ({shown}, {engine.place(row)}), so several may "
-            "be one: use the file as it was downloaded, or give the column the format Text before saving.",
+            f"ids of {count} records of {topic} were taken for numbers and shortened ({shown}, {engine.place(row)}), so several may "
+            "be one: use the file as it was downloaded, or give the column the format Text before saving; have programs keep ids as texts.",
         )
 
 

@@ -135,16 +135,18 @@ def test_campaigns_whose_names_a_slug_does_not_tell_apart_are_warned_of_and_name
     }
 
 
-@pytest.mark.parametrize("number", ["1.23457E+17", "1.2E+15"])
-def test_ids_that_a_spreadsheet_has_shortened_are_an_error(run, number):
+@pytest.mark.parametrize("number", ["1.23457E+17", "1.2E+15", "1.2021000000000013e+17", "1.2021e17"])
+def test_ids_that_were_taken_for_numbers_and_shortened_are_an_error(run, number):
     rows = f"{number},2026-06-01,5\n{number},2026-06-02,6\n"
     said = run({"a.csv": "Campaign,Day,Spend\n" + rows}, REPORTS).said("error")
-    assert f"ids of 2 records of ad-reports were shortened by a spreadsheet ({number}, a.csv:2)" in said
+    assert f"ids of 2 records of ad-reports were taken for numbers and shortened ({number}, a.csv:2)" in said
     text = REPORTS.replace("Campaign AS campaign_id", "'google-' || Campaign AS campaign_id")
     assert "shortened" in run({"a.csv": "Campaign,Day,Spend\n" + rows}, text).said("error")
 
 
-@pytest.mark.parametrize("name", ["SALE+17", "1E+3 reasons", "Model 1.5E+", "12345678901234567"])
+@pytest.mark.parametrize(
+    "name", ["SALE+17", "1E+3 reasons", "Model 1.5E+", "Model 1.5e", "v2.0e1 beta", "12345678901234567"]
+)
 def test_a_name_that_looks_a_little_like_a_shortened_number_is_none(run, name):
     rows = f"{name},2026-06-01,5\n"
     assert run({"a.csv": "Campaign,Day,Spend\n" + rows}, REPORTS).said("error") == ""
@@ -235,3 +237,12 @@ def test_a_skip_that_compares_numbers_as_texts_is_warned_of(run, when, is_doubtf
 def test_a_currency_column_that_the_select_leaves_out_is_warned_of(run):
     text = ORDERS.replace("currency, ", "")
     assert "has one" in run({"a.csv": HEAD + "s-1,2026-06-01,5,USD,c\n"}, text).said("warning")
+
+
+def test_numbers_of_json_are_ids_with_all_their_digits(run):
+    """jq 1.6 makes one campaign of the two, and jq 1.8 an id that is of neither."""
+    rows = "".join(
+        f'{{"Campaign":12021000000000012{digit},"Day":"2026-06-01","Spend":1}}\n' for digit in (3, 4)
+    )
+    found = run({"a.jsonl": rows}, REPORTS).values("ad-reports")
+    assert sorted(each["campaign_id"] for each in found) == ["120210000000000123", "120210000000000124"]
