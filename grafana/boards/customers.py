@@ -159,6 +159,7 @@ _CAMPAIGNS = (
                 _worth_end(f"CLV : CAC, {bound} end", "campaign_expected_lifetime_value_to_cost_bound_ratio", bound)
                 for bound in ("low", "high")
             ),
+            _column("target of CLV : CAC", "campaign_target_lifetime_value_to_cost_ratio"),
             _column("look", "campaign_worth_look", decimals=0),
             _worth_end("verdict, low end", "campaign_worth_bound_ratio", "low", _SURELY_PAYS),
             _worth_end("verdict, high end", "campaign_worth_bound_ratio", "high", _SURELY_NOT),

@@ -164,6 +164,21 @@ _MATURITY = (
     ),
     Panel(
         "lines",
+        "CLV : CAC of the first twelve months",
+        "Ends of CLV : CAC of the customers so far, at the level of the look, and the target: the budget controller judges by them, widened by what is chance "
+        "in these customers, once three cohorts have lived for a year.",
+        (
+            *(
+                Query(fact("campaign_worth_bound_ratio", f',bound="{bound}"'), f"verdict, {bound} end")
+                for bound in ("low", "high")
+            ),
+            Query(fact("campaign_target_lifetime_value_to_cost_ratio"), "target"),
+        ),
+        width=24,
+        needs="Needs the setting `CUSTOMER_RETENTION`, which is off at first.",
+    ),
+    Panel(
+        "lines",
         "Age of the figures",
         "Time since the campaign's watermark; figures are complete up to it, but for conversions still to come.",
         (Query(AGE, "age"),),

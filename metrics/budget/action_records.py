@@ -9,6 +9,7 @@ from metrics.budget.guards import ActionRequest
 from metrics.budget.policy import Policy
 from metrics.budget.records import ActionHold, BudgetAction, Column, Mode
 from metrics.budget.state import SPENDING, CampaignState
+from metrics.budget.worth import WORTH_TARGET
 from metrics.evidence import Ledger, renewed
 from metrics.values.money import units
 from metrics.values.time import DAY, format_instant
@@ -85,7 +86,12 @@ def done(request: ActionRequest, state: CampaignState, now: int) -> CampaignStat
         # What was known of the campaign led to the hold; judged by it again, it would be held at once.
         sums = None if state.latest is None else state.latest.judged
         return replace(
-            changed, baseline=sums, evidence={}, ledgers=begun_anew(state), entered_with=state.pulled
+            changed,
+            baseline=sums,
+            evidence={},
+            ledgers=begun_anew(state),
+            entered_with=state.pulled,
+            worth_after=0 if state.worth is None else state.worth.look,
         )
     return changed
 
@@ -114,6 +120,10 @@ def _figures(state: CampaignState) -> dict[str, float | str | bool | None]:
         found[f"{name}_verdict"] = each.verdict
         found[f"{name}_e_value"] = each.e_value
         found[f"{name}_probability_bad"] = each.probability_bad
+    if WORTH_TARGET in state.evidence and state.worth is not None:
+        worth = state.worth
+        found |= {f"{WORTH_TARGET}_look": worth.look, f"{WORTH_TARGET}_level": worth.level}
+        found |= {f"{WORTH_TARGET}_low": worth.low, f"{WORTH_TARGET}_high": worth.high}
     return found
 
 

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from metrics.budget.policy import Policy
 from metrics.budget.records import AlertSignal
 from metrics.budget.state import HOURS_KEPT, CampaignState, Hour, KnownDay, Latest, since
+from metrics.budget.worth import judged_by_worth
 from metrics.entities.campaigns import CampaignFacts
 from metrics.evidence import UNLEARNED, Arrived, Course, Shape, assess_course, course_of
 from metrics.records.kpi_reading import CampaignKpi, KnownSpend, Sums, TargetName
@@ -192,6 +193,7 @@ def _judged(
         found = assess_course(cast("TargetName", name), target, ledger, course, shape, policy.evidence)
         if found is not None:
             evidence[name], scatter[name] = found
+    evidence = judged_by_worth(state, facts, evidence)
     share = min((each.completeness for each in evidence.values()), default=state.latest.completeness)
     latest = replace(state.latest, completeness=share, scatter=scatter, needed=context.thresholds[0])
     return replace(state, ledgers=ledgers, evidence=evidence, latest=latest)

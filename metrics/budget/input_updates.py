@@ -8,7 +8,9 @@ from metrics.budget.board_step import SLICE, BoardStep
 from metrics.budget.campaign_updates import EvidenceContext, apply_alert, apply_reading
 from metrics.budget.error_budget import joint_evidence, thresholds
 from metrics.budget.records import AlertSignal
+from metrics.budget.worth import apply_worth
 from metrics.evidence import Ledger, learn, unlearned
+from metrics.records.customer_kpi import CustomerKpi
 from metrics.records.kpi_reading import CampaignKpi
 from metrics.records.validation import instant
 from metrics.values.time import DAY, HOUR
@@ -20,9 +22,12 @@ _LEARN_EVERY = 3 * HOUR
 
 
 def apply_inputs(
-    board_step: BoardStep, readings: Sequence[CampaignKpi], signals: Sequence[AlertSignal]
+    board_step: BoardStep,
+    readings: Sequence[CampaignKpi],
+    signals: Sequence[AlertSignal],
+    worths: Sequence[CustomerKpi] = (),
 ) -> Generator[None]:
-    """Take in registrations, then readings and alerts of registered campaigns, with pauses."""
+    """Take in registrations, then readings, what customers are worth, and alerts of registered campaigns, with pauses."""
     for count, campaign_id in enumerate(
         board_step.context.facts.keys() - board_step.board.campaigns.keys(), 1
     ):
@@ -36,9 +41,19 @@ def apply_inputs(
             _reading(board_step, reading)
         if count % SLICE == 0:
             yield
+    yield from _worths(board_step, worths)
     _signals(board_step, signals)
     for campaign_id in board_step.context.archived & set(board_step.board.campaigns):
         _withdraw(board_step, campaign_id)
+
+
+def _worths(board_step: BoardStep, records: Sequence[CustomerKpi]) -> Generator[None]:
+    for count, record in enumerate(records, 1):
+        if record.campaign_id in board_step.context.facts:
+            state = board_step.registered(record.campaign_id)
+            board_step.put(state, apply_worth(state, record, board_step.facts(record.campaign_id)))
+        if count % SLICE == 0:
+            yield
 
 
 def _reading(board_step: BoardStep, reading: CampaignKpi) -> None:

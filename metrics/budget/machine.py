@@ -13,6 +13,7 @@ from metrics.budget.operator_decisions import apply_decisions, queue_decisions
 from metrics.budget.records import AlertSignal, BudgetAction, BudgetDecision
 from metrics.budget.rule_evaluation import evaluate_rules
 from metrics.budget.state import Board
+from metrics.records.customer_kpi import CustomerKpi
 from metrics.records.kpi_reading import CampaignKpi
 
 __all__ = ["Context", "Inputs", "slices", "step"]
@@ -24,6 +25,7 @@ class Inputs(NamedTuple):
     readings: Sequence[CampaignKpi] = ()
     signals: Sequence[AlertSignal] = ()
     decisions: Sequence[BudgetDecision] = ()
+    worths: Sequence[CustomerKpi] = ()
 
 
 def step(board: Board, inputs: Inputs, context: Context, now: int) -> tuple[Board, list[BudgetAction]]:
@@ -55,7 +57,7 @@ def slices(
     ``board`` stays as it is until the end.
     """
     board_step = BoardStep(board, context, now)
-    yield from apply_inputs(board_step, inputs.readings, inputs.signals)
+    yield from apply_inputs(board_step, inputs.readings, inputs.signals, inputs.worths)
     queue_decisions(board_step, inputs.decisions)
     if context.is_live:
         apply_decisions(board_step)

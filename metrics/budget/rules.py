@@ -7,6 +7,7 @@ from metrics.budget.guards import ActionRequest
 from metrics.budget.pacing import Projection, catches_up, known_day, project
 from metrics.budget.policy import Policy
 from metrics.budget.state import PACE, WIP, CampaignState, Hold
+from metrics.budget.worth import WORTH_TARGET, shown_target, worth_reason
 from metrics.entities.campaigns import CampaignFacts
 from metrics.records.kpi_reading import Evidence
 from metrics.values.money import MICROS
@@ -72,7 +73,11 @@ def _missed(context: RuleContext) -> ActionRequest | None:
     if found is None or not state.may_spend:
         return None
     needed = 1 / policy.alpha if state.latest is None else state.latest.needed
-    chance = missed_reason(found.target, found.e_value, needed)
+    chance = (
+        worth_reason(state, context.facts)
+        if found.target == WORTH_TARGET
+        else missed_reason(found.target, found.e_value, needed)
+    )
     rule = f"evidence:{found.target}"
     if state.bad_times >= policy.max_holds:
         reason = f"{chance}, after {state.bad_times} earlier hold(s)"
@@ -200,7 +205,7 @@ def _grown(context: RuleContext) -> int | None:
 
 
 def _praise(state: CampaignState) -> str:
-    good = sorted(name.upper() for name, each in state.evidence.items() if each.verdict == "good")
+    good = sorted(shown_target(name) for name, each in state.evidence.items() if each.verdict == "good")
     return f"{' and '.join(good)} surely better than target"
 
 

@@ -76,6 +76,21 @@ class Latest(msgspec.Struct, frozen=True, gc=False):
         return self.sums.spend_micros or 0
 
 
+class KnownWorth(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What the newest record of all customers of a campaign says of CLV : CAC in their first twelve months.
+
+    ``watermark`` in epoch ms, 0 where it had none; ``spent`` micros that it was made with. ``look`` is 0 where there is no verdict.
+    """
+
+    revision: int
+    watermark: int
+    spent: int
+    look: int
+    level: float
+    low: float
+    high: float
+
+
 class Hour(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One closed hour: start in epoch ms, then micros.
 
@@ -104,7 +119,8 @@ class CampaignState(msgspec.Struct, frozen=True, kw_only=True):
     does by ``verb|mode``. ``ledgers`` say by target
     what its spend was to bring and what came. ``waits`` says that it stands in the backlog for lack of room. ``rejected`` holds what was
     proposed and rejected, as ``proposal_key``, with the instant until which it is not proposed again. ``is_withdrawn``: its
-    registration is gone, and ``came_from`` is where it stood.
+    registration is gone, and ``came_from`` is where it stood. ``worth`` is what its customers are worth, and ``worth_after`` the look at
+    that which stopped it: only a later one judges it again.
     """
 
     campaign_id: str
@@ -138,6 +154,8 @@ class CampaignState(msgspec.Struct, frozen=True, kw_only=True):
     evidence: dict[str, Evidence] = {}
     hours: tuple[Hour, ...] = ()
     kpis: dict[str, dict[str, float | None]] = {}
+    worth: KnownWorth | None = None
+    worth_after: int = 0
     firing: dict[str, int] = {}
     seen: tuple[str, ...] = ()
     reason: str = ""

@@ -52,7 +52,7 @@ def card_of(
         cards_done=0 if state.card <= 0 else min(total, state.spent // state.card),
         cards_total=total,
         hold=None if hold is None else _hold(hold.owner, hold.reason, hold.expires_at),
-        targets_micros=dict(facts.targets_micros),
+        targets_micros=facts.all_targets_micros,
         evidence=state.evidence,
         pace=_pace(state, facts),
         known_spend=_known_spend(state, facts),

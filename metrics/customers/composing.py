@@ -196,9 +196,15 @@ def _worth(reading: WorthReading) -> CustomerWorth:
         waits_for=reading.waits_for,
         look=None if judged is None else judged.look,
         level=None if judged is None else judged.level,
-        low=None if judged is None else round(judged.low, _PLACES),
-        high=None if judged is None else round(judged.high, _PLACES),
+        low=_rounded(None if judged is None else judged.low),
+        high=_rounded(None if judged is None else judged.high),
+        mean_low=_rounded(None if judged is None else judged.mean_low),
+        mean_high=_rounded(None if judged is None else judged.mean_high),
     )
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, _PLACES)
 
 
 def in_months(periods: int | None, period: CohortPeriod) -> float | None:

@@ -72,6 +72,7 @@ class RunOff(NamedTuple):
         value: known and expected, per customer.
         error: standard deviation of what is expected, per customer.
         cohorts: older cohorts that it is learned from.
+        mean_error: standard deviation of the mean of older cohorts: of what further customers would bring.
     """
 
     months: int
@@ -79,10 +80,18 @@ class RunOff(NamedTuple):
     value: float
     error: float
     cohorts: int
+    mean_error: float
 
     def ends(self, tail: float) -> tuple[float, float]:
         """Ends of the interval that what comes lies beyond with the chance ``tail`` on either side."""
-        half = student_quantile(self.cohorts - 1, tail) * self.error
+        return self._around(self.error, tail)
+
+    def mean_ends(self, tail: float) -> tuple[float, float]:
+        """The same of the mean that customers of the campaign come from: those that it has, are chance too."""
+        return self._around(max(self.error, self.mean_error), tail)
+
+    def _around(self, error: float, tail: float) -> tuple[float, float]:
+        half = student_quantile(self.cohorts - 1, tail) * error
         return self.value - half, self.value + half
 
 
@@ -106,7 +115,10 @@ def run_off(cohorts: Sequence[CohortRun], most: int = MOST_MONTHS) -> RunOff | N
     customers = sum(each.customers for each in cohorts)
     known = sum(sum(each.margins[:months]) for each in cohorts) / MICROS
     expected, variance = _to_come(old, young, months)
-    return RunOff(months, customers, (known + expected) / customers, variance**0.5 / customers, len(old))
+    return RunOff(
+        *(months, customers, (known + expected) / customers, variance**0.5 / customers),
+        *(len(old), _mean_error(old, months)),
+    )
 
 
 def expected_value(
@@ -149,6 +161,13 @@ def _to_come(old: Sequence[CohortRun], young: Sequence[CohortRun], months: int) 
     process = float((expected_of * _scatter(sizes, tails)).sum())
     mean, scatter = _mean(sizes, as_old[:, None]), _scatter(sizes, as_old[:, None])
     return float(mean[0]), process + float(scatter[0]) / float(sizes.sum())
+
+
+def _mean_error(old: Sequence[CohortRun], months: int) -> float:
+    """Of what customers bring by that age, by how means of cohorts scatter."""
+    sizes = np.array([one.customers for one in old], dtype=float)
+    brought = np.array([sum(one.margins[:months]) for one in old], dtype=float) / (MICROS * sizes)
+    return float((_scatter(sizes, brought[:, None])[0] / sizes.sum()) ** 0.5)
 
 
 def _mean(sizes: Floats, values: Floats) -> Floats:

@@ -179,7 +179,7 @@ def _published(total: CustomerKpi, worth: CustomerWorth) -> tuple[ExpectedValue 
         expected = ExpectedValue(worth.months, value, low, high, worth.cohorts, *ratios)
     verdict, look, level, low, high = worth.verdict, worth.look, worth.level, worth.low, worth.high
     if not (verdict is None or look is None or level is None or low is None or high is None):
-        judged = WorthVerdict(verdict, WORTH_TARGET, look, level, low, high)
+        judged = WorthVerdict(verdict, WORTH_TARGET, look, level, low, high, worth.mean_low, worth.mean_high)
     return expected, judged
 
 

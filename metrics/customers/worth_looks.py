@@ -17,6 +17,7 @@ import msgspec
 from metrics.customers.calendar import CohortPeriod
 from metrics.customers.run_off import A_YEAR, FEWEST_COHORTS, CohortRun, RunOff, run_off
 from metrics.values.money import MICROS
+from metrics.values.target_verdicts import compared
 
 #: CLV : CAC that a verdict compares with where nothing else is asked: customers bring in twelve months what they cost.
 WORTH_TARGET = 1.0
@@ -32,6 +33,8 @@ class WorthVerdict(msgspec.Struct, frozen=True):
         level: chance that this look is wrong in one direction.
         low: lower end of CLV : CAC at that level.
         high: upper end.
+        mean_low: lower end for the mean that customers of the campaign come from, at that level.
+        mean_high: upper end of it.
     """
 
     verdict: Literal["good", "bad", "inconclusive"]
@@ -40,6 +43,8 @@ class WorthVerdict(msgspec.Struct, frozen=True):
     level: float
     low: float
     high: float
+    mean_low: float | None = None
+    mean_high: float | None = None
 
 
 def level_of(look: int, alpha: float = 0.05) -> float:
@@ -96,17 +101,7 @@ def verdict_of(
     if not spend:
         return None
     level = level_of(look, alpha)
-    low, high = (each * MICROS / spend for each in found.ends(level))
-    low, high = low * found.customers, high * max(found.customers, acquired)
-    return WorthVerdict(compared(low, high, target), target, look, level, low, high)
-
-
-def compared(low: float, high: float, target: float) -> Literal["good", "bad", "inconclusive"]:
-    """What an interval of CLV : CAC says of a target.
-
-    >>> compared(1.1, 1.9, 1), compared(1.1, 1.9, 2), compared(1.1, 1.9, 1.5)
-    ('good', 'bad', 'inconclusive')
-    """
-    if low >= target:
-        return "good"
-    return "bad" if high < target else "inconclusive"
+    lows, highs = zip(found.ends(level), found.mean_ends(level), strict=True)
+    low, mean_low = (each * found.customers * MICROS / spend for each in lows)
+    high, mean_high = (each * max(found.customers, acquired) * MICROS / spend for each in highs)
+    return WorthVerdict(compared(low, high, target), target, look, level, low, high, mean_low, mean_high)

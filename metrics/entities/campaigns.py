@@ -24,13 +24,15 @@ _EVER = -(1 << 62)
 
 #: Targets that are amounts; the others are ratios.
 _MONEY_TARGETS = ("cpl", "cpa", "cac")
+#: The target that customers are judged by, and not the sums of the campaign.
+_OF_CUSTOMERS = "clv_to_cac"
 
 
 class CampaignFacts(NamedTuple):
     """What readings need to know of a campaign.
 
     ``targets_micros`` are in millionths: of the reporting currency where the target is money, of 1 where
-    it is a ratio.
+    it is a ratio. ``worth_target_micros`` is the CLV : CAC that is wanted, in millionths of 1.
     """
 
     campaign_id: str
@@ -44,6 +46,13 @@ class CampaignFacts(NamedTuple):
     baseline_micros_per_day: int | None = None
     is_reported: bool = False
     targets_micros: Mapping[str, int] = MappingProxyType({})
+    worth_target_micros: int | None = None
+
+    @property
+    def all_targets_micros(self) -> dict[str, int]:
+        """Targets by name, that of customers with them."""
+        worth = self.worth_target_micros
+        return dict(self.targets_micros) | ({} if worth is None else {_OF_CUSTOMERS: worth})
 
 
 class CampaignRegistry:
@@ -245,6 +254,7 @@ def resolve(record: Campaign, rates: ExchangeRates) -> CampaignFacts:
         baseline_micros_per_day=money(record.baseline_revenue_per_day, "baseline_revenue_per_day"),
         is_reported=record.cost_basis == "reports",
         targets_micros=MappingProxyType(_targets(record, money)),
+        worth_target_micros=_worth_target(record),
     )
 
 
@@ -254,9 +264,23 @@ def _targets(record: Campaign, money: Callable[[Decimal | None, str], int | None
     resolved = {
         name: money(value, f"targets.{name}") if name in _MONEY_TARGETS else _micros(value, f"targets.{name}")
         for name, value in named.items()
-        if value is not None
+        if value is not None and name != _OF_CUSTOMERS
     }
     return {name: micros for name, micros in resolved.items() if micros is not None}
+
+
+def _worth_target(record: Campaign) -> int | None:
+    """CLV : CAC that is wanted, above 0."""
+    wanted = None if record.targets is None else record.targets.clv_to_cac
+    if wanted is None:
+        return None
+    micros = _micros(wanted, f"targets.{_OF_CUSTOMERS}")
+    if micros <= 0:
+        raise Rejection(
+            Reason.INVALID_FIELD,
+            f"targets.{_OF_CUSTOMERS}: {wanted} is no ratio to reach; give one above 0, such as 1: customers bring what they cost",
+        )
+    return micros
 
 
 def _optional(value: Instant | None, name: str) -> int | None:

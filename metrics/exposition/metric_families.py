@@ -138,6 +138,13 @@ TARGETS: dict[str, MetricFamily] = {
         _CAMPAIGN,
         "ratio",
     ),
+    "clv_to_cac": MetricFamily(
+        "campaign_target_lifetime_value_to_cost_ratio",
+        "gauge",
+        "Lowest CLV : CAC of their first twelve months that the customers of the campaign are meant to have.",
+        _CAMPAIGN,
+        "ratio",
+    ),
 }
 SPEND_SINCE_LAST_LEAD = MetricFamily(
     "campaign_spend_since_last_lead",

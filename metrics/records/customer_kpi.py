@@ -82,6 +82,9 @@ class CustomerWorth(msgspec.Struct, kw_only=True, gc=False):
     #: CLV : CAC of the first twelve months at that level.
     low: float | None
     high: float | None
+    #: The same of the mean that its customers come from. Of records of before it was published: null.
+    mean_low: float | None = None
+    mean_high: float | None = None
 
 
 class CustomerKpi(msgspec.Struct, kw_only=True):

@@ -179,6 +179,7 @@ class Targets(msgspec.Struct, frozen=True):
     cac: Money | None = None
     roas: Money | None = None
     roi: Money | None = None
+    clv_to_cac: Money | None = None
 
 
 class Campaign(msgspec.Struct, frozen=True):

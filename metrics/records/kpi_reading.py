@@ -18,7 +18,7 @@ Verdict = Literal["bad", "good", "inconclusive"]
 #: What campaigns are rolled up by.
 Dimension = Literal["channel", "target", "offer", "objective"]
 #: The figures that a campaign can have a target for.
-TargetName = Literal["cpl", "cpa", "cac", "roas", "roi"]
+TargetName = Literal["cpl", "cpa", "cac", "roas", "roi", "clv_to_cac"]
 
 
 class Sums(msgspec.Struct, kw_only=True, gc=False):

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from metrics.attribution.models import MODELS
 from metrics.budget.records import BoardCard, CardHold, Column
+from metrics.budget.worth import shown_target
 from metrics.kpis.catalogue import KPIS
 from metrics.records.kpi_reading import CampaignKpi, Evidence, RollingWindow
 from metrics.values.errors import UNREADABLE, RoistreamError, SettingError
@@ -357,7 +358,7 @@ def _evidence(one: Evidence, card: BoardCard) -> str:
     )
     return catalogues.t(
         "{kpi} {verdict}: likely {low} to {high}{target}; e-value {e_value}, {share} complete",
-        kpi=one.target.upper(),
+        kpi=shown_target(one.target),
         verdict=words,
         low=low,
         high=high,

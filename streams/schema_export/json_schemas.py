@@ -70,7 +70,7 @@ _SCHEMA_NAMES: dict[type[msgspec.Struct], str] = {
 
 _TIMES = re.compile(r"\w+_at|valid_from|(period|window)_(start|end)|watermark")
 #: Decimals that are no amounts of money, and so have neither its range nor its six decimals.
-_PLAIN_NUMBERS = frozenset({"conversions", "rate", "roas", "roi"})
+_PLAIN_NUMBERS = frozenset({"conversions", "rate", "roas", "roi", "clv_to_cac"})
 _DECIMAL = {"type": "string", "format": "decimal"}
 _PLAIN = ({"type": "number"}, {"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]+)?$"})
 _AMOUNT = (

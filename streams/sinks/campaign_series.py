@@ -236,7 +236,7 @@ class CampaignSeries:
                 else since.spend_micros,
                 watermark_ms=watermark,
                 spend_24h_micros=_spent(latest),
-                targets_micros=facts.targets_micros,
+                targets_micros=facts.all_targets_micros,
                 starts_at_ms=facts.starts_at,
                 ends_at_ms=facts.ends_at,
                 overlap=reports.overlap if len(reports) else None,

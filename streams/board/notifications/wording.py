@@ -29,7 +29,7 @@ _OLD_MS = 10 * 60_000
 #: From here on cents say nothing.
 _WHOLE = 100
 _COSTS = frozenset({"cpl", "cpa", "cac"})
-_SHOWN = {"cpl": "CPL", "cpa": "CPA", "cac": "CAC", "roas": "ROAS", "roi": "ROI"}
+_SHOWN = {"cpl": "CPL", "cpa": "CPA", "cac": "CAC", "roas": "ROAS", "roi": "ROI", "clv_to_cac": "CLV : CAC"}
 
 
 class Item(NamedTuple):

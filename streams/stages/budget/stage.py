@@ -29,6 +29,7 @@ from metrics.budget.state import Board, CampaignState
 from metrics.budget.views import card_of, columns_of
 from metrics.entities.campaigns import CampaignRegistry
 from metrics.evidence import Shape
+from metrics.records.customer_kpi import CustomerKpi
 from metrics.records.dead_letters import DeadLetter, dead_letter
 from metrics.records.kpi_reading import CampaignKpi
 from metrics.records.validation import decode, instant
@@ -45,10 +46,12 @@ log = logging.getLogger(__name__)
 #: Whoever holds this partition holds the board.
 BOARD_PARTITION = 0
 #: What the board reads.
-INPUTS = (topics.CAMPAIGN_KPIS, topics.BUDGET_DECISIONS, topics.BUDGET_ALERTS)
+INPUTS = (topics.CAMPAIGN_KPIS, topics.CUSTOMER_KPIS, topics.BUDGET_DECISIONS, topics.BUDGET_ALERTS)
 #: Readings are looked at only where they hold these; most are of minutes, and decoding costs ten times a search.
 _IS_DECLARED = b'"model":"declared"'
 _IS_WANTED = (b'"window":"total"', b'"window":"1h"')
+#: The same of records of customers: most are of the cohort of a month.
+_IS_OF_ALL = b'"cohort":"total"'
 
 #: Decisions and alerts may wait in the header of a checkpoint, which has to stay one record.
 _LARGEST_WORD = 16 * 1024
@@ -57,6 +60,7 @@ _WAITING, _OLD_WAITING = 800, 500
 
 R = TypeVar("R", bound=msgspec.Struct)
 _reading = msgspec.json.Decoder(CampaignKpi)
+_customers = msgspec.json.Decoder(CustomerKpi)
 _decision = msgspec.json.Decoder(BudgetDecision)
 _signal = msgspec.json.Decoder(AlertSignal)
 _json = msgspec.json.Encoder()
@@ -131,13 +135,17 @@ class _InputRecords(NamedTuple):
     readings: list[tuple[CampaignKpi, _InputRecord]]
     signals: list[tuple[AlertSignal, _InputRecord]]
     decisions: list[tuple[BudgetDecision, _InputRecord]]
+    worths: list[tuple[CustomerKpi, _InputRecord]]
 
     @property
     def inputs(self) -> Inputs:
         """The same for the controller."""
-        readings, signals, decisions = self
+        readings, signals, decisions, worths = self
         return Inputs(
-            [each for each, _ in readings], [each for each, _ in signals], [each for each, _ in decisions]
+            [each for each, _ in readings],
+            [each for each, _ in signals],
+            [each for each, _ in decisions],
+            [each for each, _ in worths],
         )
 
 
@@ -204,6 +212,7 @@ class BudgetStage:
         #: Whether everything that was there at the start has been read.
         self.is_live = False
         self._readings: dict[tuple[str, str, str | None], tuple[CampaignKpi, _InputRecord]] = {}
+        self._worths: dict[str, tuple[CustomerKpi, _InputRecord]] = {}
         self._signals: list[tuple[AlertSignal, _InputRecord]] = []
         self._decisions: list[tuple[BudgetDecision, _InputRecord]] = []
         self._refused: list[RefusedRecord] = []
@@ -252,6 +261,8 @@ class BudgetStage:
     def _take(self, record: _InputRecord) -> None:
         if record.topic == topics.CAMPAIGN_KPIS:
             self._take_reading(record)
+        elif record.topic == topics.CUSTOMER_KPIS:
+            self._take_worth(record)
         elif len(record.value) > _LARGEST_WORD:
             raise Rejection(Reason.OVERSIZED, f"{len(record.value)} bytes; at most {_LARGEST_WORD} are read")
         elif record.topic == topics.BUDGET_DECISIONS:
@@ -284,9 +295,24 @@ class BudgetStage:
         if held is None or held[0].revision < reading.revision:
             self._readings[key] = (reading, record)
 
+    def _take_worth(self, record: _InputRecord) -> None:
+        if _IS_DECLARED not in record.value or _IS_OF_ALL not in record.value:
+            return
+        worth = _decoded(_customers, record.value)
+        _moment(worth, "watermark")  # a record that says no time is refused here
+        held = self._worths.get(worth.campaign_id)
+        if held is None or held[0].revision < worth.revision:
+            self._worths[worth.campaign_id] = (worth, record)
+
     def has_work(self, now: int) -> bool:
         """Whether a step would find anything: input, or a hold or a proposal that ends."""
-        if self._readings or self._signals or self._decisions or (self.is_live and self.board.waiting):
+        if (
+            self._readings
+            or self._worths
+            or self._signals
+            or self._decisions
+            or (self.is_live and self.board.waiting)
+        ):
             return True
         ends = (end for state in self.board.campaigns.values() for end in _ends_of(state))
         return any(self._looked_at < end <= now for end in ends)
@@ -344,8 +370,10 @@ class BudgetStage:
 
         The board changes at the end.
         """
-        waiting = _InputRecords(list(self._readings.values()), self._signals, self._decisions)
-        self._readings, self._signals, self._decisions = {}, [], []
+        waiting = _InputRecords(
+            list(self._readings.values()), self._signals, self._decisions, list(self._worths.values())
+        )
+        self._readings, self._signals, self._decisions, self._worths = {}, [], [], {}
         before, self._looked_at = self.board.campaigns, now
         try:
             self.board, actions = yield from slices(self.board, waiting.inputs, self._context(), now)
@@ -357,6 +385,7 @@ class BudgetStage:
                 self._able("readings", waiting.readings, now),
                 self._able("signals", waiting.signals, now),
                 self._able("decisions", waiting.decisions, now),
+                self._able("worths", waiting.worths, now),
             )
             self.board, actions = yield from slices(self.board, waiting.inputs, self._context(), now)
         changed = [state for name, state in self.board.campaigns.items() if before.get(name) is not state]
@@ -364,7 +393,7 @@ class BudgetStage:
 
     def _able(self, kind: str, records: list[Any], now: int) -> list[Any]:
         """Those of the records of one kind that a step can take in; the others are refused, found by halving."""
-        waiting = _InputRecords([], [], [])._replace(**{kind: records})
+        waiting = _InputRecords([], [], [], [])._replace(**{kind: records})
         try:
             step(self.board, waiting.inputs, self._context(), now)
         except Exception as error:  # noqa: BLE001 - whatever it was, it must not end every worker at every start
@@ -492,7 +521,7 @@ def _decoded(decoder: "msgspec.json.Decoder[R]", value: bytes, *times: str) -> R
     return record
 
 
-def _moment(reading: CampaignKpi, name: str) -> int | None:
+def _moment(reading: CampaignKpi | CustomerKpi, name: str) -> int | None:
     """Epoch milliseconds of a time of a reading.
 
     Raises:

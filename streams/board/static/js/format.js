@@ -116,7 +116,7 @@ export function exactTime(instant) {
 }
 
 export const VERDICTS = { bad: t("misses target"), good: t("meets target"), inconclusive: t("too early to say") };
-export const TARGETS = { cpl: "CPL", cpa: "CPA", cac: "CAC", roas: "ROAS", roi: "ROI" };
+export const TARGETS = { cpl: "CPL", cpa: "CPA", cac: "CAC", roas: "ROAS", roi: "ROI", clv_to_cac: "CLV : CAC" };
 const MARKS = { bad: "▼", good: "▲", inconclusive: "·" };
 /** Targets that a good campaign stays below; of the others it stays above. */
 const COSTS = new Set(["cpl", "cpa", "cac"]);
@@ -148,7 +148,7 @@ export const evidence = (card, one) => `${MARKS[one.verdict] ?? "·"} ${TARGETS[
 export function targetFigure(target, units, currency) {
   if (units === null || units === undefined) return "…";
   if (target === "roi") return percent(units, true);
-  return target === "roas" ? number(units) : amount(units, currency);
+  return target === "roas" || target === "clv_to_cac" ? number(units) : amount(units, currency);
 }
 
 export const targetOf = (card, target) => {

@@ -12,6 +12,8 @@ const SENTENCES = [
   sentence("{kpis} surely better than target", t("{kpis} surely better than target")),
   sentence("{kpi} misses its target: e-value {found}, {needed} needed, after {count} earlier hold(s)", t("{kpi} misses its target: e-value {found}, {needed} needed, after {count} earlier hold(s)")),
   sentence("{kpi} misses its target: e-value {found}, {needed} needed", t("{kpi} misses its target: e-value {found}, {needed} needed")),
+  sentence("CLV : CAC misses its target: {low} to {high} in the first twelve months by look {look}, {target} wanted, after {count} earlier hold(s)", t("CLV : CAC misses its target: {low} to {high} in the first twelve months by look {look}, {target} wanted, after {count} earlier hold(s)")),
+  sentence("CLV : CAC misses its target: {low} to {high} in the first twelve months by look {look}, {target} wanted", t("CLV : CAC misses its target: {low} to {high} in the first twelve months by look {look}, {target} wanted")),
   sentence("the budget of {amount} is spent", t("the budget of {amount} is spent")),
   sentence("the hold by {owner} has expired; the evidence begins anew", t("the hold by {owner} has expired; the evidence begins anew")),
   sentence("the hold by {owner} has expired; the evidence goes on", t("the hold by {owner} has expired; the evidence goes on")),

@@ -46,13 +46,13 @@ const WORDS = {
   e_value_needed: t("e-value needed"), alpha: t("level (alpha)"), alpha_of: t("errors counted over"),
 };
 const OF_TARGET = {
-  probability_bad: t("chance that it misses"), e_value: t("e-value"), completeness: t("complete"), low: t("from"), high: t("to"), target: t("target"), verdict: t("verdict"), scatter: t("scatter"),
+  probability_bad: t("chance that it misses"), e_value: t("e-value"), completeness: t("complete"), low: t("from"), high: t("to"), target: t("target"), verdict: t("verdict"), scatter: t("scatter"), look: t("look"), level: t("level of the look"),
 };
 const COUNTED_OVER = { board: t("the whole board"), campaign: t("each campaign") };
 
 /** A figure's name: "e_value" and "cpl_e_value" alike are known, others stand as they are. */
 function wording(name) {
-  const [, target, rest] = /^(?:(cpl|cpa|cac|roas|roi)_)?(.*)$/.exec(name);
+  const [, target, rest] = /^(?:(cpl|cpa|cac|roas|roi|clv_to_cac)_)?(.*)$/.exec(name);
   const shown = OF_TARGET[rest] ?? WORDS[rest] ?? TARGETS[rest] ?? rest.replaceAll("_", " ");
   return target ? `${TARGETS[target]} ${shown}` : shown;
 }
