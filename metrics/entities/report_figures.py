@@ -12,9 +12,9 @@ from metrics.entities.reports import Report, ReportShare, Snapshot, Version, par
 from metrics.values.intervals import Interval
 
 IMPRESSIONS, CLICKS, SPEND = range(3)
-_FIGURES = (IMPRESSIONS, CLICKS, SPEND)
+FIGURES = (IMPRESSIONS, CLICKS, SPEND)
 #: Every set of figures that may be left out, as a number: bit n is set where figure n is left out.
-LEFT_OUT = range(1 << len(_FIGURES))
+LEFT_OUT = range(1 << len(FIGURES))
 
 
 class StatedFigure(NamedTuple):
@@ -53,7 +53,7 @@ def with_version(
     if not stated and not omitted:
         return stated
     part, found = part_of(report, report.end), dict(stated)
-    for figure in _FIGURES:
+    for figure in FIGURES:
         is_stated = not omitted >> figure & 1
         if is_stated and figure not in stated:
             continue
@@ -91,10 +91,11 @@ def versions_of(
     if not tellers:
         return newest._replace(impressions=0, clicks=0, spend_micros=0), ()
     last = max(tellers, key=lambda each: each.version)
+    period_end = max(newest.period_end, last.at)
     report = newest._replace(
         version=last.version,
-        period_end=max(newest.period_end, last.at),
-        covered_end=last.at,
+        period_end=period_end,
+        covered_end=None if last.at == period_end else last.at,
         impressions=last.impressions,
         clicks=last.clicks,
         spend_micros=last.spend_micros,

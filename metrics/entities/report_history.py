@@ -5,6 +5,7 @@ from typing import NamedTuple, TypeVar
 
 from metrics.entities.report_figures import (
     ALL_STATED,
+    FIGURES,
     SPEND,
     StatedFigures,
     left_out_by_any,
@@ -14,6 +15,7 @@ from metrics.entities.report_figures import (
     with_version,
     worth_something_else,
 )
+from metrics.entities.report_grains import GrainsByFigure, choose_by_figure, share_by_figure
 from metrics.entities.report_index import ReportIndex
 from metrics.entities.report_overlaps import Comparison, ReportRules, choose
 from metrics.entities.report_spend import ReportedSpend
@@ -75,7 +77,8 @@ class ReportHistory:
         self._by_time = ReportIndex[ReportKey]()
         #: The same by source and ad.
         self._series: dict[str, dict[str | None, ReportIndex[ReportKey]]] = {}
-        self._short = 0
+        #: Of each figure, how many reports of up to an hour tell it.
+        self._short = [0] * len(FIGURES)
         #: The latest instant that any report covers.
         self._last: int | None = None
         #: By source, the latest instant that any of its reports covers which tells spend; and when the first such period begins.
@@ -94,6 +97,8 @@ class ReportHistory:
             {},
             {},
         )
+        #: The same of reports that count elsewhere in one figure than in another, or that leave a figure out.
+        self._apart: tuple[dict[ReportKey, GrainsByFigure], dict[ReportKey, GrainsByFigure]] = ({}, {})
         self._compared: dict[ReportKey, Comparison] = {}
         #: What reports with clips count in the total.
         self._counted: dict[ReportKey, ReportShare] = {}
@@ -104,9 +109,9 @@ class ReportHistory:
         return len(self.reports)
 
     @property
-    def has_short(self) -> bool:
-        """Whether any report's period is up to an hour."""
-        return self._short > 0
+    def short_figures(self) -> tuple[bool, ...]:
+        """Of impressions, clicks and spend, whether any report tells it whose period is up to an hour."""
+        return tuple(count > 0 for count in self._short)
 
     @property
     def seen_until(self) -> int | None:
@@ -142,7 +147,7 @@ class ReportHistory:
         self._resolve()
         pairs = self._compared.values()
         return Overlap(
-            len(self._clips[0]),
+            len(self._clips[0]) + sum(each.is_covered for each in self._apart[0].values()),
             sum(each.coarse_micros for each in pairs),
             sum(abs(each.fine_micros - each.coarse_micros) for each in pairs),
         )
@@ -177,9 +182,9 @@ class ReportHistory:
         self._note_time(report, report.end, tells_spend=not omitted >> SPEND & 1)
         known = self.reports.get(key)
         if known is None:
-            self._short += report.is_short
             for index in self._indexes(report):
                 index.add(key, report.grain, (report.period_start, report.period_end))
+            self._count_short(report, 1)
             self._keep_stated(report, self._with_version(None, report, omitted))
             self._replace(report, report.version, spend, ReportShare(), 0)
             return True
@@ -237,8 +242,11 @@ class ReportHistory:
         if report is None or report.version != newest:
             return False
         before = self._counts(report)
+        self._count_short(report, -1)
         self._stated[key] = stated
+        self._count_short(report, 1)
         self._are_ends_stale |= SPEND in stated
+        self._note_end(report)
         self._count(report, before)
         self._choose_later(report, report.end)
         return True
@@ -316,10 +324,13 @@ class ReportHistory:
     def share(self, start: int, end: int, *, short_only: bool) -> ReportShare:
         """What of the reports counts in the window [start, end)."""
         self._resolve()
-        clips, behind = self._clips[short_only], self._behind[short_only]
+        clips, behind, apart = self._clips[short_only], self._behind[short_only], self._apart[short_only]
         found = []
         for report in self._near(start, end):
             if short_only and not report.is_short:
+                continue
+            if apart and report.key in apart:
+                found.append(self._share_apart(report, apart[report.key], (start, end)))
                 continue
             whole = ((report.period_start, report.end),)
             for clip in (*clips.get(report.key, whole), *behind.get(report.key, ())):
@@ -393,7 +404,9 @@ class ReportHistory:
             stated = left_out_by_any(stated, newest, self.snapshots(key))
         if stated == self._stated.get(key, ALL_STATED):
             return False
+        self._count_short(newest, -1)
         self._stated[key] = stated
+        self._count_short(newest, 1)
         return True
 
     def _note_spend(self, newest: Report, version: Version, spend: ReportedSpend | None) -> None:
@@ -412,9 +425,19 @@ class ReportHistory:
         is_certain = all(each.is_certain for version, each in spent.items() if version in counting)
         (self.uncertain.discard if is_certain else self.uncertain.add)(key)
 
+    def _count_short(self, report: Report, number: int) -> None:
+        """Count a report, or take it back (−1), among those of up to an hour that tell a figure."""
+        if report.is_short:
+            stated = self._stated.get(report.key) or ALL_STATED
+            for figure in FIGURES:
+                self._short[figure] += number if stated.get(figure, True) else 0
+
     def _note_end(self, newest: Report) -> None:
-        """Keep until when the versions of a report tell."""
-        end = last_end(newest, self.snapshots(newest.key))
+        """Keep until when the versions of a report tell any figure."""
+        snapshots = self.snapshots(newest.key)
+        end = last_end(newest, snapshots)
+        if stated := self._stated.get(newest.key):
+            end = max(end, *(last_end(*versions_of(stated, newest, snapshots, each)) for each in stated))
         if end > newest.end:
             self._last_ends[newest.key] = end
         else:
@@ -444,7 +467,7 @@ class ReportHistory:
         end = max(end, self._end(report))
         if (
             report.key in self._last_ends
-            or any(report.key in found for found in (*self._clips, *self._behind))
+            or any(report.key in found for found in (*self._clips, *self._behind, *self._apart))
             or any(
                 other.key != report.key and self._end(other) > report.period_start
                 for other in self._about_the_same(report, end)
@@ -478,27 +501,42 @@ class ReportHistory:
             reports, span = self._component(start, end)
             done.add(*span)
             for place, some in enumerate((reports, [each for each in reports if each.is_short])):
-                for report in some:
-                    self._clips[place].pop(report.key, None)
-                    self._behind[place].pop(report.key, None)
-                chosen = choose(some, self.rules, self._spend, self._last_ends)
-                self._clips[place].update(chosen.clips)
-                self._behind[place].update(chosen.behind)
-                if place == 0:
-                    for report in reports:
-                        self._compared.pop(report.key, None)
-                    self._compared.update(chosen.compared)
+                self._choose(some, place)
             for report in reports:
-                self._count(report, self._counts(report))
-                clips, behind = self._clips[0].get(report.key), self._behind[0].get(report.key, ())
-                if clips is not None or behind:
-                    whole = ((report.period_start, report.end),)
-                    clips = (*(whole if clips is None else clips), *behind)
-                    counted = add_up(self._share(report, clip, clip) for clip in clips)._replace(
-                        spread_micros=0
-                    )
-                    self._counted[report.key] = counted
-                    self._total = add_up((self._total, counted, _negative(self._whole(report))))
+                self._count_resolved(report)
+
+    def _choose(self, reports: list[Report], place: int) -> None:
+        """Say where some reports count: among all (place 0), or among the short ones only."""
+        for report in reports:
+            for found in (self._clips[place], self._behind[place], self._apart[place]):
+                found.pop(report.key, None)
+            if place == 0:
+                self._compared.pop(report.key, None)
+        if any(self._stated.get(report.key) for report in reports):
+            chosen, apart = choose_by_figure(reports, self.rules, self._spend, self._stated, self._snapshots)
+            self._apart[place].update(apart)
+        else:
+            chosen = choose(reports, self.rules, self._spend, self._last_ends)
+        self._clips[place].update(chosen.clips)
+        self._behind[place].update(chosen.behind)
+        if place == 0:
+            self._compared.update(chosen.compared)
+
+    def _count_resolved(self, report: Report) -> None:
+        """Count a report in the total at the instants at which it counts."""
+        self._count(report, self._counts(report))
+        key, whole = report.key, ((report.period_start, report.end),)
+        apart = self._apart[0].get(key)
+        clips, behind = self._clips[0].get(key), self._behind[0].get(key, ())
+        if apart is not None:
+            counted = self._share_apart(report, apart, (report.period_start, self._end(report)))
+        elif clips is not None or behind:
+            clips = (*(whole if clips is None else clips), *behind)
+            counted = add_up(self._share(report, clip, clip) for clip in clips)
+        else:
+            return
+        self._counted[key] = counted = counted._replace(spread_micros=0)
+        self._total = add_up((self._total, counted, _negative(self._whole(report))))
 
     def _component(self, start: int, end: int) -> tuple[list[Report], Interval]:
         """All reports that overlap an interval, directly or through others, and the time of all of them."""
@@ -519,6 +557,11 @@ class ReportHistory:
         uncertain = int(report.key in self.uncertain)
         stated, snapshots = self._stated.get(report.key, ALL_STATED), self.snapshots(report.key)
         return share_of_stated(stated, report, snapshots, clip, window, uncertain)
+
+    def _share_apart(self, report: Report, grains: GrainsByFigure, window: Interval) -> ReportShare:
+        uncertain = int(report.key in self.uncertain)
+        stated, snapshots = self._stated.get(report.key, ALL_STATED), self.snapshots(report.key)
+        return share_by_figure(grains, stated, report, snapshots, window, uncertain)
 
     def _near(self, start: int, end: int, index: ReportIndex[ReportKey] | None = None) -> Iterator[Report]:
         """Reports whose period may reach into a window, of all or of those in an index."""

@@ -15,7 +15,10 @@ from metrics.values.intervals import Interval, IntervalSet
 
 #: The finest grain that leaves no gap in the coarser report, or the coarsest grain there is.
 GrainRule = Literal["finest", "coarsest"]
-Spend = Callable[[Report, Interval], int]
+#: What a report tells of an interval.
+Amount = Callable[[Report, Interval], int]
+#: The figure by which some reports are compared that may mean the same money.
+Measure = Callable[[Iterable[Report]], Amount]
 _NO_ENDS: Mapping[ReportKey, int] = MappingProxyType({})
 
 
@@ -70,8 +73,9 @@ class Chosen(NamedTuple):
 def choose(
     reports: Collection[Report],
     rules: ReportRules,
-    spend: Spend,
+    spend: Amount,
     last_ends: Mapping[ReportKey, int] = _NO_ENDS,
+    measure: Measure | None = None,
 ) -> Chosen:
     """Say where each of some reports counts. The answer does not depend on their order.
 
@@ -80,6 +84,7 @@ def choose(
         rules: which grain and which source is preferred.
         spend: the spend of a report in an interval, in micros.
         last_ends: by key, the instant up to which earlier versions of a report tell, where that is behind its end.
+        measure: by which figure a campaign and its ads are compared; None: by spend.
     """
     chosen = Chosen({}, {}, {})
     series: dict[str, dict[str | None, list[Report]]] = {}
@@ -88,13 +93,13 @@ def choose(
     for source in series.values():
         for each in source.values():
             _choose_grain(each, rules, spend, chosen)
-        _choose_level(source, rules, spend, chosen)
+        _choose_level(source, rules, measure or (lambda _: spend), chosen)
     _choose_source(series, rules, chosen)
     _choose_behind(reports, rules, last_ends, chosen)
     return chosen
 
 
-def _choose_grain(reports: list[Report], rules: ReportRules, spend: Spend, chosen: Chosen) -> None:
+def _choose_grain(reports: list[Report], rules: ReportRules, spend: Amount, chosen: Chosen) -> None:
     """Hours and the day over them, days and the week over them: reports of one ad, or of the campaign as a whole."""
     if len(reports) == 1:
         return
@@ -138,7 +143,7 @@ def _goes_on_below(finer: ReportIndex[Report], report: Report, reached: int) -> 
     )
 
 
-def _finest_spend(finer: ReportIndex[Report], report: Report, spend: Spend) -> int:
+def _finest_spend(finer: ReportIndex[Report], report: Report, spend: Amount) -> int:
     """The spend that the finest of other reports, which were added first, give for the time of a report."""
     seen, found = IntervalSet(), 0
     for each in finer.near_in_order(report.period_start, report.end):
@@ -149,7 +154,7 @@ def _finest_spend(finer: ReportIndex[Report], report: Report, spend: Spend) -> i
 
 
 def _choose_level(
-    series: dict[str | None, list[Report]], rules: ReportRules, spend: Spend, chosen: Chosen
+    series: dict[str | None, list[Report]], rules: ReportRules, measure: Measure, chosen: Chosen
 ) -> None:
     """Ads, and the campaign over them: the ads count where they cover the time and the money of the campaign's report.
 
@@ -167,14 +172,15 @@ def _choose_level(
     for report in whole:
         clips = chosen.clips.get(report.key, ((report.period_start, report.end),))
         if clips and all(time.covers(*clip) for clip in clips):
+            amount = measure((report, *by_time.near(report.period_start, report.end)))
             fine = sum(
-                spend(each, (max(start, low), min(end, high)))
+                amount(each, (max(start, low), min(end, high)))
                 for low, high in clips
                 for each in by_time.near(low, high)
                 for start, end in chosen.clips.get(each.key, ((each.period_start, each.end),))
                 if start < high and end > low
             )
-            coarse = sum(spend(report, clip) for clip in clips)
+            coarse = sum(amount(report, clip) for clip in clips)
             chosen.compared[report.key] = Comparison(coarse, fine)
             if rules.grain == "finest" and fine >= coarse:
                 chosen.clips[report.key] = ()

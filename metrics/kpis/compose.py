@@ -9,6 +9,7 @@ import numpy as np
 from metrics.attribution.conversion_lag import ConversionLags
 from metrics.attribution.models import MARKOV
 from metrics.entities.campaigns import CampaignFacts
+from metrics.entities.report_figures import SPEND
 from metrics.entities.report_history import ReportHistory
 from metrics.entities.reports import ReportShare
 from metrics.evidence import Arrived, assess
@@ -36,6 +37,8 @@ DECLARED = "declared"
 CREDITS = ("leads", "mqls", "sqls", "orders", "new_customers", "cancelled_orders")
 _EVENTS = [FIELDS.index(name) for name in ("impressions", "clicks", "spend_micros", "spend_fraction")]
 _UNCERTAIN = FIELDS.index("uncertain_amounts")
+_EVERY_FIGURE = (True, True, True)
+_NOTHING_KNOWN = OtherBasis(impressions=None, clicks=None, spend_micros=None)
 
 
 def credited(events: Tallies, conversions: Tallies) -> Tallies:
@@ -125,7 +128,7 @@ def compose(
     sums = found.sums
     is_declared = model == DECLARED
     # What the history cost plays no part in a window's KPIs.
-    whole = sums if window == TOTAL_WINDOW else _sums(total, None, 0)
+    whole = sums if window == TOTAL_WINDOW else _sums(total, _NOTHING_KNOWN, 0)
     if not is_declared:
         sums = in_units(sums)
         whole = sums if window == TOTAL_WINDOW else in_units(whole)
@@ -214,7 +217,7 @@ def known_spend(campaign_windows: CampaignWindows, facts: CampaignFacts) -> Know
         since=format_instant(day[0]),
         spend_micros=reports.share(*day, short_only=False).spend_micros,
         total_micros=reports.before(day[1]).spend_micros,
-        is_by_hour=reports.has_short,
+        is_by_hour=reports.short_figures[SPEND],
     )
 
 
@@ -232,7 +235,7 @@ def _matched_sums(
     cost = campaign_windows.report_history.before(matched.until)
     return MatchedSums(
         until=format_instant(matched.until),
-        sums=_sums(matched.tally, cost, other_cost(facts, None, matched.until)),
+        sums=_sums(matched.tally, _basis(cost), other_cost(facts, None, matched.until)),
     )
 
 
@@ -278,7 +281,7 @@ def reported_share(campaign_windows: CampaignWindows, window: str, span: Span | 
     if window in ("1m", "5m"):
         return None
     if window == "1h":  # by name: in its first hour, ``today`` is as short
-        return reports.share(*span, short_only=True) if reports.has_short else None
+        return reports.share(*span, short_only=True) if any(reports.short_figures) else None
     return reports.share(*span, short_only=False)
 
 
@@ -291,32 +294,39 @@ def window_sums(
     watermark: int | None,
 ) -> WindowSums:
     """The sums of a window under the campaign's cost basis, and the figures of the other basis."""
-    events: ReportShare = ReportShare(tally.impressions, tally.clicks, tally.spend_micros)
-    reported = reported_share(campaign_windows, window, span)
+    events = OtherBasis(impressions=tally.impressions, clicks=tally.clicks, spend_micros=tally.spend_micros)
+    share = reported_share(campaign_windows, window, span)
+    stated = campaign_windows.report_history.short_figures if window == "1h" else _EVERY_FIGURE
+    reported = _NOTHING_KNOWN if share is None else _basis(share, stated)
     used, unused = (reported, events) if facts.is_reported else (events, reported)
     sums = _sums(tally, used, other_cost(facts, span, watermark))
-    spread = ratio(used.spread_micros, used.spend_micros) if facts.is_reported and used else None
-    other = OtherBasis(
-        impressions=unused.impressions if unused else None,
-        clicks=unused.clicks if unused else None,
-        spend_micros=unused.spend_micros if unused else None,
+    spread = ratio(share.spread_micros, share.spend_micros) if facts.is_reported and share else None
+    are_uncertain = tally.uncertain_amounts > 0 or (share is not None and share.uncertain > 0)
+    return WindowSums(sums, unused, spread, are_uncertain)
+
+
+def _basis(share: ReportShare, stated: tuple[bool, ...] = _EVERY_FIGURE) -> OtherBasis:
+    """Delivery and spend as reports say, None for figures that none of them tells."""
+    impressions, clicks, spend = stated
+    return OtherBasis(
+        impressions=share.impressions if impressions else None,
+        clicks=share.clicks if clicks else None,
+        spend_micros=share.spend_micros if spend else None,
     )
-    are_uncertain = tally.uncertain_amounts > 0 or (reported is not None and reported.uncertain > 0)
-    return WindowSums(sums, other, spread, are_uncertain)
 
 
-def _sums(tally: Tally, cost: ReportShare | None, other_cost_micros: int) -> Sums:
-    """Conversions of a tally beside delivery and spend of a cost basis, None where nothing is known of them."""
+def _sums(tally: Tally, cost: OtherBasis, other_cost_micros: int) -> Sums:
+    """Conversions of a tally beside delivery and spend of a cost basis."""
     return Sums(
-        impressions=cost.impressions if cost else None,
-        clicks=cost.clicks if cost else None,
+        impressions=cost.impressions,
+        clicks=cost.clicks,
         leads=tally.leads,
         mqls=tally.mqls,
         sqls=tally.sqls,
         orders=tally.orders,
         new_customers=tally.new_customers,
         cancelled_orders=tally.cancelled_orders,
-        spend_micros=cost.spend_micros if cost else None,
+        spend_micros=cost.spend_micros,
         other_cost_micros=other_cost_micros,
         revenue_micros=tally.revenue_micros,
         refunds_micros=tally.refunds_micros,

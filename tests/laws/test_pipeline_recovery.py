@@ -202,6 +202,34 @@ def test_figures_that_a_restatement_leaves_out_are_kept_whenever_an_owner_dies(s
     assert kinds(machine, "rf") == 1
 
 
+@pytest.mark.parametrize("crash", [BEFORE_APPEND, 0, 1, BEFORE_CONFIRM])
+@pytest.mark.parametrize("stage", [INTAKE, MERGE])
+def test_what_hours_leave_out_is_taken_from_the_report_over_them_whenever_an_owner_dies(stage, crash):
+    machine = Machine(1)
+    machine.campaign_registry.register("c", _reported())
+    whole = {"spend": 12, "clicks": 4, "impressions": 1_000}
+    told = [
+        (T0, T0 + HOUR, {"spend": 5}),
+        (T0 + HOUR, T0 + 2 * HOUR, {"spend": 6}),
+        (T0, T0 + 2 * HOUR, whole),
+    ]
+    expected = [(0, 0, 5_000_000), (0, 0, 11_000_000), (1_000, 4, 11_000_000)]
+    for number, ((start, end, figures), known) in enumerate(zip(told, expected, strict=True)):
+        report(machine, f"r{number}", start, end, reported_at=T0 + DAY, **figures)
+        machine.read(topics.REPORTS, 0, 10)
+        if stage == INTAKE:
+            machine.checkpoint(INTAKE, 0, crash=crash)
+        else:
+            machine.checkpoint(INTAKE, 0)
+            machine.follow(0, 10)
+            machine.checkpoint(MERGE, 0, crash=crash)
+        machine.settle()
+        assert _figures(machine) == known
+        machine.open(MERGE, 0)
+        machine.settle()
+        assert _figures(machine) == known
+
+
 def test_when_a_report_tells_all_again_nothing_more_is_kept_of_what_was_left_out():
     machine = Machine(1)
     report(machine, "r1", T0, T0 + DAY, spend=10, reported_at=T0 + DAY)

@@ -16,6 +16,17 @@ def taken(kept: ReportHistory) -> tuple[Any, ...]:
     return days, hours, kept.total, kept.overlap
 
 
+def put_back(kept: ReportHistory) -> ReportHistory:
+    """What is read back of what is stored."""
+    restored = ReportHistory(kept.rules)
+    for key, report in kept.reports.items():
+        restored.restore(report, kept.snapshots(key))
+    for key, report in kept.reports.items():
+        if stated := kept.stated(key):
+            assert restored.restore_stated(key, report.version, stated)
+    return restored
+
+
 def assert_changes_are_touched(rules: ReportRules, versions: Iterable[tuple[Report, int]]) -> None:
     """Each version changes windows only where it is said to touch them.
 

@@ -408,13 +408,13 @@ class MergeStage:
         code = self.campaign_codes.campaign(campaign_id)
         report, spend = self.report_worth.valued(code, report, spend)
         history = self.merged_windows.reports_of(code)
-        had_short = history.has_short
+        short_figures = history.short_figures
         if not history.put(report, spend, omitted):
             return
         self._reports.changed.add((campaign_id, report.key))
         self.remark_report(code, report)
-        if history.has_short != had_short:
-            # What reports say of an hour was null and is a number now, or the other way round.
+        if history.short_figures != short_figures:
+            # A figure that reports tell of an hour was null and is a number now, or the other way round.
             for start in CampaignWindows(self.merged_windows, code).starts(QUARTERS):
                 self.remark(QUARTERS, start, _only(code))
 

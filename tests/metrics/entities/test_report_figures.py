@@ -13,7 +13,7 @@ from metrics.entities.report_spend import ReportedSpend
 from metrics.entities.reports import UNDATED, Report, covered_end
 from metrics.values.time import DAY, HOUR, MINUTE
 from tests.support.examples import examples
-from tests.support.report_windows import assert_changes_are_touched, taken
+from tests.support.report_windows import assert_changes_are_touched, put_back, taken
 
 CELL = 30 * MINUTE
 bounded = examples(3)
@@ -34,17 +34,6 @@ def history(versions, rules=None):
     for report, omitted in versions:
         kept.put(report, None, omitted)
     return kept
-
-
-def put_back(kept):
-    """What is read back of what is stored."""
-    restored = ReportHistory(kept.rules)
-    for key, report in kept.reports.items():
-        restored.restore(report, kept.snapshots(key))
-    for key, report in kept.reports.items():
-        if stated := kept.stated(key):
-            assert restored.restore_stated(key, report.version, stated)
-    return restored
 
 
 def totals(kept):

@@ -54,7 +54,13 @@ def count(
             held[field] = (held[field] or 0) + value
 
 
-def spread(cells: Expected, campaign: str, piece: tuple[Any, int, int], windows: Iterable[str]) -> None:
+def spread(
+    cells: Expected,
+    campaign: str,
+    piece: tuple[Any, int, int],
+    windows: Iterable[str],
+    fields: Iterable[str] = COST_FIELDS,
+) -> None:
     """Add a piece of a report's time: windows take what had come by their end less what had come by their start."""
     report, begin, end = piece
     for window in windows:
@@ -62,7 +68,7 @@ def spread(cells: Expected, campaign: str, piece: tuple[Any, int, int], windows:
         low = begin if window == "total" else begin // length * length
         while low < end:
             held = cell(cells, campaign, window, low)
-            for field in COST_FIELDS:
+            for field in fields:
                 part = report.by(field, min(low + length, end)) - report.by(field, max(low, begin))
                 held[field] = (held[field] or 0) + part
             low += length

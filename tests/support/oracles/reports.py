@@ -12,7 +12,10 @@ PARTS = (300_000, 1_800_000, 4 * HOUR, DAY)
 
 
 class Version(NamedTuple):
-    """A report as it came; ``values`` by name of the sum, without those that it leaves out."""
+    """A report as it came; ``values`` by name of the sum, without those that it leaves out.
+
+    ``version`` begins with when the report was made; of reports that do not say so, with how much time they cover below all dates.
+    """
 
     source: str
     start: int
@@ -35,51 +38,86 @@ class Version(NamedTuple):
 
 
 class Standing:
-    """The versions of one report: what had come by an instant, by name."""
+    """The versions of one report that tell some figures: what had come by an instant, by name."""
 
     def __init__(self, versions):
-        ordered = sorted(versions, key=lambda each: each.version)
-        self.newest = ordered[-1]
-        self.width = PARTS[self.newest.grain]
-        self.ordered = ordered
+        self.newest = max(versions, key=lambda each: each.version)
+        remembered = remembered_of(versions)
+        remembered.pop(part_of(self.newest))
+        self.earlier = sorted(
+            (each for each in remembered.values() if each.covered < self.newest.covered),
+            key=lambda each: each.covered,
+        )
+        #: Versions that tell of a time behind the newest, the newest of them first; plans have given way.
+        self.behind = sorted(
+            (
+                each
+                for each in remembered.values()
+                if each.covered > self.newest.covered and each.seen_until >= each.covered
+            ),
+            key=lambda each: each.version,
+            reverse=True,
+        )
+        self.last_end = max(each.covered for each in (self.newest, *self.behind))
 
-    def _part(self, version):
-        return (version.covered - 1) // self.width
+    @property
+    def counting(self):
+        """The versions that decide of what counts."""
+        return [*self.earlier, self.newest, *self.behind]
 
-    def points(self, name):
-        """The versions that decide of a sum, in order of time, and until when each tells."""
-        ends = {self._part(each): each.covered for each in self.ordered}  # the highest stays
-        tellers = {self._part(each): each for each in self.ordered if name in each.values}
-        last = max(tellers.values(), key=lambda each: each.version, default=None)
-        return [
-            (tellers[part], ends[part])
-            for part in sorted(tellers)
-            if tellers[part] is last or ends[part] < ends[self._part(last)]
+    def curve(self, name):
+        """Instants in order, and what had come by each of them."""
+        known = [*self.earlier, self.newest]
+        points = [(self.newest.start, 0)] + [
+            (each.covered, min(later.values[name] for later in known[place:]))
+            for place, each in enumerate(known)
         ]
+        for each in self.behind:
+            before = max(point for point in points if point[0] < each.covered)
+            after = min((point for point in points if point[0] > each.covered), default=None)
+            value = max(each.values[name], before[1])
+            points.append((each.covered, value if after is None else min(value, after[1])))
+        return sorted(points)
 
     def by(self, name, at):
-        start = self.newest.start
-        if at <= start:
-            return 0
-        points = self.points(name)
-        before, value = start, 0
-        for place, (_, covered) in enumerate(points):
-            until = min(later.values[name] for later, _ in points[place:])
-            if at < covered:
-                return value + (until - value) * (at - before) // (covered - before)
-            before, value = covered, until
-        return value
+        curve = self.curve(name)
+        for (before, old), (until, new) in pairwise(curve):
+            if at < until:
+                return old + (new - old) * max(0, at - before) // (until - before)
+        return curve[-1][1]
 
 
-def pieces(versions):
-    """Where each report counts: (standing, start, end), apart for each source."""
+def part_of(version):
+    return (version.covered - 1) // PARTS[version.grain]
+
+
+def remembered_of(versions):
+    """Of the versions of a report, by part of its period, the highest that ends there."""
+    return {part_of(each): each for each in sorted(versions, key=lambda each: each.version)}
+
+
+def telling(versions, name):
+    """The versions of one report that tell a figure; each ends where the version ends that is remembered of its part."""
+    ends = {part: each.covered for part, each in remembered_of(versions).items()}
+    last = max(versions, key=lambda each: each.version).end
+    if all(name in each.values for each in versions):
+        return versions
+    return [
+        each._replace(end=max(last, ends[part_of(each)]), seen_until=ends[part_of(each)])
+        for each in remembered_of([each for each in versions if name in each.values]).values()
+    ]
+
+
+def pieces(versions, name):
+    """Where each report counts of a figure: (standing, start, end), apart for each source, as if no other report had come."""
     groups = {}
     for each in versions:
         groups.setdefault((each.source, each.start, each.grain), []).append(each)
-    standing = [Standing(group) for group in groups.values()]
+    standing = [Standing(told) for group in groups.values() if (told := telling(group, name))]
     found = []
     for source in {each.source for each in versions}:
-        found += _pieces([each for each in standing if each.newest.source == source])
+        mine = [each for each in standing if each.newest.source == source]
+        found += [*_pieces(mine), *_behind(mine)]
     return found
 
 
@@ -110,3 +148,17 @@ def _pieces(standing):
         ]
         if there:
             yield max(there, key=lambda each: (each.newest.length, each.newest.version)), low, high
+
+
+def _behind(standing):
+    """Pieces behind the end of a report, which earlier versions tell of and no other report does."""
+    edges = {each.newest.start for each in standing} | {each.newest.covered for each in standing}
+    cuts = list(pairwise(sorted(edges | {each.last_end for each in standing})))
+    for each in standing:
+        others = [(o.newest.start, o.newest.covered) for o in standing if o is not each] + [
+            (o.newest.covered, o.last_end) for o in standing if o.newest.version > each.newest.version
+        ]
+        for low, high in cuts:
+            is_mine = each.newest.covered <= low and high <= each.last_end
+            if is_mine and not any(start <= low and high <= end for start, end in others):
+                yield each, low, high

@@ -154,10 +154,12 @@ def _reports(cells: Expected, stream: Stream) -> None:
     for campaign, versions in _report_versions(stream).items():
         if not stream.uses_reports(campaign):
             continue
-        for piece in pieces(versions):
-            spread(cells, campaign, piece, ("1d", "total"))
-        for piece in pieces([each for each in versions if each.length <= LENGTHS["1h"]]):
-            spread(cells, campaign, piece, ("1h",))
+        short = [each for each in versions if each.length <= LENGTHS["1h"]]
+        for field in COST_FIELDS:
+            for piece in pieces(versions, field):
+                spread(cells, campaign, piece, ("1d", "total"), (field,))
+            for piece in pieces(short, field):
+                spread(cells, campaign, piece, ("1h",), (field,))
 
 
 def _report_versions(stream: Stream) -> dict[str, list[Version]]:
@@ -166,11 +168,12 @@ def _report_versions(stream: Stream) -> dict[str, list[Version]]:
     for offset, record in enumerate(stream.of("ad-reports")):
         reported = instant(record["reported_at"]) if record.get("reported_at") is not None else None
         worth = _reported(stream, record)
+        start, end = instant(record["period_start"]), instant(record["period_end"])
         version = Version(
             record["source"],
-            instant(record["period_start"]),
-            instant(record["period_end"]),
-            (-(10**18) if reported is None else reported, offset),
+            start,
+            end,
+            (-(10**18) + end - start if reported is None else reported, offset),
             10**18 if reported is None else reported,
             {field: record[field] for field in ("impressions", "clicks") if record.get(field) is not None}
             | (
@@ -195,18 +198,20 @@ def uncertain_reports(records: list[tuple[str, Record]], reporting_currency: str
     return {
         campaign
         for campaign, versions in _report_versions(Stream(records, reporting_currency)).items()
-        for standing, start, end in pieces(versions)
-        if start < end and any(each.values["uncertain"] for each, _ in standing.points("spend_micros"))
+        for standing, start, end in pieces(versions, "spend_micros")
+        if start < end and any(each.values["uncertain"] for each in standing.counting)
     }
 
 
 def _unknowable(cells: Expected, stream: Stream) -> None:
-    """Where no report can count, cost figures are null: in minutes, and in hours of a campaign without a report of up to an hour."""
+    """Where no report can count, cost figures are null: in minutes, and in hours where no report of up to an hour tells them."""
     versions = _report_versions(stream)
-    short = {name for name, found in versions.items() if any(each.length <= LENGTHS["1h"] for each in found)}
     for (campaign, window, _), sums in cells.items():
-        if stream.uses_reports(campaign) and (window == "1m" or (window == "1h" and campaign not in short)):
-            sums.update(dict.fromkeys(COST_FIELDS))
+        if not stream.uses_reports(campaign) or window not in ("1m", "1h"):
+            continue
+        short = [each for each in versions.get(campaign, ()) if each.length <= LENGTHS["1h"]]
+        told = set().union(*(each.values for each in short)) if window == "1h" else set()
+        sums.update(dict.fromkeys(set(COST_FIELDS) - told))
 
 
 def conversions(stream: Stream) -> list[Conversion]:
