@@ -62,3 +62,13 @@ def test_an_amount_of_more_places_than_micros_is_refused_and_not_rounded():
     with pytest.raises(Rejection) as refused:
         judged('"spend":"12.3490001"')
     assert refused.value.reason is Reason.INVALID_FIELD
+
+
+@pytest.mark.parametrize("customer", ["42", "42.0"])
+def test_an_id_that_is_a_number_is_refused_since_it_may_be_written_in_several_ways(customer):
+    """datasketches 5.2.0 counts 42, 42.0 and "42" as three customers."""
+    order = '"event_id":"e","order_id":"o","occurred_at":"2026-11-02T00:00:00Z","campaign_id":"c","revenue":1'
+    with pytest.raises(Rejection) as refused:
+        decode(DECODERS[topics.ORDERS], f'{{{order},"customer_id":{customer}}}'.encode())
+    assert refused.value.reason is Reason.INVALID_FIELD
+    assert decode(DECODERS[topics.ORDERS], f'{{{order},"customer_id":"42"}}'.encode()).customer_id == "42"
