@@ -176,6 +176,7 @@ _MATURITY = (
         ),
         width=24,
         needs="Needs the setting `CUSTOMER_RETENTION`, which is off at first.",
+        empty="until a campaign has got that verdict.",
     ),
     Panel(
         "lines",
