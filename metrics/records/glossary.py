@@ -115,7 +115,7 @@ FIELDS: dict[str, str] = {
     "KnownSpend.since": "A day before that, or when the first report begins.",
     "KnownSpend.spend_micros": "What was spent in between, in millionths of the currency unit.",
     "KnownSpend.total_micros": "All that was spent before `until`; sources that are further ahead have told more, which is in the sums.",
-    "is_by_hour": "Whether windows of an hour hold spend: a report is of an hour or less.",
+    "is_by_hour": "Whether windows of an hour hold spend: a report of an hour or less tells spend.",
     "other_basis": "The cost figures of the basis the campaign does not use; for comparison only.",
     "evidence": "On `total` under `declared`: evidence on each target of the campaign, by its name; empty elsewhere.",
     "Evidence.target": "The figure that has a target.",
