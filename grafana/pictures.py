@@ -21,7 +21,10 @@ from grafana.boards import budget, campaigns_now, compare, pipeline
 from grafana.spec import Dashboard, Panel, Query, Steps, Unit
 
 COLUMN, LINE, GAP, HEAD = 50, 34, 6, 26
-_COLOURS = {"green": "#3a9d5d", "yellow": "#d9a400", "orange": "#e07b1a", "red": "#d43d51", "blue": "#3b78c4"}
+_TEXT = "#2b333b"
+_COLOURS = {
+    "green": "#3a9d5d", "yellow": "#d9a400", "orange": "#e07b1a", "red": "#d43d51", "blue": "#3b78c4", "text": _TEXT,
+}  # fmt: skip
 _SERIES = ("#3b78c4", "#3a9d5d", "#d9a400", "#d43d51", "#8a5cc2", "#1f9e9e", "#e07b1a", "#7a8794", "#b8478f")
 _CHOSEN = {
     "deployment": "roistream", "channel": ".*", "campaign": ".*", "window": "24h", "model": "declared",
@@ -118,7 +121,7 @@ def legend(query: Query, labels: Mapping[str, str]) -> str:
     return re.sub(r"\{\{(\w+)\}\}", lambda found: labels.get(found[1], ""), query.name) or "value"
 
 
-def text(x: float, y: float, words: str, size: int = 12, fill: str = "#2b333b", more: str = "") -> str:
+def text(x: float, y: float, words: str, size: int = 12, fill: str = _TEXT, more: str = "") -> str:
     """A line of text."""
     return f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" fill="{fill}" {more}>{escape(words)}</text>'
 
@@ -185,7 +188,7 @@ def draw_table(panel: Panel, ask: QuerySource, width: float, height: float) -> l
     for row, key in enumerate(keys):
         y = HEAD + 20 + (row + 0.7) * step
         parts.append(text(10, y, key[:28], 12))
-        cells = [(info[key].get(name, ""), "#2b333b") for name in names] if info else []
+        cells = [(info[key].get(name, ""), _TEXT) for name in names] if info else []
         cells += [
             _cell(panel, query, answer.get(key)) for query, answer in zip(columns, answers, strict=True)
         ]
@@ -201,7 +204,7 @@ def _cell(panel: Panel, query: Query, found: Series | None) -> tuple[str, str]:
         return "–", "#7a8794"
     unit = query.unit or panel.unit
     decimals = panel.decimals if query.decimals is None else query.decimals
-    return shown(found.last, unit, decimals), colour_of(found.last, query.steps) if query.steps else "#2b333b"
+    return shown(found.last, unit, decimals), colour_of(found.last, query.steps) if query.steps else _TEXT
 
 
 def draw_lines(panel: Panel, ask: QuerySource, width: float, height: float) -> list[str]:

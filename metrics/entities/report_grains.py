@@ -130,9 +130,8 @@ def _choose(
         for key, (report, earlier) in tellers.items()
         if (end := last_end(report, earlier)) > report.end
     }
-    return choose(
-        [report for report, _ in tellers.values()], rules, spend if figure != SPEND else amount, ends, measure
-    )
+    # The reports here are as one figure has them, and may have another end than those that ``spend`` knows.
+    return choose([report for report, _ in tellers.values()], rules, amount, ends, measure)
 
 
 def _of(chosen: Chosen, key: ReportKey) -> tuple[Sequence[Interval] | None, Sequence[Interval] | None]:

@@ -161,3 +161,18 @@ def test_the_days_add_up_to_the_total_of_each_figure(versions, rules):
     kept = history(versions, rules)
     days = [kept.share(day * DAY, (day + 1) * DAY, short_only=False) for day in range(10)]
     assert [sum(each[figure] for each in days) for figure in FIGURES] == list(kept.total[:3])
+
+
+def test_a_day_whose_earlier_end_tells_a_figure_is_compared_with_the_hours_under_it():
+    """The newest version of the day ends earlier and leaves impressions out; the one before tells them, and of a longer time."""
+    versions = [
+        report(0, HOUR // 2, (None, 4, None)),
+        report(0, HOUR, (None, None, 3), number=1),
+        report(0, 15 * HOUR, (30, 9, 45), number=2),
+        report(0, 15 * HOUR, (None, 8, None), seen=HOUR // 2, made=DAY, number=3),
+    ]
+    for kept in (history(versions), history(versions[::-1]), put_back(history(versions))):
+        assert (
+            kept.total[SPEND]
+            == taken(history([(each, 3) for each, omitted in versions if not omitted & 4]))[2].spend_micros
+        )
