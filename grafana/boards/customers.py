@@ -50,6 +50,18 @@ def _verdict(verdict: str) -> str:
     return f"max by (campaign_id) ({fact('campaign_worth_verdict', more)})"
 
 
+def _verdict_stat(verdict: str, title: str, about: str) -> Panel:
+    expr = f"count({_verdict(verdict)})"
+    return Panel(
+        *("stat", title, about, (Query(expr),)),
+        width=12,
+        height=4,
+        decimals=0,
+        needs=_ACCOUNTS,
+        empty=_NO_VERDICT,
+    )
+
+
 def _worth_end(name: str, family: str, bound: str, steps: Steps = ()) -> Query:
     more = f',bound="{bound}"'
     return Query(f"max by (campaign_id) ({fact(family, more)})", name, steps=steps)
@@ -120,29 +132,17 @@ _CAMPAIGNS = (
         needs=_ACCOUNTS,
         empty=_NO_PERIOD,
     ),
-    Panel(
-        "stat",
+    _verdict_stat(
+        "good",
         "Campaigns whose customers surely pay",
         "Campaigns whose customers bring in their first year at least what they cost: the verdict of the board's page, which at most one campaign in "
         "twenty ever gets wrongly, however often somebody looks.",
-        (Query(f"count({_verdict('good')})"),),
-        width=12,
-        height=4,
-        decimals=0,
-        needs=_ACCOUNTS,
-        empty=_NO_VERDICT,
     ),
-    Panel(
-        "stat",
+    _verdict_stat(
+        "bad",
         "Campaigns whose customers surely do not pay",
         "Campaigns whose customers bring in their first year less than they cost: the verdict of the board's page, which at most one campaign in "
         "twenty ever gets wrongly, however often somebody looks.",
-        (Query(f"count({_verdict('bad')})"),),
-        width=12,
-        height=4,
-        decimals=0,
-        needs=_ACCOUNTS,
-        empty=_NO_VERDICT,
     ),
     Panel(
         "table",

@@ -9,7 +9,7 @@ from metrics.budget.guards import ActionRequest
 from metrics.budget.policy import Policy
 from metrics.budget.records import ActionHold, BudgetAction, Column, Mode
 from metrics.budget.state import SPENDING, CampaignState
-from metrics.budget.worth import WORTH_TARGET
+from metrics.entities.campaigns import CLV_TO_CAC
 from metrics.evidence import Ledger, renewed
 from metrics.values.money import units
 from metrics.values.time import DAY, format_instant
@@ -120,10 +120,10 @@ def _figures(state: CampaignState) -> dict[str, float | str | bool | None]:
         found[f"{name}_verdict"] = each.verdict
         found[f"{name}_e_value"] = each.e_value
         found[f"{name}_probability_bad"] = each.probability_bad
-    if WORTH_TARGET in state.evidence and state.worth is not None:
+    if CLV_TO_CAC in state.evidence and state.worth is not None:
         worth = state.worth
-        found |= {f"{WORTH_TARGET}_look": worth.look, f"{WORTH_TARGET}_level": worth.level}
-        found |= {f"{WORTH_TARGET}_low": worth.low, f"{WORTH_TARGET}_high": worth.high}
+        found |= {f"{CLV_TO_CAC}_look": worth.look, f"{CLV_TO_CAC}_level": worth.level}
+        found |= {f"{CLV_TO_CAC}_low": worth.low, f"{CLV_TO_CAC}_high": worth.high}
     return found
 
 

@@ -7,8 +7,8 @@ from metrics.budget.guards import ActionRequest
 from metrics.budget.pacing import Projection, catches_up, known_day, project
 from metrics.budget.policy import Policy
 from metrics.budget.state import PACE, WIP, CampaignState, Hold
-from metrics.budget.worth import WORTH_TARGET, shown_target, worth_reason
-from metrics.entities.campaigns import CampaignFacts
+from metrics.budget.worth import shown_target, worth_reason
+from metrics.entities.campaigns import CLV_TO_CAC, CampaignFacts
 from metrics.records.kpi_reading import Evidence
 from metrics.values.money import MICROS
 from metrics.values.time import DAY, HOUR, format_instant
@@ -75,7 +75,7 @@ def _missed(context: RuleContext) -> ActionRequest | None:
     needed = 1 / policy.alpha if state.latest is None else state.latest.needed
     chance = (
         worth_reason(state, context.facts)
-        if found.target == WORTH_TARGET
+        if found.target == CLV_TO_CAC
         else missed_reason(found.target, found.e_value, needed)
     )
     rule = f"evidence:{found.target}"

@@ -12,15 +12,14 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from metrics.budget.state import CampaignState, KnownWorth
-from metrics.entities.campaigns import CampaignFacts
+from metrics.entities.campaigns import CLV_TO_CAC, CampaignFacts
 from metrics.records.customer_kpi import ALL_COHORTS, CustomerKpi
-from metrics.records.kpi_reading import Evidence, TargetName, Verdict
+from metrics.records.kpi_reading import Evidence, Verdict
 from metrics.records.validation import instant
 from metrics.values.money import MICROS
 from metrics.values.target_verdicts import compared
 from metrics.values.time import DAY
 
-WORTH_TARGET: TargetName = "clv_to_cac"
 #: The e-value of a campaign that is bad: of those that meet the target at most 1 in 20 ever has it, so it is 1 on average at most.
 _BAD = 20.0
 #: A record that lies so far behind the campaign's figures, in ms, and was made when it had spent otherwise, is not judged by.
@@ -49,7 +48,7 @@ def apply_worth(state: CampaignState, record: CustomerKpi, facts: CampaignFacts)
         high=worth.mean_high or 0.0,
     )
     after = replace(state, worth=found)
-    was_judged = WORTH_TARGET in state.evidence
+    was_judged = CLV_TO_CAC in state.evidence
     if worth_evidence(after, facts) is None and not was_judged:
         return after
     return replace(after, evidence=judged_by_worth(after, facts, {} if was_judged else state.evidence))
@@ -60,7 +59,7 @@ def judged_by_worth(
 ) -> dict[str, Evidence]:
     """What judges a campaign: CLV : CAC alone where that is a target and its cohorts are mature, else the other targets."""
     found = worth_evidence(state, facts)
-    return others if found is None else {WORTH_TARGET: found}
+    return others if found is None else {CLV_TO_CAC: found}
 
 
 def worth_evidence(state: CampaignState, facts: CampaignFacts) -> Evidence | None:
@@ -73,7 +72,7 @@ def worth_evidence(state: CampaignState, facts: CampaignFacts) -> Evidence | Non
         verdict = compared(worth.low, worth.high, target / MICROS)
     chance = {"bad": 1 - worth.level, "good": worth.level, "inconclusive": 0.5}[verdict]
     return Evidence(
-        target=WORTH_TARGET,
+        target=CLV_TO_CAC,
         verdict=verdict,
         e_value=_BAD if verdict == "bad" else 0.0,
         probability_bad=chance,
@@ -107,4 +106,4 @@ def shown_target(target: str) -> str:
     >>> shown_target("cpl"), shown_target("clv_to_cac")
     ('CPL', 'CLV : CAC')
     """
-    return "CLV : CAC" if target == WORTH_TARGET else target.upper()
+    return "CLV : CAC" if target == CLV_TO_CAC else target.upper()

@@ -155,10 +155,10 @@ def _to_come(old: Sequence[CohortRun], young: Sequence[CohortRun], months: int) 
     brought /= MICROS * sizes[:, None]
     #: By old and by young cohort: what a customer of the young one will bring, if it is as one of the old one was.
     tails = brought[:, [months]] - brought[:, [len(each.margins) for each in young]]
-    expected_of = np.array([each.customers for each in young], dtype=float)
+    young_sizes = np.array([each.customers for each in young], dtype=float)
     #: By old cohort: what all young cohorts together would bring, if each customer brought what one of the old cohort did.
-    as_old = (tails * expected_of).sum(axis=1)
-    process = float((expected_of * _scatter(sizes, tails)).sum())
+    as_old = (tails * young_sizes).sum(axis=1)
+    process = float((young_sizes * _scatter(sizes, tails)).sum())
     mean, scatter = _mean(sizes, as_old[:, None]), _scatter(sizes, as_old[:, None])
     return float(mean[0]), process + float(scatter[0]) / float(sizes.sum())
 

@@ -11,7 +11,7 @@ from metrics.customers.engagement_figures import CHURN, COHORT_ENGAGEMENT
 from metrics.customers.funnel import FUNNEL_FIGURES
 from metrics.customers.run_off import A_YEAR, CohortRun, ExpectedValue, expected_value
 from metrics.customers.worth import WORTH_FIGURES
-from metrics.customers.worth_looks import WORTH_TARGET, WorthVerdict, worth_verdict
+from metrics.customers.worth_looks import BREAK_EVEN, WorthVerdict, worth_verdict
 from metrics.records.customer_kpi import ALL_COHORTS, CustomerKpi, CustomerWorth
 from metrics.values.money import MICROS, ratio
 
@@ -179,7 +179,7 @@ def _published(total: CustomerKpi, worth: CustomerWorth) -> tuple[ExpectedValue 
         expected = ExpectedValue(worth.months, value, low, high, worth.cohorts, *ratios)
     verdict, look, level, low, high = worth.verdict, worth.look, worth.level, worth.low, worth.high
     if not (verdict is None or look is None or level is None or low is None or high is None):
-        judged = WorthVerdict(verdict, WORTH_TARGET, look, level, low, high, worth.mean_low, worth.mean_high)
+        judged = WorthVerdict(verdict, BREAK_EVEN, look, level, low, high, worth.mean_low, worth.mean_high)
     return expected, judged
 
 

@@ -20,7 +20,7 @@ from metrics.values.money import MICROS
 from metrics.values.target_verdicts import compared
 
 #: CLV : CAC that a verdict compares with where nothing else is asked: customers bring in twelve months what they cost.
-WORTH_TARGET = 1.0
+BREAK_EVEN = 1.0
 
 
 class WorthVerdict(msgspec.Struct, frozen=True):
@@ -66,7 +66,7 @@ def look_of(cohorts: Sequence[CohortRun], period: CohortPeriod) -> int:
 def worth_verdict(
     cohorts: Sequence[CohortRun],
     spend: int | None,
-    target: float = WORTH_TARGET,
+    target: float = BREAK_EVEN,
     alpha: float = 0.05,
     period: CohortPeriod = "month",
     acquired: int = 0,
@@ -93,7 +93,7 @@ def verdict_of(
     found: RunOff,
     look: int,
     spend: int | None,
-    target: float = WORTH_TARGET,
+    target: float = BREAK_EVEN,
     alpha: float = 0.05,
     acquired: int = 0,
 ) -> WorthVerdict | None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from itertools import takewhile
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from msgspec.structs import asdict
 
@@ -25,7 +25,7 @@ _EVER = -(1 << 62)
 #: Targets that are amounts; the others are ratios.
 _MONEY_TARGETS = ("cpl", "cpa", "cac")
 #: The target that customers are judged by, and not the sums of the campaign.
-_OF_CUSTOMERS = "clv_to_cac"
+CLV_TO_CAC: Literal["clv_to_cac"] = "clv_to_cac"
 
 
 class CampaignFacts(NamedTuple):
@@ -52,7 +52,7 @@ class CampaignFacts(NamedTuple):
     def all_targets_micros(self) -> dict[str, int]:
         """Targets by name, that of customers with them."""
         worth = self.worth_target_micros
-        return dict(self.targets_micros) | ({} if worth is None else {_OF_CUSTOMERS: worth})
+        return dict(self.targets_micros) | ({} if worth is None else {CLV_TO_CAC: worth})
 
 
 class CampaignRegistry:
@@ -264,7 +264,7 @@ def _targets(record: Campaign, money: Callable[[Decimal | None, str], int | None
     resolved = {
         name: money(value, f"targets.{name}") if name in _MONEY_TARGETS else _micros(value, f"targets.{name}")
         for name, value in named.items()
-        if value is not None and name != _OF_CUSTOMERS
+        if value is not None and name != CLV_TO_CAC
     }
     return {name: micros for name, micros in resolved.items() if micros is not None}
 
@@ -274,11 +274,11 @@ def _worth_target(record: Campaign) -> int | None:
     wanted = None if record.targets is None else record.targets.clv_to_cac
     if wanted is None:
         return None
-    micros = _micros(wanted, f"targets.{_OF_CUSTOMERS}")
+    micros = _micros(wanted, f"targets.{CLV_TO_CAC}")
     if micros <= 0:
         raise Rejection(
             Reason.INVALID_FIELD,
-            f"targets.{_OF_CUSTOMERS}: {wanted} is no ratio to reach; give one above 0, such as 1: customers bring what they cost",
+            f"targets.{CLV_TO_CAC}: {wanted} is no ratio to reach; give one above 0, such as 1: customers bring what they cost",
         )
     return micros
 

@@ -73,7 +73,7 @@ class Chosen(NamedTuple):
 def choose(
     reports: Collection[Report],
     rules: ReportRules,
-    spend: Amount,
+    amount: Amount,
     last_ends: Mapping[ReportKey, int] = _NO_ENDS,
     measure: Measure | None = None,
 ) -> Chosen:
@@ -82,9 +82,9 @@ def choose(
     Args:
         reports: of one campaign; every report that overlaps one of them is among them.
         rules: which grain and which source is preferred.
-        spend: the spend of a report in an interval, in micros.
+        amount: of a report in an interval, of the figure that is chosen for; spend, in micros, where all count alike.
         last_ends: by key, the instant up to which earlier versions of a report tell, where that is behind its end.
-        measure: by which figure a campaign and its ads are compared; None: by spend.
+        measure: by which figure a campaign and its ads are compared; None: by ``amount``.
     """
     chosen = Chosen({}, {}, {})
     series: dict[str, dict[str | None, list[Report]]] = {}
@@ -92,14 +92,14 @@ def choose(
         series.setdefault(report.source, {}).setdefault(report.ad_id, []).append(report)
     for source in series.values():
         for each in source.values():
-            _choose_grain(each, rules, spend, chosen)
-        _choose_level(source, rules, measure or (lambda _: spend), chosen)
+            _choose_grain(each, rules, amount, chosen)
+        _choose_level(source, rules, measure or (lambda _: amount), chosen)
     _choose_source(series, rules, chosen)
     _choose_behind(reports, rules, last_ends, chosen)
     return chosen
 
 
-def _choose_grain(reports: list[Report], rules: ReportRules, spend: Amount, chosen: Chosen) -> None:
+def _choose_grain(reports: list[Report], rules: ReportRules, amount: Amount, chosen: Chosen) -> None:
     """Hours and the day over them, days and the week over them: reports of one ad, or of the campaign as a whole."""
     if len(reports) == 1:
         return
@@ -116,7 +116,7 @@ def _choose_grain(reports: list[Report], rules: ReportRules, spend: Amount, chos
         reached = finer.reaches(report.period_start)
         is_tiled = reached >= report.end
         if is_tiled:
-            fine = _finest_spend(below, report, spend)
+            fine = _finest_amount(below, report, amount)
             chosen.compared[report.key] = Comparison(report.spend_micros, fine)
         if rules.grain == "coarsest":
             counting.append((report, report.period_start))
@@ -143,12 +143,12 @@ def _goes_on_below(finer: ReportIndex[Report], report: Report, reached: int) -> 
     )
 
 
-def _finest_spend(finer: ReportIndex[Report], report: Report, spend: Amount) -> int:
-    """The spend that the finest of other reports, which were added first, give for the time of a report."""
+def _finest_amount(finer: ReportIndex[Report], report: Report, amount: Amount) -> int:
+    """What the finest of other reports, which were added first, tell of the time of a report."""
     seen, found = IntervalSet(), 0
     for each in finer.near_in_order(report.period_start, report.end):
         start, end = max(each.period_start, report.period_start), min(each.end, report.end)
-        found += sum(spend(each, part) for part in seen.outside(start, end))
+        found += sum(amount(each, part) for part in seen.outside(start, end))
         seen.add(start, end)
     return found
 

@@ -173,6 +173,22 @@ def _figures(machine):
     return sums["impressions"], sums["clicks"], sums["spend_micros"]
 
 
+def _assert_known(machine, stage, crash, known):
+    """Read what has come while the owner of a stage dies; the figures are as they should be, also of who opens merge anew."""
+    machine.read(topics.REPORTS, 0, 10)
+    if stage == INTAKE:
+        machine.checkpoint(INTAKE, 0, crash=crash)
+    else:
+        machine.checkpoint(INTAKE, 0)
+        machine.follow(0, 10)
+        machine.checkpoint(MERGE, 0, crash=crash)
+    machine.settle()
+    assert _figures(machine) == known
+    machine.open(MERGE, 0)
+    machine.settle()
+    assert _figures(machine) == known
+
+
 @pytest.mark.parametrize("crash", [BEFORE_APPEND, 0, 1, BEFORE_CONFIRM])
 @pytest.mark.parametrize("stage", [INTAKE, MERGE])
 def test_figures_that_a_restatement_leaves_out_are_kept_whenever_an_owner_dies(stage, crash):
@@ -187,18 +203,7 @@ def test_figures_that_a_restatement_leaves_out_are_kept_whenever_an_owner_dies(s
     expected = [(0, 0, 12_000_000), (1_000, 3, 12_000_000), (1_000, 4, 12_000_000)]
     for (name, figures), known in zip(told.items(), expected, strict=True):
         report(machine, name, T0, T0 + DAY, **figures)
-        machine.read(topics.REPORTS, 0, 10)
-        if stage == INTAKE:
-            machine.checkpoint(INTAKE, 0, crash=crash)
-        else:
-            machine.checkpoint(INTAKE, 0)
-            machine.follow(0, 10)
-            machine.checkpoint(MERGE, 0, crash=crash)
-        machine.settle()
-        assert _figures(machine) == known
-        machine.open(MERGE, 0)
-        machine.settle()
-        assert _figures(machine) == known
+        _assert_known(machine, stage, crash, known)
     assert kinds(machine, "rf") == 1
 
 
@@ -216,18 +221,7 @@ def test_what_hours_leave_out_is_taken_from_the_report_over_them_whenever_an_own
     expected = [(0, 0, 5_000_000), (0, 0, 11_000_000), (1_000, 4, 11_000_000)]
     for number, ((start, end, figures), known) in enumerate(zip(told, expected, strict=True)):
         report(machine, f"r{number}", start, end, reported_at=T0 + DAY, **figures)
-        machine.read(topics.REPORTS, 0, 10)
-        if stage == INTAKE:
-            machine.checkpoint(INTAKE, 0, crash=crash)
-        else:
-            machine.checkpoint(INTAKE, 0)
-            machine.follow(0, 10)
-            machine.checkpoint(MERGE, 0, crash=crash)
-        machine.settle()
-        assert _figures(machine) == known
-        machine.open(MERGE, 0)
-        machine.settle()
-        assert _figures(machine) == known
+        _assert_known(machine, stage, crash, known)
 
 
 def test_when_a_report_tells_all_again_nothing_more_is_kept_of_what_was_left_out():
