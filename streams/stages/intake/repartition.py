@@ -12,7 +12,7 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from metrics.attribution.conversion_credit import ConversionPart
+from metrics.attribution.conversion_credit import Conversion, ConversionPart
 from metrics.attribution.conversion_lag import LEAD, ORDER
 from metrics.attribution.touch_store import TouchColumns
 from metrics.attribution.touchpoints import Codes, Touchpoints
@@ -50,11 +50,13 @@ class Home(msgspec.Struct, array_like=True, frozen=True, gc=False):
         partition: its number.
         is_named: whether a visitor says so; a key may be mistaken.
         latest: event time of the latest record.
+        is_first: whether it is the first order of a customer, which no record of its own says.
     """
 
     partition: int
     is_named: bool
     latest: int
+    is_first: bool = False
 
 
 class RekeyedTouches(msgspec.Struct, array_like=True):
@@ -244,7 +246,8 @@ class Repartitioner:
     def convert(self, update: ConversionUpdate, home: int | None) -> None:
         """A record of a conversion was applied: whoever is at home where it is credited hears of it.
 
-        The first record that names a visitor decides where that is; until then a key may.
+        The first record that names a visitor decides where that is; until then a key may. What moves is still, or still not,
+        the first order of its customer.
 
         Args:
             update: what the record says.
@@ -252,33 +255,39 @@ class Repartitioner:
         """
         names_visitor = update.named.visitor is not None
         known = self.homes.get(update.key)
-        here = known is None and self._is_known_here(update.key)
+        here = None if known is not None else self.journeys.known(update.key)
         if known is not None and (known.is_named or not names_visitor):
             target, is_named = known.partition, known.is_named
-        elif here and (not names_visitor or self._has_visitor_here(update.key)):
+        elif here is not None and (not names_visitor or _has_visitor(here, update.named)):
             target, is_named = self._partition, False
         else:
             target, is_named = (self._partition if home is None else home), names_visitor
-        if known is not None and known.partition != target:
-            self._send(known.partition, RekeyedConversion(update.key, is_gone=True))
-        elif here and target != self._partition:
-            self.journeys.withdraw(update.key)
         if target == self._partition and known is None:
             self.journeys.convert(*update)
             return
+        is_first = known.is_first if known is not None else here is not None and here.is_first
+        is_moving = known is None or known.partition != target
+        if known is not None and is_moving:
+            self._send(known.partition, RekeyedConversion(update.key, is_gone=True))
+        elif here is not None:
+            self.journeys.withdraw(update.key)
         latest = update.seen_at if known is None else max(known.latest, update.seen_at)
-        self.homes.put(update.key, Home(target, is_named, latest))
+        self.homes.put(update.key, Home(target, is_named, latest, is_first))
         if target == self._partition:
             self.journeys.convert(*update)
+            if is_moving:
+                self.journeys.mark_first(update.key, is_first=is_first)
         else:
             parts = tuple([ConversionPart(at, tally) for _, at, tally in update.counted])
-            self._send(
-                target, RekeyedConversion(update.key, (update.named,), update.seen_at, update.at, parts)
-            )
+            marked = is_first if is_moving and is_first else None
+            word = RekeyedConversion(update.key, (update.named,), update.seen_at, update.at, parts, marked)
+            self._send(target, word)
 
     def mark_first(self, key: str, *, is_first: bool) -> None:
         """An order became, or is no longer, the first of its customer."""
         known = self.homes.get(key)
+        if known is not None:
+            self.homes.put(key, msgspec.structs.replace(known, is_first=is_first))
         if known is None or known.partition == self._partition:
             self.journeys.mark_first(key, is_first=is_first)
         else:
@@ -366,14 +375,10 @@ class Repartitioner:
         if word.is_first is not None:
             self.journeys.mark_first(key, is_first=word.is_first)
 
-    def _is_known_here(self, key: str) -> bool:
-        return self.journeys.known(key) is not None
 
-    def _has_visitor_here(self, key: str) -> bool:
-        """Whether a record of a conversion that is credited here has named a visitor, or its person was erased."""
-        known = self.journeys.known(key)
-        # A lead always names itself; an order names somebody only when it is placed, which it is once.
-        return known is not None and (known.kept is not None or len(known.ids) > (key[0] == LEAD))
+def _has_visitor(conversion: Conversion, named: PersonIds) -> bool:
+    """Whether a record of a conversion has named a visitor, besides ids that a record names anew; or its person was erased."""
+    return conversion.kept is not None or not set(conversion.ids).issubset(named.others)
 
 
 class RekeyedOutput:

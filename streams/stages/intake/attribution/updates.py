@@ -46,7 +46,7 @@ def first_order_marks(known: FirstOrder | None, first: FirstOrder) -> Iterator[t
     Yields:
         The partition that counts the order (-1: the one that asks), the key of the conversion, whether it is the first.
     """
-    is_other = known is None or known.order_id != first.order_id
+    is_other = known is None or (known.order_id, known.partition) != (first.order_id, first.partition)
     if known is not None and is_other and not known.is_flagged:
         yield known.partition, f"{ORDER}|{known.order_id}", False
     if is_other and not first.is_flagged:
