@@ -8,7 +8,7 @@ import difflib
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from hashlib import md5
 from itertools import chain
 from typing import Any
@@ -214,6 +214,29 @@ def _record(row: tuple[str, str | None, str, int | None]) -> MappedRecord:
     return MappedRecord(topic, key, value.encode(), at_ms)
 
 
+def _days(said: str | None) -> tuple[str, str]:
+    """First and last day of files that name none, in SQL.
+
+    Raises:
+        MappingError: where the text says no days, or the last comes before the first.
+
+    >>> _days("2026-07-01..2026-07-31")
+    ("DATE '2026-07-01'", "DATE '2026-07-31'")
+    """
+    if said is None:
+        return "CAST(NULL AS DATE)", "CAST(NULL AS DATE)"
+    first, is_range, last = said.partition("..")
+    try:
+        days = [date.fromisoformat(text) for text in ((first, last) if is_range else (first, first))]
+    except ValueError:
+        days = []
+    if not days or days[0] > days[1]:
+        raise MappingError(
+            f"the days {said!r} are none: write the first and the last, as in --frame days=2026-07-01..2026-07-31, or one."
+        )
+    return f"DATE '{days[0].isoformat()}'", f"DATE '{days[1].isoformat()}'"
+
+
 class _MappingRun:
     """One mapping over its files."""
 
@@ -231,6 +254,7 @@ class _MappingRun:
         self._said_currency = (
             literal(self._frame.currency) if self._frame.currency else "CAST(NULL AS VARCHAR)"
         )
+        self._first_day, self._last_day = _days(self._frame.days)
         check_zone(f"mapping {mapping.name}", self._zone)
 
     def run(self, lookups: dict[str, list[Cells]]) -> None:
@@ -310,6 +334,7 @@ class _MappingRun:
             found = readings[cells.number]
             shown = ["_row", f"{_hash(cells)} AS _hash", f"{literal(cells.before)} AS _before"]
             shown.append(f"{self._said_currency} AS _currency")
+            shown.append(f"{self._first_day} AS _first_day, {self._last_day} AS _last_day")
             shown += [
                 f"{_sql_of(found.get(column), specs[column], scales[column])} AS {quoted(column)}"
                 for column in kept

@@ -37,6 +37,8 @@ class Frame(Strict, frozen=True):
     records: str | None = None
     #: Time zone of days and of times without an offset, in place of the mapping's.
     timezone: str | None = None
+    #: The first and the last day of a file that names none, as ``2026-07-01..2026-07-31`` or one day; SQL has ``_first_day`` and ``_last_day``.
+    days: str | None = None
     #: Code of the currency of amounts that name none; SQL has it as ``_currency``.
     currency: str | None = None
     #: Name of the shop, the system or the account that the rows are of, within which its ids are unique.

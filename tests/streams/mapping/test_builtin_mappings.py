@@ -94,6 +94,14 @@ DOWNLOADS = {
         ),
         {"tiktok-winter": {"spend": "1235", "clicks": "1801", "impressions": "120010"}},
     ),
+    "x_ads": (
+        (
+            "ID,Campaign,Campaign URL,Time,Campaign start date,Campaign end date,Spend,Impressions,Engagements,Billed engagements,Clicks\n"
+            '8wku2,"Leads, B2B",https://ads.x.com/c/8wku2,2026-07-01,2026-06-01,2026-08-01,"1,234.50","10,000",300,290,200\n'
+            '8wku2,"Leads, B2B",https://ads.x.com/c/8wku2,2026-07-02,2026-06-01,2026-08-01,0.50,20,3,2,4\n'
+        ),
+        {"x-8wku2": {"spend": "1235", "clicks": "204", "impressions": "10020"}},
+    ),
     "tiktok_ads_api": (
         (
             '{"dimensions":{"campaign_id":17,"stat_time_day":"2026-07-01 00:00:00"},"metrics":{"spend":"20.000","impressions":"4874","clicks":"65"}}\n'
@@ -131,6 +139,24 @@ def test_a_report_of_an_ad_platform_is_recognised_and_adds_up(run, name):
     assert result.exit_code == 0
     assert [each.text.partition("): ")[0] + ")" for each in result.findings] == ([doubt] if doubt else [])
     assert run({"download.csv": content}, currency="USD").records == result.records
+
+
+X = "Id,Campaign,Campaign url,Time,Spend,Impressions,Clicks\n"
+
+
+def test_hours_of_x_are_reports_of_their_day_in_the_zone_of_the_account(run):
+    rows = "7,A,u,2026-07-01 00:00,1.10,100,5\n7,A,u,2026-07-01 23:00,2.20,,\n7,A,u,2026-07-02 00:00,4,9,1\n"
+    result = run({"x.csv": X + rows}, currency="EUR", frame=Frame(timezone="Europe/Paris"))
+    assert [(each["period_start"], each["period_end"], float(each["spend"])) for each in result.values("ad-reports")] == [
+        ("2026-06-30T22:00:00Z", "2026-07-01T22:00:00Z", 3.3), ("2026-07-01T22:00:00Z", "2026-07-02T22:00:00Z", 4.0)
+    ]  # fmt: skip
+    assert result.exit_code == 0
+
+
+def test_a_day_of_x_without_a_zone_is_taken_for_one_of_utc_and_that_is_said(run):
+    result = run({"x.csv": X + "7,A,u,2026-07-01,1.10,100,5\n"}, currency="EUR")
+    assert [each["period_start"] for each in result.values("ad-reports")] == ["2026-07-01T00:00:00Z"]
+    assert any("nothing says in which zone" in note for note in result.notes)
 
 
 GOOGLE = "Campaign,Currency code,Impr.,Clicks,Cost\nAlpha,USD,1,1,1.00\n"
@@ -276,6 +302,17 @@ CLAIMS = {
         "date,label,nb_visits,nb_conversions\n2026-09,spring-26,10,2\n",
         [("spring-26", "2", "2026-09-01", "2026-10-01")],
     ),
+    "matomo_campaigns of weeks": (
+        'date,label,nb_visits,nb_conversions\n"2026-08-31,2026-09-06",spring-26,10,2\n',
+        [("spring-26", "2", "2026-08-31", "2026-09-07")],
+    ),
+    "matomo_campaigns deutsch": (
+        (
+            "Datum,Bezeichnung,Besuche,Aktionen,Konversionen,Metadaten: segment\n"
+            "2026-09-01,spring-26,10,30,2,referrerType==campaign;referrerName==spring-26\n"
+        ),
+        [("spring-26", "2", "2026-09-01", "2026-09-02")],
+    ),
 }
 
 
@@ -290,6 +327,55 @@ def test_conversions_that_web_analytics_claims_are_reports_without_spend(run, na
     ] == wanted
     assert all("spend" not in value for value in result.values())
     assert (result.exit_code, result.said()) == (0, "")
+
+
+#: The names of columns are those of Matomo's own test of its download (ReportExporting_Referrers.getWebsites_exported.csv.txt, 5.x).
+OF_ONE_PERIOD = (
+    "Label,Visits,Actions,Conversions,Conversions (Goal idgoal=1),Metadata: segment\n"
+    "spring-26,12,52,3,2,referrerType==campaign;referrerName==spring-26\n"
+    '"news, letter",8,12,1,1,"referrerType==campaign;referrerName==news%2C+letter"\n'
+).encode("utf-16")
+
+
+def test_a_download_that_names_no_period_is_of_the_days_that_are_said(run):
+    result = run({"export.csv": OF_ONE_PERIOD}, frame=Frame(days="2026-09-01..2026-09-30"))
+    assert [(each["campaign_id"], each["conversions"], each["period_start"], each["period_end"]) for each in result.values()] == [
+        (name, claimed, "2026-09-01T00:00:00Z", "2026-10-01T00:00:00Z")
+        for name, claimed in (("spring-26", "3"), ("news, letter", "1"))
+    ]  # fmt: skip
+    assert result.exit_code == 0
+    (of_a_day, _) = run({"export.csv": OF_ONE_PERIOD}, frame=Frame(days="2026-09-05")).values()
+    assert (of_a_day["period_start"], of_a_day["period_end"]) == (
+        "2026-09-05T00:00:00Z",
+        "2026-09-06T00:00:00Z",
+    )
+
+
+def test_without_said_days_such_a_download_is_refused_and_says_what_to_do(run):
+    result = run({"export.csv": OF_ONE_PERIOD})
+    assert (result.exit_code, result.values()) == (1, [])
+    assert any("--frame days=2026-07-01..2026-07-31" in note for note in result.notes)
+
+
+def test_days_that_a_file_names_count_before_those_that_are_said(run):
+    content, wanted = CLAIMS["matomo_campaigns"]
+    result = run({"export.csv": content}, frame=Frame(days="2020-01-01..2020-12-31"))
+    assert [value["period_start"][:10] for value in result.values()] == [start for *_, start, _ in wanted]
+
+
+@pytest.mark.parametrize(
+    "days", ["July", "2026-02-30", "2026-07-31..2026-07-01", "2026-07-01..", "2026-07-01..2026-07-32"]
+)
+def test_days_that_are_none_are_refused(run, days):
+    with pytest.raises(MappingError, match=r"days=2026-07-01\.\.2026-07-31"):
+        run({"export.csv": OF_ONE_PERIOD}, frame=Frame(days=days))
+
+
+def test_another_report_of_matomo_is_not_taken_for_campaigns(run):
+    sites = OF_ONE_PERIOD.decode("utf-16").replace("referrerType==campaign;", "")
+    result = run({"export.csv": sites}, frame=Frame(days="2026-09-05"))
+    assert result.values() == []
+    assert result.left == {"skipped: a row of another report than that of campaigns": 2}
 
 
 SALES = {
