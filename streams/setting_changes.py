@@ -99,6 +99,11 @@ SETTING_CHANGES: dict[str, SettingChange] = {
     "attribution_models": SettingChange(
         "from now on", "a model that is added begins with the conversions that are kept: docs/attribution.md"
     ),
+    "customer_models": SettingChange(
+        "from now on",
+        "in a model that is added, customers known so far are of `(none)` until their first order is credited anew, as orders that are "
+        "kept are, a part at a time; of a model that is taken away the cohorts are taken back (records with 0 customers)",
+    ),
     "lookback": SettingChange("from now on", "conversions that are kept are credited anew, a part at a time"),
     "view_through_lookback": SettingChange(
         "from now on", "conversions that are kept are credited anew, a part at a time"

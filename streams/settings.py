@@ -151,6 +151,8 @@ class Settings(BaseSettings):
     timezone: str = "UTC"
     reporting_currency: str = "EUR"
     attribution_models: Annotated[list[str], Listed] = []
+    #: Those of them that say which campaign acquired a customer, beside what first orders declare.
+    customer_models: Annotated[list[str], Listed] = []
     lookback: Millis = 30 * 86_400_000
     view_through_lookback: Millis = 86_400_000
     half_life: Millis = 7 * 86_400_000
@@ -220,6 +222,22 @@ class Settings(BaseSettings):
                 raise ValueError(
                     f"{model!r} is no model; there are {', '.join(MODELS)}, each also with {COHORT} behind its name"
                 )
+        return list(dict.fromkeys(value))
+
+    @field_validator("customer_models")
+    @classmethod
+    def _customer_models_are_computed(cls, value: list[str], info: ValidationInfo) -> list[str]:
+        for model in value:
+            if model.endswith(COHORT):
+                raise ValueError(
+                    f"{model!r} credits the campaigns that {model.removesuffix(COHORT)!r} credits; name that one"
+                )
+            if model == DECLARED:
+                raise ValueError(f"{model!r} is always there")
+            if model not in info.data.get("attribution_models", ()):
+                raise ValueError(f"{model!r} is not computed; add it to ROISTREAM_ATTRIBUTION_MODELS")
+        if value and info.data.get("customer_retention") is None:
+            raise ValueError("there are no customers without ROISTREAM_CUSTOMER_RETENTION; set it, too")
         return list(dict.fromkeys(value))
 
     @field_validator("gauge_models")
@@ -314,7 +332,8 @@ class Settings(BaseSettings):
     def rules(self) -> AttributionRules:
         """What credits depend on besides the facts."""
         return AttributionRules(
-            tuple(self.attribution_models), self.lookback, self.view_through_lookback, self.half_life
+            *(tuple(self.attribution_models), self.lookback, self.view_through_lookback, self.half_life),
+            tuple(self.customer_models),
         )
 
     @cached_property

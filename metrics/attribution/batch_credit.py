@@ -210,6 +210,30 @@ class CreditedBatch:
         packed = self._shares[row].astype(np.int32).tobytes()
         return [packed[4 * start : 4 * end] if end - start > 1 else b"" for start, end in pairwise(starts)]
 
+    def greatest(self, models: Sequence[str]) -> Instants:
+        """The campaign that a model gives the greatest part of a conversion to: a row for each conversion, a column for each model.
+
+        Of equal parts it is that of the campaign which was touched first. Campaigns are ranks of the touchpoints.
+        """
+        _, codes, starts = self._touches
+        sizes = np.diff(starts)
+        found = np.full((len(sizes), len(models)), self._ranks.none, np.int64)
+        if not len(codes):
+            return found
+        owners = np.repeat(np.arange(len(sizes)), sizes)
+        campaigns = self._ranks.campaigns[codes >> 1].astype(np.int64)
+        order = np.lexsort((campaigns, owners))  # stable: the touches of a campaign stay in their order
+        begins = np.flatnonzero(_differs(owners[order]) | _differs(campaigns[order]))
+        shares = self._shares[[self._models.bases.index(model) for model in models]]
+        parts = np.add.reduceat(shares[:, order], begins, axis=1)
+        by_touch = np.argsort(order[begins])  # by the first touch of each campaign in each path
+        parts, first = parts[:, by_touch], order[begins][by_touch]
+        heads = np.flatnonzero(_differs(owners[first]))
+        most = np.repeat(np.maximum.reduceat(parts, heads, axis=1), np.diff([*heads, len(first)]), axis=1)
+        places = np.where(parts == most, np.arange(len(first)), len(first))
+        found[owners[first][heads]] = campaigns[first][np.minimum.reduceat(places, heads, axis=1)].T
+        return found
+
     def sums(self) -> ContributionColumns:
         """What the sums of each campaign in each model change by, by minute; changes that cancel out are left out."""
         models, ranks = self._models, self._ranks
@@ -269,6 +293,11 @@ def shares_of(conversion: Conversion) -> list[int] | None:
     if size == 1:
         return [WHOLE]
     return np.frombuffer(conversion.shares, np.int32).tolist() if conversion.shares else None
+
+
+def _differs(values: Instants) -> npt.NDArray[np.bool_]:
+    """Of each value, whether it is another than the one before; the first one is."""
+    return np.concatenate((np.ones(1, np.bool_), values[1:] != values[:-1]))
 
 
 def _columns(at: int, tally: Tally) -> tuple[int, ...]:

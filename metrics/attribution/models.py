@@ -55,12 +55,14 @@ class AttributionRules(msgspec.Struct, frozen=True):
         lookback: how long before a conversion a click may earn credit.
         view_lookback: the same of an impression.
         half_life: of ``time_decay``: a touch that much earlier weighs half.
+        customer_models: models, of those that are computed, whose greatest parts say which campaign acquired a customer.
     """
 
     models: tuple[str, ...] = ()
     lookback: int = 30 * DAY
     view_lookback: int = DAY
     half_life: int = 7 * DAY
+    customer_models: tuple[str, ...] = ()
 
     def reach(self, *, is_click: bool) -> int:
         """The lookback of a kind of touch."""

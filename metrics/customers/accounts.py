@@ -4,7 +4,7 @@ An account is enough to say what its customer counts in the sums of cohorts (``m
 whose first order turns out to be an earlier one, of another month or campaign, moves there with all they ever bought.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Annotated, NamedTuple
 
 import msgspec
@@ -12,7 +12,7 @@ import msgspec
 from metrics.customers.calendar import CustomerCalendar
 from metrics.customers.engagement import Count, joined, totals
 from metrics.entities.orders import OrderEntry, contributions
-from metrics.records.events import Order
+from metrics.records.events import NO_CAMPAIGN, Order
 from metrics.sums.contribution import Contribution
 from metrics.values.hashing import hash_id, seed_of
 
@@ -77,6 +77,14 @@ class PlacedFirst(NamedTuple):
     is_new_customer: bool | None
 
 
+class OrderCredit(NamedTuple):
+    """The campaign that each model gives the greatest part of an order to, by model."""
+
+    at: int
+    order_id: str
+    campaigns: dict[str, str]
+
+
 class AccountChange(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """What a record changes of a customer's account.
 
@@ -87,6 +95,7 @@ class AccountChange(msgspec.Struct, array_like=True, frozen=True, gc=False):
         placed: the order, where the record placed it.
         is_erased: the customer is to be forgotten, and nothing else.
         counts: what is added to what the customer does beside ordering, in no order; each place once.
+        greatest: of an order that was told before; it counts where the order is the first, and then nothing else changes.
     """
 
     customer: Annotated[int, msgspec.Meta(ge=0)]
@@ -95,6 +104,7 @@ class AccountChange(msgspec.Struct, array_like=True, frozen=True, gc=False):
     placed: PlacedFirst | None = None
     is_erased: bool = False
     counts: tuple[Count, ...] = ()
+    greatest: OrderCredit | None = None
 
 
 class CustomerAccount(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -105,12 +115,14 @@ class CustomerAccount(msgspec.Struct, array_like=True, frozen=True, gc=False):
         latest: the latest event time of all that the customer did, by which the account expires.
         months: of orders, in order of time.
         counts: of what else the customer did, by month and kind, in order.
+        campaigns: that models give the greatest part of the first order to, by number of the model; no ``(none)``.
     """
 
     first: PlacedFirst | None
     latest: int
     months: tuple[AccountMonth, ...]
     counts: tuple[Count, ...] = ()
+    campaigns: dict[int, str] = {}
 
     @property
     def acquired(self) -> PlacedFirst | None:
@@ -199,7 +211,35 @@ def changed_account(account: CustomerAccount | None, change: AccountChange) -> C
         first = placed
     latest = max(account.latest, change.latest)
     counts = joined(account.counts, change.counts) if change.counts else account.counts
-    return CustomerAccount(first, latest, _joined(account.months, change.months), counts)
+    # What models say of an order that was taken for the first says nothing of another.
+    campaigns = account.campaigns if first is account.first else {}
+    return CustomerAccount(first, latest, _joined(account.months, change.months), counts, campaigns)
+
+
+def credited_account(
+    account: CustomerAccount | None, credit: OrderCredit, numbers: Mapping[str, int]
+) -> CustomerAccount | None:
+    """The account with what models say of its first order; None where that is no order of it, or not the first.
+
+    Args:
+        account: as it is.
+        credit: what they say.
+        numbers: of the models that are kept.
+
+    >>> account = CustomerAccount(PlacedFirst(5, "o", "c", None), 5, ())
+    >>> credited_account(account, OrderCredit(5, "o", {"linear": "a", "markov": "(none)"}), {"linear": 8, "markov": 9}).campaigns
+    {8: 'a'}
+    >>> credited_account(account, OrderCredit(6, "p", {"linear": "b"}), {"linear": 8})
+    """
+    first = None if account is None else account.first
+    if account is None or first is None or (first.at, first.order_id) != (credit.at, credit.order_id):
+        return None
+    campaigns = {
+        numbers[model]: campaign
+        for model, campaign in credit.campaigns.items()
+        if model in numbers and campaign != NO_CAMPAIGN
+    }
+    return msgspec.structs.replace(account, campaigns=campaigns)
 
 
 def _joined(months: tuple[AccountMonth, ...], changes: tuple[AccountMonth, ...]) -> tuple[AccountMonth, ...]:

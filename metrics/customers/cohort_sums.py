@@ -13,13 +13,15 @@ from metrics.customers.accounts import AccountMonth, CustomerAccount
 from metrics.customers.calendar import CustomerCalendar, month_name
 from metrics.customers.cohorts import CustomerCohort, CustomerMonth
 from metrics.customers.engagement import OF_PERSONS, Count, Counts, difference
+from metrics.records.campaign_model import campaign_model
+from metrics.records.events import NO_CAMPAIGN
 
 #: In place of the month of a cohort: what is known of a campaign and of no customer, such as an answer that names the campaign alone.
 NO_CUSTOMER = -2
 
 
 class CohortKey(NamedTuple):
-    """A campaign as orders name it, and the month of the first order, or ``NO_CUSTOMER``."""
+    """A campaign as orders name it, or in a model (``campaign_model``); and the month of the first order, or ``NO_CUSTOMER``."""
 
     campaign: str
     month: int
@@ -181,10 +183,25 @@ def counts_by_month(cohorts: Iterable[CohortSums]) -> dict[int, Counter[int]]:
     return found
 
 
-def cohort_key(account: CustomerAccount, calendar: CustomerCalendar) -> CohortKey | None:
-    """The cohort of a customer; None for those who are in none."""
+def cohort_keys(
+    account: CustomerAccount, calendar: CustomerCalendar, models: Mapping[str, int]
+) -> list[CohortKey]:
+    """The cohorts of a customer, as the first order declares and in each model; none for those who are in none.
+
+    Args:
+        account: of the customer.
+        calendar: whose months.
+        models: with the numbers under which accounts hold campaigns.
+    """
     acquired = account.acquired
-    return None if acquired is None else CohortKey(acquired.campaign, calendar.of(acquired.at))
+    if acquired is None:
+        return []
+    month = calendar.of(acquired.at)
+    keys = [CohortKey(acquired.campaign, month)]
+    for model, number in models.items():
+        campaign = account.campaigns.get(number, NO_CAMPAIGN)
+        keys.append(CohortKey(campaign_model(campaign, model), month))
+    return keys
 
 
 def added_up(several: Iterable[CohortSums]) -> CohortSums:

@@ -129,6 +129,7 @@ def compose_customers(
     acquisition: Acquisition,
     version: CustomerVersion,
     period: CohortPeriod = "month",
+    model: str = "declared",
 ) -> CustomerKpi:
     """The record of a cohort, or of all cohorts of a campaign.
 
@@ -140,6 +141,7 @@ def compose_customers(
         acquisition: what the campaign did to acquire them.
         version: what the record says of itself.
         period: what cohorts go by; where it is the week, all months here are weeks.
+        model: that says which campaign acquired a customer.
     """
     known = {month: sums for month, sums in cohorts.items() if month != NO_CUSTOMER}
     reading = cohort_reading(cohort, known, over, acquisition.spend)
@@ -151,7 +153,7 @@ def compose_customers(
     worth = worth_reading(known, over, acquisition, period) if is_total else NOTHING_EXPECTED
     return CustomerKpi(
         campaign_id=campaign,
-        model="declared",
+        model=model,
         cohort=cohort,
         revision=version.revision,
         currency=version.currency,

@@ -17,14 +17,14 @@ class Acquisition(NamedTuple):
     Attributes:
         spend: micros.
         clicks: by the campaign's cost basis.
-        leads: that are declared.
-        customers: new ones that are declared; accounts may hold fewer.
+        leads: that are declared, or in a model credited, with up to 6 decimals.
+        customers: new ones that are declared, or in a model credited, rounded down; accounts may hold fewer.
         is_uncertain: whether amounts of the campaign count whose worth is not known for sure.
     """
 
     spend: int | None = None
     clicks: int | None = None
-    leads: int | None = None
+    leads: int | float | None = None
     customers: int | None = None
     is_uncertain: bool = False
 
@@ -80,8 +80,9 @@ class FunnelReading(NamedTuple):
         return _divided(self.net_revenue, None if clicks is None else clicks * MICROS)
 
 
-def _divided(of: int | None, by: int | None) -> float | None:
-    return None if of is None or by is None else ratio(of, by)
+def _divided(of: float | None, by: float | None) -> float | None:
+    """Of whole numbers, or of numbers with up to 6 decimals."""
+    return None if of is None or by is None else ratio(round(of * MICROS), round(by * MICROS))
 
 
 _NO_CLICK = "clicks = 0 or unknown, and of the cohort of a month"

@@ -13,6 +13,7 @@ from metrics.customers.run_off import A_YEAR, CohortRun, ExpectedValue, expected
 from metrics.customers.worth import WORTH_FIGURES
 from metrics.customers.worth_looks import BREAK_EVEN, WorthVerdict, worth_verdict
 from metrics.records.customer_kpi import ALL_COHORTS, CustomerKpi, CustomerWorth
+from metrics.records.kpi_reading import Credit
 from metrics.values.money import MICROS, ratio
 
 #: From step to step, and what a click brings.
@@ -46,7 +47,7 @@ class CampaignFunnel(msgspec.Struct, frozen=True):
 
     Attributes:
         clicks: by the campaign's cost basis; None where unknown.
-        leads: that are declared; None where unknown.
+        leads: that are declared, or in a model credited; None where unknown.
         activated: customers who reached the step that the site calls activated.
         repeaters: customers with two orders or more.
         referrers: customers who brought somebody.
@@ -54,7 +55,7 @@ class CampaignFunnel(msgspec.Struct, frozen=True):
     """
 
     clicks: int | None
-    leads: int | None
+    leads: Credit | None
     activated: int
     repeaters: int
     referrers: int

@@ -4,7 +4,7 @@ from typing import Literal
 
 import msgspec
 
-from metrics.records.kpi_reading import DEFINITIONS
+from metrics.records.kpi_reading import DEFINITIONS, Credit
 
 CUSTOMER_SCHEMA = "customer-kpi/1"
 #: The cohort that is all customers of the campaign, whenever they were acquired.
@@ -41,7 +41,7 @@ class CustomerSums(msgspec.Struct, kw_only=True, gc=False):
     referrals: int
     #: Of records that were written before they were counted: unknown.
     clicks: int | None = None
-    leads: int | None = None
+    leads: Credit | None = None
 
 
 class CohortAge(msgspec.Struct, kw_only=True, gc=False):

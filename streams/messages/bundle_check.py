@@ -156,8 +156,7 @@ def _check_rollup(partial: RollupPartial) -> None:
 
 def _check_cohort(partial: CohortPartial) -> None:
     campaign, month, sums = partial
-    is_one = is_campaign_model(campaign) and split_campaign_model(campaign)[1] is None
-    _require(is_one, f"{campaign[:200]!r} is no campaign")
+    _require(is_campaign_model(campaign), f"{campaign[:200]!r} is no campaign")
     known = () if month == NO_CUSTOMER else (month,)
     _check_months((*known, *sums.months, *sums.counts))
     _check_sizes((sums.customers, sums.repeaters, *sums.persons.values()))

@@ -38,7 +38,7 @@ OmittedPartial = tuple[Version, int]
 RollupPartial = tuple[str, str, str, str, int, RollupPart]
 
 
-#: Whole sums of a cohort of one source partition: the campaign, the month of the first orders, the sums.
+#: Whole sums of a cohort of one source partition: the campaign, or the campaign in a model; the month of the first orders; the sums.
 CohortPartial = tuple[str, int, CohortSums]
 
 

@@ -74,6 +74,7 @@ class StageFactory:
             settings.topic_prefix,
             settings.customer_retention or 0,
             settings.customer_cohorts,
+            settings.rules.customer_models,
         )
 
     def intake(self, partition: int) -> StateStore[IntakeStage]:

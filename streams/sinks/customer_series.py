@@ -9,6 +9,7 @@ from typing import NamedTuple
 from metrics.customers.engagement_figures import CHURN
 from metrics.entities.campaigns import CampaignRegistry
 from metrics.exposition import OTHER, CohortSnapshot, CustomerTotals
+from metrics.kpis.compose import DECLARED
 from metrics.records.customer_kpi import ALL_COHORTS, CustomerKpi, CustomerSums
 from streams.stages.merge.stage import MergeViews
 
@@ -75,8 +76,10 @@ class CustomerSeries:
         self._cohorts: dict[int, dict[tuple[str, str, str], _Cohort]] = {}
 
     def confirmed(self, partition: int, views: MergeViews) -> None:
-        """Records were given out."""
+        """Records were given out; those of models are for the topic and for Redis."""
         for record in views.customers:
+            if record.model != DECLARED:
+                continue
             if record.cohort == ALL_COHORTS:
                 totals = self._totals.setdefault(partition, {})
                 if record.sums.customers:
@@ -152,7 +155,7 @@ def _totals(record: CustomerKpi) -> CustomerTotals:
         margin_micros=_margin(record.sums),
         spend_micros=record.sums.spend_micros,
         clicks=record.sums.clicks,
-        leads=record.sums.leads,
+        leads=None if record.sums.leads is None else int(record.sums.leads),
         currency=record.currency,
         model=record.model,
         kpis={**record.kpis, CHURN: record.months[-1].kpis.get(CHURN) if record.months else None},

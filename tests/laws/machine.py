@@ -53,8 +53,9 @@ class Views:
 
     def __init__(self) -> None:
         self.declared: dict[str, dict[str, Any]] = {}
-        #: By campaign and cohort.
+        #: By campaign and cohort, and the same of each attribution model.
         self.customers: dict[tuple[str, str], CustomerKpi] = {}
+        self.customers_in: dict[str, dict[tuple[str, str], CustomerKpi]] = {"declared": self.customers}
 
     def confirmed(self, checkpoint: Checkpoint) -> None:
         if isinstance(checkpoint.views, MergeViews):
@@ -62,7 +63,8 @@ class Views:
                 if reading.model == "declared":
                     self.declared.setdefault(reading.campaign_id, {})[reading.window] = reading
             for record in checkpoint.views.customers:
-                self.customers[record.campaign_id, record.cohort] = record
+                shown = self.customers_in.setdefault(record.model, {})
+                shown[record.campaign_id, record.cohort] = record
 
     def released(self, partitions: Iterable[int]) -> None:
         del partitions
@@ -85,6 +87,7 @@ class Machine:
         rollups: tuple[Dimension, ...] = DIMENSIONS,
         max_rollup_values: int = 50,
         trusts_keys: bool = True,
+        customer_models: tuple[str, ...] = (),
         **intake: Any,
     ) -> None:
         self.partitions = partitions
@@ -100,13 +103,17 @@ class Machine:
         }
         rule = KeyRule(partitions if models else 0, trusts_keys)
         self.intake_options = IntakeOptions(
-            partitions, **{**limits, **intake}, rules=self.rules_of(models), key_rule=rule
+            partitions,
+            **{**limits, **intake},
+            rules=msgspec.structs.replace(self.rules_of(models), customer_models=customer_models),
+            key_rule=rule,
         )
         self.pace = Pace.of(max_publish_rate)
         self.merge_options = MergeOptions(
             *(partitions, grace, publish_interval, ZoneInfo(zone), "EUR", models, rollups, max_rollup_values),
             customer_retention=self.intake_options.customer_retention,
             customer_cohorts=self.intake_options.customer_cohorts,
+            customer_models=customer_models,
         )
         self.sources = {(topic, p): Log() for topic in topics.INTAKE_INPUTS for p in range(partitions)}
         self.partials = [Log() for _ in range(partitions)]

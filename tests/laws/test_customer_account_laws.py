@@ -80,10 +80,12 @@ def die(machine: Machine, n: int, crashes: list[tuple[int, str, int]]) -> None:
                 machine.checkpoint(stage, p, crash=where)
 
 
-def published(machine: Machine) -> dict[tuple[str, str], dict]:
+def published(machine: Machine, model: str = "declared") -> dict[tuple[str, str], dict]:
     """The record with the highest revision by campaign and cohort."""
     found: dict[tuple[str, str], dict] = {}
     for record in machine.customers:
+        if record["model"] != model:
+            continue
         key = record["campaign_id"], record["cohort"]
         if key not in found or record["revision"] > found[key]["revision"]:
             found[key] = record
@@ -105,12 +107,18 @@ def sums_of(cohort: CustomerCohort) -> dict:
     }
 
 
-def holds(machine: Machine, base: CustomerBase, zone: ZoneInfo = ZONE, until: int = T0 + 300 * DAY) -> None:
-    """Every record says what the batch computation says, up to the last month that is over."""
+def holds(
+    machine: Machine,
+    base: CustomerBase,
+    zone: ZoneInfo = ZONE,
+    until: int = T0 + 300 * DAY,
+    model: str = "declared",
+) -> None:
+    """Every record of a model says what the batch computation says, up to the last month that is over."""
     watermark = machine.merge(0).clock.watermark
     calendar = CustomerCalendar(zone)
     over = None if watermark is None else month_of(watermark, zone)
-    found = {key: each for key, each in published(machine).items() if each["sums"]["customers"]}
+    found = {key: each for key, each in published(machine, model).items() if each["sums"]["customers"]}
     by_cohort = {each.name: each for each in cohorts(base.customers, by_month_and_campaign, calendar, until)}
     by = {each.name: each for each in cohorts(base.customers, by_campaign, calendar, until)}
     expected = {
@@ -118,7 +126,8 @@ def holds(machine: Machine, base: CustomerBase, zone: ZoneInfo = ZONE, until: in
         **{(name, "total"): each for name, each in by.items()},
     }
     assert found.keys() == expected.keys()
-    views = {key: msgspec.to_builtins(each) for key, each in machine.views.customers.items()}
+    shown = machine.views.customers_in.get(model, {})
+    views = {key: msgspec.to_builtins(each) for key, each in shown.items()}
     assert {key for key, each in views.items() if each["sums"]["customers"]} == found.keys()
     for key, each in found.items():
         assert views[key]["revision"] >= each["revision"]

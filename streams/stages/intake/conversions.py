@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from metrics.attribution.conversion_lag import ORDER
 from metrics.customers.accounts import customer_of, whose
 from metrics.entities.campaigns import CampaignRegistry
 from metrics.entities.leads import LeadEntry, StageMark, is_read, is_said, observe
@@ -53,6 +54,8 @@ from streams.state.keyed_table import KeyedTable
 
 #: Applies a record; see ``Judged.apply``.
 Apply = Callable[..., Applied | None]
+#: How long the kind of a conversion is, before its key.
+_KIND = len(f"{ORDER}|")
 #: Of an event id that was not read before.
 _NEW = (False,)
 
@@ -323,7 +326,24 @@ class Conversions:
                 if later is not None:
                     self._attribution.first_order(later, both)
             self.accounts.receive(mail.accounts)
+            self.tell_greatest(source, mail.greatest)
         return found
+
+    def tell_greatest(self, partition: int, orders: Iterable[tuple[str, dict[str, str]]]) -> None:
+        """Let accounts hear which campaign each model gives the greatest part of an order to.
+
+        Args:
+            partition: that says so; one that credits an order no more is not listened to.
+            orders: keys of conversions, and campaigns by model.
+        """
+        for key, campaigns in orders:
+            entry = self._orders.get(key[_KIND:])
+            if (
+                entry is not None
+                and entry.placed is not None
+                and self._attribution.is_credited_on(partition, key)
+            ):
+                self.accounts.tell_greatest(entry.customer, entry.placed.at, key[_KIND:], campaigns)
 
     def look_for_misplaced(self) -> None:
         """All tables are put back: find customers that live elsewhere."""

@@ -4,7 +4,7 @@ The partition that reads an order says what its record changes; the home of the 
 account. Sums of cohorts are kept beside the accounts, not made of them: an account that expires leaves what it counted.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
 from msgspec.structs import replace
@@ -12,97 +12,34 @@ from msgspec.structs import replace
 from metrics.customers.accounts import (
     AccountChange,
     CustomerAccount,
+    OrderCredit,
     changed_account,
     changes_of,
+    credited_account,
     customer_hash,
 )
 from metrics.customers.calendar import CustomerCalendar
-from metrics.customers.cohort_sums import NO_CUSTOMER, CohortKey, CohortSums, cohort_key
+from metrics.customers.cohort_sums import NO_CUSTOMER, CohortKey, CohortSums, cohort_keys
 from metrics.customers.engagement import ERASED, Counts, difference
 from metrics.customers.referrals import ReferralEntry
 from metrics.customers.subscriptions import SubscriptionEntry
 from metrics.customers.tickets import TicketEntry
 from metrics.entities.orders import OrderEntry
+from metrics.records.campaign_model import campaign_model, split_campaign_model
 from metrics.records.events import Erasure
 from metrics.sums.contribution import Contribution
 from metrics.values.time import DAY
 from streams.messages.partials import CohortPartial
+from streams.stages.intake.cohort_table import CohortTable
 from streams.stages.intake.customer_homes import CustomerHomes
-from streams.state.codec import Entry, decoder, encode, read_key, state_key
+from streams.stages.intake.model_cohorts import ModelCohortTable
+from streams.state.codec import encode
 from streams.state.keyed_table import KeyedTable
-from streams.state.table import Restored, Table
+from streams.state.table import Table
 
-_decode_sums = decoder(tuple[int, CohortSums])
 H = TypeVar("H", TicketEntry, SubscriptionEntry, ReferralEntry)
-#: About how many bytes the sums of a cohort take in a checkpoint, kept and sent: besides the numbers there were, and each of those.
-_COHORT_BYTES, _NUMBER_BYTES = 1_000, 6
 #: Bits of a hash above those that are the same in all.
 _HOME_BITS = 16
-
-
-class CohortTable:
-    """Sums of the cohorts of one home, packed where they have not changed since the last checkpoint."""
-
-    def __init__(self, kind: str = "kc") -> None:
-        self.kind = kind
-        self._packed: dict[CohortKey, bytes] = {}
-        #: Those that have changed, or may not have been sent.
-        self._open: dict[CohortKey, CohortSums] = {}
-        self._expired: list[CohortKey] = []
-        self._weight = 0
-
-    @property
-    def weight(self) -> int:
-        """About how many bytes the table adds to the next checkpoint."""
-        return self._weight
-
-    def items(self) -> Iterator[tuple[CohortKey, CohortSums]]:
-        """Every cohort."""
-        for key, packed in self._packed.items():
-            if key not in self._open:
-                yield key, _decode_sums(packed)[1]
-        yield from self._open.items()
-
-    def change(self, key: CohortKey) -> CohortSums:
-        """The sums of a cohort, which are about to change."""
-        found = self._open.get(key)
-        if found is None:
-            packed = self._packed.get(key)
-            found = self._open[key] = CohortSums() if packed is None else _decode_sums(packed)[1]
-            self._weight += _COHORT_BYTES + _NUMBER_BYTES * found.size
-        return found
-
-    def expire(self, first: int, is_over: Callable[[int], bool]) -> None:
-        """Forget the cohorts of whose months, none of which lies before the first, the last is long over."""
-        for key, packed in list(self._packed.items()):
-            if key not in self._open and is_over(max(key.month, first, _decode_sums(packed)[1].latest)):
-                del self._packed[key]
-                self._expired.append(key)
-
-    def changed(self) -> list[CohortPartial]:
-        """What the next checkpoint sends: whole sums, also those of nobody, so that merge hears that a cohort has gone."""
-        return [(*key, sums) for key, sums in self._open.items()]
-
-    def restore(self, entries: Sequence[Restored], confirmed: int) -> Iterable[bytes]:
-        """Put back the sums; what may not have been sent counts as changed."""
-        for key, value in entries:
-            _, campaign, month = read_key(key)
-            cohort = CohortKey(campaign, month)
-            self._packed[cohort] = value
-            sequence, sums = _decode_sums(value)
-            if sequence > confirmed:
-                self._open[cohort] = sums
-                self._weight += _COHORT_BYTES + _NUMBER_BYTES * sums.size
-        return ()
-
-    def take_changes(self, sequence: int) -> list[Entry]:
-        """Sums that have changed, and tombstones of those that are forgotten."""
-        found: list[Entry] = [(state_key(self.kind, *key), None) for key in self._expired]
-        for key, sums in self._open.items():
-            packed = self._packed[key] = encode((sequence, sums))
-            found.append((state_key(self.kind, *key), packed))
-        self._open, self._expired, self._weight = {}, [], 0
-        return found
 
 
 class CustomerAccounts:
@@ -115,6 +52,7 @@ class CustomerAccounts:
         home_count: how many partitions are homes; 0 or 1 where customers stay.
         retention: how long after its latest event an account is kept, in ms; 0: none is.
         calendar: whose months, or weeks, cohorts go by.
+        models: in which customers have cohorts beside those that orders declare.
     """
 
     def __init__(
@@ -125,18 +63,22 @@ class CustomerAccounts:
         home_count: int,
         retention: int,
         calendar: CustomerCalendar,
+        models: Sequence[str] = (),
     ) -> None:
         self.is_kept = retention > 0
         # Tables of weeks are others than those of months, so that what one of them keeps is never read as the other.
         letter = "k" if calendar.period == "month" else "w"
         self.accounts: KeyedTable[CustomerAccount] = KeyedTable(f"{letter}a", CustomerAccount)
         self.cohorts = CohortTable(f"{letter}c")
+        self.model_cohorts = ModelCohortTable(f"{letter}m", models)
         #: By ``ticket_id`` and ``subscription_id``, each with its source; by ``customer_hash`` of who was brought.
         self.tickets: KeyedTable[TicketEntry] = KeyedTable(f"{letter}t", TicketEntry)
         self.subscriptions: KeyedTable[SubscriptionEntry] = KeyedTable(f"{letter}s", SubscriptionEntry)
         self.referrals: KeyedTable[ReferralEntry] = KeyedTable(f"{letter}r", ReferralEntry)
         self._held: tuple[KeyedTable[Any], ...] = (self.tickets, self.subscriptions, self.referrals)
-        self.tables: Sequence[Table] = (self.accounts, self.cohorts, *self._held) if self.is_kept else ()
+        self.tables: Sequence[Table] = (
+            (self.accounts, self.cohorts, self.model_cohorts, *self._held) if self.is_kept else ()
+        )
         self._partition = partition
         self._orders = orders
         self._homes = homes
@@ -162,8 +104,30 @@ class CustomerAccounts:
         self._send(customer, at, {}, counts)
 
     def count_of_campaign(self, campaign: str, counts: Counts) -> None:
-        """Somebody whom nothing names has done something of a campaign."""
-        self.cohorts.change(CohortKey(campaign, NO_CUSTOMER)).add_counts(difference({}, counts))
+        """Somebody whom nothing names has done something of a campaign, which is the same in every model."""
+        for each in (campaign, *(campaign_model(campaign, model) for model in self.model_cohorts.numbers)):
+            self._change(CohortKey(each, NO_CUSTOMER)).add_counts(difference({}, counts))
+
+    def tell_greatest(self, customer: int, at: int, order_id: str, campaigns: dict[str, str]) -> None:
+        """Models give the greatest part of an order, of a customer's account, to campaigns.
+
+        Args:
+            customer: in whose account the order counts.
+            at: when it was placed, epoch ms.
+            order_id: under which ``note`` was told of it.
+            campaigns: by model.
+        """
+        if self.is_kept and customer > ERASED:
+            self._tell(AccountChange(customer, at, (), greatest=OrderCredit(at, order_id, campaigns)))
+
+    def changed_cohorts(self) -> list[CohortPartial]:
+        """What the next checkpoint sends of cohorts."""
+        return self.cohorts.changed() + self.model_cohorts.changed()
+
+    def restored(self) -> None:
+        """All tables are put back: in a model that is new every customer so far is one of no campaign."""
+        if self.is_kept:
+            self.model_cohorts.fill(self.cohorts.items())
 
     def keep(self, table: KeyedTable[H], name: str, before: H | None, after: H) -> None:
         """Keep a ticket, a subscription or a referral as it is now, and let the homes of its customers hear what changes.
@@ -243,7 +207,8 @@ class CustomerAccounts:
                 pass
         if before // DAY != self._expired_day:  # looking through all cohorts is not for every checkpoint
             self._expired_day = before // DAY
-            self.cohorts.expire(self.calendar.first, lambda month: self.calendar.start(month + 1) <= before)
+            for cohorts in (self.cohorts, self.model_cohorts):
+                cohorts.expire(self.calendar.first, lambda month: self.calendar.start(month + 1) <= before)
 
     def _home_of(self, customer: int) -> int:
         return (customer >> _HOME_BITS) % self._home_count if self._home_count > 1 else self._partition
@@ -254,16 +219,28 @@ class CustomerAccounts:
             return
         name = name_of(change.customer)
         before = self.accounts.get(name)
+        if change.greatest is not None:
+            credited = credited_account(before, change.greatest, self.model_cohorts.numbers)
+            if credited is not None and before is not None:
+                self._move(before, credited)
+                self.accounts.put(name, credited)
+            return
         after = changed_account(before, change)
         if before is not None and before.first is after.first:
-            key = cohort_key(after, self.calendar)
-            if key is not None:
-                self.cohorts.change(key).change_account(before, after)
+            for key in self._keys(after):
+                self._change(key).change_account(before, after)
         else:
             if before is not None:
                 self._count(before, -1)
             self._count(after, 1)
         self.accounts.put(name, after)
+
+    def _move(self, before: CustomerAccount, after: CustomerAccount) -> None:
+        """A customer is of other campaigns in some models."""
+        for old, new in zip(self._keys(before), self._keys(after), strict=True):
+            if old != new:
+                self._change(old).add_account(before, -1)
+                self._change(new).add_account(after, 1)
 
     def _drop(self, customer: int) -> None:
         name = name_of(customer)
@@ -273,9 +250,15 @@ class CustomerAccounts:
             self.accounts.drop(name)
 
     def _count(self, account: CustomerAccount, sign: int) -> None:
-        key = cohort_key(account, self.calendar)
-        if key is not None:
-            self.cohorts.change(key).add_account(account, sign)
+        for key in self._keys(account):
+            self._change(key).add_account(account, sign)
+
+    def _keys(self, account: CustomerAccount) -> list[CohortKey]:
+        return cohort_keys(account, self.calendar, self.model_cohorts.numbers)
+
+    def _change(self, key: CohortKey) -> CohortSums:
+        is_declared = split_campaign_model(key.campaign)[1] is None
+        return (self.cohorts if is_declared else self.model_cohorts).change(key)
 
 
 def name_of(customer: int) -> str:

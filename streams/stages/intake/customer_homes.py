@@ -44,6 +44,7 @@ class CustomerMail(msgspec.Struct, array_like=True):
         moved: customers with their first orders, who were remembered here before homes were asked for.
         orders: hashes of ids of orders that were read first by the sender.
         accounts: what changes of the accounts of customers whose home is there, in the order in which it came.
+        greatest: orders that are counted there, with the campaign that each model gives the greatest part to.
     """
 
     purchases: list[RekeyedPurchase] = []
@@ -51,10 +52,11 @@ class CustomerMail(msgspec.Struct, array_like=True):
     moved: list[tuple[str, FirstOrder]] = []
     orders: list[int] = []
     accounts: list[AccountChange] = []
+    greatest: list[tuple[str, dict[str, str]]] = []
 
     def __len__(self) -> int:
         known = len(self.purchases) + len(self.firsts) + len(self.moved) + len(self.orders)
-        return known + len(self.accounts)
+        return known + len(self.accounts) + len(self.greatest)
 
 
 class ReceivedMail(NamedTuple):
@@ -125,6 +127,11 @@ class CustomerHomes:
         self.sent["account"] += 1
         self._for(home).accounts.append(change)
 
+    def send_greatest(self, partition: int, key: str, campaigns: dict[str, str]) -> None:
+        """Let the partition that counts an order hear which campaign each model gives the greatest part of it to."""
+        self.sent["greatest"] += 1
+        self._for(partition).greatest.append((key, campaigns))
+
     def claim_order(self, key: str) -> None:
         """An order was read here that was not known here."""
         if self._partitions <= 1:
@@ -184,18 +191,22 @@ class CustomerHomes:
     def _for(self, partition: int) -> CustomerMail:
         mail = self._gathered.get(partition)
         if mail is None:
-            mail = self._gathered[partition] = CustomerMail([], [], [], [], [])
+            mail = self._gathered[partition] = CustomerMail([], [], [], [], [], [])
         return mail
 
 
 def _parts(mail: CustomerMail) -> list[CustomerMail]:
     """The same in messages that a broker takes."""
-    kinds: tuple[Sized, ...] = (mail.purchases, mail.firsts, mail.moved, mail.orders, mail.accounts)
+    kinds: tuple[Sized, ...] = (
+        *(mail.purchases, mail.firsts, mail.moved, mail.orders),
+        *(mail.accounts, mail.greatest),
+    )
     longest = max(map(len, kinds))
     cuts = [slice(first, first + _ITEMS_AT_ONCE) for first in range(0, longest, _ITEMS_AT_ONCE)]
     parts: Sequence[CustomerMail] = [
         CustomerMail(
-            mail.purchases[cut], mail.firsts[cut], mail.moved[cut], mail.orders[cut], mail.accounts[cut]
+            *(mail.purchases[cut], mail.firsts[cut], mail.moved[cut], mail.orders[cut]),
+            *(mail.accounts[cut], mail.greatest[cut]),
         )
         for cut in cuts
     ]

@@ -89,7 +89,8 @@ class PartialOutput:
             reports_by[partition_of(campaign, count)].append((campaign, report))
         cohorts_by: list[list[CohortPartial]] = [[] for _ in range(count)]
         for cohort in cohorts:
-            cohorts_by[partition_of(cohort[0], count)].append(cohort)
+            campaign, _ = split_campaign_model(cohort[0])
+            cohorts_by[partition_of(campaign, count)].append(cohort)
         source, outputs = encode(self._partition), []
         for target in range(count):
             mine = blocks(self._names, routes, changes, target)

@@ -18,6 +18,7 @@ from metrics.attribution.touch_store import TouchColumns
 from metrics.attribution.touchpoints import Codes, Touchpoints
 from metrics.customers.accounts import AccountChange
 from metrics.customers.calendar import is_period
+from metrics.records.campaign_model import is_campaign_model, split_campaign_model
 from metrics.records.events import NO_CAMPAIGN
 from metrics.records.namespaces import PARTED
 from metrics.sums.contribution import Contribution
@@ -179,13 +180,23 @@ def _is_right_progress(progress: SourceProgress) -> bool:
 
 def _is_right_mail(mail: CustomerMail) -> bool:
     times = [each.at for each in mail.purchases] + [first.latest for _, first in mail.moved]
-    return all(MIN_INSTANT <= at <= MAX_INSTANT for at in times) and all(map(_is_right_change, mail.accounts))
+    return (
+        all(MIN_INSTANT <= at <= MAX_INSTANT for at in times)
+        and all(map(_is_right_change, mail.accounts))
+        and all(key[:1] == ORDER and _are_campaigns(campaigns.values()) for key, campaigns in mail.greatest)
+    )
+
+
+def _are_campaigns(names: Iterable[str]) -> bool:
+    return all(is_campaign_model(name) and split_campaign_model(name)[1] is None for name in names)
 
 
 def _is_right_change(change: AccountChange) -> bool:
-    instants = [change.latest, *(() if change.placed is None else (change.placed.at,))]
+    orders = [each for each in (change.placed, change.greatest) if each is not None]
+    instants = [change.latest, *(each.at for each in orders)]
     return (
         0 < change.customer < 1 << 64
+        and (change.greatest is None or _are_campaigns(change.greatest.campaigns.values()))
         and all(MIN_INSTANT <= at <= MAX_INSTANT for at in instants)
         and all(is_period(each[0]) for each in (*change.months, *change.counts))
         and all(
@@ -293,6 +304,11 @@ class Repartitioner:
         else:
             self._send(known.partition, RekeyedConversion(key, is_first=is_first))
 
+    def is_home(self, partition: int, key: str) -> bool:
+        """Whether a conversion that is counted here is credited on a partition now."""
+        known = self.homes.get(key)
+        return partition == (self._partition if known is None else known.partition)
+
     def receive(self, message: Rekeyed) -> None:
         """Take in what came from another partition."""
         for touches in message.touches:
@@ -379,6 +395,16 @@ class Repartitioner:
 def _has_visitor(conversion: Conversion, named: PersonIds) -> bool:
     """Whether a record of a conversion has named a visitor, besides ids that a record names anew; or its person was erased."""
     return conversion.kept is not None or not set(conversion.ids).issubset(named.others)
+
+
+def counted_on(key: str) -> tuple[int | None, str]:
+    """The partition that counts a conversion, None where it is the one that credits it; and the key under which it is kept there.
+
+    >>> counted_on("o|1001"), counted_on(f"o|shop{PARTED}1001"), counted_on(f"o|shop{PARTED}1001{_ELSEWHERE}3")
+    ((None, 'o|1001'), (None, 'o|shop\uffff\uffff1001'), (3, 'o|shop\uffff\uffff1001'))
+    """
+    plain, mark, partition = key.rpartition(_ELSEWHERE)
+    return (None, key) if not mark or plain.endswith(_ELSEWHERE) else (int(partition), plain)
 
 
 class RekeyedOutput:

@@ -200,6 +200,7 @@ class IntakeStage:
             *(partition, self.orders, self.attribution.customer_homes),
             *(options.customer_homes, options.customer_retention),
             CustomerCalendar(options.zone, options.customer_cohorts),
+            options.rules.customer_models,
         )
         self.conversions = Conversions(
             *(self.leads, self.orders, self.customers, campaign_registry, self.attribution, self.accounts)
@@ -371,6 +372,7 @@ class IntakeStage:
         of the horizon: credits reach the panes that the records have reached, before the windows are final.
         """
         self.attribution.settle(self._own_clicks, self.panes, self._limits)
+        self.conversions.tell_greatest(self.partition, self.attribution.take_greatest())
 
     def _advance_horizon(self) -> None:
         """Follow the watermark with the panes that accept facts; credits that wait are settled before."""
@@ -468,7 +470,7 @@ class IntakeStage:
         counted = self._counted_back(now) if status is not None else None
         outputs = self._partials.outputs(
             *(version, changes, reports, spends, status, lags, counted),
-            *(self.accounts.cohorts.changed(), without),
+            *(self.accounts.changed_cohorts(), without),
         )
         outputs += [
             Output(topics.DEAD_LETTERS, self.partition, letter.topic.encode(), _encode_letter(letter))
@@ -531,6 +533,7 @@ class IntakeStage:
     def restore(self, header: Header[IntakeHeader]) -> None:
         """Put back what the header says."""
         kept = header.stage
+        self.accounts.model_cohorts.begin(header.epoch + 1)
         self.offsets = kept.offsets
         self.clock.stream_times.update(kept.stream_times)
         self.clock.watermark = kept.watermark
@@ -548,6 +551,7 @@ class IntakeStage:
     def restored(self) -> None:
         """All tables are put back; a state from before figures were kept has counted what it has counted."""
         self.attribution.restored()
+        self.accounts.restored()
         if self._figures_before is None:
             self._figures_before = AppliedFigures()
             for each in self._partials.figures(self.panes):

@@ -6,6 +6,7 @@ from itertools import islice
 from metrics.customers.calendar import CohortPeriod, CustomerCalendar
 from metrics.customers.cohort_sums import NO_CUSTOMER, CohortKey, CohortSums, added_up
 from metrics.customers.funnel import Acquisition
+from metrics.records.campaign_model import split_campaign_model
 from metrics.values.time import DAY, HOUR
 from metrics.windows.publish_schedule import KeyedSchedule
 from streams.messages.partials import CohortPartial
@@ -16,6 +17,8 @@ _Parts = dict[int, CohortSums]
 _decode_parts = decoder(tuple[int, _Parts])
 #: The kinds of tables: one of weeks is another than one of months, so that neither is read as the other.
 KINDS: dict[CohortPeriod, str] = {"month": "k", "week": "w"}
+#: The same of cohorts in models, so that a build that knows none reads none of them.
+MODEL_KINDS: dict[CohortPeriod, str] = {"month": "km", "week": "wm"}
 #: In place of the month: all cohorts of the campaign together.
 ALL = -1
 #: About how many bytes a cohort takes in a checkpoint besides its numbers, and each of those that came or was packed.
@@ -29,12 +32,19 @@ class CohortParts:
         calendar: whose months, or weeks, cohorts go by.
         interval: milliseconds between two records of one cohort.
         retention: how long after its last month a cohort is kept, in ms; 0: none is.
+        models: in which there are cohorts beside those that orders declare.
     """
 
-    def __init__(self, calendar: CustomerCalendar, interval: int, retention: int) -> None:
+    def __init__(
+        self, calendar: CustomerCalendar, interval: int, retention: int, models: Sequence[str] = ()
+    ) -> None:
         self.is_kept = retention > 0
         self.kind = KINDS[calendar.period]
         self.schedule = KeyedSchedule[CohortKey](lambda _key: interval)
+        #: The kind of the cohorts in models, whose records ``take_model_changes`` gives.
+        self.model_kind = MODEL_KINDS[calendar.period]
+        self._models = frozenset(models)
+        self._of_models: list[Entry] = []
         self._calendar = calendar
         self._retention = retention
         self._packed: dict[CohortKey, bytes] = {}
@@ -65,6 +75,8 @@ class CohortParts:
         for campaign, month, sums in cohorts:
             if month != NO_CUSTOMER and not self._calendar.counts(month):
                 continue  # it was sent before cohorts went by another period
+            if not self.computes(campaign):
+                continue  # it was sent by a worker of other models
             key = CohortKey(campaign, month)
             parts = self._open.get(key)
             if parts is None:
@@ -77,6 +89,11 @@ class CohortParts:
                 parts[source] = sums
                 self._weight += _NUMBER_BYTES * sums.size
             self._mark(key, sequence)
+
+    def computes(self, campaign: str) -> bool:
+        """Whether cohorts of a campaign, or of a campaign in a model, are kept."""
+        model = split_campaign_model(campaign)[1]
+        return model is None or model in self._models
 
     def turn(self, watermark: int | None, sequence: int) -> None:
         """Event time has come so far: months may be over, campaigns may have spent in an hour, and old cohorts are forgotten."""
@@ -182,12 +199,21 @@ class CohortParts:
 
     def take_changes(self, sequence: int) -> Iterator[Entry]:
         """Sums that have changed, and tombstones of those that are forgotten."""
-        for key in self._expired:
-            yield state_key(self.kind, *key), None
+        found: list[tuple[CohortKey, bytes | None]] = [(key, None) for key in self._expired]
         for key, parts in self._open.items():
             packed = self._packed[key] = encode((sequence, parts))
-            yield state_key(self.kind, *key), packed
+            found.append((key, packed))
         self._open, self._expired, self._weight = {}, [], 0
+        for key, value in found:
+            if split_campaign_model(key.campaign)[1] is None:
+                yield state_key(self.kind, *key), value
+            else:
+                self._of_models.append((state_key(self.model_kind, *key), value))
+
+    def take_model_changes(self) -> list[Entry]:
+        """Of the last changes those in models."""
+        taken, self._of_models = self._of_models, []
+        return taken
 
     def _parts(self, key: CohortKey) -> _Parts:
         found = self._open.get(key)

@@ -21,8 +21,9 @@ from metrics.entities.campaigns import CampaignRegistry
 from metrics.entities.report_overlaps import ReportRules
 from metrics.entities.report_spend import ReportedSpend
 from metrics.entities.reports import Report
-from metrics.kpis.compose import ReadingVersion
+from metrics.kpis.compose import DECLARED, ReadingVersion
 from metrics.kpis.compose_many import ReadingComposer
+from metrics.records.campaign_model import split_campaign_model
 from metrics.records.customer_kpi import ALL_COHORTS, CustomerKpi
 from metrics.records.kpi_reading import CampaignKpi, Dimension, RollupKpi, Stage
 from metrics.sums.applied_figures import APPLIED_FIELDS, AppliedFigures
@@ -49,9 +50,9 @@ from streams.messages.bundle_check import read_bundle
 from streams.messages.pane_blocks import unpack
 from streams.messages.partials import Bundle, PaneBlock
 from streams.messages.source_records import SourceRecord
-from streams.stages.merge.cohort_parts import ALL, KINDS, CohortParts
+from streams.stages.merge.cohort_parts import ALL, KINDS, MODEL_KINDS, CohortParts
 from streams.stages.merge.figure_facts import FigureFactsTable
-from streams.stages.merge.forgotten_cohorts import ForgottenCohorts
+from streams.stages.merge.forgotten_cohorts import ForgottenCohorts, ModelCohorts
 from streams.stages.merge.report_worth import ReportWorth
 from streams.stages.merge.rollup_exchange import RollupExchange, RollupHeader
 from streams.stages.merge.rollup_parts import ROLLING_KEY, Moment, RollupOptions, RollupParts
@@ -99,6 +100,8 @@ class MergeOptions(msgspec.Struct, frozen=True):
     customer_retention: int = 0
     #: What those cohorts go by.
     customer_cohorts: CohortPeriod = "month"
+    #: In which models there are cohorts beside those that orders declare.
+    customer_models: tuple[str, ...] = ()
 
 
 class Pace(NamedTuple):
@@ -221,12 +224,18 @@ class MergeStage:
         #: Campaigns whose records have changed, and whose windows are not marked yet, in their order.
         self._unfollowed: dict[str, None] = {}
         self._calendar = CustomerCalendar(options.zone, options.customer_cohorts)
-        self.cohorts = CohortParts(self._calendar, self._intervals[TOTAL_WINDOW], options.customer_retention)
+        self.cohorts = CohortParts(
+            *(self._calendar, self._intervals[TOTAL_WINDOW], options.customer_retention),
+            options.customer_models,
+        )
         self._forgotten = [
-            ForgottenCohorts(CustomerCalendar(options.zone, period))
-            for period, kind in KINDS.items()
-            if not (self.cohorts.is_kept and kind == self.cohorts.kind)
+            ForgottenCohorts(CustomerCalendar(options.zone, period), kind)
+            for period in KINDS
+            for kind in (KINDS[period], MODEL_KINDS[period])
+            if not (self.cohorts.is_kept and kind in (self.cohorts.kind, self.cohorts.model_kind))
         ]
+        if self.cohorts.is_kept:
+            self._forgotten.append(ModelCohorts(self._calendar, self.cohorts))
         self.tables = (
             *(self._panes, dropped, self._reports),
             *(ReportFiguresTable(self, self._reports), ReportSpendTable(self, self._reports)),
@@ -591,9 +600,10 @@ class MergeStage:
             if key.month == ALL:
                 (acquisition,) = self._acquisitions([key.campaign], reading_version)
                 self.cohorts.publish_acquired(key.campaign, acquisition)
+            campaign, model = split_campaign_model(key.campaign)
             yield compose_customers(
-                *(key.campaign, _cohort_name(key, self._calendar), self.cohorts.of(key), over),
-                *(acquisition, version, self._calendar.period),
+                *(campaign, _cohort_name(key, self._calendar), self.cohorts.of(key), over),
+                *(acquisition, version, self._calendar.period, model or DECLARED),
             )
 
     def _forgotten_customers(self, reading_version: ReadingVersion, now: int) -> Iterator[CustomerKpi]:
@@ -604,8 +614,10 @@ class MergeStage:
                 if key.month == ALL and self.cohorts.has(key.campaign):
                     continue  # all cohorts of the other period together
                 name = _cohort_name(key, table.calendar)
+                campaign, model = split_campaign_model(key.campaign)
                 yield compose_customers(
-                    key.campaign, name, {}, 0, Acquisition(), version, table.calendar.period
+                    *(campaign, name, {}, 0, Acquisition(), version),
+                    *(table.calendar.period, model or DECLARED),
                 )
 
     def _compare_acquisitions(self, reading_version: ReadingVersion) -> None:
@@ -623,10 +635,11 @@ class MergeStage:
         readings = self._readings.of_windows([total], "update", reading_version)
         return [
             Acquisition(
-                *(reading.sums.spend_micros, reading.sums.clicks, int(reading.sums.leads)),
-                *(int(reading.sums.new_customers), reading.has_uncertain_amounts),
+                *(each.sums.spend_micros, each.sums.clicks),
+                int(each.sums.leads) if each.model == DECLARED else each.sums.leads,
+                *(int(each.sums.new_customers), each.has_uncertain_amounts),
             )
-            for reading in readings
+            for each in readings
         ]
 
     def _published_customers(self, record: CustomerKpi) -> Output:

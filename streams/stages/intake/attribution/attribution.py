@@ -20,7 +20,7 @@ from metrics.values.time import MINUTE
 from metrics.windows.panes import Horizon, Panes
 from metrics.windows.watermark import PartitionStatus
 from streams.messages.source_records import SourceRecord
-from streams.stages.intake.attribution.facts import TouchBatch
+from streams.stages.intake.attribution.facts import GreatestParts, TouchBatch
 from streams.stages.intake.attribution.journeys import Journeys
 from streams.stages.intake.attribution.tables import (
     ConversionTable,
@@ -39,6 +39,7 @@ from streams.stages.intake.repartition import (
     RekeyedOutput,
     Repartitioner,
     SourceProgress,
+    counted_on,
     read_rekeyed,
 )
 from streams.stages.refusals import Refuse
@@ -118,6 +119,15 @@ class NoAttribution:
 
     def settle(self, clicks: int | None, panes: Panes, limits: Horizon) -> None:
         """Credit what has changed; ``clicks`` is how far the clicks of the partition have come."""
+
+    def take_greatest(self) -> list[GreatestParts]:
+        """Orders that are counted and credited here, with greatest parts that are others than were told."""
+        return []
+
+    def is_credited_on(self, partition: int, key: str) -> bool:
+        """Whether an order that is counted here is credited on a partition now."""
+        del partition, key
+        return False
 
     def is_expiring(self, watermark: int, retention: int) -> bool:
         """Whether a day has ended that is to be forgotten; all is credited first."""
@@ -270,6 +280,7 @@ class Attribution(Exchange):
         #: Whether touches may come from other partitions, so that credits wait for all of them.
         self._is_joint = key_rule.partitions > 0
         self._own_watermark: int | None = None
+        self._greatest: list[GreatestParts] = []
         self._refit_interval = refit_interval
         self._has_unannounced_lags = True
         self.rules = rules_table = RuleHistoryTable(lambda: self.journeys.rule_history)
@@ -375,7 +386,23 @@ class Attribution(Exchange):
     def settle(self, clicks: int | None, panes: Panes, limits: Horizon) -> None:
         """Credit what has changed; conversions wait for the clicks of all partitions to reach their time."""
         clicks_through = self.joint.clicks(clicks) if self._is_joint else clicks
-        self.journeys.settle(clicks_through).fold_into(panes, limits)
+        changes = self.journeys.settle(clicks_through)
+        changes.fold_into(panes, limits)
+        for each in changes.greatest:
+            partition, key = counted_on(each.key)
+            if partition is None:
+                self._greatest.append(each)
+            else:
+                self.customer_homes.send_greatest(partition, key, each.campaigns)
+
+    def take_greatest(self) -> list[GreatestParts]:
+        """Orders that are counted and credited here, with greatest parts that are others than were told."""
+        taken, self._greatest = self._greatest, []
+        return taken
+
+    def is_credited_on(self, partition: int, key: str) -> bool:
+        """Whether an order that is counted here is credited on a partition now."""
+        return self.repartitioner.is_home(partition, key)
 
     def is_expiring(self, watermark: int, retention: int) -> bool:
         """Whether a day has ended that is to be forgotten; all is credited first."""

@@ -37,12 +37,31 @@ class ConversionUpdate(NamedTuple):
     seen_at: int
 
 
+class GreatestParts(NamedTuple):
+    """The campaign that each model gives the greatest part of an order to.
+
+    Attributes:
+        key: of the conversion.
+        campaigns: by model; ``(none)`` where nothing is credited.
+    """
+
+    key: str
+    campaigns: dict[str, str]
+
+
 class CreditChanges:
-    """What has been credited, and taken back: sums of each campaign in each model, and the contributions of conversions that are counted apart."""
+    """What has been credited, and taken back.
+
+    Attributes:
+        sums: of each campaign in each model.
+        apart: contributions of conversions that are counted apart.
+        greatest: orders whose greatest parts are others than were told, in models that customers hear of.
+    """
 
     def __init__(self) -> None:
         self.sums: list[ContributionColumns] = []
         self.apart: list[Contribution] = []
+        self.greatest: list[GreatestParts] = []
 
     def fold_into(self, panes: Panes, limits: Horizon) -> None:
         """Add it all to the panes that still accept facts."""

@@ -6,14 +6,14 @@ credits after any order of the same facts are the same. Free of I/O, like intake
 """
 
 from array import array
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from heapq import heappop, heappush
 from itertools import islice
 
 import msgspec
 import numpy as np
 
-from metrics.attribution.batch_credit import MOST, CreditBatch, is_large, paths_of
+from metrics.attribution.batch_credit import MOST, CreditBatch, CreditedBatch, is_large, paths_of
 from metrics.attribution.conversion_credit import Conversion, ConversionPart, CreditDecision
 from metrics.attribution.conversion_lag import LEAD, ORDER, LagCounts
 from metrics.attribution.identity_graph import IdentityGraph
@@ -25,7 +25,7 @@ from metrics.attribution.touchpoints import Instants, Touchpoints
 from metrics.sums.contribution import Contribution, difference
 from metrics.values.time import DAY
 from metrics.windows.panes import RETENTIONS
-from streams.stages.intake.attribution.facts import CreditChanges, PersonIds, TouchBatch
+from streams.stages.intake.attribution.facts import CreditChanges, GreatestParts, PersonIds, TouchBatch
 from streams.stages.intake.attribution.markov_fit import DataDriven
 from streams.state.keyed_table import KeyedTable
 
@@ -238,13 +238,14 @@ class Journeys:
     def catch_up(self, rule_history: RuleHistory) -> None:
         """Everything is restored: index it; what was credited with other models waits to be credited anew."""
         self._rule_versions = RuleVersions(rule_history.changed_to(self.rules), self.rules, self.touchpoints)
-        newest, items = max(self.rule_history.since.values()), iter(self.conversions.items())
+        newest = {kind: self.rule_history.oldest(is_order=kind == ORDER) for kind in (LEAD, ORDER)}
+        items = iter(self.conversions.items())
         while some := list(islice(items, MOST)):
             self._watch([conversion for _, conversion in some])
             counted = [(conversion.settled or conversion).path for _, conversion in some]
             self.data_driven.count(counted, [1] * len(counted))
             for key, conversion in some:
-                self._catch_up(key, conversion, newest)
+                self._catch_up(key, conversion, newest[key[0]])
 
     @property
     def has_stale(self) -> bool:
@@ -331,6 +332,8 @@ class Journeys:
                 credit_batch.put(before.counted, before.path, decided, before.shares, -1)
         credited = credit_batch.credit(self._rule_versions.models, ranks, self.data_driven.effects(ranks))
         changes.sums.append(credited.sums())
+        if self.rules.customer_models:
+            changes.greatest += self._greatest(batch, credited, ranks.names)
         for (key, before, now), path, shares in zip(batch, paths, credited.data_driven(), strict=False):
             after = Conversion(now.at, now.ids, now.parts, now.is_first, path, generation, shares)
             changes.apart += self._put(key, before, after)
@@ -338,6 +341,23 @@ class Journeys:
             [*paths, *(before.path for _, before, _ in batch if before is not None)],
             [1] * len(paths) + [-1] * sum(before is not None for _, before, _ in batch),
         )
+
+    def _greatest(
+        self, batch: Sequence[Settling], credited: CreditedBatch, names: Sequence[str]
+    ) -> Iterator[GreatestParts]:
+        """Of the orders of a batch, the greatest parts that are others than were told."""
+        models = self.rules.customer_models
+        greatest: list[list[int]] = credited.greatest(models).tolist()
+        told_since = max(self.rule_history.told_since.values())
+        at = len(batch)  # what is taken back stands behind what counts
+        for (key, before, _), now in zip(batch, greatest, strict=False):
+            told = None
+            if before is not None and before.generation is not None and not is_apart(before):
+                if before.generation >= told_since:
+                    told = greatest[at]
+                at += 1
+            if key[0] == ORDER and now != told:
+                yield GreatestParts(key, dict(zip(models, [names[rank] for rank in now], strict=True)))
 
     def _put(self, key: str, before: Conversion | None, after: Conversion) -> list[Contribution]:
         """Remember a decided conversion; what has to be told of it apart from the credit batch."""
