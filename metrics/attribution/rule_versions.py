@@ -26,13 +26,13 @@ class RuleHistory(msgspec.Struct, array_like=True, frozen=True):
         generation: number of the present version; it grows with every change of the models, or of the half-life.
         since: each model, with the version in which it was switched on: older decisions of that name mean nothing.
         half_lives: that of each version, in milliseconds; credits of older decisions are computed with theirs.
-        told_since: each model whose greatest parts customers hear of, with the version from which on they do.
+        customers_since: each model whose greatest parts customers hear of, with the version from which on they do.
     """
 
     generation: int
     since: dict[str, int]
     half_lives: dict[int, int]
-    told_since: dict[str, int] = {}
+    customers_since: dict[str, int] = {}
 
     @classmethod
     def by(cls, rules: AttributionRules) -> "RuleHistory":
@@ -43,7 +43,7 @@ class RuleHistory(msgspec.Struct, array_like=True, frozen=True):
 
     def oldest(self, *, is_order: bool) -> int:
         """The version before which a conversion is to be credited anew."""
-        versions: list[int] = [*self.since.values(), *(self.told_since.values() if is_order else ())]
+        versions: list[int] = [*self.since.values(), *(self.customers_since.values() if is_order else ())]
         return max(versions)
 
     def changed_to(self, rules: AttributionRules) -> "RuleHistory":
@@ -51,15 +51,21 @@ class RuleHistory(msgspec.Struct, array_like=True, frozen=True):
 
         >>> rule_history = RuleHistory(3, {"linear": 1, "markov": 2}, {3: 7})
         >>> rule_history.changed_to(AttributionRules(models=("linear", "last_touch"), half_life=8))
-        RuleHistory(generation=4, since={'linear': 1, 'last_touch': 4}, half_lives={3: 7, 4: 8}, told_since={})
+        RuleHistory(generation=4, since={'linear': 1, 'last_touch': 4}, half_lives={3: 7, 4: 8}, customers_since={})
         """
-        are_same = set(rules.models) == set(self.since) and set(rules.customer_models) == set(self.told_since)
+        are_same = set(rules.models) == set(self.since) and set(rules.customer_models) == set(
+            self.customers_since
+        )
         if are_same and self.half_lives[self.generation] == rules.half_life:
             return self
         generation = self.generation + 1
         since = {model: self.since.get(model, generation) for model in rules.models}
-        told_since = {model: self.told_since.get(model, generation) for model in rules.customer_models}
-        return RuleHistory(generation, since, {**self.half_lives, generation: rules.half_life}, told_since)
+        customers_since = {
+            model: self.customers_since.get(model, generation) for model in rules.customer_models
+        }
+        return RuleHistory(
+            generation, since, {**self.half_lives, generation: rules.half_life}, customers_since
+        )
 
 
 class RuleVersions:

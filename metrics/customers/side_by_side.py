@@ -114,21 +114,26 @@ class CustomersShown(msgspec.Struct, frozen=True):
         campaigns: those that acquired most first.
         cohorts: in order of the months.
         period: what cohorts go by; of weeks all months here are weeks, but `payback_months`.
+        models: that there are records of.
     """
 
     model: str
     campaigns: list[CampaignCustomers]
     cohorts: list[CohortLine]
     period: CohortPeriod = "month"
+    models: list[str] = []
 
 
-def side_by_side(records: Iterable[CustomerKpi], campaign_id: str | None, model: str) -> CustomersShown:
+def side_by_side(
+    records: Iterable[CustomerKpi], campaign_id: str | None, model: str, models: Sequence[str] = ()
+) -> CustomersShown:
     """Put records side by side; those of nobody are left out, and those that are left of another period than the newest one's.
 
     Args:
         records: the newest of each campaign and cohort.
         campaign_id: whose cohorts; None: those of all campaigns together.
         model: of the records.
+        models: of which there are others.
     """
     totals, by_campaign = [], dict[str, list[CustomerKpi]]()
     by_month = dict[str, list[CustomerKpi]]()
@@ -146,7 +151,7 @@ def side_by_side(records: Iterable[CustomerKpi], campaign_id: str | None, model:
     totals.sort(key=lambda record: (-record.sums.customers, record.campaign_id))
     campaigns = [_campaign(record, by_campaign.get(record.campaign_id, [])) for record in totals]
     lines = [_line(month, by_month[month]) for month in sorted(by_month)]
-    return CustomersShown(model, campaigns, lines, period)
+    return CustomersShown(model, campaigns, lines, period, list(models))
 
 
 def _campaign(total: CustomerKpi, cohorts: Sequence[CustomerKpi]) -> CampaignCustomers:

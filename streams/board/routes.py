@@ -257,7 +257,7 @@ class BoardRoutes:
         except (RedisError, OSError) as error:
             return _no_redis(error)
         shown = await asyncio.to_thread(
-            lambda: side_by_side(customer_views.decoded(found), campaign_id, model)
+            lambda: side_by_side(customer_views.decoded(found.records), campaign_id, model, found.models)
         )
         response = answer(shown)
         response.enable_compression()

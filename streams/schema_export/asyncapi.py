@@ -340,7 +340,8 @@ CHANNELS: tuple[Channel, ...] = (
         topics.CUSTOMER_KPIS,
         "customer-kpi",
         "What the customers of a campaign are worth, by the month in which they were acquired, and `total`: whole values. "
-        "Only with ROISTREAM_CUSTOMER_RETENTION. Keep the highest revision per (campaign_id, cohort).",
+        "Only with ROISTREAM_CUSTOMER_RETENTION. Keep the highest revision per (campaign_id, model, cohort); records of other "
+        "models than declared come with ROISTREAM_CUSTOMER_MODELS.",
         "The campaign_id.",
         {
             "schema": CUSTOMER_SCHEMA,

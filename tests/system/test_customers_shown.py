@@ -86,7 +86,8 @@ def test_topic_gauges_redis_and_page_tell_the_same_customers_also_after_a_kill(
     def shown() -> CustomersShown:
         async def read() -> list[bytes]:
             async with redis.asyncio.Redis.from_url(cache.url) as asked:
-                return await customer_views.read_records(asked, RedisNames(settings.topic_prefix), "declared")
+                names = RedisNames(settings.topic_prefix)
+                return (await customer_views.read_records(asked, names, "declared")).records
 
         return side_by_side(customer_views.decoded(asyncio.run(read())), "c-1", "declared")
 

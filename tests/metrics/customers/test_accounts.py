@@ -23,7 +23,7 @@ from metrics.customers.cohort_sums import (
     CohortKey,
     CohortSums,
     added_up,
-    cohort_key,
+    cohort_keys,
     cohort_reading,
     month_readings,
 )
@@ -66,8 +66,7 @@ class Books:
         after = changed_account(before, change)
         self.accounts[home][change.customer] = after
         if before is not None and before.first is after.first:
-            key = cohort_key(after, self.calendar)
-            if key is not None:
+            for key in cohort_keys(after, self.calendar, {}):
                 self.sums[home][key].change_account(before, after)
             return
         if before is not None:
@@ -81,12 +80,10 @@ class Books:
             self.count(home, account, -1)
 
     def count(self, home: int, account: CustomerAccount, sign: int) -> None:
-        key = cohort_key(account, self.calendar)
-        if key is None:
-            return
-        self.sums[home][key].add_account(account, sign)
-        if not self.sums[home][key]:
-            del self.sums[home][key]
+        for key in cohort_keys(account, self.calendar, {}):
+            self.sums[home][key].add_account(account, sign)
+            if not self.sums[home][key]:
+                del self.sums[home][key]
 
     def known(self) -> dict[int, tuple[object, object]]:
         accounts = {customer: each for home in self.accounts for customer, each in home.items()}

@@ -1,5 +1,7 @@
 """Customers by the API: who may ask, what is told, and what is not read is left out."""
 
+import msgspec
+
 from tests.support import board_seeding as seeding
 from tests.support import customer_seeding
 from tests.support.board_serving import BEARER, run, serving
@@ -36,5 +38,23 @@ def test_customers_are_those_of_the_views_and_need_a_token(settings, store):
             assert sum(each["customers"] for each in own["cohorts"]) == by["c-1"]["customers"]
             async with session.get("/api/customers?model=linear") as answer:
                 assert (await answer.json())["campaigns"] == []
+
+    run(test)
+
+
+def test_customers_of_a_model_are_told_with_the_models_there_are(settings, store):
+    async def test() -> None:
+        seeding.fill(store, [])
+        found = customer_seeding.records({"c-1": 20_000})
+        customer_seeding.fill(store, found)
+        in_model = [msgspec.structs.replace(each, model="linear", campaign_id="c-2") for each in found]
+        customer_seeding.fill(store, in_model)
+        async with serving(settings) as (session, _):
+            session.headers.update(BEARER)
+            for query, campaign in (("", "c-1"), ("?model=linear", "c-2")):
+                async with session.get(f"/api/customers{query}") as answer:
+                    told = await answer.json()
+                assert [each["campaign_id"] for each in told["campaigns"]] == [campaign]
+                assert told["models"] == ["declared", "linear"]
 
     run(test)

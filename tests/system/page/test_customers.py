@@ -1,5 +1,6 @@
 """The page of customers: what they are worth, who comes back, in the reader's language, and what it says where nobody is known."""
 
+import msgspec
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -64,6 +65,22 @@ def test_customers_are_shown_with_what_is_expected_and_the_cohorts_of_one_campai
     assert page.get_by_label("Cohorts of").input_value() == "c-2"
     page.get_by_role("link", name="Spring sale").click()
     expect(page.get_by_role("dialog")).to_be_visible()
+
+
+def test_customers_of_a_model_are_those_of_other_campaigns(opened, store):
+    found = customer_seeding.records({"c-1": 20_000})
+    customer_seeding.fill(store, found)
+    in_model = [msgspec.structs.replace(each, model="linear", campaign_id="c-2") for each in found]
+    customer_seeding.fill(store, in_model)
+    page = opened(CARDS, place="/customers")
+    assert set(figures(page, "What they are worth")) == {"Spring sale"}
+    page.get_by_label("Acquired by, in the model").focus()
+    page.get_by_label("Acquired by, in the model").select_option("linear")
+    expect(page.get_by_text("the greatest part of the first order")).to_be_visible()
+    assert set(figures(page, "What they are worth")) == {"Our brand"}
+    expect(page.get_by_label("Acquired by, in the model")).to_be_focused()
+    page.get_by_label("Acquired by, in the model").select_option("as first orders declare")
+    expect(page.get_by_role("link", name="Spring sale")).to_be_visible()
 
 
 def test_cohorts_of_weeks_are_told_as_weeks(opened, store):

@@ -35,7 +35,7 @@ export const api = {
   logout: () => call("DELETE", "/api/session"),
   campaign: (id) => call("GET", `/api/campaigns/${encodeURIComponent(id)}`),
   readings: (window) => call("GET", `/api/campaigns?window=${window}`),
-  customers: (id) => call("GET", id ? `/api/customers?campaign_id=${encodeURIComponent(id)}` : "/api/customers"),
+  customers: (model, id) => call("GET", `/api/customers?${new URLSearchParams(id ? { model, campaign_id: id } : { model })}`),
   archive: (asked) => call("GET", `/api/archive?${new URLSearchParams(asked)}`),
   forecast: (plan) => call("POST", "/api/forecast", plan),
   score: (made) => call("POST", "/api/forecast/score", made),

@@ -9,6 +9,8 @@ import { nameOf } from "./store.js";
 const WIDTH = 200, HEIGHT = 20;
 /** The campaign whose cohorts are shown; empty: all together. */
 let chosen = "", drawn = "";
+/** The attribution model that says which campaign acquired a customer. */
+let model = "declared";
 const newest = new Newest();
 
 /** Reads and draws; what has not changed stays, so that focus and scroll stay. */
@@ -19,7 +21,7 @@ export async function showCustomers(store) {
   if (!store.isKnown) return; // campaigns have no names yet; the page comes back here when the board is known
   let found;
   try {
-    found = await newest.of(api.customers(chosen));
+    found = await newest.of(api.customers(model, chosen));
   } catch (error) {
     drawn = "";
     body.replaceChildren(h("p.error", { role: "alert" }, error.message));
@@ -30,10 +32,25 @@ export async function showCustomers(store) {
   const state = JSON.stringify([found, found.campaigns.map((each) => name(each.campaign_id)), chosen]);
   if (state === drawn) return;
   drawn = state;
-  const isChoosing = document.activeElement?.id === "cohorts-of";
-  body.replaceChildren(...(found.campaigns.length ? content(found, name, store)
+  const choosing = ["cohorts-of", "acquired-in"].find((id) => document.activeElement?.id === id);
+  body.replaceChildren(...models(found.models, store), ...(found.campaigns.length ? content(found, name, store)
     : [h("p", { role: "status" }, t("No customers are known yet. Workers keep accounts of customers with the setting CUSTOMER_RETENTION, from the orders on that are read then."))]));
-  if (isChoosing) byId("cohorts-of")?.focus();
+  if (choosing) byId(choosing)?.focus();
+}
+
+/** Which model says who acquired a customer, where there are several. */
+function models(known, store) {
+  const all = [...new Set(["declared", model, ...known])];
+  if (all.length < 2) return [];
+  const select = h("select", { id: "acquired-in" }, ...all.map((each) => h("option", { value: each }, each === "declared" ? t("as first orders declare") : each)));
+  select.value = model;
+  select.addEventListener("change", () => {
+    model = select.value;
+    chosen = "";
+    showCustomers(store);
+  });
+  return [h("p", {}, h("label", {}, t("Acquired by, in the model"), " ", select)),
+    ...(model === "declared" ? [] : [h("p", {}, t("A customer is of the campaign that the model gives the greatest part of the first order to, whole: so counts and money of all campaigns add up to those of every other model."))])];
 }
 
 function content(found, name, store) {

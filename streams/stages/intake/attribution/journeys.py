@@ -345,18 +345,18 @@ class Journeys:
     def _greatest(
         self, batch: Sequence[Settling], credited: CreditedBatch, names: Sequence[str]
     ) -> Iterator[GreatestParts]:
-        """Of the orders of a batch, the greatest parts that are others than were told."""
+        """Of the orders of a batch, the greatest parts that are others than before."""
         models = self.rules.customer_models
         greatest: list[list[int]] = credited.greatest(models).tolist()
-        told_since = max(self.rule_history.told_since.values())
+        customers_since = max(self.rule_history.customers_since.values())
         at = len(batch)  # what is taken back stands behind what counts
         for (key, before, _), now in zip(batch, greatest, strict=False):
-            told = None
+            known = None
             if before is not None and before.generation is not None and not is_apart(before):
-                if before.generation >= told_since:
-                    told = greatest[at]
+                if before.generation >= customers_since:
+                    known = greatest[at]
                 at += 1
-            if key[0] == ORDER and now != told:
+            if key[0] == ORDER and now != known:
                 yield GreatestParts(key, dict(zip(models, [names[rank] for rank in now], strict=True)))
 
     def _put(self, key: str, before: Conversion | None, after: Conversion) -> list[Contribution]:
