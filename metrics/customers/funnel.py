@@ -5,9 +5,12 @@ The steps and their order are those of AARRR (McClure, Startup Metrics for Pirat
 referral, revenue.
 """
 
+from math import ceil
 from typing import NamedTuple
 
 from metrics.customers.customer_figure import CustomerFigure
+from metrics.kpis.compose import DECLARED
+from metrics.records.kpi_reading import CampaignKpi
 from metrics.values.money import MICROS, ratio
 
 
@@ -18,7 +21,7 @@ class Acquisition(NamedTuple):
         spend: micros.
         clicks: by the campaign's cost basis.
         leads: that are declared, or in a model credited, with up to 6 decimals.
-        customers: new ones that are declared, or in a model credited, rounded down; accounts may hold fewer.
+        customers: new ones that are declared, or in a model credited, rounded up; accounts may hold fewer.
         is_uncertain: whether amounts of the campaign count whose worth is not known for sure.
     """
 
@@ -27,6 +30,19 @@ class Acquisition(NamedTuple):
     leads: int | float | None = None
     customers: int | None = None
     is_uncertain: bool = False
+
+
+def acquisition_of(reading: CampaignKpi) -> Acquisition:
+    """What a reading of ``total`` says, as declared or in a model."""
+    sums = reading.sums
+    return Acquisition(
+        spend=sums.spend_micros,
+        clicks=sums.clicks,
+        leads=int(sums.leads) if reading.model == DECLARED else sums.leads,
+        # The next whole number: of somebody who is credited in part it is not known whether the campaign won them.
+        customers=ceil(sums.new_customers),
+        is_uncertain=reading.has_uncertain_amounts,
+    )
 
 
 class FunnelReading(NamedTuple):

@@ -16,7 +16,7 @@ from metrics.attribution.conversion_lag import LEAD, ORDER, ConversionLags, LagC
 from metrics.customers.calendar import CohortPeriod, CustomerCalendar
 from metrics.customers.cohort_sums import CohortKey
 from metrics.customers.composing import CustomerVersion, compose_customers
-from metrics.customers.funnel import Acquisition
+from metrics.customers.funnel import Acquisition, acquisition_of
 from metrics.entities.campaigns import CampaignRegistry
 from metrics.entities.report_overlaps import ReportRules
 from metrics.entities.report_spend import ReportedSpend
@@ -633,14 +633,7 @@ class MergeStage:
         codes = np.array([self.campaign_codes.campaign(each) for each in campaigns], dtype=np.int32)
         total = WindowCampaigns(TOTAL_WINDOW, 0, codes)
         readings = self._readings.of_windows([total], "update", reading_version)
-        return [
-            Acquisition(
-                *(each.sums.spend_micros, each.sums.clicks),
-                int(each.sums.leads) if each.model == DECLARED else each.sums.leads,
-                *(int(each.sums.new_customers), each.has_uncertain_amounts),
-            )
-            for each in readings
-        ]
+        return [acquisition_of(reading) for reading in readings]
 
     def _published_customers(self, record: CustomerKpi) -> Output:
         return Output(

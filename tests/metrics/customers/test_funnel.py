@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,10 +11,11 @@ from hypothesis import strategies as st
 from metrics.customers.calendar import month_name
 from metrics.customers.cohort_sums import CohortMonth, CohortSums
 from metrics.customers.composing import CustomerVersion, compose_customers
-from metrics.customers.funnel import FUNNEL_FIGURES, Acquisition, FunnelReading
+from metrics.customers.funnel import FUNNEL_FIGURES, Acquisition, FunnelReading, acquisition_of
 from metrics.customers.side_by_side import side_by_side
 from metrics.records.customer_kpi import ALL_COHORTS
 from metrics.values.money import MICROS
+from tests.support.exposed import reading
 
 counts = st.integers(0, 10**6)
 unknown = st.none()
@@ -69,3 +71,16 @@ def test_the_page_has_a_row_for_every_figure_and_no_other():
     table = page.partition("<!-- funnel-figures:begin -->")[2].partition("<!-- funnel-figures:end -->")[0]
     shown = re.findall(r"^\| `(\w+)` \| (.+?) \| (.+?) \| (.+?) \|$", table, flags=re.MULTILINE)
     assert shown == [(name, each.formula, each.unit, each.undefined) for name, each in FUNNEL_FIGURES.items()]
+
+
+@pytest.mark.parametrize(
+    ("model", "leads", "customers", "found"),
+    [("declared", 4, 3, (4, 3)), ("linear", 4.25, 2.000001, (4.25, 3)), ("linear", 0, 0, (0, 0))],
+)
+def test_a_model_credits_parts_of_leads_and_may_have_won_whoever_it_is_credited_a_part_of(
+    model, leads, customers, found
+):
+    total = reading("total", leads=leads, new_customers=customers)
+    acquisition = acquisition_of(msgspec.structs.replace(total, model=model))
+    assert (acquisition.leads, acquisition.customers) == found
+    assert isinstance(acquisition.leads, type(found[0]))

@@ -2,6 +2,7 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from metrics.customers.calendar import month_name
 from metrics.customers.cohort_sums import CohortMonth, CohortSums
@@ -103,3 +104,16 @@ def test_a_month_that_only_some_records_know_to_be_over_waits_for_the_others():
     series.confirmed(0, given_out(record("c3", month_name(FIRST), cohort, over=FIRST + 1)))
     series.confirmed(0, given_out(record("c4", month_name(FIRST), cohort, over=FIRST + 2)))
     assert {each.channel: list(each.active) for each in series.cohorts()} == {"search": [2, 0], "": [4]}
+
+
+def test_gauges_know_no_customers_of_models_who_are_those_of_declared_once_more():
+    series = CustomerSeries(registry(), 50)
+    cohort = {FIRST: sums(FIRST, 4, 4, 100)}
+    records = [record("c0", name, cohort) for name in (month_name(FIRST), ALL_COHORTS)]
+    series.confirmed(0, given_out(*records))
+    known, shown = series.of(0, "c0"), series.cohorts()
+    for of_model in ({FIRST: sums(FIRST, 9, 9, 900)}, {}):
+        others = [record("c0", name, of_model) for name in (month_name(FIRST), ALL_COHORTS)]
+        series.confirmed(0, given_out(*(replace(each, model="linear") for each in others)))
+        assert series.of(0, "c0") == known
+        assert series.cohorts() == shown

@@ -34,10 +34,11 @@ def opened(changelog):
     return store
 
 
-def worth(offset, low, high, look, cohort="total"):
+def worth(offset, low, high, look, cohort="total", model="declared"):
     """A record of `customer-kpis` as it lies on the topic; the next revision has the next offset."""
     record = test_worth.customers(low, high, look, at=test_worth.NOW + offset, spend=50, cohort=cohort)
-    record = msgspec.structs.replace(record, campaign_id="c-0", watermark=format_instant(NOW))
+    told = {"campaign_id": "c-0", "watermark": format_instant(NOW), "model": model}
+    record = msgspec.structs.replace(record, **told)
     return SimpleNamespace(offset=offset, key=b"c-0", value=msgspec.json.encode(record))
 
 
@@ -107,3 +108,16 @@ def test_a_record_of_customers_that_cannot_be_read_is_a_dead_letter():
         topics.DEAD_LETTERS
     ]
     assert store.stage.board.campaigns["c-0"].worth.look == 1
+
+
+def test_what_a_model_says_of_customers_is_not_judged_by():
+    said = [worth(0, 2.0, 2.2, 1), worth(1, 1.0, 1.2, 2, model="linear")]
+    found = []
+    for heard in (said[:1], said):
+        store = opened({})
+        store.stage.take(topics.CAMPAIGN_KPIS, 0, records([0], NOW, 0))
+        store.stage.take(topics.CUSTOMER_KPIS, 0, heard)
+        made = [msgspec.json.decode(output.value) for output in store.checkpoint(NOW).outputs]
+        found.append(([each["rule"] for each in made], store.stage.board.campaigns["c-0"].worth))
+    assert found[0] == found[1]
+    assert found[1][1].look == 1
