@@ -1,7 +1,8 @@
 """CPU time of a conversion: intake with every model, fed as in the benchmark, without a broker.
 
 Run as ``python -m tests.bench.bench_crediting [--clicks N] [--profile FILE]``; with ``--paths`` it says instead what dividing
-one conversion among the touches of its path takes, by the length of the path.
+one conversion among the touches of its path takes, by the length of the path, or with ``--customers`` what accounts of
+customers take, alone and with cohorts in every model.
 """
 
 import argparse
@@ -10,13 +11,16 @@ import gc
 import pstats
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 import numpy as np
 
+from metrics.attribution.conversion_credit import COHORT
 from metrics.attribution.models import MARKOV, MAX_PATH, MODELS, ROOTS, AttributionRules
 from metrics.entities.campaigns import CampaignRegistry
 from metrics.kernels.credits import credit
+from metrics.values.time import DAY
 from streams import topics
 from streams.messages.source_records import Record, SourceRecords
 from streams.runtime.kernel_warmup import warm_up
@@ -39,11 +43,11 @@ def slabs(records: Records, size: int, now: int) -> Iterator[SourceRecords]:
 
 
 def run(
-    clicks: Clicks, conversions: Conversions | None, models: tuple[str, ...]
+    clicks: Clicks, conversions: Conversions | None, models: tuple[str, ...], **more: Any
 ) -> tuple[float, IntakeStage]:
     """Seconds of thread time that intake of partition 0 takes for everything, with its checkpoints."""
     now = time.time_ns() // 1_000_000
-    options = _OPTIONS if not models else _with(models)
+    options = msgspec.structs.replace(_OPTIONS, **{"rules": AttributionRules(models=models)} | more)
     intake = IntakeStage(0, options, CampaignRegistry("EUR"))
     log = StateStore(intake, now)
     feeds = [(topics.CLICKS, slabs(clicks.parts[0], _SLICE, now))]
@@ -73,8 +77,14 @@ def run(
     return spent + time.thread_time() - started, intake
 
 
-def _with(models: tuple[str, ...]) -> IntakeOptions:
-    return msgspec.structs.replace(_OPTIONS, rules=AttributionRules(models=models))
+def customers(clicks: Clicks, conversions: Conversions, *, is_in_models: bool) -> str:
+    """What intake takes of accounts of customers, with every model."""
+    count, kept = len(conversions.leads[0]) + len(conversions.orders[0]), {"customer_retention": 1_000 * DAY}
+    told = tuple(model for model in MODELS if not model.endswith(COHORT)) if is_in_models else ()
+    rules = AttributionRules(MODELS, customer_models=told) if told else AttributionRules(MODELS)
+    alone, _ = run(clicks, None, MODELS)
+    spent, _ = run(clicks, conversions, MODELS, **kept, rules=rules)
+    return f"cohorts in {len(told)} models: {1e6 * (spent - alone) / count:7.1f} µs a conversion, {spent:.2f} s for all"
 
 
 _PATH_LENGTHS = (2, 8, 32, MAX_PATH)
@@ -112,6 +122,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--paths", action="store_true", help="What a division takes by length of path.")
     parser.add_argument("--clicks", type=int, default=400_000)
+    parser.add_argument("--customers", action="store_true", help="What accounts of customers take.")
     parser.add_argument("--profile")
     options = parser.parse_args()
     warm_up()
@@ -135,6 +146,10 @@ def main() -> None:
         stats = pstats.Stats(profiler)
         stats.dump_stats(options.profile)
         stats.sort_stats("tottime").print_stats(35)
+        return
+    if options.customers:
+        for is_in_models in (False, True):
+            print(customers(clicks, conversions, is_in_models=is_in_models))
         return
     for models in ((), ("linear",), MODELS):
         alone, _ = run(clicks, None, models)

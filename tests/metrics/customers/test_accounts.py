@@ -6,15 +6,18 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from metrics.customers.accounts import (
     AccountChange,
     CustomerAccount,
+    OrderCredit,
     PlacedFirst,
     changed_account,
     changes_of,
+    credited_account,
     customer_of,
     whose,
 )
@@ -214,3 +217,12 @@ def test_of_two_first_orders_at_one_instant_the_lower_id_acquires():
         for change in changes_:
             account = changed_account(account, change)
         assert account.first.campaign == "autumn"
+
+
+@pytest.mark.parametrize(("at", "campaigns"), [(4, {}), (6, {8: "b"})])
+def test_what_models_say_of_the_first_order_is_not_said_of_an_earlier_one(at, campaigns):
+    first, other = PlacedFirst(5, "o", "c", None), PlacedFirst(at, "p", "c", None)
+    known = credited_account(
+        CustomerAccount(first, 5, ()), OrderCredit(5, "o", {"linear": "b"}), {"linear": 8}
+    )
+    assert changed_account(known, AccountChange(1, at, (), other)).campaigns == campaigns
