@@ -259,6 +259,19 @@ def test_a_late_touch_and_an_earlier_order_move_the_customer(partitions):
     assert totals(machine, "linear") == {final_campaigns(machine, "linear")["o1"]: 1}
 
 
+def test_a_partition_that_credits_an_order_no_more_is_not_listened_to():
+    machine = shop(partitions=3)
+    (reader,) = [each for each in map(machine.intake, range(3)) if each.orders.get("o0") is not None]
+    (home,) = [p for p in range(3) if reader.attribution.is_credited_on(p, "o|o0")]
+    for p in {*range(3)} - {home}:
+        reader.conversions.tell_greatest(p, [("o|o0", {"linear": "c"})])
+    machine.settle()
+    assert totals(machine, "linear") == {"b": 1}
+    reader.conversions.tell_greatest(home, [("o|o0", {"linear": "c"})])
+    machine.settle()
+    assert totals(machine, "linear") == {"c": 1}
+
+
 def test_the_cost_of_a_customer_is_that_of_the_campaign_in_the_model():
     machine = Machine(1, campaign_registry(), models=("linear",), customer_models=("linear",))
     click = {"event_id": "c", "occurred_at": T0, "campaign_id": "a", "visitor_id": "v1", "cost": "4"}
