@@ -152,7 +152,10 @@ class Worker:
         self.stall_limit_s = max(_STALLED_AFTER_S, 3 * settings.session_timeout / 1000)
         self.watchdog = Watchdog(self.stall_limit_s, time.monotonic, die, log.warning)
         self.log_ends = LogEnds(settings)
-        self.registry = Registry(settings, self.campaign_registry, self._on_campaign, self.processor.refuse)
+        self.registry = Registry(
+            *(settings, self.campaign_registry, self._on_campaign),
+            *(self.processor.refuse, self.processor.registry_read),
+        )
         self.source = MetricsSnapshots(settings, self.processor, self.telemetry, self.views, now_ms)
         self.processor.sinks += [
             sink for sink in (self.source, self.views, self.board_views) if sink is not None

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -21,11 +21,12 @@ from metrics.entities.registry_entries import RegistryEntries, named_and_instant
 from metrics.records.dead_letters import dead_letter
 from metrics.records.events import Campaign, FxRate
 from metrics.records.validation import decode, instant
-from metrics.values.errors import Reason, Rejection
+from metrics.values.errors import Reason, Rejection, StateError
 from streams import topics
 from streams.process import now_ms
 from streams.settings import Settings
 from streams.stages.budget.stage import RefusedRecord
+from streams.state.lineage import registry_truncated
 from streams.transport.client_options import log_options
 from streams.transport.client_stop import stop_client
 
@@ -49,6 +50,7 @@ class Registry:
         campaign_registry: what is kept.
         on_campaign: hears the id of each campaign that changed.
         on_refused: hears of each record that was refused while the topics are followed; ``refused`` has those before.
+        on_read: hears up to which offset a topic, by its short name, was read, before anything else happens.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class Registry:
         campaign_registry: CampaignRegistry,
         on_campaign: Callable[[str], None],
         on_refused: Callable[[RefusedRecord], None] = lambda _: None,
+        on_read: Callable[[str, int], None] = lambda _, __: None,
     ) -> None:
         self.campaign_registry = campaign_registry
         #: The newest records that were refused.
@@ -65,6 +68,9 @@ class Registry:
         self._settings = settings
         self._on_campaign = on_campaign
         self._on_refused = on_refused
+        self._on_read = on_read
+        #: By topic, the offset of the next record.
+        self._read_to = dict.fromkeys(topics.REGISTRIES, 0)
         self._consumer: aiokafka.AIOKafkaConsumer | None = None
         self._following: asyncio.Task[None] | None = None
         self._rates: RegistryEntries[tuple[str, int], Decimal] = RegistryEntries()
@@ -73,7 +79,11 @@ class Registry:
         self._versions: dict[str, set[int | None]] = {}
 
     async def start(self) -> None:
-        """Read both topics to their end, then follow them."""
+        """Read both topics to their end, then follow them.
+
+        Raises:
+            StateError: as ``follow``.
+        """
         consumer = aiokafka.AIOKafkaConsumer(
             *map(self._settings.topic, topics.REGISTRIES), **log_options(self._settings)
         )
@@ -84,7 +94,7 @@ class Registry:
             self._take(await consumer.getmany(timeout_ms=200))
 
     def follow(self) -> asyncio.Task[None]:
-        """Follow the topics until stopped; the task ends only with an error."""
+        """Follow the topics until stopped; the task ends only with an error, a ``StateError`` where a log has lost what was read."""
         self._following = asyncio.create_task(self._follow())
         return self._following
 
@@ -118,9 +128,10 @@ class Registry:
         # Rates first, so that campaigns read in the same fetch find theirs.
         order = sorted(found, key=lambda tp: tp.topic != self._settings.topic(topics.FX_RATES))
         for tp in order:
-            is_rate = tp.topic == self._settings.topic(topics.FX_RATES)
-            apply = self._rate if is_rate else self._campaign
-            refused_keys = self._refused_keys[topics.FX_RATES if is_rate else topics.CAMPAIGNS]
+            topic = tp.topic.removeprefix(self._settings.topic_prefix)
+            apply = self._rate if topic == topics.FX_RATES else self._campaign
+            refused_keys = self._refused_keys[topic]
+            self._note(topic, found[tp])
             for record in found[tp]:
                 key = record.key or b""
                 try:
@@ -130,6 +141,14 @@ class Registry:
                     self._refuse(record, rejection)
                 else:
                     refused_keys.discard(key)
+
+    def _note(self, topic: str, records: Sequence[Any]) -> None:
+        """Records are read; what is read again was lost from the end of the log, and older records would count once more."""
+        first, read_to = records[0].offset, self._read_to[topic]
+        if first < read_to:
+            raise StateError(registry_truncated(records[0].topic, first, read_to).sentence)
+        self._read_to[topic] = records[-1].offset + 1
+        self._on_read(topic, self._read_to[topic])
 
     @property
     def refused_entries(self) -> Mapping[str, int]:

@@ -29,6 +29,7 @@ from streams.settings import Settings
 from streams.stages.budget.stage import BOARD_PARTITION, BudgetStage, RefusedRecord
 from streams.stages.stage import Stage
 from streams.state.checkpoint import Checkpoint, Sink
+from streams.state.lineage import registry_read
 from streams.state.store import StateStore
 from streams.transport.batch_consumer import FetchedBatch
 
@@ -407,6 +408,11 @@ class TaskManager:
         """A campaign's record changed."""
         for held in self.held.values():
             held.merge.stage.refresh(campaign_id)
+
+    def registry_read(self, topic: str, offset: int) -> None:
+        """A registry, by its short name, was read up to an offset: states that follow it know that from their next checkpoint on."""
+        for held in self.held.values():
+            held.merge.lineage.know(registry_read(topic, offset))
 
     def show_all(self) -> None:
         """Let the next checkpoints have all readings for views: Redis came back empty."""

@@ -90,7 +90,7 @@ class Difference:
 
 
 class LineageTable:
-    """The ids of the topics that a stage reads, by short name, and where registries begin: one record."""
+    """The ids of the topics that a stage reads, by short name, where registries begin and up to where they were followed: one record."""
 
     kind = "n"
     weight = 0
@@ -122,17 +122,22 @@ class LineageTable:
 
 
 def registry_identity(name: str, facts: LogFacts) -> dict[str, bytes]:
-    """What a state keeps of a registry, beside the ids of topics: its id where there is one, and where its log begins."""
-    begin = facts.start.to_bytes(8, "big")
-    return {_begin_of(name): begin} | ({} if facts.topic_id is None else {name: facts.topic_id})
+    """What a state keeps of a registry, beside the ids of topics: its id where there is one, and where its log begins and ends."""
+    found = {_begin_of(name): _bytes_of(facts.start)} | registry_read(name, facts.end)
+    return found if facts.topic_id is None else {**found, name: facts.topic_id}
+
+
+def registry_read(name: str, offset: int) -> dict[str, bytes]:
+    """What a state keeps of a registry that was followed up to this offset: that of the next record."""
+    return {_read_of(name): _bytes_of(offset)}
 
 
 def compare_registry(name: str, known: Mapping[str, bytes], facts: LogFacts, full: str) -> Difference | None:
-    """What a state knows of a registry and is not so. Compaction does not move where a log begins.
+    """What a state knows of a registry and is not so. Compaction moves neither where a log begins nor where it ends.
 
     Args:
         name: of the topic, without its prefix.
-        known: ids of topics and where registries begin, by the state.
+        known: ids of topics, where registries begin and up to where they were followed, by the state.
         facts: of the log.
         full: name of the topic.
     """
@@ -147,11 +152,29 @@ def compare_registry(name: str, known: Mapping[str, bytes], facts: LogFacts, ful
             "what is left. Write those that are missing again first."
         )
         return Difference(what, "accept")
-    return None
+    read = int.from_bytes(known.get(_read_of(name), b""), "big")
+    return registry_truncated(full, facts.end, read) if facts.end < read else None
+
+
+def registry_truncated(full: str, end: int, read: int) -> Difference:
+    """A registry ends, or begins again, below the offset up to which it was followed."""
+    what = (
+        f"{full} ends at {end}, and was followed up to {read}: its newest records are gone, and figures would follow what is left. "
+        "Write those that are missing again first."
+    )
+    return Difference(what, "accept")
 
 
 def _begin_of(name: str) -> str:
     return f"{name} begins at"
+
+
+def _read_of(name: str) -> str:
+    return f"{name} read up to"
+
+
+def _bytes_of(offset: int) -> bytes:
+    return offset.to_bytes(8, "big")
 
 
 class Marks:

@@ -3,9 +3,9 @@
 A changelog holds the records of a stage's tables, by kind, and a header under a key of its own. The header ends each
 checkpoint: a checkpoint is one append, so tables, offsets and clocks can never disagree.
 
-Format 3 is what is written; it goes up whenever a build before it could not read what is written, or would read something else. In
+``FORMAT`` is what is written; it goes up whenever a build before it could not read what is written, or would read something else. In
 format 2 the rows of evidence on the board were shorter. A header is a map, so that a later format may add to it; that of format 1 was an
-array without a number of a format, in an order of each stage's own. Both are read, and replaced by the first checkpoint.
+array without a number of a format, in an order of each stage's own. All earlier ones are read, and replaced by the first checkpoint.
 
 A header counts the records of its state and holds their checksum, so that a log that has lost some of them is refused.
 """

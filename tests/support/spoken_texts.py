@@ -83,7 +83,13 @@ _SPEAKING = {
     },
     "streams/runtime/key_watch.py": {"judge_keys"},
     "streams/runtime/lineage.py": {"_of_readings", "compare_shown"},
-    "streams/state/lineage.py": {"_why_not", "compare_log", "compare_registry", "sentence"},
+    "streams/state/lineage.py": {
+        "_why_not",
+        "compare_log",
+        "compare_registry",
+        "registry_truncated",
+        "sentence",
+    },
     "streams/sinks/worker_watch.py": {"health", "_problems"},
     "streams/state/settings_table.py": {"refusal"},
 }

@@ -240,6 +240,36 @@ def test_a_broker_of_an_older_backup_stops_the_start_and_goes_on_above_all_earli
                 assert each["revision"] > reader[key]["revision"], "a reader of highest revisions follows"
 
 
+def test_a_registry_that_lost_its_newest_records_stops_the_start(
+    settings_for: SettingsFor, tmp_path: Path
+) -> None:
+    """A rate that was corrected there would be the earlier one again, without a word."""
+    kept, backup = tmp_path / "broker", tmp_path / "backup"
+    with embedded_broker(keep=kept) as handle:
+        settings = settings_for(handle, partitions=1)
+        ensure_topics(settings, create=True)
+        write(settings, [rate("1")])
+        handle.stop()
+        shutil.copytree(kept, backup)
+        handle.restart()
+        write(settings, [rate("0.5")])
+        counted(settings, tmp_path, 0, 60, 60)
+        handle.stop()
+        log = f"{settings.topic(topics.FX_RATES)}-0"
+        shutil.rmtree(kept / "data" / log)
+        shutil.copytree(backup / "data" / log, kept / "data" / log)
+        handle.restart()
+        said = refusal(settings)
+        assert f"{settings.topic(topics.FX_RATES)} ends at 1, and was followed up to 2" in said
+        mended(settings, "--accept")
+        counted(settings, tmp_path, 60, 10, 70)
+
+
+def rate(value: str) -> tuple[str, bytes, dict[str, object]]:
+    """What a dollar is worth, from 1970 on."""
+    return topics.FX_RATES, b"USD", {"currency": "USD", "rate": value, "valid_from": 0}
+
+
 def clicks_in_redis(cache: CacheHandle, settings: Settings) -> int:
     """Clicks in the totals of the view."""
     with redis.Redis.from_url(cache.url, decode_responses=True) as client:

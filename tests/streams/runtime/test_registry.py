@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from metrics.entities.campaigns import CampaignRegistry
+from metrics.values.errors import StateError
 from streams import topics
 from streams.runtime.registry import Registry
 from streams.settings import Settings
@@ -36,6 +37,26 @@ def read(*topics_of_records):
         for each in records:
             registry._take({TopicPartition(topic, 0): [each]})
     return registry.campaign_registry, heard
+
+
+def test_records_that_come_again_end_the_worker_since_the_log_has_lost_its_newest_ones():
+    """A client whose offset lies behind the end reads from the start: an older rate of a key would count again."""
+    registry = Registry(Settings(topic_prefix="x-"), CampaignRegistry("EUR"), lambda _: None)
+    log = [record(offset, "x-fx-rates", f"USD|{offset}", rate(offset + 1, offset)) for offset in range(3)]
+    registry._take({TopicPartition("x-fx-rates", 0): log})
+    with pytest.raises(StateError, match=r"^x-fx-rates ends at 0, and was followed up to 3: .*--accept"):
+        registry._take({TopicPartition("x-fx-rates", 0): log[:2]})
+    assert registry.campaign_registry.rates.worth(100, "USD", 2) == 300, "what was known stays"
+
+
+def test_how_far_a_registry_was_read_is_told_before_what_it_says():
+    heard = []
+    registry = Registry(
+        *(Settings(topic_prefix="x-"), CampaignRegistry("EUR"), heard.append),
+        on_read=lambda topic, offset: heard.append((topic, offset)),
+    )
+    registry._take({TopicPartition("x-campaigns", 0): [record(4, "x-campaigns", "c", {"campaign_id": "c"})]})
+    assert heard == [(topics.CAMPAIGNS, 5), "c"]
 
 
 def rates(*log):

@@ -23,6 +23,7 @@ from streams.state.lineage import (
     compare_registry,
     compare_states,
     registry_identity,
+    registry_read,
 )
 from tests.laws.facts import T0
 from tests.laws.machine import INTAKE, MERGE
@@ -69,6 +70,19 @@ def test_a_registry_that_was_made_anew_or_has_lost_its_oldest_records_is_not_the
     lost = registry_differs(known, LogFacts(OLD, 5, 9))
     assert "x-campaigns begins at 5, and began at 0 for the state" in lost.sentence
     assert (anew.remedy, anew.offset, lost.remedy, lost.offset) == ("accept", None, "accept", None)
+
+
+def test_a_registry_that_ends_below_what_was_followed_has_lost_its_newest_records():
+    """A rate that was withdrawn or corrected there would be the old one again, without a word."""
+    known = LogFacts(OLD, 0, 9)
+    assert registry_differs(known, LogFacts(OLD, 0, 9)) is None
+    lost = registry_differs(known, LogFacts(OLD, 0, 7))
+    assert "x-campaigns ends at 7, and was followed up to 9" in lost.sentence
+    assert (lost.remedy, lost.offset) == ("accept", None)
+    before = {topics.CAMPAIGNS: OLD}
+    assert compare_registry(topics.CAMPAIGNS, before, LogFacts(OLD, 0, 7), "x-campaigns") is None, (
+        "a state of an earlier build, which did not keep it"
+    )
 
 
 def test_records_that_are_gone_before_they_were_read_are_counted():
@@ -184,6 +198,24 @@ def test_registries_are_known_from_the_first_start_on_and_accepted_as_they_are(n
     assert (partition, found.remedy, f"x-{name} was deleted" in found.what) == (0, "accept", True)
     adopt(SETTINGS, {0: again}, other)
     assert states_and_logs(SETTINGS, {0: again}, other) == []
+
+
+@pytest.mark.parametrize("name", topics.REGISTRIES)
+def test_a_registry_is_known_up_to_the_last_record_that_was_followed(name):
+    machine, stores = known_machine()
+    end = facts_of(stores)[SETTINGS.topic(name), 0].end
+    stores[MERGE].lineage.know(registry_read(name, end + 5))
+    machine.produce(topics.CLICKS, "v", {"event_id": "late", "occurred_at": T0, "campaign_id": "c"}, T0)
+    machine.run()
+    machine.settle()
+    again = restored(machine)
+    grown = facts_of(again) | {(SETTINGS.topic(name), 0): LogFacts(OLD, 0, end + 5)}
+    assert states_and_logs(SETTINGS, {0: again}, grown) == []
+    truncated = facts_of(again)
+    ((_, found),) = states_and_logs(SETTINGS, {0: again}, truncated)
+    assert f"x-{name} ends at {end}, and was followed up to {end + 5}" in found.what
+    adopt(SETTINGS, {0: again}, truncated)
+    assert states_and_logs(SETTINGS, {0: again}, truncated) == []
 
 
 def test_what_a_state_knows_is_read_back():
