@@ -27,6 +27,8 @@ _SAME = {"any_value", "arbitrary"}
 _CHOSEN = {*_SAME, "min", "max", "first", "last", "mode", "arg_max", "arg_min", "max_by", "min_by"}
 #: Fields that must be the same for all rows of a group, however one of them is chosen.
 _UNMIXED = {"currency", "campaign_id", "source"}
+#: Functions that read a time zone, and which of their arguments it is; it too must be the same for all rows of a group.
+_ZONED = {"in_zone": 1, "timezone": 0, "known_zone": 0, "microsoft_zone": 0}
 
 
 @dataclass
@@ -228,15 +230,14 @@ class _Tracer:
     def _taken_once(self, node: Node) -> list[Node]:
         if node["type"] != "SELECT_NODE" or not self._is_grouped(node):
             return []
-        found = []
+        found: list[Node] = []
         for output in node["select_list"]:
-            chosen = _CHOSEN if output["alias"] in _UNMIXED else _SAME
-            found += [
-                part["arguments"][0]["expression"]
-                for part in _outside_queries(output)
-                if part.get("type") == "FUNCTION" and part["function_name"].lower() in chosen
-            ]
-        return [node for node in found if _columns(node)]
+            found += _chosen_in(output, _CHOSEN if output["alias"] in _UNMIXED else _SAME)
+            for part in _calls(output):
+                place = _ZONED.get(part["function_name"].lower())
+                if place is not None and place < len(part["arguments"]):
+                    found += _chosen_in(part["arguments"][place], _CHOSEN)
+        return [node for place, node in enumerate(found) if _columns(node) and node not in found[:place]]
 
     def _parsed(self, expressions: list[str]) -> list[Node]:
         sql = f"SELECT {', '.join(expressions)}"
@@ -270,6 +271,20 @@ def _walk(tree: Any, closed: frozenset[str] = frozenset()) -> Iterator[Node]:
 def _outside_queries(tree: Any) -> Iterator[Node]:
     """Parts of an expression, not those of a query or a window in it."""
     return _walk(tree, frozenset({"SUBQUERY", "WINDOW"}))
+
+
+def _calls(tree: Any) -> Iterator[Node]:
+    """Calls of functions, not those of a query or a window."""
+    return (part for part in _outside_queries(tree) if part.get("type") == "FUNCTION")
+
+
+def _chosen_in(tree: Any, functions: set[str]) -> list[Node]:
+    """What some aggregates choose one value of."""
+    return [
+        part["arguments"][0]["expression"]
+        for part in _calls(tree)
+        if part["function_name"].lower() in functions and part["arguments"]
+    ]
 
 
 def _columns(tree: Any) -> set[str]:

@@ -192,6 +192,26 @@ def test_a_currency_that_is_chosen_by_max_is_mixed_all_the_same(run):
     assert "several values of currency" in said
 
 
+@pytest.mark.parametrize(
+    "start",
+    [
+        "in_zone(Day, max(Zone))",
+        "in_zone(min(Day), coalesce(known_zone(any_value(Zone)), 'UTC'))",
+        "CAST(min(Day) AS TIMESTAMP) AT TIME ZONE min(Zone)",
+        "timezone(first(trim(Zone)), CAST(Day AS TIMESTAMP))",
+    ],
+)
+def test_a_group_that_mixes_time_zones_is_an_error(run, start):
+    text = SUMMED.replace("Day AS period_start", f"{start} AS period_start")
+    text = text.replace("FROM rows GROUP BY ALL'''", "FROM rows GROUP BY Campaign, Day'''")
+    paris, london = "Alpha,2026-06-01,5,Europe/Paris\n", "Alpha,2026-06-01,6,Europe/London\n"
+    said = run({"a.csv": "Campaign,Day,Spend,Zone\n" + paris + london}, text).said("error")
+    assert "several values of" in said
+    assert "(a.csv:2, a.csv:3)" in said
+    one_zone = run({"a.csv": "Campaign,Day,Spend,Zone\n" + paris + paris.replace("5", "6")}, text)
+    assert "several values of" not in one_zone.said("error")
+
+
 def test_one_group_that_two_files_feed_is_warned_of(tmp_path):
     (tmp_path / "in").mkdir()
     (tmp_path / "mine.toml").write_text(SUMMED)
