@@ -8,14 +8,18 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
 from aiohttp import ClientConnectionError, ClientSession, ClientTimeout
 
 from streams import topics
+from streams.collect.server import run
+from streams.embedded.child_process import free_ports, is_listening
 from streams.transport.topic_admin import ensure_topics
 from tests.support.collect_serving import SECRET, write_files, written
+from tests.support.servers.forked import ForkedProcess
 
 COUNT, SENDERS, KILLS = 400, 8, 4
 
@@ -51,6 +55,23 @@ def collector(settings, path):
         process.kill()
         process.wait()
         process.stderr.close()
+
+
+@contextlib.contextmanager
+def forked_collector(settings, path):
+    """As ``collector``, forked from a process that has imported all: it and its address, once it answers."""
+    port, metrics_port = free_ports(2)
+    own = {"collect_file": path, "collect_port": port, "collect_metrics_port": metrics_port}
+    process = ForkedProcess(run, settings.model_copy(update=own))
+    try:
+        ends_at = time.monotonic() + 300
+        while not is_listening(port):
+            assert process.is_running() and time.monotonic() < ends_at, "it did not start"  # noqa: PT018
+            time.sleep(0.02)
+        yield process, f"http://127.0.0.1:{port}"
+    finally:
+        if process.is_running():
+            process.kill()
 
 
 async def send(session, number):
@@ -105,13 +126,12 @@ def killed_at_random(settings, folder, seed):
     open_items, answered = list(range(COUNT)), set()
     rng.shuffle(open_items)
     for _ in range(KILLS):
-        with collector(settings, path) as (process, address):
+        with forked_collector(settings, path) as (process, address):
             after = len(answered) + rng.randrange(COUNT // KILLS)
             asyncio.run(feed_and_kill(address, process, open_items, answered, after))
-            process.wait()
         found = {value["lead_id"] for _, value in written(settings, topics.LEADS)}
         assert {name_of(number) for number in answered} <= found, "an answer without its record"
-    with collector(settings, path) as (_, address):
+    with forked_collector(settings, path) as (_, address):
         asyncio.run(feed(address, open_items, answered, until_answered=COUNT))
     assert len(answered) == COUNT
     records = [value for _, value in written(settings, topics.LEADS)]

@@ -8,7 +8,12 @@ from multiprocessing.connection import wait
 from typing import Any
 
 #: What the processes run; a module that is not among them is imported by each of them anew.
-_IMPORTED = ["streams.apply.run", "streams.ingest.run", "tests.streams.apply.killed_process"]
+_IMPORTED = [
+    "streams.apply.run",
+    "streams.collect.server",
+    "streams.ingest.run",
+    "tests.streams.apply.killed_process",
+]
 
 
 class ForkedProcess:
