@@ -11,6 +11,7 @@ from typing import Any
 from streams.mapping.cells import LINE
 from streams.mapping.engine import Engine, MappedRecord
 from streams.mapping.model import Frame, Mapping
+from streams.mapping.shortened_ids import SHORTENED, SHORTENED_ID
 
 #: Columns that a webhook's document has beside its own: when it arrived, and what the rules of the collector say of it.
 RECEIVED, CAMPAIGN, CHANNEL = "_received_at", "_campaign_id", "_channel"
@@ -43,6 +44,9 @@ def map_documents(
         frame: what is said outright of how they are written, such as the zone of their days.
         notes: takes what people should know.
 
+    Returns:
+        Records, and refusals; a record with an id that was shortened is none.
+
     Raises:
         MappingError: where the mapping does not fit the documents.
     """
@@ -61,8 +65,19 @@ def map_documents(
                 "SELECT _row, reason, coalesce(found, '') FROM unmapped ORDER BY _row, reason"
             ).fetchall()
         ]
+        refusals += _shortened(database)
         if notes is not None:
             notes |= engine.notes
         return engine.all_records(), refusals
     finally:
         database.execute("ROLLBACK")
+
+
+def _shortened(database: Any) -> list[Refusal]:
+    """Take out the records with an id that was shortened."""
+    found = database.execute(
+        f"SELECT seq, topic, id FROM (SELECT seq, topic, {SHORTENED_ID} AS id FROM records) WHERE id <> '' ORDER BY ALL"
+    ).fetchall()
+    if found:
+        database.execute(f"DELETE FROM records WHERE {SHORTENED_ID} <> ''")
+    return [Refusal((row & LINE) - 1, f"{topic}: {SHORTENED}", shown) for row, topic, shown in found]

@@ -13,6 +13,7 @@ from streams import catalogues, topics
 from streams.mapping.cells import LINE_BITS, literal, quoted
 from streams.mapping.contract import IDENTITY
 from streams.mapping.engine import SKIPPED, Engine
+from streams.mapping.shortened_ids import SHORTENED_ID
 
 _SHOWN, _BATCH = 3, 10_000
 _REPORTS = (
@@ -229,11 +230,9 @@ def _colliding_ids(engine: Engine) -> Iterator[LintFinding]:
 
 
 def _shortened_ids(engine: Engine) -> Iterator[LintFinding]:
-    """A spreadsheet shows a long number as 1.23457E+17 and saves it so, a program writes one as 1.23457e+17: several ids have become one."""
     rows = _rows(
         engine,
-        "SELECT topic, count(*), min(seq), any_value(id) FROM (SELECT topic, seq, regexp_extract(value, "
-        '\'_id":"(?:[^"]*-)?(\\d\\.\\d+[eE]\\+?\\d\\d)"\', 1) AS id FROM records) '
+        f"SELECT topic, count(*), min(seq), any_value(id) FROM (SELECT topic, seq, {SHORTENED_ID} AS id FROM records) "
         "WHERE id <> '' GROUP BY topic ORDER BY 1",
     )
     for topic, count, row, shown in rows:

@@ -24,7 +24,7 @@ from streams.customers import run as customers_run
 from streams.demo import live_table, run, story, table_state
 from streams.forecast import run as forecast_run
 from streams.ingest import ingestion
-from streams.mapping import engine
+from streams.mapping import engine, shortened_ids
 from streams.mapping.loader import builtin, builtin_names
 from streams.replay import file_readers, frame
 from tests.support import page_texts
@@ -273,7 +273,13 @@ def printed() -> Iterator[str]:
     yield from apply_run.TEXTS
     yield from (builtin(name).description for name in builtin_names())
     yield from engine.REASONS
-    yield from (frame.FOOTER, frame.TOTALS, file_readers.UNREADABLE, *ingestion.REASONS)
+    yield from (
+        frame.FOOTER,
+        frame.TOTALS,
+        file_readers.UNREADABLE,
+        *ingestion.REASONS,
+        shortened_ids.SHORTENED,
+    )
     yield from reasons()
     yield from subjects()
     yield from (title for title in forecast_run.TITLES.values() if not title.isupper())

@@ -15,6 +15,7 @@ from streams.ingest.ingestion import check
 from streams.mapping.database import opened
 from streams.mapping.loader import builtin, builtin_names, load
 from streams.mapping.model import Frame
+from streams.mapping.shortened_ids import SHORTENED
 from tests.streams.collect.test_senders import OUTBOUND
 
 PAGE = Path(__file__).parents[3] / "docs" / "collect.md"
@@ -667,6 +668,19 @@ def test_a_document_that_does_not_fit_is_a_letter_with_its_reason_and_without_th
     assert found.records == []
     assert b"the-key" not in letter.value
     assert "lead_id" in json.loads(letter.value)["detail"]
+
+
+def test_a_document_whose_id_a_program_has_shortened_is_a_letter_with_its_reason():
+    webhook = webhook_of("generic", "copernica_webhook", Frame())
+    *_, body, _, _, _ = CASES["copernica"]
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+    shortened = body.replace(b"profile=4711", b"profile=1.2021000000000013e%2B17")
+    split = webhook.sender.split(Delivery("POST", "", headers, {}, shortened))
+    with opened() as database:
+        found = map_split(database, webhook, split, RULES, NOW)
+    (letter,) = found.letters
+    assert [record.topic for record in found.records if record.topic == topics.LEADS] == []
+    assert json.loads(letter.value)["detail"] == f"leads: {SHORTENED} (1.2021000000000013e+17)"
 
 
 def proof_text(proof):

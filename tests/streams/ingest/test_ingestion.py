@@ -8,9 +8,11 @@ from metrics.values.errors import RoistreamError
 from streams import topics
 from streams.ingest.ingestion import BATCH, Ingestion, check
 from streams.ingest.protocols import ConnectorState
+from streams.ingest.run import summary
 from streams.mapping.database import opened
 from streams.mapping.loader import load
 from streams.mapping.model import MappingError
+from streams.mapping.shortened_ids import SHORTENED
 
 DEALS = """
 description = "deals"
@@ -79,6 +81,22 @@ def deal(number, stream="deals", amount="1.10", stage="won"):
 
 def state(at):
     return b'{"type":"STATE","value":{"at":%d}}\n' % at
+
+
+def test_a_row_whose_id_a_program_has_shortened_is_a_letter_with_its_reason_and_is_counted(begun):
+    sink = ListSink()
+    ingestion = begun(sink)
+    for number in ("1.2021000000000013e+17", 120210000000000130):
+        ingestion.take(deal(number))
+    ingestion.flush()
+    assert [json.loads(record.value)["order_id"] for record in sink.of(topics.ORDERS)] == [
+        "120210000000000130"
+    ]
+    (letter,) = (json.loads(record.value) for record in sink.of(topics.DEAD_LETTERS))
+    assert letter["detail"] == f"orders: {SHORTENED} (1.2021000000000013e+17)"
+    assert ingestion.refused == 1
+    words = [line for line in summary(ingestion) if "shortened" in line]
+    assert words == [f"  not mapped, 1 rows: deals: orders: {SHORTENED}"]
 
 
 def test_rows_become_records_with_exact_amounts_and_a_campaign_is_named_once(begun):

@@ -6,7 +6,7 @@ import pytest
 
 from streams.mapping.database import opened
 from streams.mapping.documents import Refusal, map_documents
-from streams.mapping.loader import builtin
+from streams.mapping.loader import builtin, load
 from streams.mapping.model import MappingError
 from streams.replay.file_readers import flat
 
@@ -58,3 +58,58 @@ def test_documents_that_the_mapping_does_not_fit_are_refused_whole():
             )
         records, _ = map_documents(database, builtin("tiktok_ads_api"), [flat(DAY)])
     assert len(records) == 2
+
+
+ORDERS = """
+description = "orders"
+[columns]
+at = "time"
+amount = "number"
+[[select]]
+topic = "campaigns"
+sql = "SELECT campaign AS campaign_id FROM rows GROUP BY ALL"
+[[select]]
+topic = "orders"
+id = ["order_id"]
+sql = '''SELECT rows.id AS order_id, rows.at AS occurred_at, amount AS revenue, 'EUR' AS currency, 'shop-' || visitor AS visitor_id,
+customer AS customer_id, campaign AS campaign_id, note AS source FROM rows'''
+"""
+
+
+def row(**said):
+    return {
+        "id": "o",
+        "at": "2026-06-01T00:00:00Z",
+        "amount": "10",
+        "visitor": "v",
+        "customer": "c",
+        "campaign": "x",
+        "note": "n",
+    } | said
+
+
+@pytest.fixture
+def orders(tmp_path):
+    (tmp_path / "mine.toml").write_text(ORDERS)
+    (mapping,) = load(tmp_path / "mine.toml")
+    return mapping
+
+
+@pytest.mark.parametrize("name", ["id", "visitor", "customer", "campaign"])
+@pytest.mark.parametrize("number", ["1.23457E+17", "1.2021000000000013e+17", "1.2021E17", "1e+17"])
+def test_a_document_whose_id_was_taken_for_a_number_and_shortened_is_refused(orders, name, number):
+    with opened() as database:
+        records, refusals = map_documents(database, orders, [row(), row(**{"id": "p", name: number})])
+    orders_of = [json.loads(record.value)["order_id"] for record in records if record.topic == "orders"]
+    assert orders_of == ["o"]
+    assert [record.key for record in records if record.topic == "campaigns"] == ["x"]
+    refused = {refusal for refusal in refusals if refusal.reason.startswith("orders: ")}
+    assert {(refusal.place, refusal.found) for refusal in refused} == {(1, number)}
+    assert "an id was taken for a number and shortened" in next(iter(refused)).reason
+
+
+def test_a_text_that_is_no_id_may_be_a_shortened_number(orders):
+    with opened() as database:
+        records, refusals = map_documents(database, orders, [row(note="1.2e+17")])
+    assert [record.topic for record in records] == ["campaigns", "orders"]
+    assert refusals == []
