@@ -28,8 +28,9 @@ from metrics.sums.tally import Tally
 from metrics.sums.tally_columns import FIELDS, Tallies
 from metrics.values.apportion import share
 from metrics.values.money import MICROS, ratio
-from metrics.values.time import QUARTER, floor_to, format_instant
+from metrics.values.time import MINUTE, QUARTER, floor_to, format_instant
 from metrics.windows.campaign_windows import CampaignWindows
+from metrics.windows.panes import horizon
 from metrics.windows.window_kinds import ROLLING, TOTAL_WINDOW, Span
 
 DECLARED = "declared"
@@ -222,9 +223,16 @@ def known_spend(campaign_windows: CampaignWindows, facts: CampaignFacts) -> Know
 
 
 def matched_until(campaign_windows: CampaignWindows, watermark: int | None) -> int | None:
-    """The last start of a quarter of an hour that a campaign's reports and its events have both reached; epoch ms."""
-    seen = campaign_windows.report_history.seen_until
-    return None if seen is None or watermark is None else floor_to(min(seen, watermark), QUARTER)
+    """The last minute, or quarter of an hour, that a campaign's reports and its events have both reached; epoch ms of its start.
+
+    A quarter where minutes are kept no more. What begins shortly before the end of the reports, as a campaign in the middle of
+    a day, is spread over the time before too: the nearer the instant is to that end, the less spend lies where no result can be.
+    """
+    seen, minutes_from = campaign_windows.report_history.seen_until, horizon(watermark).minutes_from
+    if seen is None or watermark is None or minutes_from is None:
+        return None
+    reached = min(seen, watermark)
+    return floor_to(reached, MINUTE if floor_to(reached, MINUTE) >= minutes_from else QUARTER)
 
 
 def _matched_sums(

@@ -114,8 +114,7 @@ class ReadingComposer:
 
     def _matched(self, codes: Codes, watermark: int | None) -> dict[int, Matched]:
         """Of campaigns whose spend comes by reports, the sums of events as far as reports and events both reach."""
-        having = self._windows.report_histories
-        by_instant: dict[int, list[int]] = {}
+        having, found = self._windows.report_histories, dict[int, int]()
         for code in codes.tolist():
             if (
                 code in having
@@ -123,13 +122,10 @@ class ReadingComposer:
             ):
                 until = matched_until(CampaignWindows(self._windows, code), watermark)
                 if until is not None:
-                    by_instant.setdefault(until, []).append(code)
-        found = {}
-        for until, some in by_instant.items():
-            those = np.array(some, dtype=np.int32)
-            those = those[self._windows.are_whole_from(until, those)]
-            tallies = self._windows.total_before(until, those).as_list()
-            found.update(
-                {code: Matched(until, tally) for code, tally in zip(those.tolist(), tallies, strict=True)}
-            )
-        return found
+                    found[code] = until
+        those, instants = np.array(list(found), np.int32), np.array(list(found.values()), np.int64)
+        are_whole = self._windows.are_whole_from(instants, those)
+        those, instants = those[are_whole], instants[are_whole]
+        tallies = self._windows.totals_before(instants, those)
+        rows = zip(those.tolist(), instants.tolist(), tallies, strict=True)
+        return {code: Matched(until, tally) for code, until, tally in rows}

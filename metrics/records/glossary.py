@@ -109,7 +109,7 @@ FIELDS: dict[str, str] = {
     "has_uncertain_amounts": "Whether amounts count whose worth is not known for sure: without a rate they count as 0 until it comes; a rate that came too late to divide what it changes is taken as a whole.",
     "CampaignKpi.known_spend": "Of `total` under `declared` where spend comes by reports: how far they reach; null elsewhere, and before the first report.",
     "matched_sums": "Of the same: the sums as far as reports and events both reach, which are what evidence compares: results of later have no spend beside them yet. Null also where that lies more than a week back.",
-    "MatchedSums.until": "Up to when: a start of a quarter of an hour.",
+    "MatchedSums.until": "Up to when: a start of a minute, or of a quarter of an hour where that lies more than two hours behind the watermark.",
     "MatchedSums.sums": "The sums of the whole history up to then.",
     "KnownSpend.until": "Up to when reports say what was spent: of the source that is furthest behind.",
     "KnownSpend.since": "A day before that, or when the first report begins.",

@@ -14,9 +14,10 @@ from metrics.entities.report_history import ReportHistory
 from metrics.entities.report_overlaps import ReportRules
 from metrics.sums.tally import Tally
 from metrics.sums.tally_columns import Codes, Tallies, TallyColumns, nothing
+from metrics.values.time import MINUTE, QUARTER
 from metrics.windows.campaign_codes import CampaignCodes, CodeColumn
 from metrics.windows.merged_panes import MergedPane
-from metrics.windows.panes import DAYS, QUARTERS, TOTAL, WIDTHS, DroppedPane, Horizon
+from metrics.windows.panes import DAYS, MINUTES, QUARTERS, TOTAL, WIDTHS, DroppedPane, Horizon
 from metrics.windows.window_kinds import ROLLING, Span, WindowKind
 
 #: Before and after every instant.
@@ -158,17 +159,34 @@ class MergedWindows(Mapping[str, "CampaignWindows"]):
         """Sums of the whole history."""
         return self._totals.sums(codes)
 
-    def total_before(self, at: int, codes: Codes) -> Tallies:
-        """Sums of the history before an instant, which is the start of a quarter of an hour; see ``are_whole_from``."""
-        found = self.total(codes)
-        for start, pane in self._panes[QUARTERS].items():
-            if start >= at:
-                found = found.plus(pane.sums(codes), -1)
+    def totals_before(self, instants: npt.NDArray[np.int64], codes: Codes) -> list[Tally]:
+        """Of each campaign the sums of its history before an instant; see ``are_whole_from``.
+
+        Args:
+            instants: epoch ms, as many as codes: starts of quarters of an hour, or of minutes since which minutes are kept. What
+                came too late for its minute counts as if it had happened before.
+            codes: of the campaigns.
+        """
+        found = [Tally()] * len(codes)
+        quarters, minutes = -(-instants // QUARTER) * QUARTER, self._panes[MINUTES]
+        for quarter in np.unique(quarters).tolist():
+            places = np.flatnonzero(quarters == quarter)
+            sums, mine = self.total(codes[places]), instants[places]
+            for start, pane in self._panes[QUARTERS].items():
+                if start >= quarter:
+                    sums = sums.plus(pane.sums(codes[places]), -1)
+            for at in range(quarter, int(mine.min()) - 1, -MINUTE):
+                if at < quarter and at in minutes:
+                    sums = sums.plus(minutes[at].sums(codes[places]), -1)
+                those = np.flatnonzero(mine == at)
+                for place, tally in zip(places[those].tolist(), sums.part(those).as_list(), strict=True):
+                    found[place] = tally
         return found
 
-    def are_whole_from(self, at: int, codes: Codes) -> npt.NDArray[np.bool_]:
-        """For each campaign whether every quarter of an hour from an instant on is still kept."""
-        are_whole: npt.NDArray[np.bool_] = self.dropped[QUARTERS].of(self.campaign_codes.room)[codes] <= at
+    def are_whole_from(self, instants: npt.NDArray[np.int64], codes: Codes) -> npt.NDArray[np.bool_]:
+        """For each campaign whether every quarter of an hour from its instant on is still kept."""
+        dropped = self.dropped[QUARTERS].of(self.campaign_codes.room)[codes]
+        are_whole: npt.NDArray[np.bool_] = dropped <= instants
         return are_whole
 
     def tumbling(self, kind: WindowKind, start: int, codes: Codes) -> Tallies:

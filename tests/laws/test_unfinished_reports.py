@@ -88,12 +88,36 @@ def test_results_stand_beside_the_spend_of_their_time_whenever_its_report_came()
     assert (total.sums.orders, total.kpis["roas"]) == (48, 80.0)  # of all orders, with the spend of six hours
     # A later report moves the instant, and what it tells of before is what it was.
     assert matched(told((T0 + 6 * HOUR, 12), (T0 + 7 * HOUR, 20))) == ("2026-11-18T07:00:00Z", 20_000_000, 42)
-    # Between two quarters of an hour spend counts up to the earlier one, as evenly as it is known.
-    assert matched(told((T0 + 6 * HOUR + 7 * MINUTE, 367))) == ("2026-11-18T06:00:00Z", 360_000_000, 36)
+    # To the minute of the last two hours, before that to the quarter of an hour, as evenly as spend is known.
+    assert matched(told((T0 + 6 * HOUR + 7 * MINUTE, 367))) == ("2026-11-18T06:07:00Z", 367_000_000, 37)
+    assert matched(told((T0 + 5 * HOUR + 7 * MINUTE, 307))) == ("2026-11-18T05:00:00Z", 300_000_000, 30)
     # A report that is ahead of all events counts as far as they are known to be complete.
     ahead = told((T0 + 12 * HOUR, 24))
-    assert matched(ahead) == ("2026-11-18T07:45:00Z", 15_500_000, 47)
+    assert matched(ahead) == ("2026-11-18T07:50:00Z", 15_666_666, 47)
     assert matched(told()) is None
+
+
+@pytest.mark.parametrize("first", ["report", "orders"])
+def test_of_a_campaign_that_begins_in_the_middle_of_a_day_no_spend_is_compared_with_results_of_before(first):
+    """A unit is spent and an order comes each minute from 07:00 on; at 07:08 a report tells of the day since midnight."""
+    machine = machine_with(orders=0)
+    report = {
+        "report_id": "r",
+        "source": "ads",
+        "campaign_id": "c",
+        "reported_at": T0 + 7 * HOUR + 8 * MINUTE,
+    }
+    report |= {"period_start": T0, "period_end": T0 + DAY, "spend": 8}
+    if first == "report":
+        machine.produce(topics.REPORTS, "c", report)
+    for minute in range(20):
+        at = T0 + 7 * HOUR + minute * MINUTE
+        order = {"event_id": f"e{minute}", "order_id": f"e{minute}", "occurred_at": at, "campaign_id": "c"}
+        machine.produce(topics.ORDERS, "v", {**order, "revenue": 1})
+    if first == "orders":
+        machine.produce(topics.REPORTS, "c", report)
+    machine.settle()
+    assert matched(machine) == ("2026-11-18T07:08:00Z", 8_000_000, 8)
 
 
 def test_each_campaign_is_matched_where_its_own_reports_reach_to():

@@ -22,7 +22,7 @@ from metrics.values.time import (
     local_midnight,
     to_millis,
 )
-from metrics.windows.panes import DAYS, QUARTERS, TOTAL, horizon
+from metrics.windows.panes import DAYS, MINUTES, QUARTERS, TOTAL, horizon
 from metrics.windows.publish_schedule import PublishAllowance, PublishSchedule
 from metrics.windows.watermark import CampaignClock, PartitionClock, PartitionStatus
 from metrics.windows.window_kinds import ROLLING, TUMBLING, rolling_spans
@@ -67,12 +67,42 @@ def test_the_history_before_a_quarter_of_an_hour_is_what_came_before_it_as_long_
     windows, codes = account.merged_windows, np.array([account.code], dtype=np.int32)
     for quarter in instants:
         before = sum(clicks for (_, at), clicks in last.items() if at < quarter)
-        assert windows.total_before(T0 + quarter * QUARTER, codes).as_list()[0].clicks == before
+        assert windows.totals_before(np.array([T0 + quarter * QUARTER]), codes)[0].clicks == before
     kept_from = T0 + 2 * DAY
     dropped = account.drop_before(QUARTERS, kept_from)
     for quarter in instants:
-        is_whole = bool(windows.are_whole_from(T0 + quarter * QUARTER, codes)[0])
+        is_whole = bool(windows.are_whole_from(np.array([T0 + quarter * QUARTER]), codes)[0])
         assert is_whole == (T0 + quarter * QUARTER >= max((each + QUARTER for each in dropped), default=0))
+
+
+@bounded
+@given(
+    st.lists(st.tuples(st.integers(0, 2), st.integers(0, 119), st.integers(0, 9)), max_size=40),
+    st.lists(st.integers(0, 119), max_size=4),
+    st.integers(0, 119),
+)
+def test_the_history_before_a_minute_is_what_came_before_it_as_long_as_minutes_are_kept_from_there_on(
+    facts, instants, kept
+):
+    account, last = OneCampaign(), {}
+    for source, minute, clicks in facts:
+        last[source, minute] = clicks
+        mine = [(at, count) for (of, at), count in last.items() if of == source]
+        of_quarter = sum(count for at, count in mine if at // 15 == minute // 15)
+        for resolution, start, value in (
+            (MINUTES, T0 + minute * MINUTE, clicks),
+            (QUARTERS, T0 + minute // 15 * QUARTER, of_quarter),
+            (TOTAL, 0, sum(count for _, count in mine)),
+        ):
+            account.put(source, resolution, start, Tally(clicks=value), horizon(None))
+    account.drop_before(MINUTES, T0 + kept * MINUTE)
+    instants = [each for each in instants if each >= kept or each % 15 == 0]
+    found = account.merged_windows.totals_before(
+        T0 + np.array(instants, dtype=np.int64) * MINUTE, np.full(len(instants), account.code, dtype=np.int32)
+    )
+    assert [each.clicks for each in found] == [
+        sum(clicks for (_, at), clicks in last.items() if at < minute) for minute in instants
+    ]
 
 
 puts = st.tuples(st.integers(0, 2), st.integers(0, 2), st.integers(0, 12), st.integers(0, 9))
