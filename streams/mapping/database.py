@@ -43,10 +43,11 @@ CREATE MACRO decimals_of(currency) AS CASE
 CREATE MACRO from_minor(amount, currency) AS amount * CASE decimals_of(currency)
   WHEN 0 THEN 1.000 WHEN 3 THEN 0.001 ELSE 0.010 END;
 
--- A local time that occurs twice is its first occurrence; DuckDB itself takes the second.
+-- A local time that occurs twice is its first occurrence; DuckDB itself takes the second. The first has the offset of a day before.
+CREATE MACRO by_offset_before(moment, local, zone) AS moment - INTERVAL 24 HOUR
+  + to_microseconds(epoch_us(local) - epoch_us(timezone(zone, moment - INTERVAL 24 HOUR)));
 CREATE MACRO first_of(moment, local, zone) AS CASE
-  WHEN timezone(zone, moment - INTERVAL 1 HOUR) = local THEN moment - INTERVAL 1 HOUR
-  WHEN timezone(zone, moment - INTERVAL 30 MINUTE) = local THEN moment - INTERVAL 30 MINUTE
+  WHEN timezone(zone, by_offset_before(moment, local, zone)) = local THEN by_offset_before(moment, local, zone)
   ELSE moment END;
 CREATE MACRO in_zone(local, zone) AS
   first_of(timezone(zone, CAST(local AS TIMESTAMP)), CAST(local AS TIMESTAMP), zone);

@@ -2,12 +2,13 @@
 
 import gzip
 import json
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from metrics.values.time import DAY, format_instant, local_midnight, to_millis
+from streams.mapping.database import opened
 from streams.mapping.model import MappingError
 from tests.support.replaying import replayed, writer
 
@@ -324,6 +325,9 @@ DAYS_OF_CHANGE = [
     ("America/Santiago", "2026-04-05", "2026-04-05T04:00:00Z"),
     ("America/Havana", "2026-11-01", "2026-11-01T04:00:00Z"),
     ("Atlantic/Azores", "2026-10-25", "2026-10-25T00:00:00Z"),
+    ("Antarctica/Casey", "2020-03-08", "2020-03-07T13:00:00Z"),
+    ("Antarctica/Vostok", "2023-12-18", "2023-12-17T17:00:00Z"),
+    ("Asia/Magadan", "2014-10-26", "2014-10-25T12:00:00Z"),
 ]
 
 
@@ -337,6 +341,58 @@ def test_a_day_begins_with_its_first_instant_in_files_as_in_windows(run, zone, d
     noon = to_millis(datetime.combine(date.fromisoformat(day), time(12), ZoneInfo(zone)))
     assert format_instant(local_midnight(noon, ZoneInfo(zone))) == start
     assert periods[1][1] == format_instant(local_midnight(noon + DAY, ZoneInfo(zone)))
+
+
+#: Of each kind of change: by half an hour to three hours, at midnight, across it and at another hour, once and each year.
+CHANGING_ZONES = [
+    "Antarctica/Casey",
+    "Antarctica/Troll",
+    "Antarctica/Vostok",
+    "Asia/Chita",
+    "Asia/Pyongyang",
+    "America/Caracas",
+    "America/Havana",
+    "Africa/Cairo",
+    "Atlantic/Azores",
+    "Australia/Lord_Howe",
+    "Europe/Paris",
+]
+
+
+def days_of_change(zone):
+    """The local dates between 2000 and 2027 on which, or on the eve of which, the clock is set."""
+    at = datetime(2000, 1, 1, 12, tzinfo=UTC)
+    while at.year < 2028:
+        if at.astimezone(zone).utcoffset() != (at + timedelta(days=1)).astimezone(zone).utcoffset():
+            yield from (at.date() + timedelta(days=n) for n in (-1, 0, 1, 2))
+        at += timedelta(days=1)
+
+
+@pytest.mark.parametrize("name", CHANGING_ZONES)
+def test_a_local_time_is_its_first_instant_however_far_the_clock_goes_back(name):
+    zone = ZoneInfo(name)
+    days = sorted(set(days_of_change(zone)))
+    halves = [datetime.combine(day, time()) + n * timedelta(minutes=30) for day in days for n in range(48)]
+    first = {local: to_millis(local.replace(tzinfo=zone)) for local in halves}
+    there = [
+        local
+        for local in halves
+        if local == datetime.fromtimestamp(first[local] / 1000, zone).replace(tzinfo=None)
+    ]
+    assert len(there) > 100
+    noons = {day: to_millis(datetime.combine(day, time(15), zone)) for day in days}
+    with opened() as database:
+
+        def instants(locals_):
+            found = database.execute(
+                "SELECT epoch_ms(in_zone(local, ?)) FROM (SELECT unnest(CAST(? AS TIMESTAMP[])) AS local)",
+                [name, [local.isoformat() for local in locals_]],
+            ).fetchall()
+            return [at for (at,) in found]
+
+        assert instants(there) == [first[local] for local in there]
+        begun = instants([datetime.combine(day, time()) for day in days])
+        assert begun == [local_midnight(noons[day], zone) for day in days]
 
 
 def test_reports_are_summed_over_the_day_of_their_account(run):
