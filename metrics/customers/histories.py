@@ -16,14 +16,16 @@ from metrics.entities.orders import (
     OrderEntry,
     Placement,
     Refund,
+    Repetition,
     are_others,
     buyer_mark,
     cancel,
+    confirm,
     contributions,
     edit,
-    is_known,
     place,
     refund,
+    repetition,
 )
 from metrics.records.events import NO_CAMPAIGN, Order
 from metrics.records.validation import instant
@@ -92,9 +94,10 @@ class CustomerBase:
         known_before: customers whose first order says that they are no new ones; in no cohort.
         of_nobody: money of orders and refunds that name nobody.
         without_order: money of customers who have refunds and no order here.
-        duplicates: records of an ``event_id`` that was there before.
+        duplicates: records that were there before: of an ``event_id``, or of an order with nothing new.
         edits: later placements of an order by the same buyer: what the order is worth from then on.
-        conflicts: placements of an ``order_id`` that is another buyer's.
+        conflicts: placements of an ``order_id`` that is another buyer's, and those that say again what another one of the same instant
+            has changed.
         waiting: cancellations of orders that are not here.
     """
 
@@ -134,7 +137,7 @@ class OrderHistories:
         Raises:
             Rejection: ``missing_field``, ``invalid_field`` or ``too_many``, as a worker would.
         """
-        if order.event_id in self._seen:
+        if order.kind != "placed" and order.event_id in self._seen:
             self._duplicates += 1
             return
         at = instant(order.occurred_at, "occurred_at")
@@ -162,22 +165,25 @@ class OrderHistories:
         self._seen.add(order.event_id)
 
     def _placed(self, order: Order, at: int, before: OrderEntry | None) -> OrderEntry | None:
-        """The entry with the placement or edit; None where the id is another buyer's order."""
+        """The entry with the placement or edit; None where the id is another buyer's order, and where nothing tells which version counts."""
         revenue, goods = _micros(order), to_micros(order.cost_of_goods) if order.cost_of_goods else 0
         mark = buyer_mark(order)
+        said_at = None if order.reported_at is None else instant(order.reported_at, "reported_at")
         if before is None or before.placed is None:
             campaign = order.campaign_id or NO_CAMPAIGN
-            return place(
-                before, Placement(at, order.event_id, campaign, revenue, goods, order.is_new_customer), mark
-            )
+            placed = Placement(at, order.event_id, campaign, revenue, goods, order.is_new_customer)
+            return place(before, placed, mark, said_at=said_at)
         if mark and before.buyer and are_others(mark, before.buyer):
             return None
         version = Edit(at, order.event_id, revenue, goods)
-        if is_known(before, version):
+        known_as = repetition(before, version, said_at=said_at)
+        if known_as is Repetition.AMBIGUOUS:
+            return None
+        if known_as is Repetition.KNOWN:
             self._duplicates += 1
-            return before
+            return confirm(before, version, None, said_at)
         self._edits += 1
-        return edit(before, version)
+        return edit(before, version, said_at=said_at)
 
     def base(self) -> CustomerBase:
         """The customers of all records taken in so far."""

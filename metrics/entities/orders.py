@@ -7,8 +7,9 @@ that, all rules are functions of the set of records, and any order of arrival en
   it names, else ``(none)``;
 - the earliest cancellation counts once the order is known, at its own time: what is not refunded goes
   to ``refunds``, ``cost_of_goods`` is taken back, ``cancelled_orders`` rises by 1;
-- a later placement of the same order is an edit: what the order is worth from then on. A difference upwards is revenue, one
-  downwards a refund, at the edit's time. A refund that is given for an edit is the same money: of what the edits and the
+- a later placement of the same order is an edit: what the order is worth from then on. Later is what was said later: at its
+  ``reported_at``, else at its own time. A difference upwards is revenue, one downwards a refund, at the edit's time, and not before
+  the version that it replaces. A refund that is given for an edit is the same money: of what the edits and the
   refunds have given back by an instant, the larger counts;
 - an amount is worth what the rate of its minute says, whenever that rate comes: a refund at its own time, a placement and its
   edits at the time of the placement. Without a rate an amount counts as 0, and what its order counts is marked as uncertain;
@@ -18,6 +19,7 @@ that, all rules are functions of the set of records, and any order of arrival en
 
 from bisect import bisect_right
 from collections.abc import Callable
+from enum import Enum
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -95,6 +97,16 @@ class Edit(NamedTuple):
     cost_of_goods_micros: int
 
 
+class Repetition(Enum):
+    """What a placement is to the versions of its order that are known."""
+
+    NEW = "new"
+    #: It says what was said before it, or by then.
+    KNOWN = "known"
+    #: The same record was read before, and then another of the same instant: it may come again, or take that one back.
+    AMBIGUOUS = "ambiguous"
+
+
 class OrderEntry(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """What is remembered of an order.
 
@@ -102,12 +114,13 @@ class OrderEntry(msgspec.Struct, array_like=True, frozen=True, gc=False):
         placed: as first read.
         refunds: in the order in which they were read.
         cancelled: the earliest cancellation.
-        edits: by time, and by arrival where the times are the same.
+        edits: by when they were said, and by arrival where that is the same.
         buyer: a mark of who ordered; 0 where nothing says.
         placed_in: in what the amounts of ``placed`` came.
         refunds_in: the same of each of ``refunds``; empty where all are None.
         edits_in: the same of each of ``edits``.
         customer: whose account it counts in, ``metrics.customers.accounts.customer_hash``; 0 where no account is kept.
+        said: when ``placed`` and each of ``edits`` were said, epoch ms; empty where each was said at its own time.
     """
 
     placed: Placement | None = None
@@ -119,6 +132,7 @@ class OrderEntry(msgspec.Struct, array_like=True, frozen=True, gc=False):
     refunds_in: tuple[CameIn, ...] = ()
     edits_in: tuple[CameIn, ...] = ()
     customer: int = 0
+    said: tuple[int, ...] = ()
 
     @property
     def latest(self) -> int:
@@ -182,28 +196,85 @@ def are_others(one: int, other: int) -> bool:
 
 
 def place(
-    entry: OrderEntry | None, placed: Placement, buyer: int = 0, came_in: CameIn = None, customer: int = 0
+    entry: OrderEntry | None,
+    placed: Placement,
+    buyer: int = 0,
+    came_in: CameIn = None,
+    customer: int = 0,
+    said_at: int | None = None,
 ) -> OrderEntry:
-    """The entry with a placement taken in; the first one taken counts."""
+    """The entry with a placement taken in; the first one taken counts. ``said_at`` None: it was said at its own time."""
     entry = entry or OrderEntry()
     if entry.placed is not None:
         return entry
-    return msgspec.structs.replace(entry, placed=placed, buyer=buyer, placed_in=came_in, customer=customer)
+    said = () if said_at is None or said_at == placed.at else (said_at,)
+    changed = {"placed": placed, "buyer": buyer, "placed_in": came_in, "customer": customer, "said": said}
+    return msgspec.structs.replace(entry, **changed)
 
 
-def is_known(entry: OrderEntry, version: Edit, came_in: CameIn = None) -> bool:
-    """Whether an order's placement or one of its edits says the same, as the same event; or the last of them says the same.
+def repetition(
+    entry: OrderEntry, version: Edit, came_in: CameIn = None, said_at: int | None = None
+) -> Repetition:
+    """What a placement is to its order's versions. What records say is compared, not what it is worth now.
 
-    What records say is compared, not what it is worth now.
+    >>> order = edit(OrderEntry(Placement(5, "e", "c", 100, 0, None)), Edit(5, "e", 900, 0))
+    >>> repetition(order, Edit(5, "e", 100, 0)).value, repetition(order, Edit(5, "e", 100, 0), said_at=9).value
+    ('ambiguous', 'new')
     """
+    known, times = _versions(entry), _said_times(entry)
+    new, at = _said(version, came_in), version.at if said_at is None else said_at
+    same = [
+        place
+        for place, (each, time) in enumerate(zip(known, times, strict=True))
+        if (each, time) == (new, at)
+    ]
+    if same:
+        later = known[same[-1] + 1 :]
+        is_ambiguous = any(
+            time == at and each.amounts != new.amounts
+            for each, time in zip(later, times[same[-1] + 1 :], strict=True)
+        )
+        return Repetition.AMBIGUOUS if is_ambiguous else Repetition.KNOWN
+    place = bisect_right(times, at)
+    beside = known[max(0, place - 1) : place + 1]
+    is_said = any((each.at, each.amounts) == (new.at, new.amounts) for each in beside)
+    return Repetition.KNOWN if is_said else Repetition.NEW
+
+
+def confirm(entry: OrderEntry, version: Edit, came_in: CameIn, said_at: int | None) -> OrderEntry:
+    """The entry in which what was said once more is as young as it was said last; what is older than that changes nothing.
+
+    >>> order = confirm(OrderEntry(Placement(5, "e", "c", 100, 0, None)), Edit(5, "e", 100, 0), None, 9)
+    >>> edit(order, Edit(5, "f", 900, 0), None, 8) == order
+    True
+    """
+    if said_at is None:
+        return entry
+    known, times = _versions(entry), _said_times(entry)
+    place, new = bisect_right(times, said_at) - 1, _said(version, came_in)
+    if (
+        place < 0
+        or times[place] == said_at
+        or (known[place].at, known[place].amounts) != (new.at, new.amounts)
+    ):
+        return entry
+    times[place] = said_at
+    return msgspec.structs.replace(entry, said=tuple(times))
+
+
+def _versions(entry: OrderEntry) -> "list[_Said]":
+    """What a placement and its edits say."""
     placed = entry.placed
     assert placed is not None, "asked of placed orders"
     first = Edit(placed.at, placed.event_id, placed.revenue_micros, placed.cost_of_goods_micros)
     versions = zip((first, *entry.edits), (entry.placed_in, *_each(entry.edits_in, entry.edits)), strict=True)
-    known = [_said(each, its_own) for each, its_own in versions]
-    said = _said(version, came_in)
-    last = known[-1]
-    return said in known or (said.at, said.amounts) == (last.at, last.amounts)
+    return [_said(each, its_own) for each, its_own in versions]
+
+
+def _said_times(entry: OrderEntry) -> list[int]:
+    """When a placement and its edits were said."""
+    assert entry.placed is not None, "asked of placed orders"
+    return list(entry.said) or [entry.placed.at, *(each.at for each in entry.edits)]
 
 
 class _Said(NamedTuple):
@@ -241,9 +312,7 @@ def given_beyond(entry: OrderEntry) -> tuple[int, int] | None:
     placed = entry.placed
     if placed is None or not entry.refunds:
         return None
-    first = Edit(placed.at, placed.event_id, placed.revenue_micros, placed.cost_of_goods_micros)
-    versions = zip((first, *entry.edits), (entry.placed_in, *_each(entry.edits_in, entry.edits)), strict=True)
-    worth = [_said(each, its_own).amounts[:2] for each, its_own in versions]
+    worth = [each.amounts[:2] for each in _versions(entry)]
     refunds = zip(entry.refunds, _each(entry.refunds_in, entry.refunds), strict=True)
     given = [_came(each, its_own) for each, its_own in refunds]
     if len({currency for currency, _ in (*worth, *given)}) > 1:
@@ -265,8 +334,10 @@ def _each(came_in: tuple[CameIn, ...], of: tuple[Edit, ...] | tuple[Refund, ...]
     return came_in or (None,) * len(of)
 
 
-def edit(entry: OrderEntry, version: Edit, came_in: CameIn = None) -> OrderEntry:
-    """The entry with another version of its placement taken in; one that is older than the placement changes nothing.
+def edit(entry: OrderEntry, version: Edit, came_in: CameIn = None, said_at: int | None = None) -> OrderEntry:
+    """The entry with another version of its placement taken in; one that was said before the placement changes nothing.
+
+    ``said_at`` None: the version was said at its own time.
 
     Raises:
         Rejection: ``too_many`` when the order has been edited as often as is kept.
@@ -275,21 +346,25 @@ def edit(entry: OrderEntry, version: Edit, came_in: CameIn = None) -> OrderEntry
     >>> [each.revenue_micros for each in edit(edit(entry, Edit(9, "g", 80, 0)), Edit(7, "f", 120, 0)).edits]
     [120, 80]
     """
-    assert entry.placed is not None, "asked of placed orders"
-    if version.at < entry.placed.at:
+    times = _said_times(entry)
+    said = version.at if said_at is None else said_at
+    if said < times[0]:
         return entry
     if len(entry.edits) >= MOST_EDITS:
         raise Rejection(
             Reason.TOO_MANY,
             f"the order was edited {MOST_EDITS} times already; does its order_id stand for one order?",
         )
-    place_of_it = bisect_right(entry.edits, version.at, key=lambda each: each.at)
-    edits = (*entry.edits[:place_of_it], version, *entry.edits[place_of_it:])
+    place = bisect_right(times, said)
+    edits = (*entry.edits[: place - 1], version, *entry.edits[place - 1 :])
     edits_in = entry.edits_in
     if edits_in or came_in is not None:
         edits_in = _each(edits_in, entry.edits)
-        edits_in = (*edits_in[:place_of_it], came_in, *edits_in[place_of_it:])
-    return msgspec.structs.replace(entry, edits=edits, edits_in=edits_in)
+        edits_in = (*edits_in[: place - 1], came_in, *edits_in[place - 1 :])
+    all_said: tuple[int, ...] = ()
+    if entry.said or said != version.at:
+        all_said = (*times[:place], said, *times[place:])
+    return msgspec.structs.replace(entry, edits=edits, edits_in=edits_in, said=all_said)
 
 
 def refund(entry: OrderEntry | None, given: Refund, came_in: CameIn = None) -> OrderEntry:
@@ -440,11 +515,18 @@ def _unedited(entry: OrderEntry, placed: Placement) -> list[Contribution]:
 
 
 def _edited(entry: OrderEntry, placed: Placement) -> list[Contribution]:
-    """As ``contributions``, of an order that was edited: in order of time, edits before refunds of one instant."""
+    """As ``contributions``, of an order that was edited: in order of time, edits before refunds of one instant.
+
+    An edit that is dated before the version that it replaces counts at that version's time.
+    """
     found = [Contribution(placed.campaign, placed.at, _as_placed(placed))]
     ever = worth = placed.revenue_micros
     goods, refunded, given_back = placed.cost_of_goods_micros, 0, 0
-    steps: list[Edit | Refund] = [*entry.edits, *entry.refunds]
+    counts_at, edits = placed.at, []
+    for each in entry.edits:
+        counts_at = max(counts_at, each.at)
+        edits.append(each._replace(at=counts_at))
+    steps: list[Edit | Refund] = [*edits, *entry.refunds]
     steps.sort(key=lambda step: step.at)
     for step in steps:
         counted = Tally()

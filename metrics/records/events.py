@@ -98,6 +98,7 @@ class Order(msgspec.Struct, frozen=True, gc=False):
     cost_of_goods: Money | None = None
     is_new_customer: bool | None = None
     source: Identifier | None = None
+    reported_at: Instant | None = None
 
 
 class Survey(msgspec.Struct, frozen=True, gc=False):

@@ -37,6 +37,7 @@ FIELDS: dict[str, str] = {
     "period_start": f"Start of the reported period: {_TIME}.",
     "period_end": f"End of the reported period, not included: {_TIME}.",
     "reported_at": f"When the platform said so: {_TIME}. The latest report of a period replaces the others.",
+    "Order.reported_at": f"When the source made this version of the order: {_TIME}. Of several versions the one made last counts; absent: `occurred_at`.",
     "impressions": "Ads shown.",
     "clicks": "Clicks on ads.",
     "spend": f"Media spend of the period, {_AMOUNT}.",

@@ -202,8 +202,8 @@ def says_a_figure(report: AdReport) -> None:
         )
 
 
-def not_in_future(at: int, appended_at: int, max_future_ms: int) -> None:
-    """Refuse an event time too far ahead of the record's Kafka timestamp.
+def not_in_future(at: int, appended_at: int, max_future_ms: int, name: str = "occurred_at") -> None:
+    """Refuse a time too far ahead of the record's Kafka timestamp.
 
     Raises:
         Rejection: ``future_timestamp``.
@@ -211,7 +211,7 @@ def not_in_future(at: int, appended_at: int, max_future_ms: int) -> None:
     if at > appended_at + max_future_ms:
         raise Rejection(
             Reason.FUTURE_TIMESTAMP,
-            f"occurred_at {format_instant(at)} is ahead of the record's Kafka timestamp "
+            f"{name} {format_instant(at)} is ahead of the record's Kafka timestamp "
             f"{format_instant(appended_at)} by more than {max_future_ms} ms",
         )
 

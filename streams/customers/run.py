@@ -433,7 +433,12 @@ def doubts(found: CustomerReport, read: ReadOrders) -> Iterator[str]:
         )
     yield from _counted(
         (left.duplicates, catalogues.t("records were there before and count once")),
-        (left.conflicts, catalogues.t("orders have the id of another customer's order and are left out")),
+        (
+            left.conflicts,
+            catalogues.t(
+                "records of orders are left out: the id is that of another customer's order, or another record of the same time has changed what they say"
+            ),
+        ),
         (left.waiting, catalogues.t("cancellations are of orders that are not here")),
         (
             left.refused,

@@ -141,6 +141,69 @@ def test_an_edit_in_another_currency_moves_no_money_by_the_rate_alone():
     assert money(machine) == (90, 0, 1, 0)
 
 
+def version(n, revenue, made, seconds=-600):
+    """A CRM's deal: each version under one id and one time of closing."""
+    return placed(n, seconds, revenue, reported_at=at(made))
+
+
+@pytest.mark.parametrize("source", [None, "crm"])
+@pytest.mark.parametrize(
+    ("said", "worth"),
+    [
+        # a slip of the pen, and back again
+        ([(100, -50), (1000, -40), (100, -30)], 100),
+        ([(100, -50), (70, -40), (100, -30)], 100),
+        # back again, and once more touched without a change
+        ([(100, -50), (1000, -40), (100, -30), (100, -20)], 100),
+        ([(100, -50), (1000, -40), (1000, -30), (90, -35)], 1000),
+    ],
+)
+def test_the_version_that_was_made_last_counts_in_whatever_order_they_come(said, worth, source):
+    """A delivery that failed comes again after younger ones, and every version has the instant at which the deal was won."""
+    made = [version("1", revenue, at_) for revenue, at_ in said]
+    made = [
+        {**each, "value": each["value"] | ({} if source is None else {"source": source})} for each in made
+    ]
+    for order_ in permutations(made):
+        machine = play([*order_, *made])  # all of them are delivered once more
+        revenue, refunds, orders, _ = money(machine)
+        assert (revenue - refunds, orders) == (worth, 1)
+        assert "conflict" not in verdicts(machine, topics.ORDERS)
+
+
+def test_a_version_that_moves_the_order_back_in_time_takes_the_place_of_the_one_before():
+    """A deal's day of closing is corrected: to a later one, and to an earlier one than the first."""
+    made = [
+        version("1", 100, -50, seconds=-300),
+        version("1", 80, -40, seconds=-120),
+        version("1", 60, -30, seconds=-600),
+    ]
+    for order_ in permutations(made):
+        revenue, refunds, orders, _ = money(play(list(order_)))
+        assert (revenue - refunds, orders) == (60, 1)
+
+
+def test_an_undated_version_that_says_again_what_it_said_before_is_never_passed_over_in_silence():
+    """It may be a delivery that came twice, or take back the edit between: nothing tells."""
+    machine = play([placed("1", -60, 100), placed("1", -60, 1000), placed("1", -60, 100)])
+    assert money(machine) == (1000, 0, 1, 0)
+    assert verdicts(machine, topics.ORDERS) == {"applied": 2, "conflict": 1}
+    (letter,) = machine.letters
+    assert "reported_at" in letter["detail"]
+
+
+def test_an_edit_with_a_time_of_its_own_needs_no_other():
+    machine = play([placed("1", -60, 100), placed("1", -50, 1000), placed("1", -60, 100)])
+    assert money(machine) == (1000, 0, 1, 0)
+    assert verdicts(machine, topics.ORDERS) == {"applied": 2, "duplicate": 1}
+
+
+def test_a_version_from_the_future_is_refused_since_it_would_hide_all_later_ones():
+    machine = play([version("1", 100, 3_600), version("1", 80, -10)])
+    assert money(machine) == (80, 0, 1, 0)
+    assert verdicts(machine, topics.ORDERS) == {"applied": 1, "rejected": 1}
+
+
 def test_an_edit_that_moves_the_order_to_another_campaign_is_said():
     moved = placed("2", -30, 140)
     moved["value"]["campaign_id"] = "other"

@@ -16,18 +16,20 @@ from metrics.entities.orders import (
     OrderEntry,
     Placement,
     Refund,
+    Repetition,
     are_others,
     buyer_mark,
     cancel,
     changes,
+    confirm,
     edit,
     given_beyond,
     is_given,
-    is_known,
     joined,
     meet,
     place,
     refund,
+    repetition,
 )
 from metrics.records.events import NO_CAMPAIGN, Erasure, Lead, Order
 from metrics.records.namespaces import PARTED, namespaced
@@ -60,6 +62,10 @@ _KIND = len(f"{ORDER}|")
 _NEW = (False,)
 
 _A_CUSTOMER = Tally(customers=1)
+_AMBIGUOUS = (
+    "order_id {!r} was worth this before, and something else at the same instant since, which counts: this record may be read again, or "
+    "take that back. Say when each version was made (reported_at), or give an edit a time of its own (occurred_at)."
+)
 #: What attribution is told of an order that is worth something else: a record that names nobody.
 _VALUED_ANEW = Order(event_id="valued anew", occurred_at=0, order_id="valued anew", kind="refunded")
 
@@ -184,6 +190,7 @@ class Conversions:
         came_in, revenue, goods = self.worth.worth(amounts, campaign, at)
         placed = Placement(at, event.event_id, campaign, revenue, goods, event.is_new_customer)
         customer = _customer(event)
+        said_at = None if event.reported_at is None else instant(event.reported_at, "reported_at")
 
         def apply(limits: Horizon, known: Sequence[bool] = _NEW) -> Applied | None:
             buyer = buyer_mark(event)
@@ -191,12 +198,12 @@ class Conversions:
             entry = self._orders.get(key)
             if entry is not None and entry.placed is not None:
                 return self._replacing(
-                    event, amounts, key, entry, entry.placed, at, home, is_known_event=known[0]
+                    event, amounts, key, entry, entry.placed, at, said_at, home, is_known_event=known[0]
                 )
             if limits.days_from is not None and at < limits.days_from:
                 return None
             contributions = self._change(
-                event, key, at, home, lambda entry: place(entry, placed, buyer, came_in)
+                event, key, at, home, lambda entry: place(entry, placed, buyer, came_in, said_at=said_at)
             )
             if entry is not None and not conflict:
                 conflict = _over_refunded(event, self._orders.get(key))
@@ -222,6 +229,7 @@ class Conversions:
         entry: OrderEntry,
         placed: Placement,
         at: int,
+        said_at: int | None,
         home: int | None,
         *,
         is_known_event: bool,
@@ -233,10 +241,18 @@ class Conversions:
         came_in, revenue, goods = self.worth.worth(amounts, placed.campaign, placed.at)
         version = Edit(at, event.event_id, revenue, goods)
         detail = _not_followed(event, placed)
-        if is_known(entry, version, came_in):
+        known_as = repetition(entry, version, came_in, said_at)
+        if known_as is Repetition.AMBIGUOUS:
+            return Applied(verdict="conflict", detail=_AMBIGUOUS.format(event.order_id))
+        if known_as is Repetition.KNOWN:
+            confirmed = confirm(entry, version, came_in, said_at)
+            if confirmed is not entry:
+                self._orders.put(key, confirmed)
             is_read_again = is_known_event and event.event_id != placed.event_id
             return Applied(verdict="conflict", detail=detail) if detail and not is_read_again else REPEATED
-        contributions = self._change(event, key, at, home, lambda _entry: edit(entry, version, came_in))
+        contributions = self._change(
+            event, key, at, home, lambda _entry: edit(entry, version, came_in, said_at)
+        )
         return Applied(contributions, "conflict" if detail else "changed", detail)
 
     def _refunding(self, event: Order, at: int, home: int | None) -> Apply:
@@ -492,6 +508,10 @@ class ConversionSource:
         if isinstance(event, Lead):
             topic, apply = topics.LEADS, self._conversions.lead(event, at, home)
         else:
+            if event.reported_at is not None:  # such a version would hide all later ones
+                said_at = instant(event.reported_at, "reported_at")
+                not_too_early(said_at, record.timestamp, self._earliest, "reported_at")
+                not_in_future(said_at, record.timestamp, self._max_future, "reported_at")
             topic, apply = topics.ORDERS, self._conversions.order(event, at, home)
         self._clock.advance(topic, min(at, record.timestamp))
         identity = event.event_id if event.source is None else namespaced(event.source, event.event_id)

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -161,6 +162,24 @@ def test_repeated_records_edits_and_foreign_ids_are_told_apart():
     assert (base.duplicates, base.edits, base.conflicts) == (1, 1, 1)
     (ada,) = base.customers
     assert sum(change.margin for change in ada.money) == 12_000_000
+
+
+def test_every_version_of_an_order_counts_that_comes_under_one_event_id():
+    """As connectors write a deal that is edited: under its id, and at the time at which it was won."""
+    first = order(1, "2026-01-05", "10")
+    raised, told = (
+        msgspec.structs.replace(first, revenue=Decimal(revenue), reported_at=at(day))
+        for revenue, day in (("99", "2026-01-06"), ("10", "2026-01-07"))
+    )
+    for records, worth, counts in (
+        ((first, raised, told), 10, (0, 2, 0)),
+        ((first, told, raised), 10, (1, 1, 0)),
+        ((first, msgspec.structs.replace(first, revenue=Decimal(99)), first), 99, (0, 1, 1)),
+    ):
+        base = histories(records)
+        assert (base.duplicates, base.edits, base.conflicts) == counts
+        (ada,) = base.customers
+        assert sum(change.margin for change in ada.money) == worth * 1_000_000
 
 
 def test_a_record_that_is_refused_changes_nothing():

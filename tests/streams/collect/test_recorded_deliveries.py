@@ -34,6 +34,7 @@ SHOP_ORDER = {
     "id": 820982911946154508,
     "test": False,
     "created_at": "2026-06-01T10:00:00-04:00",
+    "updated_at": "2026-06-01T10:00:05-04:00",
     "cancelled_at": None,
     "financial_status": "paid",
     "total_price": "409.94",
@@ -212,6 +213,7 @@ CASES = {
                 occurred_at="2026-06-01T14:00:00Z",
                 revenue="409.94",
                 currency="USD",
+                reported_at="2026-06-01T14:00:05Z",
                 customer_id="115310627314723954",
                 campaign_id="spring",
             )
@@ -434,7 +436,9 @@ CASES = {
         {},
         {},
         OUTBOUND.replace(
-            "<sf:IsWon>true</sf:IsWon>", "<sf:IsWon>true</sf:IsWon><sf:CloseDate>2026-06-01</sf:CloseDate>"
+            "<sf:IsWon>true</sf:IsWon>",
+            "<sf:IsWon>true</sf:IsWon><sf:CloseDate>2026-06-01</sf:CloseDate>"
+            "<sf:SystemModstamp>2026-06-02T09:00:00.000Z</sf:SystemModstamp>",
         )
         .replace(
             "<sf:Id>00Q1</sf:Id>",
@@ -450,6 +454,7 @@ CASES = {
                 occurred_at="2026-06-01T04:00:00Z",
                 revenue="1500.1",
                 currency="USD",
+                reported_at="2026-06-02T09:00:00Z",
             ),
             lead("00Q1", "2026-06-01T10:00:00Z"),
         ],
@@ -486,6 +491,7 @@ CASES = {
                             "Attributes": [
                                 {"key": "actualvalue_base", "value": {"Value": 1500.1}},
                                 {"key": "actualclosedate", "value": "/Date(1780272000000)/"},
+                                {"key": "modifiedon", "value": "/Date(1780308000000)/"},
                                 {"key": "parentaccountid", "value": {"Id": "a-1", "LogicalName": "account"}},
                             ]
                         },
@@ -504,6 +510,7 @@ CASES = {
                 revenue="1500.1",
                 currency="EUR",
                 customer_id="a-1",
+                reported_at="2026-06-01T10:00:00Z",
             ),
         ],
         [],
@@ -516,6 +523,7 @@ CASES = {
         {
             "id": "3652397000000649013",
             "Created_Time": "2026-05-01T10:00:00+02:00",
+            "Modified_Time": "2026-06-02T10:00:00+02:00",
             "Stage": "Closed Won",
             "Closing_Date": "2026-06-01",
             "Amount": "250.50",
@@ -530,6 +538,7 @@ CASES = {
                 occurred_at="2026-05-31T22:00:00Z",
                 revenue="250.5",
                 currency="EUR",
+                reported_at="2026-06-02T08:00:00Z",
             )
         ],
         [],
