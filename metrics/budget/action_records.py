@@ -1,6 +1,7 @@
 """Doing an action: the record that goes out, and the campaign after it. Pure."""
 
 import hashlib
+from collections.abc import Mapping
 
 import msgspec
 from msgspec.structs import replace
@@ -11,14 +12,20 @@ from metrics.budget.records import ActionHold, BudgetAction, Column, Mode
 from metrics.budget.state import SPENDING, CampaignState
 from metrics.entities.campaigns import CLV_TO_CAC
 from metrics.evidence import Ledger, renewed
-from metrics.values.money import units
+from metrics.values.money import MICROS, units
 from metrics.values.time import DAY, format_instant
 
 
 def action_of(
-    request: ActionRequest, state: CampaignState, mode: Mode, currency: str, policy: Policy, now: int
+    request: ActionRequest,
+    state: CampaignState,
+    mode: Mode,
+    currency: str,
+    policy: Policy,
+    targets: Mapping[str, int],
+    now: int,
 ) -> BudgetAction:
-    """The record of an action, with the figures it is taken on."""
+    """The record of an action, with the figures it is taken on; ``targets`` in millionths."""
     budget = state.budget if request.budget is None else request.budget
     hold = request.hold
     return BudgetAction(
@@ -32,7 +39,7 @@ def action_of(
         mode=mode,
         rule=request.rule,
         reason=request.reason,
-        evidence=_figures(state)
+        evidence=_figures(state, targets)
         | {"alpha": policy.alpha, "alpha_of": policy.alpha_of, "policy": digest_of(policy)},
         hold=None if hold is None else ActionHold(owner=hold.owner, expires_at=_text(hold.expires_at)),
         decided_at=format_instant(now),
@@ -101,7 +108,7 @@ def begun_anew(state: CampaignState) -> dict[str, Ledger]:
     return {name: renewed(ledger) for name, ledger in state.ledgers.items()}
 
 
-def _figures(state: CampaignState) -> dict[str, float | str | bool | None]:
+def _figures(state: CampaignState, targets: Mapping[str, int]) -> dict[str, float | str | bool | None]:
     """What the decision was taken on."""
     found: dict[str, float | str | bool | None] = {"column": state.column, "spent": str(units(state.spent))}
     if state.latest is not None:
@@ -120,6 +127,9 @@ def _figures(state: CampaignState) -> dict[str, float | str | bool | None]:
         found[f"{name}_verdict"] = each.verdict
         found[f"{name}_e_value"] = each.e_value
         found[f"{name}_probability_bad"] = each.probability_bad
+        found[f"{name}_low"], found[f"{name}_high"] = each.interval
+        if name in targets:
+            found[f"{name}_target"] = targets[name] / MICROS
     if CLV_TO_CAC in state.evidence and state.worth is not None:
         worth = state.worth
         found |= {f"{CLV_TO_CAC}_look": worth.look, f"{CLV_TO_CAC}_level": worth.level}

@@ -198,7 +198,8 @@ class BoardStep:
 
     def _action(self, request: ActionRequest, state: CampaignState, mode: Mode) -> BudgetAction:
         policy = self.context.policies.of(request.campaign_id)
-        return action_of(request, state, mode, self.context.currency, policy, self.now)
+        targets = self.facts(request.campaign_id).targets_micros
+        return action_of(request, state, mode, self.context.currency, policy, targets, self.now)
 
     def _emit(self, action: BudgetAction, request: ActionRequest) -> None:
         self.actions.append(action)

@@ -101,7 +101,11 @@ def _with_evidence(
     assert state.latest is not None, "of this reading"
     moment = _moment(reading, state.latest.watermark)
     ripe_at, spent = moment.watermark - policy.mature_after, moment.sums.spend_micros or 0
-    trail = _trailed(state.trail, (moment.published, spent), ripe_at, policy.mature_after)
+    trail = state.trail
+    if before is not None and (before.matched is None) != (reading.matched_sums is None):
+        # What reports have told of lies behind now: later points of readings before the first report would hold it off.
+        trail = tuple(point for point in trail if point[0] <= moment.published)
+    trail = _trailed(trail, (moment.published, spent), ripe_at, policy.mature_after)
     share = _share_by(trail, ripe_at, max(policy.mature_after, _RARE), moment.sums)
     awaiting, settled = _settling(state, moment)
     latest = replace(state.latest, completeness=min(share, context.completeness))

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
+import msgspec
 from babel import Locale
 from babel.dates import format_date, format_skeleton, format_time
 from babel.numbers import format_currency, format_percent
@@ -231,15 +232,18 @@ class Wording:
         """Why an action is taken: in the reader's language where the evidence says it, else as it was written down."""
         target = action.rule.removeprefix("evidence:") if action.rule.startswith("evidence:") else ""
         found = card.evidence.get(target) if card is not None else None
-        return (
-            f"{self._reason(action.reason).removesuffix('.')}."
-            if card is None or found is None
-            else self.plainly(card, found)
-        )
+        if card is None or found is None:
+            return f"{self._reason(action.reason).removesuffix('.')}."
+        kept = tuple(action.evidence.get(f"{target}_{end}") for end in ("low", "high"))
+        if any(kept):  # the card shows a later look, at which evidence may have begun anew
+            found = msgspec.structs.replace(found, verdict="bad", interval=kept)
+        goal = action.evidence.get(f"{target}_target")
+        return self.plainly(card, found, float(goal) if goal else None)
 
-    def plainly(self, card: BoardCard, one: Evidence) -> str:
-        """What the evidence for one target says, for who has never heard of e-values."""
+    def plainly(self, card: BoardCard, one: Evidence, target: float | None = None) -> str:
+        """What the evidence for one target says, for who has never heard of e-values; ``target`` is another than the card's."""
         goal = card.targets_micros[one.target] / MICROS if one.target in card.targets_micros else None
+        goal = goal if target is None else target
         low, high = one.interval
         values = {"kpi": _SHOWN.get(one.target, one.target)} | {
             name: self.figure(one.target, each, card.currency)

@@ -256,6 +256,7 @@ def test_an_action_says_the_scatter_and_the_error_budget_it_was_taken_with():
     assert (action.campaign_id, action.column) == ("b", "hold")
     assert action.evidence["roas_scatter"] >= 1.5
     assert action.evidence["roas_e_value"] > action.evidence["e_value_needed"]
+    assert action.evidence["roas_low"] < action.evidence["roas_high"] < action.evidence["roas_target"]
     assert (action.evidence["alpha"], action.evidence["alpha_of"]) == (0.1, "board")
 
 

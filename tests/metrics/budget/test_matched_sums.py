@@ -13,7 +13,7 @@ from metrics.budget.worlds import WORLDS, Trial, run_trial
 from metrics.entities.campaigns import CampaignFacts
 from metrics.records.kpi_reading import KnownSpend, MatchedSums
 from metrics.values.money import MICROS
-from metrics.values.time import DAY, HOUR, format_instant
+from metrics.values.time import DAY, HOUR, MINUTE, SECOND, format_instant
 from tests.metrics.budget.test_holds import START, Play, reading
 
 SEED = 20_261_129
@@ -204,6 +204,26 @@ def test_a_board_that_was_judged_by_sums_of_now_goes_on_with_matched_ones_and_co
         (START + 12 * DAY, 2_400 * MICROS, 120.0)
     ] * 2
     assert old["c"].evidence["cpl"].verdict == "inconclusive"
+
+
+def test_a_reading_before_the_first_report_does_not_hold_off_what_reports_tell():
+    """Reports tell of the time before that reading; its point on the trail lay after theirs, so no spend was ripe."""
+    found = []
+    for begins_before_reports in (True, False):
+        board = play(mature_after="10s")
+        at = START + HOUR + 395 * SECOND
+        if begins_before_reports:
+            board.step(reading("c", at, 0, 0), at=at)
+        for quarter in range(3, 6):
+            until, spend = START + (quarter + 1) * 15 * MINUTE, 180.0 if quarter == 3 else 2_400.0
+            if quarter < 5:
+                now = max(until, at) + 10 * SECOND
+                board.step(
+                    matched("c", now, until, spend=spend, leads=quarter, leads_until=quarter), at=now
+                )
+        found.append(board["c"].evidence["cpl"])
+    after, alone = found
+    assert after == alone
 
 
 def test_spend_younger_than_maturity_does_not_speak():

@@ -159,7 +159,8 @@ export const targetOf = (card, target) => {
 /** What the evidence for one target says, for who has never heard of e-values. */
 export function plainly(card, one) {
   const [low, high] = one.interval.map((end) => targetFigure(one.target, end, card.currency));
-  const values = { kpi: TARGETS[one.target] ?? one.target, low, high, target: targetFigure(one.target, targetOf(card, one.target), card.currency) };
+  const goal = one.goal ?? targetOf(card, one.target);
+  const values = { kpi: TARGETS[one.target] ?? one.target, low, high, target: targetFigure(one.target, goal, card.currency) };
   const range = one.interval[1] === null ? t("it is likely {low} or more, and its target is {target}", values)
     : t("it is likely between {low} and {high}, and its target is {target}", values);
   const side = leaning(card, one), named = { ...values, range };
@@ -171,10 +172,17 @@ export function plainly(card, one) {
   return t("{kpi}: too early to say; {range}. Nothing is done about it for now.", named);
 }
 
+/** The evidence an action was taken on; null where nobody kept it. The card shows a later look, at which evidence may have begun anew. */
+function atDecision(card, record, target) {
+  const low = record.evidence?.[`${target}_low`], high = record.evidence?.[`${target}_high`];
+  if (low !== undefined && high !== undefined) return { target, interval: [low, high], goal: record.evidence[`${target}_target`] };
+  const one = card.evidence[target];
+  return one && (one.verdict === "bad" || leaning(card, one) === "bad") ? one : null;
+}
+
 /** Why an action is taken: in the reader's language where the evidence says it, else as it was written down. */
 export function why(card, record) {
-  const target = /^evidence:(\w+)$/.exec(record.rule)?.[1], one = target && card.evidence[target];
-  // The rule asks for it where the target is surely missed; what the card shows may be a later look.
+  const target = /^evidence:(\w+)$/.exec(record.rule)?.[1], one = target && atDecision(card, record, target);
   if (one) return plainly(card, { ...one, verdict: "bad" });
   const [first = "", ...rest] = reasonText(record.reason);
   return `${first.toLocaleUpperCase(locale)}${rest.join("")}.`;
