@@ -248,6 +248,10 @@ def _figure(case: _Case, low: float, high: float) -> tuple[float | None, float |
     return _inverse(high), _inverse(low)
 
 
+#: Where a smaller share of what the spend is to bring is due by now, an interval would tell of the law of lag and not of the campaign.
+_TOO_YOUNG = 0.1
+
+
 def _inverse(rate: float) -> float | None:
     return round(1 / rate, 6) if rate > 0 else None
 
@@ -384,14 +388,17 @@ def assess_course(
         verdict = "bad"
     elif praise >= log(course.praise_bar):
         verdict = "good"
+    interval: tuple[float | None, float | None] = (_inverse(high), _inverse(low))
+    if is_money:
+        interval = round(low - offset, 6), round(high - offset, 6)
+    if verdict == "inconclusive" and share < _TOO_YOUNG:
+        interval = None, None
     evidence = Evidence(
         target=name,
         verdict=verdict,
         e_value=round(min(_MAX_E_VALUE, exp(min(log_e, 50.0))), 6),
         probability_bad=round(probability_below(came / scale, due / scale), 6),
-        interval=(round(low - offset, 6), round(high - offset, 6))
-        if is_money
-        else (_inverse(high), _inverse(low)),
+        interval=interval,
         completeness=round(share, 6),
     )
     return evidence, scatter

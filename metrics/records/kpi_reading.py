@@ -51,7 +51,8 @@ class Evidence(msgspec.Struct, kw_only=True, frozen=True, gc=False):
     """What is known of one target at this moment.
 
     ``e_value`` grows with the evidence that the target is missed and may be looked at as often as one likes;
-    ``probability_bad`` and ``interval`` (of the figure, in its unit; None: without a bound) are for people.
+    ``probability_bad`` and ``interval`` (of the figure, in its unit; None: without a bound) are for people. Without either
+    bound nothing is said: less than a tenth of what the spend is to bring is due by now.
     """
 
     target: TargetName

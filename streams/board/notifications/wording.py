@@ -272,6 +272,8 @@ class Wording:
                 "{kpi} very likely misses its target: {range}. It is not proved to the level that the policy asks for, so nothing is done about it for now.",
                 **named,
             )
+        if low is None and high is None:
+            return self.t("{kpi}: too early to say. Nothing is done about it for now.", **named)
         return self.t("{kpi}: too early to say; {range}. Nothing is done about it for now.", **named)
 
     def figure(self, target: str, units: float | None, currency: str) -> str:

@@ -169,6 +169,7 @@ export function plainly(card, one) {
   if (side === "good") return t("{kpi} very likely meets its target: {range}. It is not proved to the level that the policy asks for, so nothing is done about it for now.", named);
   if (side === "bad" && isHeldForIt(card)) return t("{kpi} very likely misses its target: {range}. The campaign is held for it; after the hold it is judged anew.", named);
   if (side === "bad") return t("{kpi} very likely misses its target: {range}. It is not proved to the level that the policy asks for, so nothing is done about it for now.", named);
+  if (one.interval.every((end) => end === null)) return t("{kpi}: too early to say. Nothing is done about it for now.", named);
   return t("{kpi}: too early to say; {range}. Nothing is done about it for now.", named);
 }
 
