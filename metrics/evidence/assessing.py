@@ -34,6 +34,8 @@ _UNSURE = 3.0
 #: Sums do not show how wide values scatter, so for good news they are taken to be twice as wide as is said. Orders that are said to be of
 #: dispersion 1.5 and are of 4 (log-normal, σ 1.2) then let 1 % of campaigns on target ever pass for better, instead of 8 %; of 400.
 _WIDE = 2.0
+#: Where a smaller share of the results is due by now, no interval is told while nothing is decided.
+_TOO_YOUNG = 0.1
 #: JSON and people need no more.
 _MAX_E_VALUE = 1e12
 
@@ -214,12 +216,13 @@ def own_dispersion(dispersion: float, orders: float) -> float:
 def _evidence(case: _Case, whole: _Case | None, alpha: float, completeness: float) -> Evidence:
     log_e = _log_e(case)
     low, high = rate_interval(case.results, case.exposure)
+    verdict = _verdict(log_e, whole, alpha)
     return Evidence(
         target=case.target,
-        verdict=_verdict(log_e, whole, alpha),
+        verdict=verdict,
         e_value=round(min(_MAX_E_VALUE, exp(min(log_e, 50.0))), 6),
         probability_bad=round(probability_below(case.results, case.expected), 6),
-        interval=_figure(case, low, high),
+        interval=_told(_figure(case, low, high), verdict, completeness),
         completeness=round(completeness, 6),
     )
 
@@ -248,8 +251,11 @@ def _figure(case: _Case, low: float, high: float) -> tuple[float | None, float |
     return _inverse(high), _inverse(low)
 
 
-#: Where a smaller share of what the spend is to bring is due by now, an interval would tell of the law of lag and not of the campaign.
-_TOO_YOUNG = 0.1
+def _told(
+    interval: tuple[float | None, float | None], verdict: Verdict, share: float
+) -> tuple[float | None, float | None]:
+    """An interval, without ends where it would tell of the law of lag and not of the campaign."""
+    return (None, None) if verdict == "inconclusive" and share < _TOO_YOUNG else interval
 
 
 def _inverse(rate: float) -> float | None:
@@ -391,14 +397,12 @@ def assess_course(
     interval: tuple[float | None, float | None] = (_inverse(high), _inverse(low))
     if is_money:
         interval = round(low - offset, 6), round(high - offset, 6)
-    if verdict == "inconclusive" and share < _TOO_YOUNG:
-        interval = None, None
     evidence = Evidence(
         target=name,
         verdict=verdict,
         e_value=round(min(_MAX_E_VALUE, exp(min(log_e, 50.0))), 6),
         probability_bad=round(probability_below(came / scale, due / scale), 6),
-        interval=interval,
+        interval=_told(interval, verdict, share),
         completeness=round(share, 6),
     )
     return evidence, scatter

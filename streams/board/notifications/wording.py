@@ -232,13 +232,13 @@ class Wording:
         """Why an action is taken: in the reader's language where the evidence says it, else as it was written down."""
         target = action.rule.removeprefix("evidence:") if action.rule.startswith("evidence:") else ""
         found = card.evidence.get(target) if card is not None else None
-        if card is None or found is None:
+        low, high, goal = (action.evidence.get(f"{target}_{end}") for end in ("low", "high", "target"))
+        if found is not None and (low is not None or high is not None):
+            # The card shows a later look, at which evidence may have begun anew.
+            found = msgspec.structs.replace(found, verdict="bad", interval=(low, high))
+        if card is None or found is None or found.verdict != "bad":
             return f"{self._reason(action.reason).removesuffix('.')}."
-        kept = tuple(action.evidence.get(f"{target}_{end}") for end in ("low", "high"))
-        if any(kept):  # the card shows a later look, at which evidence may have begun anew
-            found = msgspec.structs.replace(found, verdict="bad", interval=kept)
-        goal = action.evidence.get(f"{target}_target")
-        return self.plainly(card, found, float(goal) if goal else None)
+        return self.plainly(card, found, None if goal is None else float(goal))
 
     def plainly(self, card: BoardCard, one: Evidence, target: float | None = None) -> str:
         """What the evidence for one target says, for who has never heard of e-values; ``target`` is another than the card's."""

@@ -218,9 +218,7 @@ def test_a_reading_before_the_first_report_does_not_hold_off_what_reports_tell()
             until, spend = START + (quarter + 1) * 15 * MINUTE, 180.0 if quarter == 3 else 2_400.0
             if quarter < 5:
                 now = max(until, at) + 10 * SECOND
-                board.step(
-                    matched("c", now, until, spend=spend, leads=quarter, leads_until=quarter), at=now
-                )
+                board.step(matched("c", now, until, spend=spend, leads=quarter, leads_until=quarter), at=now)
         found.append(board["c"].evidence["cpl"])
     after, alone = found
     assert after == alone

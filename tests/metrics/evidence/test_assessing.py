@@ -134,6 +134,13 @@ def test_spend_without_leads_is_bad_in_time_and_immature_spend_is_not():
     assert assess(spent, {"cpl": 2 * MICROS}, completeness=0.0) == {}
 
 
+def test_no_interval_is_told_of_spend_whose_results_are_hardly_due():
+    some = sums(spend_micros=40 * MICROS, leads=2)
+    found = [assess(some, {"cpl": 2 * MICROS}, completeness=share)["cpl"] for share in (0.05, 0.5)]
+    assert found[0].interval == (None, None)
+    assert found[1].interval[0] < 40 * 0.5 / 2 < found[1].interval[1]
+
+
 def test_a_good_campaign_is_called_good_and_its_interval_holds_its_figure():
     found = assess(sums(spend_micros=100 * MICROS, leads=100), {"cpl": 2 * MICROS})["cpl"]
     low, high = found.interval

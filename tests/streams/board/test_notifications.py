@@ -9,16 +9,19 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
 
 from metrics.budget.records import BudgetAction
+from metrics.records.kpi_reading import Evidence
 from metrics.values.time import HOUR, format_instant
 from streams import topics
 from streams.board.kafka_gateway import KafkaGatewayError
 from streams.board.notifications.delivery_log import LEASE_MS, DeliveryLog
 from streams.board.notifications.notifier import Pauses
+from streams.board.notifications.wording import Wording
 from streams.board.server import BoardServer
 from streams.settings import Settings
 from tests.support import board_seeding as seeding
@@ -110,6 +113,25 @@ def test_a_decision_that_waits_reaches_each_recipient_in_their_language(notified
         assert machine.headers[0]["Idempotency-Key"] == body["id"]
 
     run(test)
+
+
+def test_why_an_action_was_taken_is_told_by_what_it_was_taken_on_and_not_by_a_later_look():
+    later = Evidence(
+        target="cpl", verdict="inconclusive", e_value=0.8, probability_bad=0.0, interval=(None, None), completeness=0.0
+    )  # fmt: skip
+    card = seeding.card("c-1", evidence={"cpl": later}, targets_micros={"cpl": 9_000_000})
+    action = msgspec.structs.replace(
+        seeding.proposal("c-1"),
+        rule="evidence:cpl",
+        evidence={"cpl_low": 16.4, "cpl_high": 20.25, "cpl_target": 11.0},
+    )
+    words = Wording("en", ZoneInfo("UTC"), None)
+    assert words.why(action, card).startswith(
+        "CPL surely misses its target: it is likely between €16.40 and €20.25, and its target is €11.00."
+    )
+    before = msgspec.structs.replace(action, evidence={})  # kept no interval
+    assert words.why(before, card) == "CPL misses its target: e-value 31, 20 needed."
+    assert words.plainly(card, later) == "CPL: too early to say. Nothing is done about it for now."
 
 
 def test_who_is_mentioned_in_a_comment_is_told_once_and_nobody_else(notified, store):

@@ -125,6 +125,28 @@ def test_what_the_controller_did_is_told_with_what_came_of_it(opened, settings):
     )
 
 
+def test_a_past_action_is_told_by_what_it_was_taken_on(opened, settings):
+    anew = msgspec.structs.replace(judged("inconclusive", 7, 12)["cpl"], interval=(None, None))
+    opened_page = opened(
+        [seeding.card("past-1", name="Resumed", sparkline=hours(10), evidence={"cpl": anew})], place="/"
+    )
+    at = int(time.time() * 1_000) - 10 * MINUTE
+    for number, kept in enumerate([{"cpl_low": 16.4, "cpl_high": 20.25, "cpl_target": 11.0}, {}]):
+        done = msgspec.structs.replace(
+            seeding.proposal("past-1", f"past-{number}", mode="enforce"),
+            rule="evidence:cpl",
+            decided_at=format_instant(at + number * MINUTE),
+            evidence={"spent": "240.00", **kept},
+        )
+        produce(settings, topics.BUDGET_ACTIONS, done, "past-1")
+    expect(lines(opened_page)).to_have_count(2)
+    told = lines(opened_page).filter(has_text="CPL surely misses its target")
+    expect(told).to_have_count(1)
+    expect(told).to_contain_text("it is likely between €16.40 and €20.25, and its target is €11.00.")
+    # An action of an earlier build kept no interval: the reason that was written down is told.
+    expect(lines(opened_page).filter(has_text="CPL misses its target: e-value 31")).to_have_count(1)
+
+
 def test_spend_that_comes_by_reports_is_weighed_by_the_last_day_that_they_know(opened, settings):
     now = int(time.time() * 1_000)
     known = KnownSpend(
