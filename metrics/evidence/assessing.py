@@ -222,7 +222,7 @@ def _evidence(case: _Case, whole: _Case | None, alpha: float, completeness: floa
         verdict=verdict,
         e_value=round(min(_MAX_E_VALUE, exp(min(log_e, 50.0))), 6),
         probability_bad=round(probability_below(case.results, case.expected), 6),
-        interval=_told(_figure(case, low, high), verdict, completeness),
+        interval=_decided_interval(_figure(case, low, high), verdict, completeness),
         completeness=round(completeness, 6),
     )
 
@@ -251,7 +251,7 @@ def _figure(case: _Case, low: float, high: float) -> tuple[float | None, float |
     return _inverse(high), _inverse(low)
 
 
-def _told(
+def _decided_interval(
     interval: tuple[float | None, float | None], verdict: Verdict, share: float
 ) -> tuple[float | None, float | None]:
     """An interval, without ends where it would tell of the law of lag and not of the campaign."""
@@ -402,7 +402,7 @@ def assess_course(
         verdict=verdict,
         e_value=round(min(_MAX_E_VALUE, exp(min(log_e, 50.0))), 6),
         probability_bad=round(probability_below(came / scale, due / scale), 6),
-        interval=_told(interval, verdict, share),
+        interval=_decided_interval(interval, verdict, share),
         completeness=round(share, 6),
     )
     return evidence, scatter
