@@ -30,8 +30,11 @@ _SKIPPED = "skipped: "
 _NO_MESSAGE, _NOT_READ, _REFUSED = "not a message of the protocol", "a stream that is not read", "refused"
 #: Campaigns that are remembered to be compared with what is registered.
 _NAMED = 10_000
+#: What a row has beside its own columns where it was deleted at its source: Singer taps, Airbyte connectors.
+_DELETION_MARKS = ("_sdc_deleted_at", "_ab_cdc_deleted_at")
+_DELETED = "deleted at its source, which the mapping does not read; cancel what the row has told, or read the mark as a column"
 #: Why a line gave no record, besides what a mapping says.
-REASONS = (_NO_MESSAGE, _NOT_READ, _REFUSED)
+REASONS = (_NO_MESSAGE, _NOT_READ, _REFUSED, _DELETED)
 
 
 class IngestSink(Protocol):
@@ -145,20 +148,33 @@ class Ingestion:
         if not takers:
             self.left[f"{stream}: {_SKIPPED}{_NOT_READ}"] += len(entries)
             return
-        documents = [flat(said.document) for _, _, said in entries]
+        rows = [(entry, flat(entry[2].document)) for entry in entries]
         for mapping in takers:
-            try:
-                records, refusals = map_documents(
-                    self.database, mapping, documents, stream, self.frame, self.notes
-                )
-            except MappingError as error:
-                records, refusals = (
-                    [],
-                    [Refusal(place, _REFUSED, str(error)) for place in range(len(entries))],
-                )
-            for record in records:
-                self._write(record)
-            self._refuse_each(stream, entries, refusals)
+            deleted = {
+                place: mark for place, (_, row) in enumerate(rows) if (mark := _unread_deletion(row, mapping))
+            }
+            taken = [each for place, each in enumerate(rows) if place not in deleted]
+            if deleted:
+                gone = [Refusal(place, _DELETED, mark) for place, mark in deleted.items()]
+                self._refuse_each(stream, entries, gone)
+            if taken:
+                self._map_rows(stream, mapping, taken)
+
+    def _map_rows(
+        self,
+        stream: str,
+        mapping: Mapping,
+        rows: list[tuple[tuple[int, bytes, RecordLine], dict[str, str | None]]],
+    ) -> None:
+        try:
+            records, refusals = map_documents(
+                self.database, mapping, [row for _, row in rows], stream, self.frame, self.notes
+            )
+        except MappingError as error:
+            records, refusals = [], [Refusal(place, _REFUSED, str(error)) for place in range(len(rows))]
+        for record in records:
+            self._write(record)
+        self._refuse_each(stream, [entry for entry, _ in rows], refusals)
 
     def _refuse_each(
         self, stream: str, entries: list[tuple[int, bytes, RecordLine]], refusals: list[Refusal]
@@ -200,3 +216,11 @@ class Ingestion:
         source = f"ingest/{self.connection}/{stream}" if stream else f"ingest/{self.connection}"
         letter = dead_letter(source, 0, number, None, line.rstrip(b"\r\n"), reason, detail, self.now())
         self.sink.send(MappedRecord(topics.DEAD_LETTERS, source, msgspec.json.encode(letter), None))
+
+
+def _unread_deletion(row: dict[str, str | None], mapping: Mapping) -> str | None:
+    """The mark by which a row says that it was deleted, where no SQL of the mapping names that column."""
+    texts = [*(select.sql for select in mapping.select), *(skip.when for skip in mapping.skip)]
+    return next(
+        (mark for mark in _DELETION_MARKS if row.get(mark) and not any(mark in text for text in texts)), None
+    )

@@ -99,6 +99,36 @@ def test_a_row_whose_id_a_program_has_shortened_is_a_letter_with_its_reason_and_
     assert words == [f"  not mapped, 1 rows: deals: orders: {SHORTENED}"]
 
 
+@pytest.mark.parametrize("mark", ["_sdc_deleted_at", "_ab_cdc_deleted_at"])
+def test_a_row_that_was_deleted_at_its_source_is_no_sale(begun, mark):
+    gone = deal(2).replace(b'"id":2', f'"id":2,"{mark}":"2026-06-25T10:00:00Z"'.encode())
+    alive = deal(3).replace(b'"id":3', f'"id":3,"{mark}":null'.encode())
+    run = begun(sink := ListSink())
+    for line in (deal(1), gone, alive):
+        run.take(line)
+    run.flush()
+    assert [record.key for record in sink.of(topics.ORDERS)] == ["1", "3"]
+    (letter,) = sink.of(topics.DEAD_LETTERS)
+    assert (
+        f"deleted at its source, which the mapping does not read; cancel what the row has told, or read the mark as a column ({mark})"
+        in json.loads(letter.value)["detail"]
+    )
+    assert run.refused == 1
+
+
+def test_a_mapping_may_say_what_a_deletion_means(begun):
+    reads = DEALS.replace(
+        'closed = "time"', 'closed = "time"\n_sdc_deleted_at = {type = "time", optional = true}'
+    )
+    reads = reads.replace(
+        "when = \"stage = 'lost'\"", "when = \"stage = 'lost' OR _sdc_deleted_at IS NOT NULL\""
+    )
+    run = begun(sink := ListSink(), reads)
+    run.take(deal(1).replace(b'"id":1', b'"id":1,"_sdc_deleted_at":"2026-06-25T10:00:00Z"'))
+    run.flush()
+    assert (sink.of(topics.ORDERS), sink.of(topics.DEAD_LETTERS), run.refused) == ([], [], 0)
+
+
 def test_rows_become_records_with_exact_amounts_and_a_campaign_is_named_once(begun):
     sink = ListSink()
     ingestion = begun(sink)
