@@ -525,6 +525,11 @@ BUILD = MetricFamily(
     ("version", "cluster", "topic_prefix"),
 )
 READY = MetricFamily("roistream_ready", "gauge", "1 while /readyz answers 200, else 0.")
+CLOCK = MetricFamily(
+    "roistream_clock_timestamp_seconds",
+    "gauge",
+    "Time of the worker's clock when the page was made: delays are counted from it, and Prometheus compares it with its own.",
+)
 LEDGER = MetricFamily(
     "roistream_ledger_events",
     "gauge",
@@ -720,6 +725,7 @@ FAMILIES: tuple[MetricFamily, ...] = (
     COMPLETE_SPEND,
     BUILD,
     READY,
+    CLOCK,
     LEDGER,
     UNACCOUNTED,
     LEDGER_DIFFERENCE,

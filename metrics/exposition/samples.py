@@ -471,6 +471,8 @@ def _scope(snapshot: WorkerSnapshot, folded: int) -> Iterator[tuple[MetricFamily
     build = {"version": pipeline.version, "cluster": pipeline.cluster, "topic_prefix": pipeline.topic_prefix}
     yield table.BUILD, [Sample("", Labels(build), 1)]
     yield table.READY, [Sample("", _NO_LABELS, snapshot.pipeline.is_ready)]
+    clock = pipeline.clock_ms
+    yield table.CLOCK, [] if clock is None else [Sample("", _NO_LABELS, clock / 1_000)]
     yield table.LEDGER, list(_ledger(snapshot.pipeline))
     yield table.UNACCOUNTED, list(_unaccounted(snapshot.pipeline))
     yield table.LEDGER_DIFFERENCE, list(_differences(snapshot.pipeline))

@@ -232,6 +232,7 @@ class PipelineSnapshot(msgspec.Struct, frozen=True, kw_only=True):
         differences: sums counted back to the ledger.
         redis: None where no Redis is configured.
         is_ready: what ``/readyz`` says.
+        clock_ms: the present by the worker's clock, from which delays are counted; None where nobody says.
     """
 
     version: str
@@ -263,6 +264,7 @@ class PipelineSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     uncertain_orders: int = 0
     redis: RedisSnapshot | None = None
     is_ready: bool = False
+    clock_ms: int | None = None
 
 
 class CardSnapshot(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -197,6 +197,7 @@ class Telemetry:
             uncertain_orders=sum(self.uncertain_orders.values()),
             redis=redis,
             is_ready=is_ready,
+            clock_ms=now_ms,
         )
 
 

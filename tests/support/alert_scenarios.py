@@ -61,6 +61,7 @@ def effects(stage: str, because: str) -> str:
 
 
 READY = 'roistream_ready{job="roistream",instance="w-1"}'
+CLOCK = 'roistream_clock_timestamp_seconds{job="roistream",instance="w-1"}'
 UP = 'up{job="roistream",instance="w-1"}'
 DELAY = 'roistream_watermark_delay_seconds{job="roistream",instance="w-1",partition="0"}'
 FIGURES = 'roistream_figures_delay_seconds{job="roistream",instance="w-1",partition="0"}'
@@ -138,6 +139,7 @@ HEALTHY: dict[str, str] = {
     CLICKS: growing(2, 10_000),
     SPENT: growing(0.14, 400),
     READY: flat(1),
+    CLOCK: growing(60, 1),
     UP: flat(1),
     DELAY: flat(2),
     FIGURES: flat(3),
@@ -366,6 +368,9 @@ Scenario("CampaignSpendWithoutEvents: a campaign that has just appeared is silen
               build("w-4", "b", job="roistream-staging"): flat(1)}),
     Scenario("RoistreamDeploymentsMixed: a worker that moved to another cluster is silent",
              {build("w-1", "a"): f"1x{MINUTES - 5}", build("w-1", "b"): f"_x{MINUTES - 5} 1x5"}),
+    Scenario("RoistreamClockWrong: fires on a clock a day behind", {CLOCK: growing(60, -86_400)}, ("RoistreamClockWrong",)),
+    Scenario("RoistreamClockWrong: fires on one ahead", {CLOCK: growing(60, 90)}, ("RoistreamClockWrong",)),
+    Scenario("RoistreamClockWrong: half a minute is silent", {CLOCK: growing(60, -30)}),
     Scenario("RoistreamCollectorWithoutBroker: fires", {COLLECT_UP: flat(0)}, ("RoistreamCollectorWithoutBroker",)),
     Scenario("RoistreamCollectorWithoutBroker: a minute is none", {COLLECT_UP: f"1x{MINUTES - 1} 0"}),
     Scenario("RoistreamWebhookRefused: fires", {FORGED: growing(2), TAKEN: flat(7)}, ("RoistreamWebhookRefused",)),

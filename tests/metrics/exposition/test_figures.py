@@ -99,6 +99,13 @@ def test_the_page_says_what_readyz_says():
     assert value(samples(worker()), "roistream_ready") == 0
 
 
+def test_the_page_says_the_time_of_the_worker_to_the_millisecond_and_none_where_nobody_asked_a_clock():
+    seen = worker()
+    told = msgspec.structs.replace(seen, pipeline=msgspec.structs.replace(seen.pipeline, clock_ms=NOW + 7))
+    assert value(samples(told), "roistream_clock_timestamp_seconds") == (NOW + 7) / 1_000
+    assert "roistream_clock_timestamp_seconds" not in {name for name, _ in samples(seen)}
+
+
 def test_null_is_absent_and_never_zero():
     found = samples(worker(campaign("c-1", reading(kpis={"ctr": 0.0, "cpl": None}, clicks=None))))
     names = {name for name, _ in found}

@@ -38,7 +38,7 @@ def test_snapshot_holds_what_was_added_up():
     assert (seen.pending_cancellations, seen.uncertain_costs, seen.uncertain_orders) == (3, 7, 11)
     assert (seen.published, seen.publish_errors) == ({"campaign-kpis": 3}, {"campaign-kpis": 1})
     assert (seen.dead_letters, seen.registry_sizes) == ({"too_late": 2}, {"campaigns": 5})
-    assert (list(seen.ledger), seen.redis, seen.version) == (ledger, redis, "1.2.3")
+    assert (list(seen.ledger), seen.redis, seen.version, seen.clock_ms) == (ledger, redis, "1.2.3", 10_000)
 
 
 def test_a_snapshot_does_not_change_afterwards():
