@@ -529,6 +529,8 @@ CLOCK = MetricFamily(
     "roistream_clock_timestamp_seconds",
     "gauge",
     "Time of the worker's clock when the page was made: delays are counted from it, and Prometheus compares it with its own.",
+    (),
+    "seconds",
 )
 LEDGER = MetricFamily(
     "roistream_ledger_events",

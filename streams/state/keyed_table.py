@@ -4,6 +4,7 @@ Entries are kept as MessagePack bytes (a fifth of the memory of objects) and exp
 time, a day at a time. The changelog and its recovery are ours too (``streams.transport.checkpoint_writer``).
 """
 
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Generic, Protocol, TypeVar
 
@@ -26,6 +27,10 @@ E = TypeVar("E", bound=Dated)
 _OVERHEAD = 32
 #: At most; counting them would cost more than it tells.
 _BYTES_PER_CHARACTER = 4
+#: So many are looked for one by one; more, by all long numbers that an entry may hold.
+_FEW = 8
+#: What may be a number of eight bytes in MessagePack: its mark, and what follows.
+_LONG = re.compile(rb"(?=(\xcf.{8}))", re.DOTALL).findall
 #: One less than the number of ids after which the length of a list is looked at; all its bits are set.
 _LOOK_MASK = 1_023
 
@@ -76,13 +81,15 @@ class KeyedTable(Generic[E]):
         """The entries whose latest event time lies on a day, and some that were moved to another day or dropped since."""
         return iter(dict.fromkeys(self._by_day.get(day, ())))
 
-    def ids_ending(self, endings: Collection[bytes]) -> list[str]:
-        """The ids of entries whose last field is packed as one of ``endings``, all of one length; perhaps of a few others."""
-        length = len(next(iter(endings), b""))
+    def ids_holding(self, numbers: Collection[int]) -> list[str]:
+        """The ids of entries that hold one of some numbers from 2 ** 32 to 2 ** 64 - 1, in any field; perhaps of a few others."""
+        wanted = {encode(number) for number in numbers}
+        few = tuple(wanted) if len(wanted) <= _FEW else ()
         return [
             entry_id
             for entry_id, packed in self._packed.items()
-            if packed[-length:] in endings or packed[:1] == IS_JSON
+            if (any(each in packed for each in few) if few else not wanted.isdisjoint(_LONG(packed)))
+            or packed[:1] == IS_JSON
         ]
 
     def get(self, entry_id: str) -> E | None:

@@ -202,6 +202,27 @@ def test_customers_are_those_of_a_batch_computation_wherever_workers_die(
     machine.check_books()
 
 
+@pytest.mark.parametrize("reported_at", [None, T0 + 2 * HOUR])
+def test_an_order_names_nobody_after_its_customer_is_erased_however_its_versions_are_dated(reported_at):
+    machine = Machine(1, campaign_registry(), zone="Europe/Paris")
+    record = {
+        "number": 0,
+        "hour": 0,
+        "kind": "placed",
+        "campaign_id": "a",
+        "revenue": 5,
+        "is_new_customer": None,
+    }
+    order = msgspec.structs.replace(order_of(0, record), reported_at=reported_at)
+    produce(machine, order)
+    machine.run()
+    request = {"requested_at": format_instant(T0 + 200 * DAY), "customer_id": order.customer_id}
+    machine.produce_to(0, topics.ERASURES, None, request, T0 + 200 * DAY)
+    machine.settle()
+    ((_, entry),) = machine.intake(0).orders.items()
+    assert (entry.customer, entry.said) == (0, () if reported_at is None else (reported_at,))
+
+
 @bounded
 @given(
     st.lists(records, max_size=12),

@@ -216,6 +216,7 @@ def everything() -> WorkerSnapshot:
         ledger=[LedgerRow("ad-clicks", 0, 5, 4, 3, 2, unaccounted=1)],
         differences=[DifferenceRow("merge", 0, "clicks", 2)],
         is_ready=True,
+        clock_ms=NOW,
         lag={("ad-clicks", 0): 7},
         watermark_delays_ms={0: 1_500},
         figures_delays_ms={0: 2_500},

@@ -33,7 +33,6 @@ from streams.messages.partials import CohortPartial
 from streams.stages.intake.cohort_table import CohortTable
 from streams.stages.intake.customer_homes import CustomerHomes
 from streams.stages.intake.model_cohorts import ModelCohortTable
-from streams.state.codec import encode
 from streams.state.keyed_table import KeyedTable
 from streams.state.table import Table
 
@@ -186,13 +185,12 @@ class CustomerAccounts:
         erased, self._erased = self._erased, set()
         if not erased:
             return
-        endings = {encode(customer) for customer in erased}
-        for key in self._orders.ids_ending(endings):
+        for key in self._orders.ids_holding(erased):
             entry = self._orders.get(key)
             if entry is not None and entry.customer in erased:
                 self._orders.put(key, entry.of(0))
         for table in self._held:
-            for key in table.ids_ending(endings):
+            for key in table.ids_holding(erased):
                 held = table.get(key)
                 if held is not None and held.customer in erased:
                     table.put(key, replace(held, customer=ERASED))

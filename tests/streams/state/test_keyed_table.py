@@ -50,6 +50,28 @@ def test_a_table_holds_what_was_put_and_neither_dropped_nor_over(steps):
             assert {key for key, of in kept.items() if of == each} <= set(found)
 
 
+class Named(msgspec.Struct, array_like=True, frozen=True):
+    """An entry with a number that is not its last field."""
+
+    latest: int
+    who: int
+    more: tuple[int, ...] = ()
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(2**62, 2**62 + 30), st.lists(st.integers(0, 2**40), max_size=3)), max_size=40
+    ),
+    st.sets(st.integers(2**62, 2**62 + 30), min_size=1),
+)
+def test_entries_are_found_by_a_number_in_any_of_their_fields_however_many_are_looked_for(entries, wanted):
+    table = KeyedTable("o", Named)
+    for at, (who, more) in enumerate(entries):
+        table.put(str(at), Named(DAY, who, tuple(more)))
+    found = table.ids_holding(wanted)
+    assert [int(each) for each in found] == [at for at, (who, _) in enumerate(entries) if who in wanted]
+
+
 def test_entries_that_are_put_again_and_again_take_no_more_memory():
     table = KeyedTable("o", Seen)
     for _ in range(200):
