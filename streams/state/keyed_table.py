@@ -84,12 +84,14 @@ class KeyedTable(Generic[E]):
     def ids_holding(self, numbers: Collection[int]) -> list[str]:
         """The ids of entries that hold one of some numbers from 2 ** 32 to 2 ** 64 - 1, in any field; perhaps of a few others."""
         wanted = {encode(number) for number in numbers}
-        few = tuple(wanted) if len(wanted) <= _FEW else ()
+
+        def holds(packed: bytes) -> bool:
+            if len(wanted) <= _FEW:
+                return any(each in packed for each in wanted)
+            return not wanted.isdisjoint(_LONG(packed))
+
         return [
-            entry_id
-            for entry_id, packed in self._packed.items()
-            if (any(each in packed for each in few) if few else not wanted.isdisjoint(_LONG(packed)))
-            or packed[:1] == IS_JSON
+            entry_id for entry_id, packed in self._packed.items() if packed[:1] == IS_JSON or holds(packed)
         ]
 
     def get(self, entry_id: str) -> E | None:

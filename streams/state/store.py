@@ -22,7 +22,7 @@ from streams.state.digest import StateDigest
 from streams.state.lineage import LineageTable, LogMark, Marks, Reached
 from streams.state.table import Restored, Table
 
-FORMAT = 5
+FORMAT = 6
 #: What to do about a state that is not whole.
 ANEW = "Figures made of it would be wrong: stop all workers and run: roistream recover --rebuild (docs/operations.md)."
 #: The first format whose header says it.

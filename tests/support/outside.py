@@ -14,15 +14,32 @@ import msgspec
 import pytest
 from aiokafka import TopicPartition
 from kafka import KafkaProducer
+from redis.asyncio import Redis
 
+from metrics.records.customer_kpi import CustomerKpi
 from streams import topics
+from streams.board import customer_views
 from streams.settings import Settings
+from streams.sinks.redis_names import RedisNames
 from streams.transport.client_options import aiokafka_options, kafka_python_options
 from streams.transport.log_reader import read_whole
 from tests.support.oracles.cells import FIELDS, Expected, differences
 from tests.support.servers.worker import LIMIT_S, WorkerProcess, wait_for
 
 Outgoing = tuple[str, bytes | None, Any]
+
+
+def customers_in_redis(settings: Settings, model: str = "declared") -> list[CustomerKpi]:
+    """The newest record of each campaign and cohort in a model, as the board reads them."""
+
+    assert settings.redis_url is not None, "views are kept"
+    url = settings.redis_url.get_secret_value()
+
+    async def read() -> customer_views.CustomerViews:
+        async with Redis.from_url(url) as client:
+            return await customer_views.read_records(client, RedisNames(settings.topic_prefix), model)
+
+    return customer_views.decoded(asyncio.run(read()).records)
 
 
 def write(

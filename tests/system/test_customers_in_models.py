@@ -1,6 +1,5 @@
 """Customers whose orders declare no campaign: a model says on a real broker who acquired them, also after the worker is killed."""
 
-import asyncio
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,13 +12,11 @@ from metrics.records.customer_kpi import ALL_COHORTS
 from metrics.records.events import NO_CAMPAIGN
 from metrics.values.time import DAY, HOUR, format_instant
 from streams import topics
-from streams.board import customer_views
 from streams.embedded.broker import BrokerHandle
 from streams.embedded.cache import CacheHandle
 from streams.settings import Settings
-from streams.sinks.redis_names import RedisNames
 from streams.transport.topic_admin import ensure_topics
-from tests.support.outside import Outgoing, published, read_all, write
+from tests.support.outside import Outgoing, customers_in_redis, published, read_all, write
 from tests.support.servers.worker import WorkerProcess, running_worker, wait_for
 
 pytestmark = pytest.mark.verify
@@ -95,13 +92,9 @@ def test_topic_and_redis_tell_who_acquired_customers_in_models_also_after_a_kill
     client.flushall()
 
     def in_redis() -> dict[str, dict[str, int]]:
-        async def read(model: str) -> customer_views.CustomerViews:
-            async with redis.asyncio.Redis.from_url(cache.url) as asked:
-                return await customer_views.read_records(asked, RedisNames(settings.topic_prefix), model)
-
         found: dict[str, dict[str, int]] = {}
         for model in EXPECTED:
-            for each in customer_views.decoded(asyncio.run(read(model)).records):
+            for each in customers_in_redis(settings, model):
                 if each.cohort == ALL_COHORTS and each.sums.customers:
                     found.setdefault(model, {})[each.campaign_id] = each.sums.customers
         return found

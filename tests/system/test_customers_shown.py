@@ -1,6 +1,5 @@
 """From orders of three months to the page: topic, gauges, Redis and the board tell the same customers, also after the worker is killed."""
 
-import asyncio
 import json
 import time
 from collections.abc import Callable
@@ -13,13 +12,11 @@ import redis
 from metrics.customers.side_by_side import CohortLine, CustomersShown, side_by_side
 from metrics.values.time import DAY, format_instant
 from streams import topics
-from streams.board import customer_views
 from streams.embedded.broker import BrokerHandle
 from streams.embedded.cache import CacheHandle
 from streams.settings import Settings
-from streams.sinks.redis_names import RedisNames
 from streams.transport.topic_admin import ensure_topics
-from tests.support.outside import Outgoing, published, read_all, write
+from tests.support.outside import Outgoing, customers_in_redis, published, read_all, write
 from tests.support.servers.worker import WorkerProcess, running_worker, wait_for
 
 pytestmark = pytest.mark.verify
@@ -84,12 +81,7 @@ def test_topic_gauges_redis_and_page_tell_the_same_customers_also_after_a_kill(
     client.flushall()
 
     def shown() -> CustomersShown:
-        async def read() -> list[bytes]:
-            async with redis.asyncio.Redis.from_url(cache.url) as asked:
-                names = RedisNames(settings.topic_prefix)
-                return (await customer_views.read_records(asked, names, "declared")).records
-
-        return side_by_side(customer_views.decoded(asyncio.run(read())), "c-1", "declared")
+        return side_by_side(customers_in_redis(settings), "c-1", "declared")
 
     def is_told(worker: WorkerProcess) -> bool:
         found = gauges(worker)
